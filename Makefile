@@ -1,0 +1,49 @@
+# Everything runs from a virtual environment made here. Only python3, make and a package registry are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check
+PACKAGE := pyproject.toml src/striate/__init__.py
+export OMP_NUM_THREADS_TEST ?= 1
+
+.PHONY: demo test check docs soak bench clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.use: $(PACKAGE) | $(BIN)/python
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.dev: $(PACKAGE) | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(PACKAGE) | $(BIN)/python
+	$(PIP) -e '.[docs]'
+	touch $@
+
+demo: $(VENV)/.use  ## train, test and use a classifier on the embedded digits
+	PATH="$(abspath $(BIN)):$$PATH" bash bench/demo.sh
+
+test: $(VENV)/.dev  ## all tests but the long ones, at most 10 minutes on 2 cores
+	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.docs  ## the manual, in docs/_build
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+
+soak: $(VENV)/.dev  ## the tests too long for every day
+	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 -m soak
+
+bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/overhead.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build dist

@@ -1,0 +1,53 @@
+"""striate: train, understand and ship convolutional image classifiers.
+
+    import striate
+
+    result = striate.train("photos/")
+    model = striate.load(result["run"])
+    model.predict(["one.jpg", "two.jpg"])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Model": "striate.model",
+    "Net": "striate.nets.net",
+    "StriateError": "striate.base.errors",
+    "doctor": "striate.workbench",
+    "evaluate": "striate.workbench",
+    "layers": "striate.workbench",
+    "list_runs": "striate.workbench",
+    "load": "striate.workbench",
+    "predict": "striate.workbench",
+    "survey": "striate.workbench",
+    "taps": "striate.nets.tapping",
+    "train": "striate.workbench",
+}
+__all__ = sorted(_HOME)
+
+if TYPE_CHECKING:
+    from striate.base.errors import StriateError as StriateError
+    from striate.model import Model as Model
+    from striate.nets.net import Net as Net
+    from striate.nets.tapping import taps as taps
+    from striate.workbench import doctor as doctor
+    from striate.workbench import evaluate as evaluate
+    from striate.workbench import layers as layers
+    from striate.workbench import list_runs as list_runs
+    from striate.workbench import load as load
+    from striate.workbench import predict as predict
+    from striate.workbench import survey as survey
+    from striate.workbench import train as train
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"striate has no {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

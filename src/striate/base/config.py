@@ -1,0 +1,288 @@
+"""The settings of a run: frozen models that are TOML on disk, `--set` on the command line and keywords in Python.
+
+Each field is described once, here. A setting that does not exist, or that the others make meaningless, is refused with what
+to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats the run.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from striate.base.errors import SettingError, nearest
+
+Tree = dict[str, Any]
+
+
+class Section(BaseModel):
+    """A frozen group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def _refuse(self, fields: tuple[str, ...], because: str) -> None:
+        """Refuse the first of `fields` that was given and has a value, since it would do nothing."""
+        for name in fields:
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                raise ValueError(f"{name} does not apply {because}; remove it")
+
+
+class Data(Section):
+    """Where the labelled images are and how they are divided."""
+
+    path: str = Field("", description="a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
+    data_dir: str | None = Field(None, description="where named data sets lie; else $STRIATE_DATA, else the cache")
+    image_column: str = Field("path", description="of a table: the column with the paths of the images")
+    label_column: str = Field("label", description="of a table: the column with the classes")
+    group_column: str | None = Field(None, description="of a table: images of one group (patient, video) stay together")
+    split_column: str | None = Field(None, description="of a table: train, val or test for each image")
+    val_share: float = Field(0.1, gt=0, lt=0.5, description="share of the training images held out to choose by")
+    test_share: float | None = Field(None, gt=0, lt=0.8, description="share to test on, where no test part is given; 0.2")
+    split_seed: int = Field(0, ge=0, description="another seed divides otherwise; runs compare only within one split")
+    folds: int | None = Field(None, ge=2, le=20, description="test on every image once, by this many trainings")
+    fold: int | None = Field(None, ge=0, description="the part that is the test set of this one training, from 0")
+    background: tuple[int, int, int] = Field((255, 255, 255), description="colour behind transparent pixels, 0..255")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.fold is not None and (self.folds is None or self.fold >= self.folds):
+            raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")
+        if not all(0 <= level <= 255 for level in self.background):
+            raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
+        if self.folds is not None:
+            self._refuse(("test_share",), f"with folds={self.folds}: each fold tests on 1/{self.folds} of the images")
+        return self
+
+
+class Prepare(Section):
+    """From files to numbers."""
+
+    size_px: int | None = Field(None, ge=1, le=4096, description="side of the square that the net sees; else by rule")
+    channels: Literal[1, 3] | None = Field(None, description="1 grey or 3 colour; else by rule")
+    fit: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
+    centre: Literal["pixel", "image", "none"] = Field("pixel", description="subtract the mean pixel, mean image, nothing")
+    scale: Literal["std", "none"] = Field("std", description="divide by the standard deviation of each channel, or not")
+    epsilon: float | None = Field(None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.scale == "none":
+            self._refuse(("epsilon",), "with scale='none'")
+        return self
+
+
+class NetSettings(Section):
+    """The network."""
+
+    name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; by rule")
+    dropout: float | None = Field(None, ge=0, lt=1, description="probability that a unit is dropped; else the net's own")
+    init: Literal["torch", "glorot", "he"] = Field("torch", description="torch's own, Glorot uniform or He normal")
+
+
+class Train(Section):
+    """The optimisation."""
+
+    epochs: int | None = Field(None, ge=1, description="passes over the training images; else by rule")
+    steps: int | None = Field(None, ge=1, description="optimiser steps, instead of epochs")
+    minutes: float | None = Field(None, gt=0, description="time to train for, instead of epochs: 20 steps are timed")
+    batch_size: int = Field(64, ge=1, description="most images a step; an epoch is cut into equal batches")
+    accumulate: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
+    optimiser: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
+    peak_lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
+    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
+    nesterov: bool | None = Field(None, description="of sgd with momentum: look ahead; else no")
+    betas: tuple[float, float] | None = Field(None, description="of adam and adamw; else (0.9, 0.999)")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled for adamw, added to the gradient for sgd and adam")
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] = Field("one-cycle", description="of the learning rate")
+    warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps that rise; one-cycle 0.3, else 0")
+    step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
+    step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
+    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
+    checkpoint_minutes: float = Field(10.0, gt=0, description="most minutes between two checkpoints; one ends each epoch")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        lengths = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
+        if len(lengths) > 1:
+            raise ValueError(f"expected one of epochs, steps and minutes; got {' and '.join(lengths)}; remove one")
+        if self.optimiser != "sgd":
+            self._refuse(("momentum", "nesterov"), f"with optimiser='{self.optimiser}'")
+        else:
+            self._refuse(("betas",), "with optimiser='sgd'")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs momentum above 0; set momentum=0.9")
+        if self.schedule != "step":
+            self._refuse(("step_every", "step_factor"), f"with schedule='{self.schedule}'")
+        if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be two numbers from 0 to below 1; got {list(self.betas)}")
+        if self.accumulate > self.batch_size:
+            raise ValueError(f"accumulate={self.accumulate} parts need batch_size of at least as many; got {self.batch_size}")
+        return self
+
+
+class Engine(Section):
+    """The machine; `auto` is explained in the output of every run."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the products; weights are always fp32")
+    channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of images and filters")
+    threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one a core")
+
+
+class Run(Section):
+    """Everything that a run depends on, besides the images."""
+
+    seed: int = Field(0, ge=0, lt=2**63, description="of initialisation, order and dropout")
+    recipe: str | None = Field(None, description="the recipe that the settings started from")
+    data: Data = Data()
+    prepare: Prepare = Prepare()
+    net: NetSettings = NetSettings()
+    train: Train = Train()
+    engine: Engine = Engine()
+
+
+def build(tree: Mapping[str, Any]) -> Run:
+    """A validated `Run` from nested settings.
+
+    Raises:
+        SettingError: listing every setting that is wrong, with its path and what was expected.
+    """
+    try:
+        return Run.model_validate(dict(tree))
+    except ValidationError as error:
+        raise SettingError(" ".join(_sentences(error))) from error
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        path = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            yield f"There is no setting {path}; {_offer(fault['loc'])}"
+        elif fault["type"] == "value_error":
+            yield f"{path}: {fault['ctx']['error']}."
+        else:
+            yield f"{path}: {_lower(fault['msg'])}; got {fault['input']!r}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _offer(location: tuple[int | str, ...]) -> str:
+    section: type[BaseModel] = Run
+    for part in location[:-1]:
+        inner = section.model_fields[str(part)].annotation
+        assert isinstance(inner, type)
+        section = inner
+    wrong = str(location[-1])
+    for name, field in Run.model_fields.items():  # the right name in the wrong place
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and wrong in inner.model_fields:
+            return f"did you mean {name}.{wrong}?"
+    return nearest(wrong, section.model_fields)
+
+
+def setting(text: str) -> Tree:
+    """One `key=value` of the command line as a nested tree; the value is TOML, or else plain text.
+
+    >>> setting("train.peak_lr=0.1")
+    {'train': {'peak_lr': 0.1}}
+    """
+    path, equals, raw = text.partition("=")
+    if not equals or not path.strip():
+        raise SettingError(f"expected --set name=value, as in --set train.peak_lr=0.1; got {text!r}.")
+    try:
+        value: Any = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw.strip()
+    for part in reversed(path.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def merge(*trees: Mapping[str, Any]) -> Tree:
+    """Nested settings laid over one another; the later one wins, and None says nothing."""
+    merged: Tree = {}
+    for tree in trees:
+        for name, value in tree.items():
+            if isinstance(value, Mapping) and isinstance(merged.get(name, {}), dict):
+                merged[name] = merge(merged.get(name, {}), value)
+            elif value is not None:
+                merged[name] = value
+    return merged
+
+
+def given(section: BaseModel) -> Tree:
+    """The settings of a model that have a value, as a tree that TOML can hold."""
+    return section.model_dump(mode="json", exclude_none=True)
+
+
+def given_by_user(run: BaseModel) -> Tree:
+    """The settings that were set by someone, without those that have their default."""
+    return run.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def section(tree: Tree, name: str) -> Tree:
+    """The settings of one section, where a command takes no other.
+
+    Raises:
+        SettingError: a setting of another section is given.
+    """
+    for other in tree:
+        if other != name:
+            raise SettingError(f"{other} does not apply to this command, which takes settings of {name} alone; remove it.")
+    return dict(tree.get(name, {}))
+
+
+def _sets(tree: Tree, section: str, name: str) -> bool:
+    """Whether `tree` sets `section.name`."""
+    return tree.get(section, {}).get(name) is not None
+
+
+def lay_over(below: Tree, above: Tree) -> Tree:
+    """`merge`, where a length of training above (epochs, steps or minutes) takes the place of the one below."""
+    lengths = ("epochs", "steps", "minutes")
+    if any(_sets(above, "train", name) for name in lengths):
+        train = {name: value for name, value in below.get("train", {}).items() if name not in lengths}
+        below = {**below, "train": train}
+    return merge(below, above)
+
+
+def to_toml(run: Run) -> str:
+    """A run as TOML; `read_toml` gives it back unchanged."""
+    return tomli_w.dumps(given(run))
+
+
+def read_toml(path: Path) -> Tree:
+    """The nested settings in a TOML file."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingError(f"expected a TOML file at {path}; there is none.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not TOML: {error}.") from None
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes in the package, name to file."""
+    folder = Path(str(resources.files("striate") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def recipe(name: str) -> Tree:
+    """The settings of a recipe: one of the package by name, or a TOML file by path."""
+    known = recipes()
+    if name in known:
+        path = known[name]
+    elif name.endswith(".toml"):
+        path = Path(name)
+    else:
+        raise SettingError(f"There is no recipe {name!r}; {nearest(name, known)} A file needs the ending .toml.")
+    return merge(read_toml(path), {"recipe": name})

@@ -1,0 +1,225 @@
+"""The only way striate writes: a temporary name, fsync, rename, fsync of the folder; and a manifest that notices one changed bit.
+
+A file or a folder is either the old one or the whole new one, at every instant, also after a power cut. `torch.load` and
+safetensors check no content: a flipped bit in a tensor loads silently, so every folder of weights carries `MANIFEST.sha256`
+in the format of `sha256sum`, and `verify` is called before a tensor is used.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from striate.base.errors import ArtifactError, DiskError, RunError
+
+MANIFEST = "MANIFEST.sha256"
+_TRIES = 3
+
+
+@contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn an OSError into a DiskError that names the path and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"cannot {doing} {path}: {_reason(error)}.") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "the folder is not writable; give another with --out, or change its permissions"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; free some space, then go on with --resume"
+    return f"{error.strerror or error} (errno {error.errno})"
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; NTFS orders the rename itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _again(action: Callable[[], None]) -> None:
+    """Try an action up to three times where the disk may recover; the last failure is raised."""
+    for attempt in range(_TRIES):
+        try:
+            action()
+            return
+        except OSError as error:
+            passing = error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN)
+            if not passing or attempt == _TRIES - 1:
+                raise
+            time.sleep(0.1 * 2**attempt)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put `content` at `path` so that a reader sees the old file or the whole new one."""
+
+    def once() -> None:
+        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    with explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _again(once)
+
+
+def write_text(path: Path, content: str) -> None:
+    """`write_bytes` for text, in UTF-8."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+@contextmanager
+def new_folder(path: Path, doing: str = "write") -> Iterator[Path]:
+    """A temporary folder beside `path` that becomes `path` when the block ends well; on an error it is removed.
+
+    Every file in it is fsynced first, and an older folder at `path` is replaced. A manifest is written last.
+    """
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    with explained(path, doing):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+    try:
+        yield temporary
+        with explained(path, doing):
+            _seal(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _seal(temporary: Path, path: Path) -> None:
+    for file in sorted(temporary.iterdir()):
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    write_bytes(temporary / MANIFEST, manifest(temporary).encode())
+    if path.exists():
+        # Two names cannot be exchanged in one step everywhere: the old folder steps aside and is removed last, so at
+        # every instant one whole folder lies under `path` or under the name that `recover` looks for.
+        aside = path.with_name(f".{path.name[:200]}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        temporary.rename(path)
+        _sync_folder(path.parent)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        temporary.rename(path)
+        _sync_folder(path.parent)
+
+
+def recover(path: Path) -> None:
+    """Put back the folder that `new_folder` had set aside, where the process died between its two renames."""
+    aside = path.with_name(f".{path.name[:200]}.old")
+    if aside.exists() and not path.exists():
+        aside.rename(path)
+        _sync_folder(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest(folder: Path) -> str:
+    """One line `<sha256>  <name>` for each file of a folder, sorted, without the manifest itself."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name != MANIFEST)
+    return "".join(f"{sha256(file)}  {file.name}\n" for file in files)
+
+
+def verify(folder: Path) -> None:
+    """Compare every file of a folder with its manifest.
+
+    Raises:
+        ArtifactError: naming the first file that is changed, missing or was not there when the folder was written.
+    """
+    recover(folder)
+    sheet = folder / MANIFEST
+    if not sheet.is_file():
+        raise ArtifactError(f"expected {MANIFEST} in {folder}; there is none, so nothing in it can be trusted.")
+    listed = {}
+    for line in sheet.read_text("utf-8", errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name or Path(name).name != name:
+            raise ArtifactError(f"{sheet} is damaged: expected lines `<sha256>  <name>`; got {line!r}. Use another copy.")
+        listed[name] = digest
+    present = {file.name for file in folder.iterdir()} - {MANIFEST}
+    for name in sorted(listed.keys() | present):
+        if name not in present:
+            raise ArtifactError(f"{folder / name} is missing, though the manifest lists it. Use another copy.")
+        if name not in listed:
+            raise ArtifactError(f"{folder / name} is not in the manifest. Remove it, or use another copy.")
+        found = sha256(folder / name)
+        if found != listed[name]:
+            raise ArtifactError(
+                f"{folder / name} has changed since it was written: expected SHA-256 {listed[name][:16]}..., "
+                f"got {found[:16]}... Use another copy; nothing was loaded."
+            )
+
+
+@contextmanager
+def lock(folder: Path, what: str = "run") -> Iterator[None]:
+    """Hold `folder/.lock` for this process; the lock of a process that died is taken over by the kernel's own rule.
+
+    Raises:
+        RunError: when another living process holds it.
+    """
+    with explained(folder, "write in"):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _try_lock(handle):
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise RunError(
+                f"{folder} is in use by another process (pid {owner}); wait for it, or give this {what} another --name."
+            )
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    if os.name == "nt":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def cache_folder() -> Path:
+    """Where decoded pixels and downloads are kept: `$STRIATE_CACHE`, else the user's cache folder."""
+    if chosen := os.environ.get("STRIATE_CACHE"):
+        return Path(chosen)
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "striate"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "striate"

@@ -1,0 +1,92 @@
+"""Every error striate raises on purpose, as one tree.
+
+    StriateError                 exit 2: the caller can mend it
+    ├── DataError                the images: a path, a folder, a class, a table
+    │   └── DecodeError          one picture that is not decoded, with the reason
+    ├── SettingError             a setting that does not exist, does not fit or does not apply
+    ├── ShapeError               a tensor or picture of the wrong size
+    ├── UnsupportedError         a thing this network or method cannot do, with what can
+    ├── MissingExtraError        an optional package that is not installed
+    ├── ArtifactError            a saved model or checkpoint that is not what it was when it was written
+    ├── RunError                 a run folder that is in use, absent or of another kind
+    ├── NumbersError             a loss or a weight that stopped being a number
+    ├── DiskError                exit 74: the disk refused
+    └── Interrupted              exit 75: stopped by a signal, can be resumed
+
+A message says what was expected, what came and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StriateError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class DataError(StriateError):
+    """The images given cannot be used as they are."""
+
+
+class DecodeError(DataError):
+    """One picture cannot be decoded; the text is the reason, without the path."""
+
+
+class SettingError(StriateError):
+    """A setting does not exist, does not fit or does not apply."""
+
+
+class ShapeError(StriateError):
+    """A tensor or picture has a size that cannot work."""
+
+
+class UnsupportedError(StriateError):
+    """This network or method cannot do that."""
+
+
+class MissingExtraError(StriateError):
+    """An optional package is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'striate[{extra}]'.")
+
+
+class ArtifactError(StriateError):
+    """A saved model or checkpoint is not what was written."""
+
+
+class RunError(StriateError):
+    """A run folder is in use, absent or of another kind."""
+
+
+class NumbersError(StriateError):
+    """A loss or a weight is not finite."""
+
+
+class DiskError(StriateError):
+    """The disk refused to write or to read."""
+
+    exit_code = 74
+
+
+class Interrupted(StriateError):  # noqa: N818 - an event, not a fault
+    """A signal stopped the work; what was done is kept."""
+
+    exit_code = 75
+
+
+def nearest(word: str, known: Iterable[str], offer: int = 3) -> str:
+    """A clause that offers the names most like `word`, or all of them where none is near.
+
+    >>> nearest("mnist_cn", ["mlp", "mnist_cnn"])
+    'did you mean mnist_cnn?'
+    >>> nearest("xyz", ["mlp", "mnist_cnn"])
+    'there are: mlp, mnist_cnn.'
+    """
+    names = sorted(known)
+    close = get_close_matches(word, names, n=offer, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are: {', '.join(names)}."

@@ -1,0 +1,55 @@
+"""Signals that ask for an orderly end: SIGINT, SIGTERM and, where it exists, SIGUSR1."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from striate.base.errors import Interrupted
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGUSR1")
+
+
+class Stop:
+    """Whether an orderly end was asked for, and by which signal."""
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def check(self, doing: str) -> None:
+        """Leave here if an end was asked for.
+
+        Raises:
+            Interrupted: naming the signal and what was being done.
+        """
+        if self.signal is not None:
+            raise Interrupted(f"{self.signal} while {doing}; nothing is lost: run the same command again.")
+
+
+@contextmanager
+def asked() -> Iterator[Stop]:
+    """Turn the signals into a question for the time of the block; a second SIGINT ends it at once.
+
+    Outside of the main thread, where Python lets no one handle signals, the answer stays no.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if stop and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.signal = signal.Signals(number).name
+
+    known = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    before = {number: signal.signal(number, note) for number in known}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,93 @@
+"""Batches from the pixel store or from memory, in an order that is a function of (seed, epoch).
+
+Legend: N images of a batch, M images of the stream, C channels, H x W pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.base.draws import permute
+from striate.batches.preprocess import Preprocess
+
+
+class Batch(NamedTuple):
+    """One batch, or this process's share of it.
+
+    Attributes:
+        images_NCHW: float32, preprocessed, on the device.
+        labels_N: int64 positions in the class names, on the device.
+        ids_N: the examples' ids, so that every message can name the file.
+        whole: images in the batch over all processes; N where there is one process.
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+    ids_N: NDArray[np.uint64]
+    whole: int
+
+
+@dataclass(frozen=True)
+class Stream:
+    """M labelled images as batches.
+
+    An epoch has ceil(M / batch_size) batches whose sizes differ by at most one image: no small last batch, none left out. With
+    several processes each batch is dealt out image by image, so each image is seen exactly once an epoch.
+
+    Attributes:
+        pixels_NHWC: uint8, in memory or memory-mapped.
+        labels_N: a label for each row of `pixels_NHWC`.
+        ids_N: an id for each row.
+        rows_M: the rows that this stream gives.
+        preprocess: applied to each batch, on the device.
+        batch_size: most images in a batch, over all processes.
+        shuffle_seed: of the order of each epoch; None keeps the order of `rows_M`.
+        device: where batches go.
+        channels_last: memory order of the images.
+        rank: this process.
+        world: processes.
+    """
+
+    pixels_NHWC: NDArray[np.uint8]
+    labels_N: NDArray[np.int64]
+    ids_N: NDArray[np.uint64]
+    rows_M: NDArray[np.int64]
+    preprocess: Preprocess
+    batch_size: int
+    shuffle_seed: int | None = None
+    device: torch.device = torch.device("cpu")
+    channels_last: bool = False
+    rank: int = 0
+    world: int = 1
+
+    def __len__(self) -> int:
+        return len(self.rows_M)
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.rows_M) // self.batch_size)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from position `start` on; those before cost nothing."""
+        count, steps = len(self.rows_M), self.steps
+        preprocess = self.preprocess.to(self.device)
+        for step in range(start, steps):
+            first, end = step * count // steps, (step + 1) * count // steps
+            positions = np.arange(first + self.rank, end, self.world)
+            if self.shuffle_seed is not None:
+                positions = permute(positions, count, self.shuffle_seed, epoch, "order")
+            yield self._batch(self.rows_M[positions], preprocess, end - first)
+
+    def _batch(self, rows_N: NDArray[np.int64], preprocess: Preprocess, whole: int) -> Batch:
+        pixels_NHWC = torch.from_numpy(self.pixels_NHWC[rows_N]).to(self.device)
+        images_NCHW = preprocess.images(pixels_NHWC)
+        if self.channels_last:
+            images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
+        labels_N = torch.from_numpy(self.labels_N[rows_N]).to(self.device)
+        return Batch(images_NCHW, labels_N, self.ids_N[rows_N], whole)

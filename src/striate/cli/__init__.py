@@ -1,0 +1,1 @@
+"""The command line: parse first, import after; one short file for each command."""

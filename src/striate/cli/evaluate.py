@@ -1,0 +1,73 @@
+"""`striate evaluate`."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from striate.base import config
+from striate.cli.speaking import print_json, speaking, stdout
+
+
+def evaluate(
+    run: str,
+    data: str | None = None,
+    /,
+    *,
+    data_dir: str | None = None,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    json: bool = False,
+) -> None:
+    """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
+
+    Args:
+        run: a run by name or folder, or an artifact's folder.
+        data: labelled images to test on; nothing for the run's own test images.
+        data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
+        set_: a setting of section data for DATA; may be repeated.
+        json: print one JSON object on stdout.
+    """
+    from striate import workbench
+
+    settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    with speaking() as watch:
+        found = workbench.evaluate(run, data, config.section(settings, "data"), watch)
+    if json:
+        print_json(found)
+        return
+    console = stdout()
+    console.print(_headline(found), markup=False)
+    console.print(_classes(found))
+    if len(found["per_class"]) <= 20:
+        console.print(_confusion(found))
+
+
+def _headline(found: dict[str, Any]) -> str:
+    top5 = "" if found["top5"] is None else f"\ntop-5 {found['top5']:.4f}"
+    bad = f"\n{len(found['quarantined'])} files could not be decoded and are not counted" if found["quarantined"] else ""
+    return (
+        f"accuracy {found['accuracy']:.4f}  (95 % interval {found['low']:.4f} to {found['high']:.4f}, {found['n']:,} images; "
+        f"always the largest class: {found['majority']:.4f}){top5}\nmacro-F1 {found['macro_f1']:.4f}, "
+        f"calibration error {found['calibration_error']:.4f}{bad}"
+    )
+
+
+def _classes(found: dict[str, Any]) -> Table:
+    table = Table()
+    for column in ("class", "precision", "recall", "F1", "images"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for name, score in found["per_class"].items():
+        shares = (score["precision"], score["recall"], score["f1"])
+        table.add_row(name, *(f"{share:.3f}" for share in shares), f"{score['support']:,}")
+    return table
+
+
+def _confusion(found: dict[str, Any]) -> Table:
+    names = list(found["per_class"])
+    table = Table(title="true class by row, prediction by column")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    for name, row in zip(names, found["confusion"], strict=True):
+        table.add_row(name, *(str(count) if count else "." for count in row))
+    return table

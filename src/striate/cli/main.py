@@ -1,0 +1,52 @@
+"""`striate`: its commands, and the one place where errors become a sentence and an exit code.
+
+Nothing here imports torch; a command's own file is imported when it runs.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from striate import __version__
+from striate.base.errors import Interrupted, StriateError
+
+app = App(
+    name="striate",
+    help="Train, understand and ship convolutional image classifiers.",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    help_on_error=False,
+)
+app.command("striate.cli.data:data", name="data", help="Survey labelled images: counts, bad files, duplicates, the split.")
+app.command("striate.cli.nets:nets", name="nets", help="The catalogue of networks, or one network layer by layer.")
+app.command("striate.cli.train:train", name="train", help="Train a network on labelled images, test it and save it.")
+app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
+app.command("striate.cli.predict:predict", name="predict", help="Ask a model about files, folders and globs.")
+app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
+app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 done, 2 the user's mistake, 74 the disk, 75 interrupted and resumable."""
+    try:
+        app(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _fail(" ".join(str(error).split()) + " See `striate --help`.", 2)
+    except StriateError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("Interrupted; nothing is lost: run the same command again.", Interrupted.exit_code)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"striate: {sentence.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    return code

@@ -1,0 +1,39 @@
+"""`striate predict`."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from striate.cli.speaking import print_json, speaking, stdout
+
+
+def predict(run: str, paths: list[str], /, *, out: Path | None = None, device: str = "auto", json: bool = False) -> None:
+    """Ask a model about pictures.
+
+    Args:
+        run: a run by name or folder, or an artifact's folder.
+        paths: files, folders (searched through) and globs.
+        out: a file to write, as .csv, .jsonl or .parquet.
+        device: auto, cpu, cuda, mps.
+        json: print JSON lines on stdout, one for each picture.
+    """
+    from striate import workbench
+
+    with speaking():
+        rows = workbench.predict(run, paths, device, out)
+        if out is not None:
+            counted = list(rows)
+            stdout().print(f"{len(counted)} rows in {out}, {sum(row.error is not None for row in counted)} of them errors")
+            return
+        if json:
+            for row in rows:
+                print_json(row.as_json())
+            return
+        table = Table()
+        for column in ("path", "label", "probability"):
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            said = row.prediction
+            shown = ("error", row.error or "") if said is None else (said.label, f"{said.probability:.3f}")
+            table.add_row(str(row.as_json()["path"]), *shown)
+        stdout().print(table)

@@ -1,0 +1,74 @@
+"""How commands speak: results on stdout, everything else on stderr, progress on a terminal only."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+Event = dict[str, Any]
+
+
+def stdout() -> Console:
+    """Where results go for people; as wide as the terminal, or 100 columns in a pipe."""
+    return Console(width=None if sys.stdout.isatty() else 100, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: object) -> None:
+    """One JSON object on one line of stdout: the last thing that a command with --json prints."""
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+class _Plain(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record as its text alone."""
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        self.console.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def speaking() -> Iterator[Callable[[Event], None]]:
+    """Send striate's log to stderr for the block; gives what to watch events with, which draws progress on a terminal."""
+    console = Console(stderr=True)
+    log, handler = logging.getLogger("striate"), _Plain(console)
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    try:
+        with progress:
+            yield _watcher(progress, console)
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def watch(event: Event) -> None:
+        kind = event["event"]
+        if kind == "epoch":
+            console.print(
+                f"epoch {event['epoch']}: training loss {event['train_loss']:.4f}, validation loss {event['loss']:.4f}, "
+                f"accuracy {event['accuracy']:.4f}",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+            return
+        if progress.disable:
+            return
+        done, total = (event["step"], event["steps"]) if kind == "step" else (event["done"], event["total"])
+        if kind not in tasks:
+            tasks[kind] = progress.add_task({"step": "training", "decode": "decoding"}.get(kind, kind), total=total)
+        progress.update(tasks[kind], completed=done, total=total)
+
+    return watch

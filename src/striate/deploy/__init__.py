@@ -1,0 +1,1 @@
+"""7 USE: ask a model about files it has not seen."""

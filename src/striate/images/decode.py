@@ -1,0 +1,266 @@
+"""The one decoder: survey, training, prediction and server use it and nothing else.
+
+What it does, always: formats by allow-list, limits from the header before a pixel is decoded, the first frame, the EXIF turn, 16 bits
+scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in a child process with limits
+(`stream`), so that whatever a file does to a C library is a verdict on that file.
+
+Legend: H x W pixels, C channels (1 grey, 3 colour).
+"""
+
+import hashlib
+import io
+import os
+import stat
+import struct
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from striate.base.child import Child
+from striate.base.errors import DecodeError
+
+DECODER_VERSION = 1
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+MOST_PIXELS = 64_000_000
+MOST_SIDE = 30_000
+_CHILD_MB = 1024
+_CHILD_SECONDS = 10.0
+
+Pixels = NDArray[np.uint8]
+
+
+class Look(NamedTuple):
+    """How a picture is brought to the size that a network sees.
+
+    Attributes:
+        size_px: side of the square.
+        channels: 1 grey (ITU-R 601 luma) or 3 colour.
+        fit: `crop` the centre, `pad` with the background, or `squash` both sides.
+        background: colour behind transparent pixels and around padded pictures, 0..255.
+    """
+
+    size_px: int
+    channels: int
+    fit: str
+    background: tuple[int, int, int] = (255, 255, 255)
+
+
+class Facts(NamedTuple):
+    """What the survey wants to know of a picture; mean and mean square by channel in [0, 1], a grey value three times."""
+
+    height: int
+    width: int
+    grey: bool
+    pixel_hash: int
+    mean: tuple[float, float, float]
+    mean_square: tuple[float, float, float]
+
+
+class Decoded(NamedTuple):
+    """The verdict on one file: facts, and pixels where a look was asked for; or the reason why it is refused."""
+
+    pixels_HWC: Pixels | None
+    facts: Facts | None
+    reason: str | None
+
+
+def picture(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
+    """The pixels of a file, H x W x C: C = 1 where every pixel is grey, else 3.
+
+    Raises:
+        DecodeError: with the reason, for anything that is not a whole picture within the limits.
+    """
+    content = _content(source) if isinstance(source, Path) else source
+    if not content:
+        raise DecodeError("empty file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with _open(content) as image:
+                _check_limits(image)
+                return canonical(_levels(image, background))
+        except DecodeError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise DecodeError("more than 64 megapixels") from error
+        except MemoryError as error:
+            raise DecodeError("needs more memory than the decoder may take") from error
+        except (OSError, SyntaxError, LookupError, ArithmeticError, ValueError, TypeError, struct.error, RuntimeError) as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise DecodeError(f"cannot be decoded: {text[:200]}") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise DecodeError("not a regular file")
+            return file.read()
+    except OSError as error:
+        raise DecodeError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _open(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+            return _heic(content)
+        head = content[:1024].lstrip().lower()
+        if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
+            raise DecodeError("SVG is a drawing, not a picture; save it as PNG") from error
+        raise DecodeError(f"not one of the formats {', '.join(FORMATS)}, or damaged at its beginning") from error
+
+
+def _heic(content: bytes) -> Image.Image:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise DecodeError("HEIC needs pillow-heif: pip install 'striate[heic]'") from None
+    pillow_heif.register_heif_opener()
+    return Image.open(io.BytesIO(content), formats=("HEIF",))
+
+
+def _check_limits(image: Image.Image) -> None:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise DecodeError(f"no pixels: {width} x {height}")
+    if max(width, height) > MOST_SIDE:
+        raise DecodeError(f"a side of {max(width, height):,} pixels; at most {MOST_SIDE:,}")
+    if width * height > MOST_PIXELS:
+        raise DecodeError(f"{width * height / 1e6:,.0f} megapixels; at most {MOST_PIXELS // 1_000_000}")
+
+
+def _levels(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
+    image.load()
+    turned = ImageOps.exif_transpose(image)
+    mode = turned.mode
+    if mode.startswith("I;16") or mode in ("I", "F"):
+        return _scaled(turned)
+    transparent = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in turned.info
+    if transparent:
+        return _composited(turned, background)
+    if mode in ("1", "L"):
+        return np.asarray(turned.convert("L"))[..., None]
+    return np.asarray(turned.convert("RGB"))
+
+
+def _scaled(image: Image.Image) -> Pixels:
+    """Sixteen bits or floats as eight, by scale: never clipped, as Pillow's own conversion would."""
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise DecodeError("pixels that are not finite")
+    least, most = float(values.min()), float(values.max())
+    if image.mode == "F" and 0 <= least and most <= 1:
+        values = values * 255
+    elif image.mode == "F" and not (0 <= least and most <= 255):
+        raise DecodeError(f"floating-point pixels from {least:g} to {most:g}; expected 0 to 1 or 0 to 255")
+    elif image.mode != "F":
+        if least < 0 or most > 65535:
+            raise DecodeError(f"32-bit pixels from {least:g} to {most:g}; expected 16 bits")
+        values = values / 257
+    return np.rint(values).astype(np.uint8)[..., None]
+
+
+def _composited(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
+    levels = np.asarray(image.convert("RGBA")).astype(np.uint32)
+    colour, alpha = levels[..., :3], levels[..., 3:]
+    behind = np.array(background, np.uint32)
+    return ((colour * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def canonical(levels_HWC: Pixels) -> Pixels:
+    """The same picture with one channel where its three are equal everywhere."""
+    if levels_HWC.shape[2] == 3:
+        red, green, blue = levels_HWC[..., 0], levels_HWC[..., 1], levels_HWC[..., 2]
+        if np.array_equal(red, green) and np.array_equal(red, blue):
+            return np.ascontiguousarray(levels_HWC[..., :1])
+    return np.ascontiguousarray(levels_HWC)
+
+
+def square(picture_HWC: Pixels, look: Look) -> Pixels:
+    """A picture at the look's size and channels; bit-equal where it has them already.
+
+    Resizing is Pillow's bilinear filter, which averages over the whole area when it shrinks.
+    """
+    height, width, channels = picture_HWC.shape
+    image = Image.fromarray(picture_HWC[..., 0] if channels == 1 else picture_HWC)
+    side = look.size_px
+    if channels == 3 and look.channels == 1:
+        image = image.convert("L")
+    if (height, width) != (side, side):
+        image = _fitted(image, look)
+    levels = np.asarray(image)
+    if levels.ndim == 2:
+        levels = levels[..., None]
+    return np.repeat(levels, look.channels, axis=2) if levels.shape[2] < look.channels else np.ascontiguousarray(levels)
+
+
+def _fitted(image: Image.Image, look: Look) -> Image.Image:
+    side, (width, height) = look.size_px, image.size
+    if look.fit == "squash":
+        return image.resize((side, side), Image.Resampling.BILINEAR)
+    if look.fit == "crop":
+        short = min(width, height)
+        left, top = (width - short) / 2, (height - short) / 2
+        return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+    scale = side / max(width, height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    colour = Image.new("RGB", (1, 1), look.background)
+    behind: Any = (colour.convert("L") if image.mode == "L" else colour).getpixel((0, 0))
+    padded = Image.new(image.mode, (side, side), behind)
+    padded.paste(image.resize(inner, Image.Resampling.BILINEAR), ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    return padded
+
+
+def facts(picture_HWC: Pixels) -> Facts:
+    """Size, colour, hash and moments of a picture that `picture` gave."""
+    height, width, channels = picture_HWC.shape
+    hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
+    hasher.update(np.ascontiguousarray(picture_HWC))
+    levels = np.bincount(picture_HWC[..., 0].ravel(), minlength=256) if channels == 1 else None
+    if levels is not None:
+        values = np.arange(256) / 255.0
+        mean = float(levels @ values / levels.sum())
+        square_ = float(levels @ values**2 / levels.sum())
+        means, squares = (mean, mean, mean), (square_, square_, square_)
+    else:
+        flat = picture_HWC.reshape(-1, 3).astype(np.float32) / np.float32(255)
+        m, s = flat.mean(axis=0, dtype=np.float64), np.square(flat).mean(axis=0, dtype=np.float64)
+        means, squares = (float(m[0]), float(m[1]), float(m[2])), (float(s[0]), float(s[1]), float(s[2]))
+    return Facts(height, width, channels == 1, int.from_bytes(hasher.digest(), "little"), means, squares)
+
+
+def stream(paths: Iterable[Path], look: Look | None) -> Iterator[Decoded]:
+    """The verdict on each file, in order, from a child process; pixels are left out where there is no look."""
+    shape = None if look is None else (look.size_px, look.size_px, look.channels)
+    asked = ({"path": os.fsencode(path).hex(), "look": None if look is None else list(look)} for path in paths)
+    with Child("striate.images.decode:in_child", _CHILD_MB, _CHILD_SECONDS) as child:
+        for answer in child.map(asked):
+            if answer.error is not None:
+                yield Decoded(None, None, answer.error)
+                continue
+            pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
+            yield Decoded(pixels, _facts_from(answer.value), None)
+
+
+def _facts_from(value: Any) -> Facts:
+    height, width, grey, pixel_hash, mean, mean_square = value
+    return Facts(height, width, grey, pixel_hash, tuple(mean), tuple(mean_square))
+
+
+def in_child(argument: Any) -> tuple[object, bytes]:
+    """What the child runs for one file."""
+    path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
+    asked = argument["look"]
+    look = None if asked is None else Look(asked[0], asked[1], asked[2], tuple(asked[3]))
+    found = picture(path, look.background if look else (255, 255, 255))
+    pixels = b"" if look is None else square(found, look).tobytes()
+    return list(facts(found)), pixels

@@ -1,0 +1,104 @@
+"""What every source gives: names and labels, and no pixels yet unless the source is an array.
+
+Legend: N images, H x W pixels, C channels.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Part(IntEnum):
+    """The part of a data set that a source gives an image to; FREE leaves it to the split."""
+
+    FREE = 0
+    TRAIN = 1
+    VAL = 2
+    TEST = 3
+
+
+class Quarantined(NamedTuple):
+    """A file that was found and cannot be used, with the reason."""
+
+    path: str
+    reason: str
+
+
+class Ignored(NamedTuple):
+    """A file or folder that was found and left out by a rule, with the rule."""
+
+    path: str
+    pattern: str
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled images: found = used (N) + quarantined + ignored.
+
+    Attributes:
+        root: the folder that names are relative to.
+        names: N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive.
+        labels_N: positions in `classes`.
+        classes: class names, sorted.
+        ids_N: 64-bit hashes of the names; every draw about an image depends on its id and never on its position.
+        parts_N: a `Part` for each image.
+        groups_N: a number for each image, equal for images that must stay on one side of the split; None without groups.
+        pixels_NHWC: uint8 images of one size with C = 1 or 3, where the source is an array; None where it is files.
+        quarantined: files that cannot be used.
+        ignored: files that were left out by a rule.
+        notes: sentences that the user should read.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    labels_N: NDArray[np.int64]
+    classes: tuple[str, ...]
+    ids_N: NDArray[np.uint64]
+    parts_N: NDArray[np.uint8]
+    groups_N: NDArray[np.int64] | None = None
+    pixels_NHWC: NDArray[np.uint8] | None = None
+    quarantined: tuple[Quarantined, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def keep(self, chosen_M: NDArray[np.int64], dropped: tuple[Quarantined, ...] = ()) -> "Examples":
+        """The examples at these positions; what was dropped joins the quarantine, so the account still balances."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in chosen_M),
+            labels_N=self.labels_N[chosen_M],
+            ids_N=self.ids_N[chosen_M],
+            parts_N=self.parts_N[chosen_M],
+            groups_N=None if self.groups_N is None else self.groups_N[chosen_M],
+            pixels_NHWC=None if self.pixels_NHWC is None else self.pixels_NHWC[chosen_M],
+            quarantined=self.quarantined + dropped,
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Images by class name."""
+        tally = np.bincount(self.labels_N, minlength=len(self.classes))
+        return {name: int(count) for name, count in zip(self.classes, tally, strict=True)}
+
+    def stamp(self) -> str:
+        """A hash of what lies on the disk - names, sizes, times of change, or the array itself - without reading files."""
+        hasher = hashlib.blake2b(digest_size=16)
+        if self.pixels_NHWC is not None:
+            hasher.update(repr(self.pixels_NHWC.shape).encode())
+            hasher.update(np.ascontiguousarray(self.pixels_NHWC))
+            return hasher.hexdigest()
+        for name in self.names:
+            try:
+                found = (self.root / name).stat()
+                facts = f"{found.st_size} {found.st_mtime_ns}"
+            except OSError as error:
+                facts = f"errno {error.errno}"
+            hasher.update(f"{name!r} {facts}\n".encode())
+        return hasher.hexdigest()

@@ -1,0 +1,285 @@
+"""One training from its settings to its artifact: the wiring that `workbench.train` and its folds share.
+
+Legend: N images, M images of a split, K classes.
+"""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate import runs
+from striate.base import config, disk
+from striate.base.errors import DataError, RunError
+from striate.base.stopping import Stop
+from striate.batches import preprocess
+from striate.batches.stream import Stream
+from striate.engine import Engine
+from striate.images import split, store
+from striate.images.decode import Look
+from striate.images.examples import Examples
+from striate.model import Model
+from striate.nets import building
+from striate.score import metrics
+from striate.training import checkpoint, loop, timing
+from striate.training.journal import Event, Journal
+from striate.training.loss import class_weights, cross_entropy
+from striate.training.scoring import Predictions, predict
+
+log = logging.getLogger("striate")
+Watch = Callable[[Event], None]
+
+_EVAL_BATCH = 256
+_TIMED_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Material:
+    """Decoded pictures and how they are divided."""
+
+    stored: store.Stored
+    parts: split.Split
+    look: Look
+
+    @property
+    def examples(self) -> Examples:
+        """The pictures that could be decoded."""
+        return self.stored.examples
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the pictures are: ids, labels and hashes of pixels, in the order of ids."""
+        order = np.argsort(self.examples.ids_N)
+        hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
+        for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
+            hasher.update(np.ascontiguousarray(column[order]))
+        return hasher.hexdigest()
+
+
+def divided(material: Material, run: config.Run) -> Material:
+    """The same pictures, divided for another fold."""
+    parts = split.divide(material.examples, material.stored.pixel_hash_N, run.data)
+    return replace(material, parts=parts)
+
+
+class Trained(NamedTuple):
+    """What a training leaves: its result, its model, and what the model said of the test images."""
+
+    result: runs.Json
+    model: Model
+    test: Predictions | None
+
+
+def look_of(run: config.Run) -> Look:
+    """How pictures are brought to the size of the settings, which must be complete."""
+    prepare = run.prepare
+    assert prepare.size_px is not None
+    assert prepare.channels is not None
+    assert prepare.fit is not None
+    return Look(prepare.size_px, prepare.channels, prepare.fit, run.data.background)
+
+
+def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch) -> Material:
+    """Decode the pictures once, and divide them."""
+
+    def progress(done: int, total: int) -> None:
+        watch({"event": "decode", "done": done, "total": total})
+        stop.check("decoding the pictures")
+
+    look = look_of(run)
+    stored = store.build(examples, look, disk.cache_folder(), progress)
+    parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
+    return Material(stored, parts, look)
+
+
+def train(
+    run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+) -> Trained:
+    """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
+    numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
+    net = _net(run, material, engine)
+    streams = _streams(run, material, numbers, engine)
+    if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
+        raise RunError(
+            f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
+            f"that many, got {run.train.batch_size} and {len(material.parts.train_M)}. Start fewer processes."
+        )
+    weights_K = class_weights(
+        material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
+    )
+    loss = cross_entropy(run.train.label_smoothing, None if weights_K is None else weights_K.to(engine.device))
+    begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
+    run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
+    if engine.writes:
+        _write_beginning(run, material, folder, engine)
+    journal = Journal(folder / "journal.jsonl" if engine.writes else None)
+    if begin_at is not None:
+        for sentence in begin_at.refused:
+            log.warning("%s The checkpoint before it is used.", sentence)
+        journal.write("resumed", step=begin_at.state["step"])
+    else:
+        journal.write("start", steps=steps, reasons=list(engine.reasons))
+    names = dict(zip(material.examples.ids_N.tolist(), material.examples.names, strict=True))
+    task = loop.Task(
+        net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
+        seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
+        names=lambda ids: [names[int(i)] for i in ids], observers=[watch],
+    )  # fmt: skip
+    fitted = loop.fit(task, begin_at)
+    return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
+
+
+def _net(run: config.Run, material: Material, engine: Engine) -> building.Net:
+    assert run.net.name is not None
+    side = material.look.size_px
+    net = building.build(
+        run.net.name, (material.look.channels, side, side), len(material.examples.classes),
+        dropout=run.net.dropout, init=run.net.init, seed=run.seed,
+    )  # fmt: skip
+    engine.place(net)
+    return net
+
+
+def _streams(
+    run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine
+) -> dict[str, Stream]:
+    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None) -> Stream:
+        return Stream(
+            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
+            rows_M=rows_M, preprocess=numbers, batch_size=batch, shuffle_seed=seed, device=engine.device,
+            channels_last=engine.channels_last, rank=engine.rank, world=engine.world,
+        )  # fmt: skip
+
+    parts = material.parts
+    return {
+        "train": stream(_by_id(parts.train_M, material), run.train.batch_size, run.seed),
+        "val": stream(parts.val_M, _EVAL_BATCH, None),
+        "test": stream(parts.test_M, _EVAL_BATCH, None),
+    }
+
+
+def _by_id(rows_M: NDArray[np.int64], material: Material) -> NDArray[np.int64]:
+    """Rows in the order of their ids, so that the order of training does not depend on the order of the source."""
+    return rows_M[np.argsort(material.examples.ids_N[rows_M], kind="stable")]
+
+
+def _length(
+    run: config.Run,
+    net: building.Net,
+    train: Stream,
+    loss: Any,
+    engine: Engine,
+    begin_at: checkpoint.Checkpoint | None,
+) -> tuple[config.Run, int]:
+    """The number of steps; where minutes were asked for it is measured now, and fixed in the settings."""
+    if begin_at is not None:
+        return run, int(begin_at.state["steps"])
+    timed = run.train.minutes is not None
+    a_step = timing.seconds_a_step(
+        net, train, run.train, loss, engine, _TIMED_STEPS if timed else 5, at_most=60.0 if timed else 3.0
+    )
+    if run.train.minutes is not None:
+        steps = max(1, int(60 * run.train.minutes / a_step))
+        tree = config.lay_over(config.given_by_user(run), {"train": {"steps": steps}})
+        run = config.build(tree)
+        log.info("%d steps fit in the minutes asked for, at %.0f ms a step; the run is exact from here.", steps, 1e3 * a_step)
+    else:
+        steps = run.train.steps or (run.train.epochs or 1) * train.steps
+    log.info("Training takes about %s: %d steps of %.0f ms.", spoken(steps * a_step), steps, 1e3 * a_step)
+    return run, steps
+
+
+def spoken(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> spoken(42.4), spoken(200), spoken(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine) -> None:
+    """run.toml and environment.json of a new run; of a resumed one, refuse if the world has changed under it."""
+    now = runs.environment(
+        device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=material.fingerprint()
+    )
+    before = runs.read_json(folder / "environment.json")
+    if before is not None and checkpoint.latest(folder / "checkpoints") is not None:
+        _refuse_change(before, now, folder)
+        return
+    runs.write_json(folder / "environment.json", now)
+    source = building.source_of(run.net.name or "")
+    if source is not None:
+        disk.write_bytes(folder / source.path.name, source.path.read_bytes())
+    disk.write_text(folder / "run.toml", config.to_toml(run))
+
+
+def _refuse_change(before: runs.Json, now: runs.Json, folder: Path) -> None:
+    if before["data_sha256"] != now["data_sha256"]:
+        raise DataError(
+            f"the pictures have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
+            f"{now['data_sha256'][:12]}... Restore them, or start a new run."
+        )
+    for name in ("torch", "processes", "device"):
+        if before[name] != now[name]:
+            raise RunError(
+                f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
+                f"Resume with {name} {before[name]}, or start a new run."
+            )
+
+
+def _finish(
+    run: config.Run,
+    material: Material,
+    folder: Path,
+    engine: Engine,
+    numbers: preprocess.Preprocess,
+    net: building.Net,
+    streams: dict[str, Stream],
+    fitted: loop.Fitted,
+    journal: Journal,
+) -> Trained:
+    val = predict(net, streams["val"], engine)
+    test = predict(net, streams["test"], engine) if len(streams["test"]) else None
+    assert val is not None
+    settings = {} if run.net.dropout is None else {"dropout": run.net.dropout}
+    summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
+    model = Model(
+        net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),
+        look=material.look, classes=material.examples.classes, training=summary,
+    )  # fmt: skip
+    result: runs.Json = {
+        "run": str(folder), "net": run.net.name, "steps": fitted.steps, "seconds": round(fitted.seconds, 2),
+        "epochs": len(fitted.history), "best_epoch": fitted.best["epoch"], "seed": run.seed,
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "val": interval(val), "test": interval(test), "weights_sha256": None, "report": None,
+        "images": {"train": len(streams["train"]), "val": len(streams["val"]), "test": len(streams["test"])},
+        "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),
+        "ignored": len(material.examples.ignored),
+    }  # fmt: skip
+    if engine.writes:
+        result["weights_sha256"] = model.save(folder / "model")
+        for name, predictions in (("val", val), ("test", test)):
+            if predictions is not None:
+                runs.save_predictions(folder / f"predictions-{name}.npz", *predictions)
+        journal.write("end", durable=True, **{name: result[name] for name in ("steps", "seconds", "weights_sha256")})
+        runs.write_json(folder / "result.json", result)
+        for old in sorted((folder / "checkpoints").glob("step-*"))[:-1]:
+            shutil.rmtree(old, ignore_errors=True)
+    return Trained(result, model, test)
+
+
+def interval(predictions: Predictions | None) -> runs.Json | None:
+    """Accuracy with its 95 % interval, for JSON; None where nothing was predicted."""
+    if predictions is None:
+        return None
+    found = metrics.accuracy(predictions.logits_NK, predictions.labels_N)
+    return {"accuracy": found.value, "low": found.low, "high": found.high, "n": found.n}

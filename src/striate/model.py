@@ -1,0 +1,194 @@
+"""A classifier that is loaded, asked, exported and served: net + preprocessing + fit + class names + decision.
+
+On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the name of
+its file before a tensor is used.
+
+Legend: N images, H x W pixels, C channels, K classes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from striate.base import disk
+from striate.base.errors import ArtifactError, DecodeError, SettingError
+from striate.batches.preprocess import Preprocess
+from striate.images import decode
+from striate.images.decode import Look
+from striate.nets import building
+from striate.nets.net import Net
+from striate.score.metrics import softmax
+
+FORMAT = 1
+_BATCH = 64
+
+
+class Prediction(NamedTuple):
+    """What a model says of one picture.
+
+    Attributes:
+        label: the most probable class.
+        probability: of it, 0..1.
+        abstained: the probability is below the model's threshold; false where the model has none.
+        unknown: the picture looks like none of the training set; None where the model cannot tell.
+        top: up to five classes with their probabilities, the most probable first.
+    """
+
+    label: str
+    probability: float
+    abstained: bool
+    unknown: bool | None
+    top: tuple[tuple[str, float], ...]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{name}</td><td>{share:.3f}</td></tr>" for name, share in self.top)
+        return f"<table>{rows}</table>"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained classifier.
+
+    Attributes:
+        net: in evaluation mode.
+        net_name: what `nets.building.build` was given.
+        net_settings: the further settings that it was built with.
+        preprocess: from pixels to the net's numbers.
+        look: how a picture is brought to the net's size and channels.
+        classes: K names, in the order of the logits.
+        threshold: the least probability of an answer; None to answer always.
+        training: a summary of how it was trained.
+        licence: of the weights that it started from; empty for one's own.
+    """
+
+    net: Net
+    net_name: str
+    net_settings: Mapping[str, Any]
+    preprocess: Preprocess
+    look: Look
+    classes: tuple[str, ...]
+    threshold: float | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+
+    def logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """N x K logits of pictures that `look` has been applied to, in float32, by batches of 64."""
+        parts = [np.empty((0, len(self.classes)), np.float32)]
+        device = next(self.net.parameters()).device
+        preprocess = self.preprocess.to(device)
+        self.net.eval()
+        with torch.inference_mode():
+            for start in range(0, len(pixels_NHWC), _BATCH):
+                batch = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[start : start + _BATCH])).to(device)
+                parts.append(self.net(preprocess.images(batch)).float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def answers(self, logits_NK: NDArray[np.float32]) -> list[Prediction]:
+        """The predictions that logits mean."""
+        shares_NK = softmax(logits_NK)
+        best_NT = np.argsort(-shares_NK, axis=1, kind="stable")[:, :5]
+        answers = []
+        for shares_K, best_T in zip(shares_NK, best_NT, strict=True):
+            top = tuple((self.classes[k], float(shares_K[k])) for k in best_T)
+            abstained = self.threshold is not None and top[0][1] < self.threshold
+            answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
+        return answers
+
+    def predict(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> list[Prediction]:
+        """What the model says of pictures given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
+
+        Raises:
+            DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
+        """
+        if isinstance(pictures, str | Path | bytes | np.ndarray):
+            raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.predict([...]).")
+        squares = [self._square(picture) for picture in pictures]
+        if not squares:
+            return []
+        return self.answers(self.logits(np.stack(squares)))
+
+    def _square(self, picture: str | Path | bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if isinstance(picture, np.ndarray):
+            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
+                raise DecodeError(
+                    f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}."
+                )
+            return decode.square(picture.reshape(*picture.shape[:2], -1), self.look)
+        source = picture if isinstance(picture, bytes) else Path(picture)
+        return decode.square(decode.picture(source, self.look.background), self.look)
+
+    def save(self, folder: Path) -> str:
+        """Write the artifact; returns the SHA-256 of the weights file."""
+        source = building.source_of(self.net_name)
+        described = {
+            "format": FORMAT,
+            "net": {"name": self.net_name, "input_chw": list(self.net.input_chw), "settings": dict(self.net_settings)},
+            "net_source": None if source is None else {"file": source.path.name, "sha256": source.sha256},
+            "classes": list(self.classes),
+            "preprocess": self.preprocess.as_json(),
+            "look": {**self.look._asdict(), "background": list(self.look.background)},
+            "decoder_version": decode.DECODER_VERSION,
+            "threshold": self.threshold,
+            "training": dict(self.training),
+            "licence": self.licence,
+        }
+        weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
+        on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+        with disk.new_folder(folder) as new, disk.explained(folder, "write"):
+            save_file(on_cpu, new / "weights.safetensors")
+            (new / "model.json").write_text(json.dumps(described, indent=1, allow_nan=False), encoding="utf-8")
+            digest = disk.sha256(new / "weights.safetensors")
+        return digest
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Read an artifact whose every byte is as written.
+
+        Raises:
+            ArtifactError: a file is changed, missing, or of a later format; names it.
+        """
+        if not folder.is_dir():
+            raise ArtifactError(f"expected a model folder at {folder}; there is none.")
+        disk.verify(folder)
+        described = json.loads((folder / "model.json").read_text("utf-8"))
+        if described["format"] != FORMAT:
+            raise ArtifactError(f"{folder} has format {described['format']}; this striate reads {FORMAT}. Update striate.")
+        tensors = load_file(folder / "weights.safetensors", device=device)
+        classes = tuple(described["classes"])
+        name, settings = described["net"]["name"], described["net"]["settings"]
+        _check_source(name, described["net_source"])
+        chw: Sequence[int] = described["net"]["input_chw"]
+        net = building.build(name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
+        start = "net."
+        net.load_state_dict({key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)})
+        look = Look(**{**described["look"], "background": tuple(described["look"]["background"])})
+        return cls(
+            net=net.eval(),
+            net_name=name,
+            net_settings=settings,
+            preprocess=Preprocess.from_json(described["preprocess"], tensors),
+            look=look,
+            classes=classes,
+            threshold=described["threshold"],
+            training=described["training"],
+            licence=described["licence"],
+        )
+
+
+def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:
+    if recorded is None:
+        return
+    source = building.source_of(name) if Path(name.rpartition(":")[0]).is_file() else None
+    if source is None or source.sha256 != recorded["sha256"]:
+        found = "none" if source is None else f"another ({source.sha256[:16]}...)"
+        raise ArtifactError(
+            f"this model was trained with {name}, SHA-256 {recorded['sha256'][:16]}...; found {found}. "
+            "Run from the folder where that file is, as it was; the run folder keeps a copy."
+        )

@@ -1,0 +1,1 @@
+"""3 NETWORKS: one file per architecture, all behind one contract."""

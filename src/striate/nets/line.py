@@ -1,0 +1,159 @@
+"""A network of one's own, written as a line: `conv 5x5x32, relu, pool 2, conv 5x5x64, relu, pool 2, fc 128, relu, fc 10`.
+
+Layers are named by kind and number - conv1, relu1, pool1, conv2 - and each is a tap. Sizes follow from the input; the first
+fully connected layer flattens what comes to it. The last layer is `fc K`, or `fc` alone for as many outputs as there are
+classes.
+
+    conv 5x5x32 [stride 2] [pad 0]   32 filters of 5 x 5 pixels; padded to keep the size ("same") unless said
+    relu, tanh, sigmoid, gelu        activations
+    pool 2, pool 3/2, avgpool 2      max or mean over 2 x 2 at stride 2; over 3 x 3 at stride 2
+    globalpool                       the mean of each map
+    bn, dropout 0.5                  batch norm; the probability that a unit is dropped
+    fc 128                           fully connected
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from striate.base.errors import SettingError, ShapeError, nearest
+from striate.nets.net import Net
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+}
+_KINDS = ("conv", *_ACTIVATIONS, "pool", "avgpool", "globalpool", "bn", "dropout", "fc")
+
+
+class _Shape(NamedTuple):
+    channels: int
+    height: int
+    width: int
+    flat: bool
+
+
+class LineNet(Net):
+    """The network that a line describes.
+
+    Args:
+        line: the layers, with commas between.
+        input_chw: channels, height, width of the images.
+        num_classes: K; the last `fc` must have as many outputs.
+
+    Raises:
+        SettingError: a word that is no layer, or a last layer that does not fit the classes.
+        ShapeError: a layer that its input is too small for.
+    """
+
+    def __init__(self, line: str, input_chw: tuple[int, int, int], num_classes: int = 10) -> None:
+        super().__init__(input_chw)
+        words = [" ".join(part.split()) for part in line.split(",")]
+        _check_end(words, num_classes)
+        if words[-1] == "fc":
+            words[-1] = f"fc {num_classes}"
+        shape, numbers = _Shape(*input_chw, flat=False), Counter[str]()
+        order = []
+        for word in words:
+            kind, _, rest = word.partition(" ")
+            if kind == "fc" and not shape.flat:
+                shape = _Shape(shape.channels * shape.height * shape.width, 1, 1, flat=True)
+                self.add_module("flatten", nn.Flatten())
+                order.append("flatten")
+            layer, shape = _layer(word, kind, rest, shape)
+            numbers[kind] += 1
+            name = f"{kind}{numbers[kind]}"
+            self.add_module(name, layer)
+            order.append(name)
+        self.order = tuple(order)
+        self.taps = tuple(name for name in order if name != "flatten")
+        self.head_name = order[-1]
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits, N x K."""
+        self.check(images_NCHW)
+        out = images_NCHW
+        for name in self.order:
+            out = self.get_submodule(name)(out)
+        return out
+
+
+def _check_end(words: list[str], num_classes: int) -> None:
+    kind, _, rest = words[-1].partition(" ")
+    if kind != "fc":
+        raise SettingError(f"a line of layers ends with 'fc {num_classes}' for the classes; got {words[-1]!r} at its end.")
+    if rest and rest.isdecimal() and int(rest) != num_classes:
+        raise SettingError(
+            f"the data have {num_classes} classes; the line ends in {words[-1]!r}. End it with 'fc {num_classes}' or 'fc'."
+        )
+
+
+def _layer(word: str, kind: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
+    if kind in _ACTIVATIONS and not rest:
+        return _ACTIVATIONS[kind](), at
+    if kind == "conv":
+        return _conv(word, rest, at)
+    if kind in ("pool", "avgpool"):
+        return _pool(word, kind, rest, at)
+    if word == "globalpool":
+        _refuse_flat(word, at)
+        return nn.AdaptiveAvgPool2d(1), at._replace(height=1, width=1)
+    if word == "bn":
+        return (nn.BatchNorm1d if at.flat else nn.BatchNorm2d)(at.channels), at
+    if kind == "dropout" and re.fullmatch(r"0?\.\d+|0", rest):
+        return nn.Dropout(float(rest)), at
+    if kind == "fc" and rest.isdecimal() and int(rest):
+        return nn.Linear(at.channels, int(rest)), at._replace(channels=int(rest))
+    if kind in _KINDS:
+        raise SettingError(f"{word!r} is not how {kind} is written; a line reads like {_EXAMPLES[kind]!r}.")
+    raise SettingError(f"There is no layer {kind!r}; {nearest(kind, _KINDS)}")
+
+
+_EXAMPLES = {kind: kind for kind in _KINDS} | {
+    "conv": "conv 5x5x32 stride 2 pad 0", "pool": "pool 3/2", "avgpool": "avgpool 2", "dropout": "dropout 0.5", "fc": "fc 128",
+}  # fmt: skip
+
+
+def _refuse_flat(word: str, at: _Shape) -> None:
+    if at.flat:
+        raise SettingError(f"{word!r} comes after a fully connected layer, where there are no maps left; put it before.")
+
+
+def _conv(word: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
+    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)(?: stride (\d+))?(?: pad (\d+|same))?", rest)
+    if not found or 0 in (int(found[1]), int(found[2]), int(found[3]), int(found[4] or 1)):
+        raise SettingError(f"{word!r} is not how conv is written; a line reads like {_EXAMPLES['conv']!r}.")
+    _refuse_flat(word, at)
+    kh, kw, filters, stride = int(found[1]), int(found[2]), int(found[3]), int(found[4] or 1)
+    same = found[5] in (None, "same")
+    if same and (kh % 2 == 0 or kw % 2 == 0):
+        raise SettingError(f"{word!r}: an even kernel cannot keep the size; say 'pad 0', or use {kh + 1}x{kw + 1}.")
+    pad_h, pad_w = (kh // 2, kw // 2) if same else (int(found[5]), int(found[5]))
+    height, width = _out(word, at.height, kh, stride, pad_h), _out(word, at.width, kw, stride, pad_w)
+    layer = nn.Conv2d(at.channels, filters, (kh, kw), stride=stride, padding=(pad_h, pad_w))
+    return layer, _Shape(filters, height, width, flat=False)
+
+
+def _pool(word: str, kind: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
+    found = re.fullmatch(r"([1-9]\d*)(?:/([1-9]\d*))?", rest)
+    if not found:
+        raise SettingError(f"{word!r} is not how {kind} is written; a line reads like {_EXAMPLES[kind]!r}.")
+    _refuse_flat(word, at)
+    size, stride = int(found[1]), int(found[2] or found[1])
+    layer = nn.MaxPool2d(size, stride) if kind == "pool" else nn.AvgPool2d(size, stride)
+    return layer, at._replace(height=_out(word, at.height, size, stride, 0), width=_out(word, at.width, size, stride, 0))
+
+
+def _out(word: str, side: int, kernel: int, stride: int, pad: int) -> int:
+    out = (side + 2 * pad - kernel) // stride + 1
+    if side + 2 * pad < kernel:
+        raise ShapeError(
+            f"{word!r} expects an input of at least {kernel - 2 * pad} pixels a side; got {side}. "
+            "Use fewer or smaller pools, or a larger prepare.size_px."
+        )
+    return out

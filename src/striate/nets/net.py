@@ -1,0 +1,80 @@
+"""The contract of every network: `input_chw`, `taps`, `head`, `replace_head`.
+
+Legend: N images, C channels, H x W pixels, K classes.
+"""
+
+from torch import Tensor, nn
+
+from striate.base.errors import ShapeError
+
+
+class Net(nn.Module):
+    """The one base class. A network of one's own derives from it:
+
+        class MyNet(striate.nets.net.Net):
+            taps = ("conv1", "fc1")          # layers to look at, in forward order
+            head_name = "fc1"                # the last fully connected layer
+
+            def __init__(self, input_chw, num_classes):
+                super().__init__(input_chw)
+                ...
+
+    A layer's attribute is its name in the paper, and is its tap: the module's raw output. No activation works in place, since
+    that would rewrite what the tap before it saw.
+
+    Args:
+        input_chw: channels, height and width of the images that the network is built for.
+    """
+
+    taps: tuple[str, ...] = ()
+    head_name: str = ""
+
+    def __init__(self, input_chw: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.input_chw = input_chw
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last fully connected layer."""
+        head = self.get_submodule(self.head_name)
+        assert isinstance(head, nn.Linear)
+        return head
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of logits."""
+        return self.head.out_features
+
+    def replace_head(self, num_classes: int) -> None:
+        """Put a fresh last layer for another number of classes in place of the head; all else is kept."""
+        old = self.head
+        parent, _, name = self.head_name.rpartition(".")
+        new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+        setattr(self.get_submodule(parent), name, new.to(old.weight.device, old.weight.dtype))
+
+    def check(self, images_NCHW: Tensor) -> None:
+        """Refuse images of another shape than the network was built for.
+
+        Raises:
+            ShapeError: with what was expected, what came and what to do.
+        """
+        if images_NCHW.dim() != 4 or tuple(images_NCHW.shape[1:]) != self.input_chw:
+            c, h, w = self.input_chw
+            raise ShapeError(
+                f"{type(self).__name__} expects images_NCHW with C={c}, H={h}, W={w}; got {tuple(images_NCHW.shape)}. "
+                "Bring the images to that size, or build the network for theirs."
+            )
+
+
+def refuse_small(name: str, input_chw: tuple[int, int, int], least_px: int) -> None:
+    """Refuse an input that a network cannot be built for.
+
+    Raises:
+        ShapeError: where a side is shorter than `least_px` or there are no channels.
+    """
+    c, h, w = input_chw
+    if c < 1 or min(h, w) < least_px:
+        raise ShapeError(
+            f"{name} expects images of at least {least_px} x {least_px} pixels and 1 channel; got C={c}, H={h}, W={w}. "
+            f"Set prepare.size_px to {least_px} or more."
+        )

@@ -1,0 +1,97 @@
+"""The rule by which `striate train FOLDER` alone chooses network, size, colour, fit, epochs and batch.
+
+Each choice comes with its reason, is printed before the first step and stored in run.toml. What the user gave is never changed.
+
+| what | rule |
+|---|---|
+| colour | grey where at least 95 % of a sample of the pictures are grey, else colour |
+| network, size | median short side to 40 px: `mnist_cnn` at the least of 16, 28 and 32 px that holds it; above: four convolutions with batch norm and a global mean, at 64 px |
+| fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
+| batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
+| epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 100 |
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+from striate.base import config
+from striate.images.survey import Glance
+from striate.nets import catalogue
+
+PHOTO_NET = (
+    "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, bn, relu, pool 2, conv 3x3x128, bn, relu, pool 2, "
+    "conv 3x3x256, bn, relu, globalpool, fc"
+)
+_SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 100
+
+
+class Plan(NamedTuple):
+    """Complete settings, and one sentence for each that the rule chose."""
+
+    run: config.Run
+    reasons: tuple[str, ...]
+
+
+def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
+    """Complete the settings of a run from a glance at the pictures."""
+    chosen: config.Tree = {"prepare": {}, "net": {}, "train": {}}
+    reasons = [_colour(run, seen, chosen)]
+    short = min(seen.height_px, seen.width_px)
+    reasons.append(_net_and_size(run, short, chosen))
+    reasons.append(_fit(run, seen, chosen))
+    reasons.append(_batch(run, train_images, chosen))
+    channels = run.prepare.channels or chosen["prepare"]["channels"]
+    reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
+    whole = config.build(config.merge(chosen, config.given_by_user(run)))
+    return Plan(whole, tuple(reason for reason in reasons if reason))
+
+
+def _colour(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
+    if run.prepare.channels:
+        return ""
+    chosen["prepare"]["channels"] = 1 if seen.grey else 3
+    return "grey: the pictures have no colour" if seen.grey else "colour: the pictures have it"
+
+
+def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
+    name = run.net.name
+    if name is None:
+        name = "mnist_cnn" if short <= 40 else PHOTO_NET
+        chosen["net"]["name"] = name
+        why_net = f"network {'mnist_cnn' if short <= 40 else 'of four convolutions'}: the median short side is {short} px"
+    else:
+        why_net = ""
+    if run.prepare.size_px is not None:
+        return why_net
+    size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
+    if not (catalogue.is_line(name) or catalogue.is_own(name)):
+        size = max(size, catalogue.find(name).smallest_px)
+    chosen["prepare"]["size_px"] = size
+    return "; ".join(part for part in (why_net, f"size {size} px: the median short side is {short} px") if part)
+
+
+def _fit(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
+    if run.prepare.fit:
+        return ""
+    if seen.aspect <= 1.05:
+        chosen["prepare"]["fit"] = "squash"
+        return "fit squash: the pictures are nearly square, so nothing is lost or bent"
+    hidden = 1 - 1 / seen.aspect
+    chosen["prepare"]["fit"] = "crop" if hidden <= 0.3 else "pad"
+    return f"fit {chosen['prepare']['fit']}: a centre crop would hide {hidden:.0%} of the median picture"
+
+
+def _batch(run: config.Run, train_images: int, chosen: config.Tree) -> str:
+    if "batch_size" in run.train.model_fields_set:
+        return ""
+    size = 100 if train_images >= 5000 else max(8, min(64, train_images // 10))
+    chosen["train"]["batch_size"] = max(size, run.train.accumulate)
+    return f"batches of {size}: {train_images:,} training images"
+
+
+def _epochs(run: config.Run, small: bool, train_images: int, chosen: config.Tree) -> str:
+    if run.train.epochs or run.train.steps or run.train.minutes:
+        return ""
+    shown = _SMALL_SHOWN if small else _SHOWN
+    chosen["train"]["epochs"] = max(1, min(_MOST_EPOCHS, ceil(shown / train_images)))
+    return f"epochs {chosen['train']['epochs']}: to show about {shown:,} pictures, at most {_MOST_EPOCHS} times each"

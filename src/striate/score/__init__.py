@@ -1,0 +1,1 @@
+"""5 HOW GOOD: scores with their uncertainty. numpy only."""

@@ -1,0 +1,1 @@
+"""4 TRAINING: batches and a network in; weights, a journal and checkpoints out."""

@@ -1,0 +1,83 @@
+"""Checkpoints: everything that the rest of a run depends on, as safetensors and JSON, never pickle.
+
+`checkpoints/step-000000123/` holds `state.safetensors` - the network's weights and buffers, their average, the best so far, the
+optimiser's moments -, `state.json` and the manifest. It is written under another name, fsynced, renamed; then its folder is
+fsynced and the journal says so. A checkpoint that fails its manifest is set aside, said aloud, and the one before it is used.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from striate.base import disk
+from striate.base.errors import ArtifactError, NumbersError
+
+_KEPT = 2
+
+
+class Checkpoint(NamedTuple):
+    """What was read: tensors by name, the rest as JSON, and the sentences about checkpoints that were refused."""
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    refused: tuple[str, ...]
+
+
+def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
+    """Write the checkpoint of a step and remove all but the last two.
+
+    Raises:
+        NumbersError: a tensor is not finite; nothing is written then.
+        DiskError: the disk refused; the checkpoints before are untouched.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.peak_lr.")
+    path = folder / f"step-{step:09d}"
+    with disk.new_folder(path) as new, disk.explained(path, "write"):
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, new / "state.safetensors")
+        (new / "state.json").write_text(json.dumps(state, indent=1, allow_nan=False), encoding="utf-8")
+    for old in _all(folder)[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint whose every byte is as written; None where there are none.
+
+    Raises:
+        ArtifactError: there are checkpoints and all of them are damaged.
+    """
+    refused: list[str] = []
+    for path in reversed(_all(folder)):
+        try:
+            disk.verify(path)
+        except ArtifactError as error:
+            refused.append(str(error))
+            continue
+        state = json.loads((path / "state.json").read_text("utf-8"))
+        return Checkpoint(load_file(path / "state.safetensors"), state, tuple(refused))
+    if refused:
+        raise ArtifactError("No checkpoint is whole, so the run cannot go on: " + " ".join(refused))
+    return None
+
+
+def _all(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under `prefix.`."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with `prefix.`, without it."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

@@ -1,0 +1,272 @@
+"""The training loop.
+
+It is a function of the settings, the seed and the batches: the order of images and the draws of dropout follow from (seed, step),
+so a run that is stopped at any step and resumed ends with the same bytes as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from striate.base.config import Train
+from striate.base.draws import seed_of
+from striate.base.errors import Interrupted, NumbersError
+from striate.base.stopping import Stop
+from striate.engine import Engine
+from striate.score import metrics
+from striate.training import checkpoint, optimiser, schedule
+from striate.training.averaging import Average
+from striate.training.journal import Event, Journal
+from striate.training.loss import Loss
+from striate.training.scoring import Batches, BatchLike, predict
+
+Observer = Callable[[Event], None]
+
+
+@dataclass
+class Progress:
+    """Where a run is; with the tensors of a checkpoint, all that its rest depends on."""
+
+    step: int = 0
+    evaluated_step: int = -1
+    loss_sum: float = 0.0
+    right: float = 0.0
+    seen: float = 0.0
+    best: Event | None = None
+    history: list[Event] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Fitted(NamedTuple):
+    """The end of a training: the network has its best weights.
+
+    Attributes:
+        steps: optimiser steps that were made.
+        seconds: time in the loop, validation and checkpoints included, over all resumptions.
+        best: the epoch whose weights were best on validation: epoch, step, accuracy, loss.
+        history: one entry for each epoch.
+    """
+
+    steps: int
+    seconds: float
+    best: Event
+    history: list[Event]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, on what, how.
+
+    Attributes:
+        net: on the device; its weights change.
+        train: batches that are learnt from.
+        val: batches that the best weights are chosen by.
+        settings: section [train].
+        steps: optimiser steps in all.
+        loss: of each image.
+        engine: the machine.
+        seed: of the draws inside the network.
+        journal: takes the events.
+        checkpoints: their folder; None writes none.
+        stop: asks for an orderly end.
+        names: paths for ids, for messages.
+        observers: called with every event.
+    """
+
+    net: nn.Module
+    train: Batches
+    val: Batches
+    settings: Train
+    steps: int
+    loss: Loss
+    engine: Engine
+    seed: int
+    journal: Journal
+    checkpoints: Path | None
+    stop: Stop
+    names: Callable[[NDArray[np.uint64]], list[str]]
+    observers: Iterable[Observer] = ()
+
+
+def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
+    """Train from the start, or from a checkpoint, to the last step; the network is left with its best weights.
+
+    Raises:
+        Interrupted: an end was asked for; a checkpoint was written at the step reached.
+        NumbersError: a loss is not finite; names the step and the images.
+    """
+    loop = _Loop(task)
+    if begin_at is not None:
+        loop.restore(begin_at)
+    return loop.run()
+
+
+class _Loop:
+    def __init__(self, task: Task) -> None:
+        self.task, self.at = task, Progress()
+        self.model = task.engine.parallel(task.net)
+        self.optimiser = optimiser.make(task.net, task.settings)
+        self.rate = schedule.make(task.settings, task.steps)
+        self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
+        self.best_weights: dict[str, Tensor] = {}
+        self.parameters = list(task.net.parameters())
+        self.begun = time.monotonic()
+        self.saved = time.monotonic()
+
+    def run(self) -> Fitted:
+        task, at = self.task, self.at
+        task.net.train()
+        while not self._finished():
+            epoch, position = divmod(at.step, task.train.steps)
+            if at.step and position == 0 and at.evaluated_step != at.step:
+                self._end_epoch()  # resumed between the last step of an epoch and its validation
+                continue
+            for batch in task.train.epoch(epoch, position):
+                self._step(batch)
+                if at.step == task.steps:
+                    break
+            self._end_epoch()
+        task.net.load_state_dict(self.best_weights)
+        assert at.best is not None
+        return Fitted(at.step, self._seconds(), at.best, at.history)
+
+    def _finished(self) -> bool:
+        at, patience = self.at, self.task.settings.patience
+        if at.evaluated_step != at.step:
+            return False
+        stale = bool(patience and at.best and len(at.history) - at.best["epoch"] >= patience)
+        return at.step >= self.task.steps or stale
+
+    def _step(self, batch: BatchLike) -> None:
+        task, at, engine = self.task, self.at, self.task.engine
+        torch.manual_seed(seed_of(task.seed, at.step, engine.rank, "net"))
+        rate = task.settings.peak_lr * self.rate(at.step)
+        optimiser.set_rate(self.optimiser, rate)
+        self.optimiser.zero_grad(set_to_none=True)
+        losses_N, right = self._gradients(batch)
+        lost, right, stop = engine.sums([float(losses_N.sum()), right, float(bool(task.stop))])
+        if not math.isfinite(lost):
+            self._refuse(lost, batch, losses_N)
+        if task.settings.clip_norm is not None:
+            optimiser.clip(self.parameters, task.settings.clip_norm)
+        self.optimiser.step()
+        at.step += 1
+        if self.average is not None:
+            self.average.follow(task.net, at.step)
+        at.loss_sum, at.right, at.seen = at.loss_sum + lost, at.right + right, at.seen + batch.whole
+        for observer in task.observers:
+            observer({"event": "step", "step": at.step, "steps": task.steps, "loss": lost / batch.whole})
+        if stop:
+            self._interrupt()
+        if engine.writes and time.monotonic() - self.saved > 60 * task.settings.checkpoint_minutes:
+            self._save()
+
+    def _gradients(self, batch: BatchLike) -> tuple[Tensor, float]:
+        """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
+        task, world = self.task, self.task.engine.world
+        parts = min(task.settings.accumulate, len(batch.labels_N))
+        pairs = list(zip(batch.images_NCHW.tensor_split(parts), batch.labels_N.tensor_split(parts), strict=True))
+        losses, hits = [], []
+        for number, (images_NCHW, labels_N) in enumerate(pairs, start=1):
+            apart = isinstance(self.model, DistributedDataParallel) and number < parts
+            with self.model.no_sync() if apart else nullcontext():  # type: ignore[operator]
+                with task.engine.autocast():
+                    logits_NK = self.model(images_NCHW)
+                losses_N = task.loss(logits_NK, labels_N)
+                (losses_N.sum() * (world / batch.whole)).backward()  # type: ignore[no-untyped-call]
+            losses.append(losses_N.detach())
+            hits.append((logits_NK.detach().argmax(1) == labels_N).sum())
+        return torch.cat(losses), float(sum(hits))
+
+    def _refuse(self, lost: float, batch: BatchLike, losses_N: Tensor) -> None:
+        task, step = self.task, self.at.step + 1
+        wrong = batch.ids_N[~torch.isfinite(losses_N).cpu().numpy()]
+        paths = task.names(wrong[:5])
+        epoch = self.at.step // task.train.steps + 1
+        task.journal.write("stopped", durable=True, reason="loss not finite", step=step, epoch=epoch, images=paths)
+        raise NumbersError(
+            f"The loss is {lost} at step {step} of {task.steps} (epoch {epoch}); expected a finite number. Images: "
+            f"{', '.join(paths) or 'those of another process'}. Lower train.peak_lr (now {task.settings.peak_lr:g}), or set "
+            "train.clip_norm=1. Checkpoints before this step are kept."
+        )
+
+    def _end_epoch(self) -> None:
+        task, at = self.task, self.at
+        scored = self.average.net if self.average is not None else task.net
+        predictions = predict(scored, task.val, task.engine, lambda: bool(task.stop))
+        if predictions is None:
+            self._interrupt()
+            return
+        summary = metrics.accuracy(predictions.logits_NK, predictions.labels_N)
+        loss = metrics.log_loss(predictions.logits_NK, predictions.labels_N)
+        event: Event = {
+            "epoch": len(at.history) + 1, "step": at.step, "rate": task.settings.peak_lr * self.rate(at.step - 1),
+            "train_loss": at.loss_sum / max(at.seen, 1), "train_accuracy": at.right / max(at.seen, 1),
+            "accuracy": summary.value, "loss": loss,
+        }  # fmt: skip
+        at.history.append(event)
+        if at.best is None or (event["accuracy"], -loss) > (at.best["accuracy"], -at.best["loss"]):
+            at.best = event
+            self.best_weights = {name: tensor.detach().clone() for name, tensor in scored.state_dict().items()}
+        at.evaluated_step, at.loss_sum, at.right, at.seen = at.step, 0.0, 0.0, 0.0
+        task.journal.write("epoch", seconds=round(self._seconds(), 3), **event)
+        for observer in task.observers:
+            observer({"event": "epoch", **event})
+        if task.engine.writes:
+            self._save()
+        if task.stop and not self._finished() and task.engine.world == 1:
+            self._interrupt(saved=True)
+
+    def _interrupt(self, saved: bool = False) -> None:
+        task = self.task
+        if task.engine.writes:
+            if not saved:
+                self._save()
+            task.journal.write("stopped", durable=True, reason=task.stop.signal or "another process", step=self.at.step)
+        raise Interrupted(
+            f"Stopped by {task.stop.signal or 'a signal to another process'} after step {self.at.step} of {task.steps}; "
+            "the checkpoint is written. Go on with --resume."
+        )
+
+    def _seconds(self) -> float:
+        return self.at.seconds + time.monotonic() - self.begun
+
+    def _save(self) -> None:
+        self.saved = time.monotonic()
+        if self.task.checkpoints is None:
+            return
+        tensors = checkpoint.prefixed("net", self.task.net.state_dict())
+        if self.average is not None:
+            tensors |= checkpoint.prefixed("average", self.average.net.state_dict())
+        tensors |= checkpoint.prefixed("best", self.best_weights)
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            kept = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
+            tensors |= checkpoint.prefixed(f"optimiser.{number}", kept)
+        state: dict[str, Any] = {**asdict(self.at), "seconds": self._seconds(), "steps": self.task.steps}
+        path = checkpoint.save(self.task.checkpoints, self.at.step, tensors, state)
+        self.task.journal.write("checkpoint", durable=True, step=self.at.step, path=f"checkpoints/{path.name}")
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        state = dict(saved.state)
+        state.pop("steps")
+        self.at = Progress(**state)
+        self.task.net.load_state_dict(checkpoint.under("net", saved.tensors))
+        device = self.task.engine.device
+        if self.average is not None:
+            self.average.net.load_state_dict(checkpoint.under("average", saved.tensors))
+        self.best_weights = {name: t.to(device) for name, t in checkpoint.under("best", saved.tensors).items()}
+        empty = self.optimiser.state_dict()
+        numbers = [number for group in empty["param_groups"] for number in group["params"]]
+        moments = {number: checkpoint.under(f"optimiser.{number}", saved.tensors) for number in numbers}
+        empty["state"] = {number: kept for number, kept in moments.items() if kept}
+        self.optimiser.load_state_dict(empty)

@@ -1,0 +1,48 @@
+"""How long a step takes, measured on copies, so that the run itself begins untouched."""
+
+import copy
+import time
+
+import torch
+from torch import nn
+
+from striate.base.config import Train
+from striate.base.draws import seed_of
+from striate.engine import Engine
+from striate.training import optimiser
+from striate.training.loss import Loss
+from striate.training.scoring import Batches
+
+_WARM_UP = 2
+
+
+def seconds_a_step(
+    net: nn.Module, train: Batches, settings: Train, loss: Loss, engine: Engine, steps: int, at_most: float
+) -> float:
+    """The median time of up to `steps` steps, or of those that fit in `at_most` seconds after two that warm up.
+
+    The same for every process: the slowest counts through the writing process's clock.
+    """
+    twin = copy.deepcopy(net).train()
+    steps_made = optimiser.make(twin, settings)
+    times: list[float] = []
+    begun = time.monotonic()
+    torch.manual_seed(seed_of(0, "timing"))
+    while len(times) < steps + _WARM_UP:
+        for batch in train.epoch(0):
+            before = time.monotonic()
+            steps_made.zero_grad(set_to_none=True)
+            with engine.autocast():
+                logits_NK = twin(batch.images_NCHW)
+            loss(logits_NK, batch.labels_N).mean().backward()  # type: ignore[no-untyped-call]
+            steps_made.step()
+            float(logits_NK.detach()[0, 0])  # wait for the device
+            times.append(time.monotonic() - before)
+            late = time.monotonic() - begun > at_most
+            if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
+                return engine.agree(_median(times[_WARM_UP:]))
+    return engine.agree(_median(times[_WARM_UP:]))
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]

@@ -1,0 +1,127 @@
+"""From what was asked for to a run's result: the plan, the folder, the processes, the folds."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from striate import engine as machine
+from striate import job, plan, runs
+from striate.base import config, disk
+from striate.base.errors import RunError, SettingError
+from striate.base.stopping import Stop, asked
+from striate.engine import Engine
+from striate.images import sources
+from striate.images.examples import Part
+from striate.images.survey import glance
+from striate.job import Watch, interval
+from striate.training.scoring import Predictions
+
+log = logging.getLogger("striate")
+
+
+def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch) -> runs.Json:
+    """Train with these settings in `out/name`, anew or on from its last checkpoint; the run's result."""
+    if resume and name is None:
+        raise RunError("--resume needs the run's --name; `striate runs` lists them.")
+    with asked() as stop:
+        if not resume:
+            run = config.build(settings)
+            if not run.data.path:
+                raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
+            run = _planned(run)
+        else:
+            folder = runs.claim(out, str(name), resume=True)
+            run = runs.settings(folder)
+            _refuse_other(settings, run)
+        engine = machine.pick(run.engine)
+        if not engine.writes:
+            log.setLevel(logging.CRITICAL)
+        name = name or runs.fresh_name(out, run.data.path, run.net.name or "")
+        folder = runs.claim(out, name, resume)
+        with machine.processes(engine.device):
+            if not engine.writes:
+                return _train(run, folder, engine, stop, _nothing, resume)
+            with disk.lock(folder):
+                return _train(run, folder, engine, stop, watch, resume)
+
+
+def _nothing(_event: dict[str, object]) -> None:
+    """What the processes watch that do not speak."""
+
+
+def _refuse_other(settings: config.Tree, run: config.Run) -> None:
+    """A resumed run takes no setting that differs from its own."""
+    kept = config.given(run)
+    for section, value in settings.items():
+        for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
+            own = kept.get(section, {}).get(name) if name else kept.get(section)
+            if wanted is not None and wanted != own:
+                path = f"{section}.{name}" if name else section
+                raise SettingError(
+                    f"a resumed run keeps its settings: {path} is {own!r}; got {wanted!r}. Leave it out, or start a new run."
+                )
+
+
+def _planned(run: config.Run) -> config.Run:
+    """The settings, completed by the written rule, with the choices said aloud."""
+    examples = sources.read(run.data)
+    fixed = int((examples.parts_N == Part.TEST).sum())
+    held = run.data.val_share + (0.0 if fixed else (run.data.test_share or 0.2))
+    chosen = plan.choose(run, glance(examples), max(1, round((len(examples) - fixed) * (1 - held))))
+    for reason in chosen.reasons:
+        log.info("%s", reason)
+    return chosen.run
+
+
+def _train(run: config.Run, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> runs.Json:
+    done = runs.read_json(folder / "result.json")
+    if resume and done is not None:
+        log.info("%s is finished already; this is its result.", folder)
+        return done
+    for reason in engine.reasons:
+        log.info("%s", reason)
+    material = job.gather(sources.read(run.data), run, stop, watch)
+    for note in (*material.examples.notes, *material.parts.notes):
+        log.warning("%s", note)
+    _say_bad_files(material)
+    if run.data.folds is not None and run.data.fold is None:
+        return _folds(run, material, folder, engine, stop, watch, resume)
+    return job.train(run, material, folder, engine, stop, watch, resume).result
+
+
+def _say_bad_files(material: job.Material) -> None:
+    bad = (*material.examples.quarantined, *material.parts.leaked)
+    if bad:
+        log.warning("%d of the files found are quarantined and not used:", len(bad))
+        for path, reason in bad[:10]:
+            log.warning("  %s: %s", path.encode("utf-8", "backslashreplace").decode(), reason)
+        if len(bad) > 10:
+            log.warning("  and %d more; `striate data` lists them all.", len(bad) - 10)
+
+
+def _folds(
+    run: config.Run, material: job.Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+) -> runs.Json:
+    """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
+    count = run.data.folds or 0
+    disk.write_text(folder / "run.toml", config.to_toml(run))
+    tests: list[Predictions] = []
+    for fold in range(count):
+        inner = folder / "folds" / f"fold-{fold}"
+        one = config.build(config.merge(config.given_by_user(run), {"data": {"fold": fold}}))
+        if runs.read_json(inner / "result.json") is None:
+            log.info("Fold %d of %d.", fold + 1, count)
+            part = job.divided(material, one)
+            job.train(one, part, inner, engine, stop, watch, resume and (inner / "run.toml").exists())
+        tests.append(Predictions(*runs.load_predictions(inner / "predictions-test.npz")))
+    log.info("The model itself: trained on all images, tested by the %d folds.", count)
+    final = job.train(run, material, folder, engine, stop, watch, resume)
+    ids_N = np.concatenate([part.ids_N for part in tests])
+    order = np.argsort(ids_N)
+    pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
+    result = {**final.result, "test": interval(pooled), "folds": [interval(part) for part in tests]}
+    if engine.writes:
+        runs.save_predictions(folder / "predictions-test.npz", *pooled)
+        runs.write_json(folder / "result.json", result)
+    return result

@@ -1,0 +1,192 @@
+"""START HERE: what striate does, one function for each command, wiring the rooms.
+
+    images -> batches -> net -> training -> score -> deploy
+
+The command line and `import striate` both call these functions; each returns what its command prints with `--json`.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.base import config
+from striate.base.errors import SettingError
+
+if TYPE_CHECKING:
+    from striate.deploy.predict import Row
+    from striate.images.survey import Survey
+    from striate.model import Model
+    from striate.nets.layers import Layer
+    from striate.runs import Row as RunRow
+
+log = logging.getLogger("striate")
+
+Json = dict[str, Any]
+Watch = Callable[[Json], None]
+
+
+def _quiet(_event: Json) -> None:
+    """Watches nothing."""
+
+
+def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = _quiet) -> "Survey":
+    """Decode every picture once and say what is there: counts, bad files, duplicates and leaks, sizes, mean and deviation.
+
+    Args:
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10. It is never written to.
+        settings: of section [data], as in `{"val_share": 0.2}`.
+        watch: called with `{"event": "decode", "done": ..., "total": ...}`.
+    """
+    from striate.images import sources
+    from striate.images.survey import survey as look_through
+
+    chosen = config.build({"data": {**(settings or {}), "path": data}}).data
+    return look_through(
+        sources.read(chosen), chosen, lambda done, total: watch({"event": "decode", "done": done, "total": total})
+    )
+
+
+def layers(net: str, *, size_px: int | None = None, channels: int | None = None, classes: int | None = None) -> list["Layer"]:
+    """The layer table of a network: shape, parameters, multiply-adds, receptive field and jump of each layer.
+
+    Args:
+        net: a name of the catalogue, a line of layers, or `file.py:Class`.
+        size_px: side of the square input; else the network's own, or 28.
+        channels: of the input; else the network's own, or 1.
+        classes: K; else the network's own, or 10.
+    """
+    from striate.nets import building, catalogue
+    from striate.nets.layers import layer_table
+
+    own = catalogue.is_line(net) or catalogue.is_own(net)
+    (c, h, w), k = ((1, 28, 28), 10) if own else (catalogue.find(net).input_chw, catalogue.find(net).classes)
+    built = building.build(net, (channels or c, size_px or h, size_px or w), classes or k)
+    return list(layer_table(built))
+
+
+def train(
+    data: str | None = None,
+    *,
+    net: str | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    folds: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    data_dir: str | None = None,
+    resume: bool = False,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = _quiet,
+) -> Json:
+    """Train a classifier on labelled images, test it, and save it under `out/name`.
+
+    Args:
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10.
+        net: a name of the catalogue, a line of layers, or `file.py:Class`; else chosen by the rule of `striate.plan`.
+        recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
+        epochs: passes over the training images.
+        minutes: time to train for, in place of epochs.
+        folds: test on every image once by so many trainings, then train on all.
+        seed: of initialisation, order and dropout.
+        name: of the run; else a readable one is made.
+        out: the folder of runs.
+        data_dir: where named data sets lie.
+        resume: go on with the run `name` from its last checkpoint; takes no other setting.
+        settings: nested settings of `striate.base.config.Run`, as in `{"train": {"peak_lr": 0.1}}`.
+        watch: called with every event: decode, step, epoch.
+
+    Returns:
+        run, net, steps, seconds, val and test {accuracy, low, high, n}, weights_sha256, and more.
+
+    Raises:
+        StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
+    """
+    asked = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
+    flags = {
+        "seed": seed,
+        "data": {"path": data, "data_dir": data_dir, "folds": folds},
+        "net": {"name": net},
+        "train": {"epochs": epochs, "minutes": minutes},
+    }
+    from striate.training_run import run_in
+
+    return run_in(Path(out), name, config.lay_over(asked, config.merge(flags)), resume, watch)
+
+
+def load(run: str | Path, device: str = "cpu") -> "Model":
+    """The model of a run, given by name or folder, or of an artifact's folder."""
+    from striate import runs
+    from striate.model import Model
+
+    return Model.load(runs.model_folder(str(run)), device)
+
+
+def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = _quiet) -> Json:
+    """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
+
+    Args:
+        run: a run by name or folder, or an artifact's folder (which needs `data`).
+        data: labelled images to test on; None for the run's own test images, whose stored predictions are used.
+        settings: of section [data] for `data`.
+        watch: called with progress.
+    """
+    from striate import runs
+    from striate.score.metrics import summary
+
+    if data is None:
+        if settings:
+            raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
+        folder = runs.find(run)
+        ids_N, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")
+        classes = load(run).classes
+        about = {"run": str(folder), "data": runs.settings(folder).data.path, "quarantined": []}
+    else:
+        from striate.deploy.evaluate import predict_examples
+
+        model = load(run)
+        found = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch)
+        labels_N, logits_NK, classes = found.labels_N, found.logits_NK, model.classes
+        about = {"run": run, "data": data, "quarantined": [bad._asdict() for bad in found.quarantined]}
+    return {**about, **summary(logits_NK, labels_N, classes).as_json()}
+
+
+def predict(
+    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None
+) -> Iterator["Row"]:
+    """One row for each picture, in order; a picture that cannot be decoded has a row with its error.
+
+    Args:
+        run: a run by name or folder, or an artifact's folder.
+        paths: files, folders (searched through) and globs.
+        device: to compute on; `auto` for the best there is.
+        out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
+    """
+    from striate import engine
+    from striate.deploy import predict as predicting
+
+    if out is not None:
+        predicting.check_ending(Path(out))
+    place = engine.pick(config.Engine(device=device)).device
+    found = predicting.rows(load(run, str(place)), paths)
+    if out is None:
+        return found
+    kept = list(found)
+    predicting.write(kept, Path(out))
+    return iter(kept)
+
+
+def list_runs(out: str | Path = "runs") -> list["RunRow"]:
+    """The runs in a folder: network, data, state, score, size on disk."""
+    from striate import runs
+
+    return runs.listing(Path(out))
+
+
+def doctor() -> Json:
+    """Versions, device, cache, what is missing and how to get it: for bug reports."""
+    from striate.diagnosis import diagnose
+
+    return diagnose()
