@@ -1,10 +1,10 @@
 """striate: train, understand and ship convolutional image classifiers.
 
-    import striate
+import striate
 
-    result = striate.train("photos/")
-    model = striate.load(result["run"])
-    model.predict(["one.jpg", "two.jpg"])
+result = striate.train("photos/")
+model = striate.load(result["run"])
+model.predict(["one.jpg", "two.jpg"])
 """
 
 from importlib import import_module

@@ -33,7 +33,11 @@ def diagnose() -> dict[str, Any]:
         "cache": {"folder": str(cache), "bytes": _bytes(cache), "writable": _writable(cache)},
         "data_folder": {"STRIATE_DATA": data, "exists": bool(data and Path(data).is_dir())},
         "extras": {
-            extra: {"for": what, "installed": util.find_spec(package) is not None, "get": f"pip install 'striate[{extra}]'"}
+            extra: {
+                "for": what,
+                "installed": util.find_spec(package) is not None,
+                "get": f"pip install 'striate[{extra}]'",
+            }
             for extra, (package, what) in _EXTRAS.items()
         },
     }

@@ -26,6 +26,7 @@ class Engine:
         rank: number of this process, from 0.
         world: number of processes.
         reasons: one sentence for each choice.
+
     """
 
     device: torch.device
@@ -43,8 +44,8 @@ class Engine:
 
     def place(self, net: nn.Module) -> nn.Module:
         """The network on the device, in the memory order; it is changed in place."""
-        order = torch.channels_last if self.channels_last else torch.preserve_format
-        return net.to(device=self.device, memory_format=order)
+        net.to(self.device)
+        return net.to(memory_format=torch.channels_last) if self.channels_last else net
 
     def parallel(self, net: nn.Module) -> nn.Module:
         """The module whose backward pass averages gradients over all processes; `net` itself where there is one."""
@@ -126,6 +127,7 @@ def pick(settings: Settings) -> Engine:
     Raises:
         SettingError: a device that does not exist or is not there.
         UnsupportedError: bf16 on a device without it.
+
     """
     rank, local, size = world()
     device, why_device = _device(settings.device, local)
@@ -173,8 +175,11 @@ def _device(asked: str, local: int) -> tuple[torch.device, str]:
     return device, "asked for"
 
 
+_AMPERE = (8, 0)  # the first with bf16 in its tensor cores
+
+
 def _precision(asked: str, device: torch.device) -> tuple[bool, str]:
-    able = {"cuda": lambda: torch.cuda.is_bf16_supported(), "cpu": lambda: True}.get(device.type, lambda: False)()
+    able = device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
     if asked == "bf16":
         if not able:
             raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")

@@ -27,6 +27,7 @@ from striate.images.decode import Look
 from striate.images.examples import Examples
 from striate.model import Model
 from striate.nets import building
+from striate.nets.net import Net
 from striate.score import metrics
 from striate.training import checkpoint, loop, timing
 from striate.training.journal import Event, Journal
@@ -58,7 +59,7 @@ class Material:
         order = np.argsort(self.examples.ids_N)
         hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
         for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
-            hasher.update(np.ascontiguousarray(column[order]))
+            hasher.update(np.ascontiguousarray(column[order]).tobytes())
         return hasher.hexdigest()
 
 
@@ -98,9 +99,7 @@ def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch) -> Mat
     return Material(stored, parts, look)
 
 
-def train(
-    run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
-) -> Trained:
+def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
     """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
     numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
     net = _net(run, material, engine)
@@ -135,7 +134,7 @@ def train(
     return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
 
 
-def _net(run: config.Run, material: Material, engine: Engine) -> building.Net:
+def _net(run: config.Run, material: Material, engine: Engine) -> Net:
     assert run.net.name is not None
     side = material.look.size_px
     net = building.build(
@@ -146,9 +145,7 @@ def _net(run: config.Run, material: Material, engine: Engine) -> building.Net:
     return net
 
 
-def _streams(
-    run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine
-) -> dict[str, Stream]:
+def _streams(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> dict[str, Stream]:
     def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None) -> Stream:
         return Stream(
             pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
@@ -171,7 +168,7 @@ def _by_id(rows_M: NDArray[np.int64], material: Material) -> NDArray[np.int64]:
 
 def _length(
     run: config.Run,
-    net: building.Net,
+    net: Net,
     train: Stream,
     loss: Any,
     engine: Engine,
@@ -242,7 +239,7 @@ def _finish(
     folder: Path,
     engine: Engine,
     numbers: preprocess.Preprocess,
-    net: building.Net,
+    net: Net,
     streams: dict[str, Stream],
     fitted: loop.Fitted,
     journal: Journal,

@@ -1,7 +1,7 @@
 """A classifier that is loaded, asked, exported and served: net + preprocessing + fit + class names + decision.
 
-On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the name of
-its file before a tensor is used.
+On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the
+name of its file before a tensor is used.
 
 Legend: N images, H x W pixels, C channels, K classes.
 """
@@ -39,6 +39,7 @@ class Prediction(NamedTuple):
         abstained: the probability is below the model's threshold; false where the model has none.
         unknown: the picture looks like none of the training set; None where the model cannot tell.
         top: up to five classes with their probabilities, the most probable first.
+
     """
 
     label: str
@@ -66,6 +67,7 @@ class Model:
         threshold: the least probability of an answer; None to answer always.
         training: a summary of how it was trained.
         licence: of the weights that it started from; empty for one's own.
+
     """
 
     net: Net
@@ -106,6 +108,7 @@ class Model:
 
         Raises:
             DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
+
         """
         if isinstance(pictures, str | Path | bytes | np.ndarray):
             raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.predict([...]).")
@@ -117,9 +120,7 @@ class Model:
     def _square(self, picture: str | Path | bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
         if isinstance(picture, np.ndarray):
             if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
-                raise DecodeError(
-                    f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}."
-                )
+                raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}.")
             return decode.square(picture.reshape(*picture.shape[:2], -1), self.look)
         source = picture if isinstance(picture, bytes) else Path(picture)
         return decode.square(decode.picture(source, self.look.background), self.look)
@@ -144,8 +145,7 @@ class Model:
         with disk.new_folder(folder) as new, disk.explained(folder, "write"):
             save_file(on_cpu, new / "weights.safetensors")
             (new / "model.json").write_text(json.dumps(described, indent=1, allow_nan=False), encoding="utf-8")
-            digest = disk.sha256(new / "weights.safetensors")
-        return digest
+        return disk.sha256(folder / "weights.safetensors")
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -153,6 +153,7 @@ class Model:
 
         Raises:
             ArtifactError: a file is changed, missing, or of a later format; names it.
+
         """
         if not folder.is_dir():
             raise ArtifactError(f"expected a model folder at {folder}; there is none.")

@@ -5,7 +5,8 @@ Each choice comes with its reason, is printed before the first step and stored i
 | what | rule |
 |---|---|
 | colour | grey where at least 95 % of a sample of the pictures are grey, else colour |
-| network, size | median short side to 40 px: `mnist_cnn` at the least of 16, 28 and 32 px that holds it; above: four convolutions with batch norm and a global mean, at 64 px |
+| network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean |
+| size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 100 |

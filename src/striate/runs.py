@@ -1,4 +1,13 @@
-"""Run folders: `runs/<name>/` with run.toml, journal.jsonl, checkpoints, predictions, the artifact, environment.json, result.json."""
+"""Run folders: `runs/<name>/`.
+
+run.toml           everything needed to repeat it
+environment.json   versions, device, fingerprint of the data
+journal.jsonl      what happened, append-only
+checkpoints/       to go on from
+predictions-*.npz  ids, labels and logits of validation and test
+model/             the artifact
+result.json        what `striate train --json` printed
+"""
 
 import json
 import platform
@@ -49,6 +58,7 @@ def claim(out: Path, name: str, resume: bool) -> Path:
 
     Raises:
         RunError: it exists and is not to be resumed, or is to be resumed and does not exist.
+
     """
     if not name or Path(name).name != name or name.startswith("."):
         raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
@@ -68,6 +78,7 @@ def find(run: str) -> Path:
 
     Raises:
         RunError: there is none, with the nearest names.
+
     """
     for folder in (Path(run), OUT / run):
         if (folder / "run.toml").is_file() or (folder / "model.json").is_file():
@@ -82,6 +93,7 @@ def model_folder(run: str) -> Path:
 
     Raises:
         RunError: the run has not ended, so it has no model yet.
+
     """
     folder = find(run)
     if (folder / "model.json").is_file():
@@ -107,6 +119,7 @@ def read_json(path: Path) -> Json | None:
 
     Raises:
         ArtifactError: the file is not JSON.
+
     """
     if not path.is_file():
         return None
@@ -154,6 +167,7 @@ def load_predictions(path: Path) -> tuple[Any, Any, Any]:
 
     Raises:
         RunError: there is no such file.
+
     """
     if not path.is_file():
         raise RunError(f"expected the predictions of a finished run at {path}; there are none. Finish it with --resume.")

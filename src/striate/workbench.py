@@ -37,6 +37,7 @@ def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = 
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10. It is never written to.
         settings: of section [data], as in `{"val_share": 0.2}`.
         watch: called with `{"event": "decode", "done": ..., "total": ...}`.
+
     """
     from striate.images import sources
     from striate.images.survey import survey as look_through
@@ -55,6 +56,7 @@ def layers(net: str, *, size_px: int | None = None, channels: int | None = None,
         size_px: side of the square input; else the network's own, or 28.
         channels: of the input; else the network's own, or 1.
         classes: K; else the network's own, or 10.
+
     """
     from striate.nets import building, catalogue
     from striate.nets.layers import layer_table
@@ -103,6 +105,7 @@ def train(
 
     Raises:
         StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
+
     """
     asked = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
     flags = {
@@ -132,6 +135,7 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
         data: labelled images to test on; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
+
     """
     from striate import runs
     from striate.score.metrics import summary
@@ -140,9 +144,9 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
         if settings:
             raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
         folder = runs.find(run)
-        ids_N, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")
+        _, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")
         classes = load(run).classes
-        about = {"run": str(folder), "data": runs.settings(folder).data.path, "quarantined": []}
+        about: Json = {"run": str(folder), "data": runs.settings(folder).data.path, "quarantined": []}
     else:
         from striate.deploy.evaluate import predict_examples
 
@@ -163,6 +167,7 @@ def predict(
         paths: files, folders (searched through) and globs.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
+
     """
     from striate import engine
     from striate.deploy import predict as predicting

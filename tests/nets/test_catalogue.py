@@ -48,5 +48,3 @@ def test_the_table_needs_no_torch():
 def test_an_unknown_name_offers_the_nearest():
     with pytest.raises(SettingError, match=r"There is no network 'mnist_cn'; did you mean mnist_cnn\? One of your own is"):
         catalogue.find("mnist_cn")
-
-

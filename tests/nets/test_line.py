@@ -19,7 +19,10 @@ def test_fc_alone_has_as_many_outputs_as_classes():
 
 
 def test_every_kind_of_layer_and_its_arithmetic():
-    line = "conv 3x5x8 stride 2 pad 0, bn, tanh, avgpool 3/2, conv 3x3x4 pad same, gelu, dropout 0.5, globalpool, fc 6, bn, sigmoid, fc 2"
+    line = (
+        "conv 3x5x8 stride 2 pad 0, bn, tanh, avgpool 3/2, conv 3x3x4 pad same, gelu, dropout 0.5, globalpool, "
+        "fc 6, bn, sigmoid, fc 2"
+    )
     rows = {row.name: row for row in layer_table(LineNet(line, (2, 21, 23), 2))}
     assert rows["conv1"].output == (8, 10, 10)  # (21-3)/2+1, (23-5)/2+1
     assert rows["avgpool1"].output == (8, 4, 4)  # (10-3)/2+1

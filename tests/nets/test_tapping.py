@@ -23,14 +23,24 @@ def test_a_tap_is_the_raw_output():
 
 def test_hooks_come_off_when_the_network_fails():
     net = build("mnist_cnn", (1, 28, 28), 10)
-    with pytest.raises(RuntimeError), taps(net, "conv1", "pool1"):
-        assert hooks(net) == 2
-        raise RuntimeError
+    counted = []
+
+    def fail() -> None:
+        with taps(net, "conv1", "pool1"):
+            counted.append(hooks(net))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert counted == [2]
     assert hooks(net) == 0
 
 
 def test_an_unknown_layer_is_refused():
     net = build("mnist_cnn", (1, 28, 28), 10)
-    with pytest.raises(SettingError, match=r"There is no layer 'conv3'; did you mean conv"), taps(net, "conv1", "conv3"):
+    with (
+        pytest.raises(SettingError, match=r"There is no layer 'conv3'; did you mean conv"),
+        taps(net, "conv1", "conv3"),
+    ):
         pass
     assert hooks(net) == 0

@@ -41,6 +41,7 @@ class Child:
         where: the function, as "package.module:name".
         memory_mb: memory the child may take beyond what it starts with.
         seconds: wall-clock limit of one call.
+
     """
 
     def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:
@@ -60,7 +61,8 @@ class Child:
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
         """Run a call for each argument; the answers come in order, one for each."""
-        source, waiting, begun = iter(arguments), [], 0.0
+        source, begun = iter(arguments), 0.0
+        waiting: list[bytes] = []
         exhausted = False
         while True:
             sent_bytes = sum(map(len, waiting))

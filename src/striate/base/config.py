@@ -153,6 +153,7 @@ def build(tree: Mapping[str, Any]) -> Run:
 
     Raises:
         SettingError: listing every setting that is wrong, with its path and what was expected.
+
     """
     try:
         return Run.model_validate(dict(tree))
@@ -234,6 +235,7 @@ def section(tree: Tree, name: str) -> Tree:
 
     Raises:
         SettingError: a setting of another section is given.
+
     """
     for other in tree:
         if other != name:

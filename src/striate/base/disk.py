@@ -1,4 +1,4 @@
-"""The only way striate writes: a temporary name, fsync, rename, fsync of the folder; and a manifest that notices one changed bit.
+"""The only way striate writes: a temporary name, fsync, rename, fsync of the folder; and a manifest that notices a changed bit.
 
 A file or a folder is either the old one or the whole new one, at every instant, also after a power cut. `torch.load` and
 safetensors check no content: a flipped bit in a tensor loads silently, so every folder of weights carries `MANIFEST.sha256`
@@ -148,6 +148,7 @@ def verify(folder: Path) -> None:
 
     Raises:
         ArtifactError: naming the first file that is changed, missing or was not there when the folder was written.
+
     """
     recover(folder)
     sheet = folder / MANIFEST
@@ -179,6 +180,7 @@ def lock(folder: Path, what: str = "run") -> Iterator[None]:
 
     Raises:
         RunError: when another living process holds it.
+
     """
     with explained(folder, "write in"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ class Stop:
 
         Raises:
             Interrupted: naming the signal and what was being done.
+
         """
         if self.signal is not None:
             raise Interrupted(f"{self.signal} while {doing}; nothing is lost: run the same command again.")

@@ -31,6 +31,7 @@ class Preprocess:
         mean: C x 1 x 1 or C x H x W, in [0, 1]; zeros where nothing is subtracted.
         std: C x 1 x 1; ones where nothing is divided.
         epsilon: what was added to the variance before the root, so that constant pixels do not divide by zero.
+
     """
 
     mean: Tensor

@@ -15,6 +15,8 @@ from torch import Tensor
 from striate.base.draws import permute
 from striate.batches.preprocess import Preprocess
 
+_CPU = torch.device("cpu")
+
 
 class Batch(NamedTuple):
     """One batch, or this process's share of it.
@@ -24,6 +26,7 @@ class Batch(NamedTuple):
         labels_N: int64 positions in the class names, on the device.
         ids_N: the examples' ids, so that every message can name the file.
         whole: images in the batch over all processes; N where there is one process.
+
     """
 
     images_NCHW: Tensor
@@ -51,6 +54,7 @@ class Stream:
         channels_last: memory order of the images.
         rank: this process.
         world: processes.
+
     """
 
     pixels_NHWC: NDArray[np.uint8]
@@ -60,7 +64,7 @@ class Stream:
     preprocess: Preprocess
     batch_size: int
     shuffle_seed: int | None = None
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
     channels_last: bool = False
     rank: int = 0
     world: int = 1

@@ -23,6 +23,7 @@ def data(
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data, as in --set data.test_share=0.3; may be repeated.
         json: print one JSON object on stdout.
+
     """
     from striate import workbench
 

@@ -8,6 +8,7 @@ def doctor(*, json: bool = False) -> None:
 
     Args:
         json: print one JSON object on stdout.
+
     """
     from striate import workbench
 

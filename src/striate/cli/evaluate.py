@@ -26,6 +26,7 @@ def evaluate(
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.
         json: print one JSON object on stdout.
+
     """
     from striate import workbench
 

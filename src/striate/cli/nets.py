@@ -23,6 +23,7 @@ def nets(
         channels: of the input, 1 or 3; else the network's own.
         classes: number of classes; else the network's own.
         json: print one JSON object on stdout.
+
     """
     if name is None:
         _catalogue({"--size": size, "--channels": channels, "--classes": classes}, json)

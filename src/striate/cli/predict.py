@@ -16,6 +16,7 @@ def predict(run: str, paths: list[str], /, *, out: Path | None = None, device: s
         out: a file to write, as .csv, .jsonl or .parquet.
         device: auto, cpu, cuda, mps.
         json: print JSON lines on stdout, one for each picture.
+
     """
     from striate import workbench
 

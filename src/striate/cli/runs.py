@@ -13,6 +13,7 @@ def runs(*, out: Path = Path("runs"), json: bool = False) -> None:
     Args:
         out: the folder of runs.
         json: print one JSON object on stdout.
+
     """
     from striate import workbench
 

@@ -52,6 +52,9 @@ def speaking() -> Iterator[Callable[[Event], None]]:
         log.setLevel(level)
 
 
+_WORDS = {"step": "training", "decode": "decoding", "predict": "predicting"}
+
+
 def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
     tasks: dict[str, TaskID] = {}
 
@@ -68,7 +71,7 @@ def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
             return
         done, total = (event["step"], event["steps"]) if kind == "step" else (event["done"], event["total"])
         if kind not in tasks:
-            tasks[kind] = progress.add_task({"step": "training", "decode": "decoding"}.get(kind, kind), total=total)
+            tasks[kind] = progress.add_task(_WORDS.get(kind, str(kind)), total=total)
         progress.update(tasks[kind], completed=done, total=total)
 
     return watch

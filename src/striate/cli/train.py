@@ -44,6 +44,7 @@ def train(
         resume: go on with the run NAME from its last checkpoint.
         set_: any setting, as in --set train.peak_lr=0.1 or --set prepare.size_px=64; may be repeated.
         json: print one JSON object on stdout.
+
     """
     from striate import workbench
 

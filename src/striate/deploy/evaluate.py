@@ -37,6 +37,7 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
 
     Raises:
         DataError: a class that the model does not know, or no image that can be decoded.
+
     """
     examples = sources.read(data)
     tests = np.flatnonzero(examples.parts_N == Part.TEST)

@@ -1,10 +1,10 @@
 """Predictions for files, folders and globs; a file that cannot be decoded is a row with its error, never a gap."""
 
 import csv
-import glob
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from glob import glob
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +43,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
 
     Raises:
         DataError: a path that does not exist, or a glob or folder without files.
+
     """
     found: dict[Path, None] = {}
     for given in paths:
@@ -52,7 +53,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
         elif path.exists() or path.is_symlink():
             inside = [path]
         else:
-            inside = [Path(match) for match in sorted(glob.glob(str(given), recursive=True)) if not Path(match).is_dir()]
+            inside = [Path(match) for match in sorted(glob(str(given), recursive=True)) if not Path(match).is_dir()]
             if not inside:
                 raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {given}.")
         if not inside:
@@ -92,9 +93,7 @@ def _flat(found: Iterable[Row]) -> Iterator[dict[str, Any]]:
 
 def _csv(found: Iterable[Row]) -> bytes:
     text = io.StringIO()
-    table = csv.DictWriter(
-        text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n"
-    )
+    table = csv.DictWriter(text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n")
     table.writeheader()
     table.writerows(_flat(found))
     return text.getvalue().encode()
@@ -130,6 +129,7 @@ def check_ending(path: Path) -> None:
 
     Raises:
         SettingError: the ending is none of those that are written.
+
     """
     if path.suffix.lower() not in _WRITERS:
         raise SettingError(f"expected a file that ends in {', '.join(_WRITERS)}; got {path}.")

@@ -27,6 +27,7 @@ def read(folder: Path) -> Examples:
 
     Raises:
         DataError: a batch is missing or has half a record.
+
     """
     found = {name: file_at(folder, name) for name in (*_BATCHES, "test_batch.bin")}
     missing = [name for name in _BATCHES if found[name] is None]

@@ -1,8 +1,8 @@
 """The one decoder: survey, training, prediction and server use it and nothing else.
 
-What it does, always: formats by allow-list, limits from the header before a pixel is decoded, the first frame, the EXIF turn, 16 bits
-scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in a child process with limits
-(`stream`), so that whatever a file does to a C library is a verdict on that file.
+What it does, always: formats by allow-list, limits from the header before a pixel is decoded, the first frame, the EXIF turn,
+16 bits scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in a child process with
+limits (`stream`), so that whatever a file does to a C library is a verdict on that file.
 
 Legend: H x W pixels, C channels (1 grey, 3 colour).
 """
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striate.base.child import Child
 from striate.base.errors import DecodeError
@@ -42,6 +42,7 @@ class Look(NamedTuple):
         channels: 1 grey (ITU-R 601 luma) or 3 colour.
         fit: `crop` the centre, `pad` with the background, or `squash` both sides.
         background: colour behind transparent pixels and around padded pictures, 0..255.
+
     """
 
     size_px: int
@@ -74,6 +75,7 @@ def picture(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
 
     Raises:
         DecodeError: with the reason, for anything that is not a whole picture within the limits.
+
     """
     content = _content(source) if isinstance(source, Path) else source
     if not content:
@@ -90,7 +92,16 @@ def picture(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
             raise DecodeError("more than 64 megapixels") from error
         except MemoryError as error:
             raise DecodeError("needs more memory than the decoder may take") from error
-        except (OSError, SyntaxError, LookupError, ArithmeticError, ValueError, TypeError, struct.error, RuntimeError) as error:
+        except (
+            OSError,
+            SyntaxError,
+            LookupError,
+            ArithmeticError,
+            ValueError,
+            TypeError,
+            struct.error,
+            RuntimeError,
+        ) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise DecodeError(f"cannot be decoded: {text[:200]}") from error
 
@@ -110,7 +121,7 @@ def _content(path: Path) -> bytes:
 def _open(content: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
             return _heic(content)
         head = content[:1024].lstrip().lower()
@@ -158,9 +169,9 @@ def _scaled(image: Image.Image) -> Pixels:
     if not np.isfinite(values).all():
         raise DecodeError("pixels that are not finite")
     least, most = float(values.min()), float(values.max())
-    if image.mode == "F" and 0 <= least and most <= 1:
+    if image.mode == "F" and least >= 0 and most <= 1:
         values = values * 255
-    elif image.mode == "F" and not (0 <= least and most <= 255):
+    elif image.mode == "F" and not (least >= 0 and most <= 255):
         raise DecodeError(f"floating-point pixels from {least:g} to {most:g}; expected 0 to 1 or 0 to 255")
     elif image.mode != "F":
         if least < 0 or most > 65535:
@@ -224,7 +235,7 @@ def facts(picture_HWC: Pixels) -> Facts:
     """Size, colour, hash and moments of a picture that `picture` gave."""
     height, width, channels = picture_HWC.shape
     hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
-    hasher.update(np.ascontiguousarray(picture_HWC))
+    hasher.update(np.ascontiguousarray(picture_HWC).data)
     levels = np.bincount(picture_HWC[..., 0].ravel(), minlength=256) if channels == 1 else None
     if levels is not None:
         values = np.arange(256) / 255.0

@@ -52,6 +52,7 @@ class Examples:
         quarantined: files that cannot be used.
         ignored: files that were left out by a rule.
         notes: sentences that the user should read.
+
     """
 
     root: Path
@@ -92,7 +93,7 @@ class Examples:
         hasher = hashlib.blake2b(digest_size=16)
         if self.pixels_NHWC is not None:
             hasher.update(repr(self.pixels_NHWC.shape).encode())
-            hasher.update(np.ascontiguousarray(self.pixels_NHWC))
+            hasher.update(np.ascontiguousarray(self.pixels_NHWC).data)
             return hasher.hexdigest()
         for name in self.names:
             try:

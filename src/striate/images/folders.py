@@ -1,8 +1,8 @@
 """Images in folders by class: `cats/1.jpg`, `dogs/2.jpg`; or the same under train/, val/, test/.
 
-Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that is ignored
-is one entry, whatever it holds. Links are followed within the root only, and a folder is entered once, so no loop and no
-picture of another place gets in. Files without a known ending are given to the decoder: it decides.
+Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that is
+ignored is one entry, whatever it holds. Links are followed within the root only, and a folder is entered once, so no loop
+and no picture of another place gets in. Files without a known ending are given to the decoder: it decides.
 
 Legend: paths are relative to the root, with `/`.
 """
@@ -51,9 +51,9 @@ class Walk:
                 self.ignored.append(Ignored(folder, "empty folder"))
 
     def entries(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """The entries of a folder that no pattern ignores: folders as (path, True); files go to `files` and come as (path, False)."""
+        """What no pattern ignores in a folder: folders as (path, True); files go to `files` and come as (path, False)."""
         try:
-            listed = sorted(os.listdir(self.root / folder), key=os.fsencode)
+            listed = sorted((entry.name for entry in os.scandir(self.root / folder)), key=os.fsencode)
         except OSError as error:
             self.quarantined.append(Quarantined(folder, f"the folder cannot be read: {error.strerror}"))
             return
@@ -100,6 +100,7 @@ def read(root: Path) -> Examples:
 
     Raises:
         DataError: no images, one class only, or a class that no training image has.
+
     """
     walk = Walk(root)
     top = [path for path, is_folder in walk.entries("") if is_folder]
@@ -139,6 +140,7 @@ def files_within(folder: Path) -> list[Path]:
 
     Raises:
         DataError: the folder cannot be read.
+
     """
     walk = Walk(folder)
     pending = [""]

@@ -40,6 +40,7 @@ def from_arrays(
 
     Raises:
         DataError: a label without a name, or fewer than two classes.
+
     """
     largest = int(codes_N.max()) if len(codes_N) else 0
     words = [str(code) for code in range(largest + 1)] if class_names is None else list(class_names)
@@ -69,6 +70,7 @@ def from_files(
 
     Raises:
         DataError: no images, fewer than two classes, or a class that is missing from the training part.
+
     """
     if not found:
         raise DataError(f"expected images by class in {root}; found none that can be used{_account(quarantined, ignored)}.")
@@ -136,6 +138,8 @@ def _twins(classes: Sequence[str]) -> list[str]:
     for name in classes:
         plain = normalize("NFC", name).casefold().strip(" .")
         if plain in folded:
-            notes.append(f"The classes {folded[plain]!r} and {name!r} differ in case, spaces or accents' encoding alone; they stay two.")
+            notes.append(
+                f"The classes {folded[plain]!r} and {name!r} differ in case, spaces or accents' encoding alone; they stay two."
+            )
         folded.setdefault(plain, name)
     return notes

@@ -1,7 +1,7 @@
 """MNIST's IDX files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-...`, plain or gzipped.
 
-Format: two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each dimension as a big-endian 32-bit number, the
-data. Source: LeCun, Cortes & Burges, the MNIST database.
+Format: two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each dimension as a big-endian 32-bit
+number, the data. Source: LeCun, Cortes & Burges, the MNIST database.
 """
 
 import gzip
@@ -32,6 +32,7 @@ def read_bytes(path: Path) -> bytes:
 
     Raises:
         DataError: the file cannot be read or unpacked.
+
     """
     try:
         raw = path.read_bytes()
@@ -45,6 +46,7 @@ def read_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
     Raises:
         DataError: another kind of file, other dimensions, or too few or too many bytes.
+
     """
     content = read_bytes(path)
     expected = bytes((0, 0, 8, dimensions))
@@ -69,10 +71,14 @@ def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
     Args:
         folder: with train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz.
         class_names: names for the labels 0, 1, ...; the numbers themselves where None.
+
     """
     images, labels, names, parts = [], [], [], []
     for stem, part in STEMS:
-        pixels_path, labels_path = file_at(folder, f"{stem}-images-idx3-ubyte"), file_at(folder, f"{stem}-labels-idx1-ubyte")
+        pixels_path, labels_path = (
+            file_at(folder, f"{stem}-images-idx3-ubyte"),
+            file_at(folder, f"{stem}-labels-idx1-ubyte"),
+        )
         if pixels_path is None and labels_path is None and part == Part.TEST:
             continue
         if pixels_path is None or labels_path is None:

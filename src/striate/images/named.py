@@ -1,4 +1,4 @@
-"""Data sets by name: `digits` is embedded; `mnist`, `fashion-mnist` and `cifar10` are looked for, else downloaded with a checksum.
+"""Data sets by name: `digits` is embedded; the others are looked for, else downloaded with a checksum.
 
 They are looked for in `<data_dir>/<name>`, `$STRIATE_DATA/<name>` and the cache. Files that are there are used as they are.
 """
@@ -53,9 +53,7 @@ DOWNLOADS = {
             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
         },
     ),
-    "cifar10": Download(
-        "https://www.cs.toronto.edu/~kriz/", {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"}
-    ),
+    "cifar10": Download("https://www.cs.toronto.edu/~kriz/", {"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"}),
 }
 NAMES = ("digits", *DOWNLOADS)
 
@@ -69,6 +67,7 @@ def read(name: str, data_dir: str | None) -> Examples:
 
     Raises:
         DataError: it is not there and cannot be downloaded; says what to put where.
+
     """
     if name == "digits":
         return _digits()

@@ -15,6 +15,7 @@ def read(data: Data) -> Examples:
 
     Raises:
         DataError: nothing is there, or it cannot be used; says what was expected and what to do.
+
     """
     if data.path in named.NAMES:
         return named.read(data.path, data.data_dir)

@@ -36,6 +36,7 @@ class Split:
         leaked: training or validation images that the source gave although the test part has the same picture; left out.
         duplicates: pairs of names whose pixels are equal.
         notes: sentences that the user should read.
+
     """
 
     train_M: Positions
@@ -58,6 +59,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
 
     Raises:
         DataError: a class is too small to be on every side, or folds are asked for where a test part is given.
+
     """
     duplicates = _duplicates(examples, pixel_hash_N)
     notes = _conflicts(examples, duplicates)
@@ -108,7 +110,7 @@ def _cut_test(examples: Examples, order: _Order, open_N: NDArray[np.bool_], data
         return _cut(examples, order, open_N, data.test_share or TEST_SHARE)
     if data.fold is None:
         return np.zeros(len(examples), bool)
-    return _fold_of(examples, order, open_N, data.folds) == data.fold
+    return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
 
 
 def _order(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray[np.bool_], seed: int) -> _Order:
@@ -192,7 +194,10 @@ def _duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tu
 def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
     if not duplicates:
         return []
-    notes = [f"{len(duplicates)} pairs of images have equal pixels, as {duplicates[0][0]} and {duplicates[0][1]}; each stays on one side."]
+    notes = [
+        f"{len(duplicates)} pairs of images have equal pixels, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
+        "one side."
+    ]
     label = dict(zip(examples.names, examples.labels_N.tolist(), strict=True))
     split = [(one, other) for one, other in duplicates if label[one] != label[other]]
     if split:
@@ -204,9 +209,7 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
     return notes
 
 
-def _leaks(
-    examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]
-) -> list[tuple[int, Quarantined]]:
+def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]) -> list[tuple[int, Quarantined]]:
     """Images given for training whose picture is in the given validation or test part, or for validation and in test."""
     found: dict[int, Quarantined] = {}
     for kept, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):

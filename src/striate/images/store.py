@@ -1,8 +1,8 @@
 """The pixel store: every picture decoded once into a memory-mapped uint8 array, shared by all runs.
 
-It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of change, the
-decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is killed leaves
-nothing that looks like a store. A source that is an array of the right size already is used as it is.
+It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
+change, the decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is
+killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is.
 
 Legend: N pictures, H x W pixels, C channels.
 """
@@ -47,6 +47,7 @@ class Stored:
         pixel_hash_N: equal for pictures whose pixels are equal.
         means_N3: mean of each channel in [0, 1].
         squares_N3: mean square of each channel.
+
     """
 
     examples: Examples
@@ -75,7 +76,7 @@ class Columns:
         self.pixel_hash_N[at] = facts.pixel_hash
         self.means_N3[at], self.squares_N3[at] = facts.mean, facts.mean_square
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         """The columns by name."""
         return dict(vars(self))
 
@@ -96,6 +97,7 @@ def build(examples: Examples, look: Look, cache: Path, progress: Progress | None
     Raises:
         DataError: no picture, or none of some class, can be decoded.
         DiskError: the cache cannot take them.
+
     """
     tell = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC
@@ -193,9 +195,7 @@ def _open(examples: Examples, folder: Path) -> Stored | None:
     return _stored(examples, pixels[: about["count"]], columns, {int(at): why for at, why in about["reasons"].items()})
 
 
-def _stored(
-    examples: Examples, pixels: NDArray[np.uint8], columns: dict[str, NDArray[Any]], reasons: dict[int, str]
-) -> Stored:
+def _stored(examples: Examples, pixels: NDArray[np.uint8], columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
     return Stored(used_ones(examples, reasons), pixels, **columns)
 
 
@@ -204,6 +204,7 @@ def used_ones(examples: Examples, reasons: dict[int, str]) -> Examples:
 
     Raises:
         DataError: none is left, or none of some class.
+
     """
     if not reasons:
         return examples

@@ -24,15 +24,16 @@ class Glance(NamedTuple):
     """A sample of the pictures.
 
     Attributes:
-        count: images in all.
+        images: images in all.
         sampled: how many were looked at.
         height_px: median height.
         width_px: median width.
         aspect: median of the longer side over the shorter.
         grey: at least 95 % of them have no colour.
+
     """
 
-    count: int
+    images: int
     sampled: int
     height_px: int
     width_px: int
@@ -45,6 +46,7 @@ def glance(examples: Examples, most: int = 200) -> Glance:
 
     Raises:
         DataError: none of them can be decoded.
+
     """
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
     found = [verdict.facts for verdict in store.verdicts(examples.keep(chosen), None)]
@@ -81,6 +83,7 @@ class Survey:
         mean: of each channel in [0, 1], each picture weighing the same.
         std: of each channel.
         notes: sentences to read.
+
     """
 
     path: str

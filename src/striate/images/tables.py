@@ -1,4 +1,4 @@
-"""Images listed in a table, CSV or Parquet: a column of paths, a column of classes, and columns of groups and parts where named."""
+"""Images listed in a table, CSV or Parquet: columns of paths and classes; of groups and parts where they are named."""
 
 import csv
 from pathlib import Path
@@ -18,6 +18,7 @@ def read(path: Path, data: Data) -> Examples:
 
     Raises:
         DataError: a column is missing, a path has two classes, or a part is none of train, val, test.
+
     """
     columns = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     wanted = [data.image_column, data.label_column]
@@ -36,9 +37,7 @@ def read(path: Path, data: Data) -> Examples:
     return _examples(path, names, labels, parts, groups)
 
 
-def _examples(
-    table: Path, names: list[str], labels: list[str], parts: list[Part], groups: list[str] | None
-) -> Examples:
+def _examples(table: Path, names: list[str], labels: list[str], parts: list[Part], groups: list[str] | None) -> Examples:
     seen: dict[str, str] = {}
     found, kept_groups, bad, ignored = [], [], [], []
     for row, (name, label) in enumerate(zip(names, labels, strict=True)):

@@ -56,6 +56,7 @@ def build(
     Raises:
         SettingError: an unknown name, or a setting that this network does not have.
         ShapeError: an input or a number of classes that cannot work.
+
     """
     own = {} if dropout is None else {"dropout": dropout}
     if own and "dropout" not in settings_of(name):
@@ -87,6 +88,7 @@ def own_class(name: str) -> type[Net]:
 
     Raises:
         SettingError: no such file, no such class, or a class that does not derive from Net.
+
     """
     path_text, _, class_name = name.rpartition(":")
     path = Path(path_text)

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
         kind: "classifier" or "demonstrator".
         settings: the settings of section [net] that apply, besides name and init.
         smallest_px: the least side that still works.
+
     """
 
     name: str
@@ -70,6 +71,7 @@ def find(name: str) -> Entry:
 
     Raises:
         SettingError: where there is none, with the nearest names.
+
     """
     for entry in CATALOGUE:
         if entry.name == name:

@@ -16,6 +16,7 @@ def initialise(net: nn.Module, scheme: str) -> None:
     Args:
         net: changed in place.
         scheme: one of `SCHEMES`; `torch` changes nothing.
+
     """
     if scheme == "torch":
         return

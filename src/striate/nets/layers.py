@@ -26,6 +26,7 @@ class Layer(NamedTuple):
         macs: multiply-adds for one image; additions of a bias, pools and activations are not counted.
         receptive_field: side in pixels of the part of the image that one unit sees; the whole side once it is flattened.
         jump: distance in pixels between the centres of what two neighbouring units see.
+
     """
 
     name: str

@@ -49,6 +49,7 @@ class LineNet(Net):
     Raises:
         SettingError: a word that is no layer, or a last layer that does not fit the classes.
         ShapeError: a layer that its input is too small for.
+
     """
 
     def __init__(self, line: str, input_chw: tuple[int, int, int], num_classes: int = 10) -> None:

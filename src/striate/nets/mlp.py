@@ -18,14 +18,13 @@ class MLP(Net):
         input_chw: any.
         num_classes: K.
         dropout: probability that a unit of fc1 or fc2 is dropped in training.
+
     """
 
     taps = ("fc1", "fc2", "fc3")
     head_name = "fc3"
 
-    def __init__(
-        self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.0) -> None:
         super().__init__(input_chw)
         refuse_small("mlp", input_chw, least_px=1)
         c, h, w = input_chw

@@ -19,14 +19,13 @@ class MnistCNN(Net):
         input_chw: any channels, sides of at least 4 pixels; a pool drops the last row or column of an odd side.
         num_classes: K.
         dropout: probability that a unit of fc1 is dropped in training.
+
     """
 
     taps = ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2")
     head_name = "fc2"
 
-    def __init__(
-        self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.4
-    ) -> None:
+    def __init__(self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.4) -> None:
         super().__init__(input_chw)
         refuse_small("mnist_cnn", input_chw, least_px=4)
         c, h, w = input_chw

@@ -24,6 +24,7 @@ class Net(nn.Module):
 
     Args:
         input_chw: channels, height and width of the images that the network is built for.
+
     """
 
     taps: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Net(nn.Module):
 
         Raises:
             ShapeError: with what was expected, what came and what to do.
+
         """
         if images_NCHW.dim() != 4 or tuple(images_NCHW.shape[1:]) != self.input_chw:
             c, h, w = self.input_chw
@@ -71,6 +73,7 @@ def refuse_small(name: str, input_chw: tuple[int, int, int], least_px: int) -> N
 
     Raises:
         ShapeError: where a side is shorter than `least_px` or there are no channels.
+
     """
     c, h, w = input_chw
     if c < 1 or min(h, w) < least_px:

@@ -21,6 +21,7 @@ def taps(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
 
     Raises:
         SettingError: a name is no layer, with the nearest that are.
+
     """
     seen: dict[str, Tensor] = {}
     layers = dict(net.named_modules())

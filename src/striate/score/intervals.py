@@ -26,6 +26,7 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
 
     Raises:
         DataError: n is not positive, or `right` is not between 0 and n.
+
     """
     if n < 1 or not 0 <= right <= n:
         raise DataError(f"expected 0 <= right <= n and n >= 1; got right={right}, n={n}. There is nothing to score.")

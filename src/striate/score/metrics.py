@@ -41,6 +41,7 @@ class Summary:
         confusion_KK: images by true class (row) and predicted class (column).
         calibration_error: see `calibration_error`.
         log_loss: mean cross-entropy, in nats.
+
     """
 
     classes: tuple[str, ...]
@@ -70,6 +71,7 @@ def check(logits_NK: Logits, labels_N: Labels) -> None:
         DataError: there are no images.
         ShapeError: shapes or labels do not fit.
         NumbersError: a logit is not finite; names the first row.
+
     """
     if logits_NK.ndim != 2 or labels_N.shape != logits_NK.shape[:1]:
         raise ShapeError(f"expected logits N x K and labels N; got {logits_NK.shape} and {labels_N.shape}.")

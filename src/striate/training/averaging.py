@@ -15,6 +15,7 @@ class Average:
     Args:
         net: the network to follow.
         decay: close to 1; 0.999 averages over about 1,000 steps.
+
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:

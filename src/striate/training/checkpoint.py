@@ -35,6 +35,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
     Raises:
         NumbersError: a tensor is not finite; nothing is written then.
         DiskError: the disk refused; the checkpoints before are untouched.
+
     """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -53,6 +54,7 @@ def latest(folder: Path) -> Checkpoint | None:
 
     Raises:
         ArtifactError: there are checkpoints and all of them are damaged.
+
     """
     refused: list[str] = []
     for path in reversed(_all(folder)):

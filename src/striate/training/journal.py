@@ -16,6 +16,7 @@ class Journal:
 
     Args:
         path: the file; None keeps nothing, for the processes that do not write.
+
     """
 
     def __init__(self, path: Path | None) -> None:

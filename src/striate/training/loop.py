@@ -1,13 +1,13 @@
 """The training loop.
 
-It is a function of the settings, the seed and the batches: the order of images and the draws of dropout follow from (seed, step),
-so a run that is stopped at any step and resumed ends with the same bytes as one that was not.
+It is a function of the settings, the seed and the batches: the order of images and the draws of dropout follow from
+(seed, step), so a run that is stopped at any step and resumed ends with the same bytes as one that was not.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +55,7 @@ class Fitted(NamedTuple):
         seconds: time in the loop, validation and checkpoints included, over all resumptions.
         best: the epoch whose weights were best on validation: epoch, step, accuracy, loss.
         history: one entry for each epoch.
+
     """
 
     steps: int
@@ -81,6 +82,7 @@ class Task:
         stop: asks for an orderly end.
         names: paths for ids, for messages.
         observers: called with every event.
+
     """
 
     net: nn.Module
@@ -104,6 +106,7 @@ def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
     Raises:
         Interrupted: an end was asked for; a checkpoint was written at the step reached.
         NumbersError: a loss is not finite; names the step and the images.
+
     """
     loop = _Loop(task)
     if begin_at is not None:
@@ -179,14 +182,20 @@ class _Loop:
         losses, hits = [], []
         for number, (images_NCHW, labels_N) in enumerate(pairs, start=1):
             apart = isinstance(self.model, DistributedDataParallel) and number < parts
-            with self.model.no_sync() if apart else nullcontext():  # type: ignore[operator]
+            with self._apart() if apart else nullcontext():
                 with task.engine.autocast():
                     logits_NK = self.model(images_NCHW)
                 losses_N = task.loss(logits_NK, labels_N)
-                (losses_N.sum() * (world / batch.whole)).backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(losses_N.sum() * (world / batch.whole))
             losses.append(losses_N.detach())
             hits.append((logits_NK.detach().argmax(1) == labels_N).sum())
         return torch.cat(losses), float(sum(hits))
+
+    def _apart(self) -> AbstractContextManager[None]:
+        """Gradients of one part of a batch stay in this process; the last part's backward pass shares them all."""
+        assert isinstance(self.model, DistributedDataParallel)
+        kept: AbstractContextManager[None] = self.model.no_sync()
+        return kept
 
     def _refuse(self, lost: float, batch: BatchLike, losses_N: Tensor) -> None:
         task, step = self.task, self.at.step + 1

@@ -21,6 +21,7 @@ def cross_entropy(smoothing: float = 0.0, weights_K: Tensor | None = None) -> Lo
     Args:
         smoothing: share of the target that is spread evenly over all K classes (Szegedy et al. 2016, section 7).
         weights_K: what the loss of an image is multiplied with, by its class; None for one.
+
     """
 
     def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:

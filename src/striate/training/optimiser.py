@@ -27,9 +27,7 @@ def make(net: nn.Module, settings: Train) -> Optimizer:
     kinds = {parameter.device.type for parameter in wanted}
     if settings.optimiser == "sgd":
         momentum = _MOMENTUM if settings.momentum is None else settings.momentum
-        return SGD(
-            groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"}
-        )
+        return SGD(groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
     adam = AdamW if settings.optimiser == "adamw" else Adam
     return adam(groups, lr=settings.peak_lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
 
