@@ -71,7 +71,7 @@ class DiskError(StriateError):
     exit_code = 74
 
 
-class Interrupted(StriateError):  # noqa: N818 - an event, not a fault
+class Interrupted(StriateError):
     """A signal stopped the work; what was done is kept."""
 
     exit_code = 75

@@ -25,7 +25,8 @@ from striate.base.child import Child
 from striate.base.errors import DecodeError
 
 DECODER_VERSION = 1
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+# A multi-picture JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
 _CHILD_MB = 1024

@@ -195,7 +195,7 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
     if not duplicates:
         return []
     notes = [
-        f"{len(duplicates)} pairs of images have equal pixels, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
+        f"{len(duplicates)} pairs of images are equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
         "one side."
     ]
     label = dict(zip(examples.names, examples.labels_N.tolist(), strict=True))
