@@ -169,7 +169,7 @@ class _Loop:
         at.loss_sum, at.right, at.seen = at.loss_sum + lost, at.right + right, at.seen + batch.whole
         for observer in task.observers:
             observer({"event": "step", "step": at.step, "steps": task.steps, "loss": lost / batch.whole})
-        if stop:
+        if stop or (engine.world == 1 and task.stop):
             self._interrupt()
         if engine.writes and time.monotonic() - self.saved > 60 * task.settings.checkpoint_minutes:
             self._save()

@@ -1,0 +1,24 @@
+"""What tests share: where the large data are, and a cache of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for the whole test run, so that no test touches the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["STRIATE_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with MNIST, CIFAR-10 and the hostile images; tests that need it are skipped where it is absent."""
+    given = os.environ.get("STRIATE_DATA")
+    folder = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs $STRIATE_DATA, or ../shared/data beside the checkout")
+    return folder

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from striate.base.errors import ArtifactError, NumbersError
+from striate.training import checkpoint
+
+TENSORS = {"net.weight": torch.arange(6.0).view(2, 3), "optimiser.0.step": torch.tensor(4.0)}
+
+
+def test_what_is_saved_comes_back(tmp_path: Path):
+    checkpoint.save(tmp_path, 7, TENSORS, {"step": 7, "best": None})
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.state == {"step": 7, "best": None}
+    assert found.refused == ()
+    assert set(found.tensors) == set(TENSORS)
+    assert all(torch.equal(found.tensors[name], TENSORS[name]) for name in TENSORS)
+
+
+def test_the_last_two_are_kept_and_the_newest_is_used(tmp_path: Path):
+    for step in (5, 100, 20):
+        checkpoint.save(tmp_path, step, TENSORS, {"step": step})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000020", "step-000000100"]
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.state["step"] == 100
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "state.json", "MANIFEST.sha256"])
+def test_a_damaged_one_is_refused_by_name_and_the_one_before_is_used(tmp_path: Path, name: str):
+    checkpoint.save(tmp_path, 1, TENSORS, {"step": 1})
+    path = checkpoint.save(tmp_path, 2, TENSORS, {"step": 2}) / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    assert found.state["step"] == 1
+    assert len(found.refused) == 1
+    assert "step-000000002" in found.refused[0]
+
+
+def test_nothing_silently_begins_anew_when_all_are_damaged(tmp_path: Path):
+    path = checkpoint.save(tmp_path, 1, TENSORS, {"step": 1})
+    (path / "state.json").unlink()
+    with pytest.raises(ArtifactError, match=r"No checkpoint is whole, so the run cannot go on: .*state.json is missing"):
+        checkpoint.latest(tmp_path)
+
+
+def test_there_may_be_none(tmp_path: Path):
+    assert checkpoint.latest(tmp_path / "checkpoints") is None
+
+
+def test_what_is_not_finite_is_never_saved(tmp_path: Path):
+    with pytest.raises(NumbersError, match=r"net.weight is not finite at step 3; no checkpoint was written"):
+        checkpoint.save(tmp_path, 3, {"net.weight": torch.tensor([1.0, float("nan")])}, {})
+    assert list(tmp_path.iterdir()) == []

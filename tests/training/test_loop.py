@@ -1,0 +1,153 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tasks import PLAIN_LINE, digest, stopping_at, task
+
+from striate.base.errors import Interrupted, NumbersError
+from striate.training import checkpoint, journal, loop
+from striate.training.scoring import BatchLike, predict
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "adamw with average and smoothing": {"ema_decay": 0.9, "label_smoothing": 0.1},
+    "sgd in parts": {"optimiser": "sgd", "accumulate": 3, "schedule": "cosine", "peak_lr": 0.05},
+    "adam with clipping": {"optimiser": "adam", "clip_norm": 0.5, "schedule": "step"},
+}
+
+
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
+def test_stopped_at_every_step_and_resumed_it_ends_with_the_same_bytes(tmp_path: Path, settings: dict[str, Any]):
+    whole = task(tmp_path / "whole", **settings)
+    expected = loop.fit(whole)
+    for step in range(1, 13):
+        folder = tmp_path / str(step)
+        with pytest.raises(Interrupted, match=rf"Stopped by SIGTERM after step {step} of 12; the checkpoint is written"):
+            loop.fit(stopping_at(task(folder, **settings), step))
+        resumed = task(folder, **settings)
+        found = loop.fit(resumed, checkpoint.latest(folder / "checkpoints"))
+        assert digest(resumed.net) == digest(whole.net), f"after a stop at step {step}"
+        assert found.best == expected.best
+        assert found.history == expected.history
+
+
+def test_stopped_at_every_step_in_a_chain(tmp_path: Path):
+    whole = task(None)
+    loop.fit(whole)
+    for step in range(1, 12):
+        with pytest.raises(Interrupted):
+            loop.fit(stopping_at(task(tmp_path), step), checkpoint.latest(tmp_path / "checkpoints"))
+    last = task(tmp_path)
+    loop.fit(last, checkpoint.latest(tmp_path / "checkpoints"))
+    assert digest(last.net) == digest(whole.net)
+
+
+def test_a_stop_during_validation_loses_nothing(tmp_path: Path):
+    whole = task(None)
+    expected = loop.fit(whole)
+    stopped = task(tmp_path)
+
+    class Asking:
+        """Validation batches during which the end is asked for."""
+
+        steps = stopped.val.steps
+
+        def epoch(self, epoch: int, start: int = 0) -> Iterator[BatchLike]:
+            for batch in stopped.val.epoch(epoch, start):
+                stopped.stop.signal = "SIGINT"
+                yield batch
+
+    with pytest.raises(Interrupted):
+        loop.fit(replace(stopped, val=Asking()))
+    state = checkpoint.latest(tmp_path / "checkpoints")
+    assert state is not None
+    assert (state.state["step"], state.state["evaluated_step"]) == (4, -1)
+    resumed = task(tmp_path)
+    assert loop.fit(resumed, state).history == expected.history
+    assert digest(resumed.net) == digest(whole.net)
+
+
+def test_one_seed_gives_one_result_and_another_seed_another():
+    tasks = [task(None, seed=0), task(None, seed=0), task(None, seed=1)]
+    for made in tasks:
+        loop.fit(made)
+    digests = [digest(made.net) for made in tasks]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_it_learns_and_is_left_with_its_best_weights():
+    made = task(None, steps=80)
+    fitted = loop.fit(made)
+    assert fitted.best["accuracy"] >= 8 / 9
+    assert fitted.best == max(fitted.history, key=lambda event: (event["accuracy"], -event["loss"]))
+    found = predict(made.net, made.val, made.engine)
+    assert found is not None
+    assert (found.logits_NK.argmax(1) == found.labels_N).mean() == fitted.best["accuracy"]
+    assert fitted.steps == 80
+    assert [event["step"] for event in fitted.history] == list(range(4, 81, 4))
+
+
+def test_the_parts_of_a_batch_add_up_to_its_gradient():
+    whole, parts = task(None, PLAIN_LINE), task(None, PLAIN_LINE, accumulate=3)
+    loop.fit(whole)
+    loop.fit(parts)
+    for one, other in zip(whole.net.parameters(), parts.net.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_patience_stops_after_so_many_epochs_without_a_better_score():
+    made = task(None, steps=400, peak_lr=1e-30, weight_decay=0.0, patience=3, schedule="constant", line=PLAIN_LINE)
+    fitted = loop.fit(made)
+    assert fitted.steps < 400
+    assert len(fitted.history) - fitted.best["epoch"] == 3
+
+
+def test_the_average_is_what_is_scored_and_kept():
+    plain, averaged = task(None, ema_decay=None), task(None, ema_decay=0.95)
+    loop.fit(plain)
+    loop.fit(averaged)
+    assert digest(plain.net) != digest(averaged.net)
+
+
+@pytest.mark.parametrize("step", [1, 7, 12])
+def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_images(tmp_path: Path, step: int):
+    made = task(tmp_path)
+    calls = 0
+
+    def loss(logits_NK: torch.Tensor, labels_N: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        losses_N = torch.nn.functional.cross_entropy(logits_NK, labels_N, reduction="none")
+        return losses_N + torch.where(torch.arange(len(labels_N)) == 2, float("nan"), 0.0) if calls == step else losses_N
+
+    with pytest.raises(NumbersError) as stopped:
+        loop.fit(replace(made, loss=loss))
+    text = str(stopped.value)
+    assert f"The loss is nan at step {step} of 12 (epoch {(step - 1) // 4 + 1}); expected a finite number. Images: image" in text
+    assert "Lower train.peak_lr (now 0.02), or set train.clip_norm=1." in text
+    last = journal.read(tmp_path / "journal.jsonl")[-1]
+    assert (last["event"], last["step"], len(last["images"])) == ("stopped", step, 1)
+    assert calls == step
+    for path in (tmp_path / "checkpoints").glob("step-*"):
+        assert int(path.name.removeprefix("step-")) < step
+
+
+def test_the_journal_tells_every_epoch_and_checkpoint(tmp_path: Path):
+    loop.fit(task(tmp_path))
+    events = journal.read(tmp_path / "journal.jsonl")
+    assert [event["event"] for event in events] == ["epoch", "checkpoint"] * 3
+    assert [event["step"] for event in events if event["event"] == "epoch"] == [4, 8, 12]
+    assert events[-1]["path"] == "checkpoints/step-000000012"
+    rates = [event["rate"] for event in events if event["event"] == "epoch"]
+    assert rates[0] > rates[1] > rates[2] > 0
+
+
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path: Path):
+    made = task(tmp_path, peak_lr=1e38, optimiser="sgd", momentum=0.0, schedule="constant")
+    with pytest.raises(NumbersError):
+        loop.fit(made)
+    for path in (tmp_path / "checkpoints").glob("step-*"):
+        found = checkpoint.load_file(path / "state.safetensors")
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in found.values() if tensor.is_floating_point())
