@@ -41,7 +41,8 @@ class Row(NamedTuple):
 
 def fresh_name(out: Path, data: str, net: str) -> str:
     """A readable name that no run in `out` has: `digits-mnist_cnn-1`."""
-    stem = "-".join(_word(part) for part in (Path(data).stem or "data", net))
+    short = "net" if re.search(r"[ ,]", net) else net.rpartition(":")[2]
+    stem = "-".join(_word(part) for part in (Path(data).stem or "data", short))
     number = 1
     while (out / f"{stem}-{number}").exists():
         number += 1
@@ -49,8 +50,7 @@ def fresh_name(out: Path, data: str, net: str) -> str:
 
 
 def _word(text: str) -> str:
-    short = "net" if re.search(r"[ ,]", text) else text.rpartition(":")[2]
-    return re.sub(r"[^A-Za-z0-9_.]+", "_", short).strip("_.")[:40] or "data"
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("_.")[:40] or "data"
 
 
 def claim(out: Path, name: str, resume: bool) -> Path:

@@ -125,7 +125,9 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_images(tmp_p
     with pytest.raises(NumbersError) as stopped:
         loop.fit(replace(made, loss=loss))
     text = str(stopped.value)
-    assert f"The loss is nan at step {step} of 12 (epoch {(step - 1) // 4 + 1}); expected a finite number. Images: image" in text
+    assert (
+        f"The loss is nan at step {step} of 12 (epoch {(step - 1) // 4 + 1}); expected a finite number. Images: image" in text
+    )
     assert "Lower train.peak_lr (now 0.02), or set train.clip_norm=1." in text
     last = journal.read(tmp_path / "journal.jsonl")[-1]
     assert (last["event"], last["step"], len(last["images"])) == ("stopped", step, 1)

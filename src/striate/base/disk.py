@@ -32,7 +32,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "the folder is not writable; give another with --out, or change its permissions"
+        return "the folder is not writable; give another with --out (or STRIATE_CACHE), or change its permissions"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space, then go on with --resume"
     return f"{error.strerror or error} (errno {error.errno})"

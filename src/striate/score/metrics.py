@@ -79,10 +79,9 @@ def check(logits_NK: Logits, labels_N: Labels) -> None:
         raise DataError("expected at least one image to score; got none.")
     if labels_N.min() < 0 or labels_N.max() >= logits_NK.shape[1]:
         raise ShapeError(f"expected labels from 0 to {logits_NK.shape[1] - 1}; got {labels_N.min()} to {labels_N.max()}.")
-    finite_N = np.isfinite(logits_NK).all(axis=1)
-    if not finite_N.all():
-        row = int(np.flatnonzero(~finite_N)[0])
-        raise NumbersError(f"expected finite logits; row {row} has {logits_NK[row].tolist()}. Lower train.peak_lr.")
+    if not np.isfinite(logits_NK).all():
+        row, k = np.argwhere(~np.isfinite(logits_NK))[0].tolist()
+        raise NumbersError(f"expected finite logits; row {row} has {logits_NK[row, k]} for class {k}. Lower train.peak_lr.")
 
 
 def accuracy(logits_NK: Logits, labels_N: Labels) -> Interval:
@@ -146,6 +145,8 @@ def summary(logits_NK: Logits, labels_N: Labels, classes: tuple[str, ...]) -> Su
     """Every score of one test."""
     check(logits_NK, labels_N)
     k = len(classes)
+    if logits_NK.shape[1] != k:
+        raise ShapeError(f"expected one logit for each of {k} classes; got {logits_NK.shape[1]}.")
     matrix_KK = confusion(logits_NK.argmax(axis=1).astype(np.int64), labels_N, k)
     scores = per_class(matrix_KK)
     return Summary(

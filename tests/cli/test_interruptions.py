@@ -1,0 +1,123 @@
+"""Stopped from outside, as a whole process: by a signal or by kill -9, the resumed run ends with the same bytes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pictures import make_folder
+
+SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "prepare.size_px=24", "--json")
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "striate", *arguments]
+
+
+def result_of(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert process.returncode == 0, process.stderr
+    found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return found
+
+
+def finish(*arguments: str) -> dict[str, Any]:
+    return result_of(subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted")
+    make_folder(folder / "photos", each=30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(place: Path) -> str:
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        digest: str = finish("train", "photos", *SETTINGS, "--name", "whole")["weights_sha256"]
+    finally:
+        os.chdir(before)
+    return digest
+
+
+def begin(name: str, until: str) -> subprocess.Popen[str]:
+    """Start a run, and come back when its journal holds `until`."""
+    process = subprocess.Popen(
+        command("train", "photos", *SETTINGS, "--name", name), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    journal = Path("runs") / name / "journal.jsonl"
+    for _ in range(3000):
+        if journal.exists() and until in journal.read_text():
+            return process
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.01)
+    raise TimeoutError(until)
+
+
+def test_sigterm_ends_in_a_checkpoint_and_exit_75(place: Path, expected: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    process = begin("stopped", '"epoch": 3')
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 75
+    assert "striate: Stopped by SIGTERM after step" in err
+    assert "the checkpoint is written. Go on with --resume." in err
+    assert json.loads(Path("runs/stopped/journal.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
+    assert finish("train", "--name", "stopped", "--resume", "--json")["weights_sha256"] == expected
+
+
+def test_kill_9_costs_no_more_than_the_steps_since_the_last_checkpoint(
+    place: Path, expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(place)
+    process = begin("killed", '"epoch": 5')
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert finish("train", "photos", "--name", "killed", "--resume", "--json")["weights_sha256"] == expected
+    events = [json.loads(line) for line in Path("runs/killed/journal.jsonl").read_text().splitlines()]
+    resumed = next(event["step"] for event in events if event["event"] == "resumed")
+    assert resumed > 0
+    again = finish("train", "--name", "killed", "--resume", "--json")
+    assert again["weights_sha256"] == expected, "a finished run gives its result again"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("moment", range(12))
+def test_kill_9_at_any_moment(place: Path, expected: str, monkeypatch: pytest.MonkeyPatch, moment: int):
+    monkeypatch.chdir(place)
+    name = f"moment-{moment}"
+    process = subprocess.Popen(command("train", "photos", *SETTINGS, "--name", name), stderr=subprocess.DEVNULL)
+    time.sleep(1.0 + moment * 0.45)
+    process.kill()
+    process.communicate()
+    begun = (Path("runs") / name / "run.toml").exists()
+    arguments = ("--name", name, "--resume", "--json") if begun else (*SETTINGS, "--name", name)
+    assert finish("train", "photos", *arguments)["weights_sha256"] == expected
+
+
+@pytest.mark.soak
+def test_two_processes_stop_together_and_go_on(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(place)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "striate"]
+    whole = subprocess.run([*launcher, "train", "photos", *SETTINGS, "--name", "two"], capture_output=True, text=True)
+    digest = result_of(whole)["weights_sha256"]
+    process = subprocess.Popen(
+        [*launcher, "train", "photos", *SETTINGS, "--name", "two-stopped"], stderr=subprocess.PIPE, text=True
+    )
+    journal = Path("runs/two-stopped/journal.jsonl")
+    while not (journal.exists() and '"epoch": 3' in journal.read_text()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=40)
+    assert process.returncode != 0
+    assert json.loads(journal.read_text().splitlines()[-1])["event"] == "stopped"
+    again = subprocess.run([*launcher, "train", "--name", "two-stopped", "--resume", "--json"], capture_output=True, text=True)
+    assert result_of(again)["weights_sha256"] == digest

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from striate import engine
+from striate.base.config import Engine as Settings
+from striate.base.errors import SettingError
+from striate.nets.building import build
+
+
+def test_every_choice_is_explained():
+    picked = engine.pick(Settings())
+    assert [reason.split()[0] for reason in picked.reasons] == ["device", "precision", "channels_last", "threads"]
+    assert all(": " in reason for reason in picked.reasons)
+    assert (picked.rank, picked.world, picked.writes) == (0, 1, True)
+
+
+def test_what_is_asked_for_is_done():
+    before = torch.get_num_threads()
+    try:
+        picked = engine.pick(Settings(device="cpu", precision="bf16", channels_last="on", threads=1))
+        assert (picked.bf16, picked.channels_last, picked.threads, torch.get_num_threads()) == (True, True, 1, 1)
+        assert all(reason.endswith(": asked for") for reason in picked.reasons)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_bf16_is_of_products_alone():
+    picked = engine.pick(Settings(device="cpu", precision="bf16"))
+    net = build("mlp", (1, 4, 4), 3)
+    with picked.autocast():
+        assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.bfloat16
+    assert {weight.dtype for weight in net.parameters()} == {torch.float32}
+    with engine.pick(Settings(device="cpu")).autocast():
+        assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.float32
+
+
+def test_filters_are_put_in_the_memory_order():
+    net = build("conv 3x3x4, relu, fc", (3, 8, 8), 3)
+    engine.pick(Settings(device="cpu", channels_last="on")).place(net)
+    assert net.get_submodule("conv1").weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(SettingError, match=r"expected auto, cpu, cuda, cuda:1 or mps; got 'gpu'"):
+        engine.pick(Settings(device="gpu"))
+    with pytest.raises(SettingError, match=r"has no cuda:99; use auto or cpu. `striate doctor` shows what is there."):
+        engine.pick(Settings(device="cuda:99"))
+
+
+def test_alone_nothing_is_shared():
+    picked = engine.pick(Settings(device="cpu"))
+    assert picked.sums([1.5, 2.0]) == [1.5, 2.0]
+    assert picked.agree(3.5) == 3.5
+    (only,) = picked.gather(np.arange(4))
+    assert only.tolist() == [0, 1, 2, 3]
+    net = build("mlp", (1, 4, 4), 3)
+    assert picked.parallel(net) is net
+
+
+def test_the_launcher_s_numbers_are_read(monkeypatch: pytest.MonkeyPatch):
+    assert engine.world() == (0, 0, 1)
+    for name, value in (("RANK", "3"), ("LOCAL_RANK", "1"), ("WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+    assert engine.world() == (3, 1, 4)

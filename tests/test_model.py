@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pictures import draw
+
+from striate.base.errors import ArtifactError, DecodeError, SettingError
+from striate.batches.preprocess import Preprocess
+from striate.images.decode import Look
+from striate.model import Model
+from striate.nets.building import build
+
+LOOK = Look(12, 3, "squash", (9, 8, 7))
+PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (70, 12, 12, 3), np.uint8)
+
+
+def model(mean: torch.Tensor | None = None, name: str = "conv 3x3x4, bn, relu, pool 2, fc", **settings: float) -> Model:
+    preprocess = Preprocess(torch.full((3, 1, 1), 0.4) if mean is None else mean, torch.full((3, 1, 1), 0.3))
+    net = build(name, (3, 12, 12), 3, **settings).eval()
+    return Model(net, name, settings, preprocess, LOOK, ("a", "b", "c"), training={"seed": 1})
+
+
+@pytest.mark.parametrize("mean", [None, torch.rand(3, 12, 12)], ids=["mean pixel", "mean image"])
+def test_it_comes_back_bit_for_bit(tmp_path: Path, mean: torch.Tensor | None):
+    made = model(mean)
+    made.save(tmp_path / "model")
+    again = Model.load(tmp_path / "model")
+    assert np.array_equal(made.logits(PIXELS_NHWC), again.logits(PIXELS_NHWC))
+    assert (again.look, again.classes, again.training, again.threshold) == (LOOK, ("a", "b", "c"), {"seed": 1}, None)
+
+
+def test_settings_of_the_network_travel(tmp_path: Path):
+    made = model(name="mnist_cnn", dropout=0.25)
+    made.save(tmp_path / "model")
+    assert Model.load(tmp_path / "model").net.get_submodule("dropout").p == 0.25
+
+
+def test_paths_bytes_and_arrays_get_the_same_answer(tmp_path: Path):
+    image = draw("circle", 1)
+    image.save(tmp_path / "one.png")
+    path = tmp_path / "one.png"
+    said = model().predict([path, str(path), path.read_bytes(), np.asarray(image)])
+    assert len(set(said)) == 1
+    first = said[0]
+    assert first.label == first.top[0][0]
+    assert sum(share for _, share in first.top) == pytest.approx(1)
+    assert (first.abstained, first.unknown) == (False, None)
+    assert "<table>" in first._repr_html_()
+
+
+def test_a_grey_array_is_as_good_as_its_colour_twin():
+    grey = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
+    one, other = model().predict([grey, np.repeat(grey[..., None], 3, axis=2)])
+    assert one == other
+
+
+def test_a_threshold_makes_it_abstain():
+    made = model()
+    plain = made.predict([PIXELS_NHWC[0]])[0]
+    assert replace(made, threshold=plain.probability + 1e-6).predict([PIXELS_NHWC[0]])[0].abstained
+    assert not replace(made, threshold=plain.probability - 1e-6).predict([PIXELS_NHWC[0]])[0].abstained
+
+
+def test_an_answer_does_not_depend_on_its_batch():
+    made = model()
+    alone = np.concatenate([made.logits(PIXELS_NHWC[i : i + 1]) for i in range(70)])
+    assert np.allclose(made.logits(PIXELS_NHWC), alone, atol=1e-5)
+    assert made.logits(PIXELS_NHWC[:0]).shape == (0, 3)
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path):
+    made = model()
+    with pytest.raises(SettingError, match=r"expected a list of pictures; got one str. Write model.predict\(\[...\]\)"):
+        made.predict("one.png")
+    with pytest.raises(DecodeError, match=r"expected a uint8 array H x W.*got float64 \(12, 12\)"):
+        made.predict([np.zeros((12, 12))])
+    with pytest.raises(DecodeError, match="No such file"):
+        made.predict([tmp_path / "absent.png"])
+    assert made.predict([]) == []
+
+
+def test_every_flipped_bit_is_refused_by_name(tmp_path: Path):
+    model().save(tmp_path / "model")
+    generator = np.random.default_rng(0)
+    for name in ("weights.safetensors", "model.json"):
+        path = tmp_path / "model" / name
+        whole = path.read_bytes()
+        for position in generator.integers(0, len(whole) * 8, 40):
+            content = bytearray(whole)
+            content[position // 8] ^= 1 << (position % 8)
+            path.write_bytes(content)
+            with pytest.raises(ArtifactError, match=name):
+                Model.load(tmp_path / "model")
+        path.write_bytes(whole)
+    Model.load(tmp_path / "model")
+
+
+def test_no_pickle_is_in_the_artifact(tmp_path: Path):
+    model().save(tmp_path / "model")
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"weights.safetensors", "model.json", "MANIFEST.sha256"}
+    described = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert described["classes"] == ["a", "b", "c"]
+    assert described["preprocess"]["mean"] == pytest.approx([0.4] * 3)
+
+
+def test_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("striate.model.FORMAT", 2)
+    model().save(tmp_path / "model")
+    monkeypatch.undo()
+    with pytest.raises(ArtifactError, match=r"has format 2; this striate reads 1. Update striate."):
+        Model.load(tmp_path / "model")
+
+
+def test_a_folder_that_is_absent_is_named(tmp_path: Path):
+    with pytest.raises(ArtifactError, match="expected a model folder at .*none; there is none"):
+        Model.load(tmp_path / "none")
