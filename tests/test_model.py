@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import draw
 
+from pictures import draw
 from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches.preprocess import Preprocess
 from striate.images.decode import Look
@@ -115,5 +115,5 @@ def test_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_folder_that_is_absent_is_named(tmp_path: Path):
-    with pytest.raises(ArtifactError, match="expected a model folder at .*none; there is none"):
+    with pytest.raises(ArtifactError, match=r"expected a model folder at .*none; there is none"):
         Model.load(tmp_path / "none")

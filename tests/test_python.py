@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 import pytest
-from pictures import make_folder
 
 import striate
+from pictures import make_folder
 from striate.base.errors import StriateError
 
 

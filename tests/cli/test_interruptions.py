@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from pictures import make_folder
 
 SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "prepare.size_px=24", "--json")

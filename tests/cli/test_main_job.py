@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from pictures import make_folder
 from running import run
 
+from pictures import make_folder
 from striate.base.disk import sha256
 
 EASY = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, pool 2, fc", "--epochs", "4", "--set", "prepare.size_px=16")

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from pictures import make_folder
 from running import run
 
+from pictures import make_folder
 from striate.base import disk
 from striate.base.errors import DiskError
 

@@ -200,24 +200,38 @@ def setting(text: str) -> Tree:
     if not equals or not path.strip():
         raise SettingError(f"expected --set name=value, as in --set train.peak_lr=0.1; got {text!r}.")
     try:
-        value: Any = tomllib.loads(f"value = {raw}")["value"]
+        parsed = tomllib.loads(f"value = {raw}")
     except tomllib.TOMLDecodeError:
-        value = raw.strip()
+        parsed = {}
+    value: Any = parsed["value"] if len(parsed) == 1 else raw.strip()
     for part in reversed(path.strip().split(".")):
         value = {part: value}
     return dict(value)
 
 
 def merge(*trees: Mapping[str, Any]) -> Tree:
-    """Nested settings laid over one another; the later one wins, and None says nothing."""
+    """Nested settings laid over one another; the later one wins, and None says nothing.
+
+    Raises:
+        SettingError: what is a group of settings in one tree is a single value in an earlier one.
+
+    """
     merged: Tree = {}
     for tree in trees:
         for name, value in tree.items():
-            if isinstance(value, Mapping) and isinstance(merged.get(name, {}), dict):
-                merged[name] = merge(merged.get(name, {}), value)
+            if isinstance(value, Mapping):
+                merged[name] = merge(_group(merged, name), value)
             elif value is not None:
                 merged[name] = value
     return merged
+
+
+def _group(tree: Mapping[str, Any], name: str) -> Tree:
+    """The settings of `tree` under `name`: none where it has no such group."""
+    value = tree.get(name)
+    if not isinstance(value, Mapping | None):
+        raise SettingError(f"{name} is a group of settings; expected one of them, as in {name}.NAME=...; got {name}={value!r}.")
+    return dict(value or {})
 
 
 def given(section: BaseModel) -> Tree:
@@ -240,26 +254,30 @@ def section(tree: Tree, name: str) -> Tree:
     for other in tree:
         if other != name:
             raise SettingError(f"{other} does not apply to this command, which takes settings of {name} alone; remove it.")
-    return dict(tree.get(name, {}))
-
-
-def _sets(tree: Tree, section: str, name: str) -> bool:
-    """Whether `tree` sets `section.name`."""
-    return tree.get(section, {}).get(name) is not None
+    return _group(tree, name)
 
 
 def lay_over(below: Tree, above: Tree) -> Tree:
     """`merge`, where a length of training above (epochs, steps or minutes) takes the place of the one below."""
     lengths = ("epochs", "steps", "minutes")
-    if any(_sets(above, "train", name) for name in lengths):
-        train = {name: value for name, value in below.get("train", {}).items() if name not in lengths}
+    if any(_group(above, "train").get(name) is not None for name in lengths):
+        train = {name: value for name, value in _group(below, "train").items() if name not in lengths}
         below = {**below, "train": train}
     return merge(below, above)
 
 
 def to_toml(run: Run) -> str:
-    """A run as TOML; `read_toml` gives it back unchanged."""
-    return tomli_w.dumps(given(run))
+    """A run as TOML; `read_toml` gives it back unchanged.
+
+    Raises:
+        SettingError: a path holds bytes that are no text.
+
+    """
+    text = tomli_w.dumps(given(run))
+    for line in text.splitlines():
+        if any("\ud800" <= letter <= "\udfff" for letter in line):
+            raise SettingError(f"expected names of files and folders in UTF-8, which run.toml can hold; got {line!r}. Rename it.")
+    return text
 
 
 def read_toml(path: Path) -> Tree:

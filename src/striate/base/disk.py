@@ -27,10 +27,12 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DiskError(f"cannot {doing} {path}: {_reason(error)}.") from error
+        raise DiskError(f"cannot {doing} {path}: {_reason(error, doing)}.") from error
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, doing: str) -> str:
+    if doing == "read" and error.errno in (errno.EACCES, errno.EPERM):
+        return "its permissions forbid it; change them"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "the folder is not writable; give another with --out (or STRIATE_CACHE), or change its permissions"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -116,7 +118,11 @@ def _seal(temporary: Path, path: Path) -> None:
         aside = path.with_name(f".{path.name[:200]}.old")
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-        temporary.rename(path)
+        try:
+            temporary.rename(path)
+        except OSError:
+            recover(path)
+            raise
         _sync_folder(path.parent)
         shutil.rmtree(aside, ignore_errors=True)
     else:
@@ -149,14 +155,21 @@ def verify(folder: Path) -> None:
 
     Raises:
         ArtifactError: naming the first file that is changed, missing or was not there when the folder was written.
+        DiskError: the disk refused to read one.
 
     """
-    recover(folder)
-    sheet = folder / MANIFEST
+    with explained(folder, "read"):
+        recover(folder)
+        _compare(folder, folder / MANIFEST)
+
+
+def _compare(folder: Path, sheet: Path) -> None:
     if not sheet.is_file():
         raise ArtifactError(f"expected {MANIFEST} in {folder}; there is none, so nothing in it can be trusted.")
-    listed = {}
-    for line in sheet.read_text("utf-8", errors="replace").splitlines():
+    text, listed = sheet.read_bytes().decode("utf-8", "replace"), {}
+    if text and not text.endswith("\n"):
+        raise ArtifactError(f"{sheet} is damaged: its last line has no end. Use another copy.")
+    for line in text.split("\n")[:-1]:
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name or Path(name).name != name:
             raise ArtifactError(f"{sheet} is damaged: expected lines `<sha256>  <name>`; got {line!r}. Use another copy.")
@@ -167,7 +180,8 @@ def verify(folder: Path) -> None:
             raise ArtifactError(f"{folder / name} is missing, though the manifest lists it. Use another copy.")
         if name not in listed:
             raise ArtifactError(f"{folder / name} is not in the manifest. Remove it, or use another copy.")
-        found = sha256(folder / name)
+        with explained(folder / name, "read"):
+            found = sha256(folder / name)
         if found != listed[name]:
             raise ArtifactError(
                 f"{folder / name} has changed since it was written: expected SHA-256 {listed[name][:16]}..., "

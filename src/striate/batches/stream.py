@@ -16,6 +16,7 @@ from striate.base.draws import permute
 from striate.batches.preprocess import Preprocess
 
 _CPU = torch.device("cpu")
+_BLOCK = 4096
 
 
 class Batch(NamedTuple):
@@ -81,12 +82,20 @@ class Stream:
         """The batches of an epoch from position `start` on; those before cost nothing."""
         count, steps = len(self.rows_M), self.steps
         preprocess = self.preprocess.to(self.device)
+        block, begins = np.empty(0, np.int64), 0
         for step in range(start, steps):
             first, end = step * count // steps, (step + 1) * count // steps
-            positions = np.arange(first + self.rank, end, self.world)
-            if self.shuffle_seed is not None:
-                positions = permute(positions, count, self.shuffle_seed, epoch, "order")
+            if end > begins + len(block):
+                block, begins = self._order(epoch, first, max(end, first + _BLOCK)), first
+            positions = block[first - begins + self.rank : end - begins : self.world]
             yield self._batch(self.rows_M[positions], preprocess, end - first)
+
+    def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
+        """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places."""
+        places = np.arange(first, min(end, len(self.rows_M)))
+        if self.shuffle_seed is None:
+            return places
+        return permute(places, len(self.rows_M), self.shuffle_seed, epoch, "order")
 
     def _batch(self, rows_N: NDArray[np.int64], preprocess: Preprocess, whole: int) -> Batch:
         pixels_NHWC = torch.from_numpy(self.pixels_NHWC[rows_N]).to(self.device)

@@ -1,0 +1,81 @@
+"""What holds for every file: how long it is, what it is called, and that it says what it is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import striate
+
+SRC = Path(striate.__file__).parent
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(SRC.rglob("*.py"))
+ALL = [*SOURCES, *sorted(path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py"))]
+MOST_LINES = 350
+MOST_LINES_OF_A_COMMAND = 60
+SAY_NOTHING = {"utils", "util", "common", "helpers", "helper", "misc", "core"}
+
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def short(path: Path) -> str:
+    for base in (SRC, ROOT):
+        if path.is_relative_to(base):
+            return path.relative_to(base).as_posix()
+    return path.name
+
+
+def public(tree: Documented, prefix: str = "") -> Iterator[tuple[str, Documented]]:
+    """The public classes, functions and methods of a file, by name; what lies inside a function is its own matter."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node, f"{prefix}{node.name}.")
+
+
+def undocumented(code: str) -> list[str]:
+    tree = ast.parse(code)
+    nodes = [("the file", tree), *public(tree)]
+    return [name for name, node in nodes if not ast.get_docstring(node)]
+
+
+def commands() -> dict[str, str]:
+    """The commands that `cli/main.py` registers: name -> "striate.cli.file:function"."""
+    tree = ast.parse((SRC / "cli" / "main.py").read_text("utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "app.command"]
+    return {
+        next(ast.literal_eval(word.value) for word in call.keywords if word.arg == "name"): ast.literal_eval(call.args[0])
+        for call in calls
+    }
+
+
+@pytest.mark.parametrize("path", ALL, ids=short)
+def test_a_file_is_at_most_350_lines_and_named_for_what_it_holds(path: Path):
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+    assert path.stem.removeprefix("test_") not in SAY_NOTHING
+    assert not SAY_NOTHING & set(Path(short(path)).parts)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=short)
+def test_everything_public_says_what_it_is(path: Path):
+    assert undocumented(path.read_text("utf-8")) == []
+
+
+def test_what_says_nothing_is_found():
+    code = "def f():\n    def g(): ...\nclass A:\n    '''Said.'''\n    def m(self): ...\n    def _n(self): ...\nclass _B: ...\n"
+    assert undocumented(code) == ["the file", "f", "A.m"]
+    assert undocumented("'''Said.'''\nasync def f(): ...") == ["f"]
+
+
+@pytest.mark.parametrize(("name", "where"), commands().items(), ids=commands())
+def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, where: str):
+    assert where == f"striate.cli.{name}:{name}"
+    functions = dict(public(ast.parse((SRC / "cli" / f"{name}.py").read_text("utf-8"))))
+    assert list(functions) == [name]
+    assert functions[name].end_lineno - functions[name].lineno + 1 < MOST_LINES_OF_A_COMMAND
+
+
+def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
+    assert {path.stem for path in (SRC / "cli").glob("*.py")} == {*commands(), "__init__", "main", "speaking"}

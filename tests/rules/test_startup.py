@@ -1,0 +1,51 @@
+"""Parse first, import after: what is heavy stays out until it is used, as a fresh interpreter shows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import striate
+
+HEAVY = {"captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "timm", "torch", "torchvision"}
+SHOW = f"print('heavy:', *sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
+RUN = """
+import runpy, sys
+sys.argv = ["striate", *sys.argv[1:]]
+try:
+    runpy.run_module("striate", run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+"""
+
+WITHOUT_TORCH = ("base", "images", "score", "cli", "plan", "runs", "diagnosis", "workbench", "nets.catalogue")
+
+
+def heavy_after(code: str, *arguments: str) -> list[str]:
+    """The heavy packages that a fresh interpreter has imported after this code."""
+    command = [sys.executable, "-c", f"{code}\nimport sys\n{SHOW}", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stderr.splitlines()[-1].removeprefix("heavy:").split()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"]], ids=" ".join)
+def test_help_and_the_catalogue_import_nothing_heavy(arguments: list[str]):
+    assert heavy_after(RUN, *arguments) == []
+
+
+def test_importing_striate_imports_nothing_heavy():
+    assert heavy_after("import striate\nstriate.StriateError\nstriate.train") == []
+
+
+def test_rooms_that_promise_no_torch_import_without_anything_heavy():
+    root = Path(striate.__file__).parent
+    names = [".".join(path.relative_to(root).with_suffix("").parts) for path in sorted(root.rglob("*.py"))]
+    modules = [name for name in names if name in WITHOUT_TORCH or name.partition(".")[0] in WITHOUT_TORCH]
+    assert len(modules) > 20
+    assert heavy_after("\n".join(f"import striate.{name}" for name in modules)) == []
+
+
+def test_what_is_heavy_is_seen_where_it_is_imported():
+    assert "torch" in heavy_after("import striate\nstriate.Model")
