@@ -44,6 +44,7 @@ soak: $(VENV)/.dev  ## the tests too long for every day
 bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/optimisers.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build dist

@@ -124,14 +124,18 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
         journal.write("resumed", step=begin_at.state["step"])
     else:
         journal.write("start", steps=steps, reasons=list(engine.reasons))
-    names = dict(zip(material.examples.ids_N.tolist(), material.examples.names, strict=True))
     task = loop.Task(
         net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
-        names=lambda ids: [names[int(i)] for i in ids], observers=[watch],
+        names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
     )  # fmt: skip
     fitted = loop.fit(task, begin_at)
     return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
+
+
+def _names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:
+    """The paths of M images; looked up when there is something to say, since a table of all would cost memory."""
+    return [examples.names[int(np.flatnonzero(examples.ids_N == i)[0])] for i in ids_M]
 
 
 def _net(run: config.Run, material: Material, engine: Engine) -> Net:

@@ -76,7 +76,7 @@ def _planned(run: config.Run) -> config.Run:
 
 def _train(run: config.Run, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> runs.Json:
     done = runs.read_json(folder / "result.json")
-    if resume and done is not None:
+    if resume and done is not None and (run.data.folds is None or "folds" in done):
         log.info("%s is finished already; this is its result.", folder)
         return done
     for reason in engine.reasons:
@@ -105,16 +105,20 @@ def _folds(
 ) -> runs.Json:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     count = run.data.folds or 0
-    disk.write_text(folder / "run.toml", config.to_toml(run))
+    if engine.writes:
+        disk.write_text(folder / "run.toml", config.to_toml(run))
     tests: list[Predictions] = []
     for fold in range(count):
         inner = folder / "folds" / f"fold-{fold}"
         one = config.build(config.merge(config.given_by_user(run), {"data": {"fold": fold}}))
-        if runs.read_json(inner / "result.json") is None:
-            log.info("Fold %d of %d.", fold + 1, count)
-            part = job.divided(material, one)
-            job.train(one, part, inner, engine, stop, watch, resume and (inner / "run.toml").exists())
-        tests.append(Predictions(*runs.load_predictions(inner / "predictions-test.npz")))
+        if engine.agree(float((inner / "result.json").exists())):  # one answer for all processes, while one of them writes
+            tests.append(Predictions(*runs.load_predictions(inner / "predictions-test.npz")))
+            continue
+        log.info("Fold %d of %d.", fold + 1, count)
+        begun = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
+        test = job.train(one, job.divided(material, one), inner, engine, stop, watch, begun).test
+        assert test is not None
+        tests.append(test)
     log.info("The model itself: trained on all images, tested by the %d folds.", count)
     final = job.train(run, material, folder, engine, stop, watch, resume)
     ids_N = np.concatenate([part.ids_N for part in tests])

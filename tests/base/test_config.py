@@ -191,8 +191,7 @@ def test_a_path_that_is_no_text_is_refused_since_toml_cannot_hold_it():
     with pytest.raises(SettingError) as refused:
         config.to_toml(config.build({"data": {"path": "photos\udce9"}}))
     assert str(refused.value) == (
-        "expected names of files and folders in UTF-8, which run.toml can hold; "
-        "got 'path = \"photos\\udce9\"'. Rename it."
+        "expected names of files and folders in UTF-8, which run.toml can hold; got 'path = \"photos\\udce9\"'. Rename it."
     )
 
 

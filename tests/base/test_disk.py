@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import os
 import signal
 import subprocess
@@ -12,11 +11,7 @@ import pytest
 
 from striate.base import disk
 from striate.base.disk import MANIFEST, lock, new_folder, recover, verify, write_bytes
-from striate.base.errors import ArtifactError, DiskError, RunError
-
-# What the SHA-256 standard publishes for the empty text and for "abc"
-EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+from striate.base.errors import DiskError, RunError
 
 FULL = "the disk is full; free some space, then go on with --resume"
 READ_ONLY = "the folder is not writable; give another with --out (or STRIATE_CACHE), or change its permissions"
@@ -80,9 +75,10 @@ def test_a_step_that_fails_leaves_the_old_file_and_nothing_else(
     step: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_bytes(tmp_path / "x", b"old")
-    with monkeypatch.context() as broken, pytest.raises(DiskError):
+    with monkeypatch.context() as broken:
         break_disk(broken, step, number)
-        write_bytes(tmp_path / "x", b"newer")
+        with pytest.raises(DiskError):
+            write_bytes(tmp_path / "x", b"newer")
     assert (tmp_path / "x").read_bytes() == b"old"
     assert names(tmp_path) == {"x"}
 
@@ -159,14 +155,6 @@ def test_a_file_where_a_folder_should_be_is_named(tmp_path: Path):
         write_bytes(tmp_path / "x" / "y", b"1")
 
 
-def test_a_folder_appears_whole_with_a_manifest_that_sha256sum_reads(tmp_path: Path):
-    fill(tmp_path / "model", b=b"abc", a=b"")
-    assert (tmp_path / "model" / MANIFEST).read_bytes() == f"{EMPTY}  a\n{ABC}  b\n".encode()
-    assert disk.sha256(tmp_path / "model" / "b") == ABC
-    assert names(tmp_path) == {"model"}
-    verify(tmp_path / "model")
-
-
 def test_a_folder_is_not_there_before_it_is_whole(tmp_path: Path):
     with new_folder(tmp_path / "model") as new:
         (new / "a").write_bytes(b"1")
@@ -193,9 +181,7 @@ def test_a_block_that_fails_leaves_what_was_there(old: bool, tmp_path: Path):
 
 
 @pytest.mark.parametrize("renames", [0, 1])
-def test_a_rename_that_fails_leaves_the_old_folder_in_its_place(
-    renames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_rename_that_fails_leaves_the_old_folder_in_its_place(renames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fill(tmp_path / "model", a=b"old")
     real, done = Path.rename, []
 
@@ -205,9 +191,10 @@ def test_a_rename_that_fails_leaves_the_old_folder_in_its_place(
             failing(errno.EIO)()
         return real(self, target)
 
-    with monkeypatch.context() as broken, pytest.raises(DiskError, match=f"cannot write .*model: {os.strerror(errno.EIO)}"):
+    with monkeypatch.context() as broken:
         broken.setattr(Path, "rename", rename)
-        fill(tmp_path / "model", a=b"new")
+        with pytest.raises(DiskError, match=f"cannot write .*model: {os.strerror(errno.EIO)}"):
+            fill(tmp_path / "model", a=b"new")
     assert names(tmp_path) == {"model"}
     verify(tmp_path / "model")
     assert (tmp_path / "model" / "a").read_bytes() == b"old"
@@ -269,87 +256,6 @@ def test_a_folder_that_was_set_aside_does_not_replace_its_successor(tmp_path: Pa
     assert (tmp_path / "model" / "a").read_bytes() == b"new"
 
 
-def test_one_flipped_bit_is_noticed_in_every_byte_of_every_file(tmp_path: Path):
-    folder = fill(tmp_path / "model", weights=hashlib.sha256().digest(), words=b'{"a": 1}\n', empty=b"")
-    for path in (folder / name for name in ("weights", "words", MANIFEST)):
-        whole = path.read_bytes()
-        for bit in range(8 * len(whole)):
-            changed = bytearray(whole)
-            changed[bit // 8] ^= 1 << bit % 8
-            path.write_bytes(changed)
-            with pytest.raises(ArtifactError) as refused:
-                verify(folder)
-            assert str(folder if path.name == MANIFEST else path) in str(refused.value)
-        path.write_bytes(whole)
-    verify(folder)
-
-
-@pytest.mark.parametrize("name", ["a", "b", MANIFEST])
-def test_a_file_cut_short_anywhere_is_noticed(name: str, tmp_path: Path):
-    folder = fill(tmp_path / "model", a=b"12345", b=b"678")
-    whole = (folder / name).read_bytes()
-    for length in range(len(whole)):
-        (folder / name).write_bytes(whole[:length])
-        with pytest.raises(ArtifactError):
-            verify(folder)
-
-
-def change(folder: Path, how: str) -> None:
-    if how == "changed":
-        (folder / "b").write_bytes(b"abd")
-    elif how == "missing":
-        (folder / "b").unlink()
-    elif how == "extra":
-        (folder / "c").write_bytes(b"")
-    elif how == "extra folder":
-        (folder / "c").mkdir()
-    elif how == "no manifest":
-        (folder / MANIFEST).unlink()
-    elif how == "elsewhere":
-        (folder / MANIFEST).write_text(f"{ABC}  ../b\n")
-    elif how == "cut":
-        (folder / MANIFEST).write_text(f"{EMPTY}  a\n{ABC}  b")
-
-
-ABD = hashlib.sha256(b"abd").hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("how", "text"),
-    [
-        (
-            "changed",
-            f"{{b}} has changed since it was written: expected SHA-256 {ABC[:16]}..., got {ABD[:16]}... "
-            "Use another copy; nothing was loaded.",
-        ),
-        ("missing", "{b} is missing, though the manifest lists it. Use another copy."),
-        ("extra", "{c} is not in the manifest. Remove it, or use another copy."),
-        ("extra folder", "{c} is not in the manifest. Remove it, or use another copy."),
-        ("no manifest", "expected MANIFEST.sha256 in {folder}; there is none, so nothing in it can be trusted."),
-        (
-            "elsewhere",
-            f"{{manifest}} is damaged: expected lines `<sha256>  <name>`; got '{ABC}  ../b'. Use another copy.",
-        ),
-        ("cut", "{manifest} is damaged: its last line has no end. Use another copy."),
-    ],
-)
-def test_what_is_wrong_with_a_folder_is_said_by_name(how: str, text: str, tmp_path: Path):
-    folder = fill(tmp_path / "model", a=b"", b=b"abc")
-    change(folder, how)
-    with pytest.raises(ArtifactError) as refused:
-        verify(folder)
-    places = {"folder": folder, "b": folder / "b", "c": folder / "c", "manifest": folder / MANIFEST}
-    assert str(refused.value) == text.format(**places)
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
-    folder = fill(tmp_path / "model", a=b"1")
-    (folder / "a").unlink()
-    (folder / "a").mkdir()
-    with pytest.raises(DiskError, match=rf"^cannot read .*model{os.sep}a: .* \(errno \d+\)\.$"):
-        verify(folder)
-
-
 HOLD = """
 import sys
 from pathlib import Path
@@ -385,13 +291,17 @@ def test_a_lock_is_given_back_also_by_a_block_that_fails(tmp_path: Path):
 
 
 def test_a_folder_in_use_is_refused_also_within_one_process(tmp_path: Path):
-    with lock(tmp_path), pytest.raises(RunError, match=rf"\(pid {os.getpid()}\).*give this model another"), lock(tmp_path, "model"):
+    with (
+        lock(tmp_path),
+        pytest.raises(RunError, match=rf"\(pid {os.getpid()}\).*give this model another"),
+        lock(tmp_path, "model"),
+    ):
         pass
 
 
 def test_a_lock_in_a_folder_that_cannot_be_made_is_the_disks_refusal(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DiskError, match="^cannot write in "), lock(tmp_path / "file" / "run"):
+    with pytest.raises(DiskError, match=r"^cannot write in "), lock(tmp_path / "file" / "run"):
         pass
 
 

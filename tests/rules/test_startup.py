@@ -30,7 +30,9 @@ def heavy_after(code: str, *arguments: str) -> list[str]:
     return ran.stderr.splitlines()[-1].removeprefix("heavy:").split()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"]], ids=" ".join
+)
 def test_help_and_the_catalogue_import_nothing_heavy(arguments: list[str]):
     assert heavy_after(RUN, *arguments) == []
 

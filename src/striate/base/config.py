@@ -276,7 +276,9 @@ def to_toml(run: Run) -> str:
     text = tomli_w.dumps(given(run))
     for line in text.splitlines():
         if any("\ud800" <= letter <= "\udfff" for letter in line):
-            raise SettingError(f"expected names of files and folders in UTF-8, which run.toml can hold; got {line!r}. Rename it.")
+            raise SettingError(
+                f"expected names of files and folders in UTF-8, which run.toml can hold; got {line!r}. Rename it."
+            )
     return text
 
 

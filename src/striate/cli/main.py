@@ -12,6 +12,11 @@ from cyclopts import App, CycloptsError, Parameter
 from striate import __version__
 from striate.base.errors import Interrupted, StriateError
 
+# Idle threads of libgomp spin for so long by default that any other work on the machine slows training by up to ten times;
+# a short spin costs nothing where it is quiet (docs/decisions/0006). Read once, when torch is imported.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 app = App(
     name="striate",
     help="Train, understand and ship convolutional image classifiers.",

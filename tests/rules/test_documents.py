@@ -1,0 +1,155 @@
+"""What the documents say holds: their commands run, and their links lead somewhere.
+
+In a ```console block, a line `$ striate ...` is run by a shell, block after block of one document in one folder, where
+`photos/` has three classes of small pictures. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block
+after `<!-- not run: REASON -->` is not run, and the reason is reported.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+
+from pictures import make_folder
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.relative_to(ROOT).parts]
+MOST_SECONDS = 300
+
+BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```console *\n(?P<lines>.*?)^ *```", re.M | re.S)
+FOR_THE_READER = re.compile(r"(make|pip|python)\b")
+STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
+LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)|^\[[^\]]+\]: +(\S+)", re.M)
+CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`", re.M | re.S)
+
+
+class Block(NamedTuple):
+    """A console block: its commands, or why they are not run."""
+
+    line: int
+    commands: tuple[str, ...]
+    not_run: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    found = []
+    for match in BLOCK.finditer(text):
+        lines = re.sub(r"\\\n *(> )?", "", match["lines"]).splitlines()
+        commands = tuple(line.strip()[2:].strip() for line in lines if line.strip().startswith("$ "))
+        found.append(Block(text[: match.start("lines")].count("\n"), commands, match["reason"]))
+    return found
+
+
+def links(text: str) -> list[str]:
+    """Where the links of a document lead within the repository, without what is an example in code."""
+    targets = [inline or reference for inline, reference in LINK.findall(CODE.sub("", text))]
+    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+
+def run(command: str, folder: Path) -> None:
+    """Run one command of a document as it stands, with striate as this interpreter has it."""
+    environment = {**os.environ, "STRIATE_CACHE": str(folder / ".cache"), "STRIATE_PYTHON": sys.executable}
+    script = f'set -euo pipefail; striate() {{ "$STRIATE_PYTHON" -m striate "$@"; }}\n{command}'
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=MOST_SECONDS,
+    )  # fmt: skip
+    if ran.returncode:
+        pytest.fail(f"$ {command}\nended with {ran.returncode}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}", pytrace=False)
+
+
+def make_photos(folder: Path) -> None:
+    for path in make_folder(folder / "photos", each=40).rglob("*.png"):
+        with Image.open(path) as picture:
+            picture.resize((32, 32)).save(path)
+
+
+def pieces() -> list[object]:
+    """For each document one piece with all that is run, and one for each block that is not."""
+    found: list[object] = []
+    for path in DOCUMENTS:
+        name, of_document = path.relative_to(ROOT).as_posix(), blocks(path.read_text("utf-8"))
+        commands = [command for block in of_document if block.not_run is None for command in block.commands]
+        if commands:
+            found.append(pytest.param(commands, None, id=name))
+        found += [
+            pytest.param((), block.not_run, id=f"{name}:{block.line}") for block in of_document if block.not_run is not None
+        ]
+    return found
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(("commands", "not_run"), pieces())
+def test_the_commands_of_a_document_run(commands: list[str], not_run: str | None, tmp_path: Path):
+    if not_run is not None:
+        assert not_run, "<!-- not run: REASON --> needs its reason"
+        pytest.skip(not_run)
+    make_photos(tmp_path)
+    for command in commands:
+        if STRIATE.match(command):
+            run(command, tmp_path)
+        else:
+            assert FOR_THE_READER.match(command), (
+                f"$ {command}: neither striate nor make, pip or python; mark its block not run"
+            )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_of_the_repository(path: Path):
+    for target in links(path.read_text("utf-8")):
+        found = (path.parent / target).resolve()
+        assert found.exists(), target
+        assert found.is_relative_to(ROOT), target
+
+
+EXAMPLE = """# Title, [a link](docs/a.md#part) and ![a picture](b.png "named")
+
+[home]: ../c.md
+[site](https://example.org) [here](#title) `[code](d.md)`
+
+```console
+$ pip install striate
+$ striate train photos \\
+    --epochs 1
+accuracy 0.9 [no](link.md)
+$ OMP_NUM_THREADS=1 striate runs
+```
+
+<!-- not run: needs an hour -->
+```console
+$ striate train mnist
+```
+
+```python
+$ striate never
+```
+"""
+
+
+def test_blocks_and_links_are_read_as_the_rules_say():
+    assert blocks(EXAMPLE) == [
+        Block(6, ("pip install striate", "striate train photos --epochs 1", "OMP_NUM_THREADS=1 striate runs"), None),
+        Block(15, ("striate train mnist",), "needs an hour"),
+    ]
+    assert links(EXAMPLE) == ["docs/a.md", "b.png", "../c.md"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_command_that_fails_is_reported_with_what_it_said(tmp_path: Path):
+    run("striate nets | head -n 1 > first.txt", tmp_path)
+    assert (tmp_path / "first.txt").exists()
+    with pytest.raises(pytest.fail.Exception) as failed:
+        run("striate nets nothing", tmp_path)
+    assert str(failed.value).startswith("$ striate nets nothing\nended with 2:\nstriate: There is no network 'nothing'")
+
+
+def test_the_readme_shows_the_main_job():
+    shown = {command.split()[1] for block in blocks((ROOT / "README.md").read_text("utf-8")) for command in block.commands}
+    assert {"train", "evaluate", "predict"} <= shown
