@@ -34,7 +34,7 @@ def test_fit_follows_what_a_crop_would_hide(aspect: float, fit: str):
     assert plan(glance(aspect=aspect)).prepare.fit == fit
 
 
-@pytest.mark.parametrize(("images", "batch", "epochs"), [(60, 8, 100), (300, 30, 100), (1258, 64, 43), (54_000, 100, 1)])
+@pytest.mark.parametrize(("images", "batch", "epochs"), [(60, 8, 60), (300, 30, 60), (1258, 64, 43), (54_000, 100, 1)])
 def test_batch_and_epochs_follow_the_number_of_images(images: int, batch: int, epochs: int):
     found = plan(glance(), images)
     assert (found.train.batch_size, found.train.epochs) == (batch, epochs)
@@ -52,7 +52,7 @@ def test_what_the_user_gave_is_kept_and_needs_no_reason():
 
 def test_every_choice_has_its_reason():
     reasons = " / ".join(choose(config.Run(), glance(60, 1.2, grey=False), 500).reasons)
-    for word in ("colour:", "network of four convolutions:", "size 64 px:", "fit crop:", "batches of 50:", "epochs 100:"):
+    for word in ("colour:", "network of four convolutions:", "size 64 px:", "fit crop:", "batches of 50:", "epochs 60:"):
         assert word in reasons
     assert "hide 17% of the median picture" in reasons
 

@@ -9,7 +9,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
-| epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 100 |
+| epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 60 |
 """
 
 from math import ceil
@@ -23,7 +23,7 @@ PHOTO_NET = (
     "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, bn, relu, pool 2, conv 3x3x128, bn, relu, pool 2, "
     "conv 3x3x256, bn, relu, globalpool, fc"
 )
-_SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 100
+_SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
 
 
 class Plan(NamedTuple):

@@ -61,31 +61,25 @@ class Child:
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
         """Run a call for each argument; the answers come in order, one for each."""
-        source, begun = iter(arguments), 0.0
+        frames = (_frame(argument, b"") for argument in arguments)
         waiting: list[bytes] = []
-        exhausted = False
-        while True:
-            sent_bytes = sum(map(len, waiting))
-            while not exhausted and len(waiting) < _AHEAD and (not waiting or sent_bytes < _MOST_AHEAD):
-                try:
-                    frame = _frame(next(source), b"")
-                except StopIteration:
-                    exhausted = True
-                    break
-                if not waiting:
-                    begun = time.monotonic()
-                self._send(frame)
-                waiting.append(frame)
-                sent_bytes += len(frame)
-            if not waiting:
-                return
-            answer = self._receive(begun + self.seconds)
+        coming = next(frames, None)
+        while coming is not None or waiting:
+            # What is on its way fits into the pipe, unless it is alone: else both sides could wait for the other to read
+            while coming is not None and (not waiting or self._fits(waiting, coming)):
+                self._send(coming)
+                waiting.append(coming)
+                coming = next(frames, None)
+            answer = self._receive(time.monotonic() + self.seconds)
             waiting.pop(0)
-            begun = time.monotonic()
             if self._process is None:  # it died over the first call; the others go to its successor
                 for frame in waiting:
                     self._send(frame)
             yield answer
+
+    @staticmethod
+    def _fits(waiting: list[bytes], coming: bytes) -> bool:
+        return len(waiting) < _AHEAD and sum(map(len, waiting)) + len(coming) <= _MOST_AHEAD
 
     def close(self) -> None:
         """End the child."""

@@ -100,7 +100,7 @@ class Train(Section):
     warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps that rise; one-cycle 0.3, else 0")
     step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
     step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
