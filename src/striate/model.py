@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as as_bytes
 
 from striate.base import disk
 from striate.base.errors import ArtifactError, DecodeError, SettingError
@@ -142,9 +143,9 @@ class Model:
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        with disk.new_folder(folder) as new, disk.explained(folder, "write"):
-            save_file(on_cpu, new / "weights.safetensors")
-            (new / "model.json").write_text(json.dumps(described, indent=1, allow_nan=False), encoding="utf-8")
+        with disk.new_folder(folder) as new:
+            disk.write_bytes(new / "weights.safetensors", as_bytes(on_cpu))
+            disk.write_text(new / "model.json", json.dumps(described, indent=1, allow_nan=False))
         return disk.sha256(folder / "weights.safetensors")
 
     @classmethod

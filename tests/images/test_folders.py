@@ -79,7 +79,7 @@ def test_every_entry_is_accounted_for(tmp_path: Path):
     entered = [
         (Path(top) / name).relative_to(root).as_posix()
         for top, _, files in os.walk(root)
-        for name in files + [d for d in os.listdir(top) if (Path(top) / d).is_symlink() and (Path(top) / d).is_dir()]
+        for name in files + [d.name for d in Path(top).iterdir() if d.is_symlink() and d.is_dir()]
     ]
     inside_ignored = [name for name in entered if name.startswith(("__MACOSX/", ".ipynb_checkpoints/"))]
     assert account(found) == len(entered) - len(inside_ignored) + 2 + 2  # two ignored folders, two empty ones

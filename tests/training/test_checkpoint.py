@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from striate.base.errors import ArtifactError, NumbersError
+from striate.base.errors import ArtifactError, DiskError, NumbersError
 from striate.training import checkpoint
 
 TENSORS = {"net.weight": torch.arange(6.0).view(2, 3), "optimiser.0.step": torch.tensor(4.0)}
@@ -51,6 +51,20 @@ def test_nothing_silently_begins_anew_when_all_are_damaged(tmp_path: Path):
 
 def test_there_may_be_none(tmp_path: Path):
     assert checkpoint.latest(tmp_path / "checkpoints") is None
+
+
+def test_a_disk_that_refuses_the_weights_leaves_the_checkpoint_before(tmp_path: Path):
+    resource = pytest.importorskip("resource", reason="needs a limit on the size of files")
+    checkpoint.save(tmp_path, 1, {"w": torch.ones(3)}, {"step": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # Python ignores SIGXFSZ, so the write gives EFBIG
+    try:
+        with pytest.raises(DiskError, match=r"cannot write .*state\.safetensors: File too large"):
+            checkpoint.save(tmp_path, 2, {"w": torch.ones(3000)}, {"step": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001"]
+    assert checkpoint.latest(tmp_path).state == {"step": 1}
 
 
 def test_what_is_not_finite_is_never_saved(tmp_path: Path):
