@@ -43,6 +43,8 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             if not engine.writes:
                 return _train(run, folder, engine, stop, _nothing, resume)
             with disk.lock(folder):
+                for inner in (folder, folder / "checkpoints"):
+                    disk.sweep(inner)
                 return _train(run, folder, engine, stop, watch, resume)
 
 

@@ -315,3 +315,13 @@ def test_the_cache_is_where_the_user_says_or_else_where_caches_are(monkeypatch: 
     assert disk.cache_folder() == Path("/xdg/striate")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert disk.cache_folder() == Path("/home/ada/.cache/striate")
+
+
+def test_what_killed_writers_left_is_swept(tmp_path: Path):
+    (tmp_path / ".model.17.tmp").mkdir()
+    (tmp_path / ".model.17.tmp" / "weights").write_bytes(b"half")
+    (tmp_path / ".run.toml.17.tmp").write_bytes(b"half")
+    (tmp_path / "run.toml").write_bytes(b"whole")
+    disk.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]
+    disk.sweep(tmp_path / "absent")

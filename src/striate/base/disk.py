@@ -130,6 +130,15 @@ def _seal(temporary: Path, path: Path) -> None:
         _sync_folder(path.parent)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half-written in a folder; only for who holds its lock."""
+    for left in folder.glob(".*.tmp"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def recover(path: Path) -> None:
     """Put back the folder that `new_folder` had set aside, where the process died between its two renames."""
     aside = path.with_name(f".{path.name[:200]}.old")

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -136,6 +137,9 @@ def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress) -
     columns, reasons = Columns(len(examples)), {}
     with disk.new_folder(folder) as new, disk.explained(folder, "write"):
         pixels = np.lib.format.open_memmap(new / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+        if hasattr(os, "posix_fallocate"):  # a disk that fills while a sparse file is written through memory is SIGBUS
+            with (new / "pixels.npy").open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, (new / "pixels.npy").stat().st_size)
         good = 0
         for at, found in enumerate(verdicts(examples, look)):
             if found.reason is not None:
