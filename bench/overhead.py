@@ -1,8 +1,8 @@
 """What the loop, the loader and the metrics cost on top of a bare loop over the same tensors: `mnist_cnn`, batches of 100.
 
 Both train a twin of the same network with the same fused AdamW on the same batches; the bare loop has its batches ready in
-memory, as float tensors, and does nothing but zero_grad, forward, cross-entropy, backward, step. They take turns step by step in
-one process, so that a noisy machine slows both. Printed: the median time of a step of each, and the ratio, by turn too.
+memory, as float tensors, and does nothing but zero_grad, forward, cross-entropy, backward, step. They take turns step by step
+in one process, so that a noisy machine slows both. Printed: the median time of a step of each, and the ratio, by turn too.
 """
 
 import time
