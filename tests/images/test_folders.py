@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from striate.base.draws import name_id
 from striate.base.errors import DataError
@@ -45,6 +47,25 @@ def test_val_alone_is_the_test_set_and_that_is_said(tmp_path: Path):
     assert found.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
 
 
+def test_val_beside_test_stays_val(tmp_path: Path):
+    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "val/a/3", "test/b/4"))
+    assert found.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
+    assert found.notes == ()
+
+
+def test_train_alone_has_its_test_set_cut_and_that_is_said(tmp_path: Path):
+    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2"))
+    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN]
+    assert found.notes == ("There is no test part, so a test set is cut from the training images.",)
+
+
+def test_files_beside_the_classes_of_a_part_are_ignored(tmp_path: Path):
+    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "train/stray.png", "test/a/3", "stray.png"))
+    assert set(found.ignored) == {
+        Ignored("stray.png", "outside the class folders"), Ignored("train/stray.png", "outside the class folders"),
+    }  # fmt: skip
+
+
 def test_a_folder_called_test_is_a_class_where_there_is_no_train(tmp_path: Path):
     assert folders.read(touch(tmp_path, "test/1", "other/2")).classes == ("other", "test")
 
@@ -76,13 +97,96 @@ def test_every_entry_is_accounted_for(tmp_path: Path):
         Quarantined("a/dangling.png", "a link to nothing"), Quarantined("a/loop", "a link to a folder that is in already"),
         Quarantined("a/itself", "a link to nothing"),
     }  # fmt: skip
-    entered = [
-        (Path(top) / name).relative_to(root).as_posix()
-        for top, _, files in os.walk(root)
-        for name in files + [d.name for d in Path(top).iterdir() if d.is_symlink() and d.is_dir()]
-    ]
-    inside_ignored = [name for name in entered if name.startswith(("__MACOSX/", ".ipynb_checkpoints/"))]
-    assert account(found) == len(entered) - len(inside_ignored) + 2 + 2  # two ignored folders, two empty ones
+    leaves = walk_independently(root)
+    below = {leaf for leaf in leaves if leaf.startswith(("__MACOSX/", ".ipynb_checkpoints/"))}
+    assert len(leaves) == 18
+    assert len(below) == 2
+    # two folders are ignored whole, and two are told to be empty: 16 + 2 + 2
+    assert account(found) == len(leaves - below) + 2 + 2 == 20
+
+
+# a leaf of a random tree: how it is made, under a name that collides with no other
+KINDS = ("png", "JPG", "none", "hidden", "sidecar", "pipe", "dangling", "outside", "up")
+PLACES = ("a", "b", "a/sub", "b/x.jpg", "__MACOSX", "b/.git/objects", "c/notes.csv", "d/e/f", "")
+LEAVES = st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(KINDS)), unique=True, max_size=20)
+
+
+def plant(root: Path, place: str, kind: str) -> None:
+    folder = root / place
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / {"hidden": ".leaf", "sidecar": "leaf.XML", "png": "leaf.png", "JPG": "leaf.JPG"}.get(kind, f"leaf-{kind}")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind in ("dangling", "outside", "up"):
+        path.symlink_to({"dangling": "nothing", "outside": root.parent / "elsewhere.png", "up": root}[kind])
+    else:
+        path.write_bytes(b"x")
+
+
+def walk_independently(root: Path) -> set[str]:
+    """Everything below the root that is no real folder, as os.walk sees it without following links."""
+    found = set()
+    for top, inner, files in os.walk(root):
+        found |= {os.path.relpath(Path(top) / name, root) for name in files}
+        found |= {os.path.relpath(Path(top) / name, root) for name in inner if (Path(top) / name).is_symlink()}
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(leaves=LEAVES)
+def test_whatever_lies_in_the_folder_is_accounted_for_once_by_itself_or_by_a_folder_above(
+    tmp_path_factory: pytest.TempPathFactory, leaves: list[tuple[str, str]]
+):
+    base = tmp_path_factory.mktemp("tree")
+    root = touch(base / "data", "a/always", "b/always")
+    touch(base, "elsewhere.png")
+    for place, kind in leaves:
+        plant(root, place, kind)
+    found = folders.read(root)
+    entries = [*found.names, *(bad.path for bad in found.quarantined), *(left.path for left in found.ignored)]
+    assert len(set(entries)) == len(entries), "nothing is counted twice"
+    without_empty = [e for e in entries if Ignored(e, "empty folder") not in found.ignored]
+    for leaf in walk_independently(root):
+        over = [entry for entry in without_empty if leaf == entry or leaf.startswith(f"{entry}/")]
+        assert len(over) == 1, (leaf, over)
+    assert all((root / entry).is_symlink() or (root / entry).exists() for entry in entries), "nothing is made up"
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations([f"{kind}/{name}" for kind in ("a", "b", "B") for name in ("1", "2.png", ".x", "é")]))
+def test_the_order_of_creation_does_not_matter(tmp_path_factory: pytest.TempPathFactory, order: list[str]):
+    found = folders.read(touch(tmp_path_factory.mktemp("tree"), *order))
+    assert found.names == ("B/1", "B/2.png", "B/é", "a/1", "a/2.png", "a/é", "b/1", "b/2.png", "b/é")
+    assert [left.path for left in found.ignored] == ["B/.x", "a/.x", "b/.x"]
+
+
+def test_a_class_of_empty_folders_alone_is_told(tmp_path: Path):
+    root = touch(tmp_path, "a/1", "b/2")
+    (root / "c" / "sub").mkdir(parents=True)
+    assert folders.read(root).ignored == (Ignored("c", "empty folder"),)
+
+
+def test_a_folder_linked_twice_is_taken_once(tmp_path: Path):
+    root = touch(tmp_path, "a/1", "b/2")
+    (root / "c").symlink_to("a")
+    found = folders.read(root)
+    assert found.names == ("a/1", "b/2")
+    assert found.quarantined == (Quarantined("c", "a link to a folder that is in already"),)
+
+
+def test_a_root_that_is_a_link_is_read_as_what_it_points_to(tmp_path: Path):
+    touch(tmp_path / "real", "a/1", "b/2")
+    (tmp_path / "link").symlink_to("real")
+    assert folders.read(tmp_path / "link").names == ("a/1", "b/2")
+
+
+def test_a_link_to_another_folder_is_left_out(tmp_path: Path):
+    root = touch(tmp_path / "data", "a/1", "b/2")
+    touch(tmp_path / "data-of-others", "3")
+    (root / "a" / "more").symlink_to(tmp_path / "data-of-others")
+    found = folders.read(root)
+    assert found.names == ("a/1", "b/2")
+    assert found.quarantined == (Quarantined("a/more", "a link out of the data folder"),)
 
 
 def test_names_that_are_no_text_work(tmp_path: Path):
@@ -138,6 +242,20 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path):
         folders.read(touch(tmp_path / "two", "a/1", "a/2"))
     with pytest.raises(DataError, match=r"found none that can be used; 1 ignored \(1.png: outside the class folders\)"):
         folders.read(touch(tmp_path / "three", "1.png"))
+    (tmp_path / "four").mkdir()
+    with pytest.raises(DataError, match=r"expected images by class in .*four; found none that can be used\."):
+        folders.read(tmp_path / "four")
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(_path: Path) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"found none that can be used; 1 quarantined \(.*cannot be read: Permission denied\)"):
+        folders.read(tmp_path)
+    with pytest.raises(DataError, match=r": the folder cannot be read: Permission denied\."):
+        folders.files_within(tmp_path)
 
 
 def test_files_to_predict_are_all_that_no_pattern_ignores(tmp_path: Path):

@@ -59,6 +59,85 @@ def test_what_is_wrong_is_named(tmp_path: Path):
         idx.read(tmp_path)
 
 
+def test_images_that_are_no_idx_are_refused(tmp_path: Path):
+    write(tmp_path, "train")
+    pixels = tmp_path / "train-images-idx3-ubyte"
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"its header promises \(3, 2, 3\), 18 bytes; got 17. Get it again."):
+        idx.read(tmp_path)
+    pixels.write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 3, 0, 0)))
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte"):
+        idx.read(tmp_path)
+    pixels.write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"expected an IDX file that begins with 00000803; got 89504e47"):
+        idx.read(tmp_path)
+    pixels.write_bytes(b"")
+    with pytest.raises(DataError, match=r"begins with 00000803; got \."):
+        idx.read(tmp_path)
+
+
+def test_a_header_whose_product_is_2_to_the_64_does_not_pass_for_an_empty_file(tmp_path: Path):
+    write(tmp_path, "train")
+    header = bytes((0, 0, 8, 3)) + b"".join(side.to_bytes(4, "big") for side in (2**31, 2**31, 4))
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(header)
+    with pytest.raises(DataError, match=r"18,446,744,073,709,551,616 bytes; got 0"):
+        idx.read(tmp_path)
+
+
+def test_a_gzip_file_that_stops_half_way_is_refused(tmp_path: Path):
+    write(tmp_path, "train", zipped=True)
+    pixels = tmp_path / "train-images-idx3-ubyte.gz"
+    pixels.write_bytes(pixels.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz cannot be read: .*Get it again."):
+        idx.read(tmp_path)
+
+
+@pytest.mark.parametrize("absent", ["labels-idx1", "images-idx3"])
+def test_half_of_the_test_part_is_refused(tmp_path: Path, absent: str):
+    write(tmp_path, "train")
+    write(tmp_path, "t10k")
+    (tmp_path / f"t10k-{absent}-ubyte").unlink()
+    with pytest.raises(DataError, match=rf"expected t10k-{absent}-ubyte.gz in .*; it is not there"):
+        idx.read(tmp_path)
+
+
+def test_without_test_files_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
+    write(tmp_path, "train")
+    found = idx.read(tmp_path)
+    assert found.parts_N.tolist() == [Part.FREE] * 3
+    assert found.notes == ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
+
+
+def test_test_images_of_another_size_are_refused(tmp_path: Path):
+    write(tmp_path, "train")
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3)) + bytes(18))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1, 0, 0, 0, 2, 0, 1)))
+    with pytest.raises(DataError, match=r"the train images are 2 x 3 pixels and the t10k images 3 x 3. Get both again."):
+        idx.read(tmp_path)
+
+
+def test_a_label_without_a_name_is_refused(tmp_path: Path):
+    write(tmp_path, "train")
+    with pytest.raises(DataError, match=r"expected labels from 0 to 0, as there are 1 names; got 1."):
+        idx.read(tmp_path, ["only"])
+
+
+def test_the_zipped_file_is_taken_where_both_are_there(tmp_path: Path):
+    write(tmp_path, "train", zipped=True)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"half a download")
+    assert idx.file_at(tmp_path, "train-images-idx3-ubyte") == tmp_path / "train-images-idx3-ubyte.gz"
+    assert len(idx.read(tmp_path)) == 3
+    assert idx.file_at(tmp_path, "t10k-images-idx3-ubyte") is None
+
+
+def test_a_folder_holds_idx_where_the_training_images_are(tmp_path: Path):
+    assert not idx.holds_idx(tmp_path)
+    write(tmp_path, "t10k")
+    assert not idx.holds_idx(tmp_path)
+    write(tmp_path, "train")
+    assert idx.holds_idx(tmp_path)
+
+
 def test_the_real_mnist(shared_data: Path):
     found = idx.read(shared_data / "mnist")
     assert found.pixels_NHWC is not None

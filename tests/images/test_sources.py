@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
+from test_cifar import write as write_cifar
 from test_idx import write
 
 from striate.base.config import Data
-from striate.base.errors import DataError
+from striate.base.errors import DataError, DiskError
 from striate.images import sources
 
 
@@ -34,20 +34,31 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path):
         read(tmp_path / "photo.png")
 
 
-def test_the_stamp_follows_the_files(tmp_path: Path):
-    for name in ("a/1", "b/2"):
-        (tmp_path / name).parent.mkdir()
+def test_a_folder_of_cifar_s_batches_is_recognised(tmp_path: Path):
+    write_cifar(tmp_path)
+    assert read(tmp_path).classes == ("airplane", "automobile", "bird", "truck")
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_written_with_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("digits/a/1", "digits/b/2"):
+        (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"x")
-    before = read(tmp_path).stamp()
-    assert read(tmp_path).stamp() == before
-    (tmp_path / "a/1").write_bytes(b"longer")
-    assert read(tmp_path).stamp() != before
+    monkeypatch.chdir(tmp_path)
+    assert len(read("digits")) == 1797
+    assert read("./digits").names == ("a/1", "b/2")
 
 
-def test_keeping_some_keeps_the_account():
-    whole = read("digits")
-    some = whole.keep(np.array([5, 3]))
-    assert some.names == ("digits#5", "digits#3")
-    assert some.pixels_NHWC is not None
-    assert np.array_equal(some.pixels_NHWC[1], whole.pixels_NHWC[3])
-    assert sum(some.counts().values()) == 2
+def test_the_folder_of_named_data_is_passed_on(tmp_path: Path):
+    (tmp_path / "mnist").mkdir()
+    write(tmp_path / "mnist", "train")
+    assert len(sources.read(Data(path="mnist", data_dir=str(tmp_path)))) == 3
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"expected images by class in .*; found none that can be used\."):
+        read(tmp_path)
+
+
+def test_a_path_that_no_file_can_have_is_a_sentence():
+    with pytest.raises(DiskError, match=r"cannot read xxxx+: File name too long \(errno 36\)\."):
+        read("x" * 400)

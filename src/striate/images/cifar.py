@@ -13,13 +13,14 @@ from striate.images.gathering import from_arrays
 from striate.images.idx import file_at, read_bytes
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
+TEST_BATCH = "test_batch.bin"
 _RECORD = 1 + 3 * 32 * 32
 
 
 def holds_cifar(folder: Path) -> bool:
     """Whether a folder holds a batch of CIFAR-10's training images."""
-    return any(file_at(folder, name) for name in _BATCHES)
+    return any(file_at(folder, name) for name in BATCHES)
 
 
 def read(folder: Path) -> Examples:
@@ -29,11 +30,11 @@ def read(folder: Path) -> Examples:
         DataError: a batch is missing or has half a record.
 
     """
-    found = {name: file_at(folder, name) for name in (*_BATCHES, "test_batch.bin")}
-    missing = [name for name in _BATCHES if found[name] is None]
+    found = {name: file_at(folder, name) for name in (*BATCHES, TEST_BATCH)}
+    missing = [name for name in BATCHES if found[name] is None]
     if missing:
         raise DataError(f"expected {', '.join(missing)} (or .gz) in {folder}; not there. Put all five batches in one folder.")
-    has_test = found["test_batch.bin"] is not None
+    has_test = found[TEST_BATCH] is not None
     records, names, parts = [], [], []
     for name, path in found.items():
         if path is None:
@@ -42,7 +43,7 @@ def read(folder: Path) -> Examples:
         if len(content) == 0 or len(content) % _RECORD:
             raise DataError(f"{path}: expected records of {_RECORD:,} bytes; got {len(content):,} bytes. Get it again.")
         records.append(content.reshape(-1, _RECORD))
-        part = Part.TEST if name == "test_batch.bin" else Part.TRAIN if has_test else Part.FREE
+        part = Part.TEST if name == TEST_BATCH else Part.TRAIN if has_test else Part.FREE
         names += [f"{path.name}#{i}" for i in range(len(records[-1]))]
         parts.append(np.full(len(records[-1]), part, np.uint8))
     joined = np.concatenate(records)

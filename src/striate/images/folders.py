@@ -42,13 +42,12 @@ class Walk:
 
     def into(self, folder: str) -> None:
         """Take in everything below `folder`, a path relative to the root."""
+        before = (len(self.files), len(self.quarantined))
         pending = [folder]
         while pending:
-            current = pending.pop()
-            before = (len(self.files), len(self.quarantined))
-            pending += [entry for entry, is_folder in self.entries(current) if is_folder]
-            if (len(self.files), len(self.quarantined)) == before and not pending and current == folder:
-                self.ignored.append(Ignored(folder, "empty folder"))
+            pending += [entry for entry, is_folder in self.entries(pending.pop()) if is_folder]
+        if (len(self.files), len(self.quarantined)) == before:
+            self.ignored.append(Ignored(folder, "empty folder"))
 
     def entries(self, folder: str) -> Iterator[tuple[str, bool]]:
         """What no pattern ignores in a folder: folders as (path, True); files go to `files` and come as (path, False)."""
@@ -82,7 +81,7 @@ class Walk:
                     return self._bad(path, "a link out of the data folder")
             found = full.stat()
         except OSError as error:
-            return self._bad(path, "a link to itself" if error.errno == 40 else f"cannot be read: {error.strerror}")
+            return self._bad(path, f"cannot be read: {error.strerror}")
         if stat.S_ISDIR(found.st_mode):
             if (found.st_dev, found.st_ino) in self.entered:
                 return self._bad(path, "a link to a folder that is in already")

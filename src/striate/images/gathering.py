@@ -20,6 +20,7 @@ _PARTS = {
 }  # fmt: skip
 
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
+TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
 
 
 def part_named(word: str) -> Part | None:
@@ -39,7 +40,7 @@ def from_arrays(
     """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted.
 
     Raises:
-        DataError: a label without a name, or fewer than two classes.
+        DataError: a label without a name, fewer than two classes, or a class that is missing from the training part.
 
     """
     largest = int(codes_N.max()) if len(codes_N) else 0
@@ -50,8 +51,10 @@ def from_arrays(
     position = {word: place for place, word in enumerate(present)}
     mapping = np.array([position.get(word, -1) for word in words], np.int64)
     check_classes(str(root), present)
+    labels_N = mapping[codes_N]
+    _check_training_part(root, labels_N, parts_N, present)
     return Examples(
-        root=root, names=tuple(names), labels_N=mapping[codes_N], classes=tuple(present), ids_N=ids_of(names),
+        root=root, names=tuple(names), labels_N=labels_N, classes=tuple(present), ids_N=ids_of(names),
         parts_N=parts_N, pixels_NHWC=pixels_NHWC, notes=notes,
     )  # fmt: skip
 
@@ -66,7 +69,7 @@ def from_files(
 ) -> Examples:
     """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
 
-    Where there is train and val but no test, val becomes the test part and a note says so.
+    Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
 
     Raises:
         DataError: no images, fewer than two classes, or a class that is missing from the training part.
@@ -85,6 +88,8 @@ def from_files(
     if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
         parts_N[parts_N == Part.VAL] = Part.TEST
         said.append(VAL_IS_TEST)
+    elif given == {Part.TRAIN}:
+        said.append(TEST_IS_CUT)
     position = {word: place for place, word in enumerate(classes)}
     labels_N = np.array([position[word] for word in words], np.int64)
     _check_training_part(root, labels_N, parts_N, classes)

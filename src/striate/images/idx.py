@@ -5,6 +5,7 @@ number, the data. Source: LeCun, Cortes & Burges, the MNIST database.
 """
 
 import gzip
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def read_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
         raise DataError(f"{path}: expected an IDX file that begins with {expected.hex()}; got {content[:4].hex()}.")
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
-    count = int(np.prod(shape, dtype=np.uint64))
+    count = math.prod(shape)
     if len(content) != start + count:
         raise DataError(f"{path}: its header promises {shape}, {count:,} bytes; got {len(content) - start:,}. Get it again.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
@@ -71,6 +72,9 @@ def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
     Args:
         folder: with train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz.
         class_names: names for the labels 0, 1, ...; the numbers themselves where None.
+
+    Raises:
+        DataError: a file is missing or damaged, or two files do not belong together.
 
     """
     images, labels, names, parts = [], [], [], []
@@ -91,5 +95,10 @@ def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
         labels.append(labels_N)
         names += [f"{pixels_path.name}#{i}" for i in range(len(labels_N))]
         parts.append(np.full(len(labels_N), part, np.uint8))
-    pixels_NHWC = images[0] if len(images) == 1 else np.concatenate(images)
-    return from_arrays(folder, pixels_NHWC, np.concatenate(labels), names, np.concatenate(parts), class_names)
+    if len(images) == 1:
+        notes = ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
+        return from_arrays(folder, images[0], labels[0], names, np.full(len(names), Part.FREE, np.uint8), class_names, notes)
+    if images[0].shape[1:] != images[1].shape[1:]:
+        train, test = (f"{pixels.shape[1]} x {pixels.shape[2]}" for pixels in images)
+        raise DataError(f"{folder}: the train images are {train} pixels and the t10k images {test}. Get both again.")
+    return from_arrays(folder, np.concatenate(images), np.concatenate(labels), names, np.concatenate(parts), class_names)

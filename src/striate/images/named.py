@@ -4,10 +4,10 @@ They are looked for in `<data_dir>/<name>`, `$STRIATE_DATA/<name>` and the cache
 """
 
 import hashlib
+import http.client
 import io
 import os
 import tarfile
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -97,14 +97,17 @@ def _folder(name: str, data_dir: str | None) -> Path:
             return Path(data_dir) / name
         raise DataError(f"expected the files of {name} in {Path(data_dir) / name}; {_put(name)}")
     cache = disk.cache_folder() / "data" / name
-    places = [cache]
-    if shared := os.environ.get("STRIATE_DATA"):
-        places.insert(0, Path(shared) / name)
-    for place in places:
-        if _holds(name, place):
-            return place
+    if (shared := os.environ.get("STRIATE_DATA")) and _holds(name, Path(shared) / name):
+        return Path(shared) / name
     _download(name, cache)
     return cache
+
+
+def _kept(file: str, cache: Path) -> bool:
+    """Whether the cache has the whole of a published file, packed or not: a download may have been broken off."""
+    batches = (*cifar.BATCHES, cifar.TEST_BATCH)
+    needed = batches if file.endswith(".tar.gz") else (file.removesuffix(".gz"),)
+    return all(idx.file_at(cache, name) is not None for name in needed)
 
 
 def _put(name: str) -> str:
@@ -112,10 +115,10 @@ def _put(name: str) -> str:
 
 
 def _download(name: str, cache: Path) -> None:
-    """Fetch the files of a data set into the cache; a file is kept only if its checksum is right."""
+    """Fetch what the cache lacks of a data set; a file is kept only if its checksum is right."""
     source = DOWNLOADS[name]
     for file, expected in source.files.items():
-        if (cache / file).is_file():
+        if _kept(file, cache):
             continue
         content = _fetch(source.base + file, name)
         found = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -135,7 +138,7 @@ def _fetch(url: str, name: str) -> bytes:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
             content: bytes = answer.read()
             return content
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataError(
             f"{name} is not on this machine and cannot be downloaded ({reason}). Make a folder {name}/ and {_put(name)} "

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from striate.base import disk
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.images import cifar, folders, idx, named, tables
@@ -15,12 +16,15 @@ def read(data: Data) -> Examples:
 
     Raises:
         DataError: nothing is there, or it cannot be used; says what was expected and what to do.
+        DiskError: the disk refuses to say what is there.
 
     """
     if data.path in named.NAMES:
         return named.read(data.path, data.data_dir)
     path = Path(data.path)
-    if not path.exists():
+    with disk.explained(path, "read"):  # a name that is too long, or a folder that is closed
+        there = path.exists()
+    if not there:
         near = [name for name in named.NAMES if name.startswith(data.path[:3])]
         hint = nearest(data.path, near or named.NAMES)
         raise DataError(

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from striate.base import disk
 from striate.base.config import Data
 from striate.base.errors import DataError, MissingExtraError
 from striate.images.examples import Examples, Ignored, Part, Quarantined
@@ -18,11 +19,12 @@ def read(path: Path, data: Data) -> Examples:
 
     Raises:
         DataError: a column is missing, a path has two classes, or a part is none of train, val, test.
+        DiskError: the table cannot be read.
 
     """
-    columns = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     wanted = [data.image_column, data.label_column]
     wanted += [name for name in (data.group_column, data.split_column) if name is not None]
+    columns = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path, wanted)
     for name in wanted:
         if name not in columns:
             raise DataError(
@@ -47,14 +49,21 @@ def _examples(table: Path, names: list[str], labels: list[str], parts: list[Part
             ignored.append(Ignored(name, "listed twice"))
             continue
         seen[name] = label
-        if not label:
+        if not label.strip():
             bad.append(Quarantined(name, "no class in its row"))
-        elif not (table.parent / name).is_file():
-            bad.append(Quarantined(name, "no such file"))
+        elif reason := _fault(table.parent / name):
+            bad.append(Quarantined(name, reason))
         else:
             found.append((name, label, parts[row]))
             kept_groups.append("" if groups is None else groups[row] or f"\x1falone {name}")
     return from_files(table.parent, found, bad, ignored, groups=None if groups is None else kept_groups)
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        return None if path.is_file() else "no such file"
+    except OSError as error:  # a name that is too long, or a folder that is closed
+        return f"cannot be read: {error.strerror}"
 
 
 def _part(table: Path, row: int, word: str) -> Part:
@@ -64,11 +73,14 @@ def _part(table: Path, row: int, word: str) -> Part:
     return part
 
 
-def _csv(path: Path) -> Columns:
+def _csv(path: Path, wanted: list[str]) -> Columns:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with disk.explained(path, "read"), path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
+            for name in wanted:
+                if header.count(name) > 1:
+                    raise DataError(f"{path}: expected one column {name!r}; got {header.count(name)}. Rename the others.")
             columns: Columns = {name: [] for name in header}
             for number, row in enumerate(rows, start=1):
                 if not row:
