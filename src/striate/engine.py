@@ -117,6 +117,7 @@ def processes(device: torch.device) -> Iterator[None]:
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
     try:
         yield
+        torch.distributed.barrier()  # none leaves while another still waits for it
     finally:
         torch.distributed.destroy_process_group()
 

@@ -1,6 +1,7 @@
 """What each of two processes does in test_processes.py: train, and write down which images it saw and what it ended with."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,3 +53,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    os._exit(0)  # as `python -m striate` leaves: see there
