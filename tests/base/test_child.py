@@ -1,6 +1,8 @@
 """A function in a child process: whatever it does costs one call, never the parent."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from striate.base.child import Child
+from striate.base.errors import StriateError
 
 FUNCTIONS = """
 import os, time
@@ -79,6 +82,69 @@ def test_large_answers_and_large_calls_do_not_block(child: Child):
     found = list(child.map([{"do": "large", "bytes": 20_000_000}, echo("y" * 200_000), echo("z" * 200_000)]))
     assert len(found[0].payload) == 20_000_000
     assert [len(str(answer.value)) for answer in found[1:]] == [200_000, 200_000]
+
+
+def test_many_calls_that_fill_the_pipe_both_ways_do_not_block(child: Child):
+    values = [f"{number} " + "x" * 20_000 for number in range(40)]
+    assert [answer.value for answer in child.map(echo(value) for value in values)] == values
+
+
+def test_what_was_given_up_is_not_taken_for_the_answer_to_the_next_call(child: Child):
+    answers = child.map(echo(number) for number in range(20))
+    assert next(answers).value == 0
+    del answers
+    assert child.call(echo("next")).value == "next"
+
+
+def test_a_source_of_calls_that_fails_leaves_nothing_behind(child: Child):
+    def calls() -> Iterator[dict[str, object]]:
+        yield echo(1)
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError, match="no more"):
+        list(child.map(calls()))
+    assert child.call(echo("next")).value == "next"
+
+
+def test_a_child_that_cannot_start_is_said_each_time():
+    with Child("striate.no_such_module:work") as broken:
+        for _ in range(2):
+            with pytest.raises(StriateError) as reason:
+                broken.call(1)
+            assert str(reason.value) == (
+                "the process that runs striate.no_such_module:work does not start (exit 1): "
+                "`python -c 'import striate.no_such_module'` may say why."
+            )
+
+
+PARENT = """
+from striate.base.child import Child
+with Child("functions_for_a_child:work", seconds=60) as child:
+    print(child.call({"do": "pid"}).value, flush=True)
+    child.call({"do": "hang"})
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: the kernel ends the child")
+def test_a_parent_that_is_killed_takes_its_child_along(child: Child):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    line = Path(f"/proc/{int(parent.stdout.readline())}/cmdline")
+    assert b"functions_for_a_child:work" in line.read_bytes()
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while running(line) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not running(line)
+
+
+def running(line: Path) -> bool:
+    """Whether the process is there: of one that ended and that no one has waited for, the command line is empty."""
+    try:
+        return line.read_bytes() != b""
+    except OSError:
+        return False
 
 
 def test_a_child_that_prints_does_not_break_the_frames(child: Child):

@@ -1,14 +1,14 @@
 import io
 import os
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from striate.base.errors import DecodeError
@@ -25,14 +25,20 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def png(width: int, height: int, bits: int, colour: int, content: bytes, hidden: bytes = b"") -> bytes:
+    """A PNG chunk by chunk, for what Pillow does not write; `hidden` is its transparent colour."""
+
+    def chunk(kind: bytes, inside: bytes) -> bytes:
+        return struct.pack(">I", len(inside)) + kind + inside + struct.pack(">I", zlib.crc32(kind + inside))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    between = chunk(b"tRNS", hidden) if hidden else b""
+    return b"\x89PNG\r\n\x1a\n" + header + between + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
+
+
 def png_claiming(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header claims this size."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return png(width, height, 8, 2, b"")
 
 
 def refused(source: bytes | Path) -> str:
@@ -69,6 +75,20 @@ def test_sixteen_bits_are_scaled_and_never_clipped(kind: str):
     assert (found.min(), found.max()) == (0, 255)
 
 
+def test_sixteen_bits_of_each_colour_are_scaled_too():
+    row = [0, 255, 65535, 40_000, 32_768, 1_000]  # two pixels
+    found = picture(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
+    assert np.abs(found.ravel() - np.array(row) / 257).max() <= 1
+
+
+def test_a_transparent_level_of_sixteen_bits_is_composited():
+    content = struct.pack(">B3H", 0, 0, 32_768, 32_769)
+    plain = png(3, 1, 16, 0, content)
+    assert picture(plain, BLACK)[0, :, 0].tolist() == [0, 128, 128]
+    hidden = png(3, 1, 16, 0, content, hidden=struct.pack(">H", 32_768))
+    assert picture(hidden, (10, 20, 30))[0].tolist() == [[0, 0, 0], [10, 20, 30], [128, 128, 128]]
+
+
 def test_floats_are_taken_in_two_ranges_and_refused_in_others():
     def tiff(values: list[list[float]]) -> bytes:
         return encoded(Image.fromarray(np.array(values, np.float32)), "TIFF")
@@ -90,16 +110,22 @@ def test_transparency_is_composited_on_the_background():
     # (200 * 128 + 255 * 127) / 255 and so on, rounded
     assert picture(encoded(half), WHITE)[0, 0].tolist() == [227, 177, 127]
     assert picture(encoded(Image.new("LA", (1, 1), (100, 0))), BLACK)[0, 0].tolist() == [0]
+    assert picture(encoded(Image.new("LA", (1, 1), (100, 51))), WHITE)[0, 0].tolist() == [224]  # 100 / 5 + 255 * 4 / 5
 
 
 def test_a_transparent_colour_of_a_palette_is_composited_too():
     image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
     image.putpalette([255, 0, 0, 0, 255, 0])
     assert picture(encoded(image, transparency=0), BLACK)[0].tolist() == [[0, 0, 0], [0, 255, 0]]
+    # one alpha for each colour of the palette: red by a fifth, green whole
+    assert picture(encoded(image, transparency=b"\x33\xff"), WHITE)[0].tolist() == [[255, 204, 204], [0, 255, 0]]
+    grey = Image.fromarray(np.array([[7, 8]], np.uint8))
+    assert picture(encoded(grey, transparency=7), (1, 2, 3))[0].tolist() == [[1, 2, 3], [8, 8, 8]]
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_all_turns_of_exif_give_the_same_picture(turn: int):
+def test_all_turns_of_exif_give_the_same_picture(turn: int, kind: str):
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -109,13 +135,42 @@ def test_all_turns_of_exif_give_the_same_picture(turn: int):
     stored = image.transpose(undo[turn]) if turn in undo else image
     exif = Image.Exif()
     exif[0x0112] = turn
-    assert np.array_equal(picture(encoded(stored, exif=exif), WHITE), RGB)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    assert np.array_equal(picture(encoded(stored, kind, exif=exif, **options), WHITE), RGB)
 
 
-def test_cmyk_is_converted():
-    image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    found = picture(encoded(image, "JPEG", quality=100), WHITE)
-    assert np.abs(found.astype(int) - (255, 0, 0)).max() <= 3
+def test_sixteen_bits_are_turned_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.fromarray(np.array([[257, 514, 771]], np.uint16))
+    assert picture(encoded(stored, exif=exif), WHITE)[..., 0].tolist() == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("inks", "colour"),
+    [
+        ((0, 255, 255, 0), (255, 0, 0)),
+        ((255, 0, 0, 0), (0, 255, 255)),
+        ((0, 0, 0, 255), (0, 0, 0)),
+        ((0, 0, 0, 0), (255, 255, 255)),
+        ((51, 102, 0, 127), (102, 77, 128)),  # (255 - ink) (255 - black) / 255
+    ],
+)
+def test_cmyk_is_converted(inks: tuple[int, int, int, int], colour: tuple[int, int, int]):
+    found = picture(encoded(Image.new("CMYK", (8, 8), inks), "JPEG", quality=100), WHITE)
+    assert np.abs(found.astype(int) - colour).max() <= 3
+
+
+def test_a_picture_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
+    content, alpha = encoded(Image.fromarray(RGB)), np.full((5, 7, 1), 128, np.uint8)
+    glass = encoded(Image.fromarray(np.concatenate([RGB, alpha], axis=2)))
+    deep = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257))
+    at_once = [picture(glass, BLACK), facts(RGB)]
+    monkeypatch.setattr(decode, "_BAND_PIXELS", 14)  # two rows of seven; the last band has one
+    assert np.array_equal(picture(content, WHITE), RGB)
+    assert np.array_equal(picture(deep, WHITE)[..., 0], RGB[..., 0])
+    assert np.array_equal(picture(glass, BLACK), at_once[0])
+    assert facts(RGB) == at_once[1]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -131,8 +186,10 @@ def test_the_content_decides_and_not_the_name(tmp_path: Path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(Image.fromarray(RGB)))
     assert np.array_equal(picture(path, WHITE), RGB)
-    for kind in ("EPS", "PDF", "ICO", "PPM", "TGA", "PCX"):
-        path.write_bytes(encoded(Image.fromarray(RGB), kind))
+    psd = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 5, 7, 8, 3) + bytes(12) + bytes(2 + 3 * 35)
+    others = [encoded(Image.fromarray(RGB), kind) for kind in ("EPS", "PDF", "ICO", "PPM", "TGA", "PCX")]
+    for content in (*others, psd):
+        path.write_bytes(content)
         assert refused(path).startswith("not one of the formats JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF")
 
 
@@ -148,64 +205,27 @@ def test_what_is_not_whole_is_refused(tmp_path: Path):
     assert refused(b"") == "empty file"
     assert refused(b"<svg xmlns='http://www.w3.org/2000/svg'/>") == "SVG is a drawing, not a picture; save it as PNG"
     assert "No such file" in refused(tmp_path / "absent")
+    assert refused(b"<?xml version='1.0'?>\n<svg/>") == "SVG is a drawing, not a picture; save it as PNG"
+
+
+def test_what_is_no_file_is_refused_at_once_and_left_closed(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
-    assert refused(tmp_path / "pipe") == "not a regular file"
+    begun = time.monotonic()
+    first = os.dup(0)  # the number that the next open file gets
+    os.close(first)
+    for path in (tmp_path / "pipe", tmp_path):
+        assert refused(path) == "not a regular file"
+    assert next(iter(decode.stream([tmp_path / "pipe"], None))).reason == "not a regular file"
+    after = os.dup(0)
+    os.close(after)
+    assert after == first
+    assert time.monotonic() - begun < 10
 
 
-def test_heic_without_its_extra_names_the_fix():
+def test_heic_without_its_extra_names_the_fix(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     content = b"\x00\x00\x00\x18ftypheic" + bytes(40)
     assert refused(content) == "HEIC needs pillow-heif: pip install 'striate[heic]'"
-
-
-@given(
-    st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3]), st.integers(1, 30), st.sampled_from([1, 3]),
-    st.sampled_from(["crop", "pad", "squash"]),
-)  # fmt: skip
-@settings(max_examples=60)
-def test_any_picture_becomes_the_square_asked_for(height: int, width: int, of: int, size: int, channels: int, fit: str):
-    pixels_HWC = np.random.default_rng(0).integers(0, 256, (height, width, of), np.uint8)
-    found = square(pixels_HWC, Look(size, channels, fit))
-    assert found.shape == (size, size, channels)
-    assert found.dtype == np.uint8
-
-
-def test_a_picture_of_the_right_size_is_left_bit_for_bit():
-    whole = RGB[:5, :5]
-    for fit in ("crop", "pad", "squash"):
-        assert np.array_equal(square(whole, Look(5, 3, fit)), whole)
-    assert np.array_equal(square(whole[..., :1], Look(5, 3, "crop"))[..., 2], whole[..., 0])
-
-
-def test_crop_pad_and_squash_by_hand():
-    wide = np.array([[10, 20, 30, 40], [10, 20, 30, 40]], np.uint8)[..., None]
-    assert square(wide, Look(2, 1, "crop"))[..., 0].tolist() == [[20, 30], [20, 30]]
-    padded = square(wide, Look(4, 1, "pad", (7, 7, 7)))[..., 0]
-    assert padded.tolist() == [[7] * 4, [10, 20, 30, 40], [10, 20, 30, 40], [7] * 4]
-    flat = np.full((2, 6, 1), 90, np.uint8)
-    assert square(flat, Look(3, 1, "squash"))[..., 0].tolist() == [[90] * 3] * 3
-
-
-def test_grey_is_the_luma_of_itu_r_601():
-    red = np.full((2, 2, 3), (255, 0, 0), np.uint8)
-    assert square(red, Look(2, 1, "squash")).ravel().tolist() == [round(0.299 * 255)] * 4
-
-
-def by_hand(pixels_HWC: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    scaled = pixels_HWC / 255
-    return scaled.mean(axis=(0, 1)).tolist(), (scaled**2).mean(axis=(0, 1)).tolist()
-
-
-def test_facts_by_hand():
-    found = facts(RGB)
-    mean, square_ = by_hand(RGB)
-    assert found[:3] == (5, 7, False)
-    assert list(found.mean) == pytest.approx(mean, rel=1e-6)
-    assert list(found.mean_square) == pytest.approx(square_, rel=1e-6)
-    grey = facts(RGB[..., :1])
-    assert grey.grey
-    assert list(grey.mean) == pytest.approx([mean[0]] * 3)
-    assert facts(RGB.copy()).pixel_hash == found.pixel_hash
-    assert facts(RGB.reshape(7, 5, 3)).pixel_hash != found.pixel_hash
 
 
 def test_the_child_says_what_the_parent_would(tmp_path: Path):
@@ -234,3 +254,36 @@ def test_every_hostile_file_gets_the_same_verdict_in_the_child_and_here(shared_d
             expected = None, str(error)
         assert (found.facts, found.reason) == expected, path.name
         assert (found.pixels_HWC is None) == (found.reason is not None)
+
+
+STREAM = """
+import resource, sys
+from pathlib import Path
+from striate.images import decode
+paths = sorted(path for path in Path(sys.argv[1]).iterdir() if path.suffix != ".tsv")
+for _ in decode.stream(paths[:1], decode.Look(32, 3, "pad")):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = [verdict.reason for verdict in decode.stream(paths, decode.Look(32, 3, "pad"))]
+print(len(found) == len(paths), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_hostile_files_cost_the_parent_nothing(shared_data: Path):
+    command = [sys.executable, "-c", STREAM, str(shared_data / "hostile")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    all_have_a_verdict, grown_kb = ended.stdout.split()
+    assert all_have_a_verdict == "True"
+    assert int(grown_kb) < 16_000
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "P"), ("JPEG", "CMYK"), ("TIFF", "F")])
+def test_a_picture_at_the_limit_fits_into_the_memory_of_the_child(tmp_path: Path, kind: str, mode: str):
+    path = tmp_path / "large"
+    level = {"P": 1, "CMYK": (200, 100, 50, 128), "F": 0.5}[mode]
+    options = {"compress_level": 1, "transparency": 0} if mode == "P" else {}
+    Image.new(mode, (8000, 8000), level).save(path, kind, **options)
+    (found,) = decode.stream([path], Look(2, 3, "squash"))
+    assert found.reason is None
+    assert found.facts is not None
+    assert found.facts[:2] == (8000, 8000)

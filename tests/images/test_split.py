@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from striate.base.config import Data
@@ -47,6 +47,19 @@ def test_the_parts_are_disjoint_and_complete_and_stratified(sizes: list[int], se
         assert train & mine
 
 
+def test_the_shares_are_shares_of_all_images():
+    all_ = examples([100, 50])
+    for data, expected in (
+        (Data(), (105, 15, 30)),
+        (Data(test_share=0.5, val_share=0.2), (45, 30, 75)),
+        (Data(folds=5, fold=0), (105, 15, 30)),
+        (Data(folds=2, fold=1), (60, 15, 75)),
+        (Data(folds=5), (135, 15, 0)),
+    ):
+        train, val, test = parts(divide(all_, distinct(150), data))
+        assert (len(train), len(val), len(test)) == expected
+
+
 @given(SIZES, st.randoms(use_true_random=False))
 def test_it_does_not_depend_on_the_order_of_the_images(sizes: list[int], random):
     all_ = examples(sizes)
@@ -76,7 +89,7 @@ def test_clusters_of_groups_and_equal_pictures_stay_whole(groups: list[int], see
     try:
         found = divide(all_, pixels, Data(split_seed=seed))
     except DataError:
-        return  # so few clusters that a class is not on every side: refused, which another test looks at
+        reject()  # so few clusters that a class is not on every side, which another test looks at
     assert all_.groups_N is not None
     for part in parts(found):
         for position in part:
@@ -143,6 +156,30 @@ def test_a_training_image_that_is_in_the_test_part_is_left_out_and_named():
     assert 20 in found.test_M
 
 
+def test_a_validation_image_that_is_in_the_test_part_is_left_out_too():
+    all_ = given_parts()
+    all_.parts_N[[2, 3, 22]] = Part.VAL
+    pixels = distinct(40)
+    pixels[2] = pixels[0]  # in test
+    pixels[30] = pixels[22]  # in validation
+    found = divide(all_, pixels, Data())
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [
+        ("0/2.png", "the same picture as 0/0.png, which is held out"),
+        ("1/10.png", "the same picture as 1/2.png, which is held out"),
+    ]
+    assert (found.val_M.tolist(), found.test_M.tolist()) == ([3, 22], [0, 1, 20, 21])
+    assert len(found.train_M) == 40 - 4 - 2 - 2
+
+
+def test_a_test_part_is_cut_where_only_validation_is_given():
+    all_ = examples([20, 20], Part.TRAIN)
+    all_.parts_N[[0, 20]] = Part.VAL
+    train, val, test = parts(divide(all_, distinct(40), Data()))
+    assert val == {0, 20}
+    assert len(test) == 8  # a fifth of 19, rounded, in each class
+    assert train == set(range(40)) - val - test
+
+
 def test_given_parts_for_all_are_kept():
     all_ = given_parts()
     all_.parts_N[[2, 22]] = Part.VAL
@@ -187,7 +224,8 @@ def test_its_cost_grows_with_the_number_of_images_alone():
         root=Path(), names=tuple(map(str, range(200_000))), labels_N=labels_N, classes=tuple(map(str, range(100))),
         ids_N=words(distinct(200_000), "id"), parts_N=np.zeros(200_000, np.uint8),
     )  # fmt: skip
-    begun = time.process_time()
-    found = divide(many, distinct(200_000), Data())
-    assert len(found.test_M) == 40_000
-    assert time.process_time() - begun < 20
+    for groups_N in (None, np.arange(200_000) // 100):  # a hundred to a group, each of another class
+        begun = time.process_time()
+        found = divide(replace(many, groups_N=groups_N), distinct(200_000), Data())
+        assert len(found.train_M) + len(found.val_M) + len(found.test_M) == 200_000
+        assert time.process_time() - begun < 2

@@ -92,6 +92,21 @@ def test_an_array_of_the_right_size_is_used_as_it_is(cache: Path):
     assert found.means_N3[0].tolist() == pytest.approx([digits.pixels_NHWC[0].mean() / 255] * 3)
 
 
+def test_a_decoder_that_changes_gives_another_store(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    store.build(folders.read(photos), LOOK, cache)
+    monkeypatch.setattr(decode, "DECODER_VERSION", decode.DECODER_VERSION + 1)
+    monkeypatch.setattr(decode, "stream", no_decoding)
+    with pytest.raises(AssertionError, match="decoded again"):
+        store.build(folders.read(photos), LOOK, cache)
+
+
+def test_a_build_that_fails_leaves_nothing(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decode, "stream", no_decoding)
+    with pytest.raises(AssertionError, match="decoded again"):
+        store.build(folders.read(photos), LOOK, cache)
+    assert [path.name for path in cache.glob("pixels/*/*") if path.name != ".lock"] == []
+
+
 def test_an_array_of_another_size_is_brought_to_it(cache: Path):
     digits = named.read("digits", None).keep(np.arange(20))
     assert digits.pixels_NHWC is not None
@@ -99,7 +114,13 @@ def test_an_array_of_another_size_is_brought_to_it(cache: Path):
     assert np.array_equal(found.pixels_NHWC[7], decode.square(digits.pixels_NHWC[7], Look(12, 3, "squash")))
 
 
-@pytest.mark.parametrize(("name", "content"), [("facts.npz", b"x"), ("pixels.npy", b"\x93NUMPY"), ("store.json", b"{")])
+DAMAGE = [
+    ("facts.npz", b"x"), ("pixels.npy", b"\x93NUMPY"), ("pixels.npy", b""), ("store.json", b"{"), ("store.json", b"[]"),
+    ("store.json", b'{"count": 11, "reasons": {}}'), ("store.json", b'{"count": 12, "reasons": []}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGE)
 def test_a_damaged_store_is_built_anew_and_that_is_said(
     photos: Path, cache: Path, caplog: pytest.LogCaptureFixture, name: str, content: bytes
 ):
@@ -109,6 +130,18 @@ def test_a_damaged_store_is_built_anew_and_that_is_said(
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING, "striate"):
         again = store.build(folders.read(photos), LOOK, cache)
+    assert f"The pixel store {path.parent} is damaged" in caplog.text
+    assert np.array_equal(again.pixels_NHWC, expected)
+    caplog.clear()
+    store.build(folders.read(photos), LOOK, cache)
+    assert caplog.text == "", "the new one is whole"
+
+
+def test_a_store_whose_pixels_are_cut_short_is_built_anew(photos: Path, cache: Path, caplog: pytest.LogCaptureFixture):
+    expected = np.array(store.build(folders.read(photos), LOOK, cache).pixels_NHWC)
+    (path,) = cache.glob("pixels/*/pixels.npy")
+    path.write_bytes(path.read_bytes()[:-100])
+    again = store.build(folders.read(photos), LOOK, cache)
     assert "is damaged" in caplog.text
     assert np.array_equal(again.pixels_NHWC, expected)
 
@@ -155,6 +188,7 @@ def test_two_processes_build_one_store(photos: Path, cache: Path):
 
 def test_too_little_space_is_said_before_anything_is_decoded(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    monkeypatch.setattr(decode, "stream", no_decoding)
     with pytest.raises(DiskError, match=r"the decoded pictures need 0.00 GB in .*; 0.00 GB are free. Free some space, set"):
         store.build(folders.read(photos), LOOK, cache)
 

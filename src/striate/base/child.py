@@ -18,8 +18,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from striate.base.errors import StriateError
+
 _HEADER = struct.Struct("<QQ")  # bytes of JSON, bytes of payload
 _AHEAD = 8  # calls written before the first answer is read; small enough for a pipe's buffer
+_START_SECONDS = 60.0
 _MOST_AHEAD = 32_768  # bytes of calls on their way; a pipe holds 65,536
 
 
@@ -60,22 +63,31 @@ class Child:
         return next(self.map([argument]))
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
-        """Run a call for each argument; the answers come in order, one for each."""
+        """Run a call for each argument; the answers come in order, one for each.
+
+        Raises:
+            StriateError: the child does not start.
+
+        """
         frames = (_frame(argument, b"") for argument in arguments)
         waiting: list[bytes] = []
-        coming = next(frames, None)
-        while coming is not None or waiting:
-            # What is on its way fits into the pipe, unless it is alone: else both sides could wait for the other to read
-            while coming is not None and (not waiting or self._fits(waiting, coming)):
-                self._send(coming)
-                waiting.append(coming)
-                coming = next(frames, None)
-            answer = self._receive(time.monotonic() + self.seconds)
-            waiting.pop(0)
-            if self._process is None:  # it died over the first call; the others go to its successor
-                for frame in waiting:
-                    self._send(frame)
-            yield answer
+        try:
+            coming = next(frames, None)
+            while coming is not None or waiting:
+                # What is on its way fits into the pipe, unless it is alone: else both sides could wait for the other to read
+                while coming is not None and (not waiting or self._fits(waiting, coming)):
+                    self._send(coming)
+                    waiting.append(coming)
+                    coming = next(frames, None)
+                answer = self._receive(time.monotonic() + self.seconds)
+                waiting.pop(0)
+                if self._process is None:  # it died over the first call; the others go to its successor
+                    for frame in waiting:
+                        self._send(frame)
+                yield answer
+        finally:
+            if waiting:  # given up half-way: what is still to come would be taken for answers to the next calls
+                self.close()
 
     @staticmethod
     def _fits(waiting: list[bytes], coming: bytes) -> bool:
@@ -105,10 +117,25 @@ class Child:
     def _send(self, frame: bytes) -> None:
         if self._process is None:
             self._process = self._start()
-            self._read_exactly(1, time.monotonic() + 60.0)  # imports are done; they do not count against the first call
+            self._await_start()
         assert self._process.stdin is not None
+        rest = memoryview(frame)
         with suppress(BrokenPipeError):  # a dead child is noticed, and blamed, by the read that follows
-            self._process.stdin.write(frame)
+            while rest:  # a signal may cut a write short
+                rest = rest[self._process.stdin.write(rest) :]
+
+    def _await_start(self) -> None:
+        """Wait until the imports are done, which do not count against the first call."""
+        assert self._process is not None
+        try:
+            self._read_exactly(1, time.monotonic() + _START_SECONDS)
+        except (EOFError, TimeoutError) as error:
+            cause = _cause(self._process.wait()) if isinstance(error, EOFError) else f"nothing in {_START_SECONDS:g} s"
+            self.close()
+            module = self.where.partition(":")[0]
+            raise StriateError(
+                f"the process that runs {self.where} does not start ({cause}): `python -c 'import {module}'` may say why."
+            ) from error
 
     def _receive(self, deadline: float) -> Answer:
         try:

@@ -24,13 +24,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from striate.base.child import Child
 from striate.base.errors import DecodeError
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 # A multi-picture JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
-_CHILD_MB = 1024
+_CHILD_MB = 1536
 _CHILD_SECONDS = 10.0
+_BAND_PIXELS = 2**20
 
 Pixels = NDArray[np.uint8]
 
@@ -110,10 +111,10 @@ def picture(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
 def _content(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)  # of a folder Python makes no file, and would leave it open
+            raise DecodeError("not a regular file")
         with os.fdopen(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                raise DecodeError("not a regular file")
             return file.read()
     except OSError as error:
         raise DecodeError(f"cannot be read: {error.strerror or error}") from error
@@ -152,37 +153,49 @@ def _check_limits(image: Image.Image) -> None:
 
 def _levels(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
     image.load()
-    turned = ImageOps.exif_transpose(image)
-    mode = turned.mode
+    ImageOps.exif_transpose(image, in_place=True)
+    mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
-        return _scaled(turned)
-    transparent = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in turned.info
-    if transparent:
-        return _composited(turned, background)
+        return _scaled(image, background)
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return np.concatenate([_composited(np.asarray(band.convert("RGBA")), background) for band in _bands(image)])
     if mode in ("1", "L"):
-        return np.asarray(turned.convert("L"))[..., None]
-    return np.asarray(turned.convert("RGB"))
+        return np.concatenate([np.asarray(band.convert("L"))[..., None] for band in _bands(image)])
+    return np.concatenate([np.asarray(band.convert("RGB")) for band in _bands(image)])
 
 
-def _scaled(image: Image.Image) -> Pixels:
+def _bands(image: Image.Image) -> Iterator[Image.Image]:
+    """The picture in bands of whole rows, so that a picture at the limit is converted within the child's memory."""
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    return (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
+
+
+def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
     """Sixteen bits or floats as eight, by scale: never clipped, as Pillow's own conversion would."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
+    extremes = [(values.min(), values.max()) for values in map(np.asarray, _bands(image))]
+    least, most = (float(end) for end in (np.min(extremes), np.max(extremes)))
+    if not np.isfinite([least, most]).all():
         raise DecodeError("pixels that are not finite")
-    least, most = float(values.min()), float(values.max())
+    factor = 1.0
     if image.mode == "F" and least >= 0 and most <= 1:
-        values = values * 255
+        factor = 255.0
     elif image.mode == "F" and not (least >= 0 and most <= 255):
         raise DecodeError(f"floating-point pixels from {least:g} to {most:g}; expected 0 to 1 or 0 to 255")
     elif image.mode != "F":
         if least < 0 or most > 65535:
             raise DecodeError(f"32-bit pixels from {least:g} to {most:g}; expected 16 bits")
-        values = values / 257
-    return np.rint(values).astype(np.uint8)[..., None]
+        factor = 1 / 257
+    hidden = image.info.get("transparency")  # the one grey level that a PNG of sixteen bits may call transparent
+    behind, bands = np.array(background, np.uint8), []
+    for values in map(np.asarray, _bands(image)):
+        levels = np.rint(values * np.float64(factor)).astype(np.uint8)[..., None]
+        bands.append(levels if hidden is None else np.where(values[..., None] == hidden, behind, levels))
+    return np.concatenate(bands)
 
 
-def _composited(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
-    levels = np.asarray(image.convert("RGBA")).astype(np.uint32)
+def _composited(levels_HW4: Pixels, background: tuple[int, int, int]) -> Pixels:
+    levels = levels_HW4.astype(np.uint32)
     colour, alpha = levels[..., :3], levels[..., 3:]
     behind = np.array(background, np.uint32)
     return ((colour * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
@@ -237,17 +250,21 @@ def facts(picture_HWC: Pixels) -> Facts:
     height, width, channels = picture_HWC.shape
     hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
     hasher.update(np.ascontiguousarray(picture_HWC).data)
-    levels = np.bincount(picture_HWC[..., 0].ravel(), minlength=256) if channels == 1 else None
-    if levels is not None:
-        values = np.arange(256) / 255.0
-        mean = float(levels @ values / levels.sum())
-        square_ = float(levels @ values**2 / levels.sum())
-        means, squares = (mean, mean, mean), (square_, square_, square_)
-    else:
-        flat = picture_HWC.reshape(-1, 3).astype(np.float32) / np.float32(255)
-        m, s = flat.mean(axis=0, dtype=np.float64), np.square(flat).mean(axis=0, dtype=np.float64)
-        means, squares = (float(m[0]), float(m[1]), float(m[2])), (float(s[0]), float(s[1]), float(s[2]))
+    values, moments = np.arange(256) / 255, []
+    for channel in range(channels):
+        share = _histogram(picture_HWC[..., channel]) / (height * width)
+        moments.append((float(share @ values), float(share @ values**2)))
+    (red, red2), (green, green2), (blue, blue2) = moments * (3 // channels)
+    means, squares = (red, green, blue), (red2, green2, blue2)
     return Facts(height, width, channels == 1, int.from_bytes(hasher.digest(), "little"), means, squares)
+
+
+def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
+    rows = max(1, _BAND_PIXELS // levels_HW.shape[1])
+    counts = np.zeros(256, np.int64)
+    for top in range(0, len(levels_HW), rows):
+        counts += np.bincount(levels_HW[top : top + rows].ravel(), minlength=256)
+    return counts
 
 
 def stream(paths: Iterable[Path], look: Look | None) -> Iterator[Decoded]:

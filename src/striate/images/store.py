@@ -185,18 +185,21 @@ def _open(examples: Examples, folder: Path) -> Stored | None:
         return None
     try:
         about = json.loads((folder / "store.json").read_text("utf-8"))
+        count, reasons = int(about["count"]), {int(at): str(why) for at, why in about["reasons"].items()}
+        if count + len(reasons) != len(examples):
+            raise ValueError(f"store.json accounts for {count + len(reasons)} of {len(examples)} images")
         raw = (folder / "facts.npz").read_bytes()
         if hashlib.sha256(raw).hexdigest() != about["facts_sha256"]:
             raise ValueError("facts.npz has changed")
         with np.load(io.BytesIO(raw), allow_pickle=False) as facts:
             columns = {name: facts[name] for name in facts.files}
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
+        pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
         if list(pixels.shape) != about["shape"]:
             raise ValueError(f"pixels.npy has the shape {pixels.shape}")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("The pixel store %s is damaged (%s); it is built anew.", folder, error)
         return None
-    return _stored(examples, pixels[: about["count"]], columns, {int(at): why for at, why in about["reasons"].items()})
+    return _stored(examples, pixels[:count], columns, reasons)
 
 
 def _stored(examples: Examples, pixels: NDArray[np.uint8], columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
