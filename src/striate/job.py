@@ -116,7 +116,7 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
     if engine.writes:
-        _write_beginning(run, material, folder, engine)
+        _write_beginning(run, material, folder, engine, begin_at is not None)
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
     if begin_at is not None:
         for sentence in begin_at.refused:
@@ -207,13 +207,13 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine) -> None:
+def _write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
     """run.toml and environment.json of a new run; of a resumed one, refuse if the world has changed under it."""
     now = runs.environment(
         device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=material.fingerprint()
     )
     before = runs.read_json(folder / "environment.json")
-    if before is not None and checkpoint.latest(folder / "checkpoints") is not None:
+    if before is not None and resumed:
         _refuse_change(before, now, folder)
         return
     runs.write_json(folder / "environment.json", now)
@@ -229,7 +229,7 @@ def _refuse_change(before: runs.Json, now: runs.Json, folder: Path) -> None:
             f"the pictures have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
             f"{now['data_sha256'][:12]}... Restore them, or start a new run."
         )
-    for name in ("torch", "processes", "device"):
+    for name in ("torch", "processes", "device", "threads"):
         if before[name] != now[name]:
             raise RunError(
                 f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "

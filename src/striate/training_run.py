@@ -12,7 +12,7 @@ from striate.base.errors import RunError, SettingError
 from striate.base.stopping import Stop, asked
 from striate.engine import Engine
 from striate.images import sources
-from striate.images.examples import Part
+from striate.images.examples import Examples, Part
 from striate.images.survey import glance
 from striate.job import Watch, interval
 from striate.training.scoring import Predictions
@@ -24,12 +24,14 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
     """Train with these settings in `out/name`, anew or on from its last checkpoint; the run's result."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
+    examples = None
     with asked() as stop:
         if not resume:
             run = config.build(settings)
             if not run.data.path:
                 raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
-            run = _planned(run)
+            examples = sources.read(run.data)
+            run = _planned(run, examples)
         else:
             folder = runs.claim(out, str(name), resume=True)
             run = runs.settings(folder)
@@ -41,11 +43,11 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         folder = runs.claim(out, name, resume)
         with machine.processes(engine.device):
             if not engine.writes:
-                return _train(run, folder, engine, stop, _nothing, resume)
+                return _train(run, examples, folder, engine, stop, _nothing, resume)
             with disk.lock(folder):
                 for inner in (folder, folder / "checkpoints"):
                     disk.sweep(inner)
-                return _train(run, folder, engine, stop, watch, resume)
+                return _train(run, examples, folder, engine, stop, watch, resume)
 
 
 def _nothing(_event: dict[str, object]) -> None:
@@ -57,7 +59,8 @@ def _refuse_other(settings: config.Tree, run: config.Run) -> None:
     kept = config.given(run)
     for section, value in settings.items():
         for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
-            own = kept.get(section, {}).get(name) if name else kept.get(section)
+            inner = kept.get(section)
+            own = inner.get(name) if isinstance(inner, dict) else inner
             if wanted is not None and wanted != own:
                 path = f"{section}.{name}" if name else section
                 raise SettingError(
@@ -65,9 +68,8 @@ def _refuse_other(settings: config.Tree, run: config.Run) -> None:
                 )
 
 
-def _planned(run: config.Run) -> config.Run:
+def _planned(run: config.Run, examples: Examples) -> config.Run:
     """The settings, completed by the written rule, with the choices said aloud."""
-    examples = sources.read(run.data)
     fixed = int((examples.parts_N == Part.TEST).sum())
     held = run.data.val_share + (0.0 if fixed else (run.data.test_share or 0.2))
     chosen = plan.choose(run, glance(examples), max(1, round((len(examples) - fixed) * (1 - held))))
@@ -76,14 +78,24 @@ def _planned(run: config.Run) -> config.Run:
     return chosen.run
 
 
-def _train(run: config.Run, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> runs.Json:
+def _finished(run: config.Run, folder: Path) -> runs.Json | None:
+    """The result of a run that has ended; None where it has not, as when its folds have but their sum has not."""
     done = runs.read_json(folder / "result.json")
-    if resume and done is not None and (run.data.folds is None or "folds" in done):
-        log.info("%s is finished already; this is its result.", folder)
+    if done is None or (run.data.folds is not None and "folds" not in done):
+        return None
+    log.info("%s is finished already; this is its result.", folder)
+    return done
+
+
+def _train(
+    run: config.Run, examples: Examples | None, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+) -> runs.Json:
+    """Train with the examples that the plan was made from; a resumed run reads its own, unless it has ended."""
+    if resume and (done := _finished(run, folder)) is not None:
         return done
     for reason in engine.reasons:
         log.info("%s", reason)
-    material = job.gather(sources.read(run.data), run, stop, watch)
+    material = job.gather(examples or sources.read(run.data), run, stop, watch)
     for note in (*material.examples.notes, *material.parts.notes):
         log.warning("%s", note)
     _say_bad_files(material)

@@ -203,6 +203,21 @@ def test_another_torch_than_the_run_began_with(trained: Path, capsys: pytest.Cap
     assert f"runs/first began with torch 1.0; now it is {found['torch']}" in text
 
 
+def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys: pytest.CaptureFixture[str]):
+    (trained / "result.json").unlink()
+    environment = trained / "environment.json"
+    environment.write_text(json.dumps({**json.loads(environment.read_text()), "threads": 77}))
+    text = refused(capsys, "train", "--name", "first", "--resume")
+    assert "runs/first began with threads 77; now it is" in text
+    assert "Resume with threads 77, or start a new run." in text
+
+
+def test_a_setting_of_a_setting_that_has_none(trained: Path, capsys: pytest.CaptureFixture[str]):
+    (trained / "result.json").unlink()
+    text = refused(capsys, "train", "--name", "first", "--resume", "--set", "seed.x=1")
+    assert "a resumed run keeps its settings: seed.x is 0; got 1." in text
+
+
 def test_nothing_to_predict(trained: Path, capsys: pytest.CaptureFixture[str]):
     text = refused(capsys, "predict", "first", "photos/none-*.png")
     assert "expected a file, a folder or a glob that matches files; there is nothing at photos/none-*.png." in text

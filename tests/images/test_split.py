@@ -180,6 +180,15 @@ def test_a_test_part_is_cut_where_only_validation_is_given():
     assert train == set(range(40)) - val - test
 
 
+def test_a_training_image_of_a_group_in_the_test_part_is_left_out_and_named():
+    all_ = replace(given_parts(), groups_N=np.arange(40))
+    assert all_.groups_N is not None
+    all_.groups_N[7] = all_.groups_N[21]
+    found = divide(all_, distinct(40), Data())
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [("0/7.png", "of the same group as 1/1.png, which is held out")]
+    assert 7 not in set().union(*parts(found))
+
+
 def test_given_parts_for_all_are_kept():
     all_ = given_parts()
     all_.parts_N[[2, 22]] = Part.VAL

@@ -8,7 +8,7 @@ Legend: N images, M of them in a part.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Split:
         train_M: to learn from.
         val_M: to choose by.
         test_M: to test on, once.
-        leaked: training or validation images that the source gave although the test part has the same picture; left out.
+        leaked: images given for training or validation although a held-out part has the same picture or group; left out.
         duplicates: pairs of names whose pixels are equal.
         notes: sentences that the user should read.
 
@@ -210,18 +210,20 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
 
 
 def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]) -> list[tuple[int, Quarantined]]:
-    """Images given for training whose picture is in the given validation or test part, or for validation and in test."""
+    """Images given for training whose picture or group is held out by a given part; or for validation and in test."""
     found: dict[int, Quarantined] = {}
+    sameness: list[tuple[NDArray[Any], str]] = [(pixel_hash_N, "the same picture as")]
+    if examples.groups_N is not None:
+        sameness.append((examples.groups_N, "of the same group as"))
     for kept, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):
         held = np.flatnonzero(parts_N == kept)
         others = np.flatnonzero(np.isin(parts_N, given))
-        copies = others[np.isin(pixel_hash_N[others], pixel_hash_N[held])]
-        if not len(copies):
-            continue
-        name_of = dict(zip(pixel_hash_N[held].tolist(), (examples.names[i] for i in held), strict=True))
-        for position in copies.tolist():
-            reason = f"the same picture as {name_of[int(pixel_hash_N[position])]}, which is held out"
-            found.setdefault(position, Quarantined(examples.names[position], reason))
+        for keys_N, how in sameness:
+            copies = others[np.isin(keys_N[others], keys_N[held])]
+            name_of = dict(zip(keys_N[held].tolist(), held.tolist(), strict=True)) if len(copies) else {}
+            for position in copies.tolist():
+                reason = f"{how} {examples.names[name_of[int(keys_N[position])]]}, which is held out"
+                found.setdefault(position, Quarantined(examples.names[position], reason))
     return sorted(found.items())
 
 
