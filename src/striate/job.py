@@ -19,7 +19,7 @@ from striate import runs
 from striate.base import config, disk
 from striate.base.errors import DataError, RunError
 from striate.base.stopping import Stop
-from striate.batches import preprocess
+from striate.batches import patches, preprocess
 from striate.batches.stream import Stream
 from striate.engine import Engine
 from striate.images import split, store
@@ -27,6 +27,7 @@ from striate.images.decode import Look
 from striate.images.examples import Examples
 from striate.model import Model
 from striate.nets import building
+from striate.nets.init import SPARSE_INPUTS, first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
 from striate.training import checkpoint, loop, timing
@@ -102,7 +103,7 @@ def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch) -> Mat
 def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
     """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
     numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-    net = _net(run, material, engine)
+    net = _net(run, material, numbers, engine)
     streams = _streams(run, material, numbers, engine)
     if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
         raise RunError(
@@ -138,13 +139,21 @@ def _names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:
     return [examples.names[int(np.flatnonzero(examples.ids_N == i)[0])] for i in ids_M]
 
 
-def _net(run: config.Run, material: Material, engine: Engine) -> Net:
+def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> Net:
     assert run.net.name is not None
+    own = run.net.own()
+    if "aux" in building.settings_of(run.net.name):
+        own.setdefault("aux", True)
     side = material.look.size_px
     net = building.build(
         run.net.name, (material.look.channels, side, side), len(material.examples.classes),
-        dropout=run.net.dropout, init=run.net.init, seed=run.seed,
+        init=run.net.init, init_bias=run.net.init_bias or 0.0, sparse_inputs=run.net.sparse_inputs or SPARSE_INPUTS,
+        seed=run.seed, **own,
     )  # fmt: skip
+    if run.net.init == "whitening":
+        conv = first_convolution(net)
+        found = patches.components(material.stored.pixels_NHWC, material.parts.train_M, numbers, conv.kernel_size[0], run.seed)
+        whiten(conv, *found)
     engine.place(net)
     return net
 
@@ -251,7 +260,8 @@ def _finish(
     val = predict(net, streams["val"], engine)
     test = predict(net, streams["test"], engine) if len(streams["test"]) else None
     assert val is not None
-    settings = {} if run.net.dropout is None else {"dropout": run.net.dropout}
+    net.drop_auxiliary()
+    settings = {name: value for name, value in run.net.own().items() if name != "aux"}
     summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
     model = Model(
         net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),

@@ -167,9 +167,9 @@ class Model:
         name, settings = described["net"]["name"], described["net"]["settings"]
         _check_source(name, described["net_source"])
         chw: Sequence[int] = described["net"]["input_chw"]
-        net = building.build(name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
         start = "net."
-        net.load_state_dict({key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)})
+        weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+        net = building.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
         look = Look(**{**described["look"], "background": tuple(described["look"]["background"])})
         return cls(
             net=net.eval(),

@@ -63,8 +63,7 @@ def layers(net: str, *, size_px: int | None = None, channels: int | None = None,
 
     own = catalogue.is_line(net) or catalogue.is_own(net)
     (c, h, w), k = ((1, 28, 28), 10) if own else (catalogue.find(net).input_chw, catalogue.find(net).classes)
-    built = building.build(net, (channels or c, size_px or h, size_px or w), classes or k)
-    return list(layer_table(built))
+    return list(layer_table(building.outline(net, (channels or c, size_px or h, size_px or w), classes or k)))
 
 
 def train(

@@ -67,7 +67,7 @@ def prepare(draw: st.DrawFn) -> dict[str, Any]:
 
 RUNS = some(
     seed=st.integers(0, 2**63 - 1), recipe=TEXTS, data=data(), prepare=prepare(), train=train(),
-    net=some(name=TEXTS, dropout=SHARES, init=st.sampled_from(["torch", "glorot", "he"])),
+    net=some(name=TEXTS, dropout=SHARES, init=st.sampled_from(["paper", "torch", "glorot", "he", "whitening"])),
     engine=some(device=TEXTS, precision=st.sampled_from(["auto", "fp32", "bf16"]), threads=COUNTS),
 )  # fmt: skip
 

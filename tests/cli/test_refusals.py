@@ -103,7 +103,7 @@ def test_an_unknown_net_offers_the_nearest(photos: Path, capsys: pytest.CaptureF
         ("train.momentum=0.5", "momentum does not apply with optimiser='adamw'; remove it."),
         ("train.batch_size=0", "train.batch_size: input should be greater than or equal to 1; got 0."),
         ("train.peak_lr", "expected --set name=value, as in --set train.peak_lr=0.1; got 'train.peak_lr'."),
-        ("net.dropout=0.5", "net.dropout does not apply to 'pool 4, fc', which has none of its own; remove it."),
+        ("net.dropout=0.5", "net.dropout does not apply to 'pool 4, fc': it has no settings of its own. Remove it."),
         ("engine.device=cuda:7", "this machine, or this build of torch, has no cuda:7; use auto or cpu."),
         ("engine.device=gpu", "engine.device: expected auto, cpu, cuda, cuda:1 or mps; got 'gpu'."),
         ("data.background=[0,0,999]", "background must be three levels from 0 to 255; got [0, 0, 999]."),

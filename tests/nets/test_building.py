@@ -63,7 +63,7 @@ def test_building_leaves_torch_s_generator_alone():
 
 def test_dropout_reaches_the_layer_and_is_refused_where_there_is_none():
     assert build("mnist_cnn", (1, 8, 8), 3, dropout=0.25).get_submodule("dropout").p == 0.25
-    with pytest.raises(SettingError, match=r"net.dropout does not apply to 'relu, fc 3', which has none of its own"):
+    with pytest.raises(SettingError, match=r"net.dropout does not apply to 'relu, fc 3': it has no settings of its own"):
         build("relu, fc 3", (1, 8, 8), 3, dropout=0.25)
 
 

@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import striate.nets
-from striate.base.errors import SettingError
+from striate.base.errors import SettingError, ShapeError
 from striate.nets import catalogue
-from striate.nets.building import build
+from striate.nets.building import SETTINGS, build
 from striate.nets.layers import layer_table
 
 ROWS = catalogue.CATALOGUE
@@ -17,21 +18,37 @@ ROWS = catalogue.CATALOGUE
 
 @pytest.mark.parametrize("entry", ROWS, ids=lambda entry: entry.name)
 def test_a_row_is_true(entry: catalogue.Entry):
-    net = build(entry.name, entry.input_chw, entry.classes)
+    with torch.device("meta"):
+        net = build(entry.name, entry.input_chw, entry.classes)
+        smallest = build(entry.name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px), 2)
     rows = layer_table(net)
     assert sum(parameter.numel() for parameter in net.parameters()) == entry.parameters
     assert sum(row.parameters for row in rows) == entry.parameters
     assert sum(row.macs for row in rows) == entry.macs
     assert net.taps == entry.taps
-    ran = [row.name for row in rows]
-    assert [name for name in ran if name in entry.taps] == list(entry.taps), "taps are in forward order"
-    smallest = (entry.input_chw[0], entry.smallest_px, entry.smallest_px)
-    assert layer_table(build(entry.name, smallest, 2))[-1].output == (2,)
+    assert set(entry.settings) <= set(SETTINGS)
+    assert layer_table(smallest)[-1].output == (2,)
+    with pytest.raises(ShapeError, match=rf"at least {entry.smallest_px} x {entry.smallest_px} pixels"):
+        build(entry.name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px - 1), 2)
+
+
+@pytest.mark.parametrize("entry", ROWS, ids=lambda entry: entry.name)
+def test_every_setting_of_a_row_changes_the_network(entry: catalogue.Entry):
+    other = {
+        "dropout": 0.125, "activation": "tanh", "pooling": "average", "shortcut": "C", "v1": True, "output": "linear",
+        "aux": True,
+    }  # fmt: skip
+    with torch.device("meta"):
+        plain = repr(build(entry.name, entry.input_chw, entry.classes))
+        for name in entry.settings:
+            assert repr(build(entry.name, entry.input_chw, entry.classes, **{name: other[name]})) != plain, name
 
 
 def test_every_architecture_file_has_a_row():
     folder = Path(striate.nets.__file__).parent
-    rest = {"__init__", "building", "catalogue", "init", "layers", "line", "net", "tapping"}
+    rest = {
+        "__init__", "blocks", "building", "catalogue", "init", "layers", "line", "net", "residual", "tapping",
+    }  # fmt: skip
     files = {path.stem for path in folder.glob("*.py")} - rest
     assert files == {entry.where.partition(":")[0].rpartition(".")[2] for entry in ROWS}
 

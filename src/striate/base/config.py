@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from striate.base.errors import SettingError, nearest
 
 Tree = dict[str, Any]
+INIT = Literal[
+    "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening"
+]
 
 
 class Section(BaseModel):
@@ -79,7 +82,28 @@ class NetSettings(Section):
 
     name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; by rule")
     dropout: float | None = Field(None, ge=0, lt=1, description="probability that a unit is dropped; else the net's own")
-    init: Literal["torch", "glorot", "he"] = Field("torch", description="torch's own, Glorot uniform or He normal")
+    activation: str | None = Field(None, description="relu, tanh, elu and more of striate.nets.blocks; else the net's own")
+    pooling: Literal["max", "average"] | None = Field(None, description="of the pools; else the net's own")
+    shortcut: Literal["A", "B", "C"] | None = Field(None, description="of residual blocks; else the net's own")
+    v1: bool | None = Field(None, description="of bottlenecks: stride in the first 1x1, as in the paper; else in the 3x3")
+    output: Literal["rbf", "linear"] | None = Field(None, description="of lenet5; else rbf for 10 classes")
+    aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
+    init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
+    init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
+    sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.init in ("paper", "torch", "zero-gamma", "whitening"):
+            self._refuse(("init_bias",), f"with init='{self.init}', which has biases of its own")
+        if self.init != "sparse":
+            self._refuse(("sparse_inputs",), f"with init='{self.init}'")
+        return self
+
+    def own(self) -> Tree:
+        """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
+        names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 class Train(Section):

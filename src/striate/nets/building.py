@@ -4,17 +4,20 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from striate.base.draws import seed_of
 from striate.base.errors import SettingError
 from striate.nets import catalogue
-from striate.nets.init import initialise
+from striate.nets.init import SPARSE_INPUTS, initialise
 from striate.nets.net import Net
+
+SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
 
 
 class Source(NamedTuple):
@@ -25,10 +28,10 @@ class Source(NamedTuple):
 
 
 def settings_of(name: str) -> tuple[str, ...]:
-    """The settings of section [net] that this network has, besides name and init."""
+    """The settings of section [net] that this network has, besides name and initialisation."""
     if catalogue.is_own(name):
         known = inspect.signature(own_class(name)).parameters
-        return tuple(setting for setting in ("dropout",) if setting in known)
+        return tuple(setting for setting in SETTINGS if setting in known)
     if catalogue.is_line(name):
         return ()
     return catalogue.find(name).settings
@@ -39,9 +42,11 @@ def build(
     input_chw: tuple[int, int, int],
     num_classes: int,
     *,
-    dropout: float | None = None,
-    init: str = "torch",
+    init: str = "paper",
+    init_bias: float = 0.0,
+    sparse_inputs: int = SPARSE_INPUTS,
     seed: int = 0,
+    **settings: Any,
 ) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
 
@@ -49,29 +54,55 @@ def build(
         name: of the catalogue; a line of layers; or `file.py:Class`.
         input_chw: channels, height and width of the images.
         num_classes: K.
-        dropout: probability that a unit is dropped, where the network has dropout; None for the network's own.
         init: a scheme of `nets.init`.
+        init_bias: what biases begin with, for the schemes that set them.
+        sparse_inputs: of the scheme `sparse`.
         seed: of the draws.
+        settings: of `SETTINGS`, as the network has them.
 
     Raises:
         SettingError: an unknown name, or a setting that this network does not have.
         ShapeError: an input or a number of classes that cannot work.
 
     """
-    own = {} if dropout is None else {"dropout": dropout}
-    if own and "dropout" not in settings_of(name):
-        raise SettingError(f"net.dropout does not apply to {name!r}, which has none of its own; remove it.")
+    known = settings_of(name)
+    for setting in settings:
+        if setting not in known:
+            has = f"it has {', '.join(known)}" if known else "it has no settings of its own"
+            raise SettingError(f"net.{setting} does not apply to {name!r}: {has}. Remove it.")
+    if num_classes < 1:
+        raise SettingError(f"{name} needs at least 1 class; got {num_classes}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "init"))
         if catalogue.is_own(name):
-            net = _own(name, input_chw, num_classes, own)
+            net = _own(name, input_chw, num_classes, settings)
         elif catalogue.is_line(name):
             from striate.nets.line import LineNet
 
             net = LineNet(name, input_chw, num_classes)
         else:
-            net = catalogue.builder(name)(input_chw, num_classes=num_classes, **own)
-        initialise(net, init)
+            net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
+        initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
+    return net
+
+
+def outline(name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any) -> Net:
+    """The network in shapes, on the meta device: it has no numbers, and costs neither memory nor time."""
+    with torch.device("meta"):
+        return build(name, input_chw, num_classes, init="torch", **settings)
+
+
+def build_around(
+    weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
+) -> Net:
+    """A network with copies of these weights; nothing is drawn for a network of the package."""
+    if catalogue.is_own(name):  # whose tensors may live outside of its state
+        net = build(name, input_chw, num_classes, init="torch", **settings)
+        net.load_state_dict(weights)
+        return net
+    net = outline(name, input_chw, num_classes, **settings)
+    # Tensors read from a file may lie at any byte, where some kernels round otherwise than in training
+    net.load_state_dict({name: tensor.clone() for name, tensor in weights.items()}, assign=True)
     return net
 
 
@@ -114,7 +145,7 @@ def own_class(name: str) -> type[Net]:
     return found
 
 
-def _own(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, float]) -> Net:
+def _own(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
     cls = own_class(name)
     make: Callable[..., Net] = cls
     try:

@@ -18,16 +18,16 @@ class Entry(NamedTuple):
         name: what `--net` takes.
         year: of the paper.
         paper: authors and place.
-        where: "module:class".
+        where: "module:class", or a function that builds one.
         input_chw: channels, height and width it was published for.
         classes: classes it was published for.
         parameters: of the deployed network, without auxiliary heads, for that input and those classes.
         macs: multiply-adds for one image.
         taps: names of the layers that can be looked at, in forward order.
+        settings: the settings of section [net] that apply, besides name and initialisation.
+        smallest_px: the least side that still works.
         learns: how it learns.
         kind: "classifier" or "demonstrator".
-        settings: the settings of section [net] that apply, besides name and init.
-        smallest_px: the least side that still works.
 
     """
 
@@ -40,23 +40,147 @@ class Entry(NamedTuple):
     parameters: int
     macs: int
     taps: tuple[str, ...]
-    learns: str
-    kind: str
     settings: tuple[str, ...]
     smallest_px: int
+    learns: str = "back-propagation"
+    kind: str = "classifier"
+
+
+_ALEXNET = "Krizhevsky, Sutskever & Hinton, section 3.5"
+_VGG = "Simonyan & Zisserman, table 1"
+_GOOGLENET = "Szegedy et al., table 1"
+_RESNET = "He, Zhang, Ren & Sun, table 1"
+_CIFAR = "He, Zhang, Ren & Sun, section 4.2"
+_OPEN = ("dropout", "activation", "pooling")  # where the paper leaves the choice
+_GOOGLENET_TAPS = (
+    "conv1", "pool1", "conv2_reduce", "conv2", "pool2", "inception3a", "inception3b", "pool3", "inception4a", "inception4b",
+    "inception4c", "inception4d", "inception4e", "pool4", "inception5a", "inception5b", "pool5", "fc",
+)  # fmt: skip
+
+
+def _stages(first: int, depths: tuple[int, ...]) -> tuple[str, ...]:
+    """conv2_1, conv2_2, ... conv3_1, ...: the blocks of stages that begin with number `first`."""
+    return tuple(f"conv{stage}_{n}" for stage, depth in enumerate(depths, start=first) for n in range(1, depth + 1))
+
+
+def _vgg_taps(depths: tuple[int, ...]) -> tuple[str, ...]:
+    taps: list[str] = []
+    for stage, depth in enumerate(depths, start=1):
+        taps += [f"{kind}{stage}_{n}" for n in range(1, depth + 1) for kind in ("conv", "relu")] + [f"pool{stage}"]
+    return (*taps, "fc6", "relu6", "fc7", "relu7", "fc8")
+
+
+def _vgg(name: str, letter: str, depths: tuple[int, ...], parameters: int, macs: int) -> Entry:
+    more = " with batch norm" if name.endswith("_bn") else ""
+    return Entry(
+        name=name, year=2014, paper=f"{_VGG}, {letter}{more}", where=f"striate.nets.vgg:{name}", input_chw=(3, 224, 224),
+        classes=1000, parameters=parameters, macs=macs, taps=_vgg_taps(depths), settings=_OPEN, smallest_px=32,
+    )  # fmt: skip
+
+
+def _resnet(layers: int, depths: tuple[int, ...], parameters: int, macs: int) -> Entry:
+    settings = ("activation", "shortcut", "v1") if layers >= 50 else ("activation", "shortcut")
+    return Entry(
+        name=f"resnet{layers}", year=2015, paper=_RESNET, where=f"striate.nets.resnet:resnet{layers}", input_chw=(3, 224, 224),
+        classes=1000, parameters=parameters, macs=macs, taps=("conv1", "pool1", *_stages(2, depths), "pool5", "fc"),
+        settings=settings, smallest_px=32,
+    )  # fmt: skip
+
+
+def _cifar(name: str, n: int, parameters: int, macs: int) -> Entry:
+    plain = name.startswith("plain")
+    return Entry(
+        name=name, year=2015, paper=f"{_CIFAR}, without shortcuts" if plain else _CIFAR,
+        where=f"striate.nets.cifar_resnet:{name}", input_chw=(3, 32, 32), classes=10, parameters=parameters, macs=macs,
+        taps=("conv1", *_stages(2, (n, n, n)), "pool4", "fc"),
+        settings=("activation",) if plain else ("activation", "shortcut"), smallest_px=8,
+    )  # fmt: skip
 
 
 CATALOGUE = (
     Entry(
+        name="lecun1989", year=1989, paper="LeCun et al., Neural Computation 1:541", where="striate.nets.lecun1989:LeCun1989",
+        input_chw=(1, 16, 16), classes=10, parameters=9_760, macs=63_660,
+        taps=("h1", "tanh1", "h2", "tanh2", "h3", "tanh3", "output"), settings=(), smallest_px=8,
+    ),
+    Entry(
+        name="lenet1", year=1990, paper="LeCun et al., NIPS 2, table 1", where="striate.nets.lenet1:LeNet1",
+        input_chw=(1, 28, 28), classes=10, parameters=2_578, macs=92_288,
+        taps=("h1", "squash1", "h2", "squash2", "h3", "squash3", "h4", "squash4", "output"), settings=(), smallest_px=16,
+    ),
+    Entry(
         name="mlp", year=1998, paper="LeCun, Bottou, Bengio & Haffner, section III.C.3: 28x28-300-100-10",
         where="striate.nets.mlp:MLP", input_chw=(1, 28, 28), classes=10, parameters=266_610, macs=266_200,
-        taps=("fc1", "fc2", "fc3"), learns="back-propagation", kind="classifier", settings=("dropout",), smallest_px=1,
+        taps=("fc1", "fc2", "fc3"), settings=("dropout", "activation"), smallest_px=1,
     ),
+    Entry(
+        name="lenet5", year=1998, paper="LeCun, Bottou, Bengio & Haffner, section II.B", where="striate.nets.lenet5:LeNet5",
+        input_chw=(1, 32, 32), classes=10, parameters=60_000, macs=328_096,
+        taps=(
+            "c1", "squash1", "s2", "squash2", "c3", "squash3", "s4", "squash4", "c5", "squash5", "f6", "squash6", "output",
+        ),
+        settings=("output",), smallest_px=32,
+    ),
+    Entry(
+        name="lenet5_modern", year=1998, paper="as most code has it since: full connections, rectifiers, max pools",
+        where="striate.nets.lenet5_modern:LeNet5Modern", input_chw=(1, 28, 28), classes=10, parameters=61_706, macs=416_520,
+        taps=("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc1", "relu3", "fc2", "relu4", "fc3"),
+        settings=("activation", "pooling"), smallest_px=12,
+    ),
+    Entry(
+        name="alexnet", year=2012, paper=_ALEXNET, where="striate.nets.alexnet:AlexNet", input_chw=(3, 227, 227), classes=1000,
+        parameters=60_965_224, macs=724_406_816,
+        taps=(
+            "conv1", "relu1", "norm1", "pool1", "conv2", "relu2", "norm2", "pool2", "conv3", "relu3", "conv4", "relu4",
+            "conv5", "relu5", "pool5", "fc6", "relu6", "fc7", "relu7", "fc8",
+        ),
+        settings=_OPEN, smallest_px=67,
+    ),
+    Entry(
+        name="alexnet_owt", year=2014, paper="Krizhevsky, One weird trick, as torchvision has it",
+        where="striate.nets.alexnet_owt:AlexNetOWT", input_chw=(3, 224, 224), classes=1000, parameters=61_100_840,
+        macs=714_188_480,
+        taps=(
+            "conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "conv3", "relu3", "conv4", "relu4", "conv5", "relu5",
+            "pool5", "fc6", "relu6", "fc7", "relu7", "fc8",
+        ),
+        settings=_OPEN, smallest_px=63,
+    ),
+    _vgg("vgg11", "A", (1, 1, 2, 2, 2), 132_863_336, 7_609_090_048),
+    _vgg("vgg13", "B", (2, 2, 2, 2, 2), 133_047_848, 11_308_466_176),
+    _vgg("vgg16", "D", (2, 2, 3, 3, 3), 138_357_544, 15_470_264_320),
+    _vgg("vgg19", "E", (2, 2, 4, 4, 4), 143_667_240, 19_632_062_464),
+    _vgg("vgg11_bn", "A", (1, 1, 2, 2, 2), 132_868_840, 7_609_090_048),
+    _vgg("vgg13_bn", "B", (2, 2, 2, 2, 2), 133_053_736, 11_308_466_176),
+    _vgg("vgg16_bn", "D", (2, 2, 3, 3, 3), 138_365_992, 15_470_264_320),
+    _vgg("vgg19_bn", "E", (2, 2, 4, 4, 4), 143_678_248, 19_632_062_464),
+    Entry(
+        name="googlenet", year=2014, paper=_GOOGLENET, where="striate.nets.googlenet:googlenet", input_chw=(3, 224, 224),
+        classes=1000, parameters=6_998_552, macs=1_582_671_872, taps=_GOOGLENET_TAPS, settings=("dropout", "activation", "aux"),
+        smallest_px=32,
+    ),
+    Entry(
+        name="googlenet_bn", year=2014, paper=f"{_GOOGLENET}, as torchvision has it",
+        where="striate.nets.googlenet:googlenet_bn",
+        input_chw=(3, 224, 224), classes=1000, parameters=6_624_904, macs=1_498_376_192, taps=_GOOGLENET_TAPS,
+        settings=("dropout", "activation", "aux"), smallest_px=32,
+    ),
+    _resnet(18, (2, 2, 2, 2), 11_689_512, 1_814_073_344),
+    _resnet(34, (3, 4, 6, 3), 21_797_672, 3_663_761_408),
+    _resnet(50, (3, 4, 6, 3), 25_557_032, 4_089_184_256),
+    _resnet(101, (3, 4, 23, 3), 44_549_160, 7_801_405_440),
+    _resnet(152, (3, 8, 36, 3), 60_192_808, 11_513_626_624),
+    _cifar("resnet20", 3, 269_722, 40_551_040),
+    _cifar("resnet32", 5, 464_154, 68_862_592),
+    _cifar("resnet44", 7, 658_586, 97_174_144),
+    _cifar("resnet56", 9, 853_018, 125_485_696),
+    _cifar("resnet110", 18, 1_727_962, 252_887_680),
+    _cifar("plain20", 3, 269_722, 40_551_040),
+    _cifar("plain56", 9, 853_018, 125_485_696),
     Entry(
         name="mnist_cnn", year=2017, paper="TensorFlow, A Guide to TF Layers: the textbook's MNIST network",
         where="striate.nets.mnist_cnn:MnistCNN", input_chw=(1, 28, 28), classes=10, parameters=3_274_634,
-        macs=13_883_904, taps=("conv1", "pool1", "conv2", "pool2", "fc1", "fc2"), learns="back-propagation",
-        kind="classifier", settings=("dropout",), smallest_px=4,
+        macs=13_883_904, taps=("conv1", "pool1", "conv2", "pool2", "fc1", "fc2"), settings=_OPEN, smallest_px=4,
     ),
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ fully connected layer flattens what comes to it. The last layer is `fc K`, or `f
 classes.
 
     conv 5x5x32 [stride 2] [pad 0]   32 filters of 5 x 5 pixels; padded to keep the size ("same") unless said
-    relu, tanh, sigmoid, gelu        activations
+    relu, tanh, elu, gelu, ...       activations: the names of `nets.blocks.ACTIVATIONS`
     pool 2, pool 3/2, avgpool 2      max or mean over 2 x 2 at stride 2; over 3 x 3 at stride 2
     globalpool                       the mean of each map
     bn, dropout 0.5                  batch norm; the probability that a unit is dropped
@@ -14,21 +14,15 @@ classes.
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
+from striate.nets.blocks import ACTIVATIONS
 from striate.nets.net import Net
 
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-}
-_KINDS = ("conv", *_ACTIVATIONS, "pool", "avgpool", "globalpool", "bn", "dropout", "fc")
+_KINDS = ("conv", *ACTIVATIONS, "pool", "avgpool", "globalpool", "bn", "dropout", "fc")
 
 
 class _Shape(NamedTuple):
@@ -95,8 +89,8 @@ def _check_end(words: list[str], num_classes: int) -> None:
 
 
 def _layer(word: str, kind: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
-    if kind in _ACTIVATIONS and not rest:
-        return _ACTIVATIONS[kind](), at
+    if kind in ACTIVATIONS and not rest:
+        return ACTIVATIONS[kind](), at
     if kind == "conv":
         return _conv(word, rest, at)
     if kind in ("pool", "avgpool"):

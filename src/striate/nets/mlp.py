@@ -3,11 +3,13 @@
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section III.C.3
 (28x28-300-100-10; 266,610 parameters with biases).
 
-Departures: ReLU in place of the paper's scaled tanh; logits and cross-entropy in place of squared error.
+Departures: ReLU in place of the paper's scaled tanh (`activation="scaled_tanh"` gives it); torch's initialisation; logits and
+cross-entropy in place of squared error.
 """
 
 from torch import Tensor, nn
 
+from striate.nets import blocks
 from striate.nets.net import Net, refuse_small
 
 
@@ -18,22 +20,29 @@ class MLP(Net):
         input_chw: any.
         num_classes: K.
         dropout: probability that a unit of fc1 or fc2 is dropped in training.
+        activation: a name of `nets.blocks.ACTIVATIONS`.
 
     """
 
     taps = ("fc1", "fc2", "fc3")
     head_name = "fc3"
 
-    def __init__(self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        input_chw: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 10,
+        dropout: float = 0.0,
+        activation: str = "relu",
+    ) -> None:
         super().__init__(input_chw)
         refuse_small("mlp", input_chw, least_px=1)
         c, h, w = input_chw
         self.flatten = nn.Flatten()
         self.fc1 = nn.Linear(c * h * w, 300)
-        self.relu1 = nn.ReLU()
+        self.relu1 = blocks.activation(activation)
         self.dropout1 = nn.Dropout(dropout)
         self.fc2 = nn.Linear(300, 100)
-        self.relu2 = nn.ReLU()
+        self.relu2 = blocks.activation(activation)
         self.dropout2 = nn.Dropout(dropout)
         self.fc3 = nn.Linear(100, num_classes)
 

@@ -4,11 +4,13 @@ Source: TensorFlow's "A Guide to TF Layers: Building a Convolutional Neural Netw
 convolutional networks took over. At 28 x 28 grey and 10 classes: 3,274,634 parameters, 13,883,904 multiply-adds an image,
 832 + 51,264 + 3,212,288 + 10,250 by layer; a unit of pool2 sees 16 x 16 pixels, at a jump of 4.
 
-Departures: none in structure. The initialisation is torch's unless `init="glorot"` asks for the source's.
+Departures: none.
 """
 
 from torch import Tensor, nn
 
+from striate.nets import blocks
+from striate.nets.init import glorot
 from striate.nets.net import Net, refuse_small
 
 
@@ -19,27 +21,40 @@ class MnistCNN(Net):
         input_chw: any channels, sides of at least 4 pixels; a pool drops the last row or column of an odd side.
         num_classes: K.
         dropout: probability that a unit of fc1 is dropped in training.
+        activation: a name of `nets.blocks.ACTIVATIONS`.
+        pooling: "max" or "average".
 
     """
 
     taps = ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2")
     head_name = "fc2"
 
-    def __init__(self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10, dropout: float = 0.4) -> None:
+    def __init__(
+        self,
+        input_chw: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 10,
+        dropout: float = 0.4,
+        activation: str = "relu",
+        pooling: str = "max",
+    ) -> None:
         super().__init__(input_chw)
         refuse_small("mnist_cnn", input_chw, least_px=4)
         c, h, w = input_chw
         self.conv1 = nn.Conv2d(c, 32, kernel_size=5, padding=2)
-        self.relu1 = nn.ReLU()
-        self.pool1 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.relu1 = blocks.activation(activation)
+        self.pool1 = blocks.pool(pooling, 2, 2)
         self.conv2 = nn.Conv2d(32, 64, kernel_size=5, padding=2)
-        self.relu2 = nn.ReLU()
-        self.pool2 = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.relu2 = blocks.activation(activation)
+        self.pool2 = blocks.pool(pooling, 2, 2)
         self.flatten = nn.Flatten()
         self.fc1 = nn.Linear(64 * (h // 4) * (w // 4), 1024)
-        self.relu3 = nn.ReLU()
+        self.relu3 = blocks.activation(activation)
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(1024, num_classes)
+
+    def paper_start(self) -> None:
+        """Glorot uniform and zero biases, which tf.layers began with."""
+        glorot(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -3,6 +3,8 @@
 Legend: N images, C channels, H x W pixels, K classes.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from striate.base.errors import ShapeError
@@ -35,23 +37,32 @@ class Net(nn.Module):
         self.input_chw = input_chw
 
     @property
-    def head(self) -> nn.Linear:
-        """The last fully connected layer."""
-        head = self.get_submodule(self.head_name)
-        assert isinstance(head, nn.Linear)
-        return head
+    def head(self) -> nn.Module:
+        """The last layer, which puts out the logits: fully connected, but for LeNet-5's radial basis functions."""
+        return self.get_submodule(self.head_name)
 
     @property
     def num_classes(self) -> int:
         """K, the number of logits."""
-        return self.head.out_features
+        return int(self.head.out_features)  # type: ignore[arg-type]
 
     def replace_head(self, num_classes: int) -> None:
         """Put a fresh last layer for another number of classes in place of the head; all else is kept."""
         old = self.head
+        assert isinstance(old, nn.Linear)
         parent, _, name = self.head_name.rpartition(".")
         new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
         setattr(self.get_submodule(parent), name, new.to(old.weight.device, old.weight.dtype))
+
+    def paper_start(self) -> None:
+        """Draw the weights as the paper says, by torch's global generator; here they stay as torch drew them."""
+
+    def drop_auxiliary(self) -> None:
+        """Leave out what only training needs; most networks have nothing of the kind."""
+
+    def foreign_names(self) -> Mapping[str, str]:
+        """Layer names of other libraries by our own, "a|b" where two differ; empty where no other library has the network."""
+        return {}
 
     def check(self, images_NCHW: Tensor) -> None:
         """Refuse images of another shape than the network was built for.

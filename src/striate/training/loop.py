@@ -27,7 +27,7 @@ from striate.score import metrics
 from striate.training import checkpoint, optimiser, schedule
 from striate.training.averaging import Average
 from striate.training.journal import Event, Journal
-from striate.training.loss import Loss
+from striate.training.loss import Loss, final, over_heads
 from striate.training.scoring import Batches, BatchLike, predict
 
 Observer = Callable[[Event], None]
@@ -184,11 +184,11 @@ class _Loop:
             apart = isinstance(self.model, DistributedDataParallel) and number < parts
             with self._apart() if apart else nullcontext():
                 with task.engine.autocast():
-                    logits_NK = self.model(images_NCHW)
-                losses_N = task.loss(logits_NK, labels_N)
+                    outputs = self.model(images_NCHW)
+                losses_N = over_heads(task.loss, outputs, labels_N)
                 torch.autograd.backward(losses_N.sum() * (world / batch.whole))
             losses.append(losses_N.detach())
-            hits.append((logits_NK.detach().argmax(1) == labels_N).sum())
+            hits.append((final(outputs).detach().argmax(1) == labels_N).sum())
         return torch.cat(losses), float(sum(hits))
 
     def _apart(self) -> AbstractContextManager[None]:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from striate.nets.googlenet import GoogLeNetOut
+
+AUXILIARY_WEIGHT = 0.3  # Szegedy et al. 2015, section 5
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits_NK, labels_N -> losses_N
 
 
@@ -41,3 +44,16 @@ def class_weights(labels_N: NDArray[np.int64], classes: int, how: Literal["none"
     counts_K = np.bincount(labels_N, minlength=classes)
     weights_K = len(labels_N) / (np.count_nonzero(counts_K) * np.maximum(counts_K, 1))
     return torch.from_numpy(np.where(counts_K > 0, weights_K, 0.0)).to(torch.float32)
+
+
+def final(outputs: Tensor | GoogLeNetOut) -> Tensor:
+    """The logits of what a network put out, N x K, without those of its auxiliary heads."""
+    return outputs.logits_NK if isinstance(outputs, GoogLeNetOut) else outputs
+
+
+def over_heads(loss: Loss, outputs: Tensor | GoogLeNetOut, labels_N: Tensor) -> Tensor:
+    """The loss of each image, with 0.3 of the loss of each auxiliary head where the network has them in training."""
+    if not isinstance(outputs, GoogLeNetOut):
+        return loss(outputs, labels_N)
+    beside_N = loss(outputs.aux4a_NK, labels_N) + loss(outputs.aux4d_NK, labels_N)
+    return loss(outputs.logits_NK, labels_N) + AUXILIARY_WEIGHT * beside_N

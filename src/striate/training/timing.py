@@ -10,7 +10,7 @@ from striate.base.config import Train
 from striate.base.draws import seed_of
 from striate.engine import Engine
 from striate.training import optimiser
-from striate.training.loss import Loss
+from striate.training.loss import Loss, final, over_heads
 from striate.training.scoring import Batches
 
 _WARM_UP = 2
@@ -33,10 +33,10 @@ def seconds_a_step(
             before = time.monotonic()
             steps_made.zero_grad(set_to_none=True)
             with engine.autocast():
-                logits_NK = twin(batch.images_NCHW)
-            torch.autograd.backward(loss(logits_NK, batch.labels_N).mean())
+                outputs = twin(batch.images_NCHW)
+            torch.autograd.backward(over_heads(loss, outputs, batch.labels_N).mean())
             steps_made.step()
-            float(logits_NK.detach()[0, 0])  # wait for the device
+            float(final(outputs).detach()[0, 0])  # wait for the device
             times.append(time.monotonic() - before)
             late = time.monotonic() - begun > at_most
             if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
