@@ -27,7 +27,7 @@ from striate.images.decode import Look
 from striate.images.examples import Examples
 from striate.model import Model
 from striate.nets import building
-from striate.nets.init import SPARSE_INPUTS, first_convolution, whiten
+from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
 from striate.training import checkpoint, loop, timing
@@ -147,8 +147,7 @@ def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, en
     side = material.look.size_px
     net = building.build(
         run.net.name, (material.look.channels, side, side), len(material.examples.classes),
-        init=run.net.init, init_bias=run.net.init_bias or 0.0, sparse_inputs=run.net.sparse_inputs or SPARSE_INPUTS,
-        seed=run.seed, **own,
+        seed=run.seed, **run.net.start(), **own,
     )  # fmt: skip
     if run.net.init == "whitening":
         conv = first_convolution(net)

@@ -68,6 +68,7 @@ class Model:
         threshold: the least probability of an answer; None to answer always.
         training: a summary of how it was trained.
         licence: of the weights that it started from; empty for one's own.
+        aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
 
     """
 
@@ -80,6 +81,7 @@ class Model:
     threshold: float | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         """N x K logits of pictures that `look` has been applied to, in float32, by batches of 64."""
@@ -140,6 +142,7 @@ class Model:
             "threshold": self.threshold,
             "training": dict(self.training),
             "licence": self.licence,
+            "aliases": dict(self.aliases),
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -181,6 +184,7 @@ class Model:
             threshold=described["threshold"],
             training=described["training"],
             licence=described["licence"],
+            aliases=described.get("aliases", {}),
         )
 
 

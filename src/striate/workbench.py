@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from striate.images.survey import Survey
     from striate.model import Model
     from striate.nets.layers import Layer
+    from striate.nets.net import Net
+    from striate.nets.signal import Signal
     from striate.runs import Row as RunRow
 
 log = logging.getLogger("striate")
@@ -48,22 +50,90 @@ def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = 
     )
 
 
-def layers(net: str, *, size_px: int | None = None, channels: int | None = None, classes: int | None = None) -> list["Layer"]:
-    """The layer table of a network: shape, parameters, multiply-adds, receptive field and jump of each layer.
+def layers(
+    net: str,
+    *,
+    size_px: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list["Layer"]:
+    """The layer table of a network: shape, parameters, multiply-adds, receptive field, jump and memory of each layer.
 
     Args:
-        net: a name of the catalogue, a line of layers, or `file.py:Class`.
+        net: a name of the catalogue, a line of layers, `file.py:Class`, or `timm:NAME`.
         size_px: side of the square input; else the network's own, or 28.
         channels: of the input; else the network's own, or 1.
         classes: K; else the network's own, or 10.
+        settings: of section [net], as in `{"shortcut": "A"}`.
 
     """
-    from striate.nets import building, catalogue
     from striate.nets.layers import layer_table
 
-    own = catalogue.is_line(net) or catalogue.is_own(net)
-    (c, h, w), k = ((1, 28, 28), 10) if own else (catalogue.find(net).input_chw, catalogue.find(net).classes)
-    return list(layer_table(building.outline(net, (channels or c, size_px or h, size_px or w), classes or k)))
+    return list(layer_table(_outline(net, size_px, channels, classes, settings)))
+
+
+def _outline(
+    net: str, size_px: int | None, channels: int | None, classes: int | None, settings: Mapping[str, Any] | None
+) -> "Net":
+    from striate.nets import building
+
+    c, side, k = building.published(net)
+    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    return building.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)
+
+
+def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
+    """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
+    from striate.nets import explaining
+
+    return explaining.explain(_outline(net, *_given(how)), layer)
+
+
+def draw(net: str, path: str | Path, **how: Any) -> Path:
+    """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
+    from striate.nets.layers import layer_table
+    from striate.report import architecture
+
+    outline = _outline(net, *_given(how))
+    architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
+    return Path(path)
+
+
+def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None = None, **how: Any) -> tuple["Signal", ...]:
+    """Mean and variance of activations and gradients of each layer at the start, for images from N(0, 1).
+
+    Args:
+        net: as for `layers`.
+        init: a scheme of `striate.nets.init`.
+        seed: of the weights, the images and the labels.
+        path: a picture of it to draw, as .svg, .png or .pdf.
+        how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
+
+    """
+    from striate.nets import building
+    from striate.nets import signal as signalling
+    from striate.nets.layers import layer_table
+
+    if init == "whitening":
+        raise SettingError("init='whitening' begins from images, and there are none here; see it in the journal of a training.")
+    size_px, channels, classes, settings = _given(how)
+    outline = _outline(net, size_px, channels, classes, settings)
+    chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
+    built = building.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
+    found = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
+    if path is not None:
+        from striate.report import signal as drawing
+
+        drawing.draw(f"{net}, init {init}", found, Path(path))
+    return found
+
+
+def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    unknown = [name for name in how if name not in ("size_px", "channels", "classes", "settings")]
+    if unknown:
+        raise TypeError(f"expected size_px, channels, classes and settings; got {', '.join(unknown)}.")
+    return how.get("size_px"), how.get("channels"), how.get("classes"), how.get("settings")
 
 
 def train(
@@ -119,10 +189,12 @@ def train(
 
 
 def load(run: str | Path, device: str = "cpu") -> "Model":
-    """The model of a run, given by name or folder, or of an artifact's folder."""
-    from striate import runs
+    """The model of a run, given by name or folder; of an artifact's folder; or `NET@imagenet`, `NET@FILE.safetensors`."""
+    from striate import foreign, runs
     from striate.model import Model
 
+    if foreign.is_foreign(str(run)):
+        return foreign.load(str(run), device)
     return Model.load(runs.model_folder(str(run)), device)
 
 
@@ -130,7 +202,7 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Args:
-        run: a run by name or folder, or an artifact's folder (which needs `data`).
+        run: a run by name or folder, an artifact's folder or `NET@WEIGHTS` (which need `data`).
         data: labelled images to test on; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
@@ -142,6 +214,8 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
     if data is None:
         if settings:
             raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
+        if "@" in run and not Path(run).exists():
+            raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
         folder = runs.find(run)
         _, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")
         classes = load(run).classes
@@ -162,7 +236,7 @@ def predict(
     """One row for each picture, in order; a picture that cannot be decoded has a row with its error.
 
     Args:
-        run: a run by name or folder, or an artifact's folder.
+        run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
         paths: files, folders (searched through) and globs.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
@@ -180,6 +254,50 @@ def predict(
     kept = list(found)
     predicting.write(kept, Path(out))
     return iter(kept)
+
+
+def import_weights(
+    file: str,
+    net: str,
+    out: str | Path | None = None,
+    *,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    classes: tuple[str, ...] | None = None,
+    size_px: int | None = None,
+    share: float | None = None,
+    bgr: bool | None = None,
+    licence: str | None = None,
+    like: str | None = None,
+) -> Json:
+    """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
+
+    Args:
+        file: .pth, .pt, .th or .safetensors.
+        net: the network that the weights belong to: of the catalogue, or `timm:NAME`.
+        out: folder of the model; else `models/NET-FILE`.
+        mean: of each channel of the images that it was trained on, in [0, 1].
+        std: of each channel, in [0, 1].
+        classes: names, in the order of the network's outputs.
+        size_px: side of the images; else the network's published one.
+        share: of the short side of a picture that is kept, 0..1; else all.
+        bgr: the weights take blue first.
+        licence: of the weights.
+        like: "imagenet" gives mean, std, share and the 1000 names.
+
+    Returns:
+        model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
+
+    """
+    from striate import foreign
+
+    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
+    if folder.exists():
+        raise SettingError(f"{folder} exists; give another folder for the model.")
+    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
+    model, found = foreign.import_file(file, net, folder, about, size_px, like)
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
 
 
 def list_runs(out: str | Path = "runs") -> list["RunRow"]:

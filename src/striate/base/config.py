@@ -100,6 +100,11 @@ class NetSettings(Section):
             self._refuse(("sparse_inputs",), f"with init='{self.init}'")
         return self
 
+    def start(self) -> Tree:
+        """How the weights begin: what `nets.building.build` takes by keyword, without what it takes by default."""
+        given = {"init": self.init, "init_bias": self.init_bias, "sparse_inputs": self.sparse_inputs}
+        return {name: value for name, value in given.items() if value is not None}
+
     def own(self) -> Tree:
         """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
         names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")

@@ -57,6 +57,10 @@ class ArtifactError(StriateError):
     """A saved model or checkpoint is not what was written."""
 
 
+class WeightsError(StriateError):
+    """Weights of others do not fit the network, or are not there."""
+
+
 class RunError(StriateError):
     """A run folder is in use, absent or of another kind."""
 

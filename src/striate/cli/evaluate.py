@@ -21,7 +21,7 @@ def evaluate(
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
 
     Args:
-        run: a run by name or folder, or an artifact's folder.
+        run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labelled images to test on; nothing for the run's own test images.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.

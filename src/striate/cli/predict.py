@@ -11,7 +11,7 @@ def predict(run: str, paths: list[str], /, *, out: Path | None = None, device: s
     """Ask a model about pictures.
 
     Args:
-        run: a run by name or folder, or an artifact's folder.
+        run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
         paths: files, folders (searched through) and globs.
         out: a file to write, as .csv, .jsonl or .parquet.
         device: auto, cpu, cuda, mps.

@@ -14,8 +14,8 @@ Event = dict[str, Any]
 
 
 def stdout() -> Console:
-    """Where results go for people; as wide as the terminal, or 100 columns in a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 100, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Where results go for people; as wide as the terminal, or 140 columns in a pipe."""
+    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(value: object) -> None:

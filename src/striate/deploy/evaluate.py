@@ -44,13 +44,14 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     if len(tests):
         log.info("The %s test images of %s are used, not its training images.", f"{len(tests):,}", data.path)
         examples = examples.keep(tests)
-    unknown = [name for name in examples.classes if name not in model.classes]
+    names = [model.aliases.get(name, name) for name in examples.classes]
+    unknown = [name for name in names if name not in model.classes]
     if unknown:
         raise DataError(
             f"the model has no class {unknown[0]!r} ({len(unknown)} of the data's {len(examples.classes)} classes are "
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
-    mapped_K = np.array([model.classes.index(name) for name in examples.classes])
+    mapped_K = np.array([model.classes.index(name) for name in names])
     kept, bad = [], list(examples.quarantined)
     logits = [np.empty((0, len(model.classes)), np.float32)]
     pictures = enumerate(_pictures(examples, model))

@@ -44,6 +44,7 @@ class Look(NamedTuple):
         channels: 1 grey (ITU-R 601 luma) or 3 colour.
         fit: `crop` the centre, `pad` with the background, or `squash` both sides.
         background: colour behind transparent pixels and around padded pictures, 0..255.
+        share: of `crop`: what is kept of the short side, 0..1; a network trained on crops of a picture sees as much of it.
 
     """
 
@@ -51,6 +52,7 @@ class Look(NamedTuple):
     channels: int
     fit: str
     background: tuple[int, int, int] = (255, 255, 255)
+    share: float = 1.0
 
 
 class Facts(NamedTuple):
@@ -233,7 +235,7 @@ def _fitted(image: Image.Image, look: Look) -> Image.Image:
     if look.fit == "squash":
         return image.resize((side, side), Image.Resampling.BILINEAR)
     if look.fit == "crop":
-        short = min(width, height)
+        short = min(width, height) * look.share
         left, top = (width - short) / 2, (height - short) / 2
         return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
     scale = side / max(width, height)

@@ -4,11 +4,9 @@ They are looked for in `<data_dir>/<name>`, `$STRIATE_DATA/<name>` and the cache
 """
 
 import hashlib
-import http.client
 import io
 import os
 import tarfile
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.base import disk
+from striate.base.download import fetch
 from striate.base.errors import DataError
 from striate.images import cifar, idx
 from striate.images.examples import Examples, Part
@@ -24,7 +23,6 @@ from striate.images.gathering import from_arrays
 FASHION = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_SECONDS = 30
 
 
 class Download(NamedTuple):
@@ -135,13 +133,10 @@ def _download(name: str, cache: Path) -> None:
 
 def _fetch(url: str, name: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
-            content: bytes = answer.read()
-            return content
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
+        return fetch(url)
+    except OSError as error:
         raise DataError(
-            f"{name} is not on this machine and cannot be downloaded ({reason}). Make a folder {name}/ and {_put(name)} "
+            f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_put(name)} "
             f"Then pass --data-dir with the folder above it, or set STRIATE_DATA."
         ) from error
 

@@ -1,4 +1,4 @@
-"""From a name to a network: the catalogue, a line of layers, or a class in a file of one's own."""
+"""From a name to a network: the catalogue, a line of layers, a class in a file of one's own, or one of timm's."""
 
 import hashlib
 import importlib.util
@@ -34,7 +34,21 @@ def settings_of(name: str) -> tuple[str, ...]:
         return tuple(setting for setting in SETTINGS if setting in known)
     if catalogue.is_line(name):
         return ()
+    if catalogue.is_timm(name):
+        return ("dropout",)
     return catalogue.find(name).settings
+
+
+def published(name: str) -> tuple[int, int, int]:
+    """(channels, side in pixels, classes) that a network was published for; grey 28 px and 10 for one of one's own."""
+    if catalogue.is_own(name) or catalogue.is_line(name):
+        return 1, 28, 10
+    if catalogue.is_timm(name):
+        from striate.nets.timm_net import published as by_timm
+
+        return by_timm(name)
+    entry = catalogue.find(name)
+    return entry.input_chw[0], entry.input_chw[1], entry.classes
 
 
 def build(
@@ -51,7 +65,7 @@ def build(
     """A network with its initial weights, which depend on `seed` alone.
 
     Args:
-        name: of the catalogue; a line of layers; or `file.py:Class`.
+        name: of the catalogue; a line of layers; `file.py:Class`; or `timm:NAME`.
         input_chw: channels, height and width of the images.
         num_classes: K.
         init: a scheme of `nets.init`.
@@ -80,6 +94,10 @@ def build(
             from striate.nets.line import LineNet
 
             net = LineNet(name, input_chw, num_classes)
+        elif catalogue.is_timm(name):
+            from striate.nets.timm_net import TimmNet
+
+            net = TimmNet(name, input_chw, num_classes, **settings)
         else:
             net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
         initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
@@ -96,7 +114,7 @@ def build_around(
     weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
 ) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
-    if catalogue.is_own(name):  # whose tensors may live outside of its state
+    if catalogue.is_own(name) or catalogue.is_timm(name):  # whose tensors may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
         net.load_state_dict(weights)
         return net

@@ -202,7 +202,7 @@ def find(name: str) -> Entry:
             return entry
     raise SettingError(
         f"There is no network {name!r}; {nearest(name, names())} "
-        "One of your own is a line of layers ('conv 5x5x32, relu, pool 2, fc 10') or file.py:Class."
+        "One of your own is a line of layers ('conv 5x5x32, relu, pool 2, fc 10') or file.py:Class; one of timm's is timm:NAME."
     )
 
 
@@ -215,6 +215,11 @@ def is_own(name: str) -> bool:
     """Whether a name points to a class in a file, as in `my_net.py:MyNet`."""
     path, colon, _ = name.rpartition(":")
     return bool(colon) and path.endswith(".py")
+
+
+def is_timm(name: str) -> bool:
+    """Whether a name asks for a network of timm, as in `timm:resnet18`."""
+    return name.startswith("timm:")
 
 
 def builder(name: str) -> "Callable[..., Net]":

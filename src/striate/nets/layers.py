@@ -107,14 +107,15 @@ def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
 
     with ExitStack() as hooks:
         for name, layer in net.named_modules():
-            if any(True for _ in layer.children()) or not name or isinstance(layer, nn.Identity):
+            inner = any(True for _ in layer.children()) and not any(True for _ in layer.parameters(recurse=False))
+            if inner or not name or isinstance(layer, nn.Identity):
                 continue
 
             def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, name: str = name) -> None:
                 before: _Trace = getattr(inputs[0], "lineage", _IMAGE)
                 field = _field(module, before.field, side)
                 _mark(output, _Trace(field, (name,)))
-                own = 0 if name in done else sum(parameter.numel() for parameter in module.parameters())
+                own = 0 if name in done else sum(parameter.numel() for parameter in module.parameters(recurse=False))
                 done.add(name)
                 shape = tuple(output.shape[1:])
                 rows.append(

@@ -1,0 +1,70 @@
+"""`striate import`."""
+
+from pathlib import Path
+from typing import Literal
+
+from striate.base.errors import SettingError
+from striate.cli.speaking import print_json, speaking, stdout
+
+
+def import_(
+    file: str,
+    /,
+    *,
+    net: str,
+    out: str | None = None,
+    like: Literal["imagenet"] | None = None,
+    mean: str | None = None,
+    std: str | None = None,
+    class_names: str | None = None,
+    size: int | None = None,
+    share: float | None = None,
+    bgr: bool = False,
+    licence: str | None = None,
+    json: bool = False,
+) -> None:
+    """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.
+
+    Args:
+        file: .pth, .pt, .th or .safetensors.
+        net: the network that the weights belong to: a name of the catalogue, or timm:NAME.
+        out: folder of the model; else models/NET-FILE.
+        like: imagenet gives mean, std, share and the 1000 class names.
+        mean: of each channel of the images, in [0, 1]: 0.485,0.456,0.406.
+        std: of each channel, in [0, 1].
+        class_names: a text file with one name on each line, in the order of the outputs.
+        size: side of the images in pixels; else the network's published one.
+        share: of the short side of a picture that is kept, 0..1; else all of it.
+        bgr: the weights take blue first.
+        licence: of the weights.
+        json: print one JSON object on stdout.
+
+    """
+    from striate import workbench
+
+    with speaking():
+        found = workbench.import_weights(
+            file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
+            size_px=size, share=share, bgr=bgr or None, licence=licence, like=like,
+        )  # fmt: skip
+    if json:
+        print_json(found)
+        return
+    stdout().print(f"{found['model']}: {net}, {found['parameters']:,} parameters, {found['classes']:,} classes", markup=False)
+
+
+def _numbers(text: str | None, flag: str) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(f"expected {flag} as numbers with commas between, one for each channel; got {text!r}.") from None
+
+
+def _lines(path: str | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise SettingError(f"expected a text file with one class name on each line at {path}; there is none.")
+    return tuple(line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip())

@@ -1,0 +1,239 @@
+"""A Model from weights of others: `NET@imagenet`, `NET@FILE`, and the files that `striate import` reads.
+
+Legend: C channels, K classes.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from striate.base.errors import SettingError, WeightsError
+from striate.batches.preprocess import Preprocess
+from striate.images.decode import Look
+from striate.model import Model
+from striate.nets import catalogue, pretrained, weights
+
+log = logging.getLogger("striate")
+
+_PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file of weights does not say itself.
+
+    Attributes:
+        mean: of each channel, in [0, 1], in the order that the weights have.
+        std: of each channel, in [0, 1].
+        classes: K names in the order of the logits.
+        share: of the short side of a picture that is kept.
+        bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
+        aliases: other names of the classes.
+        licence: of the weights.
+
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    share: float = 1.0
+    bgr: bool = False
+    aliases: Mapping[str, str] | None = None
+    licence: str = ""
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a model is named as `NET@WEIGHTS`."""
+    return "@" in name and not Path(name).exists()
+
+
+def imagenet(share: float = 224 / 256) -> About:
+    """What is true of most weights that were trained on ImageNet's 1000 classes."""
+    names = pretrained.imagenet_classes()
+    return About(pretrained.MEAN, pretrained.STD, tuple(names.values()), share, aliases=names, licence=pretrained.LICENCE)
+
+
+def load(name: str, device: str = "cpu") -> Model:
+    """The model that `NET@WEIGHTS` names; WEIGHTS is `imagenet`, `imagenet-v2` or a safetensors file.
+
+    Raises:
+        SettingError: no such network, or no such weights of it.
+        WeightsError: the weights are not on this machine, do not fit, or do not say what they need.
+
+    """
+    net, _, source = name.partition("@")
+    if not catalogue.is_timm(net):
+        catalogue.find(net)
+    path = Path(source)
+    if path.suffix.lower() in _PICKLES:
+        raise SettingError(
+            f"{source} is a pickle, which may hold code and is read in a process of its own: "
+            f"`striate import {source} --net {net}` makes a model of it."
+        )
+    if path.is_file():
+        tensors = _safetensors(path)
+        about = _beside(path, net, tensors)
+    elif path.suffix == ".safetensors":
+        raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
+    elif catalogue.is_timm(net):
+        raise SettingError(
+            f"striate does not download weights of timm, whose files have no checksum that it knows. Get model.safetensors and "
+            f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
+        )
+    else:
+        tensors = _safetensors(pretrained.tensors_file(net, source))
+        about = imagenet(pretrained.published(net, source).share)
+    return build(net, tensors, about, None, {"weights": name}, device)
+
+
+def import_file(
+    file: str, net: str, out: Path, about: Mapping[str, Any], size_px: int | None = None, like: str | None = None
+) -> tuple[Model, dict[str, Any]]:
+    """A model from a file of weights, a pickle or safetensors, written to `out`; with what was found in the file.
+
+    Args:
+        file: read by a child process with limits where it is a pickle.
+        net: of the catalogue, or `timm:NAME`.
+        out: folder of the artifact.
+        about: fields of `About` that are known; the others come from the file, where it has them.
+        size_px: side of the images; else the network's published one.
+        like: "imagenet" where the weights were trained as most on ImageNet.
+
+    Raises:
+        SettingError: the file does not say what is needed and nobody else did; says what to give.
+        WeightsError: the file is none of weights, or they do not fit the network.
+
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise SettingError(f"expected a file of weights at {file}; there is none.")
+    found: dict[str, Any] = {}
+    if path.suffix.lower() == ".safetensors":
+        tensors = _safetensors(path)
+    else:
+        with TemporaryDirectory() as folder:
+            found = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
+            tensors = _safetensors(Path(folder) / "weights.safetensors")
+    given = {name: value for name, value in about.items() if value is not None}
+    base = imagenet() if like == "imagenet" else _read_beside(path)
+    missing = [name for name in ("mean", "std", "classes") if name not in given and base is None]
+    if missing:
+        flags = {"mean": "--mean 0.485,0.456,0.406", "std": "--std 0.229,0.224,0.225", "classes": "--class-names FILE"}
+        raise SettingError(
+            f"{file} does not say how its images were prepared or what its classes are called; expected "
+            f"{', '.join(flags[name] for name in missing)} (or --like imagenet for ImageNet's)."
+        )
+    whole = About(**{**({} if base is None else vars(base)), **given})
+    model = build(net, tensors, whole, size_px, {"weights": path.name})
+    sha256 = model.save(out)
+    return model, {**found, "weights_sha256": sha256}
+
+
+def build(
+    net: str, tensors: Mapping[str, Tensor], about: About, size_px: int | None, training: Mapping[str, Any], device: str = "cpu"
+) -> Model:
+    """A model of these weights and of what is known about them.
+
+    Raises:
+        WeightsError: they do not fit the network, or what is known does not fit them.
+
+    """
+    fitted = weights.fit(net, tensors, size_px)
+    if fitted.left_out:
+        log.info("%d tensors that only training needs are left out: %s, ...", len(fitted.left_out), fitted.left_out[0])
+    channels, classes = fitted.net.input_chw[0], fitted.net.num_classes
+    if len(about.classes) != classes:
+        raise WeightsError(f"these weights have {classes} classes; got {len(about.classes)} names. Give one name for each.")
+    if len(about.mean) not in (1, channels) or len(about.std) not in (1, channels):
+        raise WeightsError(
+            f"these weights take {channels} channels; got {len(about.mean)} means and {len(about.std)} deviations. "
+            "Give one for each channel."
+        )
+    mean, std = list(about.mean), list(about.std)
+    if about.bgr:
+        _turn(fitted.net, channels)
+        mean, std = mean[::-1], std[::-1]
+    return Model(
+        net=fitted.net.to(device).eval(),
+        net_name=net,
+        net_settings={},
+        preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
+        look=Look(fitted.net.input_chw[1], channels, "crop", share=about.share),
+        classes=about.classes,
+        training=training,
+        licence=about.licence,
+        aliases=about.aliases or {},
+    )
+
+
+def _per_channel(values: Sequence[float], channels: int) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1).expand(channels, 1, 1).contiguous()
+
+
+@torch.no_grad()
+def _turn(net: torch.nn.Module, channels: int) -> None:
+    """Turn the first layer of a network around so that it takes red first where it took blue first."""
+    first = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
+    if channels != 3 or first.in_channels != 3:
+        raise SettingError(f"--bgr applies to weights for 3 channels; these take {channels}. Leave it out.")
+    first.weight.copy_(first.weight.flip(1))
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
+
+
+def _beside(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
+    """What is known about a bare safetensors file: from config.json beside it, else what most of its kind have."""
+    known = _read_beside(path)
+    if known is not None:
+        return known
+    if catalogue.is_timm(net):
+        from striate.nets.timm_net import recommended
+
+        log.warning("%s has no config.json beside it; what timm gives for %s is taken.", path, net)
+        return _as_timm(recommended(net), net)
+    if any(len(tensor) == 1000 for name, tensor in tensors.items() if name.endswith("bias") and tensor.dim() == 1):
+        log.warning("%s does not say how its images were prepared; ImageNet's mean, deviation and class names are taken.", path)
+        return imagenet()
+    raise SettingError(
+        f"{path} does not say how its images were prepared or what its classes are called: "
+        f"`striate import {path} --net {net} --mean ... --std ... --class-names FILE` makes a model of it."
+    )
+
+
+def _read_beside(path: Path) -> About | None:
+    """What config.json beside a file says, as timm's repositories have it; None where there is none."""
+    config = path.with_name("config.json")
+    if not config.is_file():
+        return None
+    try:
+        described = json.loads(config.read_text("utf-8"))
+        return _as_timm({**described, **described.get("pretrained_cfg", {})}, str(config))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{config} is not as timm writes it ({reason}). Mend it, or move it away.") from None
+
+
+def _as_timm(described: Mapping[str, Any], where: str) -> About:
+    """What timm's description of how a network was trained says."""
+    classes, names = int(described["num_classes"]), described.get("label_names")
+    mean, std = (tuple(float(value) for value in described[name]) for name in ("mean", "std"))
+    share = min(float(described.get("crop_pct", 1.0)), 1.0)
+    if names:
+        return About(mean, std, tuple(map(str, names)), share)
+    if classes == 1000:
+        return About(mean, std, imagenet().classes, share, aliases=imagenet().aliases)
+    raise SettingError(f"{where} has no names for its {classes} classes; `striate import` takes --class-names FILE.")

@@ -1,0 +1,158 @@
+"""The published ImageNet weights, as a table, and how a file of them comes to this machine.
+
+The files are torchvision's; the eight digits in a name are the first of the SHA-256 of its content, by which it is checked.
+They are looked for in `$STRIATE_WEIGHTS` and the cache, else downloaded into the cache.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from striate.base import disk
+from striate.base.child import Child
+from striate.base.download import fetch
+from striate.base.errors import SettingError, WeightsError, nearest
+
+BASE = "https://download.pytorch.org/models/"
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose images have terms of their own"
+_SECONDS = 600.0
+
+
+class Published(NamedTuple):
+    """A file of weights.
+
+    Attributes:
+        file: its name, with the start of its SHA-256.
+        top1: accuracy in % on ImageNet's validation images, as its publisher gives it.
+        top5: the same for five guesses.
+        share: of the short side that is kept of a picture: 224 of the pixels it is first brought to.
+
+    """
+
+    file: str
+    top1: float
+    top5: float
+    share: float = 224 / 256
+
+    @property
+    def sha256_start(self) -> str:
+        """Of its content."""
+        return self.file.removesuffix(".pth").rpartition("-")[2]
+
+
+WEIGHTS: Mapping[str, Mapping[str, Published]] = {
+    "imagenet": {
+        "alexnet_owt": Published("alexnet-owt-7be5be79.pth", 56.522, 79.066),
+        "vgg11": Published("vgg11-8a719046.pth", 69.020, 88.628),
+        "vgg13": Published("vgg13-19584684.pth", 69.928, 89.246),
+        "vgg16": Published("vgg16-397923af.pth", 71.592, 90.382),
+        "vgg19": Published("vgg19-dcbb9e9d.pth", 72.376, 90.876),
+        "vgg11_bn": Published("vgg11_bn-6002323d.pth", 70.370, 89.810),
+        "vgg13_bn": Published("vgg13_bn-abd245e5.pth", 71.586, 90.374),
+        "vgg16_bn": Published("vgg16_bn-6c64b313.pth", 73.360, 91.516),
+        "vgg19_bn": Published("vgg19_bn-c79401a0.pth", 74.218, 91.842),
+        "googlenet_bn": Published("googlenet-1378be20.pth", 69.778, 89.530),
+        "resnet18": Published("resnet18-f37072fd.pth", 69.758, 89.078),
+        "resnet34": Published("resnet34-b627a593.pth", 73.314, 91.420),
+        "resnet50": Published("resnet50-0676ba61.pth", 76.130, 92.862),
+        "resnet101": Published("resnet101-63fe2227.pth", 77.374, 93.546),
+        "resnet152": Published("resnet152-394f9c45.pth", 78.312, 94.046),
+    },
+    "imagenet-v2": {
+        "resnet50": Published("resnet50-11ad3fa6.pth", 80.858, 95.434, 224 / 232),
+        "resnet101": Published("resnet101-cd907fc2.pth", 81.886, 95.780, 224 / 232),
+        "resnet152": Published("resnet152-f82ba261.pth", 82.284, 96.002, 224 / 232),
+    },
+}
+
+
+@cache
+def imagenet_classes() -> dict[str, str]:
+    """The names of the 1000 classes in the order of the logits, by their WordNet ids."""
+    text = resources.files("striate.nets").joinpath("imagenet.txt").read_text("utf-8")
+    return dict(line.split("\t") for line in text.splitlines())
+
+
+def published(net: str, weights: str) -> Published:
+    """The file of `NET@WEIGHTS`.
+
+    Raises:
+        SettingError: there is none, with those that there are.
+
+    """
+    if weights not in WEIGHTS:
+        raise SettingError(
+            f"{net}@{weights}: there is no file {weights}, and no weights of that name; {nearest(weights, WEIGHTS)}"
+        )
+    if net not in WEIGHTS[weights]:
+        near = {"alexnet": "alexnet_owt", "googlenet": "googlenet_bn"}.get(net)
+        hint = f"{near}@{weights} is the variant that has." if near else nearest(net, WEIGHTS[weights])
+        raise SettingError(f"Nobody has published {weights} weights of {net} that striate knows; {hint}")
+    return WEIGHTS[weights][net]
+
+
+def tensors_file(net: str, weights: str) -> Path:
+    """The weights of `NET@WEIGHTS` as a safetensors file, in the cache; fetched and converted where it is not there yet.
+
+    Raises:
+        WeightsError: the file is not on this machine and cannot be downloaded, or is another; says what to put where.
+
+    """
+    source = published(net, weights)
+    folder = disk.cache_folder() / "weights" / source.file.removesuffix(".pth")
+    if not (folder / "weights.safetensors").is_file():
+        pickle = _pickle(f"{net}@{weights}", source)
+        with disk.new_folder(folder) as new:
+            convert(pickle, new / "weights.safetensors")
+    disk.verify(folder)
+    return folder / "weights.safetensors"
+
+
+def convert(pickle: Path, out: Path) -> Mapping[str, object]:
+    """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what it found on the way.
+
+    Raises:
+        WeightsError: the file holds anything but tensors, is damaged, or needs too much memory.
+
+    """
+    size_mb = pickle.stat().st_size // 2**20
+    with Child("striate.nets.unpickle:convert", memory_mb=1024 + 4 * size_mb, seconds=_SECONDS) as child:
+        answer = child.call({"path": str(pickle.resolve()), "out": str(out.resolve())})
+    if answer.error is not None:
+        raise WeightsError(f"{pickle} is not read as weights: {answer.error}.")
+    assert isinstance(answer.value, dict)
+    return answer.value
+
+
+def _pickle(asked: str, source: Published) -> Path:
+    kept = disk.cache_folder() / "weights" / source.file
+    offline = os.environ.get("STRIATE_WEIGHTS")
+    for path in ([Path(offline) / source.file] if offline else []) + [kept]:
+        if path.is_file():
+            _check(disk.sha256(path), source, str(path))
+            return path
+    try:
+        content = fetch(BASE + source.file)
+    except OSError as error:
+        raise WeightsError(
+            f"{asked} needs the file {source.file}, which is not on this machine and cannot be downloaded ({error}). Put it "
+            f"into a folder and set STRIATE_WEIGHTS to that folder{f' (now {offline})' if offline else ''}; it is published at "
+            f"{BASE}{source.file}."
+        ) from error
+    _check(hashlib.sha256(content).hexdigest(), source, BASE + source.file)
+    disk.write_bytes(kept, content)
+    return kept
+
+
+def _check(found: str, source: Published, where: str) -> None:
+    if not found.startswith(source.sha256_start):
+        raise WeightsError(
+            f"{where}: expected a SHA-256 that begins with {source.sha256_start}; got {found[:16]}... It is damaged or another "
+            "file; get it again."
+        )
