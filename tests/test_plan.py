@@ -24,6 +24,16 @@ def test_network_and_size_follow_the_median_short_side(side: int, net: str, size
     assert (found.net.name, found.prepare.size_px) == (net, size)
 
 
+@pytest.mark.parametrize(
+    ("name", "side", "size"),
+    [("resnet18", 300, 224), ("resnet18", 168, 224), ("resnet18", 167, 64), ("resnet18", 28, 32), ("resnet18", 8, 32),
+     ("alexnet", 100, 67), ("resnet20", 300, 64), ("resnet20", 32, 32), ("lenet5", 28, 32), ("mnist_cnn", 300, 64),
+     ("timm:resnet18", 300, 224), ("timm:resnet18", 60, 64)],
+)  # fmt: skip
+def test_a_network_that_is_named_gets_the_size_that_it_was_published_for(name: str, side: int, size: int):
+    assert plan(glance(side), net={"name": name}).prepare.size_px == size
+
+
 def test_colour_follows_the_sample():
     assert plan(glance(grey=True)).prepare.channels == 1
     assert plan(glance(grey=False)).prepare.channels == 3

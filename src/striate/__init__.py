@@ -17,11 +17,15 @@ _HOME = {
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
     "doctor": "striate.workbench",
+    "draw": "striate.workbench",
     "evaluate": "striate.workbench",
+    "explain": "striate.workbench",
+    "import_weights": "striate.workbench",
     "layers": "striate.workbench",
     "list_runs": "striate.workbench",
     "load": "striate.workbench",
     "predict": "striate.workbench",
+    "signal": "striate.workbench",
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
     "train": "striate.workbench",
@@ -34,11 +38,15 @@ if TYPE_CHECKING:
     from striate.nets.net import Net as Net
     from striate.nets.tapping import taps as taps
     from striate.workbench import doctor as doctor
+    from striate.workbench import draw as draw
     from striate.workbench import evaluate as evaluate
+    from striate.workbench import explain as explain
+    from striate.workbench import import_weights as import_weights
     from striate.workbench import layers as layers
     from striate.workbench import list_runs as list_runs
     from striate.workbench import load as load
     from striate.workbench import predict as predict
+    from striate.workbench import signal as signal
     from striate.workbench import survey as survey
     from striate.workbench import train as train
 

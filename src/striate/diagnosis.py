@@ -12,6 +12,7 @@ from striate.base import config, disk
 _EXTRAS = {
     "tables": ("pyarrow", "Parquet tables"),
     "heic": ("pillow_heif", "HEIC pictures"),
+    "zoo": ("timm", "networks by timm:NAME"),
 }
 
 

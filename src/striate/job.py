@@ -151,7 +151,8 @@ def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, en
     )  # fmt: skip
     if run.net.init == "whitening":
         conv = first_convolution(net)
-        found = patches.components(material.stored.pixels_NHWC, material.parts.train_M, numbers, conv.kernel_size[0], run.seed)
+        rows_M = _by_id(material.parts.train_M, material)
+        found = patches.components(material.stored.pixels_NHWC, rows_M, numbers, conv.kernel_size[0], run.seed)
         whiten(conv, *found)
     engine.place(net)
     return net
@@ -260,7 +261,9 @@ def _finish(
     test = predict(net, streams["test"], engine) if len(streams["test"]) else None
     assert val is not None
     net.drop_auxiliary()
-    settings = {name: value for name, value in run.net.own().items() if name != "aux"}
+    settings = run.net.own()
+    if "aux" in building.settings_of(run.net.name or ""):
+        settings["aux"] = False
     summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
     model = Model(
         net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),

@@ -7,6 +7,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | colour | grey where at least 95 % of a sample of the pictures are grey, else colour |
 | network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean |
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
+| size, network named | not below its published size (timm's: 224) where the pictures have 3/4 of that, nor below its least |
 | fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 60 |
@@ -23,6 +24,7 @@ PHOTO_NET = (
     "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, bn, relu, pool 2, conv 3x3x128, bn, relu, pool 2, "
     "conv 3x3x256, bn, relu, globalpool, fc"
 )
+_TIMM_PX = 224
 _SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
 
 
@@ -65,10 +67,15 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
     if run.prepare.size_px is not None:
         return why_net
     size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
-    if not (catalogue.is_line(name) or catalogue.is_own(name)):
-        size = max(size, catalogue.find(name).smallest_px)
+    why_size = f"size {size} px: the median short side is {short} px"
+    entry = catalogue.find(name) if name in catalogue.names() else None
+    published = entry.input_chw[1] if entry else _TIMM_PX if catalogue.is_timm(name) else 0
+    if size < published and short >= 0.75 * published:
+        size, why_size = published, f"size {published} px: {name} was published for it"
+    if entry and size < entry.smallest_px:
+        size, why_size = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
     chosen["prepare"]["size_px"] = size
-    return "; ".join(part for part in (why_net, f"size {size} px: the median short side is {short} px") if part)
+    return "; ".join(part for part in (why_net, why_size) if part)
 
 
 def _fit(run: config.Run, seen: Glance, chosen: config.Tree) -> str:

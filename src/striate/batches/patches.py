@@ -16,7 +16,8 @@ from striate.base.errors import ShapeError
 from striate.batches.preprocess import Preprocess
 
 _IMAGES = 2000  # a sample: a covariance of P x P needs no more
-_CHUNK = 250
+_PLACES = 1024  # about so many patches of an image, evenly spread
+_NUMBERS = 2**23  # of patches held at a time, in float64: 64 MiB
 
 
 class Components(NamedTuple):
@@ -29,7 +30,9 @@ class Components(NamedTuple):
 def components(
     pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], preprocess: Preprocess, kernel_px: int, seed: int
 ) -> Components:
-    """Eigenpairs of E[x x^T] over all patches of up to 2,000 of the M images, after preprocessing, in float64.
+    """Eigenpairs of E[x x^T] over the patches of up to 2,000 of the M images, after preprocessing, in float64.
+
+    Of a large image about 1,024 patches are taken, on an even grid; memory does not grow with images or sizes.
 
     The mean is not taken out, since the convolution that starts from these has no bias to take it out with.
 
@@ -47,9 +50,12 @@ def components(
     count = 0
     order = permute(np.arange(len(rows_M)), len(rows_M), seed, "patches")[:_IMAGES]
     sample = np.sort(rows_M[order])
-    for start in range(0, len(sample), _CHUNK):
-        pixels = torch.from_numpy(pixels_NHWC[sample[start : start + _CHUNK]])
-        patches_NPL = functional.unfold(preprocess.images(pixels), kernel_px)
+    places = (pixels_NHWC.shape[1] - kernel_px + 1) * (pixels_NHWC.shape[2] - kernel_px + 1)
+    step = max(1, round((places / _PLACES) ** 0.5))
+    chunk = max(1, _NUMBERS * step**2 // (places * side))
+    for start in range(0, len(sample), chunk):
+        pixels = torch.from_numpy(pixels_NHWC[sample[start : start + chunk]])
+        patches_NPL = functional.unfold(preprocess.images(pixels), kernel_px, stride=step)
         patches_QP = patches_NPL.transpose(1, 2).reshape(-1, side).to(torch.float64)
         total_PP += patches_QP.T @ patches_QP
         count += len(patches_QP)

@@ -4,6 +4,7 @@ Legend: N images, C channels, H x W pixels, K classes, D inputs of a unit, L lin
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -149,12 +150,13 @@ class TableConv2d(nn.Module):
 
 
 class UnitBias(nn.Module):
-    """One bias for each unit, not for each map (LeCun et al. 1989)."""
+    """One bias for each unit, not for each map (LeCun et al. 1989); kept flat, as all that does not decay."""
 
     def __init__(self, chw: tuple[int, int, int]) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.zeros(chw))
+        self.chw = chw
+        self.bias = nn.Parameter(torch.zeros(prod(chw)))
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
         """The same shape."""
-        return maps_NCHW + self.bias
+        return maps_NCHW + self.bias.view(self.chw)

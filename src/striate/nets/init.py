@@ -8,12 +8,14 @@
     glorot       U(+-sqrt(6 / (fan_in + fan_out))) (Glorot & Bengio 2010, eq. 16)
     he           N(0, 2 / fan_in) (He et al. 2015, eq. 10)
     sparse       each unit has K incoming weights from N(0, 1), the rest are zero (Martens 2010; Sutskever et al. 2013)
-    orthogonal   rows of an orthogonal matrix (Saxe et al. 2014) times sqrt(2), which a rectifier needs
+    orthogonal   rows of an orthogonal matrix (Saxe et al. 2014) times sqrt(2), which a rectifier needs; where a table leaves
+                 links out, each row keeps that length
     zero-gamma   as paper, and the last norm of each residual block at zero: the block begins as its shortcut
     whitening    as paper, and the first convolution from the principal components of image patches
 
-All but paper, torch, zero-gamma and whitening set biases to `bias`, zero unless told otherwise. Norm layers keep weight 1 and
-bias 0. fan_in of a convolution is k k C_in / groups, fan_out k k C_out / groups.
+All but paper, torch, zero-gamma and whitening set biases to `bias`, zero unless told otherwise, and let trainable subsampling
+begin as the mean of its four inputs. Norm layers keep weight 1 and bias 0. fan_in of a convolution is k k C_in / groups,
+fan_out k k C_out / groups.
 
 Legend: C channels, k side of a kernel, P = C k k numbers in a patch, F filters.
 """
@@ -26,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, nearest
-from striate.nets.blocks import Subsampling, TableConv2d
+from striate.nets.blocks import Subsampling, TableConv2d, UnitBias
 
 SCHEMES = (
     "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening",
@@ -105,11 +107,10 @@ def glorot(net: nn.Module) -> None:
         _biases(layer)
 
 
-def lecun_uniform(net: nn.Module, root: bool = False) -> None:
-    """U(+-2.4 / F) for F inputs, or with `root` U(+-2.4 / sqrt(F)); biases zero."""
+def lecun_uniform(net: nn.Module) -> None:
+    """U(+-2.4 / F) for F inputs (LeCun et al. 1989 and 1998, appendix A); biases zero."""
     for layer in weighted(net):
-        into = torch.as_tensor(fans(layer)[0])
-        _uniform(layer, 2.4 / (into.sqrt() if root else into))
+        _uniform(layer, 2.4 / fans(layer)[0])
         _biases(layer)
     for pool in net.modules():
         if isinstance(pool, Subsampling):
@@ -140,8 +141,10 @@ def _some(rows_FP: Tensor, inputs: int) -> Tensor:
 def _orthogonal(layer: Weighted) -> None:
     if isinstance(layer, TableConv2d):
         full = torch.empty_like(layer.full_weight())
-        nn.init.orthogonal_(full, gain=sqrt(2))
-        layer.weight.copy_(full[layer.table[:, 0], layer.table[:, 1]])
+        nn.init.orthogonal_(full)
+        linked = full[layer.table[:, 0], layer.table[:, 1]]
+        squares_F = full.new_zeros(layer.out_channels).index_add(0, layer.table[:, 0], linked.square().sum((1, 2)))
+        layer.weight.copy_(linked * (2 / squares_F[layer.table[:, 0]]).sqrt().view(-1, 1, 1))
     else:
         nn.init.orthogonal_(layer.weight, gain=sqrt(2))
 
@@ -191,6 +194,11 @@ def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
         else:
             _orthogonal(layer)
         _biases(layer, bias)
+    for beside in net.modules():
+        if isinstance(beside, Subsampling):
+            nn.init.constant_(beside.weight, 0.25)
+        if isinstance(beside, Subsampling | UnitBias):
+            _biases(beside, bias)
 
 
 def _zero_gamma(net: nn.Module) -> None:
@@ -211,10 +219,12 @@ def first_convolution(net: nn.Module) -> nn.Conv2d:
 
     """
     first = next(weighted(net), None)
-    if not isinstance(first, nn.Conv2d) or first.groups != 1:
-        kind = type(first).__name__
+    ordinary = isinstance(first, nn.Conv2d) and first.groups == 1 and first.kernel_size[0] == first.kernel_size[1]
+    if not isinstance(first, nn.Conv2d) or not ordinary:
+        got = "none with weights" if first is None else str(first)
         raise SettingError(
-            f"init='whitening' needs an ordinary convolution as the first layer; got {kind}. Take init='paper' instead."
+            f"init='whitening' needs a convolution with square kernels and without groups as the first layer; got {got}. "
+            "Take init='paper' instead."
         )
     return first
 

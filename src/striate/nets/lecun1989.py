@@ -51,8 +51,8 @@ class LeCun1989(Net):
         self.output = nn.Linear(30, num_classes)
 
     def paper_start(self) -> None:
-        """U(+-2.4 / sqrt(F)) for F inputs; the paper prints 2.4 / F, from which this network learns next to nothing."""
-        lecun_uniform(self, root=True)
+        """U(+-2.4 / F) for F inputs, biases zero."""
+        lecun_uniform(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -75,11 +75,12 @@ class VGG(Net):
         self.layers.append(name)
 
     def paper_start(self) -> None:
-        """N(0, 0.01) and zero biases for 11 layers; He normal for the deeper ones, which the paper grew from the trained 11."""
+        """N(0, 0.01), biases zero; with more than 11 layers, which the paper grew from the trained 11, He normal below fc8."""
         if self._own_start_trains:
             gaussian(self, std=0.01)
         else:
             he(self)
+            nn.init.normal_(self.fc8.weight, std=0.01)
 
     def foreign_names(self) -> Mapping[str, str]:
         """Names of torchvision and of timm, whose fc6 and fc7 are convolutions of the same numbers, by our own."""
