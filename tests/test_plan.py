@@ -39,6 +39,13 @@ def test_colour_follows_the_sample():
     assert plan(glance(grey=False)).prepare.channels == 3
 
 
+def test_colour_pictures_are_mirrored_and_grey_ones_are_not():
+    assert plan(glance(grey=False)).augment.flip is True
+    assert plan(glance(grey=True)).augment.flip is False
+    assert plan(glance(grey=True), prepare={"channels": 3}).augment.flip is True
+    assert plan(glance(grey=False), augment={"flip": False}).augment.flip is False
+
+
 @pytest.mark.parametrize(("aspect", "fit"), [(1.0, "squash"), (1.05, "squash"), (1.33, "crop"), (1.5, "pad"), (3.0, "pad")])
 def test_fit_follows_what_a_crop_would_hide(aspect: float, fit: str):
     assert plan(glance(aspect=aspect)).prepare.fit == fit
@@ -52,7 +59,7 @@ def test_batch_and_epochs_follow_the_number_of_images(images: int, batch: int, e
 
 def test_what_the_user_gave_is_kept_and_needs_no_reason():
     asked = {
-        "prepare": {"size_px": 20, "channels": 3, "fit": "pad"}, "net": {"name": "mlp"},
+        "prepare": {"size_px": 20, "channels": 3, "fit": "pad"}, "net": {"name": "mlp"}, "augment": {"flip": False},
         "train": {"steps": 7, "batch_size": 5},
     }  # fmt: skip
     made = choose(config.build(asked), glance(), 1000)

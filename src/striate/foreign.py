@@ -6,7 +6,7 @@ Legend: C channels, K classes.
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,6 +36,8 @@ class About:
         std: of each channel, in [0, 1].
         classes: K names in the order of the logits.
         share: of the short side of a picture that is kept.
+        fit: as `images.decode.Look` has it.
+        size_px: side of the images; None for the network's published one.
         bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
         aliases: other names of the classes.
         licence: of the weights.
@@ -46,6 +48,8 @@ class About:
     std: tuple[float, ...]
     classes: tuple[str, ...]
     share: float = 1.0
+    fit: str = "crop"
+    size_px: int | None = None
     bgr: bool = False
     aliases: Mapping[str, str] | None = None
     licence: str = ""
@@ -56,10 +60,11 @@ def is_foreign(name: str) -> bool:
     return "@" in name and not Path(name).exists()
 
 
-def imagenet(share: float = 224 / 256) -> About:
-    """What is true of most weights that were trained on ImageNet's 1000 classes."""
+def imagenet(net: str, kind: str = "imagenet") -> About:
+    """What is true of the weights published for a network; else what is true of most that were trained on ImageNet."""
     names = pretrained.imagenet_classes()
-    return About(pretrained.MEAN, pretrained.STD, tuple(names.values()), share, aliases=names, licence=pretrained.LICENCE)
+    row = pretrained.WEIGHTS[kind].get(net, pretrained.Published("", 0, 0))
+    return About(row.mean, row.std, tuple(names.values()), row.share, aliases=names)
 
 
 def load(name: str, device: str = "cpu") -> Model:
@@ -91,7 +96,7 @@ def load(name: str, device: str = "cpu") -> Model:
         )
     else:
         tensors = _safetensors(pretrained.tensors_file(net, source))
-        about = imagenet(pretrained.published(net, source).share)
+        about = replace(imagenet(net, source), licence=pretrained.LICENCE)
     return build(net, tensors, about, None, {"weights": name}, device)
 
 
@@ -113,6 +118,8 @@ def import_file(
         WeightsError: the file is none of weights, or they do not fit the network.
 
     """
+    if like not in (None, "imagenet"):
+        raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
     path = Path(file)
     if not path.is_file():
         raise SettingError(f"expected a file of weights at {file}; there is none.")
@@ -123,9 +130,13 @@ def import_file(
         with TemporaryDirectory() as folder:
             found = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
             tensors = _safetensors(Path(folder) / "weights.safetensors")
+        if found["others"]:
+            log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(found["others"][:6]))
     given = {name: value for name, value in about.items() if value is not None}
-    base = imagenet() if like == "imagenet" else _read_beside(path)
-    missing = [name for name in ("mean", "std", "classes") if name not in given and base is None]
+    base = imagenet(net) if like else _read_beside(path)
+    if base is not None and "classes" in given:
+        base = replace(base, aliases=None)
+    missing = [name for name in ("mean", "std", "classes") if not given.get(name, getattr(base, name, None))]
     if missing:
         flags = {"mean": "--mean 0.485,0.456,0.406", "std": "--std 0.229,0.224,0.225", "classes": "--class-names FILE"}
         raise SettingError(
@@ -147,17 +158,27 @@ def build(
         WeightsError: they do not fit the network, or what is known does not fit them.
 
     """
-    fitted = weights.fit(net, tensors, size_px)
+    fitted = weights.fit(net, tensors, about.size_px if size_px is None else size_px)
     if fitted.left_out:
         log.info("%d tensors that only training needs are left out: %s, ...", len(fitted.left_out), fitted.left_out[0])
     channels, classes = fitted.net.input_chw[0], fitted.net.num_classes
     if len(about.classes) != classes:
         raise WeightsError(f"these weights have {classes} classes; got {len(about.classes)} names. Give one name for each.")
+    if len(set(about.classes)) != classes:
+        twice = next(name for at, name in enumerate(about.classes) if name in about.classes[:at])
+        raise SettingError(f"expected a name of its own for each class; got {twice!r} twice.")
     if len(about.mean) not in (1, channels) or len(about.std) not in (1, channels):
         raise WeightsError(
             f"these weights take {channels} channels; got {len(about.mean)} means and {len(about.std)} deviations. "
             "Give one for each channel."
         )
+    if not (all(0 <= value <= 1 for value in about.mean) and all(0 < value <= 1 for value in about.std)):
+        raise SettingError(
+            f"expected means from 0 to 1 and deviations above 0 up to 1, for pixels in [0, 1]; got {_plain(about.mean)} and "
+            f"{_plain(about.std)}. Divide by 255 what is meant for pixels up to 255."
+        )
+    if not 0 < about.share <= 1:
+        raise SettingError(f"expected a share of the short side above 0 and at most 1; got {about.share:g}.")
     mean, std = list(about.mean), list(about.std)
     if about.bgr:
         _turn(fitted.net, channels)
@@ -167,12 +188,16 @@ def build(
         net_name=net,
         net_settings={},
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
-        look=Look(fitted.net.input_chw[1], channels, "crop", share=about.share),
+        look=Look(fitted.net.input_chw[1], channels, about.fit, share=about.share),
         classes=about.classes,
         training=training,
         licence=about.licence,
         aliases=about.aliases or {},
     )
+
+
+def _plain(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _per_channel(values: Sequence[float], channels: int) -> Tensor:
@@ -199,15 +224,15 @@ def _beside(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
     """What is known about a bare safetensors file: from config.json beside it, else what most of its kind have."""
     known = _read_beside(path)
     if known is not None:
-        return known
+        return _named(known, path.with_name("config.json"))
     if catalogue.is_timm(net):
         from striate.nets.timm_net import recommended
 
         log.warning("%s has no config.json beside it; what timm gives for %s is taken.", path, net)
-        return _as_timm(recommended(net), net)
+        return _named(_as_timm(recommended(net)), net)
     if any(len(tensor) == 1000 for name, tensor in tensors.items() if name.endswith("bias") and tensor.dim() == 1):
         log.warning("%s does not say how its images were prepared; ImageNet's mean, deviation and class names are taken.", path)
-        return imagenet()
+        return imagenet(net)
     raise SettingError(
         f"{path} does not say how its images were prepared or what its classes are called: "
         f"`striate import {path} --net {net} --mean ... --std ... --class-names FILE` makes a model of it."
@@ -221,19 +246,30 @@ def _read_beside(path: Path) -> About | None:
         return None
     try:
         described = json.loads(config.read_text("utf-8"))
-        return _as_timm({**described, **described.get("pretrained_cfg", {})}, str(config))
+        return _as_timm({**described.get("pretrained_cfg", {}), **described})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise WeightsError(f"{config} is not as timm writes it ({reason}). Mend it, or move it away.") from None
 
 
-def _as_timm(described: Mapping[str, Any], where: str) -> About:
-    """What timm's description of how a network was trained says."""
-    classes, names = int(described["num_classes"]), described.get("label_names")
+def _as_timm(described: Mapping[str, Any]) -> About:
+    """What timm's description of how a network was trained says; without classes where it has no names for them."""
+    names = described.get("label_names") or described.get("labels") or ()
+    if isinstance(names, Mapping):  # by the numbers of the outputs
+        names = [names[number] for number in sorted(names, key=int)]
     mean, std = (tuple(float(value) for value in described[name]) for name in ("mean", "std"))
     share = min(float(described.get("crop_pct", 1.0)), 1.0)
-    if names:
-        return About(mean, std, tuple(map(str, names)), share)
-    if classes == 1000:
-        return About(mean, std, imagenet().classes, share, aliases=imagenet().aliases)
-    raise SettingError(f"{where} has no names for its {classes} classes; `striate import` takes --class-names FILE.")
+    fit = "squash" if described.get("crop_mode") == "squash" else "crop"
+    sides = [int(side) for side in described.get("input_size", ())[1:]]
+    if len(set(sides)) > 1:
+        raise SettingError(f"expected a square input_size; got {sides}. striate brings every picture to a square.")
+    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None)
+    if names or int(described["num_classes"]) != 1000:
+        return known
+    return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())
+
+
+def _named(about: About, where: object) -> About:
+    if not about.classes:
+        raise SettingError(f"{where} has no names for its classes; `striate import` takes --class-names FILE.")
+    return about

@@ -19,7 +19,7 @@ from striate import runs
 from striate.base import config, disk
 from striate.base.errors import DataError, RunError
 from striate.base.stopping import Stop
-from striate.batches import patches, preprocess
+from striate.batches import augment, patches, preprocess
 from striate.batches.stream import Stream
 from striate.engine import Engine
 from striate.images import split, store
@@ -104,7 +104,8 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
     """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
     numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
     net = _net(run, material, numbers, engine)
-    streams = _streams(run, material, numbers, engine)
+    changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
+    streams = _streams(run, material, numbers, changes, engine)
     if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
         raise RunError(
             f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
@@ -158,17 +159,23 @@ def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, en
     return net
 
 
-def _streams(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> dict[str, Stream]:
-    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None) -> Stream:
+def _streams(
+    run: config.Run,
+    material: Material,
+    numbers: preprocess.Preprocess,
+    changes: augment.Augmentation | None,
+    engine: Engine,
+) -> dict[str, Stream]:
+    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, changes: augment.Augmentation | None = None) -> Stream:
         return Stream(
             pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
             rows_M=rows_M, preprocess=numbers, batch_size=batch, shuffle_seed=seed, device=engine.device,
-            channels_last=engine.channels_last, rank=engine.rank, world=engine.world,
+            channels_last=engine.channels_last, rank=engine.rank, world=engine.world, augmentation=changes,
         )  # fmt: skip
 
     parts = material.parts
     return {
-        "train": stream(_by_id(parts.train_M, material), run.train.batch_size, run.seed),
+        "train": stream(_by_id(parts.train_M, material), run.train.batch_size, run.seed, changes),
         "val": stream(parts.val_M, _EVAL_BATCH, None),
         "test": stream(parts.test_M, _EVAL_BATCH, None),
     }

@@ -9,6 +9,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | size, network named | not below its published size (timm's: 224) where the pictures have 3/4 of that, nor below its least |
 | fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
+| mirroring | colour pictures are mirrored left and right at random; grey ones are not, since digits and letters would change |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 60 |
 """
@@ -37,13 +38,14 @@ class Plan(NamedTuple):
 
 def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
     """Complete the settings of a run from a glance at the pictures."""
-    chosen: config.Tree = {"prepare": {}, "net": {}, "train": {}}
+    chosen: config.Tree = {"prepare": {}, "augment": {}, "net": {}, "train": {}}
     reasons = [_colour(run, seen, chosen)]
     short = min(seen.height_px, seen.width_px)
     reasons.append(_net_and_size(run, short, chosen))
     reasons.append(_fit(run, seen, chosen))
     reasons.append(_batch(run, train_images, chosen))
     channels = run.prepare.channels or chosen["prepare"]["channels"]
+    reasons.append(_flip(run, channels, chosen))
     reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
     whole = config.build(config.merge(chosen, config.given_by_user(run)))
     return Plan(whole, tuple(reason for reason in reasons if reason))
@@ -87,6 +89,15 @@ def _fit(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
     hidden = 1 - 1 / seen.aspect
     chosen["prepare"]["fit"] = "crop" if hidden <= 0.3 else "pad"
     return f"fit {chosen['prepare']['fit']}: a centre crop would hide {hidden:.0%} of the median picture"
+
+
+def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:
+    if run.augment.flip is not None:
+        return ""
+    chosen["augment"]["flip"] = channels == 3
+    if channels == 3:
+        return "mirrored at random: the pictures have colour (augment.flip=false where left and right matter)"
+    return "not mirrored: grey pictures may be digits or letters, which that would change"
 
 
 def _batch(run: config.Run, train_images: int, chosen: config.Tree) -> str:

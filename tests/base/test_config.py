@@ -107,7 +107,7 @@ def test_settings_are_frozen():
 
 def test_every_setting_is_described_in_one_clause():
     sections = {name for name, value in Run() if isinstance(value, config.Section)}
-    assert sections == {"data", "prepare", "net", "train", "engine"}
+    assert sections == {"data", "prepare", "augment", "net", "train", "engine"}
     alone = {name: field for name, field in Run.model_fields.items() if name not in sections}
     fields = [alone, *(type(getattr(Run(), name)).model_fields for name in sections)]
     for name, field in (pair for group in fields for pair in group.items()):

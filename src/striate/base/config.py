@@ -1,180 +1,30 @@
 """The settings of a run: frozen models that are TOML on disk, `--set` on the command line and keywords in Python.
 
-Each field is described once, here. A setting that does not exist, or that the others make meaningless, is refused with what
-to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats the run.
+Each field is described once, in `base/sections.py`. A setting that does not exist, or that the others make meaningless, is
+refused with what to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats the run.
 """
 
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
 from striate.base.errors import SettingError, nearest
+from striate.base.sections import INIT as INIT
+from striate.base.sections import Augment as Augment
+from striate.base.sections import Data as Data
+from striate.base.sections import Engine as Engine
+from striate.base.sections import NetSettings as NetSettings
+from striate.base.sections import Prepare as Prepare
+from striate.base.sections import Run as Run
+from striate.base.sections import Section as Section
+from striate.base.sections import Train as Train
 
 Tree = dict[str, Any]
-INIT = Literal[
-    "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening"
-]
-
-
-class Section(BaseModel):
-    """A frozen group of settings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def _refuse(self, fields: tuple[str, ...], because: str) -> None:
-        """Refuse the first of `fields` that was given and has a value, since it would do nothing."""
-        for name in fields:
-            if name in self.model_fields_set and getattr(self, name) is not None:
-                raise ValueError(f"{name} does not apply {because}; remove it")
-
-
-class Data(Section):
-    """Where the labelled images are and how they are divided."""
-
-    path: str = Field("", description="a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
-    data_dir: str | None = Field(None, description="where named data sets lie; else $STRIATE_DATA, else the cache")
-    image_column: str = Field("path", description="of a table: the column with the paths of the images")
-    label_column: str = Field("label", description="of a table: the column with the classes")
-    group_column: str | None = Field(None, description="of a table: images of one group (patient, video) stay together")
-    split_column: str | None = Field(None, description="of a table: train, val or test for each image")
-    val_share: float = Field(0.1, gt=0, lt=0.5, description="share of the training images held out to choose by")
-    test_share: float | None = Field(None, gt=0, lt=0.8, description="share to test on, where no test part is given; 0.2")
-    split_seed: int = Field(0, ge=0, description="another seed divides otherwise; runs compare only within one split")
-    folds: int | None = Field(None, ge=2, le=20, description="test on every image once, by this many trainings")
-    fold: int | None = Field(None, ge=0, description="the part that is the test set of this one training, from 0")
-    background: tuple[int, int, int] = Field((255, 255, 255), description="colour behind transparent pixels, 0..255")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.fold is not None and (self.folds is None or self.fold >= self.folds):
-            raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")
-        if not all(0 <= level <= 255 for level in self.background):
-            raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
-        if self.folds is not None:
-            self._refuse(("test_share",), f"with folds={self.folds}: each fold tests on 1/{self.folds} of the images")
-        return self
-
-
-class Prepare(Section):
-    """From files to numbers."""
-
-    size_px: int | None = Field(None, ge=1, le=4096, description="side of the square that the net sees; else by rule")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey or 3 colour; else by rule")
-    fit: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
-    centre: Literal["pixel", "image", "none"] = Field("pixel", description="subtract the mean pixel, mean image, nothing")
-    scale: Literal["std", "none"] = Field("std", description="divide by the standard deviation of each channel, or not")
-    epsilon: float | None = Field(None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.scale == "none":
-            self._refuse(("epsilon",), "with scale='none'")
-        return self
-
-
-class NetSettings(Section):
-    """The network."""
-
-    name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; by rule")
-    dropout: float | None = Field(None, ge=0, lt=1, description="probability that a unit is dropped; else the net's own")
-    activation: str | None = Field(None, description="relu, tanh, elu and more of striate.nets.blocks; else the net's own")
-    pooling: Literal["max", "average"] | None = Field(None, description="of the pools; else the net's own")
-    shortcut: Literal["A", "B", "C"] | None = Field(None, description="of residual blocks; else the net's own")
-    v1: bool | None = Field(None, description="of bottlenecks: stride in the first 1x1, as in the paper; else in the 3x3")
-    output: Literal["rbf", "linear"] | None = Field(None, description="of lenet5; else rbf for 10 classes")
-    aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
-    init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
-    init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
-    sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.init in ("paper", "torch", "zero-gamma", "whitening"):
-            self._refuse(("init_bias",), f"with init='{self.init}', which has biases of its own")
-        if self.init != "sparse":
-            self._refuse(("sparse_inputs",), f"with init='{self.init}'")
-        return self
-
-    def start(self) -> Tree:
-        """How the weights begin: what `nets.building.build` takes by keyword, without what it takes by default."""
-        given = {"init": self.init, "init_bias": self.init_bias, "sparse_inputs": self.sparse_inputs}
-        return {name: value for name, value in given.items() if value is not None}
-
-    def own(self) -> Tree:
-        """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
-        names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-
-
-class Train(Section):
-    """The optimisation."""
-
-    epochs: int | None = Field(None, ge=1, description="passes over the training images; else by rule")
-    steps: int | None = Field(None, ge=1, description="optimiser steps, instead of epochs")
-    minutes: float | None = Field(None, gt=0, description="time to train for, instead of epochs: 20 steps are timed")
-    batch_size: int = Field(64, ge=1, description="most images a step; an epoch is cut into equal batches")
-    accumulate: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
-    optimiser: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
-    peak_lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
-    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
-    nesterov: bool | None = Field(None, description="of sgd with momentum: look ahead; else no")
-    betas: tuple[float, float] | None = Field(None, description="of adam and adamw; else (0.9, 0.999)")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled for adamw, added to the gradient for sgd and adam")
-    schedule: Literal["constant", "step", "cosine", "one-cycle"] = Field("one-cycle", description="of the learning rate")
-    warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps that rise; one-cycle 0.3, else 0")
-    step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
-    step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
-    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
-    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
-    checkpoint_minutes: float = Field(10.0, gt=0, description="most minutes between two checkpoints; one ends each epoch")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        lengths = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
-        if len(lengths) > 1:
-            raise ValueError(f"expected one of epochs, steps and minutes; got {' and '.join(lengths)}; remove one")
-        if self.optimiser != "sgd":
-            self._refuse(("momentum", "nesterov"), f"with optimiser='{self.optimiser}'")
-        else:
-            self._refuse(("betas",), "with optimiser='sgd'")
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs momentum above 0; set momentum=0.9")
-        if self.schedule != "step":
-            self._refuse(("step_every", "step_factor"), f"with schedule='{self.schedule}'")
-        if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be two numbers from 0 to below 1; got {list(self.betas)}")
-        if self.accumulate > self.batch_size:
-            raise ValueError(f"accumulate={self.accumulate} parts need batch_size of at least as many; got {self.batch_size}")
-        return self
-
-
-class Engine(Section):
-    """The machine; `auto` is explained in the output of every run."""
-
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the products; weights are always fp32")
-    channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of images and filters")
-    threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one a core")
-
-
-class Run(Section):
-    """Everything that a run depends on, besides the images."""
-
-    seed: int = Field(0, ge=0, lt=2**63, description="of initialisation, order and dropout")
-    recipe: str | None = Field(None, description="the recipe that the settings started from")
-    data: Data = Data()
-    prepare: Prepare = Prepare()
-    net: NetSettings = NetSettings()
-    train: Train = Train()
-    engine: Engine = Engine()
 
 
 def build(tree: Mapping[str, Any]) -> Run:

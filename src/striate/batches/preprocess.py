@@ -55,7 +55,11 @@ class Preprocess:
                 "Decode the image with the model's own size and channels."
             )
         images_NCHW = pixels_NHWC.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
-        return images_NCHW.div_(255.0).sub_(self.mean).div_(self.std)
+        return self.levels(images_NCHW.div_(255.0))
+
+    def levels(self, images_NCHW: Tensor) -> Tensor:
+        """Images with levels in [0, 1] as a network sees them; changed in place."""
+        return images_NCHW.sub_(self.mean).div_(self.std)
 
     def pixels(self, images_NCHW: Tensor) -> Tensor:
         """The inverse, for display: uint8 pixels N x H x W x C, equal to those that `images` was given."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.draws import permute
+from striate.batches.augment import Augmentation
 from striate.batches.preprocess import Preprocess
 
 _CPU = torch.device("cpu")
@@ -49,6 +50,7 @@ class Stream:
         ids_N: an id for each row.
         rows_M: the rows that this stream gives.
         preprocess: applied to each batch, on the device.
+        augmentation: random changes before that; None for none.
         batch_size: most images in a batch, over all processes.
         shuffle_seed: of the order of each epoch; None keeps the order of `rows_M`.
         device: where batches go.
@@ -69,6 +71,7 @@ class Stream:
     channels_last: bool = False
     rank: int = 0
     world: int = 1
+    augmentation: Augmentation | None = None
 
     def __len__(self) -> int:
         return len(self.rows_M)
@@ -88,7 +91,7 @@ class Stream:
             if end > begins + len(block):
                 block, begins = self._order(epoch, first, max(end, first + _BLOCK)), first
             positions = block[first - begins + self.rank : end - begins : self.world]
-            yield self._batch(self.rows_M[positions], preprocess, end - first)
+            yield self._batch(self.rows_M[positions], preprocess, end - first, epoch)
 
     def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
         """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places."""
@@ -97,10 +100,13 @@ class Stream:
             return places
         return permute(places, len(self.rows_M), self.shuffle_seed, epoch, "order")
 
-    def _batch(self, rows_N: NDArray[np.int64], preprocess: Preprocess, whole: int) -> Batch:
-        pixels_NHWC = torch.from_numpy(self.pixels_NHWC[rows_N]).to(self.device)
-        images_NCHW = preprocess.images(pixels_NHWC)
+    def _batch(self, rows_N: NDArray[np.int64], preprocess: Preprocess, whole: int, epoch: int) -> Batch:
+        pixels_NHWC, ids_N = self.pixels_NHWC[rows_N], self.ids_N[rows_N]
+        if self.augmentation is None:
+            images_NCHW = preprocess.images(torch.from_numpy(pixels_NHWC).to(self.device))
+        else:
+            images_NCHW = preprocess.levels(self.augmentation.images(pixels_NHWC, ids_N, epoch, self.device))
         if self.channels_last:
             images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
         labels_N = torch.from_numpy(self.labels_N[rows_N]).to(self.device)
-        return Batch(images_NCHW, labels_N, self.ids_N[rows_N], whole)
+        return Batch(images_NCHW, labels_N, ids_N, whole)

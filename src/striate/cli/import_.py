@@ -67,4 +67,7 @@ def _lines(path: str | None) -> tuple[str, ...] | None:
         return None
     if not Path(path).is_file():
         raise SettingError(f"expected a text file with one class name on each line at {path}; there is none.")
-    return tuple(line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip())
+    try:
+        return tuple(line.strip() for line in Path(path).read_text("utf-8-sig").splitlines() if line.strip())
+    except UnicodeDecodeError as error:
+        raise SettingError(f"expected class names in UTF-8 in {path}; its byte {error.start} is none. Save it so.") from None

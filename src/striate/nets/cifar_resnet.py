@@ -8,6 +8,7 @@ layers with weights. Parameters at 3 x 32 x 32 and 10 classes with option A: 269
 Departures: none in structure. The stages are called conv2 to conv4, as in the paper's table for ImageNet.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from torch import Tensor, nn
@@ -62,6 +63,17 @@ class CifarResNet(Net):
     def paper_start(self) -> None:
         """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
         he_fan_out(self)
+
+    def foreign_names(self) -> Mapping[str, str]:
+        """Names of the widely used CIFAR repositories, which differ in the head and the shortcut, by our own."""
+        table = {"conv1": "conv1", "bn1": "bn1", "fc": "linear|fc"}
+        for name in self.blocks:
+            stage, number = name.removeprefix("conv").split("_")
+            foreign = f"layer{int(stage) - 1}.{int(number) - 1}"
+            table |= {f"{name}.{part}": f"{foreign}.{part}" for part in ("conv1", "bn1", "conv2", "bn2")}
+            for at, part in enumerate(("conv", "bn")):
+                table[f"{name}.shortcut.{part}"] = f"{foreign}.downsample.{at}|{foreign}.shortcut.{at}"
+        return table
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -33,7 +33,7 @@ TABLE = {
 }  # fmt: skip
 _FOREIGN_BRANCHES = {
     "1x1": "branch1", "3x3_reduce": "branch2.0", "3x3": "branch2.1", "5x5_reduce": "branch3.0", "5x5": "branch3.1",
-    "pool_proj": "branch4.1",
+    "_pool_proj": "branch4.1",
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ class Inception(nn.Module):
         _add(self, "5x5_reduce", conv(into, reduce5, kernel_size=1), bn, act)
         _add(self, "5x5", conv(reduce5, five, kernel_size=large, padding=large // 2), bn, act)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
-        _add(self, "pool_proj", conv(into, proj, kernel_size=1), bn, act)
+        _add(self, "_pool_proj", conv(into, proj, kernel_size=1), bn, act)
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
         """Maps of the same size."""
@@ -84,7 +84,7 @@ class Inception(nn.Module):
             _run(self, "1x1", maps_NCHW),
             _run(self, "3x3", _run(self, "3x3_reduce", maps_NCHW)),
             _run(self, "5x5", _run(self, "5x5_reduce", maps_NCHW)),
-            _run(self, "pool_proj", self.pool(maps_NCHW)),
+            _run(self, "_pool_proj", self.pool(maps_NCHW)),
         )
         return torch.cat(branches, 1)
 

@@ -68,12 +68,17 @@ class _Follow(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
         sources = [part for arg in args for part in (arg if isinstance(arg, list | tuple) else (arg,))]
         traces: list[_Trace] = [part.lineage for part in sources if isinstance(part, Tensor) and hasattr(part, "lineage")]
-        if traces and isinstance(out, Tensor) and not hasattr(out, "lineage"):
-            field = Field(max(trace.field.size for trace in traces), max(trace.field.jump for trace in traces))
-            _mark(out, _Trace(field, tuple(dict.fromkeys(name for trace in traces for name in trace.layers))))
+        out = func(*args, **(kwargs or {}))
+        if not traces:
+            return out
+        field = Field(max(trace.field.size for trace in traces), max(trace.field.jump for trace in traces))
+        whole = _Trace(field, tuple(dict.fromkeys(name for trace in traces for name in trace.layers)))
+        for one in out if isinstance(out, tuple | list) else (out,):
+            # What is changed in place is its own source, and has a lineage already
+            if isinstance(one, Tensor) and (not hasattr(one, "lineage") or any(one is source for source in sources)):
+                _mark(one, whole)
         return out
 
 

@@ -32,6 +32,8 @@ class Published(NamedTuple):
         top1: accuracy in % on ImageNet's validation images, as its publisher gives it.
         top5: the same for five guesses.
         share: of the short side that is kept of a picture: 224 of the pixels it is first brought to.
+        mean: of each channel, in [0, 1].
+        std: of each channel, in [0, 1].
 
     """
 
@@ -39,6 +41,8 @@ class Published(NamedTuple):
     top1: float
     top5: float
     share: float = 224 / 256
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
 
     @property
     def sha256_start(self) -> str:
@@ -57,7 +61,8 @@ WEIGHTS: Mapping[str, Mapping[str, Published]] = {
         "vgg13_bn": Published("vgg13_bn-abd245e5.pth", 71.586, 90.374),
         "vgg16_bn": Published("vgg16_bn-6c64b313.pth", 73.360, 91.516),
         "vgg19_bn": Published("vgg19_bn-c79401a0.pth", 74.218, 91.842),
-        "googlenet_bn": Published("googlenet-1378be20.pth", 69.778, 89.530),
+        # torchvision turns ImageNet's mean and deviation back into these before the first layer (`transform_input`)
+        "googlenet_bn": Published("googlenet-1378be20.pth", 69.778, 89.530, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
         "resnet18": Published("resnet18-f37072fd.pth", 69.758, 89.078),
         "resnet34": Published("resnet34-b627a593.pth", 73.314, 91.420),
         "resnet50": Published("resnet50-0676ba61.pth", 76.130, 92.862),
@@ -92,7 +97,7 @@ def published(net: str, weights: str) -> Published:
         )
     if net not in WEIGHTS[weights]:
         near = {"alexnet": "alexnet_owt", "googlenet": "googlenet_bn"}.get(net)
-        hint = f"{near}@{weights} is the variant that has." if near else nearest(net, WEIGHTS[weights])
+        hint = f"{near}@{weights} is the variant that has." if near in WEIGHTS[weights] else nearest(net, WEIGHTS[weights])
         raise SettingError(f"Nobody has published {weights} weights of {net} that striate knows; {hint}")
     return WEIGHTS[weights][net]
 

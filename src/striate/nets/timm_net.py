@@ -1,17 +1,19 @@
 """Any convolutional network of timm under the same contract: `timm:NAME`. Needs the extra `[zoo]`.
 
-Taps are the layers of timm's `feature_info` and the head. Activations that work in place are switched not to; the sums that
-timm makes in place lie within a tap, not behind one.
+Taps are the layers of timm's `feature_info` that put out one tensor, and the head. Activations that work in place are switched
+not to; the sums that timm makes in place lie within a tap, not behind one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from striate.base.errors import MissingExtraError, SettingError, ShapeError, UnsupportedError, nearest
+from striate.base.errors import MissingExtraError, SettingError, ShapeError, UnsupportedError
 from striate.nets.net import Net
+from striate.nets.tapping import taps
 
 
 class TimmNet(Net):
@@ -39,14 +41,12 @@ class TimmNet(Net):
         for layer in self.body.modules():
             if getattr(layer, "inplace", False):
                 layer.inplace = False  # type: ignore[assignment]
-        layers = dict(self.body.named_modules())
-        features = [str(info["module"]) for info in getattr(self.body, "feature_info", ()) if info["module"] in layers]
-        classifier = _config(self.body)["classifier"]
+        features = _features(name, input_chw, [str(info["module"]) for info in getattr(self.body, "feature_info", ())])
+        classifier = _config(self.body).get("classifier")
         if not features or not isinstance(classifier, str):
             raise UnsupportedError(f"{name} does not say where its features and its classifier are; take another of timm's.")
         self.head_name = f"body.{classifier}"
         self.taps = (*(f"body.{feature}" for feature in features), self.head_name)
-        _check_size(name, input_chw)
 
     @property
     def num_classes(self) -> int:
@@ -96,18 +96,25 @@ def _create(name: str, **settings: Any) -> nn.Module:
         raise MissingExtraError(name, "timm", "zoo") from error
     plain = name.removeprefix("timm:")
     if not timm.is_model(plain):
-        raise SettingError(f"timm has no network {plain!r}; {nearest(plain, timm.list_models())}")
+        near = get_close_matches(plain, timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "its names are those of timm.list_models()."
+        raise SettingError(f"timm has no network {plain!r}; {hint}")
     body: nn.Module = timm.create_model(plain, pretrained=False, **settings)
     return body
 
 
-def _check_size(name: str, input_chw: tuple[int, int, int]) -> None:
+def _features(name: str, input_chw: tuple[int, int, int], layers: Sequence[str]) -> list[str]:
+    """Those of the layers that put out one tensor for an image of this size, in forward order."""
     with torch.device("meta"), torch.no_grad():
+        body = _create(name, in_chans=input_chw[0]).eval()
+        known = dict(body.named_modules())
         try:
-            _create(name, in_chans=input_chw[0]).eval()(torch.empty(1, *input_chw))
+            with taps(body, *(layer for layer in layers if layer and layer in known)) as seen:
+                body(torch.empty(1, *input_chw))
         except (AssertionError, RuntimeError) as error:
             c, h, w = input_chw
             raise ShapeError(
                 f"{name} cannot take images of C={c}, H={h}, W={w} ({str(error).splitlines()[0]}). "
                 f"It was made for {published(name)[1]} px; set prepare.size_px to that."
             ) from error
+    return [layer for layer, out in seen.items() if isinstance(out, Tensor)]

@@ -39,11 +39,12 @@ def fit(name: str, foreign: Mapping[str, Tensor], size_px: int | None = None, **
         WeightsError: what has no place, what is missing and what has another shape, by name.
 
     """
-    c, side, k = building.published(name)
-    outline = building.outline(name, (c, size_px or side, size_px or side), k, **settings)
+    c, published_px, k = building.published(name)
+    side = published_px if size_px is None else size_px
+    outline = building.outline(name, (c, side, side), k, **settings)
     table = _table(outline, foreign)
     channels, classes = _channels(outline, table, foreign), _classes(outline, table, foreign)
-    outline = building.outline(name, (channels, size_px or side, size_px or side), classes, **settings)
+    outline = building.outline(name, (channels, side, side), classes, **settings)
     weights, left_out = rename(foreign, outline, name)
     return Fitted(building.build_around(weights, name, outline.input_chw, classes, **settings), left_out)
 
@@ -61,16 +62,18 @@ def rename(foreign: Mapping[str, Tensor], net: Net, name: str) -> tuple[dict[str
     own = net.state_dict()
     table = _table(net, foreign)
     weights: dict[str, Tensor] = {}
-    unknown, misshapen, left_out = [], [], []
+    unknown, misshapen, whole, left_out = [], [], [], []
     for key, tensor in foreign.items():
         layer, _, kind = key.rpartition(".")
         target = f"{table[layer]}.{kind}" if layer in table else ""
-        if target in own:
+        if target in own and target not in weights:
             wanted = own[target].shape
             if len(wanted) == 2 and tensor.dim() == 4 and tensor.shape[0] == wanted[0]:
                 tensor = tensor.flatten(1)
             if tensor.shape != wanted:
                 misshapen.append(f"{key} {tuple(tensor.shape)}, expected {tuple(wanted)}")
+            if own[target].is_floating_point() and not tensor.is_floating_point():
+                whole.append(f"{key} {str(tensor.dtype).removeprefix('torch.')}")
             weights[target] = tensor.to(own[target].dtype)
         elif target and _only_in_training(target):
             left_out.append(key)
@@ -79,9 +82,10 @@ def rename(foreign: Mapping[str, Tensor], net: Net, name: str) -> tuple[dict[str
     missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
     for key in own.keys() - weights.keys():  # files from before torch 0.4.1 do not count batches; nothing depends on it
         weights[key] = torch.zeros(own[key].shape, dtype=own[key].dtype)
+    found = {"have no place": unknown, "are missing": missing, "have another shape": misshapen, "are whole numbers": whole}
     faults = [
         f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
-        for names, what in ((unknown, "have no place"), (missing, "are missing"), (misshapen, "have another shape"))
+        for what, names in found.items()
         if names
     ]
     if faults:
@@ -90,11 +94,13 @@ def rename(foreign: Mapping[str, Tensor], net: Net, name: str) -> tuple[dict[str
 
 
 def _table(net: Net, foreign: Mapping[str, Tensor]) -> dict[str, str]:
-    """Our layer names by those of the weights."""
+    """Our layer names by those of the weights, which have our own or another library's: those of which more are found."""
     layers = {key.rpartition(".")[0] for key in net.state_dict()}
-    if {key.rpartition(".")[0] for key in foreign} == layers:
-        return {layer: layer for layer in layers}
-    return {theirs: own for own, names in net.foreign_names().items() for theirs in names.split("|")}
+    found = {key.rpartition(".")[0] for key in foreign}
+    table = {theirs: own for own, names in net.foreign_names().items() for theirs in names.split("|")}
+    if len(found & table.keys()) > len(found & layers):
+        return table
+    return {layer: layer for layer in layers | set(table.values())}
 
 
 def _only_in_training(target: str) -> bool:
@@ -111,7 +117,7 @@ def _weight_of(layer: str, table: Mapping[str, str], foreign: Mapping[str, Tenso
 
 def _classes(net: Net, table: Mapping[str, str], foreign: Mapping[str, Tensor]) -> int:
     weight = _weight_of(net.head_name, table, foreign)
-    return net.num_classes if weight is None else weight.shape[0]
+    return net.num_classes if weight is None or weight.dim() == 0 else weight.shape[0]
 
 
 def _channels(net: Net, table: Mapping[str, str], foreign: Mapping[str, Tensor]) -> int:

@@ -16,7 +16,7 @@ ROOM = 0.5  # above the boxes, for the sides and for how often a block is repeat
 NAME, NOTE = 7.5, 6.5  # points
 LINE = 0.135  # inches from one line of text to the next
 MANY = 13  # boxes, from where on a shape takes two lines
-LONGEST = 15  # letters of a name in one line
+LONGEST = 18  # letters of a name in one line
 
 
 class Box(NamedTuple):

@@ -1,0 +1,111 @@
+"""Random changes to training images, batched: matrices are composed for each image and pixels are touched once.
+
+What is drawn for an image is a hash of (seed, epoch, id): it does not depend on the batch, on the number of processes or on
+where a run was resumed. Labels never change here.
+
+Legend: N images, M images of the training part, C channels, H x W pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.base.draws import uniform
+from striate.base.errors import SettingError
+from striate.base.sections import Augment
+from striate.batches import colour, geometry
+
+_CHUNK = 2048
+_AREA, _RATIO = (0.02, 0.33), (0.3, 3.3)  # of an erased rectangle (Zhong et al. 2020, section 4)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The changes that a training makes, with what they need to know of the training pixels.
+
+    Attributes:
+        settings: section [augment].
+        seed: of the run.
+        mean_C: mean level of each channel, in [0, 1], which erased rectangles get.
+        lighting_33: of colour pictures: principal components of the pixels times their variances, for `lighting`.
+
+    """
+
+    settings: Augment
+    seed: int
+    mean_C: tuple[float, ...]
+    lighting_33: NDArray[np.float64] | None = None
+
+    def images(self, pixels_NHWC: NDArray[np.uint8], ids_N: NDArray[np.uint64], epoch: int, device: torch.device) -> Tensor:
+        """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
+        settings, side_px = self.settings, pixels_NHWC.shape[1]
+        means_NC = pixels_NHWC.sum(axis=(1, 2), dtype=np.int64) / (255.0 * side_px * pixels_NHWC.shape[2])
+        images_NCHW = torch.from_numpy(pixels_NHWC).to(device).permute(0, 3, 1, 2).to(torch.float32) / 255.0
+        places = geometry.homographies(settings, ids_N, side_px, self.seed, epoch)
+        if places is not None:
+            images_NCHW = geometry.sample(images_NCHW, places, side_px, settings.border)
+        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, self.seed, epoch)
+        if levels is not None:
+            images_NCHW = colour.apply(images_NCHW, levels)
+        return self._erase(images_NCHW, ids_N, epoch)
+
+    def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:
+        if not self.settings.erase:
+            return images_NCHW
+
+        def draw(purpose: str) -> NDArray[np.float64]:
+            return uniform(ids_N, self.seed, epoch, "augment", f"erase {purpose}")
+
+        side_px = images_NCHW.shape[-1]
+        areas = (_AREA[0] + draw("area") * (_AREA[1] - _AREA[0])) * side_px**2
+        low, high = np.log(_RATIO[0]), np.log(_RATIO[1])
+        ratios = np.exp(low + draw("ratio") * (high - low))
+        wide = np.clip(np.rint(np.sqrt(areas * ratios)), 1, side_px).astype(np.int64)
+        tall = np.clip(np.rint(np.sqrt(areas / ratios)), 1, side_px).astype(np.int64)
+        left, top = np.floor(draw("x") * (side_px - wide + 1)), np.floor(draw("y") * (side_px - tall + 1))
+        fill_C11 = images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1)
+        for i in np.flatnonzero(draw("whether") < self.settings.erase):
+            x, y = int(left[i]), int(top[i])
+            images_NCHW[i, :, y : y + int(tall[i]), x : x + int(wide[i])] = fill_C11
+        return images_NCHW
+
+
+def is_on(settings: Augment) -> bool:
+    """Whether anything is changed at all."""
+    return any(bool(getattr(settings, name)) for name in Augment.model_fields if name != "border")
+
+
+def fit(settings: Augment, pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], seed: int) -> Augmentation | None:
+    """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none.
+
+    Raises:
+        SettingError: a change of colour for grey pictures.
+
+    """
+    if not is_on(settings):
+        return None
+    channels = pixels_NHWC.shape[3]
+    if channels == 1:
+        for name in colour.COLOUR_ONLY:
+            if getattr(settings, name):
+                raise SettingError(f"augment.{name} does not apply to grey pictures; remove it.")
+    total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0
+    if settings.erase or settings.lighting:
+        for start in range(0, len(rows_M), _CHUNK):
+            levels = pixels_NHWC[rows_M[start : start + _CHUNK]].reshape(-1, channels) / 255.0
+            total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
+    mean_C = total / max(count, 1)
+    lighting = None
+    if settings.lighting:
+        lighting = principal_colours(products / count - np.outer(mean_C, mean_C))
+    return Augmentation(settings, seed, tuple(float(level) for level in mean_C), lighting)
+
+
+def principal_colours(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[p1 l1, p2 l2, p3 l3]: components of pixel colours times their variances (Krizhevsky et al. 2012, section 4.1)."""
+    variances_3, components_33 = np.linalg.eigh(covariance_33)
+    found: NDArray[np.float64] = components_33 * variances_3
+    return found

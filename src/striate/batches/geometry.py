@@ -1,0 +1,180 @@
+"""Geometric changes as matrices: 3 x 3 homographies, multiplied for each image, so that pixels are interpolated once.
+
+A matrix maps a place in the new image to the place in the old one that it shows. Places are in units of half a side, with the
+middle at (0, 0), x to the right and y down; so sides do not appear in it. Of changes applied one after another the matrices are
+multiplied in that order, the first on the left.
+
+Legend: N images, C channels, H x W pixels.
+"""
+
+from math import pi
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from striate.base.draws import uniform
+from striate.base.sections import Augment
+
+Matrices = NDArray[np.float64]
+Numbers = NDArray[np.float64]
+
+_PADDING = {"mirror": "reflection", "edge": "border", "black": "zeros"}
+_SHRINKS = 1.5  # source pixels for one new pixel, from where on an area mean is sampled
+_RATIO = (3 / 4, 4 / 3)
+
+
+def homographies(settings: Augment, ids_N: NDArray[np.uint64], side_px: int, seed: int, epoch: int) -> Matrices | None:
+    """N x 3 x 3 matrices, new place to old place, drawn by (seed, epoch, id); None where nothing geometric is asked for.
+
+    The order: crop, flips, perspective, scale, shear, rotation, shift.
+    """
+
+    def draw(purpose: str) -> Numbers:
+        return uniform(ids_N, seed, epoch, "augment", purpose)
+
+    def around(purpose: str, most: float) -> Numbers:
+        return (2 * draw(purpose) - 1) * most
+
+    made: list[Matrices] = []
+    if settings.crop is not None:
+        made.append(crop(settings.crop, *(draw(f"crop {what}") for what in ("area", "ratio", "x", "y"))))
+    if settings.flip:
+        made.append(scaling(np.where(draw("flip") < 0.5, -1.0, 1.0), np.ones(len(ids_N))))
+    if settings.flip_vertical:
+        made.append(scaling(np.ones(len(ids_N)), np.where(draw("flip vertical") < 0.5, -1.0, 1.0)))
+    if settings.perspective:
+        corners = np.stack([draw(f"corner {number}") for number in range(8)], axis=1)
+        made.append(perspective(settings.perspective * corners.reshape(-1, 4, 2)))
+    if settings.scale:
+        factors = (1 + settings.scale) ** around("scale", 1.0)
+        made.append(scaling(1 / factors, 1 / factors))
+    if settings.shear:
+        made.append(shear(around("shear", settings.shear)))
+    if settings.rotate:
+        made.append(rotation(around("rotate", settings.rotate)))
+    if settings.shift:
+        most_px = settings.shift * side_px
+        dx, dy = (np.rint(around(f"shift {axis}", most_px)) * (2 / side_px) for axis in "xy")
+        made.append(translation(dx, dy))
+    if not made:
+        return None
+    whole = made[0]
+    for matrix in made[1:]:
+        whole = whole @ matrix
+    return whole
+
+
+def _identity(n: int) -> Matrices:
+    return np.tile(np.eye(3), (n, 1, 1))
+
+
+def scaling(x: Numbers, y: Numbers) -> Matrices:
+    """Shows `x` times as much of the old image from left to right, `y` times from top to bottom; -1 mirrors."""
+    made = _identity(len(x))
+    made[:, 0, 0], made[:, 1, 1] = x, y
+    return made
+
+
+def translation(x: Numbers, y: Numbers) -> Matrices:
+    """Moves the image by `x` to the right and `y` down, in half sides."""
+    made = _identity(len(x))
+    made[:, 0, 2], made[:, 1, 2] = -x, -y
+    return made
+
+
+def rotation(degrees: Numbers) -> Matrices:
+    """Turns the image clockwise."""
+    made, turn = _identity(len(degrees)), degrees * pi / 180
+    made[:, 0, 0], made[:, 0, 1] = np.cos(turn), np.sin(turn)
+    made[:, 1, 0], made[:, 1, 1] = -np.sin(turn), np.cos(turn)
+    return made
+
+
+def shear(degrees: Numbers) -> Matrices:
+    """Slants vertical lines by so many degrees, to the right at the bottom."""
+    made = _identity(len(degrees))
+    made[:, 0, 1] = -np.tan(degrees * pi / 180)
+    return made
+
+
+def crop(least_area: float, area: Numbers, ratio: Numbers, x: Numbers, y: Numbers) -> Matrices:
+    """Parts of `least_area` to 1 of the image with a width to height of 3/4 to 4/3, brought to the whole size.
+
+    The four draws are from [0, 1). A part that would be wider or higher than the image is as wide or as high.
+    """
+    areas = least_area + area * (1 - least_area)
+    low, high = np.log(_RATIO[0]), np.log(_RATIO[1])
+    ratios = np.exp(low + ratio * (high - low))
+    wide, tall = np.minimum(np.sqrt(areas * ratios), 1.0), np.minimum(np.sqrt(areas / ratios), 1.0)
+    made = scaling(wide, tall)
+    made[:, 0, 2], made[:, 1, 2] = (2 * x - 1) * (1 - wide), (2 * y - 1) * (1 - tall)
+    return made
+
+
+def perspective(inward_N42: Numbers) -> Matrices:
+    """Pulls the image's corners inward by so much of half a side, x and y: top left, top right, bottom right, bottom left.
+
+    What is shown is found from four pairs of points: eight linear equations for each image.
+    """
+    signs = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    new_N42 = signs * (1 - inward_N42)
+    n = len(inward_N42)
+    left, right = np.zeros((n, 8, 8)), np.zeros((n, 8))
+    for corner in range(4):
+        (u, v), (x, y) = new_N42[:, corner].T, signs[corner]
+        for row, target in ((2 * corner, x), (2 * corner + 1, y)):
+            at = 0 if row % 2 == 0 else 3
+            left[:, row, at], left[:, row, at + 1], left[:, row, at + 2] = u, v, 1.0
+            left[:, row, 6], left[:, row, 7] = -target * u, -target * v
+            right[:, row] = target
+    solved = np.linalg.solve(left, right[..., None])[..., 0]
+    return np.concatenate([solved, np.ones((n, 1))], axis=1).reshape(n, 3, 3)
+
+
+def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: str = "mirror") -> Tensor:
+    """N x C x size_px x size_px float32: each new pixel is interpolated between four old ones (bilinear).
+
+    Where an image is shrunk by more than 1.5, its means over 2 x 2, 4 x 4, ... pixels are sampled in its place, so that nothing
+    between the pixels is missed. Each image's result depends on that image alone, whatever the batch.
+    """
+    levels_N = _levels(images_NCHW.shape[-1], matrices_N33, size_px)
+    out_NCHW = images_NCHW.new_empty(*images_NCHW.shape[:2], size_px, size_px)
+    grid_NHW2 = _grid(matrices_N33, size_px, images_NCHW.device)
+    reduced = images_NCHW
+    for level in range(int(levels_N.max()) + 1):
+        if level:
+            reduced = functional.avg_pool2d(reduced, 2)
+        chosen = torch.from_numpy(np.flatnonzero(levels_N == level)).to(images_NCHW.device)
+        if len(chosen) == len(images_NCHW):
+            return _interpolate(reduced, grid_NHW2, border)
+        if len(chosen):
+            out_NCHW[chosen] = _interpolate(reduced[chosen], grid_NHW2[chosen], border)
+    return out_NCHW
+
+
+def _interpolate(images_NCHW: Tensor, grid_NHW2: Tensor, border: str) -> Tensor:
+    return functional.grid_sample(images_NCHW, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False)
+
+
+def _levels(side_px: int, matrices_N33: Matrices, size_px: int) -> NDArray[np.int64]:
+    """How often each image is halved before it is sampled: by the area that a new pixel covers in the middle of the image."""
+    areas_N = np.abs(np.linalg.det(matrices_N33)) / np.abs(matrices_N33[:, 2, 2]) ** 3
+    shrinks_N = np.sqrt(np.maximum(areas_N, 1e-12)) * side_px / size_px
+    halvings_N = np.where(shrinks_N > _SHRINKS, np.maximum(1, np.round(np.log2(shrinks_N))), 0)
+    most = int(np.log2(side_px))
+    return np.minimum(halvings_N, most).astype(np.int64)
+
+
+def _grid(matrices_N33: Matrices, size_px: int, device: torch.device) -> Tensor:
+    """Places to look at, N x H x W x 2; element by element, so that no batch rounds otherwise than another."""
+    m = torch.from_numpy(matrices_N33 / matrices_N33[:, 2:, 2:]).to(torch.float32).to(device)[..., None, None]
+    along = (torch.arange(size_px, dtype=torch.float32, device=device) * 2 + 1) / size_px - 1
+    x, y = along[None, None, :], along[None, :, None]
+    places = [m[:, row, 0] * x + m[:, row, 1] * y + m[:, row, 2] for row in (0, 1)]
+    if (matrices_N33[:, 2, :2] != 0).any():
+        depth = m[:, 2, 0] * x + m[:, 2, 1] * y + 1.0
+        places = [place / depth for place in places]
+    return torch.stack(places, dim=-1)

@@ -1,0 +1,95 @@
+"""A sheet to draw on, in inches from its upper left corner; and the colours of the kinds of layers."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import hypot
+from typing import Literal
+
+Point = tuple[float, float]
+
+INK = "#1a1a1a"
+GREY = "#6b6b6b"
+# Of Okabe & Ito's palette, whose colours stay apart for colour-blind readers
+COLOURS = {
+    "input": "#d9d9d9", "convolution": "#56b4e9", "pool": "#d55e00", "fully connected": "#009e73", "plain block": "#e69f00",
+    "residual block": "#cc79a7", "inception module": "#f0e442", "block with concat": "#f0e442", "norm": "#0072b2",
+    "activation": "#ffffff",
+}  # fmt: skip
+
+
+def mixed(colour: str, other: str, share: float) -> str:
+    """`colour` with a `share` of `other` in it, both as #rrggbb.
+
+    >>> mixed("#000000", "#ffffff", 0.5)
+    '#808080'
+    """
+    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
+    return "#" + bytes(round(a + (b - a) * share) for a, b in pairs).hex()
+
+
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Inches that a line of text takes at most, at `size` points; the longest of several lines counts."""
+    return max(len(line) for line in text.split("\n")) * size * (0.68 if bold else 0.61) / 72
+
+
+class Canvas:
+    """A white figure with a scale of inches, x to the right and y down; what is drawn later lies above.
+
+    Args:
+        width: in inches.
+        height: in inches.
+
+    """
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(figsize=(width, height))
+        self._axes = self.figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        self._axes.set_xlim(0, width)
+        self._axes.set_ylim(height, 0)
+        self._axes.set_axis_off()
+
+    def polygon(self, points: Sequence[Point], fill: str, edge: str = INK, line: float = 0.6) -> None:
+        """A filled shape with straight sides; `line` is the width of its edge in points."""
+        from matplotlib.patches import Polygon
+
+        self._axes.add_patch(
+            Polygon(points, closed=True, facecolor=fill, edgecolor=edge, linewidth=line, joinstyle="round", clip_on=False)
+        )
+
+    def rounded(self, left: float, top: float, width: float, height: float, fill: str, edge: str) -> None:
+        """A filled box with rounded corners."""
+        from matplotlib.patches import FancyBboxPatch
+
+        corner = min(0.06, height / 2, width / 2)
+        style = f"round,pad=0,rounding_size={corner}"
+        self._axes.add_patch(
+            FancyBboxPatch(
+                (left, top), width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.0, clip_on=False
+            )
+        )
+
+    def line(self, points: Sequence[Point], colour: str = GREY, width: float = 0.9, arrow: bool = False) -> None:
+        """A line through the points, `width` points wide, with an arrow's head at its end where asked."""
+        from matplotlib.patches import Polygon
+
+        self._axes.add_patch(
+            Polygon(points, closed=False, fill=False, edgecolor=colour, linewidth=width, joinstyle="round", clip_on=False)
+        )
+        if arrow:
+            (x0, y0), (x, y) = list(pairwise(points))[-1]
+            length = hypot(x - x0, y - y0)
+            dx, dy = 0.07 * (x - x0) / length, 0.07 * (y - y0) / length
+            head = ((x, y), (x - dx - dy / 2, y - dy + dx / 2), (x - dx + dy / 2, y - dy - dx / 2))
+            self.polygon(head, colour, colour, 0.3)
+
+    def text(
+        self, x: float, y: float, text: str, size: float, *, colour: str = INK, bold: bool = False,
+        across: Literal["left", "center", "right"] = "center", down: Literal["center", "baseline"] = "center",
+    ) -> None:  # fmt: skip
+        """Text of `size` points; `across` and `down` say which part of it lies at (x, y), in matplotlib's words."""
+        self._axes.text(
+            x, y, text, fontsize=size, color=colour, fontweight="bold" if bold else "normal", ha=across, va=down,
+            parse_math=False, clip_on=False,
+        )  # fmt: skip

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import torch
+
+from striate.base.config import Augment
+from striate.base.errors import SettingError
+from striate.batches import augment
+from striate.batches.preprocess import Preprocess
+from striate.batches.stream import Stream
+
+CPU = torch.device("cpu")
+RNG = np.random.default_rng(0)
+PIXELS_NHWC = RNG.integers(0, 256, (40, 13, 13, 3), np.uint8)
+IDS = RNG.integers(0, 2**63, 40).astype(np.uint64)
+ROWS = np.arange(40)
+EVERYTHING = Augment(
+    flip=True, flip_vertical=True, shift=0.1, rotate=15, shear=5, scale=0.8, perspective=0.2, crop=0.3, brightness=0.4,
+    contrast=0.4, saturation=0.4, hue=0.1, lighting=0.1, grey=0.2, erase=0.5,
+)  # fmt: skip
+
+
+def made(settings: Augment, seed: int = 0) -> augment.Augmentation:
+    found = augment.fit(settings, PIXELS_NHWC, ROWS, seed)
+    assert found is not None
+    return found
+
+
+def test_nothing_asked_for_is_no_augmentation():
+    assert augment.fit(Augment(), PIXELS_NHWC, ROWS, 0) is None
+    assert augment.fit(Augment(flip=False, border="edge"), PIXELS_NHWC, ROWS, 0) is None
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 16])
+def test_the_pixels_do_not_depend_on_the_batch(batch: int):
+    whole = made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
+    starts = range(0, 40, batch)
+    parts = [made(EVERYTHING).images(PIXELS_NHWC[at : at + batch], IDS[at : at + batch], 3, CPU) for at in starts]
+    assert torch.equal(torch.cat(parts), whole)
+    assert float(whole.min()) >= 0.0
+    assert float(whole.max()) <= 1.0
+
+
+def test_another_seed_and_another_epoch_change_every_picture_and_the_same_none():
+    first = made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
+    assert torch.equal(made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU), first)
+    for other in (made(EVERYTHING).images(PIXELS_NHWC, IDS, 4, CPU), made(EVERYTHING, 1).images(PIXELS_NHWC, IDS, 3, CPU)):
+        assert not (other == first).flatten(1).all(dim=1).any()
+
+
+@pytest.mark.parametrize("name", [name for name in Augment.model_fields if name != "border"])
+def test_every_setting_changes_pictures(name: str):
+    value = True if name.startswith("flip") else 0.9 if name in ("crop", "grey", "erase", "perspective") else 0.4
+    asked = Augment(**{name: 20.0 if name in ("rotate", "shear") else value})
+    images = made(asked).images(PIXELS_NHWC, IDS, 0, CPU)
+    plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
+    assert (images != plain).flatten(1).any(dim=1).float().mean() > 0.3
+
+
+def test_an_erased_rectangle_has_the_mean_colour_and_the_size_that_was_drawn():
+    found = made(Augment(erase=1.0))
+    images = found.images(PIXELS_NHWC, IDS, 0, CPU)
+    plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
+    mean = torch.from_numpy(PIXELS_NHWC.reshape(-1, 3).mean(axis=0) / 255).float()
+    assert found.mean_C == pytest.approx(mean.tolist())
+    for changed, before in zip(images, plain, strict=True):
+        erased = (changed != before).any(dim=0)
+        ys, xs = torch.nonzero(erased, as_tuple=True)
+        tall, wide = int(ys.max() - ys.min() + 1), int(xs.max() - xs.min() + 1)
+        assert int(erased.sum()) == tall * wide
+        assert torch.allclose(changed[:, erased], mean[:, None].expand(3, tall * wide))
+        assert 0.01 * 169 <= tall * wide <= 0.40 * 169  # 0.02 to 0.33, and sides of whole pixels
+
+
+def test_lighting_knows_the_principal_colours_of_the_training_pixels_alone():
+    half = np.arange(20)
+    found = augment.fit(Augment(lighting=0.1), PIXELS_NHWC, half, 0)
+    assert found is not None
+    assert found.lighting_33 is not None
+    levels = PIXELS_NHWC[half].reshape(-1, 3) / 255
+    covariance = np.cov(levels.T, bias=True)
+    variances = np.linalg.norm(found.lighting_33, axis=0)
+    assert np.sort(variances) == pytest.approx(np.linalg.eigvalsh(covariance))
+    directions = found.lighting_33 / variances
+    assert directions @ np.diag(variances) @ directions.T == pytest.approx(covariance)
+
+
+@pytest.mark.parametrize("name", ["saturation", "hue", "lighting", "grey"])
+def test_changes_of_colour_are_refused_for_grey_pictures(name: str):
+    with pytest.raises(SettingError) as refused:
+        augment.fit(Augment(**{name: 0.1}), PIXELS_NHWC[..., :1], ROWS, 0)
+    assert str(refused.value) == f"augment.{name} does not apply to grey pictures; remove it."
+    assert augment.fit(Augment(brightness=0.2, rotate=5), PIXELS_NHWC[..., :1], ROWS, 0) is not None
+
+
+def test_grey_pictures_are_changed_too():
+    found = augment.fit(Augment(brightness=0.4, contrast=0.4, rotate=10), PIXELS_NHWC[..., :1], ROWS, 0)
+    assert found is not None
+    assert found.images(PIXELS_NHWC[..., :1], IDS, 0, CPU).shape == (40, 1, 13, 13)
+
+
+def stream(batch: int, rank: int = 0, world: int = 1) -> Stream:
+    half = torch.full((3, 1, 1), 0.5)
+    return Stream(
+        PIXELS_NHWC, np.arange(40) % 4, IDS, ROWS, Preprocess(half, half), batch, shuffle_seed=0, rank=rank, world=world,
+        augmentation=made(EVERYTHING),
+    )  # fmt: skip
+
+
+def by_id(*streams: Stream, start: int = 0) -> dict[int, tuple[torch.Tensor, int]]:
+    batches = [batch for one in streams for batch in one.epoch(2, start)]
+    return {
+        int(i): (image, int(label))
+        for batch in batches
+        for i, image, label in zip(batch.ids_N, batch.images_NCHW, batch.labels_N, strict=True)
+    }
+
+
+def test_a_stream_gives_each_picture_the_same_pixels_whatever_batch_process_or_resumption():
+    whole = by_id(stream(8))
+    assert len(whole) == 40
+    for other in (by_id(stream(5)), by_id(stream(8, 0, 2), stream(8, 1, 2))):
+        assert other.keys() == whole.keys()
+        assert all(torch.equal(other[i][0], whole[i][0]) for i in whole)
+    resumed = by_id(stream(8), start=3)
+    assert len(resumed) == 16
+    assert all(torch.equal(image, whole[i][0]) for i, (image, _) in resumed.items())
+
+
+def test_labels_stay_with_their_pictures():
+    labels = dict(zip(IDS.tolist(), (np.arange(40) % 4).tolist(), strict=True))
+    assert all(label == labels[i] for i, (_, label) in by_id(stream(8)).items())
+
+
+def test_augmented_levels_are_preprocessed_as_plain_ones_are():
+    half = Preprocess(torch.full((3, 1, 1), 0.25), torch.full((3, 1, 1), 0.5))
+    shown = Stream(PIXELS_NHWC, ROWS % 4, IDS, ROWS, half, 40, augmentation=made(Augment(brightness=0.3)))
+    batch = next(iter(shown.epoch(1)))
+    levels = made(Augment(brightness=0.3)).images(PIXELS_NHWC, IDS, 1, CPU)
+    assert torch.allclose(batch.images_NCHW, (levels - 0.25) / 0.5)
