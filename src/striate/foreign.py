@@ -20,7 +20,7 @@ from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.images.decode import Look
 from striate.model import Model
-from striate.nets import catalogue, pretrained, weights
+from striate.nets import building, catalogue, pretrained, weights
 
 log = logging.getLogger("striate")
 
@@ -120,6 +120,7 @@ def import_file(
     """
     if like not in (None, "imagenet"):
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
+    building.published(net)  # an unknown network is refused before the file is read
     path = Path(file)
     if not path.is_file():
         raise SettingError(f"expected a file of weights at {file}; there is none.")

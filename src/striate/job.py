@@ -31,8 +31,8 @@ from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
 from striate.training import checkpoint, loop, timing
+from striate.training import loss as losses
 from striate.training.journal import Event, Journal
-from striate.training.loss import class_weights, cross_entropy
 from striate.training.scoring import Predictions, predict
 
 log = logging.getLogger("striate")
@@ -111,10 +111,10 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
             f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
             f"that many, got {run.train.batch_size} and {len(material.parts.train_M)}. Start fewer processes."
         )
-    weights_K = class_weights(
+    weights_K = losses.class_weights(
         material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
     )
-    loss = cross_entropy(run.train.label_smoothing, None if weights_K is None else weights_K.to(engine.device))
+    loss = losses.make(run.train, None if weights_K is None else weights_K.to(engine.device))
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
     if engine.writes:

@@ -15,8 +15,8 @@ from striate.batches.preprocess import Preprocess
 from striate.batches.stream import Stream
 from striate.nets.building import build
 from striate.training import loop
+from striate.training import loss as losses
 from striate.training.journal import Event, Journal
-from striate.training.loss import cross_entropy
 
 LINE = "conv 3x3x4, bn, relu, pool 2, dropout 0.3, fc 8, relu, fc"
 PLAIN_LINE = "conv 3x3x4, relu, pool 2, fc 8, relu, fc"
@@ -43,7 +43,7 @@ def task(folder: Path | None, line: str = LINE, steps: int = 12, seed: int = 0, 
         val=stream(9, 4, None, first_id=1000),
         settings=train,
         steps=steps,
-        loss=cross_entropy(train.label_smoothing),
+        loss=losses.make(train, None),
         engine=engine.pick(config.Engine(device="cpu")),
         seed=seed,
         journal=Journal(None if folder is None else folder / "journal.jsonl"),

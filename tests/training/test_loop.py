@@ -14,6 +14,7 @@ from striate.training.scoring import BatchLike, predict
 VARIANTS: dict[str, dict[str, Any]] = {
     "adamw with average and smoothing": {"ema_decay": 0.9, "label_smoothing": 0.1},
     "sgd in parts": {"optimiser": "sgd", "accumulate": 3, "schedule": "cosine", "peak_lr": 0.05},
+    "hinge with every penalty": {"loss": "weston-watkins", "l1": 1e-3, "l2": 1e-3, "max_norm": 1.0, "optimiser": "sgd"},
     "adam with clipping": {"optimiser": "adam", "clip_norm": 0.5, "schedule": "step"},
 }
 

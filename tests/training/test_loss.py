@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from striate.nets.building import build
+from striate.base.config import Train, build
+from striate.base.errors import SettingError
+from striate.nets import building
 from striate.nets.googlenet import GoogLeNetOut
-from striate.training.loss import class_weights, cross_entropy, final, over_heads
+from striate.training.loss import (
+    class_weights,
+    crammer_singer,
+    cross_entropy,
+    final,
+    make,
+    over_heads,
+    weighted,
+    weston_watkins,
+)  # fmt: skip
 
 SCORES = torch.tensor([[10.0, -5.0, 5.0]])
 FIRST = torch.tensor([0])
@@ -30,10 +41,71 @@ def test_smoothing_spreads_its_share_over_all_classes():
 
 
 def test_a_weight_multiplies_the_loss_of_its_class():
-    weighted = cross_entropy(0.0, torch.tensor([2.0, 1.0, 0.5]))
-    losses_N = weighted(SCORES.repeat(3, 1), torch.tensor([0, 1, 2]))
+    heavier = weighted(cross_entropy(), torch.tensor([2.0, 1.0, 0.5]))
+    losses_N = heavier(SCORES.repeat(3, 1), torch.tensor([0, 1, 2]))
     plain_N = cross_entropy()(SCORES.repeat(3, 1), torch.tensor([0, 1, 2]))
     assert (losses_N / plain_N).tolist() == pytest.approx([2.0, 1.0, 0.5])
+
+
+def test_hinge_of_the_textbook_s_scores_with_a_margin_of_ten():
+    assert weston_watkins(10.0)(SCORES, FIRST).tolist() == [5.0]  # max(0, -5 - 10 + 10) + max(0, 5 - 10 + 10)
+    assert weston_watkins(10.0, squared=True)(SCORES, FIRST).tolist() == [25.0]
+    assert crammer_singer(10.0)(SCORES, FIRST).tolist() == [5.0]
+    assert crammer_singer(10.0, squared=True)(SCORES, FIRST).tolist() == [25.0]
+
+
+def test_the_two_hinge_losses_differ_where_two_classes_come_near():
+    near = torch.tensor([[10.0, 8.0, 5.0]])
+    assert weston_watkins(10.0)(near, FIRST).tolist() == [13.0]  # (8 - 10 + 10) + (5 - 10 + 10)
+    assert crammer_singer(10.0)(near, FIRST).tolist() == [8.0]
+    assert weston_watkins(10.0)(torch.tensor([[13.0, -7.0, 11.0]]), FIRST).tolist() == [8.0]
+    by_torch = torch.nn.MultiMarginLoss(margin=10, reduction="none")(near, FIRST)
+    assert (3 * by_torch).tolist() == pytest.approx([13.0])
+
+
+def test_hinge_is_zero_where_every_margin_is_kept_and_sends_no_gradient():
+    scores = torch.tensor([[5.0, 3.9, 1.0]], requires_grad=True)
+    for loss in (weston_watkins(), crammer_singer()):
+        lost = loss(scores, FIRST)
+        assert lost.tolist() == [0.0]
+        assert torch.autograd.grad(lost.sum(), scores)[0].tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_focal_weighs_an_image_by_what_it_lacks_to_certainty():
+    logits = torch.tensor([[log(3), 0.0]])  # 3/4 for the first class
+    assert cross_entropy(focal=2.0)(logits, FIRST).tolist() == pytest.approx([(1 / 4) ** 2 * log(4 / 3)])
+    assert cross_entropy(focal=2.0)(logits, FIRST + 1).tolist() == pytest.approx([(3 / 4) ** 2 * log(4)])
+
+
+def test_settings_choose_the_loss():
+    near = torch.tensor([[10.0, 8.0, 5.0]])
+    asked = [
+        ({"loss": "weston-watkins", "margin": 10.0}, 13.0), ({"loss": "crammer-singer", "margin": 10.0, "squared": True}, 64.0),
+        ({"loss": "weston-watkins"}, 0.0), ({"label_smoothing": 0.0}, cross_entropy()(near, FIRST).item()),
+        ({}, cross_entropy(0.05)(near, FIRST).item()),
+    ]  # fmt: skip
+    for settings, expected in asked:
+        assert make(Train(**settings), None)(near, FIRST).item() == pytest.approx(expected)
+    heavier = make(Train(loss="weston-watkins", margin=10.0), torch.tensor([2.0, 1.0, 1.0]))
+    assert heavier(near, FIRST).tolist() == [26.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"margin": 2.0}, "train: margin does not apply with loss='cross-entropy'; remove it."),
+        ({"loss": "crammer-singer", "focal": 2.0}, "train: focal does not apply with loss='crammer-singer'; remove it."),
+        (
+            {"loss": "weston-watkins", "label_smoothing": 0.1},
+            "train: label_smoothing does not apply with loss='weston-watkins'; remove it.",
+        ),
+        ({"l1_by": "proximal"}, "train: l1_by does not apply without l1; remove it."),
+    ],
+)
+def test_settings_of_another_loss_are_refused(settings: dict[str, object], text: str):
+    with pytest.raises(SettingError) as refused:
+        build({"train": settings})
+    assert str(refused.value) == text
 
 
 def test_half_precision_is_summed_in_float32():
@@ -61,8 +133,8 @@ def test_auxiliary_heads_weigh_three_tenths_each():
 
 def test_each_image_has_a_loss_of_its_own_over_the_heads_in_the_weight_of_its_class():
     heads = GoogLeNetOut(*(logits_NK.repeat(2, 1) for logits_NK in HEADS))
-    weighted = cross_entropy(0.0, torch.tensor([2.0, 0.5]))
-    losses_N = over_heads(weighted, heads, torch.tensor([0, 1]))
+    heavier = weighted(cross_entropy(), torch.tensor([2.0, 0.5]))
+    losses_N = over_heads(heavier, heads, torch.tensor([0, 1]))
     assert losses_N.tolist() == pytest.approx([2 * 1.195340, 0.5 * 1.195340], abs=1e-5)
 
 
@@ -80,7 +152,7 @@ def test_plain_logits_pass_through():
 
 def test_what_counts_as_the_answer_is_the_last_head_alone():
     assert final(HEADS) is HEADS.logits_NK
-    net = build("googlenet", (3, 32, 32), 4, aux=True)
+    net = building.build("googlenet", (3, 32, 32), 4, aux=True)
     images_NCHW = torch.zeros(2, 3, 32, 32)
     outputs = net.train()(images_NCHW)
     assert isinstance(outputs, GoogLeNetOut)

@@ -141,7 +141,19 @@ class Train(Section):
     warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps that rise; one-cycle 0.3, else 0")
     step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
     step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
-    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of the target spread over all classes")
+    loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = Field(
+        "cross-entropy", description="what is minimised: cross-entropy, or hinge over the sum or the largest of the others"
+    )
+    label_smoothing: float | None = Field(
+        None, ge=0, lt=1, description="of cross-entropy: share of the target spread over all classes; else 0.05"
+    )
+    focal: float | None = Field(None, gt=0, le=10, description="of cross-entropy: gamma that lets easy images weigh less")
+    margin: float | None = Field(None, gt=0, description="of the hinge losses; else 1")
+    squared: bool | None = Field(None, description="of the hinge losses: their squares; else no")
+    l1: float = Field(0.0, ge=0, description="penalty l1 * sum of |w|")
+    l1_by: Literal["proximal", "subgradient"] | None = Field(None, description="of l1; else proximal: exact zeros")
+    l2: float = Field(0.0, ge=0, description="penalty l2 * sum of w^2 as a term of the loss; weight_decay is another thing")
+    max_norm: float | None = Field(None, gt=0, description="largest norm of the weights that come into a unit; 3 to 4 is usual")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
@@ -163,6 +175,12 @@ class Train(Section):
             self._refuse(("step_every", "step_factor"), f"with schedule='{self.schedule}'")
         if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers from 0 to below 1; got {list(self.betas)}")
+        if self.loss == "cross-entropy":
+            self._refuse(("margin", "squared"), "with loss='cross-entropy'")
+        else:
+            self._refuse(("label_smoothing", "focal"), f"with loss='{self.loss}'")
+        if not self.l1:
+            self._refuse(("l1_by",), "without l1")
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate={self.accumulate} parts need batch_size of at least as many; got {self.batch_size}")
         return self

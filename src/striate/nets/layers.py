@@ -1,18 +1,22 @@
 """The layer table: output shape, parameters, multiply-adds, receptive field, jump and memory of every layer.
 
 It is computed on the meta device: shapes flow, no number does, so a network of any size costs neither memory nor time.
+torch's own rules for shapes first import its compiler, which takes seconds; so the shapes that the commonest functions put out
+are worked out here, and torch is asked about all else.
 Receptive field and jump follow r_out = r_in + (k - 1) j_in, j_out = j_in s; where branches meet, the larger counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from striate.base.errors import StriateError, UnsupportedError
 from striate.nets.net import Net
 
 
@@ -32,12 +36,13 @@ class Layer(NamedTuple):
         output: shape of its output for one image.
         parameters: weights and biases.
         macs: multiply-adds for one image; additions of a bias, pools, norms and activations are not counted.
-        receptive_field: side in pixels of the part of the image that one unit sees; the whole side once it is flattened.
+        receptive_field: side in pixels of the part of the image that one unit sees; at least the whole side once there are no
+            maps left.
         jump: distance in pixels between the centres of what two neighbouring units see.
         bytes: of the output for one image in float32, which training keeps for the backward pass.
         input: shape of its input for one image.
-        before: receptive field and jump of its input.
-        sources: names of the layers whose outputs make its input; none for the image.
+        before: receptive field and jump of its input; for a block with parameters of its own, of what its layers made.
+        sources: names of the layers whose outputs make its input, in forward order; none for the image.
 
     """
 
@@ -70,7 +75,7 @@ class _Follow(TorchFunctionMode):
     ) -> Any:
         sources = [part for arg in args for part in (arg if isinstance(arg, list | tuple) else (arg,))]
         traces: list[_Trace] = [part.lineage for part in sources if isinstance(part, Tensor) and hasattr(part, "lineage")]
-        out = func(*args, **(kwargs or {}))
+        out = _run(func, args, kwargs or {})
         if not traces:
             return out
         field = Field(max(trace.field.size for trace in traces), max(trace.field.jump for trace in traces))
@@ -86,10 +91,98 @@ def _mark(tensor: Tensor, trace: _Trace) -> None:
     tensor.__dict__["lineage"] = trace
 
 
+def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    rule = _RULES.get(func) if args else None
+    made = None if rule is None else rule(*args, **kwargs)
+    return func(*args, **kwargs) if made is None else made
+
+
+def _alike(maps: Tensor, *_: Any, **__: Any) -> Tensor | None:
+    return maps.new_empty(maps.shape)
+
+
+def _batch_norm(maps: Tensor, running_mean: Tensor | None = None, *_: Any, **__: Any) -> Tensor | None:
+    return _alike(maps) if running_mean is not None and len(running_mean) == maps.shape[1] else None
+
+
+def _linear(units: Tensor, weight: Tensor, *_: Any, **__: Any) -> Tensor | None:
+    return units.new_empty(*units.shape[:-1], len(weight)) if units.shape[-1] == weight.shape[1] else None
+
+
+def _sum(one: Tensor, other: Any, **_: Any) -> Tensor | None:
+    return _alike(one) if isinstance(other, Tensor) and one.shape == other.shape else None
+
+
+def _joined(tensors: Sequence[Tensor], dim: int = 0, **_: Any) -> Tensor | None:
+    if dim < 0 or len({(*part.shape[:dim], *part.shape[dim + 1 :]) for part in tensors}) != 1:
+        return None
+    sides = list(tensors[0].shape)
+    sides[dim] = sum(part.shape[dim] for part in tensors)
+    return tensors[0].new_empty(sides)
+
+
+def _mean(maps: Tensor, output_size: Any) -> Tensor | None:
+    return maps.new_empty(*maps.shape[:-2], 1, 1) if output_size in (1, (1, 1)) else None
+
+
+def _conv(
+    maps: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Tensor | None:
+    fits = maps.dim() == 4 and maps.shape[1] == groups * weight.shape[1] and (bias is None or len(bias) == len(weight))
+    return _slide(maps, len(weight), tuple(weight.shape[2:]), stride, padding, dilation, up=False) if fits else None
+
+
+def _max_pool(
+    maps: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    **more: Any,
+) -> Tensor | None:
+    fits = maps.dim() == 4 and not more.get("return_indices")
+    return _slide(maps, maps.shape[1], kernel_size, stride or kernel_size, padding, dilation, up=ceil_mode) if fits else None
+
+
+def _avg_pool(
+    maps: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, *_: Any, **__: Any
+) -> Tensor | None:
+    fits = maps.dim() == 4
+    return _slide(maps, maps.shape[1], kernel_size, stride or kernel_size, padding, 1, up=ceil_mode) if fits else None
+
+
+def _slide(maps: Tensor, channels: int, *how: Any, up: bool) -> Tensor | None:
+    """What a window makes of maps, or None where torch has a word for the padding or an error for the sides."""
+    if any(isinstance(value, str) for value in how):
+        return None
+    sides = []
+    for axis, side in enumerate(maps.shape[2:]):
+        kernel, stride, padding, dilation = (value[axis] if isinstance(value, tuple) else value for value in how)
+        room = side + 2 * padding - dilation * (kernel - 1) - 1
+        steps = -(-room // stride) if up else room // stride
+        sides.append(steps if up and steps * stride >= side + padding else steps + 1)  # no window begins outside
+        if room < 0:
+            return None
+    return maps.new_empty(len(maps), channels, *sides)
+
+
+_RULES: dict[Any, Callable[..., Tensor | None]] = {
+    functional.conv2d: _conv, functional.linear: _linear, functional.relu: _alike, functional.batch_norm: _batch_norm,
+    functional.local_response_norm: _alike, functional.max_pool2d: _max_pool, functional.avg_pool2d: _avg_pool,
+    functional.adaptive_avg_pool2d: _mean, Tensor.add: _sum, torch.cat: _joined,
+}  # fmt: skip
+
+
 def layer_table(net: Net) -> tuple[Layer, ...]:
     """One row for each layer that a forward pass of `net` runs, in that order; `net` is not changed.
 
-    A layer that is run twice has two rows, of which the second has no parameters. A layer that does nothing has none.
+    A layer that is run twice has two rows, of which the second has no parameters. A layer that does nothing has none. A block
+    with parameters of its own has a row after those of its layers.
+
+    Raises:
+        UnsupportedError: the forward pass fails, or asks for the numbers in a tensor.
+
     """
     was_training = net.training
     rows: list[Layer] = []
@@ -100,6 +193,15 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
         net.eval()
         with torch.no_grad(), _watched(net, rows), _Follow():
             torch.func.functional_call(net, meta, (images,))
+    except StriateError:
+        raise
+    except Exception as error:  # a network of one's own: whatever its forward pass raises, say what was asked of it
+        c, h, w = net.input_chw
+        reason = (str(error).splitlines() or [""])[0].removesuffix(".")
+        raise UnsupportedError(
+            f"the forward pass of {type(net).__name__} fails for an image of C={c}, H={h}, W={w} on the meta device, "
+            f"which has shapes but no numbers: {type(error).__name__}: {reason}. Mend it, or give the size that it is for."
+        ) from error
     finally:
         net.train(was_training)
     return tuple(rows)
@@ -107,55 +209,76 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
 
 @contextmanager
 def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
-    done: set[str] = set()
+    counted: set[int] = set()
     side = max(net.input_chw[1:])
 
     with ExitStack() as hooks:
         for name, layer in net.named_modules():
-            inner = any(True for _ in layer.children()) and not any(True for _ in layer.parameters(recurse=False))
+            block = any(True for _ in layer.children())
+            inner = block and not any(True for _ in layer.parameters(recurse=False))
             if inner or not name or isinstance(layer, nn.Identity):
                 continue
 
-            def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, name: str = name) -> None:
-                before: _Trace = getattr(inputs[0], "lineage", _IMAGE)
-                field = _field(module, before.field, side)
-                _mark(output, _Trace(field, (name,)))
-                own = 0 if name in done else sum(parameter.numel() for parameter in module.parameters(recurse=False))
-                done.add(name)
-                shape = tuple(output.shape[1:])
+            def note(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name, block: bool = block) -> None:
+                given, made = next(_tensors((args, kwargs)), None), next(_tensors(output), None)
+                if given is None or made is None:
+                    return
+                before: _Trace = getattr(made if block else given, "lineage", _IMAGE)
+                shape = tuple(made.shape[1:])
+                field = before.field if block else _field(module, before.field, side, shape)
+                for tensor in _tensors(output):
+                    _mark(tensor, _Trace(field, (name,)))
+                own = {id(parameter): parameter.numel() for parameter in module.parameters(recurse=False)}
+                fresh = sum(count for parameter, count in own.items() if parameter not in counted)
+                counted.update(own)
                 rows.append(
                     Layer(
-                        name, type(module).__name__, shape, own, macs_of(module, shape), *field, 4 * output[0].numel(),
-                        tuple(inputs[0].shape[1:]), before.field, before.layers,
+                        name, type(module).__name__, shape, fresh, macs_of(module, shape), *field, 4 * prod(shape),
+                        tuple(given.shape[1:]), before.field, before.layers,
                     )
                 )  # fmt: skip
 
-            hooks.callback(layer.register_forward_hook(note).remove)
+            hooks.callback(layer.register_forward_hook(note, with_kwargs=True).remove)
         yield
 
 
-def window(module: nn.Module) -> tuple[int, int, int, int]:
-    """(kernel, stride, padding, dilation) of a layer that moves a window over its maps; (1, 1, 0, 1) of any other."""
-    if isinstance(module, nn.AdaptiveAvgPool2d):
-        return 1, 1, 0, 1
-    kernel, stride, padding, dilation = (
-        _largest(getattr(module, name, default))
-        for name, default in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
-    )
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)
+
+
+def window(module: nn.Module, axis: int | None = None) -> tuple[int, int, int, int]:
+    """(kernel, stride, padding, dilation) of a layer that moves a window over its maps; (1, 1, 0, 1) of any other.
+
+    Args:
+        module: the layer.
+        axis: 0 along the height, 1 along the width, None for the larger of both. Padding that is a word counts as 0.
+
+    """
+    names = (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
+    kernel, stride, padding, dilation = (_along(getattr(module, name, default), axis) for name, default in names)
     return kernel, stride, padding, dilation
 
 
-def _field(module: nn.Module, before: Field, side: int) -> Field:
-    if isinstance(module, nn.Flatten | nn.AdaptiveAvgPool2d):
+def is_whole(module: nn.Module, output: tuple[int, ...]) -> bool:
+    """Whether a unit of this layer sees the whole image: there are no maps, or only their means."""
+    return len(output) == 1 or (isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d) and prod(output[1:]) == 1)
+
+
+def _field(module: nn.Module, before: Field, side: int, output: tuple[int, ...]) -> Field:
+    if is_whole(module, output):
         return Field(max(before.size, side), max(before.jump, side))
     kernel, stride, _, dilation = window(module)
     return Field(before.size + (kernel - 1) * dilation * before.jump, before.jump * stride)
 
 
-def _largest(value: Any) -> int:
+def _along(value: Any, axis: int | None) -> int:
     if isinstance(value, tuple):
-        return max(_largest(side) for side in value)
-    return value if isinstance(value, int) else 0  # padding="same" is a word
+        return max(_along(side, None) for side in value) if axis is None else _along(value[axis], None)
+    return value if isinstance(value, int) else 0
 
 
 def macs_of(module: nn.Module, output: tuple[int, ...]) -> int:

@@ -24,7 +24,7 @@ from striate.base.errors import Interrupted, NumbersError
 from striate.base.stopping import Stop
 from striate.engine import Engine
 from striate.score import metrics
-from striate.training import checkpoint, optimiser, schedule
+from striate.training import checkpoint, optimiser, penalty, schedule
 from striate.training.averaging import Average
 from striate.training.journal import Event, Journal
 from striate.training.loss import Loss, final, over_heads
@@ -120,6 +120,7 @@ class _Loop:
         self.model = task.engine.parallel(task.net)
         self.optimiser = optimiser.make(task.net, task.settings)
         self.rate = schedule.make(task.settings, task.steps)
+        self.penalty = penalty.make(task.net, task.settings)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
         self.best_weights: dict[str, Tensor] = {}
         self.parameters = list(task.net.parameters())
@@ -160,9 +161,13 @@ class _Loop:
         lost, right, stop = engine.sums([float(losses_N.sum()), right, float(bool(task.stop))])
         if not math.isfinite(lost):
             self._refuse(lost, batch, losses_N)
+        if self.penalty is not None:
+            self.penalty.before_step()
         if task.settings.clip_norm is not None:
             optimiser.clip(self.parameters, task.settings.clip_norm)
         self.optimiser.step()
+        if self.penalty is not None:
+            self.penalty.after_step(rate)
         at.step += 1
         if self.average is not None:
             self.average.follow(task.net, at.step)

@@ -12,26 +12,81 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from striate.base.config import Train
 from striate.nets.googlenet import GoogLeNetOut
 
 AUXILIARY_WEIGHT = 0.3  # Szegedy et al. 2015, section 5
+SMOOTHING = 0.05
+MARGIN = 1.0
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits_NK, labels_N -> losses_N
 
 
-def cross_entropy(smoothing: float = 0.0, weights_K: Tensor | None = None) -> Loss:
+def make(settings: Train, weights_K: Tensor | None) -> Loss:
+    """The loss that section [train] asks for."""
+    if settings.loss == "cross-entropy":
+        smoothing = SMOOTHING if settings.label_smoothing is None else settings.label_smoothing
+        return weighted(cross_entropy(smoothing, settings.focal or 0.0), weights_K)
+    kind = weston_watkins if settings.loss == "weston-watkins" else crammer_singer
+    margin = MARGIN if settings.margin is None else settings.margin
+    return weighted(kind(margin, bool(settings.squared)), weights_K)
+
+
+def cross_entropy(smoothing: float = 0.0, focal: float = 0.0) -> Loss:
     """-log softmax of the true class, for each image, through logsumexp.
 
     Args:
         smoothing: share of the target that is spread evenly over all K classes (Szegedy et al. 2016, section 7).
-        weights_K: what the loss of an image is multiplied with, by its class; None for one.
+        focal: gamma of (1 - p)^gamma, with p the probability of the true class, which the loss is multiplied with, so that
+            images that are right already weigh less (Lin et al. 2017, equation 4).
 
     """
 
     def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
-        losses_N = functional.cross_entropy(logits_NK.float(), labels_N, reduction="none", label_smoothing=smoothing)
-        return losses_N if weights_K is None else losses_N * weights_K[labels_N]
+        wide_NK = logits_NK.float()
+        losses_N = functional.cross_entropy(wide_NK, labels_N, reduction="none", label_smoothing=smoothing)
+        if not focal:
+            return losses_N
+        true_N = functional.cross_entropy(wide_NK, labels_N, reduction="none")
+        return losses_N * (-torch.expm1(-true_N)) ** focal
 
     return losses
+
+
+def weston_watkins(margin: float = 1.0, squared: bool = False) -> Loss:
+    """Sum over the other classes of max(0, s_j - s_y + margin), or of its square (Weston & Watkins 1999).
+
+    torch's MultiMarginLoss divides this by the number of classes; the textbooks do not.
+    """
+
+    def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+        losses_NK = _margins(logits_NK, labels_N, margin)
+        return (losses_NK.square() if squared else losses_NK).sum(1)
+
+    return losses
+
+
+def crammer_singer(margin: float = 1.0, squared: bool = False) -> Loss:
+    """max(0, margin + largest other score - s_y), or its square (Crammer & Singer 2001)."""
+
+    def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+        losses_N = _margins(logits_NK, labels_N, margin).amax(1)
+        return losses_N.square() if squared else losses_N
+
+    return losses
+
+
+def _margins(logits_NK: Tensor, labels_N: Tensor, margin: float) -> Tensor:
+    """How much each other class lacks of being `margin` below the true one; 0 for the true one."""
+    wide_NK = logits_NK.float()
+    lacking_NK = (wide_NK - wide_NK.gather(1, labels_N[:, None]) + margin).clamp(min=0)
+    return lacking_NK.scatter(1, labels_N[:, None], 0.0)
+
+
+def weighted(loss: Loss, weights_K: Tensor | None) -> Loss:
+    """A loss multiplied, for each image, with the weight of its class; None for none."""
+    if weights_K is None:
+        return loss
+    return lambda logits_NK, labels_N: loss(logits_NK, labels_N) * weights_K[labels_N]
 
 
 def class_weights(labels_N: NDArray[np.int64], classes: int, how: Literal["none", "balanced"]) -> Tensor | None:
