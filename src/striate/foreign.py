@@ -101,7 +101,13 @@ def load(name: str, device: str = "cpu") -> Model:
 
 
 def import_file(
-    file: str, net: str, out: Path, about: Mapping[str, Any], size_px: int | None = None, like: str | None = None
+    file: str,
+    net: str,
+    out: Path,
+    about: Mapping[str, Any],
+    size_px: int | None = None,
+    like: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """A model from a file of weights, a pickle or safetensors, written to `out`; with what was found in the file.
 
@@ -112,6 +118,7 @@ def import_file(
         about: fields of `About` that are known; the others come from the file, where it has them.
         size_px: side of the images; else the network's published one.
         like: "imagenet" where the weights were trained as most on ImageNet.
+        settings: of the network, as `nets.building.build` takes them: `{"shortcut": "B"}`.
 
     Raises:
         SettingError: the file does not say what is needed and nobody else did; says what to give.
@@ -145,13 +152,19 @@ def import_file(
             f"{', '.join(flags[name] for name in missing)} (or --like imagenet for ImageNet's)."
         )
     whole = About(**{**({} if base is None else vars(base)), **given})
-    model = build(net, tensors, whole, size_px, {"weights": path.name})
+    model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=settings)
     sha256 = model.save(out)
     return model, {**found, "weights_sha256": sha256}
 
 
 def build(
-    net: str, tensors: Mapping[str, Tensor], about: About, size_px: int | None, training: Mapping[str, Any], device: str = "cpu"
+    net: str,
+    tensors: Mapping[str, Tensor],
+    about: About,
+    size_px: int | None,
+    training: Mapping[str, Any],
+    device: str = "cpu",
+    settings: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model of these weights and of what is known about them.
 
@@ -159,7 +172,8 @@ def build(
         WeightsError: they do not fit the network, or what is known does not fit them.
 
     """
-    fitted = weights.fit(net, tensors, about.size_px if size_px is None else size_px)
+    size_px = about.size_px if size_px is None else size_px
+    fitted = weights.fit(net, tensors, size_px, **(settings or {}))
     if fitted.left_out:
         log.info("%d tensors that only training needs are left out: %s, ...", len(fitted.left_out), fitted.left_out[0])
     channels, classes = fitted.net.input_chw[0], fitted.net.num_classes
@@ -187,7 +201,7 @@ def build(
     return Model(
         net=fitted.net.to(device).eval(),
         net_name=net,
-        net_settings={},
+        net_settings=dict(settings or {}),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
         look=Look(fitted.net.input_chw[1], channels, about.fit, share=about.share),
         classes=about.classes,

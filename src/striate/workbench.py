@@ -78,6 +78,9 @@ def _outline(
 ) -> "Net":
     from striate.nets import building
 
+    for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
+        if value is not None and value < 1:
+            raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
     c, side, k = building.published(net)
     own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
     return building.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)
@@ -93,8 +96,9 @@ def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
 def draw(net: str, path: str | Path, **how: Any) -> Path:
     """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
     from striate.nets.layers import layer_table
-    from striate.report import architecture
+    from striate.report import architecture, figure
 
+    figure.check_ending(Path(path))
     outline = _outline(net, *_given(how))
     architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
     return Path(path)
@@ -115,10 +119,14 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
     from striate.nets import signal as signalling
     from striate.nets.layers import layer_table
 
+    if path is not None:
+        from striate.report import figure
+
+        figure.check_ending(Path(path))
     if init == "whitening":
         raise SettingError("init='whitening' begins from images, and there are none here; see it in the journal of a training.")
     size_px, channels, classes, settings = _given(how)
-    outline = _outline(net, size_px, channels, classes, settings)
+    outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
     chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
     built = building.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
     found = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
@@ -193,7 +201,7 @@ def load(run: str | Path, device: str = "cpu") -> "Model":
     from striate import foreign, runs
     from striate.model import Model
 
-    if foreign.is_foreign(str(run)):
+    if foreign.is_foreign(str(run)) and not (runs.OUT / str(run)).exists():
         return foreign.load(str(run), device)
     return Model.load(runs.model_folder(str(run)), device)
 
@@ -269,6 +277,7 @@ def import_weights(
     bgr: bool | None = None,
     licence: str | None = None,
     like: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Json:
     """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
 
@@ -284,6 +293,7 @@ def import_weights(
         bgr: the weights take blue first.
         licence: of the weights.
         like: "imagenet" gives mean, std, share and the 1000 names.
+        settings: of section [net], as in `{"shortcut": "B"}`.
 
     Returns:
         model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
@@ -295,7 +305,8 @@ def import_weights(
     if folder.exists():
         raise SettingError(f"{folder} exists; give another folder for the model.")
     about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
-    model, found = foreign.import_file(file, net, folder, about, size_px, like)
+    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    model, found = foreign.import_file(file, net, folder, about, size_px, like, own)
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
     return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
 

@@ -1,8 +1,11 @@
 """`striate import`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from cyclopts import Parameter
+
+from striate.base import config
 from striate.base.errors import SettingError
 from striate.cli.speaking import print_json, speaking, stdout
 
@@ -21,6 +24,7 @@ def import_(
     share: float | None = None,
     bgr: bool = False,
     licence: str | None = None,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
     """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.
@@ -37,6 +41,7 @@ def import_(
         share: of the short side of a picture that is kept, 0..1; else all of it.
         bgr: the weights take blue first.
         licence: of the weights.
+        set_: a setting of section net, as in net.shortcut=B; may be repeated.
         json: print one JSON object on stdout.
 
     """
@@ -46,6 +51,7 @@ def import_(
         found = workbench.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
             size_px=size, share=share, bgr=bgr or None, licence=licence, like=like,
+            settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
     if json:
         print_json(found)

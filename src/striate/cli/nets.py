@@ -1,12 +1,16 @@
 """`striate nets`."""
 
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from textwrap import wrap
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
+from rich.text import Text
 
 from striate.base import config
-from striate.base.errors import SettingError
+from striate.base.errors import SettingError, ShapeError
 from striate.cli.speaking import print_json, stdout
 from striate.nets import catalogue
 
@@ -43,26 +47,31 @@ def nets(
 
     """
     flags = {
-        "--size": size, "--channels": channels, "--classes": classes, "--set": set_ or None, "--explain": explain,
-        "--draw": draw, "--signal": signal or None, "--init": init, "--seed": seed,
+        "--size": size, "--channels": channels, "--classes": classes, "--set": set_[0] if set_ else None, "--explain": explain,
+        "--draw": draw, "--signal": "" if signal else None, "--init": init, "--seed": seed,
     }  # fmt: skip
     if name is None:
         _catalogue(flags, json)
         return
     settings = config.section(config.merge(*(config.setting(text) for text in set_)), "net")
+    _refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
+    _refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
     how = {"size_px": size, "channels": channels, "classes": classes, "settings": settings}
-    if signal:
-        _refuse({"--explain": explain}, "without --signal")
-        _signal(name, init or "paper", seed or 0, draw, how, json)
-        return
-    _refuse({"--init": init, "--seed": seed}, "with --signal: the table has no numbers")
-    _one(name, explain, draw, how, json)
+    try:
+        if signal:
+            _refuse({"--explain": explain}, "does not apply with --signal; got {!r}. Leave one of them out.")
+            _signal(name, init or "paper", seed or 0, draw, how, json)
+        else:
+            _refuse({"--init": init, "--seed": seed}, "applies with --signal alone; got {!r}. Add --signal, or leave it out.")
+            _one(name, explain, draw, how, json)
+    except ShapeError as error:  # written for a training, where the side is a setting
+        raise ShapeError(str(error).replace("prepare.size_px", "--size")) from error
 
 
-def _refuse(flags: dict[str, Any], when: str) -> None:
+def _refuse(flags: dict[str, Any], why: str) -> None:
     for flag, value in flags.items():
         if value is not None:
-            raise SettingError(f"{flag} applies {when}; got {value!r}.")
+            raise SettingError(f"{flag} {why.format(value)}")
 
 
 def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
@@ -80,26 +89,67 @@ def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], js
     if lines:
         stdout().print("\n".join(lines), markup=False)
     else:
-        _table(name, rows, parameters, macs)
+        memory = _size(sum(row.bytes for row in rows))
+        title = f"{name}: {parameters:,} parameters, {macs:,} multiply-adds and {memory} of activations an image"
+        _print(title, {"layer": "fold", "kind": "spare"} | dict.fromkeys(_NUMBERS, "right"), map(_cells, rows))
     if draw is not None:
         stdout().print(f"drawn: {draw}", markup=False)
 
 
-def _table(name: str, rows: list[Any], parameters: int, macs: int) -> None:
-    memory = sum(row.bytes for row in rows)
-    title = f"{name}: {parameters:,} parameters, {macs:,} multiply-adds and {_size(memory)} of activations an image"
-    table = Table(title=title)
-    for column in ("layer", "kind", "output", "parameters", "multiply-adds", "sees, px", "jump, px", "memory"):
-        table.add_column(column, justify="left" if column in ("layer", "kind") else "right", no_wrap=True)
-    for row in rows:
-        shape = " x ".join(str(side) for side in row.output)
-        numbers = (row.parameters, row.macs, row.receptive_field, row.jump)
-        table.add_row(row.name, row.kind, shape, *(f"{number:,}" for number in numbers), _size(row.bytes))
-    stdout().print(table)
+_NUMBERS = ("output", "parameters", "multiply-adds", "sees", "jump", "memory")
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    shape = " x ".join(str(side) for side in row.output)
+    reach = (f"{row.receptive_field} px", f"{row.jump} px")
+    return row.name, row.kind, shape, f"{row.parameters:,}", f"{row.macs:,}", *reach, _size(row.bytes)
 
 
 def _size(count: int) -> str:
+    if count < 2**10:
+        return f"{count} B"
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
+
+
+def _print(title: str, columns: dict[str, str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table in which nothing is cut, or plain columns where the terminal is too narrow for it.
+
+    Args:
+        title: above it; none where it is empty.
+        columns: of each its heading and how a narrow terminal shows it: at the left or right; spare, left out; or fold, going
+            on in the next line, of which there is one.
+        rows: of cells, one for each column.
+
+    """
+    console, cells = stdout(), [tuple(columns), *rows]
+    table = Table(title=Text(title) if title else None)
+    for head, side in columns.items():
+        table.add_column(head, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in cells[1:]:
+        table.add_row(*map(Text, row))
+    wide = console.measure(table, options=console.options.update(width=10_000)).maximum
+    if wide <= console.width or not console.is_terminal:
+        console.width = max(wide, console.width)
+        console.print(table)
+        return
+    if title:
+        console.print(title, markup=False)
+    console.print("\n".join(_narrow(cells, tuple(columns.values()), console.width)), markup=False, soft_wrap=True)
+
+
+def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> Iterator[str]:
+    widths = [
+        0 if side == "spare" else max(map(len, cells)) for side, cells in zip(sides, zip(*rows, strict=True), strict=True)
+    ]
+    fold, gaps = sides.index("fold"), 2 * (sum(side != "spare" for side in sides) - 1)
+    widths[fold] = min(widths[fold], max(10, width - gaps - sum(widths) + widths[fold]))
+    for row in rows:
+        for number, part in enumerate(wrap(row[fold], widths[fold])):
+            line = (part if at == fold else cell if number == 0 else "" for at, cell in enumerate(row))
+            placed = zip(line, widths, sides, strict=True)
+            yield "  ".join(
+                cell.rjust(room) if side == "right" else cell.ljust(room) for cell, room, side in placed if side != "spare"
+            ).rstrip()
 
 
 def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, Any], json: bool) -> None:
@@ -107,29 +157,40 @@ def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, An
 
     found = workbench.signal(name, init, seed, draw, **how)
     if json:
+        rows = [
+            {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row._asdict().items()}
+            for row in found
+        ]
         drawn = {} if draw is None else {"drawn": draw}
-        print_json({"name": name, "init": init, "seed": seed, "signal": [row._asdict() for row in found], **drawn})
+        print_json({"name": name, "init": init, "seed": seed, "signal": rows, **drawn})
         return
-    table = Table(title=f"{name}, init {init}: one forward and one backward pass at the start")
-    for column in ("layer", "mean", "variance", "gradient's mean", "gradient's variance"):
-        table.add_column(column, justify="left" if column == "layer" else "right", no_wrap=True)
-    for row in found:
-        table.add_row(row.name, *(f"{value:.3g}" for value in row[1:]))
-    stdout().print(table)
+    heads = dict.fromkeys(("mean", "variance", "gradient mean", "gradient variance"), "right")
+    title = f"{name}, init {init}: one forward and one backward pass at the start, for images from N(0, 1)"
+    _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in found))
     stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for a picture.", markup=False)
 
 
 def _catalogue(flags: dict[str, Any], json: bool) -> None:
     for flag, value in flags.items():
         if value is not None:
-            raise SettingError(f"{flag} applies to one network; got no NAME. Write `striate nets NAME {flag} {value}`.")
+            example = f"striate nets NAME {flag} {value}".rstrip()
+            raise SettingError(f"{flag} applies to one network; got no NAME. Write `{example}`.")
     if json:
         print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE]})
         return
-    table = Table()
-    for column in ("name", "year", "input", "parameters", "multiply-adds", "paper"):
-        table.add_column(column, justify="right" if column in ("parameters", "multiply-adds") else "left")
-    for entry in catalogue.CATALOGUE:
-        shape = "x".join(str(side) for side in entry.input_chw)
-        table.add_row(entry.name, str(entry.year), shape, f"{entry.parameters:,}", f"{entry.macs:,}", entry.paper)
-    stdout().print(table)
+    columns = {
+        "name": "left",
+        "year": "left",
+        "input": "left",
+        "parameters": "right",
+        "multiply-adds": "right",
+        "paper": "fold",
+    }
+    rows = (
+        (
+            entry.name, str(entry.year), "x".join(str(side) for side in entry.input_chw), f"{entry.parameters:,}",
+            f"{entry.macs:,}", entry.paper,
+        )
+        for entry in catalogue.CATALOGUE
+    )  # fmt: skip
+    _print("", columns, rows)

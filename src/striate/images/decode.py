@@ -291,7 +291,7 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
     path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
     asked = argument["look"]
-    look = None if asked is None else Look(asked[0], asked[1], asked[2], tuple(asked[3]))
+    look = None if asked is None else Look(asked[0], asked[1], asked[2], tuple(asked[3]), asked[4])
     found = picture(path, look.background if look else (255, 255, 255))
     pixels = b"" if look is None else square(found, look).tobytes()
     return list(facts(found)), pixels

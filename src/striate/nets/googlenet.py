@@ -62,6 +62,12 @@ def _run(module: nn.Module, name: str, maps_NCHW: Tensor) -> Tensor:
     return out_NCHW
 
 
+def _pooled(side: int) -> int:
+    """What a 3 x 3 pool at stride 2 that rounds up makes of a side; no window begins outside."""
+    windows = -(-(side - 3) // 2) + 1
+    return windows - 1 if 2 * (windows - 1) >= side else max(windows, 1)
+
+
 class Inception(nn.Module):
     """Four branches side by side, joined along the channels: 1 x 1; 3 x 3 and 5 x 5 behind a reduction; pool and projection."""
 
@@ -158,7 +164,7 @@ class GoogLeNet(Net):
         self.flatten = nn.Flatten()
         self.dropout = nn.Dropout((0.2 if bn else 0.4) if dropout is None else dropout)
         self.fc = nn.Linear(1024, num_classes)
-        h, w = (-(-side // 16) for side in input_chw[1:])
+        h, w = (_pooled(_pooled(_pooled(-(-side // 2)))) for side in input_chw[1:])
         self.aux4a = Auxiliary(512, (h, w), num_classes, bn, activation) if aux else None
         self.aux4d = Auxiliary(528, (h, w), num_classes, bn, activation) if aux else None
 

@@ -42,7 +42,7 @@ class Layer(NamedTuple):
         bytes: of the output for one image in float32, which training keeps for the backward pass.
         input: shape of its input for one image.
         before: receptive field and jump of its input; for a block with parameters of its own, of what its layers made.
-        sources: names of the layers whose outputs make its input, in forward order; none for the image.
+        sources: names of the layers whose outputs make its input, as it takes them; none for the image.
 
     """
 
@@ -184,7 +184,7 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
         UnsupportedError: the forward pass fails, or asks for the numbers in a tensor.
 
     """
-    was_training = net.training
+    modes = {module: module.training for module in net.modules()}
     rows: list[Layer] = []
     images = torch.empty(1, *net.input_chw, device="meta")
     _mark(images, _IMAGE)
@@ -203,7 +203,8 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
             f"which has shapes but no numbers: {type(error).__name__}: {reason}. Mend it, or give the size that it is for."
         ) from error
     finally:
-        net.train(was_training)
+        for module, training in modes.items():
+            module.training = training
     return tuple(rows)
 
 

@@ -51,21 +51,23 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
 
     """
     names = {layer: name for name, layer in net.named_modules()}
-    kept, mode = {name: buffer.clone() for name, buffer in net.named_buffers()}, net.training
+    kept = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    modes = {layer: layer.training for layer in net.modules()}
     layers = [names[layer] for layer in weighted(net)]
     try:
         with torch.random.fork_rng(devices=[]), taps(net.train(), *layers) as seen:
             torch.manual_seed(seed)
             labels_N = torch.randint(net.num_classes, (len(images_NCHW),))
             outputs = net(images_NCHW)
+        logits_NK = outputs.logits_NK if isinstance(outputs, GoogLeNetOut) else outputs
+        loss = functional.cross_entropy(logits_NK, labels_N.to(logits_NK.device), reduction="sum")
+        ran = [name for name in seen if seen[name].requires_grad]
+        gradients = torch.autograd.grad(loss, [seen[name] for name in ran], allow_unused=True)
     finally:
-        net.train(mode)
+        for layer, training in modes.items():
+            layer.training = training
         for name, buffer in net.named_buffers():
             buffer.copy_(kept[name])
-    logits_NK = outputs.logits_NK if isinstance(outputs, GoogLeNetOut) else outputs
-    loss = functional.cross_entropy(logits_NK, labels_N.to(logits_NK.device), reduction="sum")
-    ran = [name for name in seen if seen[name].requires_grad]
-    gradients = torch.autograd.grad(loss, [seen[name] for name in ran], allow_unused=True)
     return tuple(
         Signal(name, *_moments(seen[name].detach()), *((0.0, 0.0) if gradient is None else _moments(gradient)))
         for name, gradient in zip(ran, gradients, strict=True)

@@ -2,8 +2,8 @@
 
 `l2` adds l2 * sum of w^2 to the loss, whose gradient is 2 l2 w. `weight_decay` adds w * weight_decay to the gradient of SGD and
 Adam, the same for SGD where weight_decay = 2 l2; for AdamW it shrinks the weights beside the gradient, where Adam's scaling
-does not touch it (Loshchilov & Hutter 2019). `l1` adds l1 * sum of |w|. Its subgradient, with sign(0) = 0, makes weights small but
-hardly ever zero; the proximal step, soft thresholding after each step, makes exact zeros (Parikh & Boyd 2014, section 6.5.2).
+does not touch it (Loshchilov & Hutter 2019). `l1` adds l1 * sum of |w|. Its subgradient, with sign(0) = 0, makes weights small
+but hardly ever zero; the proximal step, soft thresholding after each step, makes exact zeros (Parikh & Boyd 2014, 6.5.2).
 Biases and norms, which have one dimension, are left out.
 """
 
