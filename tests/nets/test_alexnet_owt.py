@@ -53,6 +53,11 @@ def test_sides_receptive_fields_and_jumps_are_those_of_the_two_towers(rows: dict
     assert [rows[name].jump for name in names] == [4, 8, 8, 16, 16, 16, 16, 32]
 
 
+def test_the_border_is_of_two_pixels():
+    rows = {row.name: row for row in layer_table(outline("alexnet_owt", (3, 221, 220), 10))}
+    assert rows["conv1"].output == (64, 54, 54)  # (221 + 4 - 11) / 4 + 1 = 54.5
+
+
 def test_there_are_no_norms_and_no_groups_and_dropout_comes_before_both_large_layers(rows: dict[str, Layer]):
     net = outline("alexnet_owt", (3, 224, 224), 1000)
     assert "LocalResponseNorm" not in {row.kind for row in rows.values()}

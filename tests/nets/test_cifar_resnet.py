@@ -90,8 +90,9 @@ def test_shortcuts_have_no_parameters_and_plain_networks_have_none():
     assert kinds == {"conv3_1.shortcut": "Padding", "conv4_1.shortcut": "Padding"}
     blocks = [layer for layer in outline("resnet20", (3, 32, 32), 10).modules() if isinstance(layer, BasicBlock)]
     assert sum(isinstance(block.shortcut, nn.Identity) for block in blocks) == 7
-    plain = [layer for layer in outline("plain20", (3, 32, 32), 10).modules() if isinstance(layer, BasicBlock)]
-    assert [block.shortcut for block in plain] == [None] * 9
+    for name, count in (("plain20", 9), ("plain56", 27)):
+        plain = [layer for layer in outline(name, (3, 32, 32), 10).modules() if isinstance(layer, BasicBlock)]
+        assert [block.shortcut for block in plain] == [None] * count
 
 
 def test_receptive_fields_of_20_layers():

@@ -176,6 +176,14 @@ def test_the_branches_are_joined_in_the_paper_s_order():
         assert module(torch.zeros(1, 2, 2, 2))[0, :, 0, 0].tolist() == [1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4]
 
 
+def test_the_projection_sees_the_largest_of_3x3():
+    module = Inception((1, 1, 1, 1, 1, 1, 1), bn=False, act="relu")
+    for parameter in module.get_submodule("conv_pool_proj").parameters():
+        nn.init.constant_(parameter, 2.0)
+    maps_NCHW = torch.tensor([[5.0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 3]]).view(1, 1, 3, 4)
+    assert module(maps_NCHW)[0, 3].tolist() == [[12, 12, 4, 2], [12, 12, 8, 8], [2, 2, 8, 8]]  # 2 x largest + 2
+
+
 @pytest.mark.parametrize(("bn", "size"), [(False, 5), (True, 3)])
 def test_the_gradient_of_a_module_fills_its_largest_kernel(bn: bool, size: int):
     module = Inception((2, 1, 1, 1, 1, 1, 1), bn, "relu").eval()

@@ -73,8 +73,8 @@ class _Follow(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        sources = [part for arg in args for part in (arg if isinstance(arg, list | tuple) else (arg,))]
-        traces: list[_Trace] = [part.lineage for part in sources if isinstance(part, Tensor) and hasattr(part, "lineage")]
+        sources = list(_tensors((args, kwargs or {})))
+        traces: list[_Trace] = [source.lineage for source in sources if hasattr(source, "lineage")]
         out = _run(func, args, kwargs or {})
         if not traces:
             return out
