@@ -47,7 +47,7 @@ def test_another_seed_and_another_epoch_change_every_picture_and_the_same_none()
         assert not (other == first).flatten(1).all(dim=1).any()
 
 
-@pytest.mark.parametrize("name", [name for name in Augment.model_fields if name != "border"])
+@pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in ("border", "mixup", "cutmix")])
 def test_every_setting_changes_pictures(name: str):
     value = True if name.startswith("flip") else 0.9 if name in ("crop", "grey", "erase", "perspective") else 0.4
     asked = Augment(**{name: 20.0 if name in ("rotate", "shear") else value})

@@ -138,6 +138,16 @@ def test_each_image_has_a_loss_of_its_own_over_the_heads_in_the_weight_of_its_cl
     assert losses_N.tolist() == pytest.approx([2 * 1.195340, 0.5 * 1.195340], abs=1e-5)
 
 
+def test_mixed_images_cost_what_their_soft_label_costs():
+    logits = torch.tensor([[1.0, 2.0, -1.0], [0.0, 1.0, 0.5]])
+    own, other, shares = torch.tensor([0, 1]), torch.tensor([2, 1]), torch.tensor([0.7, 0.2])
+    soft = torch.tensor([[0.7, 0.0, 0.3], [0.0, 1.0, 0.0]])
+    expected = torch.nn.functional.cross_entropy(logits, soft, reduction="none")
+    assert torch.allclose(over_heads(cross_entropy(), logits, own, other, shares), expected)
+    heads = GoogLeNetOut(logits, logits, logits)
+    assert torch.allclose(over_heads(cross_entropy(), heads, own, other, shares), 1.6 * expected)
+
+
 def test_gradients_reach_the_heads_by_their_weights():
     heads = GoogLeNetOut(*(torch.zeros(1, 2, requires_grad=True) for _ in range(3)))
     over_heads(cross_entropy(), heads, FIRST).sum().backward()

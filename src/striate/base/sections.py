@@ -87,6 +87,10 @@ class Augment(Section):
     lighting: float = Field(0.0, ge=0, le=1, description="AlexNet's colour noise: deviation of its factors, there 0.1")
     grey: float = Field(0.0, ge=0, le=1, description="probability of a grey picture")
     erase: float = Field(0.0, ge=0, le=1, description="probability of a rectangle of mean colour")
+    mixup: float = Field(0.0, ge=0, le=1, description="lay the next picture over each; Beta's parameter, 0.2 is usual")
+    cutmix: float = Field(
+        0.0, ge=0, le=1, description="put a square of the next picture into each; Beta's parameter, 1 is usual"
+    )
 
 
 class NetSettings(Section):

@@ -1,7 +1,7 @@
 """Random changes to training images, batched: matrices are composed for each image and pixels are touched once.
 
 What is drawn for an image is a hash of (seed, epoch, id): it does not depend on the batch, on the number of processes or on
-where a run was resumed. Labels never change here.
+where a run was resumed. Labels never change here: what shares them is in `mixing.py`.
 
 Legend: N images, M images of the training part, C channels, H x W pixels.
 """
@@ -17,6 +17,7 @@ from striate.base.draws import uniform
 from striate.base.errors import SettingError
 from striate.base.sections import Augment
 from striate.batches import colour, geometry
+from striate.batches.mixing import Rectangles
 
 _CHUNK = 2048
 _AREA, _RATIO = (0.02, 0.33), (0.3, 3.3)  # of an erased rectangle (Zhong et al. 2020, section 4)
@@ -38,6 +39,11 @@ class Augmentation:
     seed: int
     mean_C: tuple[float, ...]
     lighting_33: NDArray[np.float64] | None = None
+
+    @property
+    def mixes(self) -> bool:
+        """Whether each image is mixed with the next."""
+        return bool(self.settings.mixup or self.settings.cutmix)
 
     def images(self, pixels_NHWC: NDArray[np.uint8], ids_N: NDArray[np.uint64], epoch: int, device: torch.device) -> Tensor:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
@@ -65,12 +71,11 @@ class Augmentation:
         ratios = np.exp(low + draw("ratio") * (high - low))
         wide = np.clip(np.rint(np.sqrt(areas * ratios)), 1, side_px).astype(np.int64)
         tall = np.clip(np.rint(np.sqrt(areas / ratios)), 1, side_px).astype(np.int64)
-        left, top = np.floor(draw("x") * (side_px - wide + 1)), np.floor(draw("y") * (side_px - tall + 1))
-        fill_C11 = images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1)
-        for i in np.flatnonzero(draw("whether") < self.settings.erase):
-            x, y = int(left[i]), int(top[i])
-            images_NCHW[i, :, y : y + int(tall[i]), x : x + int(wide[i])] = fill_C11
-        return images_NCHW
+        wide[draw("whether") >= self.settings.erase] = 0
+        left = np.floor(draw("x") * (side_px - wide + 1)).astype(np.int64)
+        top = np.floor(draw("y") * (side_px - tall + 1)).astype(np.int64)
+        inside = Rectangles(left, left + wide, top, top + tall).mask(side_px, images_NCHW.device)
+        return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
 
 
 def is_on(settings: Augment) -> bool:

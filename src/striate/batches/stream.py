@@ -14,6 +14,7 @@ from torch import Tensor
 
 from striate.base.draws import permute
 from striate.batches.augment import Augmentation
+from striate.batches.mixing import mix
 from striate.batches.preprocess import Preprocess
 
 _CPU = torch.device("cpu")
@@ -28,6 +29,8 @@ class Batch(NamedTuple):
         labels_N: int64 positions in the class names, on the device.
         ids_N: the examples' ids, so that every message can name the file.
         whole: images in the batch over all processes; N where there is one process.
+        others_N: where images are mixed: labels of what was mixed in; else None.
+        shares_N: where images are mixed: share of each image's own label, 0..1; else None.
 
     """
 
@@ -35,6 +38,8 @@ class Batch(NamedTuple):
     labels_N: Tensor
     ids_N: NDArray[np.uint64]
     whole: int
+    others_N: Tensor | None = None
+    shares_N: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -88,25 +93,40 @@ class Stream:
         block, begins = np.empty(0, np.int64), 0
         for step in range(start, steps):
             first, end = step * count // steps, (step + 1) * count // steps
-            if end > begins + len(block):
-                block, begins = self._order(epoch, first, max(end, first + _BLOCK)), first
-            positions = block[first - begins + self.rank : end - begins : self.world]
-            yield self._batch(self.rows_M[positions], preprocess, end - first, epoch)
+            if end >= begins + len(block):
+                block, begins = self._order(epoch, first, max(end + 1, first + _BLOCK)), first
+            at = first - begins + self.rank
+            own, following = block[at : end - begins : self.world], block[at + 1 : end - begins + 1 : self.world]
+            yield self._batch(self.rows_M[own], self.rows_M[following], preprocess, end - first, epoch)
 
     def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
-        """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places."""
-        places = np.arange(first, min(end, len(self.rows_M)))
+        """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places.
+
+        After the last place comes the first again, since each image's partner is the next.
+        """
+        places = np.arange(first, min(end, len(self.rows_M) + 1)) % len(self.rows_M)
         if self.shuffle_seed is None:
             return places
         return permute(places, len(self.rows_M), self.shuffle_seed, epoch, "order")
 
-    def _batch(self, rows_N: NDArray[np.int64], preprocess: Preprocess, whole: int, epoch: int) -> Batch:
-        pixels_NHWC, ids_N = self.pixels_NHWC[rows_N], self.ids_N[rows_N]
-        if self.augmentation is None:
-            images_NCHW = preprocess.images(torch.from_numpy(pixels_NHWC).to(self.device))
+    def _batch(
+        self, rows_N: NDArray[np.int64], others_N: NDArray[np.int64], preprocess: Preprocess, whole: int, epoch: int
+    ) -> Batch:
+        ids_N, shares_N, changes = self.ids_N[rows_N], None, self.augmentation
+        if changes is None:
+            images_NCHW = preprocess.images(torch.from_numpy(self.pixels_NHWC[rows_N]).to(self.device))
         else:
-            images_NCHW = preprocess.levels(self.augmentation.images(pixels_NHWC, ids_N, epoch, self.device))
+            levels_NCHW = changes.images(self.pixels_NHWC[rows_N], ids_N, epoch, self.device)
+            if changes.mixes:
+                # In one process all partners but the last are in the batch already; a picture is changed alike wherever
+                first = len(rows_N) - 1 if self.world == 1 else 0
+                fresh_N = others_N[first:]
+                fresh_NCHW = changes.images(self.pixels_NHWC[fresh_N], self.ids_N[fresh_N], epoch, self.device)
+                others_NCHW = torch.cat([levels_NCHW[1:], fresh_NCHW]) if self.world == 1 else fresh_NCHW
+                levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, ids_N, changes.seed, epoch)
+            images_NCHW = preprocess.levels(levels_NCHW)
         if self.channels_last:
             images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
         labels_N = torch.from_numpy(self.labels_N[rows_N]).to(self.device)
-        return Batch(images_NCHW, labels_N, ids_N, whole)
+        mixed_N = None if shares_N is None else torch.from_numpy(self.labels_N[others_N]).to(self.device)
+        return Batch(images_NCHW, labels_N, ids_N, whole, mixed_N, shares_N)

@@ -46,7 +46,7 @@ def activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def pool(name: str, kernel_size: int, stride: int, ceil_mode: bool = False) -> nn.MaxPool2d | nn.AvgPool2d:
+def pool(name: str, kernel_size: int, stride: int) -> nn.MaxPool2d | nn.AvgPool2d:
     """A pool of this kind, without padding.
 
     Raises:
@@ -55,7 +55,7 @@ def pool(name: str, kernel_size: int, stride: int, ceil_mode: bool = False) -> n
     """
     if name not in POOLS:
         raise SettingError(f"There is no pooling {name!r}; {nearest(name, tuple(POOLS))}")
-    return POOLS[name](kernel_size, stride=stride, ceil_mode=ceil_mode)
+    return POOLS[name](kernel_size, stride=stride)
 
 
 class LocalResponseNorm(nn.Module):

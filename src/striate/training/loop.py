@@ -183,14 +183,17 @@ class _Loop:
         """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
         task, world = self.task, self.task.engine.world
         parts = min(task.settings.accumulate, len(batch.labels_N))
-        pairs = list(zip(batch.images_NCHW.tensor_split(parts), batch.labels_N.tensor_split(parts), strict=True))
+        columns = (batch.images_NCHW, batch.labels_N, batch.others_N, batch.shares_N)
+        split = [[None] * parts if column is None else column.tensor_split(parts) for column in columns]
         losses, hits = [], []
-        for number, (images_NCHW, labels_N) in enumerate(pairs, start=1):
+        for number, (images_NCHW, labels_N, others_N, shares_N) in enumerate(zip(*split, strict=True), start=1):
+            assert images_NCHW is not None
+            assert labels_N is not None
             apart = isinstance(self.model, DistributedDataParallel) and number < parts
             with self._apart() if apart else nullcontext():
                 with task.engine.autocast():
                     outputs = self.model(images_NCHW)
-                losses_N = over_heads(task.loss, outputs, labels_N)
+                losses_N = over_heads(task.loss, outputs, labels_N, others_N, shares_N)
                 torch.autograd.backward(losses_N.sum() * (world / batch.whole))
             losses.append(losses_N.detach())
             hits.append((final(outputs).detach().argmax(1) == labels_N).sum())

@@ -106,8 +106,24 @@ def final(outputs: Tensor | GoogLeNetOut) -> Tensor:
     return outputs.logits_NK if isinstance(outputs, GoogLeNetOut) else outputs
 
 
-def over_heads(loss: Loss, outputs: Tensor | GoogLeNetOut, labels_N: Tensor) -> Tensor:
-    """The loss of each image, with 0.3 of the loss of each auxiliary head where the network has them in training."""
+def over_heads(
+    loss: Loss, outputs: Tensor | GoogLeNetOut, labels_N: Tensor, others_N: Tensor | None = None, shares_N: Tensor | None = None
+) -> Tensor:
+    """The loss of each image, with 0.3 of the loss of each auxiliary head where the network has them in training.
+
+    Of mixed images it is the loss of their own label and that of the other, by their shares; for cross-entropy that is the
+    loss of the soft label.
+
+    Args:
+        loss: of one head.
+        outputs: what the network put out.
+        labels_N: of the images.
+        others_N: labels of what was mixed in; None for nothing.
+        shares_N: of each image's own label, 0..1.
+
+    """
+    if others_N is not None and shares_N is not None:
+        return shares_N * over_heads(loss, outputs, labels_N) + (1 - shares_N) * over_heads(loss, outputs, others_N)
     if not isinstance(outputs, GoogLeNetOut):
         return loss(outputs, labels_N)
     beside_N = loss(outputs.aux4a_NK, labels_N) + loss(outputs.aux4d_NK, labels_N)

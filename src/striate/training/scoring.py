@@ -33,6 +33,14 @@ class BatchLike(Protocol):
     def whole(self) -> int:
         """Images in the batch over all processes."""
 
+    @property
+    def others_N(self) -> Tensor | None:
+        """Labels of what was mixed into the images; None where nothing was."""
+
+    @property
+    def shares_N(self) -> Tensor | None:
+        """Share of each image's own label, 0..1."""
+
 
 class Batches(Protocol):
     """What training needs of a stream."""

@@ -34,7 +34,7 @@ def seconds_a_step(
             steps_made.zero_grad(set_to_none=True)
             with engine.autocast():
                 outputs = twin(batch.images_NCHW)
-            torch.autograd.backward(over_heads(loss, outputs, batch.labels_N).mean())
+            torch.autograd.backward(over_heads(loss, outputs, batch.labels_N, batch.others_N, batch.shares_N).mean())
             steps_made.step()
             float(final(outputs).detach()[0, 0])  # wait for the device
             times.append(time.monotonic() - before)
