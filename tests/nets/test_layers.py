@@ -188,7 +188,8 @@ def test_layers_called_with_names_or_that_put_out_several_tensors_have_rows():
 SIDES = (9, 10, 12, 13)
 WINDOWS = [
     nn.Conv2d(4, 6, 3), nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.Conv2d(4, 6, (1, 5), padding=(0, 2), stride=(2, 1)),
-    nn.Conv2d(4, 6, 3, dilation=2, groups=2), nn.Conv2d(4, 6, 3, padding="same", dilation=2), nn.Conv2d(4, 6, 3, padding_mode="reflect"),
+    nn.Conv2d(4, 6, 3, dilation=2, groups=2), nn.Conv2d(4, 6, 3, padding="same", dilation=2),
+    nn.Conv2d(4, 6, 3, padding_mode="reflect"),
     nn.MaxPool2d(3, 2), nn.MaxPool2d(3, 2, ceil_mode=True), nn.MaxPool2d(2, 2, padding=1, ceil_mode=True),
     nn.MaxPool2d(1, 2, ceil_mode=True), nn.MaxPool2d((2, 3)), nn.MaxPool2d(2, dilation=3), nn.AvgPool2d(2),
     nn.AvgPool2d(3, 2, padding=1, ceil_mode=True), nn.AvgPool2d((3, 1), ceil_mode=True), nn.AdaptiveAvgPool2d(1),

@@ -1,3 +1,4 @@
+from functools import cache
 from math import prod
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.nets import signal
-from striate.nets.building import build
+from striate.nets.building import build, outline
 from striate.nets.init import fans, weighted
 from striate.nets.net import Net
 from striate.nets.signal import Signal, of_noise, signals
@@ -57,14 +58,15 @@ def test_moments_of_the_gradients_of_two_layers_are_those_worked_out_by_hand():
     assert (fc2.gradient_mean, fc2.gradient_variance) == (0, 1 / 4)
 
 
-def vgg16(init: str, size_px: int) -> dict[str, Signal]:
-    net = build("vgg16", (3, size_px, size_px), 10, init=init)
-    images = torch.randn(8, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
+@cache
+def vgg16(init: str) -> dict[str, Signal]:
+    net = build("vgg16", (3, 32, 32), 10, init=init)
+    images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     return {row.name: row for row in signals(net, images)}
 
 
 def test_he_keeps_the_variances_of_vgg16_within_a_factor_of_10_and_a_plain_gaussian_explodes():
-    he, gaussian = vgg16("he", 32), vgg16("gaussian", 32)
+    he, gaussian = vgg16("he"), vgg16("gaussian")
     convolutions = [row.variance for name, row in he.items() if name.startswith("conv")]
     assert len(convolutions) == 13
     assert max(convolutions) < 10 * min(convolutions)
@@ -74,15 +76,15 @@ def test_he_keeps_the_variances_of_vgg16_within_a_factor_of_10_and_a_plain_gauss
 
 def test_a_plain_gaussian_multiplies_each_variance_by_half_the_inputs_of_a_unit():
     # Both schemes scale the same draws, and rectifiers keep a factor: so the ratio is exact, up to rounding
-    net = build("vgg16", (3, 32, 32), 10)
+    net = outline("vgg16", (3, 32, 32), 10)
     halves = [float(fans(layer)[0]) / 2 for layer in weighted(net)]
-    he, gaussian = vgg16("he", 32), vgg16("gaussian", 32)
+    he, gaussian = vgg16("he"), vgg16("gaussian")
     for n, name in enumerate(he, start=1):
         assert gaussian[name].variance == pytest.approx(he[name].variance * prod(halves[:n]), rel=1e-3)
 
 
 def test_half_of_he_halves_the_variance_at_each_layer():
-    he, scaled = vgg16("he", 32), vgg16("scaled", 32)
+    he, scaled = vgg16("he"), vgg16("scaled")
     for n, name in enumerate(he, start=1):
         assert scaled[name].variance == pytest.approx(he[name].variance / 2**n, rel=1e-3)
 
@@ -126,7 +128,6 @@ def test_what_was_changed_is_put_back_also_where_the_network_fails():
 
 
 def test_the_network_runs_in_training_mode():
-    assert signals(normed(), torch.randn(4, 3, 6, 6), 0) != signals(normed(), torch.randn(4, 3, 6, 6), 1)
     images = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(0))
     one, again, other = (signals(normed(), images, seed)[-1].variance for seed in (0, 0, 1))
     assert one == again
