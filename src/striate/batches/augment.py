@@ -20,6 +20,7 @@ from striate.batches import colour, geometry
 from striate.batches.mixing import Rectangles
 
 _CHUNK = 2048
+_AT_ONCE = 2**18  # numbers: 1 MiB of float32
 _AREA, _RATIO = (0.02, 0.33), (0.3, 3.3)  # of an erased rectangle (Zhong et al. 2020, section 4)
 
 
@@ -48,14 +49,18 @@ class Augmentation:
     def images(self, pixels_NHWC: NDArray[np.uint8], ids_N: NDArray[np.uint64], epoch: int, device: torch.device) -> Tensor:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
         settings, side_px = self.settings, pixels_NHWC.shape[1]
-        means_NC = pixels_NHWC.sum(axis=(1, 2), dtype=np.int64) / (255.0 * side_px * pixels_NHWC.shape[2])
-        images_NCHW = torch.from_numpy(pixels_NHWC).to(device).permute(0, 3, 1, 2).to(torch.float32) / 255.0
         places = geometry.homographies(settings, ids_N, side_px, self.seed, epoch)
-        if places is not None:
-            images_NCHW = geometry.sample(images_NCHW, places, side_px, settings.border)
-        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, self.seed, epoch)
-        if levels is not None:
-            images_NCHW = colour.apply(images_NCHW, levels)
+        levels = colour.matrices(settings, ids_N, _means(pixels_NHWC), self.lighting_33, self.seed, epoch)
+        n, channels = len(pixels_NHWC), pixels_NHWC.shape[3]
+        images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
+        step = max(1, _AT_ONCE // (channels * side_px**2))
+        for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
+            some = slice(start, start + step)
+            part = torch.from_numpy(pixels_NHWC[some]).to(device).permute(0, 3, 1, 2)
+            part = part.to(torch.float32, memory_format=torch.contiguous_format)
+            if places is not None:
+                part = geometry.sample(part, places[some], side_px, settings.border)
+            images_NCHW[some] = part.div_(255.0) if levels is None else colour.apply(part, levels[some], unit=255.0)
         return self._erase(images_NCHW, ids_N, epoch)
 
     def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:
@@ -76,6 +81,15 @@ class Augmentation:
         top = np.floor(draw("y") * (side_px - tall + 1)).astype(np.int64)
         inside = Rectangles(left, left + wide, top, top + tall).mask(side_px, images_NCHW.device)
         return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
+
+
+def _means(pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean level of each channel of each image, over about 64 x 64 of its pixels, in whole numbers until the division."""
+    step = max(1, pixels_NHWC.shape[1] // 64)
+    some = pixels_NHWC[:, ::step, ::step]
+    sums_NC = some.sum(axis=(1, 2), dtype=np.int64)
+    found: NDArray[np.float64] = sums_NC / (255.0 * some.shape[1] * some.shape[2])
+    return found
 
 
 def is_on(settings: Augment) -> bool:

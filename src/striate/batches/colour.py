@@ -121,14 +121,15 @@ def shift(levels_N3: Numbers) -> Matrices:
     return made
 
 
-def apply(images_NCHW: Tensor, matrices_NCD: Matrices) -> Tensor:
-    """The images through their matrices, held within [0, 1]; element by element, so that no batch rounds otherwise."""
-    m = torch.from_numpy(matrices_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
+def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0) -> Tensor:
+    """The images, whose white is `unit`, through their matrices to [0, 1]; element by element, so that no batch matters."""
+    scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
+    m = torch.from_numpy(scaled_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
     channels = images_NCHW.shape[1]
     out = torch.empty_like(images_NCHW)
     for row in range(channels):
-        level = images_NCHW[:, 0] * m[:, row, 0]
+        level = torch.addcmul(m[:, row, channels], images_NCHW[:, 0], m[:, row, 0])
         for column in range(1, channels):
             level.addcmul_(images_NCHW[:, column], m[:, row, column])
-        out[:, row] = level.add_(m[:, row, channels])
-    return out.clamp_(0.0, 1.0)
+        torch.clamp(level, 0.0, 1.0, out=out[:, row])
+    return out

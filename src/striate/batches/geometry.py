@@ -173,8 +173,14 @@ def _grid(matrices_N33: Matrices, size_px: int, device: torch.device) -> Tensor:
     m = torch.from_numpy(matrices_N33 / matrices_N33[:, 2:, 2:]).to(torch.float32).to(device)[..., None, None]
     along = (torch.arange(size_px, dtype=torch.float32, device=device) * 2 + 1) / size_px - 1
     x, y = along[None, None, :], along[None, :, None]
-    places = [m[:, row, 0] * x + m[:, row, 1] * y + m[:, row, 2] for row in (0, 1)]
-    if (matrices_N33[:, 2, :2] != 0).any():
-        depth = m[:, 2, 0] * x + m[:, 2, 1] * y + 1.0
-        places = [place / depth for place in places]
-    return torch.stack(places, dim=-1)
+    grid_NHW2 = torch.empty(len(matrices_N33), size_px, size_px, 2, device=device)
+    straight = not (matrices_N33[:, 2, :2] != 0).any()
+    # What depends on one side alone is cheap; each line below that joins both is a pass over all pixels
+    nearness = None if straight else (m[:, 2, 0] * x + 1.0).add(m[:, 2, 1] * y).reciprocal_()
+    for row in (0, 1):
+        across, down = m[:, row, 0] * x + m[:, row, 2], m[:, row, 1] * y
+        if nearness is None:
+            torch.add(across, down, out=grid_NHW2[..., row])
+        else:
+            torch.mul(across + down, nearness, out=grid_NHW2[..., row])
+    return grid_NHW2
