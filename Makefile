@@ -45,6 +45,7 @@ bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/optimisers.py
+	$(BIN)/python bench/augment.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build dist

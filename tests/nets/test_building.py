@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from striate.base.errors import SettingError
-from striate.nets.building import build, source_of
+from striate.nets.building import build, published, source_of
 
 OWN = """
 import torch
@@ -65,6 +65,13 @@ def test_dropout_reaches_the_layer_and_is_refused_where_there_is_none():
     assert build("mnist_cnn", (1, 8, 8), 3, dropout=0.25).get_submodule("dropout").p == 0.25
     with pytest.raises(SettingError, match=r"net.dropout does not apply to 'relu, fc 3': it has no settings of its own"):
         build("relu, fc 3", (1, 8, 8), 3, dropout=0.25)
+
+
+def test_a_network_that_is_not_given_sizes_has_those_it_was_published_for():
+    assert published("resnet50") == (3, 224, 1000)
+    assert published("lenet5") == (1, 32, 10)
+    assert published("conv 3x3x4, relu, fc 7") == (1, 28, 7)
+    assert published("conv 3x3x4, relu, fc") == (1, 28, 10)
 
 
 def test_a_class_of_one_s_own(own: Path):

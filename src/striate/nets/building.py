@@ -40,8 +40,14 @@ def settings_of(name: str) -> tuple[str, ...]:
 
 
 def published(name: str) -> tuple[int, int, int]:
-    """(channels, side in pixels, classes) that a network was published for; grey 28 px and 10 for one of one's own."""
-    if catalogue.is_own(name) or catalogue.is_line(name):
+    """(channels, side in pixels, classes) that a network was published for; grey 28 px and 10 for one of one's own.
+
+    A line that ends in `fc 7` has 7 classes.
+    """
+    if catalogue.is_line(name):
+        last = name.rpartition(",")[2].split()
+        return 1, 28, int(last[1]) if len(last) == 2 and last[1].isdigit() else 10
+    if catalogue.is_own(name):
         return 1, 28, 10
     if catalogue.is_timm(name):
         from striate.nets.timm_net import published as by_timm
