@@ -35,7 +35,7 @@ def losses_of(net: str, steps: int, rate: float, folder: Path) -> tuple[list[flo
     return losses, result["val"]["accuracy"]
 
 
-def main(steps: int = 300, rate: float = 0.05) -> None:
+def main(steps: int = 300, rate: float = 0.02) -> None:
     with TemporaryDirectory() as folder:
         for net in NETS:
             losses, right = losses_of(net, steps, rate, Path(folder))
