@@ -9,7 +9,6 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from striate.base import config
 from striate.base.errors import SettingError, ShapeError
 from striate.cli.speaking import print_json, stdout
 from striate.nets import catalogue
@@ -53,6 +52,8 @@ def nets(
     if name is None:
         _catalogue(flags, json)
         return
+    from striate.base import config
+
     settings = config.section(config.merge(*(config.setting(text) for text in set_)), "net")
     _refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
     _refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
