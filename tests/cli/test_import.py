@@ -225,5 +225,7 @@ def test_weights_in_a_file_are_evaluated_and_asked_by_name(capsys: pytest.Captur
     assert done.code == 0, done.err
     assert "ImageNet's mean, deviation and class names are taken." in done.err
     assert (done.json["n"], 0 <= done.json["accuracy"] <= done.json["top5"] <= 1) == (4, True)
+    done = run(capsys, "evaluate", "resnet20@large.safetensors", "photos")
+    assert "998 classes have no images here and are not shown" in done.out
     done = run(capsys, "predict", "resnet20@large.safetensors", "photos")
     assert done.code == 0, done.err

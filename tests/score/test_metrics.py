@@ -125,6 +125,11 @@ def test_summary_holds_every_score():
     assert found.log_loss == pytest.approx(log(exp(1) + 2) - 0.5)  # the true logit is 1 for half of them, else 0
 
 
+def test_classes_without_images_do_not_count_in_macro_f1():
+    found = metrics.summary(sure(0, 0, 4, classes=5), labels(0, 0, 1), tuple("abcde"))
+    assert found.macro_f1 == pytest.approx((1 + 0) / 2)
+
+
 def test_summary_as_json_has_the_promised_keys_and_is_json():
     found = metrics.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl")).as_json()
     assert list(found) == [
@@ -150,7 +155,7 @@ def test_scikit_learn_says_the_same(taken: tuple[Floats, Ints, int]):
     assert found.confusion_KK.tolist() == confusion_matrix(labels_N, predicted_N, labels=range(k)).tolist()
     theirs = precision_recall_fscore_support(labels_N, predicted_N, labels=range(k), zero_division=0)
     assert np.array(found.per_class) == pytest.approx(np.array(theirs).T)
-    assert found.macro_f1 == pytest.approx(theirs[2].mean())
+    assert found.macro_f1 == pytest.approx(theirs[2][theirs[3] > 0].mean())
     assert found.log_loss == pytest.approx(sklearn_log_loss(labels_N, metrics.softmax(logits_NK), labels=range(k)))
 
 

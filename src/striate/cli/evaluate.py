@@ -57,7 +57,12 @@ def _classes(found: dict[str, Any]) -> Table:
     table = Table()
     for column in ("class", "precision", "recall", "F1", "images"):
         table.add_column(column, justify="left" if column == "class" else "right")
+    absent = sum(not score["support"] for score in found["per_class"].values())
+    if absent:
+        table.caption = f"{absent:,} classes have no images here and are not shown"
     for name, score in found["per_class"].items():
+        if not score["support"]:
+            continue
         shares = (score["precision"], score["recall"], score["f1"])
         table.add_row(name, *(f"{share:.3f}" for share in shares), f"{score['support']:,}")
     return table

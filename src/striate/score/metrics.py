@@ -35,7 +35,7 @@ class Summary:
         classes: K names.
         accuracy: with its 95 % interval.
         top5: share whose label is among the five largest logits; None up to five classes, where it says nothing.
-        macro_f1: mean F1 over all K classes.
+        macro_f1: mean F1 over the classes that have images.
         majority: accuracy of always answering the largest class.
         per_class: by class.
         confusion_KK: images by true class (row) and predicted class (column).
@@ -153,7 +153,7 @@ def summary(logits_NK: Logits, labels_N: Labels, classes: tuple[str, ...]) -> Su
         classes=classes,
         accuracy=accuracy(logits_NK, labels_N),
         top5=top_k(logits_NK, labels_N, 5) if k > 5 else None,
-        macro_f1=float(np.mean([score.f1 for score in scores])),
+        macro_f1=float(np.mean([score.f1 for score in scores if score.support])),
         majority=float(matrix_KK.sum(axis=1).max() / len(labels_N)),
         per_class=scores,
         confusion_KK=matrix_KK,
