@@ -1,6 +1,7 @@
 """Weights as other libraries and repositories have them, with random numbers that keep signals at about one size."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,10 +69,10 @@ class CifarResNet(nn.Module):
         return logits
 
 
-def cifar(seed: int = 0, **how: int | str) -> dict[str, Tensor]:
+def cifar(seed: int = 0, **how: Any) -> dict[str, Tensor]:
     """The weights of such a network; the head's are small, so that no answer is certain."""
     with torch.device("meta"):
-        net = CifarResNet(**how)  # type: ignore[arg-type]
+        net = CifarResNet(**how)
     state = filled(net.state_dict(), seed)
     state[f"{net.head}.weight"] *= 0.02
     return state

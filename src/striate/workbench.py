@@ -124,7 +124,7 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
 
         figure.check_ending(Path(path))
     if init == "whitening":
-        raise SettingError("init='whitening' begins from images, and there are none here; see it in the journal of a training.")
+        raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
     size_px, channels, classes, settings = _given(how)
     outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
     chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
@@ -201,9 +201,16 @@ def load(run: str | Path, device: str = "cpu") -> "Model":
     from striate import foreign, runs
     from striate.model import Model
 
-    if foreign.is_foreign(str(run)) and not (runs.OUT / str(run)).exists():
+    if _is_foreign(str(run)):
         return foreign.load(str(run), device)
     return Model.load(runs.model_folder(str(run)), device)
+
+
+def _is_foreign(run: str) -> bool:
+    """Whether this names weights of others, and no run here is called so."""
+    from striate import foreign, runs
+
+    return foreign.is_foreign(run) and not (runs.OUT / run).exists()
 
 
 def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = _quiet) -> Json:
@@ -222,7 +229,7 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
     if data is None:
         if settings:
             raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
-        if "@" in run and not Path(run).exists():
+        if _is_foreign(run):
             raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
         folder = runs.find(run)
         _, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")

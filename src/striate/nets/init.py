@@ -20,15 +20,16 @@ fan_out k k C_out / groups.
 Legend: C channels, k side of a kernel, P = C k k numbers in a patch, F filters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import sqrt
-from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, nearest
 from striate.nets.blocks import Subsampling, TableConv2d, UnitBias
+from striate.nets.net import Net
+from striate.nets.residual import BasicBlock, Bottleneck
 
 SCHEMES = (
     "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening",
@@ -37,10 +38,6 @@ SPARSE_INPUTS = 15  # Martens 2010
 WHITENING_EPSILON = 1e-2  # of the variance of a patch's component, for images of unit variance
 
 Weighted = nn.Conv2d | nn.Linear | TableConv2d
-
-
-class _HasPaperStart(Protocol):
-    def paper_start(self) -> None: ...
 
 
 def weighted(net: nn.Module) -> Iterator[Weighted]:
@@ -77,18 +74,39 @@ def _biases(layer: nn.Module, value: float = 0.0) -> None:
         bias.fill_(value)
 
 
+def _he(layer: Weighted) -> None:
+    _normal(layer, 2 / fans(layer)[0])
+
+
+def _glorot(layer: Weighted) -> None:
+    into, out = fans(layer)
+    _uniform(layer, (6 / (torch.as_tensor(into) + out)) ** 0.5)
+
+
+@torch.no_grad()
+def _constant(layer: Weighted) -> None:
+    layer.weight.copy_(torch.as_tensor(1 / fans(layer)[0]).to(layer.weight).expand_as(layer.weight))
+
+
+def _each(net: nn.Module, draw: Callable[[Weighted], None], bias: float = 0.0) -> None:
+    for layer in weighted(net):
+        draw(layer)
+        _biases(layer, bias)
+
+
 def gaussian(net: nn.Module, std: float = 1.0) -> None:
     """N(0, std^2), biases zero."""
-    for layer in weighted(net):
-        _normal(layer, std**2)
-        _biases(layer)
+    _each(net, lambda layer: _normal(layer, std**2))
 
 
 def he(net: nn.Module) -> None:
     """N(0, 2 / fan_in), biases zero."""
-    for layer in weighted(net):
-        _normal(layer, 2 / fans(layer)[0])
-        _biases(layer)
+    _each(net, _he)
+
+
+def glorot(net: nn.Module) -> None:
+    """U(+-sqrt(6 / (fan_in + fan_out))), biases zero."""
+    _each(net, _glorot)
 
 
 def he_fan_out(net: nn.Module) -> None:
@@ -99,19 +117,9 @@ def he_fan_out(net: nn.Module) -> None:
             _biases(layer)
 
 
-def glorot(net: nn.Module) -> None:
-    """U(+-sqrt(6 / (fan_in + fan_out))), biases zero."""
-    for layer in weighted(net):
-        into, out = fans(layer)
-        _uniform(layer, (6 / (torch.as_tensor(into) + out)) ** 0.5)
-        _biases(layer)
-
-
 def lecun_uniform(net: nn.Module) -> None:
     """U(+-2.4 / F) for F inputs (LeCun et al. 1989 and 1998, appendix A); biases zero."""
-    for layer in weighted(net):
-        _uniform(layer, 2.4 / fans(layer)[0])
-        _biases(layer)
+    _each(net, lambda layer: _uniform(layer, 2.4 / fans(layer)[0]))
     for pool in net.modules():
         if isinstance(pool, Subsampling):
             nn.init.uniform_(pool.weight, -0.6, 0.6)
@@ -167,8 +175,8 @@ def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
     if scheme not in SCHEMES:
         raise SettingError(f"There is no initialisation {scheme!r}; {nearest(scheme, SCHEMES)}")
     if scheme in ("paper", "zero-gamma", "whitening"):
-        if hasattr(net, "paper_start"):
-            cast(_HasPaperStart, net).paper_start()
+        if isinstance(net, Net):
+            net.paper_start()
         if scheme == "zero-gamma":
             _zero_gamma(net)
         if scheme == "whitening":
@@ -176,24 +184,16 @@ def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
         return
     if scheme == "torch":
         return
-    for layer in weighted(net):
-        into, out = fans(layer)
-        if scheme == "gaussian":
-            _normal(layer, 1.0)
-        elif scheme == "constant":
-            with torch.no_grad():
-                layer.weight.copy_(torch.as_tensor(1 / into).to(layer.weight).expand_as(layer.weight))
-        elif scheme == "scaled":
-            _normal(layer, 1 / into)
-        elif scheme == "glorot":
-            _uniform(layer, (6 / (torch.as_tensor(into) + out)) ** 0.5)
-        elif scheme == "he":
-            _normal(layer, 2 / into)
-        elif scheme == "sparse":
-            _sparse(layer, sparse_inputs)
-        else:
-            _orthogonal(layer)
-        _biases(layer, bias)
+    draws: dict[str, Callable[[Weighted], None]] = {
+        "gaussian": lambda layer: _normal(layer, 1.0),
+        "constant": _constant,
+        "scaled": lambda layer: _normal(layer, 1 / fans(layer)[0]),
+        "glorot": _glorot,
+        "he": _he,
+        "sparse": lambda layer: _sparse(layer, sparse_inputs),
+        "orthogonal": _orthogonal,
+    }
+    _each(net, draws[scheme], bias)
     for beside in net.modules():
         if isinstance(beside, Subsampling):
             nn.init.constant_(beside.weight, 0.25)
@@ -202,8 +202,6 @@ def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
 
 
 def _zero_gamma(net: nn.Module) -> None:
-    from striate.nets.residual import BasicBlock, Bottleneck
-
     blocks = [block for block in net.modules() if isinstance(block, BasicBlock | Bottleneck) and block.shortcut is not None]
     if not blocks:
         raise SettingError("init='zero-gamma' needs residual blocks; this network has none. Take a resnet, or init='paper'.")

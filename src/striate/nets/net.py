@@ -4,6 +4,7 @@ Legend: N images, C channels, H x W pixels, K classes.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -44,7 +45,8 @@ class Net(nn.Module):
     @property
     def num_classes(self) -> int:
         """K, the number of logits."""
-        return int(self.head.out_features)  # type: ignore[arg-type]
+        head: Any = self.head
+        return int(head.out_features)
 
     def replace_head(self, num_classes: int) -> None:
         """Put a fresh last layer for another number of classes in place of the head; all else is kept."""

@@ -37,10 +37,11 @@ class TimmNet(Net):
     ) -> None:
         super().__init__(input_chw)
         own = {} if dropout is None else {"drop_rate": dropout}
-        self.body = _create(name, in_chans=input_chw[0], num_classes=num_classes, **own)
+        self.body: Any = _create(name, in_chans=input_chw[0], num_classes=num_classes, **own)
+        layer: Any
         for layer in self.body.modules():
             if getattr(layer, "inplace", False):
-                layer.inplace = False  # type: ignore[assignment]
+                layer.inplace = False
         features = _features(name, input_chw, [str(info["module"]) for info in getattr(self.body, "feature_info", ())])
         classifier = _config(self.body).get("classifier")
         if not features or not isinstance(classifier, str):
@@ -51,12 +52,12 @@ class TimmNet(Net):
     @property
     def num_classes(self) -> int:
         """K, the number of logits."""
-        return int(self.body.num_classes)  # type: ignore[arg-type]
+        return int(self.body.num_classes)
 
     def replace_head(self, num_classes: int) -> None:
         """Put timm's own fresh classifier for another number of classes in place of the head."""
         place = next(self.body.parameters())
-        self.body.reset_classifier(num_classes)  # type: ignore[operator]
+        self.body.reset_classifier(num_classes)
         self.body.to(place.device, place.dtype)
 
     def foreign_names(self) -> Mapping[str, str]:
@@ -84,8 +85,8 @@ def recommended(name: str) -> Mapping[str, Any]:
         return _config(_create(name))
 
 
-def _config(body: nn.Module) -> dict[str, Any]:
-    found: dict[str, Any] = body.pretrained_cfg  # type: ignore[assignment]
+def _config(body: Any) -> dict[str, Any]:
+    found: dict[str, Any] = body.pretrained_cfg
     return found
 
 
