@@ -156,7 +156,9 @@ REFUSALS = {
     "alexnet --set train.epochs=3": "train does not apply to this command, which takes settings of net alone; remove it.",
     "resnet18 --set net.v1=true": "net.v1 does not apply to 'resnet18': it has activation, shortcut. Remove it.",
     "mlp --signal --init nosuch": "net.init: input should be 'paper', 'torch', 'gaussian', ",
-    "mlp --signal --init whitening": "init='whitening' begins from training images, and there are none here. Take another scheme.",
+    "mlp --signal --init whitening": (
+        "init='whitening' begins from training images, and there are none here. Take another scheme."
+    ),
     "mlp --signal --init zero-gamma": "init='zero-gamma' needs residual blocks; this network has none.",
     "--explain conv2": "--explain applies to one network; got no NAME. Write `striate nets NAME --explain conv2`.",
     "--signal": "--signal applies to one network; got no NAME. Write `striate nets NAME --signal`.",
