@@ -3,11 +3,9 @@
 Legend: N images, M images of a split, K classes.
 """
 
-import hashlib
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +20,8 @@ from striate.base.stopping import Stop
 from striate.batches import augment, patches, preprocess
 from striate.batches.stream import Stream
 from striate.engine import Engine
-from striate.images import split, store
-from striate.images.decode import Look
 from striate.images.examples import Examples
+from striate.material import Material
 from striate.model import Model
 from striate.nets import building
 from striate.nets.init import first_convolution, whiten
@@ -42,62 +39,12 @@ _EVAL_BATCH = 256
 _TIMED_STEPS = 20
 
 
-@dataclass(frozen=True)
-class Material:
-    """Decoded pictures and how they are divided."""
-
-    stored: store.Stored
-    parts: split.Split
-    look: Look
-
-    @property
-    def examples(self) -> Examples:
-        """The pictures that could be decoded."""
-        return self.stored.examples
-
-    def fingerprint(self) -> str:
-        """SHA-256 of what the pictures are: ids, labels and hashes of pixels, in the order of ids."""
-        order = np.argsort(self.examples.ids_N)
-        hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
-        for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
-            hasher.update(np.ascontiguousarray(column[order]).tobytes())
-        return hasher.hexdigest()
-
-
-def divided(material: Material, run: config.Run) -> Material:
-    """The same pictures, divided for another fold."""
-    parts = split.divide(material.examples, material.stored.pixel_hash_N, run.data)
-    return replace(material, parts=parts)
-
-
 class Trained(NamedTuple):
     """What a training leaves: its result, its model, and what the model said of the test images."""
 
     result: runs.Json
     model: Model
     test: Predictions | None
-
-
-def look_of(run: config.Run) -> Look:
-    """How pictures are brought to the size of the settings, which must be complete."""
-    prepare = run.prepare
-    assert prepare.size_px is not None
-    assert prepare.channels is not None
-    assert prepare.fit is not None
-    return Look(prepare.size_px, prepare.channels, prepare.fit, run.data.background)
-
-
-def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch) -> Material:
-    """Decode the pictures once, and divide them."""
-
-    def progress(done: int, total: int) -> None:
-        watch({"event": "decode", "done": done, "total": total})
-        stop.check("decoding the pictures")
-
-    look = look_of(run)
-    stored = store.build(examples, look, disk.cache_folder(), progress)
-    parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
-    return Material(stored, parts, look)
 
 
 def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:

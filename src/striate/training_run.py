@@ -15,6 +15,7 @@ from striate.images import sources
 from striate.images.examples import Examples, Part
 from striate.images.survey import glance
 from striate.job import Watch, interval
+from striate.material import Material, divided, gather
 from striate.training.scoring import Predictions
 
 log = logging.getLogger("striate")
@@ -95,7 +96,7 @@ def _train(
         return done
     for reason in engine.reasons:
         log.info("%s", reason)
-    material = job.gather(examples or sources.read(run.data), run, stop, watch)
+    material = gather(examples or sources.read(run.data), run, stop, watch)
     for note in (*material.examples.notes, *material.parts.notes):
         log.warning("%s", note)
     _say_bad_files(material)
@@ -104,7 +105,7 @@ def _train(
     return job.train(run, material, folder, engine, stop, watch, resume).result
 
 
-def _say_bad_files(material: job.Material) -> None:
+def _say_bad_files(material: Material) -> None:
     bad = (*material.examples.quarantined, *material.parts.leaked)
     if bad:
         log.warning("%d of the files found are quarantined and not used:", len(bad))
@@ -115,7 +116,7 @@ def _say_bad_files(material: job.Material) -> None:
 
 
 def _folds(
-    run: config.Run, material: job.Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+    run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
 ) -> runs.Json:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     count = run.data.folds or 0
@@ -130,7 +131,7 @@ def _folds(
             continue
         log.info("Fold %d of %d.", fold + 1, count)
         begun = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        test = job.train(one, job.divided(material, one), inner, engine, stop, watch, begun).test
+        test = job.train(one, divided(material, one), inner, engine, stop, watch, begun).test
         assert test is not None
         tests.append(test)
     log.info("The model itself: trained on all images, tested by the %d folds.", count)

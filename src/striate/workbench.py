@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from striate.images.survey import Survey
     from striate.model import Model
     from striate.nets.layers import Layer
-    from striate.nets.net import Net
     from striate.nets.signal import Signal
     from striate.runs import Row as RunRow
 
@@ -68,40 +67,23 @@ def layers(
         settings: of section [net], as in `{"shortcut": "A"}`.
 
     """
-    from striate.nets.layers import layer_table
+    from striate import anatomy
 
-    return list(layer_table(_outline(net, size_px, channels, classes, settings)))
-
-
-def _outline(
-    net: str, size_px: int | None, channels: int | None, classes: int | None, settings: Mapping[str, Any] | None
-) -> "Net":
-    from striate.nets import building
-
-    for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
-        if value is not None and value < 1:
-            raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
-    c, side, k = building.published(net)
-    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
-    return building.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)
+    return anatomy.layers(net, size_px=size_px, channels=channels, classes=classes, settings=settings)
 
 
 def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
     """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
-    from striate.nets import explaining
+    from striate import anatomy
 
-    return explaining.explain(_outline(net, *_given(how)), layer)
+    return anatomy.explain(net, layer, **how)
 
 
 def draw(net: str, path: str | Path, **how: Any) -> Path:
     """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
-    from striate.nets.layers import layer_table
-    from striate.report import architecture, figure
+    from striate import anatomy
 
-    figure.check_ending(Path(path))
-    outline = _outline(net, *_given(how))
-    architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
-    return Path(path)
+    return anatomy.draw(net, path, **how)
 
 
 def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None = None, **how: Any) -> tuple["Signal", ...]:
@@ -115,33 +97,9 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
         how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
 
     """
-    from striate.nets import building
-    from striate.nets import signal as signalling
-    from striate.nets.layers import layer_table
+    from striate import anatomy
 
-    if path is not None:
-        from striate.report import figure
-
-        figure.check_ending(Path(path))
-    if init == "whitening":
-        raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
-    size_px, channels, classes, settings = _given(how)
-    outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
-    chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
-    built = building.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
-    found = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
-    if path is not None:
-        from striate.report import signal as drawing
-
-        drawing.draw(f"{net}, init {init}", found, Path(path))
-    return found
-
-
-def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    unknown = [name for name in how if name not in ("size_px", "channels", "classes", "settings")]
-    if unknown:
-        raise TypeError(f"expected size_px, channels, classes and settings; got {', '.join(unknown)}.")
-    return how.get("size_px"), how.get("channels"), how.get("classes"), how.get("settings")
+    return anatomy.signal(net, init, seed, path, **how)
 
 
 def train(

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from running import run
 
-from striate import workbench
+from striate import anatomy
 from striate.cli import nets
 from striate.nets import catalogue
 
@@ -193,7 +193,7 @@ def test_a_picture_with_another_ending_is_refused_before_any_work_is_done(
     more: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     if "--signal" in more:
-        monkeypatch.setattr(workbench, "_outline", lambda *_: pytest.fail("worked"))
+        monkeypatch.setattr(anatomy, "_outline", lambda *_: pytest.fail("worked"))
     text = refused(capsys, "vgg16", "--draw", "x.bmp", *more)
     assert text == "expected a picture's path to end in .svg, .png, .pdf; got x.bmp."
 

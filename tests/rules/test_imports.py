@@ -52,18 +52,22 @@ ROOMS = {
     "model": room("base images batches nets score", others="numpy torch safetensors"),
     "foreign": room("base batches images model nets", others="torch safetensors"),
     "deploy": room("base images score model", others="numpy", where_used="torch pyarrow onnx onnxruntime fastapi uvicorn"),
+    "material": room("base images", others="numpy"),
+    "anatomy": room("base nets", later="report"),
     "plan": room("base images nets.catalogue"),
     "runs": room("base", others="numpy"),
     "diagnosis": room("base", later="engine runs"),
-    "job": room(f"{STORY} model runs", later="inside report", others="numpy torch"),
-    "training_run": room(f"{STORY} model runs plan job", later="inside report", others="numpy"),
-    "workbench": room("base", later=f"{STORY} origins inside report model foreign deploy plan runs diagnosis job training_run"),
+    "job": room(f"{STORY} material model runs", later="inside report", others="numpy torch"),
+    "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
+    "workbench": room(
+        "base", later=f"{STORY} anatomy origins inside report model foreign deploy plan runs diagnosis job training_run"
+    ),
     "cli": room("base nets.catalogue __version__", later="workbench", others="cyclopts rich"),
     "recipes": room(),
     "__init__": room(later="base model nets workbench"),
     "__main__": room("cli"),
 }
-NEVER_TORCH = ("base", "images", "score", "report", "plan", "runs", "nets.catalogue", "cli")
+NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")
 
 
 class Import(NamedTuple):
