@@ -10,12 +10,13 @@ from striate.batches.stream import Stream
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
-PIXELS_NHWC = RNG.integers(0, 256, (40, 13, 13, 3), np.uint8)
+PIXELS_NHWC = RNG.integers(0, 256, (40, 17, 17, 3), np.uint8)
 IDS = RNG.integers(0, 2**63, 40).astype(np.uint64)
 ROWS = np.arange(40)
 EVERYTHING = Augment(
     flip=True, flip_vertical=True, shift=0.1, rotate=15, shear=5, scale=0.8, perspective=0.2, crop=0.3, brightness=0.4,
-    contrast=0.4, saturation=0.4, hue=0.1, lighting=0.1, grey=0.2, erase=0.5,
+    contrast=0.4, saturation=0.4, hue=0.1, lighting=0.1, grey=0.2, posterize=4, solarize=0.5, equalize=0.3, autocontrast=0.3,
+    policy="randaugment", policy_ops=3, policy_magnitude=20, erase=0.5,
 )  # fmt: skip
 
 
@@ -47,10 +48,16 @@ def test_another_seed_and_another_epoch_change_every_picture_and_the_same_none()
         assert not (other == first).flatten(1).all(dim=1).any()
 
 
-@pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in ("border", "mixup", "cutmix")])
+STRONG = {
+    "flip": True, "flip_vertical": True, "rotate": 20.0, "shear": 20.0, "crop": 0.9, "grey": 0.9, "erase": 0.9,
+    "perspective": 0.9, "posterize": 4, "equalize": 1.0, "policy": "trivialaugment",
+}  # fmt: skip
+OTHERS = ("border", "mixup", "cutmix", "policy_ops", "policy_magnitude")
+
+
+@pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in OTHERS])
 def test_every_setting_changes_pictures(name: str):
-    value = True if name.startswith("flip") else 0.9 if name in ("crop", "grey", "erase", "perspective") else 0.4
-    asked = Augment(**{name: 20.0 if name in ("rotate", "shear") else value})
+    asked = Augment.model_validate({name: STRONG.get(name, 0.4)})
     images = made(asked).images(PIXELS_NHWC, IDS, 0, CPU)
     plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
     assert (images != plain).flatten(1).any(dim=1).float().mean() > 0.3
@@ -68,7 +75,7 @@ def test_an_erased_rectangle_has_the_mean_colour_and_the_size_that_was_drawn():
         tall, wide = int(ys.max() - ys.min() + 1), int(xs.max() - xs.min() + 1)
         assert int(erased.sum()) == tall * wide
         assert torch.allclose(changed[:, erased], mean[:, None].expand(3, tall * wide))
-        assert 0.01 * 169 <= tall * wide <= 0.40 * 169  # 0.02 to 0.33, and sides of whole pixels
+        assert 0.01 * 289 <= tall * wide <= 0.40 * 289  # 0.02 to 0.33, and sides of whole pixels
 
 
 def test_lighting_knows_the_principal_colours_of_the_training_pixels_alone():
@@ -93,9 +100,22 @@ def test_changes_of_colour_are_refused_for_grey_pictures(name: str):
 
 
 def test_grey_pictures_are_changed_too():
-    found = augment.fit(Augment(brightness=0.4, contrast=0.4, rotate=10), PIXELS_NHWC[..., :1], ROWS, 0)
+    asked = Augment(brightness=0.4, contrast=0.4, rotate=10, equalize=0.5, solarize=0.5, policy="randaugment", policy_ops=3)
+    found = augment.fit(asked, PIXELS_NHWC[..., :1], ROWS, 0)
     assert found is not None
-    assert found.images(PIXELS_NHWC[..., :1], IDS, 0, CPU).shape == (40, 1, 13, 13)
+    whole = found.images(PIXELS_NHWC[..., :1], IDS, 0, CPU)
+    assert whole.shape == (40, 1, 17, 17)
+    assert torch.equal(found.images(PIXELS_NHWC[7:9, ..., :1], IDS[7:9], 0, CPU), whole[7:9])
+
+
+def test_equalizing_pictures_that_are_too_small_for_it_is_refused():
+    small = PIXELS_NHWC[:, :15, :15]
+    with pytest.raises(SettingError) as refused:
+        augment.fit(Augment(equalize=0.5), small, ROWS, 0)
+    assert str(refused.value) == (
+        "augment.equalize changes no picture below 16 px; the pictures have 15. Remove it, or make prepare.size_px larger."
+    )
+    assert augment.fit(Augment(equalize=0.5), PIXELS_NHWC[:, :16, :16], ROWS, 0) is not None
 
 
 def stream(batch: int, rank: int = 0, world: int = 1) -> Stream:
@@ -115,6 +135,15 @@ def by_id(*streams: Stream, start: int = 0) -> dict[int, tuple[torch.Tensor, int
     }
 
 
+def test_strength_and_number_of_a_policy_change_pictures():
+    plain = made(Augment(policy="randaugment")).images(PIXELS_NHWC, IDS, 0, CPU)
+    for name, default, other in (("policy_ops", 2, 3), ("policy_magnitude", 9, 20)):
+        asked = [Augment.model_validate({"policy": "randaugment", name: value}) for value in (default, other)]
+        same, different = (made(one).images(PIXELS_NHWC, IDS, 0, CPU) for one in asked)
+        assert torch.equal(same, plain)
+        assert (different != plain).flatten(1).any(dim=1).float().mean() > 0.3
+
+
 def test_a_stream_gives_each_picture_the_same_pixels_whatever_batch_process_or_resumption():
     whole = by_id(stream(8))
     assert len(whole) == 40
@@ -126,7 +155,7 @@ def test_a_stream_gives_each_picture_the_same_pixels_whatever_batch_process_or_r
     assert all(torch.equal(image, whole[i][0]) for i, (image, _) in resumed.items())
 
 
-def test_labels_stay_with_their_pictures():
+def test_labels_stay_with_their_pictures_whatever_is_changed():
     labels = dict(zip(IDS.tolist(), (np.arange(40) % 4).tolist(), strict=True))
     assert all(label == labels[i] for i, (_, label) in by_id(stream(8)).items())
 

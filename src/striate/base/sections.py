@@ -86,11 +86,27 @@ class Augment(Section):
     hue: float = Field(0.0, ge=0, le=0.5, description="most turn of the colour circle, as a share of it")
     lighting: float = Field(0.0, ge=0, le=1, description="AlexNet's colour noise: deviation of its factors, there 0.1")
     grey: float = Field(0.0, ge=0, le=1, description="probability of a grey picture")
+    posterize: int = Field(0, ge=0, le=7, description="most bits of the 8 of a level that are taken away")
+    solarize: float = Field(0.0, ge=0, le=1, description="most of the range of levels that is inverted, the bright end first")
+    equalize: float = Field(0.0, ge=0, le=1, description="probability that each channel's levels are spread evenly")
+    autocontrast: float = Field(0.0, ge=0, le=1, description="probability that each channel is stretched from black to white")
+    policy: Literal["randaugment", "trivialaugment"] | None = Field(
+        None, description="drawn changes besides: a few of one strength, or one of any strength"
+    )
+    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: changes to each picture; else 2")
+    policy_magnitude: int | None = Field(None, ge=0, le=30, description="of randaugment: strength of each, 0 to 30; else 9")
     erase: float = Field(0.0, ge=0, le=1, description="probability of a rectangle of mean colour")
     mixup: float = Field(0.0, ge=0, le=1, description="lay the next picture over each; Beta's parameter, 0.2 is usual")
     cutmix: float = Field(
         0.0, ge=0, le=1, description="put a square of the next picture into each; Beta's parameter, 1 is usual"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.policy != "randaugment":
+            because = f"with policy='{self.policy}'" if self.policy else "without policy='randaugment'"
+            self._refuse(("policy_ops", "policy_magnitude"), because)
+        return self
 
 
 class NetSettings(Section):

@@ -1,4 +1,6 @@
-"""Random changes to training images, batched: matrices are composed for each image and pixels are touched once.
+"""Random changes to training images, batched: tables and matrices are composed for each image and pixels are touched once.
+
+The order of an image's changes: tables of levels, sharpness (of the policies), place, colour, erasing; each kind is made once.
 
 What is drawn for an image is a hash of (seed, epoch, id): it does not depend on the batch, on the number of processes or on
 where a run was resumed. Labels never change here: what shares them is in `mixing.py`.
@@ -16,7 +18,7 @@ from torch import Tensor
 from striate.base.draws import uniform
 from striate.base.errors import SettingError
 from striate.base.sections import Augment
-from striate.batches import colour, geometry
+from striate.batches import colour, geometry, policies, tables
 from striate.batches.mixing import Rectangles
 
 _CHUNK = 2048
@@ -48,16 +50,24 @@ class Augmentation:
 
     def images(self, pixels_NHWC: NDArray[np.uint8], ids_N: NDArray[np.uint64], epoch: int, device: torch.device) -> Tensor:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
-        settings, side_px = self.settings, pixels_NHWC.shape[1]
-        places = geometry.homographies(settings, ids_N, side_px, self.seed, epoch)
-        levels = colour.matrices(settings, ids_N, _means(pixels_NHWC), self.lighting_33, self.seed, epoch)
-        n, channels = len(pixels_NHWC), pixels_NHWC.shape[3]
+        settings, seed = self.settings, self.seed
+        n, side_px, _, channels = pixels_NHWC.shape
+        turns = policies.drawn(settings, ids_N, channels, side_px, seed, epoch)
+        steps = [step for step in (tables.drawn(settings, ids_N, seed, epoch), *policies.steps(turns)) if step is not None]
+        looked_up = tables.compose(steps, pixels_NHWC, device) if steps else None
+        places = geometry.homographies(settings, ids_N, side_px, seed, epoch, policies.places(turns, side_px))
+        means_NC = _means(pixels_NHWC, looked_up)
+        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, policies.factors(turns))
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
         step = max(1, _AT_ONCE // (channels * side_px**2))
         for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
             some = slice(start, start + step)
             part = torch.from_numpy(pixels_NHWC[some]).to(device).permute(0, 3, 1, 2)
-            part = part.to(torch.float32, memory_format=torch.contiguous_format)
+            if looked_up is None:
+                part = part.to(torch.float32, memory_format=torch.contiguous_format)
+            else:
+                part = tables.apply(part, looked_up[some])
+            part = policies.sharpened(part, turns, some)
             if places is not None:
                 part = geometry.sample(part, places[some], side_px, settings.border)
             images_NCHW[some] = part.div_(255.0) if levels is None else colour.apply(part, levels[some], unit=255.0)
@@ -83,10 +93,13 @@ class Augmentation:
         return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
 
 
-def _means(pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _means(pixels_NHWC: NDArray[np.uint8], looked_up: tables.Tables | None) -> NDArray[np.float64]:
     """Mean level of each channel of each image, over about 64 x 64 of its pixels, in whole numbers until the division."""
     step = max(1, pixels_NHWC.shape[1] // 64)
     some = pixels_NHWC[:, ::step, ::step]
+    if looked_up is not None:
+        n, _, _, channels = some.shape
+        some = looked_up[np.arange(n)[:, None, None, None], np.arange(channels), some]
     sums_NC = some.sum(axis=(1, 2), dtype=np.int64)
     found: NDArray[np.float64] = sums_NC / (255.0 * some.shape[1] * some.shape[2])
     return found
@@ -101,12 +114,17 @@ def fit(settings: Augment, pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.in
     """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none.
 
     Raises:
-        SettingError: a change of colour for grey pictures.
+        SettingError: a change of colour for grey pictures, or one of the histogram for pictures that are too small for it.
 
     """
     if not is_on(settings):
         return None
-    channels = pixels_NHWC.shape[3]
+    side_px, channels = pixels_NHWC.shape[2:]
+    if settings.equalize and side_px < tables.SMALLEST_EQUALIZED_PX:
+        raise SettingError(
+            f"augment.equalize changes no picture below {tables.SMALLEST_EQUALIZED_PX} px; the pictures have {side_px}. "
+            "Remove it, or make prepare.size_px larger."
+        )
     if channels == 1:
         for name in colour.COLOUR_ONLY:
             if getattr(settings, name):

@@ -3,7 +3,9 @@
 Legend: N images, C channels, H x W pixels; levels are in [0, 1].
 """
 
+from collections.abc import Sequence
 from math import pi
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,12 +24,26 @@ _RGB = np.linalg.inv(_YIQ)
 COLOUR_ONLY = ("saturation", "hue", "lighting", "grey")
 
 
+class Factors(NamedTuple):
+    """What multiplies brightness, contrast and saturation of N images, in this order; 1 changes nothing."""
+
+    brightness_N: Numbers
+    contrast_N: Numbers
+    saturation_N: Numbers
+
+
 def matrices(
-    settings: Augment, ids_N: NDArray[np.uint64], means_NC: Numbers, lighting_33: Numbers | None, seed: int, epoch: int
+    settings: Augment,
+    ids_N: NDArray[np.uint64],
+    means_NC: Numbers,
+    lighting_33: Numbers | None,
+    seed: int,
+    epoch: int,
+    after: Sequence[Factors] = (),
 ) -> Matrices | None:
     """N x C x (C + 1) matrices, drawn by (seed, epoch, id); None where nothing of colour is asked for.
 
-    The order: brightness, contrast, saturation, hue, lighting, grey.
+    The order: brightness, contrast, saturation, hue, lighting, grey; then the factors `after`.
 
     Args:
         settings: the strengths.
@@ -36,6 +52,7 @@ def matrices(
         lighting_33: principal components of the training pixels, one in each column, times their variances.
         seed: of the run.
         epoch: counted from 0.
+        after: factors drawn elsewhere; saturation does not apply to grey pictures.
 
     """
     n, channels = means_NC.shape
@@ -43,12 +60,15 @@ def matrices(
     def factor(purpose: str, most: float) -> Numbers:
         return 1 + (2 * uniform(ids_N, seed, epoch, "augment", purpose) - 1) * most
 
+    def greys() -> Numbers:
+        found: Numbers = compose(made, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
+        return found
+
     made: list[Matrices] = []
     if settings.brightness:
         made.append(brightness(factor("brightness", settings.brightness), channels))
     if settings.contrast:
-        means_N = compose(made, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
-        made.append(contrast(factor("contrast", settings.contrast), means_N, channels))
+        made.append(contrast(factor("contrast", settings.contrast), greys(), channels))
     if settings.saturation:
         made.append(saturation(factor("saturation", settings.saturation)))
     if settings.hue:
@@ -59,6 +79,11 @@ def matrices(
     if settings.grey:
         drawn_N = uniform(ids_N, seed, epoch, "augment", "grey") < settings.grey
         made.append(saturation(np.where(drawn_N, 0.0, 1.0)))
+    for factors in after:
+        made.append(brightness(factors.brightness_N, channels))
+        made.append(contrast(factors.contrast_N, greys(), channels))
+        if channels == 3:
+            made.append(saturation(factors.saturation_N))
     return multiplied(made, n, channels) if made else None
 
 
@@ -130,6 +155,7 @@ def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0) -> Ten
     for row in range(channels):
         level = torch.addcmul(m[:, row, channels], images_NCHW[:, 0], m[:, row, 0])
         for column in range(1, channels):
-            level.addcmul_(images_NCHW[:, column], m[:, row, column])
+            if matrices_NCD[:, row, column].any():
+                level.addcmul_(images_NCHW[:, column], m[:, row, column])
         torch.clamp(level, 0.0, 1.0, out=out[:, row])
     return out

@@ -7,6 +7,7 @@ multiplied in that order, the first on the left.
 Legend: N images, C channels, H x W pixels.
 """
 
+from collections.abc import Sequence
 from math import pi
 
 import numpy as np
@@ -23,13 +24,16 @@ Numbers = NDArray[np.float64]
 
 _PADDING = {"mirror": "reflection", "edge": "border", "black": "zeros"}
 _SHRINKS = 1.5  # source pixels for one new pixel, from where on an area mean is sampled
+_STILL = -1
 _RATIO = (3 / 4, 4 / 3)
 
 
-def homographies(settings: Augment, ids_N: NDArray[np.uint64], side_px: int, seed: int, epoch: int) -> Matrices | None:
+def homographies(
+    settings: Augment, ids_N: NDArray[np.uint64], side_px: int, seed: int, epoch: int, after: Sequence[Matrices] = ()
+) -> Matrices | None:
     """N x 3 x 3 matrices, new place to old place, drawn by (seed, epoch, id); None where nothing geometric is asked for.
 
-    The order: crop, flips, perspective, scale, shear, rotation, shift.
+    The order: crop, flips, perspective, scale, shear, rotation, shift; then those `after`.
     """
 
     def draw(purpose: str) -> Numbers:
@@ -59,6 +63,7 @@ def homographies(settings: Augment, ids_N: NDArray[np.uint64], side_px: int, see
         most_px = settings.shift * side_px
         dx, dy = (np.rint(around(f"shift {axis}", most_px)) * (2 / side_px) for axis in "xy")
         made.append(translation(dx, dy))
+    made += after
     if not made:
         return None
     whole = made[0]
@@ -138,34 +143,43 @@ def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: st
     """N x C x size_px x size_px float32: each new pixel is interpolated between four old ones (bilinear).
 
     Where an image is shrunk by more than 1.5, its means over 2 x 2, 4 x 4, ... pixels are sampled in its place, so that nothing
-    between the pixels is missed. Each image's result depends on that image alone, whatever the batch.
+    between the pixels is missed; one that stays where it is keeps its pixels. Each image's result depends on that image alone,
+    whatever the batch.
     """
     levels_N = _levels(images_NCHW.shape[-1], matrices_N33, size_px)
     out_NCHW = images_NCHW.new_empty(*images_NCHW.shape[:2], size_px, size_px)
-    grid_NHW2 = _grid(matrices_N33, size_px, images_NCHW.device)
     reduced = images_NCHW
-    for level in range(int(levels_N.max()) + 1):
-        if level:
+    for level in range(_STILL, int(levels_N.max()) + 1):
+        if level > 0:
             reduced = functional.avg_pool2d(reduced, 2)
-        chosen = torch.from_numpy(np.flatnonzero(levels_N == level)).to(images_NCHW.device)
-        if len(chosen) == len(images_NCHW):
-            return _interpolate(reduced, grid_NHW2, border)
-        if len(chosen):
-            out_NCHW[chosen] = _interpolate(reduced[chosen], grid_NHW2[chosen], border)
+        chosen_N = levels_N == level
+        if not chosen_N.any():
+            continue
+        every = bool(chosen_N.all())
+        chosen = slice(None) if every else torch.from_numpy(np.flatnonzero(chosen_N)).to(images_NCHW.device)
+        found = reduced[chosen]
+        if level != _STILL:
+            grid_NHW2 = _grid(matrices_N33[chosen_N], size_px, images_NCHW.device)
+            found = functional.grid_sample(
+                found, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False
+            )
+        if every:
+            return found
+        out_NCHW[chosen] = found
     return out_NCHW
 
 
-def _interpolate(images_NCHW: Tensor, grid_NHW2: Tensor, border: str) -> Tensor:
-    return functional.grid_sample(images_NCHW, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False)
-
-
 def _levels(side_px: int, matrices_N33: Matrices, size_px: int) -> NDArray[np.int64]:
-    """How often each image is halved before it is sampled: by the area that a new pixel covers in the middle of the image."""
+    """How often each image is halved before it is sampled: by the area that a new pixel covers in the middle of the image.
+
+    `_STILL` where nothing is to be sampled, since each new pixel is the old one.
+    """
     areas_N = np.abs(np.linalg.det(matrices_N33)) / np.abs(matrices_N33[:, 2, 2]) ** 3
     shrinks_N = np.sqrt(np.maximum(areas_N, 1e-12)) * side_px / size_px
     halvings_N = np.where(shrinks_N > _SHRINKS, np.maximum(1, np.round(np.log2(shrinks_N))), 0)
     most = int(np.log2(side_px))
-    return np.minimum(halvings_N, most).astype(np.int64)
+    still_N = (matrices_N33 == np.eye(3)).all(axis=(1, 2)) & (side_px == size_px)
+    return np.where(still_N, _STILL, np.minimum(halvings_N, most)).astype(np.int64)
 
 
 def _grid(matrices_N33: Matrices, size_px: int, device: torch.device) -> Tensor:
