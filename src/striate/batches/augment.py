@@ -56,14 +56,18 @@ class Augmentation:
         steps = [step for step in (tables.drawn(settings, ids_N, seed, epoch), *policies.steps(turns)) if step is not None]
         looked_up = tables.compose(steps, pixels_NHWC, device) if steps else None
         places = geometry.homographies(settings, ids_N, side_px, seed, epoch, policies.places(turns, side_px))
-        means_NC = _means(pixels_NHWC, looked_up)
-        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, policies.factors(turns))
+        factors = policies.factors(turns)
+        contrasted_N = np.full(n, bool(settings.contrast))
+        for one in factors:
+            contrasted_N |= one.contrast_N != 1
+        means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
+        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
         step = max(1, _AT_ONCE // (channels * side_px**2))
         for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
             some = slice(start, start + step)
             part = torch.from_numpy(pixels_NHWC[some]).to(device).permute(0, 3, 1, 2)
-            if looked_up is None:
+            if looked_up is None or not (looked_up[some] != tables.LEVELS).any():
                 part = part.to(torch.float32, memory_format=torch.contiguous_format)
             else:
                 part = tables.apply(part, looked_up[some])
@@ -93,16 +97,20 @@ class Augmentation:
         return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
 
 
-def _means(pixels_NHWC: NDArray[np.uint8], looked_up: tables.Tables | None) -> NDArray[np.float64]:
-    """Mean level of each channel of each image, over about 64 x 64 of its pixels, in whole numbers until the division."""
+def _means(pixels_NHWC: NDArray[np.uint8], looked_up: tables.Tables | None, wanted_N: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean level of each channel of each image that is wanted, over about 64 x 64 of its pixels; of the others 0.
+
+    In whole numbers until the division.
+    """
+    means_NC = np.zeros((len(pixels_NHWC), pixels_NHWC.shape[3]))
     step = max(1, pixels_NHWC.shape[1] // 64)
-    some = pixels_NHWC[:, ::step, ::step]
+    some = pixels_NHWC[wanted_N, ::step, ::step]
     if looked_up is not None:
         n, _, _, channels = some.shape
-        some = looked_up[np.arange(n)[:, None, None, None], np.arange(channels), some]
+        some = looked_up[wanted_N][np.arange(n)[:, None, None, None], np.arange(channels), some]
     sums_NC = some.sum(axis=(1, 2), dtype=np.int64)
-    found: NDArray[np.float64] = sums_NC / (255.0 * some.shape[1] * some.shape[2])
-    return found
+    means_NC[wanted_N] = sums_NC / (255.0 * some.shape[1] * some.shape[2])
+    return means_NC
 
 
 def is_on(settings: Augment) -> bool:

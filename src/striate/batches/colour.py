@@ -147,7 +147,21 @@ def shift(levels_N3: Numbers) -> Matrices:
 
 
 def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0) -> Tensor:
-    """The images, whose white is `unit`, through their matrices to [0, 1]; element by element, so that no batch matters."""
+    """The images, whose white is `unit`, through their matrices to [0, 1]; element by element, so that no batch matters.
+
+    An image whose matrix changes nothing is divided by `unit` alone.
+    """
+    changed_N = (matrices_NCD != np.eye(*matrices_NCD.shape[1:])).any(axis=(1, 2))
+    if changed_N.all():
+        return _multiplied(images_NCHW, matrices_NCD, unit)
+    out_NCHW = torch.clamp(images_NCHW / unit, 0.0, 1.0)
+    if changed_N.any():
+        chosen = torch.from_numpy(np.flatnonzero(changed_N)).to(images_NCHW.device)
+        out_NCHW[chosen] = _multiplied(images_NCHW[chosen], matrices_NCD[changed_N], unit)
+    return out_NCHW
+
+
+def _multiplied(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float) -> Tensor:
     scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
     m = torch.from_numpy(scaled_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
     channels = images_NCHW.shape[1]
