@@ -219,6 +219,7 @@ def _finish(
     if "aux" in building.settings_of(run.net.name or ""):
         settings["aux"] = False
     summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
+    summary["flip"] = bool(run.augment.flip)
     model = Model(
         net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),
         look=material.look, classes=material.examples.classes, training=summary,

@@ -20,6 +20,7 @@ from safetensors.torch import save as as_bytes
 
 from striate.base import disk
 from striate.base.errors import ArtifactError, DecodeError, SettingError
+from striate.batches import views as seen
 from striate.batches.preprocess import Preprocess
 from striate.images import decode
 from striate.images.decode import Look
@@ -83,8 +84,25 @@ class Model:
     licence: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """N x K logits of pictures that `look` has been applied to, in float32, by batches of 64."""
+    def look_for(self, views: int) -> Look:
+        """How pictures are decoded for 1, 5 or 10 views (`batches.views`).
+
+        Raises:
+            SettingError: another number of views, or 10 of a model that was trained without mirrored pictures.
+
+        """
+        seen.check(views, self.training.get("flip"))
+        return seen.look(self.look, views)
+
+    def logits(self, pixels_NHWC: NDArray[np.uint8], views: int = 1) -> NDArray[np.float32]:
+        """N x K logits of pictures that `look_for(views)` has been applied to, in float32, by batches of 64.
+
+        Of several views they are logs of the mean probabilities.
+        """
+        parts = [self._logits(part_NHWC) for part_NHWC in seen.cut(pixels_NHWC, self.look.size_px, views)]
+        return seen.mean_logits(np.stack(parts))
+
+    def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [np.empty((0, len(self.classes)), np.float32)]
         device = next(self.net.parameters()).device
         preprocess = self.preprocess.to(device)
@@ -106,27 +124,23 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
-    def predict(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> list[Prediction]:
+    def predict(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]], views: int = 1) -> list[Prediction]:
         """What the model says of pictures given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
+
+        Of 5 or 10 views of each picture (`batches.views`) the probabilities are averaged.
 
         Raises:
             DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
+            SettingError: views that this model does not take; see `look_for`.
 
         """
         if isinstance(pictures, str | Path | bytes | np.ndarray):
             raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.predict([...]).")
-        squares = [self._square(picture) for picture in pictures]
+        look = self.look_for(views)
+        squares = [_square(picture, look) for picture in pictures]
         if not squares:
             return []
-        return self.answers(self.logits(np.stack(squares)))
-
-    def _square(self, picture: str | Path | bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
-                raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}.")
-            return decode.square(picture.reshape(*picture.shape[:2], -1), self.look)
-        source = picture if isinstance(picture, bytes) else Path(picture)
-        return decode.square(decode.picture(source, self.look.background), self.look)
+        return self.answers(self.logits(np.stack(squares), views))
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
@@ -186,6 +200,15 @@ class Model:
             licence=described["licence"],
             aliases=described.get("aliases", {}),
         )
+
+
+def _square(picture: str | Path | bytes | NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
+            raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}.")
+        return decode.square(picture.reshape(*picture.shape[:2], -1), look)
+    source = picture if isinstance(picture, bytes) else Path(picture)
+    return decode.square(decode.picture(source, look.background), look)
 
 
 def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:

@@ -171,7 +171,14 @@ def _is_foreign(run: str) -> bool:
     return foreign.is_foreign(run) and not (runs.OUT / run).exists()
 
 
-def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = _quiet) -> Json:
+def evaluate(
+    run: str,
+    data: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = _quiet,
+    *,
+    views: int = 1,
+) -> Json:
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Args:
@@ -179,6 +186,7 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
         data: labelled images to test on; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
+        views: of each picture of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     from striate import runs
@@ -187,6 +195,8 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
     if data is None:
         if settings:
             raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
+        if views != 1:
+            raise SettingError(f"views={views} needs DATA, since stored predictions are of one view; give it, or remove views.")
         if _is_foreign(run):
             raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
         folder = runs.find(run)
@@ -197,14 +207,14 @@ def evaluate(run: str, data: str | None = None, settings: Mapping[str, Any] | No
         from striate.deploy.evaluate import predict_examples
 
         model = load(run)
-        found = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch)
+        found = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, views)
         labels_N, logits_NK, classes = found.labels_N, found.logits_NK, model.classes
         about = {"run": run, "data": data, "quarantined": [bad._asdict() for bad in found.quarantined]}
-    return {**about, **summary(logits_NK, labels_N, classes).as_json()}
+    return {**about, "views": views, **summary(logits_NK, labels_N, classes).as_json()}
 
 
 def predict(
-    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None
+    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, views: int = 1
 ) -> Iterator["Row"]:
     """One row for each picture, in order; a picture that cannot be decoded has a row with its error.
 
@@ -213,6 +223,7 @@ def predict(
         paths: files, folders (searched through) and globs.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
+        views: of each picture, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     from striate import engine
@@ -221,7 +232,7 @@ def predict(
     if out is not None:
         predicting.check_ending(Path(out))
     place = engine.pick(config.Engine(device=device)).device
-    found = predicting.rows(load(run, str(place)), paths)
+    found = predicting.rows(load(run, str(place)), paths, views)
     if out is None:
         return found
     kept = list(found)

@@ -14,6 +14,7 @@ def evaluate(
     data: str | None = None,
     /,
     *,
+    views: int = 1,
     data_dir: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
@@ -23,6 +24,7 @@ def evaluate(
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labelled images to test on; nothing for the run's own test images.
+        views: of each picture of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.
         json: print one JSON object on stdout.
@@ -32,7 +34,7 @@ def evaluate(
 
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
-        found = workbench.evaluate(run, data, config.section(settings, "data"), watch)
+        found = workbench.evaluate(run, data, config.section(settings, "data"), watch, views=views)
     if json:
         print_json(found)
         return

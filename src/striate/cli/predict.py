@@ -7,13 +7,16 @@ from rich.table import Table
 from striate.cli.speaking import print_json, speaking, stdout
 
 
-def predict(run: str, paths: list[str], /, *, out: Path | None = None, device: str = "auto", json: bool = False) -> None:
+def predict(
+    run: str, paths: list[str], /, *, out: Path | None = None, views: int = 1, device: str = "auto", json: bool = False
+) -> None:
     """Ask a model about pictures.
 
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
         paths: files, folders (searched through) and globs.
         out: a file to write, as .csv, .jsonl or .parquet.
+        views: of each picture: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         device: auto, cpu, cuda, mps.
         json: print JSON lines on stdout, one for each picture.
 
@@ -21,7 +24,7 @@ def predict(run: str, paths: list[str], /, *, out: Path | None = None, device: s
     from striate import workbench
 
     with speaking():
-        rows = workbench.predict(run, paths, device, out)
+        rows = workbench.predict(run, paths, device, out, views=views)
         if out is not None:
             counted = list(rows)
             stdout().print(f"{len(counted)} rows in {out}, {sum(row.error is not None for row in counted)} of them errors")

@@ -30,15 +30,17 @@ class Found(NamedTuple):
     quarantined: tuple[Quarantined, ...]
 
 
-def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]], None]) -> Found:
+def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]], None], views: int = 1) -> Found:
     """Logits of every labelled image of `data`; of its test part alone, where it has one.
 
-    Classes are matched by name, whatever their order.
+    Classes are matched by name, whatever their order. Of 5 or 10 views the logits are logs of the mean probabilities.
 
     Raises:
         DataError: a class that the model does not know, or no image that can be decoded.
+        SettingError: views that the model does not take.
 
     """
+    look = model.look_for(views)
     examples = sources.read(data)
     tests = np.flatnonzero(examples.parts_N == Part.TEST)
     if len(tests):
@@ -54,13 +56,13 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     mapped_K = np.array([model.classes.index(name) for name in names])
     kept, bad = [], list(examples.quarantined)
     logits = [np.empty((0, len(model.classes)), np.float32)]
-    pictures = enumerate(_pictures(examples, model))
+    pictures = enumerate(_pictures(examples, look))
     while batch := list(islice(pictures, _BATCH)):
         good = [(position, found.pixels_HWC) for position, found in batch if found.pixels_HWC is not None]
         bad += [Quarantined(examples.names[at], found.reason or "") for at, found in batch if found.pixels_HWC is None]
         kept += [position for position, _ in good]
         if good:
-            logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good])))
+            logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), views))
         watch({"event": "predict", "done": batch[-1][0] + 1, "total": len(examples)})
     if not kept:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
@@ -68,9 +70,9 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     return Found(labels_N, np.concatenate(logits), tuple(bad))
 
 
-def _pictures(examples: Examples, model: Model) -> Iterator[decode.Decoded]:
+def _pictures(examples: Examples, look: decode.Look) -> Iterator[decode.Decoded]:
     if examples.pixels_NHWC is None:
-        yield from decode.stream((examples.root / name for name in examples.names), model.look)
+        yield from decode.stream((examples.root / name for name in examples.names), look)
         return
     for pixels_HWC in examples.pixels_NHWC:
-        yield decode.Decoded(decode.square(pixels_HWC, model.look), None, None)
+        yield decode.Decoded(decode.square(pixels_HWC, look), None, None)

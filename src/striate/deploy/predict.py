@@ -62,13 +62,16 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
     return list(found)
 
 
-def rows(model: Model, paths: Iterable[str | Path]) -> Iterator[Row]:
-    """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64."""
+def rows(model: Model, paths: Iterable[str | Path], views: int = 1) -> Iterator[Row]:
+    """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64.
+
+    Of 5 or 10 views the probabilities are averaged.
+    """
     wanted = files(paths)
-    decoded = zip(wanted, decode.stream(wanted, model.look), strict=True)
+    decoded = zip(wanted, decode.stream(wanted, model.look_for(views)), strict=True)
     while batch := list(islice(decoded, _BATCH)):
         pictures = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
-        answers = iter(model.answers(model.logits(np.stack(pictures))) if pictures else ())
+        answers = iter(model.answers(model.logits(np.stack(pictures), views)) if pictures else ())
         for path, found in batch:
             if found.pixels_HWC is None:
                 yield Row(str(path), None, found.reason)
