@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from striate import runs
 from striate.base import config, disk
-from striate.base.errors import DataError, RunError
+from striate.base.errors import DataError, RunError, ShapeError
 from striate.base.stopping import Stop
 from striate.batches import augment, patches, preprocess
 from striate.batches.stream import Stream
@@ -93,10 +93,16 @@ def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, en
     if "aux" in building.settings_of(run.net.name):
         own.setdefault("aux", True)
     side = material.look.size_px
-    net = building.build(
-        run.net.name, (material.look.channels, side, side), len(material.examples.classes),
-        seed=run.seed, **run.net.start(), **own,
-    )  # fmt: skip
+    chw = numbers.output_chw((material.look.channels, side, side))
+    try:
+        net = building.build(run.net.name, chw, len(material.examples.classes), seed=run.seed, **run.net.start(), **own)
+    except ShapeError as error:
+        if run.prepare.scale != "pca":
+            raise
+        raise ShapeError(
+            f"prepare.scale=pca makes {chw[0]} numbers without places of each picture, which {run.net.name} cannot take: "
+            "expected a network of fully connected layers. Take prepare.scale=zca, or --net mlp."
+        ) from error
     if run.net.init == "whitening":
         conv = first_convolution(net)
         rows_M = _by_id(material.parts.train_M, material)

@@ -5,7 +5,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | what | rule |
 |---|---|
 | colour | grey where at least 95 % of a sample of the pictures are grey, else colour |
-| network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean |
+| network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean; PCA: `mlp` |
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | size, network named | not below its published size (timm's: 224) where the pictures have 3/4 of that, nor below its least |
 | fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
@@ -61,9 +61,8 @@ def _colour(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
 def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
     name = run.net.name
     if name is None:
-        name = "mnist_cnn" if short <= 40 else PHOTO_NET
+        name, why_net = _net(run, short)
         chosen["net"]["name"] = name
-        why_net = f"network {'mnist_cnn' if short <= 40 else 'of four convolutions'}: the median short side is {short} px"
     else:
         why_net = ""
     if run.prepare.size_px is not None:
@@ -78,6 +77,14 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
         size, why_size = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
     chosen["prepare"]["size_px"] = size
     return "; ".join(part for part in (why_net, why_size) if part)
+
+
+def _net(run: config.Run, short: int) -> tuple[str, str]:
+    if run.prepare.scale == "pca":
+        return "mlp", "network mlp: principal components have no places, which convolutions need"
+    if short <= 40:
+        return "mnist_cnn", f"network mnist_cnn: the median short side is {short} px"
+    return PHOTO_NET, f"network of four convolutions: the median short side is {short} px"
 
 
 def _fit(run: config.Run, seen: Glance, chosen: config.Tree) -> str:

@@ -57,14 +57,25 @@ class Prepare(Section):
     size_px: int | None = Field(None, ge=1, le=4096, description="side of the square that the net sees; else by rule")
     channels: Literal[1, 3] | None = Field(None, description="1 grey or 3 colour; else by rule")
     fit: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
-    centre: Literal["pixel", "image", "none"] = Field("pixel", description="subtract the mean pixel, mean image, nothing")
-    scale: Literal["std", "none"] = Field("std", description="divide by the standard deviation of each channel, or not")
-    epsilon: float | None = Field(None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6")
+    centre: Literal["pixel", "image", "none"] | None = Field(
+        None, description="subtract the mean pixel, mean image, nothing; else pixel, image where whitened"
+    )
+    scale: Literal["std", "std-image", "pca", "zca", "none"] = Field(
+        "std", description="divide by the deviation of each channel or of each pixel; whiten by pca or zca; or neither"
+    )
+    components: int | None = Field(None, ge=1, description="of pca and zca: directions that are kept; else all")
+    epsilon: float | None = Field(
+        None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6, 1e-5 where whitened"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.scale == "none":
             self._refuse(("epsilon",), "with scale='none'")
+        if self.scale not in ("pca", "zca"):
+            self._refuse(("components",), f"with scale='{self.scale}'")
+        elif self.centre not in (None, "image"):
+            raise ValueError(f"scale='{self.scale}' is around the mean image; got centre='{self.centre}'; leave centre out")
         return self
 
 

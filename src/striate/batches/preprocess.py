@@ -1,8 +1,8 @@
 """From uint8 pixels to the numbers that a network sees, and back.
 
 Pixels are first brought to [0, 1]. Then the mean is subtracted - of each channel, or of each pixel of each channel - and the
-result divided by the standard deviation of each channel. Both are fitted on the training split alone, in one pass in float64,
-and travel with the weights.
+result divided by the standard deviation, again of either, or whitened (`whitening.py`). All is fitted on the training split
+alone, in one pass in float64, and travels with the weights.
 
 Legend: N images, C channels, H x W pixels.
 """
@@ -18,6 +18,8 @@ from torch import Tensor
 
 from striate.base.config import Prepare
 from striate.base.errors import ShapeError
+from striate.batches import whitening
+from striate.batches.whitening import Whitening
 
 EPSILON = 1e-6
 _CHUNK = 2048
@@ -25,18 +27,20 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Preprocess:
-    """`images = (pixels / 255 - mean) / std`, in float32.
+    """`images = (pixels / 255 - mean) / std`, in float32; whitened after that where there is a whitening.
 
     Attributes:
         mean: C x 1 x 1 or C x H x W, in [0, 1]; zeros where nothing is subtracted.
-        std: C x 1 x 1; ones where nothing is divided.
+        std: C x 1 x 1 or C x H x W; ones where nothing is divided.
         epsilon: what was added to the variance before the root, so that constant pixels do not divide by zero.
+        whitening: of the result; None for none.
 
     """
 
     mean: Tensor
     std: Tensor
     epsilon: float = EPSILON
+    whitening: Whitening | None = None
 
     @property
     def channels(self) -> int:
@@ -45,7 +49,14 @@ class Preprocess:
 
     def to(self, device: torch.device) -> "Preprocess":
         """The same on another device."""
-        return Preprocess(self.mean.to(device), self.std.to(device), self.epsilon)
+        moved = None if self.whitening is None else self.whitening.to(device)
+        return Preprocess(self.mean.to(device), self.std.to(device), self.epsilon, moved)
+
+    def output_chw(self, chw: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The shape of what a network gets for images of this shape: another with PCA alone, whose numbers have no places."""
+        if self.whitening is None or self.whitening.kind == "zca":
+            return chw
+        return len(self.whitening.components_KD), 1, 1
 
     def images(self, pixels_NHWC: Tensor) -> Tensor:
         """uint8 pixels as float32 images, N x C x H x W."""
@@ -59,39 +70,70 @@ class Preprocess:
 
     def levels(self, images_NCHW: Tensor) -> Tensor:
         """Images with levels in [0, 1] as a network sees them; changed in place."""
-        return images_NCHW.sub_(self.mean).div_(self.std)
+        scaled_NCHW = images_NCHW.sub_(self.mean).div_(self.std)
+        return scaled_NCHW if self.whitening is None else self.whitening.forward(scaled_NCHW)
 
     def pixels(self, images_NCHW: Tensor) -> Tensor:
-        """The inverse, for display: uint8 pixels N x H x W x C, equal to those that `images` was given."""
+        """The inverse, for display: uint8 pixels N x H x W x C, equal to those that `images` was given.
+
+        What a whitening with fewer components than dimensions has left out is missing.
+        """
+        if self.whitening is not None:
+            channels, height, width = self.mean.shape
+            images_NCHW = self.whitening.back(images_NCHW, (channels, height, width))
         levels_NCHW = (images_NCHW * self.std + self.mean) * 255.0
         return levels_NCHW.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     def as_json(self) -> dict[str, Any]:
-        """What `from_json` needs: mean and std of each channel, without the mean image."""
-        whole = self.mean.shape[1:] != (1, 1)
-        means = None if whole else self.mean.flatten().tolist()
-        return {"mean": means, "mean_image": whole, "std": self.std.flatten().tolist(), "epsilon": self.epsilon}
+        """What `from_json` needs, without what `tensors` gives."""
+        described: dict[str, Any] = {"epsilon": self.epsilon}
+        for name, value in (("mean", self.mean), ("std", self.std)):
+            described[name] = None if _is_whole(value) else value.flatten().tolist()
+        if self.whitening is not None:
+            described["whitening"] = {"kind": self.whitening.kind, "epsilon": self.whitening.epsilon}
+        return described
 
     def tensors(self) -> dict[str, Tensor]:
-        """The mean image, where there is one, to be stored beside the weights."""
-        return {"preprocess.mean": self.mean} if self.mean.shape[1:] != (1, 1) else {}
+        """Mean and deviation of whole images, and the whitening, where there are such, to be stored beside the weights."""
+        kept = {f"preprocess.{name}": value for name, value in (("mean", self.mean), ("std", self.std)) if _is_whole(value)}
+        if self.whitening is not None:
+            kept["preprocess.components"] = self.whitening.components_KD
+            kept["preprocess.variances"] = self.whitening.variances_K
+        return kept
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         """What `as_json` and `tensors` wrote, bit for bit."""
-        if saved["mean_image"]:
-            mean = tensors["preprocess.mean"]
-        else:
-            mean = torch.tensor(saved["mean"], dtype=torch.float32).view(-1, 1, 1)
-        return cls(mean, torch.tensor(saved["std"], dtype=torch.float32).view(-1, 1, 1), saved["epsilon"])
+        mean, std = (
+            tensors[f"preprocess.{name}"]
+            if saved[name] is None
+            else torch.tensor(saved[name], dtype=torch.float32).view(-1, 1, 1)
+            for name in ("mean", "std")
+        )
+        described, found = saved.get("whitening"), None
+        if described is not None:
+            parts = tensors["preprocess.components"], tensors["preprocess.variances"]
+            found = Whitening(described["kind"], *parts, described["epsilon"])
+        return cls(mean, std, saved["epsilon"], found)
+
+
+def _is_whole(value: Tensor) -> bool:
+    return value.shape[1:] != (1, 1)
 
 
 def fit(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], settings: Prepare) -> Preprocess:
     """Mean and standard deviation of the pixels in M rows, in one pass whose memory does not grow with M.
 
-    The standard deviation is sqrt(variance + epsilon) of a channel around what is subtracted; epsilon is in units of [0, 1]
-    squared.
+    The standard deviation is sqrt(variance + epsilon) of a channel, or of each of its pixels, around what is subtracted;
+    epsilon is in units of [0, 1] squared. A whitening is of the images around their mean image.
+
+    Raises:
+        ShapeError: the images are too large for the whitening asked for.
+
     """
+    if settings.scale in ("pca", "zca"):
+        found, mean = whitening.fit(pixels_NHWC, rows_M, settings.scale, settings.components, settings.epsilon)
+        return Preprocess(mean, torch.ones(len(mean), 1, 1), found.epsilon, found)
     _, height, width, channels = pixels_NHWC.shape
     total = np.zeros((height, width, channels))
     squares = np.zeros((height, width, channels))
@@ -105,12 +147,17 @@ def fit(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], settings: Pre
         "none": np.zeros((1, 1, channels)),
         "pixel": mean_image.mean(axis=(0, 1), keepdims=True),
         "image": mean_image,
-    }[settings.centre]
+    }[settings.centre or "pixel"]
     epsilon = settings.epsilon or EPSILON
-    std = np.ones(channels)
-    if settings.scale == "std":
+    std = np.ones((1, 1, channels))
+    if settings.scale != "none":
         # E[(x - m)^2] = E[x^2] - 2 m E[x] + m^2, place by place: right for a mean pixel and for a mean image
-        spread = (mean_square - 2 * mean * mean_image + mean**2).mean(axis=(0, 1))
+        spread = mean_square - 2 * mean * mean_image + mean**2
+        if settings.scale == "std":
+            spread = spread.mean(axis=(0, 1), keepdims=True)
         std = np.sqrt(np.maximum(spread, 0.0) + epsilon)
-    as_chw = torch.from_numpy(np.ascontiguousarray(mean.transpose(2, 0, 1))).to(torch.float32)
-    return Preprocess(as_chw, torch.from_numpy(std).to(torch.float32).view(-1, 1, 1), epsilon)
+    return Preprocess(_as_chw(mean), _as_chw(std), epsilon)
+
+
+def _as_chw(levels_HWC: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(levels_HWC.transpose(2, 0, 1))).to(torch.float32)
