@@ -25,6 +25,7 @@ _HOME = {
     "list_runs": "striate.workbench",
     "load": "striate.workbench",
     "predict": "striate.workbench",
+    "show": "striate.workbench",
     "signal": "striate.workbench",
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from striate.workbench import list_runs as list_runs
     from striate.workbench import load as load
     from striate.workbench import predict as predict
+    from striate.workbench import show as show
     from striate.workbench import signal as signal
     from striate.workbench import survey as survey
     from striate.workbench import train as train

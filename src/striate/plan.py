@@ -14,12 +14,16 @@ Each choice comes with its reason, is printed before the first step and stored i
 | epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 60 |
 """
 
+import logging
 from math import ceil
 from typing import NamedTuple
 
 from striate.base import config
-from striate.images.survey import Glance
+from striate.images.examples import Examples, Part
+from striate.images.survey import Glance, glance
 from striate.nets import catalogue
+
+log = logging.getLogger("striate")
 
 PHOTO_NET = (
     "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, bn, relu, pool 2, conv 3x3x128, bn, relu, pool 2, "
@@ -49,6 +53,16 @@ def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
     reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
     whole = config.build(config.merge(chosen, config.given_by_user(run)))
     return Plan(whole, tuple(reason for reason in reasons if reason))
+
+
+def complete(run: config.Run, examples: Examples) -> config.Run:
+    """The settings, completed by the rule from a glance at these pictures, with the choices said aloud."""
+    fixed = int((examples.parts_N == Part.TEST).sum())
+    held = run.data.val_share + (0.0 if fixed else (run.data.test_share or 0.2))
+    chosen = choose(run, glance(examples), max(1, round((len(examples) - fixed) * (1 - held))))
+    for reason in chosen.reasons:
+        log.info("%s", reason)
+    return chosen.run
 
 
 def _colour(run: config.Run, seen: Glance, chosen: config.Tree) -> str:

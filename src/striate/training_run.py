@@ -12,8 +12,7 @@ from striate.base.errors import RunError, SettingError
 from striate.base.stopping import Stop, asked
 from striate.engine import Engine
 from striate.images import sources
-from striate.images.examples import Examples, Part
-from striate.images.survey import glance
+from striate.images.examples import Examples
 from striate.job import Watch, interval
 from striate.material import Material, divided, gather
 from striate.training.scoring import Predictions
@@ -32,7 +31,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             if not run.data.path:
                 raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
             examples = sources.read(run.data)
-            run = _planned(run, examples)
+            run = plan.complete(run, examples)
         else:
             folder = runs.claim(out, str(name), resume=True)
             run = runs.settings(folder)
@@ -67,16 +66,6 @@ def _refuse_other(settings: config.Tree, run: config.Run) -> None:
                 raise SettingError(
                     f"a resumed run keeps its settings: {path} is {own!r}; got {wanted!r}. Leave it out, or start a new run."
                 )
-
-
-def _planned(run: config.Run, examples: Examples) -> config.Run:
-    """The settings, completed by the written rule, with the choices said aloud."""
-    fixed = int((examples.parts_N == Part.TEST).sum())
-    held = run.data.val_share + (0.0 if fixed else (run.data.test_share or 0.2))
-    chosen = plan.choose(run, glance(examples), max(1, round((len(examples) - fixed) * (1 - held))))
-    for reason in chosen.reasons:
-        log.info("%s", reason)
-    return chosen.run
 
 
 def _finished(run: config.Run, folder: Path) -> runs.Json | None:

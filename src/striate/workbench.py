@@ -49,6 +49,31 @@ def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = 
     )
 
 
+def show(
+    data: str,
+    what: str,
+    path: str | Path | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = _quiet,
+) -> Json:
+    """Draw what a step of preparation does to the training images of DATA.
+
+    Args:
+        data: as for `survey`.
+        what: mean, std or whitening, as clouds of two pixels and images before and after; augment, as a sheet of images.
+        path: .svg, .png or .pdf; else `striate-show-WHAT.png` in the current folder.
+        recipe: settings to begin with, as for `train`.
+        settings: nested settings of a run, as in `{"augment": {"rotate": 15}}`.
+        watch: called with every event.
+
+    """
+    from striate import showing
+
+    tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
+    return showing.show(what, config.merge(tree, {"data": {"path": data}}), None if path is None else Path(path), watch)
+
+
 def layers(
     net: str,
     *,

@@ -164,6 +164,11 @@ def test_every_setting_is_described_in_one_clause():
             "train: accumulate=5 parts need batch_size of at least as many; got 4.",
         ),
         ({"prepare": {"scale": "none", "epsilon": 1e-3}}, "prepare: epsilon does not apply with scale='none'; remove it."),
+        ({"prepare": {"components": 9}}, "prepare: components does not apply with scale='std'; remove it."),
+        (
+            {"prepare": {"scale": "zca", "centre": "pixel"}},
+            "prepare: scale='zca' is around the mean image; got centre='pixel'; leave centre out.",
+        ),
         ({"data": {"fold": 0}}, "data: fold must be below folds=None; got 0."),
         ({"data": {"folds": 3, "fold": 3}}, "data: fold must be below folds=3; got 3."),
         (

@@ -55,12 +55,13 @@ ROOMS = {
     "material": room("base images", others="numpy"),
     "anatomy": room("base nets", later="report"),
     "plan": room("base images nets.catalogue"),
+    "showing": room("base images batches material plan report", others="numpy torch"),
     "runs": room("base", others="numpy"),
     "diagnosis": room("base", later="engine runs"),
     "job": room(f"{STORY} material model runs", later="inside report", others="numpy torch"),
     "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
     "workbench": room(
-        "base", later=f"{STORY} anatomy origins inside report model foreign deploy plan runs diagnosis job training_run"
+        "base", later=f"{STORY} anatomy origins inside report model foreign deploy plan runs diagnosis showing job training_run"
     ),
     "cli": room("base nets.catalogue __version__", later="workbench", others="cyclopts rich"),
     "recipes": room(),

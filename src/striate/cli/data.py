@@ -1,10 +1,13 @@
 """`striate data`."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from striate.base import config
+from striate.base.errors import SettingError
 from striate.cli.speaking import print_json, speaking, stdout
 
 
@@ -13,24 +16,50 @@ def data(
     /,
     *,
     data_dir: str | None = None,
+    show: str | None = None,
+    draw: Path | None = None,
+    recipe: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
-    """Survey labelled images. Nothing is written into DATA.
+    """Survey labelled images, or show what becomes of them before a network sees them. Nothing is written into DATA.
 
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        set_: a setting of section data, as in --set data.test_share=0.3; may be repeated.
+        show: in place of the survey: mean, std or whitening as clouds of two pixels, augment as a sheet of pictures.
+        draw: with --show: the picture's file, .svg, .png or .pdf; else striate-show-WHAT.png in the current folder.
+        recipe: with --show: settings of a training to begin with.
+        set_: a setting of section data, as in --set data.test_share=0.3; with --show any; may be repeated.
         json: print one JSON object on stdout.
 
     """
     from striate import workbench
 
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    if show is not None:
+        with speaking() as watch:
+            shown = workbench.show(data, show, draw, recipe, settings, watch)
+        if json:
+            print_json(shown)
+        else:
+            stdout().print("\n".join(_spoken(shown)), markup=False)
+        return
+    for flag, value in (("--draw", draw), ("--recipe", recipe)):
+        if value is not None:
+            raise SettingError(f"{flag} applies with --show alone; got {value}. Add --show augment, or leave it out.")
     with speaking() as watch:
         found = workbench.survey(data, config.section(settings, "data"), watch)
     if json:
         print_json(found.as_json())
     else:
         stdout().print(str(found), markup=False)
+
+
+def _spoken(shown: dict[str, Any]) -> Iterator[str]:
+    for name, cloud in shown.get("clouds", {}).items():
+        (xx, xy), (_, yy) = cloud["covariance"]
+        yield f"{name:<13} variances {xx:.4f} and {yy:.4f}, covariance {xy + 0.0 if abs(xy) > 1e-9 else 0.0:.4f}"
+    if "components" in shown:
+        yield f"{shown['components']:,} of {shown['dimensions']:,} components"
+    yield f"drawn: {shown['drawn']}"
