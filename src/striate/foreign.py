@@ -1,4 +1,4 @@
-"""A Model from weights of others: `NET@imagenet`, `NET@FILE`, and the files that `striate import` reads.
+"""A Model from other weights: `NET@imagenet`, `NET@FILE`, what the package brings, and files that `striate import` reads.
 
 Legend: C channels, K classes.
 """
@@ -20,7 +20,7 @@ from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.images.decode import Look
 from striate.model import Model
-from striate.nets import building, catalogue, pretrained, weights
+from striate.nets import building, catalogue, pretrained, shipped, weights
 
 log = logging.getLogger("striate")
 
@@ -68,7 +68,7 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
 
 
 def load(name: str, device: str = "cpu") -> Model:
-    """The model that `NET@WEIGHTS` names; WEIGHTS is `imagenet`, `imagenet-v2` or a safetensors file.
+    """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or what the package brings.
 
     Raises:
         SettingError: no such network, or no such weights of it.
@@ -87,6 +87,9 @@ def load(name: str, device: str = "cpu") -> Model:
     if path.is_file():
         tensors = _safetensors(path)
         about = _beside(path, net, tensors)
+    elif (own := shipped.tensors_file(name)) is not None:
+        tensors = _safetensors(own)
+        about = _beside(own, net, tensors)
     elif path.suffix == ".safetensors":
         raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
     elif catalogue.is_timm(net):
@@ -278,7 +281,8 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     sides = [int(side) for side in described.get("input_size", ())[1:]]
     if len(set(sides)) > 1:
         raise SettingError(f"expected a square input_size; got {sides}. striate brings every picture to a square.")
-    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None)
+    licence = str(described.get("license", ""))
+    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None, licence=licence)
     if names or int(described["num_classes"]) != 1000:
         return known
     return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())

@@ -16,6 +16,7 @@ from striate.base import disk
 from striate.base.child import Child
 from striate.base.download import fetch
 from striate.base.errors import SettingError, WeightsError, nearest
+from striate.nets import shipped
 
 BASE = "https://download.pytorch.org/models/"
 MEAN = (0.485, 0.456, 0.406)
@@ -91,9 +92,13 @@ def published(net: str, weights: str) -> Published:
         SettingError: there is none, with those that there are.
 
     """
+    brought = [name.partition("@")[2] for name in shipped.names()]
+    if weights in brought:
+        raise SettingError(f"The package brings no {weights} weights of {net}; it has {', '.join(shipped.names())}.")
     if weights not in WEIGHTS:
         raise SettingError(
-            f"{net}@{weights}: there is no file {weights}, and no weights of that name; {nearest(weights, WEIGHTS)}"
+            f"{net}@{weights}: there is no file {weights}, and no weights of that name; "
+            f"{nearest(weights, [*WEIGHTS, *brought])}"
         )
     if net not in WEIGHTS[weights]:
         near = {"alexnet": "alexnet_owt", "googlenet": "googlenet_bn"}.get(net)
