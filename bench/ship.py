@@ -29,7 +29,7 @@ CARD = """# {name}
 
 | | |
 |---|---|
-| data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on, which were looked at once |
+| data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on, looked at once |
 | recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
 | seconds | {seconds:,.0f} ({spoken}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
