@@ -10,7 +10,7 @@ from striate.nets.building import build
 
 def test_every_choice_is_explained():
     picked = engine.pick(Settings())
-    assert [reason.split()[0] for reason in picked.reasons] == ["device", "precision", "channels_last", "threads"]
+    assert [reason.split()[0] for reason in picked.reasons] == ["device", "precision", "channels_last", "threads", "workers"]
     assert all(": " in reason for reason in picked.reasons)
     assert (picked.rank, picked.world, picked.writes) == (0, 1, True)
 
@@ -18,8 +18,9 @@ def test_every_choice_is_explained():
 def test_what_is_asked_for_is_done():
     before = torch.get_num_threads()
     try:
-        picked = engine.pick(Settings(device="cpu", precision="bf16", channels_last="on", threads=1))
+        picked = engine.pick(Settings(device="cpu", precision="bf16", channels_last="on", threads=1, workers=3))
         assert (picked.bf16, picked.channels_last, picked.threads, torch.get_num_threads()) == (True, True, 1, 1)
+        assert picked.workers == 3
         assert all(reason.endswith(": asked for") for reason in picked.reasons)
     finally:
         torch.set_num_threads(before)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.base import pool
 from striate.base.config import Engine as Settings
 from striate.base.errors import SettingError, UnsupportedError
 
@@ -25,6 +26,7 @@ class Engine:
         threads: CPU threads of this process.
         rank: number of this process, from 0.
         world: number of processes.
+        workers: child processes that decode pictures.
         reasons: one sentence for each choice.
 
     """
@@ -35,6 +37,7 @@ class Engine:
     threads: int
     rank: int
     world: int
+    workers: int
     reasons: tuple[str, ...]
 
     @property
@@ -138,6 +141,9 @@ def pick(settings: Settings) -> Engine:
         "auto": "tensor cores want it" if last else "the gain is small off CUDA",
     }.get(settings.channels_last, "asked for")
     threads, why_threads = _threads(settings.threads)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    workers = pool.workers(settings.workers, beside)
+    why_workers = "asked for" if settings.workers else f"one a core, at most 8{', shared' if beside > 1 else ''}"
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     reasons = (
@@ -145,9 +151,10 @@ def pick(settings: Settings) -> Engine:
         f"precision {'bf16' if bf16 else 'fp32'}: {why_precision}",
         f"channels_last {'on' if last else 'off'}: {why_order}",
         f"threads {threads}: {why_threads}",
+        f"workers {workers}: {why_workers}",
         *((f"processes {size}: from the launcher's WORLD_SIZE",) if size > 1 else ()),
     )
-    return Engine(device, bf16, last, threads, rank, size, reasons)
+    return Engine(device, bf16, last, threads, rank, size, workers, reasons)
 
 
 def _device(asked: str, local: int) -> tuple[torch.device, str]:

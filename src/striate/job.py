@@ -72,7 +72,7 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
             log.warning("%s The checkpoint before it is used.", sentence)
         journal.write("resumed", step=begin_at.state["step"])
     else:
-        journal.write("start", steps=steps, reasons=list(engine.reasons))
+        journal.write("start", steps=steps, reasons=list(engine.reasons), notes=list(material.hidden()))
     task = loop.Task(
         net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,

@@ -11,9 +11,10 @@ import numpy as np
 
 from striate.base import config, disk
 from striate.base.stopping import Stop
-from striate.images import split, store
+from striate.images import hiding, split, store
 from striate.images.decode import Look
 from striate.images.examples import Examples
+from striate.images.streamed import Streamed
 
 Watch = Callable[[dict[str, object]], None]
 
@@ -30,6 +31,15 @@ class Material:
     def examples(self) -> Examples:
         """The pictures that could be decoded."""
         return self.stored.examples
+
+    def hidden(self) -> tuple[str, ...]:
+        """A sentence on what making the pictures square hides or bends, where that is worth saying."""
+        return hiding.sentences(self.stored.sizes_N2, self.look)
+
+    def close(self) -> None:
+        """End the processes that still decode pictures, as an error or an interruption leaves them."""
+        if isinstance(self.stored.pixels_NHWC, Streamed):
+            self.stored.pixels_NHWC.close()
 
     def fingerprint(self) -> str:
         """SHA-256 of what the pictures are: ids, labels and hashes of pixels, in the order of ids."""
@@ -55,14 +65,15 @@ def look_of(run: config.Run) -> Look:
     return Look(prepare.size_px, prepare.channels, prepare.fit, run.data.background)
 
 
-def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch) -> Material:
-    """Decode the pictures once, and divide them."""
+def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1) -> Material:
+    """Decode the pictures once, by so many processes, and divide them; pixels beyond the budget are not kept."""
 
     def progress(done: int, total: int) -> None:
         watch({"event": "decode", "done": done, "total": total})
         stop.check("decoding the pictures")
 
-    look = look_of(run)
-    stored = store.build(examples, look, disk.cache_folder(), progress)
+    look, cache = look_of(run), disk.cache_folder()
+    most_bytes = store.budget(run.prepare.store_gb, cache)
+    stored = store.build(examples, look, cache, progress, most_bytes=most_bytes, workers=workers)
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
     return Material(stored, parts, look)

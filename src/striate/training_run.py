@@ -1,6 +1,7 @@
 """From what was asked for to a run's result: the plan, the folder, the processes, the folds."""
 
 import logging
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -85,13 +86,13 @@ def _train(
         return done
     for reason in engine.reasons:
         log.info("%s", reason)
-    material = gather(examples or sources.read(run.data), run, stop, watch)
-    for note in (*material.examples.notes, *material.parts.notes):
-        log.warning("%s", note)
-    _say_bad_files(material)
-    if run.data.folds is not None and run.data.fold is None:
-        return _folds(run, material, folder, engine, stop, watch, resume)
-    return job.train(run, material, folder, engine, stop, watch, resume).result
+    with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as material:
+        for note in (*material.examples.notes, *material.parts.notes, *material.hidden()):
+            log.warning("%s", note)
+        _say_bad_files(material)
+        if run.data.folds is not None and run.data.fold is None:
+            return _folds(run, material, folder, engine, stop, watch, resume)
+        return job.train(run, material, folder, engine, stop, watch, resume).result
 
 
 def _say_bad_files(material: Material) -> None:

@@ -139,6 +139,7 @@ def train(
     name: str | None = None,
     out: str | Path = "runs",
     data_dir: str | None = None,
+    store_gb: float | None = None,
     resume: bool = False,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet,
@@ -156,6 +157,7 @@ def train(
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie.
+        store_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: go on with the run `name` from its last checkpoint; takes no other setting.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"peak_lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
@@ -171,6 +173,7 @@ def train(
     flags = {
         "seed": seed,
         "data": {"path": data, "data_dir": data_dir, "folds": folds},
+        "prepare": {"store_gb": store_gb},
         "net": {"name": net},
         "train": {"epochs": epochs, "minutes": minutes},
     }

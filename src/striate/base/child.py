@@ -51,6 +51,7 @@ class Child:
         self.where, self.memory_mb, self.seconds = where, memory_mb, seconds
         self.limited = sys.platform.startswith("linux")
         self._process: subprocess.Popen[bytes] | None = None
+        self._over = False
 
     def __enter__(self) -> "Child":
         return self
@@ -104,6 +105,13 @@ class Child:
                         stream.close()
             self._process = None
 
+    def give_up(self) -> None:
+        """End the child from another thread; `map` there ends soon, with an error, and starts no other process."""
+        self._over = True  # before the process is looked at: `_send` looks in the other order, so one sees the other
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "STRIATE_CHILD": "1"}
         root = str(Path(__file__).parents[2])
@@ -116,8 +124,13 @@ class Child:
 
     def _send(self, frame: bytes) -> None:
         if self._process is None:
-            self._process = self._start()
+            if not self._over:
+                self._process = self._start()
+            if self._over:
+                self.close()
+                raise StriateError(f"the process that runs {self.where} was given up.")
             self._await_start()
+        assert self._process is not None
         assert self._process.stdin is not None
         rest = memoryview(frame)
         with suppress(BrokenPipeError):  # a dead child is noticed, and blamed, by the read that follows

@@ -67,6 +67,9 @@ class Prepare(Section):
     epsilon: float | None = Field(
         None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6, 1e-5 where whitened"
     )
+    store_gb: float | None = Field(
+        None, ge=0, description="most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -224,6 +227,7 @@ class Engine(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the products; weights are always fp32")
     channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of images and filters")
     threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one a core")
+    workers: int | None = Field(None, ge=1, le=64, description="processes that decode pictures; else one a core, at most 8")
 
 
 class Run(Section):

@@ -20,6 +20,7 @@ from striate.base.errors import SettingError
 from striate.base.sections import Augment
 from striate.batches import colour, geometry, policies, tables
 from striate.batches.mixing import Rectangles
+from striate.images.streamed import PixelRows, in_chunks
 
 _CHUNK = 2048
 _AT_ONCE = 2**18  # numbers: 1 MiB of float32
@@ -118,7 +119,7 @@ def is_on(settings: Augment) -> bool:
     return any(bool(getattr(settings, name)) for name in Augment.model_fields if name != "border")
 
 
-def fit(settings: Augment, pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], seed: int) -> Augmentation | None:
+def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], seed: int) -> Augmentation | None:
     """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none.
 
     Raises:
@@ -139,8 +140,8 @@ def fit(settings: Augment, pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.in
                 raise SettingError(f"augment.{name} does not apply to grey pictures; remove it.")
     total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0
     if settings.erase or settings.lighting:
-        for start in range(0, len(rows_M), _CHUNK):
-            levels = pixels_NHWC[rows_M[start : start + _CHUNK]].reshape(-1, channels) / 255.0
+        for pixels in in_chunks(pixels_NHWC, rows_M, _CHUNK):
+            levels = pixels.reshape(-1, channels) / 255.0
             total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
     mean_C = total / max(count, 1)
     lighting = None

@@ -14,6 +14,7 @@ from torch.nn import functional
 from striate.base.draws import permute
 from striate.base.errors import ShapeError
 from striate.batches.preprocess import Preprocess
+from striate.images.streamed import PixelRows, in_chunks
 
 _IMAGES = 2000  # a sample: a covariance of P x P needs no more
 _PLACES = 1024  # about so many patches of an image, evenly spread
@@ -28,7 +29,7 @@ class Components(NamedTuple):
 
 
 def components(
-    pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], preprocess: Preprocess, kernel_px: int, seed: int
+    pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], preprocess: Preprocess, kernel_px: int, seed: int
 ) -> Components:
     """Eigenpairs of E[x x^T] over the patches of up to 2,000 of the M images, after preprocessing, in float64.
 
@@ -53,9 +54,8 @@ def components(
     places = (pixels_NHWC.shape[1] - kernel_px + 1) * (pixels_NHWC.shape[2] - kernel_px + 1)
     step = max(1, round((places / _PLACES) ** 0.5))
     chunk = max(1, _NUMBERS * step**2 // (places * side))
-    for start in range(0, len(sample), chunk):
-        pixels = torch.from_numpy(pixels_NHWC[sample[start : start + chunk]])
-        patches_NPL = functional.unfold(preprocess.images(pixels), kernel_px, stride=step)
+    for pixels in in_chunks(pixels_NHWC, sample, chunk):
+        patches_NPL = functional.unfold(preprocess.images(torch.from_numpy(pixels)), kernel_px, stride=step)
         patches_QP = patches_NPL.transpose(1, 2).reshape(-1, side).to(torch.float64)
         total_PP += patches_QP.T @ patches_QP
         count += len(patches_QP)

@@ -20,6 +20,7 @@ from striate.base.config import Prepare
 from striate.base.errors import ShapeError
 from striate.batches import whitening
 from striate.batches.whitening import Whitening
+from striate.images.streamed import PixelRows, in_chunks
 
 EPSILON = 1e-6
 _CHUNK = 2048
@@ -121,7 +122,7 @@ def _is_whole(value: Tensor) -> bool:
     return value.shape[1:] != (1, 1)
 
 
-def fit(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], settings: Prepare) -> Preprocess:
+def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: Prepare) -> Preprocess:
     """Mean and standard deviation of the pixels in M rows, in one pass whose memory does not grow with M.
 
     The standard deviation is sqrt(variance + epsilon) of a channel, or of each of its pixels, around what is subtracted;
@@ -137,8 +138,7 @@ def fit(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], settings: Pre
     _, height, width, channels = pixels_NHWC.shape
     total = np.zeros((height, width, channels))
     squares = np.zeros((height, width, channels))
-    for start in range(0, len(rows_M), _CHUNK):
-        levels = pixels_NHWC[rows_M[start : start + _CHUNK]]
+    for levels in in_chunks(pixels_NHWC, rows_M, _CHUNK):
         total += levels.sum(axis=0, dtype=np.float64)
         squares += np.einsum("nhwc,nhwc->hwc", levels, levels, dtype=np.float64)
     mean_image = total / (255.0 * len(rows_M))

@@ -4,6 +4,7 @@ Legend: N images of a batch, M images of the stream, C channels, H x W pixels.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,9 +17,11 @@ from striate.base.draws import permute
 from striate.batches.augment import Augmentation
 from striate.batches.mixing import mix
 from striate.batches.preprocess import Preprocess
+from striate.images.streamed import PixelRows, read
 
 _CPU = torch.device("cpu")
 _BLOCK = 4096
+_BATCHES_AHEAD = 2  # of pictures that are decoded as they are needed
 
 
 class Batch(NamedTuple):
@@ -42,6 +45,14 @@ class Batch(NamedTuple):
     shares_N: Tensor | None = None
 
 
+class _Share(NamedTuple):
+    """Rows of a batch that this process has, and the row that follows each; `whole` as in `Batch`."""
+
+    rows_N: NDArray[np.int64]
+    others_N: NDArray[np.int64]
+    whole: int
+
+
 @dataclass(frozen=True)
 class Stream:
     """M labelled images as batches.
@@ -50,7 +61,7 @@ class Stream:
     several processes each batch is dealt out image by image, so each image is seen exactly once an epoch.
 
     Attributes:
-        pixels_NHWC: uint8, in memory or memory-mapped.
+        pixels_NHWC: uint8, in memory, memory-mapped or decoded as they are needed: two batches ahead, in other processes.
         labels_N: a label for each row of `pixels_NHWC`.
         ids_N: an id for each row.
         rows_M: the rows that this stream gives.
@@ -65,7 +76,7 @@ class Stream:
 
     """
 
-    pixels_NHWC: NDArray[np.uint8]
+    pixels_NHWC: PixelRows
     labels_N: NDArray[np.int64]
     ids_N: NDArray[np.uint64]
     rows_M: NDArray[np.int64]
@@ -88,8 +99,13 @@ class Stream:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on; those before cost nothing."""
+        preprocess, ahead = self.preprocess.to(self.device), _BATCHES_AHEAD * self.batch_size
+        with closing(read(self.pixels_NHWC, self._shares(epoch, start), self._wanted, ahead)) as found:
+            for share, pixels in found:
+                yield self._batch(share, pixels, preprocess, epoch)
+
+    def _shares(self, epoch: int, start: int) -> Iterator[_Share]:
         count, steps = len(self.rows_M), self.steps
-        preprocess = self.preprocess.to(self.device)
         block, begins = np.empty(0, np.int64), 0
         for step in range(start, steps):
             first, end = step * count // steps, (step + 1) * count // steps
@@ -97,7 +113,16 @@ class Stream:
                 block, begins = self._order(epoch, first, max(end + 1, first + _BLOCK)), first
             at = first - begins + self.rank
             own, following = block[at : end - begins : self.world], block[at + 1 : end - begins + 1 : self.world]
-            yield self._batch(self.rows_M[own], self.rows_M[following], preprocess, end - first, epoch)
+            yield _Share(self.rows_M[own], self.rows_M[following], end - first)
+
+    def _fresh(self, share: _Share) -> NDArray[np.int64]:
+        """Rows of the partners that are not in the batch already: in one process all but the last are."""
+        if self.augmentation is None or not self.augmentation.mixes:
+            return share.others_N[:0]
+        return share.others_N[len(share.rows_N) - 1 :] if self.world == 1 else share.others_N
+
+    def _wanted(self, share: _Share) -> NDArray[np.int64]:
+        return np.concatenate([share.rows_N, self._fresh(share)])
 
     def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
         """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places.
@@ -109,19 +134,15 @@ class Stream:
             return places
         return permute(places, len(self.rows_M), self.shuffle_seed, epoch, "order")
 
-    def _batch(
-        self, rows_N: NDArray[np.int64], others_N: NDArray[np.int64], preprocess: Preprocess, whole: int, epoch: int
-    ) -> Batch:
-        ids_N, shares_N, changes = self.ids_N[rows_N], None, self.augmentation
+    def _batch(self, share: _Share, pixels: NDArray[np.uint8], preprocess: Preprocess, epoch: int) -> Batch:
+        rows_N, others_N, changes = share.rows_N, share.others_N, self.augmentation
+        ids_N, shares_N = self.ids_N[rows_N], None
         if changes is None:
-            images_NCHW = preprocess.images(torch.from_numpy(self.pixels_NHWC[rows_N]).to(self.device))
+            images_NCHW = preprocess.images(torch.from_numpy(pixels).to(self.device))
         else:
-            levels_NCHW = changes.images(self.pixels_NHWC[rows_N], ids_N, epoch, self.device)
-            if changes.mixes:
-                # In one process all partners but the last are in the batch already; a picture is changed alike wherever
-                first = len(rows_N) - 1 if self.world == 1 else 0
-                fresh_N = others_N[first:]
-                fresh_NCHW = changes.images(self.pixels_NHWC[fresh_N], self.ids_N[fresh_N], epoch, self.device)
+            levels_NCHW = changes.images(pixels[: len(rows_N)], ids_N, epoch, self.device)
+            if changes.mixes:  # a picture is changed alike wherever
+                fresh_NCHW = changes.images(pixels[len(rows_N) :], self.ids_N[self._fresh(share)], epoch, self.device)
                 others_NCHW = torch.cat([levels_NCHW[1:], fresh_NCHW]) if self.world == 1 else fresh_NCHW
                 levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, ids_N, changes.seed, epoch)
             images_NCHW = preprocess.levels(levels_NCHW)
@@ -129,4 +150,4 @@ class Stream:
             images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
         labels_N = torch.from_numpy(self.labels_N[rows_N]).to(self.device)
         mixed_N = None if shares_N is None else torch.from_numpy(self.labels_N[others_N]).to(self.device)
-        return Batch(images_NCHW, labels_N, ids_N, whole, mixed_N, shares_N)
+        return Batch(images_NCHW, labels_N, ids_N, share.whole, mixed_N, shares_N)

@@ -22,6 +22,7 @@ def train(
     name: str | None = None,
     out: Path = Path("runs"),
     data_dir: str | None = None,
+    store_gb: float | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
@@ -41,6 +42,7 @@ def train(
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
+        store_gb: most GB of decoded pixels to keep in the cache, else 50 or half of its free space; above, epochs decode anew.
         resume: go on with the run NAME from its last checkpoint.
         set_: any setting, as in --set train.peak_lr=0.1 or --set prepare.size_px=64; may be repeated.
         json: print one JSON object on stdout.
@@ -51,7 +53,8 @@ def train(
     with speaking() as watch:
         result = workbench.train(
             data, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, name=name, out=out,
-            data_dir=data_dir, resume=resume, settings=config.merge(*(config.setting(text) for text in set_)), watch=watch,
+            data_dir=data_dir, store_gb=store_gb, resume=resume,
+            settings=config.merge(*(config.setting(text) for text in set_)), watch=watch,
         )  # fmt: skip
     if result["weights_sha256"] is None:  # not the process that speaks
         return

@@ -1,7 +1,7 @@
 """The one decoder: survey, training, prediction and server use it and nothing else.
 
 What it does, always: formats by allow-list, limits from the header before a pixel is decoded, the first frame, the EXIF turn,
-16 bits scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in a child process with
+16 bits scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in child processes with
 limits (`stream`), so that whatever a file does to a C library is a verdict on that file.
 
 Legend: H x W pixels, C channels (1 grey, 3 colour).
@@ -13,7 +13,8 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from striate.base.child import Child
+from striate.base import pool
+from striate.base.child import Answer
 from striate.base.errors import DecodeError
 
 DECODER_VERSION = 2
@@ -32,6 +34,7 @@ MOST_SIDE = 30_000
 _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0
 _BAND_PIXELS = 2**20
+_READY_BYTES = 2**26  # of pictures that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
 
@@ -250,15 +253,21 @@ def _fitted(image: Image.Image, look: Look) -> Image.Image:
 def facts(picture_HWC: Pixels) -> Facts:
     """Size, colour, hash and moments of a picture that `picture` gave."""
     height, width, channels = picture_HWC.shape
-    hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
-    hasher.update(np.ascontiguousarray(picture_HWC).data)
     values, moments = np.arange(256) / 255, []
     for channel in range(channels):
         share = _histogram(picture_HWC[..., channel]) / (height * width)
         moments.append((float(share @ values), float(share @ values**2)))
     (red, red2), (green, green2), (blue, blue2) = moments * (3 // channels)
     means, squares = (red, green, blue), (red2, green2, blue2)
-    return Facts(height, width, channels == 1, int.from_bytes(hasher.digest(), "little"), means, squares)
+    return Facts(height, width, channels == 1, pixel_hash(picture_HWC), means, squares)
+
+
+def pixel_hash(picture_HWC: Pixels) -> int:
+    """A 64-bit hash of size and pixels."""
+    height, width, channels = picture_HWC.shape
+    hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
+    hasher.update(np.ascontiguousarray(picture_HWC).data)
+    return int.from_bytes(hasher.digest(), "little")
 
 
 def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
@@ -269,12 +278,14 @@ def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
     return counts
 
 
-def stream(paths: Iterable[Path], look: Look | None) -> Iterator[Decoded]:
-    """The verdict on each file, in order, from a child process; pixels are left out where there is no look."""
+def stream(paths: Iterable[Path], look: Look | None, workers: int | None = None) -> Generator[Decoded]:
+    """The verdict on each file, in order, from child processes; pixels are left out where there is no look.
+
+    `workers` children decode, by default one a core and at most 8; close the iterator to end them early.
+    """
     shape = None if look is None else (look.size_px, look.size_px, look.channels)
-    asked = ({"path": os.fsencode(path).hex(), "look": None if look is None else list(look)} for path in paths)
-    with Child("striate.images.decode:in_child", _CHILD_MB, _CHILD_SECONDS) as child:
-        for answer in child.map(asked):
+    with closing(children("striate.images.decode:in_child", paths, look, pool.workers(workers))) as answers:
+        for answer in answers:
             if answer.error is not None:
                 yield Decoded(None, None, answer.error)
                 continue
@@ -282,16 +293,32 @@ def stream(paths: Iterable[Path], look: Look | None) -> Iterator[Decoded]:
             yield Decoded(pixels, _facts_from(answer.value), None)
 
 
+def children(where: str, paths: Iterable[Path], look: Look | None, count: int, ahead: int = 32) -> Generator[Answer]:
+    """What the function `where` answers in `count` child processes for each file, in order; `asked` reads its argument.
+
+    At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
+    """
+    size = 1 if look is None else look.size_px**2 * look.channels
+    asked = ({"path": os.fsencode(path).hex(), "look": None if look is None else list(look)} for path in paths)
+    ahead = max(count, min(ahead, _READY_BYTES // size))
+    return pool.in_order(where, asked, count, _CHILD_MB, _CHILD_SECONDS, ahead)
+
+
 def _facts_from(value: Any) -> Facts:
-    height, width, grey, pixel_hash, mean, mean_square = value
-    return Facts(height, width, grey, pixel_hash, tuple(mean), tuple(mean_square))
+    height, width, grey, found_hash, mean, mean_square = value
+    return Facts(height, width, grey, found_hash, tuple(mean), tuple(mean_square))
+
+
+def asked(argument: Any) -> tuple[Path, Look | None]:
+    """In a child: the file and the look that it was asked for."""
+    look = argument["look"]
+    path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
+    return path, None if look is None else Look(look[0], look[1], look[2], tuple(look[3]), look[4])
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
-    path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
-    asked = argument["look"]
-    look = None if asked is None else Look(asked[0], asked[1], asked[2], tuple(asked[3]), asked[4])
+    path, look = asked(argument)
     found = picture(path, look.background if look else (255, 255, 255))
     pixels = b"" if look is None else square(found, look).tobytes()
     return list(facts(found)), pixels

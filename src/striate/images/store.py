@@ -2,7 +2,8 @@
 
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
 change, the decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is
-killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is.
+killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is. Where the
+pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `streamed.py` decodes anew.
 
 Legend: N pictures, H x W pixels, C channels.
 """
@@ -14,8 +15,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,10 @@ from numpy.typing import NDArray
 
 from striate.base import disk
 from striate.base.errors import DataError, DiskError, RunError
-from striate.images import decode
+from striate.images import checksums, decode
 from striate.images.decode import Decoded, Facts, Look
 from striate.images.examples import Examples, Quarantined
+from striate.images.streamed import PixelRows, Streamed
 
 log = logging.getLogger("striate")
 
@@ -34,6 +38,7 @@ Progress = Callable[[int, int], None]
 
 _SPARE_BYTES = 64 * 2**20
 _WAIT_SECONDS = 0.5
+_MOST_GB = 50.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Stored:
 
     Attributes:
         examples: N of them.
-        pixels_NHWC: uint8, memory-mapped or the source's own array.
+        pixels_NHWC: uint8, memory-mapped, the source's own array, or decoded whenever rows are asked for.
         sizes_N2: height and width of the original pictures.
         grey_N: whether the picture has no colour.
         pixel_hash_N: equal for pictures whose pixels are equal.
@@ -52,7 +57,7 @@ class Stored:
     """
 
     examples: Examples
-    pixels_NHWC: NDArray[np.uint8]
+    pixels_NHWC: PixelRows
     sizes_N2: NDArray[np.int32]
     grey_N: NDArray[np.bool_]
     pixel_hash_N: NDArray[np.uint64]
@@ -82,18 +87,44 @@ class Columns:
         return dict(vars(self))
 
 
-def verdicts(examples: Examples, look: Look | None) -> Iterator[Decoded]:
-    """The verdict on every example, in order: files through the decoder's child, arrays as they are."""
+def verdicts(examples: Examples, look: Look | None, workers: int | None = None) -> Generator[Decoded]:
+    """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
     if examples.pixels_NHWC is None:
-        yield from decode.stream((examples.root / name for name in examples.names), look)
+        with closing(decode.stream((examples.root / name for name in examples.names), look, workers)) as found:
+            yield from found
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
         yield Decoded(None if look is None else decode.square(plain, look), decode.facts(plain), None)
 
 
-def build(examples: Examples, look: Look, cache: Path, progress: Progress | None = None) -> Stored:
+def budget(asked_gb: float | None, cache: Path) -> int:
+    """Most bytes of pixels to keep: what was asked for, else 50 GB or half of what is free there, whichever is less."""
+    if asked_gb is not None:
+        return int(asked_gb * 1e9)
+    place = next((folder for folder in (cache, *cache.absolute().parents) if folder.is_dir()), Path("/"))
+    return min(int(_MOST_GB * 1e9), shutil.disk_usage(place).free // 2)
+
+
+def build(
+    examples: Examples,
+    look: Look,
+    cache: Path,
+    progress: Progress | None = None,
+    *,
+    most_bytes: int | None = None,
+    workers: int = 1,
+) -> Stored:
     """The pixels of all examples at this look: from the cache where they are there, else decoded now.
+
+    Args:
+        examples: what the source gave.
+        look: size, colour and fit.
+        cache: the cache folder.
+        progress: called with pictures done and all.
+        most_bytes: of pixels that may be kept; where they need more, and are not kept already, they are decoded whenever they
+            are asked for, and that is said. None for no limit.
+        workers: processes that decode.
 
     Raises:
         DataError: no picture, or none of some class, can be decoded.
@@ -110,18 +141,34 @@ def build(examples: Examples, look: Look, cache: Path, progress: Progress | None
             if at % 1000 == 0:
                 tell(at, len(examples))
         return _stored(examples, own, columns.arrays(), {})
-    folder = cache / "pixels" / fingerprint(examples, look)
+    name = fingerprint(examples, look)
+    folder = cache / "pixels" / name
+    needed = len(examples) * look.size_px**2 * look.channels
+    keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
+    if not keep:
+        folder = cache / "facts" / name
     while True:
-        opened = _open(examples, folder)
+        opened = _open(examples, look, folder, workers)
         if opened is not None:
+            if most_bytes is not None and not keep:
+                _say_streamed(folder, len(examples), needed, most_bytes, workers)
             return opened
         try:
             with disk.lock(folder.with_name(f"{folder.name}.building"), "store"):
-                if _open(examples, folder) is None:
-                    _decode_into(examples, look, folder, tell)
+                if _open(examples, look, folder, workers) is None:
+                    _decode_into(examples, look, folder, tell, workers, keep)
         except RunError:  # another process builds it: wait, then use it
             time.sleep(_WAIT_SECONDS)
             tell(0, len(examples))
+
+
+def _say_streamed(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
+    about = json.loads((folder / "store.json").read_text("utf-8"))
+    log.warning(
+        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept (prepare.store_gb), so they are not: each "
+        "epoch decodes them anew, ahead of the training, with %d workers. The first time it was %s images a second with %d.",
+        f"{count:,}", needed / 1e9, most_bytes / 1e9, workers, f"{about['images_a_second']:,.0f}", about["workers"],
+    )  # fmt: skip
 
 
 def fingerprint(examples: Examples, look: Look) -> str:
@@ -130,35 +177,49 @@ def fingerprint(examples: Examples, look: Look) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress) -> None:
+def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress, workers: int, keep: bool) -> None:
     shape = (len(examples), look.size_px, look.size_px, look.channels)
-    _check_space(folder, int(np.prod(shape, dtype=np.int64)))
+    _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
     _remove_leftovers(folder)
-    columns, reasons = Columns(len(examples)), {}
+    columns, reasons, good, sums = Columns(len(examples)), {}, 0, checksums.Sums(shape)
+    begun = time.monotonic()
     with disk.new_folder(folder) as new, disk.explained(folder, "write"):
-        pixels = np.lib.format.open_memmap(new / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-        if hasattr(os, "posix_fallocate"):  # a disk that fills while a sparse file is written through memory is SIGBUS
-            with (new / "pixels.npy").open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, (new / "pixels.npy").stat().st_size)
-        good = 0
-        for at, found in enumerate(verdicts(examples, look)):
-            if found.reason is not None:
-                reasons[at] = found.reason
-            else:
-                assert found.facts is not None
-                assert found.pixels_HWC is not None
-                pixels[good] = found.pixels_HWC
-                columns.put(good, found.facts)
-                good += 1
-            tell(at + 1, len(examples))
-        pixels.flush()
-        del pixels
+        pixels = _empty(new / "pixels.npy", shape) if keep else None
+        with closing(verdicts(examples, look, workers)) as found:
+            for at, verdict in enumerate(found):
+                if verdict.reason is not None:
+                    reasons[at] = verdict.reason
+                else:
+                    assert verdict.facts is not None
+                    assert verdict.pixels_HWC is not None
+                    if pixels is not None:
+                        pixels[good] = verdict.pixels_HWC
+                        sums.add(verdict.pixels_HWC)
+                    columns.put(good, verdict.facts)
+                    good += 1
+                tell(at + 1, len(examples))
+        seconds = max(time.monotonic() - begun, 1e-9)
+        if pixels is not None:
+            pixels.flush()
+            del pixels
         buffer = io.BytesIO()
         np.savez(buffer, **{name: column[:good] for name, column in columns.arrays().items()})
         (new / "facts.npz").write_bytes(buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        about = {"count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape}
+        about = {
+            "count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep, "crc32": sums.done(),
+            "images_a_second": len(examples) / seconds, "workers": workers, "data": str(examples.root.absolute()),
+            "look": look._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
         (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # a disk that fills while a sparse file is written through memory is SIGBUS
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pixels
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -178,11 +239,12 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _open(examples: Examples, folder: Path) -> Stored | None:
+def _open(examples: Examples, look: Look, folder: Path, workers: int) -> Stored | None:
     """The store, where it is whole; None where it is absent or, said aloud, damaged."""
     disk.recover(folder)
     if not folder.is_dir():
         return None
+    pixels: PixelRows
     try:
         about = json.loads((folder / "store.json").read_text("utf-8"))
         count, reasons = int(about["count"]), {int(at): str(why) for at, why in about["reasons"].items()}
@@ -193,16 +255,24 @@ def _open(examples: Examples, folder: Path) -> Stored | None:
             raise ValueError("facts.npz has changed")
         with np.load(io.BytesIO(raw), allow_pickle=False) as facts:
             columns = {name: facts[name] for name in facts.files}
-        pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-        if list(pixels.shape) != about["shape"]:
-            raise ValueError(f"pixels.npy has the shape {pixels.shape}")
+        if about["kept"]:
+            mapped = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
+            if list(mapped.shape) != about["shape"]:
+                raise ValueError(f"pixels.npy has the shape {mapped.shape}")
+            turn = (folder / "store.json").stat().st_mtime_ns // 1_000_000
+            checksums.check(mapped[:count], about["crc32"], turn)
+            pixels = mapped[:count]
+        else:
+            pixels = Streamed(used_ones(examples, reasons), look, columns["pixel_hash_N"], workers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("The pixel store %s is damaged (%s); it is built anew.", folder, error)
         return None
-    return _stored(examples, pixels[:count], columns, reasons)
+    with suppress(OSError):  # the time of its last use; a cache that may only be read is used all the same
+        os.utime(folder / "store.json")
+    return _stored(examples, pixels, columns, reasons)
 
 
-def _stored(examples: Examples, pixels: NDArray[np.uint8], columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
+def _stored(examples: Examples, pixels: PixelRows, columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
     return Stored(used_ones(examples, reasons), pixels, **columns)
 
 

@@ -4,6 +4,7 @@ Legend: N images.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from striate.base.config import Data
 from striate.base.draws import words
 from striate.base.errors import DataError
-from striate.images import split, store
+from striate.images import hiding, split, store
 from striate.images.examples import Examples, Ignored, Quarantined
 
 _GREY_SHARE = 0.95
@@ -160,16 +161,18 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
     A data set that cannot be divided is surveyed all the same; the reason is among the notes.
     """
     columns, reasons, good = store.Columns(len(examples)), {}, 0
-    for at, verdict in enumerate(store.verdicts(examples, None)):
-        if verdict.facts is None:
-            reasons[at] = verdict.reason or ""
-        else:
-            columns.put(good, verdict.facts)
-            good += 1
-        if progress is not None:
-            progress(at + 1, len(examples))
+    with closing(store.verdicts(examples, None)) as verdicts:
+        for at, verdict in enumerate(verdicts):
+            if verdict.facts is None:
+                reasons[at] = verdict.reason or ""
+            else:
+                columns.put(good, verdict.facts)
+                good += 1
+            if progress is not None:
+                progress(at + 1, len(examples))
     used = store.used_ones(examples, reasons)
     notes = list(used.notes)
+    notes += hiding.of_survey(columns.sizes_N2[:good])
     try:
         parts = split.divide(used, columns.pixel_hash_N[:good], data)
         notes += parts.notes

@@ -29,16 +29,17 @@ def seconds_a_step(
     begun = time.monotonic()
     torch.manual_seed(seed_of(0, "timing"))
     while len(times) < steps + _WARM_UP:
+        before = time.monotonic()
         for batch in train.epoch(0):
-            before = time.monotonic()
             steps_made.zero_grad(set_to_none=True)
             with engine.autocast():
                 outputs = twin(batch.images_NCHW)
             torch.autograd.backward(over_heads(loss, outputs, batch.labels_N, batch.others_N, batch.shares_N).mean())
             steps_made.step()
             float(final(outputs).detach()[0, 0])  # wait for the device
-            times.append(time.monotonic() - before)
-            late = time.monotonic() - begun > at_most
+            now = time.monotonic()
+            times.append(now - before)  # with the wait for the batch, which may be decoded only now
+            before, late = now, now - begun > at_most
             if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
                 return engine.agree(_median(times[_WARM_UP:]))
     return engine.agree(_median(times[_WARM_UP:]))
