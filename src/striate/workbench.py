@@ -15,6 +15,7 @@ from striate.base.errors import SettingError
 
 if TYPE_CHECKING:
     from striate.deploy.predict import Row
+    from striate.images.cached import Cache
     from striate.images.survey import Survey
     from striate.model import Model
     from striate.nets.layers import Layer
@@ -72,6 +73,19 @@ def show(
 
     tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
     return showing.show(what, config.merge(tree, {"data": {"path": data}}), None if path is None else Path(path), watch)
+
+
+def cache(clear: bool = False) -> "Cache":
+    """What lies in the cache folder, by data set: decoded pictures with size and last use, and what else there is.
+
+    Args:
+        clear: remove the decoded pictures that no one is just decoding; a run that has them open goes on with them.
+
+    """
+    from striate.base import disk
+    from striate.images import cached
+
+    return (cached.clear if clear else cached.look_through)(disk.cache_folder())
 
 
 def layers(

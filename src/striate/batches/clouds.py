@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.draws import permute
+from striate.images.streamed import PixelRows
 
 POINTS = 1000
 _EPSILON = {"std": 1e-6, "whitening": 1e-5}
@@ -48,7 +49,7 @@ class Pair(NamedTuple):
 
 
 def clouds(
-    pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0
+    pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0
 ) -> Pair:
     """The clouds that lead to `what`: raw and centred (mean); scaled (std); decorrelated and whitened (whitening).
 

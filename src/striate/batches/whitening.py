@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import ShapeError
+from striate.images.streamed import PixelRows, read
 
 log = logging.getLogger("striate")
 
@@ -81,7 +82,7 @@ class Whitening:
 
 
 def fit(
-    pixels_NHWC: NDArray[np.uint8],
+    pixels_NHWC: PixelRows,
     rows_M: NDArray[np.int64],
     kind: Literal["pca", "zca"],
     components: int | None = None,
@@ -132,17 +133,17 @@ def _check(components: int | None, size: int, images: int, what: str) -> None:
         )
 
 
-def _flat(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], count: int) -> Iterator[NDArray[np.uint8]]:
+def _flat(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], count: int) -> Iterator[NDArray[np.uint8]]:
     """The images in the order C, H, W, so many at a time, in parts whose sizes differ by at most one."""
-    parts = -(-len(rows_M) // count)
-    for rows_N in np.array_split(rows_M, parts):
-        yield pixels_NHWC[rows_N].transpose(0, 3, 1, 2).reshape(len(rows_N), -1)
+    parts = np.array_split(rows_M, -(-len(rows_M) // count))
+    for _, some_NHWC in read(pixels_NHWC, parts, lambda rows_N: rows_N):
+        yield some_NHWC.transpose(0, 3, 1, 2).reshape(len(some_NHWC), -1)
 
 
 Found = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _exact(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], components: int) -> Found:
+def _exact(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Found:
     size = int(np.prod(pixels_NHWC.shape[1:]))
     total_D, products_DD = np.zeros(size), np.zeros((size, size))
     for bytes_ND in _flat(pixels_NHWC, rows_M, _EXACT_ROWS):
@@ -157,7 +158,7 @@ def _exact(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], components
     return mean_D, np.maximum(variances_D[chosen], 0.0), vectors_DD.T[chosen]
 
 
-def _incremental(pixels_NHWC: NDArray[np.uint8], rows_M: NDArray[np.int64], components: int) -> Found:
+def _incremental(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Found:
     from sklearn.decomposition import IncrementalPCA
 
     found = IncrementalPCA(n_components=components)

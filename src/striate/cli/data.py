@@ -12,13 +12,15 @@ from striate.cli.speaking import print_json, speaking, stdout
 
 
 def data(
-    data: str,
+    data: str | None = None,
     /,
     *,
     data_dir: str | None = None,
     show: str | None = None,
     draw: Path | None = None,
     recipe: str | None = None,
+    cache: bool = False,
+    clear_cache: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
@@ -30,14 +32,24 @@ def data(
         show: in place of the survey: mean, std or whitening as clouds of two pixels, augment as a sheet of pictures.
         draw: with --show: the picture's file, .svg, .png or .pdf; else striate-show-WHAT.png in the current folder.
         recipe: with --show: settings of a training to begin with.
+        cache: say what lies in the cache instead: decoded pictures of which data, how large, when last used. Takes no DATA.
+        clear_cache: remove the decoded pictures from the cache instead; runs that have them open go on. Takes no DATA.
         set_: a setting of section data, as in --set data.test_share=0.3; with --show any; may be repeated.
         json: print one JSON object on stdout.
 
     """
     from striate import workbench
 
+    _refuse_without(show, {"--draw": draw, "--recipe": recipe})
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
-    if show is not None:
+    if cache or clear_cache:
+        flag = "--clear-cache" if clear_cache else "--cache"
+        given = {"DATA": data, "--data-dir": data_dir, "--show": show, "--set": set_, "--cache": cache and clear_cache}
+        _refuse_with_cache(flag, [name for name, there in given.items() if there])
+        found: Any = workbench.cache(clear=clear_cache)
+    elif data is None:
+        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
+    elif show is not None:
         with speaking() as watch:
             shown = workbench.show(data, show, draw, recipe, settings, watch)
         if json:
@@ -45,11 +57,9 @@ def data(
         else:
             stdout().print("\n".join(_spoken(shown)), markup=False)
         return
-    for flag, value in (("--draw", draw), ("--recipe", recipe)):
-        if value is not None:
-            raise SettingError(f"{flag} applies with --show alone; got {value}. Add --show augment, or leave it out.")
-    with speaking() as watch:
-        found = workbench.survey(data, config.section(settings, "data"), watch)
+    else:
+        with speaking() as watch:
+            found = workbench.survey(data, config.section(settings, "data"), watch)
     if json:
         print_json(found.as_json())
     else:
@@ -63,3 +73,14 @@ def _spoken(shown: dict[str, Any]) -> Iterator[str]:
     if "components" in shown:
         yield f"{shown['components']:,} of {shown['dimensions']:,} components"
     yield f"drawn: {shown['drawn']}"
+
+
+def _refuse_without(show: str | None, flags: dict[str, Any]) -> None:
+    for flag, value in flags.items():
+        if show is None and value is not None:
+            raise SettingError(f"{flag} applies with --show alone; got {value}. Add --show augment, or leave it out.")
+
+
+def _refuse_with_cache(flag: str, given: list[str]) -> None:
+    for name in given:
+        raise SettingError(f"{name} does not apply with {flag}, which is about the whole cache; remove it.")
