@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-c
 PACKAGE := pyproject.toml src/striate/__init__.py
 export OMP_NUM_THREADS_TEST ?= 1
 
-.PHONY: demo test check docs soak bench clean
+.PHONY: demo test check docs soak bench bench-mnist clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -46,6 +46,10 @@ bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/optimisers.py
 	$(BIN)/python bench/augment.py
+
+bench-mnist: $(VENV)/.dev  ## seconds until 99.0 % of MNIST beside fastai and Keras, which it installs; long, wants a quiet machine
+	$(PIP) fastai keras tensorflow-cpu jax
+	$(BIN)/python bench/mnist_99.py --seeds 3 --threads 2
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build dist
