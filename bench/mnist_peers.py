@@ -8,6 +8,7 @@ Legend: N images.
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import numpy as np
 EVERY = 5_500  # images from one evaluation to the next
 BATCH, RATE = 100, 1e-3  # of plain PyTorch and of Keras
 PASSES = 6  # most passes at a constant rate
-FASTAI_PASSES = 1
 QUICK = {"train": 1_500, "held_out": 500, "test": 500}  # images; the line is 0.3 and a point comes every 500
 
 
@@ -116,18 +116,18 @@ def with_torch(data: Data, seed: int, clock: Clock) -> int:
     return int(right("test"))
 
 
-def with_fastai(data: Data, seed: int, clock: Clock) -> int:
+def with_fastai(data: Data, seed: int, clock: Clock, passes: int) -> int:
     """One cycle of fastai with its default rate, over tensors in memory: its image blocks would open a picture at a time."""
-    from fastai.callback import progress, schedule  # each gives Learner methods
-    from fastai.callback.core import Callback, CancelFitException
-    from fastai.data.core import DataLoaders
-    from fastai.learner import Learner
-    from fastai.losses import CrossEntropyLossFlat
-    from fastai.torch_core import set_seed
+    from fastai.tabular.all import (  # the lightest of its bundles; a Learner gets fit_one_cycle and no_bar by import
+        Callback,
+        CancelFitException,
+        CrossEntropyLossFlat,
+        DataLoaders,
+        Learner,
+        set_seed,
+    )
     from torch.utils.data import DataLoader, TensorDataset
 
-    assert hasattr(Learner, "no_bar"), progress
-    assert hasattr(Learner, "fit_one_cycle"), schedule
     set_seed(seed)
     net, right = on_torch(data)
     held = len(data.parts["held_out"][1])
@@ -160,7 +160,7 @@ def with_fastai(data: Data, seed: int, clock: Clock) -> int:
     loaders = DataLoaders(DataLoader(train, batch_size=64, shuffle=True, drop_last=True), DataLoader(val, batch_size=250))
     learner = Learner(loaders, net, loss_func=CrossEntropyLossFlat(), cbs=Points())
     with learner.no_bar(), learner.no_logging():
-        learner.fit_one_cycle(1 if data.passes == 1 else FASTAI_PASSES)
+        learner.fit_one_cycle(passes)
     return int(right("test"))
 
 
@@ -211,4 +211,10 @@ def with_keras(data: Data, seed: int, clock: Clock) -> int:
     return int((model.predict(images, batch_size=250, verbose=0).argmax(1) == labels).sum())
 
 
-PEERS = {"torch": with_torch, "keras-tensorflow": with_keras, "keras-jax": with_keras, "fastai": with_fastai}
+PEERS = {
+    "torch": with_torch,
+    "keras-tensorflow": with_keras,
+    "keras-jax": with_keras,
+    "fastai": partial(with_fastai, passes=1),
+    "fastai-2-passes": partial(with_fastai, passes=2),
+}
