@@ -9,9 +9,9 @@ What counts as reaching 99.0 %: the first evaluation point where at least 99.0 %
 
 - The peers are evaluated after every 5,500 images, ten times a pass, and stop at the first point that reaches the line. To take
   the first of many points is to their advantage: one lucky point ends the clock. Plain PyTorch and Keras train at a constant
-  rate, as their tutorials do (Adam 1e-3, batches of 100), for at most six passes. The length of fastai's cycle is fixed before it
-  begins, as striate's is; it runs with one pass and, as a row of its own, with two, at its default rate and a batch size of 64,
-  its default, and may stop on the way.
+  rate, as their tutorials do (Adam 1e-3, batches of 100), for at most six passes. The length of fastai's cycle is fixed before
+  it begins, as striate's is; it runs with one pass and, as a row of its own, with two, at its default rate and its default
+  batches of 64, and may stop on the way.
 - striate's schedule has a fixed length below a pass, chosen on the held-out images. It is evaluated once, at its end: the whole
   schedule counts, and a seed that ends below the line has not reached it; there is no second point. In a median such a seed
   counts as infinite, as a peer's does that runs out of passes.
