@@ -46,6 +46,7 @@ bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/optimisers.py
 	$(BIN)/python bench/augment.py
+	$(BIN)/python bench/loader.py
 
 bench-mnist: $(VENV)/.dev  ## seconds until 99.0 % of MNIST beside fastai and Keras, which it installs; long, wants a quiet machine
 	$(PIP) fastai keras tensorflow-cpu jax
