@@ -48,9 +48,7 @@ class Pair(NamedTuple):
     clouds: tuple[Cloud, ...]
 
 
-def clouds(
-    pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0
-) -> Pair:
+def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0) -> Pair:
     """The clouds that lead to `what`: raw and centred (mean); scaled (std); decorrelated and whitened (whitening).
 
     The pair is that of the largest covariance among neighbours in a row, over up to 1,000 of the M images.
