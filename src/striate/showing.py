@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from striate import plan
-from striate.base import config
+from striate.base import config, pool
 from striate.base.draws import permute
 from striate.base.errors import SettingError
 from striate.base.stopping import asked
@@ -66,7 +66,7 @@ def show(what: str, settings: config.Tree, path: Path | None, watch: Watch) -> d
     examples = sources.read(run.data)
     run = plan.complete(run, examples)
     with asked() as stop:
-        material = gather(examples, run, stop, watch)
+        material = gather(examples, run, stop, watch, pool.workers(run.engine.workers))
     return {"shown": what, "drawn": str(to), **shows[what](run, material, to)}
 
 
