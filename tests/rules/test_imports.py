@@ -45,7 +45,7 @@ ROOMS = {
     "nets.catalogue": room("base", later="nets"),
     "nets": room("base", others="numpy torch", where_used="timm safetensors"),
     "score": room("base", others="numpy"),
-    "training": room("base engine nets score", others="numpy torch safetensors"),
+    "training": room("base engine nets score", others="numpy torch safetensors", where_used="sklearn"),
     "origins": room("base nets training.journal training.checkpoint", others="numpy torch"),
     "inside": room("base nets score", others="numpy torch", where_used="captum sklearn"),
     "report": room("base score", others="numpy", where_used="matplotlib jinja2"),
