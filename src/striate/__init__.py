@@ -17,16 +17,17 @@ _HOME = {
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
     "doctor": "striate.workbench",
-    "draw": "striate.workbench",
+    "draw": "striate.anatomy",
     "evaluate": "striate.workbench",
-    "explain": "striate.workbench",
+    "explain": "striate.anatomy",
+    "finetune": "striate.workbench",
     "import_weights": "striate.workbench",
-    "layers": "striate.workbench",
+    "layers": "striate.anatomy",
     "list_runs": "striate.workbench",
     "load": "striate.workbench",
     "predict": "striate.workbench",
     "show": "striate.workbench",
-    "signal": "striate.workbench",
+    "signal": "striate.anatomy",
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
     "train": "striate.workbench",
@@ -34,21 +35,22 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from striate.anatomy import draw as draw
+    from striate.anatomy import explain as explain
+    from striate.anatomy import layers as layers
+    from striate.anatomy import signal as signal
     from striate.base.errors import StriateError as StriateError
     from striate.model import Model as Model
     from striate.nets.net import Net as Net
     from striate.nets.tapping import taps as taps
     from striate.workbench import doctor as doctor
-    from striate.workbench import draw as draw
     from striate.workbench import evaluate as evaluate
-    from striate.workbench import explain as explain
+    from striate.workbench import finetune as finetune
     from striate.workbench import import_weights as import_weights
-    from striate.workbench import layers as layers
     from striate.workbench import list_runs as list_runs
     from striate.workbench import load as load
     from striate.workbench import predict as predict
     from striate.workbench import show as show
-    from striate.workbench import signal as signal
     from striate.workbench import survey as survey
     from striate.workbench import train as train
 

@@ -13,9 +13,25 @@ from striate.nets.net import Net
 from striate.nets.signal import Signal
 
 
-def layers(net: str, **how: Any) -> list[Layer]:
-    """The rows of the table; `how` as for `striate.workbench.layers`."""
-    return list(layer_table(_outline(net, *_given(how))))
+def layers(
+    net: str,
+    *,
+    size_px: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Layer]:
+    """The layer table of a network: shape, parameters, multiply-adds, receptive field, jump and memory of each layer.
+
+    Args:
+        net: a name of the catalogue, a line of layers, `file.py:Class`, or `timm:NAME`.
+        size_px: side of the square input; else the network's own, or 28.
+        channels: of the input; else the network's own, or 1.
+        classes: K; else the network's own, or 10.
+        settings: of section [net], as in `{"shortcut": "A"}`.
+
+    """
+    return list(layer_table(_outline(net, size_px, channels, classes, settings)))
 
 
 def _outline(

@@ -65,7 +65,7 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
     if engine.writes:
-        _write_beginning(run, material, folder, engine, begin_at is not None)
+        write_beginning(run, material, folder, engine, begin_at is not None)
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
     if begin_at is not None:
         for sentence in begin_at.refused:
@@ -176,7 +176,7 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
+def write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
     """run.toml and environment.json of a new run; of a resumed one, refuse if the world has changed under it."""
     now = runs.environment(
         device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=material.fingerprint()

@@ -65,6 +65,13 @@ def complete(run: config.Run, examples: Examples) -> config.Run:
     return chosen.run
 
 
+def fit(run: config.Run, seen: Glance) -> tuple[config.Run, str]:
+    """The settings with the fit alone completed, and the reason for it; empty where it was given."""
+    chosen: config.Tree = {"prepare": {}}
+    reason = _fit(run, seen, chosen)
+    return config.build(config.merge(chosen, config.given_by_user(run))), reason
+
+
 def _colour(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
     if run.prepare.channels:
         return ""

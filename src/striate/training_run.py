@@ -29,6 +29,10 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
     with asked() as stop:
         if not resume:
             run = config.build(settings)
+            if run.finetune.start is not None:
+                raise SettingError(
+                    "finetune.start does not apply to `striate train`: write `striate finetune DATA --from NAME`."
+                )
             if not run.data.path:
                 raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
             examples = sources.read(run.data)
@@ -36,6 +40,8 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         else:
             folder = runs.claim(out, str(name), resume=True)
             run = runs.settings(folder)
+            if run.finetune.start is not None:
+                raise RunError(f"{folder} was made by `striate finetune`, which has nothing to go on with; start it anew.")
             _refuse_other(settings, run)
         engine = machine.pick(run.engine)
         if not engine.writes:

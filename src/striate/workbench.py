@@ -2,7 +2,8 @@
 
     images -> batches -> net -> training -> score -> deploy
 
-The command line and `import striate` both call these functions; each returns what its command prints with `--json`.
+The command line and `import striate` both call these functions; each returns what its command prints with `--json`. One network
+by itself is looked at in `anatomy.py`.
 """
 
 import logging
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from striate.images.cached import Cache
     from striate.images.survey import Survey
     from striate.model import Model
-    from striate.nets.layers import Layer
-    from striate.nets.signal import Signal
     from striate.runs import Row as RunRow
 
 log = logging.getLogger("striate")
@@ -88,59 +87,6 @@ def cache(clear: bool = False) -> "Cache":
     return (cached.clear if clear else cached.look_through)(disk.cache_folder())
 
 
-def layers(
-    net: str,
-    *,
-    size_px: int | None = None,
-    channels: int | None = None,
-    classes: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> list["Layer"]:
-    """The layer table of a network: shape, parameters, multiply-adds, receptive field, jump and memory of each layer.
-
-    Args:
-        net: a name of the catalogue, a line of layers, `file.py:Class`, or `timm:NAME`.
-        size_px: side of the square input; else the network's own, or 28.
-        channels: of the input; else the network's own, or 1.
-        classes: K; else the network's own, or 10.
-        settings: of section [net], as in `{"shortcut": "A"}`.
-
-    """
-    from striate import anatomy
-
-    return anatomy.layers(net, size_px=size_px, channels=channels, classes=classes, settings=settings)
-
-
-def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
-    """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
-    from striate import anatomy
-
-    return anatomy.explain(net, layer, **how)
-
-
-def draw(net: str, path: str | Path, **how: Any) -> Path:
-    """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
-    from striate import anatomy
-
-    return anatomy.draw(net, path, **how)
-
-
-def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None = None, **how: Any) -> tuple["Signal", ...]:
-    """Mean and variance of activations and gradients of each layer at the start, for images from N(0, 1).
-
-    Args:
-        net: as for `layers`.
-        init: a scheme of `striate.nets.init`.
-        seed: of the weights, the images and the labels.
-        path: a picture of it to draw, as .svg, .png or .pdf.
-        how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
-
-    """
-    from striate import anatomy
-
-    return anatomy.signal(net, init, seed, path, **how)
-
-
 def train(
     data: str | None = None,
     *,
@@ -194,6 +140,40 @@ def train(
     from striate.training_run import run_in
 
     return run_in(Path(out), name, config.lay_over(asked, config.merge(flags)), resume, watch)
+
+
+def finetune(
+    data: str,
+    *,
+    start: str,
+    strategy: str = "extract",
+    taps: Iterable[str] = (),
+    seed: int | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = _quiet,
+) -> Json:
+    """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
+
+    Args:
+        data: as for `train`.
+        start: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
+        strategy: extract: a linear classifier on what the frozen network makes of the images.
+        taps: layers to compare as features, by cross-validation on the training images; else the last before the head.
+        seed: of the folds of the cross-validation.
+        name: of the run; else a readable one is made.
+        out: the folder of runs.
+        settings: nested settings, as in `{"finetune": {"classifier": "logistic"}}`.
+        watch: called with every event.
+
+    """
+    if strategy != "extract":
+        raise SettingError(f"expected extract as the strategy; got {strategy!r}.")
+    own = {"data": {"path": data}, "seed": seed, "finetune": {"start": start, "taps": list(taps) or None}}
+    from striate.finetuning import run_in
+
+    return run_in(Path(out), name, config.merge(dict(settings or {}), own), load(start), watch)
 
 
 def load(run: str | Path, device: str = "cpu") -> "Model":

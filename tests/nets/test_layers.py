@@ -258,10 +258,10 @@ def test_a_fresh_process_has_the_table_of_vgg19_within_a_second_without_its_550_
     code = """
 import resource, sys, time
 import torch
-from striate import workbench
+from striate import anatomy
 from striate.nets import building, layers
 before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-rows = workbench.layers("vgg19")
+rows = anatomy.layers("vgg19")
 seconds, more = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(len(rows), seconds, more / (1 if sys.platform == "darwin" else 1 / 1024), "torch._dynamo" in sys.modules)
 """

@@ -60,12 +60,14 @@ ROOMS = {
     "diagnosis": room("base", later="engine runs"),
     "job": room(f"{STORY} material model runs", later="inside report", others="numpy torch"),
     "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
+    "finetuning": room(f"{STORY} material model runs plan job", others="numpy torch"),
     "workbench": room(
-        "base", later=f"{STORY} anatomy origins inside report model foreign deploy plan runs diagnosis showing job training_run"
+        "base",
+        later=f"{STORY} finetuning origins inside report model foreign deploy plan runs diagnosis showing job training_run",
     ),
-    "cli": room("base nets.catalogue __version__", later="workbench", others="cyclopts rich"),
+    "cli": room("base nets.catalogue __version__", later="workbench anatomy", others="cyclopts rich"),
     "recipes": room(),
-    "__init__": room(later="base model nets workbench"),
+    "__init__": room(later="anatomy base model nets workbench"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")

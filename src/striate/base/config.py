@@ -18,6 +18,7 @@ from striate.base.sections import INIT as INIT
 from striate.base.sections import Augment as Augment
 from striate.base.sections import Data as Data
 from striate.base.sections import Engine as Engine
+from striate.base.sections import Finetune as Finetune
 from striate.base.sections import NetSettings as NetSettings
 from striate.base.sections import Prepare as Prepare
 from striate.base.sections import Run as Run

@@ -134,6 +134,8 @@ class NetSettings(Section):
     v1: bool | None = Field(None, description="of bottlenecks: stride in the first 1x1, as in the paper; else in the 3x3")
     output: Literal["rbf", "linear"] | None = Field(None, description="of lenet5; else rbf for 10 classes")
     aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
+    read: str | None = Field(None, description="layer that the classes are read off, as conv3; else the last before the head")
+    unit_features: bool | None = Field(None, description="divide what the head is given by its length; else no")
     init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
     init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
     sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
@@ -153,7 +155,7 @@ class NetSettings(Section):
 
     def own(self) -> dict[str, Any]:
         """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
-        names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
+        names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "read", "unit_features")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
@@ -220,6 +222,21 @@ class Train(Section):
         return self
 
 
+class Finetune(Section):
+    """A start from the weights of another training."""
+
+    start: str | None = Field(None, description="NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned")
+    taps: tuple[str, ...] | None = Field(None, description="layers to compare as features; else the last before the head")
+    classifier: Literal["svm", "logistic"] | None = Field(None, description="on the features; else svm")
+    normalise: Literal["standardise", "l2"] | None = Field(None, description="of the features; else standardise")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.start is None:
+            self._refuse(("taps", "classifier", "normalise"), "without finetune.start")
+        return self
+
+
 class Engine(Section):
     """The machine; `auto` is explained in the output of every run."""
 
@@ -240,4 +257,5 @@ class Run(Section):
     augment: Augment = Augment()
     net: NetSettings = NetSettings()
     train: Train = Train()
+    finetune: Finetune = Finetune()
     engine: Engine = Engine()

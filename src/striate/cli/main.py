@@ -30,6 +30,7 @@ app = App(
 app.command("striate.cli.data:data", name="data", help="Survey labelled images: counts, bad files, duplicates, the split.")
 app.command("striate.cli.nets:nets", name="nets", help="The catalogue of networks, or one network layer by layer.")
 app.command("striate.cli.train:train", name="train", help="Train a network on labelled images, test it and save it.")
+app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.predict:predict", name="predict", help="Ask a model about files, folders and globs.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")

@@ -76,11 +76,11 @@ def _refuse(flags: dict[str, Any], why: str) -> None:
 
 
 def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
-    from striate import workbench
+    from striate import anatomy
 
-    rows = workbench.layers(name, **how)
-    lines = workbench.explain(name, layer, **how) if layer is not None else ()
-    drawn = {} if draw is None else {"drawn": str(workbench.draw(name, draw, **how))}
+    rows = anatomy.layers(name, **how)
+    lines = anatomy.explain(name, layer, **how) if layer is not None else ()
+    drawn = {} if draw is None else {"drawn": str(anatomy.draw(name, draw, **how))}
     parameters, macs = sum(row.parameters for row in rows), sum(row.macs for row in rows)
     if json:
         layers = [{**row._asdict(), "output": list(row.output)} for row in rows]
@@ -154,9 +154,9 @@ def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> 
 
 
 def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, Any], json: bool) -> None:
-    from striate import workbench
+    from striate import anatomy
 
-    found = workbench.signal(name, init, seed, draw, **how)
+    found = anatomy.signal(name, init, seed, draw, **how)
     if json:
         rows = [
             {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row._asdict().items()}

@@ -16,6 +16,7 @@ from striate.base.errors import SettingError
 from striate.nets import catalogue
 from striate.nets.init import SPARSE_INPUTS, initialise
 from striate.nets.net import Net
+from striate.nets.reading import with_head
 
 SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
 
@@ -66,6 +67,8 @@ def build(
     init_bias: float = 0.0,
     sparse_inputs: int = SPARSE_INPUTS,
     seed: int = 0,
+    read: str | None = None,
+    unit_features: bool = False,
     **settings: Any,
 ) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
@@ -78,6 +81,8 @@ def build(
         init_bias: what biases begin with, for the schemes that set them.
         sparse_inputs: of the scheme `sparse`.
         seed: of the draws.
+        read: the layer that the classes are read off; None for the input of the head.
+        unit_features: what the head is given is divided by its length.
         settings: of `SETTINGS`, as the network has them.
 
     Raises:
@@ -106,6 +111,8 @@ def build(
             net = TimmNet(name, input_chw, num_classes, **settings)
         else:
             net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
+        if read is not None or unit_features:
+            net = with_head(net, num_classes, read, unit_features)
         initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
     return net
 

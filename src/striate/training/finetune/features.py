@@ -1,0 +1,106 @@
+"""What a frozen body makes of images: computed once, and kept in the cache.
+
+Legend: M images, D features.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from striate.base import disk
+from striate.nets.net import Net
+from striate.nets.reading import features
+from striate.training.scoring import Batches
+
+Values = NDArray[np.float32]
+Watch = Callable[[int], None]
+
+
+def compute(
+    net: Net, batches: Batches, reads: Sequence[str | None] = (None,), epoch: int = 0, watch: Watch | None = None
+) -> list[Values]:
+    """The features of every image by one forward pass in evaluation mode, M x D for each layer read.
+
+    Dropout is off and norms use what they have learnt; nothing of the network changes.
+
+    Args:
+        net: on the device of the batches; its mode is put back.
+        batches: every image once, in an order that is theirs.
+        reads: layers; None for the input of the head.
+        epoch: of the batches, which may change their images at random in each.
+        watch: called with the number of images done; may raise.
+
+    """
+    was_training, done = net.training, 0
+    net.eval()
+    values: list[list[Values]] = [[] for _ in reads]
+    try:
+        with torch.inference_mode():
+            for batch in batches.epoch(epoch):
+                for kept, found_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
+                    kept.append(found_ND.float().cpu().numpy())
+                done += len(batch.ids_N)
+                if watch is not None:
+                    watch(done)
+    finally:
+        net.train(was_training)
+    return [np.concatenate(kept) for kept in values]
+
+
+def kept(
+    folder: Path, net: Net, batches: Batches, about: dict[str, Any], reads: Sequence[str | None], watch: Watch | None = None
+) -> list[Values]:
+    """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
+
+    Args:
+        folder: of the cache; one folder for each set of features is made in it.
+        net: whose weights, without the head's, are part of the key.
+        batches: as for `compute`.
+        about: all else that the features depend on: images, preprocessing, size.
+        reads: as for `compute`.
+        watch: as for `compute`.
+
+    Raises:
+        ArtifactError: a kept file has changed; names it.
+        DiskError: the cache cannot take them.
+
+    """
+    body = body_sha256(net)
+    paths = [folder / _key({**about, "body": body, "read": read}) for read in reads]
+    missing = [number for number, path in enumerate(paths) if not _is_there(path)]
+    if missing:
+        found = compute(net, batches, [reads[number] for number in missing], watch=watch)
+        for number, values_MD in zip(missing, found, strict=True):
+            with disk.new_folder(paths[number]) as new, disk.explained(new, "write"):
+                np.save(new / "values.npy", values_MD)
+                (new / "about.json").write_text(json.dumps({**about, "read": reads[number]}), "utf-8")
+    for path in paths:
+        disk.verify(path)
+    return [np.load(path / "values.npy", mmap_mode="r") for path in paths]
+
+
+def body_sha256(net: Net) -> str:
+    """SHA-256 of every tensor but the head's, by name."""
+    hasher, head = hashlib.sha256(), f"{net.head_name}."
+    for name, tensor in sorted(net.state_dict().items()):
+        if not name.startswith(head):
+            hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    hasher.update(repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear)]).encode())
+    return hasher.hexdigest()
+
+
+def _key(about: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _is_there(path: Path) -> bool:
+    disk.recover(path)
+    return path.is_dir()
