@@ -27,7 +27,7 @@ from striate.nets import building
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
-from striate.training import checkpoint, loop, timing
+from striate.training import checkpoint, loop, rates, timing
 from striate.training import loss as losses
 from striate.training.journal import Event, Journal
 from striate.training.scoring import Predictions, predict
@@ -49,19 +49,7 @@ class Trained(NamedTuple):
 
 def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
     """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
-    numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-    net = _net(run, material, numbers, engine)
-    changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
-    streams = _streams(run, material, numbers, changes, engine)
-    if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
-        raise RunError(
-            f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
-            f"that many, got {run.train.batch_size} and {len(material.parts.train_M)}. Start fewer processes."
-        )
-    weights_K = losses.class_weights(
-        material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
-    )
-    loss = losses.make(run.train, None if weights_K is None else weights_K.to(engine.device))
+    numbers, net, streams, loss = _prepared(run, material, engine)
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
     if engine.writes:
@@ -80,6 +68,34 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
     )  # fmt: skip
     fitted = loop.fit(task, begin_at)
     return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
+
+
+class _Prepared(NamedTuple):
+    """What a training begins with."""
+
+    numbers: preprocess.Preprocess
+    net: Net
+    streams: dict[str, Stream]
+    loss: losses.Loss
+
+
+def _prepared(run: config.Run, material: Material, engine: Engine) -> _Prepared:
+    numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
+    net = _net(run, material, numbers, engine)
+    changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
+    streams = _streams(run, material, numbers, changes, engine)
+    if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
+        raise RunError(
+            f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
+            f"that many, got {run.train.batch_size} and {len(material.parts.train_M)}. Start fewer processes."
+        )
+    weights_K = losses.class_weights(
+        material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
+    )
+    if found := rates.factors(net, run.train):
+        log.info("learning rates: %s", rates.spoken(found))
+    loss = losses.make(run.train, None if weights_K is None else weights_K.to(engine.device))
+    return _Prepared(numbers, net, streams, loss)
 
 
 def _names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:

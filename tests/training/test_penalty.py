@@ -92,7 +92,7 @@ def test_bounding_twice_is_bounding_once_and_keeps_the_direction(numbers: list[f
 def test_soft_thresholds_shrink_towards_zero_and_never_past_it(numbers: list[float], amount: float):
     before = torch.tensor(numbers, dtype=torch.float64)
     after = before.clone()
-    penalty.soft_threshold([after], amount)
+    penalty.soft_threshold(after, amount)
     assert torch.allclose((before - after).abs(), before.abs().clamp(max=amount))
     assert bool((after * before >= 0).all())
 

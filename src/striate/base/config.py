@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -75,6 +75,11 @@ def setting(text: str) -> Tree:
 
     >>> setting("train.peak_lr=0.1")
     {'train': {'peak_lr': 0.1}}
+
+    What follows train.rates is the name of a layer, dots and all.
+
+    >>> setting("train.rates.layer1.0=0.1")
+    {'train': {'rates': {'layer1.0': 0.1}}}
     """
     path, equals, raw = text.partition("=")
     if not equals or not path.strip():
@@ -84,9 +89,24 @@ def setting(text: str) -> Tree:
     except tomllib.TOMLDecodeError:
         parsed = {}
     value: Any = parsed["value"] if len(parsed) == 1 else raw.strip()
-    for part in reversed(path.strip().split(".")):
+    for part in reversed(_parts(path.strip())):
         value = {part: value}
     return dict(value)
+
+
+def _parts(path: str) -> list[str]:
+    """The parts of a setting's path; the name of a layer, in a setting that has one value for each, is one part."""
+    section: type[BaseModel] = Run
+    parts = path.split(".")
+    for depth, part in enumerate(parts, start=1):
+        kind = section.model_fields[part].annotation if part in section.model_fields else None
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            section = kind
+        elif any(get_origin(choice) is dict for choice in get_args(kind)) and depth < len(parts):
+            return [*parts[:depth], ".".join(parts[depth:])]
+        else:
+            break
+    return parts
 
 
 def merge(*trees: Mapping[str, Any]) -> Tree:

@@ -3,9 +3,10 @@
 Legend: shares are of 1, sides in pixels, angles in degrees, times in minutes.
 """
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 INIT = Literal[
     "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening"
@@ -169,6 +170,12 @@ class Train(Section):
     accumulate: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
     optimiser: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
     peak_lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
+    rate_decay: float | None = Field(
+        None, gt=0, le=1, description="the rate of each layer is that of the next times this, and that of the last is whole"
+    )
+    rates: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="factors of the rate by layer, as rates.fc2=10; a layer of factor 0 is frozen"
+    )
     momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
     nesterov: bool | None = Field(None, description="of sgd with momentum: look ahead; else no")
     betas: tuple[float, float] | None = Field(None, description="of adam and adamw; else (0.9, 0.999)")
@@ -195,6 +202,12 @@ class Train(Section):
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
     checkpoint_minutes: float = Field(10.0, gt=0, description="most minutes between two checkpoints; one ends each epoch")
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """Names with dots, which TOML takes for groups within groups, as one name each."""
+        return _flat(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -235,6 +248,14 @@ class Finetune(Section):
         if self.start is None:
             self._refuse(("taps", "classifier", "normalise"), "without finetune.start")
         return self
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        inner = _flat(value) if isinstance(value, Mapping) else None
+        found |= {name: value} if inner is None else {f"{name}.{rest}": factor for rest, factor in inner.items()}
+    return found
 
 
 class Engine(Section):

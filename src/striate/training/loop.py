@@ -24,7 +24,7 @@ from striate.base.errors import Interrupted, NumbersError
 from striate.base.stopping import Stop
 from striate.engine import Engine
 from striate.score import metrics
-from striate.training import checkpoint, optimiser, penalty, schedule
+from striate.training import checkpoint, optimiser, penalty, rates, schedule
 from striate.training.averaging import Average
 from striate.training.journal import Event, Journal
 from striate.training.loss import Loss, final, over_heads
@@ -117,10 +117,12 @@ def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
 class _Loop:
     def __init__(self, task: Task) -> None:
         self.task, self.at = task, Progress()
+        factors = rates.factors(task.net, task.settings)
+        rates.freeze(task.net, factors)
         self.model = task.engine.parallel(task.net)
-        self.optimiser = optimiser.make(task.net, task.settings)
+        self.optimiser = optimiser.make(task.net, task.settings, factors)
         self.rate = schedule.make(task.settings, task.steps)
-        self.penalty = penalty.make(task.net, task.settings)
+        self.penalty = penalty.make(task.net, task.settings, factors)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
         self.best_weights: dict[str, Tensor] = {}
         self.parameters = list(task.net.parameters())

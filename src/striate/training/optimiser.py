@@ -1,6 +1,9 @@
 """How gradients become steps: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,21 +13,24 @@ from striate.base.config import Train
 
 _MOMENTUM = 0.9
 _BETAS = (0.9, 0.999)
+_ALIKE: Mapping[str, float] = MappingProxyType({})
 
 
-def make(net: nn.Module, settings: Train) -> Optimizer:
+def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Optimizer:
     """The optimiser that the settings describe, over every parameter that wants a gradient.
+
+    `factors` are those of `rates.factors`: parameters of one factor are a group of their own, which `set_rate` knows.
 
     Weight decay leaves out biases and the parameters of norms, which are all that have one dimension. Adam and AdamW are
     fused on CPU and CUDA, where that is faster (bench/README.md); SGD is fused on CUDA alone, since on a CPU it gains nothing.
     """
-    wanted = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in wanted if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in wanted if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    kinds = {parameter.device.type for parameter in wanted}
+    wanted = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
+    groups: list[dict[str, Any]] = []
+    for decays, factor in product((True, False), sorted({factors.get(name, 1.0) for name in wanted})):
+        group = [p for name, p in wanted.items() if (p.dim() > 1) == decays and factors.get(name, 1.0) == factor]
+        if group:
+            groups.append({"params": group, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor})
+    kinds = {parameter.device.type for parameter in wanted.values()}
     if settings.optimiser == "sgd":
         momentum = _MOMENTUM if settings.momentum is None else settings.momentum
         return SGD(groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
@@ -33,9 +39,9 @@ def make(net: nn.Module, settings: Train) -> Optimizer:
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
-    """Set the learning rate of every group."""
+    """Set the learning rate of every group: `rate` times its factor."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["factor"]
 
 
 def clip(parameters: Iterable[nn.Parameter], norm: float) -> None:

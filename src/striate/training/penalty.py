@@ -7,7 +7,8 @@ but hardly ever zero; the proximal step, soft thresholding after each step, make
 Biases and norms, which have one dimension, are left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -16,12 +17,15 @@ from torch import Tensor, nn
 from striate.base.config import Train
 from striate.nets.blocks import TableConv2d
 
+_ALIKE: Mapping[str, float] = MappingProxyType({})
+
 
 class Penalty(NamedTuple):
     """What a training adds to its gradients and does to its weights.
 
     Attributes:
         weights: the parameters that it concerns.
+        factors: what the learning rate of each is multiplied with.
         units_L: for the weights of a TableConv2d the unit that each link leads to; None where rows are units.
         l1: of the loss.
         l2: of the loss.
@@ -31,6 +35,7 @@ class Penalty(NamedTuple):
     """
 
     weights: tuple[Tensor, ...]
+    factors: tuple[float, ...]
     units_L: tuple[Tensor | None, ...]
     l1: float
     l2: float
@@ -52,20 +57,23 @@ class Penalty(NamedTuple):
     def after_step(self, rate: float) -> None:
         """Threshold and bound the weights that a step at this learning rate has made."""
         if self.l1 and self.proximal:
-            soft_threshold(self.weights, rate * self.l1)
+            for weight, factor in zip(self.weights, self.factors, strict=True):
+                soft_threshold(weight, rate * factor * self.l1)
         if self.max_norm is not None:
             for weight, units_L in zip(self.weights, self.units_L, strict=True):
                 bound_norms(weight, self.max_norm, units_L)
 
 
-def make(net: nn.Module, settings: Train) -> Penalty | None:
-    """The penalty that the settings ask for; None for none."""
+def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Penalty | None:
+    """The penalty that the settings ask for; None for none. `factors` are those of `rates.factors`."""
     if not (settings.l1 or settings.l2 or settings.max_norm):
         return None
-    weights = tuple(parameter for parameter in net.parameters() if parameter.requires_grad and parameter.dim() > 1)
+    named = {name: weight for name, weight in net.named_parameters() if weight.requires_grad and weight.dim() > 1}
+    weights = tuple(named.values())
     tables = {id(layer.weight): layer.table[:, 0] for layer in net.modules() if isinstance(layer, TableConv2d)}
     return Penalty(
         weights,
+        tuple(factors.get(name, 1.0) for name in named),
         tuple(tables.get(id(weight)) for weight in weights),
         settings.l1,
         settings.l2,
@@ -75,10 +83,9 @@ def make(net: nn.Module, settings: Train) -> Penalty | None:
 
 
 @torch.no_grad()
-def soft_threshold(weights: Sequence[Tensor], amount: float) -> None:
-    """Move every weight by `amount` towards zero, and to exactly zero where it is nearer than that."""
-    for weight in weights:
-        weight.copy_(weight.sign() * (weight.abs() - amount).clamp(min=0))
+def soft_threshold(weight: Tensor, amount: float) -> None:
+    """Move every number by `amount` towards zero, and to exactly zero where it is nearer than that."""
+    weight.copy_(weight.sign() * (weight.abs() - amount).clamp(min=0))
 
 
 @torch.no_grad()

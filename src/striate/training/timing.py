@@ -9,7 +9,7 @@ from torch import nn
 from striate.base.config import Train
 from striate.base.draws import seed_of
 from striate.engine import Engine
-from striate.training import optimiser
+from striate.training import optimiser, rates
 from striate.training.loss import Loss, final, over_heads
 from striate.training.scoring import Batches
 
@@ -24,7 +24,9 @@ def seconds_a_step(
     The same for every process: the slowest counts through the writing process's clock.
     """
     twin = copy.deepcopy(net).train()
-    steps_made = optimiser.make(twin, settings)
+    factors = rates.factors(twin, settings)
+    rates.freeze(twin, factors)
+    steps_made = optimiser.make(twin, settings, factors)
     times: list[float] = []
     begun = time.monotonic()
     torch.manual_seed(seed_of(0, "timing"))
