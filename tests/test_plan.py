@@ -57,6 +57,12 @@ def test_batch_and_epochs_follow_the_number_of_images(images: int, batch: int, e
     assert (found.train.batch_size, found.train.epochs) == (batch, epochs)
 
 
+def test_an_epoch_of_balanced_classes_counts_with_the_images_that_it_shows():
+    reasons = choose(config.build({"train": {"sampling": "balanced"}}), glance(), 3000).reasons
+    assert "batches of 64: 3,000 training images an epoch" in reasons
+    assert "epochs 18: to show about 54,000 pictures, at most 60 times each" in reasons
+
+
 def test_what_the_user_gave_is_kept_and_needs_no_reason():
     asked = {
         "prepare": {"size_px": 20, "channels": 3, "fit": "pad"}, "net": {"name": "mlp"}, "augment": {"flip": False},

@@ -18,6 +18,7 @@ from striate.base import config, disk
 from striate.base.errors import DataError, RunError, ShapeError
 from striate.base.stopping import Stop
 from striate.batches import augment, patches, preprocess
+from striate.batches.sampling import balanced
 from striate.batches.stream import Stream
 from striate.engine import Engine
 from striate.images.examples import Examples
@@ -135,16 +136,20 @@ def _streams(
     changes: augment.Augmentation | None,
     engine: Engine,
 ) -> dict[str, Stream]:
-    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, changes: augment.Augmentation | None = None) -> Stream:
+    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, **more: Any) -> Stream:
         return Stream(
             pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
             rows_M=rows_M, preprocess=numbers, batch_size=batch, shuffle_seed=seed, device=engine.device,
-            channels_last=engine.channels_last, rank=engine.rank, world=engine.world, augmentation=changes,
+            channels_last=engine.channels_last, rank=engine.rank, world=engine.world, **more,
         )  # fmt: skip
 
     parts = material.parts
+    train_M, sampling = _by_id(parts.train_M, material), None
+    if run.train.sampling == "balanced":
+        sampling = balanced(train_M, material.examples.labels_N[train_M])
+        log.info("sampling balanced: an epoch shows %d images in place of %d", sampling.places, len(train_M))
     return {
-        "train": stream(_by_id(parts.train_M, material), run.train.batch_size, run.seed, changes),
+        "train": stream(train_M, run.train.batch_size, run.seed, augmentation=changes, sampling=sampling),
         "val": stream(parts.val_M, _EVAL_BATCH, None),
         "test": stream(parts.test_M, _EVAL_BATCH, None),
     }

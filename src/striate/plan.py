@@ -18,6 +18,8 @@ import logging
 from math import ceil
 from typing import NamedTuple
 
+import numpy as np
+
 from striate.base import config
 from striate.images.examples import Examples, Part
 from striate.images.survey import Glance, glance
@@ -41,7 +43,7 @@ class Plan(NamedTuple):
 
 
 def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
-    """Complete the settings of a run from a glance at the pictures."""
+    """Complete the settings of a run from a glance at the pictures, and from how many of them an epoch shows."""
     chosen: config.Tree = {"prepare": {}, "augment": {}, "net": {}, "train": {}}
     reasons = [_colour(run, seen, chosen)]
     short = min(seen.height_px, seen.width_px)
@@ -57,9 +59,13 @@ def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
 
 def complete(run: config.Run, examples: Examples) -> config.Run:
     """The settings, completed by the rule from a glance at these pictures, with the choices said aloud."""
-    fixed = int((examples.parts_N == Part.TEST).sum())
-    held = run.data.val_share + (0.0 if fixed else (run.data.test_share or 0.2))
-    chosen = choose(run, glance(examples), max(1, round((len(examples) - fixed) * (1 - held))))
+    learnt_from = examples.labels_N[examples.parts_N != Part.TEST]
+    held = run.data.val_share + (0.0 if len(learnt_from) < len(examples) else (run.data.test_share or 0.2))
+    shown = len(learnt_from)
+    if run.train.sampling == "balanced":
+        counts = np.bincount(learnt_from)
+        shown = int(np.count_nonzero(counts) * counts.max())
+    chosen = choose(run, glance(examples), max(1, round(shown * (1 - held))))
     for reason in chosen.reasons:
         log.info("%s", reason)
     return chosen.run
@@ -133,7 +139,8 @@ def _batch(run: config.Run, train_images: int, chosen: config.Tree) -> str:
         return ""
     size = 100 if train_images >= 5000 else max(8, min(64, train_images // 10))
     chosen["train"]["batch_size"] = max(size, run.train.accumulate)
-    return f"batches of {size}: {train_images:,} training images"
+    what = "training images" + (" an epoch" if run.train.sampling == "balanced" else "")
+    return f"batches of {size}: {train_images:,} {what}"
 
 
 def _epochs(run: config.Run, small: bool, train_images: int, chosen: config.Tree) -> str:

@@ -54,7 +54,7 @@ ROOMS = {
     "deploy": room("base images score model", others="numpy", where_used="torch pyarrow onnx onnxruntime fastapi uvicorn"),
     "material": room("base images", others="numpy"),
     "anatomy": room("base nets", later="report"),
-    "plan": room("base images nets.catalogue"),
+    "plan": room("base images nets.catalogue", others="numpy"),
     "showing": room("base images batches material plan report", others="numpy torch"),
     "runs": room("base", others="numpy"),
     "diagnosis": room("base", later="engine runs"),

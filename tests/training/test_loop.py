@@ -3,11 +3,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tasks import PLAIN_LINE, digest, stopping_at, task
 
 from striate.base.errors import Interrupted, NumbersError
+from striate.base.sections import Augment
+from striate.batches import augment
+from striate.batches.sampling import balanced
 from striate.training import checkpoint, journal, loop
 from striate.training.scoring import BatchLike, predict
 
@@ -32,6 +36,25 @@ def test_stopped_at_every_step_and_resumed_it_ends_with_the_same_bytes(tmp_path:
         assert digest(resumed.net) == digest(whole.net), f"after a stop at step {step}"
         assert found.best == expected.best
         assert found.history == expected.history
+
+
+def test_stopped_and_resumed_a_run_with_balanced_classes_ends_with_the_same_bytes(tmp_path: Path):
+    def uneven(folder: Path | None) -> loop.Task:
+        made = task(folder)
+        rows_M = np.concatenate([np.arange(0, 30, 3), [1, 4, 7], [2]])  # 10, 3 and 1 images: 30 places
+        changes = augment.fit(Augment(rotate=20, mixup=0.2), made.train.pixels_NHWC, rows_M, seed=0)
+        sampling = balanced(rows_M, made.train.labels_N[rows_M])
+        return replace(made, train=replace(made.train, rows_M=rows_M, augmentation=changes, sampling=sampling))
+
+    whole = uneven(None)
+    loop.fit(whole)
+    for step in (1, 4, 6, 11):
+        folder = tmp_path / str(step)
+        with pytest.raises(Interrupted):
+            loop.fit(stopping_at(uneven(folder), step))
+        resumed = uneven(folder)
+        loop.fit(resumed, checkpoint.latest(folder / "checkpoints"))
+        assert digest(resumed.net) == digest(whole.net), f"after a stop at step {step}"
 
 
 def test_stopped_at_every_step_in_a_chain(tmp_path: Path):

@@ -198,6 +198,9 @@ class Train(Section):
     l2: float = Field(0.0, ge=0, description="penalty l2 * sum of w^2 as a term of the loss; weight_decay is another thing")
     max_norm: float | None = Field(None, gt=0, description="largest norm of the weights that come into a unit; 3 to 4 is usual")
     class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    sampling: Literal["each-once", "balanced"] = Field(
+        "each-once", description="balanced: images of rare classes come again until all classes have as many as the largest"
+    )
     ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
     clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
@@ -230,6 +233,8 @@ class Train(Section):
             self._refuse(("label_smoothing", "focal"), f"with loss='{self.loss}'")
         if not self.l1:
             self._refuse(("l1_by",), "without l1")
+        if self.class_weights == self.sampling == "balanced":
+            raise ValueError("class_weights and sampling are both balanced, which would count rare classes twice; remove one")
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate={self.accumulate} parts need batch_size of at least as many; got {self.batch_size}")
         return self

@@ -17,6 +17,7 @@ from striate.base.draws import permute
 from striate.batches.augment import Augmentation
 from striate.batches.mixing import mix
 from striate.batches.preprocess import Preprocess
+from striate.batches.sampling import Balanced, Picked
 from striate.images.streamed import PixelRows, read
 
 _CPU = torch.device("cpu")
@@ -46,10 +47,10 @@ class Batch(NamedTuple):
 
 
 class _Share(NamedTuple):
-    """Rows of a batch that this process has, and the row that follows each; `whole` as in `Batch`."""
+    """What this process has of a batch, and what follows each; `whole` as in `Batch`."""
 
-    rows_N: NDArray[np.int64]
-    others_N: NDArray[np.int64]
+    own: Picked
+    others: Picked
     whole: int
 
 
@@ -58,7 +59,8 @@ class Stream:
     """M labelled images as batches.
 
     An epoch has ceil(M / batch_size) batches whose sizes differ by at most one image: no small last batch, none left out. With
-    several processes each batch is dealt out image by image, so each image is seen exactly once an epoch.
+    several processes each batch is dealt out image by image, so each image is seen exactly once an epoch. Where classes are
+    balanced, an epoch has the places of `sampling` in place of M.
 
     Attributes:
         pixels_NHWC: uint8, in memory, memory-mapped or decoded as they are needed: two batches ahead, in other processes.
@@ -67,6 +69,7 @@ class Stream:
         rows_M: the rows that this stream gives.
         preprocess: applied to each batch, on the device.
         augmentation: random changes before that; None for none.
+        sampling: what an epoch shows of `rows_M`, where that is not each image once.
         batch_size: most images in a batch, over all processes.
         shuffle_seed: of the order of each epoch; None keeps the order of `rows_M`.
         device: where batches go.
@@ -88,14 +91,20 @@ class Stream:
     rank: int = 0
     world: int = 1
     augmentation: Augmentation | None = None
+    sampling: Balanced | None = None
 
     def __len__(self) -> int:
         return len(self.rows_M)
 
     @property
+    def places(self) -> int:
+        """Images that an epoch shows."""
+        return len(self.rows_M) if self.sampling is None else self.sampling.places
+
+    @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.rows_M) // self.batch_size)
+        return -(-self.places // self.batch_size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on; those before cost nothing."""
@@ -105,7 +114,7 @@ class Stream:
                 yield self._batch(share, pixels, preprocess, epoch)
 
     def _shares(self, epoch: int, start: int) -> Iterator[_Share]:
-        count, steps = len(self.rows_M), self.steps
+        count, steps = self.places, self.steps
         block, begins = np.empty(0, np.int64), 0
         for step in range(start, steps):
             first, end = step * count // steps, (step + 1) * count // steps
@@ -113,41 +122,49 @@ class Stream:
                 block, begins = self._order(epoch, first, max(end + 1, first + _BLOCK)), first
             at = first - begins + self.rank
             own, following = block[at : end - begins : self.world], block[at + 1 : end - begins + 1 : self.world]
-            yield _Share(self.rows_M[own], self.rows_M[following], end - first)
+            yield _Share(self._picked(own, epoch), self._picked(following, epoch), end - first)
 
-    def _fresh(self, share: _Share) -> NDArray[np.int64]:
-        """Rows of the partners that are not in the batch already: in one process all but the last are."""
+    def _fresh(self, share: _Share) -> Picked:
+        """The partners that are not in the batch already: in one process all but the last are."""
+        others = share.others
         if self.augmentation is None or not self.augmentation.mixes:
-            return share.others_N[:0]
-        return share.others_N[len(share.rows_N) - 1 :] if self.world == 1 else share.others_N
+            first = len(others.rows_N)
+        else:
+            first = len(share.own.rows_N) - 1 if self.world == 1 else 0
+        return Picked(others.rows_N[first:], others.draws_N[first:])
 
     def _wanted(self, share: _Share) -> NDArray[np.int64]:
-        return np.concatenate([share.rows_N, self._fresh(share)])
+        return np.concatenate([share.own.rows_N, self._fresh(share).rows_N])
 
     def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
         """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places.
 
         After the last place comes the first again, since each image's partner is the next.
         """
-        places = np.arange(first, min(end, len(self.rows_M) + 1)) % len(self.rows_M)
+        places = np.arange(first, min(end, self.places + 1)) % self.places
         if self.shuffle_seed is None:
             return places
-        return permute(places, len(self.rows_M), self.shuffle_seed, epoch, "order")
+        return permute(places, self.places, self.shuffle_seed, epoch, "order")
+
+    def _picked(self, places_N: NDArray[np.int64], epoch: int) -> Picked:
+        if self.sampling is not None:
+            return self.sampling.pick(places_N, self.ids_N, epoch)
+        rows_N = self.rows_M[places_N]
+        return Picked(rows_N, self.ids_N[rows_N])
 
     def _batch(self, share: _Share, pixels: NDArray[np.uint8], preprocess: Preprocess, epoch: int) -> Batch:
-        rows_N, others_N, changes = share.rows_N, share.others_N, self.augmentation
-        ids_N, shares_N = self.ids_N[rows_N], None
+        (rows_N, draws_N), shares_N, changes = share.own, None, self.augmentation
         if changes is None:
             images_NCHW = preprocess.images(torch.from_numpy(pixels).to(self.device))
         else:
-            levels_NCHW = changes.images(pixels[: len(rows_N)], ids_N, epoch, self.device)
+            levels_NCHW = changes.images(pixels[: len(rows_N)], draws_N, epoch, self.device)
             if changes.mixes:  # a picture is changed alike wherever
-                fresh_NCHW = changes.images(pixels[len(rows_N) :], self.ids_N[self._fresh(share)], epoch, self.device)
+                fresh_NCHW = changes.images(pixels[len(rows_N) :], self._fresh(share).draws_N, epoch, self.device)
                 others_NCHW = torch.cat([levels_NCHW[1:], fresh_NCHW]) if self.world == 1 else fresh_NCHW
-                levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, ids_N, changes.seed, epoch)
+                levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, draws_N, changes.seed, epoch)
             images_NCHW = preprocess.levels(levels_NCHW)
         if self.channels_last:
             images_NCHW = images_NCHW.contiguous(memory_format=torch.channels_last)
         labels_N = torch.from_numpy(self.labels_N[rows_N]).to(self.device)
-        mixed_N = None if shares_N is None else torch.from_numpy(self.labels_N[others_N]).to(self.device)
-        return Batch(images_NCHW, labels_N, ids_N, share.whole, mixed_N, shares_N)
+        mixed_N = None if shares_N is None else torch.from_numpy(self.labels_N[share.others.rows_N]).to(self.device)
+        return Batch(images_NCHW, labels_N, self.ids_N[rows_N], share.whole, mixed_N, shares_N)
