@@ -125,8 +125,8 @@ def test_config_json_without_names_asks_for_them_and_takes_them(tmp_path: Path):
     text = told(SettingError, path)
     assert text == f"{tmp_path}/a/config.json has no names for its classes; `striate import` takes --class-names FILE."
     with pytest.raises(SettingError, match=r"expected --class-names FILE \(or --like imagenet"):
-        workbench.import_weights(str(path), "resnet20", tmp_path / "model")
-    workbench.import_weights(str(path), "resnet20", tmp_path / "model", classes=TEN)
+        foreign.import_weights(str(path), "resnet20", tmp_path / "model")
+    foreign.import_weights(str(path), "resnet20", tmp_path / "model", classes=TEN)
     assert striate.load(tmp_path / "model").look == Look(24, 3, "crop", share=0.8)
 
 

@@ -20,8 +20,9 @@ _HOME = {
     "draw": "striate.anatomy",
     "evaluate": "striate.workbench",
     "explain": "striate.anatomy",
+    "find_rate": "striate.workbench",
     "finetune": "striate.workbench",
-    "import_weights": "striate.workbench",
+    "import_weights": "striate.foreign",
     "layers": "striate.anatomy",
     "list_runs": "striate.workbench",
     "load": "striate.workbench",
@@ -31,6 +32,7 @@ _HOME = {
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
     "train": "striate.workbench",
+    "weights": "striate.workbench",
 }
 __all__ = sorted(_HOME)
 
@@ -40,19 +42,21 @@ if TYPE_CHECKING:
     from striate.anatomy import layers as layers
     from striate.anatomy import signal as signal
     from striate.base.errors import StriateError as StriateError
+    from striate.foreign import import_weights as import_weights
     from striate.model import Model as Model
     from striate.nets.net import Net as Net
     from striate.nets.tapping import taps as taps
     from striate.workbench import doctor as doctor
     from striate.workbench import evaluate as evaluate
+    from striate.workbench import find_rate as find_rate
     from striate.workbench import finetune as finetune
-    from striate.workbench import import_weights as import_weights
     from striate.workbench import list_runs as list_runs
     from striate.workbench import load as load
     from striate.workbench import predict as predict
     from striate.workbench import show as show
     from striate.workbench import survey as survey
     from striate.workbench import train as train
+    from striate.workbench import weights as weights
 
 
 def __getattr__(name: str) -> object:

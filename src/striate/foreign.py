@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from striate.base import config
 from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.images.decode import Look
@@ -101,6 +102,51 @@ def load(name: str, device: str = "cpu") -> Model:
         tensors = _safetensors(pretrained.tensors_file(net, source))
         about = replace(imagenet(net, source), licence=pretrained.LICENCE)
     return build(net, tensors, about, None, {"weights": name}, device)
+
+
+def import_weights(
+    file: str,
+    net: str,
+    out: str | Path | None = None,
+    *,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    classes: tuple[str, ...] | None = None,
+    size_px: int | None = None,
+    share: float | None = None,
+    bgr: bool | None = None,
+    licence: str | None = None,
+    like: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
+
+    Args:
+        file: .pth, .pt, .th or .safetensors.
+        net: the network that the weights belong to: of the catalogue, or `timm:NAME`.
+        out: folder of the model; else `models/NET-FILE`.
+        mean: of each channel of the images that it was trained on, in [0, 1].
+        std: of each channel, in [0, 1].
+        classes: names, in the order of the network's outputs.
+        size_px: side of the images; else the network's published one.
+        share: of the short side of a picture that is kept, 0..1; else all.
+        bgr: the weights take blue first.
+        licence: of the weights.
+        like: "imagenet" gives mean, std, share and the 1000 names.
+        settings: of section [net], as in `{"shortcut": "B"}`.
+
+    Returns:
+        model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
+
+    """
+    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
+    if folder.exists():
+        raise SettingError(f"{folder} exists; give another folder for the model.")
+    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
+    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    model, found = import_file(file, net, folder, about, size_px, like, own)
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
 
 
 def import_file(

@@ -28,7 +28,7 @@ from striate.nets import building
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
-from striate.training import checkpoint, loop, rates, timing
+from striate.training import checkpoint, loop, range_test, rates, timing, weights
 from striate.training import loss as losses
 from striate.training.journal import Event, Journal
 from striate.training.scoring import Predictions, predict
@@ -67,8 +67,21 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
         names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
     )  # fmt: skip
+    weights.note(journal, net, "start")
     fitted = loop.fit(task, begin_at)
+    weights.note(journal, net, "end")
     return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
+
+
+def find_rate(run: config.Run, material: Material, engine: Engine, stop: Stop, watch: Watch) -> range_test.Curve:
+    """The range test with what a training of these settings would begin with; nothing is kept."""
+    _, net, streams, loss = _prepared(run, material, engine)
+    task = loop.Task(
+        net=net, train=streams["train"], val=streams["val"], settings=run.train.model_copy(update={"peak_lr": 1.0}),
+        steps=range_test.steps_for(streams["train"].steps), loss=loss, engine=engine, seed=run.seed, journal=Journal(None),
+        checkpoints=None, stop=Stop(), names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
+    )  # fmt: skip
+    return range_test.run(task, lambda: stop.check("looking for the learning rate"))
 
 
 class _Prepared(NamedTuple):

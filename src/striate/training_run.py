@@ -16,6 +16,7 @@ from striate.images import sources
 from striate.images.examples import Examples
 from striate.job import Watch, interval
 from striate.material import Material, divided, gather
+from striate.training import weights
 from striate.training.scoring import Predictions
 
 log = logging.getLogger("striate")
@@ -28,15 +29,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
     examples = None
     with asked() as stop:
         if not resume:
-            run = config.build(settings)
-            if run.finetune.start is not None:
-                raise SettingError(
-                    "finetune.start does not apply to `striate train`: write `striate finetune DATA --from NAME`."
-                )
-            if not run.data.path:
-                raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
-            examples = sources.read(run.data)
-            run = plan.complete(run, examples)
+            run, examples = _asked_for(settings)
         else:
             folder = runs.claim(out, str(name), resume=True)
             run = runs.settings(folder)
@@ -55,6 +48,57 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
                 for inner in (folder, folder / "checkpoints"):
                     disk.sweep(inner)
                 return _train(run, examples, folder, engine, stop, watch, resume)
+
+
+def _asked_for(settings: config.Tree) -> tuple[config.Run, Examples]:
+    """Complete settings, and the examples that they were completed from."""
+    run = config.build(settings)
+    if run.finetune.start is not None:
+        raise SettingError("finetune.start does not apply to a training: write `striate finetune DATA --from NAME`.")
+    if not run.data.path:
+        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
+    examples = sources.read(run.data)
+    return plan.complete(run, examples), examples
+
+
+def find_rate(settings: config.Tree, path: Path, watch: Watch) -> runs.Json:
+    """The range test for these settings: its curve, drawn at `path`, and the rate that it proposes."""
+    from striate.report import figure
+    from striate.report import rates as drawing
+
+    figure.check_ending(path)
+    with asked() as stop:
+        run, examples = _asked_for(settings)
+        if run.data.folds is not None:
+            raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
+        engine = machine.pick(run.engine)
+        if not engine.writes:
+            log.setLevel(logging.CRITICAL)
+        with machine.processes(engine.device):
+            seen_by = watch if engine.writes else _nothing
+            with closing(gather(examples, run, stop, seen_by, engine.workers)) as material:
+                curve = job.find_rate(run, material, engine, stop, seen_by)
+        name, drawn = run.net.name or "", str(path) if engine.writes else None
+        if drawn is not None:
+            drawing.draw(f"{name} on {run.data.path}, {run.train.optimiser}", *curve, path)
+    return {
+        "net": name, "rates": list(curve.rates), "losses": list(curve.losses), "smooth": list(curve.smooth),
+        "proposal": curve.proposal, "peak_lr": run.train.peak_lr, "drawn": drawn,
+    }  # fmt: skip
+
+
+def weights_of(run: str, path: Path | None) -> runs.Json:
+    """What the journal of a run says of its weights, drawn at `path`."""
+    folder = runs.find(run)
+    found = weights.noted(folder / "journal.jsonl")
+    if not found["start"]:
+        raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
+    if path is not None:
+        from striate.report import weights as drawing
+
+        drawing.draw(folder.name, found["start"], found["end"], weights.BIN, weights.NEAR, path)
+    told = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in found.items()}
+    return {"run": str(folder), "drawn": None if path is None else str(path), **told}
 
 
 def _nothing(_event: dict[str, object]) -> None:

@@ -3,7 +3,7 @@
     images -> batches -> net -> training -> score -> deploy
 
 The command line and `import striate` both call these functions; each returns what its command prints with `--json`. One network
-by itself is looked at in `anatomy.py`.
+by itself is looked at in `anatomy.py`; weights of others come in by `foreign.py`.
 """
 
 import logging
@@ -129,17 +129,36 @@ def train(
         StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
 
     """
-    asked = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
-    flags = {
-        "seed": seed,
-        "data": {"path": data, "data_dir": data_dir, "folds": folds},
-        "prepare": {"store_gb": store_gb},
-        "net": {"name": net},
-        "train": {"epochs": epochs, "minutes": minutes},
-    }
+    tree = config.asked(
+        data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
+        store_gb=store_gb,
+    )  # fmt: skip
     from striate.training_run import run_in
 
-    return run_in(Path(out), name, config.lay_over(asked, config.merge(flags)), resume, watch)
+    return run_in(Path(out), name, tree, resume, watch)
+
+
+def find_rate(
+    data: str | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
+    watch: Watch = _quiet, **asked: Any,
+) -> Json:  # fmt: skip
+    """Look for a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a picture.
+
+    Args:
+        data: as for `train`.
+        draw: the picture, as .svg, .png or .pdf.
+        settings: as for `train`.
+        watch: called with every event: decode, step.
+        asked: `net`, `recipe`, `epochs`, `minutes`, `seed` and `data_dir`, as for `train`.
+
+    Returns:
+        net, rates, losses, smooth (the losses' running mean), proposal (a tenth of the rate at which that is least; None where
+        the loss never fell), peak_lr (what the settings have now) and drawn.
+
+    """
+    from striate.training_run import find_rate as look
+
+    return look(config.asked(data, settings, **asked), Path(draw), watch)
 
 
 def finetune(
@@ -262,58 +281,28 @@ def predict(
     return iter(kept)
 
 
-def import_weights(
-    file: str,
-    net: str,
-    out: str | Path | None = None,
-    *,
-    mean: tuple[float, ...] | None = None,
-    std: tuple[float, ...] | None = None,
-    classes: tuple[str, ...] | None = None,
-    size_px: int | None = None,
-    share: float | None = None,
-    bgr: bool | None = None,
-    licence: str | None = None,
-    like: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Json:
-    """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
-
-    Args:
-        file: .pth, .pt, .th or .safetensors.
-        net: the network that the weights belong to: of the catalogue, or `timm:NAME`.
-        out: folder of the model; else `models/NET-FILE`.
-        mean: of each channel of the images that it was trained on, in [0, 1].
-        std: of each channel, in [0, 1].
-        classes: names, in the order of the network's outputs.
-        size_px: side of the images; else the network's published one.
-        share: of the short side of a picture that is kept, 0..1; else all.
-        bgr: the weights take blue first.
-        licence: of the weights.
-        like: "imagenet" gives mean, std, share and the 1000 names.
-        settings: of section [net], as in `{"shortcut": "B"}`.
-
-    Returns:
-        model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
-
-    """
-    from striate import foreign
-
-    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
-    if folder.exists():
-        raise SettingError(f"{folder} exists; give another folder for the model.")
-    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
-    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
-    model, found = foreign.import_file(file, net, folder, about, size_px, like, own)
-    parameters = sum(parameter.numel() for parameter in model.net.parameters())
-    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
-
-
 def list_runs(out: str | Path = "runs") -> list["RunRow"]:
     """The runs in a folder: network, data, state, score, size on disk."""
     from striate import runs
 
     return runs.listing(Path(out))
+
+
+def weights(run: str, draw: str | Path | None = None) -> Json:
+    """How the weights of each layer were spread before the first step of a run and at its end.
+
+    Args:
+        run: by name or folder.
+        draw: a picture of it, as .svg, .png or .pdf.
+
+    Returns:
+        run, drawn, start and end: for each layer weights, zero, near (within +-0.2), mean, deviation, first and counts; see
+        `striate.training.weights`. The end is empty where there is none yet.
+
+    """
+    from striate.training_run import weights_of
+
+    return weights_of(run, None if draw is None else Path(draw))
 
 
 def doctor() -> Json:

@@ -65,9 +65,9 @@ ROOMS = {
         "base",
         later=f"{STORY} finetuning origins inside report model foreign deploy plan runs diagnosis showing job training_run",
     ),
-    "cli": room("base nets.catalogue __version__", later="workbench anatomy", others="cyclopts rich"),
+    "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign", others="cyclopts rich"),
     "recipes": room(),
-    "__init__": room(later="anatomy base model nets workbench"),
+    "__init__": room(later="anatomy base foreign model nets workbench"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")

@@ -208,3 +208,31 @@ def recipe(name: str) -> Tree:
     else:
         raise SettingError(f"There is no recipe {name!r}; {nearest(name, known)} A file needs the ending .toml.")
     return merge(read_toml(path), {"recipe": name})
+
+
+_recipe = recipe  # whose name `asked` needs for a word
+
+
+def asked(
+    data: str | None,
+    settings: Mapping[str, Any] | None,
+    *,
+    net: str | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    folds: int | None = None,
+    seed: int | None = None,
+    data_dir: str | None = None,
+    store_gb: float | None = None,
+) -> Tree:
+    """What a training was asked for: a recipe by name, settings over it, and over both what has a word of its own."""
+    words = {
+        "seed": seed,
+        "data": {"path": data, "data_dir": data_dir, "folds": folds},
+        "prepare": {"store_gb": store_gb},
+        "net": {"name": net},
+        "train": {"epochs": epochs, "minutes": minutes},
+    }
+    below = lay_over(_recipe(recipe) if recipe else {}, dict(settings or {}))
+    return lay_over(below, merge(words))

@@ -45,10 +45,10 @@ def import_(
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
+    from striate import foreign
 
     with speaking():
-        found = workbench.import_weights(
+        found = foreign.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
             size_px=size, share=share, bgr=bgr or None, licence=licence, like=like,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from striate.base import config
+from striate.base.errors import SettingError
 from striate.cli.speaking import print_json, speaking, stdout
 
 
@@ -25,6 +26,8 @@ def train(
     store_gb: float | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    find_lr: bool = False,
+    draw: str | None = None,
     json: bool = False,
 ) -> None:
     """Train a network on labelled images, test it, and save it under OUT/NAME.
@@ -45,23 +48,62 @@ def train(
         store_gb: most GB of decoded pixels to keep in the cache, else 50 or half of its free space; above, epochs decode anew.
         resume: go on with the run NAME from its last checkpoint.
         set_: any setting, as in --set train.peak_lr=0.1 or --set prepare.size_px=64; may be repeated.
+        find_lr: train nothing, but look in up to 100 steps for a learning rate.
+        draw: with --find-lr: the picture, .svg, .png or .pdf; else find-lr.svg.
         json: print one JSON object on stdout.
 
     """
     from striate import workbench
 
+    settings = config.merge(*(config.setting(text) for text in set_))
+    run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
+    run["data_dir"] = data_dir
+    if find_lr:
+        _refuse({"--name": name, "--resume": resume, "--folds": folds, "--out": out != Path("runs")}, "with --find-lr")
+        return _find_lr(data, draw or "find-lr.svg", settings, run, json)
+    _refuse({"--draw": draw}, "without --find-lr")
     with speaking() as watch:
         result = workbench.train(
-            data, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, name=name, out=out,
-            data_dir=data_dir, store_gb=store_gb, resume=resume,
-            settings=config.merge(*(config.setting(text) for text in set_)), watch=watch,
-        )  # fmt: skip
+            data, **run, folds=folds, name=name, out=out, store_gb=store_gb, resume=resume, settings=settings, watch=watch
+        )
+    return _say(result, json)
+
+
+def _say(result: dict[str, Any], json: bool) -> None:
     if result["weights_sha256"] is None:  # not the process that speaks
         return
     if json:
         print_json(result)
     else:
         stdout().print(_spoken(result), markup=False)
+
+
+def _refuse(flags: dict[str, Any], when: str) -> None:
+    for flag, value in flags.items():
+        if value:
+            raise SettingError(f"{flag} does not apply {when}; leave it out.")
+
+
+def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[str, Any], json: bool) -> None:
+    from striate import workbench
+
+    with speaking() as watch:
+        found = workbench.find_rate(data, draw=draw, settings=settings, watch=watch, **run)
+    if found["drawn"] is None:  # not the process that speaks
+        return
+    if json:
+        print_json(found)
+        return
+    rates, proposal = found["rates"], found["proposal"]
+    lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {found['drawn']}"]
+    if proposal is None:
+        lines.append("the loss fell at none of them, so there is no proposal: look at the picture, the images and the labels")
+    else:
+        lines.append(
+            f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {found['peak_lr']:g}"
+        )
+        lines.append(f"the same command with --set train.peak_lr={proposal:g} in place of --find-lr trains with it")
+    stdout().print("\n".join(lines), markup=False)
 
 
 def _spoken(result: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ It is a function of the settings, the seed and the batches: the order of images 
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -114,6 +114,24 @@ def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
     return loop.run()
 
 
+def losses(task: Task, rate: schedule.Schedule) -> Iterator[float]:
+    """The mean loss of each step of a training by another schedule; the network changes, and nothing else is kept.
+
+    Raises:
+        NumbersError: a loss is not finite.
+
+    """
+    loop = _Loop(task)
+    loop.rate = rate
+    task.net.train()
+    while loop.at.step < task.steps:
+        epoch, position = divmod(loop.at.step, task.train.steps)
+        for batch in task.train.epoch(epoch, position):
+            yield loop.step(batch)
+            if loop.at.step == task.steps:
+                return
+
+
 class _Loop:
     def __init__(self, task: Task) -> None:
         self.task, self.at = task, Progress()
@@ -138,7 +156,7 @@ class _Loop:
                 self._end_epoch()  # resumed between the last step of an epoch and its validation
                 continue
             for batch in task.train.epoch(epoch, position):
-                self._step(batch)
+                self.step(batch)
                 if at.step == task.steps:
                     break
             self._end_epoch()
@@ -153,7 +171,8 @@ class _Loop:
         stale = bool(patience and at.best and len(at.history) - at.best["epoch"] >= patience)
         return at.step >= self.task.steps or stale
 
-    def _step(self, batch: BatchLike) -> None:
+    def step(self, batch: BatchLike) -> float:
+        """One step; the mean loss of the whole batch before it."""
         task, at, engine = self.task, self.at, self.task.engine
         torch.manual_seed(seed_of(task.seed, at.step, engine.rank, "net"))
         rate = task.settings.peak_lr * self.rate(at.step)
@@ -180,6 +199,7 @@ class _Loop:
             self._interrupt()
         if engine.writes and time.monotonic() - self.saved > 60 * task.settings.checkpoint_minutes:
             self._save()
+        return lost / batch.whole
 
     def _gradients(self, batch: BatchLike) -> tuple[Tensor, float]:
         """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
