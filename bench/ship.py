@@ -29,7 +29,7 @@ CARD = """# {name}
 
 | | |
 |---|---|
-| data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on, looked at once |
+| data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on |
 | recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
 | seconds | {seconds:,.0f} ({spoken}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
@@ -37,9 +37,10 @@ CARD = """# {name}
 | validation accuracy | {val_accuracy:.4f}, 95 % interval {val_low:.4f} to {val_high:.4f}, {val_n:,} images |
 | seed | {seed} |
 
-Made by `striate train {data} --recipe {recipe}` and `bench/ship.py`. The classes: {classes}. Pictures are brought to
-{side} x {side} pixels in colour; other sizes lose detail. What the network has learnt of ten kinds of small
-photographs carries over to other small photographs, less to drawings, and hardly to X-rays or text.
+Made by `striate train {data} --recipe {recipe}` and `bench/ship.py`. The test images were looked at twice: by the run,
+and after rounding. Pictures are brought to {side} x {side} pixels in colour; larger ones lose detail.
+
+Classes: {classes}.
 """
 
 
