@@ -107,7 +107,7 @@ def test_settings_are_frozen():
 
 def test_every_setting_is_described_in_one_clause():
     sections = {name for name, value in Run() if isinstance(value, config.Section)}
-    assert sections == {"data", "prepare", "augment", "net", "train", "engine"}
+    assert sections == {"data", "prepare", "augment", "net", "train", "finetune", "engine"}
     alone = {name: field for name, field in Run.model_fields.items() if name not in sections}
     fields = [alone, *(type(getattr(Run(), name)).model_fields for name in sections)]
     for name, field in (pair for group in fields for pair in group.items()):
@@ -124,7 +124,7 @@ def test_every_setting_is_described_in_one_clause():
         ({"sed": 1}, "There is no setting sed; did you mean seed?"),
         (
             {"engine": {"xyz": 1}},
-            "There is no setting engine.xyz; there are: channels_last, device, precision, threads.",
+            "There is no setting engine.xyz; there are: channels_last, device, precision, threads, workers.",
         ),
         ({"train": {"epochs": 0}}, "train.epochs: input should be greater than or equal to 1; got 0."),
         ({"train": {"peak_lr": float("nan")}}, "train.peak_lr: input should be a finite number; got nan."),
@@ -169,6 +169,7 @@ def test_every_setting_is_described_in_one_clause():
             {"prepare": {"scale": "zca", "centre": "pixel"}},
             "prepare: scale='zca' is around the mean image; got centre='pixel'; leave centre out.",
         ),
+        ({"finetune": {"classifier": "svm"}}, "finetune: classifier does not apply without finetune.start; remove it."),
         ({"data": {"fold": 0}}, "data: fold must be below folds=None; got 0."),
         ({"data": {"folds": 3, "fold": 3}}, "data: fold must be below folds=3; got 3."),
         (

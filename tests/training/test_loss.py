@@ -29,6 +29,11 @@ def test_cross_entropy_of_the_textbook_s_scores():
     assert cross_entropy()(SCORES, FIRST).item() == pytest.approx(0.0067156523, rel=2e-5)
 
 
+def test_softmax_of_the_textbook_s_scores_is_what_their_losses_say():
+    shares = [torch.exp(-cross_entropy()(SCORES.double(), torch.tensor([k]))).item() for k in range(3)]
+    assert shares == pytest.approx([0.9933068, 3.0385e-7, 0.0066928], rel=1e-4)
+
+
 def test_even_scores_cost_the_logarithm_of_their_number():
     assert cross_entropy()(torch.zeros(1, 7), FIRST).item() == pytest.approx(log(7))
 
@@ -61,6 +66,13 @@ def test_the_two_hinge_losses_differ_where_two_classes_come_near():
     assert weston_watkins(10.0)(torch.tensor([[13.0, -7.0, 11.0]]), FIRST).tolist() == [8.0]
     by_torch = torch.nn.MultiMarginLoss(margin=10, reduction="none")(near, FIRST)
     assert (3 * by_torch).tolist() == pytest.approx([13.0])
+
+
+@pytest.mark.parametrize(("squared", "whole"), [(False, 5.0), (True, 25.0)])
+def test_torch_s_own_hinge_is_ours_divided_by_the_classes(squared: bool, whole: float):
+    by_torch = torch.nn.MultiMarginLoss(p=2 if squared else 1, margin=10, reduction="none")(SCORES, FIRST)
+    assert by_torch.tolist() == pytest.approx([whole / 3])
+    assert weston_watkins(10.0, squared)(SCORES, FIRST).tolist() == [whole]
 
 
 def test_hinge_is_zero_where_every_margin_is_kept_and_sends_no_gradient():

@@ -132,3 +132,18 @@ def test_dropout_is_inverted_and_its_argument_is_the_share_dropped():
     assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)
     assert dropped.var().item() == pytest.approx(0.25 / 0.75, abs=0.01)  # x^2 (1 - p) / p with p = 0.75 kept
     assert torch.equal(nn.Dropout(0.25).eval()(ones), ones)
+
+
+@pytest.mark.parametrize(
+    ("net", "layer"), [("mnist_cnn", "dropout"), ("alexnet", "dropout6"), ("fc 4, dropout 0.4, fc", "dropout1")]
+)
+def test_the_networks_layers_drop_the_share_that_is_set_and_nothing_in_use(net: str, layer: str):
+    own = {} if " " in net else {"dropout": 0.4}
+    dropout = build(net, (3, 67, 67), 10, **own).get_submodule(layer)
+    torch.manual_seed(0)
+    x, keep = 3.0, 0.6
+    dropped = dropout.train()(torch.full((200_000,), x))
+    assert dropped.unique().tolist() == pytest.approx([0.0, x / keep])
+    assert dropped.mean().item() == pytest.approx(x, abs=0.03)
+    assert dropped.var().item() == pytest.approx(x**2 * (1 - keep) / keep, rel=0.02)
+    assert dropout.eval()(torch.full((5,), x)).tolist() == [x] * 5
