@@ -108,18 +108,13 @@ def _refuse_few(material: Material) -> None:
             f"{count} images of {len(classes)} classes are too few to fine-tune with: expected at least {2 * len(classes)}, "
             "two of each class. Add images."
         )
-    parts = {"training": material.parts.train_M, "validation": material.parts.val_M, "test": material.parts.test_M}
-    for part, rows_M in parts.items():
+    for part, rows_M in (("validation", material.parts.val_M), ("test", material.parts.test_M)):
         missing = np.flatnonzero(np.bincount(material.examples.labels_N[rows_M], minlength=len(classes)) == 0)
-        if len(missing) and part == "training":
-            raise DataError(
-                f"the training part has no image of class {classes[missing[0]]!r}: expected one of each class at least. Add "
-                "images of it, lower data.test_share or data.val_share, or leave the class out."
-            )
         if len(missing) and len(rows_M):
-            names = ", ".join(classes[k] for k in missing[:5])
-            log.warning("The %s part has no image of %d of the classes (%s), so its score does not tell of them.",
-                        part, len(missing), names)  # fmt: skip
+            log.warning(
+                "The %s part has no image of %d of the classes (%s), so its score does not tell of them.",
+                part, len(missing), ", ".join(classes[k] for k in missing[:5]),
+            )  # fmt: skip
 
 
 def _streams(material: Material, start: Model, engine: Engine) -> dict[str, Stream]:
