@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from striate import engine
 from striate.base import pool
-from striate.base.config import Prepare
+from striate.base.config import Engine, Prepare
 from striate.batches import preprocess
 from striate.batches.stream import Stream
 from striate.images import folders, store
@@ -54,7 +55,8 @@ def make_small(root: Path, count: int) -> None:
 
 
 def stream(root: Path, cache: Path, side: int) -> Stream:
-    """Batches of a folder, from a store which is built where it is not there."""
+    """Batches of a folder, from a store which is built where it is not there, in a process set up as for a training."""
+    engine.pick(Engine(device="cpu"))
     examples = folders.read(root)
     stored = store.build(examples, Look(side, 3, "crop"), cache, workers=pool.workers())
     rows = np.arange(len(stored.examples))
