@@ -142,10 +142,10 @@ def _extract(run: config.Run, material: Material, folder: Path, engine: Engine, 
     labels = {part: material.examples.labels_N[streams[part].rows_M] for part in values}
     taps = []
     for number, read in enumerate(reads):
-        stop.check("fitting the classifiers")
         linear = extract.fit(
             np.asarray(values["train"][number]), labels["train"], np.asarray(values["val"][number]), labels["val"],
             len(classes), given.classifier or "svm", given.normalise or "standardise", run.seed,
+            tick=lambda: stop.check("fitting the classifiers"),
         )  # fmt: skip
         best = max((one.accuracy for one in linear.tried), default=None)
         taps.append(Tap(read, values["train"][number].shape[1], linear, best))

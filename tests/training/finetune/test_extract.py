@@ -99,6 +99,13 @@ def test_the_same_seed_gives_the_same_weights(seed: int):
     assert one.bias_K.tobytes() == other.bias_K.tobytes()
 
 
+def test_the_comparison_can_be_stopped_between_two_fits():
+    fits = iter(range(3))
+    values_MD, labels_M = clusters(10)
+    with pytest.raises(StopIteration):
+        fit(values_MD, labels_M, values_MD, labels_M, 3, tick=lambda: next(fits) and None)
+
+
 def test_rows_of_unit_length_by_hand():
     assert unit_length(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
     linear = Linear(np.array([[1, 0]], np.float32), np.array([2], np.float32), True, 1.0, (Tried(1.0, 1.0),))

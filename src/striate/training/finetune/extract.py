@@ -8,6 +8,7 @@ Legend: M training images, V validation images, D features, K classes.
 
 import logging
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -77,6 +78,7 @@ def fit(
     kind: Kind = "svm",
     normalise: Normalise = "standardise",
     seed: int = 0,
+    tick: Callable[[], None] = lambda: None,
 ) -> Linear:
     """Fit to the training images; the strength by cross-validation on them, the scale of the logits on the validation images.
 
@@ -89,6 +91,7 @@ def fit(
         kind: linear SVM (one against the rest, squared hinge) or logistic regression (multinomial).
         normalise: subtract mean and divide by deviation of each feature, or divide each row by its length.
         seed: of the folds.
+        tick: called before each of the fits; may raise.
 
     Raises:
         DataError: a class has no training image, or there is one class alone.
@@ -100,7 +103,7 @@ def fit(
     shift_D, factor_D = _standard(train_MD) if normalise == "standardise" else (np.float32(0), np.float32(1))
     ready_MD = (train_MD - shift_D) * factor_D if normalise == "standardise" else unit_length(train_MD)
     length2 = max(1e-12, float(np.square(ready_MD, dtype=np.float64).sum(axis=1).mean()))
-    tried = _compare(ready_MD, labels_M, kind, length2, seed)
+    tried = _compare(ready_MD, labels_M, kind, length2, seed, tick)
     best = max(tried, key=lambda one: (one.accuracy, -one.c)).c if tried else 1.0 / length2
     weight_KD, bias_K = _fitted(ready_MD, labels_M, kind, best)
     weight_KD = weight_KD * factor_D
@@ -120,7 +123,9 @@ def _standard(values_MD: Values) -> tuple[NDArray[np.float32], NDArray[np.float3
     return mean_D.astype(np.float32), np.where(alive_D, 1 / np.where(alive_D, deviation_D, 1), 0).astype(np.float32)
 
 
-def _compare(ready_MD: Values, labels_M: Labels, kind: Kind, length2: float, seed: int) -> tuple[Tried, ...]:
+def _compare(
+    ready_MD: Values, labels_M: Labels, kind: Kind, length2: float, seed: int, tick: Callable[[], None]
+) -> tuple[Tried, ...]:
     from sklearn.model_selection import StratifiedKFold, train_test_split
 
     if len(labels_M) > _MOST_COMPARED:
@@ -136,6 +141,7 @@ def _compare(ready_MD: Values, labels_M: Labels, kind: Kind, length2: float, see
     for strength in STRENGTHS:
         right = 0
         for learn, left_out in parts:
+            tick()
             weight_KD, bias_K = _fitted(ready_MD[learn], labels_M[learn], kind, strength / length2)
             right += int(((ready_MD[left_out] @ weight_KD.T + bias_K).argmax(axis=1) == labels_M[left_out]).sum())
         tried.append(Tried(strength / length2, right / len(labels_M)))
