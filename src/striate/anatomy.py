@@ -71,8 +71,6 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
         how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
 
     """
-    from striate.nets import building
-
     if path is not None:
         from striate.report import figure
 

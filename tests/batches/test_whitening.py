@@ -78,6 +78,11 @@ def test_zca_is_symmetric_and_is_pca_turned_back():
     assert coordinates_ND @ pca.whitening.components_KD.double().numpy() == pytest.approx(turned_ND, abs=1e-3)
 
 
+def test_a_move_to_where_it_is_already_multiplies_nothing_out_again():
+    fitted, _ = whitened(correlated(), scale="zca")
+    assert fitted.to(torch.device("cpu")).whitening is fitted.whitening
+
+
 def test_zca_is_the_whitening_nearest_to_the_centred_images():
     pixels_NHWC = correlated(2)
     fitted, turned_ND = whitened(pixels_NHWC, scale="zca")

@@ -49,7 +49,9 @@ class Whitening:
     epsilon: float
 
     def to(self, device: torch.device) -> "Whitening":
-        """The same on another device."""
+        """The same on another device; itself where it is there already, so that its matrix is multiplied out once."""
+        if self.components_KD.device == device:
+            return self
         return Whitening(self.kind, self.components_KD.to(device), self.variances_K.to(device), self.epsilon)
 
     @cached_property

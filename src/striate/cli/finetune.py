@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from striate.base import config
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.speaking import print_json, scores, speaking, stdout
 
 
 def finetune(
@@ -60,12 +60,4 @@ def _spoken(found: dict[str, Any]) -> str:
     for tap in found["taps"]:
         share = "" if tap["cross_validated"] is None else f", {tap['cross_validated']:.4f} of left-out training images right"
         lines.append(f"{tap['name']}: {tap['features']:,} features{share}")
-    for part, what in (("val", "validation"), ("test", "test")):
-        if score := found[part]:
-            lines.append(
-                f"{what} accuracy {score['accuracy']:.4f}  (95 % interval {score['low']:.4f} to {score['high']:.4f}, "
-                f"{score['n']:,} images)"
-            )
-    if found["quarantined"]:
-        lines.append(f"{found['quarantined']} bad files were not used; `striate data` lists them")
-    return "\n".join([*lines, f"{found['seconds']:.0f} s; the run lies in {found['run']}"])
+    return "\n".join([*lines, *scores(found), f"{found['seconds']:.0f} s; the run lies in {found['run']}"])

@@ -23,6 +23,19 @@ def print_json(value: object) -> None:
     print(json.dumps(value, allow_nan=False), flush=True)
 
 
+def scores(result: Event) -> list[str]:
+    """What a run's result says of its validation and test images, and of files that were not used, as lines."""
+    lines = [
+        f"{what} accuracy {score['accuracy']:.4f}  (95 % interval {score['low']:.4f} to {score['high']:.4f}, "
+        f"{score['n']:,} images)"
+        for part, what in (("val", "validation"), ("test", "test"))
+        if (score := result[part])
+    ]
+    if result["quarantined"]:
+        lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
+    return lines
+
+
 class _Plain(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.speaking import print_json, scores, speaking, stdout
 
 
 def train(
@@ -107,14 +107,5 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
 
 
 def _spoken(result: dict[str, Any]) -> str:
-    lines = []
-    for part, what in (("val", "validation"), ("test", "test")):
-        if score := result[part]:
-            lines.append(
-                f"{what} accuracy {score['accuracy']:.4f}  (95 % interval {score['low']:.4f} to {score['high']:.4f}, "
-                f"{score['n']:,} images)"
-            )
-    if result["quarantined"]:
-        lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
-    lines.append(f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}")
-    return "\n".join(lines)
+    steps = f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
+    return "\n".join([*scores(result), steps])
