@@ -1,6 +1,7 @@
 """Fine-tuning from the settings to the artifact."""
 
 import hashlib
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from running import run
 import striate
 from pictures import CLASSES, draw, make_folder
 from striate import runs
-from striate.base.errors import DataError, RunError, SettingError
+from striate.base.errors import DataError, Interrupted, RunError, SettingError
 from striate.nets.reading import Reading, UnitLinear
+from striate.training.finetune import extract
 
 START = "resnet20@cifar10"
 
@@ -158,6 +160,28 @@ def test_what_does_not_apply_is_refused(how: dict[str, Any], error: type[Excepti
         finetune(shapes, tmp_path, **how)
     assert str(refused.value).startswith(text)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_same_command_works_after_an_interruption(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fit = extract.fit
+
+    def stopped(*arguments: Any, **more: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return fit(*arguments, **more)
+
+    monkeypatch.setattr(extract, "fit", stopped)
+    with pytest.raises(Interrupted) as left:
+        finetune(shapes, tmp_path)
+    assert str(left.value) == "SIGTERM while fitting the classifiers; nothing is lost: run the same command again."
+    monkeypatch.undo()
+    assert finetune(shapes, tmp_path)["run"] == str(tmp_path / "run")
+
+
+def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError) as refused:
+        finetune(shapes, tmp_path)
+    assert str(refused.value) == "striate finetune works in one process; got 2. Start it without torchrun."
 
 
 def test_such_a_run_is_not_resumed_and_a_training_takes_no_start(shapes: Path, tmp_path: Path):

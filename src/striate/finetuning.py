@@ -18,7 +18,7 @@ import torch
 from striate import engine as machine
 from striate import plan, runs
 from striate.base import config, disk
-from striate.base.errors import DataError, SettingError
+from striate.base.errors import DataError, RunError, SettingError
 from striate.base.stopping import Stop, asked
 from striate.batches.stream import Stream
 from striate.engine import Engine
@@ -64,12 +64,13 @@ def run_in(out: Path, name: str | None, settings: config.Tree, start: Model, wat
         examples = sources.read(run.data)
         run = _fitted(run, start, glance(examples))
         engine = machine.pick(run.engine)
+        if engine.world > 1:
+            raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
         folder = runs.claim(out, name or runs.fresh_name(out, run.data.path, start.net_name), resume=False)
         with disk.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as material:
             for note in (*material.examples.notes, *material.parts.notes, *material.hidden()):
                 log.warning("%s", note)
             _refuse_few(material)
-            write_beginning(run, material, folder, engine, resumed=False)
             return _extract(run, material, folder, engine, start, stop, watch)
 
 
@@ -166,6 +167,8 @@ def _extract(run: config.Run, material: Material, folder: Path, engine: Engine, 
         start, net=net.eval(), net_settings={**start.net_settings, **more}, look=material.look, classes=classes,
         training={"start": given.start, "strategy": "extract", "seed": run.seed}, threshold=None, aliases={},
     )  # fmt: skip
+    # Only now, so that a run which was interrupted does not stand in the way of the same command
+    write_beginning(run, material, folder, engine, resumed=False)
     return _finish(run, material, folder, model, taps, chosen, val, test, seconds, journal)
 
 

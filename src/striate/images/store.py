@@ -208,7 +208,8 @@ def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress, w
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         about = {
             "count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep, "crc32": sums.done(),
-            "images_a_second": len(examples) / seconds, "workers": workers, "data": str(examples.root.absolute()),
+            "images_a_second": len(examples) / seconds, "workers": workers,
+            "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
             "look": look._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
         (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
