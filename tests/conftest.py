@@ -27,3 +27,8 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs $STRIATE_DATA, or ../shared/data beside the checkout")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no process is left alone with them at the end."""
+    items.sort(key=lambda item: "test_documents" not in item.nodeid)
