@@ -32,9 +32,9 @@ SIDE, BATCH, TURNS = 224, 64, 3
 CLASSES = 10
 
 
-def make_photos(root: Path, count: int) -> None:
+def make_photos(root: Path, count: int, seed: int = 0) -> None:
     """Colour gradients with blotches and grain, which compress about as photographs do; a quarter of them upright."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for number in range(count):
         folder = root / f"class{number % CLASSES}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -146,11 +146,64 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             SettingError,
             "CifarResNet has no layer 'conv9' before its head; expected one of conv1, conv2_1,",
         ),
-        ({"strategy": "adapt"}, SettingError, "expected extract as the strategy; got 'adapt'."),
+        (
+            {"strategies": "adopt"},
+            SettingError,
+            "finetune.strategies.0: input should be 'extract', 'adapt', 'retrain' or 'scratch'",
+        ),
+        ({"strategies": ["adapt", "adapt"]}, SettingError, "finetune: strategies: expected each once; got adapt, adapt."),
+        (
+            {"strategies": "adapt", "taps": ["pool4"]},
+            SettingError,
+            "finetune: taps does not apply without the strategy extract",
+        ),
+        (
+            {"settings": {"finetune": {"views": 3}}},
+            SettingError,
+            "finetune: views does not apply without the strategies adapt and",
+        ),
+        (
+            {"settings": {"finetune": {"norms": "learn"}}},
+            SettingError,
+            "finetune: norms does not apply without the strategy retrain",
+        ),
+        (
+            {"strategies": "adapt", "settings": {"finetune": {"views": 3}, "augment": {"flip": False}}},
+            SettingError,
+            "finetune.views does not apply where images are not changed at random; remove it, or set one of augment",
+        ),
+        ({"settings": {"augment": {"rotate": 9}}}, SettingError, "augment.rotate does not apply to extract, which sees each"),
+        (
+            {"strategies": "all", "settings": {"augment": {"mixup": 0.2}}},
+            SettingError,
+            "augment.mixup mixes images, whose features cannot be kept one by one; remove it.",
+        ),
+        (
+            {"settings": {"data": {"folds": 3}}},
+            SettingError,
+            "data.folds does not apply to striate finetune, which has one split",
+        ),
+        ({"per_class": [10, 5]}, SettingError, "finetune: per_class: expected rising numbers, as 5, 10, 20; got 10, 5."),
+        ({"settings": {"net": {"dropout": 0.5}}}, SettingError, "net.dropout belongs to the weights that are started from"),
+        (
+            {"strategies": "retrain", "settings": {"finetune": {"retrain": {"epoch": 3}}}},
+            SettingError,
+            "There is no setting finetune.retrain.epoch; did you mean epochs?",
+        ),
+        (
+            {"strategies": "all", "settings": {"finetune": {"adapt": {"sampling": "balanced"}}}},
+            SettingError,
+            "finetune: adapt: sampling, rates and rate_decay do not apply to one layer on kept features; remove them.",
+        ),
+        (
+            {"strategies": "all", "settings": {"finetune": {"unfreeze": "gradual", "retrain": {"l1": 0.1}}}},
+            SettingError,
+            "finetune: unfreeze=gradual does not go with l1, l2 or max_norm, which move frozen weights; remove one.",
+        ),
         (
             {"settings": {"train": {"epochs": 2}}},
             SettingError,
-            "train.epochs does not apply to a classifier on the features of",
+            "train.epochs does not say which strategy it is for; write finetune.adapt.epochs, finetune.retrain.epochs or",
         ),
         ({"settings": {"prepare": {"size_px": 64}}}, SettingError, "prepare.size_px belongs to the weights that are started"),
     ],
@@ -162,7 +215,7 @@ def test_what_does_not_apply_is_refused(how: dict[str, Any], error: type[Excepti
     assert not (tmp_path / "run").exists()
 
 
-def test_the_same_command_works_after_an_interruption(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interruption_while_fitting_is_gone_on_from(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fit = extract.fit
 
     def stopped(*arguments: Any, **more: Any) -> Any:
@@ -172,9 +225,12 @@ def test_the_same_command_works_after_an_interruption(shapes: Path, tmp_path: Pa
     monkeypatch.setattr(extract, "fit", stopped)
     with pytest.raises(Interrupted) as left:
         finetune(shapes, tmp_path)
-    assert str(left.value) == "SIGTERM while fitting the classifiers; nothing is lost: run the same command again."
+    assert str(left.value) == "SIGTERM while fitting the classifiers; go on with --resume."
     monkeypatch.undo()
-    assert finetune(shapes, tmp_path)["run"] == str(tmp_path / "run")
+    with pytest.raises(RunError, match=r"exists; go on with it by --resume, or give another --name\."):
+        finetune(shapes, tmp_path)
+    resumed = striate.finetune(out=tmp_path, name="run", resume=True)
+    assert resumed["weights_sha256"] == finetune(shapes, tmp_path / "whole")["weights_sha256"]
 
 
 def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -184,10 +240,17 @@ def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch
     assert str(refused.value) == "striate finetune works in one process; got 2. Start it without torchrun."
 
 
-def test_such_a_run_is_not_resumed_and_a_training_takes_no_start(shapes: Path, tmp_path: Path):
+def test_the_two_commands_keep_to_their_own_runs(shapes: Path, tmp_path: Path):
     finetune(shapes, tmp_path)
-    with pytest.raises(RunError, match="was made by `striate finetune`, which has nothing to go on with; start it anew"):
+    with pytest.raises(
+        RunError, match="was made by `striate finetune`; go on with it by `striate finetune --resume --name run`"
+    ):
         striate.train(out=tmp_path, name="run", resume=True)
+    striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="trained")
+    with pytest.raises(
+        RunError, match="was not made by `striate finetune`; go on with it by `striate train --resume --name tra"
+    ):
+        striate.finetune(out=tmp_path, name="trained", resume=True)
     with pytest.raises(
         SettingError, match=r"finetune\.start does not apply to a training: write `striate finetune DATA --from NAME`"
     ):

@@ -1,96 +1,140 @@
 """From the weights of another training to a run of one's own: what `striate finetune` does.
 
-Legend: M images of a part, D features, K classes.
+All strategies see one split, one pixel store and one set of kept features. Which is taken is decided on the validation images;
+the test images are asked once, at the end, how far the others are from it.
+
+Legend: M images of a part, K classes.
 """
 
 import copy
-import hashlib
 import logging
-import time
+import os
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from striate import engine as machine
-from striate import plan, runs
+from striate import finetuning_plan, plan, runs
 from striate.base import config, disk
+from striate.base.draws import words
 from striate.base.errors import DataError, RunError, SettingError
-from striate.base.stopping import Stop, asked
-from striate.batches.stream import Stream
-from striate.engine import Engine
+from striate.base.stopping import asked
+from striate.batches import augment
+from striate.cases import OF_THE_HEAD, Case, Outcome
 from striate.images import sources
-from striate.images.survey import glance
+from striate.images.survey import Glance, glance
 from striate.job import interval, write_beginning
 from striate.material import Material, Watch, gather
 from striate.model import Model
-from striate.nets.reading import check, with_head
-from striate.training.finetune import extract, features
-from striate.training.journal import Journal
-from striate.training.scoring import Predictions, predict
+from striate.nets.reading import check, inner
+from striate.score import metrics
+from striate.score.recommendation import Candidate, Recommendation, recommend
+from striate.strategies import STRATEGIES, attempt
+from striate.training import journal
+from striate.training.finetune.features import body_sha256
 
 log = logging.getLogger("striate")
 
-_BATCH = 64
+ASKED = "asked.toml"
 Json = dict[str, Any]
 
 
-class Tap(NamedTuple):
-    """One layer as a source of features.
-
-    Attributes:
-        name: of the layer; None for the input of the head.
-        features: D.
-        linear: the classifier.
-        cross_validated: share of left-out training images that it had right; None where none could be left out.
-
-    """
-
-    name: str | None
-    features: int
-    linear: extract.Linear
-    cross_validated: float | None
-
-
-def run_in(out: Path, name: str | None, settings: config.Tree, start: Model, watch: Watch) -> Json:
-    """Fine-tune in `out/name`; the run's result."""
+def run_in(
+    out: Path, name: str | None, settings: config.Tree, resume: bool, load: Callable[[str], Model], watch: Watch
+) -> Json:
+    """Fine-tune in `out/name`, anew or on from what is there; the run's result. `load` gives the model of a name."""
+    if resume and name is None:
+        raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     with asked() as stop:
-        run = config.build(_own_settings(settings, start))
-        for tap in run.finetune.taps or ():
-            check(start.net, tap)
-        examples = sources.read(run.data)
-        run = _fitted(run, start, glance(examples))
+        if resume:
+            folder = runs.claim(out, str(name), resume=True)
+            run, start = _begun(folder, settings, load)
+            if (result := runs.read_json(folder / "result.json")) is not None:
+                log.info("%s is finished already; this is its result.", folder)
+                return result
+            examples = sources.read(run.data)
+        else:
+            start = load(config.build(settings).finetune.start or "")
+            run = config.build(_own_settings(settings, start))
+            for tap in run.finetune.taps or ():
+                check(inner(start.net), tap)
+            examples = sources.read(run.data)
+            run = _fitted(run, start, glance(examples))
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
-        folder = runs.claim(out, name or runs.fresh_name(out, run.data.path, start.net_name), resume=False)
+        folder = runs.claim(out, name or runs.fresh_name(out, run.data.path, start.net_name), resume)
         with disk.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as material:
             for note in (*material.examples.notes, *material.parts.notes, *material.hidden()):
                 log.warning("%s", note)
-            _refuse_few(material)
-            return _extract(run, material, folder, engine, start, stop, watch)
+            _refuse_few(material, run)
+            body = copy.deepcopy(start.net)
+            engine.place(body)
+            whole = Case(run, start, body, material, material, folder / "strategies", engine, stop, watch)
+            cases = [_completed(whole)]
+            cases += [_completed(_fewer(whole, count)) for count in run.finetune.per_class or ()]
+            if not resume:  # the rules depend on the number of images, so what was given is kept beside what they made of it
+                disk.write_text(folder / ASKED, config.to_toml(run, defaults=False))
+            write_beginning(cases[0].run, material, folder, engine, resumed=resume)
+            events = journal.Journal(folder / "journal.jsonl")
+            events.write("resumed" if resume else "start", reasons=list(engine.reasons), body=body_sha256(start.net))
+            log.info("%s", finetuning_plan.told(finetuning_plan.estimates(cases[0], cases)))
+            tables = [_table(case) for case in cases]
+            return _finish(cases, tables, folder, events)
+
+
+def _begun(folder: Path, settings: config.Tree, load: Callable[[str], Model]) -> tuple[config.Run, Model]:
+    """The settings of a run that was begun, and what it started from."""
+    run = runs.settings(folder)
+    if run.finetune.start is None:
+        raise RunError(
+            f"{folder} was not made by `striate finetune`; go on with it by `striate train --resume --name {folder.name}`."
+        )
+    config.refuse_other(config.merge(settings), run)
+    run = config.build(config.read_toml(folder / ASKED))
+    start = load(run.finetune.start or "")
+    began = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
+    if began and began[0] != body_sha256(start.net):
+        raise RunError(
+            f"{folder} began with other weights than {run.finetune.start} has now, so its strategies would not compare. Bring "
+            "those weights back, or start a new run."
+        )
+    return run, start
 
 
 def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
     """The settings, with those that belong to the weights; the user may not set these."""
-    for section in ("train", "augment", "net"):
-        for name in settings.get(section, {}):
-            raise SettingError(
-                f"{section}.{name} does not apply to a classifier on the features of a frozen network; remove it."
-            )
+    strategies = config.build(settings).finetune.strategies or ("extract",)
+    for name in settings.get("train", {}):
+        raise SettingError(
+            f"train.{name} does not say which strategy it is for; write finetune.adapt.{name}, finetune.retrain.{name} or "
+            f"finetune.scratch.{name}."
+        )
+    for name in settings.get("net", {}):
+        raise SettingError(f"net.{name} belongs to the weights that are started from; remove it.")
     for name in settings.get("prepare", {}):
         if name not in ("fit", "store_gb"):
             raise SettingError(f"prepare.{name} belongs to the weights that are started from; remove it.")
+    for name in settings.get("augment", {}):
+        if strategies == ("extract",):
+            raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
+        if name in ("mixup", "cutmix"):
+            raise SettingError(f"augment.{name} mixes images, whose features cannot be kept one by one; remove it.")
+    if "folds" in settings.get("data", {}) or "fold" in settings.get("data", {}):
+        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
     look = start.look
     prepare = {"size_px": look.size_px, "channels": look.channels}
-    return config.merge(settings, {"prepare": prepare, "net": {"name": start.net_name, **start.net_settings}})
+    kept = {name: value for name, value in start.net_settings.items() if name not in OF_THE_HEAD}
+    return config.merge(settings, {"prepare": prepare, "net": {"name": start.net_name, **kept}})
 
 
-def _fitted(run: config.Run, start: Model, seen: Any) -> config.Run:
-    """How other shapes are made square, by rule where it was not given; and what is said of colour."""
+def _fitted(run: config.Run, start: Model, seen: Glance) -> config.Run:
+    """How other shapes are made square, and whether pictures are mirrored, by rule where it was not given; and what is said."""
     run, reason = plan.fit(run, seen)
     if reason:
         log.info("%s", reason)
@@ -98,130 +142,141 @@ def _fitted(run: config.Run, start: Model, seen: Any) -> config.Run:
         log.info("The pictures are grey and %s takes colour: their grey goes into all three channels.", start.net_name)
     if not seen.grey and start.look.channels == 1:
         log.info("The pictures have colour and %s takes grey: their colour is left out.", start.net_name)
+    if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
+        if not seen.grey:
+            log.info(
+                "mirrored at random, but for extract: the pictures have colour (augment.flip=false if left and right matter)"
+            )
+        run = config.build(config.merge(config.given_by_user(run), {"augment": {"flip": not seen.grey}}))
+    if run.finetune.views is not None and not augment.is_on(run.augment):
+        raise SettingError(
+            "finetune.views does not apply where images are not changed at random; remove it, or set one of augment, as in "
+            "augment.flip=true."
+        )
     return run
 
 
-def _refuse_few(material: Material) -> None:
+def _refuse_few(material: Material, run: config.Run) -> None:
     """Refuse what cannot be learnt from, and say what a score will not tell."""
-    classes, count = material.examples.classes, len(material.examples)
+    classes, count, labels_N = material.examples.classes, len(material.examples), material.examples.labels_N
     if count < 2 * len(classes):
         raise DataError(
             f"{count} images of {len(classes)} classes are too few to fine-tune with: expected at least {2 * len(classes)}, "
             "two of each class. Add images."
         )
     for part, rows_M in (("validation", material.parts.val_M), ("test", material.parts.test_M)):
-        missing = np.flatnonzero(np.bincount(material.examples.labels_N[rows_M], minlength=len(classes)) == 0)
+        missing = np.flatnonzero(np.bincount(labels_N[rows_M], minlength=len(classes)) == 0)
         if len(missing) and len(rows_M):
             log.warning(
                 "The %s part has no image of %d of the classes (%s), so its score does not tell of them.",
                 part, len(missing), ", ".join(classes[k] for k in missing[:5]),
             )  # fmt: skip
+    counts_K = np.bincount(labels_N[material.parts.train_M], minlength=len(classes))
+    most = max(run.finetune.per_class or (0,))
+    if most > counts_K.min():
+        scarce = int(counts_K.argmin())
+        raise SettingError(
+            f"finetune.per_class: {most} images of each class are more than class {classes[scarce]!r} has to learn from: "
+            f"{counts_K[scarce]}. Leave it out, or add images."
+        )
 
 
-def _streams(material: Material, start: Model, engine: Engine) -> dict[str, Stream]:
-    def stream(rows_M: Any) -> Stream:
-        return Stream(
-            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
-            rows_M=rows_M[np.argsort(material.examples.ids_N[rows_M], kind="stable")], preprocess=start.preprocess,
-            batch_size=_BATCH, device=engine.device, channels_last=engine.channels_last,
-        )  # fmt: skip
-
-    parts = material.parts
-    return {"train": stream(parts.train_M), "val": stream(parts.val_M), "test": stream(parts.test_M)}
+def _completed(case: Case) -> Case:
+    count = len(case.material.parts.train_M)
+    return replace(case, run=finetuning_plan.complete(case.run, case.start, count))
 
 
-def _extract(run: config.Run, material: Material, folder: Path, engine: Engine, start: Model, stop: Stop, watch: Watch) -> Json:
-    """A linear classifier on what the frozen body makes of the images."""
-    begun, given, classes = time.monotonic(), run.finetune, material.examples.classes
-    journal = Journal(folder / "journal.jsonl")
-    journal.write("start", reasons=list(engine.reasons), notes=list(material.hidden()))
-    body = copy.deepcopy(start.net)
-    engine.place(body)
-    reads = list(given.taps or (None,))
-    streams = _streams(material, start, engine)
-    values = {part: _values(body, streams[part], material, start, reads, stop, watch) for part in ("train", "val")}
-    labels = {part: material.examples.labels_N[streams[part].rows_M] for part in values}
-    taps = []
-    for number, read in enumerate(reads):
-        linear = extract.fit(
-            np.asarray(values["train"][number]), labels["train"], np.asarray(values["val"][number]), labels["val"],
-            len(classes), given.classifier or "svm", given.normalise or "standardise", run.seed,
-            tick=lambda: stop.check("fitting the classifiers"),
-        )  # fmt: skip
-        best = max((one.accuracy for one in linear.tried), default=None)
-        taps.append(Tap(read, values["train"][number].shape[1], linear, best))
-        journal.write("tap", name=read, features=taps[-1].features, c=linear.c, tried=[list(one) for one in linear.tried])
-    chosen = max(taps, key=lambda tap: tap.cross_validated or 0.0)  # by the training images alone
-    net = with_head(body, len(classes), chosen.name, chosen.linear.unit)
-    engine.place(net)
-    head: Any = net.head
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(chosen.linear.weight_KD))
-        if head.bias is not None:
-            head.bias.copy_(torch.from_numpy(chosen.linear.bias_K))
-    val, test = predict(net, streams["val"], engine), predict(net, streams["test"], engine)
-    seconds = time.monotonic() - begun
-    more: Json = {"read": chosen.name} if chosen.name else {}
-    more |= {"unit_features": True} if chosen.linear.unit else {}
-    model = replace(
-        start, net=net.eval(), net_settings={**start.net_settings, **more}, look=material.look, classes=classes,
-        training={"start": given.start, "strategy": "extract", "seed": run.seed}, threshold=None, aliases={},
-    )  # fmt: skip
-    # Only now, so that a run which was interrupted does not stand in the way of the same command
-    write_beginning(run, material, folder, engine, resumed=False)
-    return _finish(run, material, folder, model, taps, chosen, val, test, seconds, journal)
+def _fewer(whole: Case, count: int) -> Case:
+    """The same case with so many training images of each class; more images hold those of fewer."""
+    examples, parts = whole.material.examples, whole.material.parts
+    order = np.argsort(words(examples.ids_N[parts.train_M], whole.run.seed, "per class"), kind="stable")
+    drawn_M = parts.train_M[order]
+    kept = [drawn_M[examples.labels_N[drawn_M] == k][:count] for k in range(len(examples.classes))]
+    fewer = replace(whole.material, parts=replace(parts, train_M=np.sort(np.concatenate(kept))))
+    return replace(whole, material=fewer, folder=whole.folder.parent / "per-class" / str(count))
 
 
-def _values(
-    body: Any, stream: Stream, material: Material, start: Model, reads: list[str | None], stop: Stop, watch: Watch
-) -> list[features.Values]:
-    def told(done: int) -> None:
-        watch({"event": "features", "done": done, "total": len(stream)})
-        stop.check("computing features")
+class Table(NamedTuple):
+    """What the strategies of a case left, and which to take."""
 
-    hasher = hashlib.sha256(stream.ids_N[stream.rows_M].tobytes())
-    hasher.update(material.stored.pixel_hash_N[stream.rows_M].tobytes())
-    for name, tensor in sorted(start.preprocess.tensors().items()):
-        hasher.update(name.encode() + tensor.numpy().tobytes())
-    about = {
-        "images": hasher.hexdigest(), "look": [*material.look], "preprocess": start.preprocess.as_json(), "net": start.net_name,
-        "settings": {name: start.net_settings[name] for name in sorted(start.net_settings)},
-        "device": stream.device.type, "data": Path(str(material.examples.root)).name,
-    }  # fmt: skip
-    return features.kept(disk.cache_folder() / "features", body, stream, about, reads, told)
+    outcomes: dict[str, Outcome]
+    recommended: Recommendation
 
 
-def _finish(
-    run: config.Run,
-    material: Material,
-    folder: Path,
-    model: Model,
-    taps: list[Tap],
-    chosen: Tap,
-    val: Predictions | None,
-    test: Predictions | None,
-    seconds: float,
-    journal: Journal,
-) -> Json:
-    assert val is not None
-    parts = material.parts
-    strategy = {"name": "extract", "val": interval(val), "test": interval(test), "seconds": round(seconds, 2), "p_value": None}
+def _table(case: Case) -> Table:
+    found: dict[str, Outcome] = {}
+    names = case.run.finetune.strategies or ("extract",)
+    if case.material is not case.whole:
+        log.info("With %d training images:", len(case.material.parts.train_M))
+    for name in STRATEGIES:
+        if name in names:
+            found[name] = attempt(case, name, found)
+    return Table(found, recommend([_candidate(name, outcome) for name, outcome in found.items()]))
+
+
+def _candidate(name: str, outcome: Outcome) -> Candidate:
+    val, test = outcome.val, outcome.test
+    right_N = None if test is None else test.logits_NK.argmax(axis=1) == test.labels_N
+    score = metrics.accuracy(val.logits_NK, val.labels_N)
+    return Candidate(name, score, right_N, outcome.seconds)
+
+
+def _rows(table: Table) -> list[Json]:
+    return [
+        {
+            "name": name, "val": interval(outcome.val), "test": interval(outcome.test), "seconds": round(outcome.seconds, 2),
+            "p_value": table.recommended.p_values.get(name),
+            "parameters": sum(parameter.numel() for parameter in outcome.model.net.parameters()), **outcome.more,
+        }
+        for name, outcome in table.outcomes.items()
+    ]  # fmt: skip
+
+
+def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events: journal.Journal) -> Json:
+    case, table = cases[0], tables[0]
+    material, run = case.material, case.run
+    best = table.outcomes[table.recommended.name]
+    kept = case.folder / table.recommended.name
+    curve = [
+        {"per_class": count, "images": len(one.material.parts.train_M), "strategies": _rows(found)}
+        for count, one, found in zip(run.finetune.per_class or (), cases[1:], tables[1:], strict=True)
+    ]
     result: Json = {
-        "run": str(folder), "start": run.finetune.start, "net": model.net_name, "strategies": [strategy],
-        "recommended": "extract", "tap": chosen.name or model.net.head_name, "c": chosen.linear.c,
-        "taps": [
-            {"name": tap.name or f"input of {model.net.head_name}", "features": tap.features, "c": tap.linear.c,
-             "cross_validated": tap.cross_validated}
-            for tap in taps
-        ],
-        "seconds": round(seconds, 2), "val": interval(val), "test": interval(test), "seed": run.seed,
-        "images": {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)},
-        "quarantined": len(material.examples.quarantined) + len(parts.leaked), "ignored": len(material.examples.ignored),
+        "run": str(folder), "start": run.finetune.start, "net": best.model.net_name, "strategies": _rows(table),
+        "recommended": table.recommended.name, "sentence": table.recommended.sentence,
+        **(table.outcomes["extract"].more if "extract" in table.outcomes else {}),
+        "seconds": round(best.seconds, 2), "val": interval(best.val), "test": interval(best.test), "seed": run.seed,
+        "images": {"train": len(material.parts.train_M), "val": len(material.parts.val_M), "test": len(material.parts.test_M)},
+        "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),
+        "ignored": len(material.examples.ignored), "curve": curve, "drawn": None,
     }  # fmt: skip
-    result["weights_sha256"] = model.save(folder / "model")
-    for name, predictions in (("val", val), ("test", test)):
-        if predictions is not None:
-            runs.save_predictions(folder / f"predictions-{name}.npz", *predictions)
-    journal.write("end", durable=True, seconds=result["seconds"], weights_sha256=result["weights_sha256"])
+    if curve:
+        from striate.report import learning_curves
+
+        result["drawn"] = str(folder / "learning-curve.svg")
+        all_images = {"images": result["images"]["train"], "strategies": result["strategies"]}
+        learning_curves.draw(f"{result['net']} on {run.data.path}", [*curve, all_images], Path(result["drawn"]))
+        for one in cases[1:]:
+            for left in one.folder.glob("*/model"):  # which only the scores were wanted of
+                shutil.rmtree(left)
+    _share(kept / "model", folder / "model")
+    result["weights_sha256"] = disk.sha256(folder / "model" / "weights.safetensors")
+    for part in ("val", "test"):
+        if (kept / f"predictions-{part}.npz").exists():
+            disk.write_bytes(folder / f"predictions-{part}.npz", (kept / f"predictions-{part}.npz").read_bytes())
+    events.write("end", durable=True, recommended=result["recommended"], weights_sha256=result["weights_sha256"])
     runs.write_json(folder / "result.json", result)
     return result
+
+
+def _share(source: Path, target: Path) -> None:
+    """The same files in another folder, without taking their room twice where the file system can do that."""
+    with disk.new_folder(target) as new:
+        for path in source.iterdir():
+            if path.name == disk.MANIFEST:  # is written anew
+                continue
+            try:
+                os.link(path, new / path.name)
+            except OSError:
+                with disk.explained(new, "write"):
+                    shutil.copyfile(path, new / path.name)

@@ -17,6 +17,7 @@ from striate import runs
 from striate.base import config, disk
 from striate.base.errors import DataError, RunError, ShapeError
 from striate.base.stopping import Stop
+from striate.base.wording import spoken
 from striate.batches import augment, patches, preprocess
 from striate.batches.sampling import balanced
 from striate.batches.stream import Stream
@@ -48,11 +49,46 @@ class Trained(NamedTuple):
     test: Predictions | None
 
 
-def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
-    """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions."""
-    numbers, net, streams, loss = _prepared(run, material, engine)
+class Begin(NamedTuple):
+    """Weights to begin with, in place of initial ones, and all that belongs to them.
+
+    Attributes:
+        net: on the device, with a head for the classes; its weights change.
+        numbers: from pixels to its input.
+        licence: of the weights.
+        about: what the artifact says of how it was trained, besides.
+        opens: for a number of epochs, the epoch in which each parameter begins to learn, by name.
+
+    """
+
+    net: Net
+    numbers: preprocess.Preprocess
+    licence: str
+    about: runs.Json
+    opens: Callable[[Net, int], dict[str, int]] | None = None
+
+
+def train(
+    run: config.Run,
+    material: Material,
+    folder: Path,
+    engine: Engine,
+    stop: Stop,
+    watch: Watch,
+    resume: bool,
+    begin: Begin | None = None,
+    most_minutes: float | None = None,
+) -> Trained:
+    """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions.
+
+    `begin` is what to begin with where that is not the network's own initialisation; after `most_minutes` training ends, by a
+    number of steps that is fixed before the first.
+    """
+    numbers, net, streams, loss = _prepared(run, material, engine, begin)
+    if found := rates.factors(net, run.train):
+        log.info("learning rates: %s", rates.spoken(found))
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
-    run, steps = _length(run, net, streams["train"], loss, engine, begin_at)
+    run, steps = _length(run, net, streams, loss, engine, begin_at, most_minutes)
     if engine.writes:
         write_beginning(run, material, folder, engine, begin_at is not None)
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
@@ -66,11 +102,12 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
         net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
         names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
+        opens=begin.opens(net, -(-steps // streams["train"].steps)) if begin is not None and begin.opens is not None else {},
     )  # fmt: skip
     weights.note(journal, net, "start")
     fitted = loop.fit(task, begin_at)
     weights.note(journal, net, "end")
-    return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal)
+    return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal, begin)
 
 
 def find_rate(run: config.Run, material: Material, engine: Engine, stop: Stop, watch: Watch) -> range_test.Curve:
@@ -93,9 +130,12 @@ class _Prepared(NamedTuple):
     loss: losses.Loss
 
 
-def _prepared(run: config.Run, material: Material, engine: Engine) -> _Prepared:
-    numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-    net = _net(run, material, numbers, engine)
+def _prepared(run: config.Run, material: Material, engine: Engine, begin: Begin | None = None) -> _Prepared:
+    if begin is not None:
+        net, numbers = begin.net, begin.numbers
+    else:
+        numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
+        net = _net(run, material, numbers, engine)
     changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
     streams = _streams(run, material, numbers, changes, engine)
     if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
@@ -106,8 +146,6 @@ def _prepared(run: config.Run, material: Material, engine: Engine) -> _Prepared:
     weights_K = losses.class_weights(
         material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
     )
-    if found := rates.factors(net, run.train):
-        log.info("learning rates: %s", rates.spoken(found))
     loss = losses.make(run.train, None if weights_K is None else weights_K.to(engine.device))
     return _Prepared(numbers, net, streams, loss)
 
@@ -176,38 +214,39 @@ def _by_id(rows_M: NDArray[np.int64], material: Material) -> NDArray[np.int64]:
 def _length(
     run: config.Run,
     net: Net,
-    train: Stream,
-    loss: Any,
+    streams: dict[str, Stream],
+    loss: losses.Loss,
     engine: Engine,
     begin_at: checkpoint.Checkpoint | None,
+    most_minutes: float | None,
 ) -> tuple[config.Run, int]:
-    """The number of steps; where minutes were asked for it is measured now, and fixed in the settings."""
+    """The number of steps; where minutes were given it is measured now, and fixed in the settings."""
     if begin_at is not None:
         return run, int(begin_at.state["steps"])
-    timed = run.train.minutes is not None
+    timed = run.train.minutes is not None or most_minutes is not None
     a_step = timing.seconds_a_step(
-        net, train, run.train, loss, engine, _TIMED_STEPS if timed else 5, at_most=60.0 if timed else 3.0
+        net, streams["train"], run.train, loss, engine, _TIMED_STEPS if timed else 5, at_most=60.0 if timed else 3.0
     )
+    steps = fitting = timing.planned(run.train, streams["train"].steps)
     if run.train.minutes is not None:
-        steps = max(1, int(60 * run.train.minutes / a_step))
+        steps = fitting = max(1, int(60 * run.train.minutes / a_step))
+    elif most_minutes is not None:
+        fitting = max(1, int(60 * most_minutes / timing.with_validation(a_step, streams["train"].places, len(streams["val"]))))
+    if run.train.minutes is not None or fitting < steps:
+        steps = fitting
         tree = config.lay_over(config.given_by_user(run), {"train": {"steps": steps}})
         run = config.build(tree)
         log.info("%d steps fit in the minutes asked for, at %.0f ms a step; the run is exact from here.", steps, 1e3 * a_step)
-    else:
-        steps = run.train.steps or (run.train.epochs or 1) * train.steps
     log.info("Training takes about %s: %d steps of %.0f ms.", spoken(steps * a_step), steps, 1e3 * a_step)
     return run, steps
 
 
-def spoken(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> spoken(42.4), spoken(200), spoken(9000)
-    ('42 s', '3 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def seconds_an_image(run: config.Run, material: Material, engine: Engine, begin: Begin) -> float:
+    """What training on one image takes, validation included, from a few steps of a copy."""
+    _, net, streams, loss = _prepared(run, material, engine, begin)
+    train = streams["train"]
+    a_step = timing.seconds_a_step(net, train, run.train, loss, engine, 3, at_most=2.0)
+    return timing.with_validation(a_step, train.places, len(streams["val"])) * train.steps / train.places
 
 
 def write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
@@ -250,6 +289,7 @@ def _finish(
     streams: dict[str, Stream],
     fitted: loop.Fitted,
     journal: Journal,
+    begin: Begin | None,
 ) -> Trained:
     val = predict(net, streams["val"], engine)
     test = predict(net, streams["test"], engine) if len(streams["test"]) else None
@@ -259,10 +299,11 @@ def _finish(
     if "aux" in building.settings_of(run.net.name or ""):
         settings["aux"] = False
     summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
-    summary["flip"] = bool(run.augment.flip)
+    summary |= {"flip": bool(run.augment.flip), **(begin.about if begin is not None else {})}
     model = Model(
         net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),
         look=material.look, classes=material.examples.classes, training=summary,
+        licence="" if begin is None else begin.licence,
     )  # fmt: skip
     result: runs.Json = {
         "run": str(folder), "net": run.net.name, "steps": fitted.steps, "seconds": round(fitted.seconds, 2),

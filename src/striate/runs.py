@@ -4,6 +4,8 @@ run.toml           everything needed to repeat it
 environment.json   versions, device, fingerprint of the data
 journal.jsonl      what happened, append-only
 checkpoints/       to go on from
+asked.toml         of a fine-tuning: what was asked for, before rules completed it
+strategies/        of a fine-tuning: what each of its strategies left
 predictions-*.npz  ids, labels and logits of validation and test
 model/             the artifact
 result.json        what `striate train --json` printed

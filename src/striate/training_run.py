@@ -34,8 +34,10 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             folder = runs.claim(out, str(name), resume=True)
             run = runs.settings(folder)
             if run.finetune.start is not None:
-                raise RunError(f"{folder} was made by `striate finetune`, which has nothing to go on with; start it anew.")
-            _refuse_other(settings, run)
+                raise RunError(
+                    f"{folder} was made by `striate finetune`; go on with it by `striate finetune --resume --name {name}`."
+                )
+            config.refuse_other(settings, run)
         engine = machine.pick(run.engine)
         if not engine.writes:
             log.setLevel(logging.CRITICAL)
@@ -103,20 +105,6 @@ def weights_of(run: str, path: Path | None) -> runs.Json:
 
 def _nothing(_event: dict[str, object]) -> None:
     """What the processes watch that do not speak."""
-
-
-def _refuse_other(settings: config.Tree, run: config.Run) -> None:
-    """A resumed run takes no setting that differs from its own."""
-    kept = config.given(run)
-    for section, value in settings.items():
-        for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
-            inner = kept.get(section)
-            own = inner.get(name) if isinstance(inner, dict) else inner
-            if wanted is not None and wanted != own:
-                path = f"{section}.{name}" if name else section
-                raise SettingError(
-                    f"a resumed run keeps its settings: {path} is {own!r}; got {wanted!r}. Leave it out, or start a new run."
-                )
 
 
 def _finished(run: config.Run, folder: Path) -> runs.Json | None:

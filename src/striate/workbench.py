@@ -9,10 +9,11 @@ by itself is looked at in `anatomy.py`; weights of others come in by `foreign.py
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.base.learning import STRATEGY
 
 if TYPE_CHECKING:
     from striate.deploy.predict import Row
@@ -162,14 +163,17 @@ def find_rate(
 
 
 def finetune(
-    data: str,
+    data: str | None = None,
     *,
-    start: str,
-    strategy: str = "extract",
+    start: str | None = None,
+    strategies: str | Iterable[str] | None = None,
     taps: Iterable[str] = (),
+    per_class: Iterable[int] = (),
+    minutes: float | None = None,
     seed: int | None = None,
     name: str | None = None,
     out: str | Path = "runs",
+    resume: bool = False,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet,
 ) -> Json:
@@ -178,21 +182,34 @@ def finetune(
     Args:
         data: as for `train`.
         start: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
-        strategy: extract: a linear classifier on what the frozen network makes of the images.
-        taps: layers to compare as features, by cross-validation on the training images; else the last before the head.
-        seed: of the folds of the cross-validation.
+        strategies: all, or some of extract (a classifier on what the frozen network makes of the images; the default), adapt (a
+            new last layer on it), retrain (all weights, the last layer first) and scratch (the same network from its
+            initialisation, as a control). They share one split and the frozen network's work; the best on validation is kept.
+        taps: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
+        per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
+        minutes: most minutes that each strategy may train for.
+        seed: of folds, order, augmentation and initialisation.
         name: of the run; else a readable one is made.
         out: the folder of runs.
-        settings: nested settings, as in `{"finetune": {"classifier": "logistic"}}`.
+        resume: go on with the run `name` where it was interrupted; takes no other setting.
+        settings: nested settings, as in `{"finetune": {"retrain": {"epochs": 10}}}`.
         watch: called with every event.
 
+    Returns:
+        run, strategies [{name, val, test, seconds, p_value, parameters, ...}], recommended, sentence, curve, and more.
+
     """
-    if strategy != "extract":
-        raise SettingError(f"expected extract as the strategy; got {strategy!r}.")
-    own = {"data": {"path": data}, "seed": seed, "finetune": {"start": start, "taps": list(taps) or None}}
+    names = [strategies] if isinstance(strategies, str) else list(strategies or ())
+    words = {
+        "start": start, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
+        "taps": list(taps) or None, "per_class": list(per_class) or None, "minutes": minutes,
+    }  # fmt: skip
+    own = config.merge(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": words})
+    if not resume and not (own["finetune"].get("start") and own["data"].get("path")):
+        raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
     from striate.finetuning import run_in
 
-    return run_in(Path(out), name, config.merge(dict(settings or {}), own), load(start), watch)
+    return run_in(Path(out), name, own, resume, load, watch)
 
 
 def load(run: str | Path, device: str = "cpu") -> "Model":

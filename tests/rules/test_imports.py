@@ -60,7 +60,12 @@ ROOMS = {
     "diagnosis": room("base", later="engine runs"),
     "job": room(f"{STORY} material model runs", later="inside report", others="numpy torch"),
     "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
-    "finetuning": room(f"{STORY} material model runs plan job", others="numpy torch"),
+    "cases": room(f"{STORY} material model", others="numpy torch"),
+    "strategies": room(f"{STORY} material model runs job cases", others="numpy torch"),
+    "finetuning_plan": room(f"{STORY} model job cases strategies"),
+    "finetuning": room(
+        f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report", others="numpy torch"
+    ),
     "workbench": room(
         "base",
         later=f"{STORY} finetuning origins inside report model foreign deploy plan runs diagnosis showing job training_run",

@@ -1,7 +1,8 @@
 """The settings of a run: frozen models that are TOML on disk, `--set` on the command line and keywords in Python.
 
-Each field is described once, in `base/sections.py`. A setting that does not exist, or that the others make meaningless, is
-refused with what to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats the run.
+Each field is described once, in `base/sections.py` and `base/learning.py`. A setting that does not exist, or that the others
+make meaningless, is refused with what to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats
+the run.
 """
 
 import tomllib
@@ -14,16 +15,16 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from striate.base.errors import SettingError, nearest
+from striate.base.learning import Finetune as Finetune
+from striate.base.learning import Section as Section
+from striate.base.learning import Train as Train
 from striate.base.sections import INIT as INIT
 from striate.base.sections import Augment as Augment
 from striate.base.sections import Data as Data
 from striate.base.sections import Engine as Engine
-from striate.base.sections import Finetune as Finetune
 from striate.base.sections import NetSettings as NetSettings
 from striate.base.sections import Prepare as Prepare
 from striate.base.sections import Run as Run
-from striate.base.sections import Section as Section
-from striate.base.sections import Train as Train
 
 Tree = dict[str, Any]
 
@@ -56,12 +57,16 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _section(annotation: Any) -> type[BaseModel]:
+    """The section that a field holds, or may hold."""
+    choices = (annotation, *get_args(annotation))
+    return next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+
+
 def _offer(location: tuple[int | str, ...]) -> str:
     section: type[BaseModel] = Run
     for part in location[:-1]:
-        inner = section.model_fields[str(part)].annotation
-        assert isinstance(inner, type)
-        section = inner
+        section = _section(section.model_fields[str(part)].annotation)
     wrong = str(location[-1])
     for name, field in Run.model_fields.items():  # the right name in the wrong place
         inner = field.annotation
@@ -144,6 +149,25 @@ def given_by_user(run: BaseModel) -> Tree:
     return run.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
 
+def refuse_other(tree: Tree, run: Run) -> None:
+    """A resumed run takes no setting that differs from its own.
+
+    Raises:
+        SettingError: naming one that does.
+
+    """
+    kept = given(run)
+    for section, value in tree.items():
+        for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
+            inner = kept.get(section)
+            own = inner.get(name) if isinstance(inner, dict) else inner
+            if wanted is not None and wanted != own:
+                path = f"{section}.{name}" if name else section
+                raise SettingError(
+                    f"a resumed run keeps its settings: {path} is {own!r}; got {wanted!r}. Leave it out, or start a new run."
+                )
+
+
 def section(tree: Tree, name: str) -> Tree:
     """The settings of one section, where a command takes no other.
 
@@ -166,14 +190,14 @@ def lay_over(below: Tree, above: Tree) -> Tree:
     return merge(below, above)
 
 
-def to_toml(run: Run) -> str:
-    """A run as TOML; `read_toml` gives it back unchanged.
+def to_toml(run: Run, defaults: bool = True) -> str:
+    """A run as TOML; `read_toml` gives it back unchanged. Without `defaults` it holds what was given alone.
 
     Raises:
         SettingError: a path holds bytes that are no text.
 
     """
-    text = tomli_w.dumps(given(run))
+    text = tomli_w.dumps(given(run) if defaults else given_by_user(run))
     for line in text.splitlines():
         if any("\ud800" <= letter <= "\udfff" for letter in line):
             raise SettingError(

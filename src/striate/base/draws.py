@@ -88,3 +88,12 @@ def _feistel(values: Words, half: np.uint64, keys: list[np.uint64]) -> Words:
 def seed_of(*purpose: int | str) -> int:
     """A seed below 2**63 for a generator that keeps a state of its own, such as torch's."""
     return int(_mix(np.asarray([key(*purpose)]))[0] >> np.uint64(1))
+
+
+def places(first: int, end: int, count: int, seed: int | None, epoch: int) -> NDArray[np.int64]:
+    """Which of `count` images are shown from place `first` to before place `end` of an epoch.
+
+    After the last place comes the first again, so `end` may be `count` + 1. Without a seed the order is as it is.
+    """
+    found: NDArray[np.int64] = np.arange(first, min(end, count + 1)) % count
+    return found if seed is None else permute(found, count, seed, epoch, "order")

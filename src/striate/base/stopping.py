@@ -20,15 +20,15 @@ class Stop:
     def __bool__(self) -> bool:
         return self.signal is not None
 
-    def check(self, doing: str) -> None:
+    def check(self, doing: str, then: str = "nothing is lost: run the same command again.") -> None:
         """Leave here if an end was asked for.
 
         Raises:
-            Interrupted: naming the signal and what was being done.
+            Interrupted: naming the signal, what was being done, and what to do then.
 
         """
         if self.signal is not None:
-            raise Interrupted(f"{self.signal} while {doing}; nothing is lost: run the same command again.")
+            raise Interrupted(f"{self.signal} while {doing}; {then}")
 
 
 @contextmanager

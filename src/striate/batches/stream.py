@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.base.draws import permute
+from striate.base.draws import places
 from striate.batches.augment import Augmentation
 from striate.batches.mixing import mix
 from striate.batches.preprocess import Preprocess
@@ -139,12 +139,9 @@ class Stream:
     def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
         """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places.
 
-        After the last place comes the first again, since each image's partner is the next.
+        It goes on after the last place, since each image's partner is the next.
         """
-        places = np.arange(first, min(end, self.places + 1)) % self.places
-        if self.shuffle_seed is None:
-            return places
-        return permute(places, self.places, self.shuffle_seed, epoch, "order")
+        return places(first, end, self.places, self.shuffle_seed, epoch)
 
     def _picked(self, places_N: NDArray[np.int64], epoch: int) -> Picked:
         if self.sampling is not None:

@@ -4,23 +4,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from rich.table import Table
 
 from striate.base import config
+from striate.base.errors import SettingError
 from striate.cli.speaking import print_json, scores, speaking, stdout
 
 
 def finetune(
-    data: str,
+    data: str | None = None,
     /,
     *,
-    start: Annotated[str, Parameter("--from")],
-    strategy: Literal["extract"] = "extract",
+    start: Annotated[str | None, Parameter("--from")] = None,
+    strategy: str | None = None,
     tap: tuple[str, ...] = (),
     classifier: Literal["svm", "logistic"] | None = None,
+    per_class: str | None = None,
+    minutes: float | None = None,
     seed: int | None = None,
     name: str | None = None,
     out: Path = Path("runs"),
     data_dir: str | None = None,
+    resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
@@ -29,14 +34,18 @@ def finetune(
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         start: resnet20@cifar10, which comes along; NET@imagenet, NET@FILE.safetensors, a run, or a model's folder.
-        strategy: extract, a linear classifier on what the frozen network makes of the images.
-        tap: a layer whose output is taken as features, or several with commas, to be compared; else the last before the head.
-        classifier: svm, a linear support vector machine, or logistic regression.
-        seed: of the folds that compare the classifier's strengths.
+        strategy: extract: a classifier on what the frozen network makes of the images (the default); adapt: a new last layer;
+            retrain: all weights; scratch: none of them, as a control; some with commas; or all.
+        tap: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
+        classifier: of extract: svm, a linear support vector machine, or logistic regression.
+        per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
+        minutes: most minutes that each strategy may train for.
+        seed: of folds, order, augmentation and initialisation.
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        set_: a setting of section data, finetune or engine, or prepare.fit; may be repeated.
+        resume: go on with the run NAME where it was interrupted.
+        set_: a setting of section data, augment, finetune or engine, or prepare.fit; may be repeated.
         json: print one JSON object on stdout.
 
     """
@@ -44,20 +53,54 @@ def finetune(
 
     flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
     settings = config.merge(*(config.setting(text) for text in set_), flags)
-    taps = [part.strip() for given in tap for part in given.split(",")]
     with speaking() as watch:
         found = workbench.finetune(
-            data, start=start, strategy=strategy, taps=taps, seed=seed, name=name, out=out, settings=settings, watch=watch
-        )
+            data, start=start, strategies=_split((strategy or "",)), taps=_split(tap), per_class=_numbers(per_class),
+            minutes=minutes, seed=seed, name=name, out=out, resume=resume, settings=settings, watch=watch,
+        )  # fmt: skip
     if json:
         print_json(found)
     else:
-        stdout().print(_spoken(found), markup=False)
+        _say(found)
 
 
-def _spoken(found: dict[str, Any]) -> str:
-    lines = []
-    for tap in found["taps"]:
+def _split(given: tuple[str, ...]) -> list[str]:
+    return [part.strip() for text in given for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str | None) -> list[int]:
+    parts = _split((text or "",))
+    if not all(part.isdigit() for part in parts):
+        raise SettingError(f"--per-class: expected numbers with commas, as 5,10,20; got {text!r}.")
+    return [int(part) for part in parts]
+
+
+def _say(found: dict[str, Any]) -> None:
+    out = stdout()
+    for tap in found.get("taps", ()):
         share = "" if tap["cross_validated"] is None else f", {tap['cross_validated']:.4f} of left-out training images right"
-        lines.append(f"{tap['name']}: {tap['features']:,} features{share}")
-    return "\n".join([*lines, *scores(found), f"{found['seconds']:.0f} s; the run lies in {found['run']}"])
+        out.print(f"{tap['name']}: {tap['features']:,} features{share}", markup=False)
+    if len(found["strategies"]) > 1:
+        out.print(_table(found["strategies"], found["recommended"]))
+    for point in found["curve"]:
+        out.print(f"{point['per_class']} of each class, {point['images']:,} training images:", markup=False)
+        out.print(_table(point["strategies"], None))
+    if found["drawn"]:
+        out.print(f"learning curves: {found['drawn']}", markup=False)
+    if len(found["strategies"]) > 1:
+        out.print(found["sentence"], markup=False)
+    out.print("\n".join([*scores(found), f"{found['seconds']:.0f} s; the run lies in {found['run']}"]), markup=False)
+
+
+def _table(strategies: list[dict[str, Any]], kept: str | None) -> Table:
+    table = Table("strategy", "validation", "test", "95 % interval", "p against it", "seconds", "parameters", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in strategies:
+        test, p_value = row["test"], row["p_value"]
+        table.add_row(
+            f"{row['name']}{' (kept)' if row['name'] == kept else ''}", f"{row['val']['accuracy']:.4f}",
+            f"{test['accuracy']:.4f}" if test else "-", f"{test['low']:.4f} to {test['high']:.4f}" if test else "-",
+            "-" if p_value is None else f"{p_value:.2g}", f"{row['seconds']:,.0f}", f"{row['parameters']:,}",
+        )  # fmt: skip
+    return table

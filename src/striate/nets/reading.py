@@ -91,6 +91,11 @@ def with_head(net: Net, num_classes: int, read: str | None = None, unit: bool = 
     return net
 
 
+def inner(net: Net) -> Net:
+    """The network whose layers have their own names: the body of one that reads off a layer, else the network itself."""
+    return net.body if isinstance(net, Reading) else net
+
+
 def check(net: Net, at: str) -> None:
     """Refuse what is no layer before the head.
 

@@ -21,7 +21,11 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        if path is not None and path.exists():
+        if path is None:
+            return
+        with explained(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
             content = path.read_bytes()
             if content and not content.endswith(b"\n"):
                 with explained(path, "write"), path.open("ab") as file:

@@ -6,7 +6,7 @@ It is a function of the settings, the seed and the batches: the order of images 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -82,6 +82,7 @@ class Task:
         stop: asks for an orderly end.
         names: paths for ids, for messages.
         observers: called with every event.
+        opens: the epoch, from 0, in which a parameter begins to learn, by name; those that are not there learn from the start.
 
     """
 
@@ -98,6 +99,7 @@ class Task:
     stop: Stop
     names: Callable[[NDArray[np.uint64]], list[str]]
     observers: Iterable[Observer] = ()
+    opens: Mapping[str, int] = field(default_factory=dict)
 
 
 def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
@@ -143,7 +145,9 @@ class _Loop:
         self.penalty = penalty.make(task.net, task.settings, factors)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
         self.best_weights: dict[str, Tensor] = {}
-        self.parameters = list(task.net.parameters())
+        self.named = dict(task.net.named_parameters())
+        self.parameters = list(self.named.values())
+        self.opens = {name: epoch for name, epoch in task.opens.items() if self.named[name].requires_grad}
         self.begun = time.monotonic()
         self.saved = time.monotonic()
 
@@ -155,6 +159,8 @@ class _Loop:
             if at.step and position == 0 and at.evaluated_step != at.step:
                 self._end_epoch()  # resumed between the last step of an epoch and its validation
                 continue
+            for name, opened in self.opens.items():
+                self.named[name].requires_grad_(epoch >= opened)  # without a gradient the optimiser leaves it alone
             for batch in task.train.epoch(epoch, position):
                 self.step(batch)
                 if at.step == task.steps:
@@ -272,9 +278,10 @@ class _Loop:
             if not saved:
                 self._save()
             task.journal.write("stopped", durable=True, reason=task.stop.signal or "another process", step=self.at.step)
+        kept = "the checkpoint is written" if task.checkpoints is not None else "it is short and will begin again"
         raise Interrupted(
             f"Stopped by {task.stop.signal or 'a signal to another process'} after step {self.at.step} of {task.steps}; "
-            "the checkpoint is written. Go on with --resume."
+            f"{kept}. Go on with --resume."
         )
 
     def _seconds(self) -> float:

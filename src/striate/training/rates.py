@@ -77,14 +77,29 @@ def spoken(found: Mapping[str, float]) -> str:
 def _by_depth(net: nn.Module, own: Mapping[str, tuple[str, ...]], decay: float) -> dict[str, float]:
     if decay == 1.0:
         return dict.fromkeys(own, 1.0)
+    places = depths(net)
+    last = max(places.values(), default=0)
+    return {layer: decay ** (last - places[layer]) if layer in places else 1.0 for layer in own}
+
+
+def depths(net: nn.Module) -> dict[str, int]:
+    """How many layers with weights a picture meets up to each layer that learns, this one included; at least 1.
+
+    Auxiliary heads, which a picture does not meet in the network in use, are not there.
+
+    Raises:
+        UnsupportedError: the network's forward pass cannot be followed.
+
+    """
     assert isinstance(net, Net)
+    own = layers(net)
     weighted = {name.rpartition(".")[0] for name, parameter in net.named_parameters() if parameter.dim() > 1}
     place, places = 0, {}
     for row in layer_table(net):
         if row.name in own and row.name not in places:
             place += row.name in weighted
             places[row.name] = max(place, 1)
-    return {layer: decay ** (place - places[layer]) if layer in places else 1.0 for layer in own}
+    return places
 
 
 def _within(layer: str, name: str) -> bool:

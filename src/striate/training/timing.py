@@ -47,5 +47,36 @@ def seconds_a_step(
     return engine.agree(_median(times[_WARM_UP:]))
 
 
+def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
+    """The time of a forward pass in evaluation mode, of one image in a batch; the first batch warms up."""
+    was_training, images, begun, begun_all = net.training, 0, 0.0, time.monotonic()
+    net.eval()
+    try:
+        with torch.inference_mode():
+            for number, batch in enumerate(batches.epoch(0)):
+                found = net(batch.images_NCHW)
+                float(final(found)[0, 0])  # wait for the device
+                now = time.monotonic()
+                if number == 0:
+                    first, begun = (now - begun_all) / len(batch.labels_N), now
+                else:
+                    images += len(batch.labels_N)
+                if now - begun_all > at_most:
+                    break
+    finally:
+        net.train(was_training)
+    return (time.monotonic() - begun) / images if images else first
+
+
+def planned(settings: Train, steps_an_epoch: int) -> int:
+    """The optimiser steps that the settings ask for, where they do not ask for minutes."""
+    return settings.steps or (settings.epochs or 1) * steps_an_epoch
+
+
+def with_validation(a_step: float, train_images: int, val_images: int) -> float:
+    """Seconds of a step with its share of the validation after each epoch, where a forward pass is a third of a step."""
+    return a_step * (1 + val_images / (3 * train_images))
+
+
 def _median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]

@@ -67,9 +67,28 @@ def test_what_is_kept_is_not_computed_again(net: Net, tmp_path: Path):
     first = features.kept(tmp_path, net, batches, {"images": "a"}, [None])
     again = features.kept(tmp_path, net, batches, {"images": "a"}, [None, "pool4"])
     assert batches.passes == 2  # of the second call only pool4 was missing
-    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first.values[0], again.values[0])
     features.kept(tmp_path, net, batches, {"images": "b"}, [None])
     assert batches.passes == 3
+
+
+def test_the_seconds_of_the_pass_are_remembered(net: Net, tmp_path: Path):
+    first = features.kept(tmp_path, net, Batches(), {}, [None])
+    assert first.seconds > 0
+    assert features.kept(tmp_path, net, Batches(), {}, [None]).seconds == pytest.approx(first.seconds, abs=1e-3)
+
+
+def test_it_is_known_what_is_kept(net: Net, tmp_path: Path):
+    assert not features.are_kept(tmp_path, net, {}, [None])
+    features.kept(tmp_path, net, Batches(), {}, [None])
+    assert features.are_kept(tmp_path, net, {}, [None])
+    assert not features.are_kept(tmp_path, net, {}, [None, "pool4"])
+    assert not features.are_kept(tmp_path, net, {"images": "b"}, [None])
+
+
+def test_another_epoch_shows_other_images(net: Net, tmp_path: Path):
+    found = [features.kept(tmp_path, net, Batches(), {"view": view}, [None], view).values[0] for view in (0, 1)]
+    assert not np.array_equal(*found)
 
 
 def test_another_head_has_the_same_features_and_another_body_has_not(net: Net, tmp_path: Path):
@@ -100,5 +119,5 @@ def test_a_pass_can_be_stopped_half_way(net: Net, tmp_path: Path):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        features.kept(tmp_path, net, Batches(), {}, [None], stop)
+        features.kept(tmp_path, net, Batches(), {}, [None], watch=stop)
     assert list(tmp_path.iterdir()) == []

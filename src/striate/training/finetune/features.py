@@ -5,9 +5,10 @@ Legend: M images, D features.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,19 @@ from striate.training.scoring import Batches
 
 Values = NDArray[np.float32]
 Watch = Callable[[int], None]
+
+
+class Kept(NamedTuple):
+    """Features in the cache.
+
+    Attributes:
+        values: of every image, M x D for each layer read, memory-mapped.
+        seconds: that computing them took, now or when it was done; of layers that one pass gave, those of the pass.
+
+    """
+
+    values: list[Values]
+    seconds: float
 
 
 def compute(
@@ -55,16 +69,23 @@ def compute(
 
 
 def kept(
-    folder: Path, net: Net, batches: Batches, about: dict[str, Any], reads: Sequence[str | None], watch: Watch | None = None
-) -> list[Values]:
+    folder: Path,
+    net: Net,
+    batches: Batches,
+    about: dict[str, Any],
+    reads: Sequence[str | None],
+    epoch: int = 0,
+    watch: Watch | None = None,
+) -> Kept:
     """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
 
     Args:
         folder: of the cache; one folder for each set of features is made in it.
         net: whose weights, without the head's, are part of the key.
         batches: as for `compute`.
-        about: all else that the features depend on: images, preprocessing, size.
+        about: all else that the features depend on: images, preprocessing, size, random changes.
         reads: as for `compute`.
+        epoch: as for `compute`; part of `about` where images are changed.
         watch: as for `compute`.
 
     Raises:
@@ -72,18 +93,31 @@ def kept(
         DiskError: the cache cannot take them.
 
     """
-    body = body_sha256(net)
-    paths = [folder / _key({**about, "body": body, "read": read}) for read in reads]
+    paths = _paths(folder, net, about, reads)
     missing = [number for number, path in enumerate(paths) if not _is_there(path)]
     if missing:
-        found = compute(net, batches, [reads[number] for number in missing], watch=watch)
+        begun = time.monotonic()
+        found = compute(net, batches, [reads[number] for number in missing], epoch, watch)
+        seconds = time.monotonic() - begun
         for number, values_MD in zip(missing, found, strict=True):
             with disk.new_folder(paths[number]) as new, disk.explained(new, "write"):
                 np.save(new / "values.npy", values_MD)
-                (new / "about.json").write_text(json.dumps({**about, "read": reads[number]}), "utf-8")
+                facts = {**about, "read": reads[number], "seconds": round(seconds, 3)}
+                (new / "about.json").write_text(json.dumps(facts), "utf-8")
     for path in paths:
         disk.verify(path)
-    return [np.load(path / "values.npy", mmap_mode="r") for path in paths]
+    took = max(float(json.loads((path / "about.json").read_text("utf-8")).get("seconds", 0)) for path in paths)
+    return Kept([np.load(path / "values.npy", mmap_mode="r") for path in paths], took)
+
+
+def are_kept(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> bool:
+    """Whether all of these are in the cache."""
+    return all(_is_there(path) for path in _paths(folder, net, about, reads))
+
+
+def _paths(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> list[Path]:
+    body = body_sha256(net)
+    return [folder / _key({**about, "body": body, "read": read}) for read in reads]
 
 
 def body_sha256(net: Net) -> str:

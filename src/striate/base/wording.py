@@ -1,0 +1,23 @@
+"""How sentences name times and lists."""
+
+from collections.abc import Sequence
+
+
+def spoken(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> spoken(42.4), spoken(200), spoken(9000)
+    ('42 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as people list them.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
