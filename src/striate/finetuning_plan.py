@@ -11,11 +11,13 @@
 """
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from math import ceil
 
 from striate import job
 from striate.base import config
+from striate.base.errors import UnsupportedError
 from striate.base.wording import spoken
 from striate.batches import augment
 from striate.cases import Case
@@ -25,6 +27,7 @@ from striate.strategies import STRATEGIES, begin_with, training_run, within
 from striate.training import timing
 from striate.training.finetune import retrain as retraining
 
+log = logging.getLogger("striate")
 _HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _VIEWS = 3000, 20_000, 400_000, 3e-4, 2
 
 
@@ -43,11 +46,19 @@ def complete(run: config.Run, start: Model, train_images: int) -> config.Run:
         epochs = max(5, min(30, ceil(_RETRAINED / train_images)))
         rules["retrain"] = {"epochs": epochs, "batch_size": batch, "peak_lr": _RETRAIN_RATE, "warmup": 0.1}
         if given.retrain is None or given.retrain.rate_decay is None:
-            rules["retrain"]["rate_decay"] = round(retraining.rate_decay(start.net), 4)
+            rules["retrain"] |= _rate_decay(start)
     if "scratch" in names:
         rules["scratch"] = {"epochs": max(1, min(60, ceil(_SCRATCH / train_images))), "batch_size": batch}
     own |= {name: _laid(rule, getattr(given, name)) for name, rule in rules.items()}
     return config.build(config.merge(config.given_by_user(run), {"finetune": own}))
+
+
+def _rate_decay(start: Model) -> config.Tree:
+    try:
+        return {"rate_decay": round(retraining.rate_decay(start.net), 4)}
+    except UnsupportedError:
+        log.info("The layers of %s cannot be put in order, so all of them are retrained at one rate.", start.net_name)
+        return {}
 
 
 def _laid(rule: config.Tree, given: config.Train | None) -> config.Tree:

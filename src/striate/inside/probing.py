@@ -1,0 +1,110 @@
+"""Where what a layer makes can be seen: after the norm and the activation that follow it.
+
+Legend: N images, F filters or units.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from striate.nets.blocks import ACTIVATIONS, TableConv2d, UnitBias
+from striate.nets.net import Net
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_SHIFTS = (*_NORMS, UnitBias, nn.Flatten, nn.Dropout, nn.Dropout2d)
+_WEIGHTED = (nn.Conv2d, nn.Linear, TableConv2d)
+
+
+class Probe(NamedTuple):
+    """A layer with filters or units, and the place where they are judged.
+
+    Attributes:
+        layer: its name.
+        norm: the batch norm that scales what it makes; None where there is none.
+        at: the layer whose output is judged: the activation that follows, else the norm, else the layer itself.
+        zeros: that activation puts out exact zeros, as a rectifier does.
+
+    """
+
+    layer: str
+    norm: str | None
+    at: str
+    zeros: bool
+
+
+def probes(net: Net) -> list[Probe]:
+    """Every layer with filters or units, in the order in which an image meets them, the head left out."""
+    modules = dict(net.named_modules())
+    follows = _followers(net, modules)
+    found = []
+    for name in follows.met:
+        if not isinstance(modules[name], _WEIGHTED) or name == net.head_name:
+            continue
+        at, norm = name, None
+        while (after := follows.after.get(at)) is not None:
+            module = modules[after]
+            if isinstance(module, _NORMS) and norm is None:
+                norm = after
+            elif not isinstance(module, (*_SHIFTS, *_activations())):
+                break
+            at = after
+            if isinstance(module, _activations()):
+                break
+        zeros = isinstance(modules[at], nn.ReLU | nn.ReLU6)
+        found.append(Probe(name, norm, at, zeros))
+    return found
+
+
+class _Followers(NamedTuple):
+    """Leaves in the order of a forward pass, and for each the only one that took its output as it is."""
+
+    met: list[str]
+    after: dict[str, str]
+
+
+def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
+    met: list[str] = []
+    made: dict[int, str] = {}
+    after: dict[str, str] = {}
+    kept: list[Tensor] = []  # so that no tensor's place is given to another during the pass
+
+    def note(name: str, _module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        if not isinstance(output, Tensor) or not given or not isinstance(given[0], Tensor):
+            return
+        met.append(name)
+        if id(given[0]) in made:
+            before = made[id(given[0])]
+            after[before] = "" if before in after else name  # two that take it: it branches
+        made[id(output)] = name
+        kept.extend((given[0], output))
+
+    first, was_training = next(net.parameters()), net.training
+    with ExitStack() as hooks, torch.inference_mode():
+        for name, module in modules.items():
+            if name and not list(module.children()):
+                hooks.callback(module.register_forward_hook(partial(note, name)).remove)
+        try:
+            net.eval()(torch.zeros(1, *net.input_chw, device=first.device, dtype=first.dtype))
+        finally:
+            net.train(was_training)
+    return _Followers(list(dict.fromkeys(met)), {name: taker for name, taker in after.items() if taker})
+
+
+def _activations() -> tuple[type[nn.Module], ...]:
+    return tuple(type(make()) for make in ACTIVATIONS.values())
+
+
+@contextmanager
+def watched(net: Net, names: list[str], see: Any) -> Iterator[None]:
+    """Call `see(name, output)` for what named layers put out in the forward passes of the block."""
+    modules = dict(net.named_modules())
+    with ExitStack() as hooks:
+        for name in names:
+            hooks.callback(
+                modules[name].register_forward_hook(lambda _module, _given, output, name=name: see(name, output)).remove
+            )
+        yield
