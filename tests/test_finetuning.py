@@ -13,7 +13,8 @@ from running import run
 import striate
 from pictures import CLASSES, draw, make_folder
 from striate import runs
-from striate.base.errors import DataError, Interrupted, RunError, SettingError
+from striate.base.errors import ArtifactError, DataError, Interrupted, RunError, SettingError, UnsupportedError
+from striate.nets.neighbours import Neighbours
 from striate.nets.reading import Reading, UnitLinear
 from striate.training.finetune import extract
 
@@ -46,6 +47,8 @@ def test_the_body_stays_and_the_head_is_the_classifier(shapes: Path, tmp_path: P
         ({}, None),
         ({"settings": {"finetune": {"classifier": "logistic", "normalise": "l2"}}}, UnitLinear),
         ({"taps": ["conv2_1", "conv3_3"]}, Reading),
+        ({"settings": {"finetune": {"classifier": "knn"}}}, Neighbours),
+        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalise": "l2"}}}, Neighbours),
     ],
 )
 def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, shapes: Path, tmp_path: Path):
@@ -61,6 +64,23 @@ def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, sha
     evaluated = striate.evaluate(str(tmp_path / "run"))
     assert evaluated["accuracy"] == result["test"]["accuracy"]
     assert len(ids_M) == result["test"]["n"]
+
+
+def test_a_run_of_any_head_can_be_started_from(shapes: Path, tmp_path: Path):
+    first = striate.finetune(
+        str(shapes), start=START, out=tmp_path, name="first", settings={"finetune": {"classifier": "knn", "normalise": "l2"}}
+    )
+    assert ("k" in first, "c" in first) == (True, False)
+    kept = striate.load(tmp_path / "first")
+    assert kept.net_settings == {"neighbours": first["images"]["train"], "nearest": first["k"], "unit_features": True}
+    saved = kept.save(tmp_path / "copy")
+    assert saved == first["weights_sha256"]
+    pictures = sorted(shapes.glob("*/*.png"))[::7]
+    assert striate.load(tmp_path / "copy").predict(pictures) == kept.predict(pictures)
+    second = striate.finetune(str(shapes), start=str(tmp_path / "first"), out=tmp_path, name="second")
+    again = striate.load(tmp_path / "second")
+    assert again.net_settings == {}
+    assert striate.evaluate(str(tmp_path / "second"))["accuracy"] == second["test"]["accuracy"]
 
 
 def test_taps_are_compared_on_the_training_images_alone(shapes: Path, tmp_path: Path):
@@ -113,6 +133,23 @@ def parts(root: Path, train: int, val: tuple[str, ...], test: tuple[str, ...]) -
             for number in numbers:
                 draw(kind, number).save(root / part / kind / f"{number}.png")
     return root
+
+
+def test_weights_of_another_architecture_are_refused(shapes: Path, tmp_path: Path):
+    file = next(iter(Path(striate.__file__).parent.glob("weights/resnet20-cifar10/*.safetensors")))
+    with pytest.raises(ArtifactError, match=r"these weights do not fit resnet18: of 116 tensors \d+ have no place: "):
+        striate.finetune(str(shapes), start=f"resnet18@{file}", out=tmp_path, name="run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_head_that_no_other_can_replace_is_refused_and_earlier_layers_are_not(shapes: Path, tmp_path: Path):
+    striate.train(str(shapes), net="lenet5", epochs=1, out=tmp_path, name="start", settings={"net": {"output": "rbf"}})
+    with pytest.raises(UnsupportedError, match=r"the head of LeNet5, .*, is .* and no fully connected layer, so no other can"):
+        striate.finetune(str(shapes), start=str(tmp_path / "start"), strategies="retrain", out=tmp_path, name="run")
+    assert not (tmp_path / "run").exists()
+    tap = striate.load(tmp_path / "start").net.taps[0]
+    found = striate.finetune(str(shapes), start=str(tmp_path / "start"), taps=[tap], out=tmp_path, name="run")
+    assert found["tap"] == tap
 
 
 def test_too_few_images_are_refused(tmp_path: Path):

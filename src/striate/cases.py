@@ -29,7 +29,6 @@ from striate.training.finetune import features
 from striate.training.scoring import Predictions
 
 GO_ON = "go on with --resume."
-OF_THE_HEAD = ("unit_features", "neighbours", "nearest")  # settings of a network that its head brought
 _BATCH = 64
 _LOGITS = 4096
 Json = dict[str, Any]
@@ -158,11 +157,10 @@ class Case:
             ]
         return Predictions(stream.ids_N[stream.rows_M], stream.labels_N[stream.rows_M], np.concatenate(logits))
 
-    def model(self, net: Net, strategy: str, **settings: Any) -> Model:
-        """A model with this network."""
-        kept = {name: value for name, value in self.start.net_settings.items() if name not in OF_THE_HEAD}
+    def model(self, net: Net, strategy: str, settings: Json) -> Model:
+        """A model with this network, which was built with these settings."""
         training = {"start": self.run.finetune.start, "strategy": strategy, "seed": self.run.seed}
         return replace(
-            self.start, net=net.eval(), net_settings={**kept, **settings}, look=self.material.look, classes=self.classes,
+            self.start, net=net.eval(), net_settings=settings, look=self.material.look, classes=self.classes,
             training={**training, "flip": bool(self.run.augment.flip)}, threshold=None, aliases={},
         )  # fmt: skip

@@ -25,13 +25,13 @@ from striate.base.draws import words
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.stopping import asked
 from striate.batches import augment
-from striate.cases import OF_THE_HEAD, Case, Outcome
+from striate.cases import Case, Outcome
 from striate.images import sources
 from striate.images.survey import Glance, glance
 from striate.job import interval, write_beginning
 from striate.material import Material, Watch, gather
 from striate.model import Model
-from striate.nets.reading import check, inner
+from striate.nets.reading import check, check_head, inner, settings_with
 from striate.score import metrics
 from striate.score.recommendation import Candidate, Recommendation, recommend
 from striate.strategies import STRATEGIES, attempt
@@ -61,8 +61,7 @@ def run_in(
         else:
             start = load(config.build(settings).finetune.start or "")
             run = config.build(_own_settings(settings, start))
-            for tap in run.finetune.taps or ():
-                check(inner(start.net), tap)
+            _check_layers(run, start)
             examples = sources.read(run.data)
             run = _fitted(run, start, glance(examples))
         engine = machine.pick(run.engine)
@@ -129,8 +128,17 @@ def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
         raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
     look = start.look
     prepare = {"size_px": look.size_px, "channels": look.channels}
-    kept = {name: value for name, value in start.net_settings.items() if name not in OF_THE_HEAD}
+    kept = settings_with(start.net, start.net_settings)
     return config.merge(settings, {"prepare": prepare, "net": {"name": start.net_name, **kept}})
+
+
+def _check_layers(run: config.Run, start: Model) -> None:
+    """Refuse a network whose head cannot be replaced where that is needed, and layers that it does not have."""
+    for tap in run.finetune.taps or ():
+        check(inner(start.net), tap)
+    names = {*(run.finetune.strategies or ("extract",))}
+    if {"adapt", "retrain"} & names or ("extract" in names and not run.finetune.taps):
+        check_head(start.net)
 
 
 def _fitted(run: config.Run, start: Model, seen: Glance) -> config.Run:

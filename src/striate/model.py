@@ -9,6 +9,7 @@ Legend: N images, H x W pixels, C channels, K classes.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -104,7 +105,7 @@ class Model:
 
     def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [np.empty((0, len(self.classes)), np.float32)]
-        device = next(self.net.parameters()).device
+        device = next(chain(self.net.parameters(), self.net.buffers())).device
         preprocess = self.preprocess.to(device)
         self.net.eval()
         with torch.inference_mode():

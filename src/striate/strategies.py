@@ -9,19 +9,17 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from striate import job, runs
 from striate.base import config
-from striate.cases import GO_ON, Case, Json, Outcome
+from striate.cases import GO_ON, Case, Outcome
 from striate.model import Model
 from striate.nets.freezing import freeze_norms, thaw_norms
 from striate.nets.net import Net
-from striate.nets.reading import inner, with_head
+from striate.nets.reading import inner, settings_with, with_head
 from striate.training import loop, timing
 from striate.training import loss as losses
 from striate.training.finetune import adapt as adapting
@@ -36,7 +34,7 @@ _AT_ONCE = 4096  # features that are validated in one batch
 
 
 def extract(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
-    """A linear classifier on what the frozen body makes of the images, at one layer or the best of several."""
+    """A classifier on what the frozen body makes of the images, at one layer or the best of several."""
     given, labels_N = case.run.finetune, case.whole.examples.labels_N
     asked = list(given.taps or (None,))
     reads = [within(case.start.net, tap) for tap in asked]
@@ -45,30 +43,24 @@ def extract(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
     begun, taps = time.monotonic(), []
     for number, tap in enumerate(asked):
         train_MD = np.asarray(kept["train"].values[number][case.positions_M])
-        linear = extracting.fit(
+        fitted = extracting.fit(
             train_MD, labels["train"][case.positions_M], np.asarray(kept["val"].values[number]), labels["val"],
             len(case.classes), given.classifier or "svm", given.normalise or "standardise", case.run.seed,
             tick=lambda: case.stop.check("fitting the classifiers", GO_ON),
         )  # fmt: skip
-        best = max((one.accuracy for one in linear.tried), default=None)
+        best = max((one.accuracy for one in fitted.tried), default=None)
         name = tap or f"input of {case.start.net.head_name}"
-        taps.append((tap, linear, {"name": name, "features": train_MD.shape[1], "c": linear.c, "cross_validated": best}))
-    tap, linear, facts = max(taps, key=lambda one: one[2]["cross_validated"] or 0.0)  # by the training images alone
+        facts = {"name": name, "features": train_MD.shape[1], **fitted.chosen, "cross_validated": best}
+        taps.append((tap, fitted, facts))
+    tap, fitted, _ = max(taps, key=lambda one: one[2]["cross_validated"] or 0.0)  # by the training images alone
     seconds = time.monotonic() - begun + case.share * kept["train"].seconds + kept["val"].seconds
-    net = copy.deepcopy(case.body)
-    net = with_head(net if tap is None else inner(net), len(case.classes), tap, linear.unit)
-    case.engine.place(net)
-    head: Any = net.head
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(linear.weight_KD))
-        head.bias.copy_(torch.from_numpy(linear.bias_K))
-    settings: Json = {"read": tap} if tap else {}
-    settings |= {"unit_features": True} if linear.unit else {}
     read = within(case.start.net, tap)
+    net, settings = extracting.install(copy.deepcopy(case.body), case.start.net_settings, fitted, read)
+    case.engine.place(net)
     val, test = (case.predictions(net.head, part, read) for part in ("val", "test"))
     assert val is not None
-    more = {"tap": tap or case.start.net.head_name, "c": facts["c"], "taps": [facts for _, _, facts in taps]}
-    return Outcome(case.model(net, "extract", **settings), val, test, seconds, more)
+    more = {"tap": tap or case.start.net.head_name, **fitted.chosen, "taps": [facts for _, _, facts in taps]}
+    return Outcome(case.model(net, "extract", settings), val, test, seconds, more)
 
 
 def within(net: Net, tap: str | None) -> str | None:
@@ -102,7 +94,7 @@ def adapt(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
     found, test = (case.predictions(head, part, None) for part in ("val", "test"))
     assert found is not None
     more = {"views": len(kept), "steps": fitted.steps, "best_epoch": fitted.best["epoch"]}
-    return Outcome(case.model(net, "adapt"), found, test, seconds, more)
+    return Outcome(case.model(net, "adapt", settings_with(case.start.net, case.start.net_settings)), found, test, seconds, more)
 
 
 def _first_head(case: Case, new: nn.Linear) -> nn.Linear:

@@ -169,6 +169,16 @@ def test_every_setting_is_described_in_one_clause():
             {"prepare": {"scale": "zca", "centre": "pixel"}},
             "prepare: scale='zca' is around the mean image; got centre='pixel'; leave centre out.",
         ),
+        (
+            {"net": {"neighbours": 3, "nearest": 5}},
+            "net: neighbours and nearest come together, the first at least as large; got 3 and 5.",
+        ),
+        ({"net": {"nearest": 5}}, "net: neighbours and nearest come together, the first at least as large; got None and 5."),
+        (
+            {"net": {"neighbours": 5, "nearest": 3}},
+            "net.neighbours and net.nearest belong to a classifier that is fitted and not trained: leave them out, or "
+            "write `striate finetune DATA --from NAME --classifier knn`.",
+        ),
         ({"finetune": {"classifier": "svm"}}, "finetune: classifier does not apply without finetune.start; remove it."),
         ({"data": {"fold": 0}}, "data: fold must be below folds=None; got 0."),
         ({"data": {"folds": 3, "fold": 3}}, "data: fold must be below folds=3; got 3."),

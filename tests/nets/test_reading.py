@@ -7,7 +7,7 @@ from torch import nn
 from striate.base.errors import SettingError, UnsupportedError
 from striate.nets import reading
 from striate.nets.building import build, build_around
-from striate.nets.reading import Reading, UnitLinear, features, flat, with_head
+from striate.nets.reading import Reading, UnitLinear, features, flat, settings_with, with_head
 from striate.nets.tapping import inputs, taps
 
 
@@ -106,3 +106,40 @@ def test_a_head_that_is_not_fully_connected_cannot_be_replaced():
     ):
         with_head(net, 3)
     assert with_head(net, 3, read="f6").num_classes == 3
+
+
+HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"neighbours": 5, "nearest": 3}]
+
+
+@pytest.mark.parametrize("old", HEADS, ids=str)
+@pytest.mark.parametrize("new", HEADS, ids=str)
+@pytest.mark.parametrize("read", [None, "pool1"])
+def test_any_head_takes_the_place_of_any_other_and_the_settings_say_which(
+    old: dict[str, Any], new: dict[str, Any], read: str | None
+):
+    net = build("mnist_cnn", (1, 28, 28), 4, **old)
+    settings = settings_with(net, {"dropout": 0.25, **old}, read, **new)
+    assert settings == {"dropout": 0.25, **new, **({"read": read} if read else {})}
+    changed = with_head(net, 7, read, **new)
+    again = build_around(changed.state_dict(), "mnist_cnn", (1, 28, 28), 7, **settings)
+    assert torch.equal(changed.eval()(images()), again.eval()(images()))
+    assert again.num_classes == 7
+
+
+def test_a_network_that_is_read_off_a_layer_is_read_off_another_instead():
+    net = build("mnist_cnn", (1, 28, 28), 4, read="pool2")
+    settings = settings_with(net, {"read": "pool2"}, "body.pool1")
+    assert settings == {"read": "pool1"}
+    (expected,) = features(net.eval(), images(), ["body.pool1"])
+    changed = with_head(net, 3, "body.pool1").eval()
+    assert torch.equal(changed(images()), changed.head(expected))
+    again = build_around(changed.state_dict(), "mnist_cnn", (1, 28, 28), 3, **settings).eval()
+    assert torch.equal(changed(images()), again(images()))
+    with pytest.raises(SettingError, match=r"Reading has no layer 'body' before its head; expected one of body\.conv1"):
+        with_head(changed, 3, "body")
+
+
+def test_a_network_of_a_head_alone_can_be_read():
+    net = build("pool 2, fc", (1, 28, 28), 2, read="pool1", neighbours=3, nearest=1)
+    assert list(net.parameters()) == []
+    assert net(images()).shape == (2, 2)

@@ -48,7 +48,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         if fault["type"] == "extra_forbidden":
             yield f"There is no setting {path}; {_offer(fault['loc'])}"
         elif fault["type"] == "value_error":
-            yield f"{path}: {fault['ctx']['error']}."
+            yield f"{f'{path}: ' if path else ''}{fault['ctx']['error']}."
         else:
             yield f"{path}: {_lower(fault['msg'])}; got {fault['input']!r}."
 

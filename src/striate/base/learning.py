@@ -114,7 +114,7 @@ class Finetune(Section):
         None, min_length=1, description="training images of each class, for learning curves; all strategies at each number"
     )
     taps: tuple[str, ...] | None = Field(None, description="of extract: layers to compare; else the last before the head")
-    classifier: Literal["svm", "logistic"] | None = Field(None, description="of extract: on the features; else svm")
+    classifier: Literal["svm", "logistic", "knn"] | None = Field(None, description="of extract: on the features; else svm")
     normalise: Literal["standardise", "l2"] | None = Field(None, description="of extract: the features; else standardise")
     views: int | None = Field(
         None, ge=1, le=100, description="of adapt: changed copies of each image whose features are kept; else 4, or 1 unchanged"

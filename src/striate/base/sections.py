@@ -126,6 +126,8 @@ class NetSettings(Section):
     aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
     read: str | None = Field(None, description="layer that the classes are read off, as conv3; else the last before the head")
     unit_features: bool | None = Field(None, description="divide what the head is given by its length; else no")
+    neighbours: int | None = Field(None, ge=1, description="images that a head of nearest neighbours keeps, of finetune")
+    nearest: int | None = Field(None, ge=1, description="how many of these it asks, of finetune")
     init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
     init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
     sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
@@ -136,6 +138,10 @@ class NetSettings(Section):
             self._refuse(("init_bias",), f"with init='{self.init}', which has biases of its own")
         if self.init != "sparse":
             self._refuse(("sparse_inputs",), f"with init='{self.init}'")
+        if (self.neighbours or 0) < (self.nearest or 0) or (self.neighbours is None) != (self.nearest is None):
+            raise ValueError(
+                f"neighbours and nearest come together, the first at least as large; got {self.neighbours} and {self.nearest}"
+            )
         return self
 
     def start(self) -> dict[str, Any]:
@@ -145,7 +151,10 @@ class NetSettings(Section):
 
     def own(self) -> dict[str, Any]:
         """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
-        names = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "read", "unit_features")
+        names = (
+            "dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "read", "unit_features",
+            "neighbours", "nearest",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
@@ -171,3 +180,12 @@ class Run(Section):
     train: Train = Train()
     finetune: Finetune = Finetune()
     engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.finetune.start is None and self.net.neighbours is not None:
+            raise ValueError(
+                "net.neighbours and net.nearest belong to a classifier that is fitted and not trained: leave them out, or "
+                "write `striate finetune DATA --from NAME --classifier knn`"
+            )
+        return self

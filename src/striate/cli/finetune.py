@@ -18,7 +18,7 @@ def finetune(
     start: Annotated[str | None, Parameter("--from")] = None,
     strategy: str | None = None,
     tap: tuple[str, ...] = (),
-    classifier: Literal["svm", "logistic"] | None = None,
+    classifier: Literal["svm", "logistic", "knn"] | None = None,
     per_class: str | None = None,
     minutes: float | None = None,
     seed: int | None = None,
@@ -37,7 +37,7 @@ def finetune(
         strategy: extract: a classifier on what the frozen network makes of the images (the default); adapt: a new last layer;
             retrain: all weights; scratch: none of them, as a control; some with commas; or all.
         tap: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
-        classifier: of extract: svm, a linear support vector machine, or logistic regression.
+        classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbours.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
         minutes: most minutes that each strategy may train for.
         seed: of folds, order, augmentation and initialisation.

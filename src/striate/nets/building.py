@@ -69,6 +69,8 @@ def build(
     seed: int = 0,
     read: str | None = None,
     unit_features: bool = False,
+    neighbours: int | None = None,
+    nearest: int | None = None,
     **settings: Any,
 ) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
@@ -83,6 +85,8 @@ def build(
         seed: of the draws.
         read: the layer that the classes are read off; None for the input of the head.
         unit_features: what the head is given is divided by its length.
+        neighbours: images that a head of nearest neighbours keeps; None for the network's own head.
+        nearest: how many of these it asks.
         settings: of `SETTINGS`, as the network has them.
 
     Raises:
@@ -111,8 +115,8 @@ def build(
             net = TimmNet(name, input_chw, num_classes, **settings)
         else:
             net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
-        if read is not None or unit_features:
-            net = with_head(net, num_classes, read, unit_features)
+        if read is not None or unit_features or neighbours is not None:
+            net = with_head(net, num_classes, read, unit_features, neighbours, nearest)
         initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
     return net
 

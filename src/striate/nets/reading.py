@@ -3,13 +3,16 @@
 Legend: N images, C channels, H x W places, D features, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.base.errors import SettingError, UnsupportedError
+from striate.nets.neighbours import Neighbours
 from striate.nets.net import Net
 from striate.nets.tapping import inputs, taps
 
@@ -31,7 +34,7 @@ class Reading(Net):
         body: a network, which loses its head.
         at: the layer, by its name: a tap.
         num_classes: K.
-        unit: the features of an image are divided by their length.
+        how: of the classifier, as `with_head` takes it.
 
     Raises:
         SettingError: the body has no such layer before its head; the list of its taps is shown.
@@ -40,7 +43,7 @@ class Reading(Net):
 
     head_name = "classifier"
 
-    def __init__(self, body: Net, at: str, num_classes: int, unit: bool = False) -> None:
+    def __init__(self, body: Net, at: str, num_classes: int, **how: Any) -> None:
         super().__init__(body.input_chw)
         check(body, at)
         parent, _, name = body.head_name.rpartition(".")
@@ -48,8 +51,7 @@ class Reading(Net):
         self.body, self.at = body, at
         before = body.taps[: body.taps.index(at) + 1] if at in body.taps else (at,)
         self.taps = (*(f"body.{tap}" for tap in before), "classifier")
-        width = _width(body, at)
-        self.classifier = (UnitLinear if unit else nn.Linear)(width, num_classes)
+        self.classifier = _head(_width(body, at), num_classes, **how)
 
     def drop_auxiliary(self) -> None:
         """Leave out what only training needs."""
@@ -63,37 +65,75 @@ class Reading(Net):
         return logits_NK
 
 
-def with_head(net: Net, num_classes: int, read: str | None = None, unit: bool = False) -> Net:
+def with_head(
+    net: Net,
+    num_classes: int,
+    read: str | None = None,
+    unit_features: bool = False,
+    neighbours: int | None = None,
+    nearest: int | None = None,
+) -> Net:
     """The network with a fresh classifier; all else is kept, and is the same object.
+
+    A network that is read off one of its layers already (`Reading`) is read off another instead, once.
 
     Args:
         net: changed in place.
         num_classes: K.
         read: a layer to read off; None for the input of the head.
-        unit: the features of an image are divided by their length.
+        unit_features: the features of an image are divided by their length.
+        neighbours: images that a classifier by nearest neighbours keeps; None for a fully connected layer.
+        nearest: how many of these it asks.
 
     Raises:
         SettingError: there is no such layer.
         UnsupportedError: the head is no fully connected layer.
 
     """
+    how: dict[str, Any] = {"unit_features": unit_features, "neighbours": neighbours, "nearest": nearest}
     if read is not None:
-        return Reading(net, read, num_classes, unit)
-    old = net.head
-    if not isinstance(old, nn.Linear):
+        check(net, read)
+        return Reading(net.body if isinstance(net, Reading) else net, _within(net, read), num_classes, **how)
+    old = check_head(net)
+    like = old.weight if isinstance(old, nn.Linear) else old.bank_MD
+    parent, _, name = net.head_name.rpartition(".")
+    setattr(net.get_submodule(parent), name, _head(old.in_features, num_classes, **how).to(like.device, like.dtype))
+    return net
+
+
+def check_head(net: Net) -> nn.Linear | Neighbours:
+    """The head, where another can take its place.
+
+    Raises:
+        UnsupportedError: it is no fully connected layer.
+
+    """
+    if not isinstance(net.head, nn.Linear | Neighbours):
         raise UnsupportedError(
-            f"the head of {type(net).__name__}, {net.head_name}, is {type(old).__name__} and no fully connected layer, so no "
+            f"the head of {type(net).__name__}, {net.head_name}, is {type(net.head).__name__} and no fully connected layer, so no "
             f"other can take its place. Read an earlier layer: {', '.join(net.taps[:-1])}."
         )
-    new = (UnitLinear if unit else nn.Linear)(old.in_features, num_classes)
-    parent, _, name = net.head_name.rpartition(".")
-    setattr(net.get_submodule(parent), name, new.to(old.weight.device, old.weight.dtype))
-    return net
+    return net.head
 
 
 def inner(net: Net) -> Net:
     """The network whose layers have their own names: the body of one that reads off a layer, else the network itself."""
     return net.body if isinstance(net, Reading) else net
+
+
+def settings_with(net: Net, settings: Mapping[str, Any], read: str | None = None, **how: Any) -> dict[str, Any]:
+    """The settings that `nets.building.build` makes such a network of as `with_head` makes of this one.
+
+    Args:
+        net: before it is given its new head.
+        settings: that it was built with; what they say of its old head is left out.
+        read: as for `with_head`.
+        how: the others that `with_head` is given.
+
+    """
+    kept = {name: value for name, value in settings.items() if name not in ("unit_features", "neighbours", "nearest")}
+    kept |= {} if read is None else {"read": _within(net, read)}
+    return kept | {name: value for name, value in how.items() if value}
 
 
 def check(net: Net, at: str) -> None:
@@ -103,7 +143,7 @@ def check(net: Net, at: str) -> None:
         SettingError: with the layers that there are.
 
     """
-    if not at or at == net.head_name or at not in dict(net.named_modules()):
+    if at in ("", net.head_name, "body" if isinstance(net, Reading) else "") or at not in dict(net.named_modules()):
         before = [tap for tap in net.taps if tap != net.head_name]
         raise SettingError(f"{type(net).__name__} has no layer {at!r} before its head; expected one of {', '.join(before)}.")
 
@@ -122,9 +162,22 @@ def flat(values: Tensor) -> Tensor:
     return values.flatten(1)
 
 
+def _head(
+    width: int, num_classes: int, unit_features: bool = False, neighbours: int | None = None, nearest: int | None = None
+) -> nn.Linear | Neighbours:
+    if neighbours is not None and nearest is not None:
+        return Neighbours(width, num_classes, neighbours, nearest, unit_features)
+    return (UnitLinear if unit_features else nn.Linear)(width, num_classes)
+
+
+def _within(net: Net, read: str) -> str:
+    """The name that a layer of the whole has in the body that is read off."""
+    return read.removeprefix("body.") if isinstance(net, Reading) else read
+
+
 def _width(body: Net, at: str) -> int:
     """D, of one black image; the body's mode is put back."""
-    first, was_training = next(body.parameters()), body.training
+    first, was_training = next(chain(body.parameters(), body.buffers()), torch.empty(0)), body.training
     try:
         with torch.inference_mode():
             blank_1CHW = torch.zeros(1, *body.input_chw, device=first.device, dtype=first.dtype)

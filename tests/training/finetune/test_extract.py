@@ -1,24 +1,18 @@
 import logging
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from points import clusters
+from sklearn import linear_model, svm
 
 from striate.base.errors import DataError
 from striate.score.metrics import softmax
 from striate.training.finetune import extract
-from striate.training.finetune.extract import Linear, Tried, fit, unit_length
-
-
-def clusters(seed: int, classes: int = 3, each: int = 30, features: int = 6, spread: float = 0.3) -> tuple[Any, Any]:
-    """Points around corners of a cube, which planes can part."""
-    draws = np.random.default_rng(seed)
-    labels_M = np.repeat(np.arange(classes), each)
-    points_MD = np.eye(classes, features)[labels_M] + spread * draws.normal(size=(len(labels_M), features))
-    order = draws.permutation(len(labels_M))
-    return points_MD[order].astype(np.float32), labels_M[order]
+from striate.training.finetune.extract import Linear, Tried, fit
 
 
 def test_two_points_are_parted_half_way_between_them():
@@ -76,7 +70,7 @@ def test_a_class_of_one_image_leaves_nothing_to_compare(caplog: pytest.LogCaptur
 
 
 def test_strengths_are_compared_on_a_part_of_many_images(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(extract, "_MOST_COMPARED", 50)
+    monkeypatch.setattr(extract, "_MOST_COMPARED", 45)
     seen: list[int] = []
     fitted = extract._fitted
 
@@ -87,7 +81,14 @@ def test_strengths_are_compared_on_a_part_of_many_images(monkeypatch: pytest.Mon
     monkeypatch.setattr(extract, "_fitted", counted)
     values_MD, labels_M = clusters(9)
     fit(values_MD, labels_M, values_MD, labels_M, 3)
-    assert seen == [40] * 25 + [90]
+    assert seen == [36] * 25 + [90]
+
+
+def test_a_class_of_one_image_among_many_is_no_fault(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(extract, "_MOST_COMPARED", 20)
+    values_MD, labels_M = clusters(12, classes=2)
+    labels_M[0] = 2
+    assert fit(values_MD, labels_M, values_MD, labels_M, 3).tried == ()
 
 
 @given(st.integers(0, 100))
@@ -99,6 +100,56 @@ def test_the_same_seed_gives_the_same_weights(seed: int):
     assert one.bias_K.tobytes() == other.bias_K.tobytes()
 
 
+@pytest.mark.parametrize("kind", ["svm", "logistic"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("strength", [0.01, 1.0, 100.0])
+def test_more_features_than_images_have_the_planes_of_a_fit_to_all_features(
+    kind: Any, classes: int, strength: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(linear_model, "LogisticRegression", partial(linear_model.LogisticRegression, tol=1e-9))
+    monkeypatch.setattr(svm, "LinearSVC", partial(svm.LinearSVC, tol=1e-9))
+    values_MD, labels_M = clusters(11, classes, each=10, features=400, spread=0.5)
+    values_MD -= values_MD.mean(axis=0)
+    values_MD[7] = values_MD[3]  # rows that depend on one another
+    span = extract.spanned(values_MD)
+    assert span is not None
+    c = strength / float(np.square(values_MD).sum(axis=1).mean())
+    narrow_KM, narrow_K = extract._fitted(span.coordinates_MM, labels_M, kind, c)
+    weight_KD, bias_K = extract._fitted(values_MD, labels_M, kind, c)
+    assert span.back(narrow_KM) == pytest.approx(weight_KD, abs=1e-4 * float(np.abs(weight_KD).max()))
+    assert narrow_K == pytest.approx(bias_K, abs=1e-4 * float(np.abs(weight_KD).max()))
+
+
+@pytest.mark.parametrize("normalise", ["standardise", "l2"])
+def test_a_fit_in_fewer_dimensions_is_for_the_features_as_they_came(normalise: Any, monkeypatch: pytest.MonkeyPatch):
+    values_MD, labels_M = clusters(11, each=10, features=400, spread=0.1)
+    values_MD[:, 200:] += 3 * (normalise == "standardise")
+    values_MD[:, 100:110] = normalise == "standardise"
+    narrow = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalise)
+    monkeypatch.setattr(extract, "spanned", lambda _: None)
+    whole = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalise)
+    assert narrow.tried == whole.tried
+    assert narrow.logits(values_MD) == pytest.approx(whole.logits(values_MD), rel=1e-2, abs=1e-2)
+
+
+@given(st.integers(1, 12), st.integers(0, 100))
+def test_the_coordinates_of_rows_keep_lengths_angles_and_planes(count: int, seed: int):
+    draws = np.random.default_rng(seed)
+    rows_MD = draws.normal(size=(count, 13)).astype(np.float32)
+    rows_MD[count // 2] = 0
+    span = extract.spanned(rows_MD)
+    assert span is not None
+    assert span.coordinates_MM.shape == (count, count)
+    exact_MD = rows_MD.astype(np.float64)
+    assert span.coordinates_MM @ span.coordinates_MM.T == pytest.approx(exact_MD @ exact_MD.T, abs=1e-10)
+    weight_KM = draws.normal(size=(2, count)) @ span.coordinates_MM  # of the rows' span, as fitted weights are
+    assert exact_MD @ span.back(weight_KM).T == pytest.approx(span.coordinates_MM @ weight_KM.T, abs=1e-8)
+
+
+def test_rows_with_no_more_features_than_there_are_rows_are_left_as_they_are():
+    assert extract.spanned(np.ones((4, 4), np.float32)) is None
+
+
 def test_the_comparison_can_be_stopped_between_two_fits():
     fits = iter(range(3))
     values_MD, labels_M = clusters(10)
@@ -106,8 +157,7 @@ def test_the_comparison_can_be_stopped_between_two_fits():
         fit(values_MD, labels_M, values_MD, labels_M, 3, tick=lambda: next(fits) and None)
 
 
-def test_rows_of_unit_length_by_hand():
-    assert unit_length(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
+def test_features_are_divided_by_their_length_by_hand():
     linear = Linear(np.array([[1, 0]], np.float32), np.array([2], np.float32), True, 1.0, (Tried(1.0, 1.0),))
     assert linear.logits(np.array([[30, 40]], np.float32)).tolist() == [[pytest.approx(2.6)]]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.base import disk
+from striate.nets.neighbours import Neighbours
 from striate.nets.net import Net
 from striate.nets.reading import features
 from striate.training.scoring import Batches
@@ -127,7 +128,9 @@ def body_sha256(net: Net) -> str:
         if not name.startswith(head):
             hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    hasher.update(repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear)]).encode())
+    hasher.update(
+        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | Neighbours)]).encode()
+    )
     return hasher.hexdigest()
 
 

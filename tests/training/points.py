@@ -1,0 +1,14 @@
+"""Points that stand for features."""
+
+from typing import Any
+
+import numpy as np
+
+
+def clusters(seed: int, classes: int = 3, each: int = 30, features: int = 6, spread: float = 0.3) -> tuple[Any, Any]:
+    """Points around corners of a cube, which planes can part."""
+    draws = np.random.default_rng(seed)
+    labels_M = np.repeat(np.arange(classes), each)
+    points_MD = np.eye(classes, features)[labels_M] + spread * draws.normal(size=(len(labels_M), features))
+    order = draws.permutation(len(labels_M))
+    return points_MD[order].astype(np.float32), labels_M[order]
