@@ -1,8 +1,9 @@
 """What the documents say holds: their commands run, and their links lead somewhere.
 
-In a ```console block, a line `$ striate ...` is run by a shell, block after block of one document in one folder, where
-`photos/` has three classes of small pictures. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block
-after `<!-- not run: REASON -->` is not run, and the reason is reported.
+In a ```console block, a line `$ striate ...` is run, block after block of one document in one folder, where `photos/` has
+three classes of small pictures. A shell makes its words, and the command runs in this process, since one of its own costs
+seconds of imports each time; a line with pipes and the like is the shell's, in processes of their own. `$ make`, `$ pip` and
+`$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run, and the reason is reported.
 """
 
 import os
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 from PIL import Image
+from running import Ran
+from running import run as run_here
 
 from pictures import make_folder
 
@@ -26,6 +29,7 @@ MOST_SECONDS = 300
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```console *\n(?P<lines>.*?)^ *```", re.M | re.S)
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
+SIMPLE = re.compile(r"striate\b([^|&;<>$`()\"']|\"[^\"$`]*\")*")  # nothing for a shell to do but to make the words
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)|^\[[^\]]+\]: +(\S+)", re.M)
 CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`", re.M | re.S)
 
@@ -53,22 +57,33 @@ def links(text: str) -> list[str]:
     return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 
-def run(command: str, folder: Path) -> None:
-    """Run one command of a document as it stands, with striate as this interpreter has it."""
-    environment = {**os.environ, "STRIATE_CACHE": str(folder / ".cache"), "STRIATE_PYTHON": sys.executable}
-    script = f'set -euo pipefail; striate() {{ "$STRIATE_PYTHON" -m striate "$@"; }}\n{command}'
-    ran = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=MOST_SECONDS,
+def shell(script: str, folder: Path, striate: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of the script, where `striate` is a function with this body."""
+    return subprocess.run(
+        ["bash", "-c", f"set -euo pipefail; striate() {{ {striate}; }}\n{script}"],
+        cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MOST_SECONDS,
+        env={**os.environ, "STRIATE_PYTHON": sys.executable},
     )  # fmt: skip
-    if ran.returncode:
-        pytest.fail(f"$ {command}\nended with {ran.returncode}:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}", pytrace=False)
+
+
+def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run one command of a document as it stands, with striate as this interpreter has it."""
+    monkeypatch.setenv("STRIATE_CACHE", str(folder / ".cache"))
+    monkeypatch.chdir(folder)
+    if SIMPLE.fullmatch(command):
+        words = shell(command, folder, "printf '%s\\0' \"$@\"").stdout.split("\0")[:-1]
+        ran = run_here(capsys, *words)
+    else:
+        whole = shell(command, folder, '"$STRIATE_PYTHON" -m striate "$@"')
+        ran = Ran(whole.returncode, whole.stdout, whole.stderr)
+    if ran.code:
+        pytest.fail(f"$ {command}\nended with {ran.code}:\n{ran.out[-2000:]}{ran.err[-2000:]}", pytrace=False)
 
 
 def make_photos(folder: Path) -> None:
-    for path in make_folder(folder / "photos", each=40).rglob("*.png"):
+    for path in make_folder(folder / "photos", each=12).rglob("*.png"):
         with Image.open(path) as picture:
-            picture.resize((32, 32)).save(path)
+            picture.resize((16, 16)).save(path)
 
 
 def pieces() -> list[object]:
@@ -87,14 +102,20 @@ def pieces() -> list[object]:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(("commands", "not_run"), pieces())
-def test_the_commands_of_a_document_run(commands: list[str], not_run: str | None, tmp_path: Path):
+def test_the_commands_of_a_document_run(
+    commands: list[str],
+    not_run: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
     if not_run is not None:
         assert not_run, "<!-- not run: REASON --> needs its reason"
         pytest.skip(not_run)
     make_photos(tmp_path)
     for command in commands:
         if STRIATE.match(command):
-            run(command, tmp_path)
+            run(command, tmp_path, capsys, monkeypatch)
         else:
             assert FOR_THE_READER.match(command), (
                 f"$ {command}: neither striate nor make, pip or python; mark its block not run"
@@ -142,12 +163,32 @@ def test_blocks_and_links_are_read_as_the_rules_say():
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_a_command_that_fails_is_reported_with_what_it_said(tmp_path: Path):
-    run("striate nets | head -n 1 > first.txt", tmp_path)
+def test_a_command_that_fails_is_reported_with_what_it_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for command, said in (
+        ("striate nets nothing", "There is no network 'nothing'"),
+        ("striate nets --nothing | cat", "Unknown option: --nothing"),
+    ):
+        with pytest.raises(pytest.fail.Exception) as failed:
+            run(command, tmp_path, capsys, monkeypatch)
+        assert str(failed.value).startswith(f"$ {command}\nended with 2:\nstriate: {said}")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_command_gets_the_words_that_a_shell_makes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    given: list[list[str]] = []
+    monkeypatch.setitem(globals(), "run_here", lambda _capsys, *words: given.append([*words]) or Ran(0, "", ""))
+    (tmp_path / "a 1.png").touch()
+    (tmp_path / "a 2.png").touch()
+    run('striate predict first a*.png "a*.png" "conv 3x3x8, relu; pool (2)" --json', tmp_path, capsys, monkeypatch)
+    assert given == [["predict", "first", "a 1.png", "a 2.png", "a*.png", "conv 3x3x8, relu; pool (2)", "--json"]]
+    run("striate nets | head -n 1 > first.txt", tmp_path, capsys, monkeypatch)
+    run("STRIATE_CACHE=elsewhere striate nets", tmp_path, capsys, monkeypatch)
     assert (tmp_path / "first.txt").exists()
-    with pytest.raises(pytest.fail.Exception) as failed:
-        run("striate nets nothing", tmp_path)
-    assert str(failed.value).startswith("$ striate nets nothing\nended with 2:\nstriate: There is no network 'nothing'")
+    assert len(given) == 1
 
 
 def test_the_readme_shows_how_to_begin():

@@ -8,7 +8,10 @@ import pytest
 
 import striate
 
-HEAVY = {"captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "timm", "torch", "torchvision"}
+HEAVY = {
+    "captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch", "torch._dynamo",
+    "torchvision",
+}  # fmt: skip
 SHOW = f"print('heavy:', *sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
 RUN = """
 import runpy, sys
@@ -51,3 +54,8 @@ def test_rooms_that_promise_no_torch_import_without_anything_heavy():
 
 def test_what_is_heavy_is_seen_where_it_is_imported():
     assert "torch" in heavy_after("import striate\nstriate.Model")
+
+
+def test_a_training_imports_neither_the_compiler_of_torch_nor_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert heavy_after(RUN, "train", "digits", "--net", "pool 4, fc", "--epochs", "1") == ["safetensors", "torch"]

@@ -58,3 +58,24 @@ def test_clip_scales_all_gradients_together():
     layer.weight.grad = torch.tensor([[3.0, 4.0]])
     optimiser.clip(layer.parameters(), 1.0)
     assert layer.weight.grad.flatten().tolist() == pytest.approx([0.6, 0.8], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_steps_are_those_of_torch_bit_for_bit(name: str, theirs: type[torch.optim.Optimizer]):
+    torch.manual_seed(0)
+    ours, twin = nn.Linear(5, 3), nn.Linear(5, 3)
+    twin.load_state_dict(ours.state_dict())
+    made = optimiser.make(ours, train(optimiser=name))
+    kept = {"momentum": 0.9} if name == "sgd" else {"betas": (0.9, 0.999), "fused": True, "weight_decay": 0.0}
+    plain = theirs([twin.weight, twin.bias], lr=0.1, **kept)
+    for _ in range(3):
+        for net, steps in ((ours, made), (twin, plain)):
+            steps.zero_grad()
+            net(torch.ones(2, 5)).square().sum().backward()
+            steps.step()
+    assert all(torch.equal(*pair) for pair in zip(ours.parameters(), twin.parameters(), strict=True))
+    assert {frozenset(moments) for moments in made.state_dict()["state"].values()} == {
+        frozenset(moments) for moments in plain.state_dict()["state"].values()
+    }

@@ -8,10 +8,12 @@ import io
 import os
 import tarfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.base import disk
 from striate.base.download import fetch
@@ -76,13 +78,26 @@ def read(name: str, data_dir: str | None) -> Examples:
 
 
 def _digits() -> Examples:
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    pixels_NHWC = np.round(found.images * (255 / 16)).astype(np.uint8)[..., None]
+    table = _digits_table()
+    pixels_NHWC = np.round(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
     names = [f"digits#{i}" for i in range(len(pixels_NHWC))]
     parts_N = np.full(len(names), Part.FREE, np.uint8)
-    return from_arrays(Path("digits"), pixels_NHWC, found.target.astype(np.uint8), names, parts_N, None)
+    return from_arrays(Path("digits"), pixels_NHWC, table[:, -1].astype(np.uint8), names, parts_N, None)
+
+
+def _digits_table() -> NDArray[np.float64]:
+    """Scikit-learn's table of digits, (1797, 65): 64 pixels in [0, 16], then the class.
+
+    Its file is read as it lies there, since importing scikit-learn costs more than all else that a small run does.
+    """
+    package = find_spec("sklearn")
+    for folder in package.submodule_search_locations or () if package else ():
+        if (file := Path(folder, "datasets", "data", "digits.csv.gz")).is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits
+
+    pixels, targets = load_digits(return_X_y=True)
+    return np.column_stack([pixels, targets])
 
 
 def _holds(name: str, folder: Path) -> bool:

@@ -1,9 +1,9 @@
 """How gradients become steps: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -13,7 +13,34 @@ from striate.base.config import Train
 
 _MOMENTUM = 0.9
 _BETAS = (0.9, 0.999)
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 _ALIKE: Mapping[str, float] = MappingProxyType({})
+
+
+def _plain(method: _Method) -> _Method:
+    """The method of an optimiser without the wrapper that speaks to torch's compiler."""
+    return cast(_Method, getattr(method, "__wrapped__", method))
+
+
+class _Light(Optimizer):
+    """Without torch's wrappers, which import its compiler, unused here: that would cost each process seconds at the start."""
+
+    add_param_group = _plain(Optimizer.add_param_group)
+    load_state_dict = _plain(Optimizer.load_state_dict)
+    state_dict = _plain(Optimizer.state_dict)
+    zero_grad = _plain(Optimizer.zero_grad)
+
+
+class _Sgd(_Light, SGD):
+    step = torch.no_grad()(_plain(SGD.step))
+
+
+class _Adam(_Light, Adam):
+    step = torch.no_grad()(_plain(Adam.step))
+
+
+class _AdamW(_Light, AdamW):
+    step = torch.no_grad()(_plain(AdamW.step))
 
 
 def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Optimizer:
@@ -33,8 +60,8 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
     kinds = {parameter.device.type for parameter in wanted.values()}
     if settings.optimiser == "sgd":
         momentum = _MOMENTUM if settings.momentum is None else settings.momentum
-        return SGD(groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
-    adam = AdamW if settings.optimiser == "adamw" else Adam
+        return _Sgd(groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
+    adam = _AdamW if settings.optimiser == "adamw" else _Adam
     return adam(groups, lr=settings.peak_lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
 
 
