@@ -28,7 +28,7 @@ demo: $(VENV)/.use  ## train, test and use a classifier on the embedded digits
 	PATH="$(abspath $(BIN)):$$PATH" bash bench/demo.sh
 
 test: $(VENV)/.dev  ## all tests but the long ones, at most 10 minutes on 2 cores
-	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

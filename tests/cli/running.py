@@ -1,6 +1,8 @@
 """Running a command as a user does, in this process: exit code, what it printed, its JSON."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,3 +26,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Ran:
     code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return Ran(code, captured.out, captured.err)
+
+
+def train_in(folder: Path, *trainings: Sequence[object]) -> None:
+    """Train in this folder, once for all tests of a file, which copy the folder: no fixture wider than one test has capsys."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for arguments in trainings:
+            assert main(["train", *map(str, arguments)]) == 0, arguments

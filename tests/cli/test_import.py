@@ -191,9 +191,9 @@ def test_a_flag_that_cannot_be_meant_is_refused(capsys: pytest.CaptureFixture[st
 def test_settings_of_the_network_are_imported_with_it(capsys: pytest.CaptureFixture[str]):
     flags = ("--mean", "0.5", "--std", "0.25", "--class-names", "ten.txt", "--json")
     Path("ten.txt").write_text("\n".join(TEN))
-    torch.save(build("resnet20", (3, 32, 32), 10, shortcut="B").state_dict(), "b.pth")
-    assert "have no place" in refused(capsys, "import", "b.pth", "--net", "resnet20", *flags)
-    done = run(capsys, "import", "b.pth", "--net", "resnet20", "--set", "net.shortcut=B", *flags)
+    save_file(build("resnet20", (3, 32, 32), 10, shortcut="B").state_dict(), "b.safetensors")
+    assert "have no place" in refused(capsys, "import", "b.safetensors", "--net", "resnet20", *flags)
+    done = run(capsys, "import", "b.safetensors", "--net", "resnet20", "--set", "net.shortcut=B", *flags)
     assert done.code == 0, done.err
     assert done.json["parameters"] == 269_722 + 2_752
     again = striate.load(done.json["model"])

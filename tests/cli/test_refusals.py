@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
-from running import run
+from running import run, train_in
 
 from pictures import make_folder
 from striate.base import disk
@@ -25,10 +26,18 @@ def photos(here: Path) -> Path:
     return make_folder(here / "photos", each=8)
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and a run, trained once: each test has a copy."""
+    folder = tmp_path_factory.mktemp("ready")
+    make_folder(folder / "photos", each=8)
+    train_in(folder, ("photos", *QUICK, "--name", "first"))
+    return folder
+
+
 @pytest.fixture
-def trained(photos: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    done = run(capsys, "train", "photos", *QUICK, "--name", "first")
-    assert done.code == 0, done.err
+def trained(here: Path, ready: Path) -> Path:
+    shutil.copytree(ready, here, dirs_exist_ok=True)
     return Path("runs/first")
 
 

@@ -1,11 +1,12 @@
 """Several views of a picture, through every way that pictures reach a model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from running import run
+from running import run, train_in
 
 import striate
 from pictures import make_folder
@@ -15,16 +16,23 @@ from striate.score.metrics import softmax
 NET = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, globalpool, fc", "--epochs", "2")
 
 
-@pytest.fixture
-def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    monkeypatch.chdir(tmp_path)
-    folder = make_folder(tmp_path / "photos", each=12)
-    for name, flip in (("mirrored", "true"), ("straight", "false")):
-        trained = run(
-            capsys, "train", "photos", *NET, "--set", "prepare.size_px=21", "--set", f"augment.flip={flip}", "--name", name
-        )
-        assert trained.code == 0, trained.err
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and two runs, trained once: each test has a copy."""
+    folder, size = tmp_path_factory.mktemp("ready"), ("--set", "prepare.size_px=21")
+    make_folder(folder / "photos", each=12)
+    train_in(
+        folder,
+        ("photos", *NET, *size, "--set", "augment.flip=true", "--name", "mirrored"),
+        ("photos", *NET, *size, "--set", "augment.flip=false", "--name", "straight"),
+    )
     return folder
+
+
+@pytest.fixture
+def photos(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(shutil.copytree(ready, tmp_path, dirs_exist_ok=True))
+    return tmp_path / "photos"
 
 
 def by_hand(path: Path, mirror: bool) -> np.ndarray:

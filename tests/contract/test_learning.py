@@ -16,8 +16,11 @@ LARGE_ROWS = [entry for entry in catalogue.CATALOGUE if entry.parameters >= LARG
 SIDES = {"mlp": 8, "mnist_cnn": 8}  # pixels; the residual family learns at 16, others at what they were published for
 
 
-def learn(net: Net, images: int, steps: int, rate: float) -> tuple[list[float], float]:
-    """The losses of Adam on noise with labels, and the share of the images that is right at the end, in training mode."""
+def learn(net: Net, images: int, steps: int, rate: float, enough: float) -> tuple[list[float], float]:
+    """The losses of Adam on noise with labels, and the share of the images that is right at the end, in training mode.
+
+    It ends before `steps` where every image is right and the loss is below `enough` of the first.
+    """
     generator = torch.Generator().manual_seed(0)
     images_NCHW = torch.randn(images, *net.input_chw, generator=generator)
     labels_N = torch.arange(images) % net.num_classes
@@ -31,7 +34,10 @@ def learn(net: Net, images: int, steps: int, rate: float) -> tuple[list[float], 
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    return losses, float((logits_NK.argmax(1) == labels_N).float().mean())
+        right = float((logits_NK.argmax(1) == labels_N).float().mean())
+        if right == 1.0 and losses[-1] < enough * losses[0]:
+            break
+    return losses, right
 
 
 def without_dropout(entry: catalogue.Entry) -> dict[str, float]:
@@ -43,14 +49,14 @@ def test_a_small_network_learns_32_images_by_heart(entry: catalogue.Entry):
     residual = entry.name.startswith(("resnet", "plain"))
     side = 16 if residual else SIDES.get(entry.name, entry.input_chw[1])
     net = build(entry.name, (entry.input_chw[0], side, side), 10, **without_dropout(entry))
-    losses, right = learn(net, 32, 30 if residual else 80, 3e-3)
+    losses, right = learn(net, 32, 30 if residual else 80, 3e-3, enough=0.25)
     assert right == 1.0
     assert losses[-1] < 0.25 * losses[0]
 
 
 @pytest.mark.soak
 def test_the_deep_network_without_shortcuts_learns_32_images_in_the_end():
-    _, right = learn(build(SLOW, (3, 16, 16), 10), 32, 300, 1e-3)
+    _, right = learn(build(SLOW, (3, 16, 16), 10), 32, 300, 1e-3, enough=0.0)
     assert right == 1.0
 
 
@@ -58,7 +64,7 @@ def test_the_deep_network_without_shortcuts_learns_32_images_in_the_end():
 @pytest.mark.parametrize("entry", LARGE_ROWS, ids=lambda entry: entry.name)
 def test_a_large_network_halves_its_loss_on_two_images_in_20_steps(entry: catalogue.Entry):
     net = build(entry.name, entry.input_chw, 10, **without_dropout(entry))
-    losses, _ = learn(net, 2, 21, 1e-4)
+    losses, _ = learn(net, 2, 21, 1e-4, enough=0.5)
     assert losses[-1] < 0.5 * losses[0]
 
 
