@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from running import run
 
 import striate
 from pictures import CLASSES, draw, make_folder
 from striate import runs
-from striate.base.errors import ArtifactError, DataError, Interrupted, RunError, SettingError, UnsupportedError
+from striate.base.errors import DataError, Interrupted, RunError, SettingError, UnsupportedError, WeightsError
+from striate.batches.preprocess import Preprocess
+from striate.images.decode import Look
+from striate.model import Model
+from striate.nets.building import build
 from striate.nets.neighbours import Neighbours
 from striate.nets.reading import Reading, UnitLinear
 from striate.training.finetune import extract
@@ -137,19 +142,22 @@ def parts(root: Path, train: int, val: tuple[str, ...], test: tuple[str, ...]) -
 
 def test_weights_of_another_architecture_are_refused(shapes: Path, tmp_path: Path):
     file = next(iter(Path(striate.__file__).parent.glob("weights/resnet20-cifar10/*.safetensors")))
-    with pytest.raises(ArtifactError, match=r"these weights do not fit resnet18: of 116 tensors \d+ have no place: "):
+    with pytest.raises(WeightsError, match=r"these weights do not fit resnet18: of 116 tensors \d+ have no place: "):
         striate.finetune(str(shapes), start=f"resnet18@{file}", out=tmp_path, name="run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_head_that_no_other_can_replace_is_refused_and_earlier_layers_are_not(shapes: Path, tmp_path: Path):
-    striate.train(str(shapes), net="lenet5", epochs=1, out=tmp_path, name="start", settings={"net": {"output": "rbf"}})
+    numbers = Preprocess(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+    digits = tuple("0123456789")
+    Model(build("lenet5", (1, 32, 32), 10).eval(), "lenet5", {}, numbers, Look(32, 1, "squash"), digits).save(
+        tmp_path / "start"
+    )
     with pytest.raises(UnsupportedError, match=r"the head of LeNet5, .*, is .* and no fully connected layer, so no other can"):
         striate.finetune(str(shapes), start=str(tmp_path / "start"), strategies="retrain", out=tmp_path, name="run")
     assert not (tmp_path / "run").exists()
-    tap = striate.load(tmp_path / "start").net.taps[0]
-    found = striate.finetune(str(shapes), start=str(tmp_path / "start"), taps=[tap], out=tmp_path, name="run")
-    assert found["tap"] == tap
+    found = striate.finetune(str(shapes), start=str(tmp_path / "start"), taps=["s4"], out=tmp_path, name="run")
+    assert (found["tap"], found["taps"][0]["features"]) == ("s4", 16 * 5 * 5)
 
 
 def test_too_few_images_are_refused(tmp_path: Path):

@@ -98,10 +98,13 @@ def train(
         journal.write("resumed", step=begin_at.state["step"])
     else:
         journal.write("start", steps=steps, reasons=list(engine.reasons), notes=list(material.hidden()))
+    from striate.observing import observer
+
+    observers = [watch, observer(net, streams["val"], streams["train"].places, journal)] if engine.writes else [watch]
     task = loop.Task(
         net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
-        names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
+        names=lambda ids_M: _names(material.examples, ids_M), observers=observers,
         opens=begin.opens(net, -(-steps // streams["train"].steps)) if begin is not None and begin.opens is not None else {},
     )  # fmt: skip
     weights.note(journal, net, "start")

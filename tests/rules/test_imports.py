@@ -58,7 +58,8 @@ ROOMS = {
     "showing": room("base images batches material plan report", others="numpy torch"),
     "runs": room("base", others="numpy"),
     "diagnosis": room("base", later="engine runs"),
-    "job": room(f"{STORY} material model runs", later="inside report", others="numpy torch"),
+    "observing": room("batches inside nets training", others="numpy torch"),
+    "job": room(f"{STORY} material model runs", later="inside report observing", others="numpy torch"),
     "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
     "cases": room(f"{STORY} material model", others="numpy torch"),
     "strategies": room(f"{STORY} material model runs job cases", others="numpy torch"),
@@ -66,9 +67,11 @@ ROOMS = {
     "finetuning": room(
         f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report", others="numpy torch"
     ),
+    "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
     "workbench": room(
         "base",
-        later=f"{STORY} finetuning origins inside report model foreign deploy plan runs diagnosis showing job training_run",
+        later=f"{STORY} finetuning insight origins inside report model foreign deploy plan runs diagnosis showing job "
+        "training_run",
     ),
     "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign", others="cyclopts rich"),
     "recipes": room(),

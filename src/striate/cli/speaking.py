@@ -65,7 +65,13 @@ def speaking() -> Iterator[Callable[[Event], None]]:
         log.setLevel(level)
 
 
-_WORDS = {"features": "computing features", "step": "training", "decode": "decoding", "predict": "predicting"}
+_WORDS = {
+    "features": "computing features",
+    "look": "looking",
+    "step": "training",
+    "decode": "decoding",
+    "predict": "predicting",
+}
 
 
 def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:

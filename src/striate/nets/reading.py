@@ -108,12 +108,13 @@ def check_head(net: Net) -> nn.Linear | Neighbours:
         UnsupportedError: it is no fully connected layer.
 
     """
-    if not isinstance(net.head, nn.Linear | Neighbours):
+    head = net.head
+    if not isinstance(head, nn.Linear | Neighbours):
         raise UnsupportedError(
-            f"the head of {type(net).__name__}, {net.head_name}, is {type(net.head).__name__} and no fully connected layer, so no "
+            f"the head of {type(net).__name__}, {net.head_name}, is {type(head).__name__} and no fully connected layer, so no "
             f"other can take its place. Read an earlier layer: {', '.join(net.taps[:-1])}."
         )
-    return net.head
+    return head
 
 
 def inner(net: Net) -> Net:

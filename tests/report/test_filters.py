@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from striate.base.errors import SettingError
+from striate.report import filters
+
+
+def test_each_kernel_has_its_number_and_what_ails_it(tmp_path: Path):
+    kernels = np.random.default_rng(0).standard_normal((5, 3, 7, 7))
+    path = tmp_path / "filters.svg"
+    filters.draw("conv1 of photos", kernels, ["healthy", "dead", "healthy", "nearly dead", "noisy"], path)
+    text = path.read_text()
+    for words in ("0", "1 dead", "3 nearly dead", "4 noisy", "healthy 2", "dead 1", "conv1 of photos: 5 kernels"):
+        assert f">{words}" in text, words
+
+
+def test_of_very_many_the_first_are_drawn_and_that_is_said(tmp_path: Path):
+    kernels = np.ones((600, 1, 3, 3))
+    filters.draw("conv1", kernels, ["healthy"] * 600, tmp_path / "filters.svg")
+    text = (tmp_path / "filters.svg").read_text()
+    assert ">511<" in text
+    assert ">512<" not in text
+    assert "the first 512 of 600" in text
+
+
+def test_another_ending_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got"):
+        filters.draw("title", np.ones((1, 1, 3, 3)), ["healthy"], tmp_path / "filters.gif")
