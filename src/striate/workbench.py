@@ -179,12 +179,13 @@ def finetune(
 ) -> Json:
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
+    Strategies: extract, a classifier on what the frozen network makes of the images; adapt, a new last layer on it; retrain, all
+    weights, the last layer first; scratch, from its initialisation, as a control. The best on the validation images is kept.
+
     Args:
         data: as for `train`.
         start: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
-        strategies: all, or some of extract (a classifier on what the frozen network makes of the images; the default), adapt (a
-            new last layer on it), retrain (all weights, the last layer first) and scratch (the same network from its
-            initialisation, as a control). They share one split and the frozen network's work; the best on validation is kept.
+        strategies: all, or one or some of extract, adapt, retrain and scratch; else extract.
         taps: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
         per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
         minutes: most minutes that each strategy may train for.
