@@ -179,7 +179,7 @@ def finetune(
 ) -> Json:
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
-    Strategies: extract, a classifier on what the frozen network makes of the images; adapt, a new last layer on it; retrain, all
+    Strategies: extract, a classifier on what the frozen network makes of them; adapt, a new last layer on it; retrain, all
     weights, the last layer first; scratch, from its initialisation, as a control. The best on the validation images is kept.
 
     Args:
