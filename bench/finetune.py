@@ -134,15 +134,14 @@ def compared(run: config.Run, start: Model, device: engine.Engine) -> tuple[floa
     return slow["seconds"] / TIMED * EPOCHS, difference, float(slow["weight"].abs().max())
 
 
-def tutorial(data: Path, weights: dict[str, torch.Tensor], threads: int) -> float:
-    """Seconds of 20 epochs of torchvision's transfer tutorial, from one part of an epoch."""
+def tutorial(data: Path, threads: int) -> float:
+    """Seconds of 20 epochs of torchvision's transfer tutorial, from a part of an epoch."""
     from torchvision import datasets, models, transforms
 
     normal = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     train = [transforms.RandomResizedCrop(SIDE), transforms.RandomHorizontalFlip(), transforms.ToTensor(), normal]
     val = [transforms.Resize(256), transforms.CenterCrop(SIDE), transforms.ToTensor(), normal]
     net = models.resnet18()
-    net.load_state_dict(weights)
     for parameter in net.parameters():
         parameter.requires_grad = False
     net.fc = nn.Linear(512, CLASSES)
@@ -218,16 +217,14 @@ def main() -> None:
         run, model = runs.settings(made), striate.load(start)
         device = engine.pick(run.engine)
         in_loop, difference, largest = compared(run, model, device)
-        others = {
-            "torchvision's tutorial": tutorial(data, model.net.state_dict(), asked.threads),
-            "fastai, fine_tune": fine_tune(data, asked.threads),
-        }
-        print(f"{asked.images} images, {EPOCHS} epochs, {asked.threads} threads\n")
+        print(f"{asked.images} images, {EPOCHS} epochs, {asked.threads} threads")
+        print(f"Largest difference of the two heads after {TIMED} epochs: {difference:.1e}; largest weight {largest:.3f}.\n")
         print("| | seconds | times striate's adapt |\n|---|---|---|")
-        print(f"| striate, adapt | {seconds:,.1f} | 1 |\n| the body in the loop | {in_loop:,.0f} | {in_loop / seconds:.1f} |")
-        for name, took in others.items():
-            print(f"| {name} | {'not installed' if took is None else f'{took:,.0f} | {took / seconds:.1f}'} |")
-        print(f"\nLargest difference of the two heads after {TIMED} epochs: {difference:.1e}; largest weight {largest:.3f}.")
+        print(f"| striate, adapt | {seconds:,.1f} | 1 |")
+        print(f"| the body in the loop | {in_loop:,.0f} | {in_loop / seconds:.1f} |", flush=True)
+        for name, peer in (("torchvision's tutorial", tutorial), ("fastai, fine_tune", fine_tune)):
+            took = peer(data, asked.threads)
+            print(f"| {name} | {'not installed | -' if took is None else f'{took:,.0f} | {took / seconds:.1f}'} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ class Case:
         """How the images that a head learns from are changed at random; None for not at all."""
         return augment.fit(self.run.augment, self.whole.stored.pixels_NHWC, self.whole.parts.train_M, self.run.seed)
 
+    @cached_property
+    def body_sha256(self) -> str:
+        """Of the body's weights, which cost a second for half a gigabyte."""
+        return features.body_sha256(self.body)
+
     @property
     def views(self) -> list[int | None]:
         """The numbers of the changed copies that a head learns from; None alone where images stay as they are."""
@@ -140,8 +145,9 @@ class Case:
         changed = None if view is None else {"view": view, "seed": self.run.seed, "augment": config.given(self.run.augment)}
         return {
             "images": hasher.hexdigest(), "look": [*self.whole.look], "preprocess": start.preprocess.as_json(),
-            "net": start.net_name, "settings": {name: start.net_settings[name] for name in sorted(start.net_settings)},
-            "device": stream.device.type, "data": Path(str(self.whole.examples.root)).name, "changed": changed,
+            "body": self.body_sha256, "net": start.net_name, "device": stream.device.type, "changed": changed,
+            "settings": {name: start.net_settings[name] for name in sorted(start.net_settings)},
+            "data": Path(str(self.whole.examples.root)).name,
         }  # fmt: skip
 
     def predictions(self, head: nn.Module, part: str, read: str | None) -> Predictions | None:

@@ -75,7 +75,10 @@ class Augmentation:
             part = policies.sharpened(part, turns, some)
             if places is not None:
                 part = geometry.sample(part, places[some], side_px, settings.border)
-            images_NCHW[some] = part.div_(255.0) if levels is None else colour.apply(part, levels[some], unit=255.0)
+            if levels is None:
+                torch.div(part, 255.0, out=images_NCHW[some])
+            else:
+                colour.apply(part, levels[some], unit=255.0, out=images_NCHW[some])
         return self._erase(images_NCHW, ids_N, epoch)
 
     def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:

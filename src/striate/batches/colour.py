@@ -146,26 +146,27 @@ def shift(levels_N3: Numbers) -> Matrices:
     return made
 
 
-def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0) -> Tensor:
+def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0, out: Tensor | None = None) -> Tensor:
     """The images, whose white is `unit`, through their matrices to [0, 1]; element by element, so that no batch matters.
 
-    An image whose matrix changes nothing is divided by `unit` alone.
+    An image whose matrix changes nothing is divided by `unit` alone. `out`, other memory, takes the result where it is given.
     """
+    out_NCHW = torch.empty_like(images_NCHW) if out is None else out
     changed_N = (matrices_NCD != np.eye(*matrices_NCD.shape[1:])).any(axis=(1, 2))
     if changed_N.all():
-        return _multiplied(images_NCHW, matrices_NCD, unit)
-    out_NCHW = torch.clamp(images_NCHW / unit, 0.0, 1.0)
+        return _multiplied(images_NCHW, matrices_NCD, unit, out_NCHW)
+    torch.clamp(images_NCHW / unit, 0.0, 1.0, out=out_NCHW)
     if changed_N.any():
         chosen = torch.from_numpy(np.flatnonzero(changed_N)).to(images_NCHW.device)
-        out_NCHW[chosen] = _multiplied(images_NCHW[chosen], matrices_NCD[changed_N], unit)
+        some = images_NCHW[chosen]
+        out_NCHW[chosen] = _multiplied(some, matrices_NCD[changed_N], unit, torch.empty_like(some))
     return out_NCHW
 
 
-def _multiplied(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float) -> Tensor:
+def _multiplied(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float, out: Tensor) -> Tensor:
     scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
     m = torch.from_numpy(scaled_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
     channels = images_NCHW.shape[1]
-    out = torch.empty_like(images_NCHW)
     for row in range(channels):
         level = torch.addcmul(m[:, row, channels], images_NCHW[:, 0], m[:, row, 0])
         for column in range(1, channels):

@@ -84,7 +84,8 @@ def kept(
         folder: of the cache; one folder for each set of features is made in it.
         net: whose weights, without the head's, are part of the key.
         batches: as for `compute`.
-        about: all else that the features depend on: images, preprocessing, size, random changes.
+        about: all else that the features depend on: images, preprocessing, size, random changes; and "body", the hash of the
+            weights, where it is known.
         reads: as for `compute`.
         epoch: as for `compute`; part of `about` where images are changed.
         watch: as for `compute`.
@@ -117,7 +118,7 @@ def are_kept(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str 
 
 
 def _paths(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> list[Path]:
-    body = body_sha256(net)
+    body = about.get("body") or body_sha256(net)
     return [folder / _key({**about, "body": body, "read": read}) for read in reads]
 
 
