@@ -60,8 +60,6 @@ def plant(net: Net, layer: int, kind: str, chosen: np.ndarray, rng: np.random.Ge
     with torch.no_grad():
         if kind == "dead":
             (conv if norm is None else norm).bias[chosen] = -1e4
-            if norm is not None and not probe.zeros:  # no rectifier follows at once: constant by its norm
-                norm.weight[chosen] = 0
         elif kind == "blank":
             conv.weight[chosen] *= 1e-6
             if norm is not None:
@@ -115,7 +113,7 @@ def main() -> None:
     model = striate.load("resnet20@cifar10")
     pixels = sources.read(Data(path="cifar10")).pixels_NHWC
     images = batch(model.preprocess.images(torch.from_numpy(pixels[:256])))
-    for layer in (0, 6, 18):
+    for layer in (0, 5, 17):  # which a rectifier follows at once
         for kind in KINDS[:3]:
             planted, found, false = recall([model.net] * max(1, draws // 4), layer, kind, images, rng)
             name = probes(model.net)[layer].layer

@@ -55,7 +55,20 @@ def test_dead_filters_are_said_once_for_each_layer(
     assert [row["dead"] for row in (event["layers"][0] for event in noted(tmp_path))] == [2, 2, 2]
     said = [record.getMessage() for record in caplog.records if "dead" in record.getMessage()]
     assert len(said) == 1
-    assert said[0].startswith(f"after epoch 1, {first.layer}: 50% dead: lower the learning rate, or warm it up")
+    assert said[0].startswith(f"after epoch 1, on 8 images, {first.layer}: 50% dead: lower the learning rate, or warm it up")
+
+
+def test_a_few_silent_filters_are_noted_and_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(observing, "SHARE", 1e9)
+    made = observed(tmp_path)
+    norm: Any = made.net.get_submodule(probes(made.net)[0].norm or "")
+    with torch.no_grad():
+        norm.bias[0] = -1e6
+    loop.fit(made)
+    assert [event["layers"][0]["dead"] for event in noted(tmp_path)] == [1, 1, 1]
+    assert "dead" not in caplog.text
 
 
 def test_an_epoch_is_left_out_where_there_is_no_time_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

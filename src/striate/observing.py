@@ -19,6 +19,7 @@ from striate.training.journal import Event, Journal
 log = logging.getLogger("striate")
 
 SHARE = 0.02  # of the time of training
+LOUD = 0.5  # share of dead filters in a layer from which on it is said aloud: on few images a selective unit looks dead too
 _LEAST, _MOST, _OF_ALL = 8, 256, 100  # images that are looked at: a hundredth of those an epoch shows, within these
 
 
@@ -49,9 +50,9 @@ def observer(net: Net, val: Stream, train_images: int, journal: Journal) -> Call
         ]  # fmt: skip
         journal.write("health", epoch=event["epoch"], images=layers[0].images if layers else 0, layers=rows)
         for layer in layers:
-            if (advice := layer.advice()) and layer.name not in told:
+            if layer.share("dead") >= LOUD and layer.name not in told:
                 told.add(layer.name)
-                log.warning("after epoch %d, %s", event["epoch"], advice)
+                log.warning("after epoch %d, on %d images, %s", event["epoch"], layer.images, layer.advice())
         spent += time.monotonic() - now
 
     return watch

@@ -7,11 +7,11 @@ from rich.table import Table
 
 from striate.cli.speaking import print_json, speaking, stdout
 
-_COLUMNS = ("dead", "blank", "duplicate", "nearly_dead", "noisy", "healthy")
+_COLUMNS = ("blank", "dead", "duplicate", "nearly_dead", "noisy", "healthy")
 
 
 def inside(run: str, /, *, data: str | None = None, draw: Path | None = None, json: bool = False) -> None:
-    """Give a verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
+    """Give a verdict on every filter of a model: blank, dead, duplicate, nearly dead, noisy or healthy.
 
     Args:
         run: a run by name or folder, a model's folder, or NET@WEIGHTS.

@@ -2,8 +2,8 @@
 
 | verdict | when |
 |---|---|
-| dead | puts out one and the same number at every place of every image |
 | blank | its largest weight, norm included, is below a hundredth of the layer's largest |
+| dead | puts out one and the same number at every place of every image |
 | duplicate | its weights point where those of an earlier filter do: cosine of at least 0.99 |
 | nearly dead | at least 99 % of what its rectifier puts out is zero |
 | noisy | like white noise, at an error rate of 5 %: by `noise.whiteness` for 5 x 5 and larger, the whole layer for 3 x 3 |
@@ -32,8 +32,8 @@ _STILL = 1e-6  # range of what is put out, as a share of its size, that rounding
 _FEWEST = 9  # weights from which on a direction says something
 _SPREAD = 0.1  # share of a layer from which on something is advised
 
-Verdict = Literal["dead", "blank", "duplicate", "nearly dead", "noisy", "healthy"]
-VERDICTS: tuple[Verdict, ...] = ("dead", "blank", "duplicate", "nearly dead", "noisy", "healthy")
+Verdict = Literal["blank", "dead", "duplicate", "nearly dead", "noisy", "healthy"]
+VERDICTS: tuple[Verdict, ...] = ("blank", "dead", "duplicate", "nearly dead", "noisy", "healthy")
 ADVICE: Mapping[Verdict, str] = {
     "dead": "lower the learning rate, or warm it up: a step too large pushes filters where no gradient reaches them",
     "blank": "take a smaller layer, or less weight decay: these filters carry nothing",
@@ -164,8 +164,8 @@ def _judged(net: Net, probe: Probe, seen: _Seen | None, images: int, only: tuple
         near = None if nearest_F is None or nearest_F[f] < 0 else int(nearest_F[f])
         cosine = None if near is None or cosine_F is None else float(cosine_F[f])
         applies: dict[Verdict, bool] = {
-            "dead": still,
             "blank": bool(sizes_F[f] < BLANK),
+            "dead": still,
             "duplicate": cosine is not None and cosine >= SAME,
             "nearly dead": probe.zeros and zeros is not None and zeros >= NEARLY,
             "noisy": bool(white.noisy_F[f]) if white is not None else ratio is not None and ratio >= 1,
