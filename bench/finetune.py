@@ -22,6 +22,7 @@ import copy
 import itertools
 import tempfile
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ def compared(run: config.Run, start: Model, device: engine.Engine) -> tuple[floa
     sides = streams(run, start.preprocess, device)
     body = copy.deepcopy(start.net).requires_grad_(False)
     device.place(body)
-    features = {part: compute(body, side)[0] for part, side in sides.items()}
+    in_order = {part: replace(side, shuffle_seed=None) for part, side in sides.items()}
+    features = {part: compute(body, side)[0] for part, side in in_order.items()}
     on_features = {
         part: FeatureStream(
             [values], np.arange(len(values)), side.labels_N[side.rows_M], side.ids_N[side.rows_M], side.batch_size,
