@@ -204,7 +204,7 @@ def test_folds_beside_a_test_part_are_refused():
 
 def test_folds_are_proposed_where_the_test_set_is_small():
     assert (
-        "The test set holds 8 images, so its score is uncertain: --folds 5 tests on all 40."
+        "The test set holds 8 images, so its score is uncertain: `striate train --folds 5` tests on all 40."
         in divide(examples([20, 20]), distinct(40), Data()).notes
     )
     assert divide(examples([300, 300]), distinct(600), Data()).notes == ()

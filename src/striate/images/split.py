@@ -89,8 +89,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     tests = int(test_N.sum())
     if tests < _FEW_TESTS and data.folds is None and not has_test:
         notes.append(
-            f"The test set holds {tests} images, so its score is uncertain: --folds {_PROPOSED_FOLDS} tests on all "
-            f"{len(examples):,}."
+            f"The test set holds {tests} images, so its score is uncertain: `striate train --folds {_PROPOSED_FOLDS}` tests on "
+            f"all {len(examples):,}."
         )
     return Split(
         np.flatnonzero(open_N), np.flatnonzero(val_N), np.flatnonzero(test_N), tuple(bad for _, bad in leaked),
