@@ -14,18 +14,13 @@ from PIL import Image
 from running import run
 
 import striate
+from finetuned import NAMES, START, changed, finetune, weights
 from pictures import make_folder
-from striate import job, runs, strategies
+from striate import job, runs
 from striate.base.errors import Interrupted, RunError, SettingError
 from striate.batches.stream import Stream
 from striate.training import optimiser, schedule
 from striate.training.finetune import adapt
-
-START = "resnet20@cifar10"
-NAMES = ["extract", "adapt", "retrain", "scratch"]
-SHORT: dict[str, Any] = {
-    "adapt": {"epochs": 4}, "retrain": {"epochs": 2, "batch_size": 16}, "scratch": {"epochs": 2, "batch_size": 16}
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +28,9 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("data") / "shapes", 15)
 
 
-def finetune(data: Path | None, out: Path, *names: str, own: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
-    if names:
-        how["strategies"] = list(names)
-    short = {name: how for name, how in SHORT.items() if name in names or (name == "adapt" and "retrain" in names)}
-    settings = {"finetune": {**short, **(own or {})}, **how.pop("settings", {})}
-    return striate.finetune(str(data), start=START, out=out, name="run", settings=settings, **how)
-
-
 @pytest.fixture(scope="module")
 def all_four(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return finetune(shapes, tmp_path_factory.mktemp("runs"), *NAMES)
-
-
-def weights(run: str | Path, strategy: str) -> dict[str, torch.Tensor]:
-    return striate.load(Path(run) / "strategies" / strategy / "model").net.state_dict()
-
-
-def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
-    assert list(before) == list(after)
-    return {name for name in before if before[name].numpy().tobytes() != after[name].numpy().tobytes()}
 
 
 @pytest.mark.parametrize("strategy", ["extract", "adapt"])
@@ -243,46 +221,27 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
         striate.finetune(out=tmp_path, name="run", resume=True)
 
 
-def test_learning_curves_have_nested_images_and_a_picture(shapes: Path, tmp_path: Path):
-    found = finetune(shapes, tmp_path, "extract", "adapt", per_class=[2, 5])
-    assert [(point["per_class"], point["images"]) for point in found["curve"]] == [(2, 6), (5, 15)]
-    for point in found["curve"]:
-        assert [row["name"] for row in point["strategies"]] == ["extract", "adapt"]
-        assert all(row["test"]["n"] == 9 for row in point["strategies"])
-    assert found["drawn"] == str(tmp_path / "run" / "learning-curve.svg")
-    assert ">training images<" in Path(found["drawn"]).read_text()
-    assert not list((tmp_path / "run" / "per-class").glob("*/*/model"))
-    assert all(left.name != "per-class" for left in tmp_path.iterdir())
+def test_what_a_strategy_left_half_written_is_written_again(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_four: dict[str, Any]
+):
+    write = runs.write_json
 
+    def ended(path: Path, value: object) -> None:
+        if path.name == "strategy.json":
+            raise InterruptedError
+        write(path, value)
 
-def test_more_images_of_a_class_than_there_are_is_refused(shapes: Path, tmp_path: Path):
-    with pytest.raises(SettingError) as refused:
-        finetune(shapes, tmp_path, "extract", per_class=[5, 50])
-    assert str(refused.value).startswith("finetune.per_class: 50 images of each class are more than class ")
-    assert str(refused.value).endswith(" has to learn from: 10. Leave it out, or add images.")
-
-
-def test_fewer_images_are_among_more(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    seen = []
-    attempt = strategies.attempt
-
-    def noted(case: strategies.Case, *more: Any) -> Any:
-        seen.append(set(case.material.parts.train_M.tolist()))
-        return attempt(case, *more)
-
-    monkeypatch.setattr("striate.finetuning.attempt", noted)
-    finetune(shapes, tmp_path, "extract", per_class=[2, 5])
-    whole, few, more = seen
-    assert few < more < whole
-
-
-def test_minutes_bound_each_training(shapes: Path, tmp_path: Path):
-    found = finetune(shapes, tmp_path, "adapt", "retrain", minutes=0.02, own={"retrain": {"epochs": 50, "batch_size": 16}})
-    by_name = {row["name"]: row for row in found["strategies"]}
-    assert by_name["retrain"]["steps"] < 50 * 2
-    stored = runs.settings(tmp_path / "run" / "strategies" / "retrain").train
-    assert stored.steps == by_name["retrain"]["steps"]
-    assert stored.epochs is None
+    monkeypatch.setattr(runs, "write_json", ended)
+    with pytest.raises(InterruptedError):
+        finetune(shapes, tmp_path, "retrain")
+    folder = tmp_path / "run" / "strategies" / "retrain"
+    assert list(folder.glob("checkpoints/step-*"))
+    (folder / "predictions-test.npz").unlink()
+    monkeypatch.undo()
+    found = striate.finetune(out=tmp_path, name="run", resume=True)
+    assert changed(weights(all_four["run"], "retrain"), weights(tmp_path / "run", "retrain")) == set()
+    assert found["test"]["n"] == 9
+    assert (tmp_path / "run" / "predictions-test.npz").exists()
 
 
 def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, tmp_path: Path, caplog: Any):

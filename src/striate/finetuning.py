@@ -264,9 +264,6 @@ def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events
         result["drawn"] = str(folder / "learning-curve.svg")
         all_images = {"images": result["images"]["train"], "strategies": result["strategies"]}
         learning_curves.draw(f"{result['net']} on {run.data.path}", [*curve, all_images], Path(result["drawn"]))
-        for one in cases[1:]:
-            for left in one.folder.glob("*/model"):  # which only the scores were wanted of
-                shutil.rmtree(left)
     _share(kept / "model", folder / "model")
     result["weights_sha256"] = disk.sha256(folder / "model" / "weights.safetensors")
     for part in ("val", "test"):
@@ -274,6 +271,11 @@ def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events
             disk.write_bytes(folder / f"predictions-{part}.npz", (kept / f"predictions-{part}.npz").read_bytes())
     events.write("end", durable=True, recommended=result["recommended"], weights_sha256=result["weights_sha256"])
     runs.write_json(folder / "result.json", result)
+    for one in cases[
+        1:
+    ]:  # only the scores of these were wanted; not before the result is there, since a resumed run reads them
+        for left in one.folder.glob("*/model"):
+            shutil.rmtree(left)
     return result
 
 

@@ -102,7 +102,8 @@ def model_folder(run: str) -> Path:
         return folder
     disk.recover(folder / "model")
     if not (folder / "model").is_dir():
-        raise RunError(f"the run {folder} has no model yet; go on with it: striate train --name {folder.name} --resume.")
+        command = "train" if settings(folder).finetune.start is None else "finetune"
+        raise RunError(f"the run {folder} has no model yet; go on with it: striate {command} --name {folder.name} --resume.")
     return folder / "model"
 
 

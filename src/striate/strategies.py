@@ -166,7 +166,6 @@ def _trained(case: Case, name: str, settings: config.Train | None, begin: job.Be
     resume, minutes = (folder / "run.toml").exists(), None if run.train.minutes else case.run.finetune.minutes
     found = job.train(run, case.material, folder, case.engine, case.stop, case.watch, resume, begin, minutes)
     val = Predictions(*runs.load_predictions(folder / "predictions-val.npz"))
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     more = {name: found.result[name] for name in ("steps", "epochs", "best_epoch")}
     return Outcome(found.model, val, found.test, found.result["seconds"], more)
 
@@ -183,12 +182,12 @@ def attempt(case: Case, name: str, done: Mapping[str, Outcome]) -> Outcome:
     if facts is None:
         log.info("%s: %s", name, (STRATEGIES[name].__doc__ or "").partition(".")[0])
         outcome = STRATEGIES[name](case, done)
-        if not (folder / "model").exists():
-            outcome.model.save(folder / "model")
-            for part, found in (("val", outcome.val), ("test", outcome.test)):
-                if found is not None:
-                    runs.save_predictions(folder / f"predictions-{part}.npz", *found)
+        for part, found in (("val", outcome.val), ("test", outcome.test)):
+            if found is not None:
+                runs.save_predictions(folder / f"predictions-{part}.npz", *found)
+        outcome.model.save(folder / "model")
         runs.write_json(folder / "strategy.json", {"seconds": outcome.seconds, "more": outcome.more})
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # from here on nothing is gone on from
         return outcome
     val, test = (folder / f"predictions-{part}.npz" for part in ("val", "test"))
     return Outcome(
