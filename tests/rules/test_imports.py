@@ -67,11 +67,12 @@ ROOMS = {
     "finetuning": room(
         f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report", others="numpy torch"
     ),
+    "demonstrations": room("base images batches nets origins", later="report material model", others="numpy torch"),
     "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
     "workbench": room(
         "base",
-        later=f"{STORY} finetuning insight origins inside report model foreign deploy plan runs diagnosis showing job "
-        "training_run",
+        later=f"{STORY} demonstrations finetuning insight origins inside report model foreign deploy plan runs diagnosis "
+        "showing job training_run",
     ),
     "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign", others="cyclopts rich"),
     "recipes": room(),

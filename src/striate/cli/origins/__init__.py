@@ -1,0 +1,1 @@
+"""`striate origins NAME`: one short file for each."""
