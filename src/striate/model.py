@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
+from torch import Tensor
 
 from striate.base import disk
 from striate.base.errors import ArtifactError, DecodeError, SettingError
@@ -135,13 +136,22 @@ class Model:
             SettingError: views that this model does not take; see `look_for`.
 
         """
-        if isinstance(pictures, str | Path | bytes | np.ndarray):
-            raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.predict([...]).")
-        look = self.look_for(views)
-        squares = [_square(picture, look) for picture in pictures]
-        if not squares:
-            return []
-        return self.answers(self.logits(np.stack(squares), views))
+        squares = _stacked(pictures, self.look_for(views), "predict")
+        return self.answers(self.logits(squares, views)) if len(squares) else []
+
+    def images(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> Tensor:
+        """Pictures, given as to `predict`, as the net takes them: N x C x H x W, on its device.
+
+        Raises:
+            DecodeError: one of them cannot be decoded.
+            SettingError: there are none.
+
+        """
+        squares_NHWC = _stacked(pictures, self.look, "images")
+        if not len(squares_NHWC):
+            raise SettingError("expected at least one picture; got none.")
+        device = next(chain(self.net.parameters(), self.net.buffers())).device
+        return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
@@ -201,6 +211,13 @@ class Model:
             licence=described["licence"],
             aliases=described.get("aliases", {}),
         )
+
+
+def _stacked(pictures: Iterable[str | Path | bytes | NDArray[np.uint8]], look: Look, method: str) -> NDArray[np.uint8]:
+    if isinstance(pictures, str | Path | bytes | np.ndarray):
+        raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.{method}([...]).")
+    squares = [_square(picture, look) for picture in pictures]
+    return np.stack(squares) if squares else np.empty((0, look.size_px, look.size_px, look.channels), np.uint8)
 
 
 def _square(picture: str | Path | bytes | NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:

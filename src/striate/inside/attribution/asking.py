@@ -1,0 +1,155 @@
+"""What is asked: a network, images as it takes them, and a class for each; and the state that it is asked in.
+
+Legend: N images, C channels, H x W pixels, K classes.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.base.errors import SettingError, ShapeError, nearest
+
+Picture = str | Path | bytes | NDArray[np.uint8]
+Target = int | str | Sequence[int | str] | Tensor | None
+_NUMBERS = 2**20  # of input, in one pass whose gradient is kept
+_MOST = 64  # images in one pass
+
+
+class Classifier(Protocol):
+    """A network with what turns pictures into its numbers: `striate.model.Model` is one."""
+
+    @property
+    def net(self) -> nn.Module:
+        """The network."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """K names, in the order of the logits."""
+
+    def images(self, pictures: Sequence[Picture]) -> Tensor:
+        """Pictures as the network takes them, N x C x H x W."""
+
+
+class Question(NamedTuple):
+    """What is asked.
+
+    Attributes:
+        net: the network.
+        images_NCHW: as it takes them, on its device.
+        targets_N: the class that is asked about, of each.
+        single: one image came, so the answer is without N.
+
+    """
+
+    net: nn.Module
+    images_NCHW: Tensor
+    targets_N: Tensor
+    single: bool
+
+
+def question(model: nn.Module | Classifier, image: object, target: Target = None) -> Question:
+    """Bring what a user gives into one form.
+
+    Args:
+        model: a network, or a classifier.
+        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also a picture or a list of them.
+        target: number of a class, with a classifier also its name; one for all images or one for each. None asks about the
+            class with the largest logit.
+
+    Raises:
+        ShapeError: numbers of another shape or kind.
+        SettingError: a class that there is not, or as many as there are not images.
+
+    """
+    net, classes = (model, ()) if isinstance(model, nn.Module) else (model.net, tuple(model.classes))
+    with torch.inference_mode(False):
+        images_NCHW, single = _images(model, image)
+        place = next(chain(net.parameters(), net.buffers()), images_NCHW)
+        dtype = place.dtype if place.is_floating_point() else images_NCHW.dtype
+        images_NCHW = images_NCHW.detach().to(place.device, dtype).clone()
+    logits_NK = logits(net, images_NCHW)
+    if target is None:
+        targets_N = logits_NK.argmax(dim=1)
+    else:
+        numbers = _numbers(target, classes, logits_NK.shape[1], len(images_NCHW))
+        targets_N = torch.tensor(numbers, device=images_NCHW.device)
+    return Question(net, images_NCHW, targets_N, single)
+
+
+def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]:
+    if not isinstance(image, Tensor):
+        if isinstance(model, nn.Module):
+            raise ShapeError(
+                f"expected a tensor of numbers as the network takes them, C x H x W or N x C x H x W; got {type(image).__name__}. "
+                "For pictures, ask a model: striate.load(run)."
+            )
+        several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
+        pictures: Any = image if several else [image]
+        images_NCHW = model.images(pictures)
+        return images_NCHW, len(images_NCHW) == 1
+    if image.dim() not in (3, 4) or not image.is_floating_point() or not len(image):
+        raise ShapeError(
+            f"expected numbers as the network takes them, C x H x W or N x C x H x W of floats; got {tuple(image.shape)} of "
+            f"{str(image.dtype).removeprefix('torch.')}. A model takes pictures: striate.load(run)."
+        )
+    images_NCHW = image if image.dim() == 4 else image.unsqueeze(0)
+    return images_NCHW, len(images_NCHW) == 1
+
+
+def _numbers(target: Any, classes: tuple[str, ...], count: int, images: int) -> list[int]:
+    if isinstance(target, Tensor | np.ndarray):
+        target = target.tolist()
+    given = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target] * images
+    if len(given) != images:
+        raise SettingError(f"expected one class, or one for each of {images} images; got {len(given)}.")
+    return [_number(one, classes, count) for one in given]
+
+
+def _number(target: object, classes: tuple[str, ...], count: int) -> int:
+    if isinstance(target, str):
+        if target in classes:
+            return classes.index(target)
+        if not classes:
+            raise SettingError(f"expected a class from 0 to {count - 1}; got {target!r}. A network alone has no class names.")
+        raise SettingError(f"There is no class {target!r}; {nearest(target, classes)}")
+    if not isinstance(target, int | np.integer) or isinstance(target, bool) or not 0 <= int(target) < count:
+        raise SettingError(f"expected a class from 0 to {count - 1}; got {target!r}.")
+    return int(target)
+
+
+def room(images_NCHW: Tensor, gradient: bool) -> int:
+    """How many such images go through the network at once, so that memory stays bounded; four times as many without gradient."""
+    numbers = max(1, images_NCHW[0].numel())
+    return max(1, min(_MOST, _NUMBERS * (1 if gradient else 4) // numbers))
+
+
+def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
+    """N x K, in evaluation mode and without gradients, a bounded number of images at once."""
+    with at_rest(net), torch.no_grad():
+        parts = [net(part_NCHW) for part_NCHW in images_NCHW.split(room(images_NCHW, gradient=False))]
+        return torch.cat(parts)
+
+
+@contextmanager
+def at_rest(net: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode, gradients on whatever the caller had off, captum's notices unsaid.
+
+    After the block each layer is in the mode that it was in.
+    """
+    before = [(module, module.training) for module in net.modules()]
+    try:
+        net.eval()
+        with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"captum\b")
+            yield
+    finally:
+        for module, training in before:
+            module.training = training
