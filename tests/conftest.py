@@ -32,3 +32,11 @@ def shared_data() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests come first, so that no process is left alone with them at the end."""
     items.sort(key=lambda item: "test_documents" not in item.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings within tests end without their report, which costs seconds, unless the test is marked `report`."""
+    if request.node.get_closest_marker("report") is None:
+        monkeypatch.setattr("striate.reporting.at_end", lambda result, *_: result)
+        monkeypatch.setattr("striate.reporting.later", lambda result, *_: result)

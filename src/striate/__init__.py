@@ -16,7 +16,7 @@ _HOME = {
     "Model": "striate.model",
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
-    "doctor": "striate.workbench",
+    "doctor": "striate.household",
     "draw": "striate.anatomy",
     "evaluate": "striate.workbench",
     "explain": "striate.anatomy",
@@ -24,7 +24,7 @@ _HOME = {
     "finetune": "striate.workbench",
     "import_weights": "striate.foreign",
     "layers": "striate.anatomy",
-    "list_runs": "striate.workbench",
+    "list_runs": "striate.household",
     "load": "striate.workbench",
     "predict": "striate.workbench",
     "show": "striate.workbench",
@@ -32,7 +32,8 @@ _HOME = {
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
     "train": "striate.workbench",
-    "weights": "striate.workbench",
+    "weights": "striate.household",
+    "write_report": "striate.workbench",
 }
 __all__ = sorted(_HOME)
 
@@ -43,20 +44,21 @@ if TYPE_CHECKING:
     from striate.anatomy import signal as signal
     from striate.base.errors import StriateError as StriateError
     from striate.foreign import import_weights as import_weights
+    from striate.household import doctor as doctor
+    from striate.household import list_runs as list_runs
+    from striate.household import weights as weights
     from striate.model import Model as Model
     from striate.nets.net import Net as Net
     from striate.nets.tapping import taps as taps
-    from striate.workbench import doctor as doctor
     from striate.workbench import evaluate as evaluate
     from striate.workbench import find_rate as find_rate
     from striate.workbench import finetune as finetune
-    from striate.workbench import list_runs as list_runs
     from striate.workbench import load as load
     from striate.workbench import predict as predict
     from striate.workbench import show as show
     from striate.workbench import survey as survey
     from striate.workbench import train as train
-    from striate.workbench import weights as weights
+    from striate.workbench import write_report as write_report
 
 
 def __getattr__(name: str) -> object:

@@ -45,7 +45,13 @@ Json = dict[str, Any]
 
 
 def run_in(
-    out: Path, name: str | None, settings: config.Tree, resume: bool, load: Callable[[str], Model], watch: Watch
+    out: Path,
+    name: str | None,
+    settings: config.Tree,
+    resume: bool,
+    load: Callable[[str], Model],
+    watch: Watch,
+    report: bool = True,
 ) -> Json:
     """Fine-tune in `out/name`, anew or on from what is there; the run's result. `load` gives the model of a name."""
     if resume and name is None:
@@ -56,6 +62,10 @@ def run_in(
             run, start = _begun(folder, settings, load)
             if (result := runs.read_json(folder / "result.json")) is not None:
                 log.info("%s is finished already; this is its result.", folder)
+                if report:
+                    from striate import reporting
+
+                    return reporting.later(result, folder, watch)
                 return result
             examples = sources.read(run.data)
         else:
@@ -84,7 +94,13 @@ def run_in(
             events.write("resumed" if resume else "start", reasons=list(engine.reasons), body=body_sha256(start.net))
             log.info("%s", finetuning_plan.told(finetuning_plan.estimates(cases[0], cases)))
             tables = [_table(case) for case in cases]
-            return _finish(cases, tables, folder, events)
+            result = _finish(cases, tables, folder, events)
+            if report:
+                from striate import reporting
+
+                model = tables[0].outcomes[tables[0].recommended.name].model
+                return reporting.at_end(result, folder, model, material, engine, stop, watch)
+            return result
 
 
 def _begun(folder: Path, settings: config.Tree, load: Callable[[str], Model]) -> tuple[config.Run, Model]:
@@ -256,7 +272,7 @@ def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events
         "seconds": round(best.seconds, 2), "val": interval(best.val), "test": interval(best.test), "seed": run.seed,
         "images": {"train": len(material.parts.train_M), "val": len(material.parts.val_M), "test": len(material.parts.test_M)},
         "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),
-        "ignored": len(material.examples.ignored), "curve": curve, "drawn": None,
+        "ignored": len(material.examples.ignored), "curve": curve, "drawn": None, "report": None,
     }  # fmt: skip
     if curve:
         from striate.report import learning_curves

@@ -14,10 +14,9 @@ from striate.base.errors import RunError, SettingError, UnsupportedError
 from striate.base.stopping import Stop, asked
 from striate.batches.stream import Stream
 from striate.engine import Engine
-from striate.images import sources
 from striate.inside import health
 from striate.inside.probing import probes
-from striate.material import Watch, gather
+from striate.material import Watch, again
 from striate.model import Model
 
 log = logging.getLogger("striate")
@@ -82,14 +81,10 @@ def _images(run: str, data: str | None) -> tuple[config.Run | None, str]:
 def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watch: Watch) -> list[health.Layer]:
     engine = machine.pick(settings.engine)
     engine.place(model.net)
-    prepare = {"size_px": model.look.size_px, "channels": model.look.channels, "fit": model.look.fit}
-    own = config.merge(config.given_by_user(settings), {"prepare": prepare})
-    own["prepare"] = {**prepare, **{k: v for k, v in own["prepare"].items() if k == "store_gb"}}
-    run = config.build(config.merge(own, {"data": {"background": list(model.look.background)}}))
-    with closing(gather(sources.read(run.data), run, stop, watch, engine.workers)) as material:
+    with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
         rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
         if not len(rows_M):
-            raise SettingError(f"expected images to look at in {run.data.path}; there are none. Give others by --data.")
+            raise SettingError(f"expected images to look at in {settings.data.path}; there are none. Give others by --data.")
         stream = _stream(material, rows_M, model, engine)
         return health.examine(model.net, _told(stream, stop, watch))
 

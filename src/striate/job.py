@@ -253,7 +253,7 @@ def seconds_an_image(run: config.Run, material: Material, engine: Engine, begin:
 
 
 def write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
-    """run.toml and environment.json of a new run; of a resumed one, refuse if the world has changed under it."""
+    """run.toml, environment.json and data.json of a new run; of a resumed one, refuse if the world has changed under it."""
     now = runs.environment(
         device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=material.fingerprint()
     )
@@ -262,6 +262,7 @@ def write_beginning(run: config.Run, material: Material, folder: Path, engine: E
         _refuse_change(before, now, folder)
         return
     runs.write_json(folder / "environment.json", now)
+    runs.write_json(folder / "data.json", material.account())
     source = building.source_of(run.net.name or "")
     if source is not None:
         disk.write_bytes(folder / source.path.name, source.path.read_bytes())

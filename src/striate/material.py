@@ -6,12 +6,14 @@ Legend: M images of a split.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from striate.base import config, disk
 from striate.base.stopping import Stop
-from striate.images import hiding, split, store
+from striate.base.wording import printable
+from striate.images import hiding, sources, split, store
 from striate.images.decode import Look
 from striate.images.examples import Examples
 from striate.images.streamed import Streamed
@@ -49,6 +51,30 @@ class Material:
             hasher.update(np.ascontiguousarray(column[order]).tobytes())
         return hasher.hexdigest()
 
+    def account(self) -> dict[str, Any]:
+        """What became of every file that was found, by part and class, for JSON; paths that are no text are escaped."""
+        examples, parts, stored = self.examples, self.parts, self.stored
+        rows = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}
+        counts = {
+            part: np.bincount(examples.labels_N[rows_M], minlength=len(examples.classes)) for part, rows_M in rows.items()
+        }
+        sides = {"height": stored.sizes_N2[:, 0], "width": stored.sizes_N2[:, 1]}
+        account: dict[str, Any] = {
+            "found": len(examples) + len(examples.quarantined) + len(examples.ignored), "used": len(examples),
+            "quarantined": [bad._asdict() for bad in examples.quarantined],
+            "ignored": [left._asdict() for left in examples.ignored],
+            "classes": {
+                name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(examples.classes)
+            },
+            "split": {part: len(rows_M) for part, rows_M in rows.items()},
+            "duplicates": [list(pair) for pair in parts.duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
+            "sizes": {name: [int(v) for v in (side.min(), np.median(side), side.max())] for name, side in sides.items()},
+            "grey": float(stored.grey_N.mean()), "look": self.look._asdict(),
+            "notes": [*examples.notes, *parts.notes, *self.hidden()],
+        }  # fmt: skip
+        told: dict[str, Any] = printable(account)
+        return told
+
 
 def divided(material: Material, run: config.Run) -> Material:
     """The same pictures, divided for another fold."""
@@ -77,3 +103,12 @@ def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, worker
     stored = store.build(examples, look, cache, progress, most_bytes=most_bytes, workers=workers)
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
     return Material(stored, parts, look)
+
+
+def again(run: config.Run, look: Look, stop: Stop, watch: Watch, workers: int = 1) -> Material:
+    """The pictures of a run that has begun, as its model sees them: from the store where they are still there."""
+    prepare: dict[str, Any] = {"size_px": look.size_px, "channels": look.channels, "fit": look.fit}
+    own = config.merge(config.given_by_user(run), {"prepare": prepare})
+    own["prepare"] = {**prepare, **{name: value for name, value in own["prepare"].items() if name == "store_gb"}}
+    wanted = config.build(config.merge(own, {"data": {"background": list(look.background)}}))
+    return gather(sources.read(wanted.data), wanted, stop, watch, workers)

@@ -2,6 +2,7 @@
 
 run.toml           everything needed to repeat it
 environment.json   versions, device, fingerprint of the data
+data.json          what became of every file that was found
 journal.jsonl      what happened, append-only
 checkpoints/       to go on from
 asked.toml         of a fine-tuning: what was asked for, before rules completed it
@@ -9,6 +10,7 @@ strategies/        of a fine-tuning: what each of its strategies left
 predictions-*.npz  ids, labels and logits of validation and test
 model/             the artifact
 result.json        what `striate train --json` printed
+report.html        all of it on one page; report.json has its numbers
 """
 
 import json

@@ -22,7 +22,7 @@ from striate.training.scoring import Predictions
 log = logging.getLogger("striate")
 
 
-def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch) -> runs.Json:
+def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch, report: bool = True) -> runs.Json:
     """Train with these settings in `out/name`, anew or on from its last checkpoint; the run's result."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
@@ -45,11 +45,11 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         folder = runs.claim(out, name, resume)
         with machine.processes(engine.device):
             if not engine.writes:
-                return _train(run, examples, folder, engine, stop, _nothing, resume)
+                return _train(run, examples, folder, engine, stop, _nothing, resume, report)
             with disk.lock(folder):
                 for inner in (folder, folder / "checkpoints"):
                     disk.sweep(inner)
-                return _train(run, examples, folder, engine, stop, watch, resume)
+                return _train(run, examples, folder, engine, stop, watch, resume, report)
 
 
 def _asked_for(settings: config.Tree) -> tuple[config.Run, Examples]:
@@ -117,10 +117,21 @@ def _finished(run: config.Run, folder: Path) -> runs.Json | None:
 
 
 def _train(
-    run: config.Run, examples: Examples | None, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+    run: config.Run,
+    examples: Examples | None,
+    folder: Path,
+    engine: Engine,
+    stop: Stop,
+    watch: Watch,
+    resume: bool,
+    report: bool,
 ) -> runs.Json:
     """Train with the examples that the plan was made from; a resumed run reads its own, unless it has ended."""
     if resume and (done := _finished(run, folder)) is not None:
+        if report and engine.writes:
+            from striate import reporting
+
+            return reporting.later(done, folder, watch)
         return done
     for reason in engine.reasons:
         log.info("%s", reason)
@@ -129,8 +140,14 @@ def _train(
             log.warning("%s", note)
         _say_bad_files(material)
         if run.data.folds is not None and run.data.fold is None:
-            return _folds(run, material, folder, engine, stop, watch, resume)
-        return job.train(run, material, folder, engine, stop, watch, resume).result
+            trained = _folds(run, material, folder, engine, stop, watch, resume)
+        else:
+            trained = job.train(run, material, folder, engine, stop, watch, resume)
+        if report and engine.writes:
+            from striate import reporting
+
+            return reporting.at_end(trained.result, folder, trained.model, material, engine, stop, watch)
+        return trained.result
 
 
 def _say_bad_files(material: Material) -> None:
@@ -145,7 +162,7 @@ def _say_bad_files(material: Material) -> None:
 
 def _folds(
     run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
-) -> runs.Json:
+) -> job.Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     count = run.data.folds or 0
     if engine.writes:
@@ -171,4 +188,4 @@ def _folds(
     if engine.writes:
         runs.save_predictions(folder / "predictions-test.npz", *pooled)
         runs.write_json(folder / "result.json", result)
-    return result
+    return final._replace(result=result, test=pooled)

@@ -3,7 +3,7 @@
     images -> batches -> net -> training -> score -> deploy
 
 The command line and `import striate` both call these functions; each returns what its command prints with `--json`. One network
-by itself is looked at in `anatomy.py`; weights of others come in by `foreign.py`.
+by itself is looked at in `anatomy.py`; weights of others come in by `foreign.py`; what lies on the disk is in `household.py`.
 """
 
 import logging
@@ -17,10 +17,8 @@ from striate.base.learning import STRATEGY
 
 if TYPE_CHECKING:
     from striate.deploy.predict import Row
-    from striate.images.cached import Cache
     from striate.images.survey import Survey
     from striate.model import Model
-    from striate.runs import Row as RunRow
 
 log = logging.getLogger("striate")
 
@@ -75,19 +73,6 @@ def show(
     return showing.show(what, config.merge(tree, {"data": {"path": data}}), None if path is None else Path(path), watch)
 
 
-def cache(clear: bool = False) -> "Cache":
-    """What lies in the cache folder, by data set: decoded pictures with size and last use, and what else there is.
-
-    Args:
-        clear: remove the decoded pictures that no one is just decoding; a run that has them open goes on with them.
-
-    """
-    from striate.base import disk
-    from striate.images import cached
-
-    return (cached.clear if clear else cached.look_through)(disk.cache_folder())
-
-
 def train(
     data: str | None = None,
     *,
@@ -102,6 +87,7 @@ def train(
     data_dir: str | None = None,
     store_gb: float | None = None,
     resume: bool = False,
+    report: bool = True,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet,
 ) -> Json:
@@ -120,6 +106,7 @@ def train(
         data_dir: where named data sets lie.
         store_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: go on with the run `name` from its last checkpoint; takes no other setting.
+        report: end by writing the report.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"peak_lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
 
@@ -136,7 +123,7 @@ def train(
     )  # fmt: skip
     from striate.training_run import run_in
 
-    return run_in(Path(out), name, tree, resume, watch)
+    return run_in(Path(out), name, tree, resume, watch, report)
 
 
 def find_rate(
@@ -174,6 +161,7 @@ def finetune(
     name: str | None = None,
     out: str | Path = "runs",
     resume: bool = False,
+    report: bool = True,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet,
 ) -> Json:
@@ -193,6 +181,7 @@ def finetune(
         name: of the run; else a readable one is made.
         out: the folder of runs.
         resume: go on with the run `name` where it was interrupted; takes no other setting.
+        report: end by writing the report.
         settings: nested settings, as in `{"finetune": {"retrain": {"epochs": 10}}}`.
         watch: called with every event.
 
@@ -210,7 +199,7 @@ def finetune(
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
     from striate.finetuning import run_in
 
-    return run_in(Path(out), name, own, resume, load, watch)
+    return run_in(Path(out), name, own, resume, load, watch, report)
 
 
 def load(run: str | Path, device: str = "cpu") -> "Model":
@@ -318,32 +307,18 @@ def inside(run: str, data: str | None = None, draw: str | Path | None = None, wa
     return look(run, load(run), data, None if draw is None else Path(draw), watch)
 
 
-def list_runs(out: str | Path = "runs") -> list["RunRow"]:
-    """The runs in a folder: network, data, state, score, size on disk."""
-    from striate import runs
-
-    return runs.listing(Path(out))
-
-
-def weights(run: str, draw: str | Path | None = None) -> Json:
-    """How the weights of each layer were spread before the first step of a run and at its end.
+def write_report(run: str, follow: bool = False, watch: Watch = _quiet) -> Json:
+    """Write all that is known of a run on one page, `report.html` in its folder, and its numbers, `report.json`.
 
     Args:
-        run: by name or folder.
-        draw: a picture of it, as .svg, .png or .pdf.
+        run: by name or folder; it may still be training.
+        follow: rewrite it after each epoch, until the run has ended.
+        watch: called with progress.
 
     Returns:
-        run, drawn, start and end: for each layer weights, zero, near (within +-0.2), mean, deviation, first and counts; see
-        `striate.training.weights`. The end is empty where there is none yet.
+        run, report, numbers (the paths of both), bytes, state, trust {level, sentence, findings} and notes.
 
     """
-    from striate.training_run import weights_of
+    from striate import reporting
 
-    return weights_of(run, None if draw is None else Path(draw))
-
-
-def doctor() -> Json:
-    """Versions, device, cache, what is missing and how to get it: for bug reports."""
-    from striate.diagnosis import diagnose
-
-    return diagnose()
+    return (reporting.follow if follow else reporting.of_run)(run, watch)

@@ -48,7 +48,7 @@ ROOMS = {
     "training": room("base engine nets score", others="numpy torch safetensors", where_used="sklearn"),
     "origins": room("base nets training.journal training.checkpoint", others="numpy torch"),
     "inside": room("base nets score", others="numpy torch", where_used="captum sklearn"),
-    "report": room("base score", others="numpy", where_used="matplotlib jinja2"),
+    "report": room("base score", others="numpy", where_used="matplotlib jinja2 markupsafe PIL"),
     "model": room("base images batches nets score", others="numpy torch safetensors"),
     "foreign": room("base batches images model nets", others="torch safetensors"),
     "deploy": room("base images score model", others="numpy", where_used="torch pyarrow onnx onnxruntime fastapi uvicorn"),
@@ -60,23 +60,28 @@ ROOMS = {
     "diagnosis": room("base", later="engine runs"),
     "observing": room("batches inside nets training", others="numpy torch"),
     "job": room(f"{STORY} material model runs", later="inside report observing", others="numpy torch"),
-    "training_run": room(f"{STORY} material model runs plan job", later="inside report", others="numpy"),
+    "training_run": room(f"{STORY} material model runs plan job", later="inside report reporting", others="numpy"),
     "cases": room(f"{STORY} material model", others="numpy torch"),
     "strategies": room(f"{STORY} material model runs job cases", others="numpy torch"),
     "finetuning_plan": room(f"{STORY} model job cases strategies"),
     "finetuning": room(
-        f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report", others="numpy torch"
+        f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report reporting", others="numpy torch"
     ),
     "demonstrations": room("base images batches nets origins", later="report material model", others="numpy torch"),
     "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
+    "recorded": room("base report runs score training __version__", others="numpy"),
+    "failings": room("base engine batches inside material model report score training.scoring", others="numpy torch"),
+    "evidence": room("base engine failings inside material model nets score training.scoring", later="report", others="numpy"),
+    "reporting": room("base engine evidence material model recorded report runs score training"),
+    "household": room(later="base images runs diagnosis training_run"),
     "workbench": room(
         "base",
-        later=f"{STORY} demonstrations finetuning insight origins inside report model foreign deploy plan runs diagnosis "
-        "showing job training_run",
+        later=f"{STORY} demonstrations finetuning insight origins inside report model foreign deploy plan runs showing job "
+        "training_run reporting",
     ),
-    "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign", others="cyclopts rich"),
+    "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign household", others="cyclopts rich"),
     "recipes": room(),
-    "__init__": room(later="anatomy base foreign model nets workbench"),
+    "__init__": room(later="anatomy base foreign household model nets workbench"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")

@@ -1,6 +1,7 @@
 """How sentences name times and lists."""
 
 from collections.abc import Sequence
+from typing import Any
 
 
 def spoken(seconds: float) -> str:
@@ -21,3 +22,16 @@ def listed(names: Sequence[str]) -> str:
     ('a', 'a, b and c')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def printable(value: Any) -> Any:
+    r"""The same text, or the same lists and dictionaries of text, with bytes that are no text written as escapes.
+
+    >>> printable(["caf\udce9.png"])
+    ['caf\\udce9.png']
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {printable(name): printable(inner) for name, inner in value.items()}
+    return [printable(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -10,9 +10,9 @@ def doctor(*, json: bool = False) -> None:
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
+    from striate import household
 
-    found = workbench.doctor()
+    found = household.doctor()
     if json:
         print_json(found)
         return

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, scores, speaking, stdout
+from striate.cli.speaking import print_json, reported, scores, speaking, stdout
 
 
 def finetune(
@@ -27,6 +27,7 @@ def finetune(
     data_dir: str | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    no_report: bool = False,
     json: bool = False,
 ) -> None:
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
@@ -46,6 +47,7 @@ def finetune(
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         resume: go on with the run NAME where it was interrupted.
         set_: a setting of section data, augment, finetune or engine, or prepare.fit; may be repeated.
+        no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
 
     """
@@ -56,7 +58,8 @@ def finetune(
     with speaking() as watch:
         found = workbench.finetune(
             data, start=start, strategies=_split((strategy or "",)), taps=_split(tap), per_class=_numbers(per_class),
-            minutes=minutes, seed=seed, name=name, out=out, resume=resume, settings=settings, watch=watch,
+            minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,
+            watch=watch,
         )  # fmt: skip
     if json:
         print_json(found)
@@ -89,7 +92,8 @@ def _say(found: dict[str, Any]) -> None:
         out.print(f"learning curves: {found['drawn']}", markup=False)
     if len(found["strategies"]) > 1:
         out.print(found["sentence"], markup=False)
-    out.print("\n".join([*scores(found), f"{found['seconds']:.0f} s; the run lies in {found['run']}"]), markup=False)
+    where = f"{found['seconds']:.0f} s; the run lies in {found['run']}"
+    out.print("\n".join([*scores(found), where, *reported(found)]), markup=False)
 
 
 def _table(strategies: list[dict[str, Any]], kept: str | None) -> Table:

@@ -33,6 +33,7 @@ app.command("striate.cli.train:train", name="train", help="Train a network on la
 app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.inside:inside", name="inside", help="A verdict on every filter: dead, blank, duplicate, noisy.")
+app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.predict:predict", name="predict", help="Ask a model about files, folders and globs.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")

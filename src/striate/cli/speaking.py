@@ -36,6 +36,11 @@ def scores(result: Event) -> list[str]:
     return lines
 
 
+def reported(result: Event) -> list[str]:
+    """Where the report of a run is, as a line; none where it was not written."""
+    return [f"report: {result['report']}"] if result["report"] else []
+
+
 class _Plain(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -85,6 +90,9 @@ def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
                 f"accuracy {event['accuracy']:.4f}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
+            return
+        if kind == "report":
+            console.print(f"rewritten after epoch {event['epochs']}: {event['report']}", highlight=False, soft_wrap=True)
             return
         if progress.disable:
             return

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, scores, speaking, stdout
+from striate.cli.speaking import print_json, reported, scores, speaking, stdout
 
 
 def train(
@@ -28,6 +28,7 @@ def train(
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     find_lr: bool = False,
     draw: str | None = None,
+    no_report: bool = False,
     json: bool = False,
 ) -> None:
     """Train a network on labelled images, test it, and save it under OUT/NAME.
@@ -50,6 +51,7 @@ def train(
         set_: any setting, as in --set train.peak_lr=0.1 or --set prepare.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
         draw: with --find-lr: the picture, .svg, .png or .pdf; else find-lr.svg.
+        no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
 
     """
@@ -59,12 +61,24 @@ def train(
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
-        _refuse({"--name": name, "--resume": resume, "--folds": folds, "--out": out != Path("runs")}, "with --find-lr")
+        _refuse(
+            {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")},
+            "with --find-lr",
+        )
         return _find_lr(data, draw or "find-lr.svg", settings, run, json)
     _refuse({"--draw": draw}, "without --find-lr")
     with speaking() as watch:
         result = workbench.train(
-            data, **run, folds=folds, name=name, out=out, store_gb=store_gb, resume=resume, settings=settings, watch=watch
+            data,
+            **run,
+            folds=folds,
+            name=name,
+            out=out,
+            store_gb=store_gb,
+            resume=resume,
+            report=not no_report,
+            settings=settings,
+            watch=watch,
         )
     return _say(result, json)
 
@@ -108,4 +122,4 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
 
 def _spoken(result: dict[str, Any]) -> str:
     steps = f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
-    return "\n".join([*scores(result), steps])
+    return "\n".join([*scores(result), steps, *reported(result)])

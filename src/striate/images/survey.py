@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from striate.base.config import Data
 from striate.base.draws import words
 from striate.base.errors import DataError
+from striate.base.wording import printable
 from striate.images import hiding, split, store
 from striate.images.examples import Examples, Ignored, Quarantined
 
@@ -108,7 +109,7 @@ class Survey:
 
     def as_json(self) -> dict[str, Any]:
         """For --json; bytes of names that are no text are written as escapes."""
-        plain: dict[str, Any] = _printable(
+        plain: dict[str, Any] = printable(
             {
                 "data": self.path, "found": self.found, "used": self.used,
                 "quarantined": [bad._asdict() for bad in self.quarantined],
@@ -135,7 +136,7 @@ class Survey:
         lines += [*self.notes, *_some("quarantined", self.quarantined), *_some("ignored", self.ignored)]
         lines += _some("left out of training", self.leaks)
         lines += _some("equal pixels", self.duplicates)
-        return str(_printable("\n".join(lines)))
+        return str(printable("\n".join(lines)))
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -145,14 +146,6 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _some(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
     lines = [f"  {what}: {one}: {other}" for one, other in pairs[:_SHOWN]]
     return [*lines, f"  and {len(pairs) - _SHOWN:,} more {what}; --json lists them all"] if len(pairs) > _SHOWN else lines
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_printable(name): _printable(inner) for name, inner in value.items()}
-    return [_printable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:

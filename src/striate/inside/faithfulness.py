@@ -83,7 +83,14 @@ class Chance(NamedTuple):
 
 
 def chance(
-    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, ask: Logits, *, steps: int = STEPS, orders: int = ORDERS, seed: int = 0
+    net: nn.Module,
+    images_NCHW: Tensor,
+    targets_N: Tensor,
+    ask: Logits,
+    *,
+    steps: int = STEPS,
+    orders: int = ORDERS,
+    seed: int = 0,
 ) -> Chance:
     """Remove squares in random orders, the same for every image. steps x orders + orders passes an image.
 
@@ -169,9 +176,7 @@ def _verdict(curve_S: Floats, random_MS: Floats, likeness: float, empty: bool) -
     explains = not why.startswith("explains nothing")
     mean_S, passes = random_MS.mean(axis=0), len(curve_S)
     spread = float(areas_M.std(ddof=1)) if len(areas_M) > 1 else 0.0
-    return Faithfulness(
-        explains, why, area, float(areas_M.mean()), spread, gain, p_value, likeness, curve_S, mean_S, passes
-    )
+    return Faithfulness(explains, why, area, float(areas_M.mean()), spread, gain, p_value, likeness, curve_S, mean_S, passes)
 
 
 def redrawn(net: nn.Module, seed: int, copy_number: int = 0) -> nn.Module:

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.report.figure import check_ending, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe & Ito 2008; the word stands beside each number too, since colour alone says nothing to some
 FRAMES: Mapping[str, str] = {
@@ -33,6 +37,11 @@ def draw(title: str, kernels_FCkk: NDArray[np.float64], verdicts: Sequence[str],
 
     """
     check_ending(path)
+    save(figure(title, kernels_FCkk, verdicts), path)
+
+
+def figure(title: str, kernels_FCkk: NDArray[np.float64], verdicts: Sequence[str]) -> "Figure":
+    """The figure that `draw` writes."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -43,8 +52,8 @@ def draw(title: str, kernels_FCkk: NDArray[np.float64], verdicts: Sequence[str],
         pictures = pictures.repeat(3, axis=-1)
     across = min(_ACROSS, max(4, ceil(len(pictures) ** 0.5)))
     rows = ceil(len(pictures) / across)
-    figure = Figure(figsize=(0.62 * across + 0.3, 0.78 * rows + 1.3), layout="constrained")
-    grid = np.atleast_2d(figure.subplots(rows, across, squeeze=False))
+    made = Figure(figsize=(0.62 * across + 0.3, 0.78 * rows + 1.3), layout="constrained")
+    grid = np.atleast_2d(made.subplots(rows, across, squeeze=False))
     for number, axes in enumerate(grid.flat):
         axes.set_xticks([])
         axes.set_yticks([])
@@ -59,8 +68,8 @@ def draw(title: str, kernels_FCkk: NDArray[np.float64], verdicts: Sequence[str],
         axes.set_xlabel(str(number) if verdict == "healthy" else f"{number} {verdict}", fontsize=5.5, labelpad=1.5)
     counts = {verdict: list(verdicts).count(verdict) for verdict in FRAMES if verdict in verdicts}
     boxes = [Patch(facecolor="white", edgecolor=FRAMES[name], linewidth=2, label=f"{name} {n}") for name, n in counts.items()]
-    figure.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
+    made.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
     more = "" if len(shown) == len(kernels_FCkk) else f", the first {_MOST} of {len(kernels_FCkk):,}"
     said = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]} on one scale{more}"
-    figure.suptitle("\n".join(wrap(said, max(30, 8 * across))), fontsize=9)
-    save(figure, path)
+    made.suptitle("\n".join(wrap(said, max(30, 8 * across))), fontsize=9)
+    return made

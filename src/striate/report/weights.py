@@ -12,6 +12,7 @@ from striate.report.figure import check_ending, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BEFORE, AFTER = "#b3b3b3", "#0072b2"
 PANELS, COLUMNS, BARS = 24, 4, 41
@@ -68,6 +69,11 @@ def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: flo
 
     """
     check_ending(path)
+    save(histograms(title, before, after, bin_width, near), path)
+
+
+def histograms(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: float, near: float) -> "Figure":
+    """The figure that `draw` writes."""
     from matplotlib.figure import Figure
 
     chosen = sorted({round(i * (len(before) - 1) / max(1, PANELS - 1)) for i in range(PANELS)})
@@ -88,7 +94,7 @@ def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: flo
     figure.supylabel("share of the layer's weights", fontsize=9)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", ncols=2, fontsize=8, frameon=False)
-    save(figure, path)
+    return figure
 
 
 def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near: float) -> None:

@@ -195,9 +195,7 @@ def _explained(asked: Question, method: str, at: str | None, options: dict[str, 
 
 
 def _by_chance(asked: Question, steps: int, orders: int, seed: int) -> Chance:
-    return faithfulness.chance(
-        asked.net, asked.images_NCHW, asked.targets_N, logits, steps=steps, orders=orders, seed=seed
-    )
+    return faithfulness.chance(asked.net, asked.images_NCHW, asked.targets_N, logits, steps=steps, orders=orders, seed=seed)
 
 
 def _checked(asked: Question, plain: Explanation, by_chance: Chance, copies: int, options: dict[str, Any]) -> Explanation:

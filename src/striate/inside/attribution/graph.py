@@ -79,7 +79,9 @@ def follow(net: nn.Module, image_1CHW: Tensor, method: str) -> Pass:
             leading[node] = below
     steps = [node.name() for node in leading if node.name().startswith(_STEPS)]
     if not leading or steps:
-        why = f"it has a step in it ({steps[0]}), whose gradient is zero" if steps else "none leads from its logits to the image"
+        why = (
+            f"it has a step in it ({steps[0]}), whose gradient is zero" if steps else "none leads from its logits to the image"
+        )
         raise UnsupportedError(f"{method} needs gradients, which {type(net).__name__} does not have: {why}. Take occlusion.")
     takers = Counter(taken for below in leading.values() for taken in below)
     return Pass(tuple(calls), tuple(leading), takers, _gates(leading, takers))
@@ -194,7 +196,9 @@ def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
         )
     others = sorted({_ACTIVATIONS[kind] for kind in map(_kind, seen.nodes) if kind in _ACTIVATIONS})
     if not all_relus and others:
-        raise UnsupportedError(f"{method} is defined for rectifiers (ReLU), and {name} has {', '.join(others)} instead. {takes}")
+        raise UnsupportedError(
+            f"{method} is defined for rectifiers (ReLU), and {name} has {', '.join(others)} instead. {takes}"
+        )
     if any(seen.takers[node.next_functions[0][0]] > 1 for node in all_relus):
         raise UnsupportedError(
             f"{method} cannot tell apart what comes back through a rectifier from what comes back beside it, and in {name} one "

@@ -223,9 +223,7 @@ def run_integrated_gradients(asked: Question, baseline: float | Tensor = 0.0, st
     return _by_parts(asked, sums)._replace(error_N=torch.cat(errors))
 
 
-def run_occlusion(
-    asked: Question, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None
-) -> Raw:
+def run_occlusion(asked: Question, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
     """Of a question; see `occlusion`."""
     from captum.attr import Occlusion
 

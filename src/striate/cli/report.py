@@ -1,0 +1,32 @@
+"""`striate report`."""
+
+from typing import Any
+
+from striate.cli.speaking import print_json, speaking, stdout
+
+_WORDS = {"good": "in its favour", "note": "note", "warning": "warning", "bad": "against it"}
+
+
+def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:
+    """Write all that is known of a run on one page that needs no server and no network: RUN/report.html.
+
+    Args:
+        run: by name or folder; it may still be training.
+        watch: rewrite the page after each epoch, until the run has ended; a browser that shows it renews it by itself.
+        json: print one JSON object on stdout; all numbers of the page are in RUN/report.json.
+
+    """
+    from striate import workbench
+
+    with speaking() as see:
+        found = workbench.write_report(run, follow=watch, watch=see)
+    if json:
+        print_json(found)
+    else:
+        stdout().print(_spoken(found), markup=False)
+
+
+def _spoken(found: dict[str, Any]) -> str:
+    lines = [found["trust"]["sentence"]]
+    lines += [f"  {_WORDS[one['level']]}: {one['sentence']}" for one in found["trust"]["findings"] if one["level"] != "good"]
+    return "\n".join([*lines, *found["notes"], f"{found['report']} ({found['bytes'] / 1e6:.1f} MB)"])

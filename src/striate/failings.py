@@ -1,0 +1,169 @@
+"""The images that a classifier gets wrong, or barely right: what spoke for the answer, and what looks like them.
+
+Legend: N images, M rows, B training images that are compared with, D features, H x W pixels, C channels.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.base.errors import UnsupportedError
+from striate.base.stopping import Stop
+from striate.batches.stream import Batch, Stream
+from striate.engine import Engine
+from striate.inside import attribution, faithfulness, neighbours
+from striate.material import Material, Watch
+from striate.model import Model
+from striate.report import heat as drawing
+from striate.report import page
+from striate.score.mistakes import Answer
+from striate.training.scoring import Predictions
+
+Json = dict[str, Any]
+NEAR = 5  # neighbours of each
+STEPS, ORDERS = 10, 19  # of the tests of faithfulness
+_BATCH = 128
+_NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
+
+
+class Eyes(NamedTuple):
+    """A model and the pictures that it is shown."""
+
+    model: Model
+    material: Material
+    engine: Engine
+    stop: Stop
+    watch: Watch
+
+    def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
+        """The images of these rows, in their order, as the network takes them."""
+        material, done = self.material, 0
+        stream = Stream(
+            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
+            rows_M=rows_M, preprocess=self.model.preprocess, batch_size=_BATCH, device=self.engine.device,
+            channels_last=self.engine.channels_last,
+        )  # fmt: skip
+        for batch in stream.epoch(0):
+            yield batch
+            done += len(batch.ids_N)
+            self.watch({"event": "look", "done": done, "total": len(rows_M)})
+            self.stop.check(what)
+
+    def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Where pictures with these ids are now; -1 for what is there no more."""
+        ids_N = self.material.examples.ids_N
+        order = np.argsort(ids_N)
+        at_M = np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)
+        rows_M = order[at_M]
+        return np.where(ids_N[rows_M] == ids_M, rows_M, -1)
+
+
+def cards(
+    eyes: Eyes,
+    predictions: Predictions,
+    answers: Sequence[Answer],
+    bank_B: NDArray[np.int64],
+    bank_BD: NDArray[np.float32],
+    tested: int,
+) -> tuple[list[Json], list[Json]]:
+    """For each answer what the JSON says of it, and its pictures."""
+    examples, classes = eyes.material.examples, eyes.material.examples.classes
+    rows = eyes.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
+    answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
+    rows_M = rows[rows >= 0]
+    if not answers:
+        return [], []
+    batches = list(eyes.batches(rows_M, "looking at mistakes"))
+    images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
+    asked_MD = neighbours.penultimate(eyes.model.net, batches)
+    own_M = np.array([int(np.flatnonzero(bank_B == row)[0]) if row in bank_B else -1 for row in rows_M])
+    near = neighbours.nearest(asked_MD, bank_BD, NEAR, own_M if (own_M >= 0).any() else None)
+    heats = _heats(eyes.model, images_MCHW, [answer.predicted for answer in answers], tested)
+    pixels = eyes.material.stored.pixels_NHWC
+    facts, pictures = [], []
+    for at, answer in enumerate(answers):
+        picture_HWC = pixels[rows_M[at : at + 1]][0]
+        near_k = bank_B[near.rows_Qk[at]]
+        vote = neighbours.vote(examples.labels_N[near_k], answer.label)
+        facts.append(
+            {
+                "path": examples.names[int(rows_M[at])], "given": classes[answer.label],
+                "answered": classes[answer.predicted], "probability": answer.probability,
+                "given_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
+                "neighbours": [
+                    {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]], "likeness": float(likeness)}
+                    for row, likeness in zip(near_k, near.likeness_Qk[at], strict=True)
+                ],
+                "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
+                         "said": _spoken(vote, len(near_k), classes, classes[answer.label])},
+            }
+        )  # fmt: skip
+        pictures.append(
+            {
+                "picture": page.data_uri(picture_HWC), "kind": page.kind_of(picture_HWC),
+                "heat": None if heats.maps_MHW is None else page.data_uri(drawing.overlay(picture_HWC, heats.maps_MHW[at])),
+                "neighbours": [page.data_uri(one_HWC) for one_HWC in pixels[near_k]],
+            }
+        )  # fmt: skip
+    return facts, pictures
+
+
+def _spoken(vote: neighbours.Vote, near: int, classes: Sequence[str], given: str) -> str:
+    if vote.against and vote.other is not None:
+        return (
+            f"Of its {near} neighbours {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: they speak "
+            "against the given label."
+        )
+    many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
+    return f"{many[0].upper()}{many[1:]} neighbours are {given}: they do not speak against the given label."
+
+
+class _Heats(NamedTuple):
+    """Heat for each image, M x H x W, None for a network that no method applies to; and what is said of each."""
+
+    maps_MHW: NDArray[np.float32] | None
+    said: Sequence[Json | None]
+
+
+def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
+    """Grad-CAM, or where there are no maps to weigh occlusion; the first `tested` are put to the tests of faithfulness."""
+    for method in ("gradcam", "occlusion"):
+        try:
+            parts = [
+                attribution.explain(
+                    model.net, images_MCHW[rows], method, target=list(targets[rows]), check=check, steps=STEPS, orders=ORDERS
+                )
+                for rows, check in ((slice(0, tested), True), (slice(tested, None), False))
+                if len(targets[rows])
+            ]
+        except UnsupportedError:
+            continue
+        maps_MHW = np.concatenate([part.heat_NHW.float().cpu().numpy() for part in parts])
+        said = [_said(part, n) for part in parts for n in range(len(part.targets))]
+        return _Heats(maps_MHW, said)
+    return _Heats(None, [None] * len(targets))
+
+
+def _said(made: attribution.Explanation, n: int) -> Json:
+    """What is said of the map of the n-th image."""
+    by = _NAMES[made.method] if made.at is None else f"{_NAMES[made.method]} at {made.at}"
+    about: Json = {"method": made.method, "at": made.at, "explains": None}
+    if not made.faithfulness:
+        return {**about, "said": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
+    found = made.faithfulness[n]
+    about |= {"explains": found.explains, "why": found.why}
+    about |= {name: getattr(found, name) for name in ("gain", "area", "random_area", "p_value", "likeness")}
+    if found.explains:
+        return {
+            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much at "
+            f"random (p = {found.p_value:.2f}).",
+        }  # fmt: skip
+    return {**about, "said": f"{by} explains nothing here, and is greyed: {_short(found)}."}
+
+
+def _short(found: faithfulness.Faithfulness) -> str:
+    """Why a map explains nothing, without the numbers, which the JSON has."""
+    return found.why.removeprefix("explains nothing here: ").partition(" (")[0]

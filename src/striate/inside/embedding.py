@@ -1,0 +1,73 @@
+"""Features of many dimensions as points on a sheet: principal components, and t-SNE of these.
+
+Legend: N images, D features.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import DataError
+
+Features = NDArray[np.floating]
+
+_KEPT = 50  # components that t-SNE is given, as its authors do (van der Maaten & Hinton 2008, section 4.1)
+_FEWEST = 5
+
+
+class Plane(NamedTuple):
+    """N points.
+
+    Attributes:
+        points_N2: coordinates; of t-SNE only who is near whom means something.
+        shares_2: of principal components: share of the variance along each; None for t-SNE.
+        perplexity: of t-SNE; None for principal components.
+
+    """
+
+    points_N2: NDArray[np.float64]
+    shares_2: tuple[float, float] | None
+    perplexity: float | None
+
+
+def principal(features_ND: Features) -> Plane:
+    """The two directions in which the features spread most.
+
+    Raises:
+        DataError: fewer than five images.
+
+    """
+    points_NK, shares_K = _components(features_ND, 2)
+    return Plane(points_NK, (float(shares_K[0]), float(shares_K[1])), None)
+
+
+def tsne(features_ND: Features, seed: int = 0) -> Plane:
+    """t-distributed stochastic neighbour embedding (van der Maaten & Hinton 2008) of the first 50 components.
+
+    The perplexity is 30, or a fourth of the images where that is less.
+
+    Raises:
+        DataError: fewer than five images.
+
+    """
+    from sklearn.manifold import TSNE
+
+    points_NK, _ = _components(features_ND, _KEPT)
+    if not np.ptp(points_NK):  # all images look the same to the network
+        return Plane(np.zeros((len(points_NK), 2)), None, None)
+    perplexity = min(30.0, len(points_NK) / 4)
+    made = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed, n_jobs=1, max_iter=500)
+    return Plane(np.asarray(made.fit_transform(points_NK), np.float64), None, perplexity)
+
+
+def _components(features_ND: Features, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if len(features_ND) < _FEWEST:
+        raise DataError(f"expected at least {_FEWEST} images to lay out on a sheet; got {len(features_ND)}. Give more images.")
+    centred_ND = np.asarray(features_ND, np.float64) - np.mean(features_ND, axis=0, dtype=np.float64)
+    if centred_ND.shape[1] < 2:
+        centred_ND = np.pad(centred_ND, ((0, 0), (0, 2 - centred_ND.shape[1])))
+    left_NN, sizes, _ = np.linalg.svd(centred_ND, full_matrices=False)
+    points_NK = (left_NN * sizes)[:, :most]
+    points_NK *= np.where(points_NK[np.abs(points_NK).argmax(axis=0), np.arange(points_NK.shape[1])] < 0, -1.0, 1.0)
+    return points_NK, sizes[:most] ** 2 / max(float((sizes**2).sum()), 1e-30)

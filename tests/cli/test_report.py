@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+from running import run
+
+from pictures import make_folder
+
+
+@pytest.mark.report
+def test_train_names_the_report_and_report_writes_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    make_folder(Path("photos"), 10)
+    net = "conv 3x3x4, relu, pool 2, fc 3"
+    ran = run(capsys, "train", "photos", "--net", net, "--epochs", "1", "--name", "a")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1] == "report: runs/a/report.html"
+    Path("runs/a/report.html").unlink()
+    ran = run(capsys, "report", "a")
+    assert ran.code == 0
+    assert ran.out.splitlines()[-1].startswith("runs/a/report.html (0.")
+    assert "  warning: The score is uncertain: " in ran.out
+    told = json.loads(run(capsys, "report", "a", "--json").out)
+    assert told["report"] == "runs/a/report.html"
+    assert told["state"] == "done"
+    ran = run(capsys, "train", "photos", "--net", net, "--epochs", "1", "--name", "b", "--no-report")
+    assert "report" not in ran.out
+    assert not Path("runs/b/report.html").exists()
+
+
+def test_a_run_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    ran = run(capsys, "report", "nothing")
+    assert ran.code == 2
+    assert "there is none at nothing or runs/nothing" in ran.err
