@@ -1,4 +1,4 @@
-"""What holds for every page that striate writes: it parses, it is complete in itself, and it speaks to those who cannot see it."""
+"""What holds for every page that striate writes: it parses, is complete in itself, and speaks to those who cannot see it."""
 
 import re
 from typing import Any

@@ -76,8 +76,8 @@ def gather(
     less = "" if len(bank_B) == len(material.parts.train_M) else f"{len(bank_B):,} of the "
     facts["mistakes_note"] = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each picture is what spoke for the answer; below it are "
-        f"the training images that look most like it to the network, among {less}{len(material.parts.train_M):,}, with their label "
-        "and the cosine of the angle between their features."
+        f"the training images that look most like it to the network, among {less}{len(material.parts.train_M):,}, with their "
+        "label and the cosine of the angle between their features."
     )
     facts["plane"], pictures["plane"] = _plane(eyes, val, bank_B, bank_BD)
     rows_M = _sample(material, material.parts.val_M, most)
@@ -148,8 +148,8 @@ def _plane(
     ]  # fmt: skip
     said = (
         f"Each point is an image by the {features_PD.shape[1]:,} numbers that the last layer is given: {int(faint_P.sum()):,} "
-        f"training images, small, and {len(rows_V):,} validation images, large. Classes that lie apart are easy; a ring in another "
-        "class's cloud is a mistake worth looking at."
+        f"training images, small, and {len(rows_V):,} validation images, large. Classes that lie apart are easy; a ring in "
+        "another class's cloud is a mistake worth looking at."
     )
     points = {
         "paths": [eyes.material.examples.names[row] for row in rows_P.tolist()],

@@ -39,7 +39,8 @@ def facts(**own):
 
 def scored():
     return facts(
-        test=SCORE, val=SCORE, folds=[SCORE], calibration_by_chance=0.1, confused=[{"given": "a", "answered": "b", "images": 3}],
+        test=SCORE, val=SCORE, folds=[SCORE], calibration_by_chance=0.1,
+        confused=[{"given": "a", "answered": "b", "images": 3}],
         score={**SCORE, "part": "test", "what": "test images", "majority": 0.5, "top5": None, "macro_f1": 0.7, "log_loss": 0.5,
                "calibration_error": 0.05, "per_class": {"a": PER_CLASS, "b": PER_CLASS}, "confusion": [[7, 3], [2, 8]]},
     )  # fmt: skip

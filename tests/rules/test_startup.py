@@ -56,6 +56,11 @@ def test_what_is_heavy_is_seen_where_it_is_imported():
     assert "torch" in heavy_after("import striate\nstriate.Model")
 
 
-def test_a_training_imports_neither_the_compiler_of_torch_nor_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_training_without_its_report_imports_neither_the_compiler_of_torch_nor_scikit_learn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
-    assert heavy_after(RUN, "train", "digits", "--net", "pool 4, fc", "--epochs", "1") == ["safetensors", "torch"]
+    assert heavy_after(RUN, "train", "digits", "--net", "pool 4, fc", "--epochs", "1", "--no-report") == [
+        "safetensors",
+        "torch",
+    ]

@@ -61,25 +61,13 @@ def train(
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
-        _refuse(
-            {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")},
-            "with --find-lr",
-        )
+        others = {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")}
+        _refuse(others, "with --find-lr")
         return _find_lr(data, draw or "find-lr.svg", settings, run, json)
     _refuse({"--draw": draw}, "without --find-lr")
+    run |= {"folds": folds, "name": name, "out": out, "store_gb": store_gb, "resume": resume, "report": not no_report}
     with speaking() as watch:
-        result = workbench.train(
-            data,
-            **run,
-            folds=folds,
-            name=name,
-            out=out,
-            store_gb=store_gb,
-            resume=resume,
-            report=not no_report,
-            settings=settings,
-            watch=watch,
-        )
+        result = workbench.train(data, **run, settings=settings, watch=watch)
     return _say(result, json)
 
 

@@ -31,7 +31,7 @@ def render(facts: Json, pictures: Json) -> str:
     Args:
         facts: as `striate.reporting` gathers them.
         pictures: by names of `PICTURES`; <svg> text, for `curves` and `plane` lists of it; for `mistakes` and `uncertain` a
-            dictionary for each row, with `picture`, `heat` and `neighbours` as data URIs and `kind`. What is missing is left out.
+            dictionary for each row: `picture`, `heat` and `neighbours` as data URIs, and `kind`. What is missing is left out.
 
     """
     style = _TEMPLATES.joinpath("style.css").read_text("utf-8")
