@@ -51,6 +51,22 @@ def test_paths_bytes_and_arrays_get_the_same_answer(tmp_path: Path):
     assert "<table>" in first._repr_html_()
 
 
+def test_pictures_come_as_the_network_takes_them(tmp_path: Path):
+    image = draw("circle", 1)
+    image.save(tmp_path / "one.png")
+    made = model()
+    images_NCHW = made.images([tmp_path / "one.png", np.asarray(image)])
+    assert images_NCHW.shape == (2, 3, 12, 12)
+    assert torch.equal(images_NCHW[0], images_NCHW[1])
+    with torch.no_grad():
+        logits_NK = made.net(images_NCHW)
+    assert made.answers(logits_NK.numpy()) == made.predict([np.asarray(image)] * 2)
+    with pytest.raises(SettingError, match="expected at least one picture; got none"):
+        made.images([])
+    with pytest.raises(SettingError, match=r"got one PosixPath|got one WindowsPath"):
+        made.images(tmp_path / "one.png")
+
+
 def test_a_grey_array_is_as_good_as_its_colour_twin():
     grey = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
     one, other = model().predict([grey, np.repeat(grey[..., None], 3, axis=2)])

@@ -60,7 +60,7 @@ def question(model: nn.Module | Classifier, image: object, target: Target = None
 
     Args:
         model: a network, or a classifier.
-        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also a picture or a list of them.
+        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also a picture, or a list.
         target: number of a class, with a classifier also its name; one for all images or one for each. None asks about the
             class with the largest logit.
 
@@ -88,8 +88,8 @@ def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]
     if not isinstance(image, Tensor):
         if isinstance(model, nn.Module):
             raise ShapeError(
-                f"expected a tensor of numbers as the network takes them, C x H x W or N x C x H x W; got {type(image).__name__}. "
-                "For pictures, ask a model: striate.load(run)."
+                f"expected a tensor of numbers as the network takes them, C x H x W or N x C x H x W; got "
+                f"{type(image).__name__}. For pictures, ask a model: striate.load(run)."
             )
         several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
         pictures: Any = image if several else [image]
@@ -126,7 +126,7 @@ def _number(target: object, classes: tuple[str, ...], count: int) -> int:
 
 
 def room(images_NCHW: Tensor, gradient: bool) -> int:
-    """How many such images go through the network at once, so that memory stays bounded; four times as many without gradient."""
+    """How many such images go through the network at once, so that memory stays bounded; 4 times as many without gradient."""
     numbers = max(1, images_NCHW[0].numel())
     return max(1, min(_MOST, _NUMBERS * (1 if gradient else 4) // numbers))
 

@@ -4,7 +4,7 @@ Legend: N images, C channels, H x W pixels.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from striate.base.errors import UnsupportedError
 from striate.inside import faithfulness
 from striate.inside.attribution.asking import Question, Target, logits, question
 from striate.inside.attribution.methods import METHODS, Model, heat_of, refuse_without_places, run_of
-from striate.inside.faithfulness import Chance, Faithfulness
+from striate.inside.faithfulness import Faithfulness
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ def explain(
     target: Target = None,
     at: str | None = None,
     check: bool = True,
-    steps: int = faithfulness.STEPS,
-    orders: int = faithfulness.ORDERS,
+    places: int = faithfulness.PLACES,
+    shares: int = faithfulness.STEPS,
     copies: int = faithfulness.COPIES,
     seed: int = 0,
     **options: Any,
 ) -> Explanation:
     """A map with all that belongs to it.
 
-    With `check` an image costs (steps + 1) x (orders + 1) passes, 340 as it is, and the map of `copies` networks more.
+    With `check` an image costs (shares + 1) (2 places + 7) passes, 495 as it is, and `copies` maps more.
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
@@ -102,10 +102,10 @@ def explain(
         target: class, of all images or of each; None for the one with the largest logit.
         at: the layer for Grad-CAM; None for the one that is picked.
         check: whether the map is put to the tests of `inside.faithfulness`.
-        steps: in which the picture is removed.
-        orders: at random that it is compared with.
+        places: others that the map is compared with.
+        shares: of the picture that are removed and shown one after the other.
         copies: networks with fresh weights that it is compared with.
-        seed: of the orders and of the fresh weights.
+        seed: of what is drawn.
         **options: of the method.
 
     Raises:
@@ -120,8 +120,7 @@ def explain(
     plain = _explained(asked, method, at, options)
     if not check:
         return plain
-    by_chance = _by_chance(asked, steps, orders, seed)
-    return _checked(asked, plain, by_chance, copies, options)
+    return _checked(asked, plain, options, steps=shares, places=places, copies=copies, seed=seed)
 
 
 def explain_all(
@@ -130,22 +129,22 @@ def explain_all(
     methods: Iterable[str] = tuple(METHODS),
     *,
     target: Target = None,
-    steps: int = faithfulness.STEPS,
-    orders: int = faithfulness.ORDERS,
+    places: int = faithfulness.PLACES,
+    shares: int = faithfulness.STEPS,
     copies: int = faithfulness.COPIES,
     seed: int = 0,
 ) -> Explanations:
-    """The maps of several methods; the random orders are asked once for all of them. Those that do not work say why.
+    """The maps of several methods. Those that do not work on this network say why.
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
         image: as `asking.question` takes it.
         methods: names of `METHODS`.
         target: class, of all images or of each; None for the one with the largest logit.
-        steps: in which the picture is removed.
-        orders: at random that each is compared with.
+        places: others that each map is compared with.
+        shares: of the picture that are removed and shown one after the other.
         copies: networks with fresh weights that each is compared with.
-        seed: of the orders and of the fresh weights.
+        seed: of what is drawn.
 
     Raises:
         SettingError: there is no such method or class.
@@ -157,11 +156,11 @@ def explain_all(
         run_of(name)
     asked = question(model, image, target)
     refuse_without_places(asked.images_NCHW)
-    by_chance = _by_chance(asked, steps, orders, seed)
     made, refused = {}, {}
     for name in names:
         try:
-            made[name] = _checked(asked, _explained(asked, name, None, {}), by_chance, copies, {})
+            plain = _explained(asked, name, None, {})
+            made[name] = _checked(asked, plain, {}, steps=shares, places=places, copies=copies, seed=seed)
         except UnsupportedError as error:
             refused[name] = str(error)
     return Explanations(made, refused)
@@ -194,15 +193,9 @@ def _explained(asked: Question, method: str, at: str | None, options: dict[str, 
     )
 
 
-def _by_chance(asked: Question, steps: int, orders: int, seed: int) -> Chance:
-    return faithfulness.chance(asked.net, asked.images_NCHW, asked.targets_N, logits, steps=steps, orders=orders, seed=seed)
-
-
-def _checked(asked: Question, plain: Explanation, by_chance: Chance, copies: int, options: dict[str, Any]) -> Explanation:
+def _checked(asked: Question, plain: Explanation, options: dict[str, Any], **tests: int) -> Explanation:
     def fresh(net: nn.Module) -> Tensor:
         return _heat(asked._replace(net=net), plain.method, plain.at, options)
 
-    found = faithfulness.judge(
-        asked.net, asked.images_NCHW, asked.targets_N, plain.heat_NHW, logits, fresh, by_chance, copies=copies
-    )
-    return Explanation(**{**vars(plain), "faithfulness": tuple(found)})
+    found = faithfulness.judge(asked.net, asked.images_NCHW, asked.targets_N, plain.heat_NHW, logits, fresh, **tests)
+    return replace(plain, faithfulness=tuple(found))

@@ -7,6 +7,7 @@ Legend: N images, C channels, H x W pixels.
 """
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -150,7 +151,7 @@ def maps_at(net: nn.Module, image_1CHW: Tensor, at: str | None) -> str:
         raise UnsupportedError(f"the answer does not come through {at}, so gradcam finds nothing there. Leave the layer out.")
     if len(shapes[-1]) != 4:
         with_maps = list(dict.fromkeys(call.name for call in seen.calls if len(call.shape) == 4))
-        there = f"layers with maps: {', '.join(with_maps[-6:])}" if with_maps else "no layer has them; take occlusion"
+        there = f"Take one with maps: {', '.join(with_maps[-6:])}" if with_maps else "No layer has them; take occlusion"
         said = " x ".join(map(str, ("N", *shapes[-1][1:])))
         raise UnsupportedError(f"gradcam expects a layer that puts out maps, N x C x H x W; {at} puts out {said}. {there}.")
     return at
@@ -192,7 +193,7 @@ def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
     layers = [call for call in seen.calls if call.rectifier and call.node in seen.nodes]
     if len(all_relus) > len({call.node for call in layers}):
         raise UnsupportedError(
-            f"{method} changes what rectifiers pass back, and {name} calls one that is no nn.ReLU layer, where it cannot. {takes}"
+            f"{method} changes what rectifiers pass back, and {name} calls one that is no nn.ReLU layer. {takes}"
         )
     others = sorted({_ACTIVATIONS[kind] for kind in map(_kind, seen.nodes) if kind in _ACTIVATIONS})
     if not all_relus and others:
@@ -210,7 +211,7 @@ def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
         by_layer.setdefault(id(modules[call.name]), []).append(call.node)
     for nodes in by_layer.values():
         distinct = list(dict.fromkeys(nodes))
-        if any(earlier not in _inputs_first(later) for earlier, later in zip(distinct, distinct[1:], strict=False)):
+        if any(earlier not in _inputs_first(later) for earlier, later in pairwise(distinct)):
             raise UnsupportedError(f"{method} needs a rectifier for each branch; {name} uses one layer in several. {takes}")
 
 

@@ -5,9 +5,9 @@ number for each number of the image, C x H x W; for `gradcam` h x w of its layer
 
 `heat_of` makes one heat for each pixel of it. A gradient says how fast the logit changes and its sign only in which direction,
 so of saliency, deconvnet and guided the largest absolute value over the channels counts (Simonyan et al. 2014, section 3.1).
-Integrated gradients and occlusion say how much of the logit a pixel gives or takes, so their channels are summed and what speaks
-for the class counts; the factor (image - baseline) is in integrated gradients already, and no other method is multiplied by the
-image. Grad-CAM is never negative, and is brought to the image's size by bilinear interpolation.
+Integrated gradients and occlusion say how much of the logit a pixel gives or takes, so their channels are summed, and what
+speaks for the class counts; integrated gradients hold the factor (image - baseline) already, and no other method is multiplied
+by the image. Grad-CAM is never negative, and is brought to the image's size by bilinear interpolation.
 
 Legend: N images, C channels, H x W pixels, h x w positions of a layer.
 """
@@ -76,7 +76,7 @@ def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
 
 
 def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
-    """The gradient, but each rectifier passes back max(0, R) and that only where it was on (Springenberg et al. 2015, section 3.4).
+    """The gradient, but each rectifier passes back max(0, R) only where it was on (Springenberg et al. 2015, section 3.4).
 
     Arguments, result and errors as of `deconvnet`.
     """
@@ -139,7 +139,7 @@ def occlusion(
     window: int | None = None,
     stride: int | None = None,
 ) -> Tensor:
-    """By how much the logit falls under a grey square, as a mean over the squares that hide a pixel (Zeiler & Fergus 2014, 4.2).
+    """By how much the logit falls under a grey square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
     It needs no gradient, so every network can be asked.
 
@@ -332,6 +332,6 @@ def refuse_without_places(images_NCHW: Tensor) -> None:
     """
     if images_NCHW.shape[2] * images_NCHW.shape[3] == 1:
         raise UnsupportedError(
-            f"a map over a picture needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers without "
-            "places. Train with another prepare.scale than pca."
+            f"a map over a picture needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers "
+            "without places. Train with another prepare.scale than pca."
         )
