@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +34,29 @@ class OnesThenMean(Net):
         return self.fc1(self.pool1(self.relu1(self.conv1(images_NCHW))).flatten(1))
 
 
+class Cells(Net):
+    """conv1 of given kernels, relu1 as simple cells, and pool1 over them as complex ones."""
+
+    taps, head_name = ("conv1", "relu1", "pool1", "fc1"), "fc1"
+
+    def __init__(self, kernels: np.ndarray, pool: int = 8, side: int = 41, channels: int = 1) -> None:
+        super().__init__((channels, side, side))
+        self.conv1 = nn.Conv2d(channels, len(kernels), kernels.shape[-1], padding=kernels.shape[-1] // 2, bias=False)
+        self.relu1 = nn.ReLU()
+        self.pool1 = nn.MaxPool2d(pool, stride=1)
+        self.fc1 = nn.Linear(len(kernels), 2)
+        with torch.no_grad():
+            weights = torch.from_numpy(kernels).float()
+            self.conv1.weight.copy_(weights if weights.dim() == 4 else weights[:, None].expand(-1, channels, -1, -1))
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        self.check(images_NCHW)
+        return self.fc1(self.pool1(self.relu1(self.conv1(images_NCHW))).mean((2, 3)))
+
+
+POINT = np.ones((1, 1, 1))  # answers the pixel in the middle
+
+
 def ramp(side: int = 3) -> Tensor:
     """0, 1, 2 / 3, 4, 5 / 6, 7, 8: its 2 x 2 sums are 8, 12 / 20, 24."""
     return torch.arange(float(side * side)).view(1, 1, side, side)
@@ -55,3 +79,16 @@ def batches(images_NCHW: Tensor, sizes: tuple[int, ...], labels: list[int] | Non
 
 def hooks_of(net: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in net.modules())
+
+
+def gabor(k: int, orientation: float, cycles: float, phase: float = 0.0, sigma: float | None = None) -> np.ndarray:
+    """Stripes of an orientation as one sees them, with rows that count down, in a round window."""
+    y, x = np.mgrid[:k, :k] - (k - 1) / 2
+    turn = np.deg2rad(orientation)
+    across = x * np.sin(turn) + y * np.cos(turn)  # distance from the stripe through the middle, along (cos, -sin)
+    window = np.exp(-(x**2 + y**2) / (2 * (sigma or k / 5) ** 2))
+    return window * np.cos(2 * np.pi * cycles * across + phase)
+
+
+def apart(a: float, b: float) -> float:
+    return abs((a - b + 90) % 180 - 90)

@@ -2,7 +2,7 @@
 
 For each row and each column of the maps of a layer the first and the last row and column of the image that reach it are
 kept, and carried through every function of a forward pass. A window of kernel k, stride s, padding p and dilation d takes the
-smallest and the largest of what its k places see, so size, jump and start (Araujo, Norris & Sim 2019, section 3) come out together with
+smallest and the largest of what its k places see, so size, jump and start (Araujo, Norris & Sim 2019) come out together with
 the borders, where windows are cut off. Where branches meet, the box around both counts. What is no window and does not keep
 places - a mean over the map, a fully connected layer, a norm over all places - sees the whole image.
 

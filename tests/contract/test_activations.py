@@ -1,0 +1,118 @@
+"""Looking inside every network of the catalogue: maps of every tap, statistics, strongest images and gradient ascent.
+
+Each network is built once, at the least size that it takes; the tests of one come one after the other.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from striate.base.errors import SettingError
+from striate.inside import activations, exciting, gratings, maximise, shifting
+from striate.nets import catalogue
+from striate.nets.building import build
+from striate.nets.net import Net
+from striate.nets.receptive import windows
+
+CLASSES = 10
+
+
+@lru_cache(maxsize=1)
+def made(name: str) -> Net:
+    entry = catalogue.find(name)
+    return build(name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px), CLASSES, init="torch").train()
+
+
+@pytest.fixture(params=catalogue.names(), scope="module")
+def net(request: pytest.FixtureRequest) -> Iterator[Net]:
+    yield made(str(request.param))
+    made.cache_clear()
+
+
+def images(net: Net, count: int = 3) -> torch.Tensor:
+    return torch.randn(count, *net.input_chw, generator=torch.Generator().manual_seed(0))
+
+
+def batch(net: Net) -> Any:
+    return SimpleNamespace(images_NCHW=images(net), labels_N=torch.tensor([0, 1, 1]), ids_N=np.arange(3, dtype=np.uint64))
+
+
+def hooks(net: Net) -> int:
+    return sum(
+        len(layer._forward_hooks) + len(layer._forward_pre_hooks) + len(layer._backward_hooks) for layer in net.modules()
+    )
+
+
+METHODS: dict[str, Callable[[Net, str], Any]] = {
+    "maps": lambda net, at: activations.maps(net, images(net), [at]),
+    "statistics": lambda net, at: activations.statistics(net, [batch(net)], [at], CLASSES),
+    "strongest": lambda net, at: exciting.strongest(net, [batch(net)], [at], 2),
+    "windows": lambda net, at: windows(net, (at,)),
+    "maximise": lambda net, at: maximise.maximise(net, at, [0], steps=1),
+    "tuning": lambda net, at: gratings.tuning(net, at, 2, (0.25,), 4),
+    "shifts": lambda net, at: shifting.by_images(net, at, images(net, 2), 1),
+}  # fmt: skip
+
+
+def test_maps_of_every_tap_have_the_shapes_of_their_windows(net: Net):
+    found = activations.maps(net, images(net))
+    assert tuple(found) == net.taps
+    assert found[net.head_name].shape == (3, CLASSES)
+    for name, seen in windows(net).items():
+        assert found[name].shape[0] == 3
+        assert found[name].dim() in (2, 4)
+        sides = tuple(found[name].shape[2:]) or (1, 1)
+        assert (len(seen.tops_H), len(seen.lefts_W)) == sides
+        assert (seen.bottoms_H <= net.input_chw[1]).all()
+        assert (seen.tops_H < seen.bottoms_H).all()
+
+
+def test_statistics_and_strongest_images_agree_with_the_maps(net: Net):
+    found = activations.maps(net, images(net))
+    counted = activations.statistics(net, [batch(net)], classes=CLASSES)
+    strongest = exciting.strongest(net, [batch(net)], k=2)
+    for name, output in found.items():
+        flat_NUP = output.flatten(2) if output.dim() == 4 else output.unsqueeze(2)
+        assert np.allclose(counted[name].largest_U, flat_NUP.amax((0, 2)), rtol=1e-3, atol=1e-4)
+        assert np.allclose(counted[name].mean_U, flat_NUP.mean((0, 2)), rtol=1e-3, atol=1e-4)
+        assert np.allclose(strongest[name].values_Uk[:, 0], counted[name].largest_U, rtol=1e-6)
+
+
+def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
+    # At the start the answer of a deep plain network hardly depends on its image: less than float32 shows
+    exact = copy.deepcopy(net).double() if sum(weight.numel() for weight in net.parameters()) < 1e6 else net
+    best = maximise.maximise(exact, net.head_name, [1, 7], by=maximise.PRESETS["none"], steps=2, rate=0.01)
+    assert (best.after_U > best.before_U).all()
+    assert not best.stuck_U.any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_hooks_come_off_after_success_a_wrong_name_and_a_crash(net: Net, method: str):
+    before, training = hooks(net), [layer.training for layer in net.modules()]
+    last = net.head_name
+    if method == "shifts" and net.input_chw[1] == 1:
+        pytest.skip("one pixel cannot move")
+    METHODS[method](net, last)
+    assert hooks(net) == before
+    with pytest.raises(SettingError, match=r"There is no layer 'nonesuch'; "):
+        METHODS[method](net, "nonesuch")
+    assert hooks(net) == before
+
+    def crash(*_: Any) -> None:
+        raise ArithmeticError("half-way")
+
+    planted = net.get_submodule(net.taps[len(net.taps) // 2]).register_forward_pre_hook(crash)
+    try:
+        with pytest.raises(ArithmeticError, match="half-way"):
+            METHODS[method](net, last)
+        assert hooks(net) == before + 1
+    finally:
+        planted.remove()
+    assert [layer.training for layer in net.modules()] == training
+    assert all(weight.grad is None for weight in net.parameters())
