@@ -26,7 +26,8 @@ CLASSES = 10
 @lru_cache(maxsize=1)
 def made(name: str) -> Net:
     entry = catalogue.find(name)
-    return build(name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px), CLASSES, init="torch").train()
+    init = "paper" if name.startswith("plain") else "torch"  # by which nothing of an image is left after 56 plain layers
+    return build(name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px), CLASSES, init=init).train()
 
 
 @pytest.fixture(params=catalogue.names(), scope="module")
@@ -85,7 +86,7 @@ def test_statistics_and_strongest_images_agree_with_the_maps(net: Net):
 
 
 def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
-    # At the start the answer of a deep plain network hardly depends on its image: less than float32 shows
+    # Of an image of 8 px little is left after 56 plain layers, by any start: less than float32 shows
     exact = copy.deepcopy(net).double() if sum(weight.numel() for weight in net.parameters()) < 1e6 else net
     best = maximise.maximise(exact, net.head_name, [1, 7], by=maximise.PRESETS["none"], steps=2, rate=0.01)
     assert (best.after_U > best.before_U).all()
