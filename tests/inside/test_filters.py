@@ -135,6 +135,6 @@ def test_for_json_and_for_below_a_picture():
     rows = filters.as_json(found)
     assert rows[0]["hue"] is None
     assert rows[2]["orientation"] is None
-    assert filters.captions(found)[0] == f"{rows[0]['orientation']:.0f}° {rows[0]['frequency']:.2f}"
+    assert filters.captions(found)[0] == f"20° {rows[0]['frequency']:.2f}"
     assert filters.captions(found)[1].endswith("\n67% colour")
     assert filters.captions(found)[2] == "blob"

@@ -37,6 +37,10 @@ def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
     assert before.half_U.tolist() == pytest.approx([4 / 6] * 6, abs=0.05)  # a sixth of a period
     assert (before.antiphase_U < 0.01).all()
     assert (after.antiphase_U > 0.8).all()
+    periods = shifting.by_gratings(net, tuning(net, "relu1", 18, (0.125, 0.25)), (0, 1 / 8, 1 / 4, 1 / 2, 1), in_periods=True)
+    right = np.array([1, 2**-0.5, 0, 0, 1])
+    assert periods.unit == "periods"
+    assert periods.kept_DU == pytest.approx(right[:, None].repeat(6, 1), abs=0.08)
     assert np.isinf(after.half_U).all()
 
 
@@ -74,7 +78,7 @@ def test_wrong_numbers_are_refused():
     net = Cells(POINT, side=9)
     tuned = tuning(net, "conv1", 2, (0.25,))
     for wrong, got in (((1, 2), "1, 2"), ((0, 2, 1), "0, 2, 1"), ((), "none")):
-        with pytest.raises(SettingError, match=rf"expected shifts in pixels that grow from 0; got {got}\."):
+        with pytest.raises(SettingError, match=rf"expected shifts that grow from 0; got {got}\."):
             shifting.by_gratings(net, tuned, wrong)
     with pytest.raises(SettingError, match="expected at least 2 images and a shift from 1 to 8 px; got 1 images and 2 px"):
         shifting.by_images(net, "conv1", torch.zeros(1, 1, 9, 9), 2)

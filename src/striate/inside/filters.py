@@ -198,6 +198,6 @@ def captions(found: Preferences) -> Sequence[str]:
     """One short line a filter for below its picture: degrees, cycles a pixel, and the share of colour where there is any."""
     lines = []
     for angle, cycles, colour in zip(found.orientation_F, found.frequency_F, found.chromatic_F, strict=True):
-        wave = "blob" if np.isnan(angle) else f"{angle:.0f}° {cycles:.2f}"
+        wave = "blob" if np.isnan(angle) else f"{round(angle) % 180}° {cycles:.2f}"
         lines.append(wave if not colour > 0.005 else f"{wave}\n{colour:.0%} colour")
     return lines

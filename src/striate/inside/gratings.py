@@ -201,6 +201,16 @@ def _half_width(curve_A: Array, top: int, step: float) -> float:
     return float(np.mean(sides)) * step
 
 
+def captions(found: Tuning) -> list[str]:
+    """Two short lines a unit for below its curve: number, orientation and half width; frequency and F1/F0."""
+    lines = []
+    for u, (angle, width) in enumerate(zip(found.orientation_U, found.half_width_U, strict=True)):
+        wide = "" if np.isnan(width) else f" ±{width:.0f}°"
+        numbers = f"{found.frequency_U[u]:.2f} cycles/px, F1/F0 {found.modulation_U[u]:.2f}"
+        lines.append(f"{u}\nno answer" if np.isnan(angle) else f"{u}: {round(angle) % 180}°{wide}\n{numbers}")
+    return lines
+
+
 def as_json(found: Tuning) -> dict[str, Any]:
     """The tuning for JSON, with None where a number is not defined; a unit is called simple or complex by its ratio."""
     units = []

@@ -4,14 +4,14 @@
 |---|---|---|
 | norm | the image is brought to this length | Erhan, Bengio, Courville & Vincent 2009 |
 | penalty | none: l |x|^2 is taken from what is climbed | Simonyan, Vedaldi & Zisserman 2014, equation 1 |
-| decay | times 1 - decay, which falls as the rate does | Yosinski et al. 2015, and the three below |
+| decay | times 1 - decay | Yosinski et al. 2015, and the three below |
 | blur | a Gaussian of this deviation, every so many steps | |
 | small norm | this share of the pixels, those of least length over the channels, to zero | |
 | small contribution | this share of the pixels, those whose |sum of x dx| over the channels is least, to zero | |
 
-Departure: in the papers a step is a rate times the gradient, which differs by orders of magnitude between layers. Here the
-gradient is first brought to a root mean square of 1, so the rate is in the net's numbers a step, and it falls linearly to
-zero, and the decay with it, so that the ascent settles. Zero is the mean image where the mean is subtracted.
+Departure: in the papers a step is a rate times the gradient, which differs by orders of magnitude between layers. Here it is
+divided by the root mean square of the answer's gradient, so that the rate is in the net's numbers a step. Zero is the mean
+image where the mean is subtracted.
 
 Legend: N images, C channels, H x W pixels, U units that are climbed at the same time.
 """
@@ -122,7 +122,7 @@ def maximise(
         by: what holds the images back; `PRESETS` has the published choices.
         place: of a unit with a map: "middle", the place in the middle, or "mean" of all places.
         steps: of the ascent, at least 1.
-        rate: of the first step, in the net's numbers.
+        rate: root mean square of what a step adds, in the net's numbers.
         start_CHW: what all begin with; None for zeros.
         spread: deviation of the draw that is added to it, each unit its own.
         seed: of the draws; an image depends on it, the layer and the unit, not on the other units.
@@ -172,12 +172,10 @@ def _climb(
         answers_U, gradient_UCHW = _gradient(net, layer, units, images_UCHW, place)
         if step == 0:
             before_U, stuck_U = answers_U, gradient_UCHW.flatten(1).abs().amax(1) == 0
-        if by.penalty:
-            gradient_UCHW = gradient_UCHW - 2 * by.penalty * images_UCHW
         size_U111 = gradient_UCHW.flatten(1).square().mean(1).sqrt().view(-1, 1, 1, 1)
-        fall = 1 - step / steps
-        moved_UCHW = images_UCHW + rate * fall * gradient_UCHW / size_U111.clamp(min=1e-20)
-        images_UCHW = _held_back(moved_UCHW * (1 - fall * by.decay), gradient_UCHW, by, step)
+        upwards_UCHW = gradient_UCHW - 2 * by.penalty * images_UCHW
+        moved_UCHW = images_UCHW + rate * upwards_UCHW / size_U111.clamp(min=1e-20)
+        images_UCHW = _held_back(moved_UCHW, gradient_UCHW, by, step)
     with torch.no_grad():
         after_U = _answers(net, layer, units, images_UCHW, place)
     return images_UCHW, before_U, after_U, stuck_U
@@ -211,6 +209,8 @@ def _gradient(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, p
 
 
 def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, by: Regularisers, step: int) -> Tensor:
+    if by.decay:
+        images_UCHW = images_UCHW * (1 - by.decay)
     if by.blur_px and (step + 1) % by.blur_every == 0:
         images_UCHW = blurred(images_UCHW, by.blur_px)
     if by.small_norm:

@@ -31,7 +31,8 @@ class Tolerance(NamedTuple):
     Attributes:
         layer: its name.
         by: "gratings" or "images".
-        shifts_D: pixels, from 0.
+        unit: of the shifts: "pixels", or "periods" of each unit's own grating.
+        shifts_D: from 0.
         kept_DU: the part of the answer that is kept, the mean of the directions: 1 at 0.
         half_U: the first shift at which a half is kept, along straight lines between the shifts; inf where that is further than
             the last.
@@ -41,30 +42,35 @@ class Tolerance(NamedTuple):
 
     layer: str
     by: str
+    unit: str
     shifts_D: Array
     kept_DU: Array
     half_U: Array
     antiphase_U: Array | None
 
 
-def by_gratings(net: Net, tuned: Tuning, shifts_px: Sequence[float], amplitude: float = 1.0) -> Tolerance:
+def by_gratings(
+    net: Net, tuned: Tuning, shifts: Sequence[float], amplitude: float = 1.0, *, in_periods: bool = False
+) -> Tolerance:
     """Move each unit's best grating across its stripes, both ways.
 
     Args:
         net: the network; it keeps its mode.
         tuned: of the layer, from `gratings.tuning` at the same amplitude and from dark to light.
-        shifts_px: pixels, growing from 0; fractions are as good.
+        shifts: pixels, growing from 0; fractions are as good.
         amplitude: of the gratings.
+        in_periods: the shifts are in periods of each unit's own grating, so that units of all frequencies can be compared.
 
     Raises:
         SettingError: the shifts do not begin with 0 or do not grow.
 
     """
-    shifts_D = _checked(shifts_px)
+    shifts_D = _checked(shifts)
     units = np.flatnonzero(~np.isnan(tuned.orientation_U))
     count = len(tuned.rate_U)
     period_U = 1 / np.where(np.isnan(tuned.frequency_U), 1, tuned.frequency_U)
-    offsets_EU = np.concatenate([shifts_D[:, None].repeat(count, 1), -shifts_D[:, None].repeat(count, 1), period_U[None] / 2])
+    shifts_DU = shifts_D[:, None] * (period_U if in_periods else np.ones(count))
+    offsets_EU = np.concatenate([shifts_DU, -shifts_DU, period_U[None] / 2])
     rates_EU = np.full(offsets_EU.shape, np.nan)
     step = max(1, _IMAGES // len(offsets_EU))
     for some in (units[at : at + step] for at in range(0, len(units), step)):
@@ -77,7 +83,8 @@ def by_gratings(net: Net, tuned: Tuning, shifts_px: Sequence[float], amplitude: 
     whole_U = np.where(rates_EU[0] > 0, rates_EU[0], np.nan)
     d = len(shifts_D)
     kept_DU = (rates_EU[:d] + rates_EU[d : 2 * d]) / 2 / whole_U
-    return Tolerance(tuned.layer, "gratings", shifts_D, kept_DU, _half(shifts_D, kept_DU), rates_EU[-1] / whole_U)
+    unit = "periods" if in_periods else "pixels"
+    return Tolerance(tuned.layer, "gratings", unit, shifts_D, kept_DU, _half(shifts_D, kept_DU), rates_EU[-1] / whole_U)
 
 
 def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolerance:
@@ -114,15 +121,13 @@ def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolera
             moved.append(_correlation(still_NU, answers_NU(net, layer, wide_NCHW[:, :, top : top + h, left : left + w])))
         kept_DU[d] = np.mean(moved, axis=0)
     kept_DU[0] = _correlation(still_NU, still_NU)
-    return Tolerance(layer, "images", shifts_D, kept_DU, _half(shifts_D, kept_DU), None)
+    return Tolerance(layer, "images", "pixels", shifts_D, kept_DU, _half(shifts_D, kept_DU), None)
 
 
-def _checked(shifts_px: Sequence[float]) -> Array:
-    shifts_D = np.asarray(list(shifts_px), float)
+def _checked(shifts: Sequence[float]) -> Array:
+    shifts_D = np.asarray(list(shifts), float)
     if len(shifts_D) < 2 or shifts_D[0] != 0 or (np.diff(shifts_D) <= 0).any():
-        raise SettingError(
-            f"expected shifts in pixels that grow from 0; got {', '.join(f'{s:g}' for s in shifts_D) or 'none'}."
-        )
+        raise SettingError(f"expected shifts that grow from 0; got {', '.join(f'{s:g}' for s in shifts_D) or 'none'}.")
     return shifts_D
 
 
@@ -156,4 +161,4 @@ def as_json(found: Tolerance) -> dict[str, Any]:
         numbers = [*found.kept_DU[:, u].tolist(), float(found.half_U[u]), away]
         *kept, half, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
         units.append({"kept": kept, "half": half, "antiphase": antiphase})
-    return {"name": found.layer, "by": found.by, "shifts": found.shifts_D.tolist(), "units": units}
+    return {"name": found.layer, "by": found.by, "unit": found.unit, "shifts": found.shifts_D.tolist(), "units": units}
