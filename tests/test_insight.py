@@ -9,7 +9,6 @@ from running import run
 
 import striate
 from pictures import make_folder
-from striate import workbench
 from striate.base.errors import UnsupportedError
 from striate.model import Model
 
@@ -24,7 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_looks_at_the_validation_images_of_the_run(trained: Path):
-    found = workbench.inside(str(trained / "run"))
+    found = striate.verdicts(str(trained / "run"))
     assert found["seen"] == f"validation images of {trained / 'shapes'}"
     (layer,) = found["layers"]
     assert (layer["filters"], layer["images"]) == (6, 3)
@@ -37,9 +36,9 @@ def test_a_planted_dead_filter_is_found_in_a_model_on_disk(trained: Path, tmp_pa
     with torch.no_grad():
         next(module for module in model.net.modules() if isinstance(module, torch.nn.Conv2d)).bias[2] = -1e3
     model.save(tmp_path / "model")
-    by_weights = workbench.inside(str(tmp_path / "model"))
+    by_weights = striate.verdicts(str(tmp_path / "model"))
     assert (by_weights["seen"], by_weights["layers"][0]["dead"]) == (None, 0)
-    by_images = workbench.inside(str(tmp_path / "model"), data=str(trained / "shapes"))
+    by_images = striate.verdicts(str(tmp_path / "model"), data=str(trained / "shapes"))
     assert by_images["seen"] == f"all images of {trained / 'shapes'}"
     assert by_images["layers"][0]["images"] == 36
     assert by_images["layers"][0]["each"][2]["verdict"] == "dead"
@@ -69,4 +68,4 @@ def test_weights_by_name_are_judged_by_themselves(capsys: pytest.CaptureFixture[
 def test_no_first_kernels_to_draw_is_refused(trained: Path, tmp_path: Path):
     striate.train(str(trained / "shapes"), net="mlp", epochs=1, out=tmp_path, name="flat", settings={"prepare": {"size_px": 8}})
     with pytest.raises(UnsupportedError, match="--draw shows the kernels of the first convolution, and mlp does not begin"):
-        workbench.inside(str(tmp_path / "flat"), draw=tmp_path / "filters.png")
+        striate.verdicts(str(tmp_path / "flat"), draw=tmp_path / "filters.png")

@@ -23,15 +23,19 @@ _HOME = {
     "find_rate": "striate.workbench",
     "finetune": "striate.workbench",
     "import_weights": "striate.foreign",
+    "filters": "striate.microscope",
     "layers": "striate.anatomy",
     "list_runs": "striate.household",
     "load": "striate.workbench",
+    "look_at": "striate.microscope",
     "predict": "striate.workbench",
     "show": "striate.workbench",
     "signal": "striate.anatomy",
     "survey": "striate.workbench",
     "taps": "striate.nets.tapping",
     "train": "striate.workbench",
+    "units": "striate.microscope",
+    "verdicts": "striate.microscope",
     "weights": "striate.household",
     "write_report": "striate.workbench",
 }
@@ -47,6 +51,10 @@ if TYPE_CHECKING:
     from striate.household import doctor as doctor
     from striate.household import list_runs as list_runs
     from striate.household import weights as weights
+    from striate.microscope import filters as filters
+    from striate.microscope import look_at as look_at
+    from striate.microscope import units as units
+    from striate.microscope import verdicts as verdicts
     from striate.model import Model as Model
     from striate.nets.net import Net as Net
     from striate.nets.tapping import taps as taps

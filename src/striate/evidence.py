@@ -70,7 +70,7 @@ def gather(
     wrong = mistakes.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = mistakes.uncertain(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
-    tested = int(_BUDGET / 2 / max(1, _macs(model)) / ((failings.STEPS + 1) * (failings.ORDERS + 1)))
+    tested = int(_BUDGET / 2 / max(1, _macs(model)) / failings.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
         facts[name], pictures[name] = failings.cards(eyes, predictions, answers, bank_B, bank_BD, most_tested)
     less = "" if len(bank_B) == len(material.parts.train_M) else f"{len(bank_B):,} of the "

@@ -24,7 +24,8 @@ from striate.training.scoring import Predictions
 
 Json = dict[str, Any]
 NEAR = 5  # neighbours of each
-STEPS, ORDERS = 10, 19  # of the tests of faithfulness
+SHARES = 6  # of a picture that are removed one after the other, where a map is tested
+PASSES = (SHARES + 1) * (2 * faithfulness.PLACES + 2 + faithfulness.ORDERS)
 _BATCH = 128
 _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 
@@ -134,7 +135,7 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
         try:
             parts = [
                 attribution.explain(
-                    model.net, images_MCHW[rows], method, target=list(targets[rows]), check=check, steps=STEPS, orders=ORDERS
+                    model.net, images_MCHW[rows], method, target=list(targets[rows]), check=check, shares=SHARES
                 )
                 for rows, check in ((slice(0, tested), True), (slice(tested, None), False))
                 if len(targets[rows])
@@ -155,11 +156,11 @@ def _said(made: attribution.Explanation, n: int) -> Json:
         return {**about, "said": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
     found = made.faithfulness[n]
     about |= {"explains": found.explains, "why": found.why}
-    about |= {name: getattr(found, name) for name in ("gain", "area", "random_area", "p_value", "likeness")}
+    about |= {name: getattr(found, name) for name in ("gain", "area", "elsewhere_area", "p_value", "likeness")}
     if found.explains:
         return {
-            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much at "
-            f"random (p = {found.p_value:.2f}).",
+            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much "
+            f"elsewhere (p = {found.p_value:.2f}).",
         }  # fmt: skip
     return {**about, "said": f"{by} explains nothing here, and is greyed: {_short(found)}."}
 

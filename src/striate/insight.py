@@ -1,6 +1,7 @@
 """What `striate inside` finds: a verdict on every filter of a model, and its first filters as a picture."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from striate import runs
 from striate.base import config
 from striate.base.errors import RunError, SettingError, UnsupportedError
 from striate.base.stopping import Stop, asked
-from striate.batches.stream import Stream
+from striate.batches.stream import Batch, Stream
 from striate.engine import Engine
 from striate.inside import health
 from striate.inside.probing import probes
-from striate.material import Watch, again
+from striate.material import Material, Watch, again
 from striate.model import Model
 
 log = logging.getLogger("striate")
@@ -45,7 +46,7 @@ def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Wat
                 f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
                 f"{model.look.channels} channels; leave it out."
             )
-    settings, part = _images(run, data)
+    settings, part = images_of(run, data)
     with asked() as stop:
         if settings is None:
             log.info("There are no images to look at, so only the weights are judged; give --data for dead filters.")
@@ -67,7 +68,7 @@ def _drawable(model: Model) -> bool:
     return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
 
 
-def _images(run: str, data: str | None) -> tuple[config.Run | None, str]:
+def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
     """Settings that give the images to look at, and which part of them; None for no images."""
     if data is not None:
         return config.build({"data": {"path": data}}), "all"
@@ -82,14 +83,19 @@ def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watc
     engine = machine.pick(settings.engine)
     engine.place(model.net)
     with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-        rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
-        if not len(rows_M):
-            raise SettingError(f"expected images to look at in {settings.data.path}; there are none. Give others by --data.")
-        stream = _stream(material, rows_M, model, engine)
-        return health.examine(model.net, _told(stream, stop, watch))
+        return health.examine(model.net, told(stream_of(material, part, model, engine), stop, watch))
 
 
-def _stream(material: Any, rows_M: Any, model: Model, engine: Engine) -> Stream:
+def stream_of(material: Material, part: str, model: Model, engine: Engine) -> Stream:
+    """The images of a part as batches: `validation`, or `all`.
+
+    Raises:
+        SettingError: there are none.
+
+    """
+    rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
+    if not len(rows_M):
+        raise SettingError(f"expected images to look at in {material.examples.root}; there are none. Give others by --data.")
     return Stream(
         pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
         rows_M=rows_M, preprocess=model.preprocess, batch_size=_BATCH, device=engine.device,
@@ -97,7 +103,8 @@ def _stream(material: Any, rows_M: Any, model: Model, engine: Engine) -> Stream:
     )  # fmt: skip
 
 
-def _told(stream: Stream, stop: Stop, watch: Watch) -> Any:
+def told(stream: Stream, stop: Stop, watch: Watch) -> Iterator[Batch]:
+    """The batches of a stream, with progress; leaves where a signal asks for it."""
     done = 0
     for batch in stream.epoch(0):
         yield batch

@@ -147,11 +147,20 @@ class Model:
             SettingError: there are none.
 
         """
-        squares_NHWC = _stacked(pictures, self.look, "images")
+        squares_NHWC = self.pixels(pictures)
         if not len(squares_NHWC):
             raise SettingError("expected at least one picture; got none.")
         device = next(chain(self.net.parameters(), self.net.buffers())).device
         return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
+
+    def pixels(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Pictures, given as to `predict`, at the net's size and with its channels: N x H x W x C.
+
+        Raises:
+            DecodeError: one of them cannot be decoded.
+
+        """
+        return _stacked(pictures, self.look, "pixels")
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
@@ -226,7 +235,11 @@ def _square(picture: str | Path | bytes | NDArray[np.uint8], look: Look) -> NDAr
             raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}.")
         return decode.square(picture.reshape(*picture.shape[:2], -1), look)
     source = picture if isinstance(picture, bytes) else Path(picture)
-    return decode.square(decode.picture(source, look.background), look)
+    try:
+        return decode.square(decode.picture(source, look.background), look)
+    except DecodeError as error:
+        which = f"the picture of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+        raise DecodeError(f"{which}: {error}") from None
 
 
 def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:

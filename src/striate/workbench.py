@@ -3,7 +3,8 @@
     images -> batches -> net -> training -> score -> deploy
 
 The command line and `import striate` both call these functions; each returns what its command prints with `--json`. One network
-by itself is looked at in `anatomy.py`; weights of others come in by `foreign.py`; what lies on the disk is in `household.py`.
+by itself is looked at in `anatomy.py`, a trained model in `microscope.py`; weights of others come in by `foreign.py`; what lies
+on the disk is in `household.py`.
 """
 
 import logging
@@ -286,25 +287,6 @@ def predict(
     kept = list(found)
     predicting.write(kept, Path(out))
     return iter(kept)
-
-
-def inside(run: str, data: str | None = None, draw: str | Path | None = None, watch: Watch = _quiet) -> Json:
-    """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy (`striate.inside.health`).
-
-    Args:
-        run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
-        data: images to look at; None for the validation images of the run, and for what is no run for its weights alone.
-        draw: a picture of the first layer's filters with their verdicts, as .svg, .png or .pdf.
-        watch: called with progress.
-
-    Returns:
-        run, net, seen (what was looked at), layers [{name, filters, dead, blank, duplicate, nearly_dead, noisy, healthy,
-        noise_ratio, advice, each}] and files.
-
-    """
-    from striate.insight import look
-
-    return look(run, load(run), data, None if draw is None else Path(draw), watch)
 
 
 def write_report(run: str, follow: bool = False, watch: Watch = _quiet) -> Json:

@@ -73,15 +73,21 @@ ROOMS = {
     "failings": room("base engine batches inside material model report score training.scoring", others="numpy torch"),
     "evidence": room("base engine failings inside material model nets score training.scoring", later="report", others="numpy"),
     "reporting": room("base engine evidence material model recorded report runs score training"),
+    "closeup": room("base inside material model", later="report"),
+    "filter_study": room("base inside material model", later="report", others="numpy"),
+    "unit_study": room("base engine insight inside material model", later="report", others="numpy torch"),
+    "microscope": room("workbench", later="closeup filter_study insight unit_study"),
     "household": room(later="base images runs diagnosis training_run"),
     "workbench": room(
         "base",
         later=f"{STORY} demonstrations finetuning insight origins inside report model foreign deploy plan runs showing job "
         "training_run reporting",
     ),
-    "cli": room("base nets.catalogue __version__", later="workbench anatomy foreign household", others="cyclopts rich"),
+    "cli": room(
+        "base nets.catalogue __version__", later="workbench anatomy foreign household microscope", others="cyclopts rich"
+    ),
     "recipes": room(),
-    "__init__": room(later="anatomy base foreign household model nets workbench"),
+    "__init__": room(later="anatomy base foreign household microscope model nets workbench"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")

@@ -79,11 +79,14 @@ class Preprocess:
 
         What a whitening with fewer components than dimensions has left out is missing.
         """
+        return (self.back(images_NCHW) * 255.0).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+    def back(self, images_NCHW: Tensor) -> Tensor:
+        """The inverse of `levels`: in [0, 1] for what was a picture, beyond for numbers that no picture has."""
         if self.whitening is not None:
             channels, height, width = self.mean.shape
             images_NCHW = self.whitening.back(images_NCHW, (channels, height, width))
-        levels_NCHW = (images_NCHW * self.std + self.mean) * 255.0
-        return levels_NCHW.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return images_NCHW * self.std + self.mean
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` needs, without what `tensors` gives."""

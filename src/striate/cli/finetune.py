@@ -8,7 +8,7 @@ from rich.table import Table
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, reported, scores, speaking, stdout
+from striate.cli.speaking import print_json, reported, scores, speaking, split, stdout
 
 
 def finetune(
@@ -57,7 +57,7 @@ def finetune(
     settings = config.merge(*(config.setting(text) for text in set_), flags)
     with speaking() as watch:
         found = workbench.finetune(
-            data, start=start, strategies=_split((strategy or "",)), taps=_split(tap), per_class=_numbers(per_class),
+            data, start=start, strategies=split((strategy or "",)), taps=split(tap), per_class=_numbers(per_class),
             minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,
             watch=watch,
         )  # fmt: skip
@@ -67,12 +67,8 @@ def finetune(
         _say(found)
 
 
-def _split(given: tuple[str, ...]) -> list[str]:
-    return [part.strip() for text in given for part in text.split(",") if part.strip()]
-
-
 def _numbers(text: str | None) -> list[int]:
-    parts = _split((text or "",))
+    parts = split((text or "",))
     if not all(part.isdigit() for part in parts):
         raise SettingError(f"--per-class: expected numbers with commas, as 5,10,20; got {text!r}.")
     return [int(part) for part in parts]

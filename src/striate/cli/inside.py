@@ -5,32 +5,150 @@ from typing import Any
 
 from rich.table import Table
 
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.base.errors import SettingError
+from striate.cli.speaking import print_json, speaking, split, stdout
 
 _COLUMNS = ("blank", "dead", "duplicate", "nearly_dead", "noisy", "healthy")
+_KINDS = {"images": "with IMAGES", "filters": "with --filters", "units": "with --layer alone", "verdicts": "with RUN alone"}
+_APPLY = {
+    "--filters": ("filters",), "--unit": ("units",), "--method": ("images",), "--target": ("images",), "--draw": ("verdicts",),
+    "--data": ("verdicts", "units"), "--out": ("images", "filters", "units"),
+}  # fmt: skip
 
 
-def inside(run: str, /, *, data: str | None = None, draw: Path | None = None, json: bool = False) -> None:
-    """Give a verdict on every filter of a model: blank, dead, duplicate, nearly dead, noisy or healthy.
+def inside(
+    run: str,
+    /,
+    *images: Path,
+    filters: bool = False,
+    layer: tuple[str, ...] = (),
+    unit: tuple[str, ...] = (),
+    method: tuple[str, ...] = (),
+    target: str | None = None,
+    data: str | None = None,
+    draw: Path | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Look inside a model: a verdict on every filter; or one image through all layers; or filters; or the units of a layer.
 
     Args:
         run: a run by name or folder, a model's folder, or NET@WEIGHTS.
-        data: images to look at: a folder, a table, or digits, mnist and so on; else the run's own validation images.
-        draw: a picture of the first layer's filters with their verdicts, .svg, .png or .pdf.
-        json: print one JSON object on stdout, with the numbers behind each verdict.
+        images: pictures: the maps of every layer for each, and what in it spoke for the answer.
+        filters: stripes and colours that the first filters like, shift tolerance, and all weights as tiles.
+        layer: with IMAGES or --filters, layers to draw; alone, one layer: what excites its units most, and what they like best.
+        unit: with --layer alone: units to draw; else those that tell classes apart most.
+        method: with IMAGES: saliency, deconvnet, guided, gradcam, integrated_gradients, occlusion; else all.
+        target: with IMAGES: the class that is asked about; else the answer.
+        data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
+        draw: of the verdicts: a picture of the first layer's filters, .svg, .png or .pdf.
+        out: a folder for sheets of images, filters or units; else striate-inside-RUN.
+        json: print one JSON object on stdout, with all numbers.
 
     """
-    from striate import workbench
+    from striate import microscope
 
+    which = "images" if images else "filters" if filters else "units" if layer else "verdicts"
+    flags = (("--filters", filters), ("--unit", unit), ("--method", method), ("--target", target), ("--draw", draw))
+    _refuse(which, [name for name, given in (*flags, ("--data", data), ("--out", out)) if given])
+    layers = split(layer)
     with speaking() as watch:
-        found = workbench.inside(run, data=data, draw=draw, watch=watch)
+        if which == "images":
+            found = microscope.look_at(run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch)
+        elif which == "filters":
+            found = microscope.filters(run, layers=layers, out=out, watch=watch)
+        elif which == "units":
+            found = microscope.units(run, _one(layers), numbers=_numbers(unit), data=data, out=out, watch=watch)
+        else:
+            found = microscope.verdicts(run, data=data, draw=draw, watch=watch)
     if json:
         print_json(found)
     else:
-        _say(found)
+        _say(which, found)
 
 
-def _say(found: dict[str, Any]) -> None:
+def _refuse(which: str, given: list[str]) -> None:
+    for flag in given:
+        if which not in _APPLY[flag]:
+            only = "" if flag == "--filters" else f", only {' or '.join(_KINDS[kind] for kind in _APPLY[flag])}"
+            raise SettingError(f"{flag} does not apply {_KINDS[which]}{only}; remove it.")
+
+
+def _one(layers: list[str]) -> str:
+    if len(layers) != 1:
+        raise SettingError(
+            f"expected one --layer, whose units are looked at; got {', '.join(layers)}. Ask for one after the other."
+        )
+    return layers[0]
+
+
+def _numbers(given: tuple[str, ...]) -> list[int]:
+    parts = split(given)
+    if not all(part.isdigit() for part in parts):
+        raise SettingError(f"--unit: expected numbers with commas, as 0,3,7; got {', '.join(parts)}.")
+    return [int(part) for part in parts]
+
+
+def _say(which: str, found: dict[str, Any]) -> None:
+    out = stdout()
+    {"images": _say_images, "filters": _say_filters, "units": _say_units, "verdicts": _say_verdicts}[which](found)
+    for path in found["files"]:
+        out.print(f"drawn: {path}", markup=False)
+
+
+def _say_images(found: dict[str, Any]) -> None:
+    out = stdout()
+    for one in found["images"]:
+        asked = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
+        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{asked}", markup=False)
+        for made in one["methods"]:
+            at = f" at {made['at']}" if made["at"] else ""
+            out.print(f"  {made['method']}{at} {made['why']}", markup=False)
+        for method, reason in one["refused"].items():
+            out.print(f"  {method}: {reason}", markup=False)
+
+
+def _say_filters(found: dict[str, Any]) -> None:
+    out = stdout()
+    if found["first"] is None:
+        out.print(found["why_not"], markup=False)
+        return
+    table = Table("filter", "orientation", "cycles a pixel", "strength", "colour", box=None)
+    for column in table.columns:
+        column.justify = "right"
+    for number, row in enumerate(found["first"]["each"]):
+        angle = "-" if row["orientation"] is None else f"{row['orientation']:.0f}°"
+        numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
+        table.add_row(str(number), angle, *numbers)
+    out.print(table)
+    for one in found["tolerance"]:
+        known = sorted(unit["half"] for unit in one["units"] if unit["half"] is not None)
+        median = (
+            f"{known[len(known) // 2]:.2f} periods of the best stripes, the median of {len(known)} units"
+            if known
+            else "more than was measured"
+        )
+        out.print(f"{one['name']}: half of the answer is left after a shift of {median}", markup=False)
+
+
+def _say_units(found: dict[str, Any]) -> None:
+    out = stdout()
+    rows = found["statistics"][0]["units"]
+    table = Table("unit", "mean", "deviation", "largest", "zeros", "selectivity", "class", box=None)
+    for column in table.columns[:-1]:
+        column.justify = "right"
+    for number in found["units"]:
+        row = rows[number]
+        told = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "deviation", "largest", "zeros"))
+        share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
+        table.add_row(str(number), *told, share, "-" if row.get("preferred") is None else row["preferred"])
+    out.print(table)
+    out.print(f"{found['seen_at']}: looked at {found['seen']}", markup=False)
+    if found["why_not"]:
+        out.print(found["why_not"], markup=False)
+
+
+def _say_verdicts(found: dict[str, Any]) -> None:
     out = stdout()
     table = Table("layer", "filters", *(name.replace("_", " ") for name in _COLUMNS), "3x3 noise", box=None)
     for column in table.columns[1:]:
@@ -44,8 +162,6 @@ def _say(found: dict[str, Any]) -> None:
             out.print(row["advice"], markup=False)
     seen = found["seen"]
     out.print(f"looked at {found['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone", markup=False)
-    for path in found["files"]:
-        out.print(f"drawn: {path}", markup=False)
 
 
 def _number(count: int) -> str:

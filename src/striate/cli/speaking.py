@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,11 @@ def stdout() -> Console:
 def print_json(value: object) -> None:
     """One JSON object on one line of stdout: the last thing that a command with --json prints."""
     print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def split(given: Iterable[str]) -> list[str]:
+    """Words that were given one by one or with commas."""
+    return [part.strip() for text in given for part in text.split(",") if part.strip()]
 
 
 def scores(result: Event) -> list[str]:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from striate.nets.blocks import ACTIVATIONS, TableConv2d, UnitBias
+from striate.nets.blocks import ACTIVATIONS, LocalResponseNorm, Subsampling, TableConv2d, UnitBias
 from striate.nets.net import Net
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _SHIFTS = (*_NORMS, UnitBias, nn.Flatten, nn.Dropout, nn.Dropout2d)
+_POOLS = (nn.MaxPool2d, nn.AvgPool2d, Subsampling)
 _WEIGHTED = (nn.Conv2d, nn.Linear, TableConv2d)
 
 
@@ -57,6 +58,19 @@ def probes(net: Net) -> list[Probe]:
         zeros = isinstance(modules[at], nn.ReLU | nn.ReLU6)
         found.append(Probe(name, norm, at, zeros))
     return found
+
+
+def pool_after(net: Net, layer: str) -> str | None:
+    """The pool that takes what a layer makes, norms and activations between them or not; None where there is none."""
+    modules = dict(net.named_modules())
+    follows, at = _followers(net, modules), layer
+    while (after := follows.after.get(at)) is not None:
+        if isinstance(modules[after], _POOLS):
+            return after
+        if not isinstance(modules[after], (*_SHIFTS, *_activations(), LocalResponseNorm)):
+            return None
+        at = after
+    return None
 
 
 class _Followers(NamedTuple):
