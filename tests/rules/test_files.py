@@ -42,13 +42,14 @@ def undocumented(code: str) -> list[str]:
     return [name for name, node in nodes if not ast.get_docstring(node)]
 
 
-def commands() -> dict[str, str]:
-    """The commands that `cli/main.py` registers: name -> "striate.cli.file:function"."""
+def commands(app: str = "app") -> dict[str, str]:
+    """The commands that `cli/main.py` registers with an app: name -> "striate.cli.file:function"."""
     tree = ast.parse((SRC / "cli" / "main.py").read_text("utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "app.command"]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{app}.command"]
     return {
         next(ast.literal_eval(word.value) for word in call.keywords if word.arg == "name"): ast.literal_eval(call.args[0])
         for call in calls
+        if isinstance(call.args[0], ast.Constant)
     }
 
 
@@ -75,14 +76,19 @@ def in_python(command: str) -> str:
     return f"{command}_" if keyword.iskeyword(command) else command
 
 
-@pytest.mark.parametrize(("name", "where"), commands().items(), ids=commands())
-def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, where: str):
+PLACED = [(name, "", where) for name, where in commands().items()]
+PLACED += [(name, "origins.", where) for name, where in commands("origins").items()]
+
+
+@pytest.mark.parametrize(("name", "group", "where"), PLACED, ids=[name for name, _, _ in PLACED])
+def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, group: str, where: str):
     own = in_python(name)
-    assert where == f"striate.cli.{own}:{own}"
-    functions = dict(public(ast.parse((SRC / "cli" / f"{own}.py").read_text("utf-8"))))
+    assert where == f"striate.cli.{group}{own}:{own}"
+    functions = dict(public(ast.parse((SRC / "cli" / group.rstrip(".") / f"{own}.py").read_text("utf-8"))))
     assert list(functions) == [own]
     assert functions[own].end_lineno - functions[own].lineno + 1 < MOST_LINES_OF_A_COMMAND
 
 
 def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
     assert {path.stem for path in (SRC / "cli").glob("*.py")} == {*map(in_python, commands()), "__init__", "main", "speaking"}
+    assert {path.stem for path in (SRC / "cli" / "origins").glob("*.py")} == {*commands("origins"), "__init__"}

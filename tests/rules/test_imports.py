@@ -84,7 +84,9 @@ ROOMS = {
         "training_run reporting",
     ),
     "cli": room(
-        "base nets.catalogue __version__", later="workbench anatomy foreign household microscope", others="cyclopts rich"
+        "base nets.catalogue __version__",
+        later="workbench anatomy demonstrations foreign household microscope",
+        others="cyclopts rich",
     ),
     "recipes": room(),
     "__init__": room(later="anatomy base foreign household microscope model nets workbench"),

@@ -34,7 +34,9 @@ def heavy_after(code: str, *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"], ["origins", "--help"]],
+    ids=" ".join,
 )
 def test_help_and_the_catalogue_import_nothing_heavy(arguments: list[str]):
     assert heavy_after(RUN, *arguments) == []

@@ -39,6 +39,15 @@ app.command("striate.cli.import_:import_", name="import", help="Make a model of 
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")
 
+# A command of commands: each of the origins on its own task
+origins = App(name="origins", help="What came before: each of the origins on its own task, with pictures of what it did.")
+app.command(origins)
+origins.command(
+    "striate.cli.origins.mcculloch_pitts:mcculloch_pitts",
+    name="mcculloch_pitts",
+    help="McCulloch & Pitts 1943: networks of all-or-none units.",
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 2 the user's mistake, 74 the disk, 75 interrupted and resumable."""

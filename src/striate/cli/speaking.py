@@ -18,6 +18,13 @@ def stdout() -> Console:
     return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+def say(lines: Iterable[str]) -> None:
+    """Lines of results for people, as they are."""
+    out = stdout()
+    for line in lines:
+        out.print(line, markup=False)
+
+
 def print_json(value: object) -> None:
     """One JSON object on one line of stdout: the last thing that a command with --json prints."""
     print(json.dumps(value, allow_nan=False), flush=True)

@@ -1,0 +1,58 @@
+"""Pictures and maps side by side, each on its own scale of grey."""
+
+from collections.abc import Mapping
+from math import ceil
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.report.figure import check_ending, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SIDE = 2.3  # inches, of a picture
+
+
+def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5) -> None:
+    """Draw pictures with their names, `across` in a row.
+
+    Args:
+        title: what is shown.
+        pictures: H x W each; where a value is below 0, zero is grey, and black and white are as far from it as the largest.
+        path: .svg, .png or .pdf.
+        across: most in a row.
+
+    Raises:
+        SettingError: another ending.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    from matplotlib.figure import Figure
+
+    columns = min(across, len(pictures))
+    rows = ceil(len(pictures) / columns)
+    figure = Figure(figsize=(SIDE * columns + 0.2, (SIDE + 0.35) * rows + 0.5), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, (name, values_HW) in zip(grid.flat, pictures.items(), strict=False):
+        show(axes, values_HW)
+        axes.set_title("\n".join(wrap(name, 32)), fontsize=8)
+    figure.suptitle("\n".join(wrap(title, int(12 * SIDE * columns))), fontsize=10)
+    save(figure, path)
+
+
+def show(axes: "Axes", values_HW: NDArray[np.generic]) -> None:
+    """One picture with a frame and without ticks."""
+    values = np.asarray(values_HW, float)
+    most = float(np.abs(values).max()) or 1.0
+    least = -most if values.min() < 0 else 0.0
+    axes.axis("on")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.imshow(values, cmap="gray", vmin=least, vmax=most, interpolation="nearest")
