@@ -1,11 +1,16 @@
 """`striate origins NAME`: what each says, draws and refuses."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from running import Ran, run
+
+from striate.demonstrations import convolution, mcculloch_pitts
+
+NAMES = ("convolution", "mcculloch_pitts")
 
 
 @pytest.fixture(autouse=True)
@@ -71,14 +76,22 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert {name: found["edges"][name] for name in ("active", "outline", "left_edge", "units")} == {
         "active": 36, "outline": 20, "left_edge": 6, "units": 3 * 144,
     }  # fmt: skip
+    lines = "\n".join(mcculloch_pitts._lines(found))
+    assert "all 36 units compute 11 of 16 functions; none of them computes NAND, XOR, XNOR" in lines
+    assert "truth table 10010110: 5 units answer 10010110 after 2 ticks" in lines
+    assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters right" in lines
+    assert lines.endswith("432 units find in 2 ticks that 20 of 36 active pixels are on an outline")
 
 
-def test_mcculloch_pitts_speaks_to_people(capsys: pytest.CaptureFixture[str]):
-    ran = run(capsys, "origins", "mcculloch_pitts", "--out", "here")
-    assert "all 36 units compute 11 of 16 functions; none of them computes NAND, XOR, XNOR" in ran.out
-    assert "truth table 0110: 3 units answer 0110 after 2 ticks" in ran.out
-    assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters right" in ran.out
-    assert "drawn: here/edges.png" in ran.out
+@pytest.mark.parametrize("name", NAMES)
+def test_people_get_lines_and_programs_get_numbers(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    found = {"number": 1, "files": ["a [b].png"]}
+    demonstration = import_module(f"striate.demonstrations.{name}")
+    monkeypatch.setattr(demonstration, "demonstrate", lambda *_, **__: {**found, "lines": ["one [two]", "three"]})
+    assert run(capsys, "origins", name).out == "one [two]\nthree\ndrawn: a [b].png\n"
+    assert run(capsys, "origins", name, "--json").json == found
 
 
 @pytest.mark.parametrize("table", ["011", "0", "01120", "ab", "0" * 64])
@@ -94,14 +107,77 @@ def test_mcculloch_pitts_refuses_what_is_no_word(capsys: pytest.CaptureFixture[s
     )
 
 
-@pytest.mark.parametrize("name", ["mcculloch_pitts"])
+def test_convolution(photo: Path, capsys: pytest.CaptureFixture[str]):
+    ran = run(capsys, "origins", "convolution", photo, "--stride", "2", "--padding", "1", "--json")
+    assert drawn(ran, "striate-origins-convolution") == {"map.png", "steps.png", "flip.png", "weights.png"}
+    found = ran.json
+    assert found["kernels"]["sobel x"] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    assert found["maps"].keys() == {"sobel x", "sobel y", "magnitude"}
+    assert found["maps"]["sobel x"]["hw"] == [6, 6]  # floor((12 - 3 + 2) / 2) + 1
+    assert found["flip"]["commutes"]["convolution"] == 0 < found["flip"]["commutes"]["cross_correlation"]
+    assert found["flip"]["associates"]["convolution"] == 0 < found["flip"]["associates"]["cross_correlation"]
+    assert found["weights"]["fully_connected"] == {"32x32x3": 3072, "200x200x3": 120000}
+    assert found["weights"]["alexnet_conv1"]["shared"] == 34_944
+    assert found["weights"]["alexnet_conv1"]["unshared"] == 105_705_600
+    lines = "\n".join(convolution._lines(found))
+    assert "map of sobel x: 6 x 6" in lines
+    assert "(a * b) * c against a * (b * c): convolution differs by 0, cross-correlation by 93" in lines
+    assert "290,400 neurons; 34,944 weights shared, 105,705,600 unshared" in lines
+    patch = np.array(found["steps"]["patch"])
+    by_hand = [[(patch[r : r + 3, c : c + 3] * found["kernels"]["sobel x"]).sum() for c in range(3)] for r in range(3)]
+    assert found["steps"]["maps"][0] == {"stride": 1, "padding": 0, "map": by_hand}
+
+
+def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
+    Path("corner.csv").write_text("1, 2\n3, 4\n")
+    found = run(capsys, "origins", "convolution", photo, "--kernel", "corner.csv", "--json").json
+    assert found["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}
+    assert found["maps"]["corner.csv"]["hw"] == [11, 11]  # an even side has no middle, and its map is a pixel smaller
+    # On the upper side of the square 3 + 4 against 2 + 1
+    assert found["flip"]["largest_difference"] == pytest.approx(4 * 200 / 255)
+
+
+def test_what_is_no_kernel_is_refused(photo: Path, capsys: pytest.CaptureFixture[str]):
+    assert refused(capsys, "convolution", photo, "--kernel", "sobol") == (
+        "striate: expected --kernel mean, sobel, gabor or a file; there is nothing at 'sobol'; did you mean sobel?"
+    )
+    Path("ragged.csv").write_text("1 2\n3\n")
+    assert "expected a matrix of numbers, at most 31 x 31, in ragged.csv; got rows of 2 and 1 numbers." in refused(
+        capsys, "convolution", photo, "--kernel", "ragged.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--side", "4", "--kernel", "mean"), "expected --side odd and from 1 to 31, so that there is a middle; got 4."),
+        (("--side", "33", "--kernel", "mean"), "got 33."),
+        (("--side", "3"), "--side belongs to --kernel gabor and mean; got --kernel sobel. Leave it out."),
+        (("--angle", "30"), "--angle belongs to --kernel gabor; got --kernel sobel. Leave it out."),
+        (("--wavelength", "1", "--kernel", "gabor"), "expected --wavelength of at least 2 px"),
+        (("--angle", "nan", "--kernel", "gabor"), "a finite --angle; got 6, 11 and nan."),
+        (("--stride", "0"), "expected a stride of at least 1 and a padding of at least 0; got 0 and 0."),
+        (("--padding", "-1"), "got 1 and -1."),
+        (
+            ("--kernel", "mean", "--side", "13"),
+            "expected a kernel within the image; got 13 over 12 pixels with a padding of 0.",
+        ),
+        (("--stride", "two"), "two"),
+    ],
+    ids=str,
+)
+def test_convolution_refuses(options: tuple[str, ...], text: str, photo: Path, capsys: pytest.CaptureFixture[str]):
+    assert text in refused(capsys, "convolution", photo, *options)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_is_no_picture_is_refused(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
     (here / "text.png").write_text("no picture")
     assert "expected a picture at 'none.png'; it is refused: cannot be read: No such file" in refused(capsys, name, "none.png")
     assert "expected a picture at 'text.png'; it is refused: not one of the formats" in refused(capsys, name, "text.png")
 
 
-@pytest.mark.parametrize("name", ["mcculloch_pitts"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_folder_that_cannot_be_made_is_the_disks_refusal(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
     (here / "file").touch()
     ran = run(capsys, "origins", name, "--out", "file")

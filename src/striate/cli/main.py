@@ -43,6 +43,9 @@ app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, 
 origins = App(name="origins", help="What came before: each of the origins on its own task, with pictures of what it did.")
 app.command(origins)
 origins.command(
+    "striate.cli.origins.convolution:convolution", name="convolution", help="Kernels that slide over a picture, step by step."
+)
+origins.command(
     "striate.cli.origins.mcculloch_pitts:mcculloch_pitts",
     name="mcculloch_pitts",
     help="McCulloch & Pitts 1943: networks of all-or-none units.",
