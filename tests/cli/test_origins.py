@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from running import Ran, run
 
-from striate.demonstrations import convolution, mcculloch_pitts
+from striate.demonstrations import cells, convolution, mcculloch_pitts
 
-NAMES = ("convolution", "mcculloch_pitts")
+NAMES = ("cells", "convolution", "mcculloch_pitts")
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,49 @@ def test_a_name_that_is_none_of_them_is_refused_and_they_are_listed(capsys: pyte
     text = refused(capsys, "perceptron")
     assert text.startswith('striate: Unknown command "perceptron".')
     assert "mcculloch_pitts" in text
+
+
+def test_cells(photo: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = ("--orientations", "4", "--wavelength", "4", "--json")
+    ran = run(capsys, "origins", "cells", photo, *arguments)
+    assert drawn(ran, "striate-origins-cells") == {
+        "bank.png", "tuning.png", "fields.png", "maps.png", "shifts.png", "modulation.png",
+    }  # fmt: skip
+    found = ran.json
+    assert found["orientations"] == [0, 45, 90, 135]
+    assert found["pool_px"] == 2  # half a wavelength
+    assert [row["preferred"] for row in found["tuning"]] == [0, 45, 90, 135]
+    assert all(row["half_width_simple"] == pytest.approx(15.2, abs=0.5) for row in found["tuning"])
+    ratios = found["modulation"]["f1_over_f0"]
+    assert ratios["simple"] == pytest.approx(np.pi / 2, abs=0.005)
+    assert max(ratios["pooled"], ratios["energy"]) < 0.1
+    alike, bars = found["shifts"]["likeness_by_px"], found["shifts"]["bar_half_width_px"]
+    assert alike["simple"][0] == pytest.approx(1)
+    assert min(alike["pooled"][2], alike["energy"][2]) > alike["simple"][2] + 0.2
+    assert bars["pooled"] >= bars["simple"] + 1.9
+    lines = "\n".join(cells._lines(found))
+    assert (
+        "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; the picture: square.png" in lines
+    )
+    assert "preferred orientations are within 0.0 degrees of the cells' own" in lines
+    assert "simple 1.57, pooled 0.0" in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--orientations", "1"), "expected --orientations from 2 to 12; got 1."),
+        (("--orientations", "13"), "got 13."),
+        (("--wavelength", "3.9"), "expected --wavelength from 4 to 12 px; got 3.9."),
+        (("--wavelength", "nan"), "got nan."),
+        (("--pool", "0"), "expected --pool from 1 to 8 px; got 0."),
+        (("--pool", "9"), "got 9."),
+        (("--pool", "wide"), "wide"),
+    ],
+    ids=str,
+)
+def test_cells_refuse(options: tuple[str, ...], text: str, photo: Path, capsys: pytest.CaptureFixture[str]):
+    assert text in refused(capsys, "cells", photo, *options)
 
 
 def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
@@ -177,7 +220,7 @@ def test_what_is_no_picture_is_refused(name: str, here: Path, capsys: pytest.Cap
     assert "expected a picture at 'text.png'; it is refused: not one of the formats" in refused(capsys, name, "text.png")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["cells", "mcculloch_pitts"])  # which draw something first
 def test_a_folder_that_cannot_be_made_is_the_disks_refusal(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
     (here / "file").touch()
     ran = run(capsys, "origins", name, "--out", "file")

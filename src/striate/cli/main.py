@@ -45,6 +45,7 @@ app.command(origins)
 origins.command(
     "striate.cli.origins.convolution:convolution", name="convolution", help="Kernels that slide over a picture, step by step."
 )
+origins.command("striate.cli.origins.cells:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
 origins.command(
     "striate.cli.origins.mcculloch_pitts:mcculloch_pitts",
     name="mcculloch_pitts",

@@ -209,6 +209,7 @@ def _flip(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[s
         "Cross-correlation, which networks compute, and convolution, which turns the kernel by half a turn first", rows, path
     )
     return {
+        "kernel_is_its_mirror_image": bool(np.allclose(kernel_FG, kernel_FG[::-1, ::-1], rtol=0, atol=1e-12)),
         "largest_difference": float(np.abs(correlated - convolved).max()),
         "commutes": {"convolution": _apart_when_swapped(True), "cross_correlation": _apart_when_swapped(False)},
         "associates": {"convolution": _apart_when_regrouped(True), "cross_correlation": _apart_when_regrouped(False)},
@@ -254,8 +255,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     ]
     flip, weights = found["flip"], found["weights"]
     alexnet, five = weights["alexnet_conv1"], weights["5x5x3"]
-    apart = flip["largest_difference"]
-    same = "are the same: the kernel is its own mirror image" if apart < 1e-12 else f"differ by up to {apart:.4g}"
+    apart = f"differ by up to {flip['largest_difference']:.4g}"
+    same = "are the same: the kernel is its own mirror image" if flip["kernel_is_its_mirror_image"] else apart
     return [
         *lines,
         f"convolution and cross-correlation with it {same}",

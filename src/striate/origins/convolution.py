@@ -47,8 +47,9 @@ def correlate(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding:
     output_side(image_CHW.shape[2], width, stride, padding)
     padded_CHW = np.pad(image_CHW, ((0, 0), (padding, padding), (padding, padding)))
     windows_CYXFG = sliding_window_view(padded_CHW, (height, width), axis=(1, 2))[:, ::stride, ::stride]
-    maps_DYX: Floats = np.einsum("cyxij,dcij->dyx", windows_CYXFG, kernels_DCFG, optimize=True)
-    return maps_DYX
+    # A row of windows at a time, since all of them at once are copied, F x G times the image
+    rows = [np.tensordot(kernels_DCFG, windows_CXFG, ((1, 2, 3), (0, 2, 3))) for windows_CXFG in windows_CYXFG.swapaxes(0, 1)]
+    return np.stack(rows, axis=1)
 
 
 def convolve(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: int = 0) -> Floats:

@@ -27,8 +27,8 @@ class Shown(NamedTuple):
     numbers: bool = False
 
 
-def panels(title: str, rows: Sequence[Sequence[Shown]], path: Path) -> None:
-    """Draw pictures, kernels and maps in rows; where there is something below 0, grey is 0.
+def panels(title: str, rows: Sequence[Sequence[Shown | None]], path: Path) -> None:
+    """Draw pictures, kernels and maps in rows, None for an empty place; where there is something below 0, grey is 0.
 
     Raises:
         SettingError: another ending.
@@ -45,6 +45,8 @@ def panels(title: str, rows: Sequence[Sequence[Shown]], path: Path) -> None:
         axes.axis("off")
     for line, row in zip(grid, rows, strict=True):
         for axes, shown in zip(line, row, strict=False):
+            if shown is None:
+                continue
             show(axes, shown.values_HW)
             axes.set_title("\n".join(wrap(shown.name, 34)), fontsize=8)
             if shown.numbers and max(shown.values_HW.shape) <= _NUMBERED:

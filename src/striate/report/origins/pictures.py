@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SIDE = 2.3  # inches, of a picture
 
 
-def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5) -> None:
+def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5, side: float = SIDE) -> None:
     """Draw pictures with their names, `across` in a row.
 
     Args:
@@ -25,6 +25,7 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
         pictures: H x W each; where a value is below 0, zero is grey, and black and white are as far from it as the largest.
         path: .svg, .png or .pdf.
         across: most in a row.
+        side: inches, of a picture.
 
     Raises:
         SettingError: another ending.
@@ -36,14 +37,14 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
 
     columns = min(across, len(pictures))
     rows = ceil(len(pictures) / columns)
-    figure = Figure(figsize=(SIDE * columns + 0.2, (SIDE + 0.35) * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(side * columns + 0.2, (side + 0.35) * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, (name, values_HW) in zip(grid.flat, pictures.items(), strict=False):
         show(axes, values_HW)
-        axes.set_title("\n".join(wrap(name, 32)), fontsize=8)
-    figure.suptitle("\n".join(wrap(title, int(12 * SIDE * columns))), fontsize=10)
+        axes.set_title("\n".join(wrap(name, int(14 * side))), fontsize=8)
+    figure.suptitle("\n".join(wrap(title, int(12 * side * columns))), fontsize=10)
     save(figure, path)
 
 
