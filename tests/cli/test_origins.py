@@ -177,6 +177,7 @@ def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert found["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}
     assert found["maps"]["corner.csv"]["hw"] == [11, 11]  # an even side has no middle, and its map is a pixel smaller
     # On the upper side of the square 3 + 4 against 2 + 1
+    assert not found["flip"]["kernel_is_its_mirror_image"]
     assert found["flip"]["largest_difference"] == pytest.approx(4 * 200 / 255)
 
 

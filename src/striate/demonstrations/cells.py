@@ -81,7 +81,7 @@ def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
     from striate.report.origins import cells as drawing
 
     count = len(cells.degrees_A) * ceil(_ANGLES / len(cells.degrees_A))
-    degrees_N = np.arange(count) * (180 / count)
+    degrees_N = hw.around(180, count)
     curves = hw.tuning(cells, radius, degrees_N)
     rows = []
     for index, degrees in enumerate(cells.degrees_A):
@@ -156,7 +156,7 @@ def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     """Answers to a drifting grating, and how modulation falls as more places are pooled."""
     from striate.report.origins import cells as drawing
 
-    phases_N = np.arange(_MOMENTS) * (360 / _MOMENTS)
+    phases_N = hw.around(360, _MOMENTS)
     cycle = {kind: curve_AN[0] for kind, curve_AN in hw.drift(cells, radius, 0, phases_N)._asdict().items()}
     ratios = {kind: hw.modulation(curve_N) for kind, curve_N in cycle.items()}
     radii = np.arange(max(radius, ceil(cells.wavelength_px / 2)) + 1)

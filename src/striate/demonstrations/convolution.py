@@ -74,7 +74,7 @@ def demonstrate(
     rows = [above, below] if len(kernels) > 1 else [above + below]
     drawing.panels(f"{picture.said}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
     walked = _draw_walks(levels_HW, kernel_FG, first, files["steps"])
-    flipped = _flip(levels_HW, kernel_FG, first, files["flip"])
+    flipped = _flip(levels_HW, {first: kernel_FG}, stride, padding, files["flip"])
     counts = _weights(files["weights"])
     found = {
         "picture": picture.said, "picture_hw": levels_HW.shape, "stride": stride, "padding": padding,
@@ -184,13 +184,14 @@ def _walk(patch_HW: Floats, kernel_FG: Floats, stride: int, padding: int) -> "Wa
     return Walk(stride, padding, np.pad(patch_HW, padding), [visited[0], visited[1], visited[-1]], map_YX)
 
 
-def _flip(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[str, Any]:
+def _flip(levels_HW: Floats, kernel: dict[str, Floats], stride: int, padding: int, path: Path) -> dict[str, Any]:
     """Both on a dot, where convolution gives the kernel as it is written; and both on the picture."""
     from striate.report.origins.convolution import Shown, panels
 
     dot_HW = np.zeros((5, 5))
     dot_HW[2, 2] = 1
-    correlated, convolved = (conv.feature_map(levels_HW, kernel_FG, flip=flip) for flip in (False, True))
+    ((name, kernel_FG),) = kernel.items()
+    correlated, convolved = (conv.feature_map(levels_HW, kernel_FG, stride, padding, flip) for flip in (False, True))
     rows = [
         [
             Shown("a dot", dot_HW, True),

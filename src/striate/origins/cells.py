@@ -57,9 +57,15 @@ def bank(orientations: int, wavelength_px: float) -> Bank:
     """Cells of evenly spaced orientations, with fields of two and a half deviations to each side."""
     sigma = wavelength_px / 2
     side = 2 * ceil(2.5 * sigma / ASPECT) + 1
-    degrees_A = np.arange(orientations) * (180 / orientations)
+    degrees_A = around(180, orientations)
     kernels = [[gabor(side, wavelength_px, d, phase, sigma, ASPECT) for d in degrees_A] for phase in (0.0, 90.0)]
     return Bank(wavelength_px, sigma, degrees_A, np.array(kernels))
+
+
+def around(degrees: float, count: int) -> Floats:
+    """So many steps from 0 on round a circle: of orientations, which come round after 180 degrees, or phases, after 360."""
+    steps: Floats = np.linspace(0.0, degrees, count, endpoint=False)
+    return steps
 
 
 class Answers(NamedTuple):
@@ -151,7 +157,7 @@ def tuning(cells: Bank, radius_px: int, degrees_N: Floats) -> Answers:
     """Answers, A x N, to gratings of the cells' own wavelength at N orientations, on average over a cycle."""
     side, found = stimulus_side(cells, radius_px), []
     for degrees in degrees_N:
-        cycle = drift(cells, radius_px, float(degrees), np.arange(_PHASES) * (360 / _PHASES), side)
+        cycle = drift(cells, radius_px, float(degrees), around(360, _PHASES), side)
         found.append([curve_AN.mean(axis=1) for curve_AN in cycle])
     return Answers(*np.array(found).transpose(1, 2, 0))
 

@@ -49,7 +49,8 @@ def correlate(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding:
     windows_CYXFG = sliding_window_view(padded_CHW, (height, width), axis=(1, 2))[:, ::stride, ::stride]
     # A row of windows at a time, since all of them at once are copied, F x G times the image
     rows = [np.tensordot(kernels_DCFG, windows_CXFG, ((1, 2, 3), (0, 2, 3))) for windows_CXFG in windows_CYXFG.swapaxes(0, 1)]
-    return np.stack(rows, axis=1)
+    maps_DYX: Floats = np.stack(rows, axis=1)
+    return maps_DYX
 
 
 def convolve(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: int = 0) -> Floats:
@@ -60,7 +61,8 @@ def convolve(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: 
 def feature_map(image_HW: Floats, kernel_FG: Floats, stride: int = 1, padding: int = 0, flip: bool = False) -> Floats:
     """The map, Y x X, of one kernel on a grey picture: cross-correlation, or convolution where it is flipped."""
     slide = convolve if flip else correlate
-    return slide(image_HW[None], kernel_FG[None, None], stride, padding)[0]
+    map_YX: Floats = slide(image_HW[None], kernel_FG[None, None], stride, padding)[0]
+    return map_YX
 
 
 def everywhere(one_HW: Floats, other_FG: Floats, flip: bool = True) -> Floats:

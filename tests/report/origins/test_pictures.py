@@ -16,7 +16,16 @@ def test_each_picture_has_its_name_and_its_own_scale(monkeypatch: pytest.MonkeyP
     axes = figures[0].axes
     assert [one.get_title() for one in axes] == ["levels", "signed", "nothing", ""]
     assert [one.images[0].get_clim() for one in axes[:3]] == [(0, 0.5), (-3, 3), (0, 1)]
+    assert figures[0].get_size_inches().tolist() == pytest.approx([2 * 2.3 + 0.2, 2 * (2.3 + 0.4) + 0.5])
     assert figures[0]._suptitle.get_text() == "three"
+
+
+def test_what_is_rounding_alone_is_black_and_long_pictures_stay_in_bounds(monkeypatch: pytest.MonkeyPatch):
+    figures: list[Figure] = []
+    monkeypatch.setattr(pictures, "save", lambda figure, _path: figures.append(figure))
+    pictures.draw("flat", {"flat": np.full((1, 1), -1e-16)}, Path("flat.svg"))
+    assert figures[0].axes[0].images[0].get_clim() == (0, 1)
+    assert [pictures.height(np.zeros(shape)) for shape in ((1, 100), (3, 4), (100, 1))] == [0.125, 0.75, 2]
 
 
 def test_another_ending_is_refused(tmp_path: Path):

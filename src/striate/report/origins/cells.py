@@ -151,9 +151,9 @@ def fields(
     from matplotlib.patches import Ellipse, Rectangle
 
     height, width = image_HW.shape
-    figure = Figure(figsize=(11, 5.4 * max(0.2, min(1.6, height / width)) + 0.5), layout="constrained")
+    figure = Figure(figsize=(11, 5.4 * max(0.2, min(1.6, height / width)) + 0.75), layout="constrained")
     left, right = figure.subplots(1, 2)
-    rows, columns = (np.arange(spacing_px // 2, side, spacing_px) for side in (height, width))
+    rows, columns = (range(min(spacing_px, side) // 2, side, spacing_px) for side in (height, width))
     for axes, title in zip((left, right), titles, strict=True):
         show(axes, image_HW)
         axes.set_title("\n".join(wrap(title, 74)), fontsize=9)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.report.figure import check_ending, save
-from striate.report.origins.pictures import SIDE, show
+from striate.report.origins.pictures import SIDE, height, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +39,9 @@ def panels(title: str, rows: Sequence[Sequence[Shown | None]], path: Path) -> No
     from matplotlib.figure import Figure
 
     across = max(map(len, rows))
-    figure = Figure(figsize=(SIDE * across + 0.4, (SIDE + 0.4) * len(rows) + 0.5), layout="constrained")
-    grid = figure.subplots(len(rows), across, squeeze=False)
+    heights = [SIDE * max(height(shown.values_HW) for shown in row if shown) + 0.45 for row in rows]
+    figure = Figure(figsize=(SIDE * across + 0.4, sum(heights) + 0.4), layout="constrained")
+    grid = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
     for axes in grid.flat:
         axes.axis("off")
     for line, row in zip(grid, rows, strict=True):
@@ -57,10 +58,10 @@ def panels(title: str, rows: Sequence[Sequence[Shown | None]], path: Path) -> No
 
 def _write(axes: "Axes", values_HW: Floats) -> None:
     """The numbers into their cells, black on bright ones and white on dark."""
-    image = axes.images[0]
+    least, most = axes.images[0].get_clim()
     size = min(9.0, 52 / max(values_HW.shape))
     for (row, column), value in np.ndenumerate(values_HW):
-        bright = float(image.norm(value)) > 0.5
+        bright = value > ((least or 0.0) + (most or 0.0)) / 2
         axes.text(column, row, number(value), fontsize=size, ha="center", va="center", color="black" if bright else "white")
 
 
@@ -136,15 +137,19 @@ def walks(title: str, kernel_FG: Floats, rows: Sequence[Walk], path: Path) -> No
             "left": 0.04, "right": 0.985, "top": 1 - 0.65 / tall, "bottom": 0.68 / tall, "wspace": 0.12, "hspace": 0.36,
         },
     )  # fmt: skip
-    height, width = kernel_FG.shape
+    kernel_height, width = kernel_FG.shape
     for line, walk in zip(grid, rows, strict=True):
         for axes in line:
             axes.axis("off")
         for axes, step, colour in zip(line, walk.shown, WINDOWS, strict=False):
             _cells(axes, walk.padded_HW, walk.padding)
-            window = Rectangle((step.left - 0.5, step.top - 0.5), width, height, facecolor=colour, alpha=0.22, edgecolor="none")
+            window = Rectangle(
+                (step.left - 0.5, step.top - 0.5), width, kernel_height, facecolor=colour, alpha=0.22, edgecolor="none"
+            )
             axes.add_patch(window)
-            frame = Rectangle((step.left - 0.5, step.top - 0.5), width, height, fill=False, edgecolor=colour, linewidth=2)
+            frame = Rectangle(
+                (step.left - 0.5, step.top - 0.5), width, kernel_height, fill=False, edgecolor=colour, linewidth=2
+            )
             axes.add_patch(frame)
             axes.set_xlabel(_sum(walk.padded_HW, kernel_FG, step), fontsize=7, color=colour)
             axes.set_title(f"row {step.row}, column {step.column} of the map", fontsize=8, color=colour)
@@ -157,7 +162,9 @@ def walks(title: str, kernel_FG: Floats, rows: Sequence[Walk], path: Path) -> No
                 )
             )
         rows_out, columns_out = walk.map_YX.shape
-        side = f"floor(({walk.padded_HW.shape[0] - 2 * walk.padding} - {height} + 2 x {walk.padding}) / {walk.stride}) + 1"
+        side = (
+            f"floor(({walk.padded_HW.shape[0] - 2 * walk.padding} - {kernel_height} + 2 x {walk.padding}) / {walk.stride}) + 1"
+        )
         line[3].set_title(f"the map: {rows_out} x {columns_out}", fontsize=8)
         line[3].set_xlabel(f"{side} = {rows_out}", fontsize=7)
     figure.suptitle(title, fontsize=10, y=1 - 0.22 / tall)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIDE = 2.3  # inches, of a picture
+_ROUNDING = 1e-9  # what is smaller is drawn as 0
 
 
 def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5, side: float = SIDE) -> None:
@@ -37,7 +38,8 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
 
     columns = min(across, len(pictures))
     rows = ceil(len(pictures) / columns)
-    figure = Figure(figsize=(side * columns + 0.2, (side + 0.35) * rows + 0.5), layout="constrained")
+    tall = side * max(map(height, pictures.values()))
+    figure = Figure(figsize=(side * columns + 0.2, (tall + 0.4) * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
@@ -48,11 +50,17 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
     save(figure, path)
 
 
+def height(values_HW: NDArray[np.generic]) -> float:
+    """How high a picture is drawn over how wide; of very long ones, at most twice and at least an eighth."""
+    return min(2.0, max(0.125, values_HW.shape[0] / values_HW.shape[1]))
+
+
 def show(axes: "Axes", values_HW: NDArray[np.generic]) -> None:
     """One picture with a frame and without ticks."""
     values = np.asarray(values_HW, float)
-    most = float(np.abs(values).max()) or 1.0
-    least = -most if values.min() < 0 else 0.0
+    most = float(np.abs(values).max())
+    most = most if most > _ROUNDING else 1.0
+    least = -most if values.min() < -_ROUNDING else 0.0
     axes.axis("on")
     axes.set_xticks([])
     axes.set_yticks([])
