@@ -121,7 +121,7 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
     }  # fmt: skip
     lines = "\n".join(mcculloch_pitts._lines(found))
     assert "all 36 units compute 11 of 16 functions; none of them computes NAND, XOR, XNOR" in lines
-    assert "truth table 10010110: 5 units answer 10010110 after 2 ticks" in lines
+    assert "truth table 10010110 -> units: 5, answers: 10010110, after ticks: 2" in lines
     assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters right" in lines
     assert lines.endswith("432 units find in 2 ticks that 20 of 36 active pixels are on an outline")
 

@@ -123,7 +123,7 @@ def _machine(name: str, language: Language, path: Path) -> dict[str, Any]:
         right += sum(said == language.holds(word) for said, word in zip(_accepted(net, words), words, strict=True))
         read += len(words)
     apart = difference(language.machine, back)
-    _draw(f"The automaton for: {name}. A unit for each state and letter, then one for each state", net, path)
+    _draw(f'The automaton "{name}": a unit for each state and letter, then one for each state', net, path)
     return {
         "name": name, "states": len(language.machine.states), "units": len(net.units), "states_reached": len(back.states),
         "states_possible": 2 ** len(net.units), "words_read": read, "words_right": right, "equal": apart is None,
@@ -149,7 +149,7 @@ def _fed(net: mp.Network, word: str) -> NDArray[np.bool_]:
 def _draw(title: str, net: mp.Network, path: Path) -> None:
     from striate.report.origins import mcculloch_pitts as drawing
 
-    drawing.network(title, mp.layers(net), net.units, net.outputs, path)
+    drawing.network(title, mp.layers(net), net.units, net.outputs, path, net.firing)
 
 
 def _draw_words(word: str, path: Path) -> None:
@@ -221,7 +221,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         for row in found["truth_tables"]
     ]
     lines.append(
-        f"truth table {table['values']}: {table['units']} units answer {table['answers']} after {table['latency_ticks']} ticks"
+        f"truth table {table['values']} -> units: {table['units']}, answers: {table['answers']}, "
+        f"after ticks: {table['latency_ticks']}"
     )
     lines += [
         f"{row['name']}: {row['units']} units hold {row['states']} states, reach {row['states_reached']} of "

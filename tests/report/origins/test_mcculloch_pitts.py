@@ -13,7 +13,7 @@ from matplotlib.patches import Circle, FancyArrowPatch
 
 from striate.base.errors import SettingError
 from striate.report.origins import mcculloch_pitts as drawing
-from striate.report.origins.mcculloch_pitts import BACK, FORBIDS, RING, Table, Trace
+from striate.report.origins.mcculloch_pitts import BACK, FORBIDS, ON, RADIUS, RING, Table, Trace
 
 TEXT = "{http://www.w3.org/2000/svg}text"
 
@@ -55,7 +55,7 @@ def test_a_network_names_its_units_inputs_thresholds_and_delays(tmp_path: Path):
     found = texts(tmp_path / "net.svg")
     assert {"XOR of two", "inputs", "tick 1", "tick 2", "x1", "x2", "01", "10", "out", "excites", "forbids"} <= {*found}
     assert found.count("1") == 3  # thresholds
-    assert "blue: leads back" not in found
+    assert not [text for text in found if "leads back" in text]
 
 
 def test_an_excitatory_edge_has_an_arrow_and_an_inhibitory_one_a_ring(drawn: list[Figure]):
@@ -74,7 +74,16 @@ def test_what_leads_back_is_blue_also_from_a_unit_to_itself(drawn: list[Figure])
     axes = drawn[0].axes[0]
     arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
     assert [patch.get_edgecolor()[:3] for patch in arrows].count(rgb(BACK)) == 1
-    assert "blue: leads back" in [text.get_text() for text in axes.texts]
+    assert "blue edge: leads back" in [text.get_text() for text in axes.texts]
+
+
+def test_a_unit_that_fires_at_the_start_is_filled(drawn: list[Figure]):
+    drawing.network("XOR", LAYERS, XOR, ["out"], Path("net.svg"), firing=["10"])
+    circles = [patch for patch in drawn[0].axes[0].patches if isinstance(patch, Circle) and patch.radius == RADIUS]
+    filled = [patch for patch in circles if patch.get_facecolor()[:3] == rgb(ON)]
+    below = max(patch.center[1] for patch in circles)
+    assert [patch.center[1] for patch in filled] == [below]
+    assert "filled: fires at tick 0" in [text.get_text() for text in drawn[0].axes[0].texts]
 
 
 def rgb(colour: str) -> tuple[float, ...]:

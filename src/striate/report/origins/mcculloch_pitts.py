@@ -41,8 +41,9 @@ class UnitLike(Protocol):
 
 
 def network(
-    title: str, layers: Sequence[Sequence[str]], units: Mapping[str, UnitLike], outputs: Sequence[str], path: Path
-) -> None:
+    title: str, layers: Sequence[Sequence[str]], units: Mapping[str, UnitLike], outputs: Sequence[str], path: Path,
+    firing: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Draw a network from left to right, a column for each tick of delay.
 
     A unit is a circle with its threshold in it. An excitatory edge ends in an arrow, an inhibitory one in a ring; those that
@@ -54,6 +55,7 @@ def network(
         units: by name.
         outputs: names of the units that are read, which have a double circle.
         path: .svg, .png or .pdf.
+        firing: names of the units that fire at tick 0, which are filled.
 
     Raises:
         SettingError: another ending, or a layer of more than 34 units.
@@ -67,7 +69,7 @@ def network(
 
     tallest = max(map(len, layers))
     apart = COLUMN + 0.1 * tallest  # steep edges hide the ends of one another
-    width, height = max(apart * (len(layers) - 1) + 2.6, 6.4), ROW * tallest + 1.55
+    width, height = max(apart * (len(layers) - 1) + 2.6, 6.4), ROW * tallest + 1.75
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_xlim(0, width)
@@ -80,23 +82,24 @@ def network(
         x = first + apart * level
         axes.text(x, 0.72, "inputs" if level == 0 else f"tick {level}", fontsize=8, color=GREY, ha="center", va="center")
         for i, name in enumerate(names):
-            places[name] = (x, 1.0 + ROW * ((tallest - len(names)) / 2 + i + 0.5))
+            places[name] = (x, 1.0 + ROW * tallest * (i + 0.5) / len(names))
     for name, unit in units.items():
         for source in dict.fromkeys(unit.excitatory):
             _edge(axes, places[source], places[name], unit.excitatory.count(source), True, levels[source] >= levels[name])
         for source in dict.fromkeys(unit.inhibitory):
             _edge(axes, places[source], places[name], 1, False, levels[source] >= levels[name])
     for name, place in places.items():
-        _node(axes, name, place, units.get(name), name in outputs)
+        _node(axes, name, place, units.get(name), name in outputs, name in firing)
     axes.text(width / 2, 0.32, "\n".join(wrap(title, int(12 * width))), fontsize=10, ha="center", va="center")
     leads_back = any(
         levels[source] >= levels[name] for name, unit in units.items() for source in (*unit.excitatory, *unit.inhibitory)
     )
-    _legend(axes, width / 2, height - 0.3, leads_back)
+    notes = ["blue edge: leads back"] * leads_back + ["filled: fires at tick 0"] * bool(firing)
+    _legend(axes, width / 2, height - 0.42, "; ".join(notes))
     save(figure, path)
 
 
-def _node(axes: "Axes", name: str, place: Point, unit: UnitLike | None, read: bool) -> None:
+def _node(axes: "Axes", name: str, place: Point, unit: UnitLike | None, read: bool, filled: bool) -> None:
     from matplotlib.patches import Circle
 
     x, y = place
@@ -104,7 +107,7 @@ def _node(axes: "Axes", name: str, place: Point, unit: UnitLike | None, read: bo
         axes.text(x, y, name, fontsize=9, ha="center", va="center", zorder=4)
         axes.add_patch(Circle(place, RADIUS, facecolor="#e8e8e8", edgecolor="none", zorder=3))
         return
-    axes.add_patch(Circle(place, RADIUS, facecolor="white", edgecolor=INK, linewidth=1.1, zorder=3))
+    axes.add_patch(Circle(place, RADIUS, facecolor=ON if filled else "white", edgecolor=INK, linewidth=1.1, zorder=3))
     if read:
         axes.add_patch(Circle(place, RADIUS - 0.045, fill=False, edgecolor=INK, linewidth=0.8, zorder=3))
     axes.text(x, y, str(unit.threshold), fontsize=9, ha="center", va="center", zorder=4)
@@ -156,10 +159,10 @@ def _loop(axes: "Axes", place: Point, colour: str) -> None:
     )  # fmt: skip
 
 
-def _legend(axes: "Axes", middle: float, y: float, leads_back: bool) -> None:
+def _legend(axes: "Axes", middle: float, y: float, notes: str) -> None:
     from matplotlib.patches import Circle, FancyArrowPatch
 
-    left = middle - (3.0 if leads_back else 2.4)
+    left = middle - 2.4
     axes.add_patch(
         FancyArrowPatch((left, y), (left + 0.42, y), arrowstyle="-|>", mutation_scale=9, color=EXCITES, shrinkA=0, shrinkB=0)
     )
@@ -168,8 +171,8 @@ def _legend(axes: "Axes", middle: float, y: float, leads_back: bool) -> None:
     axes.add_patch(Circle((left + 1.42 + RING, y), RING, facecolor="white", edgecolor=FORBIDS, linewidth=1.1))
     axes.text(left + 1.62, y, "forbids", fontsize=7.5, va="center")
     axes.text(left + 2.25, y, "in a circle: its threshold; double circle: output", fontsize=7.5, va="center")
-    if leads_back:
-        axes.text(left + 4.85, y, "blue: leads back", fontsize=7.5, va="center", color=BACK)
+    if notes:
+        axes.text(middle, y + 0.22, notes, fontsize=7.5, ha="center", va="center", color=BACK)
 
 
 class Trace(NamedTuple):

@@ -52,7 +52,7 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
 
 def height(values_HW: NDArray[np.generic]) -> float:
     """How high a picture is drawn over how wide; of very long ones, at most twice and at least an eighth."""
-    return min(2.0, max(0.125, values_HW.shape[0] / values_HW.shape[1]))
+    return min(2.0, max(0.125, float(values_HW.shape[0] / values_HW.shape[1])))
 
 
 def show(axes: "Axes", values_HW: NDArray[np.generic]) -> None:
