@@ -183,7 +183,7 @@ def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_what_is_no_kernel_is_refused(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert refused(capsys, "convolution", photo, "--kernel", "sobol") == (
-        "striate: expected --kernel mean, sobel, gabor or a file; there is nothing at 'sobol'; did you mean sobel?"
+        "striate: expected --kernel mean, sobel, gabor or a file; there is no file 'sobol'; did you mean sobel?"
     )
     Path("ragged.csv").write_text("1 2\n3\n")
     assert "expected a matrix of numbers, at most 31 x 31, in ragged.csv; got rows of 2 and 1 numbers." in refused(

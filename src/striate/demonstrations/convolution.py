@@ -127,7 +127,7 @@ def read_kernel(path: Path) -> Floats:
     expected = f"expected a matrix of numbers, at most {_MOST_SIDE} x {_MOST_SIDE}, in {path}"
     if not path.is_file():
         hint = nearest(path.name, NAMES)
-        raise DataError(f"expected --kernel {', '.join(NAMES)} or a file; there is nothing at {str(path)!r}; {hint}")
+        raise DataError(f"expected --kernel {', '.join(NAMES)} or a file; there is no file {str(path)!r}; {hint}")
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"{expected}; got {path.stat().st_size:,} bytes.")
@@ -156,7 +156,7 @@ def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> 
         kernel_FG, name = conv.SOBEL_X, "sobel x"
     patch_HW = _liveliest(np.rint(9 * levels_HW), kernel_FG)
     rows = [_walk(patch_HW, kernel_FG, stride, padding) for stride, padding in _WALKS]
-    numbers = " / ".join(" ".join(map(drawing.number, row)) for row in kernel_FG)
+    numbers = " / ".join(" ".join(map(drawing.weight, row)) for row in kernel_FG)
     title = f"{name} ({numbers}) on {_sides(patch_HW.shape)} pixels of the picture, in levels from 0 to 9"
     drawing.walks(title, kernel_FG, rows, path)
     return {

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from striate.base.errors import SettingError
 from striate.report.origins import convolution as drawing
-from striate.report.origins.convolution import Shown, Walk, number
+from striate.report.origins.convolution import Shown, Walk, number, weight
 
 
 class At(NamedTuple):
@@ -37,6 +37,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_numbers_are_short_and_zero_has_no_sign():
     assert [number(value) for value in (3.0, -12.0, 0.111, -0.001, 104.0)] == ["3", "-12", "0.11", "0", "104"]
+
+
+def test_weights_are_fractions_where_these_are_short():
+    assert [weight(value) for value in (1 / 9, -1 / 16, 2 / 3, 0.5, 0.2, 0.04, 1.0, 0.0, 0.12345)] == [
+        "1/9", "-1/16", "2/3", "0.5", "0.2", "0.04", "1", "0", "0.12",
+    ]  # fmt: skip
 
 
 def test_numbers_are_written_into_a_kernel_and_left_out_of_a_large_one(drawn: list[Figure]):

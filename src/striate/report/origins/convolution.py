@@ -1,6 +1,7 @@
 """Drawings of convolution: kernels with their numbers, the window on its way, the flip, and how many weights."""
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -62,7 +63,7 @@ def _write(axes: "Axes", values_HW: Floats) -> None:
     size = min(9.0, 52 / max(values_HW.shape))
     for (row, column), value in np.ndenumerate(values_HW):
         bright = value > ((least or 0.0) + (most or 0.0)) / 2
-        axes.text(column, row, number(value), fontsize=size, ha="center", va="center", color="black" if bright else "white")
+        axes.text(column, row, weight(value), fontsize=size, ha="center", va="center", color="black" if bright else "white")
 
 
 def number(value: float) -> str:
@@ -72,6 +73,17 @@ def number(value: float) -> str:
     ('3', '-0.11', '0')
     """
     return f"{round(value, 2):.3g}" if round(value, 2) else "0"
+
+
+def weight(value: float) -> str:
+    """A weight of a kernel: a fraction where it is one of few letters, so that sums can be checked by hand.
+
+    >>> weight(1 / 9), weight(-2.0), weight(0.3217)
+    ('1/9', '-2', '0.32')
+    """
+    fraction = Fraction(value).limit_denominator(25)
+    exact = abs(float(fraction) - value) < 1e-12 and fraction.denominator % 5  # 0.2 reads better than 1/5
+    return str(fraction) if exact and fraction.denominator > 2 else number(value)
 
 
 class StepLike(Protocol):
@@ -193,10 +205,10 @@ def _sum(padded_HW: Floats, kernel_FG: Floats, step: StepLike) -> str:
     height, width = kernel_FG.shape
     pixels_FG = padded_HW[step.top : step.top + height, step.left : step.left + width]
     lines = []
-    for pixels, weights in zip(pixels_FG, kernel_FG, strict=True):
+    for pixels, factors in zip(pixels_FG, kernel_FG, strict=True):
         terms = (
-            f"{number(pixel)}·{number(weight) if weight >= 0 else f'({number(weight)})'}"
-            for pixel, weight in zip(pixels, weights, strict=True)
+            f"{number(pixel)}·{weight(factor) if factor >= 0 else f'({weight(factor)})'}"
+            for pixel, factor in zip(pixels, factors, strict=True)
         )
         lines.append(" + ".join(terms))
     return " +\n".join(lines) + f"\n= {number(step.total)}"
