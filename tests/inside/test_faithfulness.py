@@ -121,8 +121,8 @@ def test_settings_below_one_are_refused():
 def test_the_squares_cover_every_pixel_once(size: tuple[int, int]):
     squares = faithfulness._squares(torch.zeros(1, 1, *size))
     assert max(squares.rows, squares.columns) <= faithfulness.ACROSS
-    kept = squares.pixels(torch.eye(squares.count))
-    assert kept.shape == (squares.count, 1, *size)
+    kept = squares.pixels(torch.eye(squares.number))
+    assert kept.shape == (squares.number, 1, *size)
     assert kept.sum(0).eq(1).all()
     ramp = torch.rand(1, *size, dtype=torch.float64)
     by_hand = [(ramp * mask).sum() / mask.sum() for mask in kept[:, 0]]

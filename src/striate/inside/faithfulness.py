@@ -4,8 +4,8 @@ Deletion and insertion (Samek et al. 2017, section III; Petsiuk, Das & Saenko 20
 replaced by the training mean, those first that the map marks most, or come back in that order to a picture that is all mean.
 Where the map is right, the probability of the class falls at once, or rises at once: a small area under the one curve and a
 large one under the other. Both are held against the same map laid elsewhere: moved around the edges to 19 other places that lie
-evenly over the picture. It passes where at most one of them does as well, which may be close by; of maps that have nothing to do
-with the picture one in ten passes.
+evenly over the picture. It passes where at most one of them does as well, which may be close by; of maps that have nothing to
+do with the picture one in ten passes.
 
 Orders of squares at random, against which the papers hold a map, are given too, but would be no fair judge: scattered holes
 destroy a picture sooner than patches do, so that maps of patches seem worse than they are, and scattered maps better. Of 24
@@ -129,7 +129,7 @@ def judge(
     for n, marks_Q in enumerate(marks_NQ):
         curves = partial(_curves, net, images_NCHW[n], int(targets_N[n]), squares, steps, ask)
         own_and_others = [_order(squares.moved(marks_Q, m, places + 1), seed, m) for m in range(places + 1)]
-        at_random = [permute(np.arange(squares.count), squares.count, seed, m, "deletion") for m in range(orders)]
+        at_random = [permute(np.arange(squares.number), squares.number, seed, m, "deletion") for m in range(orders)]
         placed = np.array([curves(order_Q) for order_Q in own_and_others])
         scattered = np.array([curves(order_Q, insert=False) for order_Q in at_random])
         likeness = float(np.mean([rank_correlation(marks_Q, other_NQ[n]) for other_NQ in others]))
@@ -193,7 +193,7 @@ def redrawn(net: nn.Module, seed: int, copy_number: int = 0) -> nn.Module:
     place = next(net.parameters(), torch.empty(0)).device
     twin = copy.deepcopy(net).cpu()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.random.default_generator.manual_seed(seed_of(seed, copy_number, "weights drawn anew"))
+        torch.default_generator.manual_seed(seed_of(seed, copy_number, "weights drawn anew"))
         he(twin)
         for module in twin.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -217,7 +217,7 @@ class _Squares(NamedTuple):
     size: tuple[int, int]
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         return self.rows * self.columns
 
     def means(self, heat_NHW: Tensor) -> Floats:
@@ -263,9 +263,9 @@ def _curves(
     insert: bool = True,
 ) -> Floats:
     """The probability of the class with the first 0, 1/steps, ... all squares at zero; to insert, also with all but those."""
-    rank_Q = np.empty(squares.count, np.int64)
-    rank_Q[order_Q] = np.arange(squares.count)
-    first_S = np.round(np.arange(steps + 1) * squares.count / steps)
+    rank_Q = np.empty(squares.number, np.int64)
+    rank_Q[order_Q] = np.arange(squares.number)
+    first_S = np.round(np.arange(steps + 1) * squares.number / steps)
     kept_SQ = torch.from_numpy(rank_Q[None, :] >= first_S[:, None]).to(image_CHW)
     pixels = squares.pixels(torch.cat([kept_SQ, 1 - kept_SQ]) if insert else kept_SQ)
     shares = ask(net, image_CHW * pixels).double().softmax(dim=1)[:, target]

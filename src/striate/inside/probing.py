@@ -113,7 +113,7 @@ def _activations() -> tuple[type[nn.Module], ...]:
 
 
 @contextmanager
-def watched(net: Net, names: list[str], see: Any) -> Iterator[None]:
+def watched(net: nn.Module, names: list[str], see: Any) -> Iterator[None]:
     """Call `see(name, output)` for what named layers put out in the forward passes of the block."""
     modules = dict(net.named_modules())
     with ExitStack() as hooks:

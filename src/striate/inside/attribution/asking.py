@@ -134,7 +134,7 @@ def room(images_NCHW: Tensor, gradient: bool) -> int:
 def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
     """N x K, in evaluation mode and without gradients, a bounded number of images at once."""
     with at_rest(net), torch.no_grad():
-        parts = [net(part_NCHW) for part_NCHW in images_NCHW.split(room(images_NCHW, gradient=False))]
+        parts = [net(part_NCHW) for part_NCHW in torch.split(images_NCHW, room(images_NCHW, gradient=False))]
         return torch.cat(parts)
 
 

@@ -295,7 +295,7 @@ def _by_parts(asked: Question, find: Callable[[Question], Tensor]) -> Raw:
     at_once = room(asked.images_NCHW, gradient=True)
     found = []
     with at_rest(asked.net):
-        pairs = zip(asked.images_NCHW.split(at_once), asked.targets_N.split(at_once), strict=True)
+        pairs = zip(torch.split(asked.images_NCHW, at_once), torch.split(asked.targets_N, at_once), strict=True)
         for images_NCHW, targets_N in pairs:
             part = asked._replace(images_NCHW=images_NCHW.detach().clone().requires_grad_(), targets_N=targets_N)
             found.append(find(part).detach())
