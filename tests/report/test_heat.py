@@ -68,7 +68,7 @@ def test_the_sheet_says_method_layer_figure_and_what_explains_nothing(tmp_path: 
     ):
         assert word in said
     assert said.count("EXPLAINS NOTHING HERE") == 1
-    assert "mean probability" not in said  # the figures of the sentence are in the report, not under the map
+    assert "(mean probability" not in said  # the figures of the sentence are in the report, not under the map
     first = (tmp_path / "sheet.svg").read_bytes()
     draw("Why ship", PICTURE, panels, tmp_path / "sheet.svg")
     assert (tmp_path / "sheet.svg").read_bytes() == first

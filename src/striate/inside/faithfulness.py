@@ -37,10 +37,11 @@ from striate.nets.init import he
 ACROSS = 16  # squares along the longer side, at most
 STEPS = 10  # shares of the picture, one after the other
 PLACES = 19  # other than its own, 4 x 5 with it
+FEWEST = 9  # places
 ORDERS = 5  # of squares at random
 ERROR = 0.1  # of maps that have nothing to do with the picture
 ALIKE = 0.7  # rank correlation from where on a map hardly depends on the weights
-COPIES = 1
+COPIES = 3  # by chance one map of patches may look like another
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
 Floats = NDArray[np.float64]
@@ -112,15 +113,16 @@ def judge(
         ask: gives logits N x K of a network and images, without gradients and in bounded memory.
         fresh: makes the same maps of another network.
         steps: in which the picture is removed and inserted.
-        places: M, other places that the map is compared with.
+        places: other places that the map is compared with, 9 or more.
         orders: of squares at random, for `random_area`.
         copies: networks with fresh weights; the correlations with their maps are averaged.
         seed: of the orders, of what stands for equal marks, and of the weights.
 
     """
-    if min(steps, places, orders, copies) < 1:
+    if min(steps, orders, copies) < 1 or places < FEWEST:
         raise SettingError(
-            f"expected steps, places, orders and copies of 1 or more; got {steps}, {places}, {orders} and {copies}."
+            f"expected {FEWEST} places or more, with which one in ten can be told, and steps, orders and copies of 1 or more; "
+            f"got {places} places, {steps} steps, {orders} orders and {copies} copies."
         )
     squares = _squares(images_NCHW)
     marks_NQ = squares.means(heat_NHW)

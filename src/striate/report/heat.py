@@ -29,6 +29,10 @@ DEEPEST = 0.85  # how much of the picture the hottest pixel hides
 _ACROSS = 4  # panels side by side
 _WIDE = 2.55  # inches of a panel
 _LETTERS = 36  # in a line under a panel
+_GAIN = (
+    "gain: how much lower the class's mean probability is while what the map marks is removed than with the same map laid "
+    "elsewhere; p: the share of places, its own included, where showing and removing does as well"
+)
 _NOTHING = "#d55e00"  # Okabe & Ito's vermilion
 _ENDS = ((0.28, 0.12, 300.0), (0.60, 0.19, 378.0), (0.93, 0.17, 466.0))  # lightness, chroma, hue in degrees of Oklab
 
@@ -126,7 +130,7 @@ def draw(title: str, picture_HWC: Pixels, panels: Sequence[Panel], path: Path) -
     rows = ceil((len(panels) + 1) / across)
     lines = max([1, *(len(note) for note in notes)])
     high = _WIDE * picture_HWC.shape[0] / picture_HWC.shape[1]
-    figure = Figure(figsize=(_WIDE * across + 0.9, rows * (high + 0.34 + 0.145 * lines) + 0.5), layout="constrained")
+    figure = Figure(figsize=(_WIDE * across + 0.9, rows * (high + 0.34 + 0.145 * lines) + 0.8), layout="constrained")
     grid = figure.subplots(rows, across, squeeze=False).flat
     _show(grid[0], picture_HWC, "the picture as the network sees it", "black")
     for axes, panel, laid, note in zip(grid[1:], panels, overlays, notes, strict=False):
@@ -147,6 +151,8 @@ def draw(title: str, picture_HWC: Pixels, panels: Sequence[Panel], path: Path) -
     bar.set_ticks([0, 0.5, 1])
     bar.ax.tick_params(labelsize=7)
     bar.set_label("heat, as a share of the map's largest", fontsize=7)
+    if any(panel.gain is not None for panel in panels):
+        figure.supxlabel("\n".join(wrap(_GAIN, max(60, 42 * across))), fontsize=7, color="#555555")
     figure.suptitle("\n".join(wrap(title, max(40, 30 * across))), fontsize=10)
     save(figure, path)
 

@@ -102,7 +102,7 @@ def explain(
         target: class, of all images or of each; None for the one with the largest logit.
         at: the layer for Grad-CAM; None for the one that is picked.
         check: whether the map is put to the tests of `inside.faithfulness`.
-        places: others that the map is compared with.
+        places: others that the map is compared with, 9 or more.
         shares: of the picture that are removed and shown one after the other.
         copies: networks with fresh weights that it is compared with.
         seed: of what is drawn.
@@ -141,7 +141,7 @@ def explain_all(
         image: as `asking.question` takes it.
         methods: names of `METHODS`.
         target: class, of all images or of each; None for the one with the largest logit.
-        places: others that each map is compared with.
+        places: others that each map is compared with, 9 or more.
         shares: of the picture that are removed and shown one after the other.
         copies: networks with fresh weights that each is compared with.
         seed: of what is drawn.
