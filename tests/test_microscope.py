@@ -121,7 +121,7 @@ def test_bad_questions_are_refused_before_any_work(here: Path):
         striate.look_at(name, [])
     with pytest.raises(SettingError, match="method 'magic'"):
         striate.look_at(name, [picture], methods=["magic"])
-    with pytest.raises(DecodeError, match="nothing.png"):
+    with pytest.raises(DecodeError, match=r"nothing\.png"):
         striate.look_at(name, [here / "nothing.png"])
     with pytest.raises(SettingError, match="There is no layer 'relu1' with filters or units"):
         striate.filters(name, layers=["relu1"])

@@ -79,8 +79,9 @@ def _one(
         heat.draw(f"Why {wanted}{sure}? {Path(run).name} on {picture.name}", pixels_HWC, panels, path)
         files.append(str(path))
     return {
-        "path": str(picture), "label": answer.label, "probability": answer.probability, "top": [list(one) for one in answer.top],
-        "target": wanted, "methods": [_told(made) for made in why.made.values()], "refused": why.refused,
+        "path": str(picture), "label": answer.label, "probability": answer.probability,
+        "top": [list(one) for one in answer.top], "target": wanted,
+        "methods": [_told(made) for made in why.made.values()], "refused": why.refused,
         "layers": [_measured(name, maps[name]) for name in layers], "files": files,
     }  # fmt: skip
 

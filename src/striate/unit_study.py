@@ -58,10 +58,12 @@ def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str |
             strongest = exciting.strongest(model.net, told(stream, stop, watch), [at], _IMAGES)[at]
             files = [_draw_strongest(run, at, chosen, strongest, material, f"{len(stream):,} {part} images", out)]
     made, why_not = _made(run, model, layer, chosen, out)
+    told_of = activations.as_json({at: found})
     return {
-        "run": run, "net": model.net_name, "layer": layer, "seen_at": at, "seen": f"{len(stream)} {part} images of {settings.data.path}",
-        "units": chosen, "statistics": _named(activations.as_json({at: found}), model), "strongest": exciting.as_json({at: strongest}),
-        "made": made, "why_not": why_not, "files": [*files, *([str(out / f"made-{layer}.png")] if made else [])],
+        "run": run, "net": model.net_name, "layer": layer, "seen_at": at,
+        "seen": f"{len(stream)} {part} images of {settings.data.path}", "units": chosen,
+        "statistics": _named(told_of, model), "strongest": exciting.as_json({at: strongest}), "made": made, "why_not": why_not,
+        "files": [*files, *([str(out / f"made-{layer}.png")] if made else [])],
     }  # fmt: skip
 
 

@@ -86,7 +86,8 @@ class Sheet:
     def picture(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
         """One picture with its frame and caption."""
         axes = self.canvas.figure.axes[0]
-        shown, how = tile.picture, {}
+        shown: Values = tile.picture
+        how: dict[str, Any] = {}
         if scale is not None and shown.ndim == 2:
             how = {"cmap": scale.colours, "vmin": scale.low, "vmax": scale.high}
         elif shown.shape[-1] == 1:
