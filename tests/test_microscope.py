@@ -55,14 +55,16 @@ def test_one_picture_through_all_layers_and_why(here: Path):
         "saliency", "deconvnet", "guided", "gradcam", "integrated_gradients", "occlusion"
     }  # fmt: skip
     assert next(made["at"] for made in one["methods"] if made["method"] == "gradcam") == "relu2"
-    assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png"]
+    assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png", "near.png"]
+    assert len(one["neighbours"]) == 5
+    assert "circle/003.png" not in [near["path"] for near in one["neighbours"]]
     assert Path(found["files"][0]).parent.name == "striate-inside-a"
 
 
 def test_several_pictures_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
     pictures = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
     found = striate.look_at(str(here / "a"), pictures, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets")
-    assert [Path(path).parent.name for path in found["files"]] == ["1-000", "1-000", "2-000", "2-000"]
+    assert [Path(path).parent.name for path in found["files"]] == ["1-000"] * 3 + ["2-000"] * 3
     assert [one["target"] for one in found["images"]] == ["triangle"] * 2
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
 

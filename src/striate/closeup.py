@@ -3,18 +3,32 @@
 Legend: C channels, H x W pixels.
 """
 
+import logging
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from striate.base.errors import SettingError, nearest
-from striate.base.stopping import asked
-from striate.inside import activations, attribution
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate import engine as machine
+from striate.base import errors
+from striate.base.errors import DataError, SettingError
+from striate.base.stopping import Stop, asked
+from striate.eyes import Eyes, bank, nearest
+from striate.inside import activations, attribution, neighbours
 from striate.inside.attribution import Explanation
-from striate.material import Watch
+from striate.inside.attribution.methods import run_of
+from striate.insight import images_of
+from striate.material import Material, Watch, again
 from striate.model import Model
 
+log = logging.getLogger("striate")
+
 Json = dict[str, Any]
+NEAR = 5
 
 
 def look(
@@ -43,7 +57,9 @@ def look(
     if not pictures:
         raise SettingError("expected at least one picture to look at; got none.")
     if target is not None and target not in model.classes:
-        raise SettingError(f"There is no class {target!r}; {nearest(target, model.classes)}")
+        raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
+    for method in methods:
+        run_of(method)
     names = activations.layers_of(model.net, layers or None)
     found = []
     with asked() as stop:
@@ -52,7 +68,64 @@ def look(
             found.append(_one(run, model, picture, names, methods or tuple(attribution.METHODS), target, folder))
             watch({"event": "look", "done": number + 1, "total": len(pictures)})
             stop.check("looking at the pictures")
+        _add_neighbours(run, model, pictures, found, stop, watch)
     return {"run": run, "net": model.net_name, "images": found, "files": [path for one in found for path in one["files"]]}
+
+
+class _Given(NamedTuple):
+    """A batch, as far as a network sees it."""
+
+    images_NCHW: Tensor
+
+
+def _add_neighbours(run: str, model: Model, pictures: Sequence[Path], found: Sequence[Json], stop: Stop, watch: Watch) -> None:
+    """Say of each picture which training images look most like it; nothing for a model without training images."""
+    settings, _ = images_of(run, None)
+    if settings is None:
+        return
+    engine = machine.pick(settings.engine)
+    engine.place(model.net)
+    try:
+        with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
+            kept = bank(Eyes(model, material, engine, stop, watch))
+            asked_MD = neighbours.penultimate(model.net, [_Given(model.images(pictures))])
+            near = nearest(kept, asked_MD, np.array([_row(material, picture) for picture in pictures]), NEAR)
+            for at, (picture, one) in enumerate(zip(pictures, found, strict=True)):
+                rows_k = kept.rows_B[near.rows_Qk[at]]
+                _draw_neighbours(run, model, picture, one, material, rows_k, near.likeness_Qk[at])
+    except (DataError, SettingError) as error:
+        log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
+
+
+def _row(material: Material, picture: Path) -> int:
+    """Where a picture is among those of the run; -1 for one of elsewhere."""
+    examples = material.examples
+    try:
+        return examples.names.index(picture.resolve().relative_to(examples.root.resolve()).as_posix())
+    except ValueError:
+        return -1
+
+
+def _draw_neighbours(
+    run: str, model: Model, picture: Path, one: Json, material: Material, rows_k: NDArray[np.int64],
+    likeness_k: NDArray[np.float32],
+) -> None:  # fmt: skip
+    from striate.report.mosaic import Tile, draw_pictures
+
+    examples, pixels = material.examples, material.stored.pixels_NHWC[rows_k] / 255
+    one["neighbours"] = [
+        {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "likeness": float(likeness)}
+        for row, likeness in zip(rows_k.tolist(), likeness_k, strict=True)
+    ]
+    tiles = [Tile(model.pixels([picture])[0] / 255, f"the picture\n{one['label']}")]
+    tiles += [
+        Tile(picture_HWC, f"{near['class']}\n{near['likeness']:.2f}")
+        for picture_HWC, near in zip(pixels, one["neighbours"], strict=True)
+    ]
+    path = Path(one["files"][0]).with_name("near.png") if one["files"] else Path("near.png")
+    note = "The training images that look most like it, with their label and the cosine of the angle between their features."
+    draw_pictures(f"What looks like {picture.name} to {Path(run).name}", note, tiles, path)
+    one["files"].append(str(path))
 
 
 def _one(
@@ -82,7 +155,7 @@ def _one(
         "path": str(picture), "label": answer.label, "probability": answer.probability,
         "top": [list(one) for one in answer.top], "target": wanted,
         "methods": [_told(made) for made in why.made.values()], "refused": why.refused,
-        "layers": [_measured(name, maps[name]) for name in layers], "files": files,
+        "layers": [_measured(name, maps[name]) for name in layers], "neighbours": [], "files": files,
     }  # fmt: skip
 
 

@@ -12,22 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate import failings
-from striate.base.draws import words
 from striate.base.stopping import Stop
 from striate.engine import Engine
-from striate.failings import Eyes
+from striate.eyes import BUDGET, Eyes, affordable, bank, macs, sample
 from striate.inside import embedding, health, neighbours
 from striate.inside.probing import probes
 from striate.material import Material, Watch
 from striate.model import Model
-from striate.nets.layers import layer_table
 from striate.score import mistakes
 from striate.training.scoring import Predictions
 
 Json = dict[str, Any]
 SHOWN = 12  # mistakes of each kind
-_BUDGET = 2e11  # multiply-adds for each of the passes over many images: some ten seconds on a laptop
-_FEWEST, _MOST, _POINTS = 100, 5000, 500
+_POINTS = 500
 
 
 class Evidence(NamedTuple):
@@ -62,25 +59,23 @@ def gather(
     """
     engine.place(model.net)
     eyes = Eyes(model, material, engine, stop, watch)
-    most = _affordable(model)
-    bank_B = _sample(material, material.parts.train_M, most)
-    bank_BD = neighbours.penultimate(model.net, eyes.batches(bank_B, "looking at training images"))
+    kept = bank(eyes)
     facts: Json = {}
     pictures: Json = {}
     wrong = mistakes.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
-    unsure = mistakes.uncertain(predictions.logits_NK, predictions.labels_N, SHOWN)
+    unsure = mistakes.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
-    tested = int(_BUDGET / 2 / max(1, _macs(model)) / failings.PASSES)
+    tested = int(BUDGET / 2 / max(1, macs(model)) / failings.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        facts[name], pictures[name] = failings.cards(eyes, predictions, answers, bank_B, bank_BD, most_tested)
-    less = "" if len(bank_B) == len(material.parts.train_M) else f"{len(bank_B):,} of the "
+        facts[name], pictures[name] = failings.cards(eyes, predictions, answers, kept, most_tested)
+    less = "" if len(kept.rows_B) == len(material.parts.train_M) else f"{len(kept.rows_B):,} of the "
     facts["mistakes_note"] = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each picture is what spoke for the answer; below it are "
         f"the training images that look most like it to the network, among {less}{len(material.parts.train_M):,}, with their "
         "label and the cosine of the angle between their features."
     )
-    facts["plane"], pictures["plane"] = _plane(eyes, val, bank_B, bank_BD)
-    rows_M = _sample(material, material.parts.val_M, most)
+    facts["plane"], pictures["plane"] = _plane(eyes, val, *kept)
+    rows_M = sample(material, material.parts.val_M, affordable(model))
     layers = health.examine(model.net, eyes.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts["filters"] = health.as_json(layers)
     facts["filters_note"] = (
@@ -91,22 +86,6 @@ def gather(
     )
     pictures["kernels"] = _kernels(model, layers)
     return Evidence(facts, pictures)
-
-
-def _macs(model: Model) -> int:
-    return sum(row.macs for row in layer_table(model.net))
-
-
-def _affordable(model: Model) -> int:
-    return int(np.clip(_BUDGET / max(_macs(model), 1), _FEWEST, _MOST))
-
-
-def _sample(material: Material, rows_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Up to `most` of these rows, the same ones each time."""
-    if len(rows_M) <= most:
-        return rows_M
-    drawn_M = words(material.examples.ids_N[rows_M], "report")
-    return rows_M[np.argsort(drawn_M, kind="stable")[:most]]
 
 
 def _plane(
@@ -121,9 +100,9 @@ def _plane(
         rows_V = eyes.rows_of(val.ids_N)
         wrong_V = (val.logits_NK.argmax(axis=1) != val.labels_N)[rows_V >= 0]
         rows_V = rows_V[rows_V >= 0]
-    chosen_V = np.isin(rows_V, _sample(eyes.material, rows_V, _POINTS // 2))
+    chosen_V = np.isin(rows_V, sample(eyes.material, rows_V, _POINTS // 2))
     rows_V, wrong_V = rows_V[chosen_V], wrong_V[chosen_V]
-    chosen_B = np.isin(bank_B, _sample(eyes.material, bank_B, _POINTS - len(rows_V)))
+    chosen_B = np.isin(bank_B, sample(eyes.material, bank_B, _POINTS - len(rows_V)))
     features_PD = np.concatenate(
         [
             bank_BD[chosen_B],

@@ -3,7 +3,7 @@
 Legend: N images, M rows, B training images that are compared with, D features, H x W pixels, C channels.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,11 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
-from striate.base.stopping import Stop
-from striate.batches.stream import Batch, Stream
-from striate.engine import Engine
+from striate.eyes import Bank, Eyes, nearest
 from striate.inside import attribution, faithfulness, neighbours
-from striate.material import Material, Watch
 from striate.model import Model
 from striate.report import heat as drawing
 from striate.report import page
@@ -23,51 +20,17 @@ from striate.score.mistakes import Answer
 from striate.training.scoring import Predictions
 
 Json = dict[str, Any]
-NEAR = 5  # neighbours of each
 SHARES = 6  # of a picture that are removed one after the other, where a map is tested
+NEAR = 5  # neighbours of each
 PASSES = (SHARES + 1) * (2 * faithfulness.PLACES + 2 + faithfulness.ORDERS)
-_BATCH = 128
 _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
-
-
-class Eyes(NamedTuple):
-    """A model and the pictures that it is shown."""
-
-    model: Model
-    material: Material
-    engine: Engine
-    stop: Stop
-    watch: Watch
-
-    def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
-        """The images of these rows, in their order, as the network takes them."""
-        material, done = self.material, 0
-        stream = Stream(
-            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
-            rows_M=rows_M, preprocess=self.model.preprocess, batch_size=_BATCH, device=self.engine.device,
-            channels_last=self.engine.channels_last,
-        )  # fmt: skip
-        for batch in stream.epoch(0):
-            yield batch
-            done += len(batch.ids_N)
-            self.watch({"event": "look", "done": done, "total": len(rows_M)})
-            self.stop.check(what)
-
-    def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Where pictures with these ids are now; -1 for what is there no more."""
-        ids_N = self.material.examples.ids_N
-        order = np.argsort(ids_N)
-        at_M = np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)
-        rows_M = order[at_M]
-        return np.where(ids_N[rows_M] == ids_M, rows_M, -1)
 
 
 def cards(
     eyes: Eyes,
     predictions: Predictions,
     answers: Sequence[Answer],
-    bank_B: NDArray[np.int64],
-    bank_BD: NDArray[np.float32],
+    kept: Bank,
     tested: int,
 ) -> tuple[list[Json], list[Json]]:
     """For each answer what the JSON says of it, and its pictures."""
@@ -80,14 +43,13 @@ def cards(
     batches = list(eyes.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
     asked_MD = neighbours.penultimate(eyes.model.net, batches)
-    own_M = np.array([int(np.flatnonzero(bank_B == row)[0]) if row in bank_B else -1 for row in rows_M])
-    near = neighbours.nearest(asked_MD, bank_BD, NEAR, own_M if (own_M >= 0).any() else None)
+    near = nearest(kept, asked_MD, rows_M, NEAR)
     heats = _heats(eyes.model, images_MCHW, [answer.predicted for answer in answers], tested)
     pixels = eyes.material.stored.pixels_NHWC
     facts, pictures = [], []
     for at, answer in enumerate(answers):
         picture_HWC = pixels[rows_M[at : at + 1]][0]
-        near_k = bank_B[near.rows_Qk[at]]
+        near_k = kept.rows_B[near.rows_Qk[at]]
         vote = neighbours.vote(examples.labels_N[near_k], answer.label)
         facts.append(
             {

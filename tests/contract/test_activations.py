@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from striate.base.errors import SettingError
-from striate.inside import activations, exciting, gratings, maximise, shifting
+from striate.inside import activations, exciting, gratings, health, maximise, neighbours, shifting
 from striate.nets import catalogue
 from striate.nets.building import build
 from striate.nets.net import Net
@@ -62,6 +62,12 @@ METHODS: dict[str, Callable[[Net, str], Any]] = {
 }  # fmt: skip
 
 
+OF_THE_WHOLE: dict[str, Callable[[Net], Any]] = {
+    "verdicts": lambda net: health.examine(net, [batch(net)]),
+    "features": lambda net: neighbours.penultimate(net, [batch(net)]),
+}
+
+
 def test_maps_of_every_tap_have_the_shapes_of_their_windows(net: Net):
     found = activations.maps(net, images(net))
     assert tuple(found) == net.taps
@@ -94,6 +100,25 @@ def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
     assert not best.stuck_U.any()
 
 
+def crash(*_: Any) -> None:
+    raise ArithmeticError("half-way")
+
+
+@pytest.mark.parametrize("method", OF_THE_WHOLE)
+def test_hooks_come_off_after_looking_at_the_whole_and_a_crash(net: Net, method: str):
+    before, training = hooks(net), [layer.training for layer in net.modules()]
+    OF_THE_WHOLE[method](net)
+    assert hooks(net) == before
+    planted = net.get_submodule(net.taps[len(net.taps) // 2]).register_forward_pre_hook(crash)
+    try:
+        with pytest.raises(ArithmeticError, match="half-way"):
+            OF_THE_WHOLE[method](net)
+        assert hooks(net) == before + 1
+    finally:
+        planted.remove()
+    assert [layer.training for layer in net.modules()] == training
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_hooks_come_off_after_success_a_wrong_name_and_a_crash(net: Net, method: str):
     before, training = hooks(net), [layer.training for layer in net.modules()]
@@ -105,9 +130,6 @@ def test_hooks_come_off_after_success_a_wrong_name_and_a_crash(net: Net, method:
     with pytest.raises(SettingError, match=r"There is no layer 'nonesuch'; "):
         METHODS[method](net, "nonesuch")
     assert hooks(net) == before
-
-    def crash(*_: Any) -> None:
-        raise ArithmeticError("half-way")
 
     planted = net.get_submodule(net.taps[len(net.taps) // 2]).register_forward_pre_hook(crash)
     try:
