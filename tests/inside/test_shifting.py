@@ -44,6 +44,14 @@ def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
     assert np.isinf(after.half_U).all()
 
 
+@pytest.mark.parametrize("turn", [-1.0, 1.0, 89.0, 178.0])
+def test_a_cell_whose_stripes_nearly_lie_answers_its_own_best_grating(turn: float):
+    net = Cells(gabor(11, turn, 0.125, 1.2, sigma=3)[None])
+    tuned = tuning(net, "relu1", 36, (0.125,))
+    found = shifting.by_gratings(net, tuned, (0, 1, 2))
+    assert found.kept_DU[:, 0] == pytest.approx([1, 2**-0.5, 0], abs=0.05)
+
+
 def noise(count: int = 6000, side: int = 7) -> torch.Tensor:
     return torch.randn(count, 1, side, side, generator=torch.Generator().manual_seed(0))
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
 from striate.report import filters
@@ -28,3 +29,25 @@ def test_of_very_many_the_first_are_drawn_and_that_is_said(tmp_path: Path):
 def test_another_ending_is_refused(tmp_path: Path):
     with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got"):
         filters.draw("title", np.ones((1, 1, 3, 3)), ["healthy"], tmp_path / "filters.gif")
+
+
+def pictures(path: Path, monkeypatch: pytest.MonkeyPatch, **how: object) -> list[np.ndarray]:
+    figures: list[Figure] = []
+    monkeypatch.setattr(filters, "save", lambda figure, _path: figures.append(figure))
+    kernels = np.ones((2, 1, 3, 3)) * np.array([1.0, -4.0]).reshape(2, 1, 1, 1)
+    filters.draw("conv1", kernels, ["healthy"] * 2, path, **how)
+    return [axes.images[0].get_array()[0, 0].tolist() for axes in figures[0].axes if axes.images]
+
+
+def test_one_scale_or_each_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "filters.svg"
+    assert pictures(path, monkeypatch) == [[0.625] * 3, [0.0] * 3]  # 1 and -4 of 4 around a half
+    assert pictures(path, monkeypatch, each=True) == [[1.0] * 3, [0.0] * 3]
+
+
+def test_captions_and_the_scale_are_said(tmp_path: Path):
+    path = tmp_path / "filters.svg"
+    filters.draw("conv1", np.ones((2, 1, 3, 3)), ["healthy", "dead"], path, each=True, captions=["45° 0.25", "blob"])
+    text = path.read_text("utf-8")
+    for words in ("45° 0.25", "blob", "its own scale", "1 dead"):
+        assert f">{words}" in text or words in text, words

@@ -169,15 +169,17 @@ def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_AS
     mean_U = drifting_TU.mean(axis=0)
     first_U = 2 * (drifting_TU * np.exp(1j * turns_T)[:, None]).mean(axis=0)
     step = float(angles_A[1])
-    orientation_U = (angles_A[a_U] + step * _vertices(curve_AU, a_U)) % 180
+    turned_U = angles_A[a_U] + step * _vertices(curve_AU, a_U)
+    # Half a turn further the stripes are the same, but drift the other way
+    phase_U = np.where((turned_U < 0) | (turned_U >= 180), -1, 1) * np.angle(first_U)
     widths_U = np.array([_half_width(curve_AU[:, u], int(a_U[u]), step) for u in units])
 
     def known(values_U: Array) -> Array:
         return np.where(answers_U, values_U, np.nan)
 
     return Tuning(
-        layer, angles_A, waves_S, len(turns_T), curve_AU, known(orientation_U), known(widths_U), known(waves_S[s_U]),
-        known(np.angle(first_U)), known(np.abs(first_U) / np.where(answers_U, mean_U, 1)), rate_U, blank_U,
+        layer, angles_A, waves_S, len(turns_T), curve_AU, known(turned_U % 180), known(widths_U), known(waves_S[s_U]),
+        known(phase_U), known(np.abs(first_U) / np.where(answers_U, mean_U, 1)), rate_U, blank_U,
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ class Sheet:
         titles = wrap(title, max(20, int((whole - 2 * MARGIN) / width_of("n", TITLE, bold=True)))) or [""]
         notes = wrap(note, max(20, int((whole - 2 * MARGIN) / width_of("n", NOTE))))
         self.top = MARGIN + 0.19 * len(titles) + 0.15 * len(notes) + 0.12
-        self.left = MARGIN + max(0.0, (whole - 2 * MARGIN - width) / 2)
+        self.left = MARGIN
         self.canvas = Canvas(whole, self.top + height + MARGIN)
         for number, line in enumerate(titles):
             self.canvas.text(MARGIN, MARGIN + 0.08 + 0.19 * number, line, TITLE, bold=True, across="left")
@@ -86,8 +86,7 @@ class Sheet:
     def picture(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
         """One picture with its frame and caption."""
         axes = self.canvas.figure.axes[0]
-        shown: Values = tile.picture
-        how: dict[str, Any] = {}
+        shown, how = tile.picture, dict[str, Any]()
         if scale is not None and shown.ndim == 2:
             how = {"cmap": scale.colours, "vmin": scale.low, "vmax": scale.high}
         elif shown.shape[-1] == 1:
@@ -114,9 +113,10 @@ class Sheet:
         steps = np.linspace(scale.low, scale.high, 128)[None]
         self.canvas.text(left, top + 0.05, label, NOTE - 1, across="left")
         self.picture(left, top + 0.14, width, 0.11, Tile(steps), scale)
-        for share, across in ((0.0, "left"), (0.5, "center"), (1.0, "right")):
-            value = scale.low + share * (scale.high - scale.low)
-            self.canvas.text(left + share * width, top + 0.34, f"{value:.3g}", CAPTION + 0.5, across=across)  # type: ignore[arg-type]
+        below, size, middle = top + 0.34, CAPTION + 0.5, (scale.low + scale.high) / 2
+        self.canvas.text(left, below, f"{scale.low:.3g}", size, across="left")
+        self.canvas.text(left + width / 2, below, f"{middle:.3g}", size)
+        self.canvas.text(left + width, below, f"{scale.high:.3g}", size, across="right")
 
     def save(self, path: Path) -> None:
         """Write it."""

@@ -43,13 +43,10 @@ def draw_maps(title: str, layer: str, maps: Values, image_HWC: NDArray[np.float6
     size, picture = sized(shown[0], _SIDE), sized(image_HWC, _INPUT)
     grid = grid_of(tiles, *size, across)
     h, w = maps.shape[1:]
-    count = (
-        f"{len(maps):,} maps of {h} x {w}"
-        if len(shown) == len(maps)
-        else f"the first {MOST} of {len(maps):,} maps of {h} x {w}"
-    )
+    part = "" if len(shown) == len(maps) else f"The first {MOST} of "
+    count = f"{part}{len(maps):,} maps of {h} x {w}"
     scale = scale_of(shown)
-    how = "each on its own scale, from its least to its largest or around its zero" if each else "all on one scale"
+    how = "each on its own scale, to the largest of its values" if each else "all on one scale"
     beside = picture[0] + 3 * GAP
     bar = 0.0 if each else 0.62
     sheet = Sheet(title, f"{count}, {how}.", beside + grid.width, max(grid.height, picture[1] + 0.25 + bar))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from striate.report.canvas import GREY
 from striate.report.figure import check_ending, save
-from striate.report.mosaic import GAP, Scale, Sheet, Tile, scale_of
+from striate.report.mosaic import GAP, Scale, Sheet, Tile, grid_of, put, scale_of, sized
 
 MOST_FILTERS, MOST_CHANNELS, MOST_UNITS, MOST_INPUTS = 32, 32, 256, 1024
-_SIDE = 0.25  # inches
+_SIDE, _SINGLE = 0.25, 0.5  # inches
 
 
 def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = False) -> None:
@@ -22,7 +22,7 @@ def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = F
     Args:
         title: which layer of what.
         weights: F x C x k x k, of which at most 32 filters and 32 channels are drawn; or F x D, of which at most 256 units
-            and 1,024 inputs; what is left out is said.
+            and 1,024 inputs; what is left out is said. Kernels over one channel are a grid, of at most 256.
         path: .svg, .png or .pdf.
         each: each filter has its own scale, in place of one for all; which of both is said.
 
@@ -34,6 +34,9 @@ def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = F
     check_ending(path)
     if weights.ndim == 2:
         _draw_table(title, weights, path, each)
+        return
+    if weights.shape[1] == 1:
+        _draw_single(title, weights[:, 0], path, each)
         return
     shown = weights[:MOST_FILTERS, :MOST_CHANNELS]
     filters, channels, h, w = shown.shape
@@ -58,6 +61,25 @@ def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = F
             sheet.picture(sheet.left + names + c * step_x, top, width, height, Tile(shown[f, c]), own)
     if not each:
         sheet.bar(sheet.left + names, sheet.top + 0.28 + filters * step_y, 2.2, scale, "weight")
+    sheet.save(path)
+
+
+def _draw_single(title: str, kernels_Fkk: NDArray[np.float64], path: Path, each: bool) -> None:
+    shown = kernels_Fkk[:MOST_UNITS]
+    tiles = [Tile(kernel, str(f)) for f, kernel in enumerate(shown)]
+    size = sized(shown[0], _SINGLE)
+    grid = grid_of(tiles, *size, min(16, max(6, int(np.ceil(len(tiles) ** 0.5)))))
+    count = _part(len(shown), len(kernels_Fkk), f"kernels of {shown.shape[1]} x {shown.shape[2]}")
+    how = "each on its own scale" if each else "all on one scale"
+    note = f"{count[0].upper()}{count[1:]} over one channel, {how}; red is above zero, blue below."
+    most_F = np.maximum(np.abs(shown).max(axis=(1, 2)), 1e-30)
+    sheet = Sheet(title, note, max(grid.width, 2.4), grid.height + (0.0 if each else 0.55))
+    if each:
+        tiles = [tile._replace(picture=tile.picture / most) for tile, most in zip(tiles, most_F, strict=True)]
+    scale = Scale(-1.0, 1.0) if each else Scale(-float(most_F.max()), float(most_F.max()))
+    put(sheet, tiles, grid, sheet.left, sheet.top, size, scale)
+    if not each:
+        sheet.bar(sheet.left, sheet.top + grid.height + 0.1, 2.2, scale, "weight")
     sheet.save(path)
 
 
