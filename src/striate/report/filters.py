@@ -90,7 +90,7 @@ def figure(
     boxes = [Patch(facecolor="white", edgecolor=FRAMES[name], linewidth=2, label=f"{name} {n}") for name, n in counts.items()]
     made.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
     more = "" if len(shown) == len(kernels_FCkk) else f", the first {_MOST} of {len(kernels_FCkk):,}"
-    scale = "each on its own scale" if each else "on one scale"
-    said = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]} {scale}{more}"
+    scale = ", each on its own scale" if each else " on one scale"
+    said = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]}{scale}{more}"
     made.suptitle("\n".join(wrap(said, max(30, 8 * across))), fontsize=9)
     return made
