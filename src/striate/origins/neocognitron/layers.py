@@ -8,7 +8,6 @@ Legend: N images, K planes of the layer before, P planes of S-cells, G planes of
 window, O x I cells after and before.
 """
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -147,7 +146,8 @@ class CLayer(nn.Module):
         before: side of the S-planes.
         row: of the table.
         year: 1980 or 1988.
-        strongest: take the strongest S-plane of a group in place of the sum, where groups differ much in size.
+        strongest: take the strongest S-cell of group and window in place of the sum, where groups differ much in size.
+            For a last layer whose window is all there is.
         flat: put out N x G, for the last layer, whose planes are single cells.
 
     Raises:
@@ -164,20 +164,20 @@ class CLayer(nn.Module):
             raise ShapeError(f"the last layer of C-cells has one cell a plane; got {row.side} x {row.side}. Set its side to 1.")
         self.row, self.year, self.strongest, self.flat = row, year, strongest, flat
         self.register_buffer("reach_OI", reach(before, row.side, row.window, row.stride, row.delta), persistent=False)
-        self.collect([group for group, planes in enumerate(row.groups) for _ in range(planes)])
+        group_P = torch.tensor([group for group, planes in enumerate(row.groups) for _ in range(planes)], dtype=torch.int64)
+        self.register_buffer("group_P", group_P, persistent=False)
 
     @property
     def out_features(self) -> int:
         """G, the number of planes."""
         return len(self.row.groups)
 
-    def collect(self, group_P: Sequence[int]) -> None:
-        """Say which C-plane each S-plane goes into."""
-        self.register_buffer("group_P", torch.tensor(group_P, dtype=torch.int64), persistent=True)
-
     def forward(self, maps_NPHW: Tensor) -> Tensor:
         """Outputs from 0 to below 1, N x G x H x W; N x G where flat."""
-        spread_NPHW = self.reach_OI @ self._joined(maps_NPHW) @ self.reach_OI.T * self.row.scale
+        if self.strongest:
+            spread_NPHW = torch.stack([_strongest(group) for group in maps_NPHW.split(self.row.groups, 1)], 1) * self.row.scale
+        else:
+            spread_NPHW = self.reach_OI @ self._joined(maps_NPHW) @ self.reach_OI.T * self.row.scale
         if self.year == 1980:
             rest_NPHW = ((1 + spread_NPHW) / (1 + spread_NPHW.mean(1, keepdim=True)) - 1).clamp(min=0)
             out_NGHW = rest_NPHW / (0.5 + rest_NPHW)
@@ -187,9 +187,14 @@ class CLayer(nn.Module):
 
     def _joined(self, maps_NPHW: Tensor) -> Tensor:
         n, p, h, w = maps_NPHW.shape
-        if p == self.out_features and not self.strongest:
+        if p == self.out_features:
             return maps_NPHW
         joined_NGHW = maps_NPHW.new_zeros(n, self.out_features, h, w)
-        if self.strongest:
-            return joined_NGHW.index_reduce_(1, self.group_P, maps_NPHW, "amax")
         return joined_NGHW.index_add_(1, self.group_P, maps_NPHW)
+
+
+def _strongest(maps_NPHW: Tensor) -> Tensor:
+    """The largest output of planes, N x 1 x 1; zero of none."""
+    if not maps_NPHW.shape[1]:
+        return maps_NPHW.new_zeros(len(maps_NPHW), 1, 1)
+    return maps_NPHW.amax((1, 2, 3))[:, None, None]

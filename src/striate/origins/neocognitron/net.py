@@ -67,15 +67,33 @@ class Neocognitron(Net):
     def __init__(self, design: Design = DESIGN_1988, strongest: bool = False) -> None:
         super().__init__((1, design.size_px, design.size_px))
         self.design = design
-        names: list[str] = []
-        planes, side = 1, design.size_px
-        for number, (s_row, c_row) in enumerate(design.stages, start=1):
-            last = number == len(design.stages)
-            names += [f"us{number}", f"uc{number}"]
-            self.add_module(names[-2], SLayer((planes, side), s_row, design.year))
-            self.add_module(names[-1], CLayer(s_row.side, c_row, design.year, strongest=strongest and last, flat=last))
-            planes, side = len(c_row.groups), c_row.side
-        self.taps, self.head_name = tuple(names), names[-1]
+        self.strongest = strongest
+        self.taps = tuple(f"{kind}{number}" for number in range(1, len(design.stages) + 1) for kind in ("us", "uc"))
+        self.head_name = self.taps[-1]
+        for number in range(1, len(design.stages) + 1):
+            self._make(number)
+
+    def _make(self, stage: int) -> None:
+        """The empty cells of a stage, as the design says."""
+        s_row, c_row = self.design.stages[stage - 1]
+        planes, side = 1, self.design.size_px
+        if stage > 1:
+            before = self.design.stages[stage - 2][1]
+            planes, side = len(before.groups), before.side
+        last = stage == len(self.design.stages)
+        self.add_module(f"us{stage}", SLayer((planes, side), s_row, self.design.year))
+        self.add_module(
+            f"uc{stage}", CLayer(s_row.side, c_row, self.design.year, strongest=self.strongest and last, flat=last)
+        )
+
+    def resize(self, stage: int, groups: tuple[int, ...]) -> None:
+        """Give a stage other numbers of planes, one C-plane for each group; it and the one after it begin anew, empty."""
+        stages = list(self.design.stages)
+        s_row, c_row = stages[stage - 1]
+        stages[stage - 1] = (s_row._replace(planes=sum(groups)), c_row._replace(groups=groups))
+        self.design = self.design._replace(stages=tuple(stages))
+        for number in range(stage, min(stage + 1, len(stages)) + 1):
+            self._make(number)
 
     def s_layer(self, stage: int) -> SLayer:
         """The S-cells of a stage, from 1."""
