@@ -33,7 +33,7 @@ class Growth(NamedTuple):
 
     Attributes:
         edge_q: how much the edges of us1 are reinforced: so little that a faint grey answers less than ink.
-        silent: for us2 and us3, the likeness that no cell must reach for a new plane: higher than the threshold of recognition.
+        silent: for us2 and us3, the likeness that no cell must reach for a new plane; not below the threshold of recognition.
         most: planes that us2 and us3 may have.
         visible: share of a layer's largest V-output from which on there is something to see.
         images: at most so many are looked at while us2 and us3 grow.
@@ -43,15 +43,15 @@ class Growth(NamedTuple):
     """
 
     edge_q: float = 10.0
-    silent: tuple[float, float] = (0.66, 0.5)
-    most: tuple[int, int] = (32, 150)
+    silent: tuple[float, float] = (0.55, 0.55)
+    most: tuple[int, int] = (40, 150)
     visible: float = 0.1
     images: int = 3000
     sweeps: int = 2
     most_top: int = 4000
 
 
-def design(thresholds: tuple[float, float, float] = (0.55, 0.4, 0.5)) -> Design:
+def design(thresholds: tuple[float, float, float] = (0.55, 0.5, 0.5)) -> Design:
     """The table of 1988 with empty layers from us2 on, and these thresholds of recognition for them."""
     (edges, uc1), *above = DESIGN_1988.stages
     grown = [
@@ -93,7 +93,7 @@ def learn(
         net: of `empty`.
         images_NCHW: 19 x 19 pixels in [0, 1], ink 1, in an order that mixes the classes.
         labels_N: classes from 0; only the last layer is told.
-        watch: called with {"event": "grow", "layer": ..., "done": ..., "total": ..., "planes": ...}.
+        watch: called with {"event": "growing us2", "done": ..., "total": ..., "planes": ...} and the like.
         growth: how.
 
     """
@@ -263,5 +263,5 @@ def _watched(images_NCHW: Tensor, told: Callable[..., None]) -> Iterator[Tensor]
 
 def _told(watch: Watch, layer: str) -> Callable[..., None]:
     return lambda done, total, planes: watch(
-        {"event": "grow", "layer": layer, "done": done, "total": total, "planes": planes}
+        {"event": f"growing {layer}", "done": done, "total": total, "planes": planes}
     )

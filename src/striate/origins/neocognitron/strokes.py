@@ -93,3 +93,30 @@ def _thinned(points: Iterable[Point]) -> list[Pixel]:
             met.pop()
         met.append(pixel)
     return met
+
+
+def thinned(picture_HW: Tensor) -> Tensor:
+    """A drawing of 0 and 1 with its strokes one pixel wide, by Zhang & Suen's rule (1984, Comm. ACM 27:236), H x W."""
+    picture_HW = picture_HW.clone()
+    changed = True
+    while changed:
+        changed = False
+        for turn in (0, 1):
+            gone_HW = _removable(picture_HW, turn)
+            picture_HW[gone_HW] = 0.0
+            changed |= bool(gone_HW.any())
+    return picture_HW
+
+
+def _removable(picture_HW: Tensor, turn: int) -> Tensor:
+    """Pixels on the border of a stroke, without which it stays in one piece; each turn takes those of two sides."""
+    padded_HW = torch.nn.functional.pad(picture_HW, (1, 1, 1, 1))
+    h, w = picture_HW.shape
+    around = [(0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0)]  # clockwise from above
+    near_8HW = torch.stack([padded_HW[y : y + h, x : x + w] for y, x in around])
+    count_HW = near_8HW.sum(0)
+    begins_HW = ((near_8HW == 0) & (near_8HW.roll(-1, 0) == 1)).sum(0)
+    above, right, below, left = near_8HW[0], near_8HW[2], near_8HW[4], near_8HW[6]
+    sides = (above * right * below, right * below * left) if turn == 0 else (above * right * left, above * below * left)
+    free_HW = (sides[0] == 0) & (sides[1] == 0)
+    return (picture_HW == 1) & (count_HW >= 2) & (count_HW <= 6) & (begins_HW == 1) & free_HW
