@@ -6,7 +6,7 @@ Legend: N images, P planes, H x W pixels, K classes.
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from striate.images.examples import Part
 from striate.images.named import read
 from striate.nets.tapping import taps
 from striate.origins.neocognitron import digits, features, growing, teacher, winners
-from striate.origins.neocognitron.net import Neocognitron, answer, table
+from striate.origins.neocognitron.net import DESIGN_1988, Neocognitron, answer, table
 from striate.origins.neocognitron.strokes import render, thinned
 from striate.score.intervals import wilson
 
@@ -63,6 +63,7 @@ def demonstrate(
     if mnist and mnist < _LEAST:
         raise SettingError(f"expected at least {_LEAST} training images of MNIST, or 0 for none; got {mnist}.")
     asked_HW = None if image is None else as_strokes(image)
+    handwritten = _mnist(mnist, data_dir) if mnist else None
     started = time.perf_counter()
     net = teacher.teach(Neocognitron())
     found: Json = {"table": [row._asdict() for row in table(net)], "supervised": judge(net)}
@@ -74,9 +75,11 @@ def demonstrate(
     if asked_HW is not None:
         outputs_K = net(asked_HW[None, None])[0]
         found["image"] = {"path": str(image), "answer": int(answer(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
-        files.append(_draw_activations(net, asked_HW, f"{Path(str(image)).name} in the neocognitron of 1988", out / "image.png"))
-    if mnist:
-        found["mnist"], drawn = _on_mnist(mnist, data_dir, out, watch)
+        files.append(
+            _draw_activations(net, asked_HW, f"{Path(str(image)).name} in the neocognitron of 1988", out / "image.png")
+        )
+    if handwritten is not None:
+        found["mnist"], drawn = _on_mnist(handwritten, out, watch)
         files += drawn
     return {**found, "files": [str(path) for path in files], "lines": _lines(found)}
 
@@ -153,34 +156,47 @@ def _without_teacher(seeds: range, out: Path, watch: Watch) -> tuple[Json, list[
     return {"runs": runs, "seconds": round(time.perf_counter() - started, 2)}, [path]
 
 
-def _on_mnist(count: int, data_dir: str | None, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
-    from striate.report.origins import neocognitron_outcome
+class _Handwritten(NamedTuple):
+    train_NCHW: Tensor
+    train_labels_N: Tensor
+    test_NCHW: Tensor
+    test_labels_N: Tensor
+    classes: tuple[str, ...]
 
+
+def _mnist(count: int, data_dir: str | None) -> _Handwritten:
+    """The first `count` training images and all test images, as the network sees them."""
     examples = read("mnist", data_dir)
     assert examples.pixels_NHWC is not None
-    rows = {part: np.flatnonzero(examples.parts_N == part) for part in (Part.TRAIN, Part.TEST)}
-    if count > len(rows[Part.TRAIN]):
-        raise SettingError(f"MNIST has {len(rows[Part.TRAIN]):,} training images; got {count:,}.")
-    train_N, test_N = rows[Part.TRAIN][:count], rows[Part.TEST]
-    images = {
-        name: growing.shrunk(torch.from_numpy(examples.pixels_NHWC[rows_N, :, :, 0]).float() / 255)
-        for name, rows_N in (("train", train_N), ("test", test_N))
-    }
-    labels_N = torch.from_numpy(examples.labels_N)
+    train_N, test_N = (np.flatnonzero(examples.parts_N == part) for part in (Part.TRAIN, Part.TEST))
+    if count > len(train_N):
+        raise SettingError(f"expected at most {len(train_N):,} training images of MNIST; got {count:,}.")
+    train_N = train_N[:count]
+    pixels = [torch.from_numpy(examples.pixels_NHWC[rows_N, :, :, 0]).float() / 255 for rows_N in (train_N, test_N)]
+    labels = [torch.from_numpy(examples.labels_N[rows_N]) for rows_N in (train_N, test_N)]
+    return _Handwritten(growing.shrunk(pixels[0]), labels[0], growing.shrunk(pixels[1]), labels[1], tuple(examples.classes))
+
+
+def _on_mnist(scans: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
+    from striate.report.origins import neocognitron_outcome
+
+    tests = len(scans.test_NCHW)
     started = time.perf_counter()
-    net = growing.learn(growing.empty(), images["train"], labels_N[train_N], watch)
+    net = growing.learn(growing.empty(), scans.train_NCHW, scans.train_labels_N, watch)
     learned = time.perf_counter()
     said: list[int] = []
-    for batch in images["test"].split(_BATCH):
+    for batch in scans.test_NCHW.split(_BATCH):
         said += answer(net(batch)).tolist()
-        watch({"event": "testing", "done": len(said), "total": len(test_N)})
-    score = mnist_score(np.array(said), examples.labels_N[test_N])
+        watch({"event": "testing", "done": len(said), "total": tests})
+    score = mnist_score(np.array(said), scans.test_labels_N.numpy())
     files = [out / "confusion-mnist.png"]
-    title = f"MNIST: accuracy {score['accuracy']:.4f} of {len(test_N):,} test digits"
-    neocognitron_outcome.draw_confusion(title, np.array(score.pop("confusion")), examples.classes, files[0])
-    files.append(_draw_activations(net, images["test"][0, 0], "A test digit of MNIST in the network that grew", out / "grown.png"))
+    title = f"MNIST: accuracy {score['accuracy']:.4f} of {tests:,} test digits"
+    neocognitron_outcome.draw_confusion(title, np.array(score.pop("confusion")), scans.classes, files[0])
+    files.append(
+        _draw_activations(net, scans.test_NCHW[0, 0], "A test digit of MNIST in the network that grew", out / "grown.png")
+    )
     return {
-        **score, "train": count, "planes": [row.planes for row in table(net) if row.name.startswith("us")],
+        **score, "train": len(scans.train_NCHW), "planes": [row.planes for row in table(net) if row.name.startswith("us")],
         "learning_seconds": round(learned - started, 1), "testing_seconds": round(time.perf_counter() - learned, 1),
     }, files  # fmt: skip
 
@@ -200,7 +216,7 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
     from striate.report.origins import neocognitron as pictures
 
     names = {
-        1: [f"edge {plane}" for plane in range(len(features.EDGES))],
+        1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
         2: [feature.name for feature in features.FEATURES],
         3: [part.name for part in features.PARTS],
         4: [f"digit {plane.digit}" for plane in digits.TEACHING],
@@ -221,7 +237,14 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
     files.append(out / "table-1988.png")
     pictures.draw_table("The neocognitron of 1988", table(net), files[-1])
     digit_HW = render(digits.OTHERS[5], net.design.size_px)
-    files.append(_draw_activations(net, digit_HW, "A 5 in a style it was not taught, in every plane of the neocognitron of 1988", out / "activations.png"))
+    files.append(
+        _draw_activations(
+            net,
+            digit_HW,
+            "A 5 in a style it was not taught, in every plane of the neocognitron of 1988",
+            out / "activations.png",
+        )
+    )
     return files
 
 
@@ -230,7 +253,9 @@ def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Pat
 
     with taps(net, *net.taps) as seen:
         net(image_HW[None, None])
-    sheets = [pictures.Sheet(name, maps[0].view(maps.shape[1], *(maps.shape[2:] or (1, 1))).numpy()) for name, maps in seen.items()]
+    sheets = [
+        pictures.Sheet(name, maps[0].view(maps.shape[1], *(maps.shape[2:] or (1, 1))).numpy()) for name, maps in seen.items()
+    ]
     pictures.draw_activations(title, image_HW.numpy(), sheets, path)
     return path
 
@@ -253,9 +278,9 @@ def _lines(found: Json) -> list[str]:
         said = "nothing it knows" if image["answer"] < 0 else f"a {image['answer']}"
         lines.append(f"{image['path']}: {said}")
     if (grown := found["mnist"]) is not None:
-        lines.append(
-            f"MNIST, {grown['train']:,} training images: test accuracy {grown['accuracy']:.4f} (95 % interval {grown['low']:.4f} to "
-            f"{grown['high']:.4f}, {grown['n']:,} images); {' + '.join(map(str, grown['planes']))} S-planes; learning "
-            f"{grown['learning_seconds']:.0f} s, testing {grown['testing_seconds']:.0f} s"
-        )
+        planes = " + ".join(map(str, grown["planes"]))
+        between = f"95 % interval {grown['low']:.4f} to {grown['high']:.4f}, {grown['n']:,} images"
+        took = f"learning {grown['learning_seconds']:.0f} s, testing {grown['testing_seconds']:.0f} s"
+        scored = f"test accuracy {grown['accuracy']:.4f} ({between})"
+        lines.append(f"MNIST, {grown['train']:,} training images: {scored}; {planes} S-planes; {took}")
     return lines

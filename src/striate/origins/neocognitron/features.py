@@ -67,7 +67,7 @@ FEATURES = (
     Feature("corner, upper right", (180, 270), 3), Feature("corner, upper right", (180, 240), 4),
     Feature("corner, lower left", (90, 0), 3), Feature("corner, lower left", (50, 0), 3),
     Feature("wedge, sideways", (150, 200), 1), Feature("wedge, sideways", (30, -30), 2),
-    Feature("wedge, up", (240, 270), 2),
+    Feature("wedge, up", (225, 285), 2),
 )  # fmt: skip
 
 

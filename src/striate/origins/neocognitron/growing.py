@@ -1,4 +1,4 @@
-"""Later: learning that grows. A new plane where all are silent, winners reinforced; the top layer makes planes for its mistakes.
+"""Later: learning that grows: a new plane where all are silent, winners reinforced, at the top a new plane for each mistake.
 
 The network of 1988 with its S-layers organised by what they are shown. us1 keeps its twelve edges. In us2 and us3 a place where
 there is something to see and no cell answers gets a new plane, whose weights are what is seen there ("add if silent",
@@ -51,6 +51,9 @@ class Growth(NamedTuple):
     most_top: int = 4000
 
 
+GROWTH = Growth()
+
+
 def design(thresholds: tuple[float, float, float] = (0.55, 0.5, 0.5)) -> Design:
     """The table of 1988 with empty layers from us2 on, and these thresholds of recognition for them."""
     (edges, uc1), *above = DESIGN_1988.stages
@@ -85,7 +88,7 @@ def shrunk(pixels_NHW: Tensor, size_px: int = 19, margin_px: int = 3) -> Tensor:
 
 @torch.no_grad()
 def learn(
-    net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = lambda _event: None, growth: Growth = Growth()
+    net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = lambda _event: None, growth: Growth = GROWTH
 ) -> Neocognitron:
     """Let an empty network organise itself by labelled images; gives it back.
 
@@ -151,9 +154,7 @@ def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: fl
     return sums_PD.view(-1, k_in, size, size) * layer.c_kk.sqrt()
 
 
-def _added(
-    seen_BDL: Tensor, v_BL: Tensor, sums_PD: Tensor, silent: float, most: int, least: float, first: int
-) -> Tensor:
+def _added(seen_BDL: Tensor, v_BL: Tensor, sums_PD: Tensor, silent: float, most: int, least: float, first: int) -> Tensor:
     """The planes with those that silent places add; a place is drawn among all that are silent."""
     best_BL = _likeness(seen_BDL, v_BL, sums_PD)
     lot_BL = torch.rand(v_BL.shape, generator=torch.Generator().manual_seed(draws.seed_of(first, "neocognitron grow")))
@@ -230,7 +231,7 @@ def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, told: Cal
         if right:
             images_M, planes_M = (torch.tensor(numbers) for numbers in zip(*right, strict=True))
             sums_PD.index_add_(0, planes_M, seen_ND[rows_B[images_M]])
-        touched = torch.unique(torch.tensor([p for _, p in right] + list(range(planes - len(new), planes))))
+        touched = torch.tensor([p for _, p in right] + list(range(planes - len(new), planes)), dtype=torch.int64).unique()
         unit_PD[touched] = functional.normalize(sums_PD[touched], dim=1)
         told(min(done + _BATCH, total), total, planes)
     return Top(sums_PD[:planes], labels_P[:planes])
@@ -262,6 +263,4 @@ def _watched(images_NCHW: Tensor, told: Callable[..., None]) -> Iterator[Tensor]
 
 
 def _told(watch: Watch, layer: str) -> Callable[..., None]:
-    return lambda done, total, planes: watch(
-        {"event": f"growing {layer}", "done": done, "total": total, "planes": planes}
-    )
+    return lambda done, total, planes: watch({"event": f"growing {layer}", "done": done, "total": total, "planes": planes})

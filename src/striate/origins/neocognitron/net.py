@@ -6,11 +6,10 @@ descriptions that agree, not from the paper itself. 1980 (Biol. Cybern. 36:193):
 the cells of uc1 lie apart is not confirmed: here they are neighbours, and the border of us1 is left out.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.base.errors import UnsupportedError
 from striate.nets.net import Net
@@ -82,9 +81,7 @@ class Neocognitron(Net):
             planes, side = len(before.groups), before.side
         last = stage == len(self.design.stages)
         self.add_module(f"us{stage}", SLayer((planes, side), s_row, self.design.year))
-        self.add_module(
-            f"uc{stage}", CLayer(s_row.side, c_row, self.design.year, strongest=self.strongest and last, flat=last)
-        )
+        self.add_module(f"uc{stage}", CLayer(s_row.side, c_row, self.design.year, strongest=self.strongest and last, flat=last))
 
     def resize(self, stage: int, groups: tuple[int, ...]) -> None:
         """Give a stage other numbers of planes, one C-plane for each group; it and the one after it begin anew, empty."""
@@ -163,10 +160,3 @@ def answer(outputs_NK: Tensor) -> Tensor:
     """The strongest class of each image, -1 where the last layer is silent and so rejects it."""
     strongest_N, classes_N = outputs_NK.max(1)
     return torch.where(strongest_N > 0, classes_N, torch.full_like(classes_N, -1))
-
-
-def digits_as(net: Net, pictures: Sequence[Tensor]) -> Tensor:
-    """Pictures H x W as a batch for a net, N x 1 x H x W."""
-    batch_NCHW = torch.stack(list(pictures))[:, None]
-    assert batch_NCHW.shape[1:] == net.input_chw
-    return batch_NCHW

@@ -52,16 +52,14 @@ def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
 
     Args:
         maps_PHW: outputs of a layer of S-cells.
-        column: side of a column; there is one around each place, and at the border they are smaller.
+        column: side of a column; every square of that side in the layer is one, so that they overlap.
 
     """
     strongest_HW, plane_HW = maps_PHW.max(0)
-    before, after = (column - 1) // 2, column // 2
-    padded_11HW = functional.pad(strongest_HW[None, None], (before, after, before, after), value=-1.0)
-    _, at = functional.max_pool2d(padded_11HW, column, stride=1, return_indices=True)
+    _, at = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
     found: dict[int, tuple[float, Representative]] = {}
     for place in at.flatten().unique().tolist():
-        row, col = place // padded_11HW.shape[-1] - before, place % padded_11HW.shape[-1] - before
+        row, col = divmod(place, maps_PHW.shape[2])
         output, plane = float(strongest_HW[row, col]), int(plane_HW[row, col])
         if output > 0 and output > found.get(plane, (0.0, None))[0]:
             found[plane] = (output, Representative(plane, row, col))

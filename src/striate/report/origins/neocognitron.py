@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 WINNER = "#d55e00"
-_EMPTY = "#e6e6e6"  # between tiles, and where there is none
+_GAP = "#e6e6e6"  # between planes
 
 
 class Shown(NamedTuple):
@@ -91,16 +91,18 @@ def draw_templates(title: str, shown: Sequence[Shown], path: Path, columns: int 
     from matplotlib.figure import Figure
 
     rows, most = ceil(len(shown) / columns), max(len(plane.exemplars) for plane in shown)
-    wide = max(0.5 * most, 0.95)
-    figure = Figure(figsize=(wide * columns + 0.6, 0.78 * rows + 0.6), layout="constrained")
+    wide = max(0.52 * most, 0.95)
+    figure = Figure(figsize=(wide * columns + 0.3, 0.78 * rows + 0.5), layout="constrained")
     for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()
         if number >= len(shown):
             continue
         plane = shown[number]
-        blank = np.full_like(plane.exemplars[0], np.nan)
-        tiles = [*plane.exemplars, *[blank] * (most - len(plane.exemplars))]
-        _show(axes, mosaic(np.stack(tiles), most), 1.0)
+        tiles_EHW = np.stack(plane.exemplars)
+        sheet = mosaic(tiles_EHW, most)
+        _show(axes, sheet, 1.0)
+        axes.set_xlim(-0.5, max(sheet.shape[1], mosaic(tiles_EHW[:1].repeat(most, 0), most).shape[1]) - 0.5)
+        axes.set_aspect("equal", anchor="W")
         axes.set_title(f"{plane.plane} {plane.name}", fontsize=6, pad=2, loc="left")
     figure.suptitle(title, fontsize=9)
     save(figure, path)
@@ -108,6 +110,8 @@ def draw_templates(title: str, shown: Sequence[Shown], path: Path, columns: int 
 
 def draw_activations(title: str, image_HW: Array, sheets: Sequence[Sheet], path: Path) -> None:
     """Draw every plane of every layer for one image, each layer on a scale of its own from 0 to its largest output.
+
+    Of a layer with more than 400 planes the 100 that answer most are drawn, the strongest first, and that is said.
 
     Args:
         title: what is shown.
@@ -125,40 +129,51 @@ def draw_activations(title: str, image_HW: Array, sheets: Sequence[Sheet], path:
 
     everything = [Sheet("u0", image_HW[None]), *sheets]
     across = 20
-    heights = [_TILE * ceil(len(sheet.maps_PHW) / across) + 0.28 for sheet in everything]
+    drawn = [_strongest(sheet.maps_PHW) for sheet in everything]
+    heights = [_TILE * ceil(len(maps_PHW) / across) + 0.28 for maps_PHW in drawn]
     width = _LABEL + _TILE * across + 0.15
     total = sum(heights) + 0.5
     figure = Figure(figsize=(width, total))
     figure.text(0.5, 1 - 0.22 / total, title, ha="center", va="center", fontsize=10)
     top = total - 0.5
-    for sheet, height in zip(everything, heights, strict=True):
+    for sheet, maps_PHW, height in zip(everything, drawn, heights, strict=True):
         planes, h, w = sheet.maps_PHW.shape
-        rows, columns = ceil(planes / across), min(planes, across)
+        rows, columns = ceil(len(maps_PHW) / across), min(len(maps_PHW), across)
         box = (_LABEL / width, (top - height + 0.28) / total, _TILE * columns / width, _TILE * rows / total)
         axes = figure.add_axes(box)
         axes.set_axis_off()
         largest = float(sheet.maps_PHW.max())
-        _show(axes, mosaic(sheet.maps_PHW, across), max(largest, 1e-9))
+        _show(axes, mosaic(maps_PHW, across), max(largest, 1e-9))
         middle = (top - (height - 0.28) / 2) / total
         active = int((sheet.maps_PHW > 0).any(axis=(1, 2)).sum())
-        said = f"{planes} of {h} x {w}\nactive {active}\nlargest {largest:.2f}"
+        said = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
+        if len(maps_PHW) < planes:
+            said += f"\nstrongest {len(maps_PHW)}"
         figure.text(0.1 / width, middle, sheet.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
         figure.text((_LABEL - 0.1) / width, middle, said, ha="right", va="center", fontsize=6, color=GREY)
         top -= height
     save(figure, path)
 
 
+def _strongest(maps_PHW: Array) -> Array:
+    """All planes, or of more than 400 the 100 that answer most."""
+    if len(maps_PHW) <= _MOST:
+        return maps_PHW
+    return maps_PHW[np.argsort(-maps_PHW.max(axis=(1, 2)), kind="stable")[:_FEW]]
+
+
+_MOST, _FEW = 400, 100  # planes
 _TILE, _LABEL = 0.5, 1.5  # inches: of a plane, and of what stands to the left
 
 
 def mosaic(tiles_PHW: Array, columns: int) -> Array:
-    """Planes side by side in rows, with a gap of a tenth of a tile around each; nan where there is none.
+    """Planes side by side in rows, with a gap of a tenth of a tile around each: nan there, and -1 behind the last plane.
 
-    >>> mosaic(np.ones((3, 1, 1), np.float32), 2).shape
-    (7, 7)
+    >>> mosaic(np.ones((3, 12, 12), np.float32), 2).shape
+    (27, 27)
     """
     planes, h, w = tiles_PHW.shape
-    fine = 2 if max(h, w) < 10 else 1  # repeated, so that gaps can be thin
+    fine = ceil(12 / h)  # repeated, so that gaps can be thin
     tiles_PHW, h, w = tiles_PHW.repeat(fine, 1).repeat(fine, 2), fine * h, fine * w
     columns, gap = min(columns, planes), max(1, h // 12)
     rows = ceil(planes / columns)
@@ -166,13 +181,15 @@ def mosaic(tiles_PHW: Array, columns: int) -> Array:
     for plane, tile_HW in enumerate(tiles_PHW):
         top, left = gap + plane // columns * (h + gap), gap + plane % columns * (w + gap)
         sheet[top : top + h, left : left + w] = tile_HW
+    if planes % columns:
+        sheet[-h - gap :, gap + planes % columns * (w + gap) :] = -1.0
     return sheet
 
 
 def _show(axes: "Axes", sheet: Array, largest: float) -> None:
     from matplotlib import colormaps
 
-    colours = colormaps["Blues"].with_extremes(bad=_EMPTY)
+    colours = colormaps["Blues"].with_extremes(bad=_GAP, under="white")
     axes.imshow(np.ma.masked_invalid(sheet), cmap=colours, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
 
 
