@@ -19,14 +19,13 @@ def quiet(*_args: object) -> None:
 
 def test_pictures_shrink_by_area():
     rows_HW = torch.tensor([[0.0, 3.0, 6.0]]).repeat(3, 1)
-    assert growing.shrunk(rows_HW[None], 2, 0)[0, 0].tolist() == pytest.approx(
-        [[1.0, 5.0]] * 2
-    )  # (0 + 3/2) / 1.5, (3/2 + 6) / 1.5
+    halves_HW = growing.shrunk(rows_HW[None], 2, 0)[0, 0]  # (0 + 3/2) / 1.5 and (3/2 + 6) / 1.5
+    assert halves_HW.flatten().tolist() == pytest.approx([1, 5, 1, 5])
     assert growing.shrunk(rows_HW[None], 1, 1).item() == 3.0
 
 
 def view(*pixels: float) -> Tensor:
-    return torch.tensor(pixels).view(1, len(pixels), 1, 1)
+    return torch.tensor(pixels, dtype=torch.float32).view(1, len(pixels), 1, 1)
 
 
 def grown(maps_NKHW: Tensor, most: int = 9, silent: float = 0.7) -> Tensor:

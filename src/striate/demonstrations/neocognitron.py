@@ -185,7 +185,7 @@ def _on_mnist(scans: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[
     net = growing.learn(growing.empty(), scans.train_NCHW, scans.train_labels_N, watch)
     learned = time.perf_counter()
     said: list[int] = []
-    for batch in scans.test_NCHW.split(_BATCH):
+    for batch in torch.split(scans.test_NCHW, _BATCH):
         said += answer(net(batch)).tolist()
         watch({"event": "testing", "done": len(said), "total": tests})
     score = mnist_score(np.array(said), scans.test_labels_N.numpy())

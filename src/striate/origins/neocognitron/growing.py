@@ -105,7 +105,7 @@ def learn(
         net.s_layer(1).reinforce(plane, seen, growth.edge_q)
     few_NCHW = images_NCHW[: growth.images]
     for stage in (2, 3):
-        maps_NKHW = torch.cat([net.up_to(batch, stage - 1) for batch in few_NCHW.split(_BATCH)])
+        maps_NKHW = torch.cat([net.up_to(batch, stage - 1) for batch in torch.split(few_NCHW, _BATCH)])
         told = _told(watch, f"us{stage}")
         a_PKkk = grow(net.s_layer(stage), maps_NKHW, growth.silent[stage - 2], growth.most[stage - 2], growth.visible, told)
         net.resize(stage, (1,) * len(a_PKkk))
@@ -142,7 +142,7 @@ def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: fl
     n, k_in = maps_NKHW.shape[:2]
     size = layer.row.window
     sums_PD = maps_NKHW.new_zeros(0, k_in * size * size)
-    least = visible * max(float(layer.v_cells(batch).max()) for batch in maps_NKHW.split(_BATCH))
+    least = visible * max(float(layer.v_cells(batch).max()) for batch in torch.split(maps_NKHW, _BATCH))
     root_D = layer.c_kk.sqrt().flatten().repeat(k_in)
     for first in range(0, n, _BATCH):
         batch = maps_NKHW[first : first + _BATCH]
@@ -231,7 +231,7 @@ def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, told: Cal
         if right:
             images_M, planes_M = (torch.tensor(numbers) for numbers in zip(*right, strict=True))
             sums_PD.index_add_(0, planes_M, seen_ND[rows_B[images_M]])
-        touched = torch.tensor([p for _, p in right] + list(range(planes - len(new), planes)), dtype=torch.int64).unique()
+        touched = sorted({plane for _, plane in right} | set(range(planes - len(new), planes)))
         unit_PD[touched] = functional.normalize(sums_PD[touched], dim=1)
         told(min(done + _BATCH, total), total, planes)
     return Top(sums_PD[:planes], labels_P[:planes])
@@ -256,7 +256,7 @@ def _middles(net: Neocognitron, images_BCHW: Tensor) -> Tensor:
 
 def _watched(images_NCHW: Tensor, told: Callable[..., None]) -> Iterator[Tensor]:
     done = 0
-    for batch in images_NCHW.split(_BATCH):
+    for batch in torch.split(images_NCHW, _BATCH):
         yield batch
         done += len(batch)
         told(done, len(images_NCHW), 0)

@@ -58,7 +58,7 @@ def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
     strongest_HW, plane_HW = maps_PHW.max(0)
     _, at = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
     found: dict[int, tuple[float, Representative]] = {}
-    for place in at.flatten().unique().tolist():
+    for place in sorted(set(at.flatten().tolist())):
         row, col = divmod(place, maps_PHW.shape[2])
         output, plane = float(strongest_HW[row, col]), int(plane_HW[row, col])
         if output > 0 and output > found.get(plane, (0.0, None))[0]:

@@ -208,6 +208,7 @@ def draw_table(title: str, rows: Sequence[LayerRow], path: Path) -> None:
     """
     check_ending(path)
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
     heads = ("layer", "size x planes", "sees", "cells", "V-cells", "weights a", "weights b")
     lines = [
@@ -222,7 +223,7 @@ def draw_table(title: str, rows: Sequence[LayerRow], path: Path) -> None:
     figure = Figure(figsize=(7.2, 0.27 * (len(lines) + 1) + 0.6))
     axes = figure.add_axes((0.03, 0.04, 0.94, 0.96 - 0.5 / (0.27 * (len(lines) + 1) + 0.6)))
     axes.set_axis_off()
-    table = axes.table(lines, colLabels=heads, loc="center", bbox=(0, 0, 1, 1), cellLoc="right", edges="horizontal")
+    table = axes.table(lines, colLabels=heads, loc="center", bbox=Bbox.unit(), cellLoc="right", edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     for (row, column), cell in table.get_celld().items():

@@ -36,7 +36,7 @@ def draw_winners(title: str, patterns_MHW: Array, outputs_SMP: Array, seeds: Seq
     across = min(2, len(seeds))
     rows = ceil(len(seeds) / across)
     figure = Figure(figsize=(4.6 * across, 1.6 + 1.75 * rows), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.3, 1.75 * rows))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.3, 1.75 * rows))[:, 0]
     for number, axes in enumerate(above.subplots(1, len(patterns_MHW), squeeze=False).flat):
         axes.imshow(patterns_MHW[number], cmap="Blues", vmin=0, vmax=1)
         axes.set_title(f"pattern {number}", fontsize=8)
