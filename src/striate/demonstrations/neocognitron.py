@@ -222,29 +222,19 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
         4: [f"digit {plane.digit}" for plane in digits.TEACHING],
     }
     files = []
-    for stage, crop in ((1, (8, 3)), (2, (5, 9)), (3, (0, 19)), (4, (0, 19))):
-        inside = slice(crop[0], crop[0] + crop[1])
-        shown = [pictures.Shown(plane, name, []) for plane, name in enumerate(names[stage])]
-        exemplars: list[list[NDArray[np.float32]]] = [[] for _ in shown]
+    for stage, (start, side) in {1: (8, 3), 2: (5, 9), 3: (0, 19), 4: (0, 19)}.items():
+        inside = slice(start, start + side)
+        exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[stage]]
         for lesson in teacher.lessons(stage):
             exemplars[lesson.plane].append(lesson.picture_HW[inside, inside].numpy())
-        full = [plane._replace(exemplars=tiles) for plane, tiles in zip(shown, exemplars, strict=True)]
-        count = sum(map(len, exemplars))
+        shown = [pictures.Shown(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
+        title = f"What the teacher shows us{stage}: {len(shown)} planes, {sum(map(len, exemplars))} exemplars"
         files.append(out / f"templates-us{stage}.png")
-        pictures.draw_templates(
-            f"What the teacher shows us{stage}: {len(full)} planes, {count} exemplars", full, files[-1], 6 if stage == 1 else 4
-        )
+        pictures.draw_templates(title, shown, files[-1], columns=6 if stage == 1 else 4)
     files.append(out / "table-1988.png")
     pictures.draw_table("The neocognitron of 1988", table(net), files[-1])
-    digit_HW = render(digits.OTHERS[5], net.design.size_px)
-    files.append(
-        _draw_activations(
-            net,
-            digit_HW,
-            "A 5 in a style it was not taught, in every plane of the neocognitron of 1988",
-            out / "activations.png",
-        )
-    )
+    title = "A 5 in a style it was not taught, in every plane of the neocognitron of 1988"
+    files.append(_draw_activations(net, render(digits.OTHERS[5], net.design.size_px), title, out / "activations.png"))
     return files
 
 

@@ -176,7 +176,8 @@ class CLayer(nn.Module):
         """Outputs from 0 to below 1, N x G x H x W; N x G where flat."""
         if self.strongest:
             spread_NPHW = (
-                torch.stack([_strongest(group) for group in torch.split(maps_NPHW, list(self.row.groups), 1)], 1) * self.row.scale
+                torch.stack([_strongest(group) for group in torch.split(maps_NPHW, list(self.row.groups), 1)], 1)
+                * self.row.scale
             )
         else:
             spread_NPHW = self.reach_OI @ self._joined(maps_NPHW) @ self.reach_OI.T * self.row.scale
