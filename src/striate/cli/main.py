@@ -51,6 +51,11 @@ origins.command(
     name="mcculloch_pitts",
     help="McCulloch & Pitts 1943: networks of all-or-none units.",
 )
+origins.command(
+    "striate.cli.origins.neocognitron:neocognitron",
+    name="neocognitron",
+    help="Fukushima 1980 and 1988: ten digits with a teacher, five without; MNIST where asked.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
