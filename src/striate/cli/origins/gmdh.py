@@ -1,0 +1,39 @@
+"""`striate origins gmdh`."""
+
+from pathlib import Path
+
+from striate.cli.speaking import print_json, speaking, stdout
+
+
+def gmdh(
+    *,
+    out: Path = Path("striate-origins-gmdh"),
+    seed: int = 0,
+    keep: int = 20,
+    components: int = 20,
+    features: str | None = None,
+    tap: str = "pool4",
+    json: bool = False,
+) -> None:
+    """Grow polynomial networks layer by layer until an external criterion stops falling (Ivakhnenko 1971).
+
+    Args:
+        out: folder for the pictures.
+        seed: of the noise on the rows that show overfitting.
+        keep: the most elements that a layer keeps, on the digits.
+        components: PCA coordinates of the digits that the networks get.
+        features: NET@WEIGHTS, as resnet20@cifar10, whose features they get instead.
+        tap: the layer that features are read from.
+        json: print one JSON object on stdout.
+
+    """
+    from striate.demonstrations import gmdh as demonstration
+
+    with speaking():
+        found = demonstration.demonstrate(out, seed, keep, components, features, tap)
+    lines = found.pop("lines")
+    if json:
+        print_json(found)
+    else:
+        for line in lines:
+            stdout().print(line, markup=False)
