@@ -1,6 +1,7 @@
 """`striate origins gmdh`, run once: what it finds, says and draws."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from striate.base.errors import SettingError
 from striate.cli.origins.gmdh import gmdh
+from striate.demonstrations import gmdh as demonstration
 from striate.demonstrations.gmdh import demonstrate
 
 
@@ -51,17 +53,44 @@ def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(ran: dict[str, A
     json.dumps({key: value for key, value in ran.items() if key != "lines"}, allow_nan=False)
 
 
-def test_features_of_a_tap_take_the_place_of_pca(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_features_of_a_tap_take_the_place_of_pca(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    whole = demonstration._gather()
+    parts = whole.parts
+    fewer = replace(parts, train_M=parts.train_M[:200], val_M=parts.val_M[:100], test_M=parts.test_M[:100])
+    monkeypatch.setattr(demonstration, "_gather", lambda: replace(whole, parts=fewer))
     gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", tap="conv2_1", json=True)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "lines" not in found
     assert found["digits"]["features"] == "conv2_1 of resnet20@cifar10"
     assert found["digits"]["columns"] == 16  # maps, averaged over their places
+    assert found["digits"]["n"] == 100
     assert 0.2 < found["digits"]["accuracy"] < 1
 
 
-def test_a_network_without_weights_is_refused(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
+        ({"tap": "pool4"}, "a tap is a layer of a network; got 'pool4' and no features. Add --features NET@WEIGHTS."),
+        (
+            {"model": "resnet20@cifar10", "components": 9},
+            "PCA components and the features of a network do not go together; leave one of them out.",
+        ),
+        ({"components": 65}, "expected 2 to 64 components of 8 x 8 pixels; got 65."),
+        ({"components": 1}, "expected 2 to 64 components of 8 x 8 pixels; got 1."),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_anything_is_drawn(
+    settings: dict[str, Any], said: str, tmp_path: Path
+):
     with pytest.raises(SettingError) as caught:
-        demonstrate(tmp_path, model="resnet20")
-    assert str(caught.value) == "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."
+        demonstrate(tmp_path, **settings)
+    assert str(caught.value) == said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match="There is no layer 'pool9'; did you mean pool4"):
+        demonstrate(tmp_path, model="resnet20@cifar10", tap="pool9")

@@ -58,7 +58,7 @@ def fly(problem: Problem, angles: torch.Tensor, weight: float) -> tuple[float, f
 
 
 def test_the_rocket_takes_as_long_as_pontryagin_says_and_as_was_published():
-    days, missed = fly(flights.rocket(3.5), torch.linspace(0.4, 5.6, 20, dtype=torch.float64), weight=100.0)
+    days, missed = fly(flights.rocket(3.5), torch.linspace(0.4, 5.6, 12, dtype=torch.float64), weight=100.0)
     exact = shoot(thrust, falls_off=False, guess=[-0.6, -0.3, -0.7, 3.3])
     assert exact == pytest.approx(flights.BY_SHOOTING["rocket"], abs=1e-3)
     assert missed < 1e-3
@@ -67,7 +67,7 @@ def test_the_rocket_takes_as_long_as_pontryagin_says_and_as_was_published():
 
 
 def test_the_sail_takes_as_long_as_pontryagin_says():
-    days, missed = fly(flights.sail(6.0), torch.full((20,), 0.6, dtype=torch.float64), weight=1000.0)
+    days, missed = fly(flights.sail(6.0), torch.full((12,), 0.6, dtype=torch.float64), weight=1000.0)
     exact = shoot(mirror, falls_off=True, guess=[-0.6, -0.4, -0.7, 6.5])
     assert exact == pytest.approx(flights.BY_SHOOTING["sail"], abs=1e-3)
     assert missed < 1e-3

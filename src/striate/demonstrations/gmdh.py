@@ -17,7 +17,7 @@ from striate.base.stopping import asked
 from striate.base.wording import listed
 from striate.batches import whitening
 from striate.images import decode, sources
-from striate.nets.tapping import taps
+from striate.nets.tapping import inputs, taps
 from striate.origins.gmdh import GMDH, GMDHClassifier, Step
 
 Json = dict[str, Any]
@@ -31,6 +31,7 @@ REFERENCE: dict[int, tuple[tuple[float, ...], float]] = {
     6: ((20.168699, 19.246238, 16.247236, 16.614861), -1.3383024648),
 }
 _BATCH = 128
+_COMPONENTS = 20
 
 
 class Table(NamedTuple):
@@ -90,7 +91,7 @@ def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -
 
 
 def demonstrate(
-    out: Path, seed: int = 0, keep: int = 20, components: int = 20, model: str | None = None, tap: str = "pool4"
+    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, tap: str | None = None
 ) -> Json:
     """Run all four, and draw three pictures.
 
@@ -98,19 +99,23 @@ def demonstrate(
         out: folder for the pictures.
         seed: of the noise.
         keep: the most elements that a layer keeps, on the digits.
-        components: of the images, by PCA fitted to the training images, that the networks get.
-        model: NET@WEIGHTS whose features they get instead.
-        tap: the layer that these are read from; maps are averaged over their places.
+        components: of the images, by PCA fitted to the training images, that the networks get; else 20.
+        model: NET@WEIGHTS whose features they get in their place.
+        tap: the layer that these are read from, else the input of its head; maps are averaged over their places.
 
     Returns:
         the numbers, with `files` that were drawn and `lines` to say.
 
+    Raises:
+        SettingError: components that do not exist or do not apply, or a tap without a network.
+
     """
+    _check(components, model, tap)
     from striate.report.origins import gmdh as pictures
 
     found: Json = {
         "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
-        "overfit": _overfit(seed), "digits": _digits(keep, components, model, tap),
+        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, tap),
     }  # fmt: skip
     grown = GMDH(keep=6).fit(*cross_check_table())
     pictures.draw_network(
@@ -129,6 +134,17 @@ def demonstrate(
     )  # fmt: skip
     files = [str(out / name) for name in ("network.png", "overfit.png", "digits.png")]
     return {**found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
+
+
+def _check(components: int | None, model: str | None, tap: str | None) -> None:
+    if model is None and tap is not None:
+        raise SettingError(f"a tap is a layer of a network; got {tap!r} and no features. Add --features NET@WEIGHTS.")
+    if model is not None and components is not None:
+        raise SettingError("PCA components and the features of a network do not go together; leave one of them out.")
+    if model is not None and "@" not in model:
+        raise SettingError(f"expected a network with its weights, as resnet20@cifar10; got {model!r}.")
+    if components is not None and not 2 <= components <= 64:
+        raise SettingError(f"expected 2 to 64 components of 8 x 8 pixels; got {components}.")
 
 
 def _recover() -> Json:
@@ -167,7 +183,7 @@ def _errors(history: list[Step]) -> Json:
     }
 
 
-def _digits(keep: int, components: int, model: str | None, tap: str) -> Json:
+def _digits(keep: int, components: int, model: str | None, tap: str | None) -> Json:
     from striate.score.intervals import wilson
 
     images = _pca(components) if model is None else _features(model, tap)
@@ -205,24 +221,23 @@ def _pca(components: int) -> Images:
     return _images(f"{components} PCA coordinates", material, coordinates)
 
 
-def _features(name: str, tap: str) -> Images:
+def _features(name: str, tap: str | None) -> Images:
     from striate import foreign
 
-    if "@" not in name:
-        raise SettingError(f"expected a network with its weights, as resnet20@cifar10; got {name!r}.")
     model, material = foreign.load(name), _gather()
     pixels_NHWC = material.stored.pixels_NHWC
+    layer, hooked = (model.net.head_name, inputs) if tap is None else (tap, taps)
 
     def read(rows_M: NDArray[np.int64]) -> Floats:
         values: list[NDArray[np.float32]] = []
         for start in range(0, len(rows_M), _BATCH):
             pictures = [decode.square(pixels_HWC, model.look) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
-            with torch.inference_mode(), taps(model.net, tap) as seen:
+            with torch.inference_mode(), hooked(model.net, layer) as seen:
                 model.net(model.preprocess.images(torch.from_numpy(np.stack(pictures))))
-            values.append(seen[tap].flatten(2).mean(2).numpy() if seen[tap].dim() == 4 else seen[tap].numpy())
+            values.append(seen[layer].flatten(2).mean(2).numpy() if seen[layer].dim() == 4 else seen[layer].numpy())
         return np.concatenate(values).astype(np.float64)
 
-    return _images(f"{tap} of {name}", material, read)
+    return _images(f"{tap or 'the last features'} of {name}", material, read)
 
 
 def _gather() -> Any:

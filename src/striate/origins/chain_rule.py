@@ -1,9 +1,9 @@
 """The same backward pass twice more: Dreyfus's chain rule over single operations, and a residual network's.
 
-Source: Dreyfus 1962, "The numerical solution of variational problems", Journal of Mathematical Analysis and Applications 5:30-45:
-the recursion of Kelley's adjoints out of the chain rule alone; in terms of single operations Linnainmaa 1970. He, Zhang, Ren & Sun
-2016, "Identity mappings in deep residual networks", equation 5, has the recursion of a residual network, where a gradient
-reaches every block by the 1 of (F + x)' = F' + 1.
+Source: Dreyfus 1962, "The numerical solution of variational problems", Journal of Mathematical Analysis and Applications
+5:30-45: the recursion of Kelley's adjoints out of the chain rule alone; in terms of single operations Linnainmaa 1970. He,
+Zhang, Ren & Sun 2016, "Identity mappings in deep residual networks", equation 5, has the recursion of a residual network, where
+a gradient reaches every block by the 1 of (F + x)' = F' + 1.
 
 Legend: N blocks or steps, D numbers of a state.
 """
@@ -125,7 +125,7 @@ def residual_network(start_D: Tensor, target_D: Tensor, blocks: int) -> Problem:
     size = len(start_D)
 
     def rate(x: Tensor, u: Tensor) -> Tensor:
-        weights, bias = u[..., : size * size].unflatten(-1, (size, size)), u[..., size * size :]
+        weights, bias = u[..., : size * size].reshape(*u.shape[:-1], size, size), u[..., size * size :]
         return torch.tanh((weights @ x[..., None])[..., 0] + bias)
 
     return Problem(rate, nothing, lambda x: (x - target_D).square().sum() / 2, start_D, duration=float(blocks))

@@ -20,14 +20,17 @@ from striate.origins.optimal_control import Problem, nothing, runge_kutta
 
 MARS = 1.5237  # radius of its orbit; that of the Earth is 1
 DAYS = 365.25 / (2 * math.pi)  # in a unit of time
-# Days of the two flights by another method: the two-point problem of Pontryagin's conditions, by shooting. A test does it again.
+# Days of the two flights by another method: Pontryagin's two-point problem by shooting, which a test does again
 BY_SHOOTING = {"rocket": 192.7384, "sail": 407.6514}
 THRUST = 0.1405
 MASS_RATE = 0.0749
 
 
 def scalar() -> Problem:
-    """x' = u, x(0) = 1, half the integral of x^2 + u^2 over [0, 1]: u* = -sinh(1 - t) / cosh(1), J* = tanh(1) / 2."""
+    """The problem x' = u from x = 1, half the integral of x^2 + u^2 over [0, 1].
+
+    Its answer is u* = -sinh(1 - t) / cosh(1), J* = tanh(1) / 2 = 0.3807970780.
+    """
     return Problem(
         lambda _x, u: u,
         lambda x, u: (x.square() + u.square()).sum(-1) / 2,
@@ -37,7 +40,7 @@ def scalar() -> Problem:
 
 
 def double_integrator(v_start: float = 0.0, limit: float | None = None, weight: float = 0.0) -> Problem:
-    """x'' = u from x = 0, half the integral of u^2 over [0, 1].
+    """The problem x'' = u from x = 0, half the integral of u^2 over [0, 1].
 
     From rest to rest at x = 1, u* = 6 - 12 t and the integral of u^2 is 12.
 

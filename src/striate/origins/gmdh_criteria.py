@@ -25,7 +25,8 @@ TERMS = ("", "{u}", "{v}", "{u} {v}", "{u}^2", "{v}^2")
 def terms(inputs_MD: Floats, pairs_P2: Ints) -> Floats:
     """What an element is linear in, for each pair of inputs: P x M x 6."""
     u, v = inputs_MD.T[pairs_P2[:, 0]], inputs_MD.T[pairs_P2[:, 1]]
-    return np.stack([np.ones_like(u), u, v, u * v, u * u, v * v], axis=-1)
+    found: Floats = np.stack([np.ones_like(u), u, v, u * v, u * u, v * v], axis=-1)
+    return found
 
 
 def least_squares(terms_PMQ: Floats, targets_M: Floats) -> Floats:
@@ -33,13 +34,15 @@ def least_squares(terms_PMQ: Floats, targets_M: Floats) -> Floats:
     lengths_P1Q = np.linalg.norm(terms_PMQ, axis=1, keepdims=True)
     lengths_P1Q[lengths_P1Q == 0] = 1.0
     targets_PM1 = torch.from_numpy(targets_M)[None, :, None].expand(len(terms_PMQ), -1, -1)
-    solved: Floats = torch.linalg.lstsq(torch.from_numpy(terms_PMQ / lengths_P1Q), targets_PM1, driver="gelsy").solution.numpy()
-    return solved[:, :, 0] / lengths_P1Q[:, 0]
+    solved = torch.linalg.lstsq(torch.from_numpy(terms_PMQ / lengths_P1Q), targets_PM1, driver="gelsy").solution
+    found: Floats = solved[:, :, 0].numpy() / lengths_P1Q[:, 0]
+    return found
 
 
 def apply(terms_PMQ: Floats, weights_PQ: Floats) -> Floats:
     """What the elements put out: P x M."""
-    return (terms_PMQ @ weights_PQ[:, :, None])[:, :, 0]
+    found: Floats = (terms_PMQ @ weights_PQ[:, :, None])[:, :, 0]
+    return found
 
 
 @dataclass(frozen=True)
@@ -77,15 +80,18 @@ class Candidates:
 
     def error_A(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on A."""
-        return np.square(apply(self.terms_A, weights_PQ) - self.targets_A).sum(axis=1)
+        found: Floats = np.square(apply(self.terms_A, weights_PQ) - self.targets_A).sum(axis=1)
+        return found
 
     def error_B(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on B."""
-        return np.square(apply(self.terms_B, weights_PQ) - self.targets_B).sum(axis=1)
+        found: Floats = np.square(apply(self.terms_B, weights_PQ) - self.targets_B).sum(axis=1)
+        return found
 
     def outputs_differ(self, rows_PMQ: Floats) -> Floats:
         """The sum of squared differences between what the elements fitted to A and those fitted to B say of some rows."""
-        return np.square(apply(rows_PMQ, self.weights_A - self.weights_B)).sum(axis=1)
+        found: Floats = np.square(apply(rows_PMQ, self.weights_A - self.weights_B)).sum(axis=1)
+        return found
 
 
 Criterion = Callable[[Candidates], Floats]
@@ -93,7 +99,8 @@ Criterion = Callable[[Candidates], Floats]
 
 def _noise_immunity(found: Candidates) -> Floats:
     to_all = apply(found.terms_B, found.weights_all - found.weights_A)
-    return (to_all * apply(found.terms_B, found.weights_B - found.weights_all)).sum(axis=1)
+    noise: Floats = (to_all * apply(found.terms_B, found.weights_B - found.weights_all)).sum(axis=1)
+    return noise
 
 
 # Each gives one number for each candidate; less is better. Sums of squares, not divided by the number of rows.

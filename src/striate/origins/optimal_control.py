@@ -108,9 +108,10 @@ def cost(problem: Problem, states: Tensor, controls_NU: Tensor) -> Tensor:
 def sweep(problem: Problem, controls_NU: Tensor, start_D: Tensor | None = None) -> Sweep:
     """Forward along the path, backward along the adjoints."""
     h = problem.duration / len(controls_NU)
-    with torch.no_grad():
-        states = forward(problem, controls_NU, start_D)
-        total = float(cost(problem, states, controls_NU))
+    with torch.inference_mode():
+        path = forward(problem, controls_NU, start_D)
+        total = float(cost(problem, path, controls_NU))
+    states = path.clone()  # an ordinary tensor again
     x_ND, u_NU = states[:-1].clone().requires_grad_(), controls_NU.detach().clone().requires_grad_()
     F_ND = problem.slope(problem.rate, x_ND, u_NU, h)
     F_x_NDD, F_u_NDU = jacobians(F_ND, x_ND, u_NU)

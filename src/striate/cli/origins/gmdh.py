@@ -10,9 +10,9 @@ def gmdh(
     out: Path = Path("striate-origins-gmdh"),
     seed: int = 0,
     keep: int = 20,
-    components: int = 20,
+    components: int | None = None,
     features: str | None = None,
-    tap: str = "pool4",
+    tap: str | None = None,
     json: bool = False,
 ) -> None:
     """Grow polynomial networks layer by layer until an external criterion stops falling (Ivakhnenko 1971).
@@ -21,9 +21,9 @@ def gmdh(
         out: folder for the pictures.
         seed: of the noise on the rows that show overfitting.
         keep: the most elements that a layer keeps, on the digits.
-        components: PCA coordinates of the digits that the networks get.
-        features: NET@WEIGHTS, as resnet20@cifar10, whose features they get instead.
-        tap: the layer that features are read from.
+        components: PCA coordinates of the digits that the networks get; else 20.
+        features: NET@WEIGHTS, as resnet20@cifar10, whose features they get in their place.
+        tap: the layer that these are read from; else the input of its head.
         json: print one JSON object on stdout.
 
     """
