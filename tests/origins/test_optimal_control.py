@@ -1,6 +1,7 @@
 """The gradient method against closed forms, autograd through the unrolled loop, and differences."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -118,7 +119,8 @@ def test_the_state_limit_of_bryson_and_denham_by_penalty(limit: float, least: fl
         controls = held.found.controls_NU
         missed.append(least - float(controls.square().mean()) / 2)
         assert held.missed_Z.abs().max() < 1e-3
-    assert missed == sorted(missed, reverse=True)  # a penalty lets a path be too cheap, the less the larger it is
+    # A penalty lets a path be too cheap, the less the larger it is; a limit that is never met costs nothing
+    assert all(after < before + 1e-6 for before, after in pairwise(missed))
     assert -1e-3 < missed[-1] < 0.015 * least
     assert float(held.found.last.states[:, 0].max()) < limit + 0.002
 

@@ -4,8 +4,9 @@ Legend: M rows, D columns, N classes.
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from striate.batches import whitening
 from striate.images import decode, sources
 from striate.nets.tapping import inputs, taps
 from striate.origins.gmdh import GMDH, GMDHClassifier, Step
+
+if TYPE_CHECKING:
+    from striate.material import Material
 
 Json = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -240,7 +244,7 @@ def _features(name: str, tap: str | None) -> Images:
     return _images(f"{tap or 'the last features'} of {name}", material, read)
 
 
-def _gather() -> Any:
+def _gather() -> "Material":
     from striate.material import gather
 
     run = config.build({"data": {"path": "digits"}, "prepare": {"size_px": 8, "channels": 1, "fit": "squash"}})
@@ -248,7 +252,7 @@ def _gather() -> Any:
         return gather(sources.read(run.data), run, stop, lambda _event: None)
 
 
-def _images(name: str, material: Any, read: Any) -> Images:
+def _images(name: str, material: "Material", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
     parts, labels_N = material.parts, material.examples.labels_N
     grow_M = np.concatenate([parts.train_M, parts.val_M])
     external = len(parts.val_M) / len(grow_M)
@@ -260,12 +264,14 @@ def _lines(found: Json) -> list[str]:
     checks = [f"{row['keep']} kept: {row['accepted']} layers" for row in found["cross_check"] if row["agrees"]]
     wrong = [str(row["keep"]) for row in found["cross_check"] if not row["agrees"]]
     layers = [network["layers"] for network in digits["networks"]]
+    last = over["without"]["external"][-1]
+    beyond = "no number" if last is None else f"{last:.3g}"
     return [
         f"found again, to {found['recovery']['largest_error']:.0e}:  {found['recovery']['formula']}",
         f"as the reference implementation, layer by layer:  {listed(checks) if checks else 'none'}"
         + (f"; NOT with {listed(wrong)} kept" if wrong else ""),
         f"noisy rows, chosen by the rows that weights are fitted to: error {over['without']['fitted'][0]:.3f} falls to "
-        f"{over['without']['fitted'][-1]:.3f} there, and grows beyond measure elsewhere",
+        f"{over['without']['fitted'][-1]:.3f} there, and {over['without']['external'][0]:.3f} becomes {beyond} elsewhere",
         f"noisy rows, chosen by the other half: growth ends after {over['layers']} layers at {_last(over['with']):.3f} there",
         f"digits, {digits['features']}: accuracy {digits['accuracy']:.4f}  (95 % interval {digits['low']:.4f} to "
         f"{digits['high']:.4f}, {digits['n']} images)",

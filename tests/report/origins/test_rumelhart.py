@@ -30,8 +30,8 @@ def test_a_curve_ends_where_its_network_had_learnt(drawn: list[Figure]):
     assert (list(lines[0].get_ydata()), list(lines[1].get_xdata())) == ([2.0, 1.0], [1])
     assert list(lines[2].get_ydata()) == [2.0, 1.5, 1.2]
     assert lines[0].get_color() != lines[2].get_color()
-    labels = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
-    assert labels == ["learnt at the dot", "not learnt", "the paper's: 100 sweeps"]
+    assert [text.get_text() for text in drawn[0].axes[0].texts] == [" 100"]
+    assert list(lines[4].get_xdata()) == [100, 100]
 
 
 def test_the_weights_of_two_units_stand_beside_each_other(drawn: list[Figure]):

@@ -110,8 +110,10 @@ def draw_overfit(without: Mapping[str, Any], with_: Mapping[str, Any], path: Pat
         axes.set_xticks(range(1, len(without["fitted"]) + 1))
         axes.set_title(title, fontsize=10)
         axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
-    if any(value is None or value > _TALLEST for value in without["external"]):
-        panels[0].text(0.03, 0.96, "the other rows leave the picture", transform=panels[0].transAxes, fontsize=8, va="top")
+    above = sum(value is None or value > _TALLEST for value in without["external"])
+    if above:
+        words = f"{above} error{'s' * (above > 1)} of the other rows lie{'s' * (above == 1)} above the picture"
+        panels[0].text(0.03, 0.96, words, transform=panels[0].transAxes, fontsize=8, va="top")
     panels[0].set_ylabel("mean squared error of the best element")
     panels[1].plot([], [], "o", color=INPUT, markersize=5, fillstyle="none", label="layer that was refused")
     panels[1].legend(fontsize=8, frameon=False, loc="upper right")

@@ -49,26 +49,29 @@ def draw_learning(tasks: Sequence[Curves], path: Path) -> None:
     """
     check_ending(path)
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(9.0, 6.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 6.6), layout="constrained")
     for number, (axes, curves) in enumerate(zip(figure.subplots(2, 2).flat, tasks, strict=True)):
         for errors, sweeps in zip(curves.errors, curves.sweeps, strict=True):
             shown = errors if sweeps is None else errors[: sweeps + 1]
             axes.plot(shown, color=RED if sweeps is None else BLUE, linewidth=0.9, alpha=0.7)
             axes.plot(len(shown) - 1, shown[-1], "o", color=RED if sweeps is None else BLUE, markersize=3)
-        axes.plot([], [], "o-", color=BLUE, markersize=3, label="learnt at the dot")
-        if None in curves.sweeps:
-            axes.plot([], [], "o-", color=RED, markersize=3, label="not learnt")
         if curves.paper is not None:
-            axes.axvline(
-                curves.paper, color="black", linewidth=1, linestyle="--", label=f"the paper's: {curves.paper:,} sweeps"
-            )
+            axes.axvline(curves.paper, color="black", linewidth=1, linestyle="--")
+            where = axes.get_xaxis_transform()
+            axes.text(curves.paper, 0.97, f" {curves.paper:,}", transform=where, fontsize=8, va="top")
         axes.set_title(curves.title, fontsize=10)
-        axes.set_ylim(0, 1.35 * max(max(errors[1:]) for errors in curves.errors))  # room for the legend
+        axes.set_ylim(0, 1.2 * max(max(errors[1:]) for errors in curves.errors))
         axes.set_xlabel("sweep" if number > 1 else "")
         axes.set_ylabel("" if number % 2 else "error E, summed over patterns")
         axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
-        axes.legend(fontsize=8, frameon=False, loc="upper right", ncols=3)
+    kinds = (
+        Line2D([], [], color=BLUE, marker="o", markersize=3, label="learnt at the dot"),
+        Line2D([], [], color=RED, marker="o", markersize=3, label="not learnt"),
+        Line2D([], [], color="black", linewidth=1, linestyle="--", label="the paper's network, sweeps"),
+    )
+    figure.legend(handles=kinds, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     save(figure, path)
 
 
@@ -151,7 +154,7 @@ def draw_families(families: Mapping[str, Any], path: Path) -> None:
             )
     english, italian = families["persons"][:half], families["persons"][half:]
     axes.set_xlim(-0.6, half - 0.4)
-    axes.set_ylim(_APART * len(weights) - 1.0, -0.8)
+    axes.set_ylim(_APART * len(weights) - 0.8, -0.8)
     axes.set_xticks(
         range(half), [f"{one} / {other}" for one, other in zip(english, italian, strict=True)], rotation=45, ha="right"
     )
