@@ -144,7 +144,10 @@ def _kernels(model: Model, layers: Sequence[health.Layer]) -> str | None:
     """The first layer's filters as a picture; None where these are no pictures."""
     from striate.report import figure, filters
 
-    weights = health.effective(model.net, probes(model.net)[0])
+    found = probes(model.net)
+    if not found:
+        return None
+    weights = health.effective(model.net, found[0])
     if not (weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1):
         return None
     with figure.for_page():

@@ -25,7 +25,7 @@ from striate.engine import Engine
 from striate.images.examples import Examples
 from striate.material import Material
 from striate.model import Model
-from striate.nets import building
+from striate.nets import building, catalogue
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.score import metrics
@@ -84,6 +84,10 @@ def train(
     `begin` is what to begin with where that is not the network's own initialisation; after `most_minutes` training ends, by a
     number of steps that is fixed before the first.
     """
+    if catalogue.origin(run.net.name or "") is not None:
+        from striate import self_taught
+
+        return self_taught.train(run, material, folder, engine, stop, watch, resume)
     numbers, net, streams, loss = _prepared(run, material, engine, begin)
     if found := rates.factors(net, run.train):
         log.info("learning rates: %s", rates.spoken(found))
@@ -110,7 +114,7 @@ def train(
     weights.note(journal, net, "start")
     fitted = loop.fit(task, begin_at)
     weights.note(journal, net, "end")
-    return _finish(run, material, folder, engine, numbers, net, streams, fitted, journal, begin)
+    return finish(run, material, folder, engine, numbers, net, streams, fitted, journal, begin)
 
 
 def find_rate(run: config.Run, material: Material, engine: Engine, stop: Stop, watch: Watch) -> range_test.Curve:
@@ -138,9 +142,9 @@ def _prepared(run: config.Run, material: Material, engine: Engine, begin: Begin 
         net, numbers = begin.net, begin.numbers
     else:
         numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-        net = _net(run, material, numbers, engine)
+        net = network(run, material, numbers, engine)
     changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
-    streams = _streams(run, material, numbers, changes, engine)
+    streams = streams_of(run, material, numbers, changes, engine)
     if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
         raise RunError(
             f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
@@ -158,7 +162,8 @@ def _names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:
     return [examples.names[int(np.flatnonzero(examples.ids_N == i)[0])] for i in ids_M]
 
 
-def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> Net:
+def network(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> Net:
+    """The network of a run with its initial weights, on the device."""
     assert run.net.name is not None
     own = run.net.own()
     if "aux" in building.settings_of(run.net.name):
@@ -183,13 +188,15 @@ def _net(run: config.Run, material: Material, numbers: preprocess.Preprocess, en
     return net
 
 
-def _streams(
+def streams_of(
     run: config.Run,
     material: Material,
     numbers: preprocess.Preprocess,
     changes: augment.Augmentation | None,
     engine: Engine,
 ) -> dict[str, Stream]:
+    """The images of train, val and test as batches."""
+
     def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, **more: Any) -> Stream:
         return Stream(
             pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
@@ -283,7 +290,7 @@ def _refuse_change(before: runs.Json, now: runs.Json, folder: Path) -> None:
             )
 
 
-def _finish(
+def finish(
     run: config.Run,
     material: Material,
     folder: Path,
@@ -295,6 +302,7 @@ def _finish(
     journal: Journal,
     begin: Begin | None,
 ) -> Trained:
+    """Ask a trained network about validation and test, and write what a run leaves."""
     val = predict(net, streams["val"], engine)
     test = predict(net, streams["test"], engine) if len(streams["test"]) else None
     assert val is not None
@@ -302,6 +310,8 @@ def _finish(
     settings = run.net.own()
     if "aux" in building.settings_of(run.net.name or ""):
         settings["aux"] = False
+    if catalogue.origin(run.net.name or ""):
+        settings["grown"] = net.grown
     summary = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
     summary |= {"flip": bool(run.augment.flip), **(begin.about if begin is not None else {})}
     model = Model(
@@ -312,7 +322,7 @@ def _finish(
     result: runs.Json = {
         "run": str(folder), "net": run.net.name, "steps": fitted.steps, "seconds": round(fitted.seconds, 2),
         "epochs": len(fitted.history), "best_epoch": fitted.best["epoch"], "seed": run.seed,
-        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "parameters": sum(parameter.numel() for parameter in net.parameters()) or net.learnt,
         "val": interval(val), "test": interval(test), "weights_sha256": None, "report": None,
         "images": {"train": len(streams["train"]), "val": len(streams["val"]), "test": len(streams["test"])},
         "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from striate.base import config
+from striate.base.errors import SettingError
 from striate.images.examples import Examples, Part
 from striate.images.survey import Glance, glance
 from striate.nets import catalogue
@@ -32,6 +33,7 @@ PHOTO_NET = (
     "conv 3x3x256, bn, relu, globalpool, fc"
 )
 _TIMM_PX = 224
+_COMPONENTS = 20  # of GMDH: 190 pairs
 _SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
 
 
@@ -45,6 +47,8 @@ class Plan(NamedTuple):
 def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
     """Complete the settings of a run from a glance at the pictures, and from how many of them an epoch shows."""
     chosen: config.Tree = {"prepare": {}, "augment": {}, "net": {}, "train": {}}
+    if run.net.name is not None and catalogue.origin(run.net.name) is not None:
+        return _before_descent(run, seen, chosen)
     reasons = [_colour(run, seen, chosen)]
     short = min(seen.height_px, seen.width_px)
     reasons.append(_net_and_size(run, short, chosen))
@@ -53,6 +57,31 @@ def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
     channels = run.prepare.channels or chosen["prepare"]["channels"]
     reasons.append(_flip(run, channels, chosen))
     reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
+    whole = config.build(config.merge(chosen, config.given_by_user(run)))
+    return Plan(whole, tuple(reason for reason in reasons if reason))
+
+
+def _before_descent(run: config.Run, seen: Glance, chosen: config.Tree) -> Plan:
+    """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimiser."""
+    given, name = config.given_by_user(run), run.net.name
+    for section in ("train", "augment", "net"):
+        plain = type(getattr(run, section))().model_dump(mode="json")
+        for setting, value in given.get(section, {}).items():
+            if (section, setting) != ("net", "name") and value != plain[setting]:  # a run.toml has the defaults too
+                raise SettingError(f"{section}.{setting} does not apply to {name}, which learns without gradients; remove it.")
+    if name == "gmdh":
+        wanted: config.Tree = {"scale": "pca", "components": _COMPONENTS}
+        why = f"gmdh sees {_COMPONENTS} principal components: every pair of them is fitted"
+    else:
+        wanted = {"scale": "none", "centre": "none", "channels": 1}
+        why = f"{name} sees grey levels as they are, white as ink"
+    for setting, value in wanted.items():
+        if given.get("prepare", {}).get(setting, value) != value and setting != "components":
+            raise SettingError(f"prepare.{setting} has to be {value} for {name}; remove it.")
+    chosen["prepare"] |= {**wanted, **{k: v for k, v in given.get("prepare", {}).items() if k == "components"}}
+    reasons = [_net_and_size(run, min(seen.height_px, seen.width_px), chosen), _fit(run, seen, chosen), why]
+    if name == "gmdh":
+        reasons.append(_colour(run, seen, chosen))
     whole = config.build(config.merge(chosen, config.given_by_user(run)))
     return Plan(whole, tuple(reason for reason in reasons if reason))
 
@@ -96,8 +125,8 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
         return why_net
     size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
     why_size = f"size {size} px: the median short side is {short} px"
-    entry = catalogue.find(name) if name in catalogue.names() else None
-    published = entry.input_chw[1] if entry else _TIMM_PX if catalogue.is_timm(name) else 0
+    entry = catalogue.origin(name) or (catalogue.find(name) if name in catalogue.names() else None)
+    published = entry.input_chw[1] if entry and entry.input_chw else _TIMM_PX if catalogue.is_timm(name) else 0
     if size < published and short >= 0.75 * published:
         size, why_size = published, f"size {published} px: {name} was published for it"
     if entry and size < entry.smallest_px:

@@ -161,6 +161,9 @@ def _say_verdicts(found: dict[str, Any]) -> None:
         if row["advice"]:
             out.print(row["advice"], markup=False)
     seen = found["seen"]
+    if not found["layers"]:
+        out.print(f"{found['net']} has no filters or units before its head that could be judged", markup=False)
+        return
     out.print(f"looked at {found['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone", markup=False)
 
 

@@ -96,7 +96,7 @@ def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
         made[id(output)] = name
         kept.extend((given[0], output))
 
-    first, was_training = next(net.parameters()), net.training
+    first, was_training = next(net.parameters(), torch.empty(0)), net.training
     with ExitStack() as hooks, torch.inference_mode():
         for name, module in modules.items():
             if name and not list(module.children()):

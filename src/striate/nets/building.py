@@ -37,6 +37,8 @@ def settings_of(name: str) -> tuple[str, ...]:
         return ()
     if catalogue.is_timm(name):
         return ("dropout",)
+    if catalogue.origin(name) is not None:
+        return ("grown",)
     return catalogue.find(name).settings
 
 
@@ -54,6 +56,9 @@ def published(name: str) -> tuple[int, int, int]:
         from striate.nets.timm_net import published as by_timm
 
         return by_timm(name)
+    old = catalogue.origin(name)
+    if old is not None and old.input_chw is not None:
+        return old.input_chw[0], old.input_chw[1], 10
     entry = catalogue.find(name)
     return entry.input_chw[0], entry.input_chw[1], entry.classes
 
@@ -117,7 +122,8 @@ def build(
             net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
         if read is not None or unit_features or neighbours is not None:
             net = with_head(net, num_classes, read, unit_features, neighbours, nearest)
-        initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
+        if catalogue.origin(name) is None:  # what learns without gradients has nothing to draw
+            initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
     return net
 
 
@@ -131,7 +137,7 @@ def build_around(
     weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
 ) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
-    if catalogue.is_own(name) or catalogue.is_timm(name):  # whose tensors may live outside of their state
+    if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None:  # whose tensors may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
         net.load_state_dict(weights)
         return net

@@ -185,6 +185,65 @@ CATALOGUE = (
 )  # fmt: skip
 
 
+class Origin(NamedTuple):
+    """What came before back-propagation took over.
+
+    Attributes:
+        name: what `striate origins` takes, and `--net` where it is a classifier.
+        year: of the paper.
+        paper: authors and place.
+        learns: how.
+        kind: "classifier", which `striate train` takes, or "demonstrator".
+        where: "module:class" of a classifier; empty for a demonstrator.
+        input_chw: what a classifier takes best; None for a demonstrator.
+        smallest_px: the least side that a classifier takes.
+        taps: of a classifier.
+
+    """
+
+    name: str
+    year: int
+    paper: str
+    learns: str
+    kind: str
+    where: str = ""
+    input_chw: tuple[int, int, int] | None = None
+    smallest_px: int = 1
+    taps: tuple[str, ...] = ()
+
+
+ORIGINS = (
+    Origin("mcculloch_pitts", 1943, "McCulloch & Pitts, Bulletin of Mathematical Biophysics 5:115", "by hand", "demonstrator"),
+    Origin("cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator"),
+    Origin("optimal_control", 1960, "Kelley, ARS Journal 30:947", "gradients by adjoint equations", "demonstrator"),
+    Origin(
+        "gmdh", 1971, "Ivakhnenko, IEEE Transactions SMC-1:364", "least squares, layer by layer", "classifier",
+        "striate.origins.classifiers:GMDHNet", (20, 1, 1), 1, ("polynomials", "answer"),
+    ),
+    Origin(
+        "neocognitron", 1980, "Fukushima, Biological Cybernetics 36:193; Neural Networks 1:119 (1988)", "winner takes all",
+        "classifier", "striate.origins.classifiers:NeocognitronClassifier", (1, 28, 28), 19,
+        ("us1", "uc1", "us2", "uc2", "us3", "uc3", "us4", "uc4", "answer"),
+    ),
+    Origin("rumelhart", 1986, "Rumelhart, Hinton & Williams, Nature 323:533", "back-propagation", "demonstrator"),
+)  # fmt: skip
+
+
+def origin(name: str) -> Origin | None:
+    """The classifier of this name from before back-propagation; None where it is another network's.
+
+    Raises:
+        SettingError: it is a demonstrator, which no images train.
+
+    """
+    for one in ORIGINS:
+        if one.name == name:
+            if one.kind == "demonstrator":
+                raise SettingError(f"{name} is a demonstrator, which no images train; `striate origins {name}` runs it.")
+            return one
+    return None
+
+
 def names() -> tuple[str, ...]:
     """The names of the catalogue, in its order."""
     return tuple(entry.name for entry in CATALOGUE)
@@ -200,8 +259,9 @@ def find(name: str) -> Entry:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
+    known = (*names(), *(one.name for one in ORIGINS if one.kind == "classifier"))
     raise SettingError(
-        f"There is no network {name!r}; {nearest(name, names())} "
+        f"There is no network {name!r}; {nearest(name, known)} "
         "One of your own is a line of layers ('conv 5x5x32, relu, pool 2, fc 10') or file.py:Class; one of timm's is timm:NAME."
     )
 
@@ -224,6 +284,6 @@ def is_timm(name: str) -> bool:
 
 def builder(name: str) -> "Callable[..., Net]":
     """The class behind a name of the catalogue; torch arrives here."""
-    module, _, cls = find(name).where.partition(":")
+    module, _, cls = (origin(name) or find(name)).where.partition(":")
     found: Callable[..., Net] = getattr(import_module(module), cls)
     return found
