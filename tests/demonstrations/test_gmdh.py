@@ -79,6 +79,7 @@ def test_features_of_a_tap_take_the_place_of_pca(
             "PCA components and the features of a network do not go together; leave one of them out.",
         ),
         ({"components": 65}, "expected 2 to 64 components of 8 x 8 pixels; got 65."),
+        ({"seed": -1}, "expected a seed of 0 or more; got -1."),
         ({"components": 1}, "expected 2 to 64 components of 8 x 8 pixels; got 1."),
     ],
 )

@@ -1,19 +1,19 @@
 """`striate origins rumelhart`, run once: what it finds, says and draws."""
 
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from striate.base.errors import SettingError
 from striate.cli.origins.rumelhart import rumelhart
 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    from contextlib import redirect_stdout
-    from io import StringIO
-
     with redirect_stdout(StringIO()) as out:
         rumelhart(out=tmp_path_factory.mktemp("rumelhart"), json=True)
     found: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
@@ -45,3 +45,9 @@ def test_it_draws_three_pictures(printed: dict[str, Any]):
     assert [Path(file).name for file in printed["files"]] == ["learning.png", "hidden.png", "families.png"]
     assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in printed["files"])
     assert "lines" not in printed
+
+
+def test_a_seed_below_zero_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"expected a seed of 0 or more; got -1\."):
+        rumelhart(out=tmp_path, seed=-1)
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from scipy.optimize import fsolve
 
 from striate.origins import flights
 from striate.origins.flights import DAYS, MARS
-from striate.origins.optimal_control import Problem, hold
+from striate.origins.optimal_control import Problem, forward, hold
 
 Push = Callable[[float, float, float, float], tuple[float, float]]
 
@@ -76,7 +76,5 @@ def test_the_sail_takes_as_long_as_pontryagin_says():
 
 def test_without_a_push_a_circle_stays_a_circle():
     problem = flights.sail(2 * math.pi, strength=0.0)
-    from striate.origins.optimal_control import forward
-
     states = forward(problem, torch.zeros(60, 1, dtype=torch.float64))
     assert (states[:, :3] - problem.start_D[:3]).abs().max() < 1e-12

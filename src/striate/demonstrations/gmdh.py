@@ -111,10 +111,10 @@ def demonstrate(
         the numbers, with `files` that were drawn and `lines` to say.
 
     Raises:
-        SettingError: components that do not exist or do not apply, or a tap without a network.
+        SettingError: a seed below 0, components that do not exist or do not apply, or a tap without a network.
 
     """
-    _check(components, model, tap)
+    _check(seed, components, model, tap)
     from striate.report.origins import gmdh as pictures
 
     found: Json = {
@@ -140,7 +140,9 @@ def demonstrate(
     return {**found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
 
 
-def _check(components: int | None, model: str | None, tap: str | None) -> None:
+def _check(seed: int, components: int | None, model: str | None, tap: str | None) -> None:
+    if seed < 0:
+        raise SettingError(f"expected a seed of 0 or more; got {seed}.")
     if model is None and tap is not None:
         raise SettingError(f"a tap is a layer of a network; got {tap!r} and no features. Add --features NET@WEIGHTS.")
     if model is not None and components is not None:

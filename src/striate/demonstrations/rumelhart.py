@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.errors import SettingError
 from striate.origins import rumelhart_tasks as tasks
 from striate.origins.rumelhart import Floats, Learnt, Schedule, draw, everywhere_near, forward, learn
 from striate.origins.rumelhart_tasks import Task
@@ -35,7 +36,12 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
     Returns:
         the numbers, with `files` that were drawn and `lines` to say.
 
+    Raises:
+        SettingError: a seed below 0.
+
     """
+    if seed < 0:
+        raise SettingError(f"expected a seed of 0 or more; got {seed}.")
     from striate.report.origins import rumelhart as pictures
 
     seeds = range(seed, seed + _SEEDS)

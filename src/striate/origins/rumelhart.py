@@ -115,25 +115,18 @@ def forward(layout: Layout, weights: Weights, inputs: Mapping[str, Floats]) -> d
 
 def backward(layout: Layout, weights: Weights, outputs: Mapping[str, Floats], slopes: Floats) -> Weights:
     """The gradient of E with respect to each weight, from `slopes`, dE/dy of the output units, S x N x J."""
-    into_units = {layout.output: slopes}
+    of_output = {layout.output: slopes}  # dE/dy
+    of_input: dict[str, Floats] = {}  # dE/dx
     links: dict[Link, Floats] = {}
-    biases: dict[str, Floats] = {}
     for group in reversed([*weights.biases]):
         y = outputs[group]
-        if group not in into_units:
-            into_units[group] = sum(
-                (totals @ weights.links[link].swapaxes(1, 2) for link, totals in _ahead(layout, group, into_units)),
-                np.zeros_like(y),
-            )
-        into_units[group] = into_units[group] * y * (1 - y)  # from here on dE/dx
+        if group not in of_output:
+            ahead = (of_input[link[1]] @ weights.links[link].swapaxes(1, 2) for link in layout.out_of(group))
+            of_output[group] = sum(ahead, np.zeros_like(y))
+        of_input[group] = of_output[group] * y * (1 - y)
         for link in layout.into(group):
-            links[link] = outputs[link[0]].swapaxes(1, 2) @ into_units[group]
-        biases[group] = into_units[group].sum(axis=1, keepdims=True)
-    return Weights(links, biases)
-
-
-def _ahead(layout: Layout, group: str, totals: Mapping[str, Floats]) -> list[tuple[Link, Floats]]:
-    return [(link, totals[link[1]]) for link in layout.out_of(group)]
+            links[link] = outputs[link[0]].swapaxes(1, 2) @ of_input[group]
+    return Weights(links, {group: slopes_SNJ.sum(axis=1, keepdims=True) for group, slopes_SNJ in of_input.items()})
 
 
 def everywhere_near(within: float) -> Callable[[Floats, Floats], NDArray[np.bool_]]:

@@ -38,9 +38,7 @@ def test_a_layer_that_was_refused_is_hollow_and_apart(drawn: list[Figure]):
     without, ended = drawn[0].axes
     assert without.lines[3].get_ydata()[:2].tolist() == [0.5, 90.0]
     assert np.isnan(without.lines[3].get_ydata()[2])
-    assert [text.get_text() for text in without.texts] == [
-        "the last of the other rows' errors,\n1 in number, lie above the picture"
-    ]
+    assert [text.get_text() for text in without.texts] == ["1 error of the other rows lies above the picture"]
     line, _, hollow = ended.lines[3:6]
     assert (line.get_ydata().tolist(), hollow.get_ydata().tolist()) == ([0.5, 0.4], [0.45])
     assert hollow.get_fillstyle() == "none"
