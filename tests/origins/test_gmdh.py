@@ -93,6 +93,16 @@ def test_the_formula_of_a_deeper_network_is_what_it_computes(checked: tuple[Floa
     assert len(network.formula().splitlines()) == 4 + 2 + 1  # of 6 + 6 + 6 elements the best needs so many
 
 
+def test_growth_is_watched_by_the_mean_of_the_best_few_and_must_fall_by_more_than_the_limit(checked: tuple[Floats, Floats]):
+    X, y = checked
+    first = grow_layer(X[:40], X[40:], y[:40], y[40:], named("regularity"), 3)
+    (step, *_) = GMDH(keep=3, average=3).fit(X, y).history_
+    assert step.mean == pytest.approx(first.criteria_K.mean())
+    assert step.criterion == first.criteria_K[0] < step.mean
+    # The second layer is better by 20.168699 - 19.637813 = 0.530886
+    assert [len(GMDH(keep=3, limit=limit).fit(X, y).layers_) for limit in (0.53, 0.54)] == [2, 1]
+
+
 def test_pruning_changes_no_prediction(checked: tuple[Floats, Floats]):
     X, y = checked
     outputs, layers = X, []
