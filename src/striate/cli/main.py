@@ -52,6 +52,17 @@ origins.command(
     help="McCulloch & Pitts 1943: networks of all-or-none units.",
 )
 origins.command(
+    "striate.cli.origins.optimal_control:optimal_control",
+    name="optimal_control",
+    help="Kelley, Bryson & Dreyfus 1960-1962: gradients by adjoint equations, and flights to Mars.",
+)
+origins.command("striate.cli.origins.gmdh:gmdh", name="gmdh", help="Ivakhnenko 1971: polynomials grown layer by layer.")
+origins.command(
+    "striate.cli.origins.rumelhart:rumelhart",
+    name="rumelhart",
+    help="Rumelhart, Hinton & Williams 1986: exclusive or, symmetry, encoder, family trees.",
+)
+origins.command(
     "striate.cli.origins.neocognitron:neocognitron",
     name="neocognitron",
     help="Fukushima 1980 and 1988: ten digits with a teacher, five without; MNIST where asked.",

@@ -137,7 +137,9 @@ def build_around(
     weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
 ) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
-    if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None:  # whose tensors may live outside of their state
+    if (
+        catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None
+    ):  # whose tensors may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
         net.load_state_dict(weights)
         return net
