@@ -47,8 +47,9 @@ def test_every_setting_of_a_row_changes_the_network(entry: catalogue.Entry):
 def test_every_architecture_file_has_a_row():
     folder = Path(striate.nets.__file__).parent
     rest = {
-        "__init__", "blocks", "building", "catalogue", "explaining", "freezing", "init", "layers", "line", "net", "neighbours",
-        "pretrained", "reading", "residual", "shipped", "signal", "tapping", "timm_net", "unpickle", "weights",
+        "__init__", "blocks", "building", "catalogue", "explaining", "freezing", "init", "layers", "line", "modes", "net",
+        "neighbours", "pretrained", "reading", "receptive", "residual", "shipped", "signal", "tapping", "timm_net", "unpickle",
+        "weights",
     }  # fmt: skip
     files = {path.stem for path in folder.glob("*.py")} - rest
     assert files == {entry.where.partition(":")[0].rpartition(".")[2] for entry in ROWS}

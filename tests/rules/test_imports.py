@@ -69,7 +69,7 @@ ROOMS = {
         f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report reporting", others="numpy torch"
     ),
     "demonstrations": room(
-        "base images batches nets origins score", later="foreign report material model", others="numpy torch"
+        "base images batches nets origins score", later="foreign report material model runs workbench", others="numpy torch"
     ),
     "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
     "recorded": room("base report runs score training __version__", others="numpy"),

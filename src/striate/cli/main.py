@@ -67,6 +67,9 @@ origins.command(
     name="neocognitron",
     help="Fukushima 1980 and 1988: ten digits with a teacher, five without; MNIST where asked.",
 )
+origins.command(
+    "striate.cli.origins.timeline:timeline", name="timeline", help="From 1943 to 2015, with what each makes of the same digits."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -177,7 +177,8 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
             example = f"striate nets NAME {flag} {value}".rstrip()
             raise SettingError(f"{flag} applies to one network; got no NAME. Write `{example}`.")
     if json:
-        print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE]})
+        old = [one._asdict() for one in catalogue.ORIGINS]
+        print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "origins": old})
         return
     columns = {
         "name": "left",
@@ -195,3 +196,6 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
         for entry in catalogue.CATALOGUE
     )  # fmt: skip
     _print("", columns, rows)
+    sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
+    old = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.ORIGINS)
+    _print("before back-propagation took over: `striate origins NAME` runs each, --net takes the classifiers", sides, old)

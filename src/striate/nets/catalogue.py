@@ -214,8 +214,8 @@ class Origin(NamedTuple):
 
 ORIGINS = (
     Origin("mcculloch_pitts", 1943, "McCulloch & Pitts, Bulletin of Mathematical Biophysics 5:115", "by hand", "demonstrator"),
-    Origin("cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator"),
     Origin("optimal_control", 1960, "Kelley, ARS Journal 30:947", "gradients by adjoint equations", "demonstrator"),
+    Origin("cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator"),
     Origin(
         "gmdh", 1971, "Ivakhnenko, IEEE Transactions SMC-1:364", "least squares, layer by layer", "classifier",
         "striate.origins.classifiers:GMDHNet", (20, 1, 1), 1, ("polynomials", "answer"),
