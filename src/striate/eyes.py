@@ -58,7 +58,8 @@ class Eyes(NamedTuple):
 
 def macs(model: Model) -> int:
     """Multiply-adds of one image."""
-    return sum(row.macs for row in layer_table(model.net))
+    own = getattr(model.net, "macs", None)  # of networks without the layers that a table knows
+    return sum(row.macs for row in layer_table(model.net)) if own is None else int(own)
 
 
 def affordable(model: Model) -> int:

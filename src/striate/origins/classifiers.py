@@ -78,6 +78,12 @@ class NeocognitronClassifier(Neocognitron):
         return f"us2 {self.grown[0]}, us3 {self.grown[1]} and us4 {sum(self.grown[2]):,} planes"
 
     @property
+    def macs(self) -> int:
+        """Multiply-adds of one image, those of the V- and C-cells taken to be as many again each as those of the S-cells."""
+        layers = [self.s_layer(stage) for stage in (1, 2, 3, 4)]
+        return 3 * sum(layer.row.side**2 * layer.a_PKkk.numel() for layer in layers)
+
+    @property
     def learnt(self) -> int:
         """Numbers that learning has set: the weights a and b of the S-cells."""
         layers = [self.s_layer(stage) for stage in (1, 2, 3, 4)]

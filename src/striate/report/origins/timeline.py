@@ -1,4 +1,4 @@
-"""The line from 1943 to 2015 as a picture: what each network makes of the same digits, and what came without digits."""
+"""The line from 1943 to 2015 as a picture: what each network makes of the same digits, one after the other."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 from striate.report.figure import check_ending, save
 
-_BLUE, _INK, _GREY = "#0072b2", "#1a1a1a", "#6b6b6b"
+_BLUE, _GREY = "#0072b2", "#6b6b6b"
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw accuracy with its interval over the year, and a mark below for what has no accuracy.
+    """Draw accuracy with its interval for each network in the order of the years; what has none stands at the line alone.
 
     Args:
         rows: each with `year`, `name`, `test` {accuracy, low, high, n} or None, and `large`.
@@ -24,43 +24,33 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     check_ending(path)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1.5))
-    scored = [row for row in rows if row["test"] is not None]
-    for number, row in enumerate(scored):
-        year, score = row["year"] + 0.6 * _twin(scored, number), row["test"]
+    figure = Figure(figsize=(10.0, 4.8), layout="constrained")
+    axes = figure.subplots()
+    lows = [row["test"]["low"] for row in rows if row["test"]]
+    bottom = max(0.0, min(lows, default=0.0) - 0.08)
+    for place, row in enumerate(rows):
+        score = row["test"]
+        if score is None:
+            why = "not trained here" if row["large"] else "reads no digits"
+            axes.plot([place], [bottom], color=_GREY, marker="o", markersize=5, clip_on=False, zorder=3)
+            axes.annotate(
+                why, (place, bottom), xytext=(0, 9), textcoords="offset points", rotation=90, ha="center", va="bottom",
+                fontsize=8, color=_GREY,
+            )  # fmt: skip
+            continue
         ends = [[max(0.0, score["accuracy"] - score["low"])], [max(0.0, score["high"] - score["accuracy"])]]
-        above.errorbar([year], [score["accuracy"]], ends, color=_BLUE, marker="o", markersize=5, elinewidth=1, capsize=2)
-        side = 1 if number % 2 else -1
-        above.annotate(
-            f"{row['name']}\n{score['accuracy']:.1%}", (year, score["high" if side > 0 else "low"]), xytext=(0, 7 * side),
-            textcoords="offset points", ha="center", va="bottom" if side > 0 else "top", fontsize=8, color=_INK,
+        axes.errorbar([place], [score["accuracy"]], ends, color=_BLUE, marker="o", markersize=6, elinewidth=1.2, capsize=3)
+        axes.annotate(
+            f"{score['accuracy']:.1%}", (place, score["accuracy"]), xytext=(7, 0), textcoords="offset points", va="center",
+            fontsize=9,
         )  # fmt: skip
-    if scored:
-        lowest = min(row["test"]["low"] for row in scored)
-        above.set_ylim(max(0.0, lowest - 0.25 * (1 - lowest) - 0.02), 1 + 0.25 * (1 - lowest) + 0.02)
-        n = scored[0]["test"]["n"]
-        above.set_title(f"What each makes of the same {n} scanned digits, after a short training", fontsize=11)
-    above.set_ylabel("test accuracy, with 95 % interval")
-    above.grid(True, linewidth=0.4, alpha=0.5)
-    below.set_ylim(-0.2, 4)
-    below.set_yticks([])
-    below.axhline(0, color=_INK, linewidth=1)
-    others = [row for row in rows if row["test"] is None]
-    for number, row in enumerate(others):
-        height = 0.7 + number % 4 * 0.85
-        year = row["year"] + 0.6 * _twin(others, number)
-        below.plot([year, year], [0, height], color=_GREY, linewidth=0.8)
-        near_end = row["year"] > 2005
-        below.text(year, height, f"{row['year']} {row['name']}", ha="right" if near_end else "left", va="bottom", fontsize=8)
-    below.set_xlim(1940, 2018)
-    below.set_xlabel("year")
-    below.set_title("without digits to read, or not trained here" if others else "", fontsize=9, color=_GREY)
-    for side in ("top", "right", "left"):
-        below.spines[side].set_visible(False)
+    axes.set_xticks(range(len(rows)), [f"{row['year']}\n{row['name'].replace('_', chr(10))}" for row in rows], fontsize=8)
+    axes.set_xlim(-0.5, len(rows) - 0.3)
+    axes.set_ylim(bottom, 1.0)
+    axes.set_ylabel("test accuracy, with 95 % interval")
+    axes.grid(True, axis="y", linewidth=0.4, alpha=0.5)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    n = next((row["test"]["n"] for row in rows if row["test"]), 0)
+    axes.set_title(f"From 1943 to 2015: what each makes of the same {n} scanned digits, after a short training", fontsize=11)
     save(figure, path)
-
-
-def _twin(rows: Sequence[Mapping[str, Any]], number: int) -> int:
-    """How many before have the same year."""
-    return sum(row["year"] == rows[number]["year"] for row in rows[:number])
