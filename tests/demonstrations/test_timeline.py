@@ -16,13 +16,13 @@ def test_the_line_goes_from_1943_to_2015_and_every_name_is_known():
     for station in timeline.LINE:
         known = origins.get(station.name) or catalogue.find(station.name)
         assert known.year == station.year
-        assert (station.train is None) == (station.name in origins)
+        assert (station.settings is None) == (station.name in origins)
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     stations = [one for one in timeline.LINE if one.name in ("mcculloch_pitts", "gmdh", "lecun1989", "resnet20")]
-    quick = [one._replace(train={"epochs": 1}) if one.name == "lecun1989" else one for one in stations]
+    quick = [one._replace(settings={"train": {"epochs": 1}}) if one.name == "lecun1989" else one for one in stations]
     monkeypatch.setattr(timeline, "LINE", tuple(quick))
 
 
