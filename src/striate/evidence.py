@@ -65,7 +65,7 @@ def gather(
     wrong = mistakes.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = mistakes.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
-    tested = int(BUDGET / 2 / max(1, macs(model)) / failings.PASSES)
+    tested = int(BUDGET / 4 / max(1, macs(model)) / failings.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
         facts[name], pictures[name] = failings.cards(eyes, predictions, answers, kept, most_tested)
     less = "" if len(kept.rows_B) == len(material.parts.train_M) else f"{len(kept.rows_B):,} of the "

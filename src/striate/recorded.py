@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from striate import __version__, runs
 from striate.base import config
-from striate.base.wording import printable, spoken
+from striate.base.wording import counted, printable, spoken
 from striate.report import figure, plots
 from striate.report import weights as weights_drawing
 from striate.score import metrics, reliability, trust
@@ -111,7 +111,7 @@ def _told(result: Json | None, epochs: Sequence[Json], kept: int | None) -> str:
         return ""
     took = f" in {spoken(result['seconds'])}" if result is not None else ""
     chosen = f" The weights of epoch {kept} were kept, the best on the validation images." if result is not None else ""
-    return f"{len(epochs)} epochs, {epochs[-1]['step']:,} steps{took}.{chosen}"
+    return f"{counted(len(epochs), 'epoch')}, {counted(epochs[-1]['step'], 'step')}{took}.{chosen}"
 
 
 def _repeat(run: config.Run, folder: Path) -> list[str]:

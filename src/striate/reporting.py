@@ -94,7 +94,7 @@ def _look(known: Recorded, model: Model, material: Material, engine: Engine, sto
     known.facts.update(found.facts)
     known.pictures.update(found.pictures)
     against = sum(row["vote"]["against"] for row in found.facts["mistakes"])
-    known.findings.extend(trust.of_labels(against, len(found.facts["mistakes"])))
+    known.findings.extend(trust.of_labels(against, len(found.facts["mistakes"]), known.facts["score"]["accuracy"]))
     if found.facts["filters"]:
         known.findings.extend(trust.of_filters([layer["advice"] for layer in found.facts["filters"] if layer["advice"]]))
 

@@ -94,5 +94,6 @@ def test_files_filters_and_labels_are_told():
     assert levels(of_data(100, 20, 0)) == ["warning"]
     assert levels(of_filters([])) == ["good"]
     assert of_filters(["conv1: a.", "conv2: b."])[0].sentence == "conv1: a. And 1 more layer, see below."
-    assert of_labels(0, 5) == []
-    assert "Of 5 mistakes looked at, 2 have" in of_labels(2, 5)[0].sentence
+    assert of_labels(0, 5, 0.99) == []
+    assert of_labels(2, 5, 0.5) == []
+    assert "Of 5 mistakes looked at, 2 have" in of_labels(2, 5, 0.99)[0].sentence

@@ -24,6 +24,15 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "file"), counted(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def printable(value: Any) -> Any:
     r"""The same text, or the same lists and dictionaries of text, with bytes that are no text written as escapes.
 

@@ -45,11 +45,11 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
         axes = loss.subplots()
         axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLOURS[0], marker="o", markersize=3, label="training")
         axes.plot(numbers, [row["loss"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
-        _over_epochs(axes, "Loss", "mean loss of an image", best)
+        _over_epochs(axes, "Loss", "mean loss of an image", best, numbers[-1])
         share = _figure()
         axes = share.subplots()
         axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
-        _over_epochs(axes, "Accuracy on the validation images", "share of images answered rightly", best)
+        _over_epochs(axes, "Accuracy on the validation images", "share of images answered rightly", best, numbers[-1])
         last = epochs[-1]
         return [
             inline(
@@ -59,8 +59,10 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
         ]
 
 
-def _over_epochs(axes: "Axes", title: str, label: str, best: int | None) -> None:
+def _over_epochs(axes: "Axes", title: str, label: str, best: int | None, last: int) -> None:
     from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(min(0.5, 1 - 0.04 * last), last + max(0.5, 0.04 * last))
 
     axes.set_title(title)
     axes.set_xlabel("epoch")

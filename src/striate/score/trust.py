@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any, Literal, NamedTuple
 
+from striate.base.wording import counted
 from striate.score.intervals import Interval, wilson
 
 Level = Literal["good", "note", "warning", "bad"]
 _GRAVE: tuple[Level, ...] = ("bad", "warning", "note", "good")
 _WIDE = 0.05  # half an interval from which on a score is called uncertain
 _FEW = 10  # images of a class below which its share says little
-_LEVEL_Z = 1.96
+_TRUSTED = 0.9  # accuracy from which on a classifier may doubt a label
 
 
 class Finding(NamedTuple):
@@ -194,18 +195,12 @@ def of_data(used: int, quarantined: int, leaks: int) -> list[Finding]:
     if quarantined:
         share = quarantined / max(1, used + quarantined)
         level: Level = "warning" if share > _WIDE else "note"
-        found.append(Finding(level, f"{_counted(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
+        found.append(Finding(level, f"{counted(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
     if leaks:
         found.append(
-            Finding(
-                "note", f"Left out of training, since a copy is in the test or validation part: {_counted(leaks, 'image')}."
-            )
+            Finding("note", f"Left out of training, since a copy is in the test or validation part: {counted(leaks, 'image')}.")
         )
     return found
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def of_filters(advice: Sequence[str]) -> list[Finding]:
@@ -217,14 +212,17 @@ def of_filters(advice: Sequence[str]) -> list[Finding]:
     return [Finding("note", f"{advice[0]}{more}")]
 
 
-def of_labels(against: int, looked: int) -> list[Finding]:
-    """Mistakes whose nearest training images carry the answer and not the given label."""
-    if not against:
+def of_labels(against: int, looked: int, accuracy: float) -> list[Finding]:
+    """Mistakes whose nearest training images carry the answer and not the given label.
+
+    Of a classifier that is often wrong that says nothing: it takes one class for another, and so do its features.
+    """
+    if not against or accuracy < _TRUSTED:
         return []
     return [
         Finding(
             "note",
-            f"Of {looked} mistakes looked at, {against} have training images around them that speak against the label they "
-            "were given: those labels may be wrong. Look at them.",
+            f"Of {counted(looked, 'mistake')} looked at, {against} have training images around them that speak against the "
+            "label they were given: those labels may be wrong. Look at them.",
         )
     ]
