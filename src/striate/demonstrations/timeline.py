@@ -46,7 +46,9 @@ LINE = (
     Station(1989, "lecun1989", "a convolutional network trained by back-propagation", _SMALL),
     Station(1990, "lenet1", "feature maps and subsampling in turn", _SMALL),
     Station(1998, "lenet5", "the network that read cheques", _SMALL),
-    Station(2012, "alexnet", "rectifiers, dropout, and GPUs on a million photographs", _DEEP, large=True),
+    Station(
+        2012, "alexnet", "rectifiers, dropout, and GPUs on a million photographs", {**_DEEP, "net": {"init": "he"}}, large=True
+    ),
     Station(2014, "vgg11", "depth of small kernels", {**_DEEP, "net": {"init": "he"}}, large=True),
     Station(2014, "googlenet", "several kernel sizes side by side", _DEEP, large=True),
     Station(2015, "resnet20", "shortcuts, so that depth does not hurt", {"train": {"epochs": 4}}, large=True),
