@@ -71,6 +71,8 @@ ROOMS = {
     "demonstrations": room(
         "base images batches nets origins score", later="foreign report material model runs workbench", others="numpy torch"
     ),
+    "figures.table": room("base"),
+    "figures": room("base nets training anatomy report", others="numpy torch"),
     "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
     "recorded": room("base report runs score training __version__", others="numpy"),
     "eyes": room("base engine batches inside material model nets", others="numpy"),
@@ -89,7 +91,7 @@ ROOMS = {
     ),
     "cli": room(
         "base nets.catalogue __version__",
-        later="workbench anatomy demonstrations foreign household microscope",
+        later="workbench anatomy demonstrations figures foreign household microscope",
         others="cyclopts rich",
     ),
     "recipes": room(),

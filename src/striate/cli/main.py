@@ -34,6 +34,7 @@ app.command("striate.cli.finetune:finetune", name="finetune", help="Make a class
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.inside:inside", name="inside", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
+app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")
 app.command("striate.cli.predict:predict", name="predict", help="Ask a model about files, folders and globs.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")

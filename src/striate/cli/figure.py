@@ -1,0 +1,41 @@
+"""`striate figure`."""
+
+from pathlib import Path
+
+from striate.base.errors import SettingError
+from striate.cli.speaking import print_json, say
+
+
+def figure(
+    name: str | None = None, /, *, net: str | None = None, out: Path | None = None, json: bool = False
+) -> None:  # fmt: skip
+    """Figures of how networks work, computed by striate's own layers; without NAME the list of them.
+
+    Args:
+        name: a figure of the list.
+        net: of the figure volumes: a network of the catalogue, a line of layers, file.py:Class; else alexnet.
+        out: the picture's file, .svg, .png or .pdf; else figure-NAME.svg in the current folder.
+        json: print one JSON object on stdout, with all numbers.
+
+    """
+    from striate.figures.table import ELSEWHERE, FIGURES
+
+    if name is None:
+        for flag, value in (("--net", net), ("--out", out)):
+            if value is not None:
+                raise SettingError(f"{flag} applies to one figure; got no NAME. Write `striate figure NAME {flag} {value}`.")
+        if json:
+            figures = [{"name": one.name, "shows": one.shows} for one in FIGURES]
+            print_json({"figures": figures, "elsewhere": [one._asdict() for one in ELSEWHERE]})
+            return
+        say(f"{one.name:<16}{one.shows}" for one in FIGURES)
+        say(["", "drawn by other commands:"])
+        say(f"{one.name:<16}{one.shows}: `{one.command}`" for one in ELSEWHERE)
+        return
+    from striate.figures.drawing import draw
+
+    path, made = draw(name, out, net)
+    if json:
+        print_json({"name": name, **made.numbers, "files": [str(path)]})
+    else:
+        say([*made.lines, f"drawn: {path}"])

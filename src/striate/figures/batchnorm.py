@@ -1,0 +1,87 @@
+"""Batch norm on three channels: before, normalised, scaled and moved; the running statistics; and the textbook's four numbers.
+
+Legend: N images, C channels, H x W places, T batches.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from striate.figures.table import Drawn
+from striate.report.figures import batchnorm as drawing
+
+MEANS, DEVIATIONS = (4.0, -2.0, 0.5), (2.0, 0.5, 1.0)  # of what comes in
+GAMMA, BETA = (0.5, 1.5, 1.0), (2.0, 0.0, -2.0)
+IMAGES, SIDE, BATCHES = 32, 8, 60
+
+
+def draw(path: Path) -> Drawn:
+    """Train-mode norms of batches with known means and deviations, until the running statistics know them; then use."""
+    generator = torch.Generator().manual_seed(0)
+    norm = nn.BatchNorm2d(len(MEANS))
+    running_TC, variance_TC = [_kept(norm.running_mean)], [_kept(norm.running_var)]
+    maps_NCHW = batch(generator, IMAGES)
+    normalised_NCHW = maps_NCHW
+    for _ in range(BATCHES):
+        maps_NCHW = batch(generator, IMAGES)
+        normalised_NCHW = norm(maps_NCHW).detach()
+        running_TC.append(_kept(norm.running_mean))
+        variance_TC.append(_kept(norm.running_var))
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor(GAMMA))
+        norm.bias.copy_(torch.tensor(BETA))
+        moved_NCHW = norm(maps_NCHW)
+        one_NCHW = batch(generator, 1)
+        used_NCHW = norm.eval()(one_NCHW)
+        alone_NCHW = norm.train()(one_NCHW)
+    stages = {
+        "what comes in": maps_NCHW,
+        "normalised over N, H and W": normalised_NCHW,
+        "times gamma (0.5, 1.5, 1), plus beta (2, 0, -2)": moved_NCHW,
+    }
+    values = {name: [channel.flatten().numpy() for channel in maps.unbind(1)] for name, maps in stages.items()}
+    drawing.draw(values, torch.stack(running_TC).numpy(), torch.stack(variance_TC).sqrt().numpy(), MEANS, DEVIATIONS, path)
+    four = four_numbers()
+    rows = {name: _moments(maps) for name, maps in stages.items()}
+    lines = [
+        f"{name}: " + "; ".join(f"mean {mean:.3f}, deviation {std:.3f}" for mean, std in found) for name, found in rows.items()
+    ]
+    used, alone = _moments(used_NCHW), _moments(alone_NCHW)
+    return Drawn(
+        (
+            *lines,
+            "running mean after 60 batches: " + ", ".join(f"{value:.3f}" for value in running_TC[-1].tolist())
+            + "; running deviation: " + ", ".join(f"{value:.3f}" for value in variance_TC[-1].sqrt().tolist()),
+            "one image in use, by the running statistics: " + ", ".join(f"mean {mean:.2f}" for mean, _ in used)
+            + "; by its own, as if training: " + ", ".join(f"mean {mean:.2f}" for mean, _ in alone),
+            "1, 2, 3, 4 become " + ", ".join(f"{value:.6f}" for value in four),
+        ),
+        {
+            "stages": {name: [list(pair) for pair in found] for name, found in rows.items()},
+            "gamma": list(GAMMA), "beta": list(BETA),
+            "running_mean": running_TC[-1].tolist(), "running_deviation": variance_TC[-1].sqrt().tolist(),
+            "in_use": [list(pair) for pair in used], "four_numbers": four,
+        },
+    )  # fmt: skip
+
+
+def batch(generator: torch.Generator, images: int) -> Tensor:
+    """Maps whose channels have the means and deviations of this file."""
+    noise_NCHW = torch.randn(images, len(MEANS), SIDE, SIDE, generator=generator)
+    return noise_NCHW * torch.tensor(DEVIATIONS)[:, None, None] + torch.tensor(MEANS)[:, None, None]
+
+
+def four_numbers() -> list[float]:
+    """What batch norm makes of 1, 2, 3, 4 in one channel."""
+    found: list[float] = nn.BatchNorm1d(1)(torch.tensor([[1.0], [2.0], [3.0], [4.0]])).flatten().tolist()
+    return found
+
+
+def _kept(statistic: Tensor | None) -> Tensor:
+    assert statistic is not None
+    return statistic.clone()
+
+
+def _moments(maps_NCHW: Tensor) -> list[tuple[float, float]]:
+    return [(float(channel.mean()), float(channel.std(correction=0))) for channel in maps_NCHW.unbind(1)]

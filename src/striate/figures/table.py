@@ -1,0 +1,78 @@
+"""The figures there are, as a table that can be read without torch."""
+
+from typing import NamedTuple
+
+from striate.base.errors import SettingError, nearest
+
+
+class Entry(NamedTuple):
+    """One figure.
+
+    Attributes:
+        name: what `striate figure` takes.
+        shows: in a few words.
+        where: the module that computes and draws it.
+
+    """
+
+    name: str
+    shows: str
+    where: str
+
+
+class Elsewhere(NamedTuple):
+    """A figure that another command draws."""
+
+    name: str
+    shows: str
+    command: str
+
+
+class Drawn(NamedTuple):
+    """What a figure says besides its picture: lines for people, and its numbers."""
+
+    lines: tuple[str, ...]
+    numbers: dict[str, object]
+
+
+FIGURES = (
+    Entry("volumes", "the layer volumes of AlexNet, or of --net NAME", "striate.figures.volumes"),
+    Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and what flows back", "striate.figures.pooling"),
+    Entry("dropout", "four neurons with random masks in training, all of them in use", "striate.figures.dropout"),
+    Entry("activations", "activation functions and their slopes", "striate.figures.activations"),
+    Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
+    Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
+    Entry("initialisation", "the spread of activations through ten layers", "striate.figures.initialisation"),
+    Entry("batchnorm", "three channels before and after batch norm, and its running statistics", "striate.figures.batchnorm"),
+    Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive"),
+    Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
+    Entry("residual", "a residual block, and its slope F' + 1 in numbers", "striate.figures.residual"),
+)
+ELSEWHERE = (
+    Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate origins convolution"),
+    Elsewhere("cells", "simple and complex cells", "striate origins cells"),
+    Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate origins mcculloch_pitts"),
+    Elsewhere("mean", "centred and scaled pixels as clouds", "striate data DATA --show mean (or std)"),
+    Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --show whitening"),
+    Elsewhere("augmentation", "what training sees of each picture", "striate data DATA --show augment"),
+    Elsewhere("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
+    Elsewhere("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
+    Elsewhere("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),
+    Elsewhere("filters", "filters, maps and what spoke for an answer", "striate inside RUN [IMAGE]"),
+)
+
+
+def entry(name: str) -> Entry:
+    """The figure of this name.
+
+    Raises:
+        SettingError: there is none; with the command where another one draws it.
+
+    """
+    for one in FIGURES:
+        if one.name == name:
+            return one
+    for other in ELSEWHERE:
+        if other.name == name:
+            raise SettingError(f"{name!r} is drawn by another command: `{other.command}`.")
+    raise SettingError(f"There is no figure {name!r}; {nearest(name, [one.name for one in FIGURES])}")

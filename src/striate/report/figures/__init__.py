@@ -1,0 +1,1 @@
+"""Drawings of how networks work: numbers come in from `striate.figures`."""
