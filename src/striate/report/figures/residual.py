@@ -58,7 +58,7 @@ def draw(
     right.set_title("what a gradient is multiplied with, without norms", fontsize=9)
     right.tick_params(labelsize=8)
     right.grid(True, linewidth=0.4, alpha=0.5)
-    right.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(0.02, 0.55))
+    right.legend(fontsize=8, frameon=False, loc="lower left")
     figure.suptitle("A residual block adds its own input: F(x) + x, whose slope is F' + 1", fontsize=11)
     save(figure, path)
 
@@ -68,7 +68,7 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
 
     def box(y: float, text: str, colour: str) -> None:
         axes.add_patch(
-            FancyBboxPatch((-1.1, y - 0.28), 2.2, 0.56, boxstyle="round,pad=0,rounding_size=0.1",
+            FancyBboxPatch((-1.5, y - 0.28), 3.0, 0.56, boxstyle="round,pad=0,rounding_size=0.1",
                            facecolor=mixed(colour, "#ffffff", 0.5), edgecolor=mixed(colour, INK, 0.35), zorder=3)
         )  # fmt: skip
         axes.text(0, y, text, ha="center", va="center", fontsize=9, zorder=4)
@@ -90,7 +90,7 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
     arrow([(0, 4.22), (0, 3.58)])
     box(3.3, f"convolution: times {second:g}", COLOURS["convolution"])
     arrow([(0, 3.02), (0, 2.32)])
-    arrow([(0, 6.6), (2.1, 6.6), (2.1, 2.0), (0.32, 2.0)], BLUE)
+    arrow([(0, 6.6), (2.3, 6.6), (2.3, 2.0), (0.32, 2.0)], BLUE)
     axes.add_patch(Circle((0, 2.0), 0.32, facecolor=mixed(COLOURS["residual block"], "#ffffff", 0.4), edgecolor=INK, zorder=3))
     axes.text(0, 1.98, "+", ha="center", va="center", fontsize=13, zorder=4)
     arrow([(0, 1.68), (0, 1.28)])
@@ -104,9 +104,9 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
         (0.35, f"{value:g}"),
     ):
         axes.text(-0.12, y, text, fontsize=9, ha="right", va="center")
-    axes.text(2.2, 4.4, f"shortcut: x = {x:g},\nslope 1", fontsize=9, color=BLUE, va="center")
+    axes.text(2.4, 4.4, f"shortcut: x = {x:g},\nslope 1", fontsize=9, color=BLUE, va="center")
     axes.text(
-        -1.35,
+        -1.65,
         4.5,
         f"slope F' =\n{second:g} x {first:g} = {second * first:g}",
         fontsize=9,
@@ -115,7 +115,7 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
         ha="right",
     )
     axes.text(0.5, 1.55, f"slope F' + 1 = {second * first + 1:g}", fontsize=9, va="center", fontweight="bold")
-    axes.set_xlim(-3.2, 4.0)
+    axes.set_xlim(-3.9, 4.3)
     axes.set_ylim(-0.1, 7.2)
     axes.set_aspect("equal")
     axes.axis("off")
