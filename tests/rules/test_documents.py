@@ -12,43 +12,24 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from PIL import Image
 from running import Ran
 from running import run as run_here
 
+from documents import ROOT, Block, blocks
 from pictures import make_folder
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.relative_to(ROOT).parts]
 MOST_SECONDS = 300
 
-BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```console *\n(?P<lines>.*?)^ *```", re.M | re.S)
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
 SIMPLE = re.compile(r"striate\b([^|&;<>$`()\"']|\"[^\"$`]*\")*")  # nothing for a shell to do but to make the words
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)|^\[[^\]]+\]: +(\S+)", re.M)
 CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`", re.M | re.S)
-
-
-class Block(NamedTuple):
-    """A console block: its commands, or why they are not run."""
-
-    line: int
-    commands: tuple[str, ...]
-    not_run: str | None
-
-
-def blocks(text: str) -> list[Block]:
-    found = []
-    for match in BLOCK.finditer(text):
-        lines = re.sub(r"\\\n *(> )?", "", match["lines"]).splitlines()
-        commands = tuple(line.strip()[2:].strip() for line in lines if line.strip().startswith("$ "))
-        found.append(Block(text[: match.start("lines")].count("\n"), commands, match["reason"]))
-    return found
 
 
 def links(text: str) -> list[str]:
