@@ -33,6 +33,19 @@ def test_both_pages_have_the_same_commands_and_those_that_are_run_are_run_once()
     assert [block.not_run or SAME for block in one] == [block.not_run for block in other]
 
 
+def test_what_other_pages_run_is_run_there():
+    run = {
+        tuple(command.split()[:3])
+        for path in (ROOT / "docs" / "origins").glob("*.md")
+        for block in blocks(path.read_text("utf-8"))
+        if block.not_run is None
+        for command in block.commands
+    }
+    left = [block for block in blocks(ENGLISH.read_text("utf-8")) if block.not_run == "the pages of the origins run them"]
+    assert left
+    assert {tuple(command.split()[:3]) for block in left for command in block.commands} <= run
+
+
 @BOTH
 def test_every_mistake_of_the_chapter_is_put_right_once(path: Path):
     numbers = [int(number) for number in re.findall(r"^- E(\d+)\. ", path.read_text("utf-8"), re.M)]

@@ -65,7 +65,7 @@ def heat(
         targets_N: the class that is asked about, of each.
         method: a name of `METHODS`.
         at: the layer for Grad-CAM; None for the one that is picked.
-        **options: of the method.
+        options: of the method.
 
     Raises:
         UnsupportedError: the method does not work on this network; names what does.
@@ -106,7 +106,7 @@ def explain(
         shares: of the picture that are removed and shown one after the other.
         copies: networks with fresh weights that it is compared with.
         seed: of what is drawn.
-        **options: of the method.
+        options: of the method.
 
     Raises:
         UnsupportedError: the method does not work on this network; names what does.

@@ -149,8 +149,7 @@ def occlusion(
         target: class, of all images or of each; None for the one with the largest logit.
         baseline: what the square is filled with, in the network's numbers: 0 is the training mean where that was subtracted.
         window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
-        stride: from one square to the next, in pixels; None for half of the window, rounded up. So there are about 15 x 15
-            squares, on an image of any size.
+        stride: from one square to the next, in pixels; None for half of the window, rounded up: about 15 x 15 squares.
 
     Returns:
         H x W for one image, else N x H x W; signed: negative where the class gains.
