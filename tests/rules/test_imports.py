@@ -98,7 +98,7 @@ ROOMS = {
     "__init__": room(later="anatomy base foreign household microscope model nets workbench"),
     "__main__": room("cli"),
 }
-NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "cli")
+NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "figures.table", "cli")
 
 
 class Import(NamedTuple):
