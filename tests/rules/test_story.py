@@ -58,7 +58,7 @@ def test_both_pages_have_the_same_sections_each_with_a_command_an_exercise_a_fil
     for number, (english, chinese) in enumerate(zip(one[:13], other[:13], strict=True), 1):
         for section, words in (
             (english, ("An exercise:", "**Where the chapter errs**")),
-            (chinese, ("习题", "**本章之误**")),
+            (chinese, ("习题", "**教科书之误**")),
         ):
             assert section.startswith(f"{number}. ")
             assert all(word in section for word in (*words, "$ striate ", "`src/striate/"))
