@@ -11,7 +11,7 @@ from running import run
 import striate
 from pages import check
 from pictures import make_folder
-from striate import runs, self_taught
+from striate import evidence, runs, self_taught
 from striate.base.errors import Interrupted, SettingError, ShapeError, UnsupportedError
 from striate.nets import catalogue
 from striate.nets.building import build, build_around
@@ -63,6 +63,7 @@ def test_the_same_seed_gives_the_same_bytes_and_its_run_toml_is_a_recipe(place: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_report_and_a_look_inside(place: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(evidence, "SHOWN", 2)
     told = striate.write_report(str(place / name))
     tree = check((place / name / "report.html").read_text("utf-8"))
     assert {"score", "mistakes"} <= {section.get("id") for section in tree.iter("section")}

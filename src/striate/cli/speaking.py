@@ -13,9 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 Event = dict[str, Any]
 
 
+class _Out(Console):
+    """A console that leaves it to `main` what happens where the reader of a pipe has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so, where rich would end the process with 1."""
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """Where results go for people; as wide as the terminal, or 140 columns in a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _Out(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def say(lines: Iterable[str]) -> None:
