@@ -197,5 +197,5 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
     )  # fmt: skip
     _print("", columns, rows)
     sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
-    old = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.ORIGINS)
-    _print("before back-propagation took over: `striate origins NAME` runs each, --net takes the classifiers", sides, old)
+    rest = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.ORIGINS)
+    _print("before back-propagation took over: `striate origins NAME` runs each, --net takes the classifiers", sides, rest)
