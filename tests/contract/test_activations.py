@@ -21,6 +21,7 @@ from striate.nets.net import Net
 from striate.nets.receptive import windows
 
 CLASSES = 10
+LARGE = 15_000_000  # weights, whose comparison with each other takes seconds
 
 
 @lru_cache(maxsize=1)
@@ -108,6 +109,19 @@ def crash(*_: Any) -> None:
 
 @pytest.mark.parametrize("method", OF_THE_WHOLE)
 def test_hooks_come_off_after_looking_at_the_whole_and_a_crash(net: Net, method: str):
+    if method == "verdicts" and sum(weight.numel() for weight in net.parameters()) > LARGE:
+        pytest.skip("all weights of a network of this size are compared by make soak")
+    look_at_the_whole_and_crash(net, method)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", catalogue.names())
+def test_hooks_come_off_after_verdicts_on_large_networks_too(name: str):
+    look_at_the_whole_and_crash(made(name), "verdicts")
+    made.cache_clear()
+
+
+def look_at_the_whole_and_crash(net: Net, method: str) -> None:
     before, training = hooks(net), [layer.training for layer in net.modules()]
     OF_THE_WHOLE[method](net)
     assert hooks(net) == before
