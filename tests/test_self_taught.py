@@ -69,6 +69,8 @@ def test_its_report_and_a_look_inside(place: Path, tmp_path: Path, name: str, mo
     assert {"score", "mistakes"} <= {section.get("id") for section in tree.iter("section")}
     assert told["trust"]["level"] in ("good", "note", "warning")
     assert striate.verdicts(str(place / name))["layers"] == []
+    with pytest.raises(UnsupportedError, match="does not begin with one over 1 channels; leave it out"):
+        striate.verdicts(str(place / name), draw=tmp_path / "filters.png")
     monkeypatch.chdir(tmp_path)
     make_folder(Path("photos"), 1)
     found = striate.look_at(str(place / name), ["photos/circle/000.png"], methods=["gradcam", "occlusion"]) if (

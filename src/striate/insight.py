@@ -1,20 +1,19 @@
 """What `striate inside` finds: a verdict on every filter of a model, and its first filters as a picture."""
 
 import logging
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate import engine as machine
 from striate import runs
 from striate.base import config
 from striate.base.errors import RunError, SettingError, UnsupportedError
 from striate.base.stopping import Stop, asked
-from striate.batches.stream import Batch, Stream
-from striate.engine import Engine
+from striate.eyes import Eyes
 from striate.inside import health
 from striate.inside.probing import probes
 from striate.material import Material, Watch, again
@@ -22,7 +21,6 @@ from striate.model import Model
 
 log = logging.getLogger("striate")
 
-_BATCH = 256
 Json = dict[str, Any]
 
 
@@ -64,7 +62,10 @@ def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Wat
 
 
 def _drawable(model: Model) -> bool:
-    weights = health.effective(model.net, probes(model.net)[0])
+    found = probes(model.net)
+    if not found:
+        return False
+    weights = health.effective(model.net, found[0])
     return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
 
 
@@ -83,11 +84,12 @@ def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watc
     engine = machine.pick(settings.engine)
     engine.place(model.net)
     with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-        return health.examine(model.net, told(stream_of(material, part, model, engine), stop, watch))
+        eyes = Eyes(model, material, engine, stop, watch)
+        return health.examine(model.net, eyes.batches(rows_of(material, part), "looking at the images"))
 
 
-def stream_of(material: Material, part: str, model: Model, engine: Engine) -> Stream:
-    """The images of a part as batches: `validation`, or `all`.
+def rows_of(material: Material, part: str) -> NDArray[np.int64]:
+    """The rows of a part of the pictures: `validation`, or `all`.
 
     Raises:
         SettingError: there are none.
@@ -96,18 +98,4 @@ def stream_of(material: Material, part: str, model: Model, engine: Engine) -> St
     rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
     if not len(rows_M):
         raise SettingError(f"expected images to look at in {material.examples.root}; there are none. Give others by --data.")
-    return Stream(
-        pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
-        rows_M=rows_M, preprocess=model.preprocess, batch_size=_BATCH, device=engine.device,
-        channels_last=engine.channels_last,
-    )  # fmt: skip
-
-
-def told(stream: Stream, stop: Stop, watch: Watch) -> Iterator[Batch]:
-    """The batches of a stream, with progress; leaves where a signal asks for it."""
-    done = 0
-    for batch in stream.epoch(0):
-        yield batch
-        done += len(batch.ids_N)
-        watch({"event": "look", "done": done, "total": len(stream)})
-        stop.check("looking at the images")
+    return rows_M

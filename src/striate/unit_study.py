@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from striate import engine as machine
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.stopping import asked
+from striate.eyes import Eyes
 from striate.inside import activations, exciting, health, maximise
 from striate.inside.activations import Statistics
 from striate.inside.exciting import Strongest
 from striate.inside.probing import probes
-from striate.insight import images_of, stream_of, told
+from striate.insight import images_of, rows_of
 from striate.material import Material, Watch, again
 from striate.model import Model
 
@@ -49,19 +50,19 @@ def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str |
         engine = machine.pick(settings.engine)
         engine.place(model.net)
         with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-            stream = stream_of(material, part, model, engine)
+            rows_M, eyes = rows_of(material, part), Eyes(model, material, engine, stop, watch)
             labelled = material.examples.classes == model.classes
             found = activations.statistics(
-                model.net, told(stream, stop, watch), [at], len(model.classes) if labelled else None
+                model.net, eyes.batches(rows_M, "looking at the images"), [at], len(model.classes) if labelled else None
             )[at]
             chosen = _chosen(found, numbers)
-            strongest = exciting.strongest(model.net, told(stream, stop, watch), [at], _IMAGES)[at]
-            files = [_draw_strongest(run, at, chosen, strongest, material, f"{len(stream):,} {part} images", out)]
+            strongest = exciting.strongest(model.net, eyes.batches(rows_M, "looking at the images"), [at], _IMAGES)[at]
+            files = [_draw_strongest(run, at, chosen, strongest, material, f"{len(rows_M):,} {part} images", out)]
     made, why_not = _made(run, model, layer, chosen, out)
     told_of = activations.as_json({at: found})
     return {
         "run": run, "net": model.net_name, "layer": layer, "seen_at": at,
-        "seen": f"{len(stream)} {part} images of {settings.data.path}", "units": chosen,
+        "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
         "statistics": _named(told_of, model), "strongest": exciting.as_json({at: strongest}), "made": made, "why_not": why_not,
         "files": [*files, *([str(out / f"made-{layer}.png")] if made else [])],
     }  # fmt: skip

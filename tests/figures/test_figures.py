@@ -187,4 +187,4 @@ def test_volumes_are_those_of_the_layer_table(made: dict[str, tuple[Path, Drawn]
         "conv1": 55, "pool1": 27, "conv2": 27, "pool2": 13, "conv3": 13, "conv4": 13, "conv5": 13, "pool5": 6,
     }  # fmt: skip
     line = volumes.draw(tmp_path / "line.svg", net="conv 5x5x8, pool 2, fc 3")
-    assert [row["output"] for row in line.numbers["layers"]][:2] == [[8, 28, 28], [8, 14, 14]]  # type: ignore[attr-defined]
+    assert [row["output"] for row in line.numbers["layers"]][:2] == [[8, 28, 28], [8, 14, 14]]

@@ -79,7 +79,7 @@ def test_a_network_that_grew_knows_what_it_learned_and_tells_its_progress():
     net = growing.learn(growing.empty(), images_NCHW, labels_N, events.append, small)
     assert (answer(net(images_NCHW)) == labels_N).float().mean() >= 0.96
     assert {event["event"] for event in events} == {"growing us2", "growing us3", "growing uc3", "growing us4"}
-    assert all(event["done"] <= event["total"] for event in events)  # type: ignore[operator]
+    assert all(event["done"] <= event["total"] for event in events)
     again = growing.learn(growing.empty(), images_NCHW, labels_N, growth=small)
     assert torch.equal(net(images_NCHW), again(images_NCHW))
     rebuilt = Neocognitron(net.design, strongest=True)

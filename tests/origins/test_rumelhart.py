@@ -55,7 +55,10 @@ def test_direct_links_beside_a_hidden_unit_have_their_gradient_too():
 def test_a_move_is_the_gradient_and_a_share_of_the_move_before():
     layout = Layout({"in": 1, "out": 1}, (("in", "out"),), "out")
     start = Weights({("in", "out"): np.zeros((1, 1, 1))}, {"out": np.zeros((1, 1, 1))})
-    never = lambda outputs, _targets: np.zeros(len(outputs), bool)  # noqa: E731
+
+    def never(outputs, _targets):
+        return np.zeros(len(outputs), bool)
+
     schedules = [Schedule(1.0, 0.0, sweeps=1), Schedule(2.0, 0.5)]
     found = learn(layout, start, {"in": np.array([[1.0]])}, np.array([[1.0]]), schedules, 2, never, decay=0.1)
     first = 0.9 * 0.125  # y = 0.5: slope -0.125, rate 1, and a tenth is taken off

@@ -73,7 +73,7 @@ ROOMS = {
     ),
     "figures.table": room("base"),
     "figures": room("base nets training anatomy report", others="numpy torch"),
-    "insight": room("base engine images batches inside material model runs", later="report", others="numpy"),
+    "insight": room("base engine eyes inside material model runs", later="report", others="numpy"),
     "recorded": room("base report runs score training __version__", others="numpy"),
     "eyes": room("base engine batches inside material model nets", others="numpy"),
     "failings": room("base eyes inside model report score training.scoring", others="numpy torch"),
@@ -81,7 +81,7 @@ ROOMS = {
     "reporting": room("base engine evidence material model recorded report runs score training"),
     "closeup": room("base engine eyes insight inside material model", later="report", others="numpy torch"),
     "filter_study": room("base inside material model", later="report", others="numpy"),
-    "unit_study": room("base engine insight inside material model", later="report", others="numpy torch"),
+    "unit_study": room("base engine eyes insight inside material model", later="report", others="numpy torch"),
     "microscope": room("workbench", later="closeup filter_study insight unit_study"),
     "household": room(later="base images runs diagnosis training_run"),
     "workbench": room(

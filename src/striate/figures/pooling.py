@@ -5,7 +5,9 @@ Legend: H x W places of a map, Y x X places of the pooled map.
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.figures.table import Drawn
@@ -57,5 +59,5 @@ def pooled(image_HW: Tensor, kind: str, side: int, stride: int) -> tuple[Tensor,
     return map_11YX[0, 0].detach(), back_11HW[0, 0]
 
 
-def _said(map_YX: object) -> str:
-    return " / ".join(" ".join(f"{value:.4g}" for value in row) for row in map_YX)  # type: ignore[attr-defined]
+def _said(map_YX: NDArray[np.floating]) -> str:
+    return " / ".join(" ".join(f"{value:.4g}" for value in row) for row in map_YX)

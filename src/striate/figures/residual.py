@@ -35,7 +35,8 @@ def draw(path: Path) -> Drawn:
 def block(option: Shortcut) -> BasicBlock:
     """A block of one channel without its norms, whose kernels are zero but for their middle."""
     made = BasicBlock(1, 1, 1, option, "relu").double()
-    made.bn1, made.bn2 = nn.Identity(), nn.Identity()  # type: ignore[assignment]
+    for norm in ("bn1", "bn2"):
+        made.add_module(norm, nn.Identity())
     with torch.no_grad():
         for conv, weight in ((made.conv1, FIRST), (made.conv2, SECOND)):
             conv.weight.zero_()

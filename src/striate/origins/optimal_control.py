@@ -33,7 +33,7 @@ Rate = Callable[[Tensor, Tensor], Tensor]
 Slope = Callable[[Rate, Tensor, Tensor, float], Tensor]
 
 
-def euler(rate: Rate, states: Tensor, controls: Tensor, h: float) -> Tensor:  # noqa: ARG001, of the shape of a Slope
+def euler(rate: Rate, states: Tensor, controls: Tensor, _h: float) -> Tensor:
     """The slope at the beginning of a step."""
     return rate(states, controls)
 
@@ -46,7 +46,7 @@ def runge_kutta(rate: Rate, states: Tensor, controls: Tensor, h: float) -> Tenso
     return (first + 2 * second + 2 * third + rate(states + h * third, controls)) / 6
 
 
-def nothing(states: Tensor, controls: Tensor) -> Tensor:  # noqa: ARG001, of the shape of a running cost
+def nothing(states: Tensor, _controls: Tensor) -> Tensor:
     """No running cost."""
     return states.new_zeros(states.shape[:-1])
 
