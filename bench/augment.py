@@ -13,15 +13,15 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from striate import engine
 from striate.base.config import Augment, Engine
 from striate.batches import augment
+from striate.training import device
 
 IMAGES, SIDE, TURNS = 64, 224, 7
 
 
 def main() -> None:
-    engine.pick(Engine(device="cpu", threads=1))  # a process set up as for a training; the peers run in the same
+    device.pick(Engine(device="cpu", threads=1))  # a process set up as for a training; the peers run in the same
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (IMAGES, 8, 8, 3), np.uint8)

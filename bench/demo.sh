@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from striate.images.named import read
+from striate.data.builtin_datasets import read
 
 digits = read("digits", None)
 Path("some").mkdir(exist_ok=True)

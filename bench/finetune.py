@@ -33,21 +33,22 @@ from loader import CLASSES, make_photos
 from torch import nn
 
 import striate
-from striate import engine, material, runs
-from striate.base import config
-from striate.base.stopping import Stop
+from striate.base import config, run_folder
+from striate.base.signals import Stop
+from striate.batches.loader import Stream
 from striate.batches.preprocess import Preprocess
-from striate.batches.stream import Stream
-from striate.images import sources
-from striate.images.decode import Look
+from striate.data import sources
+from striate.data.decode import Look
 from striate.model import Model
-from striate.nets.building import build
-from striate.nets.freezing import freeze_norms
+from striate.nets.factory import build
+from striate.nets.frozen_batchnorm import freeze_norms
+from striate.training import device as engine
 from striate.training import loop
 from striate.training import loss as losses
-from striate.training.finetune.adapt import FeatureStream, fresh
-from striate.training.finetune.features import compute
 from striate.training.journal import Journal
+from striate.training.transfer.feature_cache import compute
+from striate.training.transfer.head_training import FeatureStream, fresh
+from striate.workflows import dataset
 
 EPOCHS, TIMED, SIDE, BATCH = 20, 2, 224, 64
 TUTORIAL_BATCHES, FINE_TUNE_BATCHES = 8, 6
@@ -73,7 +74,7 @@ def adapted(data: Path, start: Path, out: Path, threads: int) -> tuple[float, Pa
 
 
 def streams(run: config.Run, numbers: Preprocess, device: engine.Engine) -> dict[str, Stream]:
-    made = material.gather(sources.read(run.data), run, Stop(), lambda _event: None)
+    made = dataset.gather(sources.read(run.data), run, Stop(), lambda _event: None)
 
     def stream(rows_M: np.ndarray, batch: int, seed: int | None) -> Stream:
         return Stream(
@@ -216,7 +217,7 @@ def main() -> None:
             make_photos(data / part, count, seed)
         start = make_start(root / "start")
         seconds, made = adapted(data, start, root, asked.threads)
-        run, model = runs.settings(made), striate.load(start)
+        run, model = run_folder.settings(made), striate.load(start)
         device = engine.pick(run.engine)
         in_loop, difference, largest = compared(run, model, device)
         print(f"{asked.images} images, {EPOCHS} epochs, {asked.threads} threads")

@@ -22,10 +22,10 @@ import torch
 
 import striate
 from striate.base.config import Data
-from striate.images import sources
-from striate.inside import health
-from striate.inside.probing import probes
-from striate.nets.building import build
+from striate.data import sources
+from striate.interpret import filter_health
+from striate.interpret.readout_points import probes
+from striate.nets.factory import build
 from striate.nets.net import Net
 
 KINDS = ("dead", "blank", "duplicate", "noisy")
@@ -71,7 +71,7 @@ def plant(net: Net, layer: int, kind: str, chosen: np.ndarray, rng: np.random.Ge
 
 
 def verdicts(net: Net, layer: int, batches: list[Any]) -> np.ndarray:
-    return np.array([one.verdict for one in health.examine(net, batches)[layer].filters])
+    return np.array([one.verdict for one in filter_health.examine(net, batches)[layer].filters])
 
 
 def recall(nets: list[Net], layer: int, kind: str, batches: list[Any], rng: np.random.Generator) -> tuple[int, int, int]:
@@ -129,8 +129,8 @@ def main() -> None:
                 f"| mnist_cnn | {probes(trained.net)[0].layer} | {kind} {planted} | {found} ({found / planted:.3f}) | {false} |"
             )
         print("\nAs trained:\n")
-        for layer in health.examine(trained.net, images):
-            counts = ", ".join(f"{layer.count(v)} {v}" for v in health.VERDICTS if layer.count(v))
+        for layer in filter_health.examine(trained.net, images):
+            counts = ", ".join(f"{layer.count(v)} {v}" for v in filter_health.VERDICTS if layer.count(v))
             print(f"- mnist_cnn, {layer.name}: {counts}")
 
 

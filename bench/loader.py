@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from striate import engine
-from striate.base import pool
+from striate.base import worker_pool
 from striate.base.config import Engine, Prepare
 from striate.batches import preprocess
-from striate.batches.stream import Stream
-from striate.images import folders, store
-from striate.images.decode import Look
+from striate.batches.loader import Stream
+from striate.data import folders, pixel_cache
+from striate.data.decode import Look
+from striate.training import device
 
 SIDE, BATCH, TURNS = 224, 64, 3
 CLASSES = 10
@@ -56,9 +56,9 @@ def make_small(root: Path, count: int) -> None:
 
 def stream(root: Path, cache: Path, side: int) -> Stream:
     """Batches of a folder, from a store which is built where it is not there, in a process set up as for a training."""
-    engine.pick(Engine(device="cpu"))
+    device.pick(Engine(device="cpu"))
     examples = folders.read(root)
-    stored = store.build(examples, Look(side, 3, "crop"), cache, workers=pool.workers())
+    stored = pixel_cache.build(examples, Look(side, 3, "crop"), cache, workers=worker_pool.workers())
     rows = np.arange(len(stored.examples))
     numbers = preprocess.fit(stored.pixels_NHWC, rows, Prepare())
     return Stream(
@@ -87,7 +87,7 @@ def speed(place: Path, count: int) -> None:
     make_photos(place / "photos", count)
     begun = time.perf_counter()
     ours, epochs = stream(place / "photos", place / "cache", SIDE), iter(range(10_000))
-    print(f"{count:,} JPEGs decoded once in {time.perf_counter() - begun:.1f} s by {pool.workers()} processes")
+    print(f"{count:,} JPEGs decoded once in {time.perf_counter() - begun:.1f} s by {worker_pool.workers()} processes")
 
     def epoch() -> None:
         assert sum(len(batch.ids_N) for batch in ours.epoch(next(epochs))) == count

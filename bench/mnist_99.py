@@ -144,9 +144,9 @@ def spawn(side: str, seed: int, threads: int, quick: bool, arrays: Path) -> Json
 def save_arrays(path: Path) -> None:
     """The pictures as striate divides them, for the peers; afterwards striate's own store holds them too."""
     from striate.base import config
-    from striate.base.stopping import Stop
-    from striate.images import sources
-    from striate.material import gather
+    from striate.base.signals import Stop
+    from striate.data import sources
+    from striate.workflows.dataset import gather
 
     settings = {"data": {"path": "mnist", "val_share": VAL_SHARE}, "prepare": {"fit": "squash"}}
     run = config.build(config.lay_over(config.recipe("mnist_cnn"), settings))
@@ -176,7 +176,7 @@ def spread(values: list[float], digits: int) -> str:
 
 def row(side: str, runs: list[Json], ours: float) -> str:
     """One line of the table."""
-    from striate.score.intervals import wilson
+    from striate.metrics.intervals import wilson
 
     seconds, reached = until(runs, "seconds"), sum(run["reached"] for run in runs)
     test = wilson(round(sum(run["right"] for run in runs) / len(runs)), runs[0]["count"])

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from striate import engine
 from striate.base import config
-from striate.base.stopping import Stop
+from striate.base.signals import Stop
 from striate.batches import preprocess
-from striate.batches.stream import Stream
-from striate.nets.building import build
-from striate.training import loop, optimiser
+from striate.batches.loader import Stream
+from striate.nets.factory import build
+from striate.training import device, loop, optimizer
 from striate.training.journal import Event, Journal
 from striate.training.loss import cross_entropy
 
@@ -40,7 +39,7 @@ def bare(stream: Stream, settings: config.Train) -> Callable[[], None]:
     """One step of the bare loop at each call."""
     batches = [(batch.images_NCHW, batch.labels_N) for batch in stream.epoch(0)]
     net = build("mnist_cnn", (1, 28, 28), 10).train()
-    steps = optimiser.make(net, settings)
+    steps = optimizer.make(net, settings)
 
     def step() -> None:
         images_NCHW, labels_N = batches.pop()
@@ -67,7 +66,7 @@ def turn(stream: Stream, val: Stream, settings: config.Train) -> tuple[list[floa
 
     task = loop.Task(
         net=build("mnist_cnn", (1, 28, 28), 10), train=stream, val=val, settings=settings, steps=STEPS, loss=cross_entropy(),
-        engine=engine.pick(config.Engine(device="cpu")), seed=0, journal=Journal(None), checkpoints=None, stop=Stop(),
+        engine=device.pick(config.Engine(device="cpu")), seed=0, journal=Journal(None), checkpoints=None, stop=Stop(),
         names=lambda ids: [str(i) for i in ids], observers=[watch],
     )  # fmt: skip
     loop.fit(task)

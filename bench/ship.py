@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from striate import foreign, runs
-from striate.base import config, disk
-from striate.base.stopping import asked
-from striate.images import sources
-from striate.job import spoken
-from striate.material import gather
+from striate.base import config, files
+from striate.base import run_folder as runs
+from striate.base.signals import asked
+from striate.data import sources
+from striate.metrics import classification
 from striate.model import Model
-from striate.score import metrics
 from striate.training import journal
+from striate.workflows import external_weights
+from striate.workflows.dataset import gather
+from striate.workflows.train.one_training import spoken
 
 CARD = """# {name}
 
@@ -59,12 +60,12 @@ def ship(run_folder: Path, name: str) -> Path:
         },
     }  # fmt: skip
     content = save({key: tensor.contiguous() for key, tensor in rounded.items()})
-    with disk.new_folder(out) as new:
-        disk.write_bytes(new / "model.safetensors", content)
-        disk.write_text(new / "config.json", json.dumps(described, indent=1) + "\n")
+    with files.new_folder(out) as new:
+        files.write_bytes(new / "model.safetensors", content)
+        files.write_text(new / "config.json", json.dumps(described, indent=1) + "\n")
         epochs = [event for event in journal.read(run_folder / "journal.jsonl") if event["event"] == "epoch"]
-        disk.write_text(new / "training.jsonl", "".join(json.dumps(event) + "\n" for event in epochs))
-        shipped = foreign.load(f"{model.net_name}@{new / 'model.safetensors'}")
+        files.write_text(new / "training.jsonl", "".join(json.dumps(event) + "\n" for event in epochs))
+        shipped = external_weights.load(f"{model.net_name}@{new / 'model.safetensors'}")
         numbers = _measure(shipped, run, run_folder)
         environment = json.loads((run_folder / "environment.json").read_text("utf-8"))
         images, test, val = result["images"], numbers["test"], result["val"]
@@ -77,7 +78,7 @@ def ship(run_folder: Path, name: str) -> Path:
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),
             side=model.look.size_px,
         )  # fmt: skip
-        disk.write_text(new / "README.md", card)
+        files.write_text(new / "README.md", card)
     return out
 
 
@@ -89,7 +90,7 @@ def _measure(shipped: Model, run: config.Run, run_folder: Path) -> dict[str, obj
     rows_N = material.parts.test_M[np.argsort(material.examples.ids_N[material.parts.test_M])]
     assert (material.examples.ids_N[rows_N] == ids_N).all()
     logits_NK = shipped.logits(material.stored.pixels_NHWC[rows_N])
-    found = metrics.accuracy(logits_NK, labels_N)
+    found = classification.accuracy(logits_NK, labels_N)
     test = {"accuracy": found.value, "low": found.low, "high": found.high, "n": found.n}
     return {"test": test, "difference": float(np.abs(logits_NK - before_NK).max())}
 

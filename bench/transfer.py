@@ -22,7 +22,7 @@ from PIL import Image
 
 import striate
 from striate.base.config import Data
-from striate.images import sources
+from striate.data import sources
 
 TRAIN, VAL, TEST = 50, 20, 1000
 BASE = ("airplane", "automobile", "bird", "cat", "deer")

@@ -38,5 +38,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings within tests end without their report, which costs seconds, unless the test is marked `report`."""
     if request.node.get_closest_marker("report") is None:
-        monkeypatch.setattr("striate.reporting.at_end", lambda result, *_: result)
-        monkeypatch.setattr("striate.reporting.later", lambda result, *_: result)
+        monkeypatch.setattr("striate.workflows.report.build.at_end", lambda result, *_: result)
+        monkeypatch.setattr("striate.workflows.report.build.later", lambda result, *_: result)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pictures import draw
 from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches.preprocess import Preprocess
-from striate.images.decode import Look
+from striate.data.decode import Look
 from striate.model import Model
-from striate.nets.building import build
+from striate.nets.factory import build
+from support.shape_images import draw
 
 LOOK = Look(12, 3, "squash", (9, 8, 7))
 PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (70, 12, 12, 3), np.uint8)

@@ -18,7 +18,7 @@ def _quiet(_event: Json) -> None:
 
 
 def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, watch: Watch = _quiet) -> Json:
-    """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy (`striate.inside.health`).
+    """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
@@ -31,7 +31,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
         noise_ratio, advice, each}] and files.
 
     """
-    from striate.insight import look
+    from striate.workflows.inspect.filter_health import look
 
     return look(run, load(run), data, None if draw is None else Path(draw), watch)
 
@@ -46,13 +46,13 @@ def look_at(
     out: str | Path | None = None,
     watch: Watch = _quiet,
 ) -> Json:
-    """What a model makes of a picture, layer by layer, and what in it spoke for the answer (`striate.inside.attribution`).
+    """What a model makes of a picture, layer by layer, and what in it spoke for the answer (`striate.interpret.attribution`).
 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
         pictures: paths.
         layers: whose maps are drawn; else every tap of the network.
-        methods: of `striate.inside.attribution.METHODS`; else all.
+        methods: of `striate.interpret.attribution.METHODS`; else all.
         target: the class that is asked about; else the answer.
         out: the folder for the sheets; else `striate-inside-RUN`.
         watch: called with progress.
@@ -61,7 +61,7 @@ def look_at(
         run, net, images [{path, label, probability, top, target, methods, refused, layers, files}] and files.
 
     """
-    from striate.closeup import look
+    from striate.workflows.inspect.one_image import look
 
     return look(run, load(run), [Path(path) for path in pictures], layers, methods, target, _folder(run, out), watch)
 
@@ -80,7 +80,7 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         tolerance, layers and files.
 
     """
-    from striate.filter_study import look
+    from striate.workflows.inspect.filter_selectivity import look
 
     return look(run, load(run), layers, _folder(run, out), watch)
 
@@ -108,7 +108,7 @@ def units(
         run, net, layer, seen, statistics, strongest, made and files.
 
     """
-    from striate.unit_study import look
+    from striate.workflows.inspect.units import look
 
     return look(run, load(run), layer, numbers, data, _folder(run, out), watch)
 

@@ -20,15 +20,15 @@ from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from striate.base import disk
+from striate.base import files
 from striate.base.errors import ArtifactError, DecodeError, SettingError
-from striate.batches import views as seen
+from striate.batches import multi_crop as seen
 from striate.batches.preprocess import Preprocess
-from striate.images import decode
-from striate.images.decode import Look
-from striate.nets import building
+from striate.data import decode
+from striate.data.decode import Look
+from striate.metrics.classification import softmax
+from striate.nets import factory
 from striate.nets.net import Net
-from striate.score.metrics import softmax
 
 FORMAT = 1
 _BATCH = 64
@@ -164,7 +164,7 @@ class Model:
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
-        source = building.source_of(self.net_name)
+        source = factory.source_of(self.net_name)
         described = {
             "format": FORMAT,
             "net": {"name": self.net_name, "input_chw": list(self.net.input_chw), "settings": dict(self.net_settings)},
@@ -180,10 +180,10 @@ class Model:
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        with disk.new_folder(folder) as new:
-            disk.write_bytes(new / "weights.safetensors", as_bytes(on_cpu))
-            disk.write_text(new / "model.json", json.dumps(described, indent=1, allow_nan=False))
-        return disk.sha256(folder / "weights.safetensors")
+        with files.new_folder(folder) as new:
+            files.write_bytes(new / "weights.safetensors", as_bytes(on_cpu))
+            files.write_text(new / "model.json", json.dumps(described, indent=1, allow_nan=False))
+        return files.sha256(folder / "weights.safetensors")
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -195,7 +195,7 @@ class Model:
         """
         if not folder.is_dir():
             raise ArtifactError(f"expected a model folder at {folder}; there is none.")
-        disk.verify(folder)
+        files.verify(folder)
         described = json.loads((folder / "model.json").read_text("utf-8"))
         if described["format"] != FORMAT:
             raise ArtifactError(f"{folder} has format {described['format']}; this striate reads {FORMAT}. Update striate.")
@@ -206,7 +206,7 @@ class Model:
         chw: Sequence[int] = described["net"]["input_chw"]
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
-        net = building.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
+        net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
         look = Look(**{**described["look"], "background": tuple(described["look"]["background"])})
         return cls(
             net=net.eval(),
@@ -245,7 +245,7 @@ def _square(picture: str | Path | bytes | NDArray[np.uint8], look: Look) -> NDAr
 def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:
     if recorded is None:
         return
-    source = building.source_of(name) if Path(name.rpartition(":")[0]).is_file() else None
+    source = factory.source_of(name) if Path(name.rpartition(":")[0]).is_file() else None
     if source is None or source.sha256 != recorded["sha256"]:
         found = "none" if source is None else f"another ({source.sha256[:16]}...)"
         raise ArtifactError(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.base.learning import STRATEGY
+from striate.base.train_settings import STRATEGY
 
 if TYPE_CHECKING:
-    from striate.deploy.predict import Row
-    from striate.images.survey import Survey
+    from striate.data.survey import Survey
     from striate.model import Model
+    from striate.workflows.predict import Row
 
 log = logging.getLogger("striate")
 
@@ -40,8 +40,8 @@ def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = 
         watch: called with `{"event": "decode", "done": ..., "total": ...}`.
 
     """
-    from striate.images import sources
-    from striate.images.survey import survey as look_through
+    from striate.data import sources
+    from striate.data.survey import survey as look_through
 
     chosen = config.build({"data": {**(settings or {}), "path": data}}).data
     return look_through(
@@ -68,10 +68,10 @@ def show(
         watch: called with every event.
 
     """
-    from striate import showing
+    from striate.workflows import preview
 
     tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
-    return showing.show(what, config.merge(tree, {"data": {"path": data}}), None if path is None else Path(path), watch)
+    return preview.show(what, config.merge(tree, {"data": {"path": data}}), None if path is None else Path(path), watch)
 
 
 def train(
@@ -96,7 +96,7 @@ def train(
 
     Args:
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10.
-        net: a name of the catalogue, a line of layers, or `file.py:Class`; else chosen by the rule of `striate.plan`.
+        net: a name of the catalogue, a line of layers, or `file.py:Class`; else by the rule in `workflows/train/defaults.py`.
         recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
         epochs: passes over the training images.
         minutes: time to train for, in place of epochs.
@@ -122,7 +122,7 @@ def train(
         data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
         store_gb=store_gb,
     )  # fmt: skip
-    from striate.training_run import run_in
+    from striate.workflows.train.run import run_in
 
     return run_in(Path(out), name, tree, resume, watch, report)
 
@@ -145,7 +145,7 @@ def find_rate(
         the loss never fell), peak_lr (what the settings have now) and drawn.
 
     """
-    from striate.training_run import find_rate as look
+    from striate.workflows.train.run import find_rate as look
 
     return look(config.asked(data, settings, **asked), Path(draw), watch)
 
@@ -198,26 +198,28 @@ def finetune(
     own = config.merge(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": words})
     if not resume and not (own["finetune"].get("start") and own["data"].get("path")):
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
-    from striate.finetuning import run_in
+    from striate.workflows.finetune.run import run_in
 
     return run_in(Path(out), name, own, resume, load, watch, report)
 
 
 def load(run: str | Path, device: str = "cpu") -> "Model":
     """The model of a run, given by name or folder; of an artifact's folder; or `NET@imagenet`, `NET@FILE.safetensors`."""
-    from striate import foreign, runs
+    from striate.base import run_folder
     from striate.model import Model
+    from striate.workflows import external_weights
 
     if _is_foreign(str(run)):
-        return foreign.load(str(run), device)
-    return Model.load(runs.model_folder(str(run)), device)
+        return external_weights.load(str(run), device)
+    return Model.load(run_folder.model_folder(str(run)), device)
 
 
 def _is_foreign(run: str) -> bool:
     """Whether this names weights of others, and no run here is called so."""
-    from striate import foreign, runs
+    from striate.base import run_folder
+    from striate.workflows import external_weights
 
-    return foreign.is_foreign(run) and not (runs.OUT / run).exists()
+    return external_weights.is_foreign(run) and not (run_folder.OUT / run).exists()
 
 
 def evaluate(
@@ -238,8 +240,8 @@ def evaluate(
         views: of each picture of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
-    from striate import runs
-    from striate.score.metrics import summary
+    from striate.base import run_folder
+    from striate.metrics.classification import summary
 
     if data is None:
         if settings:
@@ -248,12 +250,12 @@ def evaluate(
             raise SettingError(f"views={views} needs DATA, since stored predictions are of one view; give it, or remove views.")
         if _is_foreign(run):
             raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
-        folder = runs.find(run)
-        _, labels_N, logits_NK = runs.load_predictions(folder / "predictions-test.npz")
+        folder = run_folder.find(run)
+        _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
         classes = load(run).classes
-        about: Json = {"run": str(folder), "data": runs.settings(folder).data.path, "quarantined": []}
+        about: Json = {"run": str(folder), "data": run_folder.settings(folder).data.path, "quarantined": []}
     else:
-        from striate.deploy.evaluate import predict_examples
+        from striate.workflows.evaluate import predict_examples
 
         model = load(run)
         found = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, views)
@@ -275,8 +277,8 @@ def predict(
         views: of each picture, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
-    from striate import engine
-    from striate.deploy import predict as predicting
+    from striate.training import device as engine
+    from striate.workflows import predict as predicting
 
     if out is not None:
         predicting.check_ending(Path(out))
@@ -301,6 +303,6 @@ def write_report(run: str, follow: bool = False, watch: Watch = _quiet) -> Json:
         run, report, numbers (the paths of both), bytes, state, trust {level, sentence, findings} and notes.
 
     """
-    from striate import reporting
+    from striate.workflows.report import build
 
-    return (reporting.follow if follow else reporting.of_run)(run, watch)
+    return (build.follow if follow else build.of_run)(run, watch)

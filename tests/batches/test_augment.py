@@ -5,8 +5,8 @@ import torch
 from striate.base.config import Augment
 from striate.base.errors import SettingError
 from striate.batches import augment
+from striate.batches.loader import Stream
 from striate.batches.preprocess import Preprocess
-from striate.batches.stream import Stream
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)

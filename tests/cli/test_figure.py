@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from running import run
 
 from striate.figures.table import FIGURES
+from support.command_line import run
 
 
 @pytest.fixture(autouse=True)

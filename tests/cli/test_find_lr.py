@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from running import run
 
-from pictures import make_folder
+from support.command_line import run
+from support.shape_images import make_folder
 
 QUICK = ("--net", "conv 3x3x4, relu, pool 4, fc", "--set", "prepare.size_px=16")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pictures import make_folder
+from support.shape_images import make_folder
 
 SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "prepare.size_px=24", "--json")
 

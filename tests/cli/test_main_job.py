@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from running import run
 
-from pictures import make_folder
-from striate.base.disk import sha256
+from striate.base.files import sha256
+from support.command_line import run
+from support.shape_images import make_folder
 
 EASY = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, pool 2, fc", "--epochs", "4", "--set", "prepare.size_px=16")
 

@@ -4,11 +4,11 @@ from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
-from running import run
 
-from striate import anatomy
 from striate.cli import nets
 from striate.nets import catalogue
+from striate.workflows import nets as anatomy
+from support.command_line import run
 
 OWN = """
 from torch import nn

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from running import run, train_in
 
-from pictures import make_folder
-from striate.base import disk
+from striate.base import files
 from striate.base.errors import DiskError
+from support.command_line import run, train_in
+from support.shape_images import make_folder
 
 QUICK = ("--net", "pool 4, fc", "--epochs", "1", "--set", "prepare.size_px=16")
 
@@ -162,10 +162,10 @@ def test_a_folder_that_cannot_be_written(photos: Path, monkeypatch: pytest.Monke
 
 def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     def full(_path: Path, _content: bytes) -> None:
-        with disk.explained(_path, "write"):
+        with files.explained(_path, "write"):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(disk, "write_bytes", full)
+    monkeypatch.setattr(files, "write_bytes", full)
     done = run(capsys, "train", "photos", *QUICK)
     assert done.code == 74
     assert "the disk is full; free some space, then go on with --resume." in done.err
@@ -189,7 +189,7 @@ def test_resuming_what_is_not_there_or_with_other_settings(trained: Path, capsys
 
 
 def test_a_run_that_another_process_trains(trained: Path, capsys: pytest.CaptureFixture[str]):
-    with disk.lock(trained):
+    with files.lock(trained):
         text = refused(capsys, "train", "--name", "first", "--resume")
     assert f"runs/first is in use by another process (pid {os.getpid()}); wait for it, or give this run another --name." in text
 

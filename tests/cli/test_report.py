@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
-from running import run
 
-from pictures import make_folder
+from support.command_line import run
+from support.shape_images import make_folder
 
 
 @pytest.mark.report

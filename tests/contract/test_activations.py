@@ -14,11 +14,19 @@ import pytest
 import torch
 
 from striate.base.errors import SettingError
-from striate.inside import activations, exciting, gratings, health, maximise, neighbours, shifting
+from striate.interpret import (
+    activation_maximization,
+    activations,
+    filter_health,
+    nearest_images,
+    orientation_tuning,
+    top_activations,
+    unit_shift_tolerance,
+)
 from striate.nets import catalogue
-from striate.nets.building import build
+from striate.nets.factory import build
 from striate.nets.net import Net
-from striate.nets.receptive import windows
+from striate.nets.receptive_field import windows
 
 CLASSES = 10
 LARGE = 15_000_000  # weights, whose comparison with each other takes seconds
@@ -55,17 +63,17 @@ def hooks(net: Net) -> int:
 METHODS: dict[str, Callable[[Net, str], Any]] = {
     "maps": lambda net, at: activations.maps(net, images(net), [at]),
     "statistics": lambda net, at: activations.statistics(net, [batch(net)], [at], CLASSES),
-    "strongest": lambda net, at: exciting.strongest(net, [batch(net)], [at], 2),
+    "strongest": lambda net, at: top_activations.strongest(net, [batch(net)], [at], 2),
     "windows": lambda net, at: windows(net, (at,)),
-    "maximise": lambda net, at: maximise.maximise(net, at, [0], steps=1),
-    "tuning": lambda net, at: gratings.tuning(net, at, 2, (0.25,), 4),
-    "shifts": lambda net, at: shifting.by_images(net, at, images(net, 2), 1),
+    "maximise": lambda net, at: activation_maximization.maximise(net, at, [0], steps=1),
+    "tuning": lambda net, at: orientation_tuning.tuning(net, at, 2, (0.25,), 4),
+    "shifts": lambda net, at: unit_shift_tolerance.by_images(net, at, images(net, 2), 1),
 }  # fmt: skip
 
 
 OF_THE_WHOLE: dict[str, Callable[[Net], Any]] = {
-    "verdicts": lambda net: health.examine(net, [batch(net)]),
-    "features": lambda net: neighbours.penultimate(net, [batch(net)]),
+    "verdicts": lambda net: filter_health.examine(net, [batch(net)]),
+    "features": lambda net: nearest_images.penultimate(net, [batch(net)]),
 }
 
 
@@ -85,7 +93,7 @@ def test_maps_of_every_tap_have_the_shapes_of_their_windows(net: Net):
 def test_statistics_and_strongest_images_agree_with_the_maps(net: Net):
     found = activations.maps(net, images(net))
     counted = activations.statistics(net, [batch(net)], classes=CLASSES)
-    strongest = exciting.strongest(net, [batch(net)], k=2)
+    strongest = top_activations.strongest(net, [batch(net)], k=2)
     for name, output in found.items():
         flat_NUP = output.flatten(2) if output.dim() == 4 else output.unsqueeze(2)
         assert np.allclose(counted[name].largest_U, flat_NUP.amax((0, 2)), rtol=1e-3, atol=1e-4)
@@ -98,7 +106,9 @@ def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
     # float64, in smaller steps
     small = sum(weight.numel() for weight in net.parameters()) < 2e6
     exact, rate = (copy.deepcopy(net).double(), 0.001) if small else (net, 0.01)
-    best = maximise.maximise(exact, net.head_name, [1, 7], by=maximise.PRESETS["none"], steps=2, rate=rate)
+    best = activation_maximization.maximise(
+        exact, net.head_name, [1, 7], by=activation_maximization.PRESETS["none"], steps=2, rate=rate
+    )
     assert (best.after_U > best.before_U).all()
     assert not best.stuck_U.any()
 

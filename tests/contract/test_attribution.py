@@ -9,13 +9,13 @@ from math import prod
 
 import pytest
 import torch
+from inside.attribution.nets import hooks
 from torch import Tensor
 
-from inside.attribution.nets import hooks
 from striate.base.errors import SettingError, UnsupportedError
-from striate.inside.attribution import METHODS
+from striate.interpret.attribution import METHODS
 from striate.nets import catalogue
-from striate.nets.building import build, build_around
+from striate.nets.factory import build, build_around
 from striate.nets.net import Net
 
 NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")

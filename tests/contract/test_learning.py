@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from striate.nets import catalogue
-from striate.nets.building import build
+from striate.nets.factory import build
 from striate.nets.net import Net
 
 LARGE = 5_000_000

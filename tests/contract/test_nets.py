@@ -16,10 +16,10 @@ from torch import nn
 
 from striate.base.errors import ShapeError
 from striate.nets import catalogue
-from striate.nets.building import build, build_around
-from striate.nets.lenet5 import RadialBasis
+from striate.nets.architectures.lenet5 import RadialBasis
+from striate.nets.factory import build, build_around
+from striate.nets.hooks import taps
 from striate.nets.net import Net
-from striate.nets.tapping import taps
 
 NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")
 CLASSES = 10

@@ -13,11 +13,11 @@ from striate.figures import (
     batchnorm,
     dropout,
     inception,
-    initialisation,
+    initialization,
     losses,
     penalties,
     pooling,
-    receptive,
+    receptive_field,
     residual,
     volumes,
 )
@@ -137,7 +137,7 @@ def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, Drawn]]):
     for act in ("tanh", "relu"):
         normed = found[act]["N(0, 0.01²) and batch norm"]
         assert max(normed) < 1.1 * min(normed)
-    assert len(initialisation.activations("relu", "N(0, 2/n)")) == initialisation.LAYERS
+    assert len(initialization.activations("relu", "N(0, 2/n)")) == initialization.LAYERS
 
 
 def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[Path, Drawn]]):
@@ -160,7 +160,7 @@ def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Pat
         "one 7 x 7, stride 1": {"field": 7, "jump": 1, "weights": 49 * 64**2},
         "one 7 x 7, stride 4": {"field": 7, "jump": 4, "weights": 49 * 64**2},
     }
-    assert int((receptive.paths(5, 2) > 0).sum()) == 81
+    assert int((receptive_field.paths(5, 2) > 0).sum()) == 81
 
 
 def test_an_inception_module_costs_what_its_table_says(made: dict[str, tuple[Path, Drawn]]):

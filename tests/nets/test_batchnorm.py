@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.nets.building import build, outline
-from striate.nets.layers import layer_table
+from striate.nets.factory import build, outline
+from striate.nets.summary import layer_table
 
 ONE_TO_FOUR = (-1.341635, -0.447212, 0.447212, 1.341635)  # (x - 2.5) / sqrt(1.25 + 1e-5)
 

@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from striate.base.errors import SettingError
 from striate.nets import blocks
+from striate.nets.architectures.lenet5 import TABLE
 from striate.nets.blocks import LocalResponseNorm, ScaledTanh, Subsampling, TableConv2d, UnitBias
-from striate.nets.lenet5 import TABLE
 
 
 def square(*numbers: float) -> Tensor:

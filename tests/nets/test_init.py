@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.nets.architectures.mnist_cnn import MnistCNN
 from striate.nets.blocks import TableConv2d
-from striate.nets.building import build
+from striate.nets.factory import build
 from striate.nets.init import SCHEMES, SPARSE_INPUTS, fans, initialise, weighted
-from striate.nets.mnist_cnn import MnistCNN
 
 TABLE = ((0,), (0, 1))  # the first map sees one map, the second both
 

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck
 from striate.nets.blocks import Subsampling, TableConv2d
-from striate.nets.building import build
+from striate.nets.factory import build
 from striate.nets.init import first_convolution, initialise, lecun_uniform, whiten
 from striate.nets.net import Net
-from striate.nets.residual import BasicBlock, Bottleneck
 
 
 def std(layer: nn.Module) -> float:

@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 from torchvision import models
 
-from checkpoints import cifar
 from striate.base.errors import ArtifactError, SettingError, WeightsError
-from striate.nets import catalogue, pretrained, unpickle
+from striate.nets import catalogue, pretrained, read_pickle
 from striate.nets.pretrained import Published, imagenet_classes, tensors_file
+from support.checkpoints import cifar
 
 TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}
 STATE = cifar(classes=1000)
@@ -48,7 +48,7 @@ def failing(reason: str) -> Callable[[str], bytes]:
 
 
 def in_process(pickle: Path, out: Path) -> object:
-    return unpickle.convert({"path": str(pickle), "out": str(out)})[0]
+    return read_pickle.convert({"path": str(pickle), "out": str(out)})[0]
 
 
 def put(path: Path, content: bytes = CONTENT) -> Path:

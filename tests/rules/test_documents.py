@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from running import Ran
-from running import run as run_here
 
-from documents import ROOT, Block, blocks
-from pictures import make_folder
+from support.command_line import Ran
+from support.command_line import run as run_here
+from support.documents import ROOT, Block, blocks
+from support.shape_images import make_folder
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.relative_to(ROOT).parts]

@@ -77,7 +77,7 @@ def in_python(command: str) -> str:
 
 
 PLACED = [(name, "", where) for name, where in commands().items()]
-PLACED += [(name, "origins.", where) for name, where in commands("origins").items()]
+PLACED += [(name, "history.", where) for name, where in commands("origins").items()]
 
 
 @pytest.mark.parametrize(("name", "group", "where"), PLACED, ids=[name for name, _, _ in PLACED])
@@ -90,5 +90,5 @@ def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, group: st
 
 
 def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
-    assert {path.stem for path in (SRC / "cli").glob("*.py")} == {*map(in_python, commands()), "__init__", "main", "speaking"}
-    assert {path.stem for path in (SRC / "cli" / "origins").glob("*.py")} == {*commands("origins"), "__init__"}
+    assert {path.stem for path in (SRC / "cli").glob("*.py")} == {*map(in_python, commands()), "__init__", "main", "console"}
+    assert {path.stem for path in (SRC / "cli" / "history").glob("*.py")} == {*commands("origins"), "__init__"}

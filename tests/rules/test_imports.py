@@ -36,69 +36,39 @@ def room(start: str = "", later: str = "", others: str = "", where_used: str = "
     return Room(*(frozenset(words.split()) for words in (start, later, others, where_used)))
 
 
-STORY = "base engine images batches nets score training"
 ROOMS = {
     "base": room("", others="numpy pydantic tomli_w"),
-    "engine": room("base", others="numpy torch"),
-    "images": room("base", others="numpy PIL", where_used="sklearn pyarrow fsspec pillow_heif"),
-    "batches": room("base images", others="numpy torch", where_used="torchvision sklearn"),
+    "data": room("base", others="numpy PIL", where_used="sklearn pyarrow fsspec pillow_heif"),
+    "metrics": room("base", others="numpy"),
+    "plots": room("base", others="numpy", where_used="matplotlib jinja2 markupsafe PIL"),
     "nets.catalogue": room("base", later="nets"),
     "nets": room("base", others="numpy torch", where_used="timm safetensors"),
-    "score": room("base", others="numpy"),
-    "training": room("base engine nets score", others="numpy torch safetensors", where_used="sklearn"),
-    "origins": room("base nets training.journal training.checkpoint", others="numpy torch"),
-    "inside": room("base nets score", others="numpy torch", where_used="captum sklearn"),
-    "report": room("base score", others="numpy", where_used="matplotlib jinja2 markupsafe PIL"),
-    "model": room("base images batches nets score", others="numpy torch safetensors"),
-    "foreign": room("base batches images model nets", others="torch safetensors"),
-    "deploy": room("base images score model", others="numpy", where_used="torch pyarrow onnx onnxruntime fastapi uvicorn"),
-    "material": room("base images", others="numpy"),
-    "anatomy": room("base nets", later="report"),
-    "plan": room("base images nets.catalogue", others="numpy"),
-    "showing": room("base images batches material plan report", others="numpy torch"),
-    "runs": room("base", others="numpy"),
-    "diagnosis": room("base", later="engine runs"),
-    "observing": room("batches inside nets training", others="numpy torch"),
-    "job": room(f"{STORY} material model runs", later="inside report observing self_taught", others="numpy torch"),
-    "self_taught": room("base batches engine job material score training", others="torch"),
-    "training_run": room(f"{STORY} material model runs plan job", later="inside report reporting", others="numpy"),
-    "cases": room(f"{STORY} material model", others="numpy torch"),
-    "strategies": room(f"{STORY} material model runs job cases", others="numpy torch"),
-    "finetuning_plan": room(f"{STORY} model job cases strategies"),
-    "finetuning": room(
-        f"{STORY} material model runs plan job cases strategies finetuning_plan", later="report reporting", others="numpy torch"
+    "batches": room("base data", others="numpy torch", where_used="torchvision sklearn"),
+    "training": room("base metrics nets", others="numpy torch safetensors", where_used="sklearn"),
+    "interpret": room("base nets", others="numpy torch", where_used="captum sklearn"),
+    "model": room("base batches data metrics nets", others="numpy torch safetensors"),
+    "workflows": room(
+        "base batches data interpret metrics model nets plots training __version__",
+        others="numpy torch safetensors",
+        where_used="matplotlib jinja2 markupsafe PIL pyarrow",
     ),
-    "demonstrations": room(
-        "base images batches nets origins score", later="foreign report material model runs workbench", others="numpy torch"
+    "figures": room("base nets plots training workflows", others="numpy torch", where_used="matplotlib"),
+    "history": room(
+        "base batches data metrics nets plots training",
+        later="workflows workbench",
+        others="numpy torch",
+        where_used="matplotlib PIL",
     ),
-    "figures.table": room("base"),
-    "figures": room("base nets training anatomy report", others="numpy torch"),
-    "insight": room("base engine eyes inside material model runs", later="report", others="numpy"),
-    "recorded": room("base report runs score training __version__", others="numpy"),
-    "eyes": room("base engine batches inside material model nets", others="numpy"),
-    "failings": room("base eyes inside model report score training.scoring", others="numpy torch"),
-    "evidence": room("base engine eyes failings inside material model score training.scoring", later="report", others="numpy"),
-    "reporting": room("base engine evidence material model recorded report runs score training"),
-    "closeup": room("base engine eyes insight inside material model", later="report", others="numpy torch"),
-    "filter_study": room("base inside material model", later="report", others="numpy"),
-    "unit_study": room("base engine eyes insight inside material model", later="report", others="numpy torch"),
-    "microscope": room("workbench", later="closeup filter_study insight unit_study"),
-    "household": room(later="base images runs diagnosis training_run"),
-    "workbench": room(
-        "base",
-        later=f"{STORY} demonstrations finetuning insight origins inside report model foreign deploy plan runs showing job "
-        "training_run reporting",
-    ),
+    "microscope": room("workbench", later="workflows"),
+    "workbench": room("base", later="data history metrics model training workflows"),
     "cli": room(
-        "base nets.catalogue __version__",
-        later="workbench anatomy demonstrations figures foreign household microscope",
-        others="cyclopts rich",
+        "base nets.catalogue __version__", later="figures history microscope workbench workflows", others="cyclopts rich"
     ),
     "recipes": room(),
-    "__init__": room(later="anatomy base foreign household microscope model nets workbench"),
+    "__init__": room(later="base microscope model nets workbench workflows"),
     "__main__": room("cli"),
 }
-NEVER_TORCH = ("base", "images", "score", "report", "material", "plan", "runs", "nets.catalogue", "figures.table", "cli")
+NEVER_TORCH = ("base", "data", "metrics", "plots", "nets.catalogue", "cli")
 
 
 class Import(NamedTuple):
@@ -162,7 +132,7 @@ def test_imports_point_down(path: Path):
 
 def test_the_table_itself_points_down():
     order = [*TopologicalSorter({name: allowed.start - {"__version__"} for name, allowed in ROOMS.items()}).static_order()]
-    assert order.index("base") < order.index("images") < order.index("batches") < order.index("training_run")
+    assert order.index("base") < order.index("data") < order.index("batches") < order.index("workflows")
 
 
 @pytest.mark.parametrize("name", NEVER_TORCH)
@@ -175,22 +145,21 @@ def test_rooms_without_torch_have_it_nowhere(name: str):
 @pytest.mark.parametrize(
     ("module", "code", "wrong"),
     [
-        ("images.decode", "import torch", "images may not import torch when it is imported"),
-        ("images.decode", "def f():\n    import torch", "images may not import torch inside a function"),
-        ("images.decode", "from striate.batches import stream", "images may not import striate.batches.stream when"),
-        ("images.decode", "import sklearn.datasets", "images may not import sklearn.datasets when it is imported"),
-        ("images.decode", "try:\n    import torch\nexcept ImportError:\n    pass", "line 2: images may not import torch when"),
-        ("images.decode", "from . import split", "images may not import ..split when"),
-        ("images.decode", "import striate", "images may not import striate when"),
+        ("data.decode", "import torch", "data may not import torch when it is imported"),
+        ("data.decode", "def f():\n    import torch", "data may not import torch inside a function"),
+        ("data.decode", "from striate.batches import loader", "data may not import striate.batches.loader when"),
+        ("data.decode", "import sklearn.datasets", "data may not import sklearn.datasets when it is imported"),
+        ("data.decode", "try:\n    import torch\nexcept ImportError:\n    pass", "line 2: data may not import torch when"),
+        ("data.decode", "from . import split", "data may not import ..split when"),
+        ("data.decode", "import striate", "data may not import striate when"),
         ("nets.catalogue", "import torch", "nets.catalogue may not import torch when"),
         ("nets.catalogue", "from striate.nets.net import Net", "nets.catalogue may not import striate.nets.net.Net when"),
-        ("cli.train", "from striate import workbench", "cli may not import striate.workbench when"),
-        ("cli.train", "def f():\n    from striate import job", "cli may not import striate.job inside a function"),
+        ("cli.train", "from striate.workflows import nets", "cli may not import striate.workflows.nets when"),
+        ("cli.train", "def f():\n    from striate import training", "cli may not import striate.training inside a function"),
         ("cli.train", "from striate.nets.net import Net", "cli may not import striate.nets.net.Net when"),
-        ("training.loop", "from striate.images import split", "training may not import striate.images.split when"),
-        ("workbench", "from striate import job", "workbench may not import striate.job when"),
-        ("workbench", "def f():\n    from striate import cli", "workbench may not import striate.cli inside a function"),
-        ("runs", "from striate import runs_of_others", "runs may not import striate.runs_of_others when"),
+        ("training.loop", "from striate.data import split", "training may not import striate.data.split when"),
+        ("workflows.nets", "def f():\n    from striate import cli", "workflows may not import striate.cli inside a function"),
+        ("model", "from striate import model_of_others", "model may not import striate.model_of_others when"),
         ("attic.old", "", "attic.old is in no room of the table"),
         ("attic", "", "attic is in no room of the table"),
     ],
@@ -203,12 +172,11 @@ def test_an_import_that_points_up_is_found(module: str, code: str, wrong: str):
 @pytest.mark.parametrize(
     ("module", "code"),
     [
-        ("images.named", "def f():\n    from sklearn.datasets import load_digits"),
-        ("images.named", "import json\nfrom striate.base import disk\nfrom striate.images.idx import read_bytes"),
+        ("data.builtin_datasets", "def f():\n    from sklearn.datasets import load_digits"),
+        ("data.builtin_datasets", "import json\nfrom striate.base import files\nfrom striate.data.mnist_idx import read_bytes"),
         ("nets.catalogue", "if TYPE_CHECKING:\n    from striate.nets.net import Net"),
         ("cli.nets", "from striate import __version__\nfrom striate.nets import catalogue"),
-        ("cli.nets", "def f():\n    from striate import workbench"),
-        ("workbench", "if TYPE_CHECKING:\n    from striate.model import Model"),
+        ("cli.nets", "def f():\n    from striate import workflows"),
     ],
 )
 def test_an_import_that_points_down_is_none_of_its_finds(module: str, code: str):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks
 from striate.figures.drawing import draw
 from striate.figures.table import FIGURES
+from support.documents import ROOT, blocks
 
 ENGLISH, CHINESE = (ROOT / "docs" / name for name in ("story.md", "story.zh.md"))
 BOTH = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)

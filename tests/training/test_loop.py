@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tasks import PLAIN_LINE, digest, stopping_at, task
 
 from striate.base.errors import Interrupted, NumbersError
-from striate.base.sections import Augment
+from striate.base.settings import Augment
 from striate.batches import augment
-from striate.batches.sampling import balanced
+from striate.batches.sampler import balanced
 from striate.training import checkpoint, journal, loop
-from striate.training.scoring import BatchLike, predict
+from striate.training.inference import BatchLike, predict
+from support.tasks import PLAIN_LINE, digest, stopping_at, task
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adamw with average and smoothing": {"ema_decay": 0.9, "label_smoothing": 0.1},

@@ -6,8 +6,8 @@ import torch
 
 from striate.base.config import Train, build
 from striate.base.errors import SettingError
-from striate.nets import building
-from striate.nets.googlenet import GoogLeNetOut
+from striate.nets import factory
+from striate.nets.architectures.googlenet import GoogLeNetOut
 from striate.training.loss import (
     class_weights,
     crammer_singer,
@@ -174,7 +174,7 @@ def test_plain_logits_pass_through():
 
 def test_what_counts_as_the_answer_is_the_last_head_alone():
     assert final(HEADS) is HEADS.logits_NK
-    net = building.build("googlenet", (3, 32, 32), 4, aux=True)
+    net = factory.build("googlenet", (3, 32, 32), 4, aux=True)
     images_NCHW = torch.zeros(2, 3, 32, 32)
     outputs = net.train()(images_NCHW)
     assert isinstance(outputs, GoogLeNetOut)

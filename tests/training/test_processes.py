@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tasks import PLAIN_LINE, task
 
 from striate.training import loop
-from striate.training.scoring import predict
+from striate.training.inference import predict
+from support.tasks import PLAIN_LINE, task
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     folder = tmp_path_factory.mktemp("two")
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1] / "support"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = {**os.environ, "PYTHONPATH": str(here), "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, str(here / "two_processes.py"), str(folder)], check=True, env=environment, timeout=240)

@@ -1,7 +1,7 @@
 import torch
-from tasks import digest, task
 
 from striate.training.timing import seconds_a_step
+from support.tasks import digest, task
 
 
 def test_timing_leaves_the_network_and_the_generator_of_the_run_alone():

@@ -1,8 +1,8 @@
 """The settings of a run: frozen models that are TOML on disk, `--set` on the command line and keywords in Python.
 
-Each field is described once, in `base/sections.py` and `base/learning.py`. A setting that does not exist, or that the others
-make meaningless, is refused with what to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it repeats
-the run.
+Each field is described once, in `base/settings.py` and `base/train_settings.py`. A setting that does not exist, or that the
+others make meaningless, is refused with what to do - never accepted and ignored. `run.toml` holds the whole of a `Run`, so it
+repeats the run.
 """
 
 import tomllib
@@ -15,16 +15,16 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from striate.base.errors import SettingError, nearest
-from striate.base.learning import Finetune as Finetune
-from striate.base.learning import Section as Section
-from striate.base.learning import Train as Train
-from striate.base.sections import INIT as INIT
-from striate.base.sections import Augment as Augment
-from striate.base.sections import Data as Data
-from striate.base.sections import Engine as Engine
-from striate.base.sections import NetSettings as NetSettings
-from striate.base.sections import Prepare as Prepare
-from striate.base.sections import Run as Run
+from striate.base.settings import INIT as INIT
+from striate.base.settings import Augment as Augment
+from striate.base.settings import Data as Data
+from striate.base.settings import Engine as Engine
+from striate.base.settings import NetSettings as NetSettings
+from striate.base.settings import Prepare as Prepare
+from striate.base.settings import Run as Run
+from striate.base.train_settings import Finetune as Finetune
+from striate.base.train_settings import Section as Section
+from striate.base.train_settings import Train as Train
 
 Tree = dict[str, Any]
 

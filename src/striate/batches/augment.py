@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.base.draws import uniform
 from striate.base.errors import SettingError
-from striate.base.sections import Augment
-from striate.batches import colour, geometry, policies, tables
-from striate.batches.mixing import Rectangles
-from striate.images.streamed import PixelRows, in_chunks
+from striate.base.hash_rng import uniform
+from striate.base.settings import Augment
+from striate.batches import augment_policies, color, geometry, lookup_tables
+from striate.batches.mixup import Rectangles
+from striate.data.on_the_fly import PixelRows, in_chunks
 
 _CHUNK = 2048
 _AT_ONCE = 2**18  # numbers: 1 MiB of float32
@@ -53,32 +53,36 @@ class Augmentation:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
         settings, seed = self.settings, self.seed
         n, side_px, _, channels = pixels_NHWC.shape
-        turns = policies.drawn(settings, ids_N, channels, side_px, seed, epoch)
-        steps = [step for step in (tables.drawn(settings, ids_N, seed, epoch), *policies.steps(turns)) if step is not None]
-        looked_up = tables.compose(steps, pixels_NHWC, device) if steps else None
-        places = geometry.homographies(settings, ids_N, side_px, seed, epoch, policies.places(turns, side_px))
-        factors = policies.factors(turns)
+        turns = augment_policies.drawn(settings, ids_N, channels, side_px, seed, epoch)
+        steps = [
+            step
+            for step in (lookup_tables.drawn(settings, ids_N, seed, epoch), *augment_policies.steps(turns))
+            if step is not None
+        ]
+        looked_up = lookup_tables.compose(steps, pixels_NHWC, device) if steps else None
+        places = geometry.homographies(settings, ids_N, side_px, seed, epoch, augment_policies.places(turns, side_px))
+        factors = augment_policies.factors(turns)
         contrasted_N = np.full(n, bool(settings.contrast))
         for one in factors:
             contrasted_N |= one.contrast_N != 1
         means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
-        levels = colour.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
+        levels = color.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
         step = max(1, _AT_ONCE // (channels * side_px**2))
         for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
             some = slice(start, start + step)
             part = torch.from_numpy(pixels_NHWC[some]).to(device).permute(0, 3, 1, 2)
-            if looked_up is None or not (looked_up[some] != tables.LEVELS).any():
+            if looked_up is None or not (looked_up[some] != lookup_tables.LEVELS).any():
                 part = part.to(torch.float32, memory_format=torch.contiguous_format)
             else:
-                part = tables.apply(part, looked_up[some])
-            part = policies.sharpened(part, turns, some)
+                part = lookup_tables.apply(part, looked_up[some])
+            part = augment_policies.sharpened(part, turns, some)
             if places is not None:
                 part = geometry.sample(part, places[some], side_px, settings.border)
             if levels is None:
                 torch.div(part, 255.0, out=images_NCHW[some])
             else:
-                colour.apply(part, levels[some], unit=255.0, out=images_NCHW[some])
+                color.apply(part, levels[some], unit=255.0, out=images_NCHW[some])
         return self._erase(images_NCHW, ids_N, epoch)
 
     def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:
@@ -101,7 +105,9 @@ class Augmentation:
         return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
 
 
-def _means(pixels_NHWC: NDArray[np.uint8], looked_up: tables.Tables | None, wanted_N: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _means(
+    pixels_NHWC: NDArray[np.uint8], looked_up: lookup_tables.Tables | None, wanted_N: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Mean level of each channel of each image that is wanted, over about 64 x 64 of its pixels; of the others 0.
 
     In whole numbers until the division.
@@ -132,13 +138,13 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
     if not is_on(settings):
         return None
     side_px, channels = pixels_NHWC.shape[2:]
-    if settings.equalize and side_px < tables.SMALLEST_EQUALIZED_PX:
+    if settings.equalize and side_px < lookup_tables.SMALLEST_EQUALIZED_PX:
         raise SettingError(
-            f"augment.equalize changes no picture below {tables.SMALLEST_EQUALIZED_PX} px; the pictures have {side_px}. "
+            f"augment.equalize changes no picture below {lookup_tables.SMALLEST_EQUALIZED_PX} px; the pictures have {side_px}. "
             "Remove it, or make prepare.size_px larger."
         )
     if channels == 1:
-        for name in colour.COLOUR_ONLY:
+        for name in color.COLOUR_ONLY:
             if getattr(settings, name):
                 raise SettingError(f"augment.{name} does not apply to grey pictures; remove it.")
     total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0

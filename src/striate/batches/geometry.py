@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.base.draws import uniform
-from striate.base.sections import Augment
+from striate.base.hash_rng import uniform
+from striate.base.settings import Augment
 
 Matrices = NDArray[np.float64]
 Numbers = NDArray[np.float64]

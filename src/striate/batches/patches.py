@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from striate.base.draws import permute
 from striate.base.errors import ShapeError
+from striate.base.hash_rng import permute
 from striate.batches.preprocess import Preprocess
-from striate.images.streamed import PixelRows, in_chunks
+from striate.data.on_the_fly import PixelRows, in_chunks
 
 _IMAGES = 2000  # a sample: a covariance of P x P needs no more
 _PLACES = 1024  # about so many patches of an image, evenly spread

@@ -20,7 +20,7 @@ from striate.base.config import Prepare
 from striate.base.errors import ShapeError
 from striate.batches import whitening
 from striate.batches.whitening import Whitening
-from striate.images.streamed import PixelRows, in_chunks
+from striate.data.on_the_fly import PixelRows, in_chunks
 
 EPSILON = 1e-6
 _CHUNK = 2048

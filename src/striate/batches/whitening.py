@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import ShapeError
-from striate.images.streamed import PixelRows, read
+from striate.data.on_the_fly import PixelRows, read
 
 log = logging.getLogger("striate")
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.console import print_json, speaking, stdout
 
 
 def data(
@@ -38,7 +38,8 @@ def data(
         json: print one JSON object on stdout.
 
     """
-    from striate import household, workbench
+    from striate import workbench
+    from striate.workflows import runs
 
     _refuse_without(show, {"--draw": draw, "--recipe": recipe})
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
@@ -46,7 +47,7 @@ def data(
         flag = "--clear-cache" if clear_cache else "--cache"
         given = {"DATA": data, "--data-dir": data_dir, "--show": show, "--set": set_, "--cache": cache and clear_cache}
         _refuse_with_cache(flag, [name for name, there in given.items() if there])
-        found: Any = household.cache(clear=clear_cache)
+        found: Any = runs.cache(clear=clear_cache)
     elif data is None:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
     elif show is not None:

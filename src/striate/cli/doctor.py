@@ -1,6 +1,6 @@
 """`striate doctor`."""
 
-from striate.cli.speaking import print_json, stdout
+from striate.cli.console import print_json, stdout
 
 
 def doctor(*, json: bool = False) -> None:
@@ -10,9 +10,9 @@ def doctor(*, json: bool = False) -> None:
         json: print one JSON object on stdout.
 
     """
-    from striate import household
+    from striate.workflows import runs
 
-    found = household.doctor()
+    found = runs.doctor()
     if json:
         print_json(found)
         return

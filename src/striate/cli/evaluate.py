@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from striate.base import config
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.console import print_json, speaking, stdout
 
 
 def evaluate(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, say
+from striate.cli.console import print_json, say
 
 
 def figure(

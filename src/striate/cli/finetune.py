@@ -8,7 +8,7 @@ from rich.table import Table
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, reported, scores, speaking, split, stdout
+from striate.cli.console import print_json, reported, scores, speaking, split, stdout
 
 
 def finetune(

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.console import print_json, speaking, stdout
 
 
 def import_(
@@ -45,10 +45,10 @@ def import_(
         json: print one JSON object on stdout.
 
     """
-    from striate import foreign
+    from striate.workflows import external_weights
 
     with speaking():
-        found = foreign.import_weights(
+        found = external_weights.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
             size_px=size, share=share, bgr=bgr or None, licence=licence, like=like,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, speaking, split, stdout
+from striate.cli.console import print_json, speaking, split, stdout
 
 _COLUMNS = ("blank", "dead", "duplicate", "nearly_dead", "noisy", "healthy")
 _KINDS = {"images": "with IMAGES", "filters": "with --filters", "units": "with --layer alone", "verdicts": "with RUN alone"}

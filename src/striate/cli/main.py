@@ -44,32 +44,32 @@ app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, 
 origins = App(name="origins", help="What came before: each of the origins on its own task, with pictures of what it did.")
 app.command(origins)
 origins.command(
-    "striate.cli.origins.convolution:convolution", name="convolution", help="Kernels that slide over a picture, step by step."
+    "striate.cli.history.convolution:convolution", name="convolution", help="Kernels that slide over a picture, step by step."
 )
-origins.command("striate.cli.origins.cells:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
+origins.command("striate.cli.history.cells:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
 origins.command(
-    "striate.cli.origins.mcculloch_pitts:mcculloch_pitts",
+    "striate.cli.history.mcculloch_pitts:mcculloch_pitts",
     name="mcculloch_pitts",
     help="McCulloch & Pitts 1943: networks of all-or-none units.",
 )
 origins.command(
-    "striate.cli.origins.optimal_control:optimal_control",
+    "striate.cli.history.optimal_control:optimal_control",
     name="optimal_control",
     help="Kelley, Bryson & Dreyfus 1960-1962: gradients by adjoint equations, and flights to Mars.",
 )
-origins.command("striate.cli.origins.gmdh:gmdh", name="gmdh", help="Ivakhnenko 1971: polynomials grown layer by layer.")
+origins.command("striate.cli.history.gmdh:gmdh", name="gmdh", help="Ivakhnenko 1971: polynomials grown layer by layer.")
 origins.command(
-    "striate.cli.origins.rumelhart:rumelhart",
+    "striate.cli.history.rumelhart:rumelhart",
     name="rumelhart",
     help="Rumelhart, Hinton & Williams 1986: exclusive or, symmetry, encoder, family trees.",
 )
 origins.command(
-    "striate.cli.origins.neocognitron:neocognitron",
+    "striate.cli.history.neocognitron:neocognitron",
     name="neocognitron",
     help="Fukushima 1980 and 1988: ten digits with a teacher, five without; MNIST where asked.",
 )
 origins.command(
-    "striate.cli.origins.timeline:timeline", name="timeline", help="From 1943 to 2015, with what each makes of the same digits."
+    "striate.cli.history.timeline:timeline", name="timeline", help="From 1943 to 2015, with what each makes of the same digits."
 )
 
 

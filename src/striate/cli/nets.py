@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from striate.base.errors import SettingError, ShapeError
-from striate.cli.speaking import print_json, stdout
+from striate.cli.console import print_json, stdout
 from striate.nets import catalogue
 
 
@@ -76,7 +76,7 @@ def _refuse(flags: dict[str, Any], why: str) -> None:
 
 
 def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
-    from striate import anatomy
+    from striate.workflows import nets as anatomy
 
     rows = anatomy.layers(name, **how)
     lines = anatomy.explain(name, layer, **how) if layer is not None else ()
@@ -154,7 +154,7 @@ def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> 
 
 
 def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, Any], json: bool) -> None:
-    from striate import anatomy
+    from striate.workflows import nets as anatomy
 
     found = anatomy.signal(name, init, seed, draw, **how)
     if json:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.console import print_json, speaking, stdout
 
 
 def predict(

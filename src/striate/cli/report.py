@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from striate.cli.speaking import print_json, speaking, stdout
+from striate.cli.console import print_json, speaking, stdout
 
 _WORDS = {"good": "in its favour", "note": "note", "warning": "warning", "bad": "against it"}
 

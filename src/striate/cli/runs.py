@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, stdout
+from striate.cli.console import print_json, stdout
 
 
 def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | None = None, json: bool = False) -> None:
@@ -18,7 +18,7 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
         json: print one JSON object on stdout.
 
     """
-    from striate import household
+    from striate.workflows import runs as household
 
     if run is not None:
         _one(run if out == Path("runs") else str(out / run), weights, json)
@@ -43,7 +43,7 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
 
 
 def _one(run: str, draw: str | None, json: bool) -> None:
-    from striate import household
+    from striate.workflows import runs as household
 
     found = household.weights(run, draw)
     if json:

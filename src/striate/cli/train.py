@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.speaking import print_json, reported, scores, speaking, stdout
+from striate.cli.console import print_json, reported, scores, speaking, stdout
 
 
 def train(

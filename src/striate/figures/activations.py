@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from striate.figures.curves import Line, Panel
+from striate.figures.curves import draw as draw_panels
 from striate.figures.table import Drawn
 from striate.nets.blocks import activation
-from striate.report.figures.curves import Line, Panel
-from striate.report.figures.curves import draw as draw_panels
 
 GROUPS = {
     "rectifiers and their smooth relatives": ("relu", "leaky_relu", "elu", "gelu", "silu"),

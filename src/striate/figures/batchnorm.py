@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from striate.figures import batchnorm_plot as drawing
 from striate.figures.table import Drawn
-from striate.report.figures import batchnorm as drawing
 
 MEANS, DEVIATIONS = (4.0, -2.0, 0.5), (2.0, 0.5, 1.0)  # of what comes in
 GAMMA, BETA = (0.5, 1.5, 1.0), (2.0, 0.0, -2.0)

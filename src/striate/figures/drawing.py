@@ -5,7 +5,7 @@ from pathlib import Path
 
 from striate.base.errors import SettingError
 from striate.figures.table import Drawn, entry
-from striate.report import figure
+from striate.plots import save_figure
 
 
 def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Path, Drawn]:
@@ -28,6 +28,6 @@ def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Pa
     if net is not None and name != "volumes":
         raise SettingError(f"--net belongs to the figure volumes; got {name}. Leave it out.")
     path = Path(f"figure-{name}.svg") if out is None else out
-    figure.check_ending(path)
+    save_figure.check_ending(path)
     made: Drawn = import_module(found.where).draw(path, **({} if net is None else {"net": net}))
     return path, made

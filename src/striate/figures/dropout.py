@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from striate.figures import dropout_plot as drawing
 from striate.figures.table import Drawn
-from striate.report.figures import dropout as drawing
 
 OUTPUTS = (0.2, 0.9, 0.5, 0.6)  # of the four neurons
 RATE = 0.5  # the probability that a neuron is dropped, as torch has it; the textbooks' p is 1 - rate, to be kept

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from striate.figures import inception_plot as drawing
+from striate.figures.inception_plot import Box
 from striate.figures.table import Drawn
-from striate.nets.googlenet import TABLE, Inception
-from striate.nets.layers import macs_of
-from striate.report.figures import inception as drawing
-from striate.report.figures.inception import Box
+from striate.nets.architectures.googlenet import TABLE, Inception
+from striate.nets.summary import macs_of
 
 NAME, SIDE = "3a", 28
 

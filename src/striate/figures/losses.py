@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from striate.figures.curves import Line, Panel
+from striate.figures.losses_plot import draw as draw_losses
 from striate.figures.table import Drawn
-from striate.report.figures.curves import Line, Panel
-from striate.report.figures.losses import draw as draw_losses
 from striate.training import loss as losses
 
 SCORES = ((10.0, -5.0, 5.0), (10.0, 8.0, 5.0))  # of three classes, of which the first is right

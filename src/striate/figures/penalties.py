@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from striate.figures import penalties_plot as drawing
 from striate.figures.table import Drawn
-from striate.report.figures import penalties as drawing
-from striate.training.penalty import Penalty
+from striate.training.weight_penalty import Penalty
 
 MINIMUM = (0.4, 1.5)  # of the bowl, without a penalty
 CURVATURE = ((1.0, 0.3), (0.3, 1.0))

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.figures import pooling_plot as drawing
 from striate.figures.table import Drawn
 from striate.nets import blocks
-from striate.report.figures import pooling as drawing
 
 IMAGE = ((1.0, 3, 2, 1), (4, 8, 5, 0), (2, 6, 7, 3), (1, 0, 4, 9))
 LARGER = ((1.0, 3, 2, 1, 6), (4, 8, 5, 0, 2), (2, 6, 7, 3, 1), (1, 0, 4, 9, 5), (3, 2, 8, 1, 4))

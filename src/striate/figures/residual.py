@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from striate.figures import residual_plot as drawing
 from striate.figures.table import Drawn
-from striate.nets.residual import BasicBlock, Shortcut
-from striate.report.figures import residual as drawing
+from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut
 
 FIRST, SECOND = 0.5, 0.3  # the middle weights of the two convolutions, so that F' = 0.15 where the rectifier is on
 X = 2.0

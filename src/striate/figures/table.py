@@ -42,9 +42,9 @@ FIGURES = (
     Entry("activations", "activation functions and their slopes", "striate.figures.activations"),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
     Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
-    Entry("initialisation", "the spread of activations through ten layers", "striate.figures.initialisation"),
+    Entry("initialisation", "the spread of activations through ten layers", "striate.figures.initialization"),
     Entry("batchnorm", "three channels before and after batch norm, and its running statistics", "striate.figures.batchnorm"),
-    Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive"),
+    Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive_field"),
     Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
     Entry("residual", "a residual block, and its slope F' + 1 in numbers", "striate.figures.residual"),
 )

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from striate import anatomy
 from striate.figures.table import Drawn
+from striate.workflows import nets
 
 
 def draw(path: Path, net: str = "alexnet") -> Drawn:
@@ -17,8 +17,8 @@ def draw(path: Path, net: str = "alexnet") -> Drawn:
         SettingError: no such network.
 
     """
-    rows = anatomy.layers(net)
-    anatomy.draw(net, path)
+    rows = nets.layers(net)
+    nets.draw(net, path)
     shaping = [row for row in rows if row.parameters or row.output != row.input]
     parameters, macs = sum(row.parameters for row in rows), sum(row.macs for row in rows)
     lines = [

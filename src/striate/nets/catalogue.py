@@ -18,7 +18,7 @@ class Entry(NamedTuple):
         name: what `--net` takes.
         year: of the paper.
         paper: authors and place.
-        where: "module:class", or a function that builds one.
+        where: "file:class" in `architectures/`, or a function that builds one.
         input_chw: channels, height and width it was published for.
         classes: classes it was published for.
         parameters: of the deployed network, without auxiliary heads, for that input and those classes.
@@ -73,7 +73,7 @@ def _vgg_taps(depths: tuple[int, ...]) -> tuple[str, ...]:
 def _vgg(name: str, letter: str, depths: tuple[int, ...], parameters: int, macs: int) -> Entry:
     more = " with batch norm" if name.endswith("_bn") else ""
     return Entry(
-        name=name, year=2014, paper=f"{_VGG}, {letter}{more}", where=f"striate.nets.vgg:{name}", input_chw=(3, 224, 224),
+        name=name, year=2014, paper=f"{_VGG}, {letter}{more}", where=f"vgg:{name}", input_chw=(3, 224, 224),
         classes=1000, parameters=parameters, macs=macs, taps=_vgg_taps(depths), settings=_OPEN, smallest_px=32,
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def _vgg(name: str, letter: str, depths: tuple[int, ...], parameters: int, macs:
 def _resnet(layers: int, depths: tuple[int, ...], parameters: int, macs: int) -> Entry:
     settings = ("activation", "shortcut", "v1") if layers >= 50 else ("activation", "shortcut")
     return Entry(
-        name=f"resnet{layers}", year=2015, paper=_RESNET, where=f"striate.nets.resnet:resnet{layers}", input_chw=(3, 224, 224),
+        name=f"resnet{layers}", year=2015, paper=_RESNET, where=f"resnet:resnet{layers}", input_chw=(3, 224, 224),
         classes=1000, parameters=parameters, macs=macs, taps=("conv1", "pool1", *_stages(2, depths), "pool5", "fc"),
         settings=settings, smallest_px=32,
     )  # fmt: skip
@@ -91,7 +91,7 @@ def _cifar(name: str, n: int, parameters: int, macs: int) -> Entry:
     plain = name.startswith("plain")
     return Entry(
         name=name, year=2015, paper=f"{_CIFAR}, without shortcuts" if plain else _CIFAR,
-        where=f"striate.nets.cifar_resnet:{name}", input_chw=(3, 32, 32), classes=10, parameters=parameters, macs=macs,
+        where=f"cifar_resnet:{name}", input_chw=(3, 32, 32), classes=10, parameters=parameters, macs=macs,
         taps=("conv1", *_stages(2, (n, n, n)), "pool4", "fc"),
         settings=("activation",) if plain else ("activation", "shortcut"), smallest_px=8,
     )  # fmt: skip
@@ -99,22 +99,22 @@ def _cifar(name: str, n: int, parameters: int, macs: int) -> Entry:
 
 CATALOGUE = (
     Entry(
-        name="lecun1989", year=1989, paper="LeCun et al., Neural Computation 1:541", where="striate.nets.lecun1989:LeCun1989",
+        name="lecun1989", year=1989, paper="LeCun et al., Neural Computation 1:541", where="lecun1989:LeCun1989",
         input_chw=(1, 16, 16), classes=10, parameters=9_760, macs=63_660,
         taps=("h1", "tanh1", "h2", "tanh2", "h3", "tanh3", "output"), settings=(), smallest_px=8,
     ),
     Entry(
-        name="lenet1", year=1990, paper="LeCun et al., NIPS 2, table 1", where="striate.nets.lenet1:LeNet1",
+        name="lenet1", year=1990, paper="LeCun et al., NIPS 2, table 1", where="lenet1:LeNet1",
         input_chw=(1, 28, 28), classes=10, parameters=2_578, macs=92_288,
         taps=("h1", "squash1", "h2", "squash2", "h3", "squash3", "h4", "squash4", "output"), settings=(), smallest_px=16,
     ),
     Entry(
         name="mlp", year=1998, paper="LeCun, Bottou, Bengio & Haffner, section III.C.3: 28x28-300-100-10",
-        where="striate.nets.mlp:MLP", input_chw=(1, 28, 28), classes=10, parameters=266_610, macs=266_200,
+        where="mlp:MLP", input_chw=(1, 28, 28), classes=10, parameters=266_610, macs=266_200,
         taps=("fc1", "fc2", "fc3"), settings=("dropout", "activation"), smallest_px=1,
     ),
     Entry(
-        name="lenet5", year=1998, paper="LeCun, Bottou, Bengio & Haffner, section II.B", where="striate.nets.lenet5:LeNet5",
+        name="lenet5", year=1998, paper="LeCun, Bottou, Bengio & Haffner, section II.B", where="lenet5:LeNet5",
         input_chw=(1, 32, 32), classes=10, parameters=60_000, macs=328_096,
         taps=(
             "c1", "squash1", "s2", "squash2", "c3", "squash3", "s4", "squash4", "c5", "squash5", "f6", "squash6", "output",
@@ -123,12 +123,12 @@ CATALOGUE = (
     ),
     Entry(
         name="lenet5_modern", year=1998, paper="as most code has it since: full connections, rectifiers, max pools",
-        where="striate.nets.lenet5_modern:LeNet5Modern", input_chw=(1, 28, 28), classes=10, parameters=61_706, macs=416_520,
+        where="lenet5_modern:LeNet5Modern", input_chw=(1, 28, 28), classes=10, parameters=61_706, macs=416_520,
         taps=("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc1", "relu3", "fc2", "relu4", "fc3"),
         settings=("activation", "pooling"), smallest_px=12,
     ),
     Entry(
-        name="alexnet", year=2012, paper=_ALEXNET, where="striate.nets.alexnet:AlexNet", input_chw=(3, 227, 227), classes=1000,
+        name="alexnet", year=2012, paper=_ALEXNET, where="alexnet:AlexNet", input_chw=(3, 227, 227), classes=1000,
         parameters=60_965_224, macs=724_406_816,
         taps=(
             "conv1", "relu1", "norm1", "pool1", "conv2", "relu2", "norm2", "pool2", "conv3", "relu3", "conv4", "relu4",
@@ -138,7 +138,7 @@ CATALOGUE = (
     ),
     Entry(
         name="alexnet_owt", year=2014, paper="Krizhevsky, One weird trick, as torchvision has it",
-        where="striate.nets.alexnet_owt:AlexNetOWT", input_chw=(3, 224, 224), classes=1000, parameters=61_100_840,
+        where="alexnet_owt:AlexNetOWT", input_chw=(3, 224, 224), classes=1000, parameters=61_100_840,
         macs=714_188_480,
         taps=(
             "conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "conv3", "relu3", "conv4", "relu4", "conv5", "relu5",
@@ -155,13 +155,13 @@ CATALOGUE = (
     _vgg("vgg16_bn", "D", (2, 2, 3, 3, 3), 138_365_992, 15_470_264_320),
     _vgg("vgg19_bn", "E", (2, 2, 4, 4, 4), 143_678_248, 19_632_062_464),
     Entry(
-        name="googlenet", year=2014, paper=_GOOGLENET, where="striate.nets.googlenet:googlenet", input_chw=(3, 224, 224),
+        name="googlenet", year=2014, paper=_GOOGLENET, where="googlenet:googlenet", input_chw=(3, 224, 224),
         classes=1000, parameters=6_998_552, macs=1_582_671_872, taps=_GOOGLENET_TAPS, settings=("dropout", "activation", "aux"),
         smallest_px=32,
     ),
     Entry(
         name="googlenet_bn", year=2014, paper=f"{_GOOGLENET}, as torchvision has it",
-        where="striate.nets.googlenet:googlenet_bn",
+        where="googlenet:googlenet_bn",
         input_chw=(3, 224, 224), classes=1000, parameters=6_624_904, macs=1_498_376_192, taps=_GOOGLENET_TAPS,
         settings=("dropout", "activation", "aux"), smallest_px=32,
     ),
@@ -179,7 +179,7 @@ CATALOGUE = (
     _cifar("plain56", 9, 853_018, 125_485_696),
     Entry(
         name="mnist_cnn", year=2017, paper="TensorFlow, A Guide to TF Layers: the textbook's MNIST network",
-        where="striate.nets.mnist_cnn:MnistCNN", input_chw=(1, 28, 28), classes=10, parameters=3_274_634,
+        where="mnist_cnn:MnistCNN", input_chw=(1, 28, 28), classes=10, parameters=3_274_634,
         macs=13_883_904, taps=("conv1", "pool1", "conv2", "pool2", "fc1", "fc2"), settings=_OPEN, smallest_px=4,
     ),
 )  # fmt: skip
@@ -218,11 +218,11 @@ ORIGINS = (
     Origin("cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator"),
     Origin(
         "gmdh", 1971, "Ivakhnenko, IEEE Transactions SMC-1:364", "least squares, layer by layer", "classifier",
-        "striate.origins.classifiers:GMDHNet", (20, 1, 1), 1, ("polynomials", "answer"),
+        "striate.history.classifiers:GMDHNet", (20, 1, 1), 1, ("polynomials", "answer"),
     ),
     Origin(
         "neocognitron", 1980, "Fukushima, Biological Cybernetics 36:193; Neural Networks 1:119 (1988)", "winner takes all",
-        "classifier", "striate.origins.classifiers:NeocognitronClassifier", (1, 28, 28), 19,
+        "classifier", "striate.history.classifiers:NeocognitronClassifier", (1, 28, 28), 19,
         ("us1", "uc1", "us2", "uc2", "us3", "uc3", "us4", "uc4", "answer"),
     ),
     Origin("rumelhart", 1986, "Rumelhart, Hinton & Williams, Nature 323:533", "back-propagation", "demonstrator"),
@@ -284,6 +284,8 @@ def is_timm(name: str) -> bool:
 
 def builder(name: str) -> "Callable[..., Net]":
     """The class behind a name of the catalogue; torch arrives here."""
-    module, _, cls = (origin(name) or find(name)).where.partition(":")
-    found: Callable[..., Net] = getattr(import_module(module), cls)
-    return found
+    before = origin(name)
+    where = f"striate.nets.architectures.{find(name).where}" if before is None else before.where
+    module, _, cls = where.partition(":")
+    build: Callable[..., Net] = getattr(import_module(module), cls)
+    return build

@@ -27,9 +27,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, nearest
+from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck
 from striate.nets.blocks import Subsampling, TableConv2d, UnitBias
 from striate.nets.net import Net
-from striate.nets.residual import BasicBlock, Bottleneck
 
 SCHEMES = (
     "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening",

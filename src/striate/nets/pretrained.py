@@ -12,11 +12,11 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from striate.base import disk
-from striate.base.child import Child
+from striate.base import files
+from striate.base.child_process import Child
 from striate.base.download import fetch
 from striate.base.errors import SettingError, WeightsError, nearest
-from striate.nets import shipped
+from striate.nets import bundled_weights
 
 BASE = "https://download.pytorch.org/models/"
 MEAN = (0.485, 0.456, 0.406)
@@ -92,9 +92,9 @@ def published(net: str, weights: str) -> Published:
         SettingError: there is none, with those that there are.
 
     """
-    brought = [name.partition("@")[2] for name in shipped.names()]
+    brought = [name.partition("@")[2] for name in bundled_weights.names()]
     if weights in brought:
-        raise SettingError(f"The package brings no {weights} weights of {net}; it has {', '.join(shipped.names())}.")
+        raise SettingError(f"The package brings no {weights} weights of {net}; it has {', '.join(bundled_weights.names())}.")
     if weights not in WEIGHTS:
         raise SettingError(
             f"{net}@{weights}: there is no file {weights}, and no weights of that name; "
@@ -115,12 +115,12 @@ def tensors_file(net: str, weights: str) -> Path:
 
     """
     source = published(net, weights)
-    folder = disk.cache_folder() / "weights" / source.file.removesuffix(".pth")
+    folder = files.cache_folder() / "weights" / source.file.removesuffix(".pth")
     if not (folder / "weights.safetensors").is_file():
         pickle = _pickle(f"{net}@{weights}", source)
-        with disk.new_folder(folder) as new:
+        with files.new_folder(folder) as new:
             convert(pickle, new / "weights.safetensors")
-    disk.verify(folder)
+    files.verify(folder)
     return folder / "weights.safetensors"
 
 
@@ -132,7 +132,7 @@ def convert(pickle: Path, out: Path) -> Mapping[str, object]:
 
     """
     size_mb = pickle.stat().st_size // 2**20
-    with Child("striate.nets.unpickle:convert", memory_mb=1024 + 4 * size_mb, seconds=_SECONDS) as child:
+    with Child("striate.nets.read_pickle:convert", memory_mb=1024 + 4 * size_mb, seconds=_SECONDS) as child:
         answer = child.call({"path": str(pickle.resolve()), "out": str(out.resolve())})
     if answer.error is not None:
         raise WeightsError(f"{pickle} is not read as weights: {answer.error}.")
@@ -141,11 +141,11 @@ def convert(pickle: Path, out: Path) -> Mapping[str, object]:
 
 
 def _pickle(asked: str, source: Published) -> Path:
-    kept = disk.cache_folder() / "weights" / source.file
+    kept = files.cache_folder() / "weights" / source.file
     offline = os.environ.get("STRIATE_WEIGHTS")
     for path in ([Path(offline) / source.file] if offline else []) + [kept]:
         if path.is_file():
-            _check(disk.sha256(path), source, str(path))
+            _check(files.sha256(path), source, str(path))
             return path
     try:
         content = fetch(BASE + source.file)
@@ -156,7 +156,7 @@ def _pickle(asked: str, source: Published) -> Path:
             f"{BASE}{source.file}."
         ) from error
     _check(hashlib.sha256(content).hexdigest(), source, BASE + source.file)
-    disk.write_bytes(kept, content)
+    files.write_bytes(kept, content)
     return kept
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from striate.base import disk
+from striate.base import files
 from striate.base.errors import ArtifactError, NumbersError
 
 _KEPT = 2
@@ -42,10 +42,10 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.peak_lr.")
     path = folder / f"step-{step:09d}"
-    with disk.new_folder(path) as new:
+    with files.new_folder(path) as new:
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        disk.write_bytes(new / "state.safetensors", as_bytes(on_cpu))  # safetensors' own error on a full disk is no OSError
-        disk.write_text(new / "state.json", json.dumps(state, indent=1, allow_nan=False))
+        files.write_bytes(new / "state.safetensors", as_bytes(on_cpu))  # safetensors' own error on a full disk is no OSError
+        files.write_text(new / "state.json", json.dumps(state, indent=1, allow_nan=False))
     for old in _all(folder)[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return path
@@ -61,7 +61,7 @@ def latest(folder: Path) -> Checkpoint | None:
     refused: list[str] = []
     for path in reversed(_all(folder)):
         try:
-            disk.verify(path)
+            files.verify(path)
         except ArtifactError as error:
             refused.append(str(error))
             continue

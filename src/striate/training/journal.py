@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from striate.base.disk import explained
+from striate.base.files import explained
 
 Event = dict[str, Any]
 

@@ -19,16 +19,16 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from striate.base.config import Train
-from striate.base.draws import seed_of
 from striate.base.errors import Interrupted, NumbersError
-from striate.base.stopping import Stop
-from striate.engine import Engine
-from striate.score import metrics
-from striate.training import checkpoint, optimiser, penalty, rates, schedule
-from striate.training.averaging import Average
+from striate.base.hash_rng import seed_of
+from striate.base.signals import Stop
+from striate.metrics import classification
+from striate.training import checkpoint, layer_lr, lr_schedule, optimizer, weight_penalty
+from striate.training.device import Engine
+from striate.training.ema import Average
+from striate.training.inference import Batches, BatchLike, predict
 from striate.training.journal import Event, Journal
 from striate.training.loss import Loss, final, over_heads
-from striate.training.scoring import Batches, BatchLike, predict
 
 Observer = Callable[[Event], None]
 
@@ -116,7 +116,7 @@ def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
     return loop.run()
 
 
-def losses(task: Task, rate: schedule.Schedule) -> Iterator[float]:
+def losses(task: Task, rate: lr_schedule.Schedule) -> Iterator[float]:
     """The mean loss of each step of a training by another schedule; the network changes, and nothing else is kept.
 
     Raises:
@@ -137,12 +137,12 @@ def losses(task: Task, rate: schedule.Schedule) -> Iterator[float]:
 class _Loop:
     def __init__(self, task: Task) -> None:
         self.task, self.at = task, Progress()
-        factors = rates.factors(task.net, task.settings)
-        rates.freeze(task.net, factors)
+        factors = layer_lr.factors(task.net, task.settings)
+        layer_lr.freeze(task.net, factors)
         self.model = task.engine.parallel(task.net)
-        self.optimiser = optimiser.make(task.net, task.settings, factors)
-        self.rate = schedule.make(task.settings, task.steps)
-        self.penalty = penalty.make(task.net, task.settings, factors)
+        self.optimiser = optimizer.make(task.net, task.settings, factors)
+        self.rate = lr_schedule.make(task.settings, task.steps)
+        self.penalty = weight_penalty.make(task.net, task.settings, factors)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
         self.best_weights: dict[str, Tensor] = {}
         self.named = dict(task.net.named_parameters())
@@ -182,7 +182,7 @@ class _Loop:
         task, at, engine = self.task, self.at, self.task.engine
         torch.manual_seed(seed_of(task.seed, at.step, engine.rank, "net"))
         rate = task.settings.peak_lr * self.rate(at.step)
-        optimiser.set_rate(self.optimiser, rate)
+        optimizer.set_rate(self.optimiser, rate)
         self.optimiser.zero_grad(set_to_none=True)
         losses_N, right = self._gradients(batch)
         lost, right, stop = engine.sums([float(losses_N.sum()), right, float(bool(task.stop))])
@@ -191,7 +191,7 @@ class _Loop:
         if self.penalty is not None:
             self.penalty.before_step()
         if task.settings.clip_norm is not None:
-            optimiser.clip(self.parameters, task.settings.clip_norm)
+            optimizer.clip(self.parameters, task.settings.clip_norm)
         self.optimiser.step()
         if self.penalty is not None:
             self.penalty.after_step(rate)
@@ -252,8 +252,8 @@ class _Loop:
         if predictions is None:
             self._interrupt()
             return
-        summary = metrics.accuracy(predictions.logits_NK, predictions.labels_N)
-        loss = metrics.log_loss(predictions.logits_NK, predictions.labels_N)
+        summary = classification.accuracy(predictions.logits_NK, predictions.labels_N)
+        loss = classification.log_loss(predictions.logits_NK, predictions.labels_N)
         event: Event = {
             "epoch": len(at.history) + 1, "step": at.step, "rate": task.settings.peak_lr * self.rate(at.step - 1),
             "train_loss": at.loss_sum / max(at.seen, 1), "train_accuracy": at.right / max(at.seen, 1),

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.base.config import Train
-from striate.nets.googlenet import GoogLeNetOut
+from striate.nets.architectures.googlenet import GoogLeNetOut
 
 AUXILIARY_WEIGHT = 0.3  # Szegedy et al. 2015, section 5
 SMOOTHING = 0.05

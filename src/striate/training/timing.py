@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from striate.base.config import Train
-from striate.base.draws import seed_of
-from striate.engine import Engine
-from striate.training import optimiser, rates
+from striate.base.hash_rng import seed_of
+from striate.training import layer_lr, optimizer
+from striate.training.device import Engine
+from striate.training.inference import Batches
 from striate.training.loss import Loss, final, over_heads
-from striate.training.scoring import Batches
 
 _WARM_UP = 2
 
@@ -24,9 +24,9 @@ def seconds_a_step(
     The same for every process: the slowest counts through the writing process's clock.
     """
     twin = copy.deepcopy(net).train()
-    factors = rates.factors(twin, settings)
-    rates.freeze(twin, factors)
-    steps_made = optimiser.make(twin, settings, factors)
+    factors = layer_lr.factors(twin, settings)
+    layer_lr.freeze(twin, factors)
+    steps_made = optimizer.make(twin, settings, factors)
     times: list[float] = []
     begun = time.monotonic()
     torch.manual_seed(seed_of(0, "timing"))

@@ -1,0 +1,255 @@
+"""A function run in a child process with a memory and a time limit, so that a crash of a C library is a verdict, not an outage.
+
+The child is this file run as a program. It speaks frames over its pipes - a JSON header, then raw bytes - and nothing is
+unpickled in the parent: a child taken over by a hostile picture can send wrong pixels, not code. Memory is limited with
+RLIMIT_AS (Linux; elsewhere only the time limit holds, and `Child.limited` says so).
+"""
+
+import json
+import os
+import selectors
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from striate.base.errors import StriateError
+
+_HEADER = struct.Struct("<QQ")  # bytes of JSON, bytes of payload
+_AHEAD = 8  # calls written before the first answer is read; small enough for a pipe's buffer
+_START_SECONDS = 60.0
+_MOST_AHEAD = 32_768  # bytes of calls on their way; a pipe holds 65,536
+
+
+class Answer(NamedTuple):
+    """What came back for one call: `value` and `payload`, or the reason why nothing did."""
+
+    value: object
+    payload: bytes
+    error: str | None
+
+
+class Child:
+    """A child process that runs `where` ("module:function") again and again, one call after the other.
+
+    The function takes one JSON value and returns (JSON value, bytes). What it raises comes back as `Answer.error`. A child
+    that dies, is too slow or needs too much memory costs the call that it was working on, and is replaced.
+
+    Args:
+        where: the function, as "package.module:name".
+        memory_mb: memory the child may take beyond what it starts with.
+        seconds: wall-clock limit of one call.
+
+    """
+
+    def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:
+        self.where, self.memory_mb, self.seconds = where, memory_mb, seconds
+        self.limited = sys.platform.startswith("linux")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._over = False
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(self, argument: object) -> Answer:
+        """Run one call."""
+        return next(self.map([argument]))
+
+    def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
+        """Run a call for each argument; the answers come in order, one for each.
+
+        Raises:
+            StriateError: the child does not start.
+
+        """
+        frames = (_frame(argument, b"") for argument in arguments)
+        waiting: list[bytes] = []
+        try:
+            coming = next(frames, None)
+            while coming is not None or waiting:
+                # What is on its way fits into the pipe, unless it is alone: else both sides could wait for the other to read
+                while coming is not None and (not waiting or self._fits(waiting, coming)):
+                    self._send(coming)
+                    waiting.append(coming)
+                    coming = next(frames, None)
+                answer = self._receive(time.monotonic() + self.seconds)
+                waiting.pop(0)
+                if self._process is None:  # it died over the first call; the others go to its successor
+                    for frame in waiting:
+                        self._send(frame)
+                yield answer
+        finally:
+            if waiting:  # given up half-way: what is still to come would be taken for answers to the next calls
+                self.close()
+
+    @staticmethod
+    def _fits(waiting: list[bytes], coming: bytes) -> bool:
+        return len(waiting) < _AHEAD and sum(map(len, waiting)) + len(coming) <= _MOST_AHEAD
+
+    def close(self) -> None:
+        """End the child."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream:
+                    with suppress(OSError):
+                        stream.close()
+            self._process = None
+
+    def give_up(self) -> None:
+        """End the child from another thread; `map` there ends soon, with an error, and starts no other process."""
+        self._over = True  # before the process is looked at: `_send` looks in the other order, so one sees the other
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "STRIATE_CHILD": "1"}
+        root = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
+        command = [sys.executable, "-m", "striate.base.child_process", self.where, str(self.memory_mb), str(os.getpid())]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
+            bufsize=0, start_new_session=True,
+        )  # fmt: skip
+
+    def _send(self, frame: bytes) -> None:
+        if self._process is None:
+            if not self._over:
+                self._process = self._start()
+            if self._over:
+                self.close()
+                raise StriateError(f"the process that runs {self.where} was given up.")
+            self._await_start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        rest = memoryview(frame)
+        with suppress(BrokenPipeError):  # a dead child is noticed, and blamed, by the read that follows
+            while rest:  # a signal may cut a write short
+                rest = rest[self._process.stdin.write(rest) :]
+
+    def _await_start(self) -> None:
+        """Wait until the imports are done, which do not count against the first call."""
+        assert self._process is not None
+        try:
+            self._read_exactly(1, time.monotonic() + _START_SECONDS)
+        except (EOFError, TimeoutError) as error:
+            cause = _cause(self._process.wait()) if isinstance(error, EOFError) else f"nothing in {_START_SECONDS:g} s"
+            self.close()
+            module = self.where.partition(":")[0]
+            raise StriateError(
+                f"the process that runs {self.where} does not start ({cause}): `python -c 'import {module}'` may say why."
+            ) from error
+
+    def _receive(self, deadline: float) -> Answer:
+        try:
+            json_bytes, payload_bytes = _HEADER.unpack(self._read_exactly(_HEADER.size, deadline))
+            header = json.loads(self._read_exactly(json_bytes, deadline))
+            payload = self._read_exactly(payload_bytes, deadline)
+        except TimeoutError:
+            self.close()
+            return Answer(None, b"", f"took longer than {self.seconds:g} s")
+        except EOFError:
+            assert self._process is not None
+            status = self._process.wait()
+            self.close()
+            return Answer(None, b"", f"the decoder process died ({_cause(status)})")
+        return Answer(header["value"], payload, header["error"])
+
+    def _read_exactly(self, count: int, deadline: float) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        stream, parts, missing = self._process.stdout, [], count
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while missing:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    raise TimeoutError
+                part = os.read(stream.fileno(), min(missing, 1 << 20))
+                if not part:
+                    raise EOFError
+                parts.append(part)
+                missing -= len(part)
+        return b"".join(parts)
+
+
+def _cause(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit {status}"
+
+
+def _frame(value: object, payload: bytes, error: str | None = None) -> bytes:
+    header = json.dumps({"value": value, "error": error}).encode()
+    return _HEADER.pack(len(header), len(payload)) + header + payload
+
+
+def _limit_memory(extra_mb: int) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import resource
+
+    held_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = held_pages * resource.getpagesize() + extra_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _die_with_parent(parent: int) -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _answer(function: Callable[[object], tuple[object, bytes]], argument: object) -> bytes:
+    try:
+        value, payload = function(argument)
+    except MemoryError:
+        return _frame(None, b"", "needs more memory than the decoder may take")
+    except Exception as error:  # whatever a decoder raises is its verdict; Pillow raises far more than OSError
+        text = str(error).strip() or type(error).__name__
+        return _frame(None, b"", text if type(error).__name__ == "DecodeError" else f"{type(error).__name__}: {text}")
+    return _frame(value, payload)
+
+
+def _read(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise SystemExit(0)  # the parent is gone, or done
+    return data
+
+
+def serve(where: str, memory_mb: int, parent: int) -> None:
+    """The child's side: read calls from stdin, write answers to stdout, until stdin ends."""
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # a library that prints must not break the frames
+    _die_with_parent(parent)
+    module, _, name = where.partition(":")
+    function = getattr(import_module(module), name)
+    _limit_memory(memory_mb)
+    calls = sys.stdin.buffer
+    answers.write(b"\n")
+    while True:
+        json_bytes, payload_bytes = _HEADER.unpack(_read(calls, _HEADER.size))
+        header = json.loads(_read(calls, json_bytes))
+        _read(calls, payload_bytes)
+        frame = memoryview(_answer(function, header["value"]))
+        while frame:
+            frame = frame[answers.write(frame) :]
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

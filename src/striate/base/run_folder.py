@@ -1,0 +1,180 @@
+"""Run folders: `runs/<name>/`.
+
+run.toml           everything needed to repeat it
+environment.json   versions, device, fingerprint of the data
+data.json          what became of every file that was found
+journal.jsonl      what happened, append-only
+checkpoints/       to go on from
+asked.toml         of a fine-tuning: what was asked for, before rules completed it
+strategies/        of a fine-tuning: what each of its strategies left
+predictions-*.npz  ids, labels and logits of validation and test
+model/             the artifact
+result.json        what `striate train --json` printed
+report.html        all of it on one page; report.json has its numbers
+"""
+
+import json
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from striate.base import config, files
+from striate.base.errors import ArtifactError, RunError, nearest
+
+OUT = Path("runs")
+_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "pydantic")
+
+Json = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One run of `striate runs`; `test` is None where there is no score yet."""
+
+    name: str
+    net: str
+    data: str
+    state: str
+    test: Json | None
+    bytes: int
+
+
+def fresh_name(out: Path, data: str, net: str) -> str:
+    """A readable name that no run in `out` has: `digits-mnist_cnn-1`."""
+    short = "net" if re.search(r"[ ,]", net) else net.rpartition(":")[2]
+    stem = "-".join(_word(part) for part in (Path(data).stem or "data", short))
+    number = 1
+    while (out / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("_.")[:40] or "data"
+
+
+def claim(out: Path, name: str, resume: bool) -> Path:
+    """The folder of a run that is to begin or to go on.
+
+    Raises:
+        RunError: it exists and is not to be resumed, or is to be resumed and does not exist.
+
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
+    folder = out / name
+    begun = (folder / "run.toml").exists()
+    if begun and not resume:
+        raise RunError(f"the run {folder} exists; go on with it by --resume, or give another --name.")
+    if resume and not begun:
+        known = [path.parent.name for path in out.glob("*/run.toml")]
+        hint = nearest(name, known) if known else f"there are no runs in {out}."
+        raise RunError(f"there is nothing to resume in {folder}; {hint}")
+    return folder
+
+
+def find(run: str) -> Path:
+    """The folder of a run, given as a path or as a name under `runs/`.
+
+    Raises:
+        RunError: there is none, with the nearest names.
+
+    """
+    for folder in (Path(run), OUT / run):
+        if (folder / "run.toml").is_file() or (folder / "model.json").is_file():
+            return folder
+    known = [path.parent.name for path in OUT.glob("*/run.toml")]
+    hint = nearest(run, known) if known else f"there are no runs in {OUT}; make one with `striate train DATA`."
+    raise RunError(f"expected a run or a model folder; there is none at {run} or {OUT / run}; {hint}")
+
+
+def model_folder(run: str) -> Path:
+    """The artifact of a run, or the artifact itself where its own folder is given.
+
+    Raises:
+        RunError: the run has not ended, so it has no model yet.
+
+    """
+    folder = find(run)
+    if (folder / "model.json").is_file():
+        return folder
+    files.recover(folder / "model")
+    if not (folder / "model").is_dir():
+        command = "train" if settings(folder).finetune.start is None else "finetune"
+        raise RunError(f"the run {folder} has no model yet; go on with it: striate {command} --name {folder.name} --resume.")
+    return folder / "model"
+
+
+def settings(folder: Path) -> config.Run:
+    """The settings of a run."""
+    return config.build(config.read_toml(folder / "run.toml"))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value as JSON, whole or not at all."""
+    files.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Json | None:
+    """What `write_json` wrote; None where there is no file.
+
+    Raises:
+        ArtifactError: the file is not JSON.
+
+    """
+    if not path.is_file():
+        return None
+    try:
+        found: Json = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged: {error}. Restore it from a copy, or start the run anew.") from None
+    return found
+
+
+def environment(**more: object) -> Json:
+    """Versions and machine, for environment.json."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}", **versions, **more}
+
+
+def listing(out: Path) -> list[Row]:
+    """The runs in a folder, by name."""
+    rows = []
+    for path in sorted(out.glob("*/run.toml")):
+        folder = path.parent
+        run, result = settings(folder), read_json(folder / "result.json")
+        state = "done" if result else "unfinished"
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        rows.append(Row(folder.name, run.net.name or "", run.data.path, state, result and result["test"], size))
+    return rows
+
+
+def save_predictions(path: Path, ids_N: Any, labels_N: Any, logits_NK: Any) -> None:
+    """Write predictions-*.npz: ids, labels, logits, by one atomic rename."""
+    import io
+
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=ids_N, labels=labels_N, logits=logits_NK)
+    files.write_bytes(path, buffer.getvalue())
+
+
+def load_predictions(path: Path) -> tuple[Any, Any, Any]:
+    """(ids_N, labels_N, logits_NK) of predictions-*.npz.
+
+    Raises:
+        RunError: there is no such file.
+
+    """
+    if not path.is_file():
+        raise RunError(f"expected the predictions of a finished run at {path}; there are none. Finish it with --resume.")
+    with np.load(path, allow_pickle=False) as saved:
+        return saved["ids"], saved["labels"], saved["logits"]

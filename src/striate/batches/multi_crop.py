@@ -1,0 +1,69 @@
+"""Several views of one picture, whose probabilities are averaged: five or ten crops (Krizhevsky et al. 2012, section 4.1).
+
+The picture is brought to a square that is larger by 8/7, as AlexNet's 256 pixels are than its 224; views are its four corners
+and its centre, and of ten also their mirror images. One view is the picture as in training.
+
+Legend: V views, N images, K classes, H x W pixels, C channels.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import SettingError
+from striate.data.decode import Look
+
+NUMBERS = (1, 5, 10)
+
+
+def check(views: int, mirrored: bool | None) -> None:
+    """Refuse a number of views that there is not, or that shows what a model has never seen.
+
+    Args:
+        views: how many are asked for.
+        mirrored: whether the model was trained on mirrored pictures; None where that is not known.
+
+    Raises:
+        SettingError: another number than 1, 5 and 10; or 10 for a model that was trained without mirrored pictures.
+
+    """
+    if views not in NUMBERS:
+        raise SettingError(f"expected 1, 5 or 10 views: the picture, five crops, or those and their mirrors; got {views}.")
+    if views == 10 and mirrored is False:
+        raise SettingError(
+            "half of 10 views are mirror images, and this model was trained without any (augment.flip=false); ask for 5 views."
+        )
+
+
+def look(own: Look, views: int) -> Look:
+    """What pictures are brought to for so many views: the model's own look, or one with sides larger by 8/7, rounded.
+
+    Where the model's look keeps a part of the short side only, as much more of it is kept, up to all.
+    """
+    if views == 1:
+        return own
+    return own._replace(size_px=round(own.size_px * 8 / 7), share=min(1.0, own.share * 8 / 7))
+
+
+def cut(pixels_NHWC: NDArray[np.uint8], size_px: int, views: int) -> Iterator[NDArray[np.uint8]]:
+    """V times N x size_px x size_px x C: top left, top right, bottom left, bottom right, centre; then their mirror images."""
+    if views == 1:
+        yield pixels_NHWC
+        return
+    far = pixels_NHWC.shape[1] - size_px
+    for mirror in range(views // 5):
+        for top, left in ((0, 0), (0, far), (far, 0), (far, far), (far // 2, far // 2)):
+            view = pixels_NHWC[:, top : top + size_px, left : left + size_px]
+            yield view[:, :, ::-1] if mirror else view
+
+
+def mean_logits(logits_VNK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """N x K logs of the mean of the views' probabilities, so that softmax gives that mean back; of one view its own logits."""
+    if len(logits_VNK) == 1:
+        own_NK: NDArray[np.float32] = logits_VNK[0]
+        return own_NK
+    logits = logits_VNK.astype(np.float64)
+    logs = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+    found_NK: NDArray[np.float64] = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
+    return found_NK.astype(np.float32)

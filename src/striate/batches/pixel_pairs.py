@@ -1,0 +1,81 @@
+"""Two neighbouring pixels of many images as clouds of points, step by step from raw levels to whitened ones.
+
+Legend: M training images, N of them as points.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.hash_rng import permute
+from striate.data.on_the_fly import PixelRows
+
+POINTS = 1000
+_EPSILON = {"std": 1e-6, "whitening": 1e-5}
+_STEPS = {"mean": 2, "std": 3, "whitening": 5}
+
+
+class Cloud(NamedTuple):
+    """N points after one more step.
+
+    Attributes:
+        name: of the step.
+        points_N2: in units of [0, 1], or of standard deviations once they are divided.
+        covariance_22: of the points, divided by N.
+
+    """
+
+    name: str
+    points_N2: NDArray[np.float64]
+    covariance_22: NDArray[np.float64]
+
+
+class Pair(NamedTuple):
+    """The two pixels, and their clouds.
+
+    Attributes:
+        row: of both, from the top.
+        column: of the left one; the other is its right neighbour.
+        channel: of both.
+        clouds: one for each step.
+
+    """
+
+    row: int
+    column: int
+    channel: int
+    clouds: tuple[Cloud, ...]
+
+
+def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0) -> Pair:
+    """The clouds that lead to `what`: raw and centred (mean); scaled (std); decorrelated and whitened (whitening).
+
+    The pair is that of the largest covariance among neighbours in a row, over up to 1,000 of the M images.
+    """
+    sample = np.sort(rows_M[permute(np.arange(len(rows_M)), len(rows_M), seed, "clouds")[:POINTS]])
+    levels_NHWC = pixels_NHWC[sample] / 255.0
+    centred_NHWC = levels_NHWC - levels_NHWC.mean(axis=0)
+    together_HWC = (centred_NHWC[:, :, :-1] * centred_NHWC[:, :, 1:]).mean(axis=0)
+    row, column, channel = (int(at) for at in np.unravel_index(int(together_HWC.argmax()), together_HWC.shape))
+    raw_N2 = levels_NHWC[:, row, column : column + 2, channel]
+    centred_N2 = raw_N2 - raw_N2.mean(axis=0)
+    epsilon = epsilon or _EPSILON.get(what, 1e-5)
+    covariance_22 = _covariance(centred_N2)
+    variances_2, vectors_22 = np.linalg.eigh(covariance_22)
+    turned_N2 = centred_N2 @ vectors_22[:, ::-1]
+    steps = (
+        ("raw", raw_N2),
+        ("centred", centred_N2),
+        ("scaled", centred_N2 / np.sqrt(np.diag(covariance_22) + epsilon)),
+        ("decorrelated", turned_N2),
+        ("whitened", turned_N2 / np.sqrt(np.maximum(variances_2[::-1], 0.0) + epsilon)),
+    )
+    made = tuple(Cloud(name, points_N2, _covariance(points_N2)) for name, points_N2 in steps[: _STEPS[what]])
+    return Pair(row, column, channel, made)
+
+
+def _covariance(points_N2: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred_N2 = points_N2 - points_N2.mean(axis=0)
+    found: NDArray[np.float64] = centred_N2.T @ centred_N2 / len(points_N2)
+    return found

@@ -1,0 +1,150 @@
+"""From what a source found to `Examples`: ids, sorted classes, and the checks that hold for every source.
+
+Legend: N images, H x W pixels, C channels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import DataError
+from striate.base.hash_rng import name_id
+from striate.data.examples import Examples, Ignored, Part, Quarantined
+
+_PARTS = {
+    "train": Part.TRAIN, "training": Part.TRAIN,
+    "val": Part.VAL, "valid": Part.VAL, "validation": Part.VAL,
+    "test": Part.TEST, "testing": Part.TEST,
+}  # fmt: skip
+
+VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
+TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
+
+
+def part_named(word: str) -> Part | None:
+    """The part that a folder or a column calls by this word, in any case; None for another word."""
+    return _PARTS.get(word.strip().lower())
+
+
+def from_arrays(
+    root: Path,
+    pixels_NHWC: NDArray[np.uint8],
+    codes_N: NDArray[np.uint8],
+    names: Sequence[str],
+    parts_N: NDArray[np.uint8],
+    class_names: Sequence[str] | None,
+    notes: tuple[str, ...] = (),
+) -> Examples:
+    """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted.
+
+    Raises:
+        DataError: a label without a name, fewer than two classes, or a class that is missing from the training part.
+
+    """
+    largest = int(codes_N.max()) if len(codes_N) else 0
+    words = [str(code) for code in range(largest + 1)] if class_names is None else list(class_names)
+    if largest >= len(words):
+        raise DataError(f"{root}: expected labels from 0 to {len(words) - 1}, as there are {len(words)} names; got {largest}.")
+    present = sorted({words[code] for code in np.unique(codes_N)})
+    position = {word: place for place, word in enumerate(present)}
+    mapping = np.array([position.get(word, -1) for word in words], np.int64)
+    check_classes(str(root), present)
+    labels_N = mapping[codes_N]
+    _check_training_part(root, labels_N, parts_N, present)
+    return Examples(
+        root=root, names=tuple(names), labels_N=labels_N, classes=tuple(present), ids_N=ids_of(names),
+        parts_N=parts_N, pixels_NHWC=pixels_NHWC, notes=notes,
+    )  # fmt: skip
+
+
+def from_files(
+    root: Path,
+    found: Sequence[tuple[str, str, Part]],
+    quarantined: Sequence[Quarantined] = (),
+    ignored: Sequence[Ignored] = (),
+    notes: Sequence[str] = (),
+    groups: Sequence[str] | None = None,
+) -> Examples:
+    """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
+
+    Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
+
+    Raises:
+        DataError: no images, fewer than two classes, or a class that is missing from the training part.
+
+    """
+    if not found:
+        raise DataError(f"expected images by class in {root}; found none that can be used{_account(quarantined, ignored)}.")
+    order = sorted(range(len(found)), key=lambda i: found[i][0].encode("utf-8", "surrogateescape"))
+    names = [found[i][0] for i in order]
+    words = [found[i][1] for i in order]
+    parts_N = np.array([found[i][2] for i in order], np.uint8)
+    classes = sorted(set(words))
+    check_classes(str(root), classes)
+    given = set(parts_N.tolist())
+    said = list(notes)
+    if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
+        parts_N[parts_N == Part.VAL] = Part.TEST
+        said.append(VAL_IS_TEST)
+    elif given == {Part.TRAIN}:
+        said.append(TEST_IS_CUT)
+    position = {word: place for place, word in enumerate(classes)}
+    labels_N = np.array([position[word] for word in words], np.int64)
+    _check_training_part(root, labels_N, parts_N, classes)
+    groups_N = None
+    if groups is not None:
+        groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
+    return Examples(
+        root=root, names=tuple(names), labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
+        groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*said, *_twins(classes)),
+    )  # fmt: skip
+
+
+def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
+    """The id of each name."""
+    return np.array([name_id(name) for name in names], np.uint64)
+
+
+def check_classes(root: str, classes: Sequence[str]) -> None:
+    """Refuse fewer than two classes."""
+    if len(classes) < 2:
+        got = f"one, {classes[0]!r}" if classes else "none"
+        raise DataError(
+            f"expected at least two classes in {root}; got {got}. Put the images of each class into a folder of its own."
+        )
+
+
+def _check_training_part(root: Path, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
+    learnt = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
+    for label, name in enumerate(classes):
+        if label not in learnt:
+            raise DataError(
+                f"class {name!r} is in the test or validation part of {root} but not in its training part. "
+                "Add training images of it, or remove the class."
+            )
+
+
+def _account(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> str:
+    parts = []
+    if quarantined:
+        parts.append(f"{len(quarantined)} quarantined ({quarantined[0].path}: {quarantined[0].reason})")
+    if ignored:
+        parts.append(f"{len(ignored)} ignored ({ignored[0].path}: {ignored[0].pattern})")
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _twins(classes: Sequence[str]) -> list[str]:
+    from unicodedata import normalize
+
+    folded: dict[str, str] = {}
+    notes = []
+    for name in classes:
+        plain = normalize("NFC", name).casefold().strip(" .")
+        if plain in folded:
+            notes.append(
+                f"The classes {folded[plain]!r} and {name!r} differ in case, spaces or accents' encoding alone; they stay two."
+            )
+        folded.setdefault(plain, name)
+    return notes

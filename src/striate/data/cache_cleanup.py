@@ -1,0 +1,187 @@
+"""What lies in the cache folder, and removing the decoded pictures that no run is using.
+
+A store is removed by renaming it first, so who opens it sees the whole of it or nothing. A run that has mapped one into its
+memory keeps it until it ends (on Linux and macOS; Windows refuses, and the store stays). One that is being built is locked.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.base import files
+from striate.base.errors import RunError
+
+_ROOMS = ("pixels", "facts")
+
+
+class Kept(NamedTuple):
+    """One thing in the cache.
+
+    Attributes:
+        path: of its folder or file.
+        what: `pixels` or `facts` of a store; of other things the name of their folder.
+        data: the folder or file that a store was made from; None for other things.
+        look: side, channels and fit, as `64 px, colour, crop`; None for other things.
+        images: in the store; None for other things.
+        bytes: on the disk.
+        used: when a store was opened last, or the newest file was written; UTC.
+        state: `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a store`.
+
+    """
+
+    path: str
+    what: str
+    data: str | None
+    look: str | None
+    images: int | None
+    bytes: int
+    used: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The cache folder: what lies there now, and what was removed."""
+
+    folder: str
+    kept: tuple[Kept, ...]
+    removed: tuple[Kept, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "cache": self.folder, "bytes": sum(one.bytes for one in self.kept), "kept": [one._asdict() for one in self.kept],
+            "removed": [one._asdict() for one in self.removed], "freed": sum(one.bytes for one in self.removed),
+            "refused": self.refused,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = []
+        if self.removed:
+            freed = sum(one.bytes for one in self.removed)
+            lines += [f"freed {_size(freed)} in {self.folder}:", *map(_line, self.removed)]
+            lines.append("a run that has one of them open goes on with it; the space is free when it ends")
+        lines += [f"  {path} stays: {why}" for path, why in self.refused.items()]
+        total = sum(one.bytes for one in self.kept)
+        lines += [f"{self.folder}: {_size(total)}{':' if self.kept else ', nothing kept'}", *map(_line, self.kept)]
+        return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
+
+
+def _line(one: Kept) -> str:
+    if one.state == "not a store":
+        return f"  {_size(one.bytes):>9}  {one.what}: not decoded pictures; remove it by hand where you do not need it"
+    what = f"{one.what} of {one.data}: {one.images:,} images, {one.look}" if one.images is not None else one.what
+    return f"  {_size(one.bytes):>9}  {what}, {one.state}, last used {one.used[:16].replace('T', ' ')} UTC"
+
+
+def _size(count: int) -> str:
+    """Bytes as people say them.
+
+    >>> _size(999), _size(1_500_000), _size(23_400_000_000)
+    ('999 B', '1.5 MB', '23.4 GB')
+    """
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
+def look_through(folder: Path) -> Cache:
+    """What lies in the cache folder; nothing is changed.
+
+    Raises:
+        DiskError: it cannot be read.
+
+    """
+    with files.explained(folder, "read"):
+        found = [*_stores(folder), *_others(folder)]
+    return Cache(str(folder), tuple(sorted(found, key=lambda one: (one.what, one.used), reverse=True)))
+
+
+def clear(folder: Path) -> Cache:
+    """Remove the stores that no one is building, the half-built ones too; other things stay.
+
+    Raises:
+        DiskError: the cache folder cannot be read.
+
+    """
+    removed, refused = [], {}
+    for one in look_through(folder).kept:
+        if one.state == "not a store":
+            continue
+        path = Path(one.path)
+        try:
+            with files.lock(_lock(path), "store"):
+                aside = path if path.name.startswith(".") else path.with_name(f".{path.name}.removed.tmp")
+                if aside != path:
+                    path.rename(aside)
+                shutil.rmtree(aside)
+        except RunError:
+            refused[one.path] = "it is being built"
+        except OSError as error:
+            refused[one.path] = f"{error.strerror or error}"
+        else:
+            removed.append(one)
+    left = look_through(folder)
+    return Cache(left.folder, left.kept, tuple(removed), refused)
+
+
+def _lock(path: Path) -> Path:
+    """The folder whose lock the builder of a store, whole or half-built, holds."""
+    return path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.building")
+
+
+def _stores(folder: Path) -> Iterator[Kept]:
+    for room in _ROOMS:
+        for path in sorted((folder / room).glob("*")) if (folder / room).is_dir() else ():
+            if path.is_dir() and not path.name.endswith(".building"):
+                yield _store(path, room)
+
+
+def _store(path: Path, room: str) -> Kept:
+    half = path.name.startswith(".")
+    data, look, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
+    if half:
+        try:
+            with files.lock(_lock(path), "store"):
+                pass
+        except RunError:
+            state = "being built"
+    with suppress(OSError):
+        used = (path / "store.json").stat().st_mtime
+    try:
+        about = json.loads((path / "store.json").read_text("utf-8"))
+        seen = about["look"]
+        data, images = str(about["data"]), int(about["count"])
+        look = f"{seen['size_px']} px, {'grey' if seen['channels'] == 1 else 'colour'}, {seen['fit']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        state = state if half else "unreadable"
+    return Kept(str(path), room, data, look, images, _bytes(path), _when(used), state)
+
+
+def _others(folder: Path) -> Iterator[Kept]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name not in _ROOMS:
+            yield Kept(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a store")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    return (file for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file())
+
+
+def _bytes(path: Path) -> int:
+    return sum(file.stat().st_size for file in _files(path))
+
+
+def _newest(path: Path) -> float:
+    return max((file.stat().st_mtime for file in _files(path)), default=path.stat().st_mtime)
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

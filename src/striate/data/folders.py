@@ -1,0 +1,150 @@
+"""Images in folders by class: `cats/1.jpg`, `dogs/2.jpg`; or the same under train/, val/, test/.
+
+Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that is
+ignored is one entry, whatever it holds. Links are followed within the root only, and a folder is entered once, so no loop
+and no picture of another place gets in. Files without a known ending are given to the decoder: it decides.
+
+Legend: paths are relative to the root, with `/`.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from striate.base.errors import DataError
+from striate.data.build_examples import from_files, part_named
+from striate.data.examples import Examples, Ignored, Part, Quarantined
+
+IGNORED = (
+    ".*", "__macosx", "thumbs.db", "desktop.ini",
+    "*.txt", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.xml", "*.md", "*.html", "*.yaml", "*.yml", "*.toml", "*.log",
+    "*.py", "*.npy", "*.npz", "*.db", "*.parquet",
+)  # fmt: skip
+
+
+@dataclass
+class Walk:
+    """What a walk through a folder found; names relative to `root`."""
+
+    root: Path
+    files: list[str] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+    entered: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.inside = Path(os.path.realpath(self.root))
+        found = self.inside.stat()
+        self.entered.add((found.st_dev, found.st_ino))
+
+    def into(self, folder: str) -> None:
+        """Take in everything below `folder`, a path relative to the root."""
+        before = (len(self.files), len(self.quarantined))
+        pending = [folder]
+        while pending:
+            pending += [entry for entry, is_folder in self.entries(pending.pop()) if is_folder]
+        if (len(self.files), len(self.quarantined)) == before:
+            self.ignored.append(Ignored(folder, "empty folder"))
+
+    def entries(self, folder: str) -> Iterator[tuple[str, bool]]:
+        """What no pattern ignores in a folder: folders as (path, True); files go to `files` and come as (path, False)."""
+        try:
+            listed = sorted((entry.name for entry in os.scandir(self.root / folder)), key=os.fsencode)
+        except OSError as error:
+            self.quarantined.append(Quarantined(folder, f"the folder cannot be read: {error.strerror}"))
+            return
+        for name in listed:
+            path = f"{folder}/{name}" if folder else name
+            pattern = next((pattern for pattern in IGNORED if fnmatch(name.lower(), pattern)), None)
+            if pattern is not None:
+                self.ignored.append(Ignored(path, pattern))
+                continue
+            kind = self._kind(path)
+            if kind == "folder":
+                yield path, True
+            elif kind == "file":
+                self.files.append(path)
+                yield path, False
+
+    def _kind(self, path: str) -> str:
+        full = self.root / path
+        try:
+            own = full.lstat()
+            if stat.S_ISLNK(own.st_mode):
+                real = Path(os.path.realpath(full))
+                if not real.exists():
+                    return self._bad(path, "a link to nothing")
+                if not real.is_relative_to(self.inside):
+                    return self._bad(path, "a link out of the data folder")
+            found = full.stat()
+        except OSError as error:
+            return self._bad(path, f"cannot be read: {error.strerror}")
+        if stat.S_ISDIR(found.st_mode):
+            if (found.st_dev, found.st_ino) in self.entered:
+                return self._bad(path, "a link to a folder that is in already")
+            self.entered.add((found.st_dev, found.st_ino))
+            return "folder"
+        return "file" if stat.S_ISREG(found.st_mode) else self._bad(path, "not a regular file")
+
+    def _bad(self, path: str, reason: str) -> str:
+        self.quarantined.append(Quarantined(path, reason))
+        return "bad"
+
+
+def read(root: Path) -> Examples:
+    """The images below a folder, by class.
+
+    Raises:
+        DataError: no images, one class only, or a class that no training image has.
+
+    """
+    walk = Walk(root)
+    top = [path for path, is_folder in walk.entries("") if is_folder]
+    _outside(walk)
+    parts = {path: part_named(path) for path in top}
+    found: list[tuple[str, str, Part]] = []
+    if Part.TRAIN in parts.values():
+        for path in top:
+            part = parts[path]
+            if part is None:
+                walk.ignored.append(Ignored(path, "neither train, val nor test"))
+                continue
+            inner = [entry for entry, is_folder in walk.entries(path) if is_folder]
+            _outside(walk)
+            found += _classes(walk, inner, part)
+    else:
+        found = _classes(walk, top, Part.FREE)
+    return from_files(root, found, walk.quarantined, walk.ignored)
+
+
+def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str, Part]]:
+    found = []
+    for folder in folders:
+        walk.into(folder)
+        found += [(name, folder.rpartition("/")[2], part) for name in walk.files]
+        walk.files.clear()
+    return found
+
+
+def _outside(walk: Walk) -> None:
+    walk.ignored += [Ignored(name, "outside the class folders") for name in walk.files]
+    walk.files.clear()
+
+
+def files_within(folder: Path) -> list[Path]:
+    """Every file below a folder that no pattern ignores, by name; for predictions, where there are no classes.
+
+    Raises:
+        DataError: the folder cannot be read.
+
+    """
+    walk = Walk(folder)
+    pending = [""]
+    while pending:
+        pending += [path for path, is_folder in walk.entries(pending.pop()) if is_folder]
+    if not walk.files and walk.quarantined and walk.quarantined[0].path == "":
+        raise DataError(f"{folder}: {walk.quarantined[0].reason}.")
+    return [folder / name for name in sorted(walk.files, key=os.fsencode)]

@@ -1,0 +1,149 @@
+"""Pictures whose decoded pixels are too many to be kept: they are decoded whenever their rows are asked for, ahead of use.
+
+`Streamed` stands where an array of pixels stands, and gives the same bytes. `read` goes through rows of either.
+
+Legend: N pictures, M rows of a group, H x W pixels, C channels.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.child_process import Answer
+from striate.base.errors import DataError
+from striate.data import decode
+from striate.data.decode import Look
+from striate.data.examples import Examples
+
+Group = TypeVar("Group")
+_AHEAD = 64
+
+
+class PixelRows(Protocol):
+    """What is needed of N pictures: an array has it, and so has `Streamed`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, C)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows_M: NDArray[np.int64], /) -> Any:
+        """uint8, M x H x W x C."""
+
+
+class Streamed:
+    """Pictures by row, uint8, decoded in child processes each time.
+
+    Args:
+        examples: N that can be decoded.
+        look: size, colour and fit.
+        pixel_hash_N: of each, when they were decoded first: a picture that has changed since is refused.
+        workers: processes.
+
+    """
+
+    def __init__(self, examples: Examples, look: Look, pixel_hash_N: NDArray[np.uint64], workers: int) -> None:
+        self.examples, self.look, self.pixel_hash_N, self.workers = examples, look, pixel_hash_N, workers
+        self.shape = (len(examples), look.size_px, look.size_px, look.channels)
+        self._running: list[Generator[Answer]] = []
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, rows_M: NDArray[np.int64], /) -> NDArray[np.uint8]:
+        (pixels_MHWC,) = (pixels for _, pixels in self.each([rows_M], lambda rows: rows, _AHEAD))
+        return pixels_MHWC
+
+    def each(
+        self, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int
+    ) -> Generator[tuple[Group, NDArray[np.uint8]]]:
+        """Each group with the pixels of its rows; at most `ahead` pictures are decoded before they are asked for.
+
+        Raises:
+            DataError: a picture cannot be decoded any more, or has changed.
+
+        """
+        if self.examples.pixels_NHWC is not None:
+            for group in groups:
+                yield group, self._resized(rows(group))
+            return
+        drawn: deque[Group] = deque()
+
+        def paths() -> Iterator[Path]:
+            for group in groups:
+                drawn.append(group)
+                for row in rows(group):
+                    yield self.examples.root / self.examples.names[row]
+
+        answers = decode.children("striate.data.on_the_fly:in_child", paths(), self.look, self.workers, ahead)
+        self._running.append(answers)
+        try:
+            first = next(answers, None)
+            while drawn:
+                group = drawn.popleft()
+                wanted_M = rows(group)
+                pixels_MHWC = np.empty((len(wanted_M), *self.shape[1:]), np.uint8)
+                for at, row in enumerate(wanted_M):
+                    assert first is not None
+                    pixels_MHWC[at] = self._checked(first, int(row))
+                    if at + 1 < len(wanted_M):
+                        first = next(answers, None)
+                yield group, pixels_MHWC
+                if len(wanted_M):
+                    first = next(answers, None)
+        finally:
+            answers.close()
+            self._running.remove(answers)
+
+    def close(self) -> None:
+        """End the processes of every reading that was left half-way, as an error or an interruption leaves it."""
+        for answers in tuple(self._running):
+            answers.close()
+
+    def _resized(self, rows_M: NDArray[np.int64]) -> NDArray[np.uint8]:
+        assert self.examples.pixels_NHWC is not None
+        whole = (decode.canonical(self.examples.pixels_NHWC[row]) for row in rows_M)
+        found = [decode.square(pixels_HWC, self.look) for pixels_HWC in whole]
+        return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
+
+    def _checked(self, answer: Answer, row: int) -> NDArray[np.uint8]:
+        if answer.error is None and answer.value == int(self.pixel_hash_N[row]):
+            return np.frombuffer(answer.payload, np.uint8).reshape(self.shape[1:])
+        name = str(self.examples.root / self.examples.names[row])
+        what = "it is another picture now" if answer.error is None else f"it cannot be decoded any more: {answer.error}"
+        raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then go on with --resume.")
+
+
+def in_child(argument: Any) -> tuple[object, bytes]:
+    """What a child runs for one file: the hash of its pixels, and the pixels at the look."""
+    path, look = decode.asked(argument)
+    assert look is not None
+    found = decode.picture(path, look.background)
+    return decode.pixel_hash(found), decode.square(found, look).tobytes()
+
+
+def read(
+    pixels_NHWC: PixelRows, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int = _AHEAD
+) -> Generator[tuple[Group, NDArray[np.uint8]]]:
+    """Each group with the pixels of its rows, in order; of streamed pictures the next `ahead` are decoded meanwhile.
+
+    Groups may be drawn early, and by another thread.
+    """
+    if isinstance(pixels_NHWC, Streamed):
+        with closing(pixels_NHWC.each(groups, rows, ahead)) as found:
+            yield from found
+        return
+    for group in groups:
+        yield group, pixels_NHWC[rows(group)]
+
+
+def in_chunks(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], chunk: int) -> Iterator[NDArray[np.uint8]]:
+    """The pixels of M rows, so many rows at a time."""
+    parts = (rows_M[start : start + chunk] for start in range(0, len(rows_M), chunk))
+    return (pixels for _, pixels in read(pixels_NHWC, parts, lambda rows: rows))

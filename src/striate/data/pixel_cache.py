@@ -1,0 +1,300 @@
+"""The pixel store: every picture decoded once into a memory-mapped uint8 array, shared by all runs.
+
+It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
+change, the decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is
+killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is. Where the
+pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `streamed.py` decodes anew.
+
+Legend: N pictures, H x W pixels, C channels.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import files
+from striate.base.errors import DataError, DiskError, RunError
+from striate.data import decode, pixel_cache_integrity
+from striate.data.decode import Decoded, Facts, Look
+from striate.data.examples import Examples, Quarantined
+from striate.data.on_the_fly import PixelRows, Streamed
+
+log = logging.getLogger("striate")
+
+Progress = Callable[[int, int], None]
+
+_SPARE_BYTES = 64 * 2**20
+_WAIT_SECONDS = 0.5
+_MOST_GB = 50.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The pictures that could be decoded, with what is known of them; the others are in `examples.quarantined`.
+
+    Attributes:
+        examples: N of them.
+        pixels_NHWC: uint8, memory-mapped, the source's own array, or decoded whenever rows are asked for.
+        sizes_N2: height and width of the original pictures.
+        grey_N: whether the picture has no colour.
+        pixel_hash_N: equal for pictures whose pixels are equal.
+        means_N3: mean of each channel in [0, 1].
+        squares_N3: mean square of each channel.
+
+    """
+
+    examples: Examples
+    pixels_NHWC: PixelRows
+    sizes_N2: NDArray[np.int32]
+    grey_N: NDArray[np.bool_]
+    pixel_hash_N: NDArray[np.uint64]
+    means_N3: NDArray[np.float64]
+    squares_N3: NDArray[np.float64]
+
+
+class Columns:
+    """Facts of N pictures as columns, filled one by one."""
+
+    def __init__(self, count: int) -> None:
+        self.sizes_N2 = np.zeros((count, 2), np.int32)
+        self.grey_N = np.zeros(count, np.bool_)
+        self.pixel_hash_N = np.zeros(count, np.uint64)
+        self.means_N3 = np.zeros((count, 3))
+        self.squares_N3 = np.zeros((count, 3))
+
+    def put(self, at: int, facts: Facts) -> None:
+        """Fill in one picture."""
+        self.sizes_N2[at] = facts.height, facts.width
+        self.grey_N[at] = facts.grey
+        self.pixel_hash_N[at] = facts.pixel_hash
+        self.means_N3[at], self.squares_N3[at] = facts.mean, facts.mean_square
+
+    def arrays(self) -> dict[str, Any]:
+        """The columns by name."""
+        return dict(vars(self))
+
+
+def verdicts(examples: Examples, look: Look | None, workers: int | None = None) -> Generator[Decoded]:
+    """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
+    if examples.pixels_NHWC is None:
+        with closing(decode.stream((examples.root / name for name in examples.names), look, workers)) as found:
+            yield from found
+        return
+    for pixels_HWC in examples.pixels_NHWC:
+        plain = decode.canonical(pixels_HWC)
+        yield Decoded(None if look is None else decode.square(plain, look), decode.facts(plain), None)
+
+
+def budget(asked_gb: float | None, cache: Path) -> int:
+    """Most bytes of pixels to keep: what was asked for, else 50 GB or half of what is free there, whichever is less."""
+    if asked_gb is not None:
+        return int(asked_gb * 1e9)
+    place = next((folder for folder in (cache, *cache.absolute().parents) if folder.is_dir()), Path("/"))
+    return min(int(_MOST_GB * 1e9), shutil.disk_usage(place).free // 2)
+
+
+def build(
+    examples: Examples,
+    look: Look,
+    cache: Path,
+    progress: Progress | None = None,
+    *,
+    most_bytes: int | None = None,
+    workers: int = 1,
+) -> Stored:
+    """The pixels of all examples at this look: from the cache where they are there, else decoded now.
+
+    Args:
+        examples: what the source gave.
+        look: size, colour and fit.
+        cache: the cache folder.
+        progress: called with pictures done and all.
+        most_bytes: of pixels that may be kept; where they need more, and are not kept already, they are decoded whenever they
+            are asked for, and that is said. None for no limit.
+        workers: processes that decode.
+
+    Raises:
+        DataError: no picture, or none of some class, can be decoded.
+        DiskError: the cache cannot take them.
+
+    """
+    tell = progress or (lambda _done, _total: None)
+    own = examples.pixels_NHWC
+    if own is not None and own.shape[1:] == (look.size_px, look.size_px, look.channels):
+        columns = Columns(len(examples))
+        for at, found in enumerate(verdicts(examples, None)):
+            assert found.facts is not None
+            columns.put(at, found.facts)
+            if at % 1000 == 0:
+                tell(at, len(examples))
+        return _stored(examples, own, columns.arrays(), {})
+    name = fingerprint(examples, look)
+    folder = cache / "pixels" / name
+    needed = len(examples) * look.size_px**2 * look.channels
+    keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
+    if not keep:
+        folder = cache / "facts" / name
+    while True:
+        opened = _open(examples, look, folder, workers)
+        if opened is not None:
+            if most_bytes is not None and not keep:
+                _say_streamed(folder, len(examples), needed, most_bytes, workers)
+            return opened
+        try:
+            with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
+                if _open(examples, look, folder, workers) is None:
+                    _decode_into(examples, look, folder, tell, workers, keep)
+        except RunError:  # another process builds it: wait, then use it
+            time.sleep(_WAIT_SECONDS)
+            tell(0, len(examples))
+
+
+def _say_streamed(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
+    about = json.loads((folder / "store.json").read_text("utf-8"))
+    log.warning(
+        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept (prepare.store_gb), so they are not: each "
+        "epoch decodes them anew, ahead of the training, with %d workers. The first time it was %s images a second with %d.",
+        f"{count:,}", needed / 1e9, most_bytes / 1e9, workers, f"{about['images_a_second']:,.0f}", about["workers"],
+    )  # fmt: skip
+
+
+def fingerprint(examples: Examples, look: Look) -> str:
+    """The name of the store of these examples at this look."""
+    text = f"{examples.stamp()} {decode.DECODER_VERSION} {tuple(look)!r}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress, workers: int, keep: bool) -> None:
+    shape = (len(examples), look.size_px, look.size_px, look.channels)
+    _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
+    _remove_leftovers(folder)
+    columns, reasons, good, sums = Columns(len(examples)), {}, 0, pixel_cache_integrity.Sums(shape)
+    begun = time.monotonic()
+    with files.new_folder(folder) as new, files.explained(folder, "write"):
+        pixels = _empty(new / "pixels.npy", shape) if keep else None
+        with closing(verdicts(examples, look, workers)) as found:
+            for at, verdict in enumerate(found):
+                if verdict.reason is not None:
+                    reasons[at] = verdict.reason
+                else:
+                    assert verdict.facts is not None
+                    assert verdict.pixels_HWC is not None
+                    if pixels is not None:
+                        pixels[good] = verdict.pixels_HWC
+                        sums.add(verdict.pixels_HWC)
+                    columns.put(good, verdict.facts)
+                    good += 1
+                tell(at + 1, len(examples))
+        seconds = max(time.monotonic() - begun, 1e-9)
+        if pixels is not None:
+            pixels.flush()
+            del pixels
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: column[:good] for name, column in columns.arrays().items()})
+        (new / "facts.npz").write_bytes(buffer.getvalue())
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        about = {
+            "count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep, "crc32": sums.done(),
+            "images_a_second": len(examples) / seconds, "workers": workers,
+            "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
+            "look": look._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }  # fmt: skip
+        (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # a disk that fills while a sparse file is written through memory is SIGBUS
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pixels
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Half-built stores of processes that died; the lock says that no one alive is building this one."""
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    with files.explained(folder, "write"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder.parent).free
+    if free < needed + _SPARE_BYTES:
+        raise DiskError(
+            f"the decoded pictures need {needed / 1e9:.2f} GB in {folder.parent}; {free / 1e9:.2f} GB are free. "
+            "Free some space, set STRIATE_CACHE to another disk, or take a smaller prepare.size_px."
+        )
+
+
+def _open(examples: Examples, look: Look, folder: Path, workers: int) -> Stored | None:
+    """The store, where it is whole; None where it is absent or, said aloud, damaged."""
+    files.recover(folder)
+    if not folder.is_dir():
+        return None
+    pixels: PixelRows
+    try:
+        about = json.loads((folder / "store.json").read_text("utf-8"))
+        count, reasons = int(about["count"]), {int(at): str(why) for at, why in about["reasons"].items()}
+        if count + len(reasons) != len(examples):
+            raise ValueError(f"store.json accounts for {count + len(reasons)} of {len(examples)} images")
+        raw = (folder / "facts.npz").read_bytes()
+        if hashlib.sha256(raw).hexdigest() != about["facts_sha256"]:
+            raise ValueError("facts.npz has changed")
+        with np.load(io.BytesIO(raw), allow_pickle=False) as facts:
+            columns = {name: facts[name] for name in facts.files}
+        if about["kept"]:
+            mapped = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
+            if list(mapped.shape) != about["shape"]:
+                raise ValueError(f"pixels.npy has the shape {mapped.shape}")
+            turn = (folder / "store.json").stat().st_mtime_ns // 1_000_000
+            pixel_cache_integrity.check(mapped[:count], about["crc32"], turn)
+            pixels = mapped[:count]
+        else:
+            pixels = Streamed(used_ones(examples, reasons), look, columns["pixel_hash_N"], workers)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("The pixel store %s is damaged (%s); it is built anew.", folder, error)
+        return None
+    with suppress(OSError):  # the time of its last use; a cache that may only be read is used all the same
+        os.utime(folder / "store.json")
+    return _stored(examples, pixels, columns, reasons)
+
+
+def _stored(examples: Examples, pixels: PixelRows, columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
+    return Stored(used_ones(examples, reasons), pixels, **columns)
+
+
+def used_ones(examples: Examples, reasons: dict[int, str]) -> Examples:
+    """The examples without those that have a reason, which join the quarantine.
+
+    Raises:
+        DataError: none is left, or none of some class.
+
+    """
+    if not reasons:
+        return examples
+    bad = tuple(Quarantined(examples.names[at], why) for at, why in sorted(reasons.items()))
+    if len(bad) == len(examples):
+        raise DataError(f"none of the {len(bad)} images can be decoded; the first, {bad[0].path}: {bad[0].reason}.")
+    chosen = np.array([at for at in range(len(examples)) if at not in reasons], np.int64)
+    used = examples.keep(chosen, bad)
+    empty = [name for name, count in used.counts().items() if count == 0]
+    if empty:
+        raise DataError(
+            f"no image of class {empty[0]!r} can be decoded; the first, {bad[0].path}: {bad[0].reason}. "
+            "`striate data` lists them all. Add images, or remove the class."
+        )
+    return used

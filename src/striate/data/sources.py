@@ -1,0 +1,44 @@
+"""From what the user names to `Examples`: a folder, a table, or a data set by name."""
+
+from pathlib import Path
+
+from striate.base import files
+from striate.base.config import Data
+from striate.base.errors import DataError, nearest
+from striate.data import builtin_datasets, cifar10, csv_parquet, folders, mnist_idx
+from striate.data.examples import Examples
+
+
+def read(data: Data) -> Examples:
+    """The labelled images that `data.path` means: a name, a table, or a folder of classes, IDX or CIFAR files.
+
+    A folder with the name of a data set is written with a slash: `./mnist`.
+
+    Raises:
+        DataError: nothing is there, or it cannot be used; says what was expected and what to do.
+        DiskError: the disk refuses to say what is there.
+
+    """
+    if data.path in builtin_datasets.NAMES:
+        return builtin_datasets.read(data.path, data.data_dir)
+    path = Path(data.path)
+    with files.explained(path, "read"):  # a name that is too long, or a folder that is closed
+        there = path.exists()
+    if not there:
+        near = [name for name in builtin_datasets.NAMES if name.startswith(data.path[:3])]
+        hint = nearest(data.path, near or builtin_datasets.NAMES)
+        raise DataError(
+            f"expected a folder of images by class, a table or a name; there is nothing at {data.path!r}. "
+            f"By name, {hint[0].lower()}{hint[1:]}"
+        )
+    if path.is_file():
+        if path.suffix.lower() not in csv_parquet.ENDINGS:
+            raise DataError(
+                f"expected a folder, or a table that ends in {' or '.join(csv_parquet.ENDINGS)}; got the file {path}."
+            )
+        return csv_parquet.read(path, data)
+    if mnist_idx.holds_idx(path):
+        return mnist_idx.read(path)
+    if cifar10.holds_cifar(path):
+        return cifar10.read(path)
+    return folders.read(path)

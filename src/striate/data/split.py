@@ -1,0 +1,256 @@
+"""How images are divided into training, validation and test: in hash order within each class.
+
+An image's place is decided by the hash of its id, so it depends neither on the order of the folder nor on the seed of a run.
+Images of one group, and images whose pixels are equal, stay on one side: they are one cluster, which stands in the order by its
+member of the smallest hash. Each class fills its test share first, then validation; the rest is for training.
+
+Legend: N images, M of them in a part.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.config import Data
+from striate.base.errors import DataError
+from striate.base.hash_rng import words
+from striate.data.examples import Examples, Part, Quarantined
+
+TEST_SHARE = 0.2
+_FEW_TESTS = 100
+_PROPOSED_FOLDS = 5
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the images of each part, ascending.
+
+    Attributes:
+        train_M: to learn from.
+        val_M: to choose by.
+        test_M: to test on, once.
+        leaked: images given for training or validation although a held-out part has the same picture or group; left out.
+        duplicates: pairs of names whose pixels are equal.
+        notes: sentences that the user should read.
+
+    """
+
+    train_M: Positions
+    val_M: Positions
+    test_M: Positions
+    leaked: tuple[Quarantined, ...] = ()
+    duplicates: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class _Order(NamedTuple):
+    """Images in the order in which parts are filled: by class, then cluster, then hash."""
+
+    cluster_N: Positions
+    hash_N: NDArray[np.uint64]
+
+
+def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> Split:
+    """Divide the images as the settings and the source say.
+
+    Raises:
+        DataError: a class is too small to be on every side, or folds are asked for where a test part is given.
+
+    """
+    duplicates = _duplicates(examples, pixel_hash_N)
+    notes = _conflicts(examples, duplicates)
+    parts_N = examples.parts_N.copy()
+    has_test = bool((parts_N == Part.TEST).any())
+    if has_test and data.folds is not None:
+        raise DataError("folds do not apply: the data come with a test part of their own. Leave out --folds.")
+    leaked = _leaks(examples, pixel_hash_N, parts_N)
+    out = np.array([position for position, _ in leaked], np.int64)
+    open_N = np.isin(parts_N, (Part.FREE, Part.TRAIN))
+    open_N[out] = False
+    order = _order(examples, pixel_hash_N, open_N, data.split_seed)
+    needs_val = not (parts_N == Part.VAL).any()
+    test_N = np.zeros(len(examples), bool)
+    val_N = (parts_N == Part.VAL) & ~np.isin(np.arange(len(examples)), out)
+    if not has_test:
+        test_N = _cut_test(examples, order, open_N, data)
+        open_N &= ~test_N
+    else:
+        test_N = parts_N == Part.TEST
+    if needs_val:
+        val_N = _cut(examples, order, open_N, data.val_share if has_test else _val_share(data))
+        open_N &= ~val_N
+        if has_test:
+            notes.append(f"Validation is cut from the training images: {int(val_N.sum()):,} of them.")
+    _check(examples, open_N, val_N, test_N, has_test, data)
+    tests = int(test_N.sum())
+    if tests < _FEW_TESTS and data.folds is None and not has_test:
+        notes.append(
+            f"The test set holds {tests} images, so its score is uncertain: `striate train --folds {_PROPOSED_FOLDS}` tests on "
+            f"all {len(examples):,}."
+        )
+    return Split(
+        np.flatnonzero(open_N), np.flatnonzero(val_N), np.flatnonzero(test_N), tuple(bad for _, bad in leaked),
+        tuple(duplicates), tuple(notes),
+    )  # fmt: skip
+
+
+def _val_share(data: Data) -> float:
+    """The share of what the test set leaves, so that validation is `val_share` of all."""
+    if data.folds is not None:
+        return data.val_share if data.fold is None else data.val_share / (1 - 1 / data.folds)
+    return data.val_share / (1 - (data.test_share or TEST_SHARE))
+
+
+def _cut_test(examples: Examples, order: _Order, open_N: NDArray[np.bool_], data: Data) -> NDArray[np.bool_]:
+    if data.folds is None:
+        return _cut(examples, order, open_N, data.test_share or TEST_SHARE)
+    if data.fold is None:
+        return np.zeros(len(examples), bool)
+    return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
+
+
+def _order(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray[np.bool_], seed: int) -> _Order:
+    """Clusters as the position of their first member in hash order; most images are alone in theirs."""
+    hash_N = words(examples.ids_N, "split", seed)
+    cluster_N = np.arange(len(examples), dtype=np.int64)
+    where = np.flatnonzero(open_N)
+    links = [_same(pixel_hash_N[where], where)]
+    if examples.groups_N is not None:
+        links.append(_same(examples.groups_N[where], where))
+    pairs = np.concatenate(links)
+    if len(pairs):
+        _unite(cluster_N, pairs)
+        first: dict[int, int] = {}
+        together = np.flatnonzero(np.isin(cluster_N, np.unique(cluster_N[pairs.ravel()])))
+        for position in together[np.argsort(hash_N[together], kind="stable")]:
+            first.setdefault(int(cluster_N[position]), int(position))
+        cluster_N[together] = [first[int(root)] for root in cluster_N[together]]
+    return _Order(cluster_N, hash_N)
+
+
+def _same(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
+    """Pairs of neighbours among the positions whose keys are equal, P x 2."""
+    order = np.argsort(keys_M, kind="stable")
+    equal = keys_M[order][1:] == keys_M[order][:-1]
+    return np.stack([where_M[order][:-1][equal], where_M[order][1:][equal]], axis=1)
+
+
+def _unite(root_N: Positions, pairs: Positions) -> None:
+    def find(position: int) -> int:
+        while root_N[position] != position:
+            root_N[position] = root_N[root_N[position]]
+            position = int(root_N[position])
+        return position
+
+    for one, other in pairs.tolist():
+        a, b = find(one), find(other)
+        root_N[max(a, b)] = min(a, b)
+    for position in np.unique(pairs):
+        root_N[position] = find(int(position))
+
+
+def _lines(examples: Examples, order: _Order, open_N: NDArray[np.bool_], label: int) -> Positions:
+    """The open images whose cluster counts to a class, clusters in hash order and whole."""
+    first_N = order.cluster_N
+    mine = np.flatnonzero(open_N & (examples.labels_N[first_N] == label))
+    return mine[np.lexsort((order.hash_N[mine], order.hash_N[first_N[mine]]))]
+
+
+def _cut(examples: Examples, order: _Order, open_N: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """The first clusters of each class until its share of images, at least one, is reached."""
+    cut_N = np.zeros(len(examples), bool)
+    for label in range(len(examples.classes)):
+        line = _lines(examples, order, open_N, label)
+        if len(line) < 2:
+            continue
+        wanted = max(1, round(share * len(line)))
+        last = order.cluster_N[line[wanted - 1]]
+        end = int(np.flatnonzero(order.cluster_N[line] == last)[-1]) + 1
+        cut_N[line[:end]] = True
+    return cut_N
+
+
+def _fold_of(examples: Examples, order: _Order, open_N: NDArray[np.bool_], folds: int) -> Positions:
+    """The fold of each open image, -1 for others: each class's line in equal pieces, clusters whole."""
+    fold_N = np.full(len(examples), -1, np.int64)
+    for label in range(len(examples.classes)):
+        line = _lines(examples, order, open_N, label)
+        fold_N[line] = np.arange(len(line)) * folds // max(1, len(line))
+    mine = np.flatnonzero(open_N)
+    fold_N[mine] = fold_N[order.cluster_N[mine]]
+    return fold_N
+
+
+def _duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
+    pairs = _same(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
+    named = (sorted((examples.names[a], examples.names[b])) for a, b in pairs.tolist())
+    return sorted((one, other) for one, other in named)
+
+
+def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
+    if not duplicates:
+        return []
+    notes = [
+        f"{len(duplicates)} pairs of images are equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
+        "one side."
+    ]
+    label = dict(zip(examples.names, examples.labels_N.tolist(), strict=True))
+    split = [(one, other) for one, other in duplicates if label[one] != label[other]]
+    if split:
+        one, other = split[0]
+        notes.append(
+            f"{len(split)} of them are in two classes, as {one} ({examples.classes[label[one]]}) and {other} "
+            f"({examples.classes[label[other]]}); one of the labels must be wrong."
+        )
+    return notes
+
+
+def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]) -> list[tuple[int, Quarantined]]:
+    """Images given for training whose picture or group is held out by a given part; or for validation and in test."""
+    found: dict[int, Quarantined] = {}
+    sameness: list[tuple[NDArray[Any], str]] = [(pixel_hash_N, "the same picture as")]
+    if examples.groups_N is not None:
+        sameness.append((examples.groups_N, "of the same group as"))
+    for kept, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):
+        held = np.flatnonzero(parts_N == kept)
+        others = np.flatnonzero(np.isin(parts_N, given))
+        for keys_N, how in sameness:
+            copies = others[np.isin(keys_N[others], keys_N[held])]
+            name_of = dict(zip(keys_N[held].tolist(), held.tolist(), strict=True)) if len(copies) else {}
+            for position in copies.tolist():
+                reason = f"{how} {examples.names[name_of[int(keys_N[position])]]}, which is held out"
+                found.setdefault(position, Quarantined(examples.names[position], reason))
+    return sorted(found.items())
+
+
+def _check(
+    examples: Examples,
+    train_N: NDArray[np.bool_],
+    val_N: NDArray[np.bool_],
+    test_N: NDArray[np.bool_],
+    has_test: bool,
+    data: Data,
+) -> None:
+    """Refuse a class that some part has no image of."""
+    parts = [("train", train_N), ("choose by", val_N)]
+    if not has_test and not (data.folds is not None and data.fold is None):
+        parts.append(("test on", test_N))
+    least = 3 if not has_test else 2
+    for label, name in enumerate(examples.classes):
+        mine = examples.labels_N == label
+        if has_test and (examples.parts_N == Part.VAL).any():
+            parts = parts[:1]
+        for _, part_N in parts:
+            if not (part_N & mine).any():
+                count = int(mine[examples.parts_N != Part.TEST].sum() if has_test else mine.sum())
+                one = examples.names[int(np.flatnonzero(mine)[0])]
+                purposes = "one each to train, choose and test on" if least == 3 else "one each to train and choose by"
+                extra = "" if count < least else ", in clusters of equal pictures or groups that cannot be divided"
+                raise DataError(
+                    f"class {name!r} has {count} image{'s' if count != 1 else ''} ({one}){extra}; expected at least {least}, "
+                    f"{purposes}. Add images, or remove the class."
+                )

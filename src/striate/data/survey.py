@@ -1,0 +1,188 @@
+"""What is there: a glance at a sample before training, and the whole survey that `striate data` prints.
+
+Legend: N images.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.config import Data
+from striate.base.errors import DataError
+from striate.base.hash_rng import words
+from striate.base.phrases import printable
+from striate.data import crop_loss, pixel_cache, split
+from striate.data.examples import Examples, Ignored, Quarantined
+
+_GREY_SHARE = 0.95
+_SHOWN = 10
+
+
+class Glance(NamedTuple):
+    """A sample of the pictures.
+
+    Attributes:
+        images: images in all.
+        sampled: how many were looked at.
+        height_px: median height.
+        width_px: median width.
+        aspect: median of the longer side over the shorter.
+        grey: at least 95 % of them have no colour.
+
+    """
+
+    images: int
+    sampled: int
+    height_px: int
+    width_px: int
+    aspect: float
+    grey: bool
+
+
+def glance(examples: Examples, most: int = 200) -> Glance:
+    """Look at up to `most` images, the first in hash order, so that the same data give the same sample.
+
+    Raises:
+        DataError: none of them can be decoded.
+
+    """
+    chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
+    found = [verdict.facts for verdict in pixel_cache.verdicts(examples.keep(chosen), None)]
+    good = [facts for facts in found if facts is not None]
+    if not good:
+        bad = next(iter(pixel_cache.verdicts(examples.keep(chosen[:1]), None)))
+        raise DataError(
+            f"none of {len(found)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
+            "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF pictures."
+        )
+    aspects = [max(facts.height, facts.width) / min(facts.height, facts.width) for facts in good]
+    return Glance(
+        len(examples), len(good), int(np.median([facts.height for facts in good])),
+        int(np.median([facts.width for facts in good])), float(np.median(aspects)),
+        float(np.mean([facts.grey for facts in good])) >= _GREY_SHARE,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything that was found in a data set: found = used + quarantined + ignored.
+
+    Attributes:
+        path: what was surveyed.
+        used: images that can be used.
+        quarantined: files that cannot.
+        ignored: files left out by a rule.
+        classes: images by class.
+        duplicates: pairs whose pixels are equal.
+        leaks: images given for training that are in the test or validation part too.
+        split: images of train, val and test; None where the images cannot be divided.
+        sizes: least, median and most height and width, in pixels.
+        grey: share of pictures without colour.
+        mean: of each channel in [0, 1], each picture weighing the same.
+        std: of each channel.
+        notes: sentences to read.
+
+    """
+
+    path: str
+    used: int
+    quarantined: tuple[Quarantined, ...]
+    ignored: tuple[Ignored, ...]
+    classes: dict[str, int]
+    duplicates: tuple[tuple[str, str], ...]
+    leaks: tuple[Quarantined, ...]
+    split: dict[str, int] | None
+    sizes: dict[str, list[int]]
+    grey: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def found(self) -> int:
+        """Entries found."""
+        return self.used + len(self.quarantined) + len(self.ignored)
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json; bytes of names that are no text are written as escapes."""
+        plain: dict[str, Any] = printable(
+            {
+                "data": self.path, "found": self.found, "used": self.used,
+                "quarantined": [bad._asdict() for bad in self.quarantined],
+                "ignored": [left._asdict() for left in self.ignored],
+                "classes": self.classes, "duplicates": [list(pair) for pair in self.duplicates],
+                "leaks": [bad._asdict() for bad in self.leaks], "split": self.split, "sizes": self.sizes,
+                "grey": self.grey, "mean": list(self.mean), "std": list(self.std), "notes": list(self.notes),
+            }
+        )  # fmt: skip
+        return plain
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.path}: {self.found:,} found = {self.used:,} used + {len(self.quarantined):,} quarantined + "
+            f"{len(self.ignored):,} ignored",
+            f"{len(self.classes)} classes: " + ", ".join(f"{name} {count:,}" for name, count in self.classes.items()),
+            "height {0[0]} to {0[2]} px, median {0[1]}; width {1[0]} to {1[2]} px, median {1[1]}".format(
+                self.sizes["height"], self.sizes["width"]
+            ),
+            f"{self.grey:.0%} grey; mean {_numbers(self.mean)}, standard deviation {_numbers(self.std)} of [0, 1]",
+        ]
+        if self.split:
+            lines.append("split: " + ", ".join(f"{part} {count:,}" for part, count in self.split.items()))
+        lines += [*self.notes, *_some("quarantined", self.quarantined), *_some("ignored", self.ignored)]
+        lines += _some("left out of training", self.leaks)
+        lines += _some("equal pixels", self.duplicates)
+        return str(printable("\n".join(lines)))
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)
+
+
+def _some(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
+    lines = [f"  {what}: {one}: {other}" for one, other in pairs[:_SHOWN]]
+    return [*lines, f"  and {len(pairs) - _SHOWN:,} more {what}; --json lists them all"] if len(pairs) > _SHOWN else lines
+
+
+def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
+    """Decode every picture once, without keeping pixels, and say what is there; writes nothing.
+
+    A data set that cannot be divided is surveyed all the same; the reason is among the notes.
+    """
+    columns, reasons, good = pixel_cache.Columns(len(examples)), {}, 0
+    with closing(pixel_cache.verdicts(examples, None)) as verdicts:
+        for at, verdict in enumerate(verdicts):
+            if verdict.facts is None:
+                reasons[at] = verdict.reason or ""
+            else:
+                columns.put(good, verdict.facts)
+                good += 1
+            if progress is not None:
+                progress(at + 1, len(examples))
+    used = pixel_cache.used_ones(examples, reasons)
+    notes = list(used.notes)
+    notes += crop_loss.of_survey(columns.sizes_N2[:good])
+    try:
+        parts = split.divide(used, columns.pixel_hash_N[:good], data)
+        notes += parts.notes
+        counts = {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)}
+    except DataError as error:
+        parts, counts = None, None
+        notes.append(f"It cannot be trained with: {error}")
+    channels = slice(0, 1) if columns.grey_N[:good].all() else slice(0, 3)
+    mean = columns.means_N3[:good].mean(axis=0)[channels]
+    std = np.sqrt(np.maximum(columns.squares_N3[:good].mean(axis=0)[channels] - mean**2, 0.0))
+    sizes = columns.sizes_N2[:good]
+    return Survey(
+        data.path, good, used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
+        parts.leaked if parts else (), counts, {"height": _spread(sizes[:, 0]), "width": _spread(sizes[:, 1])},
+        float(columns.grey_N[:good].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
+    )  # fmt: skip
+
+
+def _spread(sides_N: NDArray[np.int32]) -> list[int]:
+    return [int(sides_N.min()), int(np.median(sides_N)), int(sides_N.max())]

@@ -1,1 +1,0 @@
-"""7 USE: ask a model about files it has not seen."""

@@ -1,0 +1,76 @@
+"""A drawing of an inception module beside the same without reductions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from striate.plots.canvas import COLOURS, GREY, INK, Canvas, mixed
+from striate.plots.save_figure import check_ending, save
+
+BOX, HIGH, GAP, LEVEL = 1.42, 0.62, 0.2, 1.15  # inches
+REDUCTION = "#e69f00"
+
+
+class Box(NamedTuple):
+    """A layer of a branch: what it is, the channels that it puts out, its multiply-adds, the side of its window."""
+
+    kind: str
+    channels: int
+    macs: int
+    side: int
+
+
+def draw(name: str, into: int, side: int, reduced: Sequence[Sequence[Box]], naive: Sequence[Sequence[Box]], path: Path) -> None:
+    """Draw both modules side by side, from the input at the top to where the branches are joined.
+
+    Args:
+        name: of the module.
+        into: channels of its input.
+        side: of its maps.
+        reduced: the branches, each from the input on.
+        naive: likewise.
+        path: .svg, .png or .pdf.
+
+    """
+    check_ending(path)
+    wide = 4 * BOX + 3 * GAP
+    canvas = Canvas(2 * wide + 1.2, 4.8)
+    canvas.text(
+        0.35, 0.32, f"Inception {name}: 1 x 1 reductions (orange) make the large windows cheap", 12, bold=True, across="left"
+    )
+    _module(canvas, 0.35, "with reductions, as in GoogLeNet", f"{into} x {side} x {side}", reduced)
+    _module(canvas, wide + 0.85, "without reductions", f"{into} x {side} x {side}", naive)
+    save(canvas.figure, path)
+
+
+def _module(canvas: Canvas, left: float, title: str, given: str, branches: Sequence[Sequence[Box]]) -> None:
+    wide = 4 * BOX + 3 * GAP
+    total, channels = sum(box.macs for branch in branches for box in branch), sum(branch[-1].channels for branch in branches)
+    canvas.text(left + wide / 2, 0.75, title, 10, bold=True)
+    canvas.text(left + wide / 2, 0.98, f"{total / 1e6:,.1f} million multiply-adds", 9, colour=GREY)
+    _bar(canvas, left, 1.2, wide, f"input {given}", COLOURS["input"])
+    bottom = 1.2 + 0.36 + 2 * LEVEL + 0.3
+    for number, branch in enumerate(branches):
+        x, y = left + number * (BOX + GAP), 1.2 + 0.36
+        tops = [y + 0.42, y + 0.42 + LEVEL] if len(branch) == 2 else [y + 0.42 + LEVEL / 2]
+        for top, box in zip(tops, branch, strict=True):
+            canvas.line([(x + BOX / 2, y), (x + BOX / 2, top)], GREY, 1.0, arrow=True)
+            _box(canvas, x, top, box, len(branch) == 2)
+            y = top + HIGH
+        canvas.line([(x + BOX / 2, y), (x + BOX / 2, bottom)], GREY, 1.0, arrow=True)
+    said = " + ".join(str(branch[-1].channels) for branch in branches)
+    _bar(canvas, left, bottom, wide, f"joined along the channels: {said} = {channels}", COLOURS["inception module"])
+
+
+def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, colour: str) -> None:
+    canvas.rounded(left, top, wide, 0.36, mixed(colour, "#ffffff", 0.35), INK)
+    canvas.text(left + wide / 2, top + 0.18, text, 8.5, bold=True)
+
+
+def _box(canvas: Canvas, left: float, top: float, box: Box, of_two: bool) -> None:
+    colour = COLOURS["pool"] if box.macs == 0 else REDUCTION if of_two and box.side == 1 else COLOURS["convolution"]
+    canvas.rounded(left, top, BOX, HIGH, mixed(colour, "#ffffff", 0.55), mixed(colour, INK, 0.35))
+    canvas.text(left + BOX / 2, top + 0.14, box.kind, 8.5, bold=True)
+    canvas.text(left + BOX / 2, top + 0.31, f"{box.channels} channels", 8)
+    said = f"{box.macs / 1e6:,.1f} M multiply-adds" if box.macs else "no weights"
+    canvas.text(left + BOX / 2, top + 0.48, said, 7.5, colour=GREY)

@@ -1,0 +1,43 @@
+"""Numbers in squares: a small map whose every value can be read.
+
+Legend: H x W places.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.plots.canvas import GREY, INK
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WINDOWS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe & Ito
+
+
+def numbers(axes: "Axes", values_HW: NDArray[Any], fills: dict[tuple[int, int], str] | None = None, size: float = 10) -> None:
+    """Write each value into its square, some of which are filled; one square is one unit of the axes."""
+    from matplotlib.patches import Rectangle
+
+    height, width = values_HW.shape
+    for (row, column), value in np.ndenumerate(values_HW):
+        colour = (fills or {}).get((row, column))
+        axes.add_patch(
+            Rectangle((column, row), 1, 1, facecolor=colour or "white", alpha=0.35 if colour else 1, edgecolor="none")
+        )
+        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=GREY, linewidth=0.6))
+        axes.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", fontsize=size, color=INK)
+    axes.set_xlim(-0.1, width + 0.1)
+    axes.set_ylim(height + 0.1, -0.1)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def window(axes: "Axes", top: float, left: float, side: float, colour: str, inset: float = 0.0) -> None:
+    """Frame a window of `side` squares, drawn `inset` squares inwards so that frames of neighbours stay apart."""
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle((left + inset, top + inset), side - 2 * inset, side - 2 * inset, fill=False, edgecolor=colour, linewidth=2.2)
+    )

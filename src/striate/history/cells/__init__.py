@@ -1,0 +1,1 @@
+"""Hubel & Wiesel: simple and complex cells."""

@@ -1,0 +1,199 @@
+"""Simple and complex cells on gratings, bars and a picture: tuning, fields, tolerance to shifts, modulation."""
+
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import SettingError
+from striate.history.cells import model as hw
+from striate.history.sample_images import Picture, grey
+
+Floats = NDArray[np.float64]
+_MOST_PX = 128
+_ANGLES = 90  # of gratings, at least
+_MOMENTS = 64  # of a cycle
+_SHIFTS = 8  # pixels, of the picture
+_ORIENTATIONS, _WAVELENGTHS, _MOST_RADIUS = (2, 12), (4.0, 12.0), 8
+
+
+def demonstrate(
+    image: Path | None = None, *, orientations: int = 8, wavelength: float = 8.0, pool: int | None = None, out: Path
+) -> dict[str, Any]:
+    """Show gratings, bars and a picture to simple and complex cells, and draw what they answer.
+
+    Args:
+        image: a picture, made grey; else shapes drawn here.
+        orientations: of the cells, 2 to 12.
+        wavelength: of the stripes that they like best, 4 to 12 px.
+        pool: how far to each side a pooled cell looks, 1 to 8 px; else half a wavelength.
+        out: folder for the drawings.
+
+    Raises:
+        SettingError: an option out of range.
+        DataError: no picture at `image`.
+
+    """
+    if not _ORIENTATIONS[0] <= orientations <= _ORIENTATIONS[1]:
+        raise SettingError(f"expected --orientations from {_ORIENTATIONS[0]} to {_ORIENTATIONS[1]}; got {orientations}.")
+    if not _WAVELENGTHS[0] <= wavelength <= _WAVELENGTHS[1]:
+        raise SettingError(f"expected --wavelength from {_WAVELENGTHS[0]:g} to {_WAVELENGTHS[1]:g} px; got {wavelength:g}.")
+    if pool is not None and not 1 <= pool <= _MOST_RADIUS:
+        raise SettingError(f"expected --pool from 1 to {_MOST_RADIUS} px; got {pool}.")
+    picture = grey(image, _MOST_PX)
+    cells, radius = hw.bank(orientations, wavelength), ceil(wavelength / 2) if pool is None else pool
+    files = {name: out / f"{name}.png" for name in ("bank", "tuning", "fields", "maps", "shifts", "modulation")}
+    _draw_bank(cells, files["bank"])
+    tuned = _tuning(cells, radius, files["tuning"])
+    answers = hw.see(picture.levels_HW, cells, radius)
+    _draw_fields(picture, cells, radius, answers, files["fields"])
+    _draw_maps(picture, cells, answers, files["maps"])
+    shifts = _shifts(picture, cells, radius, files["shifts"])
+    modulations = _modulation(cells, radius, files["modulation"])
+    found = {
+        "picture": picture.said, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength, "field_px": cells.side,
+        "pool_px": radius, "tuning": tuned, "shifts": shifts, "modulation": modulations,
+        "files": [str(path) for path in files.values()],
+    }  # fmt: skip
+    return found | {"lines": _lines(found)}
+
+
+def _name(degrees: float) -> str:
+    return f"{degrees:g}°"
+
+
+def _draw_bank(cells: hw.Bank, path: Path) -> None:
+    from striate.history import plots
+
+    shown = {
+        f"{phase}, {_name(degrees)}": kernel_FF
+        for phase, kernels_AFF in zip(("even", "odd"), cells.kernels_PAFF, strict=True)
+        for degrees, kernel_FF in zip(cells.degrees_A, kernels_AFF, strict=True)
+    }
+    title = f"Receptive fields of {cells.side} x {cells.side} pixels: light on white excites, on black inhibits"
+    plots.draw(title, shown, path, across=len(cells.degrees_A), side=1.25)
+
+
+def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
+    """What each cell prefers, and how far off its answer has fallen to half."""
+    from striate.history.cells import plots as drawing
+
+    count = len(cells.degrees_A) * ceil(_ANGLES / len(cells.degrees_A))
+    degrees_N = hw.around(180, count)
+    curves = hw.tuning(cells, radius, degrees_N)
+    rows = []
+    for index, degrees in enumerate(cells.degrees_A):
+        peaks = {kind: hw.peak(degrees_N, curve_AN[index], 180) for kind, curve_AN in curves._asdict().items()}
+        rows.append(
+            {"orientation": float(degrees), "preferred": peaks["simple"].at}
+            | {f"half_width_{kind}": found.half_width for kind, found in peaks.items()}
+        )
+    width = float(np.mean([row["half_width_simple"] for row in rows]))
+    title = f"Orientation tuning: half the answer is left {width:.1f} degrees from the preferred one"
+    relative_AN = curves.simple / curves.simple.max(axis=1, keepdims=True)
+    drawing.tuning(title, degrees_N, relative_AN, [_name(degrees) for degrees in cells.degrees_A], path)
+    return rows
+
+
+def _draw_fields(picture: Picture, cells: hw.Bank, radius: int, answers: hw.Answers, path: Path) -> None:
+    from striate.history.cells import plots as drawing
+
+    titles = (
+        "Fields tile the picture; yellow: all orientations at one place; orange: places that a pooled cell takes in",
+        "At each place the orientation that answers most (energy), as long as its answer",
+    )
+    field_px = (cells.sigma_px, cells.sigma_px / hw.ASPECT)
+    spacing = ceil(cells.wavelength_px)
+    drawing.fields(titles, picture.levels_HW, spacing, field_px, radius, cells.degrees_A, answers.energy, path)
+
+
+def _draw_maps(picture: Picture, cells: hw.Bank, answers: hw.Answers, path: Path) -> None:
+    """Maps of four orientations at most: simple, pooled, energy."""
+    from striate.history.convolution.plots import Shown, panels
+
+    chosen = np.unique(np.linspace(0, len(cells.degrees_A), 4, endpoint=False).astype(int))
+    rows = [
+        [Shown(picture.said, picture.levels_HW) if kind == "simple" else None]
+        + [Shown(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
+        for kind, maps_AHW in answers._asdict().items()
+    ]
+    panels(f"{picture.said}: answers of simple cells, and of complex ones by both accounts", rows, path)
+
+
+def _shifts(picture: Picture, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
+    """A bar that is moved past, and the picture moved to the right."""
+    from striate.history.cells import plots as drawing
+
+    reach = 2 * cells.wavelength_px + radius
+    offsets_N = np.arange(-reach, reach + 0.25, 0.5)
+    swept = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
+    widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in swept.items()}
+    moved = np.arange(_SHIFTS + 1)
+    seen = [hw.see(hw.shifted(picture.levels_HW, int(by)), cells, radius) for by in moved]
+    alike = {kind: [hw.likeness(getattr(seen[0], kind), getattr(now, kind)) for now in seen] for kind in hw.Answers._fields}
+    panels = [
+        drawing.Curves(
+            f"an upright bar, {cells.wavelength_px / 2:g} px wide", "distance of the bar from the middle, px",
+            "answer, highest = 1",
+            offsets_N, {kind: curve_N / curve_N.max() for kind, curve_N in swept.items()},
+            {kind: f"half left at {width:.1f} px" for kind, width in widths.items()},
+        ),
+        drawing.Curves(
+            f"{picture.said}, moved", "moved to the right by, px", "likeness of all answers to those before (cosine)",
+            moved.astype(float), {kind: np.array(values) for kind, values in alike.items()},
+            {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in alike.items() if radius < len(values)},
+        ),
+    ]  # fmt: skip
+    drawing.curves(
+        "Tolerance to shifts: a simple cell wants its line in its place, a complex one anywhere nearby", panels, path
+    )
+    return {"bar_half_width_px": widths, "likeness_by_px": alike}
+
+
+def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
+    """Answers to a drifting grating, and how modulation falls as more places are pooled."""
+    from striate.history.cells import plots as drawing
+
+    phases_N = hw.around(360, _MOMENTS)
+    cycle = {kind: curve_AN[0] for kind, curve_AN in hw.drift(cells, radius, 0, phases_N)._asdict().items()}
+    ratios = {kind: hw.modulation(curve_N) for kind, curve_N in cycle.items()}
+    radii = np.arange(max(radius, ceil(cells.wavelength_px / 2)) + 1)
+    by_radius = [hw.modulation(hw.drift(cells, int(r), 0, phases_N).pooled[0]) for r in radii]
+    panels = [
+        drawing.Curves(
+            "a grating of the preferred orientation drifts past", "phase of the grating, degrees", "answer, highest = 1",
+            phases_N,
+            {kind: curve_N / curve_N.max() for kind, curve_N in cycle.items()},
+            {kind: f"F1/F0 = {ratio:.2f}" for kind, ratio in ratios.items()},
+        ),
+        drawing.Curves(
+            "from simple to complex by pooling", "places pooled to each side, px", "F1/F0", radii.astype(float),
+            {"pooled": np.array(by_radius)}, {}, (1.0, "above: simple, below: complex"),
+        ),
+    ]  # fmt: skip
+    drawing.curves("Modulation by a drifting grating tells the two apart (Skottun et al. 1991)", panels, path)
+    return {"f1_over_f0": ratios, "pooled_by_radius": by_radius}
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    tuned, shifts, ratios = found["tuning"], found["shifts"], found["modulation"]["f1_over_f0"]
+    apart = [abs(row["preferred"] - row["orientation"]) for row in tuned]
+    off = max(min(degrees, 180 - degrees) for degrees in apart)
+    radius, alike, bars = found["pool_px"], shifts["likeness_by_px"], shifts["bar_half_width_px"]
+    by = min(radius, _SHIFTS)
+    moved = {kind: values[by] for kind, values in alike.items()}
+
+    def each(values: dict[str, float], form: str) -> str:
+        return ", ".join(f"{kind} {value:{form}}" for kind, value in values.items())
+
+    widths = {kind: float(np.mean([row[f"half_width_{kind}"] for row in tuned])) for kind in hw.Answers._fields}
+    return [
+        f"{len(tuned)} orientations, fields of {found['field_px']} x {found['field_px']} px, "
+        f"stripes of {found['wavelength_px']:g} px, pooled over {radius} px to each side; the picture: {found['picture']}",
+        f"preferred orientations are within {off:.1f} degrees of the cells' own; half-widths in degrees: {each(widths, '.1f')}",
+        f"F1/F0 to a drifting grating (above 1 simple, below complex; half a sine wave has 1.57): {each(ratios, '.2f')}",
+        f"a bar moved off leaves half the answer at, px: {each(bars, '.1f')}",
+        f"the picture moved by {by} px leaves a likeness of: {each(moved, '.2f')}",
+    ]

@@ -1,0 +1,1 @@
+"""Convolution by hand: kernels over an image."""

@@ -1,0 +1,275 @@
+"""Convolution on a picture: kernels and their maps, the window step by step, the flip, volumes and weights by the formulas."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import DataError, SettingError, nearest
+from striate.history.convolution import model as conv
+from striate.history.sample_images import grey
+
+if TYPE_CHECKING:
+    from striate.history.convolution.plots import Walk
+
+Floats = NDArray[np.float64]
+NAMES = ("mean", "sobel", "gabor")
+_MOST_PX, _MOST_SIDE, _MOST_BYTES = 512, 31, 2**20
+_PATCH = 5  # pixels of the side of what the window is shown on
+_WALKS = ((1, 0), (2, 0), (1, 1), (2, 1))  # stride, padding
+# Three arrays without symmetry, of small whole numbers, so that equal is equal
+_A: Floats = np.array([[1.0, 2], [3, 5]])
+_B: Floats = np.array([[0.0, 1, 4], [2, 0, 1], [7, 1, 0]])
+_C: Floats = np.array([[2.0, 0, 1], [1, 3, 0]])
+_COUNTING: Floats = np.arange(1.0, 10).reshape(3, 3)
+
+
+class Options(NamedTuple):
+    """What belongs to kernels by name; None where it was not given."""
+
+    side: int | None = None
+    angle: float | None = None
+    wavelength: float | None = None
+
+
+def demonstrate(
+    image: Path | None = None, *, kernel: str = "sobel", stride: int = 1, padding: int = 0, side: int | None = None,
+    angle: float | None = None, wavelength: float | None = None, out: Path,
+) -> dict[str, Any]:  # fmt: skip
+    """Slide a kernel over a picture and draw it.
+
+    Args:
+        image: a picture, made grey; else shapes drawn here.
+        kernel: mean, sobel, gabor, or a file: rows of numbers as text or CSV, or .npy.
+        stride: pixels from one window to the next.
+        padding: rows and columns of zeros on each side.
+        side: of mean (else 3) and gabor (else 11), odd.
+        angle: of gabor, degrees; 0 has upright stripes.
+        wavelength: of gabor, pixels.
+        out: folder for the drawings.
+
+    Raises:
+        SettingError: an option that is out of range, or does not belong to this kernel.
+        ShapeError: a kernel larger than the padded picture.
+        DataError: no picture at `image`, or no kernel at `kernel`.
+
+    """
+    from striate.history.convolution import plots as drawing
+
+    kernels = _kernels(kernel, Options(side, angle, wavelength))
+    picture = grey(image, _MOST_PX)
+    levels_HW = picture.levels_HW
+    maps = {name: conv.feature_map(levels_HW, weights_FG, stride, padding) for name, weights_FG in kernels.items()}
+    answers = dict(maps)
+    if kernel == "sobel":
+        answers["magnitude"] = np.hypot(*maps.values())
+    files = {name: out / f"{name}.png" for name in ("map", "steps", "flip", "weights")}
+    first, kernel_FG = next(iter(kernels.items()))
+    above = [
+        drawing.Shown(picture.said, levels_HW),
+        *(drawing.Shown(f"kernel {name}", weights_FG, True) for name, weights_FG in kernels.items()),
+    ]
+    below = [drawing.Shown(f"map of {name}: {_sides(values.shape)}", values) for name, values in answers.items()]
+    rows = [above, below] if len(kernels) > 1 else [above + below]
+    drawing.panels(f"{picture.said}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
+    walked = _draw_walks(levels_HW, kernel_FG, first, files["steps"])
+    flipped = _flip(levels_HW, {first: kernel_FG}, stride, padding, files["flip"])
+    counts = _weights(files["weights"])
+    found = {
+        "picture": picture.said, "picture_hw": levels_HW.shape, "stride": stride, "padding": padding,
+        "kernels": {name: weights_FG.tolist() for name, weights_FG in kernels.items()},
+        "maps": {
+            name: {"hw": values.shape, "least": float(values.min()), "most": float(values.max()), "mean": float(values.mean())}
+            for name, values in answers.items()
+        },
+        "steps": walked, "flip": flipped, "weights": counts, "files": [str(path) for path in files.values()],
+    }  # fmt: skip
+    return found | {"lines": _lines(found)}
+
+
+def _sides(hw: tuple[int, ...]) -> str:
+    return " x ".join(map(str, hw))
+
+
+def _kernels(kernel: str, options: Options) -> dict[str, Floats]:
+    """The kernels of a name, or that of a file."""
+    allowed = {"mean": ("side",), "gabor": options._fields}.get(kernel, ())
+    if wrong := [name for name, value in options._asdict().items() if value is not None and name not in allowed]:
+        whose = "gabor and mean" if wrong[0] == "side" else "gabor"
+        raise SettingError(f"--{wrong[0]} belongs to --kernel {whose}; got --kernel {kernel}. Leave it out.")
+    side = options.side or (11 if kernel == "gabor" else 3)
+    if options.side is not None and not (1 <= options.side <= _MOST_SIDE and options.side % 2):
+        raise SettingError(f"expected --side odd and from 1 to {_MOST_SIDE}, so that there is a middle; got {options.side}.")
+    if kernel == "mean":
+        return {f"mean {side} x {side}": conv.mean(side)}
+    if kernel == "sobel":
+        return {"sobel x": conv.SOBEL_X, "sobel y": conv.SOBEL_Y}
+    if kernel == "gabor":
+        wavelength = 6.0 if options.wavelength is None else options.wavelength
+        degrees = 45.0 if options.angle is None else options.angle
+        if not (wavelength >= 2 and side >= 3 and np.isfinite([wavelength, degrees]).all()):
+            raise SettingError(
+                f"expected --wavelength of at least 2 px, a --side of at least 3 and a finite --angle; "
+                f"got {wavelength:g}, {side} and {degrees:g}."
+            )
+        return {f"gabor {wavelength:g} px, {degrees:g}°": conv.gabor(side, wavelength, degrees)}
+    return {Path(kernel).name: read_kernel(Path(kernel))}
+
+
+def read_kernel(path: Path) -> Floats:
+    """The matrix of a file: rows of numbers, parted by blanks or commas, or .npy without pickle.
+
+    Raises:
+        DataError: there is none, or it is no matrix of numbers of at most 31 x 31.
+
+    """
+    expected = f"expected a matrix of numbers, at most {_MOST_SIDE} x {_MOST_SIDE}, in {path}"
+    if not path.is_file():
+        hint = nearest(path.name, NAMES)
+        raise DataError(f"expected --kernel {', '.join(NAMES)} or a file; there is no file {str(path)!r}; {hint}")
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{expected}; got {path.stat().st_size:,} bytes.")
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            rows = [line.replace(",", " ").split() for line in path.read_text("utf-8-sig").splitlines()]
+            lengths = list(dict.fromkeys(len(row) for row in rows if row))
+            if len(lengths) > 1:
+                raise DataError(f"{expected}; got rows of {lengths[0]} and {lengths[1]} numbers.")
+            values = np.array([[float(word) for word in row] for row in rows if row])
+    except (ValueError, OSError, EOFError, MemoryError) as error:
+        raise DataError(f"{expected}; got: {' '.join(str(error).split())[:150]}.") from error
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or not values.size or max(values.shape) > _MOST_SIDE:
+        raise DataError(f"{expected}; got the shape {getattr(values, 'shape', None)}.")
+    if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise DataError(f"{expected}; got {'what is not finite' if values.dtype.kind == 'f' else values.dtype}.")
+    return values.astype(float)
+
+
+def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[str, Any]:
+    """The window on a patch of the picture, in whole numbers from 0 to 9, where most happens."""
+    from striate.history.convolution import plots as drawing
+
+    if max(kernel_FG.shape) > 3:  # nine products can be read
+        kernel_FG, name = conv.SOBEL_X, "sobel x"
+    patch_HW = _liveliest(np.rint(9 * levels_HW), kernel_FG)
+    rows = [_walk(patch_HW, kernel_FG, stride, padding) for stride, padding in _WALKS]
+    numbers = " / ".join(" ".join(map(drawing.weight, row)) for row in kernel_FG)
+    title = f"{name} ({numbers}) on {_sides(patch_HW.shape)} pixels of the picture, in levels from 0 to 9"
+    drawing.walks(title, kernel_FG, rows, path)
+    return {
+        "kernel": name,
+        "patch": patch_HW.tolist(),
+        "maps": [{"stride": row.stride, "padding": row.padding, "map": row.map_YX.tolist()} for row in rows],
+    }
+
+
+def _liveliest(levels_HW: Floats, kernel_FG: Floats) -> Floats:
+    """The patch on which the map varies most; a picture smaller than a patch is set into one of zeros."""
+    short = [max(0, _PATCH - side) for side in levels_HW.shape]
+    padded_HW = np.pad(levels_HW, [(0, rows) for rows in short])
+    of_patch = [_PATCH - side + 1 for side in kernel_FG.shape]
+    windows = np.lib.stride_tricks.sliding_window_view(conv.feature_map(padded_HW, kernel_FG), of_patch)
+    row, column = np.unravel_index(windows.var(axis=(2, 3)).argmax(), windows.shape[:2])
+    return padded_HW[row : row + _PATCH, column : column + _PATCH]
+
+
+def _walk(patch_HW: Floats, kernel_FG: Floats, stride: int, padding: int) -> "Walk":
+    from striate.history.convolution.plots import Walk
+
+    visited = conv.steps(patch_HW, kernel_FG, stride, padding)
+    map_YX = conv.feature_map(patch_HW, kernel_FG, stride, padding)
+    return Walk(stride, padding, np.pad(patch_HW, padding), [visited[0], visited[1], visited[-1]], map_YX)
+
+
+def _flip(levels_HW: Floats, kernel: dict[str, Floats], stride: int, padding: int, path: Path) -> dict[str, Any]:
+    """Both on a dot, where convolution gives the kernel as it is written; and both on the picture."""
+    from striate.history.convolution.plots import Shown, panels
+
+    dot_HW = np.zeros((5, 5))
+    dot_HW[2, 2] = 1
+    ((name, kernel_FG),) = kernel.items()
+    correlated, convolved = (conv.feature_map(levels_HW, kernel_FG, stride, padding, flip) for flip in (False, True))
+    rows = [
+        [
+            Shown("a dot", dot_HW, True),
+            Shown("a kernel without symmetry", _COUNTING, True),
+            Shown("cross-correlation: turned round", conv.feature_map(dot_HW, _COUNTING, padding=1), True),
+            Shown("convolution: the kernel", conv.feature_map(dot_HW, _COUNTING, padding=1, flip=True), True),
+        ],
+        [
+            Shown("the picture", levels_HW),
+            Shown(f"kernel {name}", kernel_FG, True),
+            Shown("cross-correlation", correlated),
+            Shown("convolution", convolved),
+        ],
+    ]
+    panels(
+        "Cross-correlation, which networks compute, and convolution, which turns the kernel by half a turn first", rows, path
+    )
+    return {
+        "kernel_is_its_mirror_image": bool(np.allclose(kernel_FG, kernel_FG[::-1, ::-1], rtol=0, atol=1e-12)),
+        "largest_difference": float(np.abs(correlated - convolved).max()),
+        "commutes": {"convolution": _apart_when_swapped(True), "cross_correlation": _apart_when_swapped(False)},
+        "associates": {"convolution": _apart_when_regrouped(True), "cross_correlation": _apart_when_regrouped(False)},
+    }
+
+
+def _apart_when_swapped(flip: bool) -> float:
+    return float(np.abs(conv.everywhere(_A, _B, flip) - conv.everywhere(_B, _A, flip)).max())
+
+
+def _apart_when_regrouped(flip: bool) -> float:
+    left = conv.everywhere(conv.everywhere(_A, _B, flip), _C, flip)
+    return float(np.abs(left - conv.everywhere(_A, conv.everywhere(_B, _C, flip), flip)).max())
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    from striate.history.convolution.plots import weights
+
+    alexnet, slow, fast = conv.cost(227, 3, 11, 96, stride=4), conv.cost(227, 3, 5, 1), conv.cost(227, 3, 5, 1, stride=4)
+    small, large = conv.fully_connected(32, 3), conv.fully_connected(200, 3)
+    counts = {
+        "a kernel of 5 x 5 x 3 and its bias": slow.shared,
+        "a neuron that sees 32 x 32 x 3": small,
+        "AlexNet's first layer, shared": alexnet.shared,
+        "a neuron that sees 200 x 200 x 3": large,
+        "AlexNet's first layer, unshared": alexnet.unshared,
+    }
+    weights("How many weights: sharing them, and seeing a window instead of all", counts, path)
+    return {
+        "fully_connected": {"32x32x3": small, "200x200x3": large},
+        "alexnet_conv1": alexnet._asdict(),
+        "5x5x3": {"stride_1": slow._asdict(), "stride_4": fast._asdict()},
+    }
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    height, width = found["picture_hw"]
+    lines = [f"{found['picture']}: {height} x {width}, stride {found['stride']}, padding {found['padding']}"]
+    lines += [
+        f"map of {name}: {_sides(row['hw'])}, from {row['least']:.3f} to {row['most']:.3f}, "
+        f"mean {round(row['mean'], 3) + 0.0:.3f}"
+        for name, row in found["maps"].items()
+    ]
+    flip, weights = found["flip"], found["weights"]
+    alexnet, five = weights["alexnet_conv1"], weights["5x5x3"]
+    apart = f"differ by up to {flip['largest_difference']:.4g}"
+    same = "are the same: the kernel is its own mirror image" if flip["kernel_is_its_mirror_image"] else apart
+    return [
+        *lines,
+        f"convolution and cross-correlation with it {same}",
+        f"a * b against b * a: convolution differs by {flip['commutes']['convolution']:g}, cross-correlation by "
+        f"{flip['commutes']['cross_correlation']:g}",
+        f"(a * b) * c against a * (b * c): convolution differs by {flip['associates']['convolution']:g}, cross-correlation by "
+        f"{flip['associates']['cross_correlation']:g}",
+        f"a fully connected neuron: {weights['fully_connected']['32x32x3']:,} weights on 32 x 32 x 3, "
+        f"{weights['fully_connected']['200x200x3']:,} on 200 x 200 x 3: quadratic in the side",
+        f"AlexNet's first layer: floor((227 - 11) / 4) + 1 = {alexnet['side']}; {alexnet['neurons']:,} neurons; "
+        f"{alexnet['shared']:,} weights shared, {alexnet['unshared']:,} unshared",
+        f"a kernel of 5 x 5 x 3 has {five['stride_1']['shared']} weights with its bias at stride 1 and "
+        f"{five['stride_4']['shared']} at stride 4; its map on 227 pixels has a side of {five['stride_1']['side']} and "
+        f"{five['stride_4']['side']}",
+    ]

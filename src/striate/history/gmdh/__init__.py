@@ -1,0 +1,1 @@
+"""Ivakhnenko 1971: the group method of data handling."""

@@ -1,0 +1,286 @@
+"""GMDH at work: a polynomial found again, growth that ends by itself, overfitting when it does not, and the digits.
+
+Legend: M rows, D columns, N classes.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.base import config
+from striate.base.errors import SettingError
+from striate.base.phrases import listed
+from striate.base.signals import asked
+from striate.batches import whitening
+from striate.data import decode, sources
+from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
+from striate.nets.hooks import inputs, taps
+
+if TYPE_CHECKING:
+    from striate.workflows.dataset import Material
+
+Json = dict[str, Any]
+Floats = NDArray[np.float64]
+
+# What another implementation of the same algorithm gives for `cross_check_table`: the best criterion of each layer, the last of
+# which is refused, and the prediction of the last row, by the number of elements that a layer keeps.
+REFERENCE: dict[int, tuple[tuple[float, ...], float]] = {
+    3: ((20.168699, 19.637813, 19.685698), -1.2522241277),
+    4: ((20.168699, 19.637813, 19.685698), -1.2522241277),
+    6: ((20.168699, 19.246238, 16.247236, 16.614861), -1.3383024648),
+}
+_BATCH = 128
+_COMPONENTS = 20
+
+
+class Table(NamedTuple):
+    """Columns to predict from, and what is to be predicted."""
+
+    X_MD: Floats
+    y_M: Floats
+
+
+class Images(NamedTuple):
+    """Features of the digits, of those to fit, to choose by and to test on.
+
+    Attributes:
+        name: what the features are.
+        grow_MD: of the training images, then of the validation images.
+        grow_labels_M: of these.
+        external: the share of them that are validation images.
+        test_MD: of the test images.
+        test_labels_M: of these.
+
+    """
+
+    name: str
+    grow_MD: Floats
+    grow_labels_M: NDArray[np.int64]
+    external: float
+    test_MD: Floats
+    test_labels_M: NDArray[np.int64]
+
+
+def columns(rows: int, count: int) -> Floats:
+    """Columns that anyone can make again: sin(i (0.7 j + 0.3)) + 0.5 cos(0.011 i^2 j), i and j from 1."""
+    i, j = np.arange(1.0, rows + 1)[:, None], np.arange(1.0, count + 1)
+    return np.sin(i * (0.7 * j + 0.3)) + 0.5 * np.cos(0.011 * i**2 * j)
+
+
+def cross_check_table() -> Table:
+    """80 rows of 5 columns; y needs products of two pairs, so that no single element can be right."""
+    X_MD = columns(80, 5)
+    x1, x2, x3, x4, x5 = X_MD.T
+    return Table(X_MD, 1 + 2 * x1 - x2 * x3 + 0.5 * x4**2 + x1 * x5)
+
+
+def recovery_table() -> Table:
+    """40 rows of 4 columns; y is one element of the second and fourth, so that a network of one layer is exact."""
+    X_MD = columns(40, 4)
+    _, x2, _, x4 = X_MD.T
+    return Table(X_MD, 3 - 2 * x2 + x4 + 0.5 * x2 * x4 - 1.5 * x4**2)
+
+
+def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -> Table:
+    """The polynomial of `cross_check_table` of 8 uniform columns, of which it needs 5, with normal noise on y."""
+    draw = np.random.default_rng(seed)
+    X_MD = draw.uniform(-1, 1, (rows, count))
+    x1, x2, x3, x4, x5 = X_MD.T[:5]
+    return Table(X_MD, 1 + 2 * x1 - x2 * x3 + 0.5 * x4**2 + x1 * x5 + noise * draw.standard_normal(rows))
+
+
+def demonstrate(
+    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, tap: str | None = None
+) -> Json:
+    """Run all four, and draw three pictures.
+
+    Args:
+        out: folder for the pictures.
+        seed: of the noise.
+        keep: the most elements that a layer keeps, on the digits.
+        components: of the images, by PCA fitted to the training images, that the networks get; else 20.
+        model: NET@WEIGHTS whose features they get in their place.
+        tap: the layer that these are read from, else the input of its head; maps are averaged over their places.
+
+    Returns:
+        the numbers, with `files` that were drawn and `lines` to say.
+
+    Raises:
+        SettingError: a seed below 0, components that do not exist or do not apply, or a tap without a network.
+
+    """
+    _check(seed, components, model, tap)
+    from striate.history.gmdh import plots as pictures
+
+    found: Json = {
+        "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
+        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, tap),
+    }  # fmt: skip
+    grown = GMDH(keep=6).fit(*cross_check_table())
+    pictures.draw_network(
+        "Grown on the cross-check: what the best element of the last layer needs",
+        [f"x{number}" for number in range(1, 6)],
+        [layer.pairs_K2 for layer in grown.layers_],
+        [layer.criteria_K for layer in grown.layers_],
+        out / "network.png",
+    )
+    pictures.draw_overfit(found["overfit"]["without"], found["overfit"]["with"], out / "overfit.png")
+    digits = found["digits"]
+    pictures.draw_digits(
+        f"Ten networks on {digits['features']}: {digits['accuracy']:.1%} of {digits['n']} test images",
+        digits["classes"], [network["mean_squared_errors"] for network in digits["networks"]], digits["confusion"],
+        out / "digits.png",
+    )  # fmt: skip
+    files = [str(out / name) for name in ("network.png", "overfit.png", "digits.png")]
+    return {**found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
+
+
+def _check(seed: int, components: int | None, model: str | None, tap: str | None) -> None:
+    if seed < 0:
+        raise SettingError(f"expected a seed of 0 or more; got {seed}.")
+    if model is None and tap is not None:
+        raise SettingError(f"a tap is a layer of a network; got {tap!r} and no features. Add --features NET@WEIGHTS.")
+    if model is not None and components is not None:
+        raise SettingError("PCA components and the features of a network do not go together; leave one of them out.")
+    if model is not None and "@" not in model:
+        raise SettingError(f"expected a network with its weights, as resnet20@cifar10; got {model!r}.")
+    if components is not None and not 2 <= components <= 64:
+        raise SettingError(f"expected 2 to 64 components of 8 x 8 pixels; got {components}.")
+
+
+def _recover() -> Json:
+    table = recovery_table()
+    network = GMDH(limit=1e-9).fit(*table)
+    worst = float(np.abs(network.predict(table.X_MD) - table.y_M).max())
+    return {"formula": network.formula(), "layers": len(network.layers_), "largest_error": worst}
+
+
+def _cross_check(keep: int) -> Json:
+    table, (criteria, last) = cross_check_table(), REFERENCE[keep]
+    network = GMDH(keep=keep).fit(*table)
+    own = [step.criterion for step in network.history_]
+    row = float(network.predict(table.X_MD)[-1])
+    agrees = len(own) == len(criteria) and np.allclose(own, criteria, rtol=0, atol=5e-7) and abs(row - last) < 1e-9
+    return {
+        "keep": keep, "criteria": own, "accepted": len(network.layers_), "last_row": row,
+        "reference": {"criteria": list(criteria), "last_row": last}, "agrees": bool(agrees),
+    }  # fmt: skip
+
+
+def _overfit(seed: int) -> Json:
+    table = noisy_table(seed)
+    with np.errstate(over="ignore", invalid="ignore"):  # a polynomial of degree 256 between its points
+        without = GMDH(criterion="training_error", keep=12, limit=-math.inf).fit(*table)
+    ended = GMDH(keep=12).fit(*table)
+    return {"without": _errors(without.history_), "with": _errors(ended.history_), "layers": len(ended.layers_)}
+
+
+def _errors(history: list[Step]) -> Json:
+    """Mean squared errors layer by layer; None for what is no number any more."""
+    return {
+        "fitted": [step.error_A for step in history],
+        "external": [step.error_B if math.isfinite(step.error_B) else None for step in history],
+        "accepted": [step.accepted for step in history],
+    }
+
+
+def _digits(keep: int, components: int, model: str | None, tap: str | None) -> Json:
+    from striate.metrics.intervals import wilson
+
+    images = _pca(components) if model is None else _features(model, tap)
+    network = GMDHClassifier(keep=keep, test_share=images.external).fit(images.grow_MD, images.grow_labels_M)
+    answers_M = network.predict(images.test_MD)
+    right = int((answers_M == images.test_labels_M).sum())
+    score = wilson(right, len(answers_M))
+    count = len(network.classes_)
+    confusion = np.bincount(images.test_labels_M * count + answers_M, minlength=count**2).reshape(count, count)
+    networks = [
+        {
+            "class": int(label), "layers": len(grown.layers_), "degree": grown.degree,
+            "elements": sum(len(layer.pairs_K2) for layer in grown.layers_),
+            "mean_squared_errors": [step.error_B for step in grown.history_ if step.accepted],
+        }
+        for label, grown in zip(network.classes_, network.networks_, strict=True)
+    ]  # fmt: skip
+    return {
+        "features": images.name, "columns": images.grow_MD.shape[1], "accuracy": score.value, "low": score.low,
+        "high": score.high, "n": score.n, "classes": [str(label) for label in network.classes_], "networks": networks,
+        "confusion": confusion.tolist(),
+    }  # fmt: skip
+
+
+def _pca(components: int) -> Images:
+    material = _gather()
+    pixels_NHWC, parts = material.stored.pixels_NHWC, material.parts
+    fitted, mean_CHW = whitening.fit(pixels_NHWC, parts.train_M, "pca", components)
+
+    def coordinates(rows_M: NDArray[np.int64]) -> Floats:
+        levels = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[rows_M])).permute(0, 3, 1, 2) / 255.0
+        found: Floats = fitted.forward(levels - mean_CHW).flatten(1).double().numpy()
+        return found
+
+    return _images(f"{components} PCA coordinates", material, coordinates)
+
+
+def _features(name: str, tap: str | None) -> Images:
+    from striate.workflows import external_weights
+
+    model, material = external_weights.load(name), _gather()
+    pixels_NHWC = material.stored.pixels_NHWC
+    layer, hooked = (model.net.head_name, inputs) if tap is None else (tap, taps)
+
+    def read(rows_M: NDArray[np.int64]) -> Floats:
+        values: list[NDArray[np.float32]] = []
+        for start in range(0, len(rows_M), _BATCH):
+            pictures = [decode.square(pixels_HWC, model.look) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
+            with torch.inference_mode(), hooked(model.net, layer) as seen:
+                model.net(model.preprocess.images(torch.from_numpy(np.stack(pictures))))
+            values.append(seen[layer].flatten(2).mean(2).numpy() if seen[layer].dim() == 4 else seen[layer].numpy())
+        return np.concatenate(values).astype(np.float64)
+
+    return _images(f"{tap or 'the last features'} of {name}", material, read)
+
+
+def _gather() -> "Material":
+    from striate.workflows.dataset import gather
+
+    run = config.build({"data": {"path": "digits"}, "prepare": {"size_px": 8, "channels": 1, "fit": "squash"}})
+    with asked() as stop:
+        return gather(sources.read(run.data), run, stop, lambda _event: None)
+
+
+def _images(name: str, material: "Material", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
+    parts, labels_N = material.parts, material.examples.labels_N
+    grow_M = np.concatenate([parts.train_M, parts.val_M])
+    external = len(parts.val_M) / len(grow_M)
+    return Images(name, read(grow_M), labels_N[grow_M], external, read(parts.test_M), labels_N[parts.test_M])
+
+
+def _lines(found: Json) -> list[str]:
+    over, digits = found["overfit"], found["digits"]
+    checks = [f"{row['keep']} kept: {row['accepted']} layers" for row in found["cross_check"] if row["agrees"]]
+    wrong = [str(row["keep"]) for row in found["cross_check"] if not row["agrees"]]
+    layers = [network["layers"] for network in digits["networks"]]
+    last = over["without"]["external"][-1]
+    beyond = "no number" if last is None else f"{last:.3g}"
+    return [
+        f"found again, to {found['recovery']['largest_error']:.0e}:  {found['recovery']['formula']}",
+        f"as the reference implementation, layer by layer:  {listed(checks) if checks else 'none'}"
+        + (f"; NOT with {listed(wrong)} kept" if wrong else ""),
+        f"noisy rows, chosen by the rows that weights are fitted to: error {over['without']['fitted'][0]:.3f} falls to "
+        f"{over['without']['fitted'][-1]:.3f} there, and {over['without']['external'][0]:.3f} becomes {beyond} elsewhere",
+        f"noisy rows, chosen by the other half: growth ends after {over['layers']} layers at {_last(over['with']):.3f} there",
+        f"digits, {digits['features']}: accuracy {digits['accuracy']:.4f}  (95 % interval {digits['low']:.4f} to "
+        f"{digits['high']:.4f}, {digits['n']} images)",
+        f"their networks have {min(layers)} to {max(layers)} layers; {layers.count(8)} of {len(layers)} are in the 8-layer "
+        f"configuration, degree {2**8}",
+    ]
+
+
+def _last(errors: Json) -> float:
+    return float([error for error, kept in zip(errors["external"], errors["accepted"], strict=True) if kept][-1])

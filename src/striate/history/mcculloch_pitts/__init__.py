@@ -1,0 +1,1 @@
+"""McCulloch & Pitts 1943: networks of threshold units."""

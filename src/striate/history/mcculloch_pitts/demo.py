@@ -1,0 +1,237 @@
+"""McCulloch & Pitts 1943: what one unit computes, any truth table, automata as networks and back, and edges of a picture."""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import SettingError
+from striate.history.mcculloch_pitts import model as mp
+from striate.history.mcculloch_pitts.automaton import LANGUAGES, Language, difference
+from striate.history.sample_images import Picture, grey
+
+if TYPE_CHECKING:
+    from striate.history.mcculloch_pitts.plots import Trace
+
+XOR = (0, 1, 1, 0)
+NAMES = {
+    (0, 0, 0, 0): "0", (1, 1, 1, 1): "1", (0, 0, 1, 1): "x1", (0, 1, 0, 1): "x2", (1, 1, 0, 0): "NOT x1",
+    (1, 0, 1, 0): "NOT x2", (0, 0, 0, 1): "AND", (0, 1, 1, 1): "OR", (1, 0, 0, 0): "NOR", (0, 0, 1, 0): "x1 AND NOT x2",
+    (0, 1, 0, 0): "x2 AND NOT x1", (1, 1, 1, 0): "NAND", XOR: "XOR", (1, 0, 0, 1): "XNOR", (1, 0, 1, 1): "x1 OR NOT x2",
+    (1, 1, 0, 1): "x2 OR NOT x1",
+}  # fmt: skip
+LONGEST = 10  # letters of the words that are all read
+_MOST_PX = 256
+_MOST_INPUTS, _MOST_LETTERS = 5, 24
+
+
+def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "0110100", out: Path) -> dict[str, Any]:
+    """Compile, run, extract and draw.
+
+    Args:
+        image: a picture whose edges are found; else shapes drawn here.
+        table: the truth table that is compiled and drawn, 2 to 32 values of 0 and 1 in counting order.
+        word: of 0 and 1, that the automata read in a drawing.
+        out: folder for the drawings.
+
+    Raises:
+        SettingError: a table or word that is none.
+        DataError: no picture at `image`.
+
+    """
+    values = _bits("a truth table of 2, 4, 8, 16 or 32 values", table, [2**n for n in range(1, _MOST_INPUTS + 1)])
+    _bits(f"a word of 1 to {_MOST_LETTERS} letters", word, range(1, _MOST_LETTERS + 1))
+    picture = grey(image, _MOST_PX)
+    files = {
+        name: out / f"{name}.png"
+        for name in ("one_unit", "table", "automata", "latch", "latch_network", "edges", "edge_network")
+    }
+    one = _one_unit(files["one_unit"])
+    tables = [_all_tables(n) for n in (2, 3)]
+    compiled = _compiled(table, values, files["table"])
+    machines = [
+        _machine(name, language, out / f"automaton_{name.replace(' ', '_')}.png") for name, language in LANGUAGES.items()
+    ]
+    _draw_words(word, files["automata"])
+    _draw_latch(files["latch"])
+    _draw("A memory of one bit: one unit that excites itself", mp.LATCH, files["latch_network"])
+    _draw("The outline detector of one pixel: active, and not all nine are", mp.OUTLINE, files["edge_network"])
+    edges = _edges(picture, files["edges"])
+    drawn = [*files.values(), *(Path(machine["file"]) for machine in machines)]
+    found = {
+        "one_unit": one, "truth_tables": tables, "table": compiled, "automata": machines, "edges": edges,
+        "files": [str(path) for path in drawn],
+    }  # fmt: skip
+    return found | {"lines": _lines(found)}
+
+
+def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:
+    if len(text) not in lengths or not {*text} <= {"0", "1"}:
+        raise SettingError(f"expected {expected}, each 0 or 1, such as 0110; got {text!r}.")
+    return tuple(map(int, text))
+
+
+def _one_unit(path: Path) -> dict[str, Any]:
+    """All 16 functions of two inputs against all units; edges may be tripled, which changes nothing."""
+    from striate.history.mcculloch_pitts import plots as drawing
+
+    by_one, tripled = mp.computed_by_one(2), mp.computed_by_one(2, copies=3)
+    rows = [drawing.Table(values, name, by_one.get(values)) for values, name in NAMES.items()]
+    drawing.tables(f"Functions of two inputs: one unit computes {len(by_one)} of {len(NAMES)} (blue), not XOR", rows, path)
+    return {
+        "units": len([*mp.single_units(2)]),
+        "units_tripled": len([*mp.single_units(2, copies=3)]),
+        "computed": [NAMES[values] for values in NAMES if values in by_one],
+        "not_computed": [NAMES[values] for values in NAMES if values not in by_one],
+        "same_with_tripled_edges": by_one.keys() == tripled.keys(),
+        "xor": XOR in by_one or XOR in tripled,
+        "of_three_inputs": len(mp.computed_by_one(3, copies=2)),
+    }
+
+
+def _all_tables(n: int) -> dict[str, int]:
+    """Compile every function of n inputs and compare the network with the table, row by row."""
+    rows_NI = np.array([*product((0, 1), repeat=n)])
+    right, most = 0, 0
+    for values in product((0, 1), repeat=2**n):
+        net = mp.compile_truth_table(values)
+        right += mp.settled(net, rows_NI)[:, 0].tolist() == [value == 1 for value in values]
+        most = max(most, len(net.units))
+    return {"inputs": n, "functions": 2**2**n, "right": right, "most_units": most}
+
+
+def _compiled(table: str, values: tuple[int, ...], path: Path) -> dict[str, Any]:
+    net = mp.compile_truth_table(values)
+    rows_NI = np.array([*product((0, 1), repeat=len(net.inputs))])
+    named = f" ({NAMES[values]})" if values in NAMES else ""
+    _draw(f"The truth table {table}{named}: a unit for each row that is 1, then OR", net, path)
+    answers = "".join(str(int(bit)) for bit in mp.settled(net, rows_NI)[:, 0])
+    return {"values": table, "answers": answers, "units": len(net.units), "latency_ticks": mp.latency(net)}
+
+
+def _machine(name: str, language: Language, path: Path) -> dict[str, Any]:
+    """Compile an automaton, read every word up to a length with the network, and take the automaton out again."""
+    net = mp.compile_automaton(language.machine)
+    letters = mp.every_second_tick(net.inputs)
+    back = mp.extract(net, letters)
+    read, right = 0, 0
+    for length in range(LONGEST + 1):
+        words = ["".join(word) for word in product(net.inputs, repeat=length)]
+        right += sum(said == language.holds(word) for said, word in zip(_accepted(net, words), words, strict=True))
+        read += len(words)
+    apart = difference(language.machine, back)
+    _draw(f'The automaton "{name}": a unit for each state and letter, then one for each state', net, path)
+    return {
+        "name": name, "states": len(language.machine.states), "units": len(net.units), "states_reached": len(back.states),
+        "states_possible": 2 ** len(net.units), "words_read": read, "words_right": right, "equal": apart is None,
+        "file": str(path),
+    }  # fmt: skip
+
+
+def _accepted(net: mp.Network, words: Sequence[str]) -> list[bool]:
+    """Whether a compiled automaton accepts each of these words of one length, all read side by side."""
+    out = [*net.units].index(net.outputs[0])
+    if not words[0]:
+        return [bool(mp.at_start(net)[out])]
+    fired_TUN = mp.run(net, np.stack([_fed(net, word) for word in words], axis=2))
+    return [bool(fired) for fired in fired_TUN[-1, out]]
+
+
+def _fed(net: mp.Network, word: str) -> NDArray[np.bool_]:
+    """The inputs while a word is read, T x I: a letter at every second tick."""
+    letters = mp.every_second_tick(net.inputs)
+    return np.concatenate([letters[letter] for letter in word])
+
+
+def _draw(title: str, net: mp.Network, path: Path) -> None:
+    from striate.history.mcculloch_pitts import plots as drawing
+
+    drawing.network(title, mp.layers(net), net.units, net.outputs, path, net.firing)
+
+
+def _draw_words(word: str, path: Path) -> None:
+    from striate.history.mcculloch_pitts import plots as drawing
+
+    panels = []
+    for name, (machine, _) in LANGUAGES.items():
+        net = mp.compile_automaton(machine)
+        shown = [unit for unit in net.units if unit.startswith("at ")] + ["out"]
+        said = f"{name}: {word!r} is {'accepted' if _accepted(net, [word])[0] else 'not accepted'}"
+        panels.append(_trace(said, net, _fed(net, word), shown))
+    drawing.traces(f"Three networks read {word}, a letter every second tick", panels, path)
+
+
+def _draw_latch(path: Path) -> None:
+    from striate.history.mcculloch_pitts import plots as drawing
+
+    inputs_TI = np.zeros((16, 2), bool)
+    inputs_TI[[2, 10, 11], 0] = True
+    inputs_TI[[7, 11], 1] = True
+    panel = _trace("kept: excited by set and by itself, forbidden by reset", mp.LATCH, inputs_TI, ["kept"])
+    drawing.traces("A memory of one bit: an edge that leads back", [panel], path)
+
+
+def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Sequence[str]) -> "Trace":
+    """Inputs, and the units named, from tick 0 to one after the last input."""
+    from striate.history.mcculloch_pitts.plots import Trace
+
+    fired_UT = np.concatenate([mp.at_start(net)[None], mp.run(net, inputs_TI[:, :, None])[:, :, 0]]).T
+    rows = [[*net.units].index(name) for name in shown]
+    inputs_IT = np.pad(inputs_TI.T, ((0, 0), (0, 1)))
+    names = [*(f"input {name}" for name in net.inputs), *shown]
+    return Trace(title, names, np.concatenate([inputs_IT, fired_UT[rows]]), len(names) - 1)
+
+
+def _edges(picture: Picture, path: Path) -> dict[str, Any]:
+    """The outline and the four sides of what is brighter than the mean of the picture."""
+    from striate.history import plots
+
+    active_HW = picture.levels_HW > picture.levels_HW.mean()
+    nets = {"outline": mp.OUTLINE, **{f"{side} edge": net for side, net in mp.SIDES.items()}}
+    maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
+    shown = {f"{name}: {len(nets[name].units)} a pixel, tick {mp.latency(nets[name])}": edges for name, edges in maps.items()}
+    grey_and_active = {picture.said: picture.levels_HW, "brighter than its mean": active_HW}
+    plots.draw(
+        "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when they answer",
+        grey_and_active | shown,
+        path,
+        across=4,
+    )
+    return {
+        "picture": picture.said, "pixels": active_HW.size, "active": int(active_HW.sum()),
+        "units": active_HW.size * len(mp.OUTLINE.units), "latency_ticks": mp.latency(mp.OUTLINE),
+        **{name.replace(" ", "_"): int(edges.sum()) for name, edges in maps.items()},
+    }  # fmt: skip
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    one, table, edges = found["one_unit"], found["table"], found["edges"]
+    lines = [
+        f"one unit, two inputs: all {one['units']} units compute {len(one['computed'])} of 16 functions; none of them computes "
+        f"{', '.join(one['not_computed'])}",
+        f"with up to three edges from an input: {one['units_tripled']} units, the same functions",
+        f"one unit, three inputs: {one['of_three_inputs']} of 256 functions",
+    ]
+    lines += [
+        f"compiled: {row['right']} of {row['functions']} functions of {row['inputs']} inputs are right in every row, "
+        f"two layers, at most {row['most_units']} units"
+        for row in found["truth_tables"]
+    ]
+    lines.append(
+        f"truth table {table['values']} -> units: {table['units']}, answers: {table['answers']}, "
+        f"after ticks: {table['latency_ticks']}"
+    )
+    lines += [
+        f"{row['name']}: {row['units']} units hold {row['states']} states, reach {row['states_reached']} of "
+        f"{row['states_possible']:,}; {row['words_right']:,} of {row['words_read']:,} words up to {LONGEST} letters right; "
+        f"the automaton taken out is {'the same' if row['equal'] else 'another'} for words of any length"
+        for row in found["automata"]
+    ]
+    lines.append(
+        f"edges of {edges['picture']}: {edges['units']:,} units find in {edges['latency_ticks']} ticks that "
+        f"{edges['outline']:,} of {edges['active']:,} active pixels are on an outline"
+    )
+    return lines

@@ -1,0 +1,192 @@
+"""Optimal control at work: problems with known answers, flights to Mars, and the same recursion in a residual network.
+
+Legend: N steps, D numbers of a state.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from striate.base.errors import SettingError
+from striate.history.optimal_control import problems
+from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
+from striate.history.optimal_control.model import Held, Problem, cost, descend, euler, forward, hold, sweep
+
+Json = dict[str, Any]
+
+FLIGHTS = ("rocket", "sail")
+_LIMITS = (1 / 9, 1 / 5, 1 / 3)
+_WEIGHTS = (1e3, 1e4, 1e5, 1e6)
+_BLOCKS = 12
+
+
+def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = FLIGHTS) -> Json:
+    """Run all of it, and draw two pictures and one for each flight.
+
+    Args:
+        out: folder for the pictures.
+        seed: of the residual network's weights.
+        steps: of a flight, 8 or more.
+        fly: which flights: rocket, sail.
+
+    Returns:
+        the numbers, with `files` that were drawn and `lines` to say.
+
+    """
+    from striate.history.optimal_control import plots as pictures
+
+    if steps < 8 or not set(fly) <= set(FLIGHTS):
+        raise SettingError(f"expected at least 8 steps, and flights of {', '.join(FLIGHTS)}; got {steps}, {', '.join(fly)}.")
+    scalar, energy, limited = _scalar(100), _energy(100), [_limited(limit) for limit in _LIMITS]
+    flown = {name: _flight(name, steps) for name in fly}
+    residual = _residual(seed)
+    pictures.draw_known(scalar, energy, limited, out / "known.png")
+    for name, flight in flown.items():
+        pictures.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
+    pictures.draw_residual(residual, out / "residual.png")
+    found = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
+    files = [str(out / f"{name}.png") for name in ("known", *flown, "residual")]
+    lines = [*_lines(found), *(f"drawn: {file}" for file in files)]
+    return {"origin": "optimal_control", **found, "files": files, "lines": lines}
+
+
+def _zeros(steps: int) -> torch.Tensor:
+    return torch.zeros(steps, 1, dtype=torch.float64)
+
+
+def _scalar(steps: int) -> Json:
+    """Kelley's descent, checked by autograd, by differences and by Dreyfus's chain rule at a point on its way."""
+    problem = problems.scalar()
+    found = descend(problem, _zeros(steps), step=0.6, iterations=100, tolerance=2e-15)
+    controls = torch.linspace(-1, 0.5, steps, dtype=torch.float64)[:, None].requires_grad_()
+    (by_torch,) = torch.autograd.grad(cost(problem, forward(problem, controls), controls), controls)
+    here = controls.detach()
+    by_adjoint, by_chain = sweep(problem, here).slope_NU / steps, scalar_by_chain(here[:, 0].tolist())
+    small = 1e-5 * torch.eye(steps, dtype=torch.float64)[0][:, None]
+    difference = (sweep(problem, here + small).cost - sweep(problem, here - small).cost) / 2e-5
+    t = np.arange(steps) / steps
+    return {
+        "steps": steps, "cost": found.costs[-1], "exact": math.tanh(1) / 2, "iterations": len(found.costs) - 1,
+        "times": t.tolist(), "control": found.controls_NU[:, 0].tolist(),
+        "exact_control": (-np.sinh(1 - t) / math.cosh(1)).tolist(), "largest_slopes": found.largest,
+        "away": {
+            "autograd": float((by_adjoint - by_torch).abs().max()),
+            "chain_rule": float((by_adjoint[:, 0] - torch.tensor(by_chain.gradient, dtype=torch.float64)).abs().max()),
+            "differences": abs(difference - float(by_adjoint[0, 0])),
+        },
+        "multiplications": {"forward": by_chain.forward, "backward": by_chain.backward},
+    }  # fmt: skip
+
+
+def _energy(steps: int) -> Json:
+    problem = problems.double_integrator()._replace(slope=euler)
+    rounds = [*hold(problem, problems.arrive(1.0, 0.0), _zeros(steps), weight=100, rounds=6, iterations=60)]
+    controls = rounds[-1].found.controls_NU[:, 0]
+    return {
+        "steps": steps, "integral": float(controls.square().mean()), "exact": 12.0,
+        "times": (np.arange(steps) / steps).tolist(), "control": controls.tolist(),
+        "missed": [float(held.missed_Z.abs().max()) for held in rounds],
+        "prices": rounds[-1].multipliers_Z.tolist(),
+    }  # fmt: skip
+
+
+def _limited(limit: float, steps: int = 30) -> Json:
+    """Penalties that grow, each begun where the last ended."""
+    controls, by_weight = _zeros(steps), []
+    for weight in _WEIGHTS:
+        problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
+        *_, held = hold(problem, problems.arrive(0.0, -1.0), controls, weight=1000, rounds=3, iterations=80, tolerance=1e-5)
+        controls, states = held.found.controls_NU, held.found.last.states
+        beyond = max(0.0, float(states[:, 0].max()) - limit)
+        by_weight.append({"weight": weight, "cost": float(controls.square().mean()) / 2, "beyond": beyond})
+    return {
+        "limit": limit, "exact": problems.bryson_denham(limit), "by_weight": by_weight, "cost": by_weight[-1]["cost"],
+        "missed": float(held.missed_Z.abs().max()), "times": np.linspace(0, 1, steps + 1).tolist(),
+        "path": states[:, 0].tolist(),
+    }  # fmt: skip
+
+
+def _flight(name: str, steps: int) -> Json:
+    problem, angles, weight = _begin(name, steps)
+    rounds = [*hold(problem, problems.mars_orbit(), angles[:, None], weight, 7, 60, tolerance=1e-6, longest=0.3)]
+    last = rounds[-1]
+    duration = _duration(last)
+    states, controls = last.found.last.states.numpy(), last.found.controls_NU[:, 0].numpy()
+    turned = states[:, 2] / states[:, 0] * duration / steps  # radians of a step, at the rate of its beginning
+    around = np.concatenate([[0.0], np.cumsum((turned[1:] + turned[:-1]) / 2)])
+    return {
+        "name": name, "steps": steps, "days": duration * problems.DAYS, "by_shooting": problems.BY_SHOOTING[name],
+        "missed": last.missed_Z.abs().tolist(), "sweeps": sum(len(held.found.costs) for held in rounds),
+        "rounds": [{"days": _duration(held) * problems.DAYS, "missed": float(held.missed_Z.abs().max())} for held in rounds],
+        "radius": states[:, 0].tolist(), "around": around.tolist(), "target": problems.MARS,
+        "angle": np.degrees(np.mod(controls + math.pi, 2 * math.pi) - math.pi).tolist(),
+        "from_horizon": name == "rocket", "times": (np.arange(steps) * duration * problems.DAYS / steps).tolist(),
+    }  # fmt: skip
+
+
+def _begin(name: str, steps: int) -> tuple[Problem, torch.Tensor, float]:
+    """The problem, angles to begin with, and the weight of the penalty.
+
+    The rocket first pushes outwards and then turns over; the sail leans forward by the angle that pushes most along the orbit.
+    """
+    if name == "rocket":
+        return problems.rocket(3.5), torch.linspace(0.4, 5.6, steps, dtype=torch.float64), 100.0
+    return problems.sail(6.0), torch.full((steps,), 0.6, dtype=torch.float64), 1000.0
+
+
+def _duration(held: Held) -> float:
+    return math.exp(float(held.found.start_D[-1]))
+
+
+def _residual(seed: int) -> Json:
+    draw = torch.Generator().manual_seed(seed)
+    start, target = (torch.randn(4, dtype=torch.float64, generator=draw) for _ in range(2))
+    weights = 0.4 * torch.randn(_BLOCKS, 20, dtype=torch.float64, generator=draw)
+    problem = residual_network(start, target, _BLOCKS)
+    found = sweep(problem, weights)
+    states = [start.clone().requires_grad_()]
+    controls = weights.clone().requires_grad_()
+    for control in controls:
+        states.append(states[-1] + problem.rate(states[-1], control))
+    by_torch = torch.autograd.grad((states[-1] - target).square().sum() / 2, [*states, controls])
+    one = residual_network(torch.tensor([0.5], dtype=torch.float64), torch.zeros(1, dtype=torch.float64), _BLOCKS)
+    chains = factors(one, 0.5 * torch.randn(_BLOCKS, 2, dtype=torch.float64, generator=draw))
+    return {
+        "blocks": _BLOCKS, "adjoints": found.adjoints.norm(dim=1).tolist(),
+        "autograd": torch.stack(by_torch[:-1]).norm(dim=1).tolist(),
+        "away": max(
+            float((found.slope_NU - by_torch[-1]).abs().max()),
+            float((found.adjoints - torch.stack(by_torch[:-1])).abs().max()),
+        ),
+        "factors": {"plain": chains.plain, "residual": chains.residual},
+        "products": {"plain": math.prod(chains.plain), "residual": math.prod(chains.residual)},
+    }  # fmt: skip
+
+
+def _lines(found: Json) -> list[str]:
+    scalar, energy, residual = found["scalar"], found["energy"], found["residual"]
+    away, counts, products = scalar["away"], scalar["multiplications"], residual["products"]
+    return [
+        f"scalar problem: J = {scalar['cost']:.6f} in {scalar['steps']} steps of Euler, after {scalar['iterations']} descents; "
+        f"exact {scalar['exact']:.10f}",
+        f"its gradient by adjoints is that of autograd to {away['autograd']:.0e}, of Dreyfus's chain rule to "
+        f"{away['chain_rule']:.0e}, of differences to {away['differences']:.0e}",
+        f"multiplications: {counts['forward']} forward, {counts['backward']} backward",
+        f"double integrator: integral of u^2 = {energy['integral']:.4f} in {energy['steps']} steps; exact 12",
+        *(
+            f"state limit {row['limit']:.4f}: J = {row['cost']:.4f} by a penalty of {row['by_weight'][-1]['weight']:.0e}; "
+            f"exact {row['exact']:.4f}"
+            for row in found["state_limit"]
+        ),
+        *(
+            f"{name} to the orbit of Mars: {flight['days']:.2f} days in {flight['steps']} steps, conditions missed by at most "
+            f"{max(flight['missed']):.0e}; by shooting {flight['by_shooting']:.2f}"
+            for name, flight in found["flights"].items()
+        ),
+        f"residual network of {residual['blocks']} blocks: adjoints and torch's backward pass differ by {residual['away']:.0e}",
+        f"one unit: the product of F' + 1 is {products['residual']:.3g}, that of F' alone {products['plain']:.1e}",
+    ]

@@ -1,0 +1,1 @@
+"""Rumelhart, Hinton & Williams 1986: back-propagation."""

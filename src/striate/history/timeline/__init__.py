@@ -1,0 +1,1 @@
+"""The networks of the history side by side on the same digits."""

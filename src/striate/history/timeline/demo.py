@@ -1,0 +1,101 @@
+"""The line from 1943 to 2015: what came when, and what each classifier makes of the same digits.
+
+Each network is trained by `striate train` in a run folder of its own, which is kept: asked again, only what is missing is
+trained.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.base.phrases import spoken
+from striate.nets import catalogue
+
+Json = dict[str, Any]
+Watch = Callable[[Json], None]
+
+
+class Station(NamedTuple):
+    """One year of the line.
+
+    Attributes:
+        year: of the paper.
+        name: of the network, or of what cannot be trained.
+        what: it brought.
+        settings: to train it with; None for what learns otherwise, or not at all.
+        large: it takes minutes, so it is trained where that is asked for.
+
+    """
+
+    year: int
+    name: str
+    what: str
+    settings: Mapping[str, Any] | None = None
+    large: bool = False
+
+
+_SMALL = {"train": {"epochs": 15}}
+_DEEP = {"train": {"epochs": 6, "peak_lr": 3e-4}}  # ten times less than the rule's: without norms they take no more
+LINE = (
+    Station(1943, "mcculloch_pitts", "a network of all-or-none units computes any logical function; it does not learn"),
+    Station(1960, "optimal_control", "gradients by going backward through the steps of a flight"),
+    Station(1962, "cells", "simple and complex cells in the visual cortex"),
+    Station(1971, "gmdh", "deep networks of polynomials, grown layer by layer"),
+    Station(1980, "neocognitron", "convolution and pooling, learnt by winners"),
+    Station(1986, "rumelhart", "back-propagation finds codes of its own in hidden units"),
+    Station(1989, "lecun1989", "a convolutional network trained by back-propagation", _SMALL),
+    Station(1990, "lenet1", "feature maps and subsampling in turn", _SMALL),
+    Station(1998, "lenet5", "the network that read cheques", _SMALL),
+    Station(
+        2012, "alexnet", "rectifiers, dropout, and GPUs on a million photographs", {**_DEEP, "net": {"init": "he"}}, large=True
+    ),
+    Station(2014, "vgg11", "depth of small kernels", {**_DEEP, "net": {"init": "he"}}, large=True),
+    Station(2014, "googlenet", "several kernel sizes side by side", _DEEP, large=True),
+    Station(2015, "resnet20", "shortcuts, so that depth does not hurt", {"train": {"epochs": 4}}, large=True),
+)
+
+
+def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Watch = lambda _event: None) -> Json:
+    """Train what learns on the digits that come along, and draw the line.
+
+    Args:
+        out: folder for the picture and for the runs, which are used again.
+        everything: the four large networks too, which takes minutes.
+        seed: of the trainings.
+        watch: called with every event.
+
+    """
+    from striate import workbench
+    from striate.base import run_folder
+    from striate.history.timeline import plots as drawing
+
+    rows: list[Json] = []
+    learners = {one.name for one in catalogue.ORIGINS if one.kind == "classifier"}
+    for station in LINE:
+        row: Json = {**station._asdict(), "test": None, "seconds": None, "parameters": None}
+        folder = out / "runs" / station.name
+        trains = station.settings is not None or station.name in learners
+        if trains and (everything or not station.large or (folder / "result.json").is_file()):
+            begun = (folder / "run.toml").is_file()
+            asked: Json = {} if begun else {
+                "data": "digits", "net": station.name, "seed": seed, "settings": dict(station.settings or {})
+            }  # fmt: skip
+            result = workbench.train(**asked, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
+            row |= {name: result[name] for name in ("test", "seconds", "parameters")}
+            done = run_folder.settings(folder).train.epochs
+            row["epochs"] = done if station.settings is not None else None
+        rows.append(row)
+    path = out / "timeline.png"
+    drawing.draw(rows, path)
+    return {"seed": seed, "stations": rows, "files": [str(path)], "lines": [*map(_line, rows), f"drawn: {path}"]}
+
+
+def _line(row: Json) -> str:
+    head = f"{row['year']}  {row['name']:<16}"
+    if row["test"] is None:
+        return f"{head} {row['what']}" + ("; not trained here, --all does" if row["large"] else "")
+    score = row["test"]
+    return (
+        f"{head} {score['accuracy']:.4f} ({score['low']:.4f} to {score['high']:.4f} on {score['n']} digits), "
+        f"{row['parameters']:,} parameters, {spoken(row['seconds'])}: {row['what']}"
+    )

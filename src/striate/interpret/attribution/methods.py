@@ -1,0 +1,336 @@
+"""The six methods, each over captum.
+
+What comes back is raw and signed, for one image without N: for `saliency`, `deconvnet`, `guided` and `integrated_gradients` one
+number for each number of the image, C x H x W; for `gradcam` h x w of its layer; for `occlusion` H x W.
+
+`heat_of` makes one heat for each pixel of it. A gradient says how fast the logit changes and its sign only in which direction,
+so of saliency, deconvnet and guided the largest absolute value over the channels counts (Simonyan et al. 2014, section 3.1).
+Integrated gradients and occlusion say how much of the logit a pixel gives or takes, so their channels are summed, and what
+speaks for the class counts; integrated gradients hold the factor (image - baseline) already, and no other method is multiplied
+by the image. Grad-CAM is never negative, and is brought to the image's size by bilinear interpolation.
+
+Legend: N images, C channels, H x W pixels, h x w positions of a layer.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
+from striate.interpret.attribution.autograd_graph import check_rectifiers, follow, maps_at
+from striate.interpret.attribution.query import Classifier, Question, Target, at_rest, question, room
+
+STEPS = 32  # Gauss-Legendre points, of Sundararajan et al.'s "20 to 300" steps
+Model = nn.Module | Classifier
+
+
+class Raw(NamedTuple):
+    """What a method found.
+
+    Attributes:
+        values: N x C x H x W, N x h x w or N x H x W.
+        at: the layer of Grad-CAM; None for the others.
+        error_N: of integrated gradients, by how much the sum differs from f(image) - f(baseline); None for the others.
+
+    """
+
+    values: Tensor
+    at: str | None = None
+    error_N: Tensor | None = None
+
+
+def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
+    """dy_c / dx: how fast the logit of the class rises with each number of the image (Simonyan et al. 2014, section 3).
+
+    Args:
+        model: a network, or a classifier such as `striate.load` gives.
+        image: as `asking.question` takes it.
+        target: class, of all images or of each; None for the one with the largest logit.
+
+    Returns:
+        C x H x W for one image, else N x C x H x W; signed.
+
+    Raises:
+        UnsupportedError: the network has no gradients.
+        SettingError: there is no such class.
+        ShapeError: the image has another shape.
+
+    """
+    return _plain(run_saliency, question(model, image, target))
+
+
+def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
+    """The gradient, but each rectifier passes back max(0, R) whatever came in (Zeiler & Fergus 2014, section 2.1).
+
+    Filters are transposed and max pools pass back to where the maximum was, as in any gradient. Arguments and result as of
+    `saliency`.
+
+    Raises:
+        UnsupportedError: the network has other non-linearities than rectifiers, or rectifiers that are no layers.
+
+    """
+    return _plain(run_deconvnet, question(model, image, target))
+
+
+def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
+    """The gradient, but each rectifier passes back max(0, R) only where it was on (Springenberg et al. 2015, section 3.4).
+
+    Arguments, result and errors as of `deconvnet`.
+    """
+    return _plain(run_guided, question(model, image, target))
+
+
+def gradcam(model: Model, image: object, *, target: Target = None, at: str | None = None) -> Tensor:
+    """max(0, sum_k alpha_k A_k), alpha_k the mean of dy_c / dA_k over the positions (Selvaraju et al. 2017, equations 1 and 2).
+
+    Args:
+        model: a network, or a classifier such as `striate.load` gives.
+        image: as `asking.question` takes it.
+        target: class, of all images or of each; None for the one with the largest logit.
+        at: the layer with the maps A; None for the one that `graph.spatial_layer` picks.
+
+    Returns:
+        h x w of the layer for one image, else N x h x w; never negative. `heat` brings it to the image's size.
+
+    Raises:
+        UnsupportedError: the network has no gradients, or no layer with maps; names what works.
+        SettingError: there is no such class or layer.
+        ShapeError: the image has another shape.
+
+    """
+    return _plain(run_gradcam, question(model, image, target), at=at)
+
+
+def integrated_gradients(
+    model: Model, image: object, *, target: Target = None, baseline: float | Tensor = 0.0, steps: int = STEPS
+) -> Tensor:
+    """(x - b) times the mean gradient on the straight way from b to x (Sundararajan et al. 2017, equation 1).
+
+    Their sum is y_c(x) - y_c(b), up to an error of the sum that stands for the integral; `explain` says it.
+
+    Args:
+        model: a network, or a classifier such as `striate.load` gives.
+        image: as `asking.question` takes it.
+        target: class, of all images or of each; None for the one with the largest logit.
+        baseline: the picture that says nothing, in the network's numbers: 0 is the training mean where that was subtracted.
+        steps: points on the way.
+
+    Returns:
+        C x H x W for one image, else N x C x H x W; signed.
+
+    Raises:
+        UnsupportedError: the network has no gradients.
+        SettingError: there is no such class, or there are no steps.
+        ShapeError: the image or the baseline has another shape.
+
+    """
+    return _plain(run_integrated_gradients, question(model, image, target), baseline=baseline, steps=steps)
+
+
+def occlusion(
+    model: Model,
+    image: object,
+    *,
+    target: Target = None,
+    baseline: float | Tensor = 0.0,
+    window: int | None = None,
+    stride: int | None = None,
+) -> Tensor:
+    """By how much the logit falls under a grey square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
+
+    It needs no gradient, so every network can be asked.
+
+    Args:
+        model: a network, or a classifier such as `striate.load` gives.
+        image: as `asking.question` takes it.
+        target: class, of all images or of each; None for the one with the largest logit.
+        baseline: what the square is filled with, in the network's numbers: 0 is the training mean where that was subtracted.
+        window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
+        stride: from one square to the next, in pixels; None for half of the window, rounded up: about 15 x 15 squares.
+
+    Returns:
+        H x W for one image, else N x H x W; signed: negative where the class gains.
+
+    Raises:
+        SettingError: there is no such class, or a window that does not fit.
+        ShapeError: the image or the baseline has another shape.
+
+    """
+    return _plain(run_occlusion, question(model, image, target), baseline=baseline, window=window, stride=stride)
+
+
+def run_saliency(asked: Question) -> Raw:
+    """Of a question; see `saliency`."""
+    from captum.attr import Saliency
+
+    follow(asked.net, asked.images_NCHW[:1], "saliency")
+    return _by_parts(asked, lambda part: Saliency(part.net).attribute(part.images_NCHW, part.targets_N, abs=False))
+
+
+def run_deconvnet(asked: Question) -> Raw:
+    """Of a question; see `deconvnet`."""
+    from captum.attr import Deconvolution
+
+    check_rectifiers(asked.net, asked.images_NCHW[:1], "deconvnet")
+    return _by_parts(asked, lambda part: Deconvolution(part.net).attribute(part.images_NCHW, part.targets_N))
+
+
+def run_guided(asked: Question) -> Raw:
+    """Of a question; see `guided`."""
+    from captum.attr import GuidedBackprop
+
+    check_rectifiers(asked.net, asked.images_NCHW[:1], "guided")
+    return _by_parts(asked, lambda part: GuidedBackprop(part.net).attribute(part.images_NCHW, part.targets_N))
+
+
+def run_gradcam(asked: Question, at: str | None = None) -> Raw:
+    """Of a question; see `gradcam`."""
+    from captum.attr import LayerGradCam
+
+    layer = maps_at(asked.net, asked.images_NCHW[:1], at)
+
+    def maps(part: Question) -> Tensor:
+        cam = LayerGradCam(part.net, part.net.get_submodule(layer))
+        found_N1hw: Tensor = cam.attribute(part.images_NCHW, part.targets_N, relu_attributions=True)
+        return found_N1hw[:, 0]
+
+    return _by_parts(asked, maps)._replace(at=layer)
+
+
+def run_integrated_gradients(asked: Question, baseline: float | Tensor = 0.0, steps: int = STEPS) -> Raw:
+    """Of a question; see `integrated_gradients`."""
+    from captum.attr import IntegratedGradients
+
+    if steps < 1:
+        raise SettingError(f"integrated_gradients expects 1 step or more; got {steps}.")
+    grey = _grey(baseline, asked.images_NCHW)
+    follow(asked.net, asked.images_NCHW[:1], "integrated_gradients")
+    errors: list[Tensor] = []
+
+    def sums(part: Question) -> Tensor:
+        found, error_N = IntegratedGradients(part.net).attribute(
+            part.images_NCHW, grey, part.targets_N, n_steps=steps, return_convergence_delta=True,
+            internal_batch_size=room(part.images_NCHW, gradient=True),
+        )  # fmt: skip
+        errors.append(error_N.detach().abs())
+        values: Tensor = found
+        return values.to(part.images_NCHW.dtype)
+
+    return _by_parts(asked, sums)._replace(error_N=torch.cat(errors))
+
+
+def run_occlusion(asked: Question, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
+    """Of a question; see `occlusion`."""
+    from captum.attr import Occlusion
+
+    channels, *sides = asked.images_NCHW.shape[1:]
+    windows = tuple(-(-side // 8) if window is None else window for side in sides)
+    strides = tuple(-(-size // 2) if stride is None else stride for size in windows)
+    if not all(1 <= size <= side and 1 <= step <= size for size, side, step in zip(windows, sides, strides, strict=True)):
+        raise SettingError(
+            f"occlusion expects a window of 1 to {min(sides)} pixels and a stride of 1 to the window; got {windows[0]} and "
+            f"{strides[0]}."
+        )
+    grey = _grey(baseline, asked.images_NCHW)
+
+    def drops(part: Question) -> Tensor:
+        at_once = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
+        found_NCHW: Tensor = Occlusion(part.net).attribute(
+            part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=grey, target=part.targets_N,
+            perturbations_per_eval=at_once,
+        )  # fmt: skip
+        return found_NCHW[:, 0].to(part.images_NCHW.dtype)  # the square hides all channels, so they are alike
+
+    return _by_parts(asked, drops)
+
+
+RUNS: dict[str, Callable[..., Raw]] = {
+    "saliency": run_saliency,
+    "deconvnet": run_deconvnet,
+    "guided": run_guided,
+    "gradcam": run_gradcam,
+    "integrated_gradients": run_integrated_gradients,
+    "occlusion": run_occlusion,
+}
+METHODS: dict[str, Callable[..., Tensor]] = {
+    "saliency": saliency,
+    "deconvnet": deconvnet,
+    "guided": guided,
+    "gradcam": gradcam,
+    "integrated_gradients": integrated_gradients,
+    "occlusion": occlusion,
+}
+
+
+def heat_of(method: str, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """One heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros. N x H x W.
+
+    Args:
+        method: a name of `METHODS`.
+        values: what it found.
+        size: H, W of the images.
+
+    """
+    if method in ("saliency", "deconvnet", "guided"):
+        heat_NHW = values.abs().amax(dim=1)
+    else:
+        heat_NHW = (values.sum(dim=1) if method == "integrated_gradients" else values).clamp(min=0)
+    if heat_NHW.shape[1:] != size:
+        heat_NHW = functional.interpolate(heat_NHW.unsqueeze(1), size, mode="bilinear", align_corners=False).squeeze(1)
+    most_N11 = heat_NHW.amax(dim=(1, 2), keepdim=True)
+    return torch.where(most_N11 > 0, heat_NHW / most_N11.clamp(min=torch.finfo(heat_NHW.dtype).tiny), 0.0)
+
+
+def _plain(run: Callable[..., Raw], asked: Question, **options: object) -> Tensor:
+    values = run(asked, **options).values
+    return values[0] if asked.single else values
+
+
+def _by_parts(asked: Question, find: Callable[[Question], Tensor]) -> Raw:
+    """So many images at once as memory allows, all in evaluation mode; the images get no gradient of their own."""
+    at_once = room(asked.images_NCHW, gradient=True)
+    found = []
+    with at_rest(asked.net):
+        pairs = zip(torch.split(asked.images_NCHW, at_once), torch.split(asked.targets_N, at_once), strict=True)
+        for images_NCHW, targets_N in pairs:
+            part = asked._replace(images_NCHW=images_NCHW.detach().clone().requires_grad_(), targets_N=targets_N)
+            found.append(find(part).detach())
+    return Raw(torch.cat(found))
+
+
+def _grey(baseline: float | Tensor, images_NCHW: Tensor) -> Tensor:
+    grey = torch.as_tensor(baseline, dtype=images_NCHW.dtype, device=images_NCHW.device)
+    try:
+        return grey.expand(images_NCHW.shape[1:]).unsqueeze(0)
+    except RuntimeError as error:
+        chw = tuple(images_NCHW.shape[1:])
+        raise ShapeError(f"expected a baseline that fits C x H x W = {chw}; got {tuple(grey.shape)}.") from error
+
+
+def run_of(method: str) -> Callable[..., Raw]:
+    """The method of this name.
+
+    Raises:
+        SettingError: with the nearest names.
+
+    """
+    if method not in RUNS:
+        raise SettingError(f"There is no method {method!r}; {nearest(method, RUNS)}")
+    return RUNS[method]
+
+
+def refuse_without_places(images_NCHW: Tensor) -> None:
+    """Refuse numbers that lie at no pixels, as those of a PCA.
+
+    Raises:
+        UnsupportedError: an image is 1 x 1.
+
+    """
+    if images_NCHW.shape[2] * images_NCHW.shape[3] == 1:
+        raise UnsupportedError(
+            f"a map over a picture needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers "
+            "without places. Train with another prepare.scale than pca."
+        )

@@ -1,0 +1,100 @@
+"""The training images that look most like an image to a network, and whether they speak against its label.
+
+Legend: N images, Q images that are asked about, B images to choose from, D features, k neighbours.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.nets.hooks import inputs
+from striate.nets.net import Net
+
+Features = NDArray[np.float32]
+
+
+class Nearest(NamedTuple):
+    """For each of Q images its k nearest, the nearest first: their rows, and the cosine of the angle between the features."""
+
+    rows_Qk: NDArray[np.int64]
+    likeness_Qk: NDArray[np.float32]
+
+
+class Vote(NamedTuple):
+    """What the labels of k neighbours say.
+
+    Attributes:
+        given: how many carry the label that the image was given.
+        other: the commonest label among the others; of equals the one that comes first. None where all carry the given one.
+        others: how many carry that one.
+        against: `other` has more than half of the neighbours.
+
+    """
+
+    given: int
+    other: int | None
+    others: int
+    against: bool
+
+
+def penultimate(net: Net, batches: Iterable[Any]) -> Features:
+    """N x D: what the head is given, for every image of the batches, in their order; the net's mode is put back."""
+    was_training, found = net.training, []
+    net.eval()
+    try:
+        with torch.inference_mode(), inputs(net, net.head_name) as seen:
+            for batch in batches:
+                net(batch.images_NCHW)
+                found.append(seen[net.head_name].flatten(1).float().cpu().numpy())
+    finally:
+        net.train(was_training)
+    return np.concatenate(found) if found else np.empty((0, 0), np.float32)
+
+
+def nearest(asked_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[np.int64] | None = None) -> Nearest:
+    """The k of B images whose features point most where those of each asked image do.
+
+    The cosine is taken, since after a rectifier the length of features says how strong an image is and the direction what it
+    shows.
+
+    Args:
+        asked_QD: of the images asked about.
+        bank_BD: of the images to choose from; where there are fewer than k all are given.
+        k: how many.
+        not_rows_Q: for each asked image a row of the bank that is left out, as it is itself; -1 for none.
+
+    """
+    k = min(k, len(bank_BD) - (not_rows_Q is not None))
+    bank_BD_unit = _unit(bank_BD)
+    rows, cosines = [], []
+    for start in range(0, len(asked_QD), 256):
+        cosine_QB = _unit(asked_QD[start : start + 256]) @ bank_BD_unit.T
+        if not_rows_Q is not None:
+            own_Q = torch.from_numpy(not_rows_Q[start : start + 256])
+            has_Q = torch.nonzero(own_Q >= 0).flatten()
+            cosine_QB[has_Q, own_Q[has_Q]] = -2.0
+        best = torch.topk(cosine_QB, k, dim=1)
+        rows.append(best.indices.numpy())
+        cosines.append(best.values.numpy())
+    if not rows:
+        return Nearest(np.empty((0, k), np.int64), np.empty((0, k), np.float32))
+    return Nearest(np.concatenate(rows), np.concatenate(cosines))
+
+
+def _unit(features_ND: Features) -> Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(np.ascontiguousarray(features_ND, np.float32)), dim=1)
+
+
+def vote(labels_k: NDArray[np.int64], given: int) -> Vote:
+    """What the labels of an image's neighbours say of the label that it was given."""
+    counts = np.bincount(labels_k, minlength=given + 1)
+    carry = int(counts[given])
+    counts[given] = 0
+    other = int(counts.argmax())
+    if not counts[other]:
+        return Vote(carry, None, 0, against=False)
+    return Vote(carry, other, int(counts[other]), against=2 * int(counts[other]) > len(labels_k))

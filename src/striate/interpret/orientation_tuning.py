@@ -1,0 +1,232 @@
+"""Any unit measured as one measures a cell of the striate cortex: by gratings, of every orientation, fineness and phase.
+
+The unit in the middle of a map looks at a wave that drifts past; its answer above that to a blank image, never below zero, is a
+firing rate. From the rates come the orientation tuning, the preferred frequency, and the modulation ratio F1/F0: the part of
+the rate that follows the stripes over its mean. A simple cell answers to stripes in one place, and its ratio is above 1; a
+complex cell does not mind where they are, and its ratio is below 1 (Skottun et al. 1991). Exactly: a half-wave rectified
+cosine has pi / 2, a constant 0.
+
+Orientation is that of the stripes as one sees them: 0 degrees lie, 90 stand, 45 rise to the right.
+
+Legend: N images, C channels, H x W pixels, U units, A orientations, S frequencies, T phases.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.base.errors import SettingError
+from striate.interpret.activations import layers_of, reach
+from striate.nets.eval_mode import evaluating
+from striate.nets.net import Net
+
+FREQUENCIES = tuple(2.0 ** (n / 2) for n in range(-10, -2))  # 1/32 to 0.35 cycles a pixel, in half octaves
+_BATCH = 128
+_STILL = 1e-9  # of the largest answer: what rounding makes
+Array = NDArray[np.float64]
+
+
+class Tuning(NamedTuple):
+    """What gratings say about U units of a layer; nan for a unit that answers to none.
+
+    Attributes:
+        layer: its name.
+        orientations_A: degrees.
+        frequencies_S: cycles a pixel.
+        phases: T.
+        curve_AU: the largest rate over the phases, at the unit's best frequency, over its largest: from 0 to 1.
+        orientation_U: of the largest rate, refined by a parabola.
+        half_width_U: degrees from there to half of the largest rate, mean of both sides; nan where it does not fall so far.
+        frequency_U: the frequency of the largest rate.
+        phase_U: radians by which the best grating has drifted: the phase of F1.
+        modulation_U: F1/F0.
+        rate_U: the largest rate, in the numbers of the layer.
+        blank_U: the answer to a blank image.
+
+    """
+
+    layer: str
+    orientations_A: Array
+    frequencies_S: Array
+    phases: int
+    curve_AU: Array
+    orientation_U: Array
+    half_width_U: Array
+    frequency_U: Array
+    phase_U: Array
+    modulation_U: Array
+    rate_U: Array
+    blank_U: Array
+
+
+def gratings(
+    chw: tuple[int, int, int],
+    orientations_N: Array,
+    frequencies_N: Array,
+    phases_N: Array,
+    amplitude: float = 1.0,
+    colour_C: Sequence[float] | None = None,
+) -> Tensor:
+    """Sinusoidal gratings in the net's numbers: amplitude times cos(2 pi f d - phase), d the distance across the stripes.
+
+    The middle of the image, row h // 2 and column w // 2, is where d is 0. A growing phase drifts down where stripes lie, and
+    to the right where they stand: 2 pi f pixels of phase for each pixel of distance.
+
+    Args:
+        chw: of the images.
+        orientations_N: of the stripes, in degrees.
+        frequencies_N: cycles a pixel.
+        phases_N: radians.
+        amplitude: around zero, which is the mean image where the mean is subtracted.
+        colour_C: a factor for each channel; None for ones, from dark to light.
+
+    """
+    c, h, w = chw
+    turns_N11 = torch.from_numpy(np.deg2rad(orientations_N)).view(-1, 1, 1)
+    y_H1, x_1W = torch.arange(h).view(-1, 1) - h // 2, torch.arange(w).view(1, -1) - w // 2
+    across_NHW = x_1W * torch.sin(turns_N11) + y_H1 * torch.cos(turns_N11)
+    frequencies_N11, phases_N11 = (torch.from_numpy(np.array(v, float)).view(-1, 1, 1) for v in (frequencies_N, phases_N))
+    waves_NHW = amplitude * torch.cos(2 * torch.pi * frequencies_N11 * across_NHW - phases_N11)
+    factors_C = torch.ones(c) if colour_C is None else torch.tensor(list(colour_C), dtype=torch.float32)
+    return waves_NHW.float()[:, None] * factors_C.view(1, -1, 1, 1)
+
+
+def middle_NU(output: Tensor) -> Tensor:
+    """What the unit in the middle of each map answers; of units without maps, all."""
+    return output[:, :, output.shape[2] // 2, output.shape[3] // 2] if output.dim() == 4 else output
+
+
+def answers_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
+    """What the middle units of a layer answer to many images, in batches, in evaluation mode and without gradients."""
+    place = next(net.parameters(), torch.empty(0))
+    found = []
+    with torch.inference_mode(), evaluating(net):
+        for at in range(0, len(images_NCHW), _BATCH):
+            part_NCHW = images_NCHW[at : at + _BATCH]
+            found.append(middle_NU(reach(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
+    array: Array = torch.cat(found).numpy()
+    return array
+
+
+def tuning(
+    net: Net,
+    layer: str,
+    orientations: int = 36,
+    frequencies: Sequence[float] = FREQUENCIES,
+    phases: int = 8,
+    amplitude: float = 1.0,
+    colour_C: Sequence[float] | None = None,
+) -> Tuning:
+    """Measure the middle units of a layer by gratings; the forward pass ends at that layer.
+
+    Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304.
+
+    Args:
+        net: the network; it keeps its mode.
+        layer: any of its layers; a rectifier is the nearest to a cell.
+        orientations: A, evenly over 180 degrees.
+        frequencies: S of them, cycles a pixel, above 0 and up to 1/2.
+        phases: T, evenly over a whole drift; at least 4.
+        amplitude: of the gratings, in the net's numbers.
+        colour_C: a factor for each channel; None for ones.
+
+    Raises:
+        SettingError: no such layer, or numbers outside of these limits.
+
+    """
+    layers_of(net, [layer])
+    if orientations < 2 or phases < 4 or not frequencies or not all(0 < f <= 0.5 for f in frequencies):
+        raise SettingError(
+            "expected at least 2 orientations, 4 phases and frequencies above 0 and up to 0.5 cycles a pixel; got "
+            f"{orientations}, {phases} and {', '.join(f'{f:g}' for f in frequencies) or 'none'}."
+        )
+    angles_A, waves_S = np.arange(orientations) * 180.0 / orientations, np.array(frequencies, float)
+    turns_T = np.arange(phases) * 2 * np.pi / phases
+    blank_U = answers_NU(net, layer, torch.zeros(1, *net.input_chw))[0]
+    grid = np.stack(np.meshgrid(angles_A, waves_S, turns_T, indexing="ij")).reshape(3, orientations, -1)
+    chw, sizes = net.input_chw, (len(waves_S), phases, -1)
+    rates_ASTU = np.stack([
+        answers_NU(net, layer, gratings(chw, angle_N, wave_N, turn_N, amplitude, colour_C)).reshape(sizes)
+        for angle_N, wave_N, turn_N in grid.transpose(1, 0, 2)
+    ])  # fmt: skip
+    rates_ASTU = np.maximum(rates_ASTU - blank_U, 0)
+    return _tuned(layer, angles_A, waves_S, turns_T, rates_ASTU, blank_U)
+
+
+def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_ASTU: Array, blank_U: Array) -> Tuning:
+    units = np.arange(rates_ASTU.shape[-1])
+    most_ASU = rates_ASTU.max(axis=2)
+    best_U = most_ASU.reshape(-1, len(units)).argmax(axis=0)
+    a_U, s_U = np.unravel_index(best_U, most_ASU.shape[:2])
+    rate_U = most_ASU[a_U, s_U, units]
+    answers_U = rate_U > _STILL * max(1.0, float(np.abs(blank_U).max(initial=0)))
+    curve_AU = most_ASU[:, s_U, units] / np.where(answers_U, rate_U, 1)
+    drifting_TU = rates_ASTU[a_U, s_U, :, units].T
+    mean_U = drifting_TU.mean(axis=0)
+    first_U = 2 * (drifting_TU * np.exp(1j * turns_T)[:, None]).mean(axis=0)
+    step = float(angles_A[1])
+    turned_U = angles_A[a_U] + step * _vertices(curve_AU, a_U)
+    # Half a turn further the stripes are the same, but drift the other way
+    phase_U = np.where((turned_U < 0) | (turned_U >= 180), -1, 1) * np.angle(first_U)
+    widths_U = np.array([_half_width(curve_AU[:, u], int(a_U[u]), step) for u in units])
+
+    def known(values_U: Array) -> Array:
+        return np.where(answers_U, values_U, np.nan)
+
+    return Tuning(
+        layer, angles_A, waves_S, len(turns_T), curve_AU, known(turned_U % 180), known(widths_U), known(waves_S[s_U]),
+        known(phase_U), known(np.abs(first_U) / np.where(answers_U, mean_U, 1)), rate_U, blank_U,
+    )  # fmt: skip
+
+
+def _vertices(curve_AU: Array, a_U: NDArray[np.int64]) -> Array:
+    count, units = curve_AU.shape
+    before_U, top_U, after_U = (curve_AU[(a_U + at) % count, np.arange(units)] for at in (-1, 0, 1))
+    bend_U = before_U - 2 * top_U + after_U
+    return np.where(bend_U < 0, 0.5 * (before_U - after_U) / np.where(bend_U < 0, bend_U, 1), 0).clip(-0.5, 0.5)
+
+
+def _half_width(curve_A: Array, top: int, step: float) -> float:
+    """Degrees to half of the top, mean of both sides, along straight lines between the orientations."""
+    sides = []
+    for direction in (1, -1):
+        turned = curve_A[(top + direction * np.arange(len(curve_A))) % len(curve_A)]
+        below = np.flatnonzero(turned <= 0.5 * turned[0])
+        if not len(below) or turned[0] <= 0:
+            return np.nan
+        at = int(below[0])
+        sides.append(at - (0.5 * turned[0] - turned[at]) / (turned[at - 1] - turned[at]))
+    return float(np.mean(sides)) * step
+
+
+def captions(found: Tuning) -> list[str]:
+    """Two short lines a unit for below its curve: number, orientation and half width; frequency and F1/F0."""
+    lines = []
+    for u, (angle, width) in enumerate(zip(found.orientation_U, found.half_width_U, strict=True)):
+        wide = "" if np.isnan(width) else f" ±{width:.0f}°"
+        numbers = f"{found.frequency_U[u]:.2f} cycles/px, F1/F0 {found.modulation_U[u]:.2f}"
+        lines.append(f"{u}\nno answer" if np.isnan(angle) else f"{u}: {round(angle) % 180}°{wide}\n{numbers}")
+    return lines
+
+
+def as_json(found: Tuning) -> dict[str, Any]:
+    """The tuning for JSON, with None where a number is not defined; a unit is called simple or complex by its ratio."""
+    units = []
+    for u in range(len(found.rate_U)):
+        values: Mapping[str, float] = {
+            name: float(getattr(found, f"{name}_U")[u])
+            for name in ("orientation", "half_width", "frequency", "modulation", "rate")
+        }
+        ratio = values["modulation"]
+        kind = None if np.isnan(ratio) else "simple" if ratio > 1 else "complex"
+        units.append({**{k: v if np.isfinite(v) else None for k, v in values.items()}, "kind": kind})
+    return {
+        "name": found.layer,
+        "orientations": found.orientations_A.tolist(),
+        "curves": found.curve_AU.T.tolist(),
+        "units": units,
+    }

@@ -1,0 +1,150 @@
+"""The images of a data set that excite a unit most, where in the image, and the patch that the unit sees there.
+
+One pass, with memory for k images a unit: an image is remembered by its id, its place in the stream and the place of its
+largest value. Of equal values the earlier counts, so nothing depends on the batch size.
+
+Legend: N images, U units, P places of a unit, k images kept, C channels, H x W pixels.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.base.errors import NumbersError, SettingError
+from striate.interpret.activations import flat_NUP, layers_of, stream
+from striate.nets.net import Net
+from striate.nets.receptive_field import Windows, windows
+
+_MOST = 1 << 24  # numbers of maps that are looked through at a time for the places of largest values
+
+
+class Strongest(NamedTuple):
+    """The k images that excite each of U units most, the strongest first; fewer where there are fewer images.
+
+    Attributes:
+        layer: its name.
+        values_Uk: the largest value over the places of the unit.
+        ids_Uk: ids of the images.
+        order_Uk: their places in the stream, from 0.
+        places_Uk2: row and column of that value in the unit's map; zeros where there are no maps.
+        boxes_Uk4: the patch that this place sees: top, left, bottom and right in pixels, bottom and right not included.
+
+    """
+
+    layer: str
+    values_Uk: NDArray[np.float32]
+    ids_Uk: NDArray[np.uint64]
+    order_Uk: NDArray[np.int64]
+    places_Uk2: NDArray[np.int64]
+    boxes_Uk4: NDArray[np.int64]
+
+
+class _Kept:
+    """Of one layer: values, ids, order and places, each k x U, sorted by value."""
+
+    def __init__(self, k: int) -> None:
+        self.k, self.images, self.width = k, 0, 1
+        self.values_kU = torch.empty(0)
+        self.ids_kU = self.order_kU = self.at_kU = torch.empty(0, dtype=torch.int64)
+
+    def add(self, name: str, output: Tensor, ids_N: Tensor) -> None:
+        values_NUP = flat_NUP(name, output)
+        n, u, _ = values_NUP.shape
+        most_NU = values_NUP.amax(2).float()
+        if not bool(torch.isfinite(most_NU).all()):
+            raise NumbersError(f"{name} puts out what is no number, or infinite; look at the weights with `striate inside`.")
+        if not self.images:
+            self.width = output.shape[3] if output.dim() == 4 else 1
+            self.values_kU = most_NU.new_full((self.k, u), -torch.inf)
+            self.ids_kU = torch.zeros(self.k, u, dtype=torch.int64, device=output.device)
+            self.order_kU, self.at_kU = self.ids_kU.clone(), self.ids_kU.clone()
+        moved_M = (most_NU.amax(0) > self.values_kU[-1]).nonzero()[:, 0]  # an equal value is later, so nothing moves
+        if len(moved_M):
+            self._merge(values_NUP, most_NU[:, moved_M], moved_M, ids_N)
+        self.images += n
+
+    def _merge(self, values_NUP: Tensor, most_NM: Tensor, moved_M: Tensor, ids_N: Tensor) -> None:
+        n = len(most_NM)
+        together = torch.cat([self.values_kU[:, moved_M], most_NM])
+        best = together.sort(dim=0, descending=True, stable=True)
+        values_kM, from_kM = best.values[: self.k], best.indices[: self.k]
+        fresh_kM = from_kM >= self.k
+        image_kM = (from_kM - self.k).clamp(min=0)
+        old_kM = from_kM.clamp(max=self.k - 1)
+        order_N = self.images + torch.arange(n, device=most_NM.device)
+        at_kM = self.at_kU[:, moved_M].gather(0, old_kM)
+        at_kM[fresh_kM] = _places(values_NUP, image_kM[fresh_kM], moved_M.expand_as(fresh_kM)[fresh_kM])
+        for kept_kU, fresh_N in ((self.ids_kU, ids_N), (self.order_kU, order_N)):
+            kept_kU[:, moved_M] = torch.where(fresh_kM, fresh_N[image_kM], kept_kU[:, moved_M].gather(0, old_kM))
+        self.at_kU[:, moved_M] = at_kM
+        self.values_kU[:, moved_M] = values_kM
+
+    def found(self, name: str, seen: Windows) -> Strongest:
+        k = min(self.k, self.images)
+        at_Uk = self.at_kU[:k].T.cpu().numpy()
+        rows_Uk, columns_Uk = at_Uk // self.width, at_Uk % self.width
+        ids_Uk = np.ascontiguousarray(self.ids_kU[:k].T.cpu().numpy()).view(np.uint64)
+        return Strongest(
+            name, self.values_kU[:k].T.cpu().numpy(), ids_Uk, self.order_kU[:k].T.cpu().numpy(),
+            np.stack([rows_Uk, columns_Uk], axis=-1), seen.boxes(rows_Uk, columns_Uk),
+        )  # fmt: skip
+
+
+def _places(values_NUP: Tensor, images_M: Tensor, units_M: Tensor) -> Tensor:
+    """The first place of the largest value of each of M maps, a few millions of numbers at a time."""
+    step = max(1, _MOST // values_NUP.shape[2])
+    found = [
+        values_NUP[images_M[first : first + step], units_M[first : first + step]].argmax(dim=1)
+        for first in range(0, len(images_M), step)
+    ]
+    return torch.cat(found) if found else images_M
+
+
+def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = None, k: int = 9) -> dict[str, Strongest]:
+    """The k images that excite each unit of each layer most, by the largest value over its places.
+
+    Args:
+        net: on the device of the batches; it keeps its mode.
+        batches: with `images_NCHW`, and `ids_N`, without which an image's id is its place in the stream.
+        names: layers; None for all taps.
+        k: images for each unit, at least 1.
+
+    Raises:
+        SettingError: a name is no layer, k is below 1, or there is no image.
+        UnsupportedError: a layer puts out neither maps nor units, or runs twice.
+        NumbersError: a layer puts out what is not finite.
+
+    """
+    if k < 1:
+        raise SettingError(f"expected at least 1 image for each unit; got k={k}.")
+    kept = {name: _Kept(k) for name in layers_of(net, names)}
+
+    def see(name: str, output: Tensor, batch: Any) -> None:
+        own = getattr(batch, "ids_N", None)
+        first = kept[name].images
+        ids_N = np.arange(first, first + len(output)) if own is None else np.asarray(own, np.uint64).view(np.int64)
+        kept[name].add(name, output, torch.from_numpy(ids_N).to(output.device))
+
+    if not stream(net, batches, list(kept), see):
+        raise SettingError("expected images to look at; there are none. Give a part of the data that has some.")
+    seen = windows(net, tuple(kept))
+    return {name: one.found(name, seen[name]) for name, one in kept.items()}
+
+
+def as_json(found: Mapping[str, Strongest]) -> list[dict[str, Any]]:
+    """The strongest images for JSON: for each layer and unit a list of {id, order, value, place, box}."""
+    rows = []
+    for name, one in found.items():
+        units = []
+        for u in range(len(one.values_Uk)):
+            columns = (one.ids_Uk[u], one.order_Uk[u], one.values_Uk[u], one.places_Uk2[u], one.boxes_Uk4[u])
+            keys = ("id", "order", "value", "place", "box")
+            units.append(
+                [dict(zip(keys, row, strict=True)) for row in zip(*(array.tolist() for array in columns), strict=True)]
+            )
+        rows.append({"name": name, "units": units})
+    return rows

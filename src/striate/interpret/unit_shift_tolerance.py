@@ -1,0 +1,164 @@
+"""How much of its answer a unit keeps when what it likes moves a little: the shift tolerance, before and after a pool.
+
+Two ways. By gratings: each unit sees the grating that it likes best, moved across its stripes. What is linear and rectified
+follows the cosine, is at a half after a sixth of a period, and silent half a period away; what is pooled over half a period or
+more keeps answering. By images: the correlation, over images, of a unit's answers to them and to the same images moved; for a
+linear unit and white noise that is the autocorrelation of its kernel.
+
+Legend: N images, U units, D shifts.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from striate.base.errors import SettingError
+from striate.interpret.activations import layers_of
+from striate.interpret.orientation_tuning import Tuning, answers_NU, gratings
+from striate.nets.net import Net
+
+_IMAGES = 512  # gratings that are made at a time
+Array = NDArray[np.float64]
+
+
+class Tolerance(NamedTuple):
+    """What U units keep when their stimulus moves; nan for a unit that does not answer.
+
+    Attributes:
+        layer: its name.
+        by: "gratings" or "images".
+        unit: of the shifts: "pixels", or "periods" of each unit's own grating.
+        shifts_D: from 0.
+        kept_DU: the part of the answer that is kept, the mean of the directions: 1 at 0.
+        half_U: the first shift at which a half is kept, along straight lines between the shifts; inf where that is further than
+            the last.
+        antiphase_U: by gratings: what is kept half a period away, where a simple cell is silent; None by images.
+
+    """
+
+    layer: str
+    by: str
+    unit: str
+    shifts_D: Array
+    kept_DU: Array
+    half_U: Array
+    antiphase_U: Array | None
+
+
+def by_gratings(
+    net: Net, tuned: Tuning, shifts: Sequence[float], amplitude: float = 1.0, *, in_periods: bool = False
+) -> Tolerance:
+    """Move each unit's best grating across its stripes, both ways.
+
+    Args:
+        net: the network; it keeps its mode.
+        tuned: of the layer, from `gratings.tuning` at the same amplitude and from dark to light.
+        shifts: pixels, growing from 0; fractions are as good.
+        amplitude: of the gratings.
+        in_periods: the shifts are in periods of each unit's own grating, so that units of all frequencies can be compared.
+
+    Raises:
+        SettingError: the shifts do not begin with 0 or do not grow.
+
+    """
+    shifts_D = _checked(shifts)
+    units = np.flatnonzero(~np.isnan(tuned.orientation_U))
+    count = len(tuned.rate_U)
+    period_U = 1 / np.where(np.isnan(tuned.frequency_U), 1, tuned.frequency_U)
+    shifts_DU = shifts_D[:, None] * (period_U if in_periods else np.ones(count))
+    offsets_EU = np.concatenate([shifts_DU, -shifts_DU, period_U[None] / 2])
+    rates_EU = np.full(offsets_EU.shape, np.nan)
+    step = max(1, _IMAGES // len(offsets_EU))
+    for some in (units[at : at + step] for at in range(0, len(units), step)):
+        wave_U, turn_U = tuned.frequency_U[some], tuned.orientation_U[some]
+        phases = tuned.phase_U[some] + 2 * np.pi * wave_U * offsets_EU[:, some]
+        turns_N, waves_N = (np.broadcast_to(one_U, phases.shape).flatten() for one_U in (turn_U, wave_U))
+        stimuli = gratings(net.input_chw, turns_N, waves_N, phases.flatten(), amplitude)
+        answers = answers_NU(net, tuned.layer, stimuli).reshape(len(offsets_EU), len(some), count)
+        rates_EU[:, some] = np.maximum(answers[:, np.arange(len(some)), some] - tuned.blank_U[some], 0)
+    whole_U = np.where(rates_EU[0] > 0, rates_EU[0], np.nan)
+    d = len(shifts_D)
+    kept_DU = (rates_EU[:d] + rates_EU[d : 2 * d]) / 2 / whole_U
+    unit = "periods" if in_periods else "pixels"
+    return Tolerance(tuned.layer, "gratings", unit, shifts_D, kept_DU, _half(shifts_D, kept_DU), rates_EU[-1] / whole_U)
+
+
+def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolerance:
+    """Correlate a unit's answers to images with those to the same images moved up, down, left and right.
+
+    The unit is the one in the middle of each map, and what comes in at a border repeats it, so that for fields that keep
+    `most_px` from the border nothing is made up.
+
+    Args:
+        net: the network; it keeps its mode.
+        layer: any of its layers.
+        images_NCHW: preprocessed, at least two; hundreds give a correlation to a few hundredths.
+        most_px: the largest shift; each whole number of pixels up to it is measured.
+
+    Raises:
+        SettingError: no such layer, fewer than two images, or a shift that is not inside the image.
+
+    """
+    layers_of(net, [layer])
+    h, w = images_NCHW.shape[2:]
+    if len(images_NCHW) < 2 or not 0 < most_px < min(h, w):
+        raise SettingError(
+            f"expected at least 2 images and a shift from 1 to {min(h, w) - 1} px; got {len(images_NCHW)} images and "
+            f"{most_px} px."
+        )
+    shifts_D = np.arange(most_px + 1.0)
+    wide_NCHW = functional.pad(images_NCHW, (most_px,) * 4, mode="replicate")
+    still_NU = answers_NU(net, layer, images_NCHW)
+    kept_DU = np.ones((len(shifts_D), still_NU.shape[1]))
+    for d in range(1, most_px + 1):
+        moved = []
+        for dy, dx in ((d, 0), (-d, 0), (0, d), (0, -d)):
+            top, left = most_px + dy, most_px + dx
+            moved.append(_correlation(still_NU, answers_NU(net, layer, wide_NCHW[:, :, top : top + h, left : left + w])))
+        kept_DU[d] = np.mean(moved, axis=0)
+    kept_DU[0] = _correlation(still_NU, still_NU)
+    return Tolerance(layer, "images", "pixels", shifts_D, kept_DU, _half(shifts_D, kept_DU), None)
+
+
+def _checked(shifts: Sequence[float]) -> Array:
+    shifts_D = np.asarray(list(shifts), float)
+    if len(shifts_D) < 2 or shifts_D[0] != 0 or (np.diff(shifts_D) <= 0).any():
+        raise SettingError(f"expected shifts that grow from 0; got {', '.join(f'{s:g}' for s in shifts_D) or 'none'}.")
+    return shifts_D
+
+
+def _correlation(one_NU: Array, other_NU: Array) -> Array:
+    """Pearson's, for each unit; nan where a unit always answers the same."""
+    one_NU, other_NU = one_NU - one_NU.mean(axis=0), other_NU - other_NU.mean(axis=0)
+    size_U = np.sqrt(np.square(one_NU).sum(axis=0) * np.square(other_NU).sum(axis=0))
+    return np.where(size_U > 1e-12, (one_NU * other_NU).sum(axis=0) / np.where(size_U > 1e-12, size_U, 1), np.nan)
+
+
+def _half(shifts_D: Array, kept_DU: Array) -> Array:
+    found = []
+    for kept_D in kept_DU.T:
+        below = np.flatnonzero(kept_D <= 0.5)
+        if np.isnan(kept_D).any():
+            found.append(np.nan)
+        elif not len(below):
+            found.append(np.inf)
+        else:
+            at = int(below[0])
+            share = (kept_D[at - 1] - 0.5) / (kept_D[at - 1] - kept_D[at])
+            found.append(shifts_D[at - 1] + share * (shifts_D[at] - shifts_D[at - 1]))
+    return np.array(found)
+
+
+def as_json(found: Tolerance) -> dict[str, Any]:
+    """The tolerance for JSON; None where a number is not defined or, of `half`, lies beyond the last shift."""
+    units = []
+    for u in range(found.kept_DU.shape[1]):
+        away = None if found.antiphase_U is None else float(found.antiphase_U[u])
+        numbers = [*found.kept_DU[:, u].tolist(), float(found.half_U[u]), away]
+        *kept, half, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
+        units.append({"kept": kept, "half": half, "antiphase": antiphase})
+    return {"name": found.layer, "by": found.by, "unit": found.unit, "shifts": found.shifts_D.tolist(), "units": units}

@@ -1,0 +1,63 @@
+"""Which images to look at: those answered wrongly with the most confidence, and those answered with the least.
+
+Legend: N images, K classes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from striate.metrics.classification import Labels, Logits, check, softmax
+
+
+class Answer(NamedTuple):
+    """What was said of one image.
+
+    Attributes:
+        row: of the logits.
+        label: the class it was given.
+        predicted: the class with the largest logit.
+        probability: of the predicted class, 0..1.
+        given: probability of the class it was given.
+        margin: probability of the predicted class less that of the next.
+
+    """
+
+    row: int
+    label: int
+    predicted: int
+    probability: float
+    given: float
+    margin: float
+
+
+def wrong(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
+    """Up to `most` images whose largest logit is not their label's, the most confident first."""
+    answers = _answers(logits_NK, labels_N)
+    found = [answer for answer in answers if answer.predicted != answer.label]
+    return sorted(found, key=lambda answer: -answer.probability)[:most]
+
+
+def uncertain(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
+    """Up to `most` images, right or wrong, whose two most probable classes lie closest together, the closest first."""
+    return sorted(_answers(logits_NK, labels_N), key=lambda answer: answer.margin)[:most]
+
+
+def _answers(logits_NK: Logits, labels_N: Labels) -> list[Answer]:
+    check(logits_NK, labels_N)
+    shares_NK = softmax(logits_NK)
+    rows_N = np.arange(len(labels_N))
+    predicted_N = logits_NK.argmax(axis=1)
+    top_N = shares_NK[rows_N, predicted_N]
+    others_NK = shares_NK.copy()
+    others_NK[rows_N, predicted_N] = 0.0
+    columns = (rows_N, labels_N, predicted_N, top_N, shares_NK[rows_N, labels_N], top_N - others_NK.max(axis=1))
+    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def confused(confusion_KK: Labels, most: int) -> list[tuple[int, int, int]]:
+    """(true class, predicted class, images) of the commonest mistakes, the commonest first."""
+    wrong_KK = confusion_KK - np.diag(np.diag(confusion_KK))
+    order = np.argsort(-wrong_KK, axis=None, kind="stable")[:most]
+    pairs = ((int(at) // len(wrong_KK), int(at) % len(wrong_KK)) for at in order)
+    return [(true, said, int(wrong_KK[true, said])) for true, said in pairs if wrong_KK[true, said]]

@@ -1,0 +1,96 @@
+"""ResNet -- He, Zhang, Ren & Sun 2016, "Deep Residual Learning for Image Recognition", table 1.
+
+Parameters at 3 x 224 x 224 and 1000 classes, shortcuts of option B: 11,689,512 (18 layers), 21,797,672 (34), 25,557,032 (50),
+44,549,160 (101), 60,192,808 (152).
+
+Departures: the stride of a bottleneck is in its 3 x 3 convolution, which most implementations do and which costs more
+multiply-adds (4,089,184,256 in place of 3,857,973,248 for 50 layers); `v1=True` puts it in the first 1 x 1, as in the paper.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from torch import Tensor, nn
+
+from striate.nets import blocks
+from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck, Shortcut
+from striate.nets.init import he_fan_out
+from striate.nets.net import Net, refuse_small
+
+
+class ResNet(Net):
+    """conv1 7x7/2 64 - pool1 3x3/2 - conv2_1.. - conv3_1.. - conv4_1.. - conv5_1.. - pool5 - fc K.
+
+    Args:
+        input_chw: any channels, sides of at least 32 pixels.
+        num_classes: K.
+        depths: blocks in the four stages.
+        block: BasicBlock or Bottleneck.
+        shortcut: "A", "B" or "C" of `nets.residual`.
+        v1: of bottlenecks: stride in the first 1 x 1.
+        activation: a name of `nets.blocks.ACTIVATIONS`.
+
+    """
+
+    head_name = "fc"
+
+    def __init__(
+        self,
+        input_chw: tuple[int, int, int] = (3, 224, 224),
+        num_classes: int = 1000,
+        *,
+        depths: tuple[int, int, int, int],
+        block: type[BasicBlock | Bottleneck],
+        shortcut: Shortcut = "B",
+        v1: bool = False,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__(input_chw)
+        refuse_small("ResNet", input_chw, least_px=32)
+        self.conv1 = nn.Conv2d(input_chw[0], 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu1 = blocks.activation(activation)
+        self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.blocks: list[str] = []
+        channels = 64
+        for stage, depth in enumerate(depths, start=2):
+            width = 16 * 2**stage
+            for number in range(1, depth + 1):
+                stride = 2 if stage > 2 and number == 1 else 1
+                self.blocks.append(f"conv{stage}_{number}")
+                setattr(self, self.blocks[-1], block(channels, width, stride, shortcut, activation, v1))
+                channels = width * block.expansion
+        self.pool5 = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(channels, num_classes)
+        self.taps = ("conv1", "pool1", *self.blocks, "pool5", "fc")
+
+    def paper_start(self) -> None:
+        """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
+        he_fan_out(self)
+
+    def foreign_names(self) -> Mapping[str, str]:
+        """Names of torchvision and of timm, which are the same, by our own."""
+        table = {"conv1": "conv1", "bn1": "bn1", "fc": "fc"}
+        for name in self.blocks:
+            stage, number = name.removeprefix("conv").split("_")
+            foreign = f"layer{int(stage) - 1}.{int(number) - 1}"
+            table |= {f"{name}.{part}": f"{foreign}.{part}" for part in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")}
+            table |= {f"{name}.shortcut.conv": f"{foreign}.downsample.0", f"{name}.shortcut.bn": f"{foreign}.downsample.1"}
+        return table
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """Logits, N x K."""
+        self.check(images_NCHW)
+        maps_NCHW = self.pool1(self.relu1(self.bn1(self.conv1(images_NCHW))))
+        for name in self.blocks:
+            maps_NCHW = getattr(self, name)(maps_NCHW)
+        logits_NK: Tensor = self.fc(self.flatten(self.pool5(maps_NCHW)))
+        return logits_NK
+
+
+resnet18 = partial(ResNet, depths=(2, 2, 2, 2), block=BasicBlock)
+resnet34 = partial(ResNet, depths=(3, 4, 6, 3), block=BasicBlock)
+resnet50 = partial(ResNet, depths=(3, 4, 6, 3), block=Bottleneck)
+resnet101 = partial(ResNet, depths=(3, 4, 23, 3), block=Bottleneck)
+resnet152 = partial(ResNet, depths=(3, 8, 36, 3), block=Bottleneck)

@@ -1,0 +1,215 @@
+"""From a name to a network: the catalogue, a line of layers, a class in a file of one's own, or one of timm's."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from striate.base.errors import SettingError
+from striate.base.hash_rng import seed_of
+from striate.nets import catalogue
+from striate.nets.feature_layer import with_head
+from striate.nets.init import SPARSE_INPUTS, initialise
+from striate.nets.net import Net
+
+SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
+
+
+class Source(NamedTuple):
+    """The file behind a network of one's own."""
+
+    path: Path
+    sha256: str
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """The settings of section [net] that this network has, besides name and initialisation."""
+    if catalogue.is_own(name):
+        known = inspect.signature(own_class(name)).parameters
+        return tuple(setting for setting in SETTINGS if setting in known)
+    if catalogue.is_line(name):
+        return ()
+    if catalogue.is_timm(name):
+        return ("dropout",)
+    if catalogue.origin(name) is not None:
+        return ("grown",)
+    return catalogue.find(name).settings
+
+
+def published(name: str) -> tuple[int, int, int]:
+    """(channels, side in pixels, classes) that a network was published for; grey 28 px and 10 for one of one's own.
+
+    A line that ends in `fc 7` has 7 classes.
+    """
+    if catalogue.is_line(name):
+        last = name.rpartition(",")[2].split()
+        return 1, 28, int(last[1]) if len(last) == 2 and last[1].isdigit() else 10
+    if catalogue.is_own(name):
+        return 1, 28, 10
+    if catalogue.is_timm(name):
+        from striate.nets.architectures.timm_net import published as by_timm
+
+        return by_timm(name)
+    old = catalogue.origin(name)
+    if old is not None and old.input_chw is not None:
+        return old.input_chw[0], old.input_chw[1], 10
+    entry = catalogue.find(name)
+    return entry.input_chw[0], entry.input_chw[1], entry.classes
+
+
+def build(
+    name: str,
+    input_chw: tuple[int, int, int],
+    num_classes: int,
+    *,
+    init: str = "paper",
+    init_bias: float = 0.0,
+    sparse_inputs: int = SPARSE_INPUTS,
+    seed: int = 0,
+    read: str | None = None,
+    unit_features: bool = False,
+    neighbours: int | None = None,
+    nearest: int | None = None,
+    **settings: Any,
+) -> Net:
+    """A network with its initial weights, which depend on `seed` alone.
+
+    Args:
+        name: of the catalogue; a line of layers; `file.py:Class`; or `timm:NAME`.
+        input_chw: channels, height and width of the images.
+        num_classes: K.
+        init: a scheme of `nets.init`.
+        init_bias: what biases begin with, for the schemes that set them.
+        sparse_inputs: of the scheme `sparse`.
+        seed: of the draws.
+        read: the layer that the classes are read off; None for the input of the head.
+        unit_features: what the head is given is divided by its length.
+        neighbours: images that a head of nearest neighbours keeps; None for the network's own head.
+        nearest: how many of these it asks.
+        settings: of `SETTINGS`, as the network has them.
+
+    Raises:
+        SettingError: an unknown name, or a setting that this network does not have.
+        ShapeError: an input or a number of classes that cannot work.
+
+    """
+    known = settings_of(name)
+    for setting in settings:
+        if setting not in known:
+            has = f"it has {', '.join(known)}" if known else "it has no settings of its own"
+            raise SettingError(f"net.{setting} does not apply to {name!r}: {has}. Remove it.")
+    if num_classes < 1:
+        raise SettingError(f"{name} needs at least 1 class; got {num_classes}.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "init"))
+        if catalogue.is_own(name):
+            net = _own(name, input_chw, num_classes, settings)
+        elif catalogue.is_line(name):
+            from striate.nets.layer_line import LineNet
+
+            net = LineNet(name, input_chw, num_classes)
+        elif catalogue.is_timm(name):
+            from striate.nets.architectures.timm_net import TimmNet
+
+            net = TimmNet(name, input_chw, num_classes, **settings)
+        else:
+            net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
+        if read is not None or unit_features or neighbours is not None:
+            net = with_head(net, num_classes, read, unit_features, neighbours, nearest)
+        if catalogue.origin(name) is None:  # what learns without gradients has nothing to draw
+            initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
+    return net
+
+
+def outline(name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any) -> Net:
+    """The network in shapes, on the meta device: it has no numbers, and costs neither memory nor time."""
+    with torch.device("meta"):
+        return build(name, input_chw, num_classes, init="torch", **settings)
+
+
+def build_around(
+    weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
+) -> Net:
+    """A network with copies of these weights; nothing is drawn for a network of the package."""
+    if (
+        catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None
+    ):  # whose tensors may live outside of their state
+        net = build(name, input_chw, num_classes, init="torch", **settings)
+        net.load_state_dict(weights)
+        return net
+    net = outline(name, input_chw, num_classes, **settings)
+    # Tensors read from a file may lie at any byte, where some kernels round otherwise than in training
+    net.load_state_dict({name: tensor.clone() for name, tensor in weights.items()}, assign=True)
+    return net
+
+
+def source_of(name: str) -> Source | None:
+    """The file of a network of one's own and its hash; None for the package's."""
+    if not catalogue.is_own(name):
+        return None
+    path = Path(name.rpartition(":")[0])
+    return Source(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def own_class(name: str) -> type[Net]:
+    """The class that `file.py:Class` names.
+
+    Raises:
+        SettingError: no such file, no such class, or a class that does not derive from Net.
+
+    """
+    path_text, _, class_name = name.rpartition(":")
+    path = Path(path_text)
+    if not path.is_file():
+        raise SettingError(f"expected a Python file at {path} for --net {name}; there is none.")
+    module_name = f"striate_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's own code: whatever it raises, say where
+        raise SettingError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Net) and found is not Net):
+        kind = "no such class" if found is None else f"{found!r}"
+        raise SettingError(
+            f"expected in {path} a class {class_name} that derives from striate.nets.net.Net; got {kind}. "
+            "Its docstring shows the six lines that such a class needs."
+        )
+    return found
+
+
+def _own(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
+    cls = own_class(name)
+    make: Callable[..., Net] = cls
+    try:
+        net = make(input_chw, num_classes=num_classes, **settings)
+    except TypeError as error:
+        raise SettingError(
+            f"{name} cannot be built as {cls.__name__}(input_chw, num_classes=K): {error}. "
+            "Give its __init__ these two parameters and call super().__init__(input_chw)."
+        ) from error
+    layers = dict(net.named_modules())
+    missing = [tap for tap in (*cls.taps, cls.head_name) if tap not in layers or not tap]
+    if missing or not cls.taps:
+        raise SettingError(
+            f"{name}: expected `taps` and `head_name` to name its layers; got {missing or 'no taps'}. "
+            f"Its layers are: {', '.join(layer for layer in layers if layer)}."
+        )
+    if not isinstance(layers[cls.head_name], torch.nn.Linear):
+        raise SettingError(f"{name}: expected the head {cls.head_name!r} to be torch.nn.Linear; got {layers[cls.head_name]}.")
+    if net.num_classes != num_classes:
+        raise SettingError(
+            f"{name}: the data have {num_classes} classes; its head {cls.head_name!r} has {net.num_classes} outputs. "
+            "Use the num_classes that __init__ is given."
+        )
+    return net

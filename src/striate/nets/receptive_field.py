@@ -1,0 +1,267 @@
+"""The part of the image that a unit sees, exactly: which rows and which columns.
+
+For each row and each column of the maps of a layer the first and the last row and column of the image that reach it are
+kept, and carried through every function of a forward pass. A window of kernel k, stride s, padding p and dilation d takes the
+smallest and the largest of what its k places see, so size, jump and start (Araujo, Norris & Sim 2019) come out together with
+the borders, where windows are cut off. Where branches meet, the box around both counts. What is no window and does not keep
+places - a mean over the map, a fully connected layer, a norm over all places - sees the whole image.
+
+Legend: N images, C channels, H x W places of maps, U units.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from striate.nets.eval_mode import evaluating
+from striate.nets.hooks import taps
+from striate.nets.net import Net
+
+_NEVER = 1 << 40  # first row of what sees nothing but padding
+_FAR = frozenset((
+    "group_norm", "instance_norm", "layer_norm", "rms_norm", "softmax", "permute", "transpose", "swapaxes", "movedim", "flip",
+    "roll", "matmul", "__matmul__", "bmm", "einsum", "linear", "interpolate", "conv_transpose2d", "cumsum", "sort",
+))  # fmt: skip
+Places = NDArray[np.int64]
+
+
+class Windows(NamedTuple):
+    """What the units of a layer see: rows tops_H to before bottoms_H of the image, columns lefts_W to before rights_W.
+
+    A unit that sees nothing but padding has a box without rows or columns.
+
+    Attributes:
+        tops_H: for each row of the maps; one for a layer without maps, as for each that follows.
+        bottoms_H: likewise.
+        lefts_W: for each column of the maps.
+        rights_W: likewise.
+
+    """
+
+    tops_H: Places
+    bottoms_H: Places
+    lefts_W: Places
+    rights_W: Places
+
+    def boxes(self, rows: Places, columns: Places) -> Places:
+        """(top, left, bottom, right) in pixels for each place, in arrays of one shape; bottom and right are not included."""
+        return np.stack([self.tops_H[rows], self.lefts_W[columns], self.bottoms_H[rows], self.rights_W[columns]], axis=-1)
+
+
+class _Axis(NamedTuple):
+    """First pixel that reaches each of n places, and the one after the last."""
+
+    low: Places
+    high: Places
+
+
+class _Seen(NamedTuple):
+    rows: _Axis
+    columns: _Axis
+
+
+def windows(net: Net, names: tuple[str, ...] | None = None) -> dict[str, Windows]:
+    """The windows of layers, by one forward pass of one image of zeros; `net` is not changed.
+
+    Args:
+        net: the network; in evaluation mode here, whatever its own.
+        names: layers; None for all taps.
+
+    Raises:
+        SettingError: a name is no layer, with the nearest that are.
+
+    """
+    c, h, w = net.input_chw
+    first = next(net.parameters(), torch.empty(0))
+    image_1CHW = torch.zeros(1, c, h, w, device=first.device, dtype=first.dtype)
+    _mark(image_1CHW, _Seen(*(_Axis(np.arange(side), np.arange(1, side + 1)) for side in (h, w))))
+    wanted = net.taps if names is None else names
+    with torch.no_grad(), evaluating(net), taps(net, *wanted) as seen, _Follow(h, w):
+        net(image_1CHW)
+    found = {}
+    for name, output in seen.items():
+        rows, columns = getattr(output, "windows", _whole(h, w, (1, 1)))
+        found[name] = Windows(*_cut(rows), *_cut(columns))
+    return found
+
+
+def _cut(axis: _Axis) -> tuple[Places, Places]:
+    empty = axis.low >= axis.high
+    return np.where(empty, 0, axis.low), np.where(empty, 0, axis.high)
+
+
+def _mark(tensor: Tensor, seen: _Seen) -> None:
+    tensor.__dict__["windows"] = seen
+
+
+def _whole(height: int, width: int, sides: tuple[int, int]) -> _Seen:
+    return _Seen(
+        *(_Axis(np.zeros(n, np.int64), np.full(n, px, np.int64)) for n, px in zip(sides, (height, width), strict=True))
+    )
+
+
+class _Follow(TorchFunctionMode):
+    """Carries what each place sees to what is computed from it, through any function and any branch.
+
+    Args:
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        sources = [source for source in _tensors((args, given)) if hasattr(source, "windows")]
+        before: list[_Seen] = [source.windows for source in sources]
+        out = func(*args, **given)
+        if before:
+            for one in _tensors(out):
+                if not hasattr(one, "windows") or any(one is source for source in sources):  # changed in place: seen anew
+                    _mark(one, self._after(func, args, given, before, one))
+        return out
+
+    def _after(self, func: Any, args: tuple[Any, ...], given: dict[str, Any], before: list[_Seen], out: Tensor) -> _Seen:
+        name = getattr(func, "__name__", "").lstrip("_") if func is not Tensor.__getitem__ else "getitem"
+        if out.dim() == 4:
+            sides = out.shape[2], out.shape[3]
+            rule = _RULES.get(name)
+            seen = rule(before[0], sides, *args, **given) if rule is not None else None
+            if rule is None and name not in _FAR and not _joins_places(name, args, given):
+                seen = _together(before, sides)
+            return seen if seen is not None else _whole(self.height, self.width, sides)
+        return _whole(self.height, self.width, (1, 1))
+
+
+def _joins_places(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+    dim = given.get("dim", args[1] if len(args) > 1 else 0)
+    return name in ("cat", "concat", "stack") and dim not in (0, 1)
+
+
+def _together(before: list[_Seen], sides: tuple[int, int]) -> _Seen | None:
+    """The box around all that meet place by place; None where one of them has other places."""
+    axes = []
+    for axis, side in enumerate(sides):
+        parts = [seen[axis] for seen in before]
+        if any(len(part.low) not in (1, side) for part in parts):
+            return None
+        low = np.min(np.broadcast_arrays(*(part.low for part in parts), np.full(side, _NEVER)), axis=0)
+        high = np.max(np.broadcast_arrays(*(part.high for part in parts), np.zeros(side, np.int64)), axis=0)
+        axes.append(_Axis(low, high))
+    return _Seen(*axes)
+
+
+def _conv(
+    seen: _Seen, sides: tuple[int, int], _maps: Tensor, weight: Tensor, _bias: Any = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, *_: Any, **__: Any,
+) -> _Seen:  # fmt: skip
+    kernel = _pair(weight.shape[2:])
+    if isinstance(padding, str):  # torch's "same" has stride 1, and the odd pixel of an even kernel at the end
+        spans = [d * (k - 1) // 2 for k, d in zip(kernel, _pair(dilation), strict=True)]
+        padding = (spans[0], spans[1]) if padding == "same" else 0
+    return _slide(seen, sides, kernel, stride, padding, dilation)
+
+
+def _pool(
+    seen: _Seen, sides: tuple[int, int], _maps: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    dilation: Any = 1, *_: Any, **__: Any,
+) -> _Seen:  # fmt: skip
+    return _slide(seen, sides, kernel_size, stride or kernel_size, padding, dilation)
+
+
+def _mean_pool(
+    seen: _Seen,
+    sides: tuple[int, int],
+    _maps: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    *_: Any,
+    **__: Any,
+) -> _Seen:
+    return _slide(seen, sides, kernel_size, stride or kernel_size, padding, 1)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))
+
+
+def _slide(seen: _Seen, sides: tuple[int, int], *how: Any) -> _Seen:
+    axes = []
+    for axis, (side, (low, high)) in enumerate(zip(sides, seen, strict=True)):
+        kernel, stride, padding, dilation = (_pair(value)[axis] for value in how)
+        at = np.arange(side)[:, None] * stride - padding + np.arange(kernel)[None] * dilation
+        axes.append(_over(low, high, at, (at >= 0) & (at < len(low))))
+    return _Seen(*axes)
+
+
+def _over(low: Places, high: Places, at: Places, there: NDArray[np.bool_]) -> _Axis:
+    """The box around places `at`, a row for each place of the output, of which some are not there."""
+    kept = np.clip(at, 0, len(low) - 1)
+    return _Axis(np.where(there, low[kept], _NEVER).min(axis=1), np.where(there, high[kept], 0).max(axis=1))
+
+
+def _adaptive(seen: _Seen, sides: tuple[int, int], *_: Any, **__: Any) -> _Seen:
+    axes = []
+    for side, (low, high) in zip(sides, seen, strict=True):
+        n, i = len(low), np.arange(side)
+        first, end = i * n // side, -(-(i + 1) * n // side)
+        at = np.arange(n)[None].repeat(side, axis=0)
+        axes.append(_over(low, high, at, (at >= first[:, None]) & (at < end[:, None])))
+    return _Seen(*axes)
+
+
+def _pad(
+    seen: _Seen, sides: tuple[int, int], _maps: Tensor, pad: Any, mode: str = "constant", *_: Any, **__: Any
+) -> _Seen | None:
+    amounts = (*pad, 0, 0, 0, 0)[:4]
+    axes = []
+    for (low, high), (before, after) in zip(seen, (amounts[2:], amounts[:2]), strict=True):
+        place = np.arange(-before, len(low) + after)
+        there = (place >= 0) & (place < len(low))
+        if mode == "replicate":
+            place = np.clip(place, 0, len(low) - 1)
+        elif mode == "circular":
+            place = place % len(low)
+        elif mode == "reflect":
+            place = len(low) - 1 - np.abs(len(low) - 1 - np.abs(place))
+        axes.append(_over(low, high, place[:, None], (there if mode == "constant" else np.ones_like(there))[:, None]))
+    found = _Seen(*axes)
+    return found if (len(found.rows.low), len(found.columns.low)) == sides else None
+
+
+def _part(seen: _Seen, sides: tuple[int, int], _maps: Tensor, index: Any, *_: Any) -> _Seen | None:
+    """maps[:, :, a:b, c:d], with steps; None for any other index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in [part for part in parts if part is Ellipsis]:
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        parts = (*parts[:at], *[slice(None)] * (5 - len(parts)), *parts[at + 1 :])
+    parts = (*parts, *[slice(None)] * (4 - len(parts)))
+    if len(parts) != 4 or not all(isinstance(part, slice) for part in parts):
+        return None
+    axes = [_Axis(low[part], high[part]) for (low, high), part in zip(seen, parts[2:], strict=True)]
+    return _Seen(*axes) if tuple(len(axis.low) for axis in axes) == sides else None
+
+
+_RULES: dict[str, Callable[..., _Seen | None]] = {
+    "conv2d": _conv, "max_pool2d": _pool, "avg_pool2d": _mean_pool, "adaptive_avg_pool2d": _adaptive,
+    "adaptive_max_pool2d": _adaptive, "pad": _pad, "getitem": _part,
+}  # fmt: skip
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)

@@ -1,0 +1,96 @@
+"""A picture of the kernels of a first layer, with the verdict on each."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.plots.save_figure import check_ending, save
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe & Ito 2008; the word stands beside each number too, since colour alone says nothing to some
+FRAMES: Mapping[str, str] = {
+    "healthy": "#bbbbbb", "dead": "#000000", "blank": "#56b4e9", "duplicate": "#0072b2", "nearly dead": "#cc79a7",
+    "noisy": "#d55e00",
+}  # fmt: skip
+_ACROSS, _MOST = 16, 512
+
+
+def draw(
+    title: str,
+    kernels_FCkk: NDArray[np.float64],
+    verdicts: Sequence[str],
+    path: Path,
+    *,
+    each: bool = False,
+    captions: Sequence[str] = (),
+) -> None:
+    """Draw each kernel as a picture: grey is no weight, white and black are the largest of the layer, or with `each` its own.
+
+    Args:
+        title: which layer of what.
+        kernels_FCkk: F x C x k x k with C of 1 or 3; of more than 512 the first are drawn, and that is said.
+        verdicts: on each, of `inside.health`; what is not healthy has a frame of its own and its word.
+        path: .svg, .png or .pdf.
+        each: each kernel has its own scale, in place of one for all; which of both is said.
+        captions: a line or two below each, as its orientation and frequency; none for none.
+
+    Raises:
+        SettingError: another ending.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    save(figure(title, kernels_FCkk, verdicts, each=each, captions=captions), path)
+
+
+def figure(
+    title: str,
+    kernels_FCkk: NDArray[np.float64],
+    verdicts: Sequence[str],
+    *,
+    each: bool = False,
+    captions: Sequence[str] = (),
+) -> "Figure":
+    """The figure that `draw` writes."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    shown = kernels_FCkk[:_MOST]
+    most_F111 = np.abs(shown).max(axis=(1, 2, 3) if each else None, keepdims=True)
+    pictures = np.clip(0.5 + (shown / (2 * np.maximum(most_F111, 1e-30))).transpose(0, 2, 3, 1), 0, 1)
+    if pictures.shape[-1] == 1:
+        pictures = pictures.repeat(3, axis=-1)
+    across = min(_ACROSS, max(4, ceil(len(pictures) ** 0.5)))
+    rows = ceil(len(pictures) / across)
+    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    made = Figure(figsize=(0.62 * across + 0.3, (0.78 + 0.1 * lines) * rows + 1.3), layout="constrained")
+    grid = np.atleast_2d(made.subplots(rows, across, squeeze=False))
+    for number, axes in enumerate(grid.flat):
+        axes.set_xticks([])
+        axes.set_yticks([])
+        if number >= len(pictures):
+            axes.axis("off")
+            continue
+        axes.imshow(pictures[number], interpolation="nearest")
+        verdict = verdicts[number]
+        for side in axes.spines.values():
+            side.set_visible(True)
+            side.set_color(FRAMES[verdict])
+            side.set_linewidth(0.8 if verdict == "healthy" else 2.4)
+        said = str(number) if verdict == "healthy" else f"{number} {verdict}"
+        axes.set_xlabel(f"{said}\n{captions[number]}" if captions else said, fontsize=5.5, labelpad=1.5)
+    counts = {verdict: list(verdicts).count(verdict) for verdict in FRAMES if verdict in verdicts}
+    boxes = [Patch(facecolor="white", edgecolor=FRAMES[name], linewidth=2, label=f"{name} {n}") for name, n in counts.items()]
+    made.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
+    more = "" if len(shown) == len(kernels_FCkk) else f", the first {_MOST} of {len(kernels_FCkk):,}"
+    scale = ", each on its own scale" if each else " on one scale"
+    said = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]}{scale}{more}"
+    made.suptitle("\n".join(wrap(said, max(30, 8 * across))), fontsize=9)
+    return made

@@ -1,0 +1,94 @@
+"""Writing a matplotlib figure, into a file or a page: the same figure gives the same bytes, and text stays text."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.base import files
+from striate.base.errors import SettingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ENDINGS = (".svg", ".png", ".pdf")
+INK = "#1a1a1b"  # of text and axes in a page, where it becomes the colour of the page's text
+FAINT = "#7f7f80"  # of grids and the like
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a path whose ending is no format of pictures, before any work is done.
+
+    Raises:
+        SettingError: with the endings that there are.
+
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise SettingError(f"expected a picture's path to end in {', '.join(ENDINGS)}; got {path}.")
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure, whole or not at all.
+
+    Raises:
+        SettingError: the path has another ending than those of `ENDINGS`.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    from matplotlib import rc_context
+
+    buffer, kind = BytesIO(), path.suffix.lower().removeprefix(".")
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "striate"}):
+        figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
+    files.write_bytes(path, buffer.getvalue())
+
+
+@contextmanager
+def for_page() -> Iterator[None]:
+    """Within this block figures are made for a page: no background, text and axes in `INK`, small type."""
+    from matplotlib import rc_context
+
+    names = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    look: dict[Any, Any] = dict.fromkeys(names, INK)
+    look |= {"axes.facecolor": "none", "figure.facecolor": "none", "legend.facecolor": "none", "legend.frameon": False}
+    look |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
+    look |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
+    look |= {"axes.spines.top": False, "axes.spines.right": False}
+    with rc_context(look):
+        yield
+
+
+def inline(figure: "Figure", name: str, alternative: str) -> str:
+    """A figure as an <svg> element for a page, whose text and axes take the colour of the page's text.
+
+    Args:
+        figure: made within `for_page`.
+        name: of the figure, a word that no other figure of the page has: ids begin with it.
+        alternative: what the figure shows, for those who cannot see it.
+
+    """
+    from matplotlib import rc_context
+
+    buffer = BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "striate"}):
+        figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
+    text = buffer.getvalue().decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
+    used = {*re.findall(r'xlink:href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
+    text = re.sub(r' id="([^"]+)"', lambda at: f' id="{name}-{at[1]}"' if at[1] in used else "", text)
+    text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = text.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
+    text = re.sub(r"#(0072b2|009e73|d55e00|cc79a7|e69f00|56b4e9|000001)", r"var(--c\1)", text)
+    _, view = re.findall(r'(viewBox)="([^"]+)"', text)[0]
+    width = float(view.split()[2])
+    head = (
+        f'<svg viewBox="{view}" class="plot" style="max-width: {width * 4 / 3:.0f}px" role="img" aria-labelledby="{name}-alt" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink"><title id="{name}-alt">{escape(alternative)}</title>'
+    )
+    return re.sub(r"<svg[^>]*>", lambda _: head, text, count=1).replace("\n", " ").strip()

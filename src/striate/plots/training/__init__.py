@@ -1,0 +1,1 @@
+"""Plots of how a training went."""

@@ -1,0 +1,146 @@
+"""A picture of how the weights of each layer are spread, before and after a training."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.plots.save_figure import check_ending, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BEFORE, AFTER = "#b3b3b3", "#0072b2"
+PANELS, COLUMNS, BARS = 24, 4, 41
+_SHOWN = 0.998  # of the weights lie within a panel, at the least
+_TOP = 1.5  # times the highest bar, for the text above it
+
+
+class Row(Protocol):
+    """What is drawn of a layer: `striate.training.weight_histograms.Spread` has it."""
+
+    @property
+    def layer(self) -> str:
+        """Its name."""
+
+    @property
+    def weights(self) -> int:
+        """How many it has."""
+
+    @property
+    def zero(self) -> float:
+        """Share of exact zeros."""
+
+    @property
+    def near(self) -> float:
+        """Share of small ones."""
+
+    @property
+    def first(self) -> int:
+        """Number of the first bin."""
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """Weights in the bins from there on."""
+
+
+def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: float, near: float, path: Path) -> None:
+    """Draw a panel for each layer, in which its histograms before and after lie over each other.
+
+    Of more than 24 layers, 24 are drawn, evenly spaced from the first to the last, and the title says so. A panel reaches as
+    far as 99.8 % of the weights do. Where the bar in the middle is much higher than all others it is cut; the share of zeros
+    stands above.
+
+    Args:
+        title: what is shown.
+        before: the layers at the start.
+        after: the same at the end; nothing where there is no end yet.
+        bin_width: of the histograms; the middle of bin b lies at b times that.
+        near: what `near` of a layer is the share within.
+        path: .svg, .png or .pdf.
+
+    Raises:
+        SettingError: another ending.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    save(histograms(title, before, after, bin_width, near), path)
+
+
+def histograms(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: float, near: float) -> "Figure":
+    """The figure that `draw` writes."""
+    from matplotlib.figure import Figure
+
+    chosen = sorted({round(i * (len(before) - 1) / max(1, PANELS - 1)) for i in range(PANELS)})
+    if len(before) <= PANELS:
+        chosen = list(range(len(before)))
+    ends = {row.layer: row for row in after}
+    columns = min(COLUMNS, len(chosen))
+    rows = ceil(len(chosen) / columns)
+    figure = Figure(figsize=(max(5.0, 2.9 * columns), 1.1 + 2.15 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, number in zip(panels, chosen, strict=False):
+        _panel(axes, before[number], ends.get(before[number].layer), bin_width, near)
+    for axes in panels[len(chosen) :]:
+        axes.set_axis_off()
+    layers = f"{len(before)} layers" if len(chosen) == len(before) else f"{len(chosen)} of {len(before)} layers"
+    figure.suptitle(f"{title if len(title) <= 60 else title[:57] + '...'}: the weights of {layers}")
+    figure.supxlabel("weight", fontsize=9)
+    figure.supylabel("share of the layer's weights", fontsize=9)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near: float) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    drawn = [before] if after is None else [before, after]
+    reach = max(_reach(row) for row in drawn)
+    step = ceil((2 * reach + 1) / BARS) | 1  # bins to a bar: odd, so that the middle bar is about zero
+    side = ceil((reach - step // 2) / step) if reach > step // 2 else 0
+    bars = [_bars(row, step, side) for row in drawn]
+    edges = (np.arange(-side, side + 2) - 0.5) * step * bin_width
+    axes.stairs(bars[0], edges, fill=True, color=BEFORE, label="before the first step")
+    if after is not None:
+        axes.stairs(bars[1], edges, color=AFTER, linewidth=1.3, label="at the end")
+    beside = np.delete(np.stack(bars), side, axis=1).max(initial=0.0)
+    highest = np.stack(bars).max()
+    axes.set_ylim(0, _TOP * (beside if 0 < 2 * beside < highest else highest) or 1)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    axes.locator_params(axis="both", nbins=4)
+    axes.tick_params(labelsize=7)
+    axes.set_title(before.layer, fontsize=9)
+    lines = (
+        f"{before.weights:,} weights",
+        f"zero {_change(before.zero, None if after is None else after.zero)}",
+        f"within ±{near:g} {_change(before.near, None if after is None else after.near)}",
+    )
+    axes.text(0.02, 0.97, "\n".join(lines), transform=axes.transAxes, fontsize=6, va="top", parse_math=False)
+
+
+def _change(start: float, end: float | None) -> str:
+    return f"{start:.1%}" if end is None else f"{start:.1%} → {end:.1%}"
+
+
+def _reach(row: Row) -> int:
+    """Bins to each side of the middle one within which enough of the weights lie."""
+    numbers = np.abs(np.arange(row.first, row.first + len(row.counts)))
+    within = np.cumsum(np.bincount(numbers, weights=row.counts))
+    return int(np.searchsorted(within, _SHOWN * within[-1]))
+
+
+def _bars(row: Row, step: int, side: int) -> NDArray[np.float64]:
+    """Shares of the weights in 2 side + 1 bars of `step` bins each."""
+    numbers = np.arange(row.first, row.first + len(row.counts))
+    bars = (numbers + step // 2) // step + side
+    inside = (bars >= 0) & (bars <= 2 * side)
+    counts = np.bincount(bars[inside], weights=np.asarray(row.counts)[inside], minlength=2 * side + 1)
+    found: NDArray[np.float64] = counts / row.weights
+    return found

@@ -1,1 +1,0 @@
-"""Drawings of how networks work: numbers come in from `striate.figures`."""

@@ -1,0 +1,227 @@
+"""The machine: device, precision, memory order, threads and processes. The only file that knows torch.distributed."""
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from striate.base import worker_pool
+from striate.base.config import Engine as Settings
+from striate.base.errors import SettingError, UnsupportedError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a run computes on.
+
+    Attributes:
+        device: where weights and images are.
+        bf16: products in bfloat16; weights and sums stay float32.
+        channels_last: memory order of images and filters.
+        threads: CPU threads of this process.
+        rank: number of this process, from 0.
+        world: number of processes.
+        workers: child processes that decode pictures.
+        reasons: one sentence for each choice.
+
+    """
+
+    device: torch.device
+    bf16: bool
+    channels_last: bool
+    threads: int
+    rank: int
+    world: int
+    workers: int
+    reasons: tuple[str, ...]
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes to disk and speaks."""
+        return self.rank == 0
+
+    def place(self, net: nn.Module) -> nn.Module:
+        """The network on the device, in the memory order; it is changed in place."""
+        net.to(self.device)
+        return net.to(memory_format=torch.channels_last) if self.channels_last else net
+
+    def parallel(self, net: nn.Module) -> nn.Module:
+        """The module whose backward pass averages gradients over all processes; `net` itself where there is one."""
+        if self.world == 1:
+            return net
+        return nn.parallel.DistributedDataParallel(net)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Products in bfloat16 within the block, where that was chosen."""
+        if not self.bf16:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over all processes, in float64."""
+        if self.world == 1:
+            return list(values)
+        totals = torch.tensor(values, dtype=torch.float64, device=self.device if self.device.type == "cuda" else "cpu")
+        torch.distributed.all_reduce(totals)
+        return [float(total) for total in totals.tolist()]
+
+    def gather(self, array: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+        """The array of every process, by rank; lengths along the first axis may differ."""
+        if self.world == 1:
+            return [array]
+        lengths = [int(total) for total in self._counts(len(array))]
+        longest = max(lengths)
+        padded = np.zeros((longest, *array.shape[1:]), dtype=array.dtype)
+        padded[: len(array)] = array
+        raw = torch.from_numpy(padded.view(np.uint8).reshape(longest, -1)).to(self.device)
+        parts = [torch.empty_like(raw) for _ in range(self.world)]
+        torch.distributed.all_gather(parts, raw)
+        shape = (-1, *array.shape[1:])
+        whole = [part.cpu().numpy().reshape(-1).view(array.dtype).reshape(shape) for part in parts]
+        return [part[:length] for part, length in zip(whole, lengths, strict=True)]
+
+    def _counts(self, own: int) -> list[float]:
+        counts = [0.0] * self.world
+        counts[self.rank] = float(own)
+        return self.sums(counts)
+
+    def agree(self, value: float) -> float:
+        """The value of the writing process, in every process."""
+        return self.sums([value if self.writes else 0.0])[0]
+
+    def copy_from_writer(self, tensors: Sequence[Tensor]) -> None:
+        """Give every process the writing process's tensors, in place."""
+        if self.world > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)
+
+
+def world() -> tuple[int, int, int]:
+    """(rank, local rank, processes) as torchrun or SLURM set them; (0, 0, 1) alone."""
+    rank, local, size = (int(os.environ.get(name, default)) for name, default in _WORLD)
+    return rank, local, size
+
+
+_WORLD = (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[None]:
+    """Join the other processes of a torchrun for the block; nothing happens where there is one process."""
+    rank, _, size = world()
+    if size == 1:
+        yield
+        return
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
+    try:
+        yield
+        torch.distributed.barrier()  # none leaves while another still waits for it
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def pick(settings: Settings) -> Engine:
+    """Choose device, precision, memory order and threads, each with the reason.
+
+    Raises:
+        SettingError: a device that does not exist or is not there.
+        UnsupportedError: bf16 on a device without it.
+
+    """
+    rank, local, size = world()
+    device, why_device = _device(settings.device, local)
+    bf16, why_precision = _precision(settings.precision, device)
+    last = settings.channels_last == "on" or (settings.channels_last == "auto" and device.type == "cuda")
+    why_order = {
+        "auto": "tensor cores want it" if last else "the gain is small off CUDA",
+    }.get(settings.channels_last, "asked for")
+    threads, why_threads = _threads(settings.threads)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    workers = worker_pool.workers(settings.workers, beside)
+    why_workers = "asked for" if settings.workers else f"one a core, at most 8{', shared' if beside > 1 else ''}"
+    if device.type == "cpu":
+        keep_freed_memory()
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    reasons = (
+        f"device {device}: {why_device}",
+        f"precision {'bf16' if bf16 else 'fp32'}: {why_precision}",
+        f"channels_last {'on' if last else 'off'}: {why_order}",
+        f"threads {threads}: {why_threads}",
+        f"workers {workers}: {why_workers}",
+        *((f"processes {size}: from the launcher's WORLD_SIZE",) if size > 1 else ()),
+    )
+    return Engine(device, bf16, last, threads, rank, size, workers, reasons)
+
+
+def _device(asked: str, local: int) -> tuple[torch.device, str]:
+    if asked == "auto":
+        if torch.cuda.is_available():
+            device = torch.device("cuda", local)
+            torch.cuda.set_device(device)
+            return device, torch.cuda.get_device_name(device)
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "Apple's GPU is there"
+        return torch.device("cpu"), "no GPU is there"
+    try:
+        device = torch.device(asked)
+    except RuntimeError:
+        raise SettingError(f"engine.device: expected auto, cpu, cuda, cuda:1 or mps; got {asked!r}.") from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }.get(device.type, False)
+    if not there:
+        raise SettingError(
+            f"engine.device: this machine, or this build of torch, has no {asked}; use auto or cpu. "
+            "`striate doctor` shows what is there."
+        )
+    return device, "asked for"
+
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt's numbers for them, in malloc.h
+_MOST_REUSED, _MOST_HELD = 2**28, 2**30
+
+
+def keep_freed_memory() -> bool:
+    """Let the allocator reuse blocks of up to 256 MB, and hold up to 1 GB that is free; False where it is not glibc's.
+
+    By default glibc gives a large block back to the system at once, and a batch of images costs more in page faults when it is
+    asked for anew than in arithmetic.
+    """
+    if not sys.platform.startswith("linux") or "MALLOC_MMAP_THRESHOLD_" in os.environ:
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return bool(mallopt and mallopt(_MMAP_THRESHOLD, _MOST_REUSED) and mallopt(_TRIM_THRESHOLD, _MOST_HELD))
+
+
+_AMPERE = (8, 0)  # the first with bf16 in its tensor cores
+
+
+def _precision(asked: str, device: torch.device) -> tuple[bool, str]:
+    able = device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
+    if asked == "bf16":
+        if not able:
+            raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
+        return True, "asked for"
+    if asked == "fp32":
+        return False, "asked for"
+    if device.type == "cuda" and able:
+        return True, "the GPU has it; weights stay fp32"
+    return False, "the most exact; engine.precision=bf16 is faster where the processor has it"
+
+
+def _threads(asked: int | None) -> tuple[int, str]:
+    if asked is not None:
+        torch.set_num_threads(asked)
+        return asked, "asked for"
+    from_environment = "OMP_NUM_THREADS" in os.environ
+    return torch.get_num_threads(), "from OMP_NUM_THREADS" if from_environment else "one a core"

@@ -1,0 +1,116 @@
+"""Learning rates by layer: a factor for each, by name and by depth.
+
+A new head on a trained body learns ten times as fast as the body (Girshick et al. 2014, section 2.3); layers near the image,
+which hold what all pictures share, change least where the rate falls with depth (Howard & Ruder 2018, section 3.2).
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from torch import nn
+
+from striate.base.config import Train
+from striate.base.errors import SettingError
+from striate.nets.net import Net
+from striate.nets.summary import layer_table
+
+_SHOWN = 24
+
+
+def factors(net: nn.Module, settings: Train) -> dict[str, float]:
+    """What the learning rate of each parameter is multiplied with, by its name; empty where all have the full rate.
+
+    `rate_decay` gives the last layer with weights the full rate and each one before it that of the next times the decay, in the
+    order in which a picture meets them. A norm, or what else has no weights but parameters, goes with the weights before it.
+    Auxiliary heads, which are no part of the network in use, have the full rate. `rates` gives a layer, with all that lies in
+    it, a factor on top; of two names that hold a layer the longer counts.
+
+    Raises:
+        SettingError: `rates` names no layer with parameters, or nothing is left that learns.
+        UnsupportedError: `rate_decay` for a network whose forward pass cannot be followed.
+
+    """
+    if not settings.rates and settings.rate_decay in (None, 1.0):
+        return {}
+    own = layers(net)
+    by_name = settings.rates or {}
+    for name in by_name:
+        if not any(_within(layer, name) for layer in own):
+            raise SettingError(f"train.rates: there is no layer {name!r} with weights; there are: {_known(own)}.")
+    by_depth = _by_depth(net, own, settings.rate_decay or 1.0)
+    found: dict[str, float] = {}
+    for layer in own:
+        holding = max((name for name in by_name if _within(layer, name)), key=len, default=None)
+        factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
+        found |= dict.fromkeys(own[layer], factor)
+    if not any(found.values()):
+        raise SettingError(f"train.rates: expected a layer that learns; got a factor of 0 for all: {', '.join(by_name)}.")
+    return found if any(factor != 1.0 for factor in found.values()) else {}
+
+
+def layers(net: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The layers that have parameters themselves, each with the names of those, in the order in which they were made."""
+    named = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
+    return {layer: tuple(names) for layer, names in groupby(named, key=lambda name: name.rpartition(".")[0])}
+
+
+def freeze(net: nn.Module, found: Mapping[str, float]) -> None:
+    """Let nothing reach the parameters whose factor is 0: no gradient, no decay, no bound."""
+    for name, parameter in net.named_parameters():
+        if found.get(name) == 0.0:
+            parameter.requires_grad_(False)
+
+
+def spoken(found: Mapping[str, float]) -> str:
+    """The factors by layer, as people read them.
+
+    >>> spoken({"conv1.weight": 0.0, "conv1.bias": 0.0, "fc.weight": 10.0})
+    'conv1 frozen, fc x 10'
+    """
+    by_layer = {name.rpartition(".")[0]: factor for name, factor in found.items()}
+    parts = [f"{layer} x {factor:.3g}" if factor else f"{layer} frozen" for layer, factor in by_layer.items()]
+    if len(parts) > _SHOWN:
+        parts[_SHOWN // 2 : -_SHOWN // 2] = [f"{len(parts) - _SHOWN} more"]
+    return ", ".join(parts)
+
+
+def _by_depth(net: nn.Module, own: Mapping[str, tuple[str, ...]], decay: float) -> dict[str, float]:
+    if decay == 1.0:
+        return dict.fromkeys(own, 1.0)
+    places = depths(net)
+    last = max(places.values(), default=0)
+    return {layer: decay ** (last - places[layer]) if layer in places else 1.0 for layer in own}
+
+
+def depths(net: nn.Module) -> dict[str, int]:
+    """How many layers with weights a picture meets up to each layer that learns, this one included; at least 1.
+
+    Auxiliary heads, which a picture does not meet in the network in use, are not there.
+
+    Raises:
+        UnsupportedError: the network's forward pass cannot be followed.
+
+    """
+    assert isinstance(net, Net)
+    own = layers(net)
+    weighted = {name.rpartition(".")[0] for name, parameter in net.named_parameters() if parameter.dim() > 1}
+    place, places = 0, {}
+    for row in layer_table(net):
+        if row.name in own and row.name not in places:
+            place += row.name in weighted
+            places[row.name] = max(place, 1)
+    return places
+
+
+def _within(layer: str, name: str) -> bool:
+    return layer == name or layer.startswith(f"{name}.")
+
+
+def _known(own: Iterable[str]) -> str:
+    """The names of the layers; of a deep network those of the blocks that hold them."""
+    names = list(own)
+    for depth in range(max(name.count(".") for name in names) + 1, 0, -1):
+        names = list(dict.fromkeys(".".join(name.split(".")[:depth]) for name in names))
+        if len(names) <= _SHOWN:
+            break
+    return ", ".join(names)

@@ -1,0 +1,144 @@
+"""What a frozen body makes of images: computed once, and kept in the cache.
+
+Legend: M images, D features.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from striate.base import files
+from striate.nets.feature_layer import features
+from striate.nets.knn_head import Neighbours
+from striate.nets.net import Net
+from striate.training.inference import Batches
+
+Values = NDArray[np.float32]
+Watch = Callable[[int], None]
+
+
+class Kept(NamedTuple):
+    """Features in the cache.
+
+    Attributes:
+        values: of every image, M x D for each layer read, memory-mapped.
+        seconds: that computing them took, now or when it was done; of layers that one pass gave, those of the pass.
+
+    """
+
+    values: list[Values]
+    seconds: float
+
+
+def compute(
+    net: Net, batches: Batches, reads: Sequence[str | None] = (None,), epoch: int = 0, watch: Watch | None = None
+) -> list[Values]:
+    """The features of every image by one forward pass in evaluation mode, M x D for each layer read.
+
+    Dropout is off and norms use what they have learnt; nothing of the network changes.
+
+    Args:
+        net: on the device of the batches; its mode is put back.
+        batches: every image once, in an order that is theirs.
+        reads: layers; None for the input of the head.
+        epoch: of the batches, which may change their images at random in each.
+        watch: called with the number of images done; may raise.
+
+    """
+    was_training, done = net.training, 0
+    net.eval()
+    values: list[list[Values]] = [[] for _ in reads]
+    try:
+        with torch.inference_mode():
+            for batch in batches.epoch(epoch):
+                for kept, found_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
+                    kept.append(found_ND.float().cpu().numpy())
+                done += len(batch.ids_N)
+                if watch is not None:
+                    watch(done)
+    finally:
+        net.train(was_training)
+    return [np.concatenate(kept) for kept in values]
+
+
+def kept(
+    folder: Path,
+    net: Net,
+    batches: Batches,
+    about: dict[str, Any],
+    reads: Sequence[str | None],
+    epoch: int = 0,
+    watch: Watch | None = None,
+) -> Kept:
+    """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
+
+    Args:
+        folder: of the cache; one folder for each set of features is made in it.
+        net: whose weights, without the head's, are part of the key.
+        batches: as for `compute`.
+        about: all else that the features depend on: images, preprocessing, size, random changes; and "body", the hash of the
+            weights, where it is known.
+        reads: as for `compute`.
+        epoch: as for `compute`; part of `about` where images are changed.
+        watch: as for `compute`.
+
+    Raises:
+        ArtifactError: a kept file has changed; names it.
+        DiskError: the cache cannot take them.
+
+    """
+    paths = _paths(folder, net, about, reads)
+    missing = [number for number, path in enumerate(paths) if not _is_there(path)]
+    if missing:
+        begun = time.monotonic()
+        found = compute(net, batches, [reads[number] for number in missing], epoch, watch)
+        seconds = time.monotonic() - begun
+        for number, values_MD in zip(missing, found, strict=True):
+            with files.new_folder(paths[number]) as new, files.explained(new, "write"):
+                np.save(new / "values.npy", values_MD)
+                facts = {**about, "read": reads[number], "seconds": round(seconds, 3)}
+                (new / "about.json").write_text(json.dumps(facts), "utf-8")
+    for path in paths:
+        files.verify(path)
+    took = max(float(json.loads((path / "about.json").read_text("utf-8")).get("seconds", 0)) for path in paths)
+    return Kept([np.load(path / "values.npy", mmap_mode="r") for path in paths], took)
+
+
+def are_kept(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> bool:
+    """Whether all of these are in the cache."""
+    return all(_is_there(path) for path in _paths(folder, net, about, reads))
+
+
+def _paths(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> list[Path]:
+    body = about.get("body") or body_sha256(net)
+    return [folder / _key({**about, "body": body, "read": read}) for read in reads]
+
+
+def body_sha256(net: Net) -> str:
+    """SHA-256 of every tensor but the head's, by name."""
+    hasher, head = hashlib.sha256(), f"{net.head_name}."
+    for name, tensor in sorted(net.state_dict().items()):
+        if not name.startswith(head):
+            hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+            hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    hasher.update(
+        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | Neighbours)]).encode()
+    )
+    return hasher.hexdigest()
+
+
+def _key(about: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _is_there(path: Path) -> bool:
+    files.recover(path)
+    return path.is_dir()

@@ -1,0 +1,251 @@
+"""Features and a classifier: the first of the three strategies (Razavian et al. 2014; Donahue et al. 2014).
+
+The body of a network is frozen; a linear support vector machine or logistic regression is fitted to what it makes of the
+training images, or these are kept and the nearest of them are asked (`neighbours`). The result is the network's last layer.
+
+Legend: M training images, V validation images, D features, K classes.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.base.errors import DataError
+from striate.metrics import temperature_scaling
+from striate.nets.feature_layer import settings_with, with_head
+from striate.nets.net import Net
+from striate.training.transfer import knn
+from striate.training.transfer.knn import Kept
+from striate.training.transfer.prepare_features import Labels, Normalise, Values, folds, some, standard, unit_length
+
+log = logging.getLogger("striate")
+
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)  # C times the mean squared length of a feature vector
+_MOST_COMPARED = 5000
+_ITERATIONS = 5000
+_COLUMNS = 2048
+
+Ready = NDArray[np.float32] | NDArray[np.float64]
+LinearKind = Literal["svm", "logistic"]
+Kind = LinearKind | Literal["knn"]
+
+
+class Tried(NamedTuple):
+    """One strength of the classifier, and the share of left-out training images that it had right."""
+
+    c: float
+    accuracy: float
+
+
+class Linear(NamedTuple):
+    """A fitted classifier: logits are `weight_KD x + bias_K`, for x of length one where `unit`.
+
+    Attributes:
+        weight_KD: float32; standardisation is in it.
+        bias_K: float32.
+        unit: features are divided by their length first.
+        c: strength that was chosen: a larger one fits the training images more closely.
+        tried: all strengths; empty where there were too few images to compare them.
+
+    """
+
+    weight_KD: NDArray[np.float32]
+    bias_K: NDArray[np.float32]
+    unit: bool
+    c: float
+    tried: tuple[Tried, ...]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The strength, by its name."""
+        return {"c": self.c}
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return len(self.bias_K)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What builds such a layer, by the names of section [net]."""
+        return {"unit_features": self.unit}
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The layer's tensors."""
+        return {"weight": torch.from_numpy(self.weight_KD), "bias": torch.from_numpy(self.bias_K)}
+
+    def logits(self, values_MD: Values) -> NDArray[np.float32]:
+        """M x K."""
+        x_MD = unit_length(values_MD) if self.unit else values_MD
+        found: NDArray[np.float32] = x_MD @ self.weight_KD.T + self.bias_K
+        return found
+
+
+Fitted = Linear | Kept
+
+
+class Installed(NamedTuple):
+    """A network with a fitted classifier as its last layer, and the settings that such a network is built with."""
+
+    net: Net
+    settings: dict[str, Any]
+
+
+def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, read: str | None = None) -> Installed:
+    """Put a fitted classifier into the network that its features are of, which is changed; move it to its device after.
+
+    Args:
+        net: the body, with a head of any kind.
+        settings: that the network was built with.
+        fitted: what `fit` found.
+        read: the layer that gave the features; None for the input of the head.
+
+    """
+    how = fitted.settings
+    whole = settings_with(net, settings, read, **how)
+    net = with_head(net, fitted.classes, read, **how)
+    net.head.load_state_dict(fitted.state, assign=True)
+    return Installed(net, whole)
+
+
+def fit(
+    train_MD: Values,
+    labels_M: Labels,
+    val_VD: Values,
+    val_labels_V: Labels,
+    classes: int,
+    kind: Kind = "svm",
+    normalise: Normalise = "standardise",
+    seed: int = 0,
+    tick: Callable[[], None] = lambda: None,
+) -> Fitted:
+    """Fit to the training images; what is chosen by cross-validation on them, the logits' scale on the validation images.
+
+    Args:
+        train_MD: features, one row an image.
+        labels_M: 0..K-1, each at least once.
+        val_VD: features of the validation images, which only scale logits to probabilities.
+        val_labels_V: their labels.
+        classes: K, at least 2.
+        kind: linear SVM (one against the rest, squared hinge), logistic regression (multinomial), or nearest neighbours.
+        normalise: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        seed: of the folds.
+        tick: called before each piece of the work; may raise.
+
+    Raises:
+        DataError: a class has no training image, or there is one class alone; or see `neighbours.fit`.
+
+    """
+    counts_K = np.bincount(labels_M, minlength=classes)
+    if classes < 2 or counts_K.min() < 1:
+        raise DataError(f"expected at least two classes with training images; got images by class {counts_K.tolist()}.")
+    if kind == "knn":
+        return knn.fit(train_MD, labels_M, val_VD, val_labels_V, classes, normalise, seed, tick)
+    shift_D, factor_D = standard(train_MD) if normalise == "standardise" else (np.float32(0), np.float32(1))
+    ready_MD = (train_MD - shift_D) * factor_D if normalise == "standardise" else unit_length(train_MD)
+    length2 = max(1e-12, float(np.square(ready_MD, dtype=np.float64).sum(axis=1).mean()))
+    span = spanned(ready_MD)
+    narrow = ready_MD if span is None else span.coordinates_MM
+    compared = some(labels_M, _MOST_COMPARED, seed)
+    tried = _compare(narrow[compared], labels_M[compared], kind, length2, seed, tick)
+    best = max(tried, key=lambda one: (one.accuracy, -one.c)).c if tried else 1.0 / length2
+    weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)
+    weight_KD = (weight_KD if span is None else span.back(weight_KD)) * factor_D
+    bias_K = bias_K - weight_KD @ np.broadcast_to(shift_D, weight_KD.shape[1:])
+    found = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalise == "l2", best, tried)
+    if not len(val_labels_V):
+        return found
+    factor = temperature_scaling.scale(found.logits(val_VD), val_labels_V)
+    return found._replace(weight_KD=(weight_KD * factor).astype(np.float32), bias_K=(bias_K * factor).astype(np.float32))
+
+
+class _Span(NamedTuple):
+    """Rows in coordinates of what they span.
+
+    Attributes:
+        rows_MD: the rows.
+        coordinates_MM: the rows' lengths and the angles between them are the same in these; lower triangular.
+
+    """
+
+    rows_MD: Ready
+    coordinates_MM: NDArray[np.float64]
+
+    def back(self, weight_KM: NDArray[np.float64]) -> NDArray[np.float64]:
+        """K x D: the same planes among the rows as they are."""
+        upper_MM, given_MK = torch.from_numpy(self.coordinates_MM.T), torch.from_numpy(weight_KM.T.copy())
+        share_MK = torch.linalg.solve_triangular(upper_MM, given_MK, upper=True).numpy()
+        return np.concatenate([share_MK.T @ part for part in _columns(self.rows_MD)], axis=1)
+
+
+def spanned(ready_MD: Ready) -> _Span | None:
+    """Rows in as many dimensions as there are; None where they have no more than that.
+
+    A linear classifier whose weights are kept small has them in the span of its rows, since what lies across it adds to
+    their length and changes no answer (the representer theorem: Schoelkopf, Herbrich & Smola 2001, theorem 1, and 2 for a bias
+    that is free). So the planes found among these coordinates are those that would be found among all D.
+
+    The coordinates are the Cholesky factor of the products of the rows in float64. So that it exists for rows that depend on
+    one another, as those of standardised features do, the product of each row with itself is made larger by a share of
+    4 eps M^2, 1e-10 for 300 rows (Demmel 1989: M (M + 1) eps is enough).
+    """
+    count, features = ready_MD.shape
+    if features <= count:
+        return None
+    products_MM: NDArray[np.float64] = np.zeros((count, count))
+    for part in _columns(ready_MD):
+        products_MM += part @ part.T
+    itself = np.diag_indices(count)
+    products_MM[itself] *= 1 + 4 * np.finfo(np.float64).eps * count**2
+    products_MM[itself] += np.finfo(np.float64).tiny  # rows of zeros
+    return _Span(ready_MD, np.linalg.cholesky(products_MM).astype(np.float64, copy=False))
+
+
+def _columns(values_MD: Ready) -> Iterator[NDArray[np.float64]]:
+    """The columns in float64, some at a time."""
+    for start in range(0, values_MD.shape[1], _COLUMNS):
+        yield values_MD[:, start : start + _COLUMNS].astype(np.float64)
+
+
+def _compare(
+    ready_MD: Ready, labels_M: Labels, kind: LinearKind, length2: float, seed: int, tick: Callable[[], None]
+) -> tuple[Tried, ...]:
+    parts, span, tried = folds(labels_M, seed), spanned(ready_MD), []
+    ready_MD = ready_MD if span is None else span.coordinates_MM
+    for strength in STRENGTHS if parts else ():
+        right = 0
+        for learn, left_out in parts:
+            tick()
+            weight_KD, bias_K = _fitted(ready_MD[learn], labels_M[learn], kind, strength / length2)
+            right += int(((ready_MD[left_out] @ weight_KD.T + bias_K).argmax(axis=1) == labels_M[left_out]).sum())
+        tried.append(Tried(strength / length2, right / len(labels_M)))
+    return tuple(tried)
+
+
+def _fitted(ready_MD: Ready, labels_M: Labels, kind: LinearKind, c: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and biases, one row a class."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    model: Any
+    if kind == "svm":
+        model = LinearSVC(C=c, dual="auto", max_iter=_ITERATIONS, random_state=0)
+    else:
+        model = LogisticRegression(C=c, max_iter=_ITERATIONS)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(ready_MD.astype(np.float64), labels_M)
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in told):
+        log.info("The classifier was stopped after %s turns, at C=%.2g, before it had quite settled.", f"{_ITERATIONS:,}", c)
+    weight, bias = model.coef_, np.atleast_1d(model.intercept_)
+    if len(weight) == 1:  # two classes: one plane between them
+        return np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    return weight, bias

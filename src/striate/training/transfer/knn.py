@@ -1,0 +1,157 @@
+"""Nearest neighbours on features: which images are kept, and how many of them are asked.
+
+Legend: M training images, V validation images, D features, K classes, k neighbours.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.base.errors import DataError
+from striate.metrics import temperature_scaling
+from striate.nets import knn_head as nearest
+from striate.nets.knn_head import Neighbours
+from striate.training.transfer.prepare_features import Labels, Normalise, Values, folds, some, standard, unit_length
+
+NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbours
+MOST_IMAGES = 50_000
+MOST_BYTES = 10**9
+_MOST_ASKED = 5000
+_CHUNK = 256  # images whose distances to all others are held at once
+
+
+class TriedNumber(NamedTuple):
+    """One number of neighbours, and the share of left-out training images that it had right."""
+
+    k: int
+    accuracy: float
+
+
+class Kept(NamedTuple):
+    """A fitted classifier by nearest neighbours.
+
+    Attributes:
+        layer: with the training images' features and labels in it.
+        tried: all numbers of neighbours; empty where a class has one image.
+
+    """
+
+    layer: Neighbours
+    tried: tuple[TriedNumber, ...]
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The number of neighbours, by its name."""
+        return {"k": self.layer.nearest}
+
+    @property
+    def classes(self) -> int:
+        """K."""
+        return self.layer.out_features
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What builds such a layer, by the names of section [net]."""
+        return {"neighbours": len(self.layer.bank_MD), "nearest": self.layer.nearest, "unit_features": self.layer.unit}
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The layer's tensors."""
+        return self.layer.state_dict()
+
+    def logits(self, values_MD: Values) -> Values:
+        """M x K."""
+        with torch.inference_mode():
+            parts = [self.layer(torch.tensor(part)).numpy() for part in _chunks(values_MD)]
+        return np.concatenate([np.empty((0, self.classes), np.float32), *parts])
+
+
+def fit(
+    train_MD: Values,
+    labels_M: Labels,
+    val_VD: Values,
+    val_labels_V: Labels,
+    classes: int,
+    normalise: Normalise = "standardise",
+    seed: int = 0,
+    tick: Callable[[], None] = lambda: None,
+) -> Kept:
+    """Keep the training images; the number of neighbours by cross-validation on them, the scale by the validation images.
+
+    Args:
+        train_MD: features, one row an image.
+        labels_M: 0..K-1.
+        val_VD: features of the validation images, which only scale logits to probabilities.
+        val_labels_V: their labels.
+        classes: K.
+        normalise: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        seed: of the folds.
+        tick: called before the distances of each chunk of images; may raise.
+
+    Raises:
+        DataError: there is more than a network can sensibly carry about, or a feature is no finite number.
+
+    """
+    _refuse_much(*train_MD.shape)
+    layer = Neighbours(train_MD.shape[1], classes, len(train_MD), 1, normalise == "l2")
+    if normalise == "l2":
+        ready_MD = unit_length(train_MD)
+    else:
+        shift_D, factor_D = standard(train_MD)
+        layer.shift_D, layer.factor_D = torch.from_numpy(shift_D), torch.from_numpy(factor_D)
+        ready_MD = train_MD - shift_D
+        ready_MD *= factor_D
+    if not np.isfinite(ready_MD).all():
+        raise DataError(
+            "expected features that are finite numbers; some are not. Start from other weights, or read another layer."
+        )
+    layer.bank_MD, layer.labels_M = torch.from_numpy(ready_MD), torch.from_numpy(labels_M)
+    tried = _compare(layer.bank_MD, layer.labels_M, classes, seed, tick)
+    layer.nearest = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
+    found = Kept(layer, tried)
+    if len(val_labels_V):
+        layer.scale.fill_(temperature_scaling.scale(found.logits(val_VD), val_labels_V))
+    return found
+
+
+def _refuse_much(images: int, features: int) -> None:
+    if images > MOST_IMAGES:
+        raise DataError(
+            f"a classifier by nearest neighbours keeps every training image: expected at most {MOST_IMAGES:,}; got {images:,}. "
+            "Take --classifier svm or logistic."
+        )
+    if 4 * images * features > MOST_BYTES:
+        raise DataError(
+            f"{features:,} features of {images:,} training images take {4e-9 * images * features:.2f} GB, which a classifier "
+            f"by nearest neighbours would keep: expected at most {MOST_BYTES / 1e9:g}. Read a layer with fewer by --tap, or "
+            "take --classifier svm or logistic."
+        )
+
+
+def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: Callable[[], None]) -> tuple[TriedNumber, ...]:
+    """Each image asks those of the other folds, once for all numbers of neighbours; at most 5,000 images ask."""
+    labels = labels_M.numpy()
+    parts = folds(labels, seed)
+    if not parts:
+        return ()
+    numbers = [k for k in NUMBERS if k <= min(len(part.learn) for part in parts)]
+    asking_M = np.isin(np.arange(len(labels)), some(labels, _MOST_ASKED, seed))
+    right = dict.fromkeys(numbers, 0)
+    for part in parts:
+        left_out = torch.from_numpy(part.left_out)
+        for asked in _chunks(part.left_out[asking_M[part.left_out]]):
+            tick()
+            gaps_NM = nearest.gaps(bank_MD[asked], bank_MD)
+            gaps_NM[:, left_out] = torch.inf
+            near_Nk = labels_M[nearest.nearest(gaps_NM, numbers[-1])]
+            for k in numbers:
+                answers_N = nearest.votes(near_Nk[:, :k], classes).argmax(dim=1)
+                right[k] += int((answers_N == labels_M[asked]).sum())
+    return tuple(TriedNumber(k, right[k] / int(asking_M.sum())) for k in numbers)
+
+
+def _chunks(rows: Any) -> list[Any]:
+    return [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]

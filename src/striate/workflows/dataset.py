@@ -1,0 +1,114 @@
+"""The pictures of a run: decoded once, and divided.
+
+Legend: M images of a split.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from striate.base import config, files
+from striate.base.phrases import printable
+from striate.base.signals import Stop
+from striate.data import crop_loss, pixel_cache, sources, split
+from striate.data.decode import Look
+from striate.data.examples import Examples
+from striate.data.on_the_fly import Streamed
+
+Watch = Callable[[dict[str, object]], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Decoded pictures and how they are divided."""
+
+    stored: pixel_cache.Stored
+    parts: split.Split
+    look: Look
+
+    @property
+    def examples(self) -> Examples:
+        """The pictures that could be decoded."""
+        return self.stored.examples
+
+    def hidden(self) -> tuple[str, ...]:
+        """A sentence on what making the pictures square hides or bends, where that is worth saying."""
+        return crop_loss.sentences(self.stored.sizes_N2, self.look)
+
+    def close(self) -> None:
+        """End the processes that still decode pictures, as an error or an interruption leaves them."""
+        if isinstance(self.stored.pixels_NHWC, Streamed):
+            self.stored.pixels_NHWC.close()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the pictures are: ids, labels and hashes of pixels, in the order of ids."""
+        order = np.argsort(self.examples.ids_N)
+        hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
+        for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
+            hasher.update(np.ascontiguousarray(column[order]).tobytes())
+        return hasher.hexdigest()
+
+    def account(self) -> dict[str, Any]:
+        """What became of every file that was found, by part and class, for JSON; paths that are no text are escaped."""
+        examples, parts, stored = self.examples, self.parts, self.stored
+        rows = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}
+        counts = {
+            part: np.bincount(examples.labels_N[rows_M], minlength=len(examples.classes)) for part, rows_M in rows.items()
+        }
+        sides = {"height": stored.sizes_N2[:, 0], "width": stored.sizes_N2[:, 1]}
+        account: dict[str, Any] = {
+            "found": len(examples) + len(examples.quarantined) + len(examples.ignored), "used": len(examples),
+            "quarantined": [bad._asdict() for bad in examples.quarantined],
+            "ignored": [left._asdict() for left in examples.ignored],
+            "classes": {
+                name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(examples.classes)
+            },
+            "split": {part: len(rows_M) for part, rows_M in rows.items()},
+            "duplicates": [list(pair) for pair in parts.duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
+            "sizes": {name: [int(v) for v in (side.min(), np.median(side), side.max())] for name, side in sides.items()},
+            "grey": float(stored.grey_N.mean()), "look": self.look._asdict(),
+            "notes": [*examples.notes, *parts.notes, *self.hidden()],
+        }  # fmt: skip
+        told: dict[str, Any] = printable(account)
+        return told
+
+
+def divided(material: Material, run: config.Run) -> Material:
+    """The same pictures, divided for another fold."""
+    parts = split.divide(material.examples, material.stored.pixel_hash_N, run.data)
+    return replace(material, parts=parts)
+
+
+def look_of(run: config.Run) -> Look:
+    """How pictures are brought to the size of the settings, which must be complete."""
+    prepare = run.prepare
+    assert prepare.size_px is not None
+    assert prepare.channels is not None
+    assert prepare.fit is not None
+    return Look(prepare.size_px, prepare.channels, prepare.fit, run.data.background)
+
+
+def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1) -> Material:
+    """Decode the pictures once, by so many processes, and divide them; pixels beyond the budget are not kept."""
+
+    def progress(done: int, total: int) -> None:
+        watch({"event": "decode", "done": done, "total": total})
+        stop.check("decoding the pictures")
+
+    look, cache = look_of(run), files.cache_folder()
+    most_bytes = pixel_cache.budget(run.prepare.store_gb, cache)
+    stored = pixel_cache.build(examples, look, cache, progress, most_bytes=most_bytes, workers=workers)
+    parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
+    return Material(stored, parts, look)
+
+
+def again(run: config.Run, look: Look, stop: Stop, watch: Watch, workers: int = 1) -> Material:
+    """The pictures of a run that has begun, as its model sees them: from the store where they are still there."""
+    prepare: dict[str, Any] = {"size_px": look.size_px, "channels": look.channels, "fit": look.fit}
+    own = config.merge(config.given_by_user(run), {"prepare": prepare})
+    own["prepare"] = {**prepare, **{name: value for name, value in own["prepare"].items() if name == "store_gb"}}
+    wanted = config.build(config.merge(own, {"data": {"background": list(look.background)}}))
+    return gather(sources.read(wanted.data), wanted, stop, watch, workers)

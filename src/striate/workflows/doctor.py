@@ -1,0 +1,55 @@
+"""What `striate doctor` finds: versions, device, cache, and what is missing with how to get it."""
+
+import os
+import platform
+import sys
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from striate.base import config, files
+
+_EXTRAS = {
+    "tables": ("pyarrow", "Parquet tables"),
+    "heic": ("pillow_heif", "HEIC pictures"),
+    "zoo": ("timm", "networks by timm:NAME"),
+}
+
+
+def diagnose() -> dict[str, Any]:
+    """Versions, devices with the reason for the one chosen, the cache and its size, named data, optional packages."""
+    from striate.base import run_folder
+    from striate.training import device
+
+    chosen = device.pick(config.Engine())
+    cache = files.cache_folder()
+    data = os.environ.get("STRIATE_DATA")
+    return {
+        "striate": metadata.version("striate"),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "packages": {name: version for name, version in run_folder.environment().items() if name not in ("python", "system")},
+        "engine": list(chosen.reasons),
+        "cache": {"folder": str(cache), "bytes": _bytes(cache), "writable": _writable(cache)},
+        "data_folder": {"STRIATE_DATA": data, "exists": bool(data and Path(data).is_dir())},
+        "extras": {
+            extra: {
+                "for": what,
+                "installed": util.find_spec(package) is not None,
+                "get": f"pip install 'striate[{extra}]'",
+            }
+            for extra, (package, what) in _EXTRAS.items()
+        },
+    }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
+
+
+def _writable(folder: Path) -> bool:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK)

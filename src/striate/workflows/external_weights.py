@@ -1,0 +1,340 @@
+"""A Model from other weights: `NET@imagenet`, `NET@FILE`, what the package brings, and files that `striate import` reads.
+
+Legend: C channels, K classes.
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from striate.base import config
+from striate.base.errors import SettingError, WeightsError
+from striate.batches.preprocess import Preprocess
+from striate.data.decode import Look
+from striate.model import Model
+from striate.nets import bundled_weights, catalogue, convert_weights, factory, pretrained
+
+log = logging.getLogger("striate")
+
+_PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file of weights does not say itself.
+
+    Attributes:
+        mean: of each channel, in [0, 1], in the order that the weights have.
+        std: of each channel, in [0, 1].
+        classes: K names in the order of the logits.
+        share: of the short side of a picture that is kept.
+        fit: as `images.decode.Look` has it.
+        size_px: side of the images; None for the network's published one.
+        bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
+        aliases: other names of the classes.
+        licence: of the weights.
+
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    share: float = 1.0
+    fit: str = "crop"
+    size_px: int | None = None
+    bgr: bool = False
+    aliases: Mapping[str, str] | None = None
+    licence: str = ""
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a model is named as `NET@WEIGHTS`."""
+    return "@" in name and not Path(name).exists()
+
+
+def imagenet(net: str, kind: str = "imagenet") -> About:
+    """What is true of the weights published for a network; else what is true of most that were trained on ImageNet."""
+    names = pretrained.imagenet_classes()
+    row = pretrained.WEIGHTS[kind].get(net, pretrained.Published("", 0, 0))
+    return About(row.mean, row.std, tuple(names.values()), row.share, aliases=names)
+
+
+def load(name: str, device: str = "cpu") -> Model:
+    """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or what the package brings.
+
+    Raises:
+        SettingError: no such network, or no such weights of it.
+        WeightsError: the weights are not on this machine, do not fit, or do not say what they need.
+
+    """
+    net, _, source = name.partition("@")
+    if not catalogue.is_timm(net):
+        catalogue.find(net)
+    path = Path(source)
+    if path.suffix.lower() in _PICKLES:
+        raise SettingError(
+            f"{source} is a pickle, which may hold code and is read in a process of its own: "
+            f"`striate import {source} --net {net}` makes a model of it."
+        )
+    if path.is_file():
+        tensors = _safetensors(path)
+        about = _beside(path, net, tensors)
+    elif (own := bundled_weights.tensors_file(name)) is not None:
+        tensors = _safetensors(own)
+        about = _beside(own, net, tensors)
+    elif path.suffix == ".safetensors":
+        raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
+    elif catalogue.is_timm(net):
+        raise SettingError(
+            f"striate does not download weights of timm, whose files have no checksum that it knows. Get model.safetensors and "
+            f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
+        )
+    else:
+        tensors = _safetensors(pretrained.tensors_file(net, source))
+        about = replace(imagenet(net, source), licence=pretrained.LICENCE)
+    return build(net, tensors, about, None, {"weights": name}, device)
+
+
+def import_weights(
+    file: str,
+    net: str,
+    out: str | Path | None = None,
+    *,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    classes: tuple[str, ...] | None = None,
+    size_px: int | None = None,
+    share: float | None = None,
+    bgr: bool | None = None,
+    licence: str | None = None,
+    like: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
+
+    Args:
+        file: .pth, .pt, .th or .safetensors.
+        net: the network that the weights belong to: of the catalogue, or `timm:NAME`.
+        out: folder of the model; else `models/NET-FILE`.
+        mean: of each channel of the images that it was trained on, in [0, 1].
+        std: of each channel, in [0, 1].
+        classes: names, in the order of the network's outputs.
+        size_px: side of the images; else the network's published one.
+        share: of the short side of a picture that is kept, 0..1; else all.
+        bgr: the weights take blue first.
+        licence: of the weights.
+        like: "imagenet" gives mean, std, share and the 1000 names.
+        settings: of section [net], as in `{"shortcut": "B"}`.
+
+    Returns:
+        model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
+
+    """
+    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
+    if folder.exists():
+        raise SettingError(f"{folder} exists; give another folder for the model.")
+    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
+    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    model, found = import_file(file, net, folder, about, size_px, like, own)
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
+
+
+def import_file(
+    file: str,
+    net: str,
+    out: Path,
+    about: Mapping[str, Any],
+    size_px: int | None = None,
+    like: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[Model, dict[str, Any]]:
+    """A model from a file of weights, a pickle or safetensors, written to `out`; with what was found in the file.
+
+    Args:
+        file: read by a child process with limits where it is a pickle.
+        net: of the catalogue, or `timm:NAME`.
+        out: folder of the artifact.
+        about: fields of `About` that are known; the others come from the file, where it has them.
+        size_px: side of the images; else the network's published one.
+        like: "imagenet" where the weights were trained as most on ImageNet.
+        settings: of the network, as `nets.building.build` takes them: `{"shortcut": "B"}`.
+
+    Raises:
+        SettingError: the file does not say what is needed and nobody else did; says what to give.
+        WeightsError: the file is none of weights, or they do not fit the network.
+
+    """
+    if like not in (None, "imagenet"):
+        raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
+    factory.published(net)  # an unknown network is refused before the file is read
+    path = Path(file)
+    if not path.is_file():
+        raise SettingError(f"expected a file of weights at {file}; there is none.")
+    found: dict[str, Any] = {}
+    if path.suffix.lower() == ".safetensors":
+        tensors = _safetensors(path)
+    else:
+        with TemporaryDirectory() as folder:
+            found = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
+            tensors = _safetensors(Path(folder) / "weights.safetensors")
+        if found["others"]:
+            log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(found["others"][:6]))
+    given = {name: value for name, value in about.items() if value is not None}
+    base = imagenet(net) if like else _read_beside(path)
+    if base is not None and "classes" in given:
+        base = replace(base, aliases=None)
+    missing = [name for name in ("mean", "std", "classes") if not given.get(name, getattr(base, name, None))]
+    if missing:
+        flags = {"mean": "--mean 0.485,0.456,0.406", "std": "--std 0.229,0.224,0.225", "classes": "--class-names FILE"}
+        raise SettingError(
+            f"{file} does not say how its images were prepared or what its classes are called; expected "
+            f"{', '.join(flags[name] for name in missing)} (or --like imagenet for ImageNet's)."
+        )
+    whole = About(**{**({} if base is None else vars(base)), **given})
+    model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=settings)
+    sha256 = model.save(out)
+    return model, {**found, "weights_sha256": sha256}
+
+
+def build(
+    net: str,
+    tensors: Mapping[str, Tensor],
+    about: About,
+    size_px: int | None,
+    training: Mapping[str, Any],
+    device: str = "cpu",
+    settings: Mapping[str, Any] | None = None,
+) -> Model:
+    """A model of these weights and of what is known about them.
+
+    Raises:
+        WeightsError: they do not fit the network, or what is known does not fit them.
+
+    """
+    size_px = about.size_px if size_px is None else size_px
+    fitted = convert_weights.fit(net, tensors, size_px, **(settings or {}))
+    if fitted.left_out:
+        log.info("%d tensors that only training needs are left out: %s, ...", len(fitted.left_out), fitted.left_out[0])
+    channels, classes = fitted.net.input_chw[0], fitted.net.num_classes
+    if len(about.classes) != classes:
+        raise WeightsError(f"these weights have {classes} classes; got {len(about.classes)} names. Give one name for each.")
+    if len(set(about.classes)) != classes:
+        twice = next(name for at, name in enumerate(about.classes) if name in about.classes[:at])
+        raise SettingError(f"expected a name of its own for each class; got {twice!r} twice.")
+    if len(about.mean) not in (1, channels) or len(about.std) not in (1, channels):
+        raise WeightsError(
+            f"these weights take {channels} channels; got {len(about.mean)} means and {len(about.std)} deviations. "
+            "Give one for each channel."
+        )
+    if not (all(0 <= value <= 1 for value in about.mean) and all(0 < value <= 1 for value in about.std)):
+        raise SettingError(
+            f"expected means from 0 to 1 and deviations above 0 up to 1, for pixels in [0, 1]; got {_plain(about.mean)} and "
+            f"{_plain(about.std)}. Divide by 255 what is meant for pixels up to 255."
+        )
+    if not 0 < about.share <= 1:
+        raise SettingError(f"expected a share of the short side above 0 and at most 1; got {about.share:g}.")
+    mean, std = list(about.mean), list(about.std)
+    if about.bgr:
+        _turn(fitted.net, channels)
+        mean, std = mean[::-1], std[::-1]
+    return Model(
+        net=fitted.net.to(device).eval(),
+        net_name=net,
+        net_settings=dict(settings or {}),
+        preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
+        look=Look(fitted.net.input_chw[1], channels, about.fit, share=about.share),
+        classes=about.classes,
+        training=training,
+        licence=about.licence,
+        aliases=about.aliases or {},
+    )
+
+
+def _plain(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _per_channel(values: Sequence[float], channels: int) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1).expand(channels, 1, 1).contiguous()
+
+
+@torch.no_grad()
+def _turn(net: torch.nn.Module, channels: int) -> None:
+    """Turn the first layer of a network around so that it takes red first where it took blue first."""
+    first = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
+    if channels != 3 or first.in_channels != 3:
+        raise SettingError(f"--bgr applies to weights for 3 channels; these take {channels}. Leave it out.")
+    first.weight.copy_(first.weight.flip(1))
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
+
+
+def _beside(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
+    """What is known about a bare safetensors file: from config.json beside it, else what most of its kind have."""
+    known = _read_beside(path)
+    if known is not None:
+        return _named(known, path.with_name("config.json"))
+    if catalogue.is_timm(net):
+        from striate.nets.architectures.timm_net import recommended
+
+        log.warning("%s has no config.json beside it; what timm gives for %s is taken.", path, net)
+        return _named(_as_timm(recommended(net)), net)
+    if any(len(tensor) == 1000 for name, tensor in tensors.items() if name.endswith("bias") and tensor.dim() == 1):
+        log.warning("%s does not say how its images were prepared; ImageNet's mean, deviation and class names are taken.", path)
+        return imagenet(net)
+    raise SettingError(
+        f"{path} does not say how its images were prepared or what its classes are called: "
+        f"`striate import {path} --net {net} --mean ... --std ... --class-names FILE` makes a model of it."
+    )
+
+
+def _read_beside(path: Path) -> About | None:
+    """What config.json beside a file says, as timm's repositories have it; None where there is none."""
+    config = path.with_name("config.json")
+    if not config.is_file():
+        return None
+    try:
+        described = json.loads(config.read_text("utf-8"))
+        return _as_timm({**described.get("pretrained_cfg", {}), **described})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise WeightsError(f"{config} is not as timm writes it ({reason}). Mend it, or move it away.") from None
+
+
+def _as_timm(described: Mapping[str, Any]) -> About:
+    """What timm's description of how a network was trained says; without classes where it has no names for them."""
+    names = described.get("label_names") or described.get("labels") or ()
+    if isinstance(names, Mapping):  # by the numbers of the outputs
+        names = [names[number] for number in sorted(names, key=int)]
+    mean, std = (tuple(float(value) for value in described[name]) for name in ("mean", "std"))
+    share = min(float(described.get("crop_pct", 1.0)), 1.0)
+    fit = "squash" if described.get("crop_mode") == "squash" else "crop"
+    sides = [int(side) for side in described.get("input_size", ())[1:]]
+    if len(set(sides)) > 1:
+        raise SettingError(f"expected a square input_size; got {sides}. striate brings every picture to a square.")
+    licence = str(described.get("license", ""))
+    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None, licence=licence)
+    if names or int(described["num_classes"]) != 1000:
+        return known
+    return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())
+
+
+def _named(about: About, where: object) -> About:
+    if not about.classes:
+        raise SettingError(f"{where} has no names for its classes; `striate import` takes --class-names FILE.")
+    return about

@@ -1,0 +1,1 @@
+"""Train a classifier from pretrained weights, by one strategy or several compared."""

@@ -1,0 +1,101 @@
+"""What `striate inside` finds: a verdict on every filter of a model, and its first filters as a picture."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import config, run_folder
+from striate.base.errors import RunError, SettingError, UnsupportedError
+from striate.base.signals import Stop, asked
+from striate.interpret import filter_health
+from striate.interpret.readout_points import probes
+from striate.model import Model
+from striate.training import device as machine
+from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.inspect.model_on_data import Eyes
+
+log = logging.getLogger("striate")
+
+Json = dict[str, Any]
+
+
+def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Watch) -> Json:
+    """Judge every filter of a model by the validation images of its run, by all of `data`, or by its weights alone.
+
+    Args:
+        run: what the model was loaded by.
+        model: to look into.
+        data: images to look at, in place of the run's own validation images.
+        draw: a picture of the first layer's filters, as .svg, .png or .pdf.
+        watch: called with every event.
+
+    """
+    from striate.plots import save_figure
+    from striate.plots.interpret import first_layer_filters
+
+    if draw is not None:
+        save_figure.check_ending(draw)
+        if not _drawable(model):
+            raise UnsupportedError(
+                f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
+                f"{model.look.channels} channels; leave it out."
+            )
+    settings, part = images_of(run, data)
+    with asked() as stop:
+        if settings is None:
+            log.info("There are no images to look at, so only the weights are judged; give --data for dead filters.")
+            layers, seen = filter_health.examine(model.net), None
+        else:
+            layers, seen = _with_images(settings, part, model, stop, watch), f"{part} images of {settings.data.path}"
+    found = filter_health.as_json(layers)
+    files = []
+    if draw is not None:
+        first = layers[0]
+        weights = filter_health.effective(model.net, probes(model.net)[0])
+        first_layer_filters.draw(f"{first.name} of {Path(run).name}", weights, [one.verdict for one in first.filters], draw)
+        files.append(str(draw))
+    return {"run": run, "net": model.net_name, "seen": seen, "layers": found, "files": files}
+
+
+def _drawable(model: Model) -> bool:
+    found = probes(model.net)
+    if not found:
+        return False
+    weights = filter_health.effective(model.net, found[0])
+    return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
+
+
+def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
+    """Settings that give the images to look at, and which part of them; None for no images."""
+    if data is not None:
+        return config.build({"data": {"path": data}}), "all"
+    try:
+        folder = run_folder.find(run)
+    except RunError:  # weights by name
+        return None, ""
+    return (run_folder.settings(folder), "validation") if (folder / "run.toml").is_file() else (None, "")
+
+
+def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watch: Watch) -> list[filter_health.Layer]:
+    engine = machine.pick(settings.engine)
+    engine.place(model.net)
+    with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
+        eyes = Eyes(model, material, engine, stop, watch)
+        return filter_health.examine(model.net, eyes.batches(rows_of(material, part), "looking at the images"))
+
+
+def rows_of(material: Material, part: str) -> NDArray[np.int64]:
+    """The rows of a part of the pictures: `validation`, or `all`.
+
+    Raises:
+        SettingError: there are none.
+
+    """
+    rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
+    if not len(rows_M):
+        raise SettingError(f"expected images to look at in {material.examples.root}; there are none. Give others by --data.")
+    return rows_M

@@ -1,0 +1,106 @@
+"""What the filters of a model are made for, and all of its weights as pictures.
+
+Legend: F filters, U units.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from striate.base.errors import SettingError, UnsupportedError, nearest
+from striate.base.signals import asked
+from striate.interpret import filter_health, filter_selectivity, orientation_tuning, unit_shift_tolerance
+from striate.interpret.orientation_tuning import Tuning
+from striate.interpret.readout_points import Probe, pool_after, probes
+from striate.model import Model
+from striate.workflows.dataset import Watch
+
+Json = dict[str, Any]
+_SHIFTS = tuple((np.arange(17) / 16).tolist())  # periods
+
+
+def look(run: str, model: Model, layers: Sequence[str], out: Path, watch: Watch) -> Json:
+    """Measure the first layer by its kernels and by gratings, and draw the weights of all.
+
+    Args:
+        run: what the model was loaded by.
+        model: to look into.
+        layers: whose weights are drawn; none for all that have filters or units.
+        out: the folder for the sheets.
+        watch: called with progress.
+
+    """
+    found = probes(model.net)
+    known = [probe.layer for probe in found]
+    for name in layers:
+        if name not in known:
+            raise SettingError(f"There is no layer {name!r} with filters or units before the head; {nearest(name, known)}")
+    title = Path(run).name
+    told: Json = {"run": run, "net": model.net_name, "first": None, "why_not": None, "tuning": None, "tolerance": []}
+    files: list[str] = []
+    with asked() as stop:
+        try:
+            first = filter_selectivity.first(model.net)
+        except UnsupportedError as error:
+            told["why_not"] = str(error)
+        else:
+            files += _first(told, title, model, first, found[0], out)
+        chosen = [probe for probe in found if probe.layer in layers or not layers]
+        for number, probe in enumerate(chosen):
+            files.append(_tiles(title, model, probe, out))
+            watch({"event": "look", "done": number + 1, "total": len(chosen)})
+            stop.check("drawing the weights")
+    return {**told, "layers": [probe.layer for probe in chosen], "files": files}
+
+
+def _first(told: Json, title: str, model: Model, first: filter_selectivity.First, probe: Probe, out: Path) -> list[str]:
+    """Measure the first layer before and after its pool; the sheets that were drawn."""
+    from striate.plots.interpret import first_layer_filters as drawing
+    from striate.plots.interpret import unit_curves
+
+    net = model.net
+    liked = filter_selectivity.preferences(first.kernels_FCkk)
+    verdicts = [one.verdict for one in filter_health.examine(net)[0].filters]
+    captions = filter_selectivity.captions(liked)
+    paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
+    for path, each in zip(paths[:2], (False, True), strict=True):
+        drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
+    tuned = orientation_tuning.tuning(net, probe.at)
+    unit_curves.draw_tuning(
+        f"{probe.at} of {title} for stripes", tuned.orientations_A, _over_largest(tuned), _words(tuned), paths[2]
+    )
+    pool = pool_after(net, probe.at)
+    measured = [unit_shift_tolerance.by_gratings(net, tuned, _SHIFTS, in_periods=True)]
+    if pool is not None:
+        measured.append(unit_shift_tolerance.by_gratings(net, orientation_tuning.tuning(net, pool), _SHIFTS, in_periods=True))
+    series = [unit_curves.Series(one.layer, one.shifts_D, one.kept_DU) for one in measured]
+    unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
+    told["first"] = {"layer": first.layer, "each": filter_selectivity.as_json(liked)}
+    told["tuning"] = orientation_tuning.as_json(tuned)
+    told["tolerance"] = [unit_shift_tolerance.as_json(one) for one in measured]
+    return [str(path) for path in paths]
+
+
+def _over_largest(tuned: Tuning) -> Any:
+    curve_UA = np.nan_to_num(tuned.curve_AU.T)
+    return curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
+
+
+def _words(tuned: Tuning) -> list[str]:
+    """Of each unit its number, and below it orientation and half-width, or that it does not answer."""
+    pairs = zip(tuned.orientation_U, tuned.half_width_U, strict=True)
+    return [f"{u}\n{'silent' if np.isnan(best) else _tuned(best, half)}" for u, (best, half) in enumerate(pairs)]
+
+
+def _tuned(best: float, half: float) -> str:
+    return f"{best:.0f}°" if np.isnan(half) else f"{best:.0f}° ± {half:.0f}°"
+
+
+def _tiles(title: str, model: Model, probe: Probe, out: Path) -> str:
+    from striate.plots.interpret import weight_tiles
+
+    path = out / f"weights-{probe.layer}.png"
+    weight_tiles.draw(f"{probe.layer} of {title}", filter_health.effective(model.net, probe), path)
+    return str(path)

@@ -1,0 +1,103 @@
+"""A model and the pictures of its run: what it makes of rows of them, and a sample of its training images to compare with.
+
+Legend: N images, M rows, B training images that are compared with, D features.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.hash_rng import words
+from striate.base.signals import Stop
+from striate.batches.loader import Batch, Stream
+from striate.interpret import nearest_images
+from striate.interpret.nearest_images import Nearest
+from striate.model import Model
+from striate.nets.summary import layer_table
+from striate.training.device import Engine
+from striate.workflows.dataset import Material, Watch
+
+BUDGET = 2e11  # multiply-adds for each pass over many images: some ten seconds on a laptop
+_BATCH = 128
+_FEWEST, _MOST = 100, 5000
+
+
+class Eyes(NamedTuple):
+    """A model and the pictures that it is shown."""
+
+    model: Model
+    material: Material
+    engine: Engine
+    stop: Stop
+    watch: Watch
+
+    def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
+        """The images of these rows, in their order, as the network takes them."""
+        material, done = self.material, 0
+        stream = Stream(
+            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
+            rows_M=rows_M, preprocess=self.model.preprocess, batch_size=_BATCH, device=self.engine.device,
+            channels_last=self.engine.channels_last,
+        )  # fmt: skip
+        for batch in stream.epoch(0):
+            yield batch
+            done += len(batch.ids_N)
+            self.watch({"event": "look", "done": done, "total": len(rows_M)})
+            self.stop.check(what)
+
+    def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Where pictures with these ids are now; -1 for what is there no more."""
+        ids_N = self.material.examples.ids_N
+        order = np.argsort(ids_N)
+        at_M = np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)
+        rows_M = order[at_M]
+        return np.where(ids_N[rows_M] == ids_M, rows_M, -1)
+
+
+def macs(model: Model) -> int:
+    """Multiply-adds of one image."""
+    own = getattr(model.net, "macs", None)  # of networks without the layers that a table knows
+    return sum(row.macs for row in layer_table(model.net)) if own is None else int(own)
+
+
+def affordable(model: Model) -> int:
+    """How many images may be looked at, so that a report takes seconds: 100 to 5,000."""
+    return int(np.clip(BUDGET / max(macs(model), 1), _FEWEST, _MOST))
+
+
+def sample(material: Material, rows_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Up to `most` of these rows, the same ones each time."""
+    if len(rows_M) <= most:
+        return rows_M
+    drawn_M = words(material.examples.ids_N[rows_M], "report")
+    return rows_M[np.argsort(drawn_M, kind="stable")[:most]]
+
+
+class Bank(NamedTuple):
+    """Training images to compare with: their rows, and what the head is given for each."""
+
+    rows_B: NDArray[np.int64]
+    features_BD: NDArray[np.float32]
+
+
+def bank(eyes: Eyes) -> Bank:
+    """As many training images as are affordable."""
+    rows_B = sample(eyes.material, eyes.material.parts.train_M, affordable(eyes.model))
+    return Bank(rows_B, nearest_images.penultimate(eyes.model.net, eyes.batches(rows_B, "looking at training images")))
+
+
+def nearest(kept: Bank, asked_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
+    """The k training images that look most like each of M images; an image is not its own neighbour.
+
+    Args:
+        kept: to choose from.
+        asked_MD: features of the M images.
+        rows_M: where these are among all pictures; -1 for a picture of elsewhere.
+        k: how many.
+
+    """
+    places = {int(row): at for at, row in enumerate(kept.rows_B)}
+    own_M = np.array([places.get(int(row), -1) for row in rows_M], np.int64)
+    return nearest_images.nearest(asked_MD, kept.features_BD, k, own_M if (own_M >= 0).any() else None)

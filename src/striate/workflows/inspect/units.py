@@ -1,0 +1,143 @@
+"""What the units of a layer answer to: over a data set, and if they could draw.
+
+Legend: U units, k images of each, K classes.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.base.errors import SettingError, UnsupportedError
+from striate.base.signals import asked
+from striate.interpret import activation_maximization, activations, filter_health, top_activations
+from striate.interpret.activations import Statistics
+from striate.interpret.readout_points import probes
+from striate.interpret.top_activations import Strongest
+from striate.model import Model
+from striate.training import device as machine
+from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.inspect.filter_health import images_of, rows_of
+from striate.workflows.inspect.model_on_data import Eyes
+
+Json = dict[str, Any]
+_SHOWN, _IMAGES = 12, 8
+
+
+def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str | None, out: Path, watch: Watch) -> Json:
+    """Measure all units of a layer, and draw some of them.
+
+    Args:
+        run: what the model was loaded by.
+        model: to look into.
+        layer: any layer.
+        numbers: units that are drawn; none for the twelve that tell classes apart most.
+        data: images to look at, in place of the run's own validation images.
+        out: the folder for the sheets.
+        watch: called with every event.
+
+    """
+    activations.layers_of(model.net, [layer])
+    at = next((probe.at for probe in probes(model.net) if probe.layer == layer), layer)  # where its rectifier has spoken
+    settings, part = images_of(run, data)
+    if settings is None:
+        raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
+    with asked() as stop:
+        engine = machine.pick(settings.engine)
+        engine.place(model.net)
+        with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
+            rows_M, eyes = rows_of(material, part), Eyes(model, material, engine, stop, watch)
+            labelled = material.examples.classes == model.classes
+            found = activations.statistics(
+                model.net, eyes.batches(rows_M, "looking at the images"), [at], len(model.classes) if labelled else None
+            )[at]
+            chosen = _chosen(found, numbers)
+            strongest = top_activations.strongest(model.net, eyes.batches(rows_M, "looking at the images"), [at], _IMAGES)[at]
+            files = [_draw_strongest(run, at, chosen, strongest, material, f"{len(rows_M):,} {part} images", out)]
+    made, why_not = _made(run, model, layer, chosen, out)
+    told_of = activations.as_json({at: found})
+    return {
+        "run": run, "net": model.net_name, "layer": layer, "seen_at": at,
+        "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
+        "statistics": _named(told_of, model), "strongest": top_activations.as_json({at: strongest}),
+        "made": made, "why_not": why_not,
+        "files": [*files, *([str(out / f"made-{layer}.png")] if made else [])],
+    }  # fmt: skip
+
+
+def _named(statistics: list[Json], model: Model) -> list[Json]:
+    """The same with the name of the class that each unit prefers in place of its number."""
+    for layer in statistics:
+        for unit in layer["units"]:
+            if unit.get("preferred") is not None:
+                unit["preferred"] = model.classes[int(unit["preferred"])]
+    return statistics
+
+
+def _chosen(found: Statistics, numbers: Sequence[int]) -> list[int]:
+    units = len(found.mean_U)
+    for number in numbers:
+        if not 0 <= number < units:
+            raise SettingError(f"expected units from 0 to {units - 1} of {found.layer}; got {number}.")
+    if numbers:
+        return list(numbers)
+    by_U = found.deviation_U if found.selectivity_U is None else found.selectivity_U
+    order_U = np.argsort(-np.nan_to_num(by_U, nan=-1.0), kind="stable")
+    awake_U = order_U[found.zeros_U[order_U] < filter_health.NEARLY]  # what answers once in a while is selective by chance
+    return [int(u) for u in (awake_U if len(awake_U) else order_U)[:_SHOWN]]
+
+
+def _draw_strongest(
+    run: str, layer: str, chosen: Sequence[int], found: Strongest, material: Material, seen: str, out: Path
+) -> str:
+    from striate.plots.interpret import top_activations as drawing
+
+    examples, pixels = material.examples, material.stored.pixels_NHWC
+    order = np.argsort(examples.ids_N)
+    rows = []
+    for u in chosen:
+        count = max(1, int((found.values_Uk[u] > 0).sum()))  # what does not excite it is not shown
+        at_k = order[np.searchsorted(examples.ids_N, found.ids_Uk[u, :count], sorter=order)]
+        names = tuple(examples.classes[k] for k in examples.labels_N[at_k])
+        rows.append(
+            drawing.Row(f"unit {u}", pixels[at_k] / 255, found.boxes_Uk4[u, :count], found.values_Uk[u, :count].tolist(), names)
+        )
+    path = out / f"exciting-{layer}.png"
+    drawing.draw(f"What excites {layer} of {Path(run).name} most, of {seen}", rows, path)
+    return str(path)
+
+
+def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
+    """Images that the chosen units like best, by gradient ascent, drawn; or why there are none."""
+    from striate.plots.mosaic import Tile, draw_pictures
+
+    try:
+        best = activation_maximization.maximise(model.net, layer, chosen)
+    except UnsupportedError as error:
+        return [], str(error)
+    pictures_UHWC = _pictures(model, best.images_UCHW)
+    answers = list(zip(best.before_U.tolist(), best.after_U.tolist(), best.stuck_U.tolist(), strict=True))
+    tiles = [
+        Tile(picture_HWC, f"unit {u}\n{'no gradient' if stuck else f'{before:.2g} to {after:.2g}'}")
+        for u, picture_HWC, (before, after, stuck) in zip(chosen, pictures_UHWC, answers, strict=True)
+    ]
+    note = (
+        "By gradient ascent with Yosinski's third choice of regularisers; below each, its answer at the start and at the end."
+    )
+    draw_pictures(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"made-{layer}.png")
+    return [
+        {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
+        for u, (before, after, stuck) in zip(chosen, answers, strict=True)
+    ], None
+
+
+def _pictures(model: Model, images_UCHW: torch.Tensor) -> NDArray[np.float64]:
+    """The net's numbers as pictures in [0, 1], U x H x W x C, each moved and stretched so that all of it can be seen."""
+    levels_UCHW = model.preprocess.to(images_UCHW.device).back(images_UCHW)
+    pixels = levels_UCHW.permute(0, 2, 3, 1).double().cpu().numpy()
+    low_U, high_U = (np.quantile(pixels, q, axis=(1, 2, 3), keepdims=True) for q in (0.005, 0.995))
+    return np.asarray(np.clip((pixels - low_U) / np.maximum(high_U - low_U, 1e-12), 0, 1))

@@ -1,0 +1,97 @@
+"""One network looked at before any training: its layer table, the arithmetic behind it, a picture, its signal at the start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from striate.base import config
+from striate.base.errors import SettingError
+from striate.nets import factory, worked_arithmetic
+from striate.nets import signal_propagation as signalling
+from striate.nets.net import Net
+from striate.nets.signal_propagation import Signal
+from striate.nets.summary import Layer, layer_table
+
+
+def layers(
+    net: str,
+    *,
+    size_px: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Layer]:
+    """The layer table of a network: shape, parameters, multiply-adds, receptive field, jump and memory of each layer.
+
+    Args:
+        net: a name of the catalogue, a line of layers, `file.py:Class`, or `timm:NAME`.
+        size_px: side of the square input; else the network's own, or 28.
+        channels: of the input; else the network's own, or 1.
+        classes: K; else the network's own, or 10.
+        settings: of section [net], as in `{"shortcut": "A"}`.
+
+    """
+    return list(layer_table(_outline(net, size_px, channels, classes, settings)))
+
+
+def _outline(
+    net: str, size_px: int | None, channels: int | None, classes: int | None, settings: Mapping[str, Any] | None
+) -> Net:
+    for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
+        if value is not None and value < 1:
+            raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
+    c, side, k = factory.published(net)
+    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    return factory.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)
+
+
+def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
+    """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
+    return worked_arithmetic.explain(_outline(net, *_given(how)), layer)
+
+
+def draw(net: str, path: str | Path, **how: Any) -> Path:
+    """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
+    from striate.plots import save_figure
+    from striate.plots.network import architecture
+
+    save_figure.check_ending(Path(path))
+    outline = _outline(net, *_given(how))
+    architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
+    return Path(path)
+
+
+def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None = None, **how: Any) -> tuple[Signal, ...]:
+    """Mean and variance of activations and gradients of each layer at the start, for images from N(0, 1).
+
+    Args:
+        net: as for `layers`.
+        init: a scheme of `striate.nets.init`.
+        seed: of the weights, the images and the labels.
+        path: a picture of it to draw, as .svg, .png or .pdf.
+        how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
+
+    """
+    if path is not None:
+        from striate.plots import save_figure
+
+        save_figure.check_ending(Path(path))
+    if init == "whitening":
+        raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
+    size_px, channels, classes, settings = _given(how)
+    outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
+    chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
+    built = factory.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
+    found = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
+    if path is not None:
+        from striate.plots.network import signal as drawing
+
+        drawing.draw(f"{net}, init {init}", found, Path(path))
+    return found
+
+
+def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    unknown = [name for name in how if name not in ("size_px", "channels", "classes", "settings")]
+    if unknown:
+        raise TypeError(f"expected size_px, channels, classes and settings; got {', '.join(unknown)}.")
+    return how.get("size_px"), how.get("channels"), how.get("classes"), how.get("settings")

@@ -1,0 +1,144 @@
+"""Predictions for files, folders and globs; a file that cannot be decoded is a row with its error, never a gap."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from glob import glob
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from striate.base import files as disk
+from striate.base.errors import DataError, MissingExtraError, SettingError
+from striate.data import decode, folders
+from striate.model import Model, Prediction
+
+_BATCH = 64
+
+
+class Row(NamedTuple):
+    """What is known of one file: a prediction, or the reason why there is none."""
+
+    path: str
+    prediction: Prediction | None
+    error: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """One line of JSON lines."""
+        path = self.path.encode("utf-8", "backslashreplace").decode()
+        if self.prediction is None:
+            return {"path": path, "error": self.error}
+        said = self.prediction
+        return {
+            "path": path, "label": said.label, "probability": round(said.probability, 6), "abstained": said.abstained,
+            "unknown": said.unknown, "top": [[name, round(share, 6)] for name, share in said.top],
+        }  # fmt: skip
+
+
+def files(paths: Iterable[str | Path]) -> list[Path]:
+    """The files that paths, folders and globs mean, each once, in the order given and by name within a folder or glob.
+
+    Raises:
+        DataError: a path that does not exist, or a glob or folder without files.
+
+    """
+    found: dict[Path, None] = {}
+    for given in paths:
+        path = Path(given)
+        if path.is_dir():
+            inside = folders.files_within(path)
+        elif path.exists() or path.is_symlink():
+            inside = [path]
+        else:
+            inside = [Path(match) for match in sorted(glob(str(given), recursive=True)) if not Path(match).is_dir()]
+            if not inside:
+                raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {given}.")
+        if not inside:
+            raise DataError(f"expected pictures in the folder {given}; it holds none.")
+        found |= dict.fromkeys(inside)
+    return list(found)
+
+
+def rows(model: Model, paths: Iterable[str | Path], views: int = 1) -> Iterator[Row]:
+    """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64.
+
+    Of 5 or 10 views the probabilities are averaged.
+    """
+    wanted = files(paths)
+    decoded = zip(wanted, decode.stream(wanted, model.look_for(views)), strict=True)
+    while batch := list(islice(decoded, _BATCH)):
+        pictures = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
+        answers = iter(model.answers(model.logits(np.stack(pictures), views)) if pictures else ())
+        for path, found in batch:
+            if found.pixels_HWC is None:
+                yield Row(str(path), None, found.reason)
+            else:
+                yield Row(str(path), next(answers), None)
+
+
+def _lines(found: Iterable[Row]) -> bytes:
+    return "".join(json.dumps(row.as_json()) + "\n" for row in found).encode()
+
+
+def _flat(found: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    for row in found:
+        flat = row.as_json()
+        top = flat.pop("top", None)
+        names = ("label", "probability", "abstained", "unknown")
+        yield {
+            "path": flat["path"], **{name: flat.get(name) for name in names},
+            "top": None if top is None else json.dumps(top), "error": flat.get("error"),
+        }  # fmt: skip
+
+
+def _csv(found: Iterable[Row]) -> bytes:
+    text = io.StringIO()
+    table = csv.DictWriter(text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n")
+    table.writeheader()
+    table.writerows(_flat(found))
+    return text.getvalue().encode()
+
+
+def _parquet(found: Iterable[Row]) -> bytes:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("Parquet", "pyarrow", "tables") from None
+    text, number, truth = pyarrow.string(), pyarrow.float64(), pyarrow.bool_()
+    schema = pyarrow.schema(
+        [("path", text), ("label", text), ("probability", number), ("abstained", truth), ("unknown", truth), ("top", text),
+         ("error", text)]
+    )  # fmt: skip
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(_flat(found)), schema=schema), sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+_WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
+    ".csv": _csv,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+    ".parquet": _parquet,
+}
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file to write whose ending says no format, before any work is done.
+
+    Raises:
+        SettingError: the ending is none of those that are written.
+
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise SettingError(f"expected a file that ends in {', '.join(_WRITERS)}; got {path}.")
+
+
+def write(found: Iterable[Row], path: Path) -> None:
+    """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
+    check_ending(path)
+    disk.write_bytes(path, _WRITERS[path.suffix.lower()](found))

@@ -1,0 +1,201 @@
+"""`striate data DATA --show`: what happens to images before a network sees them, as a picture and in numbers.
+
+Legend: M images of the training part, N that are shown, D numbers of an image.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.base import config, worker_pool
+from striate.base.errors import SettingError
+from striate.base.hash_rng import permute
+from striate.base.signals import asked
+from striate.batches import augment, preprocess
+from striate.batches.loader import Stream
+from striate.batches.pixel_pairs import clouds
+from striate.batches.preprocess import Preprocess
+from striate.batches.whitening import MOST_EXACT
+from striate.data import sources
+from striate.plots import save_figure
+from striate.plots.data import preprocessing
+from striate.plots.data.preprocessing import Row
+from striate.workflows.dataset import Material, Watch, gather
+from striate.workflows.train import defaults
+
+log = logging.getLogger("striate")
+
+_SHOWN = 8
+_VERSIONS = 7
+_SPREAD = 3.0  # deviations from the middle to black and white
+_COMPONENTS = 256
+_COLOURS = ("red", "green", "blue")
+
+Show = Callable[[config.Run, Material, Path], dict[str, Any]]
+
+
+def show(what: str, settings: config.Tree, path: Path | None, watch: Watch) -> dict[str, Any]:
+    """Draw what a step of preparation does to the training images; what it found, for JSON.
+
+    Args:
+        what: mean, std, whitening or augment.
+        settings: nested settings of a run; what is missing is completed by the rule of `striate.workflows.train.defaults`.
+        path: .svg, .png or .pdf; else `striate-show-WHAT.png` in the current folder.
+        watch: called with progress of decoding.
+
+    Raises:
+        SettingError: there is no such thing to show, or it is switched off.
+
+    """
+    shows: dict[str, Show] = {
+        "mean": _steps("mean"),
+        "std": _steps("std"),
+        "whitening": _steps("whitening"),
+        "augment": _augment,
+    }
+    if what not in shows:
+        raise SettingError(f"expected --show {', '.join(shows)}; got {what!r}.")
+    to = path or Path(f"striate-show-{what}.png")
+    save_figure.check_ending(to)
+    run = config.build(settings)
+    examples = sources.read(run.data)
+    run = defaults.complete(run, examples)
+    with asked() as stop:
+        material = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
+    return {"shown": what, "drawn": str(to), **shows[what](run, material, to)}
+
+
+def _steps(what: str) -> Show:
+    def drawn(run: config.Run, material: Material, path: Path) -> dict[str, Any]:
+        pixels_NHWC, rows_M = material.stored.pixels_NHWC, material.parts.train_M
+        prepare = _prepare(what, run.prepare, int(np.prod(pixels_NHWC.shape[1:])))
+        numbers = preprocess.fit(pixels_NHWC, rows_M, prepare)
+        pair = clouds(pixels_NHWC, rows_M, what, prepare.epsilon, run.seed)
+        shown_N = _spread(material, run.seed)
+        originals = pixels_NHWC[shown_N]
+        images_NCHW = numbers.images(torch.from_numpy(originals))
+        rows = [Row("images", (originals / np.float32(255)).astype(np.float32)), *_rows(what, numbers, images_NCHW)]
+        channel = "" if pixels_NHWC.shape[3] == 1 else f", {_COLOURS[pair.channel]},"
+        where = f"the pixels in row {pair.row}, columns {pair.column} and {pair.column + 1}{channel}"
+        title = f"{_name(what, prepare)}, fitted to {len(rows_M):,} training images"
+        points = len(pair.clouds[0].points_N2)
+        preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
+        found: dict[str, Any] = {
+            "images": len(rows_M),
+            "pixels": [[pair.row, pair.column + side, pair.channel] for side in (0, 1)],
+            "clouds": {cloud.name: {"covariance": cloud.covariance_22.tolist()} for cloud in pair.clouds},
+        }
+        if numbers.whitening is not None:
+            found |= {"dimensions": numbers.whitening.components_KD.shape[1], "components": len(numbers.whitening.variances_K)}
+        return found
+
+    return drawn
+
+
+def _prepare(what: str, given: config.Prepare, dimensions: int) -> config.Prepare:
+    """The settings of one step alone: those given where they are of that kind, else its usual ones."""
+    tree = config.given(given)
+    if what == "whitening":
+        if tree["scale"] not in ("pca", "zca"):
+            tree = {**{name: tree[name] for name in tree if name not in ("centre", "epsilon")}, "scale": "zca"}
+        if dimensions > MOST_EXACT and "components" not in tree:
+            tree["components"] = _COMPONENTS
+            log.info("%d components: %d dimensions are too many for all (prepare.components)", _COMPONENTS, dimensions)
+    elif what == "mean":
+        if given.centre == "none":
+            raise SettingError("prepare.centre=none subtracts nothing, so there is no mean to show. Take pixel or image.")
+        tree = {**{name: tree[name] for name in tree if name not in ("components", "epsilon")}, "scale": "none"}
+    elif tree["scale"] not in ("std", "std-image"):
+        raise SettingError(f"prepare.scale={tree['scale']} divides by no deviation, so there is none to show. Take std.")
+    return config.build({"prepare": tree}).prepare
+
+
+def _name(what: str, prepare: config.Prepare) -> str:
+    centre = f"mean {prepare.centre or 'pixel'}"
+    if what == "mean":
+        return f"Centring: {centre}"
+    if what == "std":
+        return f"Standardisation: {centre}, deviation of each {'pixel' if prepare.scale == 'std-image' else 'channel'}"
+    kept = "" if prepare.components is None else f", {prepare.components} components"
+    return f"Whitening: {prepare.scale.upper()}{kept}"
+
+
+def _rows(what: str, numbers: Preprocess, images_NCHW: torch.Tensor) -> list[Row]:
+    """What became of the images, grey being zero."""
+    if what != "whitening":
+        reach = 1.0 if what == "mean" else _SPREAD
+        unit = "of [0, 1]" if what == "mean" else "deviations"
+        name = f"{'centred' if what == 'mean' else 'scaled'}: grey is 0, black and white are {reach:g} {unit} away"
+        return [Row(name, _shown(images_NCHW, reach))]
+    whitening = numbers.whitening
+    assert whitening is not None
+    channels, height, width = numbers.mean.shape
+    back_NCHW = whitening.back(images_NCHW, (channels, height, width))
+    turned_NCHW = replace(whitening, kind="zca").forward(back_NCHW)
+    reach = _SPREAD * max(1e-6, float(turned_NCHW.std()))
+    rows = [
+        Row("whitened and turned back: grey is 0, black and white are 3 of their deviations away", _shown(turned_NCHW, reach))
+    ]
+    count, size = whitening.components_KD.shape
+    if count < size:
+        levels = (back_NCHW + numbers.mean).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+        rows.append(Row(f"the images from {count} of {size:,} components", levels))
+    first_NCHW = whitening.components_KD[:_SHOWN].view(-1, channels, height, width)
+    share = (whitening.variances_K[: len(first_NCHW)].sum() / whitening.variances_K.sum().clamp(min=1e-12)).item()
+    largest = max(1e-6, float(first_NCHW.abs().max()))
+    rows.append(
+        Row(f"the first {len(first_NCHW)} components, {share:.0%} of the variance of those kept", _shown(first_NCHW, largest))
+    )
+    return rows
+
+
+def _shown(images_NCHW: torch.Tensor, reach: float) -> NDArray[np.float32]:
+    shown: NDArray[np.float32] = (0.5 + 0.5 * images_NCHW / reach).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    return shown
+
+
+def _spread(material: Material, seed: int, most: int = _SHOWN) -> NDArray[np.int64]:
+    """Training images to show, in a fixed order: of every class one, as far as they go, then the next of each."""
+    rows_M = material.parts.train_M
+    mixed_M = rows_M[permute(np.arange(len(rows_M)), len(rows_M), seed, "shown")]
+    labels_M = material.examples.labels_N[mixed_M]
+    turns_M = np.zeros(len(mixed_M), np.int64)
+    for label in np.unique(labels_M):
+        own = labels_M == label
+        turns_M[own] = np.arange(own.sum())
+    return mixed_M[np.lexsort((labels_M, turns_M))][:most]
+
+
+def _augment(run: config.Run, material: Material, path: Path) -> dict[str, Any]:
+    pixels_NHWC = material.stored.pixels_NHWC
+    changes = augment.fit(run.augment, pixels_NHWC, material.parts.train_M, run.seed)
+    if changes is None:
+        raise SettingError(
+            "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a --recipe "
+            "that has some."
+        )
+    channels = pixels_NHWC.shape[3]
+    plain = Preprocess(torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
+    shown_N = _spread(material, run.seed)
+    stream = Stream(
+        pixels_NHWC, material.examples.labels_N, material.examples.ids_N, shown_N, plain, len(shown_N), augmentation=changes
+    )
+    originals = (pixels_NHWC[shown_N] / np.float32(255)).astype(np.float32)
+    versions = [next(iter(stream.epoch(epoch))).images_NCHW.permute(0, 2, 3, 1).numpy() for epoch in range(_VERSIONS)]
+    names = [material.examples.classes[label] for label in material.examples.labels_N[shown_N]]
+    rows = [Row(name, np.stack([originals[at], *(version[at] for version in versions)])) for at, name in enumerate(names)]
+    on = {name: value for name, value in config.given(run.augment).items() if value and name != "border"}
+    title = "Changed at random: " + ", ".join(f"{name} {_plain(value)}" for name, value in on.items())
+    columns = ["original", *(f"epoch {epoch + 1}" for epoch in range(_VERSIONS))]
+    preprocessing.draw_sheet(title, columns, rows, path)
+    return {"augment": on, "images": [material.examples.names[row] for row in shown_N]}
+
+
+def _plain(value: object) -> str:
+    return "on" if value is True else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,144 @@
+"""`striate report`: everything that is known of a run on one page, `report.html`, and its numbers in `report.json`.
+
+What was written down during the run is read from its folder; what needs the pictures is asked of the network anew
+(`striate.workflows.report.rerun_network`), and left out, said so, where they are gone.
+
+Legend: N images, K classes.
+"""
+
+import logging
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from striate.base import files, run_folder
+from striate.base.errors import DataError, RunError, SettingError
+from striate.base.signals import Stop, asked
+from striate.metrics import trust_findings
+from striate.model import Model
+from striate.training import device as machine
+from striate.training import journal
+from striate.training.device import Engine
+from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.report import page, rerun_network, run_facts
+from striate.workflows.report.run_facts import Recorded
+
+log = logging.getLogger("striate")
+
+Json = dict[str, Any]
+PAGE, NUMBERS = "report.html", "report.json"
+_WAIT_SECONDS = 1.0
+
+
+def of_run(name: str, watch: Watch) -> Json:
+    """Write the report of a run, whether it has ended or not; where it lies, how large it is, and its verdict."""
+    folder = _folder(name)
+    known = run_facts.read(folder)
+    if known.facts["state"] != "done":
+        return _write(folder, known)
+    settings, model = run_folder.settings(folder), Model.load(folder / "model")
+    with asked() as stop:
+        engine = machine.pick(settings.engine)
+        try:
+            with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
+                before = known.facts["environment"].get("data_sha256")
+                if before != material.fingerprint():
+                    known.facts["notes"].append(
+                        "The pictures have changed since this run began; what is shown of them is as they are now."
+                    )
+                _look(known, model, material, engine, stop, watch)
+        except (DataError, SettingError) as error:
+            known.facts["notes"].append(f"Nothing that needs the pictures is shown, as these cannot be read: {error}")
+        return _write(folder, known)
+
+
+def _folder(name: str) -> Path:
+    folder = run_folder.find(name)
+    if not (folder / "run.toml").is_file():
+        raise RunError(
+            f"expected a run, as `striate runs` lists them; {folder} is a model alone, of whose training nothing is known. "
+            "`striate evaluate MODEL DATA` scores it."
+        )
+    return folder
+
+
+def at_end(result: Json, folder: Path, model: Model, material: Material, engine: Engine, stop: Stop, watch: Watch) -> Json:
+    """Write the report of a run that has just ended, while its pictures are at hand; its result, which then names the page.
+
+    The result lies on the disk before, so a run whose report fails has lost nothing.
+    """
+    log.info("Writing the report.")
+    known = run_facts.read(folder)
+    _look(known, model, material, engine, stop, watch)
+    return _named(result, folder, _write(folder, known))
+
+
+def later(result: Json, folder: Path, watch: Watch) -> Json:
+    """The result of a run that has ended before, whose report is written now if it was stopped before that."""
+    return result if result.get("report") else _named(result, folder, of_run(str(folder), watch))
+
+
+def _named(result: Json, folder: Path, written: Json) -> Json:
+    result = {**result, "report": written["report"]}
+    run_folder.write_json(folder / "result.json", result)
+    return result
+
+
+def _look(known: Recorded, model: Model, material: Material, engine: Engine, stop: Stop, watch: Watch) -> None:
+    """Add what the network says when it is asked again."""
+    if known.asked is None:
+        return
+    found = rerun_network.gather(model, material, engine, *known.asked, known.val, stop, watch)
+    known.facts.update(found.facts)
+    known.pictures.update(found.pictures)
+    against = sum(row["vote"]["against"] for row in found.facts["mistakes"])
+    known.findings.extend(trust_findings.of_labels(against, len(found.facts["mistakes"]), known.facts["score"]["accuracy"]))
+    if found.facts["filters"]:
+        known.findings.extend(
+            trust_findings.of_filters([layer["advice"] for layer in found.facts["filters"] if layer["advice"]])
+        )
+
+
+def follow(name: str, watch: Watch) -> Json:
+    """Rewrite the report after each epoch of a run that trains, until no process works on it any more."""
+    folder, seen = _folder(name), -1
+    with asked() as stop:
+        while _is_trained(folder):
+            if (now := _epochs(folder)) != seen:
+                if seen < 0:
+                    log.info("%s is rewritten after each epoch; Ctrl-C ends that.", folder / PAGE)
+                seen = now
+                written = _write(folder, run_facts.read(folder))
+                watch({"event": "report", "epochs": seen, "report": written["report"]})
+            time.sleep(_WAIT_SECONDS)
+            stop.check("watching the run; the report is as of its last epoch")
+    if not (folder / "result.json").is_file():
+        log.warning("No process trains %s, and it has not ended; --resume goes on with it.", folder)
+    return of_run(name, watch)
+
+
+def _epochs(folder: Path) -> int:
+    return sum(event["event"] == "epoch" for path in folder.rglob("journal.jsonl") for event in journal.read(path))
+
+
+def _is_trained(folder: Path) -> bool:
+    try:
+        with files.lock(folder):
+            return False
+    except RunError:
+        return True
+
+
+def _write(folder: Path, known: Recorded) -> Json:
+    facts, verdict = known.facts, trust_findings.judge(known.findings)
+    facts["trust"] = {
+        "level": verdict.level, "sentence": verdict.sentence, "findings": [one._asdict() for one in verdict.findings],
+    }  # fmt: skip
+    text = page.render(facts, known.pictures)
+    files.write_text(folder / PAGE, text)
+    run_folder.write_json(folder / NUMBERS, facts)
+    return {
+        "run": str(folder), "report": str(folder / PAGE), "numbers": str(folder / NUMBERS), "bytes": len(text.encode()),
+        "state": facts["state"], "trust": facts["trust"], "notes": facts["notes"],
+    }  # fmt: skip

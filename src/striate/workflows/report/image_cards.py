@@ -1,0 +1,132 @@
+"""The images that a classifier gets wrong, or barely right: what spoke for the answer, and what looks like them.
+
+Legend: N images, M rows, B training images that are compared with, D features, H x W pixels, C channels.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate.base.errors import UnsupportedError
+from striate.interpret import attribution, faithfulness, nearest_images
+from striate.metrics.misclassified import Answer
+from striate.model import Model
+from striate.plots.interpret import heatmap as drawing
+from striate.training.inference import Predictions
+from striate.workflows.inspect.model_on_data import Bank, Eyes, nearest
+from striate.workflows.report import page
+
+Json = dict[str, Any]
+SHARES = 6  # of a picture that are removed one after the other, where a map is tested
+NEAR = 5  # neighbours of each
+PASSES = (SHARES + 1) * (2 * faithfulness.PLACES + 2 + faithfulness.ORDERS)
+_NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
+
+
+def cards(
+    eyes: Eyes,
+    predictions: Predictions,
+    answers: Sequence[Answer],
+    kept: Bank,
+    tested: int,
+) -> tuple[list[Json], list[Json]]:
+    """For each answer what the JSON says of it, and its pictures."""
+    examples, classes = eyes.material.examples, eyes.material.examples.classes
+    rows = eyes.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
+    answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
+    rows_M = rows[rows >= 0]
+    if not answers:
+        return [], []
+    batches = list(eyes.batches(rows_M, "looking at mistakes"))
+    images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
+    asked_MD = nearest_images.penultimate(eyes.model.net, batches)
+    near = nearest(kept, asked_MD, rows_M, NEAR)
+    heats = _heats(eyes.model, images_MCHW, [answer.predicted for answer in answers], tested)
+    pixels = eyes.material.stored.pixels_NHWC
+    facts, pictures = [], []
+    for at, answer in enumerate(answers):
+        picture_HWC = pixels[rows_M[at : at + 1]][0]
+        near_k = kept.rows_B[near.rows_Qk[at]]
+        vote = nearest_images.vote(examples.labels_N[near_k], answer.label)
+        facts.append(
+            {
+                "path": examples.names[int(rows_M[at])], "given": classes[answer.label],
+                "answered": classes[answer.predicted], "probability": answer.probability,
+                "given_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
+                "neighbours": [
+                    {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]], "likeness": float(likeness)}
+                    for row, likeness in zip(near_k, near.likeness_Qk[at], strict=True)
+                ],
+                "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
+                         "said": _spoken(vote, len(near_k), classes, classes[answer.label])},
+            }
+        )  # fmt: skip
+        pictures.append(
+            {
+                "picture": page.data_uri(picture_HWC), "kind": page.kind_of(picture_HWC),
+                "heat": None if heats.maps_MHW is None else page.data_uri(drawing.overlay(picture_HWC, heats.maps_MHW[at])),
+                "neighbours": [page.data_uri(one_HWC) for one_HWC in pixels[near_k]],
+            }
+        )  # fmt: skip
+    return facts, pictures
+
+
+def _spoken(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
+    if vote.against and vote.other is not None:
+        return (
+            f"Of its {near} neighbours {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: they speak "
+            "against the given label."
+        )
+    many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
+    return f"{many[0].upper()}{many[1:]} neighbours are {given}: they do not speak against the given label."
+
+
+class _Heats(NamedTuple):
+    """Heat for each image, M x H x W, None for a network that no method applies to; and what is said of each."""
+
+    maps_MHW: NDArray[np.float32] | None
+    said: Sequence[Json | None]
+
+
+def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
+    """Grad-CAM, or where there are no maps to weigh occlusion; the first `tested` are put to the tests of faithfulness."""
+    for method in ("gradcam", "occlusion"):
+        try:
+            parts = [
+                attribution.explain(
+                    model.net, images_MCHW[rows], method, target=list(targets[rows]), check=check, shares=SHARES
+                )
+                for rows, check in ((slice(0, tested), True), (slice(tested, None), False))
+                if len(targets[rows])
+            ]
+        except UnsupportedError:
+            continue
+        maps_MHW = np.concatenate([part.heat_NHW.float().cpu().numpy() for part in parts])
+        said = [_said(part, n) for part in parts for n in range(len(part.targets))]
+        return _Heats(maps_MHW, said)
+    return _Heats(None, [None] * len(targets))
+
+
+def _said(made: attribution.Explanation, n: int) -> Json:
+    """What is said of the map of the n-th image."""
+    by = _NAMES[made.method] if made.at is None else f"{_NAMES[made.method]} at {made.at}"
+    about: Json = {"method": made.method, "at": made.at, "explains": None}
+    if not made.faithfulness:
+        return {**about, "said": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
+    found = made.faithfulness[n]
+    about |= {"explains": found.explains, "why": found.why}
+    about |= {name: getattr(found, name) for name in ("gain", "area", "elsewhere_area", "p_value", "likeness")}
+    if found.explains:
+        return {
+            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much "
+            f"elsewhere (p = {found.p_value:.2f}).",
+        }  # fmt: skip
+    return {**about, "said": f"{by} explains nothing here, and is greyed: {_short(found)}."}
+
+
+def _short(found: faithfulness.Faithfulness) -> str:
+    """Why a map explains nothing, without the numbers, which the JSON has."""
+    return found.why.removeprefix("explains nothing here: ").partition(" (")[0]

@@ -1,0 +1,269 @@
+"""The plots of a report, each an <svg> element with title, axes and units.
+
+Legend: N images, K classes, L layers.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.plots.save_figure import FAINT, INK, for_page, inline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito 2008, without yellow, which no white page shows; classes beyond six differ by their markers too
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_WIDTH = 4.7  # inches: two fit beside each other on a desk, and one is legible on a phone
+_MOST_CLASSES, _MOST_CELLS = 40, 60
+
+Json = Mapping[str, Any]
+
+
+def _figure(height: float = 2.9, width: float = _WIDTH) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
+    """Loss and accuracy over the epochs.
+
+    Args:
+        epochs: each with `epoch`, `train_loss`, `loss` and `accuracy`.
+        best: the epoch whose weights were kept; None where that is not known yet.
+
+    """
+    numbers = [row["epoch"] for row in epochs]
+    with for_page():
+        loss = _figure()
+        axes = loss.subplots()
+        axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLOURS[0], marker="o", markersize=3, label="training")
+        axes.plot(numbers, [row["loss"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
+        _over_epochs(axes, "Loss", "mean loss of an image", best, numbers[-1])
+        share = _figure()
+        axes = share.subplots()
+        axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
+        _over_epochs(axes, "Accuracy on the validation images", "share of images answered rightly", best, numbers[-1])
+        last = epochs[-1]
+        return [
+            inline(
+                loss, "loss", f"Loss by epoch: training {last['train_loss']:.3f} and validation {last['loss']:.3f} at the last."
+            ),
+            inline(share, "accuracy", f"Validation accuracy by epoch, {last['accuracy']:.3f} at the last."),
+        ]
+
+
+def _over_epochs(axes: "Axes", title: str, label: str, best: int | None, last: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(min(0.5, 1 - 0.04 * last), last + max(0.5, 0.04 * last))
+
+    axes.set_title(title)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.grid(visible=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if best is not None:
+        axes.axvline(best, color=FAINT, linestyle=":", linewidth=1.2, label="weights kept")
+    axes.legend()
+
+
+def reliability(bins: Sequence[Json]) -> str:
+    """How often answers of each probability are right, above how many there are.
+
+    Args:
+        bins: each with `low`, `high`, `images`, `confidence` and `accuracy` {value, low, high}.
+
+    """
+    with for_page():
+        figure = _figure(3.6)
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="probabilities that are true")
+        x = [row["confidence"] for row in bins]
+        y = [row["accuracy"]["value"] for row in bins]
+        ends = [
+            [row["accuracy"]["value"] - row["accuracy"]["low"] for row in bins],
+            [row["accuracy"]["high"] - row["accuracy"]["value"] for row in bins],
+        ]
+        above.errorbar(x, y, np.maximum(ends, 0), color=COLOURS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
+                       capsize=2, label="measured, with 95 % interval")  # fmt: skip
+        above.set_ylabel("share that is right")
+        above.set_title("Does a probability mean what it says?")
+        above.set_ylim(-0.03, 1.03)
+        above.grid(visible=True)
+        above.legend(loc="upper left")
+        lows, widths = [row["low"] for row in bins], [row["high"] - row["low"] for row in bins]
+        below.bar(lows, [row["images"] for row in bins], widths, align="edge", color=COLOURS[0], alpha=0.6)
+        below.set_ylabel("images")
+        below.set_xlabel("probability of the answer")
+        below.set_xlim(0, 1.01)
+        return inline(
+            figure, "reliability", "Share of right answers against their probability, with the number of images below."
+        )
+
+
+def classes(rows: Sequence[Json], overall: float) -> str:
+    """How much of each class is found, with its interval; of more than 40 classes the 40 that are found least.
+
+    Args:
+        rows: each with `name`, `value`, `low`, `high` and `n`.
+        overall: the accuracy on all images.
+
+    """
+    ordered = sorted((row for row in rows if row["n"]), key=lambda row: (-row["value"], row["name"]))
+    shown = ordered[-_MOST_CLASSES:]
+    with for_page():
+        figure = _figure(max(1.6, 0.7 + 0.21 * len(shown)))
+        axes = figure.subplots()
+        y = np.arange(len(shown))
+        ends = [[row["value"] - row["low"] for row in shown], [row["high"] - row["value"] for row in shown]]
+        axes.errorbar([row["value"] for row in shown], y, xerr=np.maximum(ends, 0), color=COLOURS[0], marker="o", markersize=4,
+                      linewidth=0, elinewidth=1, capsize=2)  # fmt: skip
+        axes.axvline(overall, color=FAINT, linestyle="--", linewidth=1)
+        axes.set_yticks(y, [_short(f"{row['name']} ({row['n']:,})") for row in shown])
+        axes.set_ylim(-0.6, len(shown) - 0.4)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel("share found (recall), with 95 % interval; dashed: all images")
+        less = "" if len(shown) == len(ordered) else f": the {len(shown)} found least of {len(ordered)}"
+        axes.set_title(f"Each class{less}")
+        axes.grid(visible=True, axis="x")
+        worst = shown[-1]
+        return inline(figure, "classes", f"Share found of each class; least of {worst['name']}, {worst['value']:.0%}.")
+
+
+def _short(name: str, most: int = 28) -> str:
+    plain = name.replace("$", r"\$")
+    return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+
+
+def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
+    """Images by given class (row) and answer (column), as shares of the row; None for one class, or more than 60."""
+    k = len(names)
+    if not 1 < k <= _MOST_CELLS:
+        return None
+    shares_KK = matrix_KK / np.maximum(matrix_KK.sum(axis=1, keepdims=True), 1)
+    with for_page():
+        side = min(6.4, max(3.2, 1.6 + 0.36 * k))
+        figure = _figure(side, side + 0.4)
+        axes = figure.subplots()
+        axes.imshow(shares_KK, cmap=_blues(), vmin=0, vmax=1, interpolation="nearest")
+        small = 8 if k <= 15 else 6 if k <= 30 else 4
+        labels = [_short(name, 16) for name in names]
+        turn, anchor = (45, "right") if max(map(len, labels)) > 2 else (0, "center")
+        axes.set_xticks(range(k), labels, rotation=turn, ha=anchor, rotation_mode="anchor", fontsize=small)
+        axes.set_yticks(range(k), labels, fontsize=small)
+        axes.set_xlabel("answered")
+        axes.set_ylabel("given label")
+        axes.set_title("Who is taken for whom")
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        if k <= 20:
+            for true, said in np.argwhere(matrix_KK).tolist():
+                colour = "#ffffff" if shares_KK[true, said] > 0.5 else INK
+                axes.text(said, true, f"{matrix_KK[true, said]:,}", ha="center", va="center", fontsize=small - 1, color=colour)
+        return inline(figure, "confusion", f"Confusion matrix of {k} classes; the same numbers are in report.json.")
+
+
+def _blues() -> Any:
+    """From nothing, which lets any page shine through, to a dark blue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("blues", [(0.34, 0.63, 0.85, 0.0), (0.34, 0.63, 0.85, 0.6), (0.0, 0.35, 0.6, 1.0)])
+
+
+def gradients(events: Sequence[Json]) -> str | None:
+    """The norm of the last gradient of each layer, from the first layer to the last, at up to four epochs.
+
+    Args:
+        events: "health" of a journal: each with `epoch` and `layers` with `name` and `gradient`.
+
+    """
+    chosen = [events[at] for at in sorted({0, len(events) // 3, 2 * len(events) // 3, len(events) - 1})] if events else []
+    lines = [(event["epoch"], [row["gradient"] for row in event["layers"]]) for event in chosen]
+    if not any(value for _, values in lines for value in values) or len(lines[0][1]) < 2:
+        return None
+    names = [row["name"] for row in chosen[0]["layers"]]
+    with for_page():
+        figure = _figure(3.1)
+        axes = figure.subplots()
+        x = np.arange(len(names))
+        for number, (epoch, values) in enumerate(lines):
+            y = [value or np.nan for value in values]
+            axes.plot(x, y, color=COLOURS[number], marker=_MARKERS[number], markersize=3, linewidth=1, label=f"epoch {epoch}")
+        axes.set_yscale("log")
+        every = ceil(len(names) / 14)
+        axes.set_xticks(x[::every], [_short(name, 16) for name in names[::every]], rotation=45, ha="right",
+                        rotation_mode="anchor", fontsize=7)  # fmt: skip
+        axes.set_title("Do gradients reach the first layers?")
+        axes.set_ylabel("norm of the last gradient")
+        axes.set_xlabel("layer, from the image to the answer")
+        axes.grid(visible=True)
+        axes.legend(ncols=2)
+        return inline(
+            figure, "gradients", f"Gradient norm of {len(names)} layers at {len(lines)} epochs, on a logarithmic scale."
+        )
+
+
+def plane(
+    points_N2: NDArray[np.float64], labels_N: NDArray[np.int64], names: Sequence[str], wrong_N: NDArray[np.bool_],
+    faint_N: NDArray[np.bool_], title: str, axis_names: tuple[str, str], name: str,
+) -> str:  # fmt: skip
+    """Images as points by what the network makes of them, coloured by class.
+
+    Args:
+        points_N2: coordinates.
+        labels_N: their given classes.
+        names: K class names.
+        wrong_N: which are answered wrongly; these have a ring.
+        faint_N: which are training images; these are small.
+        title: of the plot.
+        axis_names: with units, or what the axes mean.
+        name: of the figure in the page.
+
+    """
+    with for_page():
+        figure = _figure(4.2)
+        axes = figure.subplots()
+        for k in np.unique(labels_N).tolist():
+            colour, marker = COLOURS[k % len(COLOURS)], _MARKERS[k // len(COLOURS) % len(_MARKERS)]
+            for faint, size, alpha in ((True, 5, 0.35), (False, 20, 0.9)):
+                here_N = (labels_N == k) & (faint_N == faint)
+                label = _short(names[k], 18) if not faint or not (~faint_N & (labels_N == k)).any() else None
+                axes.scatter(
+                    points_N2[here_N, 0],
+                    points_N2[here_N, 1],
+                    s=size,
+                    c=colour,
+                    marker=marker,
+                    alpha=alpha,
+                    linewidths=0,
+                    label=label,
+                )
+        if wrong_N.any():
+            axes.scatter(
+                points_N2[wrong_N, 0],
+                points_N2[wrong_N, 1],
+                s=60,
+                facecolors="none",
+                edgecolors=INK,
+                linewidths=1.0,
+                label="wrong answer",
+            )
+        axes.set_title(title)
+        axes.set_xlabel(axis_names[0])
+        axes.set_ylabel(axis_names[1])
+        if axis_names[0].startswith("no unit"):
+            axes.set_xticks([])
+            axes.set_yticks([])
+        if len(names) <= 24:
+            figure.legend(loc="outside lower center", ncols=4, fontsize=7, markerscale=0.9)
+        said = (
+            f"{title}: {len(points_N2):,} images of {len(np.unique(labels_N))} classes, {int(wrong_N.sum())} answered wrongly."
+        )
+        return inline(figure, name, said)

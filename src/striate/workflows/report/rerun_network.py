@@ -1,0 +1,158 @@
+"""What a report shows of a run by asking its network again: mistakes and their neighbours, features, filters.
+
+The test images are not asked for another score; of them only those that were answered wrongly, or barely, are looked at.
+
+Legend: N images, M rows, H x W pixels, C channels.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.signals import Stop
+from striate.interpret import filter_health, nearest_images, projection
+from striate.interpret.readout_points import probes
+from striate.metrics import misclassified
+from striate.model import Model
+from striate.training.device import Engine
+from striate.training.inference import Predictions
+from striate.workflows.dataset import Material, Watch
+from striate.workflows.inspect.model_on_data import BUDGET, Eyes, affordable, bank, macs, sample
+from striate.workflows.report import image_cards
+
+Json = dict[str, Any]
+SHOWN = 12  # mistakes of each kind
+_POINTS = 500
+
+
+class Evidence(NamedTuple):
+    """Numbers for the JSON, and pictures for the page, each by the names that the report has for them."""
+
+    facts: Json
+    pictures: Json
+
+
+def gather(
+    model: Model,
+    material: Material,
+    engine: Engine,
+    predictions: Predictions,
+    part: str,
+    val: Predictions | None,
+    stop: Stop,
+    watch: Watch,
+) -> Evidence:
+    """Look at a run through its model.
+
+    Args:
+        model: of the run.
+        material: its pictures.
+        engine: to compute on.
+        predictions: whose mistakes are looked at.
+        part: `test` or `validation`, as these are called.
+        val: of the validation images; None where there are none.
+        stop: asked between batches.
+        watch: called with progress.
+
+    """
+    engine.place(model.net)
+    eyes = Eyes(model, material, engine, stop, watch)
+    kept = bank(eyes)
+    facts: Json = {}
+    pictures: Json = {}
+    wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
+    unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
+    unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
+    tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
+    for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
+        facts[name], pictures[name] = image_cards.cards(eyes, predictions, answers, kept, most_tested)
+    less = "" if len(kept.rows_B) == len(material.parts.train_M) else f"{len(kept.rows_B):,} of the "
+    facts["mistakes_note"] = (
+        f"Of the {len(predictions.labels_N):,} {part} images. Beside each picture is what spoke for the answer; below it are "
+        f"the training images that look most like it to the network, among {less}{len(material.parts.train_M):,}, with their "
+        "label and the cosine of the angle between their features."
+    )
+    facts["plane"], pictures["plane"] = _plane(eyes, val, *kept)
+    rows_M = sample(material, material.parts.val_M, affordable(model))
+    layers = filter_health.examine(model.net, eyes.batches(rows_M, "looking at filters") if len(rows_M) else ())
+    facts["filters"] = filter_health.as_json(layers)
+    facts["filters_note"] = (
+        f"Judged on {len(rows_M):,} validation images: blank, dead, duplicate, nearly dead, noisy or healthy, the first that "
+        "applies; `striate inside` has the number behind each."
+        if len(rows_M)
+        else "Judged by their weights alone, since there is no validation image."
+    )
+    pictures["kernels"] = _kernels(model, layers)
+    return Evidence(facts, pictures)
+
+
+def _plane(
+    eyes: Eyes, val: Predictions | None, bank_B: NDArray[np.int64], bank_BD: NDArray[np.float32]
+) -> tuple[Json | None, list[str]]:
+    """Validation images among training images, by principal components and by t-SNE."""
+    from striate.workflows.report import plots
+
+    classes, labels_N = eyes.material.examples.classes, eyes.material.examples.labels_N
+    rows_V, wrong_V = np.empty(0, np.int64), np.empty(0, bool)
+    if val is not None:
+        rows_V = eyes.rows_of(val.ids_N)
+        wrong_V = (val.logits_NK.argmax(axis=1) != val.labels_N)[rows_V >= 0]
+        rows_V = rows_V[rows_V >= 0]
+    chosen_V = np.isin(rows_V, sample(eyes.material, rows_V, _POINTS // 2))
+    rows_V, wrong_V = rows_V[chosen_V], wrong_V[chosen_V]
+    chosen_B = np.isin(bank_B, sample(eyes.material, bank_B, _POINTS - len(rows_V)))
+    features_PD = np.concatenate(
+        [
+            bank_BD[chosen_B],
+            *([nearest_images.penultimate(eyes.model.net, eyes.batches(rows_V, "looking at features"))] * bool(len(rows_V))),
+        ]
+    )
+    if len(features_PD) < 5 or not np.isfinite(features_PD).all():
+        return None, []
+    rows_P = np.concatenate([bank_B[chosen_B], rows_V])
+    faint_P = np.arange(len(rows_P)) < int(chosen_B.sum())
+    wrong_P = np.concatenate([np.zeros(int(chosen_B.sum()), bool), wrong_V])
+    flat, near = projection.principal(features_PD), projection.tsne(features_PD)
+    assert flat.shares_2 is not None
+    names = tuple(f"component {n + 1}, {share:.0%} of the variance" for n, share in enumerate(flat.shares_2))
+    drawn = [
+        plots.plane(
+            flat.points_N2, labels_N[rows_P], classes, wrong_P, faint_P, "Principal components", (names[0], names[1]), "pca"
+        ),
+        plots.plane(
+            near.points_N2, labels_N[rows_P], classes, wrong_P, faint_P, "t-SNE", ("no unit: near is alike", "no unit"), "tsne"
+        ),
+    ]  # fmt: skip
+    said = (
+        f"Each point is an image by the {features_PD.shape[1]:,} numbers that the last layer is given: {int(faint_P.sum()):,} "
+        f"training images, small, and {len(rows_V):,} validation images, large. Classes that lie apart are easy; a ring in "
+        "another class's cloud is a mistake worth looking at."
+    )
+    points = {
+        "paths": [eyes.material.examples.names[row] for row in rows_P.tolist()],
+        "classes": [classes[k] for k in labels_N[rows_P].tolist()],
+        "parts": ["train" if faint else "val" for faint in faint_P], "wrong": wrong_P.tolist(),
+        "principal": np.round(flat.points_N2, 4).tolist(), "shares": list(flat.shares_2),
+        "tsne": np.round(near.points_N2, 3).tolist(), "perplexity": near.perplexity,
+    }  # fmt: skip
+    return {"said": said, **points}, drawn
+
+
+def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
+    """The first layer's filters as a picture; None where these are no pictures."""
+    from striate.plots import save_figure
+    from striate.plots.interpret import first_layer_filters
+
+    found = probes(model.net)
+    if not found:
+        return None
+    weights = filter_health.effective(model.net, found[0])
+    if not (weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1):
+        return None
+    with save_figure.for_page():
+        drawn = first_layer_filters.figure(layers[0].name, weights, [one.verdict for one in layers[0].filters])
+        counts = {verdict: layers[0].count(verdict) for verdict in filter_health.VERDICTS if layers[0].count(verdict)}
+        told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        return save_figure.inline(drawn, "kernels", f"The {len(weights)} filters of {layers[0].name} as pictures: {told}.")

@@ -1,0 +1,197 @@
+"""What a run wrote down of itself, as the facts and plots of its report; nothing is computed by a network here.
+
+Legend: N images, K classes.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate import __version__
+from striate.base import config, run_folder
+from striate.base.phrases import counted, printable, spoken
+from striate.metrics import classification, reliability_diagram, trust_findings
+from striate.metrics.intervals import Interval, wilson
+from striate.metrics.misclassified import confused
+from striate.plots import save_figure
+from striate.plots.training import weight_histograms as weights_drawing
+from striate.training import journal, weight_histograms
+from striate.training.inference import Predictions
+from striate.workflows.report import plots
+
+Json = dict[str, Any]
+_CONFUSED = 10
+_PARTS = {"test": "test", "val": "validation"}
+
+
+class Recorded(NamedTuple):
+    """Numbers for the JSON, pictures for the page, and what speaks for and against the classifier so far.
+
+    `asked` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
+    """
+
+    facts: Json
+    pictures: Json
+    findings: list[trust_findings.Finding]
+    asked: tuple[Predictions, str] | None
+    val: Predictions | None
+
+
+def read(folder: Path) -> Recorded:
+    """Read the folder of a run that trains, was interrupted, or has ended."""
+    run, result = run_folder.settings(folder), run_folder.read_json(folder / "result.json")
+    events = _events(folder, result)
+    account = run_folder.read_json(folder / "data.json")
+    epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
+    best = max(epochs, key=lambda row: (row["accuracy"], -row["loss"]), default=None)
+    kept = None if best is None else int(best["epoch"])
+    facts: Json = {
+        "run": folder.name, "striate": __version__, "made": _date(datetime.now(UTC).timestamp()),
+        "state": "training" if result is None else "done", "progress": _progress(run, epochs),
+        "finished": None if result is None else _date(events[-1]["time"] if events else datetime.now(UTC).timestamp()),
+        "net": _net(run, result), "data": run.data.path, "parameters": _parameters(result), "account": account,
+        "curves": epochs, "best_epoch": kept, "training": _told(result, epochs, kept),
+        "health": [event for event in events if event["event"] == "health"],
+        "val": result and result["val"], "test": result and result["test"], "folds": (result or {}).get("folds", []),
+        **{name: (result or {}).get(name) for name in ("strategies", "sentence", "start", "recommended", "weights_sha256")},
+        "score": None, "reliability": [], "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [],
+        "mistakes_note": "", "plane": None, "filters": [], "filters_note": "", "weights": {"start": [], "end": []},
+        "settings": config.to_toml(run), "environment": run_folder.read_json(folder / "environment.json") or {},
+        "repeat": _repeat(run, folder), "notes": [],
+    }  # fmt: skip
+    pictures: Json = {}
+    findings: list[trust_findings.Finding] = []
+    if account is not None:
+        findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
+    if epochs:
+        pictures["curves"] = plots.curves(epochs, None if result is None else kept)
+        pictures["gradients"] = plots.gradients(facts["health"])
+        findings += trust_findings.of_training(epochs, kept)
+    _weigh(facts, pictures, folder)
+    asked, val = _score(facts, pictures, findings, folder, account)
+    return Recorded(facts, pictures, findings, asked, val)
+
+
+def _events(folder: Path, result: Json | None) -> list[journal.Event]:
+    """The journal that has the epochs: the run's own, that of the strategy which was kept, or of the last one or fold begun."""
+    own = journal.read(folder / "journal.jsonl")
+    if any(event["event"] == "epoch" for event in own):
+        return own
+    if result is not None and result.get("recommended"):
+        kept = journal.read(folder / "strategies" / result["recommended"] / "journal.jsonl")
+        return [*kept, *own]
+    inner = [*folder.glob("strategies/*/journal.jsonl"), *folder.glob("folds/*/journal.jsonl")]
+    return journal.read(max(inner, key=lambda path: path.stat().st_mtime)) if inner else own
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _progress(run: config.Run, epochs: Sequence[Json]) -> str:
+    done = len(epochs)
+    return f"{done} of {run.train.epochs} epochs done" if run.train.epochs else f"{done} epochs done"
+
+
+def _net(run: config.Run, result: Json | None) -> str:
+    return str((result or {}).get("net") or run.net.name or run.finetune.start or "a network")
+
+
+def _parameters(result: Json | None) -> int | None:
+    if result is None:
+        return None
+    rows = {row["name"]: row for row in result.get("strategies", [])}
+    found: int | None = result.get("parameters") or rows.get(result.get("recommended"), {}).get("parameters")
+    return found
+
+
+def _told(result: Json | None, epochs: Sequence[Json], kept: int | None) -> str:
+    if not epochs:
+        return ""
+    took = f" in {spoken(result['seconds'])}" if result is not None else ""
+    chosen = f" The weights of epoch {kept} were kept, the best on the validation images." if result is not None else ""
+    return f"{counted(len(epochs), 'epoch')}, {counted(epochs[-1]['step'], 'step')}{took}.{chosen}"
+
+
+def _repeat(run: config.Run, folder: Path) -> list[str]:
+    if run.finetune.start is not None:
+        return [
+            f"striate finetune {run.data.path} --from {run.finetune.start} --name again",
+            "# with the settings below, each as --set SECTION.NAME=VALUE where it is not the default",
+        ]
+    return [
+        f"striate train --recipe {folder / 'run.toml'} --name again",
+        "# the same bytes with the same data, versions, device and number of threads, which stand below",
+    ]
+
+
+def _weigh(facts: Json, pictures: Json, folder: Path) -> None:
+    own = folder / "journal.jsonl"
+    recommended = facts["recommended"]
+    path = own if recommended is None else folder / "strategies" / recommended / "journal.jsonl"
+    found = weight_histograms.noted(path)
+    if not found["start"]:
+        return
+    facts["weights"] = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in found.items()}
+    with save_figure.for_page():
+        drawn = weights_drawing.histograms(
+            facts["run"], found["start"], found["end"], weight_histograms.BIN, weight_histograms.NEAR
+        )
+        said = f"Histograms of the weights of {len(found['start'])} layers before the first step and at the end."
+        pictures["weights"] = save_figure.inline(drawn, "weights", said)
+
+
+def _score(
+    facts: Json, pictures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
+) -> tuple[tuple[Predictions, str] | None, Predictions | None]:
+    kept = {
+        part: Predictions(*run_folder.load_predictions(folder / f"predictions-{part}.npz"))
+        for part in _PARTS
+        if (folder / f"predictions-{part}.npz").is_file()
+    }
+    if not kept or facts["state"] != "done":
+        return None, None
+    part = "test" if "test" in kept else "val"
+    found = kept[part]
+    names = _classes(folder, account, found.logits_NK.shape[1])
+    summary = classification.summary(found.logits_NK, found.labels_N, names)
+    chance = reliability_diagram.by_chance(found.logits_NK)
+    bins = [
+        {**row._asdict(), "accuracy": row.accuracy._asdict()}
+        for row in reliability_diagram.bins(found.logits_NK, found.labels_N)
+    ]
+    pairs = [
+        {"given": names[true], "answered": names[said], "images": images}
+        for true, said, images in confused(summary.confusion_KK, _CONFUSED)
+    ]
+    what = f"{_PARTS[part]} images"
+    facts.update(
+        score={"part": part, "what": what, **summary.as_json()}, reliability=bins, calibration_by_chance=chance, confused=pairs
+    )
+    found_of = [
+        {"name": name, **wilson(round(row.recall * row.support), row.support)._asdict()} if row.support else
+        {"name": name, "value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
+        for name, row in zip(names, summary.per_class, strict=True)
+    ]  # fmt: skip
+    pictures["classes"] = plots.classes(found_of, summary.accuracy.value)
+    pictures["confusion"] = plots.confusion(summary.confusion_KK, names)
+    pictures["reliability"] = plots.reliability(bins)
+    val = facts["val"] and _interval(facts["val"])
+    findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
+    findings += trust_findings.of_classes(facts["score"]["per_class"], summary.accuracy)
+    confidence = float(classification.softmax(found.logits_NK).max(axis=1).mean())
+    findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
+    return (found, _PARTS[part]), kept.get("val")
+
+
+def _interval(score: Json) -> Interval:
+    return Interval(score["accuracy"], score["low"], score["high"], score["n"])
+
+
+def _classes(folder: Path, account: Json | None, count: int) -> tuple[str, ...]:
+    described = folder / "model" / "model.json"
+    if described.is_file():
+        return tuple(printable(json.loads(described.read_text("utf-8"))["classes"]))
+    return tuple(account["classes"]) if account is not None else tuple(str(k) for k in range(count))

@@ -1,0 +1,1 @@
+"""Train a network from scratch: settings, defaults, fit, artifacts."""

@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from striate.cli.history.neocognitron import neocognitron
+from striate.history.neocognitron import demo as demonstration
+
+FOUND = {"lines": ["one thing", "another [thing]"], "files": ["out/a.png"]}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    calls: list[dict[str, object]] = []
+
+    def demonstrate(out: Path, **settings: object) -> dict[str, object]:
+        settings.pop("watch")
+        calls.append({"out": out, **settings})
+        return dict(FOUND)
+
+    monkeypatch.setattr(demonstration, "demonstrate", demonstrate)
+    return calls
+
+
+def test_people_are_told_in_sentences(asked: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
+    neocognitron()
+    assert capsys.readouterr().out.splitlines() == ["one thing", "another [thing]", "drawn: out/a.png"]
+    assert asked == [
+        {"out": Path("striate-origins-neocognitron"), "seed": 0, "image": None, "mnist": 0, "data_dir": None},
+    ]
+
+
+def test_programs_get_one_object(asked: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
+    neocognitron(Path("digit.png"), out=Path("there"), seed=4, mnist=500, data_dir="data", json=True)
+    assert json.loads(capsys.readouterr().out) == FOUND
+    assert asked == [{"out": Path("there"), "seed": 4, "image": Path("digit.png"), "mnist": 500, "data_dir": "data"}]

@@ -1,0 +1,130 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from striate.base import files
+from striate.data import cache_cleanup, folders, pixel_cache
+from striate.data.decode import Look
+from support.command_line import run
+from support.shape_images import make_folder
+
+LOOK = Look(8, 3, "crop")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "photos", each=2)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_an_empty_cache_and_none_at_all(cache: Path):
+    for _ in range(2):
+        for found in (cache_cleanup.look_through(cache), cache_cleanup.clear(cache)):
+            assert (found.kept, found.removed) == ((), ())
+            assert str(found) == f"{cache}: 0 B, nothing kept"
+        cache.mkdir(exist_ok=True)
+
+
+def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
+    pixel_cache.build(folders.read(photos), LOOK, cache)
+    pixel_cache.build(folders.read(photos), Look(9, 1, "pad"), cache, most_bytes=0)
+    (cache / "mnist").mkdir()
+    (cache / "mnist" / "images.gz").write_bytes(b"x" * 1500)
+    (path,) = cache.glob("pixels/*/store.json")
+    os.utime(path, (0, 86400))
+    pixels, other, facts = cache_cleanup.look_through(cache).kept
+    assert (pixels.what, pixels.data, pixels.look, pixels.images, pixels.state) == (
+        "pixels", str(photos), "8 px, colour, crop", 6, "whole"
+    )  # fmt: skip
+    assert pixels.used == "1970-01-02T00:00:00+00:00"
+    assert pixels.bytes == sum(file.stat().st_size for file in path.parent.iterdir()) > 6 * 8 * 8 * 3
+    assert (facts.what, facts.look, facts.images) == ("facts", "9 px, grey, pad", 6)
+    assert (other.what, other.bytes, other.state, other.data) == ("mnist", 1500, "not a store", None)
+    said = str(cache_cleanup.look_through(cache))
+    assert f"pixels of {photos}: 6 images, 8 px, colour, crop, whole, last used 1970-01-02 00:00 UTC" in said
+    assert "1.5 kB  mnist: not decoded pictures; remove it by hand" in said
+
+
+def test_opening_a_store_is_using_it(photos: Path, cache: Path):
+    pixel_cache.build(folders.read(photos), LOOK, cache)
+    (path,) = cache.glob("pixels/*/store.json")
+    os.utime(path, (0, 0))
+    pixel_cache.build(folders.read(photos), LOOK, cache)
+    assert path.stat().st_mtime > 0
+
+
+def test_clearing_removes_stores_alone_and_a_run_goes_on_with_its_own(photos: Path, cache: Path):
+    opened = pixel_cache.build(folders.read(photos), LOOK, cache)
+    before = np.array(opened.pixels_NHWC)
+    pixel_cache.build(folders.read(photos), Look(9, 1, "pad"), cache, most_bytes=0)
+    (cache / "mnist").mkdir()
+    bytes_before = sum(one.bytes for one in cache_cleanup.look_through(cache).kept)
+    found = cache_cleanup.clear(cache)
+    assert sorted(one.what for one in found.removed) == ["facts", "pixels"]
+    assert found.as_json()["freed"] == bytes_before
+    assert [one.what for one in found.kept] == ["mnist"]
+    assert not list(cache.glob("**/store.json"))
+    assert np.array_equal(opened.pixels_NHWC, before)
+    assert np.array_equal(pixel_cache.build(folders.read(photos), LOOK, cache).pixels_NHWC, before), "built anew"
+
+
+def test_a_store_that_is_being_built_stays(photos: Path, cache: Path):
+    name = pixel_cache.fingerprint(folders.read(photos), LOOK)
+    half = cache / "pixels" / f".{name}.123.tmp"
+    half.mkdir(parents=True)
+    (half / "pixels.npy").write_bytes(b"x" * 10)
+    with files.lock(cache / "pixels" / f"{name}.building", "store"):
+        assert [(one.state, one.bytes) for one in cache_cleanup.look_through(cache).kept] == [("being built", 10)]
+        found = cache_cleanup.clear(cache)
+        assert (found.removed, found.refused) == ((), {str(half): "it is being built"})
+        assert f"{half} stays: it is being built" in str(found)
+    assert [one.state for one in cache_cleanup.look_through(cache).kept] == ["half-built"]
+    assert [one.bytes for one in cache_cleanup.clear(cache).removed] == [10]
+    assert not half.exists()
+
+
+def test_a_store_that_cannot_be_read_is_listed_and_removed(photos: Path, cache: Path):
+    pixel_cache.build(folders.read(photos), LOOK, cache)
+    (path,) = cache.glob("pixels/*/store.json")
+    path.write_text("{")
+    (found,) = cache_cleanup.look_through(cache).kept
+    assert (found.state, found.images) == ("unreadable", None)
+    assert len(cache_cleanup.clear(cache).removed) == 1
+
+
+def test_the_command(photos: Path, cache: Path, capsys: pytest.CaptureFixture[str]):
+    pixel_cache.build(folders.read(photos), LOOK, cache)
+    assert f"pixels of {photos}: 6 images" in run(capsys, "data", "--cache").out
+    listed = run(capsys, "data", "--cache", "--json").json
+    assert (listed["cache"], len(listed["kept"]), listed["freed"]) == (str(cache), 1, 0)
+    cleared = run(capsys, "data", "--clear-cache", "--json").json
+    assert (cleared["freed"], cleared["bytes"]) == (listed["bytes"], 0)
+    assert [one["data"] for one in cleared["removed"]] == [str(photos)]
+    json.dumps(cleared)
+    assert run(capsys, "data", "--clear-cache").out == f"{cache}: 0 B, nothing kept\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache."),
+        (("digits", "--cache"), "DATA does not apply with --cache, which is about the whole cache; remove it."),
+        (("--clear-cache", "--set", "data.val_share=0.2"), "--set does not apply with --clear-cache, which is about"),
+        (("--clear-cache", "--data-dir", "x"), "--data-dir does not apply with --clear-cache"),
+        (("--cache", "--clear-cache"), "--cache does not apply with --clear-cache"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    cache: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
+):
+    found = run(capsys, "data", *arguments)
+    assert found.code == 2
+    assert f"striate: {sentence}" in found.err

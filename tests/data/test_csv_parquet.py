@@ -1,0 +1,160 @@
+import itertools
+import sys
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from striate.base.config import Data
+from striate.base.errors import DataError, DiskError, MissingExtraError
+from striate.data import csv_parquet
+from striate.data.examples import Ignored, Part, Quarantined
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("1.png", "2.png", "sub/3.png", "4.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def read(folder: Path, text: str, **settings: str):
+    (folder / "table.csv").write_text(text)
+    return csv_parquet.read(folder / "table.csv", Data.model_validate(settings))
+
+
+def test_paths_and_classes(folder: Path):
+    found = read(folder, "path,label\nsub/3.png,b\n1.png,a\n2.png,a\n")
+    assert found.names == ("1.png", "2.png", "sub/3.png")
+    assert [found.classes[label] for label in found.labels_N] == ["a", "a", "b"]
+    assert found.root == folder
+    assert found.groups_N is None
+
+
+def test_a_byte_order_mark_quotes_and_blank_lines_do_no_harm(folder: Path):
+    found = read(folder, '\ufeffpath,label\r\n"1.png","a, or b"\r\n\r\n2.png,c\r\n')
+    assert found.names == ("1.png", "2.png")
+    assert found.classes == ("a, or b", "c")
+
+
+def test_parquet_s_numbers_are_classes_and_its_nulls_are_no_class(folder: Path):
+    table = pyarrow.table({"path": ["1.png", "2.png", "4.png"], "label": pyarrow.array([10, 9, None], pyarrow.int64())})
+    pyarrow.parquet.write_table(table, folder / "table.PARQUET")
+    found = csv_parquet.read(folder / "table.PARQUET", Data())
+    assert found.classes == ("10", "9")
+    assert found.labels_N.tolist() == [0, 1]
+    assert found.quarantined == (Quarantined("4.png", "no class in its row"),)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"a Parquet table needs pyarrow, .*pip install 'striate\[tables\]'"):
+        csv_parquet.read(folder / "table.parquet", Data())
+
+
+def test_parquet_is_the_same(folder: Path):
+    table = pyarrow.table({"path": ["1.png", "2.png"], "label": ["a", "b"]})
+    pyarrow.parquet.write_table(table, folder / "table.parquet")
+    assert csv_parquet.read(folder / "table.parquet", Data()).names == ("1.png", "2.png")
+    (folder / "bad.parquet").write_bytes(b"no parquet")
+    with pytest.raises(DataError, match=r"bad.parquet is not a Parquet table"):
+        csv_parquet.read(folder / "bad.parquet", Data())
+
+
+def test_other_columns_groups_and_parts(folder: Path):
+    text = "file,kind,who,part\n1.png,a,x,train\n2.png,b,x,Training\nsub/3.png,a,,valid\n4.png,b,,test\n"
+    found = read(folder, text, image_column="file", label_column="kind", group_column="who", split_column="part")
+    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
+    assert found.groups_N is not None
+    assert found.groups_N[0] == found.groups_N[1]
+    assert len(set(found.groups_N.tolist())) == 3, "without a group each stands alone"
+
+
+def test_missing_files_and_empty_classes_are_quarantined(folder: Path):
+    found = read(folder, "path,label\n1.png,a\n2.png,b\nabsent.png,a\n4.png,\n1.png,a\n")
+    assert found.quarantined == (Quarantined("absent.png", "no such file"), Quarantined("4.png", "no class in its row"))
+    assert found.ignored == (Ignored("1.png", "listed twice"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,kind\n1.png,a\n", r"expected a column 'label'; its columns are path, kind. Name them with --set"),
+        ("path,label\n1.png,a\n1.png,b\n", r"'1.png' is listed as 'a' and as 'b'. Remove one of the rows."),
+        ("path,label\n1.png\n", r"row 1: expected 2 fields; got 1."),
+        ("path,label\n1.png,a\n2.png,a\n", r"expected at least two classes"),
+        ("path,label,label\n1.png,a,b\n", r"expected one column 'label'; got 2. Rename the others."),
+        ("path,label\n1.png,a\n2.png,b,c\n", r"row 2: expected 2 fields; got 3."),
+        ('path,label\n1.png,"a\n', r"table.csv is not a CSV table in UTF-8: unexpected end of data"),
+        ("", r"expected a column 'path'"),
+        ("path,label\nabsent.png,a\n", r"found none that can be used; 1 quarantined \(absent.png: no such file\)"),
+        ("path,label\n", r"expected images by class in .*; found none that can be used"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(folder: Path, text: str, message: str):
+    with pytest.raises(DataError, match=message):
+        read(folder, text)
+
+
+@pytest.mark.parametrize("setting", ["image_column", "label_column", "group_column", "split_column"])
+def test_each_column_that_is_named_must_be_there(folder: Path, setting: str):
+    with pytest.raises(DataError, match=r"expected a column 'colour'; its columns are path, label"):
+        read(folder, "path,label\n1.png,a\n2.png,b\n", **{setting: "colour"})
+
+
+def test_a_path_that_no_file_can_have_is_a_missing_file(folder: Path):
+    long = "long" * 100
+    found = read(folder, f"path,label\n1.png,a\n2.png,b\n{long},a\nsub,a\n,a\n")
+    assert found.quarantined == (
+        Quarantined(long, "cannot be read: File name too long"), Quarantined("sub", "no such file"),
+        Quarantined("", "no such file"),
+    )  # fmt: skip
+
+
+def test_columns_that_nobody_asked_for_may_have_one_name(folder: Path):
+    assert read(folder, "path,label,,\n1.png,a,x,y\n2.png,b,,\n").names == ("1.png", "2.png")
+
+
+def test_a_class_of_spaces_is_no_class(folder: Path):
+    found = read(folder, "path,label\n1.png,a\n2.png,b\n4.png,  \n")
+    assert found.classes == ("a", "b")
+    assert found.quarantined == (Quarantined("4.png", "no class in its row"),)
+
+
+def test_rows_are_accounted_for_in_any_order(folder: Path):
+    rows = ["1.png,a", "2.png,b", "sub/3.png,a", "4.png,", "absent.png,b", "1.png,a"]
+    for order in itertools.permutations(rows):
+        found = read(folder, "path,label\n" + "\n".join(order) + "\n")
+        assert found.names == ("1.png", "2.png", "sub/3.png")
+        assert found.labels_N.tolist() == [0, 1, 0]
+        assert (len(found.quarantined), len(found.ignored)) == (2, 1)
+
+
+def test_val_of_a_table_without_test_is_its_test_set(folder: Path):
+    found = read(folder, "path,label,part\n1.png,a,train\n2.png,b,train\n4.png,a,val\n", split_column="part")
+    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST]
+    assert found.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
+
+
+def test_a_class_that_only_the_test_rows_have_is_refused(folder: Path):
+    text = "path,label,part\n1.png,a,train\n2.png,b,train\n4.png,c,test\n"
+    with pytest.raises(DataError, match=r"class 'c' is in the test or validation part of .* but not in its training part"):
+        read(folder, text, split_column="part")
+
+
+def test_a_table_that_the_disk_refuses_is_the_disk_s_fault(folder: Path):
+    with pytest.raises(DiskError, match=r"cannot read .*absent.csv"):
+        csv_parquet.read(folder / "absent.csv", Data())
+
+
+def test_another_word_for_a_part_is_refused(folder: Path):
+    with pytest.raises(DataError, match=r"row 2: expected train, val or test in the split column; got 'later'"):
+        read(folder, "path,label,part\n1.png,a,train\n2.png,b,later\n", split_column="part")
+
+
+def test_bytes_that_are_no_text_are_refused(folder: Path):
+    (folder / "table.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
+    with pytest.raises(DataError, match=r"table.csv is not a CSV table in UTF-8"):
+        csv_parquet.read(folder / "table.csv", Data())

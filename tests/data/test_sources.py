@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+from test_cifar import write as write_cifar
+from test_idx import write
+
+from striate.base.config import Data
+from striate.base.errors import DataError, DiskError
+from striate.data import sources
+
+
+def read(path: object):
+    return sources.read(Data(path=str(path)))
+
+
+def test_each_kind_is_recognised(tmp_path: Path):
+    assert len(read("digits")) == 1797
+    write(tmp_path, "train")
+    assert len(read(tmp_path)) == 3
+    (tmp_path / "table.csv").write_text("path,label\ntable.csv,a\ntrain-images-idx3-ubyte,b\n")
+    assert read(tmp_path / "table.csv").classes == ("a", "b")
+
+
+def test_what_is_not_there_offers_the_nearest_name():
+    with pytest.raises(DataError, match=r"there is nothing at 'minst'. By name, did you mean mnist"):
+        read("minst")
+    with pytest.raises(DataError, match=r"there is nothing at 'my/photos'. By name, there are: cifar10, digits"):
+        read("my/photos")
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path):
+    (tmp_path / "photo.png").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"expected a folder, or a table that ends in .csv or .parquet; got the file"):
+        read(tmp_path / "photo.png")
+
+
+def test_a_folder_of_cifar_s_batches_is_recognised(tmp_path: Path):
+    write_cifar(tmp_path)
+    assert read(tmp_path).classes == ("airplane", "automobile", "bird", "truck")
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_written_with_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("digits/a/1", "digits/b/2"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    assert len(read("digits")) == 1797
+    assert read("./digits").names == ("a/1", "b/2")
+
+
+def test_the_folder_of_named_data_is_passed_on(tmp_path: Path):
+    (tmp_path / "mnist").mkdir()
+    write(tmp_path / "mnist", "train")
+    assert len(sources.read(Data(path="mnist", data_dir=str(tmp_path)))) == 3
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"expected images by class in .*; found none that can be used\."):
+        read(tmp_path)
+
+
+def test_a_path_that_no_file_can_have_is_a_sentence():
+    with pytest.raises(DiskError, match=r"cannot read xxxx+: File name too long \(errno 36\)\."):
+        read("x" * 400)

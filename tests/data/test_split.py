@@ -1,0 +1,250 @@
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from striate.base.config import Data
+from striate.base.errors import DataError
+from striate.base.hash_rng import words
+from striate.data.build_examples import ids_of
+from striate.data.examples import Examples, Part
+from striate.data.split import Split, divide
+
+SIZES = st.lists(st.integers(3, 40), min_size=2, max_size=4)
+
+
+def examples(sizes: list[int], part: Part = Part.FREE) -> Examples:
+    labels_N = np.repeat(np.arange(len(sizes)), sizes)
+    names = [f"{label}/{i}.png" for label, size in enumerate(sizes) for i in range(size)]
+    return Examples(
+        root=Path(), names=tuple(names), labels_N=labels_N, classes=tuple(str(k) for k in range(len(sizes))),
+        ids_N=ids_of(names), parts_N=np.full(len(names), part, np.uint8),
+    )  # fmt: skip
+
+
+def distinct(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.uint64)
+
+
+def parts(found: Split) -> list[set[int]]:
+    return [set(part.tolist()) for part in (found.train_M, found.val_M, found.test_M)]
+
+
+@given(SIZES, st.integers(0, 5))
+def test_the_parts_are_disjoint_and_complete_and_stratified(sizes: list[int], seed: int):
+    all_ = examples(sizes)
+    train, val, test = parts(divide(all_, distinct(len(all_)), Data(split_seed=seed)))
+    assert train | val | test == set(range(len(all_)))
+    assert len(train) + len(val) + len(test) == len(all_)
+    for label, size in enumerate(sizes):
+        mine = set(np.flatnonzero(all_.labels_N == label).tolist())
+        assert len(test & mine) == max(1, round(0.2 * size))
+        assert abs(len(val & mine) - max(1, 0.1 * size)) <= 1
+        assert train & mine
+
+
+def test_the_shares_are_shares_of_all_images():
+    all_ = examples([100, 50])
+    for data, expected in (
+        (Data(), (105, 15, 30)),
+        (Data(test_share=0.5, val_share=0.2), (45, 30, 75)),
+        (Data(folds=5, fold=0), (105, 15, 30)),
+        (Data(folds=2, fold=1), (60, 15, 75)),
+        (Data(folds=5), (135, 15, 0)),
+    ):
+        train, val, test = parts(divide(all_, distinct(150), data))
+        assert (len(train), len(val), len(test)) == expected
+
+
+@given(SIZES, st.randoms(use_true_random=False))
+def test_it_does_not_depend_on_the_order_of_the_images(sizes: list[int], random):
+    all_ = examples(sizes)
+    order = list(range(len(all_)))
+    random.shuffle(order)
+    shuffled = all_.keep(np.array(order))
+    one, other = divide(all_, distinct(len(all_)), Data()), divide(shuffled, distinct(len(all_))[order], Data())
+    for mine, theirs in zip((one.train_M, one.val_M, one.test_M), (other.train_M, other.val_M, other.test_M), strict=True):
+        assert {all_.names[i] for i in mine} == {shuffled.names[i] for i in theirs}
+
+
+def test_the_test_part_is_the_first_in_hash_order():
+    all_ = examples([10, 10])
+    found = divide(all_, distinct(20), Data())
+    order = np.argsort(words(all_.ids_N[:10], "split", 0))
+    assert [i for i in found.test_M if i < 10] == sorted(order[:2].tolist())
+    assert [i for i in found.val_M if i < 10] == sorted(order[2:3].tolist())
+
+
+@given(st.lists(st.integers(0, 8), min_size=24, max_size=60), st.integers(0, 3))
+@settings(max_examples=60)
+def test_clusters_of_groups_and_equal_pictures_stay_whole(groups: list[int], seed: int):
+    count = len(groups)
+    all_ = replace(examples([count // 2, count - count // 2]), groups_N=np.array(groups) * 3 + np.arange(count) % 3)
+    pixels = distinct(count)
+    pixels[1] = pixels[0]  # joins two groups
+    try:
+        found = divide(all_, pixels, Data(split_seed=seed))
+    except DataError:
+        reject()  # so few clusters that a class is not on every side, which another test looks at
+    assert all_.groups_N is not None
+    for part in parts(found):
+        for position in part:
+            same = np.flatnonzero(all_.groups_N == all_.groups_N[position]).tolist()
+            assert set(same) <= part
+        assert (0 in part) == (1 in part)
+
+
+def test_pairs_of_equal_pictures_are_told_and_so_is_a_label_that_must_be_wrong():
+    all_ = examples([10, 10])
+    pixels = distinct(20)
+    pixels[3] = pixels[15]
+    found = divide(all_, pixels, Data())
+    assert found.duplicates == (("0/3.png", "1/5.png"),)
+    assert "1 pairs of images are equal, as 0/3.png and 1/5.png; each pair stays on one side." in found.notes
+    assert any(
+        "1 of them are in two classes, as 0/3.png (0) and 1/5.png (1); one of the labels" in note for note in found.notes
+    )
+
+
+@given(st.lists(st.integers(5, 30), min_size=2, max_size=3), st.integers(2, 5))
+def test_folds_test_every_image_exactly_once(sizes: list[int], folds: int):
+    all_ = examples(sizes)
+    seen: list[int] = []
+    for fold in range(folds):
+        train, val, test = parts(divide(all_, distinct(len(all_)), Data(folds=folds, fold=fold)))
+        assert train | val | test == set(range(len(all_)))
+        assert len(train) + len(val) + len(test) == len(all_)
+        seen += sorted(test)
+    assert sorted(seen) == list(range(len(all_)))
+    train, val, test = parts(divide(all_, distinct(len(all_)), Data(folds=folds)))
+    assert (train | val, test) == (set(range(len(all_))), set())
+
+
+def test_folds_keep_equal_pictures_together():
+    all_ = examples([20, 20])
+    pixels = distinct(40)
+    pixels[:6] = 1
+    tests = [set(divide(all_, pixels, Data(folds=4, fold=fold)).test_M.tolist()) for fold in range(4)]
+    assert [len(test & set(range(6))) for test in tests].count(6) == 1
+
+
+def given_parts() -> Examples:
+    all_ = examples([20, 20], Part.TRAIN)
+    all_.parts_N[[0, 1, 20, 21]] = Part.TEST
+    return all_
+
+
+def test_a_given_test_part_is_kept_and_validation_cut_from_the_rest():
+    found = divide(given_parts(), distinct(40), Data())
+    assert found.test_M.tolist() == [0, 1, 20, 21]
+    assert len(found.val_M) == 4
+    assert len(found.train_M) == 32
+    assert "Validation is cut from the training images: 4 of them." in found.notes
+    assert not any("--folds" in note for note in found.notes)
+
+
+def test_a_training_image_that_is_in_the_test_part_is_left_out_and_named():
+    pixels = distinct(40)
+    pixels[5] = pixels[20]
+    found = divide(given_parts(), pixels, Data())
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [("0/5.png", "the same picture as 1/0.png, which is held out")]
+    assert 5 not in set().union(*parts(found))
+    assert 20 in found.test_M
+
+
+def test_a_validation_image_that_is_in_the_test_part_is_left_out_too():
+    all_ = given_parts()
+    all_.parts_N[[2, 3, 22]] = Part.VAL
+    pixels = distinct(40)
+    pixels[2] = pixels[0]  # in test
+    pixels[30] = pixels[22]  # in validation
+    found = divide(all_, pixels, Data())
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [
+        ("0/2.png", "the same picture as 0/0.png, which is held out"),
+        ("1/10.png", "the same picture as 1/2.png, which is held out"),
+    ]
+    assert (found.val_M.tolist(), found.test_M.tolist()) == ([3, 22], [0, 1, 20, 21])
+    assert len(found.train_M) == 40 - 4 - 2 - 2
+
+
+def test_a_test_part_is_cut_where_only_validation_is_given():
+    all_ = examples([20, 20], Part.TRAIN)
+    all_.parts_N[[0, 20]] = Part.VAL
+    train, val, test = parts(divide(all_, distinct(40), Data()))
+    assert val == {0, 20}
+    assert len(test) == 8  # a fifth of 19, rounded, in each class
+    assert train == set(range(40)) - val - test
+
+
+def test_a_training_image_of_a_group_in_the_test_part_is_left_out_and_named():
+    all_ = replace(given_parts(), groups_N=np.arange(40))
+    assert all_.groups_N is not None
+    all_.groups_N[7] = all_.groups_N[21]
+    found = divide(all_, distinct(40), Data())
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [("0/7.png", "of the same group as 1/1.png, which is held out")]
+    assert 7 not in set().union(*parts(found))
+
+
+def test_given_parts_for_all_are_kept():
+    all_ = given_parts()
+    all_.parts_N[[2, 22]] = Part.VAL
+    found = divide(all_, distinct(40), Data())
+    assert found.val_M.tolist() == [2, 22]
+    assert len(found.train_M) == 34
+
+
+def test_folds_beside_a_test_part_are_refused():
+    with pytest.raises(DataError, match=r"folds do not apply: the data come with a test part of their own"):
+        divide(given_parts(), distinct(40), Data(folds=3, fold=0))
+
+
+def test_folds_are_proposed_where_the_test_set_is_small():
+    assert (
+        "The test set holds 8 images, so its score is uncertain: `striate train --folds 5` tests on all 40."
+        in divide(examples([20, 20]), distinct(40), Data()).notes
+    )
+    assert divide(examples([300, 300]), distinct(600), Data()).notes == ()
+
+
+def test_a_class_that_cannot_be_on_every_side_is_refused():
+    with pytest.raises(DataError, match=r"class '1' has 1 image \(1/0.png\); expected at least 3, one each to train, choose"):
+        divide(examples([9, 1]), distinct(10), Data())
+    with pytest.raises(DataError, match=r"class '1' has 2 images \(1/0.png\); expected at least 3"):
+        divide(examples([9, 2]), distinct(11), Data())
+    pixels = distinct(20)
+    pixels[10:] = 77
+    with pytest.raises(DataError, match=r"class '1' has 10 images \(1/0.png\), in clusters of equal pictures or groups that"):
+        divide(examples([10, 10]), pixels, Data())
+    lonely = examples([20, 2], Part.TRAIN)
+    lonely.parts_N[[0, 21]] = Part.TEST
+    with pytest.raises(
+        DataError, match=r"class '1' has 1 image \(1/0.png\); expected at least 2, one each to train and choose"
+    ):
+        divide(lonely, distinct(22), Data())
+
+
+def seconds_to_divide(count: int, by_group: bool) -> float:
+    """The least processor time of three, so that what else the machine does counts little."""
+    numbers = np.arange(count)
+    many = Examples(
+        root=Path(), names=tuple(map(str, range(count))), labels_N=numbers % 100, classes=tuple(map(str, range(100))),
+        ids_N=words(distinct(count), "id"), parts_N=np.zeros(count, np.uint8),
+        groups_N=numbers // 100 if by_group else None,  # a hundred to a group, each of another class
+    )  # fmt: skip
+    hashes, times = distinct(count), []
+    for _ in range(3):
+        begun = time.process_time()
+        found = divide(many, hashes, Data())
+        times.append(time.process_time() - begun)
+        assert len(found.train_M) + len(found.val_M) + len(found.test_M) == count
+    return min(times)
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_its_cost_grows_with_the_number_of_images_alone(by_group: bool):
+    # Ten times the images: 10 where the cost is theirs, 100 where each is compared with all
+    assert seconds_to_divide(200_000, by_group) < 40 * seconds_to_divide(20_000, by_group)

@@ -1,0 +1,140 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.base.config import Data
+from striate.base.errors import DataError
+from striate.data import folders
+from striate.data.survey import glance, survey
+
+
+def paint(root: Path, name: str, colour: tuple[int, int, int], size: tuple[int, int] = (6, 4)) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, "PNG")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for i in range(5):
+        paint(tmp_path, f"a/{i}.png", (10 * i, 51, 102), (6 + i, 4))
+        paint(tmp_path, f"b/{i}.png", (10 * i, 102, 51))
+    return tmp_path
+
+
+def test_the_survey_by_hand(photos: Path):
+    (photos / "b" / "bad.png").write_bytes(b"x")
+    (photos / "notes.txt").write_text("x")
+    paint(photos, "b/copy.png", (0, 102, 51))
+    found = survey(folders.read(photos), Data(path="photos"))
+    assert found.found == found.used + len(found.quarantined) + len(found.ignored) == 13
+    assert found.classes == {"a": 5, "b": 6}
+    assert found.duplicates == (("b/0.png", "b/copy.png"),)
+    assert found.split == {"train": 6, "val": 2, "test": 3}
+    assert found.sizes == {"height": [4, 4, 4], "width": [6, 6, 10]}
+    assert found.grey == 0.0
+    red = np.array([0, 10, 20, 30, 40] * 2 + [0]) / 255
+    green = np.array([51] * 5 + [102] * 6) / 255
+    assert found.mean == pytest.approx([red.mean(), green.mean(), ((51 + 102) / 255 - green).mean()])
+    assert found.std == pytest.approx([red.std(), green.std(), green.std()], abs=1e-6)
+
+
+def test_json_has_the_keys_and_prints_any_name(photos: Path):
+    Path(os.fsdecode(os.fsencode(photos) + b"/a/\xff.png")).write_bytes(b"x")
+    found = survey(folders.read(photos), Data(path="photos")).as_json()
+    assert found["quarantined"][0]["path"] == "a/\\udcff.png"
+    assert list(found) == [
+        "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "leaks", "split", "sizes", "grey", "mean",
+        "std", "notes",
+    ]  # fmt: skip
+    json.dumps(found).encode("utf-8")
+    str(survey(folders.read(photos), Data(path="photos"))).encode("utf-8")
+
+
+def test_data_that_cannot_be_divided_are_surveyed_all_the_same(photos: Path):
+    paint(photos, "c/only.png", (1, 2, 3))
+    found = survey(folders.read(photos), Data(path="photos"))
+    assert found.split is None
+    assert found.classes["c"] == 1
+    assert any(note.startswith("It cannot be trained with: class 'c' has 1 image") for note in found.notes)
+
+
+def test_pictures_of_one_level_have_no_deviation(tmp_path: Path):
+    for kind in ("a", "b"):
+        for i in range(4):
+            paint(tmp_path, f"{kind}/{i}.png", (51, 102, 255), (3 + i, 2))
+    found = survey(folders.read(tmp_path), Data(path="photos"))
+    assert found.mean == pytest.approx([0.2, 0.4, 1.0])
+    assert found.std == pytest.approx([0.0, 0.0, 0.0], abs=1e-7)
+
+
+def test_training_images_that_are_in_the_test_part_are_named(tmp_path: Path):
+    for part, count in (("train", 4), ("test", 2)):
+        for i in range(count):
+            paint(tmp_path, f"{part}/a/{i}.png", (10 * i, 51, count))
+            paint(tmp_path, f"{part}/b/{i}.png", (10 * i, 102, count))
+    paint(tmp_path, "train/a/again.png", (0, 51, 2))
+    found = survey(folders.read(tmp_path), Data(path="photos"))
+    assert found.leaks == (("train/a/again.png", "the same picture as test/a/0.png, which is held out"),)
+    assert found.split == {"train": 6, "val": 2, "test": 4}
+    assert "left out of training: train/a/again.png: the same picture as test/a/0.png" in str(found)
+    assert found.as_json()["leaks"] == [
+        {"path": "train/a/again.png", "reason": "the same picture as test/a/0.png, which is held out"}
+    ]
+
+
+def test_it_tells_how_far_it_is_and_writes_nothing(photos: Path, cache: Path):
+    told: list[tuple[int, int]] = []
+    before = sorted(photos.rglob("*")), sorted(cache.rglob("*"))
+    survey(folders.read(photos), Data(path="photos"), lambda done, total: told.append((done, total)))
+    assert told == [(done, 10) for done in range(1, 11)]
+    assert (sorted(photos.rglob("*")), sorted(cache.rglob("*"))) == before
+
+
+def test_a_long_list_is_cut_for_people_alone(photos: Path):
+    for i in range(14):
+        (photos / "a" / f"bad{i}.png").write_bytes(b"x")
+    found = survey(folders.read(photos), Data(path="photos"))
+    assert "and 4 more quarantined; --json lists them all" in str(found)
+    assert len(found.as_json()["quarantined"]) == 14
+
+
+def test_a_glance_takes_medians_and_looks_for_colour(photos: Path):
+    seen = glance(folders.read(photos))
+    assert (seen.images, seen.sampled, seen.height_px, seen.width_px, seen.grey) == (10, 10, 4, 6, False)
+    assert seen.aspect == 1.5
+    assert glance(folders.read(photos), most=3).sampled == 3
+
+
+def test_grey_pictures_are_grey_however_they_are_stored(tmp_path: Path):
+    for i in range(3):
+        paint(tmp_path, f"a/{i}.png", (i, i, i))
+        paint(tmp_path, f"b/{i}.png", (9 + i, 9 + i, 9 + i))
+    examples = folders.read(tmp_path)
+    assert glance(examples).grey
+    found = survey(examples, Data(path="photos"))
+    assert (found.grey, len(found.mean)) == (1.0, 1)
+
+
+@pytest.mark.parametrize(("coloured", "grey"), [(1, True), (2, False)])
+def test_nineteen_of_twenty_make_a_grey_data_set(tmp_path: Path, coloured: int, grey: bool):
+    for i in range(20):
+        paint(tmp_path, f"{'ab'[i % 2]}/{i}.png", (i, i, i) if i >= coloured else (i, 99, i))
+    assert glance(folders.read(tmp_path)).grey is grey
+
+
+def test_a_glance_passes_over_what_cannot_be_decoded(photos: Path):
+    (photos / "a" / "0.png").write_bytes(b"x")
+    seen = glance(folders.read(photos))
+    assert (seen.images, seen.sampled, seen.width_px) == (10, 9, 6)  # widths 7 8 9 10 6 6 6 6 6
+
+
+def test_nothing_to_look_at_is_refused(photos: Path):
+    for path in photos.rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"none of 10 images can be decoded; the first, ./..png: empty file. Give a folder of"):
+        glance(folders.read(photos))

@@ -1,0 +1,97 @@
+"""`striate origins gmdh`, run once: what it finds, says and draws."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.base.errors import SettingError
+from striate.cli.history.gmdh import gmdh
+from striate.history.gmdh import demo as demonstration
+from striate.history.gmdh.demo import demonstrate
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return demonstrate(tmp_path_factory.mktemp("gmdh"), keep=8, components=10)
+
+
+def test_it_agrees_with_the_reference_implementation_and_finds_the_polynomial_again(ran: dict[str, Any]):
+    assert [row["agrees"] for row in ran["cross_check"]] == [True, True, True]
+    assert ran["recovery"]["formula"] == "y = 3 - 2 x2 + 1 x4 + 0.5 x2 x4 - 1.5 x4^2"
+    assert ran["recovery"]["largest_error"] < 1e-12
+
+
+def test_growth_without_an_external_criterion_overfits_and_with_one_it_ends(ran: dict[str, Any]):
+    without, ended = ran["overfit"]["without"], ran["overfit"]["with"]
+    assert without["fitted"] == sorted(without["fitted"], reverse=True)
+    assert without["external"][5] > 10 * without["external"][0]
+    assert ended["accepted"] == [True, True, True, False]
+
+
+def test_the_digits_are_scored_on_the_test_images_alone(ran: dict[str, Any]):
+    digits = ran["digits"]
+    right = sum(digits["confusion"][k][k] for k in range(10))
+    assert sum(map(sum, digits["confusion"])) == digits["n"] == 359
+    assert digits["accuracy"] == right / 359
+    assert digits["low"] < digits["accuracy"] < digits["high"]
+    assert digits["accuracy"] > 0.75  # 0.8245 here; a tenth is chance
+    for network in digits["networks"]:
+        errors = network["mean_squared_errors"]
+        assert errors == sorted(errors, reverse=True)
+        assert len(errors) == network["layers"] <= 8
+        assert network["degree"] == 2 ** network["layers"]
+
+
+def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(ran: dict[str, Any]):
+    assert [Path(file).name for file in ran["files"]] == ["network.png", "overfit.png", "digits.png"]
+    assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in ran["files"])
+    assert any(line.startswith("digits, 10 PCA coordinates: accuracy 0.") for line in ran["lines"])
+    assert not any("NOT" in line for line in ran["lines"])
+    json.dumps({key: value for key, value in ran.items() if key != "lines"}, allow_nan=False)
+
+
+def test_features_of_a_tap_take_the_place_of_pca(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    whole = demonstration._gather()
+    parts = whole.parts
+    fewer = replace(parts, train_M=parts.train_M[:200], val_M=parts.val_M[:100], test_M=parts.test_M[:100])
+    monkeypatch.setattr(demonstration, "_gather", lambda: replace(whole, parts=fewer))
+    gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", tap="conv2_1", json=True)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "lines" not in found
+    assert found["digits"]["features"] == "conv2_1 of resnet20@cifar10"
+    assert found["digits"]["columns"] == 16  # maps, averaged over their places
+    assert found["digits"]["n"] == 100
+    assert 0.2 < found["digits"]["accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"model": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
+        ({"tap": "pool4"}, "a tap is a layer of a network; got 'pool4' and no features. Add --features NET@WEIGHTS."),
+        (
+            {"model": "resnet20@cifar10", "components": 9},
+            "PCA components and the features of a network do not go together; leave one of them out.",
+        ),
+        ({"components": 65}, "expected 2 to 64 components of 8 x 8 pixels; got 65."),
+        ({"seed": -1}, "expected a seed of 0 or more; got -1."),
+        ({"components": 1}, "expected 2 to 64 components of 8 x 8 pixels; got 1."),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_anything_is_drawn(
+    settings: dict[str, Any], said: str, tmp_path: Path
+):
+    with pytest.raises(SettingError) as caught:
+        demonstrate(tmp_path, **settings)
+    assert str(caught.value) == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match="There is no layer 'pool9'; did you mean pool4"):
+        demonstrate(tmp_path, model="resnet20@cifar10", tap="pool9")

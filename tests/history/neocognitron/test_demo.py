@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.base.errors import DataError, DecodeError, SettingError
+from striate.history.neocognitron import digits
+from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_score
+from striate.history.neocognitron.net import Neocognitron, answer
+from striate.history.neocognitron.strokes import render
+from striate.history.neocognitron.teacher import teach
+
+
+def drawn_large(number: int, path: Path, factor: int = 8) -> Path:
+    """A digit in another style, black on white, in a corner of a large picture, with thick strokes."""
+    digit_HW = render(digits.OTHERS[number], 19).numpy().astype(bool).repeat(factor, 0).repeat(factor, 1)
+    page = np.full((300, 260), 255, np.uint8)
+    page[20 : 20 + len(digit_HW), 60 : 60 + len(digit_HW)][digit_HW] = 10
+    Image.fromarray(page).save(path)
+    return path
+
+
+def test_a_picture_becomes_thin_strokes_in_the_middle(tmp_path: Path):
+    picture_HW = as_strokes(drawn_large(1, tmp_path / "one.png"))
+    rows, columns = picture_HW.nonzero(as_tuple=True)
+    assert (int(rows.min()), int(rows.max())) == (2, 16)
+    assert 8 <= columns.float().mean() <= 10
+    assert picture_HW.sum() <= 17
+
+
+def test_pictures_of_digits_are_recognised_white_on_black_too(tmp_path: Path):
+    net = teach(Neocognitron())
+    for number in (0, 7):
+        path = drawn_large(number, tmp_path / "digit.png")
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(tmp_path / "inverse.png")
+        for which in (path, tmp_path / "inverse.png"):
+            assert answer(net(as_strokes(which)[None, None])).tolist() == [number]
+
+
+def test_a_picture_of_one_colour_and_one_that_is_none_are_refused(tmp_path: Path):
+    Image.new("L", (30, 30), 90).save(tmp_path / "grey.png")
+    with pytest.raises(SettingError, match=r"expected a picture of a digit; .*grey.png is of one colour"):
+        as_strokes(tmp_path / "grey.png")
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DecodeError, match="not one of the formats"):
+        demonstrate(tmp_path / "out", image=tmp_path / "text.png")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_score_of_mnist_counts_what_is_rejected_as_wrong():
+    found = mnist_score(np.array([1, 2, -1, 4]), np.array([1, 2, 3, 5]))
+    assert (found["accuracy"], found["n"], found["rejected"]) == (0.5, 4, 1)
+    assert (round(found["low"], 3), round(found["high"], 3)) == (0.150, 0.850)
+    assert np.array(found["confusion"])[5, 4] == 1
+    assert np.array(found["confusion"]).sum() == 3
+
+
+def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
+    events: list[dict[str, object]] = []
+    image = drawn_large(7, tmp_path / "seven.png")
+    found = demonstrate(tmp_path / "out", seed=3, image=image, watch=events.append)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    names = [
+        "templates-us1",
+        "templates-us2",
+        "templates-us3",
+        "templates-us4",
+        "table-1988",
+        "activations",
+        "winners-1980",
+        "image",
+    ]
+    assert found["files"] == [str(tmp_path / "out" / f"{name}.png") for name in names]
+    assert all(Path(path).is_file() for path in found["files"])
+    assert [run["seed"] for run in found["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
+    assert found["image"]["answer"] == 7
+    assert found["mnist"] is None
+    assert found["lines"][0].startswith("1988, with a teacher: 25 of 25 templates recognised, 200 of 200 of them shifted")
+    assert found["lines"][2] == f"{image}: a 7"
+    assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}
+
+
+def test_too_few_images_and_no_images_of_mnist_are_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"at least 100 training images of MNIST, or 0 for none; got 20"):
+        demonstrate(tmp_path, mnist=20)
+    with pytest.raises(DataError, match="expected the files of mnist in"):
+        demonstrate(tmp_path, mnist=200, data_dir=str(tmp_path))

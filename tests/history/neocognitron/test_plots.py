@@ -1,0 +1,96 @@
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from striate.base.errors import SettingError
+from striate.history.neocognitron.plots import Sheet, Shown, draw_activations, draw_table, draw_templates, mosaic
+from striate.history.neocognitron.plots_results import draw_confusion, draw_winners
+
+TEXT = "{http://www.w3.org/2000/svg}text"
+
+
+class Row(NamedTuple):
+    name: str
+    planes: int
+    side: int
+    window: int
+    cells: int
+    v_cells: int
+    a: int
+    b: int
+
+
+def texts(path: Path) -> list[str]:
+    return [element.text or "" for element in ElementTree.parse(path).iter(TEXT)]
+
+
+def test_planes_lie_side_by_side_with_gaps_between_and_white_behind_the_last():
+    sheet = mosaic(np.arange(3, dtype=np.float32)[:, None, None].repeat(12, 1).repeat(12, 2), 2)
+    assert sheet.shape == (27, 27)
+    assert (sheet[1:13, 1:13] == 0).all()
+    assert (sheet[1:13, 14:26] == 1).all()
+    assert (sheet[14:26, 1:13] == 2).all()
+    assert (sheet[14:, 14:] == -1).all()
+    assert np.isnan(sheet[13, :14]).all()
+    assert np.isnan(sheet[:, 13]).sum() == 27
+
+
+def test_small_planes_are_enlarged_and_nothing_of_them_is_lost():
+    sheet = mosaic(np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32), 5)
+    assert sheet.shape == (14, 14)
+    assert [float(sheet[y, x]) for y in (1, 12) for x in (1, 12)] == [1, 2, 3, 4]
+
+
+def test_the_sheet_of_activations_names_every_layer_with_its_planes(tmp_path: Path):
+    maps_PHW = np.zeros((3, 5, 5), np.float32)
+    maps_PHW[1, 2, 2] = 0.5
+    draw_activations("a digit", np.eye(5, dtype=np.float32), [Sheet("us1", maps_PHW)], tmp_path / "a.svg")
+    found = texts(tmp_path / "a.svg")
+    assert {"a digit", "u0", "us1", "3 of 5 x 5", "active 1", "largest 0.50"} <= set(found)
+    assert not any("strongest" in text for text in found)
+
+
+def test_of_a_very_large_layer_the_strongest_planes_are_drawn_and_that_is_said(tmp_path: Path):
+    maps_PHW = np.random.default_rng(0).random((401, 3, 3)).astype(np.float32)
+    draw_activations("a digit", np.eye(5, dtype=np.float32), [Sheet("us4", maps_PHW)], tmp_path / "a.svg")
+    assert {"401 of 3 x 3", "strongest 100"} <= set(texts(tmp_path / "a.svg"))
+
+
+def test_templates_stand_under_number_and_name_of_their_plane(tmp_path: Path):
+    tile = np.eye(9, dtype=np.float32)
+    draw_templates("us2", [Shown(0, "fork", [tile, tile]), Shown(1, "end", [tile])], tmp_path / "t.svg")
+    assert {"us2", "0 fork", "1 end"} <= set(texts(tmp_path / "t.svg"))
+
+
+def test_the_table_has_its_sums(tmp_path: Path):
+    rows = [Row("u0", 1, 19, 0, 361, 0, 0, 0), Row("us1", 12, 19, 3, 4332, 361, 108, 12)]
+    draw_table("a network", rows, tmp_path / "table.svg")
+    found = texts(tmp_path / "table.svg")
+    assert {"19 x 19 x 12", "3 x 3", "4,693", "V-cells"} <= set(found)
+
+
+def test_winners_are_counted_for_each_seed(tmp_path: Path):
+    outputs_SMP = np.zeros((3, 2, 4), np.float32)
+    outputs_SMP[0, 0, 1] = outputs_SMP[0, 1, 2] = 0.8
+    outputs_SMP[1, :, 3] = 0.5
+    draw_winners("winners", np.zeros((2, 5, 5), np.float32), outputs_SMP, [7, 8, 9], tmp_path / "w.svg")
+    found = texts(tmp_path / "w.svg")
+    assert {"seed 7: 2 planes win 2 patterns", "seed 8: 1 planes win 2 patterns", "seed 9: 0 planes win 2 patterns"} <= set(
+        found
+    )
+
+
+def test_the_confusion_shows_every_count_that_is_not_zero(tmp_path: Path):
+    counts_KK = np.zeros((10, 10), np.int64)
+    counts_KK[3, 3], counts_KK[4, 9] = 1234, 56
+    draw_confusion("MNIST", counts_KK, [str(digit) for digit in range(10)], tmp_path / "c.svg")
+    found = texts(tmp_path / "c.svg")
+    assert found.count("1,234") == found.count("56") == 1
+
+
+def test_another_ending_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"to end in .svg, .png, .pdf"):
+        draw_table("a network", [], tmp_path / "table.txt")

@@ -1,0 +1,78 @@
+"""`striate origins optimal_control`, run once with few steps: what it finds, says and draws."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.base.errors import SettingError
+from striate.cli.history.optimal_control import optimal_control
+from striate.history.optimal_control.demo import demonstrate
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return demonstrate(tmp_path_factory.mktemp("control"), steps=10, fly=("rocket",))
+
+
+def test_known_answers_are_reached(ran: dict[str, Any]):
+    assert ran["scalar"]["cost"] == pytest.approx(0.382247, abs=5e-7)  # Euler's rule with 100 steps
+    assert ran["scalar"]["exact"] == pytest.approx(0.3807970780, abs=5e-11)
+    assert ran["energy"]["integral"] == pytest.approx(12.0012, abs=2e-4)
+    for row, exact in zip(ran["state_limit"], (4.0, 2.24, 2.0), strict=True):
+        assert row["exact"] == pytest.approx(exact)
+        assert row["cost"] == pytest.approx(exact, rel=0.01)
+
+
+def test_three_ways_to_the_gradient_agree(ran: dict[str, Any]):
+    away = ran["scalar"]["away"]
+    assert away["autograd"] < 1e-12
+    assert away["chain_rule"] < 1e-12
+    assert away["differences"] < 1e-6
+    assert ran["scalar"]["multiplications"] == {"forward": 400, "backward": 800}
+    assert ran["residual"]["away"] < 1e-12
+
+
+def test_the_rocket_arrives_nearly_as_soon_as_it_can(ran: dict[str, Any]):
+    flight = ran["flights"]["rocket"]
+    assert flight["days"] == pytest.approx(flight["by_shooting"], rel=0.005)
+    assert max(flight["missed"]) < 1e-4
+    missed = [row["missed"] for row in flight["rounds"]]
+    assert missed == sorted(missed, reverse=True)
+    assert flight["radius"][0] == 1
+    assert flight["radius"][-1] == pytest.approx(1.5237, abs=1e-4)
+
+
+def test_the_shortcut_keeps_a_gradient_that_is_lost_without_it(ran: dict[str, Any]):
+    chains, products = ran["residual"]["factors"], ran["residual"]["products"]
+    assert chains["residual"] == [slope + 1 for slope in chains["plain"]]
+    assert abs(products["plain"]) < 1e-4 < 0.01 < abs(products["residual"])
+
+
+def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(ran: dict[str, Any]):
+    assert [Path(file).name for file in ran["files"]] == ["known.png", "rocket.png", "residual.png"]
+    assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in ran["files"])
+    assert any(line.startswith("rocket to the orbit of Mars: 193.") for line in ran["lines"])
+    json.dumps({key: value for key, value in ran.items() if key != "lines"}, allow_nan=False)
+
+
+def test_the_command_gives_the_same_numbers_as_json(
+    ran: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[object] = []
+
+    def remembered(*settings: object) -> dict[str, Any]:
+        asked.extend(settings)
+        return dict(ran)
+
+    monkeypatch.setattr("striate.history.optimal_control.demo.demonstrate", remembered)
+    optimal_control(out=tmp_path, flight="none", steps=9, json=True)
+    assert asked == [tmp_path, 0, 9, ()]
+    assert json.loads(capsys.readouterr().out) == {key: value for key, value in ran.items() if key != "lines"}
+
+
+def test_a_flight_that_is_none_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError) as caught:
+        demonstrate(tmp_path, steps=7, fly=("kite",))
+    assert str(caught.value) == "expected at least 8 steps, and flights of rocket, sail; got 7, kite."

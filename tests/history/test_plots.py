@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from striate.base.errors import SettingError
+from striate.history import plots
+
+
+def test_each_picture_has_its_name_and_its_own_scale(monkeypatch: pytest.MonkeyPatch):
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
+    shown = {"levels": np.array([[0.0, 0.5]]), "signed": np.array([[-1.0, 3.0]]), "nothing": np.zeros((2, 2))}
+    plots.draw("three", shown, Path("three.svg"), across=2)
+    axes = figures[0].axes
+    assert [one.get_title() for one in axes] == ["levels", "signed", "nothing", ""]
+    assert [one.images[0].get_clim() for one in axes[:3]] == [(0, 0.5), (-3, 3), (0, 1)]
+    assert figures[0].get_size_inches().tolist() == pytest.approx([2 * 2.3 + 0.2, 2 * (2.3 + 0.4) + 0.5])
+    assert figures[0]._suptitle.get_text() == "three"
+
+
+def test_what_is_rounding_alone_is_black_and_long_pictures_stay_in_bounds(monkeypatch: pytest.MonkeyPatch):
+    figures: list[Figure] = []
+    monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
+    plots.draw("flat", {"flat": np.full((1, 1), -1e-16)}, Path("flat.svg"))
+    assert figures[0].axes[0].images[0].get_clim() == (0, 1)
+    assert [plots.height(np.zeros(shape)) for shape in ((1, 100), (3, 4), (100, 1))] == [0.125, 0.75, 2]
+
+
+def test_another_ending_is_refused(tmp_path: Path):
+    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf"):
+        plots.draw("title", {"one": np.ones((2, 2))}, tmp_path / "one.gif")

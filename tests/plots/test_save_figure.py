@@ -1,0 +1,79 @@
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from striate.base import files
+from striate.base.errors import DiskError, SettingError
+from striate.plots.save_figure import ENDINGS, check_ending, save
+
+
+def figure() -> Figure:
+    made = Figure(figsize=(3, 2))
+    axes = made.subplots()
+    axes.fill_between([0, 1], [1, 2], hatch="/")  # a hatch has an id that is random unless it is salted
+    axes.plot([0, 1], [1, 2], label="conv1 & relu1")
+    axes.legend()
+    return made
+
+
+@pytest.mark.parametrize("path", ["a.svg", "a.png", "a.pdf", "A.SVG", "a.b/c.Png"])
+def test_an_ending_of_a_picture_passes(path: str):
+    check_ending(Path(path))
+
+
+@pytest.mark.parametrize("path", ["x.bmp", "x", "x.svg.txt", ".svg"])
+def test_another_ending_is_refused_with_those_there_are(path: str, tmp_path: Path):
+    with pytest.raises(SettingError) as caught:
+        check_ending(Path(path))
+    assert str(caught.value) == f"expected a picture's path to end in .svg, .png, .pdf; got {path}."
+    with pytest.raises(SettingError):
+        save(figure(), tmp_path / path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_same_figure_gives_the_same_bytes(ending: str, tmp_path: Path):
+    for name in ("one", "two"):
+        save(figure(), tmp_path / f"{name}{ending}")
+    one, two = ((tmp_path / f"{name}{ending}").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert one.startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending])
+    assert b"CreationDate" not in one
+    assert b"dc:date" not in one
+
+
+def test_the_text_of_an_svg_is_text(tmp_path: Path):
+    save(figure(), tmp_path / "a.svg")
+    texts = [element.text for element in ElementTree.parse(tmp_path / "a.svg").iter("{http://www.w3.org/2000/svg}text")]
+    assert "conv1 & relu1" in texts
+
+
+def test_a_png_has_150_pixels_an_inch_on_white(tmp_path: Path):
+    save(figure(), tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (450, 300)
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_the_settings_of_matplotlib_are_left_as_they_were(tmp_path: Path):
+    before = dict(mpl.rcParams)
+    save(figure(), tmp_path / "a.svg")
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_disk_that_refuses_leaves_the_picture_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.svg"
+    path.write_bytes(b"old")
+
+    def full(at: Path, _content: bytes) -> None:
+        with files.explained(at, "write"):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(DiskError):
+        save(figure(), path)
+    assert path.read_bytes() == b"old"

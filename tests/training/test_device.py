@@ -1,0 +1,98 @@
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from striate.base.config import Engine as Settings
+from striate.base.errors import SettingError
+from striate.nets.factory import build
+from striate.training import device
+
+
+def test_every_choice_is_explained():
+    picked = device.pick(Settings())
+    assert [reason.split()[0] for reason in picked.reasons] == ["device", "precision", "channels_last", "threads", "workers"]
+    assert all(": " in reason for reason in picked.reasons)
+    assert (picked.rank, picked.world, picked.writes) == (0, 1, True)
+
+
+def test_what_is_asked_for_is_done():
+    before = torch.get_num_threads()
+    try:
+        picked = device.pick(Settings(device="cpu", precision="bf16", channels_last="on", threads=1, workers=3))
+        assert (picked.bf16, picked.channels_last, picked.threads, torch.get_num_threads()) == (True, True, 1, 1)
+        assert picked.workers == 3
+        assert all(reason.endswith(": asked for") for reason in picked.reasons)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_bf16_is_of_products_alone():
+    picked = device.pick(Settings(device="cpu", precision="bf16"))
+    net = build("mlp", (1, 4, 4), 3)
+    with picked.autocast():
+        assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.bfloat16
+    assert {weight.dtype for weight in net.parameters()} == {torch.float32}
+    with device.pick(Settings(device="cpu")).autocast():
+        assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.float32
+
+
+def test_filters_are_put_in_the_memory_order():
+    net = build("conv 3x3x4, relu, fc", (3, 8, 8), 3)
+    device.pick(Settings(device="cpu", channels_last="on")).place(net)
+    assert net.get_submodule("conv1").weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(SettingError, match=r"expected auto, cpu, cuda, cuda:1 or mps; got 'gpu'"):
+        device.pick(Settings(device="gpu"))
+    with pytest.raises(SettingError, match=r"has no cuda:99; use auto or cpu. `striate doctor` shows what is there."):
+        device.pick(Settings(device="cuda:99"))
+
+
+def test_alone_nothing_is_shared():
+    picked = device.pick(Settings(device="cpu"))
+    assert picked.sums([1.5, 2.0]) == [1.5, 2.0]
+    assert picked.agree(3.5) == 3.5
+    (only,) = picked.gather(np.arange(4))
+    assert only.tolist() == [0, 1, 2, 3]
+    net = build("mlp", (1, 4, 4), 3)
+    assert picked.parallel(net) is net
+
+
+def test_the_launcher_s_numbers_are_read(monkeypatch: pytest.MonkeyPatch):
+    assert device.world() == (0, 0, 1)
+    for name, value in (("RANK", "3"), ("LOCAL_RANK", "1"), ("WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+    assert device.world() == (3, 1, 4)
+
+
+FAULTS = """
+import resource, torch
+from striate.training import device
+
+def five_times():
+    for _ in range(5):
+        torch.empty(2**24).zero_()[0].item()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+device.keep_freed_memory()
+print(-five_times() + five_times())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_freed_memory_is_used_again_unless_the_user_tunes_the_allocator(monkeypatch: pytest.MonkeyPatch):
+    assert device.keep_freed_memory()
+    faults = []
+    for tuned in ({}, {"MALLOC_MMAP_THRESHOLD_": "131072"}):
+        environment = {**os.environ, **tuned}
+        ran = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+        faults.append(int(ran.stdout))
+    assert faults[0] < faults[1] / 2, "64 MiB five times are 80,000 pages of 4 KiB"
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "131072")
+    assert not device.keep_freed_memory()

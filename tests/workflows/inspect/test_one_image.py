@@ -1,0 +1,166 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import striate
+from striate.base.errors import DecodeError, SettingError
+from support.command_line import run
+from support.shape_images import make_folder
+
+NET = "conv 5x5x6, relu, pool 2, conv 3x3x8, relu, fc 3"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("microscope")
+    data = make_folder(folder / "shapes", 20)
+    striate.train(data.as_posix(), net=NET, out=folder, name="a", report=False, settings={"train": {"epochs": 4}})
+    striate.train(data.as_posix(), net="mlp", out=folder, name="flat", report=False, settings={"train": {"epochs": 1}})
+    return folder
+
+
+@pytest.fixture
+def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return place
+
+
+def drawn(found: dict[str, Any]) -> list[str]:
+    for path in found["files"]:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100
+            assert np.asarray(picture.convert("L")).std() > 1
+    return [Path(path).name for path in found["files"]]
+
+
+def test_one_picture_through_all_layers_and_why(here: Path):
+    picture = here / "shapes" / "circle" / "003.png"
+    found = striate.look_at(str(here / "a"), [picture])
+    json.dumps(found, allow_nan=False)
+    (one,) = found["images"]
+    model = striate.load(here / "a")
+    assert one["label"] == model.predict([picture])[0].label
+    assert [layer["name"] for layer in one["layers"]] == list(model.net.taps)
+    with striate.taps(model.net, "conv2") as seen, torch.no_grad():
+        model.net(model.images([picture]))
+    told = next(layer for layer in one["layers"] if layer["name"] == "conv2")
+    assert told["shape"] == list(seen["conv2"].shape[1:])
+    assert told["largest"] == pytest.approx(float(seen["conv2"].max()))
+    assert {made["method"] for made in one["methods"]} == {
+        "saliency", "deconvnet", "guided", "gradcam", "integrated_gradients", "occlusion"
+    }  # fmt: skip
+    assert next(made["at"] for made in one["methods"] if made["method"] == "gradcam") == "relu2"
+    assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png", "near.png"]
+    assert len(one["neighbours"]) == 5
+    assert "circle/003.png" not in [near["path"] for near in one["neighbours"]]
+    assert Path(found["files"][0]).parent.name == "striate-inside-a"
+
+
+def test_several_pictures_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
+    pictures = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
+    found = striate.look_at(str(here / "a"), pictures, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets")
+    assert [Path(path).parent.name for path in found["files"]] == ["1-000"] * 3 + ["2-000"] * 3
+    assert [one["target"] for one in found["images"]] == ["triangle"] * 2
+    assert [len(one["methods"]) for one in found["images"]] == [1, 1]
+
+
+def test_what_a_network_cannot_be_asked_says_what_works(here: Path):
+    found = striate.look_at(str(here / "flat"), [here / "shapes" / "circle" / "000.png"], methods=["gradcam", "occlusion"])
+    (one,) = found["images"]
+    assert [made["method"] for made in one["methods"]] == ["occlusion"]
+    assert "occlusion" in one["refused"]["gradcam"]
+    told = striate.filters(str(here / "flat"), layers=["fc1"])
+    assert told["first"] is None
+    assert "does not" in told["why_not"]
+    assert drawn(told) == ["weights-fc1.png"]
+
+
+def test_filters_are_measured_and_drawn(here: Path):
+    found = striate.filters(str(here / "a"))
+    json.dumps(found, allow_nan=False)
+    assert drawn(found) == [
+        "filters.png", "filters-each.png", "tuning.png", "shifts.png", "weights-conv1.png", "weights-conv2.png"
+    ]  # fmt: skip
+    assert found["first"]["layer"] == "conv1"
+    assert len(found["first"]["each"]) == 6
+    assert [one["name"] for one in found["tolerance"]] == ["relu1", "pool1"]
+    before, after = (np.mean([unit["kept"][4] for unit in one["units"] if unit["kept"]]) for one in found["tolerance"])
+    assert after > before  # a quarter of a period away: a pool forgives it
+
+
+def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
+    found = striate.units(str(here / "a"), "conv2", numbers=[0, 5])
+    json.dumps(found, allow_nan=False)
+    assert drawn(found) == ["exciting-relu2.png", "made-conv2.png"]
+    assert found["seen_at"] == "relu2"
+    assert found["units"] == [0, 5]
+    assert found["seen"].startswith("6 validation images of ")
+    rows = found["statistics"][0]["units"]
+    assert len(rows) == 8
+    assert all(row["least"] >= 0 for row in rows)
+    assert {row["preferred"] for row in rows} <= {"circle", "square", "triangle", None}
+    assert all(one["after"] > one["before"] or one["stuck"] for one in found["made"])
+
+
+def test_units_can_be_shown_other_images(here: Path):
+    found = striate.units(str(here / "a"), "relu1", data=(here / "shapes").as_posix(), out="sheets")
+    assert found["seen"].startswith("60 all images of ")
+    assert len(found["units"]) <= 6
+
+
+def test_bad_questions_are_refused_before_any_work(here: Path):
+    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    with pytest.raises(SettingError, match="There is no class 'cat'"):
+        striate.look_at(name, [picture], target="cat")
+    with pytest.raises(SettingError, match="There is no layer 'conv9'"):
+        striate.look_at(name, [picture], layers=["conv9"])
+    with pytest.raises(SettingError, match="at least one picture"):
+        striate.look_at(name, [])
+    with pytest.raises(SettingError, match="method 'magic'"):
+        striate.look_at(name, [picture], methods=["magic"])
+    with pytest.raises(DecodeError, match=r"nothing\.png"):
+        striate.look_at(name, [here / "nothing.png"])
+    with pytest.raises(SettingError, match="There is no layer 'relu1' with filters or units"):
+        striate.filters(name, layers=["relu1"])
+    with pytest.raises(SettingError, match="expected units from 0 to 7 of relu2; got 8"):
+        striate.units(name, "conv2", numbers=[8])
+    with pytest.raises(SettingError, match=r"model has none of its own; give --data"):
+        striate.units(str(here / "a" / "model"), "conv2")
+    assert not list(Path().iterdir())
+
+
+def test_the_command_takes_one_question_at_a_time(here: Path, capsys: pytest.CaptureFixture[str]):
+    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    for words, said in (
+        (["--unit", "3"], "--unit does not apply with RUN alone, only with --layer alone; remove it."),
+        (["--filters", "--draw", "x.png"], "--draw does not apply with --filters, only with RUN alone; remove it."),
+        ([picture, "--filters"], "--filters does not apply with IMAGES; remove it."),
+        (["--layer", "conv1,conv2"], "expected one --layer, whose units are looked at; got conv1, conv2."),
+        (["--layer", "conv1", "--unit", "a"], "--unit: expected numbers with commas, as 0,3,7; got a."),
+        (
+            ["--out", "x"],
+            "--out does not apply with RUN alone, only with IMAGES or with --filters or with --layer alone; remove it.",
+        ),
+    ):
+        ran = run(capsys, "inside", name, *words)
+        assert ran.code == 2
+        assert said in ran.err
+
+
+def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixture[str]):
+    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    ran = run(capsys, "inside", name, picture, "--layer", "relu1", "--method", "gradcam", "--out", "one")
+    assert ran.code == 0
+    assert "  gradcam at relu2 explains" in ran.out
+    assert "drawn: one/why.png" in ran.out
+    ran = run(capsys, "inside", name, "--layer", "conv2", "--out", "two")
+    assert "relu2: looked at 6 validation images" in ran.out
+    ran = run(capsys, "inside", name, "--filters", "--layer", "conv2", "--out", "three")
+    assert "pool1: half of the answer is left after a shift of" in ran.out
+    told = run(capsys, "inside", str(here / "flat"), "--filters", "--layer", "fc1", "--json", "--out", "four").json
+    assert told["first"] is None

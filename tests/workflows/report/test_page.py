@@ -1,0 +1,147 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.workflows.report.page import data_uri, kind_of, render
+from striate.workflows.report.plots import classes, confusion, curves, gradients, plane, reliability
+from support.pages import check
+
+SCORE = {"accuracy": 0.75, "low": 0.5, "high": 0.9, "n": 20}
+PER_CLASS = {"precision": 0.7, "recall": 0.75, "f1": 0.72, "support": 10}
+EPOCHS = [{"epoch": n, "train_loss": 1 / n, "loss": 1.1 / n, "accuracy": 1 - 0.5 / n} for n in (1, 2, 3)]
+BINS = [
+    {"low": 0.5, "high": 0.6, "images": 20, "confidence": 0.57, "accuracy": {"value": 0.6, "low": 0.4, "high": 0.8, "n": 20}}
+]
+
+
+def facts(**own):
+    account = {
+        "found": 12, "used": 10, "quarantined": [{"path": "<b>&.png", "reason": "no picture"}], "leaks": [], "duplicates": [],
+        "ignored": [{"path": "x", "pattern": "*.txt"}], "classes": {"<a>": {"train": 5, "val": 1, "test": 1}},
+        "split": {"train": 5, "val": 1, "test": 1}, "sizes": {"height": [1, 2, 3], "width": [4, 5, 6]}, "grey": 0.5,
+        "look": {"size_px": 16, "channels": 1, "fit": "crop"}, "notes": ["use `striate data`"],
+    }  # fmt: skip
+    return {
+        "run": "first & <last>", "striate": "9", "made": "now", "state": "done", "progress": "", "finished": "today",
+        "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
+        "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
+        "start": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],
+        "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
+        "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
+        "repeat": ["striate train photos"], "notes": [],
+        "trust": {"level": "note", "sentence": "Fine.", "findings": [{"level": "note", "sentence": "One `thing`."}]},
+        **own,
+    }  # fmt: skip
+
+
+def scored():
+    return facts(
+        test=SCORE, val=SCORE, folds=[SCORE], calibration_by_chance=0.1,
+        confused=[{"given": "a", "answered": "b", "images": 3}],
+        score={**SCORE, "part": "test", "what": "test images", "majority": 0.5, "top5": None, "macro_f1": 0.7, "log_loss": 0.5,
+               "calibration_error": 0.05, "per_class": {"a": PER_CLASS, "b": PER_CLASS}, "confusion": [[7, 3], [2, 8]]},
+    )  # fmt: skip
+
+
+def test_what_the_user_named_is_text_and_never_markup():
+    tree = check(render(facts(), {}))
+    assert tree.find(".//h1").text == "first & <last>"
+    assert [cell.text for cell in tree.iter("td") if cell.get("class") == "file"] == ["<b>&.png"]
+    assert [code.text for code in tree.iter("code")] == ["thing", "striate data"]
+
+
+def test_a_run_that_still_trains_renews_its_page_and_one_that_has_ended_does_not():
+    assert 'http-equiv="refresh"' in render(facts(state="training", progress="2 of 9 epochs done"), {})
+    assert "Not finished: 2 of 9 epochs done." in render(facts(state="training", progress="2 of 9 epochs done"), {})
+    assert "refresh" not in render(facts(), {})
+
+
+def test_the_score_stands_first_with_its_interval_and_the_largest_class():
+    text = render(scored(), {"classes": "", "reliability": ""})
+    assert text.index("75.0%") < text.index("What it was trained on")
+    assert "left: 50.00%; width: 40.00%" in text
+    assert "mark: always the largest class, 50.0%" in text
+    check(text)
+
+
+def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():
+    labels = np.array([0, 1] * 5)
+    faint, wrong = np.arange(10) < 6, np.arange(10) == 8
+    health = [{"epoch": e, "layers": [{"name": "a", "gradient": 1.0}, {"name": "b", "gradient": None}]} for e in (1, 2)]
+    rows = [{"name": "$a$ & <b>", "value": 0.5, "low": 0.3, "high": 0.7, "n": 10}]
+    points = np.random.default_rng(0).normal(size=(10, 2))
+    drawn = {
+        "curves": curves(EPOCHS, 2), "gradients": gradients(health), "classes": classes(rows, 0.6),
+        "confusion": confusion(np.array([[7, 3], [2, 8]]), ["a", "b"]), "reliability": reliability(BINS),
+        "plane": [plane(points, labels, ["a", "b"], wrong, faint, "Points", ("x", "y"), "pca")],
+    }  # fmt: skip
+    tree = check(render({**scored(), "curves": EPOCHS, "plane": {"said": "Points."}}, drawn))
+    svg = "{http://www.w3.org/2000/svg}"
+    pictures = list(tree.iter(f"{svg}svg"))
+    assert len(pictures) == 7
+    for picture in pictures:
+        words = "".join(text.text or "" for text in picture.iter(f"{svg}text"))
+        assert words
+        assert picture.find(f"{svg}title").text
+    text = "".join(str(part) for part in drawn["curves"])
+    assert "currentColor" in text
+    assert "var(--c0072b2)" in text
+    assert "epoch" in text
+    assert "$a$ &amp; &lt;b&gt; (10)" in drawn["classes"]
+
+
+def test_what_cannot_be_drawn_is_left_out():
+    assert confusion(np.zeros((61, 61), np.int64), [str(k) for k in range(61)]) is None
+    assert gradients([]) is None
+    assert gradients([{"epoch": 1, "layers": [{"name": "a", "gradient": None}, {"name": "b", "gradient": None}]}]) is None
+
+
+def test_strategies_and_filters_have_their_tables():
+    filters = [{"name": "conv1", "filters": 8, "noise_ratio": None, "advice": "conv1: 50% dead: x.", "healthy": 4, "dead": 4,
+                "blank": 0, "duplicate": 0, "nearly_dead": 0, "noisy": 0}]  # fmt: skip
+    strategies = [{"name": "adapt", "val": SCORE, "test": None, "p_value": None, "seconds": 1.0, "parameters": 10}]
+    text = render(facts(filters=filters, strategies=strategies, sentence="Take adapt.", recommended="adapt", start="s"), {})
+    tree = check(text)
+    assert "adapt (kept)" in text
+    assert "conv1: 50% dead: x." in text
+    assert {section.get("id") for section in tree.iter("section")} >= {"data", "strategies", "filters", "repeat"}
+
+
+def test_mistakes_show_the_picture_its_heat_and_its_neighbours():
+    row = {
+        "path": "a.png", "given": "cat", "answered": "dog", "probability": 0.9, "given_probability": 0.1,
+        "heat": {"explains": False, "said": "Grad-CAM explains nothing here."},
+        "neighbours": [{"path": "b.png", "class": "cat", "likeness": 0.98}], "vote": {"against": False, "said": "All."},
+    }  # fmt: skip
+    shown = {
+        "picture": "data:image/png;base64,AA==",
+        "heat": "data:image/png;base64,AB==",
+        "kind": "",
+        "neighbours": ["data:,"],
+    }
+    tree = check(render(facts(mistakes=[row], mistakes_note="Of 3."), {"mistakes": [shown]}))
+    assert [image.get("alt") for image in tree.iter("img")] == [
+        "a.png", "The same image with what spoke for dog marked.", "b.png"
+    ]  # fmt: skip
+    assert [block.get("class") for block in tree.iter("div") if "two" in (block.get("class") or "")] == ["two useless"]
+
+
+@pytest.mark.parametrize(("side", "kind", "size"), [(16, "png", 16), (64, "png", 64), (65, "jpeg", 65), (300, "jpeg", 128)])
+def test_small_pictures_keep_their_pixels_and_large_ones_are_made_smaller(side, kind, size):
+    pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    head, _, data = data_uri(pixels).partition(",")
+    assert head == f"data:image/{kind};base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.size == (size, size)
+        if kind == "png":
+            assert np.array_equal(np.asarray(image), pixels)
+    assert (kind_of(pixels) == "") == (kind == "png")
+
+
+def test_a_grey_picture_is_one_channel():
+    _, _, data = data_uri(np.full((4, 4, 1), 7, np.uint8)).partition(",")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.mode == "L"

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from striate import workbench
+from striate.base.errors import SettingError, ShapeError
+from striate.plots.data import preprocessing
+from striate.workflows import preview
+from support.command_line import run
+
+
+@pytest.fixture
+def sheet(monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray[np.float32]]:
+    """The rows of the sheet that is drawn, by name."""
+    rows: dict[str, NDArray[np.float32]] = {}
+    monkeypatch.setattr(
+        preprocessing,
+        "draw_sheet",
+        lambda _title, _columns, drawn, _path: rows.update({row.name: row.images_NHWC for row in drawn}),
+    )
+    monkeypatch.setattr(
+        preprocessing,
+        "draw_steps",
+        lambda _title, _axes, _clouds, drawn, _path: rows.update({row.name: row.images_NHWC for row in drawn}),
+    )
+    return rows
+
+
+@pytest.mark.parametrize("what", ["mean", "std", "whitening"])
+def test_the_last_cloud_is_what_is_asked_for(what: str, tmp_path: Path):
+    found = workbench.show("digits", what, tmp_path / "x.png")
+    assert Path(found["drawn"]).read_bytes().startswith(b"\x89PNG")
+    clouds = found["clouds"]
+    assert found["images"] == 1259
+    assert clouds["raw"]["covariance"] == clouds["centred"]["covariance"] or np.allclose(
+        clouds["raw"]["covariance"], clouds["centred"]["covariance"]
+    )
+    if what == "std":
+        assert np.diag(clouds["scaled"]["covariance"]) == pytest.approx([1, 1], abs=1e-4)
+    if what == "whitening":
+        assert clouds["whitened"]["covariance"] == pytest.approx(np.eye(2), abs=5e-3)
+        assert (found["components"], found["dimensions"]) == (256, 256)
+
+
+def test_a_sheet_shows_the_original_and_what_training_will_see(sheet: dict[str, NDArray[np.float32]]):
+    found = workbench.show("digits", "augment", settings={"augment": {"flip": True}})
+    assert list(sheet) == [str(digit) for digit in range(8)]
+    for images_NHWC in sheet.values():
+        assert len(images_NHWC) == 8
+        mirrored = [np.allclose(image, images_NHWC[0, :, ::-1], atol=1e-6) for image in images_NHWC[1:]]
+        same = [np.allclose(image, images_NHWC[0], atol=1e-6) for image in images_NHWC[1:]]
+        assert all(one != other for one, other in zip(mirrored, same, strict=True))
+    assert found["augment"] == {"flip": True}
+    assert len(set(found["images"])) == 8
+
+
+def test_few_components_give_a_row_of_what_they_keep(sheet: dict[str, NDArray[np.float32]]):
+    found = workbench.show("digits", "whitening", settings={"prepare": {"scale": "pca", "components": 40}})
+    assert found["components"] == 40
+    kept = sheet["the images from 40 of 256 components"]
+    assert 0 < np.abs(kept - sheet["images"]).mean() < 0.05
+    assert any(name.startswith("the first 8 components, ") for name in sheet)
+
+
+def test_centring_shows_the_images_around_grey(sheet: dict[str, NDArray[np.float32]]):
+    workbench.show("digits", "mean", settings={"prepare": {"centre": "image"}})
+    name = "centred: grey is 0, black and white are 1 of [0, 1] away"
+    difference = sheet["images"] - (2 * sheet[name] - 1)
+    assert difference == pytest.approx(np.broadcast_to(difference[:1], difference.shape), abs=1e-5)  # one mean image for all
+
+
+def test_too_many_dimensions_are_shown_by_components(
+    monkeypatch: pytest.MonkeyPatch, sheet: dict[str, NDArray[np.float32]], caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(preview, "MOST_EXACT", 100)
+    with caplog.at_level("INFO", logger="striate"):
+        found = workbench.show("digits", "whitening")
+    assert found["components"] == 256
+    assert "256 components: 256 dimensions are too many for all (prepare.components)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("what", "settings", "text"),
+    [
+        ("hue", {}, "expected --show mean, std, whitening, augment; got 'hue'."),
+        ("augment", {}, "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a "
+                        "--recipe that has some."),
+        ("mean", {"prepare": {"centre": "none"}}, "prepare.centre=none subtracts nothing, so there is no mean to show. Take "
+                                                  "pixel or image."),
+        ("std", {"prepare": {"scale": "zca"}}, "prepare.scale=zca divides by no deviation, so there is none to show. Take "
+                                               "std."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_refused(what: str, settings: dict[str, dict[str, str]], text: str):
+    with pytest.raises(SettingError) as refused:
+        workbench.show("digits", what, settings=settings)
+    assert str(refused.value) == text
+
+
+def test_more_components_than_there_are_is_refused():
+    with pytest.raises(ShapeError, match=r"expected prepare\.components of at most 256"):
+        workbench.show("digits", "whitening", settings={"prepare": {"scale": "zca", "components": 300}})
+
+
+def test_the_command_prints_numbers_and_the_picture(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = run(capsys, "data", "digits", "--show", "mean")
+    assert done.code == 0
+    assert "raw           variances" in done.out
+    assert done.out.endswith("drawn: striate-show-mean.png\n")
+    assert Path("striate-show-mean.png").is_file()
+    done = run(capsys, "data", "digits", "--show", "augment", "--set", "augment.rotate=10", "--draw", "a.svg", "--json")
+    assert json.loads(done.out)["drawn"] == "a.svg"
+    assert Path("a.svg").is_file()
+
+
+@pytest.mark.parametrize("flags", [("--draw", "x.png"), ("--recipe", "mnist_cnn")])
+def test_flags_of_pictures_are_refused_without_one(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]):
+    done = run(capsys, "data", "digits", *flags)
+    assert done.code == 2
+    assert f"{flags[0]} applies with --show alone; got {flags[1]}. Add --show augment, or leave it out." in done.err

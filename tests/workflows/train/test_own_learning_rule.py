@@ -1,0 +1,141 @@
+"""Networks that learn without gradients go through the same commands as the others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import striate
+from striate.base import run_folder
+from striate.base.errors import Interrupted, SettingError, ShapeError, UnsupportedError
+from striate.nets import catalogue
+from striate.nets.factory import build, build_around
+from striate.workflows.report import rerun_network
+from striate.workflows.train import own_learning_rule
+from support.command_line import run
+from support.pages import check
+from support.shape_images import make_folder
+
+NAMES = ("gmdh", "neocognitron")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("self_taught")
+    for name in NAMES:
+        striate.train("digits", net=name, out=folder, name=name, report=False)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "least"), [("gmdh", 0.85), ("neocognitron", 0.94)])
+def test_it_leaves_what_every_run_leaves(place: Path, name: str, least: float):
+    folder = place / name
+    result = run_folder.read_json(folder / "result.json")
+    assert result is not None
+    assert result["test"]["n"] == 359
+    assert result["test"]["accuracy"] > least
+    assert result["parameters"] > 1000
+    for file in ("run.toml", "environment.json", "data.json", "journal.jsonl", "predictions-test.npz", "model/model.json"):
+        assert (folder / file).is_file()
+    assert run_folder.listing(place)[NAMES.index(name)].state == "done"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_that_is_loaded_gives_the_predictions_that_were_kept(place: Path, name: str):
+    model = striate.load(place / name)
+    kept = striate.evaluate(str(place / name))
+    asked = striate.evaluate(str(place / name), "digits")
+    assert asked["n"] == 1797
+    assert asked["accuracy"] > 0.85
+    assert kept["calibration_error"] < 0.1  # outputs became logits
+    twin = build_around(model.net.state_dict(), name, model.net.input_chw, 10, grown=model.net_settings["grown"])
+    picture = np.full((8, 8), 200, np.uint8)
+    assert np.allclose(model.logits(model.pixels([picture])), twin(model.images([picture])).numpy())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_bytes_and_its_run_toml_is_a_recipe(place: Path, tmp_path: Path, name: str):
+    before = run_folder.read_json(place / name / "result.json")
+    assert before is not None
+    again = striate.train(recipe=str(place / name / "run.toml"), out=tmp_path, name="again", report=False)
+    assert again["weights_sha256"] == before["weights_sha256"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_report_and_a_look_inside(place: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rerun_network, "SHOWN", 2)
+    told = striate.write_report(str(place / name))
+    tree = check((place / name / "report.html").read_text("utf-8"))
+    assert {"score", "mistakes"} <= {section.get("id") for section in tree.iter("section")}
+    assert told["trust"]["level"] in ("good", "note", "warning")
+    assert striate.verdicts(str(place / name))["layers"] == []
+    with pytest.raises(UnsupportedError, match="does not begin with one over 1 channels; leave it out"):
+        striate.verdicts(str(place / name), draw=tmp_path / "filters.png")
+    monkeypatch.chdir(tmp_path)
+    make_folder(Path("photos"), 1)
+    found = striate.look_at(str(place / name), ["photos/circle/000.png"], methods=["gradcam", "occlusion"]) if (
+        name == "neocognitron"
+    ) else None  # fmt: skip
+    if found is not None:
+        (one,) = found["images"]
+        assert [made["method"] for made in one["methods"]] == ["occlusion"]
+        assert "occlusion" in one["refused"]["gradcam"]
+        assert [Path(path).name for path in found["files"]][:2] == ["01-us1.png", "02-uc1.png"]
+
+
+def test_a_run_that_is_stopped_begins_anew_and_ends_with_the_same_bytes(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stopped(_self: Any, _doing: str, _then: str = "") -> None:
+        raise Interrupted("SIGTERM while learning")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own_learning_rule.Stop, "check", stopped)
+        with pytest.raises(Interrupted):
+            striate.train("digits", net="gmdh", out=tmp_path, name="cut", report=False)
+    ended = striate.train(name="cut", out=tmp_path, resume=True, report=False)
+    before = run_folder.read_json(place / "gmdh" / "result.json")
+    assert before is not None
+    assert ended["weights_sha256"] == before["weights_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"train": {"epochs": 3}}, "train.epochs does not apply to gmdh, which learns without gradients; remove it."),
+        ({"augment": {"rotate": 5}}, "augment.rotate does not apply to gmdh"),
+        ({"net": {"init": "he"}}, "net.init does not apply to gmdh"),
+        ({"prepare": {"scale": "std"}}, None),
+        ({"prepare": {"scale": "zca"}}, "prepare.scale has to be pca for gmdh; remove it."),
+    ],
+)
+def test_settings_of_gradients_are_refused(settings: dict[str, Any], said: str | None, tmp_path: Path):
+    if said is None:
+        said = "prepare.scale has to be pca for gmdh; remove it."
+    with pytest.raises(SettingError, match=said):
+        striate.train("digits", net="gmdh", out=tmp_path, settings=settings)
+
+
+def test_inputs_that_cannot_work_are_refused():
+    with pytest.raises(ShapeError, match=r"gmdh expects two or more numbers without places, \(D, 1, 1\); got \(1, 28, 28\)"):
+        build("gmdh", (1, 28, 28), 10)
+    with pytest.raises(ShapeError, match="grey square pictures of 19 px or more; got C=3, H=28, W=28"):
+        build("neocognitron", (3, 28, 28), 10)
+    with pytest.raises(ShapeError, match="got C=1, H=18, W=18"):
+        build("neocognitron", (1, 18, 18), 10)
+    for name, chw in (("gmdh", (4, 1, 1)), ("neocognitron", (1, 19, 19))):
+        with pytest.raises(UnsupportedError):
+            build(name, chw, 10).replace_head(3)
+    with pytest.raises(SettingError, match="cells is a demonstrator, which no images train; `striate origins cells` runs it"):
+        catalogue.origin("cells")
+
+
+def test_the_catalogue_says_how_each_learns(capsys: pytest.CaptureFixture[str]):
+    told = json.loads(run(capsys, "nets", "--json").out.splitlines()[-1])
+    assert {row["name"]: row["kind"] for row in told["origins"]} == {
+        "mcculloch_pitts": "demonstrator", "optimal_control": "demonstrator", "cells": "demonstrator", "gmdh": "classifier",
+        "neocognitron": "classifier", "rumelhart": "demonstrator",
+    }  # fmt: skip
+    assert "winner takes all" in run(capsys, "nets").out
