@@ -44,7 +44,7 @@ soak: $(VENV)/.dev  ## the tests too long for every day
 bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/overhead.py
-	$(BIN)/python bench/optimisers.py
+	$(BIN)/python bench/optimizers.py
 	$(BIN)/python bench/augment.py
 	$(BIN)/python bench/loader.py
 

@@ -1,6 +1,6 @@
 """Images a second on one core: ours against torchvision.transforms.v2, on tensors and on Pillow images, by the same policy.
 
-Random resized crop, mirroring, rotation by 15 degrees, perspective 0.2, colours .4/.4/.4/.1, on 64 colour images of 224 px; the
+Random resized crop, mirroring, rotation by 15 degrees, perspective 0.2, colors .4/.4/.4/.1, on 64 color images of 224 px; the
 drawing of parameters is included. The three take turns; printed are medians over the turns and the ratio to the faster peer.
 """
 
@@ -25,8 +25,8 @@ def main() -> None:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (IMAGES, 8, 8, 3), np.uint8)
-    pictures = [Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for one in coarse]
-    pixels_NHWC = np.stack([np.asarray(picture) for picture in pictures])
+    images = [Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for one in coarse]
+    pixels_NHWC = np.stack([np.asarray(image) for image in images])
     tensors = [torch.from_numpy(one).permute(2, 0, 1).contiguous() for one in pixels_NHWC]
     ids = np.arange(IMAGES, dtype=np.uint64)
     asked = Augment(crop=0.08, flip=True, rotate=15, perspective=0.2, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
@@ -42,7 +42,7 @@ def main() -> None:
     ways: dict[str, Callable[[], object]] = {
         "striate, a batch": lambda: changes.images(pixels_NHWC, ids, next(epochs), torch.device("cpu")),
         "torchvision, tensors": lambda: torch.stack([to_float(policy(one)) for one in tensors]),
-        "torchvision, Pillow": lambda: torch.stack([to_float(policy(one)) for one in pictures]),
+        "torchvision, Pillow": lambda: torch.stack([to_float(policy(one)) for one in images]),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(TURNS + 1):

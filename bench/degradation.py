@@ -26,10 +26,10 @@ def losses_of(net: str, steps: int, rate: float, folder: Path) -> tuple[list[flo
 
     settings = {
         "train": {
-            "steps": steps, "batch_size": 128, "optimiser": "sgd", "momentum": 0.9, "weight_decay": 1e-4, "peak_lr": rate,
+            "steps": steps, "batch_size": 128, "optimizer": "sgd", "momentum": 0.9, "weight_decay": 1e-4, "lr": rate,
             "schedule": "constant", "label_smoothing": 0.0,
         },
-        "prepare": {"size_px": 32, "channels": 3},
+        "preprocess": {"size_px": 32, "channels": 3},
     }  # fmt: skip
     result = striate.train("cifar10", net=net, name=net, out=folder, settings=settings, watch=watch)
     return losses, result["val"]["accuracy"]

@@ -35,10 +35,10 @@ from torch import nn
 import striate
 from striate.base import config, run_folder
 from striate.base.signals import Stop
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 from striate.data import sources
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.factory import build
 from striate.nets.frozen_batchnorm import freeze_norms
@@ -59,7 +59,7 @@ def make_start(folder: Path) -> Path:
     numbers = Preprocess(torch.full((3, 1, 1), 0.45), torch.full((3, 1, 1), 0.225))
     net = build("resnet18", (3, SIDE, SIDE), 1000).eval()
     classes = tuple(f"c{k}" for k in range(1000))
-    Model(net, "resnet18", {}, numbers, Look(SIDE, 3, "crop"), classes).save(folder)
+    Model(net, "resnet18", {}, numbers, InputSpec(SIDE, 3, "crop"), classes).save(folder)
     return folder
 
 
@@ -73,11 +73,11 @@ def adapted(data: Path, start: Path, out: Path, threads: int) -> tuple[float, Pa
     return found["strategies"][0]["seconds"], out / "adapt"
 
 
-def streams(run: config.Run, numbers: Preprocess, device: engine.Engine) -> dict[str, Stream]:
+def streams(run: config.Run, numbers: Preprocess, device: engine.Engine) -> dict[str, Loader]:
     made = dataset.gather(sources.read(run.data), run, Stop(), lambda _event: None)
 
-    def stream(rows_M: np.ndarray, batch: int, seed: int | None) -> Stream:
-        return Stream(
+    def stream(rows_M: np.ndarray, batch: int, seed: int | None) -> Loader:
+        return Loader(
             pixels_NHWC=made.stored.pixels_NHWC, labels_N=made.examples.labels_N, ids_N=made.examples.ids_N,
             rows_M=rows_M[np.argsort(made.examples.ids_N[rows_M])], preprocess=numbers, batch_size=batch, shuffle_seed=seed,
             device=device.device, channels_last=device.channels_last,
@@ -148,7 +148,7 @@ def tutorial(data: Path, threads: int) -> float:
     for parameter in net.parameters():
         parameter.requires_grad = False
     net.fc = nn.Linear(512, CLASSES)
-    optimiser = torch.optim.SGD(net.fc.parameters(), lr=0.001, momentum=0.9)
+    optimizer = torch.optim.SGD(net.fc.parameters(), lr=0.001, momentum=0.9)
     total = 0.0
     for part, steps in (("train", train), ("val", val)):
         images = datasets.ImageFolder(data / part, transforms.Compose(steps))
@@ -157,11 +157,11 @@ def tutorial(data: Path, threads: int) -> float:
         net.train(part == "train")
         for number, (images_NCHW, labels_N) in enumerate(itertools.islice(loader, TUTORIAL_BATCHES + 1)):
             with torch.set_grad_enabled(part == "train"):
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 lost = nn.functional.cross_entropy(net(images_NCHW), labels_N)
                 if part == "train":
                     lost.backward()
-                    optimiser.step()
+                    optimizer.step()
             if number == 0:  # the workers have started
                 begun = time.perf_counter()
             else:

@@ -36,10 +36,10 @@ def smooth_kernels(count: int, k: int, rng: np.random.Generator) -> np.ndarray:
     made = []
     for number in range(count):
         turn, cycles, phase = rng.uniform(0, np.pi), rng.uniform(0.5, 1.8) * (number % 4 > 0), rng.uniform(0, 2 * np.pi)
-        middle, width, colour = rng.uniform(-1, 1, 2), rng.uniform(1.2, 2.2), rng.standard_normal(3)
+        middle, width, color = rng.uniform(-1, 1, 2), rng.uniform(1.2, 2.2), rng.standard_normal(3)
         along = (x - middle[0]) * np.cos(turn) + (y - middle[1]) * np.sin(turn)
         hill = np.exp(-((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / (2 * width**2))
-        made.append(colour[:, None, None] * hill * np.cos(2 * np.pi * cycles * along / k + phase))
+        made.append(color[:, None, None] * hill * np.cos(2 * np.pi * cycles * along / k + phase))
     return np.stack(made)
 
 

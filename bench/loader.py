@@ -1,10 +1,10 @@
 """Images a second of the loader against torchvision's, and whether its memory grows with the data set.
 
-Speed: 2,000 JPEGs of about 500 x 375 px, made here, at 224 px with a centre crop, in batches of 64; the second and later
+Speed: 2,000 JPEGs of about 500 x 375 px, made here, at 224 px with a center crop, in batches of 64; the second and later
 epochs, so the pixel store and the peer's page cache are warm. The peer is ImageFolder, Resize, CenterCrop, ToTensor, Normalize
 and DataLoader, with 0 and 2 workers. They take turns; printed are medians over the turns and the ratio to the faster peer.
 
-Memory: anonymous memory (/proc/self/smaps_rollup, Linux) at its most in an epoch over 200, 2,000 and 20,000 pictures of 24 px,
+Memory: anonymous memory (/proc/self/smaps_rollup, Linux) at its most in an epoch over 200, 2,000 and 20,000 images of 24 px,
 each in a fresh process; the store's own pages belong to the file, and the system takes them back when it wants.
 """
 
@@ -21,11 +21,11 @@ import torch
 from PIL import Image
 
 from striate.base import worker_pool
-from striate.base.config import Engine, Prepare
+from striate.base.config import Engine, PreprocessSettings
 from striate.batches import preprocess
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.data import folders, pixel_cache
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.training import device
 
 SIDE, BATCH, TURNS = 224, 64, 3
@@ -33,7 +33,7 @@ CLASSES = 10
 
 
 def make_photos(root: Path, count: int, seed: int = 0) -> None:
-    """Colour gradients with blotches and grain, which compress about as photographs do; a quarter of them upright."""
+    """Color gradients with blotches and grain, which compress about as photographs do; a quarter of them upright."""
     rng = np.random.default_rng(seed)
     for number in range(count):
         folder = root / f"class{number % CLASSES}"
@@ -41,8 +41,8 @@ def make_photos(root: Path, count: int, seed: int = 0) -> None:
         width, height = (500, 375) if number % 4 else (375, 500)
         y, x = np.mgrid[0:height, 0:width, 0:1][:2] / 500
         blotches = rng.normal(0, 25, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)[:height, :width]
-        colour, right, down = rng.uniform(0, 200, 3), rng.uniform(-150, 150, 3), rng.uniform(-150, 150, 3)
-        levels = colour + right * x + down * y + blotches + rng.normal(0, 8, (height, width, 3))
+        color, right, down = rng.uniform(0, 200, 3), rng.uniform(-150, 150, 3), rng.uniform(-150, 150, 3)
+        levels = color + right * x + down * y + blotches + rng.normal(0, 8, (height, width, 3))
         Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=88)
 
 
@@ -54,14 +54,14 @@ def make_small(root: Path, count: int) -> None:
         Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(folder / f"{number:05d}.png", compress_level=0)
 
 
-def stream(root: Path, cache: Path, side: int) -> Stream:
+def stream(root: Path, cache: Path, side: int) -> Loader:
     """Batches of a folder, from a store which is built where it is not there, in a process set up as for a training."""
     device.pick(Engine(device="cpu"))
     examples = folders.read(root)
-    stored = pixel_cache.build(examples, Look(side, 3, "crop"), cache, workers=worker_pool.workers())
+    stored = pixel_cache.build(examples, InputSpec(side, 3, "crop"), cache, workers=worker_pool.workers())
     rows = np.arange(len(stored.examples))
-    numbers = preprocess.fit(stored.pixels_NHWC, rows, Prepare())
-    return Stream(
+    numbers = preprocess.fit(stored.pixels_NHWC, rows, PreprocessSettings())
+    return Loader(
         stored.pixels_NHWC, stored.examples.labels_N, stored.examples.ids_N, rows, numbers, BATCH, shuffle_seed=0
     )  # fmt: skip
 
@@ -130,7 +130,7 @@ def memory(place: Path) -> None:
             command = [sys.executable, __file__, "--epoch", str(place / str(count)), str(place / "cache")]
             found[count] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
     for count, megabytes in found.items():
-        print(f"{count:6,} pictures: {megabytes:6.1f} MB of anonymous memory")
+        print(f"{count:6,} images: {megabytes:6.1f} MB of anonymous memory")
     for one, other in ((200, 2_000), (2_000, 20_000)):
         print(f"{one:,} -> {other:,}: {found[other] - found[one]:+.1f} MB, {found[other] / found[one]:.3f} times")
 

@@ -18,10 +18,10 @@ What counts as reaching 99.0 %: the first evaluation point where at least 99.0 %
 
 What the clock counts: the steps, from the first batch to the last before the point, with the loading of batches. It counts no
 evaluation, and nothing that comes before the first step: imports, reading, building the network; that is a column of its own,
-outside the ratio. The peers have their images in memory as float arrays, normalised beforehand, and transform nothing in Python
-image by image. Keras has compiled its step before the clock starts, on a few images, after which weights and optimiser are put
+outside the ratio. The peers have their images in memory as float arrays, normalized beforehand, and transform nothing in Python
+image by image. Keras has compiled its step before the clock starts, on a few images, after which weights and optimizer are put
 back. All compute in fp32, their default on a CPU; where the processor has bf16, `striate-bf16` is a second row with that one
-setting, and the peers stay as they are. striate takes pixels from its store, normalises them and counts hits inside the clock.
+setting, and the peers stay as they are. striate takes pixels from its store, normalizes them and counts hits inside the clock.
 
 The settings were chosen on the held-out images, so the score on these is a little too good. The test images are read once by
 each training, at its end. The test column has the mean of the seeds and Wilson's 95 % interval of one test of 10,000 images.
@@ -55,7 +55,7 @@ LINE = 0.99
 VAL_SHARE = 1 / 12
 STRIATE: dict[str, Any] = {
     "net": {"dropout": 0.5},
-    "train": {"steps": 1031, "batch_size": 32, "peak_lr": 0.0015, "betas": (0.9, 0.99), "warmup": 0.15},
+    "train": {"steps": 1031, "batch_size": 32, "lr": 0.0015, "betas": (0.9, 0.99), "warmup": 0.15},
 }  # over the recipe mnist_cnn
 NEEDS = {  # side -> (package to import, package to install) of each that it needs
     "striate": (),
@@ -142,22 +142,22 @@ def spawn(side: str, seed: int, threads: int, quick: bool, arrays: Path) -> Json
 
 
 def save_arrays(path: Path) -> None:
-    """The pictures as striate divides them, for the peers; afterwards striate's own store holds them too."""
+    """The images as striate divides them, for the peers; afterwards striate's own store holds them too."""
     from striate.base import config
     from striate.base.signals import Stop
     from striate.data import sources
     from striate.workflows.dataset import gather
 
-    settings = {"data": {"path": "mnist", "val_share": VAL_SHARE}, "prepare": {"fit": "squash"}}
+    settings = {"data": {"path": "mnist", "val_share": VAL_SHARE}, "preprocess": {"resize_mode": "squash"}}
     run = config.build(config.lay_over(config.recipe("mnist_cnn"), settings))
-    material = gather(sources.read(run.data), run, Stop(), lambda _event: None)
+    dataset = gather(sources.read(run.data), run, Stop(), lambda _event: None)
     arrays = {}
     for part, rows_M in (
-        ("train", material.parts.train_M), ("held_out", material.parts.val_M), ("test", material.parts.test_M)
+        ("train", dataset.parts.train_M), ("held_out", dataset.parts.val_M), ("test", dataset.parts.test_M)
     ):  # fmt: skip
         order = np.random.default_rng(0).permutation(rows_M)
-        arrays[f"{part}_pixels"] = material.stored.pixels_NHWC[order, :, :, 0]
-        arrays[f"{part}_labels"] = material.examples.labels_N[order]
+        arrays[f"{part}_pixels"] = dataset.stored.pixels_NHWC[order, :, :, 0]
+        arrays[f"{part}_labels"] = dataset.examples.labels_N[order]
     np.savez(path, **arrays)
 
 

@@ -45,7 +45,7 @@ class Clock:
 
 
 class Data:
-    """The images that a peer trains on: float32 N x 28 x 28, normalised, and labels; fewer of them where `quick`."""
+    """The images that a peer trains on: float32 N x 28 x 28, normalized, and labels; fewer of them where `quick`."""
 
     def __init__(self, path: Path, quick: bool) -> None:
         stored = np.load(path)
@@ -96,16 +96,16 @@ def with_torch(data: Data, seed: int, clock: Clock) -> int:
     torch.manual_seed(seed)
     net, right = on_torch(data)
     loader = DataLoader(TensorDataset(*tensors(data, "train")), batch_size=BATCH, shuffle=True)
-    optimiser = torch.optim.Adam(net.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(net.parameters(), lr=RATE)
     loss_of = torch.nn.CrossEntropyLoss()
     seen, due = 0, data.every
     net.train()
     clock.run()
     for _ in range(data.passes):
         for images_NCHW, labels_N in loader:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss_of(net(images_NCHW), labels_N).backward()
-            optimiser.step()
+            optimizer.step()
             seen += len(labels_N)
             if seen >= due - BATCH // 2:  # a pass ends with a batch of 99
                 clock.stand()
@@ -117,7 +117,7 @@ def with_torch(data: Data, seed: int, clock: Clock) -> int:
 
 
 def with_fastai(data: Data, seed: int, clock: Clock, passes: int) -> int:
-    """One cycle of fastai with its default rate, over tensors in memory: its image blocks would open a picture at a time."""
+    """One cycle of fastai with its default rate, over tensors in memory: its image blocks would open an image at a time."""
     from fastai.tabular.all import (  # the lightest of its bundles; a Learner gets fit_one_cycle and no_bar by import
         Callback,
         CancelFitException,

@@ -1,4 +1,4 @@
-"""Whether a fused optimiser, channels_last or bfloat16 pays on this machine: a step of `mnist_cnn` at batch 100.
+"""Whether a fused optimizer, channels_last or bfloat16 pays on this machine: a step of `mnist_cnn` at batch 100.
 
 Variants take turns step by step in one process; printed is the median of each, as a ratio to the plain one (foreach,
 contiguous, fp32). `training/optimizer.py` and `engine.py` choose by this table.
@@ -18,12 +18,12 @@ STEPS, WARM_UP = 60, 5
 
 
 class Variant:
-    def __init__(self, optimiser: str, fused: bool, last: bool, bf16: bool) -> None:
+    def __init__(self, optimizer: str, fused: bool, last: bool, bf16: bool) -> None:
         order = torch.channels_last if last else torch.contiguous_format
         self.net: nn.Module = build("mnist_cnn", (1, 28, 28), 10).train().to(memory_format=order)
         weights = list(self.net.parameters())
         self.steps: Optimizer = (
-            AdamW(weights, lr=1e-3, fused=fused) if optimiser == "adamw" else SGD(weights, lr=1e-3, momentum=0.9, fused=fused)
+            AdamW(weights, lr=1e-3, fused=fused) if optimizer == "adamw" else SGD(weights, lr=1e-3, momentum=0.9, fused=fused)
         )
         self.images_NCHW = torch.randn(100, 1, 28, 28).contiguous(memory_format=order)
         self.bf16 = bf16
@@ -41,12 +41,12 @@ class Variant:
 
 def main() -> None:
     labels_N = torch.randint(0, 10, (100,))
-    for optimiser in ("adamw", "sgd"):
+    for optimizer in ("adamw", "sgd"):
         variants = {
-            "plain": Variant(optimiser, fused=False, last=False, bf16=False),
-            "fused": Variant(optimiser, fused=True, last=False, bf16=False),
-            "fused, channels_last": Variant(optimiser, fused=True, last=True, bf16=False),
-            "fused, bf16": Variant(optimiser, fused=True, last=False, bf16=True),
+            "plain": Variant(optimizer, fused=False, last=False, bf16=False),
+            "fused": Variant(optimizer, fused=True, last=False, bf16=False),
+            "fused, channels_last": Variant(optimizer, fused=True, last=True, bf16=False),
+            "fused, bf16": Variant(optimizer, fused=True, last=False, bf16=True),
         }
         for _ in range(STEPS + WARM_UP):
             for variant in variants.values():
@@ -54,7 +54,7 @@ def main() -> None:
         plain = median(variants["plain"].seconds[WARM_UP:])
         for name, variant in variants.items():
             taken = median(variant.seconds[WARM_UP:])
-            print(f"{optimiser:6} {name:22} {1e3 * taken:7.2f} ms a step   {taken / plain:.2f} of plain")
+            print(f"{optimizer:6} {name:22} {1e3 * taken:7.2f} ms a step   {taken / plain:.2f} of plain")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch.nn import functional
 from striate.base import config
 from striate.base.signals import Stop
 from striate.batches import preprocess
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.nets.factory import build
 from striate.training import device, loop, optimizer
 from striate.training.journal import Event, Journal
@@ -25,17 +25,17 @@ from striate.training.loss import cross_entropy
 TURNS, STEPS, BATCH, WARM_UP = 5, 100, 100, 5
 
 
-def material() -> Stream:
+def dataset() -> Loader:
     generator = np.random.default_rng(0)
     count = STEPS * BATCH
     pixels_NHWC = generator.integers(0, 256, (count, 28, 28, 1), np.uint8)
     labels_N = generator.integers(0, 10, count)
     rows = np.arange(count)
-    numbers = preprocess.fit(pixels_NHWC, rows, config.Prepare())
-    return Stream(pixels_NHWC, labels_N, rows.astype(np.uint64), rows, numbers, BATCH, shuffle_seed=0)
+    numbers = preprocess.fit(pixels_NHWC, rows, config.PreprocessSettings())
+    return Loader(pixels_NHWC, labels_N, rows.astype(np.uint64), rows, numbers, BATCH, shuffle_seed=0)
 
 
-def bare(stream: Stream, settings: config.Train) -> Callable[[], None]:
+def bare(stream: Loader, settings: config.Train) -> Callable[[], None]:
     """One step of the bare loop at each call."""
     batches = [(batch.images_NCHW, batch.labels_N) for batch in stream.epoch(0)]
     net = build("mnist_cnn", (1, 28, 28), 10).train()
@@ -50,7 +50,7 @@ def bare(stream: Stream, settings: config.Train) -> Callable[[], None]:
     return step
 
 
-def turn(stream: Stream, val: Stream, settings: config.Train) -> tuple[list[float], list[float]]:
+def turn(stream: Loader, val: Loader, settings: config.Train) -> tuple[list[float], list[float]]:
     """Seconds of each step of the bare loop, and of ours, which take turns."""
     bare_step, bare_s, ours_s = bare(stream, settings), [], []
     since = time.perf_counter()
@@ -74,8 +74,8 @@ def turn(stream: Stream, val: Stream, settings: config.Train) -> tuple[list[floa
 
 
 def main() -> None:
-    stream = material()
-    val = Stream(
+    stream = dataset()
+    val = Loader(
         stream.pixels_NHWC, stream.labels_N, stream.ids_N, stream.rows_M[:100], stream.preprocess, BATCH, shuffle_seed=None
     )
     settings = config.Train(batch_size=BATCH, steps=STEPS)

@@ -39,7 +39,7 @@ CARD = """# {name}
 | seed | {seed} |
 
 Made by `striate train {data} --recipe {recipe}` and `bench/ship.py`. The test images were looked at twice: by the run,
-and after rounding. Pictures are brought to {side} x {side} pixels in colour; larger ones lose detail.
+and after rounding. Images are brought to {side} x {side} pixels in color; larger ones lose detail.
 
 Classes: {classes}.
 """
@@ -56,7 +56,7 @@ def ship(run_folder: Path, name: str) -> Path:
         "license": f"Apache-2.0; trained on {run.data.path}, whose images have terms of their own",
         "pretrained_cfg": {
             "input_size": list(model.net.input_chw), "mean": model.preprocess.mean.flatten().tolist(),
-            "std": model.preprocess.std.flatten().tolist(), "crop_pct": model.look.share,
+            "std": model.preprocess.std.flatten().tolist(), "crop_pct": model.input_spec.share,
         },
     }  # fmt: skip
     content = save({key: tensor.contiguous() for key, tensor in rounded.items()})
@@ -76,7 +76,7 @@ def ship(run_folder: Path, name: str) -> Path:
             threads=environment["threads"], s="s" if environment["threads"] != 1 else "", **test,
             before=result["test"]["accuracy"], difference=numbers["difference"], val_accuracy=val["accuracy"],
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),
-            side=model.look.size_px,
+            side=model.input_spec.size_px,
         )  # fmt: skip
         files.write_text(new / "README.md", card)
     return out
@@ -86,10 +86,10 @@ def _measure(shipped: Model, run: config.Run, run_folder: Path) -> dict[str, obj
     """Accuracy of the shipped weights on the run's own test images, and how far their logits are from the run's."""
     ids_N, labels_N, before_NK = runs.load_predictions(run_folder / "predictions-test.npz")
     with asked() as stop:
-        material = gather(sources.read(run.data), run, stop, lambda _event: None)
-    rows_N = material.parts.test_M[np.argsort(material.examples.ids_N[material.parts.test_M])]
-    assert (material.examples.ids_N[rows_N] == ids_N).all()
-    logits_NK = shipped.logits(material.stored.pixels_NHWC[rows_N])
+        dataset = gather(sources.read(run.data), run, stop, lambda _event: None)
+    rows_N = dataset.parts.test_M[np.argsort(dataset.examples.ids_N[dataset.parts.test_M])]
+    assert (dataset.examples.ids_N[rows_N] == ids_N).all()
+    logits_NK = shipped.logits(dataset.stored.pixels_NHWC[rows_N])
     found = classification.accuracy(logits_NK, labels_N)
     test = {"accuracy": found.value, "low": found.low, "high": found.high, "n": found.n}
     return {"test": test, "difference": float(np.abs(logits_NK - before_NK).max())}

@@ -1,6 +1,6 @@
 """How a network's start and its activation change what it learns: `mnist_cnn` on MNIST through the product's own training.
 
-First the initialisations, 300 steps of the same recipe, three seeds each: test accuracy, and the training loss over the last 50
+First the initializations, 300 steps of the same recipe, three seeds each: test accuracy, and the training loss over the last 50
 steps. Then ReLU against tanh: the step at which the mean training loss of 20 steps first falls below a line. Needs MNIST
 (`$STRIATE_DATA`); about 10 minutes on two cores.
 """

@@ -8,12 +8,12 @@ import torch
 
 from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches.preprocess import Preprocess
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.factory import build
 from support.shape_images import draw
 
-LOOK = Look(12, 3, "squash", (9, 8, 7))
+LOOK = InputSpec(12, 3, "squash", (9, 8, 7))
 PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (70, 12, 12, 3), np.uint8)
 
 
@@ -29,7 +29,7 @@ def test_it_comes_back_bit_for_bit(tmp_path: Path, mean: torch.Tensor | None):
     made.save(tmp_path / "model")
     again = Model.load(tmp_path / "model")
     assert np.array_equal(made.logits(PIXELS_NHWC), again.logits(PIXELS_NHWC))
-    assert (again.look, again.classes, again.training, again.threshold) == (LOOK, ("a", "b", "c"), {"seed": 1}, None)
+    assert (again.input_spec, again.classes, again.training, again.threshold) == (LOOK, ("a", "b", "c"), {"seed": 1}, None)
 
 
 def test_settings_of_the_network_travel(tmp_path: Path):
@@ -51,7 +51,7 @@ def test_paths_bytes_and_arrays_get_the_same_answer(tmp_path: Path):
     assert "<table>" in first._repr_html_()
 
 
-def test_pictures_come_as_the_network_takes_them(tmp_path: Path):
+def test_images_come_as_the_network_takes_them(tmp_path: Path):
     image = draw("circle", 1)
     image.save(tmp_path / "one.png")
     made = model()
@@ -61,15 +61,15 @@ def test_pictures_come_as_the_network_takes_them(tmp_path: Path):
     with torch.no_grad():
         logits_NK = made.net(images_NCHW)
     assert made.answers(logits_NK.numpy()) == made.predict([np.asarray(image)] * 2)
-    with pytest.raises(SettingError, match="expected at least one picture; got none"):
+    with pytest.raises(SettingError, match="expected at least one image; got none"):
         made.images([])
     with pytest.raises(SettingError, match=r"got one PosixPath|got one WindowsPath"):
         made.images(tmp_path / "one.png")
 
 
-def test_a_grey_array_is_as_good_as_its_colour_twin():
-    grey = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
-    one, other = model().predict([grey, np.repeat(grey[..., None], 3, axis=2)])
+def test_a_gray_array_is_as_good_as_its_color_twin():
+    gray = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
+    one, other = model().predict([gray, np.repeat(gray[..., None], 3, axis=2)])
     assert one == other
 
 
@@ -87,9 +87,9 @@ def test_an_answer_does_not_depend_on_its_batch():
     assert made.logits(PIXELS_NHWC[:0]).shape == (0, 3)
 
 
-def test_what_is_no_picture_is_refused(tmp_path: Path):
+def test_what_is_no_image_is_refused(tmp_path: Path):
     made = model()
-    with pytest.raises(SettingError, match=r"expected a list of pictures; got one str. Write model.predict\(\[...\]\)"):
+    with pytest.raises(SettingError, match=r"expected a list of images; got one str. Write model.predict\(\[...\]\)"):
         made.predict("one.png")
     with pytest.raises(DecodeError, match=r"expected a uint8 array H x W.*got float64 \(12, 12\)"):
         made.predict([np.zeros((12, 12))])

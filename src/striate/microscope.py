@@ -23,7 +23,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
         data: images to look at; None for the validation images of the run, and for what is no run for its weights alone.
-        draw: a picture of the first layer's filters with their verdicts, as .svg, .png or .pdf.
+        draw: a figure of the first layer's filters with their verdicts, as .svg, .png or .pdf.
         watch: called with progress.
 
     Returns:
@@ -38,7 +38,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
 
 def look_at(
     run: str,
-    pictures: Iterable[str | Path],
+    images: Iterable[str | Path],
     *,
     layers: Sequence[str] = (),
     methods: Sequence[str] = (),
@@ -46,11 +46,11 @@ def look_at(
     out: str | Path | None = None,
     watch: Watch = _quiet,
 ) -> Json:
-    """What a model makes of a picture, layer by layer, and what in it spoke for the answer (`striate.interpret.attribution`).
+    """What a model makes of an image, layer by layer, and what in it spoke for the answer (`striate.interpret.attribution`).
 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
-        pictures: paths.
+        images: paths.
         layers: whose maps are drawn; else every tap of the network.
         methods: of `striate.interpret.attribution.METHODS`; else all.
         target: the class that is asked about; else the answer.
@@ -63,11 +63,11 @@ def look_at(
     """
     from striate.workflows.inspect.one_image import look
 
-    return look(run, load(run), [Path(path) for path in pictures], layers, methods, target, _folder(run, out), watch)
+    return look(run, load(run), [Path(path) for path in images], layers, methods, target, _folder(run, out), watch)
 
 
 def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = None, watch: Watch = _quiet) -> Json:
-    """What the filters of a model are made for: stripes of which direction, width and colour; and all weights as tiles.
+    """What the filters of a model are made for: stripes of which direction, width and color; and all weights as tiles.
 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
@@ -76,7 +76,7 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         watch: called with progress.
 
     Returns:
-        run, net, first (orientation, frequency, colour of each filter; None where the first layer sees no picture), tuning,
+        run, net, first (orientation, frequency, color of each filter; None where the first layer sees no image), tuning,
         tolerance, layers and files.
 
     """

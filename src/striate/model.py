@@ -25,7 +25,7 @@ from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches import multi_crop as seen
 from striate.batches.preprocess import Preprocess
 from striate.data import decode
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.metrics.classification import softmax
 from striate.nets import factory
 from striate.nets.net import Net
@@ -35,13 +35,13 @@ _BATCH = 64
 
 
 class Prediction(NamedTuple):
-    """What a model says of one picture.
+    """What a model says of one image.
 
     Attributes:
         label: the most probable class.
         probability: of it, 0..1.
         abstained: the probability is below the model's threshold; false where the model has none.
-        unknown: the picture looks like none of the training set; None where the model cannot tell.
+        unknown: the image looks like none of the training set; None where the model cannot tell.
         top: up to five classes with their probabilities, the most probable first.
 
     """
@@ -66,11 +66,11 @@ class Model:
         net_name: what `nets.building.build` was given.
         net_settings: the further settings that it was built with.
         preprocess: from pixels to the net's numbers.
-        look: how a picture is brought to the net's size and channels.
+        input_spec: how an image is brought to the net's size and channels.
         classes: K names, in the order of the logits.
         threshold: the least probability of an answer; None to answer always.
         training: a summary of how it was trained.
-        licence: of the weights that it started from; empty for one's own.
+        license: of the weights that it started from; empty for one's own.
         aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
 
     """
@@ -79,29 +79,29 @@ class Model:
     net_name: str
     net_settings: Mapping[str, Any]
     preprocess: Preprocess
-    look: Look
+    input_spec: InputSpec
     classes: tuple[str, ...]
     threshold: float | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = ""
+    license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def look_for(self, views: int) -> Look:
-        """How pictures are decoded for 1, 5 or 10 views (`batches.views`).
+    def input_spec_for(self, views: int) -> InputSpec:
+        """How images are decoded for 1, 5 or 10 views (`batches.views`).
 
         Raises:
-            SettingError: another number of views, or 10 of a model that was trained without mirrored pictures.
+            SettingError: another number of views, or 10 of a model that was trained without mirrored images.
 
         """
         seen.check(views, self.training.get("flip"))
-        return seen.look(self.look, views)
+        return seen.look(self.input_spec, views)
 
     def logits(self, pixels_NHWC: NDArray[np.uint8], views: int = 1) -> NDArray[np.float32]:
-        """N x K logits of pictures that `look_for(views)` has been applied to, in float32, by batches of 64.
+        """N x K logits of images that `look_for(views)` has been applied to, in float32, by batches of 64.
 
         Of several views they are logs of the mean probabilities.
         """
-        parts = [self._logits(part_NHWC) for part_NHWC in seen.cut(pixels_NHWC, self.look.size_px, views)]
+        parts = [self._logits(part_NHWC) for part_NHWC in seen.cut(pixels_NHWC, self.input_spec.size_px, views)]
         return seen.mean_logits(np.stack(parts))
 
     def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -126,41 +126,41 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
-    def predict(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]], views: int = 1) -> list[Prediction]:
-        """What the model says of pictures given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
+    def predict(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]], views: int = 1) -> list[Prediction]:
+        """What the model says of images given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
 
-        Of 5 or 10 views of each picture (`batches.views`) the probabilities are averaged.
+        Of 5 or 10 views of each image (`batches.views`) the probabilities are averaged.
 
         Raises:
             DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
             SettingError: views that this model does not take; see `look_for`.
 
         """
-        squares = _stacked(pictures, self.look_for(views), "predict")
+        squares = _stacked(images, self.input_spec_for(views), "predict")
         return self.answers(self.logits(squares, views)) if len(squares) else []
 
-    def images(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> Tensor:
-        """Pictures, given as to `predict`, as the net takes them: N x C x H x W, on its device.
+    def images(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> Tensor:
+        """Images, given as to `predict`, as the net takes them: N x C x H x W, on its device.
 
         Raises:
             DecodeError: one of them cannot be decoded.
             SettingError: there are none.
 
         """
-        squares_NHWC = self.pixels(pictures)
+        squares_NHWC = self.pixels(images)
         if not len(squares_NHWC):
-            raise SettingError("expected at least one picture; got none.")
+            raise SettingError("expected at least one image; got none.")
         device = next(chain(self.net.parameters(), self.net.buffers())).device
         return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
 
-    def pixels(self, pictures: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Pictures, given as to `predict`, at the net's size and with its channels: N x H x W x C.
+    def pixels(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C.
 
         Raises:
             DecodeError: one of them cannot be decoded.
 
         """
-        return _stacked(pictures, self.look, "pixels")
+        return _stacked(images, self.input_spec, "pixels")
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
@@ -171,11 +171,11 @@ class Model:
             "net_source": None if source is None else {"file": source.path.name, "sha256": source.sha256},
             "classes": list(self.classes),
             "preprocess": self.preprocess.as_json(),
-            "look": {**self.look._asdict(), "background": list(self.look.background)},
+            "input_spec": {**self.input_spec._asdict(), "background": list(self.input_spec.background)},
             "decoder_version": decode.DECODER_VERSION,
             "threshold": self.threshold,
             "training": dict(self.training),
-            "licence": self.licence,
+            "license": self.license,
             "aliases": dict(self.aliases),
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
@@ -207,38 +207,40 @@ class Model:
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
         net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
-        look = Look(**{**described["look"], "background": tuple(described["look"]["background"])})
+        input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
         return cls(
             net=net.eval(),
             net_name=name,
             net_settings=settings,
             preprocess=Preprocess.from_json(described["preprocess"], tensors),
-            look=look,
+            input_spec=input_spec,
             classes=classes,
             threshold=described["threshold"],
             training=described["training"],
-            licence=described["licence"],
+            license=described["license"],
             aliases=described.get("aliases", {}),
         )
 
 
-def _stacked(pictures: Iterable[str | Path | bytes | NDArray[np.uint8]], look: Look, method: str) -> NDArray[np.uint8]:
-    if isinstance(pictures, str | Path | bytes | np.ndarray):
-        raise SettingError(f"expected a list of pictures; got one {type(pictures).__name__}. Write model.{method}([...]).")
-    squares = [_square(picture, look) for picture in pictures]
-    return np.stack(squares) if squares else np.empty((0, look.size_px, look.size_px, look.channels), np.uint8)
+def _stacked(images: Iterable[str | Path | bytes | NDArray[np.uint8]], input_spec: InputSpec, method: str) -> NDArray[np.uint8]:
+    if isinstance(images, str | Path | bytes | np.ndarray):
+        raise SettingError(f"expected a list of images; got one {type(images).__name__}. Write model.{method}([...]).")
+    squares = [_square(image, input_spec) for image in images]
+    return (
+        np.stack(squares) if squares else np.empty((0, input_spec.size_px, input_spec.size_px, input_spec.channels), np.uint8)
+    )
 
 
-def _square(picture: str | Path | bytes | NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
-            raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {picture.dtype} {picture.shape}.")
-        return decode.square(picture.reshape(*picture.shape[:2], -1), look)
-    source = picture if isinstance(picture, bytes) else Path(picture)
+def _square(image: str | Path | bytes | NDArray[np.uint8], input_spec: InputSpec) -> NDArray[np.uint8]:
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
+            raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {image.dtype} {image.shape}.")
+        return decode.square(image.reshape(*image.shape[:2], -1), input_spec)
+    source = image if isinstance(image, bytes) else Path(image)
     try:
-        return decode.square(decode.picture(source, look.background), look)
+        return decode.square(decode.decode_image(source, input_spec.background), input_spec)
     except DecodeError as error:
-        which = f"the picture of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
+        which = f"the image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
         raise DecodeError(f"{which}: {error}") from None
 
 

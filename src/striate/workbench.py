@@ -32,7 +32,7 @@ def _quiet(_event: Json) -> None:
 
 
 def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = _quiet) -> "Survey":
-    """Decode every picture once and say what is there: counts, bad files, duplicates and leaks, sizes, mean and deviation.
+    """Decode every image once and say what is there: counts, bad files, duplicates and leaks, sizes, mean and deviation.
 
     Args:
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10. It is never written to.
@@ -86,13 +86,13 @@ def train(
     name: str | None = None,
     out: str | Path = "runs",
     data_dir: str | None = None,
-    store_gb: float | None = None,
+    pixel_cache_gb: float | None = None,
     resume: bool = False,
     report: bool = True,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet,
 ) -> Json:
-    """Train a classifier on labelled images, test it, and save it under `out/name`.
+    """Train a classifier on labeled images, test it, and save it under `out/name`.
 
     Args:
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10.
@@ -101,14 +101,14 @@ def train(
         epochs: passes over the training images.
         minutes: time to train for, in place of epochs.
         folds: test on every image once by so many trainings, then train on all.
-        seed: of initialisation, order and dropout.
+        seed: of initialization, order and dropout.
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie.
-        store_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
+        pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: go on with the run `name` from its last checkpoint; takes no other setting.
         report: end by writing the report.
-        settings: nested settings of `striate.base.config.Run`, as in `{"train": {"peak_lr": 0.1}}`.
+        settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
 
     Returns:
@@ -120,7 +120,7 @@ def train(
     """
     tree = config.asked(
         data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
-        store_gb=store_gb,
+        pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
     from striate.workflows.train.run import run_in
 
@@ -131,18 +131,18 @@ def find_rate(
     data: str | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
     watch: Watch = _quiet, **asked: Any,
 ) -> Json:  # fmt: skip
-    """Look for a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a picture.
+    """Look for a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but an image.
 
     Args:
         data: as for `train`.
-        draw: the picture, as .svg, .png or .pdf.
+        draw: the image, as .svg, .png or .pdf.
         settings: as for `train`.
         watch: called with every event: decode, step.
         asked: `net`, `recipe`, `epochs`, `minutes`, `seed` and `data_dir`, as for `train`.
 
     Returns:
         net, rates, losses, smooth (the losses' running mean), proposal (a tenth of the rate at which that is least; None where
-        the loss never fell), peak_lr (what the settings have now) and drawn.
+        the loss never fell), lr (what the settings have now) and drawn.
 
     """
     from striate.workflows.train.run import find_rate as look
@@ -169,7 +169,7 @@ def finetune(
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
     Strategies: extract, a classifier on what the frozen network makes of them; adapt, a new last layer on it; retrain, all
-    weights, the last layer first; scratch, from its initialisation, as a control. The best on the validation images is kept.
+    weights, the last layer first; scratch, from its initialization, as a control. The best on the validation images is kept.
 
     Args:
         data: as for `train`.
@@ -178,7 +178,7 @@ def finetune(
         taps: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
         per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
         minutes: most minutes that each strategy may train for.
-        seed: of folds, order, augmentation and initialisation.
+        seed: of folds, order, augmentation and initialization.
         name: of the run; else a readable one is made.
         out: the folder of runs.
         resume: go on with the run `name` where it was interrupted; takes no other setting.
@@ -234,10 +234,10 @@ def evaluate(
 
     Args:
         run: a run by name or folder, an artifact's folder or `NET@WEIGHTS` (which need `data`).
-        data: labelled images to test on; None for the run's own test images, whose stored predictions are used.
+        data: labeled images to test on; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
-        views: of each picture of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        views: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     from striate.base import run_folder
@@ -267,14 +267,14 @@ def evaluate(
 def predict(
     run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, views: int = 1
 ) -> Iterator["Row"]:
-    """One row for each picture, in order; a picture that cannot be decoded has a row with its error.
+    """One row for each image, in order; an image that cannot be decoded has a row with its error.
 
     Args:
         run: a run by name or folder, an artifact's folder, or `NET@WEIGHTS`.
         paths: files, folders (searched through) and globs.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
-        views: of each picture, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        views: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     from striate.training import device as engine

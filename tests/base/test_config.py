@@ -39,16 +39,16 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
 def train(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(
         some(
-            accumulate=st.integers(1, 64), peak_lr=st.floats(1e-9, 1e3), weight_decay=SHARES, warmup=SHARES,
+            grad_accum_steps=st.integers(1, 64), lr=st.floats(1e-9, 1e3), weight_decay=SHARES, warmup=SHARES,
             label_smoothing=SHARES, class_weights=st.sampled_from(["none", "balanced"]), ema_decay=ABOVE_0, patience=COUNTS,
-            clip_norm=st.floats(1e-3, 1e6), checkpoint_minutes=st.floats(1e-3, 1e3), batch_size=st.integers(64, 10**6),
+            clip_grad_norm=st.floats(1e-3, 1e6), checkpoint_minutes=st.floats(1e-3, 1e3), batch_size=st.integers(64, 10**6),
         )
     )  # fmt: skip
     length = draw(st.sampled_from(["epochs", "steps", "minutes", None]))
-    optimiser = draw(st.sampled_from(["sgd", "adam", "adamw"]))
+    optimizer = draw(st.sampled_from(["sgd", "adam", "adamw"]))
     schedule = draw(st.sampled_from(["constant", "step", "cosine", "one-cycle"]))
     of_sgd, of_adam = {"momentum": ABOVE_0, "nesterov": st.booleans()}, {"betas": st.tuples(SHARES, SHARES)}
-    tree |= draw(some(**(of_sgd if optimiser == "sgd" else of_adam))) | {"optimiser": optimiser, "schedule": schedule}
+    tree |= draw(some(**(of_sgd if optimizer == "sgd" else of_adam))) | {"optimizer": optimizer, "schedule": schedule}
     if schedule == "step":
         tree |= draw(some(step_every=ABOVE_0, step_factor=ABOVE_0))
     return tree | ({length: draw(COUNTS)} if length else {})
@@ -59,14 +59,14 @@ def prepare(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(
         some(
             size_px=st.integers(1, 4096), channels=st.sampled_from([1, 3]), fit=st.sampled_from(["crop", "pad", "squash"]),
-            centre=st.sampled_from(["pixel", "image", "none"]), scale=st.sampled_from(["std", "none"]),
+            center=st.sampled_from(["pixel", "image", "none"]), scale=st.sampled_from(["std", "none"]),
         )
     )  # fmt: skip
     return tree if tree.get("scale") == "none" else {**tree, **draw(some(epsilon=ABOVE_0))}
 
 
 RUNS = some(
-    seed=st.integers(0, 2**63 - 1), recipe=TEXTS, data=data(), prepare=prepare(), train=train(),
+    seed=st.integers(0, 2**63 - 1), recipe=TEXTS, data=data(), preprocess=prepare(), train=train(),
     net=some(name=TEXTS, dropout=SHARES, init=st.sampled_from(["paper", "torch", "glorot", "he", "whitening"])),
     engine=some(device=TEXTS, precision=st.sampled_from(["auto", "fp32", "bf16"]), threads=COUNTS),
 )  # fmt: skip
@@ -95,19 +95,19 @@ def test_what_the_user_gave_is_told_from_the_defaults(tree: dict[str, Any]):
 def test_the_whole_run_is_written_with_its_defaults(tmp_path: Path):
     text = config.to_toml(Run())
     assert "seed = 0\n" in text
-    assert "peak_lr = 0.003\n" in text
+    assert "lr = 0.003\n" in text
     assert "momentum" not in text  # it has no value, and would not apply
     assert reread(Run(), tmp_path / "run.toml") == Run()
 
 
 def test_settings_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
-        Run().train.peak_lr = 0.1
+        Run().train.lr = 0.1
 
 
 def test_every_setting_is_described_in_one_clause():
     sections = {name for name, value in Run() if isinstance(value, config.Section)}
-    assert sections == {"data", "prepare", "augment", "net", "train", "finetune", "engine"}
+    assert sections == {"data", "preprocess", "augment", "net", "train", "finetune", "engine"}
     alone = {name: field for name, field in Run.model_fields.items() if name not in sections}
     fields = [alone, *(type(getattr(Run(), name)).model_fields for name in sections)]
     for name, field in (pair for group in fields for pair in group.items()):
@@ -119,17 +119,17 @@ def test_every_setting_is_described_in_one_clause():
     ("tree", "text"),
     [
         ({"train": {"epoch": 3}}, "There is no setting train.epoch; did you mean epochs?"),
-        ({"train": {"size_px": 3}}, "There is no setting train.size_px; did you mean prepare.size_px?"),
-        ({"peak_lr": 0.1}, "There is no setting peak_lr; did you mean train.peak_lr?"),
+        ({"train": {"size_px": 3}}, "There is no setting train.size_px; did you mean preprocess.size_px?"),
+        ({"lr": 0.1}, "There is no setting lr; did you mean train.lr?"),
         ({"sed": 1}, "There is no setting sed; did you mean seed?"),
         (
             {"engine": {"xyz": 1}},
             "There is no setting engine.xyz; there are: channels_last, device, precision, threads, workers.",
         ),
         ({"train": {"epochs": 0}}, "train.epochs: input should be greater than or equal to 1; got 0."),
-        ({"train": {"peak_lr": float("nan")}}, "train.peak_lr: input should be a finite number; got nan."),
-        ({"train": {"optimiser": "lion"}}, "train.optimiser: input should be 'sgd', 'adam' or 'adamw'; got 'lion'."),
-        ({"prepare": {"channels": 2}}, "prepare.channels: input should be 1 or 3; got 2."),
+        ({"train": {"lr": float("nan")}}, "train.lr: input should be a finite number; got nan."),
+        ({"train": {"optimizer": "lion"}}, "train.optimizer: input should be 'sgd', 'adam' or 'adamw'; got 'lion'."),
+        ({"preprocess": {"channels": 2}}, "preprocess.channels: input should be 1 or 3; got 2."),
         ({"train": 5}, "train: input should be a valid dictionary or instance of Train; got 5."),
         ({"seed": 2**63}, f"seed: input should be less than {2**63}; got {2**63}."),
         (
@@ -141,16 +141,16 @@ def test_every_setting_is_described_in_one_clause():
             "train: expected one of epochs, steps and minutes; got epochs and steps and minutes; remove one.",
         ),
         (
-            {"train": {"optimiser": "adam", "momentum": 0.9}},
-            "train: momentum does not apply with optimiser='adam'; remove it.",
+            {"train": {"optimizer": "adam", "momentum": 0.9}},
+            "train: momentum does not apply with optimizer='adam'; remove it.",
         ),
-        ({"train": {"nesterov": False}}, "train: nesterov does not apply with optimiser='adamw'; remove it."),
+        ({"train": {"nesterov": False}}, "train: nesterov does not apply with optimizer='adamw'; remove it."),
         (
-            {"train": {"optimiser": "sgd", "betas": [0.9, 0.99]}},
-            "train: betas does not apply with optimiser='sgd'; remove it.",
+            {"train": {"optimizer": "sgd", "betas": [0.9, 0.99]}},
+            "train: betas does not apply with optimizer='sgd'; remove it.",
         ),
         (
-            {"train": {"optimiser": "sgd", "momentum": 0.0, "nesterov": True}},
+            {"train": {"optimizer": "sgd", "momentum": 0.0, "nesterov": True}},
             "train: nesterov needs momentum above 0; set momentum=0.9.",
         ),
         (
@@ -160,23 +160,23 @@ def test_every_setting_is_described_in_one_clause():
         ({"train": {"step_factor": 0.5}}, "train: step_factor does not apply with schedule='one-cycle'; remove it."),
         ({"train": {"betas": [0.9, 1.0]}}, "train: betas must be two numbers from 0 to below 1; got [0.9, 1.0]."),
         (
-            {"train": {"batch_size": 4, "accumulate": 5}},
-            "train: accumulate=5 parts need batch_size of at least as many; got 4.",
+            {"train": {"batch_size": 4, "grad_accum_steps": 5}},
+            "train: grad_accum_steps=5 parts need batch_size of at least as many; got 4.",
         ),
-        ({"prepare": {"scale": "none", "epsilon": 1e-3}}, "prepare: epsilon does not apply with scale='none'; remove it."),
-        ({"prepare": {"components": 9}}, "prepare: components does not apply with scale='std'; remove it."),
+        ({"preprocess": {"scale": "none", "epsilon": 1e-3}}, "prepare: epsilon does not apply with scale='none'; remove it."),
+        ({"preprocess": {"components": 9}}, "prepare: components does not apply with scale='std'; remove it."),
         (
-            {"prepare": {"scale": "zca", "centre": "pixel"}},
-            "prepare: scale='zca' is around the mean image; got centre='pixel'; leave centre out.",
+            {"preprocess": {"scale": "zca", "center": "pixel"}},
+            "prepare: scale='zca' is around the mean image; got center='pixel'; leave center out.",
         ),
         (
-            {"net": {"neighbours": 3, "nearest": 5}},
-            "net: neighbours and nearest come together, the first at least as large; got 3 and 5.",
+            {"net": {"neighbors": 3, "nearest": 5}},
+            "net: neighbors and nearest come together, the first at least as large; got 3 and 5.",
         ),
-        ({"net": {"nearest": 5}}, "net: neighbours and nearest come together, the first at least as large; got None and 5."),
+        ({"net": {"nearest": 5}}, "net: neighbors and nearest come together, the first at least as large; got None and 5."),
         (
-            {"net": {"neighbours": 5, "nearest": 3}},
-            "net.neighbours and net.nearest belong to a classifier that is fitted and not trained: leave them out, or "
+            {"net": {"neighbors": 5, "nearest": 3}},
+            "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "
             "write `striate finetune DATA --from NAME --classifier knn`.",
         ),
         ({"finetune": {"classifier": "svm"}}, "finetune: classifier does not apply without finetune.start; remove it."),
@@ -214,9 +214,9 @@ def test_a_path_that_is_no_text_is_refused_since_toml_cannot_hold_it():
 @pytest.mark.parametrize(
     "tree",
     [
-        {"optimiser": "adam", "momentum": None},
-        {"optimiser": "sgd", "momentum": 0.0},
-        {"optimiser": "sgd", "nesterov": True},
+        {"optimizer": "adam", "momentum": None},
+        {"optimizer": "sgd", "momentum": 0.0},
+        {"optimizer": "sgd", "nesterov": True},
         {"schedule": "step", "step_every": 0.5, "step_factor": 0.5},
         {"schedule": "constant", "step_every": None},
     ],
@@ -236,7 +236,7 @@ def test_every_recipe_of_the_package_builds_and_carries_its_name(name: str, tmp_
 
 def test_the_textbook_recipe_is_the_chapters_training():
     train = config.build(config.recipe("mnist_cnn_textbook")).train
-    assert (train.steps, train.batch_size, train.optimiser, train.peak_lr) == (20_000, 100, "sgd", 0.001)
+    assert (train.steps, train.batch_size, train.optimizer, train.lr) == (20_000, 100, "sgd", 0.001)
     assert (train.momentum, train.weight_decay, train.schedule) == (0, 0, "constant")
 
 
@@ -274,11 +274,11 @@ def test_a_file_that_is_not_toml_is_refused_with_its_path(tmp_path: Path, conten
     ("text", "tree"),
     [
         ("seed=1", {"seed": 1}),
-        ("train.peak_lr=1e-3", {"train": {"peak_lr": 0.001}}),
+        ("train.lr=1e-3", {"train": {"lr": 0.001}}),
         ("train.nesterov=true", {"train": {"nesterov": True}}),
         ("train.betas=[0.9, 0.99]", {"train": {"betas": [0.9, 0.99]}}),
-        ("train.optimiser=sgd", {"train": {"optimiser": "sgd"}}),
-        ('train.optimiser="sgd"', {"train": {"optimiser": "sgd"}}),
+        ("train.optimizer=sgd", {"train": {"optimizer": "sgd"}}),
+        ('train.optimizer="sgd"', {"train": {"optimizer": "sgd"}}),
         (" net.name = conv 5x5x32, relu, fc 10 ", {"net": {"name": "conv 5x5x32, relu, fc 10"}}),
         ("data.path=a=b", {"data": {"path": "a=b"}}),
         ("data.path=", {"data": {"path": ""}}),
@@ -289,18 +289,18 @@ def test_a_setting_of_the_command_line_is_toml_or_else_text(text: str, tree: dic
     assert config.setting(text) == tree
 
 
-@pytest.mark.parametrize("text", ["train.peak_lr", "=1", " =1", ""])
+@pytest.mark.parametrize("text", ["train.lr", "=1", " =1", ""])
 def test_a_setting_without_name_or_value_is_refused(text: str):
     with pytest.raises(SettingError) as refused:
         config.setting(text)
-    assert str(refused.value) == f"expected --set name=value, as in --set train.peak_lr=0.1; got {text!r}."
+    assert str(refused.value) == f"expected --set name=value, as in --set train.lr=0.1; got {text!r}."
 
 
 def test_of_two_trees_the_later_wins_and_none_says_nothing():
-    below = {"seed": 1, "train": {"epochs": 2, "peak_lr": 0.1}}
-    above = {"seed": None, "train": {"epochs": 3, "peak_lr": None}, "net": {"name": "mlp"}}
-    assert config.merge(below, above) == {"seed": 1, "train": {"epochs": 3, "peak_lr": 0.1}, "net": {"name": "mlp"}}
-    assert below == {"seed": 1, "train": {"epochs": 2, "peak_lr": 0.1}}
+    below = {"seed": 1, "train": {"epochs": 2, "lr": 0.1}}
+    above = {"seed": None, "train": {"epochs": 3, "lr": None}, "net": {"name": "mlp"}}
+    assert config.merge(below, above) == {"seed": 1, "train": {"epochs": 3, "lr": 0.1}, "net": {"name": "mlp"}}
+    assert below == {"seed": 1, "train": {"epochs": 2, "lr": 0.1}}
 
 
 @given(RUNS, RUNS, RUNS)
@@ -310,8 +310,8 @@ def test_laying_over_may_be_bracketed_as_one_likes(a: config.Tree, b: config.Tre
 
 
 def test_a_length_of_training_takes_the_place_of_another():
-    below = {"train": {"steps": 20_000, "peak_lr": 0.1}}
-    assert config.lay_over(below, {"train": {"epochs": 2}}) == {"train": {"epochs": 2, "peak_lr": 0.1}}
+    below = {"train": {"steps": 20_000, "lr": 0.1}}
+    assert config.lay_over(below, {"train": {"epochs": 2}}) == {"train": {"epochs": 2, "lr": 0.1}}
     assert config.lay_over(below, {"train": {"epochs": None}}) == below
     assert config.lay_over(below, {"seed": 1}) == {**below, "seed": 1}
 

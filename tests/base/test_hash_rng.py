@@ -41,7 +41,7 @@ def test_words_are_the_hash_of_id_and_purpose_worked_out_step_by_step():
     assert hash_rng.words(ids(1, 7), 3, "crop").tolist() == hash_rng._mix(mixed).tolist()
 
 
-def test_a_draw_depends_on_its_id_alone_and_not_on_its_neighbours():
+def test_a_draw_depends_on_its_id_alone_and_not_on_its_neighbors():
     alone = [hash_rng.uniform(ids(1, i), 5, "x")[0] for i in range(50)]
     assert hash_rng.uniform(ids(50), 5, "x").tolist() == alone
     assert hash_rng.uniform(ids(50)[::-1], 5, "x").tolist() == alone[::-1]
@@ -69,7 +69,7 @@ def test_draws_for_another_purpose_epoch_or_seed_are_unrelated(other: tuple[int 
     assert abs(np.corrcoef(first, second)[0, 1]) < 5 / 20_000**0.5
 
 
-def test_neighbouring_ids_are_unrelated():
+def test_neighboring_ids_are_unrelated():
     drawn = hash_rng.uniform(ids(20_001), 0, "x")
     assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 5 / 20_000**0.5
 

@@ -24,8 +24,8 @@ def test_who_checks_leaves_with_the_signal_and_what_was_being_done():
     with asked() as stop:
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Interrupted) as left:
-            stop.check("decoding pictures")
-    assert str(left.value) == "SIGTERM while decoding pictures; nothing is lost: run the same command again."
+            stop.check("decoding images")
+    assert str(left.value) == "SIGTERM while decoding images; nothing is lost: run the same command again."
     assert left.value.exit_code == 75
 
 

@@ -5,7 +5,7 @@ import torch
 from striate.base.config import Augment
 from striate.base.errors import SettingError
 from striate.batches import augment
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 
 CPU = torch.device("cpu")
@@ -15,8 +15,8 @@ IDS = RNG.integers(0, 2**63, 40).astype(np.uint64)
 ROWS = np.arange(40)
 EVERYTHING = Augment(
     flip=True, flip_vertical=True, shift=0.1, rotate=15, shear=5, scale=0.8, perspective=0.2, crop=0.3, brightness=0.4,
-    contrast=0.4, saturation=0.4, hue=0.1, lighting=0.1, grey=0.2, posterize=4, solarize=0.5, equalize=0.3, autocontrast=0.3,
-    policy="randaugment", policy_ops=3, policy_magnitude=20, erase=0.5,
+    contrast=0.4, saturation=0.4, hue=0.1, pca_noise=0.1, gray=0.2, posterize=4, solarize=0.5, equalize=0.3, autocontrast=0.3,
+    policy="randaugment", policy_ops=3, policy_magnitude=20, random_erasing=0.5,
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_the_pixels_do_not_depend_on_the_batch(batch: int):
     assert float(whole.max()) <= 1.0
 
 
-def test_another_seed_and_another_epoch_change_every_picture_and_the_same_none():
+def test_another_seed_and_another_epoch_change_every_image_and_the_same_none():
     first = made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
     assert torch.equal(made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU), first)
     for other in (made(EVERYTHING).images(PIXELS_NHWC, IDS, 4, CPU), made(EVERYTHING, 1).images(PIXELS_NHWC, IDS, 3, CPU)):
@@ -49,22 +49,22 @@ def test_another_seed_and_another_epoch_change_every_picture_and_the_same_none()
 
 
 STRONG = {
-    "flip": True, "flip_vertical": True, "rotate": 20.0, "shear": 20.0, "crop": 0.9, "grey": 0.9, "erase": 0.9,
+    "flip": True, "flip_vertical": True, "rotate": 20.0, "shear": 20.0, "crop": 0.9, "gray": 0.9, "random_erasing": 0.9,
     "perspective": 0.9, "posterize": 4, "equalize": 1.0, "policy": "trivialaugment",
 }  # fmt: skip
 OTHERS = ("border", "mixup", "cutmix", "policy_ops", "policy_magnitude")
 
 
 @pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in OTHERS])
-def test_every_setting_changes_pictures(name: str):
+def test_every_setting_changes_images(name: str):
     asked = Augment.model_validate({name: STRONG.get(name, 0.4)})
     images = made(asked).images(PIXELS_NHWC, IDS, 0, CPU)
     plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
     assert (images != plain).flatten(1).any(dim=1).float().mean() > 0.3
 
 
-def test_an_erased_rectangle_has_the_mean_colour_and_the_size_that_was_drawn():
-    found = made(Augment(erase=1.0))
+def test_an_erased_rectangle_has_the_mean_color_and_the_size_that_was_drawn():
+    found = made(Augment(random_erasing=1.0))
     images = found.images(PIXELS_NHWC, IDS, 0, CPU)
     plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
     mean = torch.from_numpy(PIXELS_NHWC.reshape(-1, 3).mean(axis=0) / 255).float()
@@ -78,9 +78,9 @@ def test_an_erased_rectangle_has_the_mean_colour_and_the_size_that_was_drawn():
         assert 0.01 * 289 <= tall * wide <= 0.40 * 289  # 0.02 to 0.33, and sides of whole pixels
 
 
-def test_lighting_knows_the_principal_colours_of_the_training_pixels_alone():
+def test_lighting_knows_the_principal_colors_of_the_training_pixels_alone():
     half = np.arange(20)
-    found = augment.fit(Augment(lighting=0.1), PIXELS_NHWC, half, 0)
+    found = augment.fit(Augment(pca_noise=0.1), PIXELS_NHWC, half, 0)
     assert found is not None
     assert found.lighting_33 is not None
     levels = PIXELS_NHWC[half].reshape(-1, 3) / 255
@@ -91,15 +91,15 @@ def test_lighting_knows_the_principal_colours_of_the_training_pixels_alone():
     assert directions @ np.diag(variances) @ directions.T == pytest.approx(covariance)
 
 
-@pytest.mark.parametrize("name", ["saturation", "hue", "lighting", "grey"])
-def test_changes_of_colour_are_refused_for_grey_pictures(name: str):
+@pytest.mark.parametrize("name", ["saturation", "hue", "lighting", "gray"])
+def test_changes_of_color_are_refused_for_gray_images(name: str):
     with pytest.raises(SettingError) as refused:
         augment.fit(Augment(**{name: 0.1}), PIXELS_NHWC[..., :1], ROWS, 0)
-    assert str(refused.value) == f"augment.{name} does not apply to grey pictures; remove it."
+    assert str(refused.value) == f"augment.{name} does not apply to gray images; remove it."
     assert augment.fit(Augment(brightness=0.2, rotate=5), PIXELS_NHWC[..., :1], ROWS, 0) is not None
 
 
-def test_grey_pictures_are_changed_too():
+def test_gray_images_are_changed_too():
     asked = Augment(brightness=0.4, contrast=0.4, rotate=10, equalize=0.5, solarize=0.5, policy="randaugment", policy_ops=3)
     found = augment.fit(asked, PIXELS_NHWC[..., :1], ROWS, 0)
     assert found is not None
@@ -108,25 +108,25 @@ def test_grey_pictures_are_changed_too():
     assert torch.equal(found.images(PIXELS_NHWC[7:9, ..., :1], IDS[7:9], 0, CPU), whole[7:9])
 
 
-def test_equalizing_pictures_that_are_too_small_for_it_is_refused():
+def test_equalizing_images_that_are_too_small_for_it_is_refused():
     small = PIXELS_NHWC[:, :15, :15]
     with pytest.raises(SettingError) as refused:
         augment.fit(Augment(equalize=0.5), small, ROWS, 0)
     assert str(refused.value) == (
-        "augment.equalize changes no picture below 16 px; the pictures have 15. Remove it, or make prepare.size_px larger."
+        "augment.equalize changes no image below 16 px; the images have 15. Remove it, or make preprocess.size_px larger."
     )
     assert augment.fit(Augment(equalize=0.5), PIXELS_NHWC[:, :16, :16], ROWS, 0) is not None
 
 
-def stream(batch: int, rank: int = 0, world: int = 1) -> Stream:
+def stream(batch: int, rank: int = 0, world: int = 1) -> Loader:
     half = torch.full((3, 1, 1), 0.5)
-    return Stream(
+    return Loader(
         PIXELS_NHWC, np.arange(40) % 4, IDS, ROWS, Preprocess(half, half), batch, shuffle_seed=0, rank=rank, world=world,
         augmentation=made(EVERYTHING),
     )  # fmt: skip
 
 
-def by_id(*streams: Stream, start: int = 0) -> dict[int, tuple[torch.Tensor, int]]:
+def by_id(*streams: Loader, start: int = 0) -> dict[int, tuple[torch.Tensor, int]]:
     batches = [batch for one in streams for batch in one.epoch(2, start)]
     return {
         int(i): (image, int(label))
@@ -135,7 +135,7 @@ def by_id(*streams: Stream, start: int = 0) -> dict[int, tuple[torch.Tensor, int
     }
 
 
-def test_strength_and_number_of_a_policy_change_pictures():
+def test_strength_and_number_of_a_policy_change_images():
     plain = made(Augment(policy="randaugment")).images(PIXELS_NHWC, IDS, 0, CPU)
     for name, default, other in (("policy_ops", 2, 3), ("policy_magnitude", 9, 20)):
         asked = [Augment.model_validate({"policy": "randaugment", name: value}) for value in (default, other)]
@@ -144,7 +144,7 @@ def test_strength_and_number_of_a_policy_change_pictures():
         assert (different != plain).flatten(1).any(dim=1).float().mean() > 0.3
 
 
-def test_a_stream_gives_each_picture_the_same_pixels_whatever_batch_process_or_resumption():
+def test_a_stream_gives_each_image_the_same_pixels_whatever_batch_process_or_resumption():
     whole = by_id(stream(8))
     assert len(whole) == 40
     for other in (by_id(stream(5)), by_id(stream(8, 0, 2), stream(8, 1, 2))):
@@ -155,14 +155,14 @@ def test_a_stream_gives_each_picture_the_same_pixels_whatever_batch_process_or_r
     assert all(torch.equal(image, whole[i][0]) for i, (image, _) in resumed.items())
 
 
-def test_labels_stay_with_their_pictures_whatever_is_changed():
+def test_labels_stay_with_their_images_whatever_is_changed():
     labels = dict(zip(IDS.tolist(), (np.arange(40) % 4).tolist(), strict=True))
     assert all(label == labels[i] for i, (_, label) in by_id(stream(8)).items())
 
 
 def test_augmented_levels_are_preprocessed_as_plain_ones_are():
     half = Preprocess(torch.full((3, 1, 1), 0.25), torch.full((3, 1, 1), 0.5))
-    shown = Stream(PIXELS_NHWC, ROWS % 4, IDS, ROWS, half, 40, augmentation=made(Augment(brightness=0.3)))
+    shown = Loader(PIXELS_NHWC, ROWS % 4, IDS, ROWS, half, 40, augmentation=made(Augment(brightness=0.3)))
     batch = next(iter(shown.epoch(1)))
     levels = made(Augment(brightness=0.3)).images(PIXELS_NHWC, IDS, 1, CPU)
     assert torch.allclose(batch.images_NCHW, (levels - 0.25) / 0.5)

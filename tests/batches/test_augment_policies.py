@@ -24,13 +24,13 @@ THEIR_NAMES = {
 
 
 def alone(name: str, strength: float, n: int = 1) -> augment_policies.Drawn:
-    """A turn in which every picture drew this change."""
+    """A turn in which every image drew this change."""
     place = next(place for place, op in enumerate(augment_policies.OPS) if op.name == name)
     return augment_policies.Drawn(np.full(n, place), np.full(n, strength))
 
 
 def changed(pixels_NHWC: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, *turns: augment_policies.Drawn) -> torch.Tensor:
-    """The pictures, with the policy's draws replaced by these."""
+    """The images, with the policy's draws replaced by these."""
     monkeypatch.setattr(augment_policies, "drawn", lambda *_: turns)
     found = augment.fit(Augment(policy="randaugment"), pixels_NHWC, np.arange(len(pixels_NHWC)), 0)
     assert found is not None
@@ -73,7 +73,7 @@ def check_strengths(turn: augment_policies.Drawn, space: dict, chosen: Callable[
     assert not step.posterize_N[~turn.whether("posterize")].any()
 
 
-def test_a_small_picture_moves_by_half_a_side_at_most():
+def test_a_small_image_moves_by_half_a_side_at_most():
     (turn,) = augment_policies.drawn(Augment(policy="trivialaugment"), IDS, 1, 28, 0, 0)
     (matrices,) = augment_policies.places((turn,), 28)
     pixels = matrices[:, :2, 2] * 14
@@ -82,7 +82,7 @@ def test_a_small_picture_moves_by_half_a_side_at_most():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_grey_pictures_have_every_change_but_saturation(channels: int):
+def test_gray_images_have_every_change_but_saturation(channels: int):
     for policy in ("randaugment", "trivialaugment"):
         turns = augment_policies.drawn(Augment(policy=policy), IDS, channels, 28, 0, 0)
         assert len(turns) == (2 if policy == "randaugment" else 1)
@@ -160,7 +160,7 @@ def test_changes_of_one_kind_keep_their_order_and_kinds_have_one(monkeypatch: py
 def test_contrast_turns_around_the_mean_of_what_the_tables_have_made(monkeypatch: pytest.MonkeyPatch):
     pixels = np.full((1, 8, 8, 3), 240, np.uint8)
     found = changed(pixels, monkeypatch, alone("solarize", 0.5), alone("contrast", -0.9))
-    assert torch.allclose(found * 255, torch.full_like(found, 15.0))  # a plain picture has no contrast to lose
+    assert torch.allclose(found * 255, torch.full_like(found, 15.0))  # a plain image has no contrast to lose
 
 
 @pytest.mark.parametrize(

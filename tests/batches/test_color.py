@@ -26,18 +26,18 @@ def test_brightness_multiplies_and_stays_within_bounds():
     assert through(color.brightness(one(0.5), 1), 0.8) == pytest.approx([0.4])
 
 
-def test_contrast_is_the_distance_to_the_mean_grey():
+def test_contrast_is_the_distance_to_the_mean_gray():
     assert through(color.contrast(one(0.5), one(0.4), 3), 0.2, 0.4, 0.8) == pytest.approx([0.3, 0.4, 0.6])
 
 
-def test_saturation_zero_is_the_grey_of_itu_601_and_one_is_nothing():
-    grey = 0.299 * 0.2 + 0.587 * 0.4 + 0.114 * 0.8
-    assert through(color.saturation(one(0.0)), 0.2, 0.4, 0.8) == pytest.approx([grey] * 3)
+def test_saturation_zero_is_the_gray_of_itu_601_and_one_is_nothing():
+    gray = 0.299 * 0.2 + 0.587 * 0.4 + 0.114 * 0.8
+    assert through(color.saturation(one(0.0)), 0.2, 0.4, 0.8) == pytest.approx([gray] * 3)
     assert through(color.saturation(one(1.0)), 0.2, 0.4, 0.8) == pytest.approx([0.2, 0.4, 0.8])
-    assert through(color.saturation(one(0.5)), 0.2, 0.4, 0.8) == pytest.approx([(grey + x) / 2 for x in (0.2, 0.4, 0.8)])
+    assert through(color.saturation(one(0.5)), 0.2, 0.4, 0.8) == pytest.approx([(gray + x) / 2 for x in (0.2, 0.4, 0.8)])
 
 
-def test_a_turn_of_hue_keeps_the_grey_and_a_whole_turn_is_nothing():
+def test_a_turn_of_hue_keeps_the_gray_and_a_whole_turn_is_nothing():
     before = (0.6, 0.4, 0.5)
     after = through(color.hue(one(0.2)), *before)
     assert np.dot(after, color.LUMA) == pytest.approx(np.dot(before, color.LUMA), abs=1e-3)
@@ -54,7 +54,7 @@ def test_a_third_of_a_turn_takes_reddish_to_the_hue_a_third_further_on():
 def test_lighting_adds_components_times_variances_times_draws():
     components = np.array([[1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, -0.8, 0.6]]).T * np.array([0.3, 0.2, 0.1])
     ids = np.arange(4000, dtype=np.uint64)
-    made = color.matrices(Augment(lighting=0.1), ids, np.full((4000, 3), 0.5), components, 0, 0)
+    made = color.matrices(Augment(pca_noise=0.1), ids, np.full((4000, 3), 0.5), components, 0, 0)
     assert made is not None
     added = made[..., 3]
     assert np.array_equal(made[..., :3], np.tile(np.eye(3), (4000, 1, 1)))
@@ -63,9 +63,9 @@ def test_lighting_adds_components_times_variances_times_draws():
     assert np.abs(added.mean(axis=0)).max() < 0.002
 
 
-def test_grey_pictures_come_as_often_as_asked():
+def test_gray_images_come_as_often_as_asked():
     ids = np.arange(2000, dtype=np.uint64)
-    made = color.matrices(Augment(grey=0.3), ids, np.full((2000, 3), 0.5), None, 0, 0)
+    made = color.matrices(Augment(gray=0.3), ids, np.full((2000, 3), 0.5), None, 0, 0)
     assert made is not None
     assert 0.27 < np.mean(made[:, 0, 0] < 0.5) < 0.33
 
@@ -93,7 +93,7 @@ def test_contrast_turns_around_what_brightness_has_made_of_the_mean():
     assert mean_after == pytest.approx(color.compose([bright], 8, 3, MEANS))
 
 
-def test_nothing_of_colour_gives_no_matrix_and_draws_depend_on_seed_epoch_and_id():
+def test_nothing_of_color_gives_no_matrix_and_draws_depend_on_seed_epoch_and_id():
     assert color.matrices(Augment(rotate=10), IDS, MEANS, None, 0, 0) is None
     asked = Augment(brightness=0.4, saturation=0.4, hue=0.1)
     made = color.matrices(asked, IDS, MEANS, None, 1, 2)

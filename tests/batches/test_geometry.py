@@ -159,7 +159,7 @@ def test_shifts_are_whole_pixels_within_their_bound():
     assert set(np.abs(np.rint(pixels)).astype(int).ravel()) == {0, 1, 2, 3, 4}
 
 
-def test_half_of_the_pictures_are_mirrored():
+def test_half_of_the_images_are_mirrored():
     ids = np.arange(2000, dtype=np.uint64)
     made = geometry.homographies(Augment(flip=True), ids, 32, 0, 0)
     assert made is not None

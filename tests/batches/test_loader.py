@@ -5,19 +5,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 
 PLAIN = Preprocess(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
 
 
-def make(count: int, batch: int, seed: int | None = 0) -> Stream:
+def make(count: int, batch: int, seed: int | None = 0) -> Loader:
     pixels_NHWC = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
     ids_N = np.arange(count, dtype=np.uint64) + 1000
-    return Stream(pixels_NHWC, np.arange(count), ids_N, np.arange(count), PLAIN, batch, seed)
+    return Loader(pixels_NHWC, np.arange(count), ids_N, np.arange(count), PLAIN, batch, seed)
 
 
-def ids(stream: Stream, epoch: int, start: int = 0) -> list[int]:
+def ids(stream: Loader, epoch: int, start: int = 0) -> list[int]:
     return [int(i) for batch in stream.epoch(epoch, start) for i in batch.ids_N]
 
 
@@ -81,7 +81,7 @@ def test_the_first_batch_of_an_epoch_costs_no_other():
 def test_channels_last_is_a_matter_of_memory_alone():
     pixels_NHWC = np.random.default_rng(0).integers(0, 256, (4, 5, 5, 3), np.uint8)
     three = Preprocess(torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
-    plain = Stream(pixels_NHWC, np.arange(4), np.arange(4, dtype=np.uint64), np.arange(4), three, 4)
+    plain = Loader(pixels_NHWC, np.arange(4), np.arange(4, dtype=np.uint64), np.arange(4), three, 4)
     last = replace(plain, channels_last=True)
     one, other = next(plain.epoch(0)).images_NCHW, next(last.epoch(0)).images_NCHW
     assert torch.equal(one, other)

@@ -1,4 +1,4 @@
-"""Batches of pictures that are decoded as they are needed are those from the store, bit for bit."""
+"""Batches of images that are decoded as they are needed are those from the store, bit for bit."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from striate.base.settings import Augment, Prepare
+from striate.base.settings import Augment, PreprocessSettings
 from striate.batches import augment, preprocess
-from striate.batches.loader import Batch, Stream
+from striate.batches.loader import Batch, Loader
 from striate.data import folders, pixel_cache
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.on_the_fly import PixelRows, Streamed
 from support.shape_images import make_folder
 
-LOOK = Look(16, 3, "crop")
-CHANGES = Augment(flip=True, rotate=20, crop=0.5, hue=0.1, brightness=0.3, erase=0.5, lighting=0.1, mixup=0.2)
+LOOK = InputSpec(16, 3, "crop")
+CHANGES = Augment(flip=True, rotate=20, crop=0.5, hue=0.1, brightness=0.3, random_erasing=0.5, pca_noise=0.1, mixup=0.2)
 ROWS = np.arange(2, 28)
 
 
@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stream(place: Path, workers: int, batch: int) -> Stream:
+def stream(place: Path, workers: int, batch: int) -> Loader:
     """From the store where there are no workers; else decoded by so many."""
     examples = folders.read(place / "photos")
     if workers:
@@ -37,13 +37,14 @@ def stream(place: Path, workers: int, batch: int) -> Stream:
         stored = pixel_cache.build(examples, LOOK, place / "kept")
         assert isinstance(stored.pixels_NHWC, np.memmap)
     pixels: PixelRows = stored.pixels_NHWC
-    return Stream(
-        pixels, examples.labels_N, examples.ids_N, ROWS, preprocess.fit(pixels, ROWS, Prepare(centre="image")), batch, 5,
+    return Loader(
+        pixels, examples.labels_N, examples.ids_N, ROWS, preprocess.fit(pixels, ROWS, PreprocessSettings(center="image")),
+        batch, 5,
         augmentation=augment.fit(CHANGES, pixels, ROWS, seed=5),
     )  # fmt: skip
 
 
-def pictures(batches: list[Batch]) -> dict[int, torch.Tensor]:
+def images(batches: list[Batch]) -> dict[int, torch.Tensor]:
     return {int(i): image for batch in batches for i, image in zip(batch.ids_N, batch.images_NCHW, strict=True)}
 
 
@@ -57,7 +58,7 @@ def assert_same(one: list[Batch], other: list[Batch]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_changed_pictures_are_the_same_whoever_decodes_them(place: Path, workers: int):
+def test_changed_images_are_the_same_whoever_decodes_them(place: Path, workers: int):
     kept, found = stream(place, 0, 7), stream(place, workers, 7)
     assert torch.equal(kept.preprocess.mean, found.preprocess.mean)
     assert torch.equal(kept.preprocess.std, found.preprocess.std)
@@ -70,10 +71,10 @@ def test_changed_pictures_are_the_same_whoever_decodes_them(place: Path, workers
 
 
 def test_they_are_the_same_in_batches_of_any_size(place: Path):
-    kept = pictures(list(stream(place, 0, 26).epoch(3)))
+    kept = images(list(stream(place, 0, 26).epoch(3)))
     streamed = stream(place, 2, 4)
     for batch in (1, 4, 50):
-        found = pictures(list(replace(streamed, batch_size=batch).epoch(3)))
+        found = images(list(replace(streamed, batch_size=batch).epoch(3)))
         assert found.keys() == kept.keys()
         for i, image in kept.items():
             assert torch.equal(image, found[i])

@@ -14,8 +14,8 @@ IDS = np.arange(1, 13, dtype=np.uint64)
 RNG = np.random.default_rng(0)
 
 
-def pictures(channels: int, side_px: int = 21) -> NDArray[np.uint8]:
-    """Twelve pictures: noise within bounds of its own for each, one that is plain, one of two levels, one almost plain."""
+def random_images(channels: int, side_px: int = 21) -> NDArray[np.uint8]:
+    """Twelve images: noise within bounds of its own for each, one that is plain, one of two levels, one almost plain."""
     ends = np.sort(RNG.integers(0, 256, (12, 2, 1, 1, channels)), axis=1)
     made = RNG.integers(ends[:, 0], ends[:, 1] + 1, (12, side_px, side_px, channels)).astype(np.uint8)
     made[0] = 77
@@ -51,7 +51,7 @@ def step(n: int = 12, **changes: int | bool) -> lookup_tables.Step:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("kept", range(9))
 def test_posterizing_keeps_the_levels_that_torchvision_keeps(channels: int, kept: int):
-    pixels = pictures(channels)
+    pixels = random_images(channels)
     assert torch.equal(
         looked_up(pixels, lookup_tables.posterize(np.full(12, 8 - kept))), theirs(pixels, published.posterize, kept)
     )
@@ -60,7 +60,7 @@ def test_posterizing_keeps_the_levels_that_torchvision_keeps(channels: int, kept
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("threshold", [0, 1, 128, 255])
 def test_solarizing_inverts_what_torchvision_inverts(channels: int, threshold: int):
-    pixels = pictures(channels)
+    pixels = random_images(channels)
     made = looked_up(pixels, lookup_tables.solarize(np.full(12, threshold)))
     assert torch.equal(made, theirs(pixels, published.solarize, threshold))
     assert np.array_equal(lookup_tables.solarize(np.array([lookup_tables.UNTOUCHED]))[0, 0], lookup_tables.LEVELS)
@@ -69,7 +69,7 @@ def test_solarizing_inverts_what_torchvision_inverts(channels: int, threshold: i
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side_px", [21, 64])
 def test_equalizing_and_stretching_give_the_levels_that_torchvision_gives(channels: int, side_px: int):
-    pixels = pictures(channels, side_px)
+    pixels = random_images(channels, side_px)
     counts = lookup_tables.histograms(pixels, CPU)
     assert torch.equal(looked_up(pixels, lookup_tables.equalize(counts)), theirs(pixels, published.equalize))
     stretched = looked_up(pixels, lookup_tables.autocontrast(counts))
@@ -111,7 +111,7 @@ def test_histograms_count_every_pixel_of_every_channel():
 def test_one_table_does_what_the_changes_do_one_after_another(
     bits: int, threshold: int, even: bool, wide: bool, again: bool, channels: int
 ):
-    pixels = pictures(channels)
+    pixels = random_images(channels)
     steps = [step(posterize=bits, solarize=threshold, equalize=even, autocontrast=wide), step(equalize=again)]
     made = lookup_tables.compose(steps, pixels, CPU)
     images = theirs(pixels, published.posterize, 8 - bits).byte()
@@ -124,7 +124,7 @@ def test_one_table_does_what_the_changes_do_one_after_another(
 
 
 def test_an_image_that_drew_nothing_keeps_its_table():
-    pixels = pictures(3)
+    pixels = random_images(3)
     some = step(equalize=True, autocontrast=True, posterize=3)
     some = lookup_tables.Step(*(np.where(np.arange(12) < 6, drawn, none) for drawn, none in zip(some, step(), strict=True)))
     made = lookup_tables.compose([some], pixels, CPU)

@@ -4,7 +4,7 @@ import torch
 
 from striate.base.config import Augment
 from striate.batches import augment, mixup
-from striate.batches.loader import Batch, Stream
+from striate.batches.loader import Batch, Loader
 from striate.batches.preprocess import Preprocess
 
 RNG = np.random.default_rng(0)
@@ -45,10 +45,10 @@ def test_where_both_are_asked_for_each_image_is_mixed_in_one_of_the_ways():
     assert torch.allclose(1 - mixed.mean((1, 2, 3)), shares, atol=1e-5)
 
 
-def stream(settings: Augment, batch: int, rank: int = 0, world: int = 1) -> Stream:
+def stream(settings: Augment, batch: int, rank: int = 0, world: int = 1) -> Loader:
     half = torch.full((3, 1, 1), 0.5)
     changes = augment.fit(settings, PIXELS_NHWC, np.arange(30), 0)
-    return Stream(
+    return Loader(
         PIXELS_NHWC, LABELS, IDS, np.arange(30), Preprocess(half, half), batch, shuffle_seed=1, rank=rank, world=world,
         augmentation=changes,
     )  # fmt: skip

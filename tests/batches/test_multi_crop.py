@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from striate.base.errors import SettingError
 from striate.batches import multi_crop
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.metrics.classification import softmax
 
 PIXELS_NHWC = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4, 1)  # rows of the first: 0..3, 4..7, 8..11, 12..15
 
 
-def test_five_views_are_the_corners_and_the_centre_and_ten_also_their_mirror_images():
+def test_five_views_are_the_corners_and_the_center_and_ten_also_their_mirror_images():
     found = [view[0, ..., 0].tolist() for view in multi_crop.cut(PIXELS_NHWC, 2, 10)]
     assert found[:5] == [[[0, 1], [4, 5]], [[2, 3], [6, 7]], [[8, 9], [12, 13]], [[10, 11], [14, 15]], [[5, 6], [9, 10]]]
     assert found[5:] == [[row[::-1] for row in view] for view in found[:5]]
@@ -19,17 +19,17 @@ def test_five_views_are_the_corners_and_the_centre_and_ten_also_their_mirror_ima
     assert [view.tolist() for view in multi_crop.cut(PIXELS_NHWC, 4, 1)] == [PIXELS_NHWC.tolist()]
 
 
-def test_pictures_for_several_views_are_larger_by_eight_sevenths():
-    own = Look(224, 3, "crop", (1, 2, 3), 0.7)
-    assert multi_crop.look(own, 10) == Look(256, 3, "crop", (1, 2, 3), pytest.approx(0.8))
+def test_images_for_several_views_are_larger_by_eight_sevenths():
+    own = InputSpec(224, 3, "crop", (1, 2, 3), 0.7)
+    assert multi_crop.look(own, 10) == InputSpec(256, 3, "crop", (1, 2, 3), pytest.approx(0.8))
     assert multi_crop.look(own, 1) is own
-    assert multi_crop.look(Look(28, 1, "squash"), 5) == Look(32, 1, "squash")
-    assert multi_crop.look(Look(64, 3, "crop", share=0.9), 5) == Look(73, 3, "crop", share=1.0)
+    assert multi_crop.look(InputSpec(28, 1, "squash"), 5) == InputSpec(32, 1, "squash")
+    assert multi_crop.look(InputSpec(64, 3, "crop", share=0.9), 5) == InputSpec(73, 3, "crop", share=1.0)
 
 
 @given(side=st.integers(1, 300), number=st.sampled_from([5, 10]))
-def test_views_have_the_size_of_the_net_and_lie_within_the_picture(side: int, number: int):
-    larger = multi_crop.look(Look(side, 1, "squash"), number).size_px
+def test_views_have_the_size_of_the_net_and_lie_within_the_image(side: int, number: int):
+    larger = multi_crop.look(InputSpec(side, 1, "squash"), number).size_px
     pixels = np.zeros((1, larger, larger, 1), np.uint8)
     pixels[:, [0, 0, -1, -1], [0, -1, 0, -1]] = 1
     found = list(multi_crop.cut(pixels, side, number))
@@ -51,7 +51,7 @@ def test_other_numbers_of_views_are_refused(number: int):
     with pytest.raises(SettingError) as refused:
         multi_crop.check(number, None)
     assert str(refused.value) == (
-        f"expected 1, 5 or 10 views: the picture, five crops, or those and their mirrors; got {number}."
+        f"expected 1, 5 or 10 views: the image, five crops, or those and their mirrors; got {number}."
     )
 
 

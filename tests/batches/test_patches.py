@@ -12,7 +12,7 @@ from striate.nets.init import whiten
 
 PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (7, 5, 6, 3), np.uint8)
 ALL = np.arange(7)
-COLOUR = Preprocess(torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1), torch.tensor([0.2, 0.3, 0.5]).view(3, 1, 1))
+COLOR = Preprocess(torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1), torch.tensor([0.2, 0.3, 0.5]).view(3, 1, 1))
 
 
 def plain(channels: int) -> Preprocess:
@@ -20,15 +20,15 @@ def plain(channels: int) -> Preprocess:
 
 
 def patches_by_loop(pixels_NHWC: NDArray[np.uint8], k: int) -> NDArray[np.float64]:
-    # Every patch of the pictures as a row, its numbers in the order C, k, k
-    images_NCHW = COLOUR.images(torch.from_numpy(pixels_NHWC)).double().numpy()
+    # Every patch of the images as a row, its numbers in the order C, k, k
+    images_NCHW = COLOR.images(torch.from_numpy(pixels_NHWC)).double().numpy()
     n, _, h, w = images_NCHW.shape
     corners = [(i, y, x) for i in range(n) for y in range(h - k + 1) for x in range(w - k + 1)]
     return np.stack([images_NCHW[i, :, y : y + k, x : x + k].ravel() for i, y, x in corners])
 
 
 class Counting(Preprocess):
-    # Remembers the first pixel of every picture that it is given
+    # Remembers the first pixel of every image that it is given
 
     def images(self, pixels_NHWC: Tensor) -> Tensor:
         seen.extend(pixels_NHWC[:, 0, 0, 0].tolist())
@@ -62,45 +62,45 @@ def test_it_is_the_decomposition_of_the_moments_of_all_patches(k: int):
     patches_QP = patches_by_loop(PIXELS_NHWC, k)
     assert patches_QP.shape == (7 * (6 - k) * (7 - k), 3 * k * k)
     moments_PP = patches_QP.T @ patches_QP / len(patches_QP)
-    found = components(PIXELS_NHWC, ALL, COLOUR, k, 0)
+    found = components(PIXELS_NHWC, ALL, COLOR, k, 0)
     assert found.variances_P.tolist() == pytest.approx(np.linalg.eigvalsh(moments_PP)[::-1].tolist())
     again_PP = found.components_PP @ found.variances_P.diag() @ found.components_PP.T
     assert again_PP.flatten().tolist() == pytest.approx(moments_PP.ravel().tolist())
 
 
 def test_variances_fall_and_components_are_orthonormal():
-    found = components(PIXELS_NHWC, ALL, COLOUR, 3, 0)
+    found = components(PIXELS_NHWC, ALL, COLOR, 3, 0)
     assert (found.variances_P.diff() <= 0).all()
     assert torch.allclose(found.components_PP.T @ found.components_PP, torch.eye(27, dtype=torch.float64))
     assert found.variances_P.dtype == torch.float64
 
 
 def test_a_convolution_with_a_component_gives_the_projection_on_it():
-    found = components(PIXELS_NHWC, ALL, COLOUR, 2, 0)
+    found = components(PIXELS_NHWC, ALL, COLOR, 2, 0)
     conv = nn.Conv2d(3, 12, kernel_size=2, bias=False).double()
     with torch.no_grad():
         conv.weight.copy_(found.components_PP.T.reshape(12, 3, 2, 2))
-        maps_NCHW = conv(COLOUR.images(torch.from_numpy(PIXELS_NHWC)).double())
+        maps_NCHW = conv(COLOR.images(torch.from_numpy(PIXELS_NHWC)).double())
     projected_QP = maps_NCHW.permute(0, 2, 3, 1).reshape(-1, 12)
     assert torch.allclose(projected_QP, torch.from_numpy(patches_by_loop(PIXELS_NHWC, 2)) @ found.components_PP)
     assert torch.allclose(projected_QP.T @ projected_QP / len(projected_QP), found.variances_P.diag())
 
 
-def test_a_convolution_that_starts_from_them_puts_out_unit_variance_on_the_pictures():
+def test_a_convolution_that_starts_from_them_puts_out_unit_variance_on_the_images():
     conv = nn.Conv2d(3, 24, kernel_size=2)
-    found = components(PIXELS_NHWC, ALL, COLOUR, 2, 0)
+    found = components(PIXELS_NHWC, ALL, COLOR, 2, 0)
     assert whiten(conv, *found) == 24
     with torch.no_grad():
-        outputs_F = conv(COLOUR.images(torch.from_numpy(PIXELS_NHWC))).square().mean((0, 2, 3))
+        outputs_F = conv(COLOR.images(torch.from_numpy(PIXELS_NHWC))).square().mean((0, 2, 3))
     expected_P = found.variances_P / (found.variances_P + 0.01)
     assert outputs_F.tolist() == pytest.approx(expected_P.repeat(2).tolist(), rel=1e-4)
     assert outputs_F.tolist() == pytest.approx([1] * 24, rel=0.1)
 
 
-def test_neither_the_order_of_the_rows_nor_pictures_outside_of_them_matter():
-    found = components(PIXELS_NHWC, ALL, COLOUR, 2, 0)
-    shuffled = components(PIXELS_NHWC, np.array([3, 0, 6, 1, 5, 2, 4]), COLOUR, 2, 0)
-    poisoned = components(np.concatenate([PIXELS_NHWC, 255 - PIXELS_NHWC]), ALL, COLOUR, 2, 0)
+def test_neither_the_order_of_the_rows_nor_images_outside_of_them_matter():
+    found = components(PIXELS_NHWC, ALL, COLOR, 2, 0)
+    shuffled = components(PIXELS_NHWC, np.array([3, 0, 6, 1, 5, 2, 4]), COLOR, 2, 0)
+    poisoned = components(np.concatenate([PIXELS_NHWC, 255 - PIXELS_NHWC]), ALL, COLOR, 2, 0)
     for other in (shuffled, poisoned):
         assert torch.equal(other.variances_P, found.variances_P)
         assert torch.equal(other.components_PP, found.components_PP)
@@ -113,7 +113,7 @@ def test_all_rows_are_looked_at_once_where_they_are_few():
 
 
 def numbered(n: int) -> NDArray[np.uint8]:
-    # Pictures of one pixel, whose level is the number of the picture divided by 10
+    # Images of one pixel, whose level is the number of the image divided by 10
     return (np.arange(n) // 10).astype(np.uint8).reshape(n, 1, 1, 1)
 
 
@@ -138,19 +138,19 @@ def test_the_moments_are_the_sample_s_mean(monkeypatch: pytest.MonkeyPatch):
     assert found.variances_P.tolist() == pytest.approx([sum((level / 255) ** 2 for level in seen) / 6])
 
 
-def test_of_large_pictures_a_grid_of_patches_is_looked_at_a_few_pictures_at_a_time(monkeypatch: pytest.MonkeyPatch):
+def test_of_large_images_a_grid_of_patches_is_looked_at_a_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(patches, "_PLACES", 4)  # of the 9 places of a 1 px patch: every second in each direction
-    monkeypatch.setattr(patches, "_NUMBERS", 4)  # one picture at a time
+    monkeypatch.setattr(patches, "_NUMBERS", 4)  # one image at a time
     pixels_NHWC = np.zeros((2, 3, 3, 1), np.uint8)
     pixels_NHWC[:, ::2, ::2] = 255
     looking = Counting(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
     assert components(pixels_NHWC, np.arange(2), looking, 1, 0).variances_P.tolist() == [1.0]
 
 
-def test_patches_larger_than_the_pictures_are_refused():
+def test_patches_larger_than_the_images_are_refused():
     for kernel_px, size in ((6, "5 x 6"), (7, "5 x 6")):
         with pytest.raises(ShapeError) as refused:
-            components(PIXELS_NHWC, ALL, COLOUR, kernel_px, 0)
+            components(PIXELS_NHWC, ALL, COLOR, kernel_px, 0)
         assert str(refused.value) == (
-            f"patches of {kernel_px} px do not fit into images of {size}. Set prepare.size_px higher, or net.init=paper."
+            f"patches of {kernel_px} px do not fit into images of {size}. Set preprocess.size_px higher, or net.init=paper."
         )

@@ -18,9 +18,9 @@ def test_the_pair_is_the_one_that_varies_together_most():
 @pytest.mark.parametrize(
     ("what", "steps"),
     [
-        ("mean", ["raw", "centred"]),
-        ("std", ["raw", "centred", "scaled"]),
-        ("whitening", ["raw", "centred", "scaled", "decorrelated", "whitened"]),
+        ("mean", ["raw", "centered"]),
+        ("std", ["raw", "centered", "scaled"]),
+        ("whitening", ["raw", "centered", "scaled", "decorrelated", "whitened"]),
     ],
 )
 def test_each_thing_has_its_steps(what: str, steps: list[str]):
@@ -29,10 +29,10 @@ def test_each_thing_has_its_steps(what: str, steps: list[str]):
 
 def test_the_steps_by_hand():
     # left 0 or .8, right .2 or .6: deviations .4 and .2; together a line
-    raw, centred, scaled, decorrelated, whitened = clouds(IMAGES_NHWC, ALL, "whitening", epsilon=0.2).clouds
+    raw, centered, scaled, decorrelated, whitened = clouds(IMAGES_NHWC, ALL, "whitening", epsilon=0.2).clouds
     assert np.sort(raw.points_N2, axis=0).tolist() == pytest.approx(np.array([[0, 0.2], [0, 0.2], [0.8, 0.6], [0.8, 0.6]]))
-    assert np.sort(centred.points_N2, axis=0)[0].tolist() == pytest.approx([-0.4, -0.2])
-    assert centred.covariance_22.tolist() == pytest.approx(np.array([[0.16, 0.08], [0.08, 0.04]]))
+    assert np.sort(centered.points_N2, axis=0)[0].tolist() == pytest.approx([-0.4, -0.2])
+    assert centered.covariance_22.tolist() == pytest.approx(np.array([[0.16, 0.08], [0.08, 0.04]]))
     assert scaled.covariance_22.tolist() == pytest.approx(
         np.array([[0.16 / 0.36, 0.08 / (0.36 * 0.24) ** 0.5], [0.08 / (0.36 * 0.24) ** 0.5, 0.04 / 0.24]])
     )

@@ -11,7 +11,7 @@ from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.settings import Augment
 from striate.batches import augment
-from striate.batches.loader import Batch, Stream
+from striate.batches.loader import Batch, Loader
 from striate.batches.preprocess import Preprocess
 from striate.batches.sampler import balanced
 
@@ -19,19 +19,19 @@ PLAIN = Preprocess(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
 COUNTS = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 
 
-def make(counts: list[int], batch: int = 4, changes: Augment | None = None) -> Stream:
+def make(counts: list[int], batch: int = 4, changes: Augment | None = None) -> Loader:
     """A class for each count; the image of row r has the id 1000 + r and noise for pixels."""
     labels_N = np.repeat(np.arange(len(counts)), counts)
     pixels_NHWC = np.random.default_rng(0).integers(0, 256, (len(labels_N), 6, 6, 1), np.uint8)
     rows_M, ids_N = np.arange(len(labels_N)), np.arange(len(labels_N), dtype=np.uint64) + 1000
     augmentation = None if changes is None else augment.fit(changes, pixels_NHWC, rows_M, seed=0)
-    return Stream(
+    return Loader(
         pixels_NHWC, labels_N, ids_N, rows_M, PLAIN, batch, shuffle_seed=0,
         augmentation=augmentation, sampling=balanced(rows_M, labels_N),
     )  # fmt: skip
 
 
-def ids(stream: Stream, epoch: int, start: int = 0) -> list[int]:
+def ids(stream: Loader, epoch: int, start: int = 0) -> list[int]:
     return [int(i) for batch in stream.epoch(epoch, start) for i in batch.ids_N]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from striate.base.config import Prepare
+from striate.base.config import PreprocessSettings
 from striate.base.errors import ShapeError
 from striate.batches import preprocess, whitening
 from striate.batches.preprocess import Preprocess
@@ -30,13 +30,13 @@ def correlated(seed: int = 0, images: int = 400, side: int = 4, channels: int = 
 
 
 def whitened(pixels_NHWC: NDArray[np.uint8], **how: object) -> tuple[Preprocess, NDArray[np.float64]]:
-    fitted = preprocess.fit(pixels_NHWC, rows(pixels_NHWC), Prepare.model_validate(how))
+    fitted = preprocess.fit(pixels_NHWC, rows(pixels_NHWC), PreprocessSettings.model_validate(how))
     return fitted, fitted.images(torch.from_numpy(pixels_NHWC)).flatten(1).double().numpy()
 
 
 def covariance(values_ND: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred = values_ND - values_ND.mean(axis=0)
-    return centred.T @ centred / len(centred)
+    centered = values_ND - values_ND.mean(axis=0)
+    return centered.T @ centered / len(centered)
 
 
 def test_two_pixels_by_hand():
@@ -83,23 +83,23 @@ def test_a_move_to_where_it_is_already_multiplies_nothing_out_again():
     assert fitted.to(torch.device("cpu")).whitening is fitted.whitening
 
 
-def test_zca_is_the_whitening_nearest_to_the_centred_images():
+def test_zca_is_the_whitening_nearest_to_the_centered_images():
     pixels_NHWC = correlated(2)
     fitted, turned_ND = whitened(pixels_NHWC, scale="zca")
     _, coordinates_ND = whitened(pixels_NHWC, scale="pca")
-    centred_ND = pixels_NHWC.transpose(0, 3, 1, 2).reshape(len(pixels_NHWC), -1) / 255 - fitted.mean.flatten().numpy()
+    centered_ND = pixels_NHWC.transpose(0, 3, 1, 2).reshape(len(pixels_NHWC), -1) / 255 - fitted.mean.flatten().numpy()
     other = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0]
-    distance = np.square(turned_ND - centred_ND).sum()
-    assert distance < np.square(coordinates_ND - centred_ND).sum()
-    assert distance < np.square(coordinates_ND @ other - centred_ND).sum()
+    distance = np.square(turned_ND - centered_ND).sum()
+    assert distance < np.square(coordinates_ND - centered_ND).sum()
+    assert distance < np.square(coordinates_ND @ other - centered_ND).sum()
 
 
 def test_the_chapters_code_gives_the_same_coordinates():
     pixels_NHWC = correlated(3)
-    centred_ND = pixels_NHWC.reshape(len(pixels_NHWC), -1) / 255
-    centred_ND = centred_ND - centred_ND.mean(axis=0)
-    vectors_DD, variances_D, _transposed = np.linalg.svd(centred_ND.T @ centred_ND / len(centred_ND))
-    expected = (centred_ND @ vectors_DD) / np.sqrt(variances_D + 1e-5)
+    centered_ND = pixels_NHWC.reshape(len(pixels_NHWC), -1) / 255
+    centered_ND = centered_ND - centered_ND.mean(axis=0)
+    vectors_DD, variances_D, _transposed = np.linalg.svd(centered_ND.T @ centered_ND / len(centered_ND))
+    expected = (centered_ND @ vectors_DD) / np.sqrt(variances_D + 1e-5)
     _, values_ND = whitened(pixels_NHWC, scale="pca")
     assert np.abs(values_ND) == pytest.approx(np.abs(expected), abs=2e-3)  # the sign of a component is nobody's
 
@@ -126,7 +126,7 @@ def test_zca_with_few_components_is_an_image_of_that_rank():
 def test_the_inverse_gives_every_pixel_back(seed: int, kind: str, channels: int):
     channels = 3 if channels > 1 else 1
     pixels_NHWC = correlated(seed, images=60, side=3, channels=channels)
-    fitted = preprocess.fit(pixels_NHWC, rows(pixels_NHWC), Prepare.model_validate({"scale": kind}))
+    fitted = preprocess.fit(pixels_NHWC, rows(pixels_NHWC), PreprocessSettings.model_validate({"scale": kind}))
     tensor = torch.from_numpy(pixels_NHWC)
     assert torch.equal(fitted.pixels(fitted.images(tensor)), tensor)
 
@@ -172,11 +172,11 @@ def test_what_can_be_whitened_neither_way_is_refused_with_advice():
         whitening.fit(large, rows(large), "zca")
     assert str(refused.value) == (
         "whitening 40 x 40 pixels of 3 channels means 4,800 dimensions; exactly it is done up to 4,096. "
-        "Set prepare.components, to 256 say (at most 1,024), or a smaller prepare.size_px."
+        "Set preprocess.components, to 256 say (at most 1,024), or a smaller preprocess.size_px."
     )
-    with pytest.raises(ShapeError, match=r"prepare.components of at most 3 for .* and 3 training images; got 200"):
+    with pytest.raises(ShapeError, match=r"preprocess.components of at most 3 for .* and 3 training images; got 200"):
         whitening.fit(large, rows(large), "zca", 200)
-    with pytest.raises(ShapeError, match=r"prepare.components of at most 2 for 2 x 1 pixels of 1 channel and 4 .*; got 3"):
+    with pytest.raises(ShapeError, match=r"preprocess.components of at most 2 for 2 x 1 pixels of 1 channel and 4 .*; got 3"):
         whitening.fit(SQUARE_N12, rows(SQUARE_N12), "pca", 3)
 
 
@@ -186,19 +186,19 @@ def test_directions_without_variance_are_told(caplog: pytest.LogCaptureFixture):
         whitening.fit(LINE_N12, rows(LINE_N12), "zca", 1)
     assert [record.getMessage() for record in caplog.records] == [
         "1 of 2 directions have no variance in the 2 training images, and whitening them only brings out noise: "
-        "prepare.components=1 leaves them out."
+        "preprocess.components=1 leaves them out."
     ]
 
 
 def test_the_deviation_of_each_pixel_by_hand():
     # pixel 1: 0 .4, pixel 2: .2 1: variances .04 and .16 around the mean image
     pixels_NHWC = np.array([[[[0], [51]]], [[[102], [255]]]], np.uint8)
-    fitted, values_N2 = whitened(pixels_NHWC, centre="image", scale="std-image", epsilon=0.05)
+    fitted, values_N2 = whitened(pixels_NHWC, center="image", scale="std-image", epsilon=0.05)
     assert fitted.std.flatten().tolist() == pytest.approx([0.09**0.5, 0.21**0.5])
     assert values_N2[1].tolist() == pytest.approx([0.2 / 0.3, 0.4 / 0.21**0.5])
 
 
 def test_constant_pixels_are_not_divided_by_zero():
     pixels_NHWC = np.full((4, 2, 2, 1), 9, np.uint8)
-    _, values_ND = whitened(pixels_NHWC, centre="image", scale="std-image")
+    _, values_ND = whitened(pixels_NHWC, center="image", scale="std-image")
     assert np.abs(values_ND).max() < 1e-3

@@ -1,4 +1,4 @@
-"""Several views of a picture, through every way that pictures reach a model."""
+"""Several views of an image, through every way that images reach a model."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ NET = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, globalpool, fc", "
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos and two runs, trained once: each test has a copy."""
-    folder, size = tmp_path_factory.mktemp("ready"), ("--set", "prepare.size_px=21")
+    folder, size = tmp_path_factory.mktemp("ready"), ("--set", "preprocess.size_px=21")
     make_folder(folder / "photos", each=12)
     train_in(
         folder,
@@ -36,13 +36,13 @@ def photos(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def by_hand(path: Path, mirror: bool) -> np.ndarray:
-    """Mean probabilities over the views, from the pictures as Pillow's filter makes them larger: 24 px for a net of 21."""
+    """Mean probabilities over the views, from the images as Pillow's filter makes them larger: 24 px for a net of 21."""
     model = striate.load("mirrored")
-    look = model.look._replace(size_px=24)
-    square_HWC = decode.square(decode.picture(path, look.background), look)
+    input_spec = model.input_spec._replace(size_px=24)
+    square_HWC = decode.square(decode.decode_image(path, input_spec.background), input_spec)
     cut = [square_HWC[y : y + 21, x : x + 21] for y, x in ((0, 0), (0, 3), (3, 0), (3, 3), (1, 1))]
-    pictures = np.stack(cut + [view[:, ::-1] for view in cut] * mirror)
-    return softmax(model.logits(pictures)).mean(axis=0)
+    images = np.stack(cut + [view[:, ::-1] for view in cut] * mirror)
+    return softmax(model.logits(images)).mean(axis=0)
 
 
 @pytest.mark.parametrize("number", [5, 10])

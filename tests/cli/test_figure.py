@@ -43,7 +43,7 @@ def test_one_figure_is_drawn_where_it_is_said(capsys: pytest.CaptureFixture[str]
         (("poling",), "There is no figure 'poling'; did you mean pooling?"),
         (("whitening",), "'whitening' is drawn by another command: `striate data DATA --show whitening`."),
         (("pooling", "--net", "vgg16"), "--net belongs to the figure volumes; got pooling. Leave it out."),
-        (("pooling", "--out", "a.gif"), "expected a picture's path to end in .svg, .png, .pdf; got a.gif."),
+        (("pooling", "--out", "a.gif"), "expected an image's path to end in .svg, .png, .pdf; got a.gif."),
         (("volumes", "--net", "mnist_cn"), "did you mean mnist_cnn"),
         (("--out", "a.png"), "--out applies to one figure; got no NAME. Write `striate figure NAME --out a.png`."),
         (("--net", "vgg16"), "--net applies to one figure; got no NAME."),

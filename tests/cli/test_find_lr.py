@@ -5,7 +5,7 @@ import pytest
 from support.command_line import run
 from support.shape_images import make_folder
 
-QUICK = ("--net", "conv 3x3x4, relu, pool 4, fc", "--set", "prepare.size_px=16")
+QUICK = ("--net", "conv 3x3x4, relu, pool 4, fc", "--set", "preprocess.size_px=16")
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +20,12 @@ def test_a_range_test_proposes_a_rate_draws_it_and_saves_no_run(capsys: pytest.C
     told = found.json
     assert {"net", "rates", "losses", "proposal", "drawn"} <= set(told)
     assert len(told["rates"]) == len(told["losses"]) <= 55
-    assert (told["drawn"], told["peak_lr"]) == ("find-lr.svg", 0.003)
+    assert (told["drawn"], told["lr"]) == ("find-lr.svg", 0.003)
     assert sorted(path.name for path in Path().iterdir()) == ["find-lr.svg", "photos"]
     again = run(capsys, "train", "photos", *QUICK, "--find-lr", "--draw", "other.png")
     assert again.code == 0
     assert "drawn: other.png" in again.out
-    assert f"the same command with --set train.peak_lr={told['proposal']:g} in place of --find-lr trains with it" in again.out
+    assert f"the same command with --set train.lr={told['proposal']:g} in place of --find-lr trains with it" in again.out
     assert Path("other.png").exists()
 
 
@@ -34,7 +34,7 @@ def test_a_range_test_proposes_a_rate_draws_it_and_saves_no_run(capsys: pytest.C
     [
         (("--find-lr", "--name", "x"), "--name does not apply with --find-lr; leave it out."),
         (("--find-lr", "--folds", "3"), "--folds does not apply with --find-lr; leave it out."),
-        (("--find-lr", "--draw", "x.gif"), "expected a picture's path to end in .svg, .png, .pdf; got x.gif."),
+        (("--find-lr", "--draw", "x.gif"), "expected an image's path to end in .svg, .png, .pdf; got x.gif."),
         (("--draw", "x.png"), "--draw does not apply without --find-lr; leave it out."),
         (("--find-lr", "--set", "data.folds=3"), "data.folds does not apply to the range test"),
     ],

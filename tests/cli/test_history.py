@@ -39,7 +39,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def drawn(ran: Ran, folder: str) -> set[str]:
-    """The pictures that a command says it drew, each of them there and whole."""
+    """The images that a command says it drew, each of them there and whole."""
     assert ran.code == 0, ran.err
     files = [Path(file) for file in ran.json["files"]]
     for file in files:
@@ -75,7 +75,7 @@ def test_cells(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert bars["pooled"] >= bars["simple"] + 1.9
     lines = "\n".join(cells._lines(found))
     assert (
-        "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; the picture: square.png" in lines
+        "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; the image: square.png" in lines
     )
     assert "preferred orientations are within 0.0 degrees of the cells' own" in lines
     assert "simple 1.57, pooled 0.0" in lines
@@ -217,10 +217,10 @@ def test_convolution_refuses(options: tuple[str, ...], text: str, photo: Path, c
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_no_picture_is_refused(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
-    (here / "text.png").write_text("no picture")
-    assert "expected a picture at 'none.png'; it is refused: cannot be read: No such file" in refused(capsys, name, "none.png")
-    assert "expected a picture at 'text.png'; it is refused: not one of the formats" in refused(capsys, name, "text.png")
+def test_what_is_no_image_is_refused(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
+    (here / "text.png").write_text("no image")
+    assert "expected an image at 'none.png'; it is refused: cannot be read: No such file" in refused(capsys, name, "none.png")
+    assert "expected an image at 'text.png'; it is refused: not one of the formats" in refused(capsys, name, "text.png")
 
 
 @pytest.mark.parametrize("name", ["cells", "mcculloch_pitts"])  # which draw something first

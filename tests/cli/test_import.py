@@ -48,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def test_a_checkpoint_of_a_cifar_repository_becomes_a_model_that_answers(capsys: pytest.CaptureFixture[str]):
-    done = run(capsys, "import", "resnet20.th", "--net", "resnet20", *ALL, "--licence", "MIT", "--json")
+    done = run(capsys, "import", "resnet20.th", "--net", "resnet20", *ALL, "--license", "MIT", "--json")
     assert done.code == 0, done.err
     found = done.json
     sha256 = found.pop("weights_sha256")
@@ -58,7 +58,7 @@ def test_a_checkpoint_of_a_cifar_repository_becomes_a_model_that_answers(capsys:
     }  # fmt: skip
     assert f"{sha256}  weights.safetensors" in Path("models/resnet20-resnet20/MANIFEST.sha256").read_text()
     model = striate.load("models/resnet20-resnet20")
-    assert (model.classes, model.licence, model.training) == (TEN, "MIT", {"weights": "resnet20.th"})
+    assert (model.classes, model.license, model.training) == (TEN, "MIT", {"weights": "resnet20.th"})
     pixels_HWC = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     said = model.predict([pixels_HWC])[0]
     with torch.device("meta"):
@@ -90,8 +90,8 @@ def test_the_answer_is_one_line_for_people(capsys: pytest.CaptureFixture[str]):
         capsys, "import", "resnet20.safetensors", "--net", "resnet20", *ALL, "--out", "mine", "--size", "24", "--share", "0.9"
     )
     assert (done.code, done.out) == (0, "mine: resnet20, 269,722 parameters, 10 classes\n")
-    look = striate.load("mine").look
-    assert (look.size_px, look.share, look.fit) == (24, 0.9, "crop")
+    input_spec = striate.load("mine").input_spec
+    assert (input_spec.size_px, input_spec.share, input_spec.resize_mode) == (24, 0.9, "crop")
 
 
 def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(capsys: pytest.CaptureFixture[str]):
@@ -119,15 +119,15 @@ def test_weights_of_another_network_are_refused_with_what_does_not_fit(capsys: p
     assert "There is no network 'resnet21'; did you mean" in refused(capsys, "import", "resnet20.th", "--net", "resnet21", *ALL)
 
 
-def test_blue_first_gives_a_picture_the_answer_of_its_twin_with_swapped_channels(capsys: pytest.CaptureFixture[str]):
+def test_blue_first_gives_a_image_the_answer_of_its_twin_with_swapped_channels(capsys: pytest.CaptureFixture[str]):
     begin = ("import", "resnet20.safetensors", "--net", "resnet20", *ALL)
     for name, flags in (("plain", ()), ("turned", ("--bgr",))):
         assert run(capsys, *begin, "--out", name, *flags).code == 0
-    picture = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
-    turned, plain = striate.load("turned").predict([picture])[0], striate.load("plain").predict([picture[..., ::-1].copy()])[0]
+    image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)
+    turned, plain = striate.load("turned").predict([image])[0], striate.load("plain").predict([image[..., ::-1].copy()])[0]
     assert turned.label == plain.label
     assert turned.probability == pytest.approx(plain.probability, abs=1e-5)
-    assert striate.load("plain").predict([picture])[0].probability != pytest.approx(turned.probability, abs=1e-5)
+    assert striate.load("plain").predict([image])[0].probability != pytest.approx(turned.probability, abs=1e-5)
 
 
 def test_like_imagenet_brings_its_numbers_and_names(capsys: pytest.CaptureFixture[str]):
@@ -135,7 +135,7 @@ def test_like_imagenet_brings_its_numbers_and_names(capsys: pytest.CaptureFixtur
     assert run(capsys, "import", "large.safetensors", "--net", "resnet20", "--like", "imagenet", "--out", "large").code == 0
     model = striate.load("large")
     assert model.classes == tuple(imagenet_classes().values())
-    assert (model.look.share, model.aliases["n02123045"], model.licence) == (0.875, "tabby", "")
+    assert (model.input_spec.share, model.aliases["n02123045"], model.license) == (0.875, "tabby", "")
     done = run(capsys, "import", "large.safetensors", "--net", "resnet20", "--like", "imagnet")
     assert done.code == 2
     assert "--like" in done.err
@@ -171,7 +171,7 @@ def test_a_folder_that_exists_is_not_written_over(capsys: pytest.CaptureFixture[
         (
             ("--size", "0"),
             "A residual network of this family expects images of at least 8 x 8 pixels and 1 channel; got C=3, H=0, W=0. Set "
-            "prepare.size_px to 8 or more.",
+            "preprocess.size_px to 8 or more.",
         ),
         (("--share", "0"), "expected a share of the short side above 0 and at most 1; got 0."),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from support.shape_images import make_folder
 
-SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "prepare.size_px=24", "--json")
+SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "preprocess.size_px=24", "--json")
 
 
 def command(*arguments: str) -> list[str]:

@@ -12,7 +12,7 @@ from striate.base.files import sha256
 from support.command_line import run
 from support.shape_images import make_folder
 
-EASY = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, pool 2, fc", "--epochs", "4", "--set", "prepare.size_px=16")
+EASY = ("--net", "conv 3x3x8, relu, pool 2, conv 3x3x16, relu, pool 2, fc", "--epochs", "4", "--set", "preprocess.size_px=16")
 
 
 def tree(folder: Path) -> dict[str, tuple[str, int]]:
@@ -27,7 +27,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_train_evaluate_predict_and_list(photos: Path, capsys: pytest.CaptureFixture[str]):
-    (photos / "circle" / "broken.jpg").write_bytes(b"no picture")
+    (photos / "circle" / "broken.jpg").write_bytes(b"no image")
     before = tree(photos)
 
     trained = run(capsys, "train", "photos", *EASY, "--json", "--name", "first")
@@ -39,7 +39,7 @@ def test_train_evaluate_predict_and_list(photos: Path, capsys: pytest.CaptureFix
     assert result["quarantined"] == 1
     assert "photos/circle/broken.jpg" in trained.err or "circle/broken.jpg: not one of the formats" in trained.err
     assert "Training takes about" in trained.err
-    assert "fit squash: the pictures are nearly square" in trained.err
+    assert "resize squash: the images are nearly square" in trained.err
     assert result["weights_sha256"] == sha256(Path("runs/first/model/weights.safetensors"))
     names = {path.name for path in Path("runs/first").iterdir()}
     assert names >= {
@@ -115,14 +115,14 @@ def test_a_given_split_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     make_folder(tmp_path / "photos" / "train", each=12)
     make_folder(tmp_path / "photos" / "val", each=5)
     for path in (tmp_path / "photos" / "val").rglob("00[0-2].png"):
-        path.unlink()  # the same pictures as in train
+        path.unlink()  # the same images as in train
     trained = run(capsys, "train", "photos", *EASY, "--json")
     assert trained.code == 0, trained.err
     assert "val/ is the test set, since there is no test/; validation is cut from train/." in trained.err
     # 003 and 004 of each class are in train too: they are left out there
     assert trained.json["images"] == {"train": 27, "val": 3, "test": 6}
     assert trained.json["quarantined"] == 6
-    assert "train/circle/003.png: the same picture as val/circle/003.png, which is held out" in trained.err
+    assert "train/circle/003.png: the same image as val/circle/003.png, which is held out" in trained.err
 
 
 def test_people_get_a_score_with_its_interval_and_the_folder(photos: Path, capsys: pytest.CaptureFixture[str]):

@@ -190,13 +190,13 @@ def test_a_network_of_ones_own_that_cannot_run_without_numbers_is_refused(here: 
 
 
 @pytest.mark.parametrize("more", [(), ("--signal",), ("--json",)], ids=str)
-def test_a_picture_with_another_ending_is_refused_before_any_work_is_done(
+def test_a_image_with_another_ending_is_refused_before_any_work_is_done(
     more: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     if "--signal" in more:
         monkeypatch.setattr(anatomy, "_outline", lambda *_: pytest.fail("worked"))
     text = refused(capsys, "vgg16", "--draw", "x.bmp", *more)
-    assert text == "expected a picture's path to end in .svg, .png, .pdf; got x.bmp."
+    assert text == "expected an image's path to end in .svg, .png, .pdf; got x.bmp."
 
 
 def test_the_signal_is_a_table_that_depends_on_seed_and_start(capsys: pytest.CaptureFixture[str]):
@@ -209,7 +209,7 @@ def test_the_signal_is_a_table_that_depends_on_seed_and_start(capsys: pytest.Cap
     assert text == out(capsys, "mlp", "--init", "he", "--signal", "--seed", 0)
     assert text != out(capsys, "mlp", "--init", "he", "--signal", "--seed", 1)
     assert "mlp, init paper: " in out(capsys, "mlp", "--signal")
-    assert text.rstrip().endswith("Add --draw FILE.svg for a picture.")
+    assert text.rstrip().endswith("Add --draw FILE.svg for an image.")
 
 
 def test_settings_of_a_start_go_with_it(capsys: pytest.CaptureFixture[str]):
@@ -221,7 +221,7 @@ def test_settings_of_a_start_go_with_it(capsys: pytest.CaptureFixture[str]):
     assert many[0]["variance"] == pytest.approx(100, rel=0.2)
 
 
-def test_the_signal_as_json_and_as_a_picture(capsys: pytest.CaptureFixture[str]):
+def test_the_signal_as_json_and_as_a_image(capsys: pytest.CaptureFixture[str]):
     found = json.loads(out(capsys, "mnist_cnn", "--signal", "--init", "he", "--draw", "made/signal.svg", "--json"))
     assert {key: found[key] for key in ("name", "init", "seed", "drawn")} == {
         "name": "mnist_cnn",
@@ -230,14 +230,14 @@ def test_the_signal_as_json_and_as_a_picture(capsys: pytest.CaptureFixture[str])
         "drawn": "made/signal.svg",
     }
     assert [set(row) for row in found["signal"]] == [{"name", "mean", "variance", "gradient_mean", "gradient_variance"}] * 4
-    picture = Path("made/signal.svg").read_bytes()
-    texts = {element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")}
+    image = Path("made/signal.svg").read_bytes()
+    texts = {element.text for element in ElementTree.fromstring(image).iter("{http://www.w3.org/2000/svg}text")}
     assert {"mnist_cnn, init he", "conv1", "conv2", "fc1", "fc2"} <= texts
     assert "drawn: again.svg" in out(capsys, "mnist_cnn", "--signal", "--init", "he", "--draw", "again.svg")
-    assert Path("again.svg").read_bytes() == picture
+    assert Path("again.svg").read_bytes() == image
 
 
-def test_a_signal_that_overflows_is_null_in_json_and_still_a_table_and_a_picture(capsys: pytest.CaptureFixture[str]):
+def test_a_signal_that_overflows_is_null_in_json_and_still_a_table_and_a_image(capsys: pytest.CaptureFixture[str]):
     arguments = (DEEP, "--size", 4, "--signal", "--init", "gaussian", "--draw", "boom.svg")
     rows = json.loads(out(capsys, *arguments, "--json"))["signal"]
     assert rows[0]["variance"] > 1

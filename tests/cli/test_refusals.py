@@ -12,7 +12,7 @@ from striate.base.errors import DiskError
 from support.command_line import run, train_in
 from support.shape_images import make_folder
 
-QUICK = ("--net", "pool 4, fc", "--epochs", "1", "--set", "prepare.size_px=16")
+QUICK = ("--net", "pool 4, fc", "--epochs", "1", "--set", "preprocess.size_px=16")
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_unreadable_files_are_quarantined_by_name_and_training_goes_on(photos: P
 
 def test_no_file_of_a_class_can_be_read(photos: Path, capsys: pytest.CaptureFixture[str]):
     for path in (photos / "square").glob("*.png"):
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     text = refused(capsys, "train", "photos", *QUICK)
     assert "no image of class 'square' can be decoded; the first, square/000.png: not one of the formats" in text
 
@@ -107,11 +107,11 @@ def test_an_unknown_net_offers_the_nearest(photos: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("train.peaklr=1", "There is no setting train.peaklr; did you mean peak_lr?"),
-        ("peak_lr=1", "There is no setting peak_lr; did you mean train.peak_lr?"),
-        ("train.momentum=0.5", "momentum does not apply with optimiser='adamw'; remove it."),
+        ("train.peaklr=1", "There is no setting train.peaklr; did you mean lr?"),
+        ("lr=1", "There is no setting lr; did you mean train.lr?"),
+        ("train.momentum=0.5", "momentum does not apply with optimizer='adamw'; remove it."),
         ("train.batch_size=0", "train.batch_size: input should be greater than or equal to 1; got 0."),
-        ("train.peak_lr", "expected --set name=value, as in --set train.peak_lr=0.1; got 'train.peak_lr'."),
+        ("train.lr", "expected --set name=value, as in --set train.lr=0.1; got 'train.lr'."),
         ("net.dropout=0.5", "net.dropout does not apply to 'pool 4, fc': it has no settings of its own. Remove it."),
         ("engine.device=cuda:7", "this machine, or this build of torch, has no cuda:7; use auto or cpu."),
         ("engine.device=gpu", "engine.device: expected auto, cpu, cuda, cuda:1 or mps; got 'gpu'."),
@@ -184,8 +184,8 @@ def test_a_name_that_is_taken(trained: Path, capsys: pytest.CaptureFixture[str])
 def test_resuming_what_is_not_there_or_with_other_settings(trained: Path, capsys: pytest.CaptureFixture[str]):
     assert "there is nothing to resume in runs/second" in refused(capsys, "train", "--name", "second", "--resume")
     assert "--resume needs the run's --name" in refused(capsys, "train", "photos", "--resume")
-    text = refused(capsys, "train", "--name", "first", "--resume", "--set", "train.peak_lr=0.5")
-    assert "a resumed run keeps its settings: train.peak_lr is 0.003; got 0.5. Leave it out, or start a new run." in text
+    text = refused(capsys, "train", "--name", "first", "--resume", "--set", "train.lr=0.5")
+    assert "a resumed run keeps its settings: train.lr is 0.003; got 0.5. Leave it out, or start a new run." in text
 
 
 def test_a_run_that_another_process_trains(trained: Path, capsys: pytest.CaptureFixture[str]):
@@ -194,12 +194,12 @@ def test_a_run_that_another_process_trains(trained: Path, capsys: pytest.Capture
     assert f"runs/first is in use by another process (pid {os.getpid()}); wait for it, or give this run another --name." in text
 
 
-def test_pictures_that_changed_since_the_run_began(trained: Path, capsys: pytest.CaptureFixture[str]):
+def test_images_that_changed_since_the_run_began(trained: Path, capsys: pytest.CaptureFixture[str]):
     (trained / "result.json").unlink()
     one, other = Path("photos/circle/000.png"), Path("photos/square/000.png")
     one.write_bytes(other.read_bytes())
     text = refused(capsys, "train", "--name", "first", "--resume")
-    assert "the pictures have changed since runs/first began: expected data" in text
+    assert "the images have changed since runs/first began: expected data" in text
     assert "Restore them, or start a new run." in text
 
 
@@ -231,7 +231,7 @@ def test_nothing_to_predict(trained: Path, capsys: pytest.CaptureFixture[str]):
     text = refused(capsys, "predict", "first", "photos/none-*.png")
     assert "expected a file, a folder or a glob that matches files; there is nothing at photos/none-*.png." in text
     Path("void").mkdir()
-    assert "expected pictures in the folder void; it holds none." in refused(capsys, "predict", "first", "void")
+    assert "expected images in the folder void; it holds none." in refused(capsys, "predict", "first", "void")
     text = refused(capsys, "predict", "first", "photos", "--out", "rows.xlsx")
     assert "expected a file that ends in .csv, .jsonl, .ndjson, .parquet; got rows.xlsx." in text
 

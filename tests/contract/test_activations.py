@@ -65,7 +65,7 @@ METHODS: dict[str, Callable[[Net, str], Any]] = {
     "statistics": lambda net, at: activations.statistics(net, [batch(net)], [at], CLASSES),
     "strongest": lambda net, at: top_activations.strongest(net, [batch(net)], [at], 2),
     "windows": lambda net, at: windows(net, (at,)),
-    "maximise": lambda net, at: activation_maximization.maximise(net, at, [0], steps=1),
+    "maximize": lambda net, at: activation_maximization.maximize(net, at, [0], steps=1),
     "tuning": lambda net, at: orientation_tuning.tuning(net, at, 2, (0.25,), 4),
     "shifts": lambda net, at: unit_shift_tolerance.by_images(net, at, images(net, 2), 1),
 }  # fmt: skip
@@ -106,7 +106,7 @@ def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
     # float64, in smaller steps
     small = sum(weight.numel() for weight in net.parameters()) < 2e6
     exact, rate = (copy.deepcopy(net).double(), 0.001) if small else (net, 0.01)
-    best = activation_maximization.maximise(
+    best = activation_maximization.maximize(
         exact, net.head_name, [1, 7], by=activation_maximization.PRESETS["none"], steps=2, rate=rate
     )
     assert (best.after_U > best.before_U).all()

@@ -24,15 +24,15 @@ def learn(net: Net, images: int, steps: int, rate: float, enough: float) -> tupl
     generator = torch.Generator().manual_seed(0)
     images_NCHW = torch.randn(images, *net.input_chw, generator=generator)
     labels_N = torch.arange(images) % net.num_classes
-    optimiser, losses = torch.optim.Adam(net.parameters(), rate), []
+    optimizer, losses = torch.optim.Adam(net.parameters(), rate), []
     net.train()
     for step in range(steps):
         torch.manual_seed(step)
         logits_NK = net(images_NCHW)
         loss = functional.cross_entropy(logits_NK, labels_N)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss.detach()))
         right = float((logits_NK.argmax(1) == labels_N).float().mean())
         if right == 1.0 and losses[-1] < enough * losses[0]:
@@ -77,13 +77,13 @@ def test_auxiliary_heads_learn_with_the_network(name: str):
             layer.p = 0.0  # of the auxiliary heads, which two images leave too much to chance
     images_NCHW = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     labels_N = torch.tensor([0, 1])
-    optimiser, losses = torch.optim.Adam(net.parameters(), 2e-4), []
+    optimizer, losses = torch.optim.Adam(net.parameters(), 2e-4), []
     for _ in range(30):
         outputs = net(images_NCHW)
         heads = [functional.cross_entropy(logits_NK, labels_N) for logits_NK in outputs]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (heads[0] + 0.3 * (heads[1] + heads[2])).backward()
-        optimiser.step()
+        optimizer.step()
         losses.append([float(head.detach()) for head in heads])
     for head in range(3):
         assert sum(loss[head] for loss in losses[-3:]) < 0.5 * sum(loss[head] for loss in losses[:3])

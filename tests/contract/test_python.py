@@ -1,4 +1,4 @@
-"""The Python interface: what `import striate` gives, on a folder of pictures."""
+"""The Python interface: what `import striate` gives, on a folder of images."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_train_load_predict_evaluate(photos: Path, capsys: pytest.CaptureFixture
     events: list[str] = []
     result = striate.train(
         str(photos), net="conv 3x3x8, relu, pool 4, fc", epochs=3, out="elsewhere", name="mine",
-        settings={"prepare": {"size_px": 16}}, watch=lambda event: events.append(event["event"]),
+        settings={"preprocess": {"size_px": 16}}, watch=lambda event: events.append(event["event"]),
     )  # fmt: skip
     assert result["run"] == "elsewhere/mine"
     assert set(events) == {"decode", "step", "epoch"}
@@ -51,7 +51,7 @@ def test_errors_are_of_one_tree(photos: Path):
 def test_the_log_is_left_as_it_was(photos: Path):
     log = logging.getLogger("striate")
     before = (log.level, list(log.handlers))
-    striate.train(str(photos), net="pool 4, fc", epochs=1, settings={"prepare": {"size_px": 16}})
+    striate.train(str(photos), net="pool 4, fc", epochs=1, settings={"preprocess": {"size_px": 16}})
     assert (log.level, list(log.handlers)) == before
 
 

@@ -148,7 +148,7 @@ def test_where_nothing_can_be_used_the_first_of_each_list_says_why():
 
 
 @pytest.mark.parametrize("part", [Part.TEST, Part.VAL])
-def test_a_class_that_cannot_be_learnt_is_refused(part: Part):
+def test_a_class_that_cannot_be_learned_is_refused(part: Part):
     triples = [("1", "a", Part.TRAIN), ("2", "b", Part.TRAIN), ("3", "c", part)]
     with pytest.raises(DataError, match=r"class 'c' is in .* Add training images of it, or remove the class."):
         build_examples.from_files(ROOT, triples)

@@ -153,7 +153,7 @@ def test_a_file_that_the_server_has_not_is_a_sentence(published: Path):
 
 
 def packed(*names: str) -> bytes:
-    """An archive with one picture in each file, under whatever path the names say, and a link."""
+    """An archive with one image in each file, under whatever path the names say, and a link."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
         for number, name in enumerate(names):

@@ -7,11 +7,11 @@ import pytest
 
 from striate.base import files
 from striate.data import cache_cleanup, folders, pixel_cache
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from support.command_line import run
 from support.shape_images import make_folder
 
-LOOK = Look(8, 3, "crop")
+LOOK = InputSpec(8, 3, "crop")
 
 
 @pytest.fixture
@@ -35,22 +35,22 @@ def test_an_empty_cache_and_none_at_all(cache: Path):
 
 def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
     pixel_cache.build(folders.read(photos), LOOK, cache)
-    pixel_cache.build(folders.read(photos), Look(9, 1, "pad"), cache, most_bytes=0)
+    pixel_cache.build(folders.read(photos), InputSpec(9, 1, "pad"), cache, most_bytes=0)
     (cache / "mnist").mkdir()
     (cache / "mnist" / "images.gz").write_bytes(b"x" * 1500)
     (path,) = cache.glob("pixels/*/store.json")
     os.utime(path, (0, 86400))
     pixels, other, facts = cache_cleanup.look_through(cache).kept
-    assert (pixels.what, pixels.data, pixels.look, pixels.images, pixels.state) == (
-        "pixels", str(photos), "8 px, colour, crop", 6, "whole"
+    assert (pixels.what, pixels.data, pixels.input_spec, pixels.images, pixels.state) == (
+        "pixels", str(photos), "8 px, color, crop", 6, "whole"
     )  # fmt: skip
     assert pixels.used == "1970-01-02T00:00:00+00:00"
     assert pixels.bytes == sum(file.stat().st_size for file in path.parent.iterdir()) > 6 * 8 * 8 * 3
-    assert (facts.what, facts.look, facts.images) == ("facts", "9 px, grey, pad", 6)
+    assert (facts.what, facts.input_spec, facts.images) == ("facts", "9 px, gray, pad", 6)
     assert (other.what, other.bytes, other.state, other.data) == ("mnist", 1500, "not a store", None)
     said = str(cache_cleanup.look_through(cache))
-    assert f"pixels of {photos}: 6 images, 8 px, colour, crop, whole, last used 1970-01-02 00:00 UTC" in said
-    assert "1.5 kB  mnist: not decoded pictures; remove it by hand" in said
+    assert f"pixels of {photos}: 6 images, 8 px, color, crop, whole, last used 1970-01-02 00:00 UTC" in said
+    assert "1.5 kB  mnist: not decoded images; remove it by hand" in said
 
 
 def test_opening_a_store_is_using_it(photos: Path, cache: Path):
@@ -64,7 +64,7 @@ def test_opening_a_store_is_using_it(photos: Path, cache: Path):
 def test_clearing_removes_stores_alone_and_a_run_goes_on_with_its_own(photos: Path, cache: Path):
     opened = pixel_cache.build(folders.read(photos), LOOK, cache)
     before = np.array(opened.pixels_NHWC)
-    pixel_cache.build(folders.read(photos), Look(9, 1, "pad"), cache, most_bytes=0)
+    pixel_cache.build(folders.read(photos), InputSpec(9, 1, "pad"), cache, most_bytes=0)
     (cache / "mnist").mkdir()
     bytes_before = sum(one.bytes for one in cache_cleanup.look_through(cache).kept)
     found = cache_cleanup.clear(cache)

@@ -10,11 +10,11 @@ from PIL import Image
 from striate.base.config import Data
 from striate.data import decode, folders
 from striate.data.crop_loss import hidden, of_survey, sentences
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.survey import survey
 
 SIZES = np.array([[10, 10], [10, 11], [100, 90], [10, 20], [40, 10], [30, 20]], np.int32)
-CROP, PAD, SQUASH = (Look(8, 3, fit) for fit in ("crop", "pad", "squash"))
+CROP, PAD, SQUASH = (InputSpec(8, 3, fit) for fit in ("crop", "pad", "squash"))
 
 
 def test_what_a_crop_hides_by_hand():
@@ -24,20 +24,20 @@ def test_what_a_crop_hides_by_hand():
 
 def test_more_than_a_tenth_is_said_with_the_median_of_those():
     expected = (
-        "50% of the picture in 3 of 6 images (the median of those that lose more than 10 %) is cut off by the centre crop: "
-        "prepare.fit=pad shows them whole.",
+        "50% of the image in 3 of 6 images (the median of those that lose more than 10 %) is cut off by the center crop: "
+        "preprocess.resize_mode=pad shows them whole.",
     )
     assert sentences(SIZES, CROP) == expected
     assert sentences(SIZES[:3], CROP) == ()
     assert sentences(SIZES, PAD) == ()
-    assert of_survey(SIZES)[0].startswith("A centre crop would cut off 50% of the picture in 3 of 6 images (the median of")
+    assert of_survey(SIZES)[0].startswith("A center crop would cut off 50% of the image in 3 of 6 images (the median of")
     assert of_survey(SIZES[:3]) == ()
 
 
 def test_shapes_that_are_bent_are_said():
     assert sentences(SIZES, SQUASH) == (
         "3 of 6 images are squashed 2.00-fold (the median of those above 1.25-fold), which bends what they show: "
-        "prepare.fit=pad keeps its shape.",
+        "preprocess.resize_mode=pad keeps its shape.",
     )
     assert sentences(SIZES[:3], SQUASH) == ()
 
@@ -47,12 +47,12 @@ def test_it_is_the_area_that_the_decoder_leaves_out(height: int, width: int):
     """The crop's window is a square with the short side, whatever the size that it is brought to."""
     kept = min(height, width) ** 2 / (height * width)
     assert hidden(np.array([[height, width]], np.int32))[0] == pytest.approx(1 - kept)
-    picture_HWC = np.zeros((height, width, 1), np.uint8)
+    image_HWC = np.zeros((height, width, 1), np.uint8)
     low = (max(height, width) - min(height, width)) // 2
     inside = slice(low, low + min(height, width))
-    picture_HWC[inside if height > width else slice(None), inside if width > height else slice(None)] = 255
+    image_HWC[inside if height > width else slice(None), inside if width > height else slice(None)] = 255
     if (height - width) % 2 == 0:
-        assert decode.square(picture_HWC, Look(min(height, width), 1, "crop")).min() == 255
+        assert decode.square(image_HWC, InputSpec(min(height, width), 1, "crop")).min() == 255
 
 
 def test_the_survey_and_a_training_say_it_once(
@@ -65,13 +65,13 @@ def test_the_survey_and_a_training_say_it_once(
         (tmp_path / "photos" / kind).mkdir(parents=True)
         for i in range(6):
             Image.new("RGB", (32, 16), (20 * i, 90, 9 if kind == "a" else 200)).save(tmp_path / "photos" / kind / f"{i}.png")
-    note = "A centre crop would cut off 50% of the picture in 12 of 12 images"
+    note = "A center crop would cut off 50% of the image in 12 of 12 images"
     assert any(each.startswith(note) for each in survey(folders.read(tmp_path / "photos"), Data(path="photos")).notes)
     settings = {
         "data": {"path": "photos"}, "net": {"name": "globalpool, fc"}, "train": {"steps": 1},
-        "prepare": {"size_px": 8, "fit": "crop"},
+        "preprocess": {"size_px": 8, "resize_mode": "crop"},
     }  # fmt: skip
     with caplog.at_level(logging.INFO, "striate"):
         run_in(Path("runs"), "cropped", settings, False, lambda _event: None)
-    assert caplog.text.count("50% of the picture in 12 of 12 images") == 1
-    assert "50% of the picture in 12 of 12 images" in Path("runs/cropped/journal.jsonl").read_text()
+    assert caplog.text.count("50% of the image in 12 of 12 images") == 1
+    assert "50% of the image in 12 of 12 images" in Path("runs/cropped/journal.jsonl").read_text()

@@ -100,8 +100,8 @@ def test_what_cannot_be_used_is_refused(folder: Path, text: str, message: str):
 
 @pytest.mark.parametrize("setting", ["image_column", "label_column", "group_column", "split_column"])
 def test_each_column_that_is_named_must_be_there(folder: Path, setting: str):
-    with pytest.raises(DataError, match=r"expected a column 'colour'; its columns are path, label"):
-        read(folder, "path,label\n1.png,a\n2.png,b\n", **{setting: "colour"})
+    with pytest.raises(DataError, match=r"expected a column 'color'; its columns are path, label"):
+        read(folder, "path,label\n1.png,a\n2.png,b\n", **{setting: "color"})
 
 
 def test_a_path_that_no_file_can_have_is_a_missing_file(folder: Path):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from striate.base.errors import DecodeError
 from striate.data import decode
-from striate.data.decode import Look, facts, picture, square
+from striate.data.decode import InputSpec, decode_image, facts, square
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
@@ -25,13 +25,13 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def png(width: int, height: int, bits: int, colour: int, content: bytes, hidden: bytes = b"") -> bytes:
-    """A PNG chunk by chunk, for what Pillow does not write; `hidden` is its transparent colour."""
+def png(width: int, height: int, bits: int, color: int, content: bytes, hidden: bytes = b"") -> bytes:
+    """A PNG chunk by chunk, for what Pillow does not write; `hidden` is its transparent color."""
 
     def chunk(kind: bytes, inside: bytes) -> bytes:
         return struct.pack(">I", len(inside)) + kind + inside + struct.pack(">I", zlib.crc32(kind + inside))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
     between = chunk(b"tRNS", hidden) if hidden else b""
     return b"\x89PNG\r\n\x1a\n" + header + between + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
 
@@ -43,58 +43,58 @@ def png_claiming(width: int, height: int) -> bytes:
 
 def refused(source: bytes | Path) -> str:
     with pytest.raises(DecodeError) as reason:
-        picture(source, WHITE)
+        decode_image(source, WHITE)
     return str(reason.value)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_lossless_formats_give_their_pixels(kind: str):
-    assert np.array_equal(picture(encoded(Image.fromarray(RGB), kind), WHITE), RGB)
+    assert np.array_equal(decode_image(encoded(Image.fromarray(RGB), kind), WHITE), RGB)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
 def test_lossy_formats_give_about_their_pixels(kind: str):
     smooth = np.full((16, 16, 3), (200, 100, 50), np.uint8)
-    found = picture(encoded(Image.fromarray(smooth), kind), WHITE)
+    found = decode_image(encoded(Image.fromarray(smooth), kind), WHITE)
     assert np.abs(found.astype(int) - smooth).max() <= 4
 
 
-def test_a_grey_picture_has_one_channel_however_it_is_stored():
-    grey = RGB[..., 0]
-    for image in (Image.fromarray(grey), Image.fromarray(grey).convert("RGB"), Image.fromarray(grey).convert("P")):
-        assert np.array_equal(picture(encoded(image), WHITE)[..., 0], grey)
-        assert picture(encoded(image), WHITE).shape == (5, 7, 1)
-    assert picture(encoded(Image.fromarray(grey).convert("1")), WHITE).shape == (5, 7, 1)
+def test_a_gray_image_has_one_channel_however_it_is_stored():
+    gray = RGB[..., 0]
+    for image in (Image.fromarray(gray), Image.fromarray(gray).convert("RGB"), Image.fromarray(gray).convert("P")):
+        assert np.array_equal(decode_image(encoded(image), WHITE)[..., 0], gray)
+        assert decode_image(encoded(image), WHITE).shape == (5, 7, 1)
+    assert decode_image(encoded(Image.fromarray(gray).convert("1")), WHITE).shape == (5, 7, 1)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_and_never_clipped(kind: str):
     ramp = np.linspace(0, 65535, 256 * 4).astype(np.uint16).reshape(32, 32)
-    found = picture(encoded(Image.fromarray(ramp), kind), WHITE)[..., 0]
+    found = decode_image(encoded(Image.fromarray(ramp), kind), WHITE)[..., 0]
     assert np.abs(found - ramp / 257).max() <= 0.5 + 1e-9
     assert (found.min(), found.max()) == (0, 255)
 
 
-def test_sixteen_bits_of_each_colour_are_scaled_too():
+def test_sixteen_bits_of_each_color_are_scaled_too():
     row = [0, 255, 65535, 40_000, 32_768, 1_000]  # two pixels
-    found = picture(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
+    found = decode_image(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
     assert np.abs(found.ravel() - np.array(row) / 257).max() <= 1
 
 
 def test_a_transparent_level_of_sixteen_bits_is_composited():
     content = struct.pack(">B3H", 0, 0, 32_768, 32_769)
     plain = png(3, 1, 16, 0, content)
-    assert picture(plain, BLACK)[0, :, 0].tolist() == [0, 128, 128]
+    assert decode_image(plain, BLACK)[0, :, 0].tolist() == [0, 128, 128]
     hidden = png(3, 1, 16, 0, content, hidden=struct.pack(">H", 32_768))
-    assert picture(hidden, (10, 20, 30))[0].tolist() == [[0, 0, 0], [10, 20, 30], [128, 128, 128]]
+    assert decode_image(hidden, (10, 20, 30))[0].tolist() == [[0, 0, 0], [10, 20, 30], [128, 128, 128]]
 
 
 def test_floats_are_taken_in_two_ranges_and_refused_in_others():
     def tiff(values: list[list[float]]) -> bytes:
         return encoded(Image.fromarray(np.array(values, np.float32)), "TIFF")
 
-    assert picture(tiff([[0.0, 0.5, 1.0]]), WHITE)[0, :, 0].tolist() == [0, 128, 255]
-    assert picture(tiff([[0.0, 100.4, 255.0]]), WHITE)[0, :, 0].tolist() == [0, 100, 255]
+    assert decode_image(tiff([[0.0, 0.5, 1.0]]), WHITE)[0, :, 0].tolist() == [0, 128, 255]
+    assert decode_image(tiff([[0.0, 100.4, 255.0]]), WHITE)[0, :, 0].tolist() == [0, 100, 255]
     assert refused(tiff([[-1.0, 2.0]])) == "floating-point pixels from -1 to 2; expected 0 to 1 or 0 to 255"
     assert refused(tiff([[float("nan")]])) == "pixels that are not finite"
     assert "32-bit pixels from 0 to 70000; expected 16 bits" in refused(
@@ -104,28 +104,28 @@ def test_floats_are_taken_in_two_ranges_and_refused_in_others():
 
 def test_transparency_is_composited_on_the_background():
     red, blue = Image.new("RGBA", (1, 1), (255, 0, 0, 0)), Image.new("RGBA", (1, 1), (0, 0, 255, 0))
-    assert np.array_equal(picture(encoded(red), WHITE), picture(encoded(blue), WHITE))
-    assert picture(encoded(red), (10, 20, 30))[0, 0].tolist() == [10, 20, 30]
+    assert np.array_equal(decode_image(encoded(red), WHITE), decode_image(encoded(blue), WHITE))
+    assert decode_image(encoded(red), (10, 20, 30))[0, 0].tolist() == [10, 20, 30]
     half = Image.new("RGBA", (1, 1), (200, 100, 0, 128))
     # (200 * 128 + 255 * 127) / 255 and so on, rounded
-    assert picture(encoded(half), WHITE)[0, 0].tolist() == [227, 177, 127]
-    assert picture(encoded(Image.new("LA", (1, 1), (100, 0))), BLACK)[0, 0].tolist() == [0]
-    assert picture(encoded(Image.new("LA", (1, 1), (100, 51))), WHITE)[0, 0].tolist() == [224]  # 100 / 5 + 255 * 4 / 5
+    assert decode_image(encoded(half), WHITE)[0, 0].tolist() == [227, 177, 127]
+    assert decode_image(encoded(Image.new("LA", (1, 1), (100, 0))), BLACK)[0, 0].tolist() == [0]
+    assert decode_image(encoded(Image.new("LA", (1, 1), (100, 51))), WHITE)[0, 0].tolist() == [224]  # 100 / 5 + 255 * 4 / 5
 
 
-def test_a_transparent_colour_of_a_palette_is_composited_too():
+def test_a_transparent_color_of_a_palette_is_composited_too():
     image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
     image.putpalette([255, 0, 0, 0, 255, 0])
-    assert picture(encoded(image, transparency=0), BLACK)[0].tolist() == [[0, 0, 0], [0, 255, 0]]
-    # one alpha for each colour of the palette: red by a fifth, green whole
-    assert picture(encoded(image, transparency=b"\x33\xff"), WHITE)[0].tolist() == [[255, 204, 204], [0, 255, 0]]
-    grey = Image.fromarray(np.array([[7, 8]], np.uint8))
-    assert picture(encoded(grey, transparency=7), (1, 2, 3))[0].tolist() == [[1, 2, 3], [8, 8, 8]]
+    assert decode_image(encoded(image, transparency=0), BLACK)[0].tolist() == [[0, 0, 0], [0, 255, 0]]
+    # one alpha for each color of the palette: red by a fifth, green whole
+    assert decode_image(encoded(image, transparency=b"\x33\xff"), WHITE)[0].tolist() == [[255, 204, 204], [0, 255, 0]]
+    gray = Image.fromarray(np.array([[7, 8]], np.uint8))
+    assert decode_image(encoded(gray, transparency=7), (1, 2, 3))[0].tolist() == [[1, 2, 3], [8, 8, 8]]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_all_turns_of_exif_give_the_same_picture(turn: int, kind: str):
+def test_all_turns_of_exif_give_the_same_image(turn: int, kind: str):
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -136,18 +136,18 @@ def test_all_turns_of_exif_give_the_same_picture(turn: int, kind: str):
     exif = Image.Exif()
     exif[0x0112] = turn
     options = {"lossless": True} if kind == "WEBP" else {}
-    assert np.array_equal(picture(encoded(stored, kind, exif=exif, **options), WHITE), RGB)
+    assert np.array_equal(decode_image(encoded(stored, kind, exif=exif, **options), WHITE), RGB)
 
 
 def test_sixteen_bits_are_turned_too():
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.fromarray(np.array([[257, 514, 771]], np.uint16))
-    assert picture(encoded(stored, exif=exif), WHITE)[..., 0].tolist() == [[1], [2], [3]]
+    assert decode_image(encoded(stored, exif=exif), WHITE)[..., 0].tolist() == [[1], [2], [3]]
 
 
 @pytest.mark.parametrize(
-    ("inks", "colour"),
+    ("inks", "color"),
     [
         ((0, 255, 255, 0), (255, 0, 0)),
         ((255, 0, 0, 0), (0, 255, 255)),
@@ -156,36 +156,36 @@ def test_sixteen_bits_are_turned_too():
         ((51, 102, 0, 127), (102, 77, 128)),  # (255 - ink) (255 - black) / 255
     ],
 )
-def test_cmyk_is_converted(inks: tuple[int, int, int, int], colour: tuple[int, int, int]):
-    found = picture(encoded(Image.new("CMYK", (8, 8), inks), "JPEG", quality=100), WHITE)
-    assert np.abs(found.astype(int) - colour).max() <= 3
+def test_cmyk_is_converted(inks: tuple[int, int, int, int], color: tuple[int, int, int]):
+    found = decode_image(encoded(Image.new("CMYK", (8, 8), inks), "JPEG", quality=100), WHITE)
+    assert np.abs(found.astype(int) - color).max() <= 3
 
 
-def test_a_picture_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
+def test_a_image_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
     content, alpha = encoded(Image.fromarray(RGB)), np.full((5, 7, 1), 128, np.uint8)
     glass = encoded(Image.fromarray(np.concatenate([RGB, alpha], axis=2)))
     deep = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257))
-    at_once = [picture(glass, BLACK), facts(RGB)]
+    at_once = [decode_image(glass, BLACK), facts(RGB)]
     monkeypatch.setattr(decode, "_BAND_PIXELS", 14)  # two rows of seven; the last band has one
-    assert np.array_equal(picture(content, WHITE), RGB)
-    assert np.array_equal(picture(deep, WHITE)[..., 0], RGB[..., 0])
-    assert np.array_equal(picture(glass, BLACK), at_once[0])
+    assert np.array_equal(decode_image(content, WHITE), RGB)
+    assert np.array_equal(decode_image(deep, WHITE)[..., 0], RGB[..., 0])
+    assert np.array_equal(decode_image(glass, BLACK), at_once[0])
     assert facts(RGB) == at_once[1]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_the_first_frame_is_taken(kind: str):
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ((255, 0, 0), (0, 255, 0))]
+    frames = [Image.new("RGB", (4, 4), color) for color in ((255, 0, 0), (0, 255, 0))]
     content = encoded(
         frames[0], kind, save_all=True, append_images=frames[1:], **({"lossless": True} if kind == "WEBP" else {})
     )
-    assert picture(content, WHITE)[0, 0].tolist() == [255, 0, 0]
+    assert decode_image(content, WHITE)[0, 0].tolist() == [255, 0, 0]
 
 
 def test_the_content_decides_and_not_the_name(tmp_path: Path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(Image.fromarray(RGB)))
-    assert np.array_equal(picture(path, WHITE), RGB)
+    assert np.array_equal(decode_image(path, WHITE), RGB)
     psd = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 5, 7, 8, 3) + bytes(12) + bytes(2 + 3 * 35)
     others = [encoded(Image.fromarray(RGB), kind) for kind in ("EPS", "PDF", "ICO", "PPM", "TGA", "PCX")]
     for content in (*others, psd):
@@ -203,9 +203,9 @@ def test_what_is_not_whole_is_refused(tmp_path: Path):
     content = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
     assert refused(content[: len(content) // 2]).startswith("cannot be decoded: image file is truncated")
     assert refused(b"") == "empty file"
-    assert refused(b"<svg xmlns='http://www.w3.org/2000/svg'/>") == "SVG is a drawing, not a picture; save it as PNG"
+    assert refused(b"<svg xmlns='http://www.w3.org/2000/svg'/>") == "SVG is a drawing, not an image; save it as PNG"
     assert "No such file" in refused(tmp_path / "absent")
-    assert refused(b"<?xml version='1.0'?>\n<svg/>") == "SVG is a drawing, not a picture; save it as PNG"
+    assert refused(b"<?xml version='1.0'?>\n<svg/>") == "SVG is a drawing, not an image; save it as PNG"
 
 
 def test_what_is_no_file_is_refused_at_once_and_left_closed(tmp_path: Path):
@@ -234,10 +234,10 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path):
     bad.write_bytes(b"nothing")
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
     odd.write_bytes(good.read_bytes())
-    look = Look(4, 3, "pad")
-    found = list(decode.stream([good, bad, odd], look))
+    input_spec = InputSpec(4, 3, "pad")
+    found = list(decode.stream([good, bad, odd], input_spec))
     assert found[0].pixels_HWC is not None
-    assert np.array_equal(found[0].pixels_HWC, square(picture(good, WHITE), look))
+    assert np.array_equal(found[0].pixels_HWC, square(decode_image(good, WHITE), input_spec))
     assert found[0].facts == facts(RGB)
     assert found[1] == (None, None, refused(bad))
     assert found[2].facts == found[0].facts
@@ -247,9 +247,9 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path):
 def test_every_hostile_file_gets_the_same_verdict_in_the_child_and_here(shared_data: Path):
     paths = sorted(path for path in (shared_data / "hostile").iterdir() if path.suffix != ".tsv")
     assert len(paths) > 100
-    for path, found in zip(paths, decode.stream(paths, Look(32, 3, "pad")), strict=True):
+    for path, found in zip(paths, decode.stream(paths, InputSpec(32, 3, "pad")), strict=True):
         try:
-            expected = facts(picture(path, WHITE)), None
+            expected = facts(decode_image(path, WHITE)), None
         except DecodeError as error:
             expected = None, str(error)
         assert (found.facts, found.reason) == expected, path.name
@@ -261,9 +261,9 @@ import resource, sys
 from pathlib import Path
 from striate.data import decode
 paths = sorted(path for path in Path(sys.argv[1]).iterdir() if path.suffix != ".tsv")
-for _ in decode.stream(paths[:1], decode.Look(32, 3, "pad")):
+for _ in decode.stream(paths[:1], decode.InputSpec(32, 3, "pad")):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found = [verdict.reason for verdict in decode.stream(paths, decode.Look(32, 3, "pad"))]
+found = [verdict.reason for verdict in decode.stream(paths, decode.InputSpec(32, 3, "pad"))]
 print(len(found) == len(paths), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -278,12 +278,12 @@ def test_hostile_files_cost_the_parent_nothing(shared_data: Path):
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("PNG", "P"), ("JPEG", "CMYK"), ("TIFF", "F")])
-def test_a_picture_at_the_limit_fits_into_the_memory_of_the_child(tmp_path: Path, kind: str, mode: str):
+def test_a_image_at_the_limit_fits_into_the_memory_of_the_child(tmp_path: Path, kind: str, mode: str):
     path = tmp_path / "large"
     level = {"P": 1, "CMYK": (200, 100, 50, 128), "F": 0.5}[mode]
     options = {"compress_level": 1, "transparency": 0} if mode == "P" else {}
     Image.new(mode, (8000, 8000), level).save(path, kind, **options)
-    (found,) = decode.stream([path], Look(2, 3, "squash"))
+    (found,) = decode.stream([path], InputSpec(2, 3, "squash"))
     assert found.reason is None
     assert found.facts is not None
     assert found.facts[:2] == (8000, 8000)

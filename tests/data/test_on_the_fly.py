@@ -14,11 +14,11 @@ from PIL import Image
 
 from striate.base.errors import DataError
 from striate.data import builtin_datasets, decode, folders, pixel_cache
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.on_the_fly import Streamed, in_chunks, read
 from support.shape_images import make_folder
 
-LOOK = Look(10, 3, "crop", background=(10, 20, 30))
+LOOK = InputSpec(10, 3, "crop", background=(10, 20, 30))
 
 
 def children() -> list[str]:
@@ -36,9 +36,9 @@ def paint(path: Path, size: tuple[int, int], mode: str = "RGB") -> None:
 def photos(tmp_path: Path) -> Path:
     root = make_folder(tmp_path / "photos", each=4)
     paint(root / "circle" / "clear.png", (30, 20), "RGBA")
-    paint(root / "square" / "grey.png", (12, 44), "L")
+    paint(root / "square" / "gray.png", (12, 44), "L")
     paint(root / "square" / "wide.jpg", (90, 20))
-    (root / "square" / "bad.png").write_bytes(b"no picture")
+    (root / "square" / "bad.png").write_bytes(b"no image")
     return root
 
 
@@ -61,7 +61,7 @@ def test_all_that_is_known_and_every_pixel_is_as_in_the_store(
     assert not list(tmp_path.glob("cache/**/pixels.npy"))
     assert found.examples.names == kept.examples.names
     assert [bad.path for bad in found.examples.quarantined] == ["square/bad.png"]
-    for column in ("sizes_N2", "grey_N", "pixel_hash_N", "means_N3", "squares_N3"):
+    for column in ("sizes_N2", "gray_N", "pixel_hash_N", "means_N3", "squares_N3"):
         assert np.array_equal(getattr(found, column), getattr(kept, column))
     rows = np.array([14, 3, 3, 0, 7, 12, 1, 2, 4, 5, 6, 8, 9, 10, 11, 13])
     assert np.array_equal(found.pixels_NHWC[rows], kept.pixels_NHWC[rows])
@@ -73,7 +73,8 @@ def test_facts_are_kept_and_it_is_said_each_time(
 ):
     first = streamed(photos, tmp_path / "cache")
     assert (
-        "The pixels of 16 images need 4.8e-06 GB at this size, and 0 GB may be kept (prepare.store_gb), so they are not: each "
+        "The pixels of 16 images need 4.8e-06 GB at this size, and 0 GB may be kept "
+        "(preprocess.pixel_cache_gb), so they are not: each "
         "epoch decodes them anew, ahead of the training, with 2 workers. The first time it was "
     ) in caplog.text
     assert caplog.text.rstrip().endswith("images a second with 2.")
@@ -108,9 +109,9 @@ def test_just_as_many_bytes_as_allowed_are_kept(photos: Path, tmp_path: Path):
 
 def test_an_array_of_another_size_is_brought_to_it_each_time(tmp_path: Path):
     digits = builtin_datasets.read("digits", None).keep(np.arange(30))
-    look = Look(12, 3, "squash")
-    kept = pixel_cache.build(digits, look, tmp_path / "kept").pixels_NHWC
-    found = pixel_cache.build(digits, look, tmp_path / "cache", most_bytes=0).pixels_NHWC
+    input_spec = InputSpec(12, 3, "squash")
+    kept = pixel_cache.build(digits, input_spec, tmp_path / "kept").pixels_NHWC
+    found = pixel_cache.build(digits, input_spec, tmp_path / "cache", most_bytes=0).pixels_NHWC
     assert isinstance(found, Streamed)
     rows = np.array([7, 29, 7])
     assert np.array_equal(found[rows], kept[rows])
@@ -143,7 +144,7 @@ def test_chunks_are_consecutive_rows(photos: Path, kept: pixel_cache.Stored, tmp
         assert np.array_equal(np.concatenate(chunks), kept.pixels_NHWC[rows])
 
 
-def test_a_picture_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path):
+def test_a_image_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path):
     pixels = streamed(photos, tmp_path / "cache").pixels_NHWC
     names = folders.read(photos).names
     row = names.index("square/wide.jpg") - 1  # bad.png before it is not among the rows
@@ -156,7 +157,7 @@ def test_a_picture_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path
         "directory. Restore it, then go on with --resume."
     )
     paint(path, (91, 20))
-    with pytest.raises(DataError, match=r"wide.jpg has changed since this run first decoded it: it is another picture now. "):
+    with pytest.raises(DataError, match=r"wide.jpg has changed since this run first decoded it: it is another image now. "):
         pixels[np.array([0, row, 1])]
     assert pixels[np.array([0, 1])].shape == (2, 10, 10, 3), "the others are read as before"
     assert children() == []
@@ -183,14 +184,14 @@ def test_facts_that_are_damaged_are_gathered_anew(photos: Path, tmp_path: Path, 
     assert len(found.examples) == 15
 
 
-def test_the_background_of_clear_pictures_is_in_the_facts_too(photos: Path, kept: pixel_cache.Stored, tmp_path: Path):
+def test_the_background_of_clear_images_is_in_the_facts_too(photos: Path, kept: pixel_cache.Stored, tmp_path: Path):
     found = streamed(photos, tmp_path / "cache")
     other = pixel_cache.build(folders.read(photos), LOOK._replace(background=(255, 0, 0)), tmp_path / "cache", most_bytes=0)
     row = found.examples.names.index("circle/clear.png")
     assert found.pixel_hash_N[row] == kept.pixel_hash_N[row] != other.pixel_hash_N[row]
 
 
-def test_examples_without_a_picture_left_are_refused(photos: Path, tmp_path: Path):
+def test_examples_without_a_image_left_are_refused(photos: Path, tmp_path: Path):
     examples = folders.read(photos)
     for path in photos.rglob("*.*"):
         path.write_bytes(b"")

@@ -13,11 +13,11 @@ import pytest
 
 from striate.base.errors import DataError, DiskError
 from striate.data import builtin_datasets, decode, folders, pixel_cache
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.examples import Examples, Quarantined
 from support.shape_images import make_folder
 
-LOOK = Look(8, 3, "squash")
+LOOK = InputSpec(8, 3, "squash")
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def no_decoding(*_arguments: object) -> Iterator[decode.Decoded]:
     raise AssertionError("decoded again")
 
 
-def test_every_picture_is_decoded_once(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_every_image_is_decoded_once(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     told: list[tuple[int, int]] = []
     first = pixel_cache.build(folders.read(photos), LOOK, cache, lambda done, total: told.append((done, total)))
     assert told[-1] == (12, 12)
     assert first.pixels_NHWC.shape == (12, 8, 8, 3)
     for row, name in enumerate(first.examples.names):
-        whole = decode.picture(photos / name, LOOK.background)
+        whole = decode.decode_image(photos / name, LOOK.background)
         assert np.array_equal(first.pixels_NHWC[row], decode.square(whole, LOOK))
         assert int(first.pixel_hash_N[row]) == decode.facts(whole).pixel_hash
     monkeypatch.setattr(decode, "stream", no_decoding)
@@ -57,13 +57,13 @@ def test_a_changed_file_is_decoded_anew(photos: Path, cache: Path):
     (photos / "circle" / "000.png").write_bytes((photos / "square" / "000.png").read_bytes())
     assert (
         pixel_cache.build(folders.read(photos), LOOK, cache).pixel_hash_N[0]
-        == decode.facts(decode.picture(photos / "square" / "000.png", LOOK.background)).pixel_hash
+        == decode.facts(decode.decode_image(photos / "square" / "000.png", LOOK.background)).pixel_hash
     )
     assert len(list((cache / "pixels").glob("[!.]*[!g]"))) == 2
 
 
 def test_bad_files_join_the_quarantine_now_and_from_the_cache(photos: Path, cache: Path):
-    (photos / "circle" / "001.png").write_bytes(b"no picture")
+    (photos / "circle" / "001.png").write_bytes(b"no image")
     for _ in range(2):
         found = pixel_cache.build(folders.read(photos), LOOK, cache)
         assert len(found.examples) == len(found.pixels_NHWC) == 11
@@ -85,10 +85,10 @@ def test_all_of_a_class_or_all_in_all_are_refused(photos: Path, cache: Path):
 def test_an_array_of_the_right_size_is_used_as_it_is(cache: Path):
     digits = builtin_datasets.read("digits", None)
     assert digits.pixels_NHWC is not None
-    found = pixel_cache.build(digits, Look(8, 1, "squash"), cache)
+    found = pixel_cache.build(digits, InputSpec(8, 1, "squash"), cache)
     assert np.shares_memory(found.pixels_NHWC, digits.pixels_NHWC)
     assert not cache.exists()
-    assert found.grey_N.all()
+    assert found.gray_N.all()
     assert found.means_N3[0].tolist() == pytest.approx([digits.pixels_NHWC[0].mean() / 255] * 3)
 
 
@@ -110,8 +110,8 @@ def test_a_build_that_fails_leaves_nothing(photos: Path, cache: Path, monkeypatc
 def test_an_array_of_another_size_is_brought_to_it(cache: Path):
     digits = builtin_datasets.read("digits", None).keep(np.arange(20))
     assert digits.pixels_NHWC is not None
-    found = pixel_cache.build(digits, Look(12, 3, "squash"), cache)
-    assert np.array_equal(found.pixels_NHWC[7], decode.square(digits.pixels_NHWC[7], Look(12, 3, "squash")))
+    found = pixel_cache.build(digits, InputSpec(12, 3, "squash"), cache)
+    assert np.array_equal(found.pixels_NHWC[7], decode.square(digits.pixels_NHWC[7], InputSpec(12, 3, "squash")))
 
 
 DAMAGE = [
@@ -149,14 +149,14 @@ def test_a_store_whose_pixels_are_cut_short_is_built_anew(photos: Path, cache: P
 BUILD = """
 import sys
 from pathlib import Path
-from striate.data import folders, store
-from striate.data.decode import Look
+from striate.data import folders, pixel_cache
+from striate.data.decode import InputSpec
 root, cache = Path(sys.argv[1]), Path(sys.argv[2])
 def tell(done, total):
     print(done, flush=True)
     if len(sys.argv) > 3 and done == 3:
         import time; time.sleep(60)
-found = store.build(folders.read(root), Look(8, 3, "squash"), cache, tell)
+found = pixel_cache.build(folders.read(root), InputSpec(8, 3, "squash"), cache, tell)
 print("built", int(found.pixels_NHWC.sum(dtype="int64")), flush=True)
 """
 
@@ -166,8 +166,8 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_like_a_store(photos: P
         [sys.executable, "-c", BUILD, str(photos), str(cache), "slow"], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    while process.stdout.readline().strip() != "3":
-        pass
+    while (line := process.stdout.readline().strip()) != "3":
+        assert line or process.poll() is None
     process.kill()
     process.wait()
     assert [path.name for path in cache.glob("pixels/*/pixels.npy")] != []
@@ -189,7 +189,7 @@ def test_two_processes_build_one_store(photos: Path, cache: Path):
 def test_too_little_space_is_said_before_anything_is_decoded(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     monkeypatch.setattr(decode, "stream", no_decoding)
-    with pytest.raises(DiskError, match=r"the decoded pictures need 0.00 GB in .*; 0.00 GB are free. Free some space, set"):
+    with pytest.raises(DiskError, match=r"the decoded images need 0.00 GB in .*; 0.00 GB are free. Free some space, set"):
         pixel_cache.build(folders.read(photos), LOOK, cache)
 
 
@@ -210,4 +210,4 @@ def test_time_and_process_leave_the_fingerprint_alone(photos: Path):
     time.sleep(0.01)
     os.utime(photos)
     assert pixel_cache.fingerprint(folders.read(photos), LOOK) == one
-    assert pixel_cache.fingerprint(folders.read(photos), LOOK._replace(fit="pad")) != one
+    assert pixel_cache.fingerprint(folders.read(photos), LOOK._replace(resize_mode="pad")) != one

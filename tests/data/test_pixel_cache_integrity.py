@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from striate.data import folders, pixel_cache, pixel_cache_integrity
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from support.shape_images import make_folder
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 3), np.uint8)  # 48 bytes a picture
+PIXELS = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 3), np.uint8)  # 48 bytes an image
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +51,14 @@ def test_of_a_large_store_each_turn_reads_other_blocks(monkeypatch: pytest.Monke
 
 
 def test_a_flipped_bit_in_a_store_is_noticed_and_mended(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    examples, look = folders.read(make_folder(tmp_path / "photos", each=4)), Look(8, 3, "squash")
+    examples, input_spec = folders.read(make_folder(tmp_path / "photos", each=4)), InputSpec(8, 3, "squash")
     (tmp_path / "photos" / "circle" / "000.png").write_bytes(b"")
-    expected = np.array(pixel_cache.build(examples, look, tmp_path / "cache").pixels_NHWC)
+    expected = np.array(pixel_cache.build(examples, input_spec, tmp_path / "cache").pixels_NHWC)
     (path,) = tmp_path.glob("cache/pixels/*/pixels.npy")
     content = bytearray(path.read_bytes())
-    content[-300] ^= 1  # in the last picture; after it lies the place of the one that is bad
+    content[-300] ^= 1  # in the last image; after it lies the place of the one that is bad
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING, "striate"):
-        again = pixel_cache.build(examples, look, tmp_path / "cache")
+        again = pixel_cache.build(examples, input_spec, tmp_path / "cache")
     assert "is damaged (pixels.npy has changed between images" in caplog.text
     assert np.array_equal(again.pixels_NHWC, expected)

@@ -13,7 +13,7 @@ def read(path: object):
     return sources.read(Data(path=str(path)))
 
 
-def test_each_kind_is_recognised(tmp_path: Path):
+def test_each_kind_is_recognized(tmp_path: Path):
     assert len(read("digits")) == 1797
     write(tmp_path, "train")
     assert len(read(tmp_path)) == 3
@@ -34,7 +34,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path):
         read(tmp_path / "photo.png")
 
 
-def test_a_folder_of_cifar_s_batches_is_recognised(tmp_path: Path):
+def test_a_folder_of_cifar_s_batches_is_recognized(tmp_path: Path):
     write_cifar(tmp_path)
     assert read(tmp_path).classes == ("airplane", "automobile", "bird", "truck")
 

@@ -81,7 +81,7 @@ def test_the_test_part_is_the_first_in_hash_order():
 
 @given(st.lists(st.integers(0, 8), min_size=24, max_size=60), st.integers(0, 3))
 @settings(max_examples=60)
-def test_clusters_of_groups_and_equal_pictures_stay_whole(groups: list[int], seed: int):
+def test_clusters_of_groups_and_equal_images_stay_whole(groups: list[int], seed: int):
     count = len(groups)
     all_ = replace(examples([count // 2, count - count // 2]), groups_N=np.array(groups) * 3 + np.arange(count) % 3)
     pixels = distinct(count)
@@ -98,7 +98,7 @@ def test_clusters_of_groups_and_equal_pictures_stay_whole(groups: list[int], see
         assert (0 in part) == (1 in part)
 
 
-def test_pairs_of_equal_pictures_are_told_and_so_is_a_label_that_must_be_wrong():
+def test_pairs_of_equal_images_are_told_and_so_is_a_label_that_must_be_wrong():
     all_ = examples([10, 10])
     pixels = distinct(20)
     pixels[3] = pixels[15]
@@ -124,7 +124,7 @@ def test_folds_test_every_image_exactly_once(sizes: list[int], folds: int):
     assert (train | val, test) == (set(range(len(all_))), set())
 
 
-def test_folds_keep_equal_pictures_together():
+def test_folds_keep_equal_images_together():
     all_ = examples([20, 20])
     pixels = distinct(40)
     pixels[:6] = 1
@@ -151,7 +151,7 @@ def test_a_training_image_that_is_in_the_test_part_is_left_out_and_named():
     pixels = distinct(40)
     pixels[5] = pixels[20]
     found = divide(given_parts(), pixels, Data())
-    assert [(bad.path, bad.reason) for bad in found.leaked] == [("0/5.png", "the same picture as 1/0.png, which is held out")]
+    assert [(bad.path, bad.reason) for bad in found.leaked] == [("0/5.png", "the same image as 1/0.png, which is held out")]
     assert 5 not in set().union(*parts(found))
     assert 20 in found.test_M
 
@@ -164,8 +164,8 @@ def test_a_validation_image_that_is_in_the_test_part_is_left_out_too():
     pixels[30] = pixels[22]  # in validation
     found = divide(all_, pixels, Data())
     assert [(bad.path, bad.reason) for bad in found.leaked] == [
-        ("0/2.png", "the same picture as 0/0.png, which is held out"),
-        ("1/10.png", "the same picture as 1/2.png, which is held out"),
+        ("0/2.png", "the same image as 0/0.png, which is held out"),
+        ("1/10.png", "the same image as 1/2.png, which is held out"),
     ]
     assert (found.val_M.tolist(), found.test_M.tolist()) == ([3, 22], [0, 1, 20, 21])
     assert len(found.train_M) == 40 - 4 - 2 - 2
@@ -217,7 +217,7 @@ def test_a_class_that_cannot_be_on_every_side_is_refused():
         divide(examples([9, 2]), distinct(11), Data())
     pixels = distinct(20)
     pixels[10:] = 77
-    with pytest.raises(DataError, match=r"class '1' has 10 images \(1/0.png\), in clusters of equal pictures or groups that"):
+    with pytest.raises(DataError, match=r"class '1' has 10 images \(1/0.png\), in clusters of equal images or groups that"):
         divide(examples([10, 10]), pixels, Data())
     lonely = examples([20, 2], Part.TRAIN)
     lonely.parts_N[[0, 21]] = Part.TEST

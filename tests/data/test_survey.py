@@ -9,13 +9,13 @@ from PIL import Image
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.data import folders
-from striate.data.survey import glance, survey
+from striate.data.survey import sample_stats, survey
 
 
-def paint(root: Path, name: str, colour: tuple[int, int, int], size: tuple[int, int] = (6, 4)) -> None:
+def paint(root: Path, name: str, color: tuple[int, int, int], size: tuple[int, int] = (6, 4)) -> None:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path, "PNG")
+    Image.new("RGB", size, color).save(path, "PNG")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_the_survey_by_hand(photos: Path):
     assert found.duplicates == (("b/0.png", "b/copy.png"),)
     assert found.split == {"train": 6, "val": 2, "test": 3}
     assert found.sizes == {"height": [4, 4, 4], "width": [6, 6, 10]}
-    assert found.grey == 0.0
+    assert found.gray == 0.0
     red = np.array([0, 10, 20, 30, 40] * 2 + [0]) / 255
     green = np.array([51] * 5 + [102] * 6) / 255
     assert found.mean == pytest.approx([red.mean(), green.mean(), ((51 + 102) / 255 - green).mean()])
@@ -48,7 +48,7 @@ def test_json_has_the_keys_and_prints_any_name(photos: Path):
     found = survey(folders.read(photos), Data(path="photos")).as_json()
     assert found["quarantined"][0]["path"] == "a/\\udcff.png"
     assert list(found) == [
-        "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "leaks", "split", "sizes", "grey", "mean",
+        "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "leaks", "split", "sizes", "gray", "mean",
         "std", "notes",
     ]  # fmt: skip
     json.dumps(found).encode("utf-8")
@@ -63,7 +63,7 @@ def test_data_that_cannot_be_divided_are_surveyed_all_the_same(photos: Path):
     assert any(note.startswith("It cannot be trained with: class 'c' has 1 image") for note in found.notes)
 
 
-def test_pictures_of_one_level_have_no_deviation(tmp_path: Path):
+def test_images_of_one_level_have_no_deviation(tmp_path: Path):
     for kind in ("a", "b"):
         for i in range(4):
             paint(tmp_path, f"{kind}/{i}.png", (51, 102, 255), (3 + i, 2))
@@ -79,11 +79,11 @@ def test_training_images_that_are_in_the_test_part_are_named(tmp_path: Path):
             paint(tmp_path, f"{part}/b/{i}.png", (10 * i, 102, count))
     paint(tmp_path, "train/a/again.png", (0, 51, 2))
     found = survey(folders.read(tmp_path), Data(path="photos"))
-    assert found.leaks == (("train/a/again.png", "the same picture as test/a/0.png, which is held out"),)
+    assert found.leaks == (("train/a/again.png", "the same image as test/a/0.png, which is held out"),)
     assert found.split == {"train": 6, "val": 2, "test": 4}
-    assert "left out of training: train/a/again.png: the same picture as test/a/0.png" in str(found)
+    assert "left out of training: train/a/again.png: the same image as test/a/0.png" in str(found)
     assert found.as_json()["leaks"] == [
-        {"path": "train/a/again.png", "reason": "the same picture as test/a/0.png, which is held out"}
+        {"path": "train/a/again.png", "reason": "the same image as test/a/0.png, which is held out"}
     ]
 
 
@@ -103,33 +103,33 @@ def test_a_long_list_is_cut_for_people_alone(photos: Path):
     assert len(found.as_json()["quarantined"]) == 14
 
 
-def test_a_glance_takes_medians_and_looks_for_colour(photos: Path):
-    seen = glance(folders.read(photos))
-    assert (seen.images, seen.sampled, seen.height_px, seen.width_px, seen.grey) == (10, 10, 4, 6, False)
+def test_a_glance_takes_medians_and_looks_for_color(photos: Path):
+    seen = sample_stats(folders.read(photos))
+    assert (seen.images, seen.sampled, seen.height_px, seen.width_px, seen.gray) == (10, 10, 4, 6, False)
     assert seen.aspect == 1.5
-    assert glance(folders.read(photos), most=3).sampled == 3
+    assert sample_stats(folders.read(photos), most=3).sampled == 3
 
 
-def test_grey_pictures_are_grey_however_they_are_stored(tmp_path: Path):
+def test_gray_images_are_gray_however_they_are_stored(tmp_path: Path):
     for i in range(3):
         paint(tmp_path, f"a/{i}.png", (i, i, i))
         paint(tmp_path, f"b/{i}.png", (9 + i, 9 + i, 9 + i))
     examples = folders.read(tmp_path)
-    assert glance(examples).grey
+    assert sample_stats(examples).gray
     found = survey(examples, Data(path="photos"))
-    assert (found.grey, len(found.mean)) == (1.0, 1)
+    assert (found.gray, len(found.mean)) == (1.0, 1)
 
 
-@pytest.mark.parametrize(("coloured", "grey"), [(1, True), (2, False)])
-def test_nineteen_of_twenty_make_a_grey_data_set(tmp_path: Path, coloured: int, grey: bool):
+@pytest.mark.parametrize(("colored", "gray"), [(1, True), (2, False)])
+def test_nineteen_of_twenty_make_a_gray_data_set(tmp_path: Path, colored: int, gray: bool):
     for i in range(20):
-        paint(tmp_path, f"{'ab'[i % 2]}/{i}.png", (i, i, i) if i >= coloured else (i, 99, i))
-    assert glance(folders.read(tmp_path)).grey is grey
+        paint(tmp_path, f"{'ab'[i % 2]}/{i}.png", (i, i, i) if i >= colored else (i, 99, i))
+    assert sample_stats(folders.read(tmp_path)).gray is gray
 
 
 def test_a_glance_passes_over_what_cannot_be_decoded(photos: Path):
     (photos / "a" / "0.png").write_bytes(b"x")
-    seen = glance(folders.read(photos))
+    seen = sample_stats(folders.read(photos))
     assert (seen.images, seen.sampled, seen.width_px) == (10, 9, 6)  # widths 7 8 9 10 6 6 6 6 6
 
 
@@ -137,4 +137,4 @@ def test_nothing_to_look_at_is_refused(photos: Path):
     for path in photos.rglob("*.png"):
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"none of 10 images can be decoded; the first, ./..png: empty file. Give a folder of"):
-        glance(folders.read(photos))
+        sample_stats(folders.read(photos))

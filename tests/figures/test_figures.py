@@ -39,12 +39,12 @@ def numbers(made: dict[str, tuple[Path, Drawn]], name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_figure_is_a_picture_with_lines_and_numbers(name: str, made: dict[str, tuple[Path, Drawn]]):
+def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str, tuple[Path, Drawn]]):
     path, drawn = made[name]
-    with Image.open(path) as picture:
-        picture.load()
-        assert min(picture.size) > 400
-        assert len(picture.convert("L").getcolors() or range(257)) > 20
+    with Image.open(path) as image:
+        image.load()
+        assert min(image.size) > 400
+        assert len(image.convert("L").getcolors() or range(257)) > 20
     assert drawn.lines
     assert all("nan" not in line for line in drawn.lines)
     assert drawn.numbers
@@ -129,7 +129,7 @@ def test_penalties_end_where_the_slopes_balance(made: dict[str, tuple[Path, Draw
 
 
 def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, Drawn]]):
-    found = numbers(made, "initialisation")["deviations"]
+    found = numbers(made, "initialization")["deviations"]
     assert found["tanh"]["N(0, 0.01²)"][9] < 1e-6
     assert min(found["tanh"]["N(0, 1)"]) > 0.95
     assert found["relu"]["N(0, 1/n)"][9] / found["relu"]["N(0, 1/n)"][0] == pytest.approx(2**-4.5, rel=0.3)
@@ -145,8 +145,8 @@ def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[
     assert found["four_numbers"] == pytest.approx([-1.341635, -0.447212, 0.447212, 1.341635], abs=1e-6)
     assert found["running_mean"] == pytest.approx(batchnorm.MEANS, abs=0.05)
     assert found["running_deviation"] == pytest.approx(batchnorm.DEVIATIONS, rel=0.02)
-    _, normalised, moved = found["stages"].values()
-    assert normalised == [[pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4)] for _ in range(3)]
+    _, normalized, moved = found["stages"].values()
+    assert normalized == [[pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4)] for _ in range(3)]
     assert [mean for mean, _ in moved] == pytest.approx(batchnorm.BETA, abs=1e-5)
     assert [deviation for _, deviation in moved] == pytest.approx(batchnorm.GAMMA, abs=1e-4)
 

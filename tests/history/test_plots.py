@@ -8,7 +8,7 @@ from striate.base.errors import SettingError
 from striate.history import plots
 
 
-def test_each_picture_has_its_name_and_its_own_scale(monkeypatch: pytest.MonkeyPatch):
+def test_each_image_has_its_name_and_its_own_scale(monkeypatch: pytest.MonkeyPatch):
     figures: list[Figure] = []
     monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
     shown = {"levels": np.array([[0.0, 0.5]]), "signed": np.array([[-1.0, 3.0]]), "nothing": np.zeros((2, 2))}
@@ -20,7 +20,7 @@ def test_each_picture_has_its_name_and_its_own_scale(monkeypatch: pytest.MonkeyP
     assert figures[0]._suptitle.get_text() == "three"
 
 
-def test_what_is_rounding_alone_is_black_and_long_pictures_stay_in_bounds(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_rounding_alone_is_black_and_long_images_stay_in_bounds(monkeypatch: pytest.MonkeyPatch):
     figures: list[Figure] = []
     monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
     plots.draw("flat", {"flat": np.full((1, 1), -1e-16)}, Path("flat.svg"))
@@ -29,5 +29,5 @@ def test_what_is_rounding_alone_is_black_and_long_pictures_stay_in_bounds(monkey
 
 
 def test_another_ending_is_refused(tmp_path: Path):
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf"):
         plots.draw("title", {"one": np.ones((2, 2))}, tmp_path / "one.gif")

@@ -68,7 +68,7 @@ def test_a_map_that_does_not_change_with_the_weights_is_marked():
     assert not found.explains
     assert found.why == (
         "explains nothing here: it hardly changes when the weights are drawn anew (rank correlation 1.00), so it shows the "
-        "picture and not what was learnt"
+        "image and not what was learned"
     )
 
 
@@ -78,7 +78,7 @@ def test_an_empty_map_is_marked():
 
 
 def test_as_many_meaningless_maps_pass_as_the_error_rate_says():
-    """Spots at places that have nothing to do with the picture: one in ten may pass."""
+    """Spots at places that have nothing to do with the image: one in ten may pass."""
     generator = torch.Generator().manual_seed(7)
     passed = 0
     for _ in range(60):
@@ -170,7 +170,7 @@ def test_weights_drawn_anew_are_all_others_and_the_network_itself_is_as_it_was(n
     assert torch.isfinite(fresh(image)).all()
 
 
-def test_norms_begin_anew_and_what_is_not_learnt_stays():
+def test_norms_begin_anew_and_what_is_not_learned_stays():
     net = build("conv 3x3x4, bn, relu, fc", (1, 8, 8), 2).train()
     net(torch.randn(8, 1, 8, 8) + 3)
     fresh = redrawn(net, 0).state_dict()

@@ -77,12 +77,12 @@ def test_what_has_no_orientation_says_so():
     assert chequered.frequency_F[0] == pytest.approx(0.5**0.5, abs=0.01)
 
 
-def coloured(*rgb: float) -> np.ndarray:
+def colored(*rgb: float) -> np.ndarray:
     return np.array(rgb)[:, None, None] * gabor(7, 20, 0.2)
 
 
-def test_energy_in_colour_by_hand():
-    found = measured(coloured(1, 1, 1), coloured(1, -1, 0), coloured(1, 0, 0), coloured(2, 2, -1))
+def test_energy_in_color_by_hand():
+    found = measured(colored(1, 1, 1), colored(1, -1, 0), colored(1, 0, 0), colored(2, 2, -1))
     assert found.chromatic_F.tolist() == pytest.approx(
         [0, 1, 2 / 3, 6 / 9], abs=1e-9
     )  # 1 - (r + g + b)^2 / 3 / (r^2 + g^2 + b^2)
@@ -100,7 +100,7 @@ def test_hues_by_hand():
     assert found.hue_F.tolist() == pytest.approx([0, 90, 180, 270, 30])
 
 
-def test_one_channel_has_no_colour_and_of_five_none_is_known():
+def test_one_channel_has_no_color_and_of_five_none_is_known():
     kernels = np.ones((1, 5, 3, 3))
     assert filter_selectivity.preferences(kernels[:, :1]).chromatic_F.tolist() == [0]
     assert np.isnan(filter_selectivity.preferences(kernels).chromatic_F).all()
@@ -132,11 +132,11 @@ def test_the_first_layer_of_a_network_is_as_it_acts():
     assert found.kernels_FCkk == pytest.approx(3 * net.conv1.weight.detach().double().numpy(), rel=1e-4)
 
 
-def test_for_json_and_for_below_a_picture():
-    found = measured(coloured(1, 1, 1), coloured(1, 0, 0), flat(1, 1, 1).repeat(3, 1).repeat(3, 2)[:, :7, :7])
+def test_for_json_and_for_below_a_image():
+    found = measured(colored(1, 1, 1), colored(1, 0, 0), flat(1, 1, 1).repeat(3, 1).repeat(3, 2)[:, :7, :7])
     rows = filter_selectivity.as_json(found)
     assert rows[0]["hue"] is None
     assert rows[2]["orientation"] is None
     assert filter_selectivity.captions(found)[0] == f"20° {rows[0]['frequency']:.2f}"
-    assert filter_selectivity.captions(found)[1].endswith("\n67% colour")
+    assert filter_selectivity.captions(found)[1].endswith("\n67% color")
     assert filter_selectivity.captions(found)[2] == "blob"

@@ -51,12 +51,12 @@ def test_the_nearest_point_the_same_way_whatever_their_length():
     assert found.likeness_Qk[0] == pytest.approx([0.9998, 0.7212, 0.02], abs=1e-3)
 
 
-def test_an_image_is_not_its_own_neighbour():
+def test_an_image_is_not_its_own_neighbor():
     found = nearest(BANK[:2], BANK, 1, np.array([0, -1]))
     assert found.rows_Qk.tolist() == [[2], [1]]
 
 
-def test_fewer_images_than_neighbours_are_all_given():
+def test_fewer_images_than_neighbors_are_all_given():
     assert nearest(BANK[:1], BANK, 9).rows_Qk.shape == (1, 4)
     assert nearest(BANK[:1], BANK, 9, np.array([0])).rows_Qk.shape == (1, 3)
     assert nearest(BANK[:0], BANK, 2).rows_Qk.shape == (0, 2)
@@ -72,5 +72,5 @@ def test_fewer_images_than_neighbours_are_all_given():
         ([1, 1], 5, (0, 1, 2, True)),
     ],
 )
-def test_neighbours_speak_against_a_label_when_most_of_them_carry_one_other(labels, given, expected):
+def test_neighbors_speak_against_a_label_when_most_of_them_carry_one_other(labels, given, expected):
     assert tuple(vote(np.array(labels), given)) == expected

@@ -23,10 +23,8 @@ def test_a_grating_by_hand():
     assert torch.allclose(rising.flip(1).diagonal(), torch.ones(5))  # the stripe through the middle rises to the right
 
 
-def test_amplitude_and_colour():
-    found = orientation_tuning.gratings(
-        (3, 3, 3), np.zeros(1), np.full(1, 0.1), np.zeros(1), amplitude=2.0, colour_C=(1, -1, 0)
-    )
+def test_amplitude_and_color():
+    found = orientation_tuning.gratings((3, 3, 3), np.zeros(1), np.full(1, 0.1), np.zeros(1), amplitude=2.0, color_C=(1, -1, 0))
     assert found[0, :, 1, 1].tolist() == [2, -2, 0]
 
 
@@ -40,7 +38,7 @@ def test_the_modulation_of_a_point_by_hand():
 
 
 def test_pooled_over_half_a_period_it_is_complex_and_over_a_whole_one_a_constant():
-    # Period 8 px: a pool of 4 sees four neighbours of the eight phases
+    # Period 8 px: a pool of 4 sees four neighbors of the eight phases
     wave = np.cos(np.arange(8) * np.pi / 4)
     largest = np.array([max(wave[(i + np.arange(4)) % 8].max(), 0) for i in range(8)])
     ratio = 2 * abs((largest * np.exp(1j * np.arange(8) * np.pi / 4)).mean()) / largest.mean()

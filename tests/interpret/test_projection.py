@@ -4,7 +4,7 @@ import pytest
 from striate.base.errors import DataError
 from striate.interpret.projection import principal, tsne
 
-CLOUDS = np.concatenate([np.random.default_rng(0).normal(centre, 0.1, (20, 6)) for centre in (0.0, 3.0)])
+CLOUDS = np.concatenate([np.random.default_rng(0).normal(center, 0.1, (20, 6)) for center in (0.0, 3.0)])
 
 
 def test_principal_components_of_points_on_a_line_have_all_the_variance_in_one():
@@ -27,8 +27,8 @@ def test_they_agree_with_scikit_learn():
 def test_tsne_keeps_two_clouds_apart_and_is_the_same_each_time():
     found = tsne(CLOUDS)
     assert found.perplexity == 10
-    centres = found.points_N2[:20].mean(axis=0), found.points_N2[20:].mean(axis=0)
-    apart = np.linalg.norm(centres[0] - centres[1])
+    centers = found.points_N2[:20].mean(axis=0), found.points_N2[20:].mean(axis=0)
+    apart = np.linalg.norm(centers[0] - centers[1])
     assert apart > 3 * found.points_N2[:20].std()
     assert np.array_equal(tsne(CLOUDS).points_N2, found.points_N2)
 

@@ -62,7 +62,7 @@ def noise(count: int = 6000, side: int = 7) -> torch.Tensor:
 
 def test_over_white_noise_a_linear_unit_keeps_the_autocorrelation_of_its_kernel():
     pair = np.zeros((1, 3, 3))
-    pair[0, 1, 1:] = 1  # two neighbours in a row: half is shared after a step along it, nothing across
+    pair[0, 1, 1:] = 1  # two neighbors in a row: half is shared after a step along it, nothing across
     found = unit_shift_tolerance.by_images(Cells(pair, pool=1, side=7), "conv1", noise(), 2)
     assert found.kept_DU[:, 0] == pytest.approx([1, (0.5 + 0.5 + 0 + 0) / 4, 0], abs=0.02)
     point = unit_shift_tolerance.by_images(Cells(POINT, pool=1, side=7), "conv1", noise(), 1)

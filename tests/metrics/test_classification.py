@@ -196,7 +196,7 @@ def test_a_logit_that_is_no_number_is_refused_with_its_row(number: float):
     logits_NK[2, 1] = logits_NK[3, 0] = number
     with pytest.raises(NumbersError) as refused:
         classification.summary(logits_NK, labels(0, 0, 0, 0), ("a", "b", "c"))
-    assert str(refused.value) == f"expected finite logits; row 2 has {number} for class 1. Lower train.peak_lr."
+    assert str(refused.value) == f"expected finite logits; row 2 has {number} for class 1. Lower train.lr."
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_nine_right_of_ten_worked_out_by_hand():
 
 
 def test_half_right_of_four_worked_out_by_hand():
-    # centre 1/2; reach sqrt(z2 (1/16 + z2/64)) / (1 + z2/4) = sqrt(z2 / (4 (4 + z2)))
+    # center 1/2; reach sqrt(z2 (1/16 + z2/64)) / (1 + z2/4) = sqrt(z2 / (4 (4 + z2)))
     reach = (Z2 / (4 * (4 + Z2))) ** 0.5
     assert wilson(2, 4) == pytest.approx((0.5, 0.5 - reach, 0.5 + reach, 4), abs=1e-7)
 

@@ -17,7 +17,7 @@ def norm_of(shape: tuple[int, int, int]) -> nn.BatchNorm2d:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 2, 2), (2, 1, 1, 2), (4, 1, 1, 1), (1, 1, 4, 1)], ids=str)
-def test_one_to_four_are_standardised_over_images_rows_and_columns(shape: tuple[int, int, int, int]):
+def test_one_to_four_are_standardized_over_images_rows_and_columns(shape: tuple[int, int, int, int]):
     out = norm_of((shape[1], shape[2], shape[3]))(torch.arange(1.0, 5).view(shape))
     assert out.flatten().tolist() == pytest.approx(ONE_TO_FOUR, abs=1e-6)
 

@@ -61,7 +61,7 @@ def test_unknown_names_are_refused_with_those_there_are():
         blocks.pool("averag", 2, 2)
 
 
-def test_five_ones_are_normalised_as_the_paper_says_and_not_as_torch_does():
+def test_five_ones_are_normalized_as_the_paper_says_and_not_as_torch_does():
     ones_NCHW = torch.ones(1, 5, 1, 1, dtype=torch.float64)
     middle = float(LocalResponseNorm()(ones_NCHW)[0, 2])
     assert middle == pytest.approx((2 + 1e-4 * 5) ** -0.75)
@@ -70,9 +70,9 @@ def test_five_ones_are_normalised_as_the_paper_says_and_not_as_torch_does():
     assert float(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)(ones_NCHW)[0, 2]) == pytest.approx(middle)
 
 
-def test_channels_at_the_edge_are_normalised_by_the_neighbours_they_have():
+def test_channels_at_the_edge_are_normalized_by_the_neighbors_they_have():
     ones_NCHW = torch.ones(1, 7, 1, 1, dtype=torch.float64)
-    expected = [(2 + 0.1 * neighbours) ** -0.75 for neighbours in (3, 4, 5, 5, 5, 4, 3)]
+    expected = [(2 + 0.1 * neighbors) ** -0.75 for neighbors in (3, 4, 5, 5, 5, 4, 3)]
     assert LocalResponseNorm(alpha=0.1)(ones_NCHW).flatten().tolist() == pytest.approx(expected)
 
 

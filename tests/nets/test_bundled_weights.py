@@ -43,13 +43,13 @@ def test_every_folder_has_a_card_a_journal_and_a_manifest():
 def test_it_is_loaded_by_name_with_all_that_it_needs():
     model = striate.load(NAME)
     assert model.classes == ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    assert (model.look.size_px, model.look.channels) == (32, 3)
+    assert (model.input_spec.size_px, model.input_spec.channels) == (32, 3)
     assert model.preprocess.mean.flatten().tolist() == pytest.approx([0.491, 0.482, 0.447], abs=0.003)
-    assert model.licence.startswith("Apache-2.0")
+    assert model.license.startswith("Apache-2.0")
     assert next(model.net.parameters()).dtype == torch.float32
 
 
-def test_the_accuracy_on_its_card_is_that_of_its_pictures(shared_data: Path):
+def test_the_accuracy_on_its_card_is_that_of_its_images(shared_data: Path):
     """Of the training images, a part: the test images of the run are among them, so it is at least as good on these."""
     examples = builtin_datasets.read("cifar10", str(shared_data))
     assert examples.pixels_NHWC is not None

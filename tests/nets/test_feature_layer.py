@@ -108,7 +108,7 @@ def test_a_head_that_is_not_fully_connected_cannot_be_replaced():
     assert with_head(net, 3, read="f6").num_classes == 3
 
 
-HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"neighbours": 5, "nearest": 3}]
+HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"neighbors": 5, "nearest": 3}]
 
 
 @pytest.mark.parametrize("old", HEADS, ids=str)
@@ -140,6 +140,6 @@ def test_a_network_that_is_read_off_a_layer_is_read_off_another_instead():
 
 
 def test_a_network_of_a_head_alone_can_be_read():
-    net = build("pool 2, fc", (1, 28, 28), 2, read="pool1", neighbours=3, nearest=1)
+    net = build("pool 2, fc", (1, 28, 28), 2, read="pool1", neighbors=3, nearest=1)
     assert list(net.parameters()) == []
     assert net(images()).shape == (2, 2)

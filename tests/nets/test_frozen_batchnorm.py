@@ -11,9 +11,9 @@ from striate.nets.frozen_batchnorm import Frozen, freeze_norms, thaw_norms
 def step(net: nn.Module) -> None:
     """One step of training, at a rate that changes every weight."""
     net.train()
-    optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1, weight_decay=0.1)
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1, weight_decay=0.1)
     net(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))).square().sum().backward()
-    optimiser.step()
+    optimizer.step()
 
 
 def test_frozen_norms_keep_every_byte_while_the_rest_learns():

@@ -11,7 +11,7 @@ from striate.base.errors import SettingError
 from striate.nets.architectures.mnist_cnn import MnistCNN
 from striate.nets.blocks import TableConv2d
 from striate.nets.factory import build
-from striate.nets.init import SCHEMES, SPARSE_INPUTS, fans, initialise, weighted
+from striate.nets.init import SCHEMES, SPARSE_INPUTS, fans, initialize, weighted
 
 TABLE = ((0,), (0, 1))  # the first map sees one map, the second both
 
@@ -37,7 +37,7 @@ def test_he_has_the_published_deviation():
 def test_torch_keeps_what_torch_draws():
     layer = nn.Linear(100, 100)
     before = layer.weight.detach().clone()
-    initialise(layer, "torch")
+    initialize(layer, "torch")
     assert torch.equal(layer.weight, before)
     assert float(before.abs().max()) <= 1 / sqrt(100)
 
@@ -80,7 +80,7 @@ def test_fans_of_a_table_go_by_link_into_a_unit_and_by_the_mean_out_of_one():
 def test_weights_have_the_deviation_of_their_scheme_and_biases_what_was_asked(scheme: str, deviation: float, bias: float):
     torch.manual_seed(0)
     layer = nn.Linear(400, 300)
-    initialise(layer, scheme, bias=bias)
+    initialize(layer, scheme, bias=bias)
     assert float(layer.weight.detach().double().std()) == pytest.approx(deviation, rel=0.03, abs=1e-9)
     assert layer.bias.tolist() == pytest.approx([bias] * 300)
 
@@ -89,7 +89,7 @@ def test_weights_have_the_deviation_of_their_scheme_and_biases_what_was_asked(sc
 def test_weights_are_normal_but_for_glorot_s_which_are_uniform(scheme: str, kurtosis: float):
     torch.manual_seed(0)
     layer = nn.Linear(400, 300)
-    initialise(layer, scheme)
+    initialize(layer, scheme)
     weights = layer.weight.detach().double()
     assert abs(float(weights.mean())) < 4 * float(weights.std()) / sqrt(400 * 300)
     assert float((weights**4).mean() / (weights**2).mean() ** 2) == pytest.approx(kurtosis, rel=0.03)
@@ -107,7 +107,7 @@ def test_weights_are_normal_but_for_glorot_s_which_are_uniform(scheme: str, kurt
 def test_a_table_s_maps_are_scaled_by_their_own_number_of_inputs(scheme: str, narrow: float, wide: float):
     torch.manual_seed(0)
     layer = TableConv2d(((0,), tuple(range(16))), 16, kernel_size=40)
-    initialise(layer, scheme)
+    initialize(layer, scheme)
     first = layer.table[:, 0] == 0
     assert float(layer.weight.detach()[first].std()) == pytest.approx(narrow, rel=0.06)
     assert float(layer.weight.detach()[~first].std()) == pytest.approx(wide, rel=0.02)
@@ -115,7 +115,7 @@ def test_a_table_s_maps_are_scaled_by_their_own_number_of_inputs(scheme: str, na
 
 def test_constant_weights_are_one_over_the_number_of_inputs():
     for layer, inputs in ((nn.Linear(4, 2), [4]), (nn.Conv2d(4, 6, 3, groups=2), [18]), (TableConv2d(TABLE, 2, 3), [9, 18])):
-        initialise(layer, "constant")
+        initialize(layer, "constant")
         assert layer.weight.unique().tolist() == pytest.approx(sorted(1 / count for count in inputs))
 
 
@@ -156,7 +156,7 @@ def second_moments(scheme: str, networks: int) -> Tensor:
     torch.manual_seed(0)
     for _ in range(networks):
         net = nn.Sequential(*(layer for _ in range(20) for layer in (nn.Linear(256, 256), nn.ReLU())))
-        initialise(net, scheme)
+        initialize(net, scheme)
         x_ND = torch.randn(16, 256)
         with torch.no_grad():
             for depth in range(21):
@@ -194,7 +194,7 @@ def nonzero_inputs(layer: nn.Module) -> list[int]:
     ids=str,
 )
 def test_sparse_units_have_fifteen_inputs_or_all_where_there_are_fewer(layer: nn.Module, inputs: list[int]):
-    initialise(layer, "sparse")
+    initialize(layer, "sparse")
     assert SPARSE_INPUTS == 15
     assert nonzero_inputs(layer) == inputs
     assert not layer.bias.any()
@@ -203,7 +203,7 @@ def test_sparse_units_have_fifteen_inputs_or_all_where_there_are_fewer(layer: nn
 @pytest.mark.parametrize("inputs", [1, 10, 27])
 def test_sparse_takes_another_number_of_inputs_and_other_biases(inputs: int):
     for layer in (nn.Linear(27, 6), nn.Conv2d(3, 6, kernel_size=3), TableConv2d(((0, 1, 2), (2, 3, 4)), 5, kernel_size=3)):
-        initialise(layer, "sparse", sparse_inputs=inputs, bias=0.01)
+        initialize(layer, "sparse", sparse_inputs=inputs, bias=0.01)
         assert set(nonzero_inputs(layer)) == {inputs}
         assert layer.bias.unique().tolist() == pytest.approx([0.01])
 
@@ -211,7 +211,7 @@ def test_sparse_takes_another_number_of_inputs_and_other_biases(inputs: int):
 def test_sparse_inputs_are_drawn_for_each_unit_from_all_places():
     torch.manual_seed(0)
     layer = nn.Linear(60, 4000)
-    initialise(layer, "sparse")
+    initialize(layer, "sparse")
     taken = layer.weight.detach() != 0
     units_D = taken.sum(0).double()  # 4000 * 15 / 60 = 1000 each, with deviation sqrt(1000 * 3 / 4) = 27.4
     assert float((units_D - 1000).abs().max()) < 4 * 27.4
@@ -225,14 +225,14 @@ def test_sparse_inputs_are_drawn_for_each_unit_from_all_places():
     ids=str,
 )
 def test_orthogonal_rows_have_squared_length_two_where_there_are_no_more_rows_than_columns(layer: nn.Module):
-    initialise(layer, "orthogonal")
+    initialize(layer, "orthogonal")
     rows = (layer.full_weight() if isinstance(layer, TableConv2d) else layer.weight).detach().flatten(1)
     assert torch.allclose(rows @ rows.T, 2 * torch.eye(len(rows)), atol=1e-5)
 
 
 def test_orthogonal_columns_have_squared_length_two_where_there_are_more_rows():
     layer = nn.Linear(20, 50)
-    initialise(layer, "orthogonal")
+    initialize(layer, "orthogonal")
     assert torch.allclose(layer.weight.T @ layer.weight, 2 * torch.eye(20), atol=1e-5)
 
 
@@ -264,8 +264,8 @@ def test_all_layers_with_weights_are_found_in_the_order_of_the_network():
 
 
 def test_an_unknown_scheme_is_refused_with_the_nearest():
-    with pytest.raises(SettingError, match=r"^There is no initialisation 'glort'; did you mean glorot\?$"):
-        initialise(nn.Linear(2, 2), "glort")
+    with pytest.raises(SettingError, match=r"^There is no initialization 'glort'; did you mean glorot\?$"):
+        initialize(nn.Linear(2, 2), "glort")
 
 
 def test_the_settings_know_the_same_schemes():

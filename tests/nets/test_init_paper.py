@@ -11,7 +11,7 @@ from striate.base.errors import SettingError
 from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck
 from striate.nets.blocks import Subsampling, TableConv2d
 from striate.nets.factory import build
-from striate.nets.init import first_convolution, initialise, lecun_uniform, whiten
+from striate.nets.init import first_convolution, initialize, lecun_uniform, whiten
 from striate.nets.net import Net
 
 
@@ -139,7 +139,7 @@ def test_with_zero_gamma_a_bottleneck_begins_as_its_shortcut_too():
     for stride in (1, 2):
         block = Bottleneck(8, 4, stride, "B", "relu")
         assert not begins_as_shortcut(block)
-        initialise(nn.Sequential(block), "zero-gamma")
+        initialize(nn.Sequential(block), "zero-gamma")
         assert begins_as_shortcut(block)
 
 
@@ -204,7 +204,7 @@ def test_whitening_draws_as_the_paper_until_the_images_are_there():
 
 def refusal_of_whitening(net: nn.Module) -> str:
     with pytest.raises(SettingError) as refused:
-        initialise(net, "whitening")
+        initialize(net, "whitening")
     return str(refused.value)
 
 

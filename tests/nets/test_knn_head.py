@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.nets.factory import build, build_around
-from striate.nets.knn_head import Neighbours, gaps, nearest, votes
+from striate.nets.knn_head import Neighbors, gaps, nearest, votes
 from striate.nets.summary import layer_table
 
 
-def layer(bank: list[list[float]], labels: list[int], k: int, classes: int = 2, unit: bool = False) -> Neighbours:
-    made = Neighbours(len(bank[0]), classes, len(bank), k, unit)
+def layer(bank: list[list[float]], labels: list[int], k: int, classes: int = 2, unit: bool = False) -> Neighbors:
+    made = Neighbors(len(bank[0]), classes, len(bank), k, unit)
     made.bank_MD.copy_(torch.tensor(bank))
     made.labels_M.copy_(torch.tensor(labels))
     return made
@@ -31,7 +31,7 @@ def test_logits_are_logs_of_shares_of_votes_by_hand():
     assert made(torch.tensor([[9.0]]))[0].tolist() == pytest.approx([2 * logit for logit in near_ten])
 
 
-def test_features_are_standardised_or_of_length_one_by_hand():
+def test_features_are_standardized_or_of_length_one_by_hand():
     made = layer([[0.0, 0.0], [2.0, 0.0]], [0, 1], k=1)
     made.shift_D.copy_(torch.tensor([5.0, 0.0]))
     made.factor_D.copy_(torch.tensor([1.0, 0.0]))
@@ -41,7 +41,7 @@ def test_features_are_standardised_or_of_length_one_by_hand():
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=40), st.data())
-def test_of_images_equally_near_the_earlier_are_the_neighbours(numbers: list[int], data: st.DataObject):
+def test_of_images_equally_near_the_earlier_are_the_neighbors(numbers: list[int], data: st.DataObject):
     k, at = data.draw(st.integers(1, len(numbers))), data.draw(st.integers(-4, 4))
     bank_M1 = torch.tensor(numbers, dtype=torch.float32).unsqueeze(1)
     found = nearest(gaps(torch.tensor([[float(at)]]), bank_M1), k)[0].tolist()
@@ -66,7 +66,7 @@ def test_copies_of_an_image_are_asked_in_their_order():
         ([0] * 12 + [1] * 13, 1),  # a vote more, though all of them are farther away
     ],
 )
-def test_among_equal_votes_the_nearer_neighbours_decide_and_never_against_a_vote(labels: list[int], winner: int):
+def test_among_equal_votes_the_nearer_neighbors_decide_and_never_against_a_vote(labels: list[int], winner: int):
     assert votes(torch.tensor([labels]), 3).argmax().item() == winner
 
 
@@ -79,20 +79,20 @@ def test_an_image_without_numbers_has_no_answer():
 
 @pytest.mark.parametrize("how", [{}, {"read": "pool2"}, {"unit_features": True}], ids=str)
 def test_such_a_network_is_built_again_around_its_weights(how: dict[str, object]):
-    net = build("mnist_cnn", (1, 28, 28), 4, neighbours=30, nearest=5, **how).eval()
-    assert isinstance(net.head, Neighbours)
+    net = build("mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5, **how).eval()
+    assert isinstance(net.head, Neighbors)
     assert net.num_classes == 4
     draws = torch.Generator().manual_seed(0)
     images_NCHW = torch.randn(6, 1, 28, 28, generator=draws)
     net.head.bank_MD.copy_(torch.randn(net.head.bank_MD.shape, generator=draws))
     net.head.labels_M.copy_(torch.arange(30) % 4)
-    again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, neighbours=30, nearest=5, **how).eval()
+    again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5, **how).eval()
     assert torch.equal(net(images_NCHW), again(images_NCHW))
 
 
 def test_its_row_has_no_parameters_and_one_product_for_each_number_that_it_keeps():
-    row = layer_table(build("mnist_cnn", (1, 28, 28), 4, neighbours=30, nearest=5))[-1]
-    assert (row.kind, row.output, row.parameters, row.macs) == ("Neighbours", (4,), 0, 30 * 1024)
+    row = layer_table(build("mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5))[-1]
+    assert (row.kind, row.output, row.parameters, row.macs) == ("Neighbors", (4,), 0, 30 * 1024)
 
 
 def test_it_can_be_exported_for_any_number_of_images():

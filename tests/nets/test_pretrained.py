@@ -194,14 +194,14 @@ def test_the_table_is_torchvision_s(monkeypatch: pytest.MonkeyPatch):
     for weights, version in (("imagenet", "IMAGENET1K_V1"), ("imagenet-v2", "IMAGENET1K_V2")):
         for net, row in pretrained.WEIGHTS[weights].items():
             theirs = models.get_model_weights(TORCHVISION.get(net, net))[version]
-            scores, look = theirs.meta["_metrics"]["ImageNet-1K"], theirs.transforms()
+            scores, input_spec = theirs.meta["_metrics"]["ImageNet-1K"], theirs.transforms()
             assert theirs.url == pretrained.BASE + row.file
             assert (row.top1, row.top5) == (scores["acc@1"], scores["acc@5"])
-            assert row.share == look.crop_size[0] / look.resize_size[0]
+            assert row.share == input_spec.crop_size[0] / input_spec.resize_size[0]
             assert re.fullmatch(r"[0-9a-f]{8}", row.sha256_start)
-            assert catalogue.find(net).input_chw == (3, *look.crop_size * 2)
+            assert catalogue.find(net).input_chw == (3, *input_spec.crop_size * 2)
             if net != "googlenet_bn":
-                assert (list(row.mean), list(row.std)) == (look.mean, look.std)
+                assert (list(row.mean), list(row.std)) == (input_spec.mean, input_spec.std)
 
 
 def test_the_classes_are_imagenet_s_by_wordnet_id():

@@ -21,7 +21,7 @@ def figure() -> Figure:
 
 
 @pytest.mark.parametrize("path", ["a.svg", "a.png", "a.pdf", "A.SVG", "a.b/c.Png"])
-def test_an_ending_of_a_picture_passes(path: str):
+def test_an_ending_of_a_image_passes(path: str):
     check_ending(Path(path))
 
 
@@ -29,7 +29,7 @@ def test_an_ending_of_a_picture_passes(path: str):
 def test_another_ending_is_refused_with_those_there_are(path: str, tmp_path: Path):
     with pytest.raises(SettingError) as caught:
         check_ending(Path(path))
-    assert str(caught.value) == f"expected a picture's path to end in .svg, .png, .pdf; got {path}."
+    assert str(caught.value) == f"expected an image's path to end in .svg, .png, .pdf; got {path}."
     with pytest.raises(SettingError):
         save(figure(), tmp_path / path)
     assert list(tmp_path.iterdir()) == []
@@ -65,7 +65,7 @@ def test_the_settings_of_matplotlib_are_left_as_they_were(tmp_path: Path):
     assert dict(mpl.rcParams) == before
 
 
-def test_a_disk_that_refuses_leaves_the_picture_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_refuses_leaves_the_image_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "a.svg"
     path.write_bytes(b"old")
 

@@ -1,7 +1,7 @@
 """What the documents say holds: their commands run, and their links lead somewhere.
 
 In a ```console block, a line `$ striate ...` is run, block after block of one document in one folder, where `photos/` has
-three classes of small pictures. A shell makes its words, and the command runs in this process, since one of its own costs
+three classes of small images. A shell makes its words, and the command runs in this process, since one of its own costs
 seconds of imports each time; a line with pipes and the like is the shell's, in processes of their own. `$ make`, `$ pip` and
 `$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run, and the reason is reported.
 """
@@ -63,8 +63,8 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
 
 def make_photos(folder: Path) -> None:
     for path in make_folder(folder / "photos", each=12).rglob("*.png"):
-        with Image.open(path) as picture:
-            picture.resize((16, 16)).save(path)
+        with Image.open(path) as image:
+            image.resize((16, 16)).save(path)
 
 
 def pieces() -> list[object]:
@@ -111,7 +111,7 @@ def test_every_link_leads_to_a_file_of_the_repository(path: Path):
         assert found.is_relative_to(ROOT), target
 
 
-EXAMPLE = """# Title, [a link](docs/a.md#part) and ![a picture](b.png "named")
+EXAMPLE = """# Title, [a link](docs/a.md#part) and ![an image](b.png "named")
 
 [home]: ../c.md
 [site](https://example.org) [here](#title) `[code](d.md)`

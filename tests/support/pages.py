@@ -31,9 +31,9 @@ def check(text: str) -> Any:
     assert not re.search(r"url\(#([^)]+)\)", text) or {*re.findall(r"url\(#([^)]+)\)", text)} <= {*ids}
     for image in tree.iter("img"):
         assert (image.get("alt") or "").strip()
-    for picture in tree.iter("{http://www.w3.org/2000/svg}svg"):
-        assert picture.get("role") == "img"
-        assert picture.get("aria-labelledby") in ids
+    for drawing in tree.iter("{http://www.w3.org/2000/svg}svg"):
+        assert drawing.get("role") == "img"
+        assert drawing.get("aria-labelledby") in ids
     assert tree.find(".//title").text
     assert tree.get("lang") == "en"
     return tree

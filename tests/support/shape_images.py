@@ -1,4 +1,4 @@
-"""Small folders of pictures to train on: bright shapes on noise, three classes, 24 pixels."""
+"""Small folders of images to train on: bright shapes on noise, three classes, 24 pixels."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ def draw(kind: str, number: int) -> Image.Image:
     generator = np.random.default_rng([CLASSES.index(kind), number])
     image = Image.fromarray(generator.integers(0, 120, (24, 24, 3), np.uint8))
     x, y, r = (int(v) for v in (*generator.integers(9, 15, 2), generator.integers(5, 8)))
-    colour = tuple(int(level) for level in generator.integers(150, 255, 3))
+    color = tuple(int(level) for level in generator.integers(150, 255, 3))
     pen = ImageDraw.Draw(image)
     if kind == "circle":
-        pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+        pen.ellipse((x - r, y - r, x + r, y + r), fill=color)
     elif kind == "square":
-        pen.rectangle((x - r, y - r, x + r, y + r), fill=colour)
+        pen.rectangle((x - r, y - r, x + r, y + r), fill=color)
     else:
-        pen.polygon(((x, y - r), (x - r, y + r), (x + r, y + r)), fill=colour)
+        pen.polygon(((x, y - r), (x - r, y + r), (x + r, y + r)), fill=color)
     return image
 
 

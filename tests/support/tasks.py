@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.base import config
 from striate.base.signals import Stop
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 from striate.nets.factory import build
 from striate.training import device, loop
@@ -21,7 +21,7 @@ LINE = "conv 3x3x4, bn, relu, pool 2, dropout 0.3, fc 8, relu, fc"
 PLAIN_LINE = "conv 3x3x4, relu, pool 2, fc 8, relu, fc"
 
 
-def stream(count: int, batch: int, seed: int | None, first_id: int = 0) -> Stream:
+def stream(count: int, batch: int, seed: int | None, first_id: int = 0) -> Loader:
     generator = np.random.default_rng(first_id)
     labels_N = np.arange(count) % 3
     pixels_NHWC = generator.integers(0, 100, (count, 6, 6, 1), np.uint8)
@@ -29,13 +29,13 @@ def stream(count: int, batch: int, seed: int | None, first_id: int = 0) -> Strea
         pixels_NHWC[row, 2 * label : 2 * label + 2] += 100
     ids_N = np.arange(count, dtype=np.uint64) + np.uint64(first_id)
     half = Preprocess(torch.full((1, 1, 1), 0.4), torch.full((1, 1, 1), 0.3))
-    return Stream(pixels_NHWC, labels_N, ids_N, np.arange(count), half, batch, seed)
+    return Loader(pixels_NHWC, labels_N, ids_N, np.arange(count), half, batch, seed)
 
 
 def task(folder: Path | None, line: str = LINE, steps: int = 12, seed: int = 0, **settings: Any) -> loop.Task:
     if folder is not None:
         folder.mkdir(exist_ok=True)
-    train = config.Train.model_validate({"batch_size": 8, "peak_lr": 0.02, "steps": steps, **settings})
+    train = config.Train.model_validate({"batch_size": 8, "lr": 0.02, "steps": steps, **settings})
     return loop.Task(
         net=build(line, (1, 6, 6), 3, seed=seed),
         train=stream(30, train.batch_size, seed),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from striate.base import config
-from striate.batches.loader import Batch, Stream
+from striate.batches.loader import Batch, Loader
 from striate.metrics import classification
 from striate.training import device, loop
 from striate.training.inference import predict
@@ -16,10 +16,10 @@ from striate.training.journal import Journal
 from support.tasks import PLAIN_LINE, digest, task
 
 
-class Recorded:
+class RunFacts:
     """A stream that keeps the ids it gave."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Loader) -> None:
         self.stream, self.steps = stream, stream.steps
         self.seen: list[tuple[int, int]] = []
 
@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     with device.processes(machine.device):
         made = task(folder if machine.writes else None, PLAIN_LINE)
         shared = {"rank": machine.rank, "world": machine.world}
-        train = Recorded(replace(made.train, **shared))
+        train = RunFacts(replace(made.train, **shared))
         val = replace(made.val, **shared)
         loop.fit(replace(made, train=train, val=val, engine=machine, journal=made.journal or Journal(None)))
         predictions = predict(made.net, val, machine)

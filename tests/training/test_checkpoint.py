@@ -6,7 +6,7 @@ import torch
 from striate.base.errors import ArtifactError, DiskError, NumbersError
 from striate.training import checkpoint
 
-TENSORS = {"net.weight": torch.arange(6.0).view(2, 3), "optimiser.0.step": torch.tensor(4.0)}
+TENSORS = {"net.weight": torch.arange(6.0).view(2, 3), "optimizer.0.step": torch.tensor(4.0)}
 
 
 def test_what_is_saved_comes_back(tmp_path: Path):

@@ -21,7 +21,7 @@ def test_predictions_are_ordered_by_id_and_the_mode_is_put_back():
     assert np.allclose(plain.logits_NK, other.logits_NK, atol=1e-5)
 
 
-def test_dropout_is_off_and_nothing_is_learnt_from_the_images():
+def test_dropout_is_off_and_nothing_is_learned_from_the_images():
     made = task(None)
     before = {name: tensor.clone() for name, tensor in made.net.state_dict().items()}
     first, again = predict(made.net, made.val, made.engine), predict(made.net, made.val, made.engine)

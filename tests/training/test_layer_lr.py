@@ -11,7 +11,10 @@ from striate.nets.factory import build, outline
 from striate.training import checkpoint, layer_lr, loop, optimizer
 from support.tasks import digest, stopping_at, task
 
-SMALL = {"decay and names": {"rate_decay": 0.5, "rates": {"fc1": 0.25, "conv1": 0.0}}, "one name": {"rates": {"fc2": 10.0}}}
+SMALL = {
+    "decay and names": {"layer_decay": 0.5, "lr_multipliers": {"fc1": 0.25, "conv1": 0.0}},
+    "one name": {"lr_multipliers": {"fc2": 10.0}},
+}
 
 
 def small(net: str = "mnist_cnn", **settings: Any) -> dict[str, float]:
@@ -22,30 +25,30 @@ def small(net: str = "mnist_cnn", **settings: Any) -> dict[str, float]:
 
 def test_without_settings_no_parameter_has_a_factor_and_the_groups_are_the_plain_two():
     net = build("mnist_cnn", (1, 28, 28), 10)
-    for settings in (Train(), Train(rate_decay=1.0), Train(rates={}), Train(rates={"fc1": 1.0})):
+    for settings in (Train(), Train(layer_decay=1.0), Train(rates={}), Train(rates={"fc1": 1.0})):
         assert layer_lr.factors(net, settings) == {}
     groups = optimizer.make(net, Train()).param_groups
     assert [[p.dim() for p in group["params"]] for group in groups] == [[4, 4, 2, 2], [1, 1, 1, 1]]
 
 
-def test_the_rate_falls_with_depth_from_the_head_to_the_picture():
-    assert small(rate_decay=0.5) == {"conv1": 1 / 8, "conv2": 1 / 4, "fc1": 1 / 2, "fc2": 1.0}
+def test_the_rate_falls_with_depth_from_the_head_to_the_image():
+    assert small(layer_decay=0.5) == {"conv1": 1 / 8, "conv2": 1 / 4, "fc1": 1 / 2, "fc2": 1.0}
 
 
 def test_a_norm_goes_with_the_weights_before_it():
-    found = small("conv 3x3x4, bn, relu, conv 3x3x4, bn, relu, fc", rate_decay=0.1)
+    found = small("conv 3x3x4, bn, relu, conv 3x3x4, bn, relu, fc", layer_decay=0.1)
     assert found == pytest.approx({"conv1": 0.01, "bn1": 0.01, "conv2": 0.1, "bn2": 0.1, "fc1": 1.0})
 
 
 def test_depth_is_the_order_of_running():
-    found = small("resnet18", rate_decay=0.9)
+    found = small("resnet18", layer_decay=0.9)
     assert [found[name] for name in ("fc", "conv5_2.conv2", "conv5_2.conv1")] == pytest.approx([1.0, 0.9, 0.81])
     assert found["conv1"] == min(found.values()) == pytest.approx(0.9**20)  # 17 convolutions, 3 in shortcuts, 1 head
 
 
 def test_auxiliary_heads_have_the_full_rate():
     net = outline("googlenet", (3, 32, 32), 10, aux=True)
-    found = layer_lr.factors(net, Train(rate_decay=0.9))
+    found = layer_lr.factors(net, Train(layer_decay=0.9))
     assert {factor for name, factor in found.items() if name.startswith("aux4")} == {1.0}
     assert found["fc.weight"] == 1.0
     assert found["conv1.weight"] == min(found.values()) < 0.9**20
@@ -59,7 +62,7 @@ def test_a_name_holds_all_that_lies_in_it_and_the_longer_name_counts():
 
 
 def test_names_and_depth_multiply():
-    assert small(rate_decay=0.5, rates={"conv2": 8.0}) == {"conv1": 1 / 8, "conv2": 2.0, "fc1": 1 / 2, "fc2": 1.0}
+    assert small(layer_decay=0.5, rates={"conv2": 8.0}) == {"conv1": 1 / 8, "conv2": 2.0, "fc1": 1 / 2, "fc2": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -73,20 +76,20 @@ def test_names_and_depth_multiply():
 def test_a_name_of_no_layer_is_answered_with_those_that_there_are(net: str, wrong: str, layers: str):
     with pytest.raises(SettingError) as refused:
         small(net, rates={wrong: 2.0})
-    assert str(refused.value) == f"train.rates: there is no layer {wrong!r} with weights; there are: {layers}."
+    assert str(refused.value) == f"train.lr_multipliers: there is no layer {wrong!r} with weights; there are: {layers}."
 
 
 def test_a_network_of_which_nothing_learns_is_refused():
     with pytest.raises(SettingError) as refused:
         small(rates={"conv1": 0.0, "conv2": 0.0, "fc1": 0.0, "fc2": 0.0})
-    expected = "train.rates: expected a layer that learns; got a factor of 0 for all: conv1, conv2, fc1, fc2."
+    expected = "train.lr_multipliers: expected a layer that learns; got a factor of 0 for all: conv1, conv2, fc1, fc2."
     assert str(refused.value) == expected
 
 
 def test_each_group_steps_at_its_own_rate():
     net = build("fc 3, relu, fc", (1, 2, 2), 2)
     found = layer_lr.factors(net, Train(rates={"fc1": 0.1}))
-    made = optimizer.make(net, Train(optimiser="sgd", momentum=0.0, weight_decay=0.0), found)
+    made = optimizer.make(net, Train(optimizer="sgd", momentum=0.0, weight_decay=0.0), found)
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     for p in net.parameters():
         p.grad = torch.ones_like(p)
@@ -97,7 +100,7 @@ def test_each_group_steps_at_its_own_rate():
 
 
 def test_the_proximal_step_of_a_layer_follows_its_rate():
-    made = task(None, "fc 8, relu, fc", steps=1, optimiser="sgd", momentum=0.0, peak_lr=0.5, schedule="constant",
+    made = task(None, "fc 8, relu, fc", steps=1, optimizer="sgd", momentum=0.0, lr=0.5, schedule="constant",
                 weight_decay=0.0, l1=0.1, rates={"fc1": 0.2})  # fmt: skip
     with torch.no_grad():
         for p in made.net.parameters():
@@ -109,7 +112,7 @@ def test_the_proximal_step_of_a_layer_follows_its_rate():
     assert weight.detach().mean().item() == pytest.approx(1 - 0.2 * 0.5 * 0.1)
 
 
-@pytest.mark.parametrize("settings", [{}, {"l1": 0.01}, {"max_norm": 0.1}, {"optimiser": "sgd", "l2": 0.1}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"l1": 0.01}, {"max_norm": 0.1}, {"optimizer": "sgd", "l2": 0.1}], ids=str)
 def test_a_frozen_layer_ends_with_the_bits_that_it_began_with(settings: dict[str, Any]):
     made = task(None, rates={"conv1": 0.0}, **settings)
     before = {name: p.detach().clone() for name, p in made.net.named_parameters()}
@@ -121,16 +124,16 @@ def test_a_frozen_layer_ends_with_the_bits_that_it_began_with(settings: dict[str
 @pytest.mark.parametrize("settings", SMALL.values(), ids=SMALL)
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_stopped_and_resumed_a_run_with_rates_ends_with_the_same_bytes(tmp_path: Path, kind: str, settings: dict[str, Any]):
-    whole = task(None, optimiser=kind, l1=1e-3, **settings)
+    whole = task(None, optimizer=kind, l1=1e-3, **settings)
     loop.fit(whole)
-    plain = task(None, optimiser=kind, l1=1e-3)
+    plain = task(None, optimizer=kind, l1=1e-3)
     loop.fit(plain)
     assert digest(plain.net) != digest(whole.net)
     for step in (1, 5, 8, 11):
         folder = tmp_path / str(step)
         with pytest.raises(Interrupted):
-            loop.fit(stopping_at(task(folder, optimiser=kind, l1=1e-3, **settings), step))
-        resumed = task(folder, optimiser=kind, l1=1e-3, **settings)
+            loop.fit(stopping_at(task(folder, optimizer=kind, l1=1e-3, **settings), step))
+        resumed = task(folder, optimizer=kind, l1=1e-3, **settings)
         loop.fit(resumed, checkpoint.latest(folder / "checkpoints"))
         assert digest(resumed.net) == digest(whole.net), f"after a stop at step {step}"
 
@@ -149,23 +152,23 @@ def test_rates_are_said_layer_by_layer():
 )
 def test_names_with_dots_are_names_however_they_are_written(tree: config.Tree, flat: dict[str, float], tmp_path: Path):
     run = config.build({"train": {"rates": tree}})
-    assert run.train.rates == flat
+    assert run.train.lr_multipliers == flat
     (tmp_path / "run.toml").write_text(config.to_toml(run), "utf-8")
     assert config.build(config.read_toml(tmp_path / "run.toml")) == run
 
 
 def test_on_the_command_line_the_name_of_a_layer_follows_the_setting():
-    texts = ("train.rates.layer1.0=0.1", "train.rates.layer1=0.5", "train.rate_decay=0.9")
+    texts = ("train.lr_multipliers.layer1.0=0.1", "train.lr_multipliers.layer1=0.5", "train.layer_decay=0.9")
     tree = config.merge(*(config.setting(text) for text in texts))
-    assert tree == {"train": {"rates": {"layer1.0": 0.1, "layer1": 0.5}, "rate_decay": 0.9}}
+    assert tree == {"train": {"lr_multipliers": {"layer1.0": 0.1, "layer1": 0.5}, "layer_decay": 0.9}}
 
 
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"rates": 3}, "train.rates: input should be a valid dictionary; got 3."),
-        ({"rates": {"fc": -1}}, "train.rates.fc: input should be greater than or equal to 0; got -1."),
-        ({"rate_decay": 1.5}, "train.rate_decay: input should be less than or equal to 1; got 1.5."),
+        ({"rates": 3}, "train.lr_multipliers: input should be a valid dictionary; got 3."),
+        ({"lr_multipliers": {"fc": -1}}, "train.lr_multipliers.fc: input should be greater than or equal to 0; got -1."),
+        ({"layer_decay": 1.5}, "train.layer_decay: input should be less than or equal to 1; got 1.5."),
     ],
 )
 def test_rates_that_cannot_be_are_refused(settings: dict[str, Any], text: str):

@@ -17,9 +17,9 @@ from support.tasks import PLAIN_LINE, digest, stopping_at, task
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "adamw with average and smoothing": {"ema_decay": 0.9, "label_smoothing": 0.1},
-    "sgd in parts": {"optimiser": "sgd", "accumulate": 3, "schedule": "cosine", "peak_lr": 0.05},
-    "hinge with every penalty": {"loss": "weston-watkins", "l1": 1e-3, "l2": 1e-3, "max_norm": 1.0, "optimiser": "sgd"},
-    "adam with clipping": {"optimiser": "adam", "clip_norm": 0.5, "schedule": "step"},
+    "sgd in parts": {"optimizer": "sgd", "grad_accum_steps": 3, "schedule": "cosine", "lr": 0.05},
+    "hinge with every penalty": {"loss": "weston-watkins", "l1": 1e-3, "l2": 1e-3, "max_norm": 1.0, "optimizer": "sgd"},
+    "adam with clipping": {"optimizer": "adam", "clip_grad_norm": 0.5, "schedule": "step"},
 }
 
 
@@ -114,7 +114,7 @@ def test_it_learns_and_is_left_with_its_best_weights():
 
 
 def test_the_parts_of_a_batch_add_up_to_its_gradient():
-    whole, parts = task(None, PLAIN_LINE), task(None, PLAIN_LINE, accumulate=3)
+    whole, parts = task(None, PLAIN_LINE), task(None, PLAIN_LINE, grad_accum_steps=3)
     loop.fit(whole)
     loop.fit(parts)
     for one, other in zip(whole.net.parameters(), parts.net.parameters(), strict=True):
@@ -122,7 +122,7 @@ def test_the_parts_of_a_batch_add_up_to_its_gradient():
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_score():
-    made = task(None, steps=400, peak_lr=1e-30, weight_decay=0.0, patience=3, schedule="constant", line=PLAIN_LINE)
+    made = task(None, steps=400, lr=1e-30, weight_decay=0.0, patience=3, schedule="constant", line=PLAIN_LINE)
     fitted = loop.fit(made)
     assert fitted.steps < 400
     assert len(fitted.history) - fitted.best["epoch"] == 3
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_images(tmp_p
     assert (
         f"The loss is nan at step {step} of 12 (epoch {(step - 1) // 4 + 1}); expected a finite number. Images: image" in text
     )
-    assert "Lower train.peak_lr (now 0.02), or set train.clip_norm=1." in text
+    assert "Lower train.lr (now 0.02), or set train.clip_grad_norm=1." in text
     last = journal.read(tmp_path / "journal.jsonl")[-1]
     assert (last["event"], last["step"], len(last["images"])) == ("stopped", step, 1)
     assert calls == step
@@ -171,7 +171,7 @@ def test_the_journal_tells_every_epoch_and_checkpoint(tmp_path: Path):
 
 
 def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path: Path):
-    made = task(tmp_path, peak_lr=1e38, optimiser="sgd", momentum=0.0, schedule="constant")
+    made = task(tmp_path, lr=1e38, optimizer="sgd", momentum=0.0, schedule="constant")
     with pytest.raises(NumbersError):
         loop.fit(made)
     for path in (tmp_path / "checkpoints").glob("step-*"):

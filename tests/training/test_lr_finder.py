@@ -12,11 +12,11 @@ from support.tasks import PLAIN_LINE, task
 
 
 def ready(steps: int = 40, **settings: Any) -> loop.Task:
-    return task(None, PLAIN_LINE, steps=steps, **{"optimiser": "sgd", "peak_lr": 1.0, "weight_decay": 0.0, **settings})
+    return task(None, PLAIN_LINE, steps=steps, **{"optimizer": "sgd", "lr": 1.0, "weight_decay": 0.0, **settings})
 
 
 def test_rates_rise_by_one_factor_from_a_millionth_to_ten():
-    rates = lr_finder.run(ready(steps=15, clip_norm=1e-9)).rates
+    rates = lr_finder.run(ready(steps=15, clip_grad_norm=1e-9)).rates
     assert (rates[0], rates[-1], len(rates)) == (pytest.approx(1e-6), pytest.approx(10.0), 15)
     assert [after / before for before, after in pairwise(rates)] == pytest.approx([10**0.5] * 14)
 

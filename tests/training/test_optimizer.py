@@ -17,32 +17,32 @@ def one_weight(settings: Train, gradient: float = 1.0, steps: int = 1) -> float:
 
 
 def train(**settings: object) -> Train:
-    return Train.model_validate({"peak_lr": 0.1, "weight_decay": 0.0, **settings})
+    return Train.model_validate({"lr": 0.1, "weight_decay": 0.0, **settings})
 
 
 def test_sgd_by_hand():
-    assert one_weight(train(optimiser="sgd", momentum=0.0)) == pytest.approx(1.9)
+    assert one_weight(train(optimizer="sgd", momentum=0.0)) == pytest.approx(1.9)
     # momentum 0.9 is the default: v = 1, then 1.9
-    assert one_weight(train(optimiser="sgd"), steps=2) == pytest.approx(2 - 0.1 - 0.19)
+    assert one_weight(train(optimizer="sgd"), steps=2) == pytest.approx(2 - 0.1 - 0.19)
     # Nesterov looks ahead: g + 0.9 v
-    assert one_weight(train(optimiser="sgd", nesterov=True)) == pytest.approx(2 - 0.1 * 1.9)
+    assert one_weight(train(optimizer="sgd", nesterov=True)) == pytest.approx(2 - 0.1 * 1.9)
 
 
 def test_sgd_adds_decay_to_the_gradient():
-    assert one_weight(train(optimiser="sgd", momentum=0.0, weight_decay=0.5)) == pytest.approx(2 - 0.1 * (1 + 0.5 * 2))
+    assert one_weight(train(optimizer="sgd", momentum=0.0, weight_decay=0.5)) == pytest.approx(2 - 0.1 * (1 + 0.5 * 2))
 
 
 def test_adam_s_first_step_is_the_rate_whatever_the_gradient():
-    assert one_weight(train(optimiser="adam"), gradient=7.0) == pytest.approx(1.9)
+    assert one_weight(train(optimizer="adam"), gradient=7.0) == pytest.approx(1.9)
 
 
 def test_adamw_decays_apart_from_the_gradient():
-    assert one_weight(train(optimiser="adamw", weight_decay=0.5)) == pytest.approx(2 * (1 - 0.1 * 0.5) - 0.1)
+    assert one_weight(train(optimizer="adamw", weight_decay=0.5)) == pytest.approx(2 * (1 - 0.1 * 0.5) - 0.1)
 
 
 def test_biases_and_norms_do_not_decay():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
-    made = optimizer.make(net, train(optimiser="adamw", weight_decay=0.3))
+    made = optimizer.make(net, train(optimizer="adamw", weight_decay=0.3))
     decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
     assert [decay[id(p)] for p in net.parameters()] == [0.3, 0.0, 0.0, 0.0, 0.3, 0.0]
 
@@ -67,7 +67,7 @@ def test_steps_are_those_of_torch_bit_for_bit(name: str, theirs: type[torch.opti
     torch.manual_seed(0)
     ours, twin = nn.Linear(5, 3), nn.Linear(5, 3)
     twin.load_state_dict(ours.state_dict())
-    made = optimizer.make(ours, train(optimiser=name))
+    made = optimizer.make(ours, train(optimizer=name))
     kept = {"momentum": 0.9} if name == "sgd" else {"betas": (0.9, 0.999), "fused": True, "weight_decay": 0.0}
     plain = theirs([twin.weight, twin.bias], lr=0.1, **kept)
     for _ in range(3):

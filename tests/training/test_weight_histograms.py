@@ -77,7 +77,7 @@ def test_what_is_noted_comes_back_and_is_noted_once(tmp_path: Path):
 def test_the_proximal_step_of_l1_ends_with_zeros_and_l2_with_none():
     zeros = {}
     for name, settings in {"l1": {"l1": 0.05}, "subgradient": {"l1": 0.05, "l1_by": "subgradient"}, "l2": {"l2": 0.05}}.items():
-        made = task(None, "fc 8, relu, fc", steps=80, optimiser="sgd", peak_lr=0.05, weight_decay=0.0, **settings)
+        made = task(None, "fc 8, relu, fc", steps=80, optimizer="sgd", lr=0.05, weight_decay=0.0, **settings)
         loop.fit(made)
         zeros[name] = [row.zero for row in weight_histograms.spreads(made.net)]
     assert min(zeros["l1"]) > 0.1

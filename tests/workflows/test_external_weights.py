@@ -13,7 +13,7 @@ from torchvision import models
 import striate
 from striate import workbench
 from striate.base.errors import SettingError, StriateError, WeightsError
-from striate.data.decode import Look, square
+from striate.data.decode import InputSpec, square
 from striate.model import Model
 from striate.nets import pretrained, read_pickle
 from striate.nets.pretrained import Published, imagenet_classes
@@ -62,10 +62,10 @@ def test_a_published_network_brings_all_that_it_needs(tmp_path: Path, monkeypatc
     assert not model.net.training
     assert model.preprocess.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
     assert model.preprocess.std.flatten().tolist() == pytest.approx([0.229, 0.224, 0.225])
-    assert model.look == Look(32, 3, "crop", share=0.9)
+    assert model.input_spec == InputSpec(32, 3, "crop", share=0.9)
     assert (len(model.classes), model.classes[0], model.classes[999]) == (1000, "tench", "toilet tissue")
     assert model.aliases["n01440764"] == "tench"
-    assert model.licence.startswith("BSD-3-Clause (torchvision)")
+    assert model.license.startswith("BSD-3-Clause (torchvision)")
     assert model.training == {"weights": "resnet20@imagenet"}
     assert len(model.predict([np.asarray(draw("circle", 0))])[0].top) == 5
 
@@ -76,9 +76,9 @@ def test_googlenet_s_numbers_are_those_that_torchvision_turns_its_images_into():
     state = filled(theirs.state_dict())
     model = made(external_weights.imagenet("googlenet_bn"), state, "googlenet_bn")
     pixels_HWC = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
-    look = models.GoogLeNet_Weights.IMAGENET1K_V1.transforms()
+    input_spec = models.GoogLeNet_Weights.IMAGENET1K_V1.transforms()
     image_1CHW = torch.from_numpy(pixels_HWC).permute(2, 0, 1)[None] / 255
-    image_1CHW = (image_1CHW - torch.tensor(look.mean).view(3, 1, 1)) / torch.tensor(look.std).view(3, 1, 1)
+    image_1CHW = (image_1CHW - torch.tensor(input_spec.mean).view(3, 1, 1)) / torch.tensor(input_spec.std).view(3, 1, 1)
     with torch.inference_mode():
         expected_1K = as_module(state, theirs)(image_1CHW).numpy()
     assert np.abs(model.logits(pixels_HWC[None]) - expected_1K).max() <= 1e-4 * np.abs(expected_1K).max()
@@ -89,7 +89,7 @@ def test_a_bare_file_with_imagenet_s_classes_is_taken_as_most_are_and_it_is_said
 ):
     path = saved(tmp_path / "bare", cifar(classes=1000))
     model = striate.load(f"resnet20@{path}")
-    assert (model.look.share, len(model.classes), model.licence) == (224 / 256, 1000, "")
+    assert (model.input_spec.share, len(model.classes), model.license) == (224 / 256, 1000, "")
     assert f"{path} does not say how its images were prepared; ImageNet's mean, deviation and class names" in caplog.text
 
 
@@ -104,7 +104,7 @@ def test_a_bare_file_with_other_classes_is_refused_with_the_command_that_takes_i
 def test_config_json_beside_a_file_is_read_as_timm_writes_it(tmp_path: Path):
     model = striate.load(f"resnet20@{saved(tmp_path / 'new', config=CONFIG)}")
     assert model.classes == TEN
-    assert model.look == Look(24, 3, "crop", share=0.8)
+    assert model.input_spec == InputSpec(24, 3, "crop", share=0.8)
     assert model.preprocess.mean.flatten().tolist() == pytest.approx(MEAN)
     assert model.preprocess.std.flatten().tolist() == pytest.approx(STD)
     flat = {
@@ -115,7 +115,7 @@ def test_config_json_beside_a_file_is_read_as_timm_writes_it(tmp_path: Path):
         "labels": {f"{9 - k}": c for k, c in enumerate(TEN)},
     }
     model = striate.load(f"resnet20@{saved(tmp_path / 'old', config=flat)}")
-    assert (model.classes, model.look) == (TEN[::-1], Look(32, 3, "squash"))
+    assert (model.classes, model.input_spec) == (TEN[::-1], InputSpec(32, 3, "squash"))
     thousand = {**CONFIG, "num_classes": 1000, "label_names": None}
     model = striate.load(f"resnet20@{saved(tmp_path / 'imagenet', cifar(classes=1000), thousand)}")
     assert (model.classes[0], model.aliases["n01440764"]) == ("tench", "tench")
@@ -128,7 +128,7 @@ def test_config_json_without_names_asks_for_them_and_takes_them(tmp_path: Path):
     with pytest.raises(SettingError, match=r"expected --class-names FILE \(or --like imagenet"):
         external_weights.import_weights(str(path), "resnet20", tmp_path / "model")
     external_weights.import_weights(str(path), "resnet20", tmp_path / "model", classes=TEN)
-    assert striate.load(tmp_path / "model").look == Look(24, 3, "crop", share=0.8)
+    assert striate.load(tmp_path / "model").input_spec == InputSpec(24, 3, "crop", share=0.8)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_a_config_json_that_is_broken_is_refused(tmp_path: Path, content: str, r
     assert re.fullmatch(pattern, told(WeightsError, path))
 
 
-def test_pictures_that_are_not_square_are_not_what_striate_makes(tmp_path: Path):
+def test_images_that_are_not_square_are_not_what_striate_makes(tmp_path: Path):
     path = saved(tmp_path / "a", config={**CONFIG, "pretrained_cfg": {**CONFIG["pretrained_cfg"], "input_size": [3, 32, 48]}})
-    assert told(SettingError, path) == "expected a square input_size; got [32, 48]. striate brings every picture to a square."
+    assert told(SettingError, path) == "expected a square input_size; got [32, 48]. striate brings every image to a square."
 
 
 def test_a_file_of_timm_s_without_its_config_is_taken_as_timm_gives_it(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -161,7 +161,7 @@ def test_a_file_of_timm_s_without_its_config_is_taken_as_timm_gives_it(tmp_path:
         shapes = create_model("mobilenetv3_small_050").state_dict()
     path = saved(tmp_path / "timm", filled(shapes))
     model = striate.load(f"timm:mobilenetv3_small_050@{path}")
-    assert model.look == Look(224, 3, "crop", share=0.875)
+    assert model.input_spec == InputSpec(224, 3, "crop", share=0.875)
     assert model.aliases["n01440764"] == "tench"
     assert "has no config.json beside it; what timm gives for timm:mobilenetv3_small_050 is taken." in caplog.text
 
@@ -227,7 +227,7 @@ def test_one_mean_is_every_channel_s():
     assert np.array_equal(one.logits(PIXELS_NHWC), three.logits(PIXELS_NHWC))
 
 
-def test_blue_first_is_turned_so_that_a_picture_gets_the_answer_of_its_twin_with_swapped_channels():
+def test_blue_first_is_turned_so_that_a_image_gets_the_answer_of_its_twin_with_swapped_channels():
     plain, turned = made(About(MEAN, STD, TEN)), made(About(MEAN, STD, TEN, bgr=True))
     assert turned.preprocess.mean.flatten().tolist() == pytest.approx(MEAN[::-1])
     assert turned.preprocess.std.flatten().tolist() == pytest.approx(STD[::-1])
@@ -258,16 +258,16 @@ def test_weights_are_evaluated_on_a_folder_named_by_their_classes(tmp_path: Path
     assert (found["n"], found["accuracy"], found["top5"]) == (6, 2 / 6, 4 / 6)
 
 
-def test_a_share_of_a_half_keeps_the_centre_half():
+def test_a_share_of_a_half_keeps_the_center_half():
     board = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
-    assert square(board, Look(4, 1, "crop", share=0.5))[..., 0].tolist() == [
+    assert square(board, InputSpec(4, 1, "crop", share=0.5))[..., 0].tolist() == [
         [18, 19, 20, 21], [26, 27, 28, 29], [34, 35, 36, 37], [42, 43, 44, 45],
     ]  # fmt: skip
-    assert square(board[:4], Look(2, 1, "crop", share=0.5))[..., 0].tolist() == [[11, 12], [19, 20]]
-    assert square(board, Look(2, 1, "squash", share=0.5)).tolist() == square(board, Look(2, 1, "squash")).tolist()
+    assert square(board[:4], InputSpec(2, 1, "crop", share=0.5))[..., 0].tolist() == [[11, 12], [19, 20]]
+    assert square(board, InputSpec(2, 1, "squash", share=0.5)).tolist() == square(board, InputSpec(2, 1, "squash")).tolist()
 
 
-def test_files_are_cropped_by_the_child_as_pictures_are_here(tmp_path: Path):
+def test_files_are_cropped_by_the_child_as_images_are_here(tmp_path: Path):
     model = made(About(MEAN, STD, TEN, share=0.5))
     draw("circle", 0).resize((64, 48)).save(tmp_path / "a.png")
     model.save(tmp_path / "model")

@@ -35,8 +35,8 @@ def test_the_last_cloud_is_what_is_asked_for(what: str, tmp_path: Path):
     assert Path(found["drawn"]).read_bytes().startswith(b"\x89PNG")
     clouds = found["clouds"]
     assert found["images"] == 1259
-    assert clouds["raw"]["covariance"] == clouds["centred"]["covariance"] or np.allclose(
-        clouds["raw"]["covariance"], clouds["centred"]["covariance"]
+    assert clouds["raw"]["covariance"] == clouds["centered"]["covariance"] or np.allclose(
+        clouds["raw"]["covariance"], clouds["centered"]["covariance"]
     )
     if what == "std":
         assert np.diag(clouds["scaled"]["covariance"]) == pytest.approx([1, 1], abs=1e-4)
@@ -58,16 +58,16 @@ def test_a_sheet_shows_the_original_and_what_training_will_see(sheet: dict[str, 
 
 
 def test_few_components_give_a_row_of_what_they_keep(sheet: dict[str, NDArray[np.float32]]):
-    found = workbench.show("digits", "whitening", settings={"prepare": {"scale": "pca", "components": 40}})
+    found = workbench.show("digits", "whitening", settings={"preprocess": {"scale": "pca", "components": 40}})
     assert found["components"] == 40
     kept = sheet["the images from 40 of 256 components"]
     assert 0 < np.abs(kept - sheet["images"]).mean() < 0.05
     assert any(name.startswith("the first 8 components, ") for name in sheet)
 
 
-def test_centring_shows_the_images_around_grey(sheet: dict[str, NDArray[np.float32]]):
-    workbench.show("digits", "mean", settings={"prepare": {"centre": "image"}})
-    name = "centred: grey is 0, black and white are 1 of [0, 1] away"
+def test_centering_shows_the_images_around_gray(sheet: dict[str, NDArray[np.float32]]):
+    workbench.show("digits", "mean", settings={"preprocess": {"center": "image"}})
+    name = "centered: gray is 0, black and white are 1 of [0, 1] away"
     difference = sheet["images"] - (2 * sheet[name] - 1)
     assert difference == pytest.approx(np.broadcast_to(difference[:1], difference.shape), abs=1e-5)  # one mean image for all
 
@@ -79,7 +79,7 @@ def test_too_many_dimensions_are_shown_by_components(
     with caplog.at_level("INFO", logger="striate"):
         found = workbench.show("digits", "whitening")
     assert found["components"] == 256
-    assert "256 components: 256 dimensions are too many for all (prepare.components)" in caplog.text
+    assert "256 components: 256 dimensions are too many for all (preprocess.components)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_too_many_dimensions_are_shown_by_components(
         ("hue", {}, "expected --show mean, std, whitening, augment; got 'hue'."),
         ("augment", {}, "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a "
                         "--recipe that has some."),
-        ("mean", {"prepare": {"centre": "none"}}, "prepare.centre=none subtracts nothing, so there is no mean to show. Take "
-                                                  "pixel or image."),
-        ("std", {"prepare": {"scale": "zca"}}, "prepare.scale=zca divides by no deviation, so there is none to show. Take "
-                                               "std."),
+        ("mean", {"preprocess": {"center": "none"}}, "preprocess.center=none subtracts nothing, so there is no mean to show. "
+                                                  "Take pixel or image."),
+        ("std", {"preprocess": {"scale": "zca"}}, "preprocess.scale=zca divides by no deviation, so there is none to show. "
+                                               "Take std."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shown_is_refused(what: str, settings: dict[str, dict[str, str]], text: str):
@@ -102,10 +102,10 @@ def test_what_cannot_be_shown_is_refused(what: str, settings: dict[str, dict[str
 
 def test_more_components_than_there_are_is_refused():
     with pytest.raises(ShapeError, match=r"expected prepare\.components of at most 256"):
-        workbench.show("digits", "whitening", settings={"prepare": {"scale": "zca", "components": 300}})
+        workbench.show("digits", "whitening", settings={"preprocess": {"scale": "zca", "components": 300}})
 
 
-def test_the_command_prints_numbers_and_the_picture(
+def test_the_command_prints_numbers_and_the_image(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -120,7 +120,7 @@ def test_the_command_prints_numbers_and_the_picture(
 
 
 @pytest.mark.parametrize("flags", [("--draw", "x.png"), ("--recipe", "mnist_cnn")])
-def test_flags_of_pictures_are_refused_without_one(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]):
+def test_flags_of_images_are_refused_without_one(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]):
     done = run(capsys, "data", "digits", *flags)
     assert done.code == 2
     assert f"{flags[0]} applies with --show alone; got {flags[1]}. Add --show augment, or leave it out." in done.err

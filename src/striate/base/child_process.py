@@ -1,7 +1,7 @@
 """A function run in a child process with a memory and a time limit, so that a crash of a C library is a verdict, not an outage.
 
 The child is this file run as a program. It speaks frames over its pipes - a JSON header, then raw bytes - and nothing is
-unpickled in the parent: a child taken over by a hostile picture can send wrong pixels, not code. Memory is limited with
+unpickled in the parent: a child taken over by a hostile image can send wrong pixels, not code. Memory is limited with
 RLIMIT_AS (Linux; elsewhere only the time limit holds, and `Child.limited` says so).
 """
 

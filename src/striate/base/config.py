@@ -20,7 +20,7 @@ from striate.base.settings import Augment as Augment
 from striate.base.settings import Data as Data
 from striate.base.settings import Engine as Engine
 from striate.base.settings import NetSettings as NetSettings
-from striate.base.settings import Prepare as Prepare
+from striate.base.settings import PreprocessSettings as PreprocessSettings
 from striate.base.settings import Run as Run
 from striate.base.train_settings import Finetune as Finetune
 from striate.base.train_settings import Section as Section
@@ -78,17 +78,17 @@ def _offer(location: tuple[int | str, ...]) -> str:
 def setting(text: str) -> Tree:
     """One `key=value` of the command line as a nested tree; the value is TOML, or else plain text.
 
-    >>> setting("train.peak_lr=0.1")
-    {'train': {'peak_lr': 0.1}}
+    >>> setting("train.lr=0.1")
+    {'train': {'lr': 0.1}}
 
-    What follows train.rates is the name of a layer, dots and all.
+    What follows train.lr_multipliers is the name of a layer, dots and all.
 
-    >>> setting("train.rates.layer1.0=0.1")
-    {'train': {'rates': {'layer1.0': 0.1}}}
+    >>> setting("train.lr_multipliers.layer1.0=0.1")
+    {'train': {'lr_multipliers': {'layer1.0': 0.1}}}
     """
     path, equals, raw = text.partition("=")
     if not equals or not path.strip():
-        raise SettingError(f"expected --set name=value, as in --set train.peak_lr=0.1; got {text!r}.")
+        raise SettingError(f"expected --set name=value, as in --set train.lr=0.1; got {text!r}.")
     try:
         parsed = tomllib.loads(f"value = {raw}")
     except tomllib.TOMLDecodeError:
@@ -248,13 +248,13 @@ def asked(
     folds: int | None = None,
     seed: int | None = None,
     data_dir: str | None = None,
-    store_gb: float | None = None,
+    pixel_cache_gb: float | None = None,
 ) -> Tree:
     """What a training was asked for: a recipe by name, settings over it, and over both what has a word of its own."""
     words = {
         "seed": seed,
         "data": {"path": data, "data_dir": data_dir, "folds": folds},
-        "prepare": {"store_gb": store_gb},
+        "preprocess": {"pixel_cache_gb": pixel_cache_gb},
         "net": {"name": net},
         "train": {"epochs": epochs, "minutes": minutes},
     }

@@ -2,9 +2,9 @@
 
     StriateError                 exit 2: the caller can mend it
     ├── DataError                the images: a path, a folder, a class, a table
-    │   └── DecodeError          one picture that is not decoded, with the reason
+    │   └── DecodeError          one image that is not decoded, with the reason
     ├── SettingError             a setting that does not exist, does not fit or does not apply
-    ├── ShapeError               a tensor or picture of the wrong size
+    ├── ShapeError               a tensor or image of the wrong size
     ├── UnsupportedError         a thing this network or method cannot do, with what can
     ├── MissingExtraError        an optional package that is not installed
     ├── ArtifactError            a saved model or checkpoint that is not what it was when it was written
@@ -32,7 +32,7 @@ class DataError(StriateError):
 
 
 class DecodeError(DataError):
-    """One picture cannot be decoded; the text is the reason, without the path."""
+    """One image cannot be decoded; the text is the reason, without the path."""
 
 
 class SettingError(StriateError):
@@ -40,7 +40,7 @@ class SettingError(StriateError):
 
 
 class ShapeError(StriateError):
-    """A tensor or picture has a size that cannot work."""
+    """A tensor or image has a size that cannot work."""
 
 
 class UnsupportedError(StriateError):

@@ -4,7 +4,7 @@ A draw about an example is a hash of (seed, epoch, example id, purpose); the ord
 maps a position to an example without a table. So nothing depends on the batch size, on the number of workers or on where a
 run was interrupted, and there is no random state to store.
 
-The mixing function is the finaliser of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
+The mixing function is the finalizer of SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
 generators", fig. 14); the permutation is a Feistel network of six rounds with cycle walking (Black & Rogaway 2002, "Ciphers
 with arbitrary finite domains", sections 3 and 4).
 """

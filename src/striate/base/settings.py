@@ -15,7 +15,7 @@ INIT = Literal[
 
 
 class Data(Section):
-    """Where the labelled images are and how they are divided."""
+    """Where the labeled images are and how they are divided."""
 
     path: str = Field("", description="a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
     data_dir: str | None = Field(None, description="where named data sets lie; else $STRIATE_DATA, else the cache")
@@ -28,7 +28,7 @@ class Data(Section):
     split_seed: int = Field(0, ge=0, description="another seed divides otherwise; runs compare only within one split")
     folds: int | None = Field(None, ge=2, le=20, description="test on every image once, by this many trainings")
     fold: int | None = Field(None, ge=0, description="the part that is the test set of this one training, from 0")
-    background: tuple[int, int, int] = Field((255, 255, 255), description="colour behind transparent pixels, 0..255")
+    background: tuple[int, int, int] = Field((255, 255, 255), description="color behind transparent pixels, 0..255")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -41,13 +41,13 @@ class Data(Section):
         return self
 
 
-class Prepare(Section):
+class PreprocessSettings(Section):
     """From files to numbers."""
 
     size_px: int | None = Field(None, ge=1, le=4096, description="side of the square that the net sees; else by rule")
-    channels: Literal[1, 3] | None = Field(None, description="1 grey or 3 colour; else by rule")
-    fit: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
-    centre: Literal["pixel", "image", "none"] | None = Field(
+    channels: Literal[1, 3] | None = Field(None, description="1 gray or 3 color; else by rule")
+    resize_mode: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
+    center: Literal["pixel", "image", "none"] | None = Field(
         None, description="subtract the mean pixel, mean image, nothing; else pixel, image where whitened"
     )
     scale: Literal["std", "std-image", "pca", "zca", "none"] = Field(
@@ -57,7 +57,7 @@ class Prepare(Section):
     epsilon: float | None = Field(
         None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6, 1e-5 where whitened"
     )
-    store_gb: float | None = Field(
+    pixel_cache_gb: float | None = Field(
         None, ge=0, description="most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew"
     )
 
@@ -67,13 +67,13 @@ class Prepare(Section):
             self._refuse(("epsilon",), "with scale='none'")
         if self.scale not in ("pca", "zca"):
             self._refuse(("components",), f"with scale='{self.scale}'")
-        elif self.centre not in (None, "image"):
-            raise ValueError(f"scale='{self.scale}' is around the mean image; got centre='{self.centre}'; leave centre out")
+        elif self.center not in (None, "image"):
+            raise ValueError(f"scale='{self.scale}' is around the mean image; got center='{self.center}'; leave center out")
         return self
 
 
 class Augment(Section):
-    """Random changes to the training pictures: each is a function of (seed, epoch, picture)."""
+    """Random changes to the training images: each is a function of (seed, epoch, image)."""
 
     flip: bool | None = Field(None, description="mirror left and right with probability 1/2; else by rule")
     flip_vertical: bool = Field(False, description="mirror top and bottom with probability 1/2")
@@ -83,13 +83,13 @@ class Augment(Section):
     scale: float = Field(0.0, ge=0, le=2, description="0.2 scales by 1/1.2 to 1.2")
     perspective: float = Field(0.0, ge=0, le=0.9, description="corners move in by up to half of this share of the side")
     crop: float | None = Field(None, gt=0, le=1, description="a random part of at least this share of the area fills the net")
-    border: Literal["mirror", "edge", "black"] = Field("mirror", description="what lies outside of the picture")
+    border: Literal["mirror", "edge", "black"] = Field("mirror", description="what lies outside of the image")
     brightness: float = Field(0.0, ge=0, le=1, description="0.4 multiplies by 0.6 to 1.4")
-    contrast: float = Field(0.0, ge=0, le=1, description="the same for the distance to the picture's mean grey")
-    saturation: float = Field(0.0, ge=0, le=1, description="the same for the distance to each pixel's grey")
-    hue: float = Field(0.0, ge=0, le=0.5, description="most turn of the colour circle, as a share of it")
-    lighting: float = Field(0.0, ge=0, le=1, description="AlexNet's colour noise: deviation of its factors, there 0.1")
-    grey: float = Field(0.0, ge=0, le=1, description="probability of a grey picture")
+    contrast: float = Field(0.0, ge=0, le=1, description="the same for the distance to the image's mean gray")
+    saturation: float = Field(0.0, ge=0, le=1, description="the same for the distance to each pixel's gray")
+    hue: float = Field(0.0, ge=0, le=0.5, description="most turn of the color circle, as a share of it")
+    pca_noise: float = Field(0.0, ge=0, le=1, description="AlexNet's color noise: deviation of its factors, there 0.1")
+    gray: float = Field(0.0, ge=0, le=1, description="probability of a gray image")
     posterize: int = Field(0, ge=0, le=7, description="most bits of the 8 of a level that are taken away")
     solarize: float = Field(0.0, ge=0, le=1, description="most of the range of levels that is inverted, the bright end first")
     equalize: float = Field(0.0, ge=0, le=1, description="probability that each channel's levels are spread evenly")
@@ -97,13 +97,11 @@ class Augment(Section):
     policy: Literal["randaugment", "trivialaugment"] | None = Field(
         None, description="drawn changes besides: a few of one strength, or one of any strength"
     )
-    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: changes to each picture; else 2")
+    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: changes to each image; else 2")
     policy_magnitude: int | None = Field(None, ge=0, le=30, description="of randaugment: strength of each, 0 to 30; else 9")
-    erase: float = Field(0.0, ge=0, le=1, description="probability of a rectangle of mean colour")
-    mixup: float = Field(0.0, ge=0, le=1, description="lay the next picture over each; Beta's parameter, 0.2 is usual")
-    cutmix: float = Field(
-        0.0, ge=0, le=1, description="put a square of the next picture into each; Beta's parameter, 1 is usual"
-    )
+    random_erasing: float = Field(0.0, ge=0, le=1, description="probability of a rectangle of mean color")
+    mixup: float = Field(0.0, ge=0, le=1, description="lay the next image over each; Beta's parameter, 0.2 is usual")
+    cutmix: float = Field(0.0, ge=0, le=1, description="put a square of the next image into each; Beta's parameter, 1 is usual")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,10 +122,12 @@ class NetSettings(Section):
     v1: bool | None = Field(None, description="of bottlenecks: stride in the first 1x1, as in the paper; else in the 3x3")
     output: Literal["rbf", "linear"] | None = Field(None, description="of lenet5; else rbf for 10 classes")
     aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
-    read: str | None = Field(None, description="layer that the classes are read off, as conv3; else the last before the head")
+    feature_layer: str | None = Field(
+        None, description="layer that the classes are read off, as conv3; else the last before the head"
+    )
     unit_features: bool | None = Field(None, description="divide what the head is given by its length; else no")
-    neighbours: int | None = Field(None, ge=1, description="images that a head of nearest neighbours keeps, of finetune")
-    nearest: int | None = Field(None, ge=1, description="how many of these it asks, of finetune")
+    knn_memory: int | None = Field(None, ge=1, description="images that a head of nearest neighbors keeps, of finetune")
+    knn_k: int | None = Field(None, ge=1, description="how many of these it asks, of finetune")
     init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
     init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
     sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
@@ -138,9 +138,9 @@ class NetSettings(Section):
             self._refuse(("init_bias",), f"with init='{self.init}', which has biases of its own")
         if self.init != "sparse":
             self._refuse(("sparse_inputs",), f"with init='{self.init}'")
-        if (self.neighbours or 0) < (self.nearest or 0) or (self.neighbours is None) != (self.nearest is None):
+        if (self.knn_memory or 0) < (self.knn_k or 0) or (self.knn_memory is None) != (self.knn_k is None):
             raise ValueError(
-                f"neighbours and nearest come together, the first at least as large; got {self.neighbours} and {self.nearest}"
+                f"knn_memory and knn_k come together, the first at least as large; got {self.knn_memory} and {self.knn_k}"
             )
         return self
 
@@ -152,8 +152,8 @@ class NetSettings(Section):
     def own(self) -> dict[str, Any]:
         """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
         names = (
-            "dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "read", "unit_features",
-            "neighbours", "nearest",
+            "dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "feature_layer", "unit_features",
+            "knn_memory", "knn_k",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
@@ -165,16 +165,16 @@ class Engine(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the products; weights are always fp32")
     channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of images and filters")
     threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one a core")
-    workers: int | None = Field(None, ge=1, le=64, description="processes that decode pictures; else one a core, at most 8")
+    workers: int | None = Field(None, ge=1, le=64, description="processes that decode images; else one a core, at most 8")
 
 
 class Run(Section):
     """Everything that a run depends on, besides the images."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="of initialisation, order and dropout")
+    seed: int = Field(0, ge=0, lt=2**63, description="of initialization, order and dropout")
     recipe: str | None = Field(None, description="the recipe that the settings started from")
     data: Data = Data()
-    prepare: Prepare = Prepare()
+    preprocess: PreprocessSettings = PreprocessSettings()
     augment: Augment = Augment()
     net: NetSettings = NetSettings()
     train: Train = Train()
@@ -183,9 +183,9 @@ class Run(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.finetune.start is None and self.net.neighbours is not None:
+        if self.finetune.start is None and self.net.knn_memory is not None:
             raise ValueError(
-                "net.neighbours and net.nearest belong to a classifier that is fitted and not trained: leave them out, or "
+                "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "
                 "write `striate finetune DATA --from NAME --classifier knn`"
             )
         return self

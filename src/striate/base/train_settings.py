@@ -1,4 +1,4 @@
-"""The sections of a run's settings that say how weights are learnt, and what every section is.
+"""The sections of a run's settings that say how weights are learned, and what every section is.
 
 Legend: shares are of 1, times in minutes.
 """
@@ -22,20 +22,20 @@ class Section(BaseModel):
 
 
 class Train(Section):
-    """The optimisation."""
+    """The optimization."""
 
     epochs: int | None = Field(None, ge=1, description="passes over the training images; else by rule")
-    steps: int | None = Field(None, ge=1, description="optimiser steps, instead of epochs")
+    steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
     minutes: float | None = Field(None, gt=0, description="time to train for, instead of epochs: 20 steps are timed")
     batch_size: int = Field(64, ge=1, description="most images a step; an epoch is cut into equal batches")
-    accumulate: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
-    optimiser: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
-    peak_lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
-    rate_decay: float | None = Field(
+    grad_accum_steps: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
+    lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
+    layer_decay: float | None = Field(
         None, gt=0, le=1, description="the rate of each layer is that of the next times this, and that of the last is whole"
     )
-    rates: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None, description="factors of the rate by layer, as rates.fc2=10; a layer of factor 0 is frozen"
+    lr_multipliers: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="factors of the rate by layer, as lr_multipliers.fc2=10; a layer of factor 0 is frozen"
     )
     momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
     nesterov: bool | None = Field(None, description="of sgd with momentum: look ahead; else no")
@@ -46,7 +46,7 @@ class Train(Section):
     step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
     step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
     loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = Field(
-        "cross-entropy", description="what is minimised: cross-entropy, or hinge over the sum or the largest of the others"
+        "cross-entropy", description="what is minimized: cross-entropy, or hinge over the sum or the largest of the others"
     )
     label_smoothing: float | None = Field(
         None, ge=0, lt=1, description="of cross-entropy: share of the target spread over all classes; else 0.05"
@@ -63,11 +63,11 @@ class Train(Section):
         "each-once", description="balanced: images of rare classes come again until all classes have as many as the largest"
     )
     ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
-    clip_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    clip_grad_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
     checkpoint_minutes: float = Field(10.0, gt=0, description="most minutes between two checkpoints; one ends each epoch")
 
-    @field_validator("rates", mode="before")
+    @field_validator("lr_multipliers", mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
         """Names with dots, which TOML takes for groups within groups, as one name each."""
@@ -78,10 +78,10 @@ class Train(Section):
         lengths = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise ValueError(f"expected one of epochs, steps and minutes; got {' and '.join(lengths)}; remove one")
-        if self.optimiser != "sgd":
-            self._refuse(("momentum", "nesterov"), f"with optimiser='{self.optimiser}'")
+        if self.optimizer != "sgd":
+            self._refuse(("momentum", "nesterov"), f"with optimizer='{self.optimizer}'")
         else:
-            self._refuse(("betas",), "with optimiser='sgd'")
+            self._refuse(("betas",), "with optimizer='sgd'")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs momentum above 0; set momentum=0.9")
         if self.schedule != "step":
@@ -96,8 +96,10 @@ class Train(Section):
             self._refuse(("l1_by",), "without l1")
         if self.class_weights == self.sampling == "balanced":
             raise ValueError("class_weights and sampling are both balanced, which would count rare classes twice; remove one")
-        if self.accumulate > self.batch_size:
-            raise ValueError(f"accumulate={self.accumulate} parts need batch_size of at least as many; got {self.batch_size}")
+        if self.grad_accum_steps > self.batch_size:
+            raise ValueError(
+                f"grad_accum_steps={self.grad_accum_steps} parts need batch_size of at least as many; got {self.batch_size}"
+            )
         return self
 
 
@@ -115,7 +117,7 @@ class Finetune(Section):
     )
     taps: tuple[str, ...] | None = Field(None, description="of extract: layers to compare; else the last before the head")
     classifier: Literal["svm", "logistic", "knn"] | None = Field(None, description="of extract: on the features; else svm")
-    normalise: Literal["standardise", "l2"] | None = Field(None, description="of extract: the features; else standardise")
+    normalize: Literal["standardize", "l2"] | None = Field(None, description="of extract: the features; else standardize")
     views: int | None = Field(
         None, ge=1, le=100, description="of adapt: changed copies of each image whose features are kept; else 4, or 1 unchanged"
     )
@@ -137,14 +139,16 @@ class Finetune(Section):
         if self.per_class and list(self.per_class) != sorted(set(self.per_class)):
             raise ValueError(f"per_class: expected rising numbers, as 5, 10, 20; got {', '.join(map(str, self.per_class))}")
         if "extract" not in names:
-            self._refuse(("taps", "classifier", "normalise"), "without the strategy extract")
+            self._refuse(("taps", "classifier", "normalize"), "without the strategy extract")
         if not {"adapt", "retrain"} & {*names}:  # retrain begins with an adapted head
             self._refuse(("views", "adapt"), "without the strategies adapt and retrain")
         for name, fields in (("retrain", ("norms", "unfreeze", "retrain")), ("scratch", ("scratch",))):
             if name not in names:
                 self._refuse(fields, f"without the strategy {name}")
-        if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.rates or self.adapt.rate_decay):
-            raise ValueError("adapt: sampling, rates and rate_decay do not apply to one layer on kept features; remove them")
+        if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.lr_multipliers or self.adapt.layer_decay):
+            raise ValueError(
+                "adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on kept features; remove them"
+            )
         if self.unfreeze == "gradual" and self.retrain and (self.retrain.l1 or self.retrain.l2 or self.retrain.max_norm):
             raise ValueError("unfreeze=gradual does not go with l1, l2 or max_norm, which move frozen weights; remove one")
         return self

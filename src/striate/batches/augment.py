@@ -1,6 +1,6 @@
 """Random changes to training images, batched: tables and matrices are composed for each image and pixels are touched once.
 
-The order of an image's changes: tables of levels, sharpness (of the policies), place, colour, erasing; each kind is made once.
+The order of an image's changes: tables of levels, sharpness (of the policies), place, color, erasing; each kind is made once.
 
 What is drawn for an image is a hash of (seed, epoch, id): it does not depend on the batch, on the number of processes or on
 where a run was resumed. Labels never change here: what shares them is in `mixing.py`.
@@ -35,7 +35,7 @@ class Augmentation:
         settings: section [augment].
         seed: of the run.
         mean_C: mean level of each channel, in [0, 1], which erased rectangles get.
-        lighting_33: of colour pictures: principal components of the pixels times their variances, for `lighting`.
+        lighting_33: of color images: principal components of the pixels times their variances, for `lighting`.
 
     """
 
@@ -86,7 +86,7 @@ class Augmentation:
         return self._erase(images_NCHW, ids_N, epoch)
 
     def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:
-        if not self.settings.erase:
+        if not self.settings.random_erasing:
             return images_NCHW
 
         def draw(purpose: str) -> NDArray[np.float64]:
@@ -98,7 +98,7 @@ class Augmentation:
         ratios = np.exp(low + draw("ratio") * (high - low))
         wide = np.clip(np.rint(np.sqrt(areas * ratios)), 1, side_px).astype(np.int64)
         tall = np.clip(np.rint(np.sqrt(areas / ratios)), 1, side_px).astype(np.int64)
-        wide[draw("whether") >= self.settings.erase] = 0
+        wide[draw("whether") >= self.settings.random_erasing] = 0
         left = np.floor(draw("x") * (side_px - wide + 1)).astype(np.int64)
         top = np.floor(draw("y") * (side_px - tall + 1)).astype(np.int64)
         inside = Rectangles(left, left + wide, top, top + tall).mask(side_px, images_NCHW.device)
@@ -132,7 +132,7 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
     """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none.
 
     Raises:
-        SettingError: a change of colour for grey pictures, or one of the histogram for pictures that are too small for it.
+        SettingError: a change of color for gray images, or one of the histogram for images that are too small for it.
 
     """
     if not is_on(settings):
@@ -140,27 +140,27 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
     side_px, channels = pixels_NHWC.shape[2:]
     if settings.equalize and side_px < lookup_tables.SMALLEST_EQUALIZED_PX:
         raise SettingError(
-            f"augment.equalize changes no picture below {lookup_tables.SMALLEST_EQUALIZED_PX} px; the pictures have {side_px}. "
-            "Remove it, or make prepare.size_px larger."
+            f"augment.equalize changes no image below {lookup_tables.SMALLEST_EQUALIZED_PX} px; the images have {side_px}. "
+            "Remove it, or make preprocess.size_px larger."
         )
     if channels == 1:
-        for name in color.COLOUR_ONLY:
+        for name in color.COLOR_ONLY:
             if getattr(settings, name):
-                raise SettingError(f"augment.{name} does not apply to grey pictures; remove it.")
+                raise SettingError(f"augment.{name} does not apply to gray images; remove it.")
     total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0
-    if settings.erase or settings.lighting:
+    if settings.random_erasing or settings.pca_noise:
         for pixels in in_chunks(pixels_NHWC, rows_M, _CHUNK):
             levels = pixels.reshape(-1, channels) / 255.0
             total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
     mean_C = total / max(count, 1)
-    lighting = None
-    if settings.lighting:
-        lighting = principal_colours(products / count - np.outer(mean_C, mean_C))
-    return Augmentation(settings, seed, tuple(float(level) for level in mean_C), lighting)
+    pca_noise = None
+    if settings.pca_noise:
+        pca_noise = principal_colors(products / count - np.outer(mean_C, mean_C))
+    return Augmentation(settings, seed, tuple(float(level) for level in mean_C), pca_noise)
 
 
-def principal_colours(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[p1 l1, p2 l2, p3 l3]: components of pixel colours times their variances (Krizhevsky et al. 2012, section 4.1)."""
+def principal_colors(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[p1 l1, p2 l2, p3 l3]: components of pixel colors times their variances (Krizhevsky et al. 2012, section 4.1)."""
     variances_3, components_33 = np.linalg.eigh(covariance_33)
     found: NDArray[np.float64] = components_33 * variances_3
     return found

@@ -1,16 +1,16 @@
 """Policies that draw whole changes: RandAugment (Cubuk et al. 2020) and TrivialAugment (Müller & Hutter 2021).
 
-RandAugment applies `policy_ops` changes of one strength to each picture, TrivialAugment one change of any strength. What they
-draw becomes the matrices and tables of `geometry.py`, `colour.py` and `tables.py`, with a neutral one for every image that drew
+RandAugment applies `policy_ops` changes of one strength to each image, TrivialAugment one change of any strength. What they
+draw becomes the matrices and tables of `geometry.py`, `color.py` and `tables.py`, with a neutral one for every image that drew
 something else, so a policy costs no second interpolation. The spaces and strengths are those of
 `torchvision.transforms.v2.RandAugment` and `TrivialAugmentWide`.
 
 Departures:
-    - Each kind of change is made once: of a picture's changes tables come first, then sharpness, then those of place, then
-      those of colour, whatever order they were drawn in; the published order is kept within a kind only.
-    - Pixels are interpolated (bilinear) where the papers take the nearest, outside of a picture lies `augment.border` in
-      place of black or grey, and a shear is around the middle in place of the corner.
-    - TrivialAugment moves by up to 32 pixels whatever the size; here by at most half a side, since a small picture would
+    - Each kind of change is made once: of an image's changes tables come first, then sharpness, then those of place, then
+      those of color, whatever order they were drawn in; the published order is kept within a kind only.
+    - Pixels are interpolated (bilinear) where the papers take the nearest, outside of an image lies `augment.border` in
+      place of black or gray, and a shear is around the middle in place of the corner.
+    - TrivialAugment moves by up to 32 pixels whatever the size; here by at most half a side, since a small image would
       leave altogether, and at a mirror border come back as its mirror image.
 
 Legend: N images.
@@ -89,11 +89,11 @@ def drawn(
 ) -> tuple[Drawn, ...]:
     """The changes that the policy makes one after another, drawn by (seed, epoch, id); none without a policy.
 
-    Grey pictures have one change less: saturation is left out.
+    Gray images have one change less: saturation is left out.
     """
     if settings.policy is None:
         return ()
-    open_to = np.array([place for place, op in enumerate(OPS) if channels == 3 or op.name not in color.COLOUR_ONLY])
+    open_to = np.array([place for place, op in enumerate(OPS) if channels == 3 or op.name not in color.COLOR_ONLY])
     most = np.array([_most(op, settings.policy, side_px) for op in OPS])
     signed = np.array([op.signed for op in OPS])
     made = []

@@ -1,4 +1,4 @@
-"""Changes of colour as matrices: each is 3 x 4 (1 x 2 for grey), they are composed for each image and applied once.
+"""Changes of color as matrices: each is 3 x 4 (1 x 2 for gray), they are composed for each image and applied once.
 
 Legend: N images, C channels, H x W pixels; levels are in [0, 1].
 """
@@ -21,7 +21,7 @@ Numbers = NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as the decoder's
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _RGB = np.linalg.inv(_YIQ)
-COLOUR_ONLY = ("saturation", "hue", "lighting", "grey")
+COLOR_ONLY = ("saturation", "hue", "lighting", "gray")
 
 
 class Factors(NamedTuple):
@@ -41,9 +41,9 @@ def matrices(
     epoch: int,
     after: Sequence[Factors] = (),
 ) -> Matrices | None:
-    """N x C x (C + 1) matrices, drawn by (seed, epoch, id); None where nothing of colour is asked for.
+    """N x C x (C + 1) matrices, drawn by (seed, epoch, id); None where nothing of color is asked for.
 
-    The order: brightness, contrast, saturation, hue, lighting, grey; then the factors `after`.
+    The order: brightness, contrast, saturation, hue, lighting, gray; then the factors `after`.
 
     Args:
         settings: the strengths.
@@ -52,7 +52,7 @@ def matrices(
         lighting_33: principal components of the training pixels, one in each column, times their variances.
         seed: of the run.
         epoch: counted from 0.
-        after: factors drawn elsewhere; saturation does not apply to grey pictures.
+        after: factors drawn elsewhere; saturation does not apply to gray images.
 
     """
     n, channels = means_NC.shape
@@ -60,7 +60,7 @@ def matrices(
     def factor(purpose: str, most: float) -> Numbers:
         return 1 + (2 * uniform(ids_N, seed, epoch, "augment", purpose) - 1) * most
 
-    def greys() -> Numbers:
+    def grays() -> Numbers:
         found: Numbers = compose(made, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
         return found
 
@@ -68,20 +68,20 @@ def matrices(
     if settings.brightness:
         made.append(brightness(factor("brightness", settings.brightness), channels))
     if settings.contrast:
-        made.append(contrast(factor("contrast", settings.contrast), greys(), channels))
+        made.append(contrast(factor("contrast", settings.contrast), grays(), channels))
     if settings.saturation:
         made.append(saturation(factor("saturation", settings.saturation)))
     if settings.hue:
         made.append(hue(factor("hue", settings.hue) - 1))
-    if settings.lighting and lighting_33 is not None:
+    if settings.pca_noise and lighting_33 is not None:
         draws_N3 = np.stack([_normal(ids_N, seed, epoch, f"lighting {axis}") for axis in range(3)], axis=1)
-        made.append(shift(draws_N3 * settings.lighting @ lighting_33.T))
-    if settings.grey:
-        drawn_N = uniform(ids_N, seed, epoch, "augment", "grey") < settings.grey
+        made.append(shift(draws_N3 * settings.pca_noise @ lighting_33.T))
+    if settings.gray:
+        drawn_N = uniform(ids_N, seed, epoch, "augment", "grey") < settings.gray
         made.append(saturation(np.where(drawn_N, 0.0, 1.0)))
     for factors in after:
         made.append(brightness(factors.brightness_N, channels))
-        made.append(contrast(factors.contrast_N, greys(), channels))
+        made.append(contrast(factors.contrast_N, grays(), channels))
         if channels == 3:
             made.append(saturation(factors.saturation_N))
     return multiplied(made, n, channels) if made else None
@@ -119,20 +119,20 @@ def brightness(factors_N: Numbers, channels: int) -> Matrices:
 
 
 def contrast(factors_N: Numbers, means_N: Numbers, channels: int) -> Matrices:
-    """Multiplies the distance of every level to the image's mean grey."""
+    """Multiplies the distance of every level to the image's mean gray."""
     made = brightness(factors_N, channels)
     made[..., -1] = ((1 - factors_N) * means_N)[:, None]
     return made
 
 
 def saturation(factors_N: Numbers) -> Matrices:
-    """Multiplies the distance of every level to its pixel's grey; 0 makes grey pictures."""
+    """Multiplies the distance of every level to its pixel's gray; 0 makes gray images."""
     linear = factors_N[:, None, None] * np.eye(3) + (1 - factors_N)[:, None, None] * LUMA
     return np.concatenate([linear, np.zeros((len(factors_N), 3, 1))], axis=2)
 
 
 def hue(turns_N: Numbers) -> Matrices:
-    """Turns the colour circle by so much of it: a rotation of I and Q of YIQ, which keeps the grey of every pixel."""
+    """Turns the color circle by so much of it: a rotation of I and Q of YIQ, which keeps the gray of every pixel."""
     angle = 2 * pi * turns_N
     turn = np.tile(np.eye(3), (len(turns_N), 1, 1))
     turn[:, 1, 1], turn[:, 1, 2], turn[:, 2, 1], turn[:, 2, 2] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)

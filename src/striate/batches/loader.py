@@ -22,7 +22,7 @@ from striate.data.on_the_fly import PixelRows, read
 
 _CPU = torch.device("cpu")
 _BLOCK = 4096
-_BATCHES_AHEAD = 2  # of pictures that are decoded as they are needed
+_BATCHES_AHEAD = 2  # of images that are decoded as they are needed
 
 
 class Batch(NamedTuple):
@@ -55,8 +55,8 @@ class _Share(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stream:
-    """M labelled images as batches.
+class Loader:
+    """M labeled images as batches.
 
     An epoch has ceil(M / batch_size) batches whose sizes differ by at most one image: no small last batch, none left out. With
     several processes each batch is dealt out image by image, so each image is seen exactly once an epoch. Where classes are
@@ -155,7 +155,7 @@ class Stream:
             images_NCHW = preprocess.images(torch.from_numpy(pixels).to(self.device))
         else:
             levels_NCHW = changes.images(pixels[: len(rows_N)], draws_N, epoch, self.device)
-            if changes.mixes:  # a picture is changed alike wherever
+            if changes.mixes:  # an image is changed alike wherever
                 fresh_NCHW = changes.images(pixels[len(rows_N) :], self._fresh(share).draws_N, epoch, self.device)
                 others_NCHW = torch.cat([levels_NCHW[1:], fresh_NCHW]) if self.world == 1 else fresh_NCHW
                 levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, draws_N, changes.seed, epoch)

@@ -1,7 +1,7 @@
 """Changes of single levels as tables: 256 new levels for each channel of each image, so that pixels are looked up once.
 
-Tables act on a picture's own uint8 pixels, before it is sampled once (`geometry.py`) and its colours are multiplied once
-(`colour.py`). Several are composed by indexing, a table of a table; what depends on the histogram sees it as the tables before
+Tables act on an image's own uint8 pixels, before it is sampled once (`geometry.py`) and its colors are multiplied once
+(`color.py`). Several are composed by indexing, a table of a table; what depends on the histogram sees it as the tables before
 have left it. The definitions are torchvision's and Pillow's, and `torchvision.transforms.v2.functional` gives the same levels,
 but for autocontrast: what it cuts off to whole levels was computed in float32, and is one level lower now and then.
 
@@ -109,7 +109,7 @@ def equalize(counts_NC256: Histograms) -> Tables:
     """N x C x 256 tables that make each histogram as even as whole levels can be.
 
     As Pillow's `ImageOps.equalize`: a level goes where the pixels below it stand among all but those of the highest level that
-    occurs, in whole numbers. A channel whose other pixels are fewer than 255 keeps its levels, as every one does in pictures of
+    occurs, in whole numbers. A channel whose other pixels are fewer than 255 keeps its levels, as every one does in images of
     less than `SMALLEST_EQUALIZED_PX`.
     """
     below_NC256 = np.cumsum(counts_NC256, axis=2)

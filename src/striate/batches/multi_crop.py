@@ -1,7 +1,7 @@
-"""Several views of one picture, whose probabilities are averaged: five or ten crops (Krizhevsky et al. 2012, section 4.1).
+"""Several views of one image, whose probabilities are averaged: five or ten crops (Krizhevsky et al. 2012, section 4.1).
 
-The picture is brought to a square that is larger by 8/7, as AlexNet's 256 pixels are than its 224; views are its four corners
-and its centre, and of ten also their mirror images. One view is the picture as in training.
+The image is brought to a square that is larger by 8/7, as AlexNet's 256 pixels are than its 224; views are its four corners
+and its center, and of ten also their mirror images. One view is the image as in training.
 
 Legend: V views, N images, K classes, H x W pixels, C channels.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 
 NUMBERS = (1, 5, 10)
 
@@ -22,22 +22,22 @@ def check(views: int, mirrored: bool | None) -> None:
 
     Args:
         views: how many are asked for.
-        mirrored: whether the model was trained on mirrored pictures; None where that is not known.
+        mirrored: whether the model was trained on mirrored images; None where that is not known.
 
     Raises:
-        SettingError: another number than 1, 5 and 10; or 10 for a model that was trained without mirrored pictures.
+        SettingError: another number than 1, 5 and 10; or 10 for a model that was trained without mirrored images.
 
     """
     if views not in NUMBERS:
-        raise SettingError(f"expected 1, 5 or 10 views: the picture, five crops, or those and their mirrors; got {views}.")
+        raise SettingError(f"expected 1, 5 or 10 views: the image, five crops, or those and their mirrors; got {views}.")
     if views == 10 and mirrored is False:
         raise SettingError(
             "half of 10 views are mirror images, and this model was trained without any (augment.flip=false); ask for 5 views."
         )
 
 
-def look(own: Look, views: int) -> Look:
-    """What pictures are brought to for so many views: the model's own look, or one with sides larger by 8/7, rounded.
+def look(own: InputSpec, views: int) -> InputSpec:
+    """What images are brought to for so many views: the model's own look, or one with sides larger by 8/7, rounded.
 
     Where the model's look keeps a part of the short side only, as much more of it is kept, up to all.
     """
@@ -47,7 +47,7 @@ def look(own: Look, views: int) -> Look:
 
 
 def cut(pixels_NHWC: NDArray[np.uint8], size_px: int, views: int) -> Iterator[NDArray[np.uint8]]:
-    """V times N x size_px x size_px x C: top left, top right, bottom left, bottom right, centre; then their mirror images."""
+    """V times N x size_px x size_px x C: top left, top right, bottom left, bottom right, center; then their mirror images."""
     if views == 1:
         yield pixels_NHWC
         return

@@ -44,7 +44,7 @@ def components(
     if kernel_px > min(pixels_NHWC.shape[1:3]):
         raise ShapeError(
             f"patches of {kernel_px} px do not fit into images of {pixels_NHWC.shape[1]} x {pixels_NHWC.shape[2]}. "
-            "Set prepare.size_px higher, or net.init=paper."
+            "Set preprocess.size_px higher, or net.init=paper."
         )
     side = preprocess.channels * kernel_px**2
     total_PP = torch.zeros(side, side, dtype=torch.float64)

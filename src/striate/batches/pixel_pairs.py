@@ -1,4 +1,4 @@
-"""Two neighbouring pixels of many images as clouds of points, step by step from raw levels to whitened ones.
+"""Two neighboring pixels of many images as clouds of points, step by step from raw levels to whitened ones.
 
 Legend: M training images, N of them as points.
 """
@@ -36,7 +36,7 @@ class Pair(NamedTuple):
 
     Attributes:
         row: of both, from the top.
-        column: of the left one; the other is its right neighbour.
+        column: of the left one; the other is its right neighbor.
         channel: of both.
         clouds: one for each step.
 
@@ -49,25 +49,25 @@ class Pair(NamedTuple):
 
 
 def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0) -> Pair:
-    """The clouds that lead to `what`: raw and centred (mean); scaled (std); decorrelated and whitened (whitening).
+    """The clouds that lead to `what`: raw and centered (mean); scaled (std); decorrelated and whitened (whitening).
 
-    The pair is that of the largest covariance among neighbours in a row, over up to 1,000 of the M images.
+    The pair is that of the largest covariance among neighbors in a row, over up to 1,000 of the M images.
     """
     sample = np.sort(rows_M[permute(np.arange(len(rows_M)), len(rows_M), seed, "clouds")[:POINTS]])
     levels_NHWC = pixels_NHWC[sample] / 255.0
-    centred_NHWC = levels_NHWC - levels_NHWC.mean(axis=0)
-    together_HWC = (centred_NHWC[:, :, :-1] * centred_NHWC[:, :, 1:]).mean(axis=0)
+    centered_NHWC = levels_NHWC - levels_NHWC.mean(axis=0)
+    together_HWC = (centered_NHWC[:, :, :-1] * centered_NHWC[:, :, 1:]).mean(axis=0)
     row, column, channel = (int(at) for at in np.unravel_index(int(together_HWC.argmax()), together_HWC.shape))
     raw_N2 = levels_NHWC[:, row, column : column + 2, channel]
-    centred_N2 = raw_N2 - raw_N2.mean(axis=0)
+    centered_N2 = raw_N2 - raw_N2.mean(axis=0)
     epsilon = epsilon or _EPSILON.get(what, 1e-5)
-    covariance_22 = _covariance(centred_N2)
+    covariance_22 = _covariance(centered_N2)
     variances_2, vectors_22 = np.linalg.eigh(covariance_22)
-    turned_N2 = centred_N2 @ vectors_22[:, ::-1]
+    turned_N2 = centered_N2 @ vectors_22[:, ::-1]
     steps = (
         ("raw", raw_N2),
-        ("centred", centred_N2),
-        ("scaled", centred_N2 / np.sqrt(np.diag(covariance_22) + epsilon)),
+        ("centered", centered_N2),
+        ("scaled", centered_N2 / np.sqrt(np.diag(covariance_22) + epsilon)),
         ("decorrelated", turned_N2),
         ("whitened", turned_N2 / np.sqrt(np.maximum(variances_2[::-1], 0.0) + epsilon)),
     )
@@ -76,6 +76,6 @@ def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon
 
 
 def _covariance(points_N2: NDArray[np.float64]) -> NDArray[np.float64]:
-    centred_N2 = points_N2 - points_N2.mean(axis=0)
-    found: NDArray[np.float64] = centred_N2.T @ centred_N2 / len(points_N2)
+    centered_N2 = points_N2 - points_N2.mean(axis=0)
+    found: NDArray[np.float64] = centered_N2.T @ centered_N2 / len(points_N2)
     return found

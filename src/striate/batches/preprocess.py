@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.base.config import Prepare
+from striate.base.config import PreprocessSettings
 from striate.base.errors import ShapeError
 from striate.batches import whitening
 from striate.batches.whitening import Whitening
@@ -82,7 +82,7 @@ class Preprocess:
         return (self.back(images_NCHW) * 255.0).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     def back(self, images_NCHW: Tensor) -> Tensor:
-        """The inverse of `levels`: in [0, 1] for what was a picture, beyond for numbers that no picture has."""
+        """The inverse of `levels`: in [0, 1] for what was an image, beyond for numbers that no image has."""
         if self.whitening is not None:
             channels, height, width = self.mean.shape
             images_NCHW = self.whitening.back(images_NCHW, (channels, height, width))
@@ -125,7 +125,7 @@ def _is_whole(value: Tensor) -> bool:
     return value.shape[1:] != (1, 1)
 
 
-def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: Prepare) -> Preprocess:
+def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: PreprocessSettings) -> Preprocess:
     """Mean and standard deviation of the pixels in M rows, in one pass whose memory does not grow with M.
 
     The standard deviation is sqrt(variance + epsilon) of a channel, or of each of its pixels, around what is subtracted;
@@ -150,7 +150,7 @@ def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: Prepare) ->
         "none": np.zeros((1, 1, channels)),
         "pixel": mean_image.mean(axis=(0, 1), keepdims=True),
         "image": mean_image,
-    }[settings.centre or "pixel"]
+    }[settings.center or "pixel"]
     epsilon = settings.epsilon or EPSILON
     std = np.ones((1, 1, channels))
     if settings.scale != "none":

@@ -1,6 +1,6 @@
 """Whitening: images as coordinates that are uncorrelated and of variance one (PCA), or turned back into images (ZCA).
 
-Of centred levels x with the covariance U diag(S) U^T, over all training images and divided by their number, PCA whitening is
+Of centered levels x with the covariance U diag(S) U^T, over all training images and divided by their number, PCA whitening is
 U^T x / sqrt(S + epsilon): its covariance is diag(S / (S + epsilon)), not quite one where there is hardly any variance. ZCA
 whitening, U U^T x / sqrt(S + epsilon), has the same, looks most like the image and is symmetric (Bell & Sejnowski 1997,
 section 5). With K components, the K directions of the largest variances are kept and the others left out.
@@ -33,7 +33,7 @@ _NULL = 1e-10  # of [0, 1] squared: directions with less variance are said to ha
 
 @dataclass(frozen=True)
 class Whitening:
-    """The rotation and the variances; it works on centred levels in [0, 1].
+    """The rotation and the variances; it works on centered levels in [0, 1].
 
     Attributes:
         kind: `pca` gives K coordinates, as N x K x 1 x 1; `zca` gives images.
@@ -66,18 +66,18 @@ class Whitening:
             return None
         return (self.components_KD.T / self._deviations_K) @ self.components_KD
 
-    def forward(self, centred_NCHW: Tensor) -> Tensor:
+    def forward(self, centered_NCHW: Tensor) -> Tensor:
         """Whitened images; N x K x 1 x 1 of `pca`."""
-        flat_ND = centred_NCHW.flatten(1)
+        flat_ND = centered_NCHW.flatten(1)
         if self._in_one_DD is not None:
-            return (flat_ND @ self._in_one_DD).view_as(centred_NCHW)
+            return (flat_ND @ self._in_one_DD).view_as(centered_NCHW)
         coordinates_NK = (flat_ND @ self.components_KD.T) / self._deviations_K
         if self.kind == "pca":
             return coordinates_NK[..., None, None]
-        return (coordinates_NK @ self.components_KD).view_as(centred_NCHW)
+        return (coordinates_NK @ self.components_KD).view_as(centered_NCHW)
 
     def back(self, whitened_NCHW: Tensor, chw: tuple[int, int, int]) -> Tensor:
-        """Centred levels again, without what lies outside of the K components."""
+        """Centered levels again, without what lies outside of the K components."""
         flat_NX = whitened_NCHW.flatten(1)
         coordinates_NK = flat_NX if self.kind == "pca" else flat_NX @ self.components_KD.T
         return ((coordinates_NK * self._deviations_K) @ self.components_KD).view(-1, *chw)
@@ -109,7 +109,7 @@ def fit(
     if empty:
         log.warning(
             "%d of %d directions have no variance in the %d training images, and whitening them only brings out noise: "
-            "prepare.components=%d leaves them out.", empty, len(variances_K), len(rows_M), len(variances_K) - empty,
+            "preprocess.components=%d leaves them out.", empty, len(variances_K), len(rows_M), len(variances_K) - empty,
         )  # fmt: skip
     largest_K = np.abs(components_KD).argmax(axis=1)
     signs_K = np.sign(components_KD[np.arange(len(components_KD)), largest_K])  # else the sign is the library's whim
@@ -124,14 +124,15 @@ def _check(components: int | None, size: int, images: int, what: str) -> None:
         if size > MOST_EXACT:
             raise ShapeError(
                 f"whitening {what} means {size:,} dimensions; exactly it is done up to {MOST_EXACT:,}. "
-                f"Set prepare.components, to 256 say (at most {MOST_INCREMENTAL:,}), or a smaller prepare.size_px."
+                f"Set preprocess.components, to 256 say (at most {MOST_INCREMENTAL:,}), or a smaller preprocess.size_px."
             )
         return
     most = size if size <= MOST_EXACT else min(images, MOST_INCREMENTAL)
     if components > most:
         raise ShapeError(
-            f"expected prepare.components of at most {most:,} for {what} and {images:,} training images; got {components:,}. "
-            "Set it lower, or take a smaller prepare.size_px."
+            f"expected preprocess.components of at most {most:,} for {what} and {images:,} training images; got "
+            f"{components:,}. "
+            "Set it lower, or take a smaller preprocess.size_px."
         )
 
 

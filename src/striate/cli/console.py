@@ -92,7 +92,7 @@ def speaking() -> Iterator[Callable[[Event], None]]:
 
 _WORDS = {
     "features": "computing features",
-    "look": "looking",
+    "input_spec": "looking",
     "step": "training",
     "decode": "decoding",
     "predict": "predicting",

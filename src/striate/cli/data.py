@@ -24,16 +24,16 @@ def data(
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
-    """Survey labelled images, or show what becomes of them before a network sees them. Nothing is written into DATA.
+    """Survey labeled images, or show what becomes of them before a network sees them. Nothing is written into DATA.
 
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        show: in place of the survey: mean, std or whitening as clouds of two pixels, augment as a sheet of pictures.
-        draw: with --show: the picture's file, .svg, .png or .pdf; else striate-show-WHAT.png in the current folder.
+        show: in place of the survey: mean, std or whitening as clouds of two pixels, augment as a sheet of images.
+        draw: with --show: the image's file, .svg, .png or .pdf; else striate-show-WHAT.png in the current folder.
         recipe: with --show: settings of a training to begin with.
-        cache: say what lies in the cache instead: decoded pictures of which data, how large, when last used. Takes no DATA.
-        clear_cache: remove the decoded pictures from the cache instead; runs that have them open go on. Takes no DATA.
+        cache: say what lies in the cache instead: decoded images of which data, how large, when last used. Takes no DATA.
+        clear_cache: remove the decoded images from the cache instead; runs that have them open go on. Takes no DATA.
         set_: a setting of section data, as in --set data.test_share=0.3; with --show any; may be repeated.
         json: print one JSON object on stdout.
 

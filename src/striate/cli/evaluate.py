@@ -23,8 +23,8 @@ def evaluate(
 
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
-        data: labelled images to test on; nothing for the run's own test images.
-        views: of each picture of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
+        data: labeled images to test on; nothing for the run's own test images.
+        views: of each image of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.
         json: print one JSON object on stdout.

@@ -14,7 +14,7 @@ def figure(
     Args:
         name: a figure of the list.
         net: of the figure volumes: a network of the catalogue, a line of layers, file.py:Class; else alexnet.
-        out: the picture's file, .svg, .png or .pdf; else figure-NAME.svg in the current folder.
+        out: the image's file, .svg, .png or .pdf; else figure-NAME.svg in the current folder.
         json: print one JSON object on stdout, with all numbers.
 
     """

@@ -38,15 +38,15 @@ def finetune(
         strategy: extract: a classifier on what the frozen network makes of the images (the default); adapt: a new last layer;
             retrain: all weights; scratch: none of them, as a control; some with commas; or all.
         tap: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
-        classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbours.
+        classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbors.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
         minutes: most minutes that each strategy may train for.
-        seed: of folds, order, augmentation and initialisation.
+        seed: of folds, order, augmentation and initialization.
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         resume: go on with the run NAME where it was interrupted.
-        set_: a setting of section data, augment, finetune or engine, or prepare.fit; may be repeated.
+        set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
         no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
 

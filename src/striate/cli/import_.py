@@ -23,7 +23,7 @@ def import_(
     size: int | None = None,
     share: float | None = None,
     bgr: bool = False,
-    licence: str | None = None,
+    license: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
@@ -38,9 +38,9 @@ def import_(
         std: of each channel, in [0, 1].
         class_names: a text file with one name on each line, in the order of the outputs.
         size: side of the images in pixels; else the network's published one.
-        share: of the short side of a picture that is kept, 0..1; else all of it.
+        share: of the short side of an image that is kept, 0..1; else all of it.
         bgr: the weights take blue first.
-        licence: of the weights.
+        license: of the weights.
         set_: a setting of section net, as in net.shortcut=B; may be repeated.
         json: print one JSON object on stdout.
 
@@ -50,7 +50,7 @@ def import_(
     with speaking():
         found = external_weights.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
-            size_px=size, share=share, bgr=bgr or None, licence=licence, like=like,
+            size_px=size, share=share, bgr=bgr or None, license=license, like=like,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
     if json:

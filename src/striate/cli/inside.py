@@ -34,14 +34,14 @@ def inside(
 
     Args:
         run: a run by name or folder, a model's folder, or NET@WEIGHTS.
-        images: pictures: the maps of every layer for each, and what in it spoke for the answer.
-        filters: stripes and colours that the first filters like, shift tolerance, and all weights as tiles.
+        images: images: the maps of every layer for each, and what in it spoke for the answer.
+        filters: stripes and colors that the first filters like, shift tolerance, and all weights as tiles.
         layer: with IMAGES or --filters, layers to draw; alone, one layer: what excites its units most, and what they like best.
         unit: with --layer alone: units to draw; else those that tell classes apart most.
         method: with IMAGES: saliency, deconvnet, guided, gradcam, integrated_gradients, occlusion; else all.
         target: with IMAGES: the class that is asked about; else the answer.
         data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
-        draw: of the verdicts: a picture of the first layer's filters, .svg, .png or .pdf.
+        draw: of the verdicts: a figure of the first layer's filters, .svg, .png or .pdf.
         out: a folder for sheets of images, filters or units; else striate-inside-RUN.
         json: print one JSON object on stdout, with all numbers.
 
@@ -113,7 +113,7 @@ def _say_filters(found: dict[str, Any]) -> None:
     if found["first"] is None:
         out.print(found["why_not"], markup=False)
         return
-    table = Table("filter", "orientation", "cycles a pixel", "strength", "colour", box=None)
+    table = Table("filter", "orientation", "cycles a pixel", "strength", "color", box=None)
     for column in table.columns:
         column.justify = "right"
     for number, row in enumerate(found["first"]["each"]):

@@ -27,9 +27,9 @@ app = App(
     print_error=False,
     help_on_error=False,
 )
-app.command("striate.cli.data:data", name="data", help="Survey labelled images: counts, bad files, duplicates, the split.")
+app.command("striate.cli.data:data", name="data", help="Survey labeled images: counts, bad files, duplicates, the split.")
 app.command("striate.cli.nets:nets", name="nets", help="The catalogue of networks, or one network layer by layer.")
-app.command("striate.cli.train:train", name="train", help="Train a network on labelled images, test it and save it.")
+app.command("striate.cli.train:train", name="train", help="Train a network on labeled images, test it and save it.")
 app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.inside:inside", name="inside", help="A verdict on every filter: dead, blank, duplicate, noisy.")
@@ -41,10 +41,10 @@ app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, 
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")
 
 # A command of commands: each of the origins on its own task
-origins = App(name="origins", help="What came before: each of the origins on its own task, with pictures of what it did.")
+origins = App(name="origins", help="What came before: each of the origins on its own task, with figures of what it did.")
 app.command(origins)
 origins.command(
-    "striate.cli.history.convolution:convolution", name="convolution", help="Kernels that slide over a picture, step by step."
+    "striate.cli.history.convolution:convolution", name="convolution", help="Kernels that slide over an image, step by step."
 )
 origins.command("striate.cli.history.cells:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
 origins.command(

@@ -66,7 +66,7 @@ def nets(
             _refuse({"--init": init, "--seed": seed}, "applies with --signal alone; got {!r}. Add --signal, or leave it out.")
             _one(name, explain, draw, how, json)
     except ShapeError as error:  # written for a training, where the side is a setting
-        raise ShapeError(str(error).replace("prepare.size_px", "--size")) from error
+        raise ShapeError(str(error).replace("preprocess.size_px", "--size")) from error
 
 
 def _refuse(flags: dict[str, Any], why: str) -> None:
@@ -168,7 +168,7 @@ def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, An
     heads = dict.fromkeys(("mean", "variance", "gradient mean", "gradient variance"), "right")
     title = f"{name}, init {init}: one forward and one backward pass at the start, for images from N(0, 1)"
     _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in found))
-    stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for a picture.", markup=False)
+    stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for an image.", markup=False)
 
 
 def _catalogue(flags: dict[str, Any], json: bool) -> None:

@@ -10,15 +10,15 @@ from striate.cli.console import print_json, speaking, stdout
 def predict(
     run: str, paths: list[str], /, *, out: Path | None = None, views: int = 1, device: str = "auto", json: bool = False
 ) -> None:
-    """Ask a model about pictures.
+    """Ask a model about images.
 
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
         paths: files, folders (searched through) and globs.
         out: a file to write, as .csv, .jsonl or .parquet.
-        views: of each picture: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
+        views: of each image: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         device: auto, cpu, cuda, mps.
-        json: print JSON lines on stdout, one for each picture.
+        json: print JSON lines on stdout, one for each image.
 
     """
     from striate import workbench

@@ -4,7 +4,7 @@ from typing import Any
 
 from striate.cli.console import print_json, speaking, stdout
 
-_WORDS = {"good": "in its favour", "note": "note", "warning": "warning", "bad": "against it"}
+_WORDS = {"good": "in its favor", "note": "note", "warning": "warning", "bad": "against it"}
 
 
 def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:

@@ -59,4 +59,4 @@ def _one(run: str, draw: str | None, json: bool) -> None:
         moments = (" → ".join(f"{one[name]:.3g}" for one in both) for name in ("mean", "deviation"))
         table.add_row(row["layer"], f"{row['weights']:,}", *shares, *moments)
     stdout().print(table)
-    stdout().print("Add --weights FILE.svg for a picture." if draw is None else f"drawn: {draw}", markup=False)
+    stdout().print("Add --weights FILE.svg for an image." if draw is None else f"drawn: {draw}", markup=False)

@@ -23,7 +23,7 @@ def train(
     name: str | None = None,
     out: Path = Path("runs"),
     data_dir: str | None = None,
-    store_gb: float | None = None,
+    pixel_cache_gb: float | None = None,
     resume: bool = False,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     find_lr: bool = False,
@@ -31,7 +31,7 @@ def train(
     no_report: bool = False,
     json: bool = False,
 ) -> None:
-    """Train a network on labelled images, test it, and save it under OUT/NAME.
+    """Train a network on labeled images, test it, and save it under OUT/NAME.
 
     What is not given is chosen by a written rule from the images, and said.
 
@@ -42,15 +42,16 @@ def train(
         epochs: passes over the training images.
         minutes: time to train for, instead of epochs; 20 steps are timed, then the number of steps is fixed.
         folds: test on every image once by so many trainings, for small data sets.
-        seed: of initialisation, order and dropout.
+        seed: of initialization, order and dropout.
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        store_gb: most GB of decoded pixels to keep in the cache, else 50 or half of its free space; above, epochs decode anew.
+        pixel_cache_gb: most GB of decoded pixels to keep in the cache, else 50 or half of its free space; above, epochs decode
+        anew.
         resume: go on with the run NAME from its last checkpoint.
-        set_: any setting, as in --set train.peak_lr=0.1 or --set prepare.size_px=64; may be repeated.
+        set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
-        draw: with --find-lr: the picture, .svg, .png or .pdf; else find-lr.svg.
+        draw: with --find-lr: the image, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
 
@@ -65,7 +66,14 @@ def train(
         _refuse(others, "with --find-lr")
         return _find_lr(data, draw or "find-lr.svg", settings, run, json)
     _refuse({"--draw": draw}, "without --find-lr")
-    run |= {"folds": folds, "name": name, "out": out, "store_gb": store_gb, "resume": resume, "report": not no_report}
+    run |= {
+        "folds": folds,
+        "name": name,
+        "out": out,
+        "pixel_cache_gb": pixel_cache_gb,
+        "resume": resume,
+        "report": not no_report,
+    }
     with speaking() as watch:
         result = workbench.train(data, **run, settings=settings, watch=watch)
     return _say(result, json)
@@ -99,12 +107,10 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
     rates, proposal = found["rates"], found["proposal"]
     lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {found['drawn']}"]
     if proposal is None:
-        lines.append("the loss fell at none of them, so there is no proposal: look at the picture, the images and the labels")
+        lines.append("the loss fell at none of them, so there is no proposal: look at the image, the images and the labels")
     else:
-        lines.append(
-            f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {found['peak_lr']:g}"
-        )
-        lines.append(f"the same command with --set train.peak_lr={proposal:g} in place of --find-lr trains with it")
+        lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {found['lr']:g}")
+        lines.append(f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it")
     stdout().print("\n".join(lines), markup=False)
 
 

@@ -1,1 +1,1 @@
-"""1 IMAGES: labelled pictures in; names, labels, splits and uint8 pixels out. Never torch."""
+"""1 IMAGES: labeled images in; names, labels, splits and uint8 pixels out. Never torch."""

@@ -117,9 +117,9 @@ def check_classes(root: str, classes: Sequence[str]) -> None:
 
 
 def _check_training_part(root: Path, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
-    learnt = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
+    learned = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
     for label, name in enumerate(classes):
-        if label not in learnt:
+        if label not in learned:
             raise DataError(
                 f"class {name!r} is in the test or validation part of {root} but not in its training part. "
                 "Add training images of it, or remove the class."

@@ -1,4 +1,4 @@
-"""What lies in the cache folder, and removing the decoded pictures that no run is using.
+"""What lies in the cache folder, and removing the decoded images that no run is using.
 
 A store is removed by renaming it first, so who opens it sees the whole of it or nothing. A run that has mapped one into its
 memory keeps it until it ends (on Linux and macOS; Windows refuses, and the store stays). One that is being built is locked.
@@ -26,7 +26,7 @@ class Kept(NamedTuple):
         path: of its folder or file.
         what: `pixels` or `facts` of a store; of other things the name of their folder.
         data: the folder or file that a store was made from; None for other things.
-        look: side, channels and fit, as `64 px, colour, crop`; None for other things.
+        input_spec: side, channels and fit, as `64 px, color, crop`; None for other things.
         images: in the store; None for other things.
         bytes: on the disk.
         used: when a store was opened last, or the newest file was written; UTC.
@@ -37,7 +37,7 @@ class Kept(NamedTuple):
     path: str
     what: str
     data: str | None
-    look: str | None
+    input_spec: str | None
     images: int | None
     bytes: int
     used: str
@@ -75,8 +75,8 @@ class Cache:
 
 def _line(one: Kept) -> str:
     if one.state == "not a store":
-        return f"  {_size(one.bytes):>9}  {one.what}: not decoded pictures; remove it by hand where you do not need it"
-    what = f"{one.what} of {one.data}: {one.images:,} images, {one.look}" if one.images is not None else one.what
+        return f"  {_size(one.bytes):>9}  {one.what}: not decoded images; remove it by hand where you do not need it"
+    what = f"{one.what} of {one.data}: {one.images:,} images, {one.input_spec}" if one.images is not None else one.what
     return f"  {_size(one.bytes):>9}  {what}, {one.state}, last used {one.used[:16].replace('T', ' ')} UTC"
 
 
@@ -146,7 +146,7 @@ def _stores(folder: Path) -> Iterator[Kept]:
 
 def _store(path: Path, room: str) -> Kept:
     half = path.name.startswith(".")
-    data, look, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
+    data, input_spec, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
     if half:
         try:
             with files.lock(_lock(path), "store"):
@@ -157,12 +157,12 @@ def _store(path: Path, room: str) -> Kept:
         used = (path / "store.json").stat().st_mtime
     try:
         about = json.loads((path / "store.json").read_text("utf-8"))
-        seen = about["look"]
+        seen = about["input_spec"]
         data, images = str(about["data"]), int(about["count"])
-        look = f"{seen['size_px']} px, {'grey' if seen['channels'] == 1 else 'colour'}, {seen['fit']}"
+        input_spec = f"{seen['size_px']} px, {'gray' if seen['channels'] == 1 else 'color'}, {seen['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"
-    return Kept(str(path), room, data, look, images, _bytes(path), _when(used), state)
+    return Kept(str(path), room, data, input_spec, images, _bytes(path), _when(used), state)
 
 
 def _others(folder: Path) -> Iterator[Kept]:

@@ -1,10 +1,10 @@
 """The one decoder: survey, training, prediction and server use it and nothing else.
 
 What it does, always: formats by allow-list, limits from the header before a pixel is decoded, the first frame, the EXIF turn,
-16 bits scaled and never clipped, CMYK converted, transparency composited on a stated colour. It runs in child processes with
+16 bits scaled and never clipped, CMYK converted, transparency composited on a stated color. It runs in child processes with
 limits (`stream`), so that whatever a file does to a C library is a verdict on that file.
 
-Legend: H x W pixels, C channels (1 grey, 3 colour).
+Legend: H x W pixels, C channels (1 gray, 3 color).
 """
 
 import hashlib
@@ -27,43 +27,43 @@ from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
 
 DECODER_VERSION = 2
-# A multi-picture JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
+# A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
 _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0
 _BAND_PIXELS = 2**20
-_READY_BYTES = 2**26  # of pictures that lie decoded before they are taken
+_READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
 
 
-class Look(NamedTuple):
-    """How a picture is brought to the size that a network sees.
+class InputSpec(NamedTuple):
+    """How an image is brought to the size that a network sees.
 
     Attributes:
         size_px: side of the square.
-        channels: 1 grey (ITU-R 601 luma) or 3 colour.
-        fit: `crop` the centre, `pad` with the background, or `squash` both sides.
-        background: colour behind transparent pixels and around padded pictures, 0..255.
-        share: of `crop`: what is kept of the short side, 0..1; a network trained on crops of a picture sees as much of it.
+        channels: 1 gray (ITU-R 601 luma) or 3 color.
+        resize_mode: `crop` the center, `pad` with the background, or `squash` both sides.
+        background: color behind transparent pixels and around padded images, 0..255.
+        share: of `crop`: what is kept of the short side, 0..1; a network trained on crops of an image sees as much of it.
 
     """
 
     size_px: int
     channels: int
-    fit: str
+    resize_mode: str
     background: tuple[int, int, int] = (255, 255, 255)
     share: float = 1.0
 
 
 class Facts(NamedTuple):
-    """What the survey wants to know of a picture; mean and mean square by channel in [0, 1], a grey value three times."""
+    """What the survey wants to know of an image; mean and mean square by channel in [0, 1], a gray value three times."""
 
     height: int
     width: int
-    grey: bool
+    gray: bool
     pixel_hash: int
     mean: tuple[float, float, float]
     mean_square: tuple[float, float, float]
@@ -77,11 +77,11 @@ class Decoded(NamedTuple):
     reason: str | None
 
 
-def picture(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
-    """The pixels of a file, H x W x C: C = 1 where every pixel is grey, else 3.
+def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
+    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3.
 
     Raises:
-        DecodeError: with the reason, for anything that is not a whole picture within the limits.
+        DecodeError: with the reason, for anything that is not a whole image within the limits.
 
     """
     content = _content(source) if isinstance(source, Path) else source
@@ -133,7 +133,7 @@ def _open(content: bytes) -> Image.Image:
             return _heic(content)
         head = content[:1024].lstrip().lower()
         if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
-            raise DecodeError("SVG is a drawing, not a picture; save it as PNG") from error
+            raise DecodeError("SVG is a drawing, not an image; save it as PNG") from error
         raise DecodeError(f"not one of the formats {', '.join(FORMATS)}, or damaged at its beginning") from error
 
 
@@ -170,7 +170,7 @@ def _levels(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
 
 
 def _bands(image: Image.Image) -> Iterator[Image.Image]:
-    """The picture in bands of whole rows, so that a picture at the limit is converted within the child's memory."""
+    """The image in bands of whole rows, so that an image at the limit is converted within the child's memory."""
     width, height = image.size
     rows = max(1, _BAND_PIXELS // width)
     return (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
@@ -191,7 +191,7 @@ def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
         if least < 0 or most > 65535:
             raise DecodeError(f"32-bit pixels from {least:g} to {most:g}; expected 16 bits")
         factor = 1 / 257
-    hidden = image.info.get("transparency")  # the one grey level that a PNG of sixteen bits may call transparent
+    hidden = image.info.get("transparency")  # the one gray level that a PNG of sixteen bits may call transparent
     behind, bands = np.array(background, np.uint8), []
     for values in map(np.asarray, _bands(image)):
         levels = np.rint(values * np.float64(factor)).astype(np.uint8)[..., None]
@@ -201,13 +201,13 @@ def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
 
 def _composited(levels_HW4: Pixels, background: tuple[int, int, int]) -> Pixels:
     levels = levels_HW4.astype(np.uint32)
-    colour, alpha = levels[..., :3], levels[..., 3:]
+    color, alpha = levels[..., :3], levels[..., 3:]
     behind = np.array(background, np.uint32)
-    return ((colour * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((color * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def canonical(levels_HWC: Pixels) -> Pixels:
-    """The same picture with one channel where its three are equal everywhere."""
+    """The same image with one channel where its three are equal everywhere."""
     if levels_HWC.shape[2] == 3:
         red, green, blue = levels_HWC[..., 0], levels_HWC[..., 1], levels_HWC[..., 2]
         if np.array_equal(red, green) and np.array_equal(red, blue):
@@ -215,58 +215,62 @@ def canonical(levels_HWC: Pixels) -> Pixels:
     return np.ascontiguousarray(levels_HWC)
 
 
-def square(picture_HWC: Pixels, look: Look) -> Pixels:
-    """A picture at the look's size and channels; bit-equal where it has them already.
+def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
+    """An image at the look's size and channels; bit-equal where it has them already.
 
     Resizing is Pillow's bilinear filter, which averages over the whole area when it shrinks.
     """
-    height, width, channels = picture_HWC.shape
-    image = Image.fromarray(picture_HWC[..., 0] if channels == 1 else picture_HWC)
-    side = look.size_px
-    if channels == 3 and look.channels == 1:
+    height, width, channels = image_HWC.shape
+    image = Image.fromarray(image_HWC[..., 0] if channels == 1 else image_HWC)
+    side = input_spec.size_px
+    if channels == 3 and input_spec.channels == 1:
         image = image.convert("L")
     if (height, width) != (side, side):
-        image = _fitted(image, look)
+        image = _fitted(image, input_spec)
     levels = np.asarray(image)
     if levels.ndim == 2:
         levels = levels[..., None]
-    return np.repeat(levels, look.channels, axis=2) if levels.shape[2] < look.channels else np.ascontiguousarray(levels)
+    return (
+        np.repeat(levels, input_spec.channels, axis=2)
+        if levels.shape[2] < input_spec.channels
+        else np.ascontiguousarray(levels)
+    )
 
 
-def _fitted(image: Image.Image, look: Look) -> Image.Image:
-    side, (width, height) = look.size_px, image.size
-    if look.fit == "squash":
+def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
+    side, (width, height) = input_spec.size_px, image.size
+    if input_spec.resize_mode == "squash":
         return image.resize((side, side), Image.Resampling.BILINEAR)
-    if look.fit == "crop":
-        short = min(width, height) * look.share
+    if input_spec.resize_mode == "crop":
+        short = min(width, height) * input_spec.share
         left, top = (width - short) / 2, (height - short) / 2
         return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
     scale = side / max(width, height)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-    colour = Image.new("RGB", (1, 1), look.background)
-    behind: Any = (colour.convert("L") if image.mode == "L" else colour).getpixel((0, 0))
+    color = Image.new("RGB", (1, 1), input_spec.background)
+    behind: Any = (color.convert("L") if image.mode == "L" else color).getpixel((0, 0))
     padded = Image.new(image.mode, (side, side), behind)
     padded.paste(image.resize(inner, Image.Resampling.BILINEAR), ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return padded
 
 
-def facts(picture_HWC: Pixels) -> Facts:
-    """Size, colour, hash and moments of a picture that `picture` gave."""
-    height, width, channels = picture_HWC.shape
+def facts(image_HWC: Pixels) -> Facts:
+    """Size, color, hash and moments of an image that `image` gave."""
+    height, width, channels = image_HWC.shape
     values, moments = np.arange(256) / 255, []
     for channel in range(channels):
-        share = _histogram(picture_HWC[..., channel]) / (height * width)
+        share = _histogram(image_HWC[..., channel]) / (height * width)
         moments.append((float(share @ values), float(share @ values**2)))
     (red, red2), (green, green2), (blue, blue2) = moments * (3 // channels)
     means, squares = (red, green, blue), (red2, green2, blue2)
-    return Facts(height, width, channels == 1, pixel_hash(picture_HWC), means, squares)
+    return Facts(height, width, channels == 1, pixel_hash(image_HWC), means, squares)
 
 
-def pixel_hash(picture_HWC: Pixels) -> int:
+def pixel_hash(image_HWC: Pixels) -> int:
     """A 64-bit hash of size and pixels."""
-    height, width, channels = picture_HWC.shape
+    height, width, channels = image_HWC.shape
     hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
-    hasher.update(np.ascontiguousarray(picture_HWC).data)
+    hasher.update(np.ascontiguousarray(image_HWC).data)
     return int.from_bytes(hasher.digest(), "little")
 
 
@@ -278,13 +282,13 @@ def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
     return counts
 
 
-def stream(paths: Iterable[Path], look: Look | None, workers: int | None = None) -> Generator[Decoded]:
+def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on each file, in order, from child processes; pixels are left out where there is no look.
 
     `workers` children decode, by default one a core and at most 8; close the iterator to end them early.
     """
-    shape = None if look is None else (look.size_px, look.size_px, look.channels)
-    with closing(children("striate.data.decode:in_child", paths, look, worker_pool.workers(workers))) as answers:
+    shape = None if input_spec is None else (input_spec.size_px, input_spec.size_px, input_spec.channels)
+    with closing(children("striate.data.decode:in_child", paths, input_spec, worker_pool.workers(workers))) as answers:
         for answer in answers:
             if answer.error is not None:
                 yield Decoded(None, None, answer.error)
@@ -293,32 +297,36 @@ def stream(paths: Iterable[Path], look: Look | None, workers: int | None = None)
             yield Decoded(pixels, _facts_from(answer.value), None)
 
 
-def children(where: str, paths: Iterable[Path], look: Look | None, count: int, ahead: int = 32) -> Generator[Answer]:
+def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, count: int, ahead: int = 32) -> Generator[Answer]:
     """What the function `where` answers in `count` child processes for each file, in order; `asked` reads its argument.
 
     At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
     """
-    size = 1 if look is None else look.size_px**2 * look.channels
-    asked = ({"path": os.fsencode(path).hex(), "look": None if look is None else list(look)} for path in paths)
+    size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
+    asked = (
+        {"path": os.fsencode(path).hex(), "input_spec": None if input_spec is None else list(input_spec)} for path in paths
+    )
     ahead = max(count, min(ahead, _READY_BYTES // size))
     return worker_pool.in_order(where, asked, count, _CHILD_MB, _CHILD_SECONDS, ahead)
 
 
 def _facts_from(value: Any) -> Facts:
-    height, width, grey, found_hash, mean, mean_square = value
-    return Facts(height, width, grey, found_hash, tuple(mean), tuple(mean_square))
+    height, width, gray, found_hash, mean, mean_square = value
+    return Facts(height, width, gray, found_hash, tuple(mean), tuple(mean_square))
 
 
-def asked(argument: Any) -> tuple[Path, Look | None]:
+def asked(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file and the look that it was asked for."""
-    look = argument["look"]
+    input_spec = argument["input_spec"]
     path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
-    return path, None if look is None else Look(look[0], look[1], look[2], tuple(look[3]), look[4])
+    return path, None if input_spec is None else InputSpec(
+        input_spec[0], input_spec[1], input_spec[2], tuple(input_spec[3]), input_spec[4]
+    )
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
-    path, look = asked(argument)
-    found = picture(path, look.background if look else (255, 255, 255))
-    pixels = b"" if look is None else square(found, look).tobytes()
+    path, input_spec = asked(argument)
+    found = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
+    pixels = b"" if input_spec is None else square(found, input_spec).tobytes()
     return list(facts(found)), pixels

@@ -38,7 +38,7 @@ class Ignored(NamedTuple):
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled images: found = used (N) + quarantined + ignored.
+    """Labeled images: found = used (N) + quarantined + ignored.
 
     Attributes:
         root: the folder that names are relative to.

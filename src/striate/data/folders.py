@@ -2,7 +2,7 @@
 
 Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that is
 ignored is one entry, whatever it holds. Links are followed within the root only, and a folder is entered once, so no loop
-and no picture of another place gets in. Files without a known ending are given to the decoder: it decides.
+and no image of another place gets in. Files without a known ending are given to the decoder: it decides.
 
 Legend: paths are relative to the root, with `/`.
 """

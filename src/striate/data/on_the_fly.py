@@ -1,8 +1,8 @@
-"""Pictures whose decoded pixels are too many to be kept: they are decoded whenever their rows are asked for, ahead of use.
+"""Images whose decoded pixels are too many to be kept: they are decoded whenever their rows are asked for, ahead of use.
 
 `Streamed` stands where an array of pixels stands, and gives the same bytes. `read` goes through rows of either.
 
-Legend: N pictures, M rows of a group, H x W pixels, C channels.
+Legend: N images, M rows of a group, H x W pixels, C channels.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from striate.base.child_process import Answer
 from striate.base.errors import DataError
 from striate.data import decode
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 
 Group = TypeVar("Group")
@@ -25,7 +25,7 @@ _AHEAD = 64
 
 
 class PixelRows(Protocol):
-    """What is needed of N pictures: an array has it, and so has `Streamed`."""
+    """What is needed of N images: an array has it, and so has `Streamed`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,19 +38,19 @@ class PixelRows(Protocol):
 
 
 class Streamed:
-    """Pictures by row, uint8, decoded in child processes each time.
+    """Images by row, uint8, decoded in child processes each time.
 
     Args:
         examples: N that can be decoded.
-        look: size, colour and fit.
-        pixel_hash_N: of each, when they were decoded first: a picture that has changed since is refused.
+        input_spec: size, color and fit.
+        pixel_hash_N: of each, when they were decoded first: an image that has changed since is refused.
         workers: processes.
 
     """
 
-    def __init__(self, examples: Examples, look: Look, pixel_hash_N: NDArray[np.uint64], workers: int) -> None:
-        self.examples, self.look, self.pixel_hash_N, self.workers = examples, look, pixel_hash_N, workers
-        self.shape = (len(examples), look.size_px, look.size_px, look.channels)
+    def __init__(self, examples: Examples, input_spec: InputSpec, pixel_hash_N: NDArray[np.uint64], workers: int) -> None:
+        self.examples, self.input_spec, self.pixel_hash_N, self.workers = examples, input_spec, pixel_hash_N, workers
+        self.shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
         self._running: list[Generator[Answer]] = []
 
     def __len__(self) -> int:
@@ -63,10 +63,10 @@ class Streamed:
     def each(
         self, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int
     ) -> Generator[tuple[Group, NDArray[np.uint8]]]:
-        """Each group with the pixels of its rows; at most `ahead` pictures are decoded before they are asked for.
+        """Each group with the pixels of its rows; at most `ahead` images are decoded before they are asked for.
 
         Raises:
-            DataError: a picture cannot be decoded any more, or has changed.
+            DataError: an image cannot be decoded any more, or has changed.
 
         """
         if self.examples.pixels_NHWC is not None:
@@ -81,7 +81,7 @@ class Streamed:
                 for row in rows(group):
                     yield self.examples.root / self.examples.names[row]
 
-        answers = decode.children("striate.data.on_the_fly:in_child", paths(), self.look, self.workers, ahead)
+        answers = decode.children("striate.data.on_the_fly:in_child", paths(), self.input_spec, self.workers, ahead)
         self._running.append(answers)
         try:
             first = next(answers, None)
@@ -109,29 +109,29 @@ class Streamed:
     def _resized(self, rows_M: NDArray[np.int64]) -> NDArray[np.uint8]:
         assert self.examples.pixels_NHWC is not None
         whole = (decode.canonical(self.examples.pixels_NHWC[row]) for row in rows_M)
-        found = [decode.square(pixels_HWC, self.look) for pixels_HWC in whole]
+        found = [decode.square(pixels_HWC, self.input_spec) for pixels_HWC in whole]
         return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _checked(self, answer: Answer, row: int) -> NDArray[np.uint8]:
         if answer.error is None and answer.value == int(self.pixel_hash_N[row]):
             return np.frombuffer(answer.payload, np.uint8).reshape(self.shape[1:])
         name = str(self.examples.root / self.examples.names[row])
-        what = "it is another picture now" if answer.error is None else f"it cannot be decoded any more: {answer.error}"
+        what = "it is another image now" if answer.error is None else f"it cannot be decoded any more: {answer.error}"
         raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then go on with --resume.")
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What a child runs for one file: the hash of its pixels, and the pixels at the look."""
-    path, look = decode.asked(argument)
-    assert look is not None
-    found = decode.picture(path, look.background)
-    return decode.pixel_hash(found), decode.square(found, look).tobytes()
+    path, input_spec = decode.asked(argument)
+    assert input_spec is not None
+    found = decode.decode_image(path, input_spec.background)
+    return decode.pixel_hash(found), decode.square(found, input_spec).tobytes()
 
 
 def read(
     pixels_NHWC: PixelRows, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int = _AHEAD
 ) -> Generator[tuple[Group, NDArray[np.uint8]]]:
-    """Each group with the pixels of its rows, in order; of streamed pictures the next `ahead` are decoded meanwhile.
+    """Each group with the pixels of its rows, in order; of streamed images the next `ahead` are decoded meanwhile.
 
     Groups may be drawn early, and by another thread.
     """

@@ -1,11 +1,11 @@
-"""The pixel store: every picture decoded once into a memory-mapped uint8 array, shared by all runs.
+"""The pixel store: every image decoded once into a memory-mapped uint8 array, shared by all runs.
 
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
 change, the decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is
 killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is. Where the
 pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `streamed.py` decodes anew.
 
-Legend: N pictures, H x W pixels, C channels.
+Legend: N images, H x W pixels, C channels.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
 from striate.data import decode, pixel_cache_integrity
-from striate.data.decode import Decoded, Facts, Look
+from striate.data.decode import Decoded, Facts, InputSpec
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import PixelRows, Streamed
 
@@ -43,14 +43,14 @@ _MOST_GB = 50.0
 
 @dataclass(frozen=True)
 class Stored:
-    """The pictures that could be decoded, with what is known of them; the others are in `examples.quarantined`.
+    """The images that could be decoded, with what is known of them; the others are in `examples.quarantined`.
 
     Attributes:
         examples: N of them.
         pixels_NHWC: uint8, memory-mapped, the source's own array, or decoded whenever rows are asked for.
-        sizes_N2: height and width of the original pictures.
-        grey_N: whether the picture has no colour.
-        pixel_hash_N: equal for pictures whose pixels are equal.
+        sizes_N2: height and width of the original images.
+        gray_N: whether the image has no color.
+        pixel_hash_N: equal for images whose pixels are equal.
         means_N3: mean of each channel in [0, 1].
         squares_N3: mean square of each channel.
 
@@ -59,26 +59,26 @@ class Stored:
     examples: Examples
     pixels_NHWC: PixelRows
     sizes_N2: NDArray[np.int32]
-    grey_N: NDArray[np.bool_]
+    gray_N: NDArray[np.bool_]
     pixel_hash_N: NDArray[np.uint64]
     means_N3: NDArray[np.float64]
     squares_N3: NDArray[np.float64]
 
 
 class Columns:
-    """Facts of N pictures as columns, filled one by one."""
+    """Facts of N images as columns, filled one by one."""
 
     def __init__(self, count: int) -> None:
         self.sizes_N2 = np.zeros((count, 2), np.int32)
-        self.grey_N = np.zeros(count, np.bool_)
+        self.gray_N = np.zeros(count, np.bool_)
         self.pixel_hash_N = np.zeros(count, np.uint64)
         self.means_N3 = np.zeros((count, 3))
         self.squares_N3 = np.zeros((count, 3))
 
     def put(self, at: int, facts: Facts) -> None:
-        """Fill in one picture."""
+        """Fill in one image."""
         self.sizes_N2[at] = facts.height, facts.width
-        self.grey_N[at] = facts.grey
+        self.gray_N[at] = facts.gray
         self.pixel_hash_N[at] = facts.pixel_hash
         self.means_N3[at], self.squares_N3[at] = facts.mean, facts.mean_square
 
@@ -87,15 +87,15 @@ class Columns:
         return dict(vars(self))
 
 
-def verdicts(examples: Examples, look: Look | None, workers: int | None = None) -> Generator[Decoded]:
+def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
     if examples.pixels_NHWC is None:
-        with closing(decode.stream((examples.root / name for name in examples.names), look, workers)) as found:
+        with closing(decode.stream((examples.root / name for name in examples.names), input_spec, workers)) as found:
             yield from found
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
-        yield Decoded(None if look is None else decode.square(plain, look), decode.facts(plain), None)
+        yield Decoded(None if input_spec is None else decode.square(plain, input_spec), decode.facts(plain), None)
 
 
 def budget(asked_gb: float | None, cache: Path) -> int:
@@ -108,7 +108,7 @@ def budget(asked_gb: float | None, cache: Path) -> int:
 
 def build(
     examples: Examples,
-    look: Look,
+    input_spec: InputSpec,
     cache: Path,
     progress: Progress | None = None,
     *,
@@ -119,21 +119,21 @@ def build(
 
     Args:
         examples: what the source gave.
-        look: size, colour and fit.
+        input_spec: size, color and fit.
         cache: the cache folder.
-        progress: called with pictures done and all.
+        progress: called with images done and all.
         most_bytes: of pixels that may be kept; where they need more, and are not kept already, they are decoded whenever they
             are asked for, and that is said. None for no limit.
         workers: processes that decode.
 
     Raises:
-        DataError: no picture, or none of some class, can be decoded.
+        DataError: no image, or none of some class, can be decoded.
         DiskError: the cache cannot take them.
 
     """
     tell = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC
-    if own is not None and own.shape[1:] == (look.size_px, look.size_px, look.channels):
+    if own is not None and own.shape[1:] == (input_spec.size_px, input_spec.size_px, input_spec.channels):
         columns = Columns(len(examples))
         for at, found in enumerate(verdicts(examples, None)):
             assert found.facts is not None
@@ -141,22 +141,22 @@ def build(
             if at % 1000 == 0:
                 tell(at, len(examples))
         return _stored(examples, own, columns.arrays(), {})
-    name = fingerprint(examples, look)
+    name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
-    needed = len(examples) * look.size_px**2 * look.channels
+    needed = len(examples) * input_spec.size_px**2 * input_spec.channels
     keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
     if not keep:
         folder = cache / "facts" / name
     while True:
-        opened = _open(examples, look, folder, workers)
+        opened = _open(examples, input_spec, folder, workers)
         if opened is not None:
             if most_bytes is not None and not keep:
                 _say_streamed(folder, len(examples), needed, most_bytes, workers)
             return opened
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
-                if _open(examples, look, folder, workers) is None:
-                    _decode_into(examples, look, folder, tell, workers, keep)
+                if _open(examples, input_spec, folder, workers) is None:
+                    _decode_into(examples, input_spec, folder, tell, workers, keep)
         except RunError:  # another process builds it: wait, then use it
             time.sleep(_WAIT_SECONDS)
             tell(0, len(examples))
@@ -165,27 +165,28 @@ def build(
 def _say_streamed(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
     about = json.loads((folder / "store.json").read_text("utf-8"))
     log.warning(
-        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept (prepare.store_gb), so they are not: each "
+        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept "
+        "(preprocess.pixel_cache_gb), so they are not: each "
         "epoch decodes them anew, ahead of the training, with %d workers. The first time it was %s images a second with %d.",
         f"{count:,}", needed / 1e9, most_bytes / 1e9, workers, f"{about['images_a_second']:,.0f}", about["workers"],
     )  # fmt: skip
 
 
-def fingerprint(examples: Examples, look: Look) -> str:
+def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     """The name of the store of these examples at this look."""
-    text = f"{examples.stamp()} {decode.DECODER_VERSION} {tuple(look)!r}"
+    text = f"{examples.stamp()} {decode.DECODER_VERSION} {tuple(input_spec)!r}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress, workers: int, keep: bool) -> None:
-    shape = (len(examples), look.size_px, look.size_px, look.channels)
+def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, tell: Progress, workers: int, keep: bool) -> None:
+    shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
     _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
     _remove_leftovers(folder)
     columns, reasons, good, sums = Columns(len(examples)), {}, 0, pixel_cache_integrity.Sums(shape)
     begun = time.monotonic()
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         pixels = _empty(new / "pixels.npy", shape) if keep else None
-        with closing(verdicts(examples, look, workers)) as found:
+        with closing(verdicts(examples, input_spec, workers)) as found:
             for at, verdict in enumerate(found):
                 if verdict.reason is not None:
                     reasons[at] = verdict.reason
@@ -210,7 +211,7 @@ def _decode_into(examples: Examples, look: Look, folder: Path, tell: Progress, w
             "count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep, "crc32": sums.done(),
             "images_a_second": len(examples) / seconds, "workers": workers,
             "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
-            "look": look._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "input_spec": input_spec._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
         (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
 
@@ -235,12 +236,12 @@ def _check_space(folder: Path, needed: int) -> None:
         free = shutil.disk_usage(folder.parent).free
     if free < needed + _SPARE_BYTES:
         raise DiskError(
-            f"the decoded pictures need {needed / 1e9:.2f} GB in {folder.parent}; {free / 1e9:.2f} GB are free. "
-            "Free some space, set STRIATE_CACHE to another disk, or take a smaller prepare.size_px."
+            f"the decoded images need {needed / 1e9:.2f} GB in {folder.parent}; {free / 1e9:.2f} GB are free. "
+            "Free some space, set STRIATE_CACHE to another disk, or take a smaller preprocess.size_px."
         )
 
 
-def _open(examples: Examples, look: Look, folder: Path, workers: int) -> Stored | None:
+def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int) -> Stored | None:
     """The store, where it is whole; None where it is absent or, said aloud, damaged."""
     files.recover(folder)
     if not folder.is_dir():
@@ -264,7 +265,7 @@ def _open(examples: Examples, look: Look, folder: Path, workers: int) -> Stored 
             pixel_cache_integrity.check(mapped[:count], about["crc32"], turn)
             pixels = mapped[:count]
         else:
-            pixels = Streamed(used_ones(examples, reasons), look, columns["pixel_hash_N"], workers)
+            pixels = Streamed(used_ones(examples, reasons), input_spec, columns["pixel_hash_N"], workers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("The pixel store %s is damaged (%s); it is built anew.", folder, error)
         return None

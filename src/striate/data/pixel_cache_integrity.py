@@ -1,10 +1,10 @@
-"""Sums by which a changed bit in a pixel store is noticed: a CRC-32 for each block of whole pictures, about 4 MB.
+"""Sums by which a changed bit in a pixel store is noticed: a CRC-32 for each block of whole images, about 4 MB.
 
 Reading a store to the end each time it is opened would cost a second for each gigabyte. So 256 MB are read: the whole of most
 stores; of a larger one every second, third ... block, others each time it is used. A fifth of a second, and what has changed is
 found sooner or later.
 
-Legend: N pictures, H x W pixels, C channels.
+Legend: N images, H x W pixels, C channels.
 """
 
 import math
@@ -18,12 +18,12 @@ _CHECKED_BYTES = 2**28
 
 
 def _rows(shape: tuple[int, ...]) -> int:
-    """Pictures of a block."""
+    """Images of a block."""
     return max(1, _BLOCK_BYTES // max(1, math.prod(shape[1:])))
 
 
 class Sums:
-    """CRC-32 of the pictures of a store, which are added one by one; `shape` is N, H, W, C."""
+    """CRC-32 of the images of a store, which are added one by one; `shape` is N, H, W, C."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.rows = _rows(shape)
@@ -31,7 +31,7 @@ class Sums:
         self.running, self.held = 0, 0
 
     def add(self, pixels_HWC: NDArray[np.uint8]) -> None:
-        """The next picture."""
+        """The next image."""
         self.running, self.held = zlib.crc32(np.ascontiguousarray(pixels_HWC).data, self.running), self.held + 1
         if self.held == self.rows:
             self.done()

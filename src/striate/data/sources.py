@@ -10,7 +10,7 @@ from striate.data.examples import Examples
 
 
 def read(data: Data) -> Examples:
-    """The labelled images that `data.path` means: a name, a table, or a folder of classes, IDX or CIFAR files.
+    """The labeled images that `data.path` means: a name, a table, or a folder of classes, IDX or CIFAR files.
 
     A folder with the name of a data set is written with a slash: `./mnist`.
 

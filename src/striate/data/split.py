@@ -33,7 +33,7 @@ class Split:
         train_M: to learn from.
         val_M: to choose by.
         test_M: to test on, once.
-        leaked: images given for training or validation although a held-out part has the same picture or group; left out.
+        leaked: images given for training or validation although a held-out part has the same image or group; left out.
         duplicates: pairs of names whose pixels are equal.
         notes: sentences that the user should read.
 
@@ -133,7 +133,7 @@ def _order(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray
 
 
 def _same(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
-    """Pairs of neighbours among the positions whose keys are equal, P x 2."""
+    """Pairs of neighbors among the positions whose keys are equal, P x 2."""
     order = np.argsort(keys_M, kind="stable")
     equal = keys_M[order][1:] == keys_M[order][:-1]
     return np.stack([where_M[order][:-1][equal], where_M[order][1:][equal]], axis=1)
@@ -210,9 +210,9 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
 
 
 def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]) -> list[tuple[int, Quarantined]]:
-    """Images given for training whose picture or group is held out by a given part; or for validation and in test."""
+    """Images given for training whose image or group is held out by a given part; or for validation and in test."""
     found: dict[int, Quarantined] = {}
-    sameness: list[tuple[NDArray[Any], str]] = [(pixel_hash_N, "the same picture as")]
+    sameness: list[tuple[NDArray[Any], str]] = [(pixel_hash_N, "the same image as")]
     if examples.groups_N is not None:
         sameness.append((examples.groups_N, "of the same group as"))
     for kept, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):
@@ -249,7 +249,7 @@ def _check(
                 count = int(mine[examples.parts_N != Part.TEST].sum() if has_test else mine.sum())
                 one = examples.names[int(np.flatnonzero(mine)[0])]
                 purposes = "one each to train, choose and test on" if least == 3 else "one each to train and choose by"
-                extra = "" if count < least else ", in clusters of equal pictures or groups that cannot be divided"
+                extra = "" if count < least else ", in clusters of equal images or groups that cannot be divided"
                 raise DataError(
                     f"class {name!r} has {count} image{'s' if count != 1 else ''} ({one}){extra}; expected at least {least}, "
                     f"{purposes}. Add images, or remove the class."

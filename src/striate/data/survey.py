@@ -18,12 +18,12 @@ from striate.base.phrases import printable
 from striate.data import crop_loss, pixel_cache, split
 from striate.data.examples import Examples, Ignored, Quarantined
 
-_GREY_SHARE = 0.95
+_GRAY_SHARE = 0.95
 _SHOWN = 10
 
 
-class Glance(NamedTuple):
-    """A sample of the pictures.
+class SampleStats(NamedTuple):
+    """A sample of the images.
 
     Attributes:
         images: images in all.
@@ -31,7 +31,7 @@ class Glance(NamedTuple):
         height_px: median height.
         width_px: median width.
         aspect: median of the longer side over the shorter.
-        grey: at least 95 % of them have no colour.
+        gray: at least 95 % of them have no color.
 
     """
 
@@ -40,10 +40,10 @@ class Glance(NamedTuple):
     height_px: int
     width_px: int
     aspect: float
-    grey: bool
+    gray: bool
 
 
-def glance(examples: Examples, most: int = 200) -> Glance:
+def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
     """Look at up to `most` images, the first in hash order, so that the same data give the same sample.
 
     Raises:
@@ -57,13 +57,13 @@ def glance(examples: Examples, most: int = 200) -> Glance:
         bad = next(iter(pixel_cache.verdicts(examples.keep(chosen[:1]), None)))
         raise DataError(
             f"none of {len(found)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
-            "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF pictures."
+            "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
         )
     aspects = [max(facts.height, facts.width) / min(facts.height, facts.width) for facts in good]
-    return Glance(
+    return SampleStats(
         len(examples), len(good), int(np.median([facts.height for facts in good])),
         int(np.median([facts.width for facts in good])), float(np.median(aspects)),
-        float(np.mean([facts.grey for facts in good])) >= _GREY_SHARE,
+        float(np.mean([facts.gray for facts in good])) >= _GRAY_SHARE,
     )  # fmt: skip
 
 
@@ -81,8 +81,8 @@ class Survey:
         leaks: images given for training that are in the test or validation part too.
         split: images of train, val and test; None where the images cannot be divided.
         sizes: least, median and most height and width, in pixels.
-        grey: share of pictures without colour.
-        mean: of each channel in [0, 1], each picture weighing the same.
+        gray: share of images without color.
+        mean: of each channel in [0, 1], each image weighing the same.
         std: of each channel.
         notes: sentences to read.
 
@@ -97,7 +97,7 @@ class Survey:
     leaks: tuple[Quarantined, ...]
     split: dict[str, int] | None
     sizes: dict[str, list[int]]
-    grey: float
+    gray: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
     notes: tuple[str, ...]
@@ -116,7 +116,7 @@ class Survey:
                 "ignored": [left._asdict() for left in self.ignored],
                 "classes": self.classes, "duplicates": [list(pair) for pair in self.duplicates],
                 "leaks": [bad._asdict() for bad in self.leaks], "split": self.split, "sizes": self.sizes,
-                "grey": self.grey, "mean": list(self.mean), "std": list(self.std), "notes": list(self.notes),
+                "gray": self.gray, "mean": list(self.mean), "std": list(self.std), "notes": list(self.notes),
             }
         )  # fmt: skip
         return plain
@@ -129,7 +129,7 @@ class Survey:
             "height {0[0]} to {0[2]} px, median {0[1]}; width {1[0]} to {1[2]} px, median {1[1]}".format(
                 self.sizes["height"], self.sizes["width"]
             ),
-            f"{self.grey:.0%} grey; mean {_numbers(self.mean)}, standard deviation {_numbers(self.std)} of [0, 1]",
+            f"{self.gray:.0%} gray; mean {_numbers(self.mean)}, standard deviation {_numbers(self.std)} of [0, 1]",
         ]
         if self.split:
             lines.append("split: " + ", ".join(f"{part} {count:,}" for part, count in self.split.items()))
@@ -149,7 +149,7 @@ def _some(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 
 
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
-    """Decode every picture once, without keeping pixels, and say what is there; writes nothing.
+    """Decode every image once, without keeping pixels, and say what is there; writes nothing.
 
     A data set that cannot be divided is surveyed all the same; the reason is among the notes.
     """
@@ -173,14 +173,14 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
     except DataError as error:
         parts, counts = None, None
         notes.append(f"It cannot be trained with: {error}")
-    channels = slice(0, 1) if columns.grey_N[:good].all() else slice(0, 3)
+    channels = slice(0, 1) if columns.gray_N[:good].all() else slice(0, 3)
     mean = columns.means_N3[:good].mean(axis=0)[channels]
     std = np.sqrt(np.maximum(columns.squares_N3[:good].mean(axis=0)[channels] - mean**2, 0.0))
     sizes = columns.sizes_N2[:good]
     return Survey(
         data.path, good, used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes[:, 0]), "width": _spread(sizes[:, 1])},
-        float(columns.grey_N[:good].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
+        float(columns.gray_N[:good].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Batch norm on three channels: before, normalised, scaled and moved; the running statistics; and the textbook's four numbers.
+"""Batch norm on three channels: before, normalized, scaled and moved; the running statistics; and the textbook's four numbers.
 
 Legend: N images, C channels, H x W places, T batches.
 """
@@ -22,10 +22,10 @@ def draw(path: Path) -> Drawn:
     norm = nn.BatchNorm2d(len(MEANS))
     running_TC, variance_TC = [_kept(norm.running_mean)], [_kept(norm.running_var)]
     maps_NCHW = batch(generator, IMAGES)
-    normalised_NCHW = maps_NCHW
+    normalized_NCHW = maps_NCHW
     for _ in range(BATCHES):
         maps_NCHW = batch(generator, IMAGES)
-        normalised_NCHW = norm(maps_NCHW).detach()
+        normalized_NCHW = norm(maps_NCHW).detach()
         running_TC.append(_kept(norm.running_mean))
         variance_TC.append(_kept(norm.running_var))
     with torch.no_grad():
@@ -37,7 +37,7 @@ def draw(path: Path) -> Drawn:
         alone_NCHW = norm.train()(one_NCHW)
     stages = {
         "what comes in": maps_NCHW,
-        "normalised over N, H and W": normalised_NCHW,
+        "normalized over N, H and W": normalized_NCHW,
         "times gamma (0.5, 1.5, 1), plus beta (2, 0, -2)": moved_NCHW,
     }
     values = {name: [channel.flatten().numpy() for channel in maps.unbind(1)] for name, maps in stages.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.interpret.unit_curves import COLOURS
+from striate.plots.interpret.unit_curves import COLORS
 from striate.plots.save_figure import check_ending, save
 
 
@@ -40,8 +40,8 @@ def draw(
     for axes, (name, values) in zip(panels, stages.items(), strict=True):
         for channel, values_P in enumerate(values):
             counts = np.histogram(values_P, edges)[0] / len(values_P)
-            axes.stairs(counts, edges, fill=True, alpha=0.35, color=COLOURS[channel])
-            axes.stairs(counts, edges, color=COLOURS[channel], linewidth=1.2, label=f"channel {channel}")
+            axes.stairs(counts, edges, fill=True, alpha=0.35, color=COLORS[channel])
+            axes.stairs(counts, edges, color=COLORS[channel], linewidth=1.2, label=f"channel {channel}")
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("value", fontsize=8)
         axes.tick_params(labelsize=7)
@@ -51,12 +51,12 @@ def draw(
         lower.subplots(1, 2), (means_TC, deviations_TC), (true_means, true_deviations), ("mean", "deviation"), strict=True
     ):
         for channel in range(channels):
-            axes.plot(found_TC[:, channel], color=COLOURS[channel], linewidth=1.6)
-            axes.axhline(true[channel], color=COLOURS[channel], linewidth=0.9, linestyle="--")
+            axes.plot(found_TC[:, channel], color=COLORS[channel], linewidth=1.6)
+            axes.axhline(true[channel], color=COLORS[channel], linewidth=0.9, linestyle="--")
         axes.set_title(f"running {name}, which use takes in place of the batch's; dashed: the true one", fontsize=9)
         axes.set_xlabel("batches seen in training", fontsize=8)
         axes.set_ylabel(f"running {name}", fontsize=8)
         axes.set_xlim(0, len(found_TC) - 1)
         axes.tick_params(labelsize=7)
-    figure.suptitle("Batch norm: every batch of training is normalised, each channel by itself", fontsize=11)
+    figure.suptitle("Batch norm: every batch of training is normalized, each channel by itself", fontsize=11)
     save(figure, path)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY
-from striate.plots.interpret.unit_curves import COLOURS
+from striate.plots.canvas import GRAY
+from striate.plots.interpret.unit_curves import COLORS
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def draw(title: str, rows: Sequence[Sequence[Panel]], path: Path) -> None:
 
 def curves(axes: "Axes", panel: Panel) -> None:
     """One panel."""
-    axes.axhline(0, color=GREY, linewidth=0.6)
-    axes.axvline(0, color=GREY, linewidth=0.6)
+    axes.axhline(0, color=GRAY, linewidth=0.6)
+    axes.axvline(0, color=GRAY, linewidth=0.6)
     for number, line in enumerate(panel.lines):
-        style, colour = STYLES[number % len(STYLES)], COLOURS[number % len(COLOURS)]
-        axes.plot(panel.x_P, line.y_P, linestyle=style, color=colour, linewidth=1.8, label=line.name)
+        style, color = STYLES[number % len(STYLES)], COLORS[number % len(COLORS)]
+        axes.plot(panel.x_P, line.y_P, linestyle=style, color=color, linewidth=1.8, label=line.name)
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
     axes.set_xlim(float(panel.x_P[0]), float(panel.x_P[-1]))

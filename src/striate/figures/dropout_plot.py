@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, INK
-from striate.plots.interpret.unit_curves import COLOURS
+from striate.plots.canvas import GRAY, INK
+from striate.plots.interpret.unit_curves import COLORS
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def draw(
     width = 0.8 / len(chances)
     for number, (keep, shares) in enumerate(chances.items()):
         places = [kept + (number - (len(chances) - 1) / 2) * width for kept in range(len(shares))]
-        bars = axes.bar(places, shares, width, color=COLOURS[number], label=f"each kept with {keep:g}")
+        bars = axes.bar(places, shares, width, color=COLORS[number], label=f"each kept with {keep:g}")
         axes.bar_label(bars, [f"{share:.0%}" for share in shares], fontsize=7)
     axes.set_xlabel("neurons kept, of four", fontsize=8)
     axes.set_ylabel("probability", fontsize=8)
@@ -64,7 +64,7 @@ def draw(
     save(figure, path)
 
 
-def _layer(axes: "Axes", title: str, outputs_U: Sequence[float], values_U: NDArray[Any], colour: str) -> None:
+def _layer(axes: "Axes", title: str, outputs_U: Sequence[float], values_U: NDArray[Any], color: str) -> None:
     """Three inputs, the neurons with what they put out, and the two units that read them."""
     from matplotlib.patches import Circle
 
@@ -73,21 +73,21 @@ def _layer(axes: "Axes", title: str, outputs_U: Sequence[float], values_U: NDArr
     neurons = [(float(number), 1.9) for number in range(count)]
     above = [(x, 3.8) for x in (0.9, 2.1)]
     for (x, y), value in zip(neurons, values_U, strict=True):
-        look: dict[str, Any] = (
+        input_spec: dict[str, Any] = (
             {"color": INK, "linewidth": 1.0} if value else {"color": "#c4c4c4", "linewidth": 0.7, "linestyle": ":"}
         )
         for a, b in (*below, *above):
-            axes.plot([a, x], [b, y], zorder=1, **look)
+            axes.plot([a, x], [b, y], zorder=1, **input_spec)
     for x, y in (*below, *above):
         axes.add_patch(Circle((x, y), 0.16, facecolor="#d9d9d9", edgecolor=INK, linewidth=0.8, zorder=2))
     for (x, y), value in zip(neurons, values_U, strict=True):
-        edge = colour if value else GREY
+        edge = color if value else GRAY
         axes.add_patch(Circle((x, y), _RADIUS, facecolor="white", edgecolor=edge, linewidth=1.8 if value else 0.9, zorder=3))
         if value:
             axes.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8, color=INK, zorder=4)
         else:
             for sign in (-1, 1):
-                axes.plot([x - 0.21, x + 0.21], [y - 0.21 * sign, y + 0.21 * sign], color=GREY, linewidth=1.5, zorder=4)
+                axes.plot([x - 0.21, x + 0.21], [y - 0.21 * sign, y + 0.21 * sign], color=GRAY, linewidth=1.5, zorder=4)
     axes.set_xlim(-0.45, count - 0.55)
     axes.set_ylim(-0.4, 4.2)
     axes.set_aspect("equal")

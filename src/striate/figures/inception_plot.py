@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from striate.plots.canvas import COLOURS, GREY, INK, Canvas, mixed
+from striate.plots.canvas import COLORS, GRAY, INK, Canvas, mixed
 from striate.plots.save_figure import check_ending, save
 
 BOX, HIGH, GAP, LEVEL = 1.42, 0.62, 0.2, 1.15  # inches
@@ -47,30 +47,30 @@ def _module(canvas: Canvas, left: float, title: str, given: str, branches: Seque
     wide = 4 * BOX + 3 * GAP
     total, channels = sum(box.macs for branch in branches for box in branch), sum(branch[-1].channels for branch in branches)
     canvas.text(left + wide / 2, 0.75, title, 10, bold=True)
-    canvas.text(left + wide / 2, 0.98, f"{total / 1e6:,.1f} million multiply-adds", 9, colour=GREY)
-    _bar(canvas, left, 1.2, wide, f"input {given}", COLOURS["input"])
+    canvas.text(left + wide / 2, 0.98, f"{total / 1e6:,.1f} million multiply-adds", 9, color=GRAY)
+    _bar(canvas, left, 1.2, wide, f"input {given}", COLORS["input"])
     bottom = 1.2 + 0.36 + 2 * LEVEL + 0.3
     for number, branch in enumerate(branches):
         x, y = left + number * (BOX + GAP), 1.2 + 0.36
         tops = [y + 0.42, y + 0.42 + LEVEL] if len(branch) == 2 else [y + 0.42 + LEVEL / 2]
         for top, box in zip(tops, branch, strict=True):
-            canvas.line([(x + BOX / 2, y), (x + BOX / 2, top)], GREY, 1.0, arrow=True)
+            canvas.line([(x + BOX / 2, y), (x + BOX / 2, top)], GRAY, 1.0, arrow=True)
             _box(canvas, x, top, box, len(branch) == 2)
             y = top + HIGH
-        canvas.line([(x + BOX / 2, y), (x + BOX / 2, bottom)], GREY, 1.0, arrow=True)
+        canvas.line([(x + BOX / 2, y), (x + BOX / 2, bottom)], GRAY, 1.0, arrow=True)
     said = " + ".join(str(branch[-1].channels) for branch in branches)
-    _bar(canvas, left, bottom, wide, f"joined along the channels: {said} = {channels}", COLOURS["inception module"])
+    _bar(canvas, left, bottom, wide, f"joined along the channels: {said} = {channels}", COLORS["inception module"])
 
 
-def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, colour: str) -> None:
-    canvas.rounded(left, top, wide, 0.36, mixed(colour, "#ffffff", 0.35), INK)
+def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, color: str) -> None:
+    canvas.rounded(left, top, wide, 0.36, mixed(color, "#ffffff", 0.35), INK)
     canvas.text(left + wide / 2, top + 0.18, text, 8.5, bold=True)
 
 
 def _box(canvas: Canvas, left: float, top: float, box: Box, of_two: bool) -> None:
-    colour = COLOURS["pool"] if box.macs == 0 else REDUCTION if of_two and box.side == 1 else COLOURS["convolution"]
-    canvas.rounded(left, top, BOX, HIGH, mixed(colour, "#ffffff", 0.55), mixed(colour, INK, 0.35))
+    color = COLORS["pool"] if box.macs == 0 else REDUCTION if of_two and box.side == 1 else COLORS["convolution"]
+    canvas.rounded(left, top, BOX, HIGH, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
     canvas.text(left + BOX / 2, top + 0.14, box.kind, 8.5, bold=True)
     canvas.text(left + BOX / 2, top + 0.31, f"{box.channels} channels", 8)
     said = f"{box.macs / 1e6:,.1f} M multiply-adds" if box.macs else "no weights"
-    canvas.text(left + BOX / 2, top + 0.48, said, 7.5, colour=GREY)
+    canvas.text(left + BOX / 2, top + 0.48, said, 7.5, color=GRAY)

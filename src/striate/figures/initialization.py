@@ -49,7 +49,7 @@ def stack(act: str, start: str) -> nn.Sequential:
     if start.startswith("N(0, 0.01"):
         init.gaussian(net, 0.01)
     else:
-        init.initialise(net, {"N(0, 1)": "gaussian", "N(0, 1/n)": "scaled", "N(0, 2/n)": "he"}[start])
+        init.initialize(net, {"N(0, 1)": "gaussian", "N(0, 1/n)": "scaled", "N(0, 2/n)": "he"}[start])
     return net
 
 

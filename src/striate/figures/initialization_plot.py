@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.interpret.unit_curves import COLOURS
+from striate.plots.interpret.unit_curves import COLORS
 from striate.plots.save_figure import check_ending, save
 
 
@@ -35,11 +35,11 @@ def draw(
     grid = left.subplots(len(histograms), len(layers), sharex=True, sharey=True)
     names = [*histograms]
     others = [name for rows in deviations.values() for name in rows if name not in names]
-    colours = dict(zip([*names, *dict.fromkeys(others)], COLOURS, strict=False))
+    colors = dict(zip([*names, *dict.fromkeys(others)], COLORS, strict=False))
     for line, (start, counts) in zip(grid, histograms.items(), strict=True):
         for axes, layer, shares_B, at in zip(line, layers, counts, range(len(layers)), strict=True):
             edges = np.linspace(-1, 1, len(shares_B) + 1)
-            axes.stairs(shares_B, edges, fill=True, color=colours[start])
+            axes.stairs(shares_B, edges, fill=True, color=colors[start])
             axes.set_ylim(0, 0.3)
             axes.tick_params(labelsize=7)
             deviation = deviations["tanh"][start][layer - 1]
@@ -50,11 +50,11 @@ def draw(
             if line is grid[0]:
                 axes.set_title(f"layer {layer}", fontsize=9)
             if at == 0:
-                axes.set_ylabel(start.replace(" and ", "\nand "), fontsize=8, color=colours[start])
+                axes.set_ylabel(start.replace(" and ", "\nand "), fontsize=8, color=colors[start])
     left.supxlabel("what tanh puts out; the number is its deviation; bars above 0.3 are cut", fontsize=8)
     for axes, (act, rows) in zip(right.subplots(2, 1, sharex=True), deviations.items(), strict=True):
         for number, (start, found) in enumerate(rows.items()):
-            axes.plot(range(1, len(found) + 1), found, marker="osD^"[number], markersize=4, color=colours[start], label=start)
+            axes.plot(range(1, len(found) + 1), found, marker="osD^"[number], markersize=4, color=colors[start], label=start)
         axes.set_yscale("log")
         axes.set_title(f"deviation after each layer, {act}", fontsize=9)
         axes.grid(True, linewidth=0.4, alpha=0.5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, INK
+from striate.plots.canvas import GRAY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +22,9 @@ def numbers(axes: "Axes", values_HW: NDArray[Any], fills: dict[tuple[int, int], 
 
     height, width = values_HW.shape
     for (row, column), value in np.ndenumerate(values_HW):
-        colour = (fills or {}).get((row, column))
-        axes.add_patch(
-            Rectangle((column, row), 1, 1, facecolor=colour or "white", alpha=0.35 if colour else 1, edgecolor="none")
-        )
-        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=GREY, linewidth=0.6))
+        color = (fills or {}).get((row, column))
+        axes.add_patch(Rectangle((column, row), 1, 1, facecolor=color or "white", alpha=0.35 if color else 1, edgecolor="none"))
+        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=GRAY, linewidth=0.6))
         axes.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", fontsize=size, color=INK)
     axes.set_xlim(-0.1, width + 0.1)
     axes.set_ylim(height + 0.1, -0.1)
@@ -34,10 +32,10 @@ def numbers(axes: "Axes", values_HW: NDArray[Any], fills: dict[tuple[int, int], 
     axes.axis("off")
 
 
-def window(axes: "Axes", top: float, left: float, side: float, colour: str, inset: float = 0.0) -> None:
-    """Frame a window of `side` squares, drawn `inset` squares inwards so that frames of neighbours stay apart."""
+def window(axes: "Axes", top: float, left: float, side: float, color: str, inset: float = 0.0) -> None:
+    """Frame a window of `side` squares, drawn `inset` squares inwards so that frames of neighbors stay apart."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(
-        Rectangle((left + inset, top + inset), side - 2 * inset, side - 2 * inset, fill=False, edgecolor=colour, linewidth=2.2)
+        Rectangle((left + inset, top + inset), side - 2 * inset, side - 2 * inset, fill=False, edgecolor=color, linewidth=2.2)
     )

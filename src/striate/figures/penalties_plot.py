@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, INK
+from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def draw(minimum: tuple[float, float], curvature: Sequence[Sequence[float]], way
 def _panel(
     axes: "Axes", x_HW: NDArray[Any], y_HW: NDArray[Any], bowl_HW: NDArray[Any], minimum: tuple[float, float], way: Way
 ) -> None:
-    axes.contour(x_HW, y_HW, bowl_HW, levels=[0.03, 0.12, 0.3, 0.6, 1.1, 1.8, 2.8], colors=GREY, linewidths=0.7)
+    axes.contour(x_HW, y_HW, bowl_HW, levels=[0.03, 0.12, 0.3, 0.6, 1.1, 1.8, 2.8], colors=GRAY, linewidths=0.7)
     end = way.weights_T2[-1]
     if way.max_norm is None:
         term_HW = way.l1 * (abs(x_HW) + abs(y_HW)) + way.l2 * (x_HW**2 + y_HW**2)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.figures.number_grid import WINDOWS, numbers, window
-from striate.plots.canvas import GREY
+from striate.plots.canvas import GRAY
 from striate.plots.save_figure import check_ending, save
 
 Floats = NDArray[np.float32]
@@ -68,7 +68,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         numbers(line[2], row.maps["average"], fills)
         line[2].set_title("mean pool", fontsize=9)
         for axes, name, title in ((line[3], "max", "max"), (line[4], "average", "mean")):
-            some = {(int(y), int(x)): GREY for y, x in np.argwhere(row.back[name] > 0)}
+            some = {(int(y), int(x)): GRAY for y, x in np.argwhere(row.back[name] > 0)}
             numbers(axes, row.back[name], some, 9 if name == "max" else 8)
             axes.set_title(f"what a gradient of 1 at each place\ngives back through the {title}", fontsize=9)
     figure.suptitle("Pooling has no weights, and is done in each map alone: depth stays", fontsize=11)

@@ -37,7 +37,7 @@ def draw(path: Path) -> Drawn:
         ways_HW.numpy(), {name: (stack.field, stack.jump, stack.weights) for name, stack in stacks.items()}, CHANNELS, path
     )
     lines = [
-        f"{name}: sees {stack.field} px, its neighbour {stack.jump} px further; {stack.weights:,} weights"
+        f"{name}: sees {stack.field} px, its neighbor {stack.jump} px further; {stack.weights:,} weights"
         for name, stack in stacks.items()
     ]
     middle, corner = int(ways_HW[3, 3]), int(ways_HW[0, 0])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from striate.figures.number_grid import WINDOWS, numbers
-from striate.plots.canvas import GREY, INK
+from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw(ways_HW: NDArray[Any], stacks: Mapping[str, tuple[int, int, int]], chan
 
     Args:
         ways_HW: by how many ways each pixel of the 7 x 7 reaches the unit.
-        stacks: by name, what a unit sees and how far its neighbour's view is shifted in pixels, and weights.
+        stacks: by name, what a unit sees and how far its neighbor's view is shifted in pixels, and weights.
         channels: in and out, that the weights are for.
         path: .svg, .png or .pdf.
 
@@ -75,7 +75,7 @@ def _layers(axes: "Axes") -> None:
         for step in range(side + 1):
             for start, end in (((first + step, first), (first + step, last)), ((first, first + step), (last, first + step))):
                 (x0, y0), (x1, y1) = at(*start, level), at(*end, level)
-                axes.plot([x0, x1], [y0, y1], color=GREY, linewidth=0.7, zorder=2 * level + 0.5)
+                axes.plot([x0, x1], [y0, y1], color=GRAY, linewidth=0.7, zorder=2 * level + 0.5)
         for reach in (side / 2,) if level < 3 else ():  # the whole of a sheet is what the unit at the top sees
             upper = reach - 1
             for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)):

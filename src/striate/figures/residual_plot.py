@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.plots.canvas import COLOURS, GREY, INK, mixed
+from striate.plots.canvas import COLORS, GRAY, INK, mixed
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -39,19 +39,19 @@ def draw(
     right.plot(counts, plain, marker="s", markersize=4, color=ORANGE, label="F': without")
     last = len(plain)
     for number in (1, 10, last):
-        for slopes, colour, shift in ((residual, BLUE, (0, 8)), (plain, ORANGE, (-9, -4) if number == last else (9, 1))):
+        for slopes, color, shift in ((residual, BLUE, (0, 8)), (plain, ORANGE, (-9, -4) if number == last else (9, 1))):
             right.annotate(
                 f"{slopes[number - 1]:.3g}",
                 (number, slopes[number - 1]),
                 shift,
                 textcoords="offset points",
                 fontsize=8,
-                color=colour,
+                color=color,
                 ha="right" if number == last else "left",
             )
     right.set_yscale("log")
     right.set_ylim(min(plain) / 100, max(residual) * 100)
-    right.axhline(1, color=GREY, linewidth=0.7)
+    right.axhline(1, color=GRAY, linewidth=0.7)
     right.set_xticks([1, 5, 10, 15, 20])
     right.set_xlabel("blocks in a row", fontsize=8)
     right.set_ylabel("slope of what goes out with respect to what comes in", fontsize=8)
@@ -66,32 +66,32 @@ def draw(
 def _block(axes: "Axes", first: float, second: float, x: float, value: float) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
-    def box(y: float, text: str, colour: str) -> None:
+    def box(y: float, text: str, color: str) -> None:
         axes.add_patch(
             FancyBboxPatch((-1.5, y - 0.28), 3.0, 0.56, boxstyle="round,pad=0,rounding_size=0.1",
-                           facecolor=mixed(colour, "#ffffff", 0.5), edgecolor=mixed(colour, INK, 0.35), zorder=3)
+                           facecolor=mixed(color, "#ffffff", 0.5), edgecolor=mixed(color, INK, 0.35), zorder=3)
         )  # fmt: skip
         axes.text(0, y, text, ha="center", va="center", fontsize=9, zorder=4)
 
-    def arrow(points: Sequence[tuple[float, float]], colour: str = INK) -> None:
-        axes.plot(*zip(*points[:-1], strict=True), color=colour, linewidth=1.2)
+    def arrow(points: Sequence[tuple[float, float]], color: str = INK) -> None:
+        axes.plot(*zip(*points[:-1], strict=True), color=color, linewidth=1.2)
         axes.annotate(
             "",
             points[-1],
             points[-2],
-            arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0},
         )
 
     inner = first * x
     arrow([(0, 7.0), (0, 5.98)])
-    box(5.7, f"convolution: times {first:g}", COLOURS["convolution"])
+    box(5.7, f"convolution: times {first:g}", COLORS["convolution"])
     arrow([(0, 5.42), (0, 4.78)])
     box(4.5, "relu", "#d9d9d9")
     arrow([(0, 4.22), (0, 3.58)])
-    box(3.3, f"convolution: times {second:g}", COLOURS["convolution"])
+    box(3.3, f"convolution: times {second:g}", COLORS["convolution"])
     arrow([(0, 3.02), (0, 2.32)])
     arrow([(0, 6.6), (2.3, 6.6), (2.3, 2.0), (0.32, 2.0)], BLUE)
-    axes.add_patch(Circle((0, 2.0), 0.32, facecolor=mixed(COLOURS["residual block"], "#ffffff", 0.4), edgecolor=INK, zorder=3))
+    axes.add_patch(Circle((0, 2.0), 0.32, facecolor=mixed(COLORS["residual block"], "#ffffff", 0.4), edgecolor=INK, zorder=3))
     axes.text(0, 1.98, "+", ha="center", va="center", fontsize=13, zorder=4)
     arrow([(0, 1.68), (0, 1.28)])
     box(1.0, "relu", "#d9d9d9")

@@ -29,7 +29,7 @@ class Elsewhere(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What a figure says besides its picture: lines for people, and its numbers."""
+    """What a figure says besides its image: lines for people, and its numbers."""
 
     lines: tuple[str, ...]
     numbers: dict[str, object]
@@ -42,7 +42,7 @@ FIGURES = (
     Entry("activations", "activation functions and their slopes", "striate.figures.activations"),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
     Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
-    Entry("initialisation", "the spread of activations through ten layers", "striate.figures.initialization"),
+    Entry("initialization", "the spread of activations through ten layers", "striate.figures.initialization"),
     Entry("batchnorm", "three channels before and after batch norm, and its running statistics", "striate.figures.batchnorm"),
     Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive_field"),
     Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
@@ -52,9 +52,9 @@ ELSEWHERE = (
     Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate origins convolution"),
     Elsewhere("cells", "simple and complex cells", "striate origins cells"),
     Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate origins mcculloch_pitts"),
-    Elsewhere("mean", "centred and scaled pixels as clouds", "striate data DATA --show mean (or std)"),
+    Elsewhere("mean", "centered and scaled pixels as clouds", "striate data DATA --show mean (or std)"),
     Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --show whitening"),
-    Elsewhere("augmentation", "what training sees of each picture", "striate data DATA --show augment"),
+    Elsewhere("augmentation", "what training sees of each image", "striate data DATA --show augment"),
     Elsewhere("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
     Elsewhere("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
     Elsewhere("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),

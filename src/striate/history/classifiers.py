@@ -41,18 +41,18 @@ class Answer(nn.Module):
 
 
 class NeocognitronClassifier(Neocognitron):
-    """The neocognitron whose S-layers organise themselves (`neocognitron.growing`), for pictures of 19 px and more.
+    """The neocognitron whose S-layers organize themselves (`neocognitron.growing`), for images of 19 px and more.
 
-    Pictures of another side than 19 are brought to it by area; those of 28 px, as MNIST's, lose their empty margin before.
+    Images of another side than 19 are brought to it by area; those of 28 px, as MNIST's, lose their empty margin before.
     White is ink.
 
     Args:
         input_chw: one channel, and a side from 19 px.
         num_classes: K.
-        grown: planes of us2, us3, and of us4 for each class; None for a network that has learnt nothing.
+        grown: planes of us2, us3, and of us4 for each class; None for a network that has learned nothing.
 
     Raises:
-        ShapeError: other pictures.
+        ShapeError: other images.
 
     """
 
@@ -60,8 +60,8 @@ class NeocognitronClassifier(Neocognitron):
         c, h, w = input_chw
         if c != 1 or h != w or h < LEAST_PX:
             raise ShapeError(
-                f"the neocognitron expects grey square pictures of {LEAST_PX} px or more; got C={c}, H={h}, W={w}. Set "
-                f"prepare.channels=1 and prepare.size_px={LEAST_PX} or more."
+                f"the neocognitron expects gray square images of {LEAST_PX} px or more; got C={c}, H={h}, W={w}. Set "
+                f"preprocess.channels=1 and preprocess.size_px={LEAST_PX} or more."
             )
         super().__init__(growing.design(), strongest=True)
         self.input_chw = input_chw
@@ -84,7 +84,7 @@ class NeocognitronClassifier(Neocognitron):
         return 3 * sum(layer.row.side**2 * layer.a_PKkk.numel() for layer in layers)
 
     @property
-    def learnt(self) -> int:
+    def learned(self) -> int:
         """Numbers that learning has set: the weights a and b of the S-cells."""
         layers = [self.s_layer(stage) for stage in (1, 2, 3, 4)]
         return sum(layer.a_PKkk.numel() + layer.b_P.numel() for layer in layers)
@@ -124,12 +124,12 @@ class GMDHNet(Net):
     """One polynomial network for each class, grown to put out 1 for it and 0 for the others (`gmdh.GMDHClassifier`).
 
     Args:
-        input_chw: D coordinates without places, (D, 1, 1), as `prepare.scale=pca` gives.
+        input_chw: D coordinates without places, (D, 1, 1), as `preprocess.scale=pca` gives.
         num_classes: K.
-        grown: for each class the elements of its layers; None for a network that has learnt nothing.
+        grown: for each class the elements of its layers; None for a network that has learned nothing.
 
     Raises:
-        ShapeError: pictures, of whose pixels there are too many pairs.
+        ShapeError: images, of whose pixels there are too many pairs.
 
     """
 
@@ -139,8 +139,8 @@ class GMDHNet(Net):
     def __init__(self, input_chw: tuple[int, int, int], num_classes: int, grown: Sequence[Sequence[int]] | None = None) -> None:
         if input_chw[1:] != (1, 1) or input_chw[0] < 2:
             raise ShapeError(
-                f"gmdh expects two or more numbers without places, (D, 1, 1); got {input_chw}. Set prepare.scale=pca, and "
-                "prepare.components to 20 or so, since every pair of them is fitted."
+                f"gmdh expects two or more numbers without places, (D, 1, 1); got {input_chw}. Set preprocess.scale=pca, and "
+                "preprocess.components to 20 or so, since every pair of them is fitted."
             )
         super().__init__(input_chw)
         self.polynomials = Polynomials(grown if grown is not None else [[1]] * num_classes)
@@ -153,7 +153,7 @@ class GMDHNet(Net):
         return f"networks of {min(depths)} to {max(depths)} layers, {sum(map(sum, self.grown))} elements"
 
     @property
-    def learnt(self) -> int:
+    def learned(self) -> int:
         """Numbers that learning has set: six of each element."""
         return len(TERMS) * sum(map(sum, self.grown))
 

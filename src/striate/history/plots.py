@@ -1,4 +1,4 @@
-"""Pictures and maps side by side, each on its own scale of grey."""
+"""Images and maps side by side, each on its own scale of gray."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -14,19 +14,19 @@ from striate.plots.save_figure import check_ending, save
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIDE = 2.3  # inches, of a picture
+SIDE = 2.3  # inches, of an image
 _ROUNDING = 1e-9  # what is smaller is drawn as 0
 
 
-def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5, side: float = SIDE) -> None:
-    """Draw pictures with their names, `across` in a row.
+def draw(title: str, images: Mapping[str, NDArray[np.generic]], path: Path, across: int = 5, side: float = SIDE) -> None:
+    """Draw images with their names, `across` in a row.
 
     Args:
         title: what is shown.
-        pictures: H x W each; where a value is below 0, zero is grey, and black and white are as far from it as the largest.
+        images: H x W each; where a value is below 0, zero is gray, and black and white are as far from it as the largest.
         path: .svg, .png or .pdf.
         across: most in a row.
-        side: inches, of a picture.
+        side: inches, of an image.
 
     Raises:
         SettingError: another ending.
@@ -36,14 +36,14 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
     check_ending(path)
     from matplotlib.figure import Figure
 
-    columns = min(across, len(pictures))
-    rows = ceil(len(pictures) / columns)
-    tall = side * max(map(height, pictures.values()))
+    columns = min(across, len(images))
+    rows = ceil(len(images) / columns)
+    tall = side * max(map(height, images.values()))
     figure = Figure(figsize=(side * columns + 0.2, (tall + 0.4) * rows + 0.5), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    for axes, (name, values_HW) in zip(grid.flat, pictures.items(), strict=False):
+    for axes, (name, values_HW) in zip(grid.flat, images.items(), strict=False):
         show(axes, values_HW)
         axes.set_title("\n".join(wrap(name, int(14 * side))), fontsize=8)
     figure.suptitle("\n".join(wrap(title, int(12 * side * columns))), fontsize=10)
@@ -51,12 +51,12 @@ def draw(title: str, pictures: Mapping[str, NDArray[np.generic]], path: Path, ac
 
 
 def height(values_HW: NDArray[np.generic]) -> float:
-    """How high a picture is drawn over how wide; of very long ones, at most twice and at least an eighth."""
+    """How high an image is drawn over how wide; of very long ones, at most twice and at least an eighth."""
     return min(2.0, max(0.125, float(values_HW.shape[0] / values_HW.shape[1])))
 
 
 def show(axes: "Axes", values_HW: NDArray[np.generic]) -> None:
-    """One picture with a frame and without ticks."""
+    """One image with a frame and without ticks."""
     values = np.asarray(values_HW, float)
     most = float(np.abs(values).max())
     most = most if most > _ROUNDING else 1.0

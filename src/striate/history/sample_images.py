@@ -1,4 +1,4 @@
-"""The picture that a demonstration looks at: a file of the user's, or shapes drawn here.
+"""The image that a demonstration looks at: a file of the user's, or shapes drawn here.
 
 Legend: H x W pixels, in [0, 1].
 """
@@ -17,37 +17,37 @@ Floats = NDArray[np.float64]
 _FINE = 8  # points across a pixel at which a shape is asked for
 
 
-class Picture(NamedTuple):
-    """A grey picture in [0, 1], and what it is, for titles and messages."""
+class SampleImage(NamedTuple):
+    """A gray image in [0, 1], and what it is, for titles and messages."""
 
     said: str
     levels_HW: Floats
 
 
-def grey(image: Path | None, most_px: int) -> Picture:
-    """The picture of a file as grey levels (ITU-R 601), or shapes drawn here where there is no file.
+def gray(image: Path | None, most_px: int) -> SampleImage:
+    """The image of a file as gray levels (ITU-R 601), or shapes drawn here where there is no file.
 
     Args:
         image: any format that striate decodes.
         most_px: a longer side is divided by the least whole number that brings it to this; blocks of pixels are averaged.
 
     Raises:
-        DataError: there is no such file, or it is not a picture.
+        DataError: there is no such file, or it is not an image.
 
     """
     if image is None:
-        return Picture("shapes drawn here", shapes(64))
+        return SampleImage("shapes drawn here", shapes(64))
     try:
-        levels_HWC = decode.picture(image, (255, 255, 255)).astype(float) / 255
+        levels_HWC = decode.decode_image(image, (255, 255, 255)).astype(float) / 255
     except DecodeError as error:
-        raise DataError(f"expected a picture at {str(image)!r}; it is refused: {error}.") from error
+        raise DataError(f"expected an image at {str(image)!r}; it is refused: {error}.") from error
     weights_C = np.array([0.299, 0.587, 0.114]) if levels_HWC.shape[2] == 3 else np.ones(1)
     levels_HW, by = levels_HWC @ weights_C, ceil(max(levels_HWC.shape[:2]) / most_px)
     if by == 1:
-        return Picture(image.name, levels_HW)
+        return SampleImage(image.name, levels_HW)
     height, width = (max(side // by, 1) for side in levels_HW.shape)
     blocks = levels_HW[: height * by, : width * by].reshape(height, min(by, levels_HW.shape[0]), width, -1)
-    return Picture(f"{image.name}, reduced {by} times", blocks.mean(axis=(1, 3)))
+    return SampleImage(f"{image.name}, reduced {by} times", blocks.mean(axis=(1, 3)))
 
 
 def shapes(side: int) -> Floats:

@@ -1,6 +1,6 @@
-"""The image that a unit likes best, by gradient ascent on the image, held back by the published regularisers.
+"""The image that a unit likes best, by gradient ascent on the image, held back by the published regularizers.
 
-| regulariser | after each step | source |
+| regularizer | after each step | source |
 |---|---|---|
 | norm | the image is brought to this length | Erhan, Bengio, Courville & Vincent 2009 |
 | penalty | none: l |x|^2 is taken from what is climbed | Simonyan, Vedaldi & Zisserman 2014, equation 1 |
@@ -35,7 +35,7 @@ PLACES = ("middle", "mean")
 
 
 @dataclass(frozen=True)
-class Regularisers:
+class Regularizers:
     """What holds an image back; each is off where it is None or zero.
 
     Attributes:
@@ -67,14 +67,14 @@ class Regularisers:
 
 # Yosinski's four are as they are commonly cited; his paper's table was not at hand to confirm them. They were chosen for plain
 # gradient steps on AlexNet, so here they are starting points. The norm and the penalty are choices of this package.
-PRESETS: Mapping[str, Regularisers] = {
-    "none": Regularisers(),
-    "erhan": Regularisers(norm=10.0),
-    "simonyan": Regularisers(penalty=0.01),
-    "yosinski-1": Regularisers(blur_px=0.5, blur_every=4, small_norm=0.5),
-    "yosinski-2": Regularisers(decay=0.3, small_norm=0.2),
-    "yosinski-3": Regularisers(decay=1e-4, blur_px=1.0, blur_every=4),
-    "yosinski-4": Regularisers(blur_px=0.5, blur_every=4, small_contribution=0.9),
+PRESETS: Mapping[str, Regularizers] = {
+    "none": Regularizers(),
+    "erhan": Regularizers(norm=10.0),
+    "simonyan": Regularizers(penalty=0.01),
+    "yosinski-1": Regularizers(blur_px=0.5, blur_every=4, small_norm=0.5),
+    "yosinski-2": Regularizers(decay=0.3, small_norm=0.2),
+    "yosinski-3": Regularizers(decay=1e-4, blur_px=1.0, blur_every=4),
+    "yosinski-4": Regularizers(blur_px=0.5, blur_every=4, small_contribution=0.9),
 }
 
 
@@ -99,12 +99,12 @@ class Best(NamedTuple):
     stuck_U: Tensor
 
 
-def maximise(
+def maximize(
     net: Net,
     layer: str,
     units: Sequence[int],
     *,
-    by: Regularisers = PRESETS["yosinski-3"],
+    by: Regularizers = PRESETS["yosinski-3"],
     place: str = "middle",
     steps: int = 200,
     rate: float = 0.1,
@@ -150,7 +150,7 @@ def maximise(
 
 
 def _start(net: Net, layer: str, unit: int, start_CHW: Tensor | None, spread: float, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed_of(seed, layer, unit, "maximise"))
+    generator = torch.Generator().manual_seed(seed_of(seed, layer, unit, "maximize"))
     drawn_CHW = spread * torch.randn(net.input_chw, generator=generator)
     return drawn_CHW if start_CHW is None else drawn_CHW + start_CHW.cpu()
 
@@ -160,7 +160,7 @@ def _climb(
     layer: str,
     units: Sequence[int],
     images_UCHW: Tensor,
-    by: Regularisers,
+    by: Regularizers,
     place: str,
     steps: int,
     rate: float,
@@ -208,7 +208,7 @@ def _gradient(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, p
     return answers_U.detach(), gradient_UCHW
 
 
-def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, by: Regularisers, step: int) -> Tensor:
+def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, by: Regularizers, step: int) -> Tensor:
     if by.decay:
         images_UCHW = images_UCHW * (1 - by.decay)
     if by.blur_px and (step + 1) % by.blur_every == 0:

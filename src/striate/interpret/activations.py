@@ -181,10 +181,10 @@ class _Tally:
         self.largest_U = torch.maximum(self.largest_U, values_NUP.amax(2).amax(0))
         # As float32 into memory of our own: sums of truth values are ten times slower
         self.zeros_U += torch.eq(values_NUP, 0, out=torch.empty_like(values_NUP)).sum(2).double().sum(0)
-        centred_NUP = values_NUP - self.pivot_U[None, :, None]
-        sums_NU = centred_NUP.sum(2).double()
+        centered_NUP = values_NUP - self.pivot_U[None, :, None]
+        sums_NU = centered_NUP.sum(2).double()
         self.sum_U += sums_NU.sum(0)
-        self.squares_U += torch.linalg.vector_norm(centred_NUP, dim=2).double().square().sum(0)
+        self.squares_U += torch.linalg.vector_norm(centered_NUP, dim=2).double().square().sum(0)
         self.images += n
         if self.classes is not None and labels_N is not None:
             self.class_sums_KU.index_add_(0, labels_N, sums_NU)

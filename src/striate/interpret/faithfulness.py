@@ -1,18 +1,18 @@
 """Whether a map of what a network looked at can be believed: two tests that need no labels.
 
-Deletion and insertion (Samek et al. 2017, section III; Petsiuk, Das & Saenko 2018, section 4.1): squares of the picture are
-replaced by the training mean, those first that the map marks most, or come back in that order to a picture that is all mean.
+Deletion and insertion (Samek et al. 2017, section III; Petsiuk, Das & Saenko 2018, section 4.1): squares of the image are
+replaced by the training mean, those first that the map marks most, or come back in that order to an image that is all mean.
 Where the map is right, the probability of the class falls at once, or rises at once: a small area under the one curve and a
 large one under the other. Both are held against the same map laid elsewhere: moved around the edges to 19 other places that lie
-evenly over the picture. It passes where at most one of them does as well, which may be close by; of maps that have nothing to
-do with the picture one in ten passes.
+evenly over the image. It passes where at most one of them does as well, which may be close by; of maps that have nothing to
+do with the image one in ten passes.
 
 Orders of squares at random, against which the papers hold a map, are given too, but would be no fair judge: scattered holes
-destroy a picture sooner than patches do, so that maps of patches seem worse than they are, and scattered maps better. Of 24
-pictures of CIFAR-10 on resnet20 the mean gain of Grad-CAM over them was 0.03, over its other places 0.10.
+destroy an image sooner than patches do, so that maps of patches seem worse than they are, and scattered maps better. Of 24
+images of CIFAR-10 on resnet20 the mean gain of Grad-CAM over them was 0.03, over its other places 0.10.
 
 Weights drawn anew (Adebayo et al. 2018, section 3.1): the same map of the same network with fresh weights in every layer. Where
-the two are alike, the map shows the picture and not what was learnt. They are compared by Spearman's rank correlation over the
+the two are alike, the map shows the image and not what was learned. They are compared by Spearman's rank correlation over the
 squares; from where on they count as alike is a choice of this package.
 
 Legend: N images, C channels, H x W pixels, Q squares, S points of a curve, M places.
@@ -35,11 +35,11 @@ from striate.base.hash_rng import permute, seed_of
 from striate.nets.init import he
 
 ACROSS = 16  # squares along the longer side, at most
-STEPS = 10  # shares of the picture, one after the other
+STEPS = 10  # shares of the image, one after the other
 PLACES = 19  # other than its own, 4 x 5 with it
 FEWEST = 9  # places
 ORDERS = 5  # of squares at random
-ERROR = 0.1  # of maps that have nothing to do with the picture
+ERROR = 0.1  # of maps that have nothing to do with the image
 ALIKE = 0.7  # rank correlation from where on a map hardly depends on the weights
 COPIES = 3  # by chance one map of patches may look like another
 
@@ -63,7 +63,7 @@ class Faithfulness(NamedTuple):
         p_value: (1 + other places whose inserted_area - area is as large) / (1 + other places).
         random_area: the mean of the areas under the deletion curves of squares in random orders.
         likeness: rank correlation with the map of fresh weights, -1..1; 0 where one of the two is constant.
-        curve_S: probability of the class with 0, 1/steps, ... all of the picture removed.
+        curve_S: probability of the class with 0, 1/steps, ... all of the image removed.
         inserted_curve_S: with as much of it inserted.
         elsewhere_curve_S: the mean deletion curve of the other places.
         passes: images that went through the network for these curves; the maps of fresh weights come on top.
@@ -112,7 +112,7 @@ def judge(
         heat_NHW: the maps, of the images' size, never negative.
         ask: gives logits N x K of a network and images, without gradients and in bounded memory.
         fresh: makes the same maps of another network.
-        steps: in which the picture is removed and inserted.
+        steps: in which the image is removed and inserted.
         places: other places that the map is compared with, 9 or more.
         orders: of squares at random, for `random_area`.
         copies: networks with fresh weights; the correlations with their maps are averaged.
@@ -168,7 +168,7 @@ def verdict(curves_M2S: Floats, random_RS: Floats, likeness: float, empty: bool 
     elif likeness >= ALIKE:
         why = (
             "explains nothing here: it hardly changes when the weights are drawn anew (rank correlation "
-            f"{likeness:.2f}), so it shows the picture and not what was learnt"
+            f"{likeness:.2f}), so it shows the image and not what was learned"
         )
     else:
         explains = True
@@ -186,11 +186,11 @@ def verdict(curves_M2S: Floats, random_RS: Floats, likeness: float, empty: bool 
 
 
 def redrawn(net: nn.Module, seed: int, copy_number: int = 0) -> nn.Module:
-    """A copy of a network as it was before it learnt anything: every layer has fresh weights, drawn from a seed.
+    """A copy of a network as it was before it learned anything: every layer has fresh weights, drawn from a seed.
 
     Convolutions and fully connected layers are He normal with biases zero, under which no signal dies or explodes; norms
     begin anew at mean 0 and variance 1; any other parameter is normal with its own mean and deviation. What is
-    not learnt, such as the bitmaps of LeNet-5, stays. The generators of torch are as they were.
+    not learned, such as the bitmaps of LeNet-5, stays. The generators of torch are as they were.
     """
     place = next(net.parameters(), torch.empty(0)).device
     twin = copy.deepcopy(net).cpu()

@@ -1,4 +1,4 @@
-"""What the filters of a first layer look for: stripes of which orientation and how fine, and which colour.
+"""What the filters of a first layer look for: stripes of which orientation and how fine, and which color.
 
 All is read off the weights. The power of a kernel at a frequency (u, v), in cycles a pixel, is the squared length of its
 Fourier sum there, added over the channels; it is taken on a polar grid of 1 degree and 1/128 cycles a pixel within the
@@ -46,7 +46,7 @@ class Preferences(NamedTuple):
         chromatic_F: share of the energy, the sum of squared weights, off the axis from dark to light, (1, 1, 1); 0 for one
             channel, nan for other than one or three.
         hue_F: direction of the chromatic weights, degrees: 0 red against green, 90 yellow against blue, 180 green against red,
-            270 blue against yellow; of their principal axis the end to which their sum points, which is the colour of light
+            270 blue against yellow; of their principal axis the end to which their sum points, which is the color of light
             over the whole kernel that excites it. Nan without chromatic weights.
 
     """
@@ -104,7 +104,7 @@ def preferences(kernels_FCkk: Array) -> Preferences:
     step = max(1, _AT_A_TIME // (kernels[0, :, :, 0].size * _ANGLES * len(_radii())))
     parts = [_waves(kernels[at : at + step]) for at in range(0, len(kernels), step)]
     orientation_F, frequency_F, width_F, octaves_F, strength_F = (np.concatenate(part) for part in zip(*parts, strict=True))
-    chromatic_F, hue_F = _colour(kernels)
+    chromatic_F, hue_F = _color(kernels)
     return Preferences(orientation_F, frequency_F, width_F, octaves_F, strength_F, chromatic_F, hue_F)
 
 
@@ -156,7 +156,7 @@ def _peak(power_RA: Array, carried_A: NDArray[np.int64]) -> tuple[float, float, 
 
 
 def _vertex(before: float, top: float, after: float) -> float:
-    """Where the parabola through three neighbours is largest, from the middle one."""
+    """Where the parabola through three neighbors is largest, from the middle one."""
     bend = before - 2 * top + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
@@ -170,7 +170,7 @@ def _fall(values: Array, level: float) -> float:
     return at - float((level - values[at]) / (values[at - 1] - values[at]))
 
 
-def _colour(kernels_FCkk: Array) -> tuple[Array, Array]:
+def _color(kernels_FCkk: Array) -> tuple[Array, Array]:
     f, c = kernels_FCkk.shape[:2]
     unknown = np.full(f, np.nan)
     if c != 3:
@@ -196,9 +196,9 @@ def as_json(found: Preferences) -> list[dict[str, Any]]:
 
 
 def captions(found: Preferences) -> Sequence[str]:
-    """One short line a filter for below its picture: degrees, cycles a pixel, and the share of colour where there is any."""
+    """One short line a filter for below its image: degrees, cycles a pixel, and the share of color where there is any."""
     lines = []
-    for angle, cycles, colour in zip(found.orientation_F, found.frequency_F, found.chromatic_F, strict=True):
+    for angle, cycles, color in zip(found.orientation_F, found.frequency_F, found.chromatic_F, strict=True):
         wave = "blob" if np.isnan(angle) else f"{round(angle) % 180}° {cycles:.2f}"
-        lines.append(wave if not colour > 0.005 else f"{wave}\n{colour:.0%} colour")
+        lines.append(wave if not color > 0.005 else f"{wave}\n{color:.0%} color")
     return lines

@@ -1,9 +1,9 @@
 """Whether kernels differ from white noise.
 
-A filter that has learnt to see something is smooth, or repeats itself; one that has not looks like the noise that it began
+A filter that has learned to see something is smooth, or repeats itself; one that has not looks like the noise that it began
 with. Two numbers tell them apart, and both have a known distribution where every weight is drawn by itself from one normal:
 
-- roughness: the mean squared difference of neighbours over the variance; 2 k^2 / (k^2 - 1) for k x k white noise;
+- roughness: the mean squared difference of neighbors over the variance; 2 k^2 / (k^2 - 1) for k x k white noise;
 - spectral entropy: of the shares of energy at the (k^2 - 1) / 2 frequencies, in nats; H_N - 1 for N of them, H_N harmonic.
 
 What is smooth has a small roughness; what repeats itself, as a fine grating, a small entropy. A filter is called noisy
@@ -51,7 +51,7 @@ class Bounds(NamedTuple):
 
 
 def roughness(kernels: Kernels) -> NDArray[np.float64]:
-    """Mean squared difference of vertical and horizontal neighbours over the variance, for each of ... x k x k.
+    """Mean squared difference of vertical and horizontal neighbors over the variance, for each of ... x k x k.
 
     0 for a kernel that is constant.
 
@@ -143,8 +143,8 @@ def variance_entropy(kernels_FCkk: Kernels) -> float:
     Gavrikov & Keuper 2022, section 3.3: 0 where all kernels lie on one line, log10 of k^2 where they fill their space evenly.
     """
     flat = kernels_FCkk.reshape(-1, kernels_FCkk.shape[-1] * kernels_FCkk.shape[-2])
-    centred = flat - flat.mean(axis=0)
-    energy = np.square(np.linalg.svd(centred, compute_uv=False))
+    centered = flat - flat.mean(axis=0)
+    energy = np.square(np.linalg.svd(centered, compute_uv=False))
     shares = energy / max(float(energy.sum()), _TINY)
     return float(-(shares * np.log10(np.maximum(shares, _TINY))).sum())
 

@@ -1,6 +1,6 @@
 """The training images that look most like an image to a network, and whether they speak against its label.
 
-Legend: N images, Q images that are asked about, B images to choose from, D features, k neighbours.
+Legend: N images, Q images that are asked about, B images to choose from, D features, k neighbors.
 """
 
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ class Nearest(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """What the labels of k neighbours say.
+    """What the labels of k neighbors say.
 
     Attributes:
         given: how many carry the label that the image was given.
         other: the commonest label among the others; of equals the one that comes first. None where all carry the given one.
         others: how many carry that one.
-        against: `other` has more than half of the neighbours.
+        against: `other` has more than half of the neighbors.
 
     """
 
@@ -90,7 +90,7 @@ def _unit(features_ND: Features) -> Tensor:
 
 
 def vote(labels_k: NDArray[np.int64], given: int) -> Vote:
-    """What the labels of an image's neighbours say of the label that it was given."""
+    """What the labels of an image's neighbors say of the label that it was given."""
     counts = np.bincount(labels_k, minlength=given + 1)
     carry = int(counts[given])
     counts[given] = 0

@@ -69,7 +69,7 @@ def gratings(
     frequencies_N: Array,
     phases_N: Array,
     amplitude: float = 1.0,
-    colour_C: Sequence[float] | None = None,
+    color_C: Sequence[float] | None = None,
 ) -> Tensor:
     """Sinusoidal gratings in the net's numbers: amplitude times cos(2 pi f d - phase), d the distance across the stripes.
 
@@ -82,7 +82,7 @@ def gratings(
         frequencies_N: cycles a pixel.
         phases_N: radians.
         amplitude: around zero, which is the mean image where the mean is subtracted.
-        colour_C: a factor for each channel; None for ones, from dark to light.
+        color_C: a factor for each channel; None for ones, from dark to light.
 
     """
     c, h, w = chw
@@ -91,7 +91,7 @@ def gratings(
     across_NHW = x_1W * torch.sin(turns_N11) + y_H1 * torch.cos(turns_N11)
     frequencies_N11, phases_N11 = (torch.from_numpy(np.array(v, float)).view(-1, 1, 1) for v in (frequencies_N, phases_N))
     waves_NHW = amplitude * torch.cos(2 * torch.pi * frequencies_N11 * across_NHW - phases_N11)
-    factors_C = torch.ones(c) if colour_C is None else torch.tensor(list(colour_C), dtype=torch.float32)
+    factors_C = torch.ones(c) if color_C is None else torch.tensor(list(color_C), dtype=torch.float32)
     return waves_NHW.float()[:, None] * factors_C.view(1, -1, 1, 1)
 
 
@@ -119,7 +119,7 @@ def tuning(
     frequencies: Sequence[float] = FREQUENCIES,
     phases: int = 8,
     amplitude: float = 1.0,
-    colour_C: Sequence[float] | None = None,
+    color_C: Sequence[float] | None = None,
 ) -> Tuning:
     """Measure the middle units of a layer by gratings; the forward pass ends at that layer.
 
@@ -132,7 +132,7 @@ def tuning(
         frequencies: S of them, cycles a pixel, above 0 and up to 1/2.
         phases: T, evenly over a whole drift; at least 4.
         amplitude: of the gratings, in the net's numbers.
-        colour_C: a factor for each channel; None for ones.
+        color_C: a factor for each channel; None for ones.
 
     Raises:
         SettingError: no such layer, or numbers outside of these limits.
@@ -150,7 +150,7 @@ def tuning(
     grid = np.stack(np.meshgrid(angles_A, waves_S, turns_T, indexing="ij")).reshape(3, orientations, -1)
     chw, sizes = net.input_chw, (len(waves_S), phases, -1)
     rates_ASTU = np.stack([
-        answers_NU(net, layer, gratings(chw, angle_N, wave_N, turn_N, amplitude, colour_C)).reshape(sizes)
+        answers_NU(net, layer, gratings(chw, angle_N, wave_N, turn_N, amplitude, color_C)).reshape(sizes)
         for angle_N, wave_N, turn_N in grid.transpose(1, 0, 2)
     ])  # fmt: skip
     rates_ASTU = np.maximum(rates_ASTU - blank_U, 0)

@@ -43,7 +43,7 @@ def principal(features_ND: Features) -> Plane:
 
 
 def tsne(features_ND: Features, seed: int = 0) -> Plane:
-    """t-distributed stochastic neighbour embedding (van der Maaten & Hinton 2008) of the first 50 components.
+    """t-distributed stochastic neighbor embedding (van der Maaten & Hinton 2008) of the first 50 components.
 
     The perplexity is 30, or a fourth of the images where that is less.
 
@@ -64,10 +64,10 @@ def tsne(features_ND: Features, seed: int = 0) -> Plane:
 def _components(features_ND: Features, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(features_ND) < _FEWEST:
         raise DataError(f"expected at least {_FEWEST} images to lay out on a sheet; got {len(features_ND)}. Give more images.")
-    centred_ND = np.asarray(features_ND, np.float64) - np.mean(features_ND, axis=0, dtype=np.float64)
-    if centred_ND.shape[1] < 2:
-        centred_ND = np.pad(centred_ND, ((0, 0), (0, 2 - centred_ND.shape[1])))
-    left_NN, sizes, _ = np.linalg.svd(centred_ND, full_matrices=False)
+    centered_ND = np.asarray(features_ND, np.float64) - np.mean(features_ND, axis=0, dtype=np.float64)
+    if centered_ND.shape[1] < 2:
+        centered_ND = np.pad(centered_ND, ((0, 0), (0, 2 - centered_ND.shape[1])))
+    left_NN, sizes, _ = np.linalg.svd(centered_ND, full_matrices=False)
     points_NK = (left_NN * sizes)[:, :most]
     points_NK *= np.where(points_NK[np.abs(points_NK).argmax(axis=0), np.arange(points_NK.shape[1])] < 0, -1.0, 1.0)
     return points_NK, sizes[:most] ** 2 / max(float((sizes**2).sum()), 1e-30)

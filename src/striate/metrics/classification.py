@@ -81,7 +81,7 @@ def check(logits_NK: Logits, labels_N: Labels) -> None:
         raise ShapeError(f"expected labels from 0 to {logits_NK.shape[1] - 1}; got {labels_N.min()} to {labels_N.max()}.")
     if not np.isfinite(logits_NK).all():
         row, k = np.argwhere(~np.isfinite(logits_NK))[0].tolist()
-        raise NumbersError(f"expected finite logits; row {row} has {logits_NK[row, k]} for class {k}. Lower train.peak_lr.")
+        raise NumbersError(f"expected finite logits; row {row} has {logits_NK[row, k]} for class {k}. Lower train.lr.")
 
 
 def accuracy(logits_NK: Logits, labels_N: Labels) -> Interval:

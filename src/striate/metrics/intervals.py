@@ -32,8 +32,8 @@ def wilson(right: int, n: int, level: float = 0.95) -> Interval:
         raise DataError(f"expected 0 <= right <= n and n >= 1; got right={right}, n={n}. There is nothing to score.")
     z2 = NormalDist().inv_cdf(0.5 + level / 2) ** 2
     share = right / n
-    centre = share + z2 / (2 * n)
+    center = share + z2 / (2 * n)
     reach = sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
-    low = 0.0 if right == 0 else (centre - reach) / (1 + z2 / n)
-    high = 1.0 if right == n else (centre + reach) / (1 + z2 / n)
+    low = 0.0 if right == 0 else (center - reach) / (1 + z2 / n)
+    high = 1.0 if right == n else (center + reach) / (1 + z2 / n)
     return Interval(share, low, high, n)

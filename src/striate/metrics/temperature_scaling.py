@@ -30,15 +30,15 @@ def scale(logits_NK: Logits, labels_N: Labels) -> float:
         return 1.0
     targets_NK = np.full((count, classes), 1 / (count + 2) / (classes - 1))
     targets_NK[np.arange(count), labels_N] = (count + 1) / (count + 2)
-    centred_NK = logits_NK.astype(np.float64) - logits_NK.mean(axis=1, keepdims=True)
+    centered_NK = logits_NK.astype(np.float64) - logits_NK.mean(axis=1, keepdims=True)
 
     def loss(power: float) -> float:
-        scaled_NK = centred_NK * exp(power)
+        scaled_NK = centered_NK * exp(power)
         most_N1 = scaled_NK.max(axis=1, keepdims=True)
         sums_N = np.log(np.exp(scaled_NK - most_N1).sum(axis=1)) + most_N1[:, 0]
         return float((sums_N - (targets_NK * scaled_NK).sum(axis=1)).mean())
 
-    spread = float(np.abs(centred_NK).max())
+    spread = float(np.abs(centered_NK).max())
     middle = 0.0 if spread == 0 else -log(spread)  # logits of any unit: margins of an SVM, or sums of thousands
     return exp(_least(loss, middle - _WIDEST, middle + _WIDEST))
 

@@ -3,7 +3,7 @@
 Each is a folder `striate/weights/NET-DATA/` that is named as `NET@DATA`:
 
 model.safetensors  float16 tensors by our own layer names
-config.json        mean, deviation, size, class names, licence, as timm writes it
+config.json        mean, deviation, size, class names, license, as timm writes it
 README.md          the model card: data, recipe, time, accuracy with its interval
 training.jsonl     the journal's epochs
 MANIFEST.sha256    of all of these

@@ -24,7 +24,7 @@ class Entry(NamedTuple):
         parameters: of the deployed network, without auxiliary heads, for that input and those classes.
         macs: multiply-adds for one image.
         taps: names of the layers that can be looked at, in forward order.
-        settings: the settings of section [net] that apply, besides name and initialisation.
+        settings: the settings of section [net] that apply, besides name and initialization.
         smallest_px: the least side that still works.
         learns: how it learns.
         kind: "classifier" or "demonstrator".

@@ -15,7 +15,7 @@ from striate.base.errors import SettingError
 from striate.base.hash_rng import seed_of
 from striate.nets import catalogue
 from striate.nets.feature_layer import with_head
-from striate.nets.init import SPARSE_INPUTS, initialise
+from striate.nets.init import SPARSE_INPUTS, initialize
 from striate.nets.net import Net
 
 SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
 
 def settings_of(name: str) -> tuple[str, ...]:
-    """The settings of section [net] that this network has, besides name and initialisation."""
+    """The settings of section [net] that this network has, besides name and initialization."""
     if catalogue.is_own(name):
         known = inspect.signature(own_class(name)).parameters
         return tuple(setting for setting in SETTINGS if setting in known)
@@ -43,7 +43,7 @@ def settings_of(name: str) -> tuple[str, ...]:
 
 
 def published(name: str) -> tuple[int, int, int]:
-    """(channels, side in pixels, classes) that a network was published for; grey 28 px and 10 for one of one's own.
+    """(channels, side in pixels, classes) that a network was published for; gray 28 px and 10 for one of one's own.
 
     A line that ends in `fc 7` has 7 classes.
     """
@@ -72,10 +72,10 @@ def build(
     init_bias: float = 0.0,
     sparse_inputs: int = SPARSE_INPUTS,
     seed: int = 0,
-    read: str | None = None,
+    feature_layer: str | None = None,
     unit_features: bool = False,
-    neighbours: int | None = None,
-    nearest: int | None = None,
+    knn_memory: int | None = None,
+    knn_k: int | None = None,
     **settings: Any,
 ) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
@@ -88,10 +88,10 @@ def build(
         init_bias: what biases begin with, for the schemes that set them.
         sparse_inputs: of the scheme `sparse`.
         seed: of the draws.
-        read: the layer that the classes are read off; None for the input of the head.
+        feature_layer: the layer that the classes are read off; None for the input of the head.
         unit_features: what the head is given is divided by its length.
-        neighbours: images that a head of nearest neighbours keeps; None for the network's own head.
-        nearest: how many of these it asks.
+        knn_memory: images that a head of nearest neighbors keeps; None for the network's own head.
+        knn_k: how many of these it asks.
         settings: of `SETTINGS`, as the network has them.
 
     Raises:
@@ -120,10 +120,10 @@ def build(
             net = TimmNet(name, input_chw, num_classes, **settings)
         else:
             net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
-        if read is not None or unit_features or neighbours is not None:
-            net = with_head(net, num_classes, read, unit_features, neighbours, nearest)
+        if feature_layer is not None or unit_features or knn_memory is not None:
+            net = with_head(net, num_classes, feature_layer, unit_features, knn_memory, knn_k)
         if catalogue.origin(name) is None:  # what learns without gradients has nothing to draw
-            initialise(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
+            initialize(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
     return net
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.nets.hooks import inputs, taps
-from striate.nets.knn_head import Neighbours
+from striate.nets.knn_head import Neighbors
 from striate.nets.net import Net
 
 MOST_FEATURES = 16_384  # of maps with more the mean over their places is read
@@ -70,8 +70,8 @@ def with_head(
     num_classes: int,
     read: str | None = None,
     unit_features: bool = False,
-    neighbours: int | None = None,
-    nearest: int | None = None,
+    knn_memory: int | None = None,
+    knn_k: int | None = None,
 ) -> Net:
     """The network with a fresh classifier; all else is kept, and is the same object.
 
@@ -82,15 +82,15 @@ def with_head(
         num_classes: K.
         read: a layer to read off; None for the input of the head.
         unit_features: the features of an image are divided by their length.
-        neighbours: images that a classifier by nearest neighbours keeps; None for a fully connected layer.
-        nearest: how many of these it asks.
+        knn_memory: images that a classifier by nearest neighbors keeps; None for a fully connected layer.
+        knn_k: how many of these it asks.
 
     Raises:
         SettingError: there is no such layer.
         UnsupportedError: the head is no fully connected layer.
 
     """
-    how: dict[str, Any] = {"unit_features": unit_features, "neighbours": neighbours, "nearest": nearest}
+    how: dict[str, Any] = {"unit_features": unit_features, "knn_memory": knn_memory, "knn_k": knn_k}
     if read is not None:
         check(net, read)
         return Reading(net.body if isinstance(net, Reading) else net, _within(net, read), num_classes, **how)
@@ -101,7 +101,7 @@ def with_head(
     return net
 
 
-def check_head(net: Net) -> nn.Linear | Neighbours:
+def check_head(net: Net) -> nn.Linear | Neighbors:
     """The head, where another can take its place.
 
     Raises:
@@ -109,7 +109,7 @@ def check_head(net: Net) -> nn.Linear | Neighbours:
 
     """
     head = net.head
-    if not isinstance(head, nn.Linear | Neighbours):
+    if not isinstance(head, nn.Linear | Neighbors):
         raise UnsupportedError(
             f"the head of {type(net).__name__}, {net.head_name}, is {type(head).__name__} and no fully connected layer, so no "
             f"other can take its place. Read an earlier layer: {', '.join(net.taps[:-1])}."
@@ -132,8 +132,8 @@ def settings_with(net: Net, settings: Mapping[str, Any], read: str | None = None
         how: the others that `with_head` is given.
 
     """
-    kept = {name: value for name, value in settings.items() if name not in ("unit_features", "neighbours", "nearest")}
-    kept |= {} if read is None else {"read": _within(net, read)}
+    kept = {name: value for name, value in settings.items() if name not in ("unit_features", "knn_memory", "knn_k")}
+    kept |= {} if read is None else {"feature_layer": _within(net, read)}
     return kept | {name: value for name, value in how.items() if value}
 
 
@@ -164,10 +164,10 @@ def flat(values: Tensor) -> Tensor:
 
 
 def _head(
-    width: int, num_classes: int, unit_features: bool = False, neighbours: int | None = None, nearest: int | None = None
-) -> nn.Linear | Neighbours:
-    if neighbours is not None and nearest is not None:
-        return Neighbours(width, num_classes, neighbours, nearest, unit_features)
+    width: int, num_classes: int, unit_features: bool = False, knn_memory: int | None = None, knn_k: int | None = None
+) -> nn.Linear | Neighbors:
+    if knn_memory is not None and knn_k is not None:
+        return Neighbors(width, num_classes, knn_memory, knn_k, unit_features)
     return (UnitLinear if unit_features else nn.Linear)(width, num_classes)
 
 

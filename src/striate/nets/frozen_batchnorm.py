@@ -1,4 +1,4 @@
-"""Norms that keep what they have learnt while the rest of a network goes on.
+"""Norms that keep what they have learned while the rest of a network goes on.
 
 Batches of a small data set say little about means and deviations, and a few steps spoil what a norm has gathered from many
 images; so a network that is retrained on few images often keeps its norms as they are.
@@ -48,5 +48,5 @@ def thaw_norms(net: nn.Module) -> None:
 
 
 def _frozen(norm: type[nn.Module]) -> Any:
-    """The class of a norm that stays still: of each kind its own, since some do more than normalise (timm's act too)."""
+    """The class of a norm that stays still: of each kind its own, since some do more than normalize (timm's act too)."""
     return type(f"Frozen{norm.__name__}", (Frozen, norm), {})

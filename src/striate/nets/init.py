@@ -157,7 +157,7 @@ def _orthogonal(layer: Weighted) -> None:
         nn.init.orthogonal_(layer.weight, gain=sqrt(2))
 
 
-def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs: int = SPARSE_INPUTS) -> None:
+def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs: int = SPARSE_INPUTS) -> None:
     """Draw the weights anew, by torch's global generator.
 
     `whitening` draws as `paper` does; the first convolution follows by `whiten`, when the images are there.
@@ -173,7 +173,7 @@ def initialise(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
 
     """
     if scheme not in SCHEMES:
-        raise SettingError(f"There is no initialisation {scheme!r}; {nearest(scheme, SCHEMES)}")
+        raise SettingError(f"There is no initialization {scheme!r}; {nearest(scheme, SCHEMES)}")
     if scheme in ("paper", "zero-gamma", "whitening"):
         if isinstance(net, Net):
             net.paper_start()

@@ -1,34 +1,34 @@
-"""A last layer that asks the nearest of the images that it keeps: k nearest neighbours (Cover & Hart 1967).
+"""A last layer that asks the nearest of the images that it keeps: k nearest neighbors (Cover & Hart 1967).
 
-Nothing in it is trained. What it keeps is put there by `training.finetune.neighbours`.
+Nothing in it is trained. What it keeps is put there by `training.finetune.neighbors`.
 
-Legend: N images, M kept images, D features, K classes, k neighbours.
+Legend: N images, M kept images, D features, K classes, k neighbors.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_RANK = 0.01  # of a vote; the ranks of 25 neighbours are 0.04 together
+_RANK = 0.01  # of a vote; the ranks of 25 neighbors are 0.04 together
 
 
-class Neighbours(nn.Module):
+class Neighbors(nn.Module):
     """Each of the k kept images that lie nearest has one vote; the logits are logs of the classes' shares of the votes.
 
     A share is (votes + 1 / K) / (k + 1), so that no class has none (Laplace), and `scale` times its log is the logit. Among
-    classes with as many votes the nearer neighbours decide; of images equally near the earlier ones are the neighbours.
+    classes with as many votes the nearer neighbors decide; of images equally near the earlier ones are the neighbors.
 
     Args:
         in_features: D.
         num_classes: K.
-        neighbours: M, at least k.
+        neighbors: M, at least k.
         nearest: k.
-        unit: rows of features are divided by their length; else standardised.
+        unit: rows of features are divided by their length; else standardized.
 
     Attributes:
-        bank_MD: the kept images' features, standardised or of length one.
+        bank_MD: the kept images' features, standardized or of length one.
         labels_M: their classes.
-        shift_D: subtracted from features that are standardised.
+        shift_D: subtracted from features that are standardized.
         factor_D: what these are multiplied with then.
         scale: of the logits.
 
@@ -40,11 +40,11 @@ class Neighbours(nn.Module):
     factor_D: Tensor
     scale: Tensor
 
-    def __init__(self, in_features: int, num_classes: int, neighbours: int, nearest: int, unit: bool = False) -> None:
+    def __init__(self, in_features: int, num_classes: int, neighbors: int, nearest: int, unit: bool = False) -> None:
         super().__init__()
         self.in_features, self.out_features, self.nearest, self.unit = in_features, num_classes, nearest, unit
-        self.register_buffer("bank_MD", torch.zeros(neighbours, in_features))
-        self.register_buffer("labels_M", torch.zeros(neighbours, dtype=torch.int64))
+        self.register_buffer("bank_MD", torch.zeros(neighbors, in_features))
+        self.register_buffer("labels_M", torch.zeros(neighbors, dtype=torch.int64))
         if not unit:
             self.register_buffer("shift_D", torch.zeros(in_features))
             self.register_buffer("factor_D", torch.ones(in_features))

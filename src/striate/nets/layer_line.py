@@ -149,6 +149,6 @@ def _out(word: str, side: int, kernel: int, stride: int, pad: int) -> int:
     if side + 2 * pad < kernel:
         raise ShapeError(
             f"{word!r} expects an input of at least {kernel - 2 * pad} pixels a side; got {side}. "
-            "Use fewer or smaller pools, or a larger prepare.size_px."
+            "Use fewer or smaller pools, or a larger preprocess.size_px."
         )
     return out

@@ -92,5 +92,5 @@ def refuse_small(name: str, input_chw: tuple[int, int, int], least_px: int) -> N
     if c < 1 or min(h, w) < least_px:
         raise ShapeError(
             f"{name} expects images of at least {least_px} x {least_px} pixels and 1 channel; got C={c}, H={h}, W={w}. "
-            f"Set prepare.size_px to {least_px} or more."
+            f"Set preprocess.size_px to {least_px} or more."
         )

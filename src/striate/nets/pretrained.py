@@ -21,7 +21,7 @@ from striate.nets import bundled_weights
 BASE = "https://download.pytorch.org/models/"
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose images have terms of their own"
+LICENSE = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose images have terms of their own"
 _SECONDS = 600.0
 
 
@@ -32,7 +32,7 @@ class Published(NamedTuple):
         file: its name, with the start of its SHA-256.
         top1: accuracy in % on ImageNet's validation images, as its publisher gives it.
         top5: the same for five guesses.
-        share: of the short side that is kept of a picture: 224 of the pixels it is first brought to.
+        share: of the short side that is kept of an image: 224 of the pixels it is first brought to.
         mean: of each channel, in [0, 1].
         std: of each channel, in [0, 1].
 

@@ -21,7 +21,7 @@ from striate.nets.net import Net
 
 
 class Field(NamedTuple):
-    """What one unit sees: a square of `size` pixels; its neighbour sees one `jump` pixels further."""
+    """What one unit sees: a square of `size` pixels; its neighbor sees one `jump` pixels further."""
 
     size: int
     jump: int
@@ -38,7 +38,7 @@ class Layer(NamedTuple):
         macs: multiply-adds for one image; additions of a bias, pools, norms and activations are not counted.
         receptive_field: side in pixels of the part of the image that one unit sees; at least the whole side once there are no
             maps left.
-        jump: distance in pixels between the centres of what two neighbouring units see.
+        jump: distance in pixels between the centers of what two neighboring units see.
         bytes: of the output for one image in float32, which training keeps for the backward pass.
         input: shape of its input for one image.
         before: receptive field and jump of its input; for a block with parameters of its own, of what its layers made.

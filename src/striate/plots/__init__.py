@@ -1,1 +1,1 @@
-"""The report and all drawing: numbers and arrays come in, pictures and pages go out."""
+"""The report and all drawing: numbers and arrays come in, images and pages go out."""

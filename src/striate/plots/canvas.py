@@ -1,4 +1,4 @@
-"""A sheet to draw on, in inches from its upper left corner; and the colours of the kinds of layers."""
+"""A sheet to draw on, in inches from its upper left corner; and the colors of the kinds of layers."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,22 +8,22 @@ from typing import Literal
 Point = tuple[float, float]
 
 INK = "#1a1a1a"
-GREY = "#6b6b6b"
-# Of Okabe & Ito's palette, whose colours stay apart for colour-blind readers
-COLOURS = {
+GRAY = "#6b6b6b"
+# Of Okabe & Ito's palette, whose colors stay apart for color-blind readers
+COLORS = {
     "input": "#d9d9d9", "convolution": "#56b4e9", "pool": "#d55e00", "fully connected": "#009e73", "plain block": "#e69f00",
     "residual block": "#cc79a7", "inception module": "#f0e442", "block with concat": "#f0e442", "norm": "#0072b2",
     "activation": "#ffffff",
 }  # fmt: skip
 
 
-def mixed(colour: str, other: str, share: float) -> str:
-    """`colour` with a `share` of `other` in it, both as #rrggbb.
+def mixed(color: str, other: str, share: float) -> str:
+    """`color` with a `share` of `other` in it, both as #rrggbb.
 
     >>> mixed("#000000", "#ffffff", 0.5)
     '#808080'
     """
-    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
+    pairs = zip(bytes.fromhex(color[1:]), bytes.fromhex(other[1:]), strict=True)
     return "#" + bytes(round(a + (b - a) * share) for a, b in pairs).hex()
 
 
@@ -70,26 +70,26 @@ class Canvas:
             )
         )
 
-    def line(self, points: Sequence[Point], colour: str = GREY, width: float = 0.9, arrow: bool = False) -> None:
+    def line(self, points: Sequence[Point], color: str = GRAY, width: float = 0.9, arrow: bool = False) -> None:
         """A line through the points, `width` points wide, with an arrow's head at its end where asked."""
         from matplotlib.patches import Polygon
 
         self._axes.add_patch(
-            Polygon(points, closed=False, fill=False, edgecolor=colour, linewidth=width, joinstyle="round", clip_on=False)
+            Polygon(points, closed=False, fill=False, edgecolor=color, linewidth=width, joinstyle="round", clip_on=False)
         )
         if arrow:
             (x0, y0), (x, y) = list(pairwise(points))[-1]
             length = hypot(x - x0, y - y0)
             dx, dy = 0.07 * (x - x0) / length, 0.07 * (y - y0) / length
             head = ((x, y), (x - dx - dy / 2, y - dy + dx / 2), (x - dx + dy / 2, y - dy - dx / 2))
-            self.polygon(head, colour, colour, 0.3)
+            self.polygon(head, color, color, 0.3)
 
     def text(
-        self, x: float, y: float, text: str, size: float, *, colour: str = INK, bold: bool = False,
+        self, x: float, y: float, text: str, size: float, *, color: str = INK, bold: bool = False,
         across: Literal["left", "center", "right"] = "center", down: Literal["center", "baseline"] = "center",
     ) -> None:  # fmt: skip
         """Text of `size` points; `across` and `down` say which part of it lies at (x, y), in matplotlib's words."""
         self._axes.text(
-            x, y, text, fontsize=size, color=colour, fontweight="bold" if bold else "normal", ha=across, va=down,
+            x, y, text, fontsize=size, color=color, fontweight="bold" if bold else "normal", ha=across, va=down,
             parse_math=False, clip_on=False,
         )  # fmt: skip

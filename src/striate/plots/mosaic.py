@@ -1,4 +1,4 @@
-"""A sheet of many small pictures: a title, a line that says what the scale is, a grid with captions, and a bar of colours.
+"""A sheet of many small images: a title, a line that says what the scale is, a grid with captions, and a bar of colors.
 
 Legend: H x W pixels.
 """
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, Canvas, width_of
+from striate.plots.canvas import GRAY, Canvas, width_of
 from striate.plots.save_figure import check_ending, save
 
 FRAME = "#e69f00"  # Okabe & Ito's orange
@@ -24,28 +24,28 @@ Values = NDArray[Any]
 
 
 class Scale(NamedTuple):
-    """What colours mean: from `low` to `high`; around zero, white, where some are negative, else from dark to bright."""
+    """What colors mean: from `low` to `high`; around zero, white, where some are negative, else from dark to bright."""
 
     low: float
     high: float
 
     @property
-    def colours(self) -> str:
-        """The name of the colour map."""
+    def colors(self) -> str:
+        """The name of the color map."""
         return "RdBu_r" if self.low < 0 else "viridis"
 
 
 class Tile(NamedTuple):
-    """A picture of a sheet.
+    """An image of a sheet.
 
     Attributes:
-        picture: H x W values, to be coloured by a scale, or H x W x 3 or H x W x 1 in [0, 1].
+        image: H x W values, to be colored by a scale, or H x W x 3 or H x W x 1 in [0, 1].
         caption: below it; lines of their own where it has more.
         box: a part of it to frame: top, left, bottom, right in pixels; None for none.
 
     """
 
-    picture: Values
+    image: Values
     caption: str = ""
     box: tuple[int, int, int, int] | None = None
 
@@ -81,14 +81,14 @@ class Sheet:
             self.canvas.text(MARGIN, MARGIN + 0.08 + 0.19 * number, line, TITLE, bold=True, across="left")
         below = MARGIN + 0.19 * len(titles) + 0.08
         for number, line in enumerate(notes):
-            self.canvas.text(MARGIN, below + 0.15 * number, line, NOTE, colour=GREY, across="left")
+            self.canvas.text(MARGIN, below + 0.15 * number, line, NOTE, color=GRAY, across="left")
 
-    def picture(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
-        """One picture with its frame and caption."""
+    def image(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
+        """One image with its frame and caption."""
         axes = self.canvas.figure.axes[0]
-        shown, how = tile.picture, dict[str, Any]()
+        shown, how = tile.image, dict[str, Any]()
         if scale is not None and shown.ndim == 2:
-            how = {"cmap": scale.colours, "vmin": scale.low, "vmax": scale.high}
+            how = {"cmap": scale.colors, "vmin": scale.low, "vmax": scale.high}
         elif shown.shape[-1] == 1:
             shown = shown.repeat(3, axis=-1)
         axes.imshow(
@@ -96,7 +96,7 @@ class Sheet:
         )
         self._outline(left, top, width, height, "#9a9a9a", 0.4)
         if tile.box is not None:
-            rows, columns = tile.picture.shape[:2]
+            rows, columns = tile.image.shape[:2]
             t, le, b, r = tile.box
             y, x = height / rows, width / columns
             self._outline(left + le * x, top + t * y, (r - le) * x, (b - t) * y, "#ffffff", 2.2)
@@ -104,15 +104,15 @@ class Sheet:
         for number, line in enumerate(tile.caption.split("\n") if tile.caption else ()):
             self.canvas.text(left + width / 2, top + height + 0.065 + LINE * number, line, CAPTION)
 
-    def _outline(self, left: float, top: float, width: float, height: float, colour: str, line: float) -> None:
+    def _outline(self, left: float, top: float, width: float, height: float, color: str, line: float) -> None:
         corners = [(left, top), (left + width, top), (left + width, top + height), (left, top + height)]
-        self.canvas.polygon(corners, "none", colour, line)
+        self.canvas.polygon(corners, "none", color, line)
 
     def bar(self, left: float, top: float, width: float, scale: Scale, label: str) -> None:
-        """The colours of a scale, its ends and its middle named below, what it measures above."""
+        """The colors of a scale, its ends and its middle named below, what it measures above."""
         steps = np.linspace(scale.low, scale.high, 128)[None]
         self.canvas.text(left, top + 0.05, label, NOTE - 1, across="left")
-        self.picture(left, top + 0.14, width, 0.11, Tile(steps), scale)
+        self.image(left, top + 0.14, width, 0.11, Tile(steps), scale)
         below, size, middle = top + 0.34, CAPTION + 0.5, (scale.low + scale.high) / 2
         self.canvas.text(left, below, f"{scale.low:.3g}", size, across="left")
         self.canvas.text(left + width / 2, below, f"{middle:.3g}", size)
@@ -124,7 +124,7 @@ class Sheet:
 
 
 class Grid(NamedTuple):
-    """Where the pictures of a grid lie, in inches from its corner."""
+    """Where the images of a grid lie, in inches from its corner."""
 
     across: int
     rows: int
@@ -135,7 +135,7 @@ class Grid(NamedTuple):
 
 
 def grid_of(tiles: Sequence[Tile], width: float, height: float, across: int) -> Grid:
-    """A grid of pictures of this size: as wide as the longest caption needs, as high as the one with most lines."""
+    """A grid of images of this size: as wide as the longest caption needs, as high as the one with most lines."""
     lines = max((tile.caption.count("\n") + 1 if tile.caption else 0) for tile in tiles)
     text = max(width_of(tile.caption, CAPTION) for tile in tiles)
     step_x = max(width, text) + GAP
@@ -147,24 +147,24 @@ def grid_of(tiles: Sequence[Tile], width: float, height: float, across: int) -> 
 def put(
     sheet: Sheet, tiles: Sequence[Tile], grid: Grid, left: float, top: float, size: tuple[float, float], scale: Scale | None
 ) -> None:
-    """Draw the pictures of a grid, each `size` (width, height) inches; with a `scale` of None each on its own."""
+    """Draw the images of a grid, each `size` (width, height) inches; with a `scale` of None each on its own."""
     for number, tile in enumerate(tiles):
         x = left + (number % grid.across) * grid.step_x + (grid.step_x - GAP - size[0]) / 2
         y = top + (number // grid.across) * grid.step_y
-        own = scale if scale is not None or tile.picture.ndim != 2 else scale_of(tile.picture)
-        sheet.picture(x, y, *size, tile, own)
+        own = scale if scale is not None or tile.image.ndim != 2 else scale_of(tile.image)
+        sheet.image(x, y, *size, tile, own)
 
 
-def draw_pictures(title: str, note: str, tiles: Sequence[Tile], path: Path, *, side: float = 1.0, across: int = 6) -> None:
-    """A sheet of pictures with captions, as the images that units like best.
+def draw_images(title: str, note: str, tiles: Sequence[Tile], path: Path, *, side: float = 1.0, across: int = 6) -> None:
+    """A sheet of images with captions, as the images that units like best.
 
     Args:
         title: what is shown.
         note: how; below the title.
-        tiles: pictures in [0, 1], all of one shape.
+        tiles: images in [0, 1], all of one shape.
         path: .svg, .png or .pdf.
         side: inches of the longer side of each.
-        across: pictures in a row.
+        across: images in a row.
 
     Raises:
         SettingError: another ending.
@@ -172,14 +172,14 @@ def draw_pictures(title: str, note: str, tiles: Sequence[Tile], path: Path, *, s
 
     """
     check_ending(path)
-    size = sized(tiles[0].picture, side)
+    size = sized(tiles[0].image, side)
     grid = grid_of(tiles, *size, across)
     sheet = Sheet(title, note, grid.width, grid.height)
     put(sheet, tiles, grid, sheet.left, sheet.top, size, None)
     sheet.save(path)
 
 
-def sized(picture: Values, side: float) -> tuple[float, float]:
-    """(width, height) in inches of a picture whose longer side is `side`."""
-    h, w = picture.shape[:2]
+def sized(image: Values, side: float) -> tuple[float, float]:
+    """(width, height) in inches of an image whose longer side is `side`."""
+    h, w = image.shape[:2]
     return side * w / max(h, w), side * h / max(h, w)

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS = (".svg", ".png", ".pdf")
-INK = "#1a1a1b"  # of text and axes in a page, where it becomes the colour of the page's text
+INK = "#1a1a1b"  # of text and axes in a page, where it becomes the color of the page's text
 FAINT = "#7f7f80"  # of grids and the like
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a path whose ending is no format of pictures, before any work is done.
+    """Refuse a path whose ending is no format of images, before any work is done.
 
     Raises:
         SettingError: with the endings that there are.
 
     """
     if path.suffix.lower() not in ENDINGS:
-        raise SettingError(f"expected a picture's path to end in {', '.join(ENDINGS)}; got {path}.")
+        raise SettingError(f"expected an image's path to end in {', '.join(ENDINGS)}; got {path}.")
 
 
 def save(figure: "Figure", path: Path) -> None:
@@ -54,17 +54,17 @@ def for_page() -> Iterator[None]:
     from matplotlib import rc_context
 
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
-    look: dict[Any, Any] = dict.fromkeys(names, INK)
-    look |= {"axes.facecolor": "none", "figure.facecolor": "none", "legend.facecolor": "none", "legend.frameon": False}
-    look |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
-    look |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
-    look |= {"axes.spines.top": False, "axes.spines.right": False}
-    with rc_context(look):
+    input_spec: dict[Any, Any] = dict.fromkeys(names, INK)
+    input_spec |= {"axes.facecolor": "none", "figure.facecolor": "none", "legend.facecolor": "none", "legend.frameon": False}
+    input_spec |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
+    input_spec |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
+    input_spec |= {"axes.spines.top": False, "axes.spines.right": False}
+    with rc_context(input_spec):
         yield
 
 
 def inline(figure: "Figure", name: str, alternative: str) -> str:
-    """A figure as an <svg> element for a page, whose text and axes take the colour of the page's text.
+    """A figure as an <svg> element for a page, whose text and axes take the color of the page's text.
 
     Args:
         figure: made within `for_page`.

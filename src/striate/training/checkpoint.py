@@ -1,7 +1,7 @@
 """Checkpoints: everything that the rest of a run depends on, as safetensors and JSON, never pickle.
 
 `checkpoints/step-000000123/` holds `state.safetensors` - the network's weights and buffers, their average, the best so far, the
-optimiser's moments -, `state.json` and the manifest. It is written under another name, fsynced, renamed; then its folder is
+optimizer's moments -, `state.json` and the manifest. It is written under another name, fsynced, renamed; then its folder is
 fsynced and the journal says so. A checkpoint that fails its manifest is set aside, said aloud, and the one before it is used.
 """
 
@@ -40,7 +40,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
     """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.peak_lr.")
+            raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.lr.")
     path = folder / f"step-{step:09d}"
     with files.new_folder(path) as new:
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

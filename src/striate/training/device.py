@@ -28,7 +28,7 @@ class Engine:
         threads: CPU threads of this process.
         rank: number of this process, from 0.
         world: number of processes.
-        workers: child processes that decode pictures.
+        workers: child processes that decode images.
         reasons: one sentence for each choice.
 
     """

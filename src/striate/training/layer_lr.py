@@ -1,7 +1,7 @@
 """Learning rates by layer: a factor for each, by name and by depth.
 
 A new head on a trained body learns ten times as fast as the body (Girshick et al. 2014, section 2.3); layers near the image,
-which hold what all pictures share, change least where the rate falls with depth (Howard & Ruder 2018, section 3.2).
+which hold what all images share, change least where the rate falls with depth (Howard & Ruder 2018, section 3.2).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,31 +20,35 @@ _SHOWN = 24
 def factors(net: nn.Module, settings: Train) -> dict[str, float]:
     """What the learning rate of each parameter is multiplied with, by its name; empty where all have the full rate.
 
-    `rate_decay` gives the last layer with weights the full rate and each one before it that of the next times the decay, in the
-    order in which a picture meets them. A norm, or what else has no weights but parameters, goes with the weights before it.
-    Auxiliary heads, which are no part of the network in use, have the full rate. `rates` gives a layer, with all that lies in
+    `layer_decay` gives the last layer with weights the full rate and each one before it that of the next times the decay, in
+    the
+    order in which an image meets them. A norm, or what else has no weights but parameters, goes with the weights before it.
+    Auxiliary heads, which are no part of the network in use, have the full rate. `lr_multipliers` gives a layer, with all that
+    lies in
     it, a factor on top; of two names that hold a layer the longer counts.
 
     Raises:
-        SettingError: `rates` names no layer with parameters, or nothing is left that learns.
-        UnsupportedError: `rate_decay` for a network whose forward pass cannot be followed.
+        SettingError: `lr_multipliers` names no layer with parameters, or nothing is left that learns.
+        UnsupportedError: `layer_decay` for a network whose forward pass cannot be followed.
 
     """
-    if not settings.rates and settings.rate_decay in (None, 1.0):
+    if not settings.lr_multipliers and settings.layer_decay in (None, 1.0):
         return {}
     own = layers(net)
-    by_name = settings.rates or {}
+    by_name = settings.lr_multipliers or {}
     for name in by_name:
         if not any(_within(layer, name) for layer in own):
-            raise SettingError(f"train.rates: there is no layer {name!r} with weights; there are: {_known(own)}.")
-    by_depth = _by_depth(net, own, settings.rate_decay or 1.0)
+            raise SettingError(f"train.lr_multipliers: there is no layer {name!r} with weights; there are: {_known(own)}.")
+    by_depth = _by_depth(net, own, settings.layer_decay or 1.0)
     found: dict[str, float] = {}
     for layer in own:
         holding = max((name for name in by_name if _within(layer, name)), key=len, default=None)
         factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
         found |= dict.fromkeys(own[layer], factor)
     if not any(found.values()):
-        raise SettingError(f"train.rates: expected a layer that learns; got a factor of 0 for all: {', '.join(by_name)}.")
+        raise SettingError(
+            f"train.lr_multipliers: expected a layer that learns; got a factor of 0 for all: {', '.join(by_name)}."
+        )
     return found if any(factor != 1.0 for factor in found.values()) else {}
 
 
@@ -83,9 +87,9 @@ def _by_depth(net: nn.Module, own: Mapping[str, tuple[str, ...]], decay: float) 
 
 
 def depths(net: nn.Module) -> dict[str, int]:
-    """How many layers with weights a picture meets up to each layer that learns, this one included; at least 1.
+    """How many layers with weights an image meets up to each layer that learns, this one included; at least 1.
 
-    Auxiliary heads, which a picture does not meet in the network in use, are not there.
+    Auxiliary heads, which an image does not meet in the network in use, are not there.
 
     Raises:
         UnsupportedError: the network's forward pass cannot be followed.

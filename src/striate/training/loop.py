@@ -51,7 +51,7 @@ class Fitted(NamedTuple):
     """The end of a training: the network has its best weights.
 
     Attributes:
-        steps: optimiser steps that were made.
+        steps: optimizer steps that were made.
         seconds: time in the loop, validation and checkpoints included, over all resumptions.
         best: the epoch whose weights were best on validation: epoch, step, accuracy, loss.
         history: one entry for each epoch.
@@ -70,10 +70,10 @@ class Task:
 
     Attributes:
         net: on the device; its weights change.
-        train: batches that are learnt from.
+        train: batches that are learned from.
         val: batches that the best weights are chosen by.
         settings: section [train].
-        steps: optimiser steps in all.
+        steps: optimizer steps in all.
         loss: of each image.
         engine: the machine.
         seed: of the draws inside the network.
@@ -140,7 +140,7 @@ class _Loop:
         factors = layer_lr.factors(task.net, task.settings)
         layer_lr.freeze(task.net, factors)
         self.model = task.engine.parallel(task.net)
-        self.optimiser = optimizer.make(task.net, task.settings, factors)
+        self.optimizer = optimizer.make(task.net, task.settings, factors)
         self.rate = lr_schedule.make(task.settings, task.steps)
         self.penalty = weight_penalty.make(task.net, task.settings, factors)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
@@ -160,7 +160,7 @@ class _Loop:
                 self._end_epoch()  # resumed between the last step of an epoch and its validation
                 continue
             for name, opened in self.opens.items():
-                self.named[name].requires_grad_(epoch >= opened)  # without a gradient the optimiser leaves it alone
+                self.named[name].requires_grad_(epoch >= opened)  # without a gradient the optimizer leaves it alone
             for batch in task.train.epoch(epoch, position):
                 self.step(batch)
                 if at.step == task.steps:
@@ -181,18 +181,18 @@ class _Loop:
         """One step; the mean loss of the whole batch before it."""
         task, at, engine = self.task, self.at, self.task.engine
         torch.manual_seed(seed_of(task.seed, at.step, engine.rank, "net"))
-        rate = task.settings.peak_lr * self.rate(at.step)
-        optimizer.set_rate(self.optimiser, rate)
-        self.optimiser.zero_grad(set_to_none=True)
+        rate = task.settings.lr * self.rate(at.step)
+        optimizer.set_rate(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
         losses_N, right = self._gradients(batch)
         lost, right, stop = engine.sums([float(losses_N.sum()), right, float(bool(task.stop))])
         if not math.isfinite(lost):
             self._refuse(lost, batch, losses_N)
         if self.penalty is not None:
             self.penalty.before_step()
-        if task.settings.clip_norm is not None:
-            optimizer.clip(self.parameters, task.settings.clip_norm)
-        self.optimiser.step()
+        if task.settings.clip_grad_norm is not None:
+            optimizer.clip(self.parameters, task.settings.clip_grad_norm)
+        self.optimizer.step()
         if self.penalty is not None:
             self.penalty.after_step(rate)
         at.step += 1
@@ -210,7 +210,7 @@ class _Loop:
     def _gradients(self, batch: BatchLike) -> tuple[Tensor, float]:
         """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
         task, world = self.task, self.task.engine.world
-        parts = min(task.settings.accumulate, len(batch.labels_N))
+        parts = min(task.settings.grad_accum_steps, len(batch.labels_N))
         columns = (batch.images_NCHW, batch.labels_N, batch.others_N, batch.shares_N)
         split = [[None] * parts if column is None else column.tensor_split(parts) for column in columns]
         losses, hits = [], []
@@ -241,8 +241,8 @@ class _Loop:
         task.journal.write("stopped", durable=True, reason="loss not finite", step=step, epoch=epoch, images=paths)
         raise NumbersError(
             f"The loss is {lost} at step {step} of {task.steps} (epoch {epoch}); expected a finite number. Images: "
-            f"{', '.join(paths) or 'those of another process'}. Lower train.peak_lr (now {task.settings.peak_lr:g}), or set "
-            "train.clip_norm=1. Checkpoints before this step are kept."
+            f"{', '.join(paths) or 'those of another process'}. Lower train.lr (now {task.settings.lr:g}), or set "
+            "train.clip_grad_norm=1. Checkpoints before this step are kept."
         )
 
     def _end_epoch(self) -> None:
@@ -255,7 +255,7 @@ class _Loop:
         summary = classification.accuracy(predictions.logits_NK, predictions.labels_N)
         loss = classification.log_loss(predictions.logits_NK, predictions.labels_N)
         event: Event = {
-            "epoch": len(at.history) + 1, "step": at.step, "rate": task.settings.peak_lr * self.rate(at.step - 1),
+            "epoch": len(at.history) + 1, "step": at.step, "rate": task.settings.lr * self.rate(at.step - 1),
             "train_loss": at.loss_sum / max(at.seen, 1), "train_accuracy": at.right / max(at.seen, 1),
             "accuracy": summary.value, "loss": loss,
         }  # fmt: skip
@@ -295,9 +295,9 @@ class _Loop:
         if self.average is not None:
             tensors |= checkpoint.prefixed("average", self.average.net.state_dict())
         tensors |= checkpoint.prefixed("best", self.best_weights)
-        for number, moments in self.optimiser.state_dict()["state"].items():
+        for number, moments in self.optimizer.state_dict()["state"].items():
             kept = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
-            tensors |= checkpoint.prefixed(f"optimiser.{number}", kept)
+            tensors |= checkpoint.prefixed(f"optimizer.{number}", kept)
         state: dict[str, Any] = {**asdict(self.at), "seconds": self._seconds(), "steps": self.task.steps}
         path = checkpoint.save(self.task.checkpoints, self.at.step, tensors, state)
         self.task.journal.write("checkpoint", durable=True, step=self.at.step, path=f"checkpoints/{path.name}")
@@ -311,8 +311,8 @@ class _Loop:
         if self.average is not None:
             self.average.net.load_state_dict(checkpoint.under("average", saved.tensors))
         self.best_weights = {name: t.to(device) for name, t in checkpoint.under("best", saved.tensors).items()}
-        empty = self.optimiser.state_dict()
+        empty = self.optimizer.state_dict()
         numbers = [number for group in empty["param_groups"] for number in group["params"]]
-        moments = {number: checkpoint.under(f"optimiser.{number}", saved.tensors) for number in numbers}
+        moments = {number: checkpoint.under(f"optimizer.{number}", saved.tensors) for number in numbers}
         empty["state"] = {number: kept for number, kept in moments.items() if kept}
-        self.optimiser.load_state_dict(empty)
+        self.optimizer.load_state_dict(empty)

@@ -25,7 +25,7 @@ class Curve(NamedTuple):
         rates: of each step, up to the one at which the loss broke.
         losses: mean loss of each step's batch, before the step.
         smooth: their running mean.
-        proposal: for `train.peak_lr`, to two digits; None where the loss never fell.
+        proposal: for `train.lr`, to two digits; None where the loss never fell.
 
     """
 

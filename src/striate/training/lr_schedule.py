@@ -5,7 +5,7 @@ from math import cos, pi
 
 from striate.base.config import Train
 
-Schedule = Callable[[int], float]  # step from 0 -> multiplier of peak_lr
+Schedule = Callable[[int], float]  # step from 0 -> multiplier of lr
 
 _ONE_CYCLE_WARMUP = 0.3
 _ONE_CYCLE_START = 1 / 25

@@ -18,7 +18,7 @@ _ALIKE: Mapping[str, float] = MappingProxyType({})
 
 
 def _plain(method: _Method) -> _Method:
-    """The method of an optimiser without the wrapper that speaks to torch's compiler."""
+    """The method of an optimizer without the wrapper that speaks to torch's compiler."""
     return cast(_Method, getattr(method, "__wrapped__", method))
 
 
@@ -44,7 +44,7 @@ class _AdamW(_Light, AdamW):
 
 
 def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Optimizer:
-    """The optimiser that the settings describe, over every parameter that wants a gradient.
+    """The optimizer that the settings describe, over every parameter that wants a gradient.
 
     `factors` are those of `rates.factors`: parameters of one factor are a group of their own, which `set_rate` knows.
 
@@ -58,16 +58,16 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
         if group:
             groups.append({"params": group, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor})
     kinds = {parameter.device.type for parameter in wanted.values()}
-    if settings.optimiser == "sgd":
+    if settings.optimizer == "sgd":
         momentum = _MOMENTUM if settings.momentum is None else settings.momentum
-        return _Sgd(groups, lr=settings.peak_lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
-    adam = _AdamW if settings.optimiser == "adamw" else _Adam
-    return adam(groups, lr=settings.peak_lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
+        return _Sgd(groups, lr=settings.lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
+    adam = _AdamW if settings.optimizer == "adamw" else _Adam
+    return adam(groups, lr=settings.lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
 
 
-def set_rate(optimiser: Optimizer, rate: float) -> None:
+def set_rate(optimizer: Optimizer, rate: float) -> None:
     """Set the learning rate of every group: `rate` times its factor."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
 
 

@@ -69,7 +69,7 @@ def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> 
 
 
 def planned(settings: Train, steps_an_epoch: int) -> int:
-    """The optimiser steps that the settings ask for, where they do not ask for minutes."""
+    """The optimizer steps that the settings ask for, where they do not ask for minutes."""
     return settings.steps or (settings.epochs or 1) * steps_an_epoch
 
 

@@ -1,4 +1,4 @@
-"""The pictures of a run: decoded once, and divided.
+"""The images of a run: decoded once, and divided.
 
 Legend: M images of a split.
 """
@@ -14,7 +14,7 @@ from striate.base import config, files
 from striate.base.phrases import printable
 from striate.base.signals import Stop
 from striate.data import crop_loss, pixel_cache, sources, split
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import Streamed
 
@@ -22,29 +22,29 @@ Watch = Callable[[dict[str, object]], None]
 
 
 @dataclass(frozen=True)
-class Material:
-    """Decoded pictures and how they are divided."""
+class Dataset:
+    """Decoded images and how they are divided."""
 
     stored: pixel_cache.Stored
     parts: split.Split
-    look: Look
+    input_spec: InputSpec
 
     @property
     def examples(self) -> Examples:
-        """The pictures that could be decoded."""
+        """The images that could be decoded."""
         return self.stored.examples
 
     def hidden(self) -> tuple[str, ...]:
-        """A sentence on what making the pictures square hides or bends, where that is worth saying."""
-        return crop_loss.sentences(self.stored.sizes_N2, self.look)
+        """A sentence on what making the images square hides or bends, where that is worth saying."""
+        return crop_loss.sentences(self.stored.sizes_N2, self.input_spec)
 
     def close(self) -> None:
-        """End the processes that still decode pictures, as an error or an interruption leaves them."""
+        """End the processes that still decode images, as an error or an interruption leaves them."""
         if isinstance(self.stored.pixels_NHWC, Streamed):
             self.stored.pixels_NHWC.close()
 
     def fingerprint(self) -> str:
-        """SHA-256 of what the pictures are: ids, labels and hashes of pixels, in the order of ids."""
+        """SHA-256 of what the images are: ids, labels and hashes of pixels, in the order of ids."""
         order = np.argsort(self.examples.ids_N)
         hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
         for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
@@ -69,46 +69,50 @@ class Material:
             "split": {part: len(rows_M) for part, rows_M in rows.items()},
             "duplicates": [list(pair) for pair in parts.duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
             "sizes": {name: [int(v) for v in (side.min(), np.median(side), side.max())] for name, side in sides.items()},
-            "grey": float(stored.grey_N.mean()), "look": self.look._asdict(),
+            "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
         }  # fmt: skip
         told: dict[str, Any] = printable(account)
         return told
 
 
-def divided(material: Material, run: config.Run) -> Material:
-    """The same pictures, divided for another fold."""
-    parts = split.divide(material.examples, material.stored.pixel_hash_N, run.data)
-    return replace(material, parts=parts)
+def divided(dataset: Dataset, run: config.Run) -> Dataset:
+    """The same images, divided for another fold."""
+    parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, run.data)
+    return replace(dataset, parts=parts)
 
 
-def look_of(run: config.Run) -> Look:
-    """How pictures are brought to the size of the settings, which must be complete."""
-    prepare = run.prepare
-    assert prepare.size_px is not None
-    assert prepare.channels is not None
-    assert prepare.fit is not None
-    return Look(prepare.size_px, prepare.channels, prepare.fit, run.data.background)
+def input_spec_of(run: config.Run) -> InputSpec:
+    """How images are brought to the size of the settings, which must be complete."""
+    preprocess = run.preprocess
+    assert preprocess.size_px is not None
+    assert preprocess.channels is not None
+    assert preprocess.resize_mode is not None
+    return InputSpec(preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background)
 
 
-def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1) -> Material:
-    """Decode the pictures once, by so many processes, and divide them; pixels beyond the budget are not kept."""
+def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1) -> Dataset:
+    """Decode the images once, by so many processes, and divide them; pixels beyond the budget are not kept."""
 
     def progress(done: int, total: int) -> None:
         watch({"event": "decode", "done": done, "total": total})
-        stop.check("decoding the pictures")
+        stop.check("decoding the images")
 
-    look, cache = look_of(run), files.cache_folder()
-    most_bytes = pixel_cache.budget(run.prepare.store_gb, cache)
-    stored = pixel_cache.build(examples, look, cache, progress, most_bytes=most_bytes, workers=workers)
+    input_spec, cache = input_spec_of(run), files.cache_folder()
+    most_bytes = pixel_cache.budget(run.preprocess.pixel_cache_gb, cache)
+    stored = pixel_cache.build(examples, input_spec, cache, progress, most_bytes=most_bytes, workers=workers)
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
-    return Material(stored, parts, look)
+    return Dataset(stored, parts, input_spec)
 
 
-def again(run: config.Run, look: Look, stop: Stop, watch: Watch, workers: int = 1) -> Material:
-    """The pictures of a run that has begun, as its model sees them: from the store where they are still there."""
-    prepare: dict[str, Any] = {"size_px": look.size_px, "channels": look.channels, "fit": look.fit}
-    own = config.merge(config.given_by_user(run), {"prepare": prepare})
-    own["prepare"] = {**prepare, **{name: value for name, value in own["prepare"].items() if name == "store_gb"}}
-    wanted = config.build(config.merge(own, {"data": {"background": list(look.background)}}))
+def again(run: config.Run, input_spec: InputSpec, stop: Stop, watch: Watch, workers: int = 1) -> Dataset:
+    """The images of a run that has begun, as its model sees them: from the store where they are still there."""
+    preprocess: dict[str, Any] = {
+        "size_px": input_spec.size_px,
+        "channels": input_spec.channels,
+        "resize_mode": input_spec.resize_mode,
+    }
+    own = config.merge(config.given_by_user(run), {"preprocess": preprocess})
+    own["preprocess"] = {**preprocess, **{name: value for name, value in own["preprocess"].items() if name == "pixel_cache_gb"}}
+    wanted = config.build(config.merge(own, {"data": {"background": list(input_spec.background)}}))
     return gather(sources.read(wanted.data), wanted, stop, watch, workers)

@@ -11,7 +11,7 @@ from striate.base import config, files
 
 _EXTRAS = {
     "tables": ("pyarrow", "Parquet tables"),
-    "heic": ("pillow_heif", "HEIC pictures"),
+    "heic": ("pillow_heif", "HEIC images"),
     "zoo": ("timm", "networks by timm:NAME"),
 }
 

@@ -1,4 +1,4 @@
-"""A model on labelled images that it was not trained with.
+"""A model on labeled images that it was not trained with.
 
 Legend: N images, K classes of the model.
 """
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]], None], views: int = 1) -> Found:
-    """Logits of every labelled image of `data`; of its test part alone, where it has one.
+    """Logits of every labeled image of `data`; of its test part alone, where it has one.
 
     Classes are matched by name, whatever their order. Of 5 or 10 views the logits are logs of the mean probabilities.
 
@@ -40,7 +40,7 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
         SettingError: views that the model does not take.
 
     """
-    look = model.look_for(views)
+    input_spec = model.input_spec_for(views)
     examples = sources.read(data)
     tests = np.flatnonzero(examples.parts_N == Part.TEST)
     if len(tests):
@@ -56,8 +56,8 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     mapped_K = np.array([model.classes.index(name) for name in names])
     kept, bad = [], list(examples.quarantined)
     logits = [np.empty((0, len(model.classes)), np.float32)]
-    pictures = enumerate(_pictures(examples, look))
-    while batch := list(islice(pictures, _BATCH)):
+    images = enumerate(_images(examples, input_spec))
+    while batch := list(islice(images, _BATCH)):
         good = [(position, found.pixels_HWC) for position, found in batch if found.pixels_HWC is not None]
         bad += [Quarantined(examples.names[at], found.reason or "") for at, found in batch if found.pixels_HWC is None]
         kept += [position for position, _ in good]
@@ -70,9 +70,9 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     return Found(labels_N, np.concatenate(logits), tuple(bad))
 
 
-def _pictures(examples: Examples, look: decode.Look) -> Iterator[decode.Decoded]:
+def _images(examples: Examples, input_spec: decode.InputSpec) -> Iterator[decode.Decoded]:
     if examples.pixels_NHWC is None:
-        yield from decode.stream((examples.root / name for name in examples.names), look)
+        yield from decode.stream((examples.root / name for name in examples.names), input_spec)
         return
     for pixels_HWC in examples.pixels_NHWC:
-        yield decode.Decoded(decode.square(pixels_HWC, look), None, None)
+        yield decode.Decoded(decode.square(pixels_HWC, input_spec), None, None)

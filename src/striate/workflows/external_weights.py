@@ -19,7 +19,7 @@ from torch import Tensor
 from striate.base import config
 from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets import bundled_weights, catalogue, convert_weights, factory, pretrained
 
@@ -36,12 +36,12 @@ class About:
         mean: of each channel, in [0, 1], in the order that the weights have.
         std: of each channel, in [0, 1].
         classes: K names in the order of the logits.
-        share: of the short side of a picture that is kept.
-        fit: as `images.decode.Look` has it.
+        share: of the short side of an image that is kept.
+        resize_mode: as `images.decode.InputSpec` has it.
         size_px: side of the images; None for the network's published one.
         bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
         aliases: other names of the classes.
-        licence: of the weights.
+        license: of the weights.
 
     """
 
@@ -49,11 +49,11 @@ class About:
     std: tuple[float, ...]
     classes: tuple[str, ...]
     share: float = 1.0
-    fit: str = "crop"
+    resize_mode: str = "crop"
     size_px: int | None = None
     bgr: bool = False
     aliases: Mapping[str, str] | None = None
-    licence: str = ""
+    license: str = ""
 
 
 def is_foreign(name: str) -> bool:
@@ -100,7 +100,7 @@ def load(name: str, device: str = "cpu") -> Model:
         )
     else:
         tensors = _safetensors(pretrained.tensors_file(net, source))
-        about = replace(imagenet(net, source), licence=pretrained.LICENCE)
+        about = replace(imagenet(net, source), license=pretrained.LICENSE)
     return build(net, tensors, about, None, {"weights": name}, device)
 
 
@@ -115,7 +115,7 @@ def import_weights(
     size_px: int | None = None,
     share: float | None = None,
     bgr: bool | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     like: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def import_weights(
         std: of each channel, in [0, 1].
         classes: names, in the order of the network's outputs.
         size_px: side of the images; else the network's published one.
-        share: of the short side of a picture that is kept, 0..1; else all.
+        share: of the short side of an image that is kept, 0..1; else all.
         bgr: the weights take blue first.
-        licence: of the weights.
+        license: of the weights.
         like: "imagenet" gives mean, std, share and the 1000 names.
         settings: of section [net], as in `{"shortcut": "B"}`.
 
@@ -142,7 +142,7 @@ def import_weights(
     folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
     if folder.exists():
         raise SettingError(f"{folder} exists; give another folder for the model.")
-    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "licence": licence}
+    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
     model, found = import_file(file, net, folder, about, size_px, like, own)
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
@@ -252,10 +252,10 @@ def build(
         net_name=net,
         net_settings=dict(settings or {}),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
-        look=Look(fitted.net.input_chw[1], channels, about.fit, share=about.share),
+        input_spec=InputSpec(fitted.net.input_chw[1], channels, about.resize_mode, share=about.share),
         classes=about.classes,
         training=training,
-        licence=about.licence,
+        license=about.license,
         aliases=about.aliases or {},
     )
 
@@ -326,9 +326,9 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     fit = "squash" if described.get("crop_mode") == "squash" else "crop"
     sides = [int(side) for side in described.get("input_size", ())[1:]]
     if len(set(sides)) > 1:
-        raise SettingError(f"expected a square input_size; got {sides}. striate brings every picture to a square.")
-    licence = str(described.get("license", ""))
-    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None, licence=licence)
+        raise SettingError(f"expected a square input_size; got {sides}. striate brings every image to a square.")
+    license = str(described.get("license", ""))
+    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None, license=license)
     if names or int(described["num_classes"]) != 1000:
         return known
     return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())

@@ -1,4 +1,4 @@
-"""One network looked at before any training: its layer table, the arithmetic behind it, a picture, its signal at the start."""
+"""One network looked at before any training: its layer table, the arithmetic behind it, an image, its signal at the start."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +68,7 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
         net: as for `layers`.
         init: a scheme of `striate.nets.init`.
         seed: of the weights, the images and the labels.
-        path: a picture of it to draw, as .svg, .png or .pdf.
+        path: a figure of it to draw, as .svg, .png or .pdf.
         how: as for `layers`; `init_bias` and `sparse_inputs` among its settings.
 
     """

@@ -57,7 +57,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
             if not inside:
                 raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {given}.")
         if not inside:
-            raise DataError(f"expected pictures in the folder {given}; it holds none.")
+            raise DataError(f"expected images in the folder {given}; it holds none.")
         found |= dict.fromkeys(inside)
     return list(found)
 
@@ -68,10 +68,10 @@ def rows(model: Model, paths: Iterable[str | Path], views: int = 1) -> Iterator[
     Of 5 or 10 views the probabilities are averaged.
     """
     wanted = files(paths)
-    decoded = zip(wanted, decode.stream(wanted, model.look_for(views)), strict=True)
+    decoded = zip(wanted, decode.stream(wanted, model.input_spec_for(views)), strict=True)
     while batch := list(islice(decoded, _BATCH)):
-        pictures = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
-        answers = iter(model.answers(model.logits(np.stack(pictures), views)) if pictures else ())
+        images = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
+        answers = iter(model.answers(model.logits(np.stack(images), views)) if images else ())
         for path, found in batch:
             if found.pixels_HWC is None:
                 yield Row(str(path), None, found.reason)

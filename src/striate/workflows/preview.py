@@ -1,4 +1,4 @@
-"""`striate data DATA --show`: what happens to images before a network sees them, as a picture and in numbers.
+"""`striate data DATA --show`: what happens to images before a network sees them, as a figure and in numbers.
 
 Legend: M images of the training part, N that are shown, D numbers of an image.
 """
@@ -18,7 +18,7 @@ from striate.base.errors import SettingError
 from striate.base.hash_rng import permute
 from striate.base.signals import asked
 from striate.batches import augment, preprocess
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.pixel_pairs import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
@@ -26,7 +26,7 @@ from striate.data import sources
 from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
-from striate.workflows.dataset import Material, Watch, gather
+from striate.workflows.dataset import Dataset, Watch, gather
 from striate.workflows.train import defaults
 
 log = logging.getLogger("striate")
@@ -35,9 +35,9 @@ _SHOWN = 8
 _VERSIONS = 7
 _SPREAD = 3.0  # deviations from the middle to black and white
 _COMPONENTS = 256
-_COLOURS = ("red", "green", "blue")
+_COLORS = ("red", "green", "blue")
 
-Show = Callable[[config.Run, Material, Path], dict[str, Any]]
+Show = Callable[[config.Run, Dataset, Path], dict[str, Any]]
 
 
 def show(what: str, settings: config.Tree, path: Path | None, watch: Watch) -> dict[str, Any]:
@@ -67,23 +67,23 @@ def show(what: str, settings: config.Tree, path: Path | None, watch: Watch) -> d
     examples = sources.read(run.data)
     run = defaults.complete(run, examples)
     with asked() as stop:
-        material = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
-    return {"shown": what, "drawn": str(to), **shows[what](run, material, to)}
+        dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
+    return {"shown": what, "drawn": str(to), **shows[what](run, dataset, to)}
 
 
 def _steps(what: str) -> Show:
-    def drawn(run: config.Run, material: Material, path: Path) -> dict[str, Any]:
-        pixels_NHWC, rows_M = material.stored.pixels_NHWC, material.parts.train_M
-        prepare = _prepare(what, run.prepare, int(np.prod(pixels_NHWC.shape[1:])))
-        numbers = preprocess.fit(pixels_NHWC, rows_M, prepare)
-        pair = clouds(pixels_NHWC, rows_M, what, prepare.epsilon, run.seed)
-        shown_N = _spread(material, run.seed)
+    def drawn(run: config.Run, dataset: Dataset, path: Path) -> dict[str, Any]:
+        pixels_NHWC, rows_M = dataset.stored.pixels_NHWC, dataset.parts.train_M
+        step = _one_step(what, run.preprocess, int(np.prod(pixels_NHWC.shape[1:])))
+        numbers = preprocess.fit(pixels_NHWC, rows_M, step)
+        pair = clouds(pixels_NHWC, rows_M, what, step.epsilon, run.seed)
+        shown_N = _spread(dataset, run.seed)
         originals = pixels_NHWC[shown_N]
         images_NCHW = numbers.images(torch.from_numpy(originals))
         rows = [Row("images", (originals / np.float32(255)).astype(np.float32)), *_rows(what, numbers, images_NCHW)]
-        channel = "" if pixels_NHWC.shape[3] == 1 else f", {_COLOURS[pair.channel]},"
+        channel = "" if pixels_NHWC.shape[3] == 1 else f", {_COLORS[pair.channel]},"
         where = f"the pixels in row {pair.row}, columns {pair.column} and {pair.column + 1}{channel}"
-        title = f"{_name(what, prepare)}, fitted to {len(rows_M):,} training images"
+        title = f"{_name(what, step)}, fitted to {len(rows_M):,} training images"
         points = len(pair.clouds[0].points_N2)
         preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
         found: dict[str, Any] = {
@@ -98,40 +98,40 @@ def _steps(what: str) -> Show:
     return drawn
 
 
-def _prepare(what: str, given: config.Prepare, dimensions: int) -> config.Prepare:
+def _one_step(what: str, given: config.PreprocessSettings, dimensions: int) -> config.PreprocessSettings:
     """The settings of one step alone: those given where they are of that kind, else its usual ones."""
     tree = config.given(given)
     if what == "whitening":
         if tree["scale"] not in ("pca", "zca"):
-            tree = {**{name: tree[name] for name in tree if name not in ("centre", "epsilon")}, "scale": "zca"}
+            tree = {**{name: tree[name] for name in tree if name not in ("center", "epsilon")}, "scale": "zca"}
         if dimensions > MOST_EXACT and "components" not in tree:
             tree["components"] = _COMPONENTS
-            log.info("%d components: %d dimensions are too many for all (prepare.components)", _COMPONENTS, dimensions)
+            log.info("%d components: %d dimensions are too many for all (preprocess.components)", _COMPONENTS, dimensions)
     elif what == "mean":
-        if given.centre == "none":
-            raise SettingError("prepare.centre=none subtracts nothing, so there is no mean to show. Take pixel or image.")
+        if given.center == "none":
+            raise SettingError("preprocess.center=none subtracts nothing, so there is no mean to show. Take pixel or image.")
         tree = {**{name: tree[name] for name in tree if name not in ("components", "epsilon")}, "scale": "none"}
     elif tree["scale"] not in ("std", "std-image"):
-        raise SettingError(f"prepare.scale={tree['scale']} divides by no deviation, so there is none to show. Take std.")
-    return config.build({"prepare": tree}).prepare
+        raise SettingError(f"preprocess.scale={tree['scale']} divides by no deviation, so there is none to show. Take std.")
+    return config.build({"preprocess": tree}).preprocess
 
 
-def _name(what: str, prepare: config.Prepare) -> str:
-    centre = f"mean {prepare.centre or 'pixel'}"
+def _name(what: str, step: config.PreprocessSettings) -> str:
+    center = f"mean {step.center or 'pixel'}"
     if what == "mean":
-        return f"Centring: {centre}"
+        return f"Centering: {center}"
     if what == "std":
-        return f"Standardisation: {centre}, deviation of each {'pixel' if prepare.scale == 'std-image' else 'channel'}"
-    kept = "" if prepare.components is None else f", {prepare.components} components"
-    return f"Whitening: {prepare.scale.upper()}{kept}"
+        return f"Standardization: {center}, deviation of each {'pixel' if step.scale == 'std-image' else 'channel'}"
+    kept = "" if step.components is None else f", {step.components} components"
+    return f"Whitening: {step.scale.upper()}{kept}"
 
 
 def _rows(what: str, numbers: Preprocess, images_NCHW: torch.Tensor) -> list[Row]:
-    """What became of the images, grey being zero."""
+    """What became of the images, gray being zero."""
     if what != "whitening":
         reach = 1.0 if what == "mean" else _SPREAD
         unit = "of [0, 1]" if what == "mean" else "deviations"
-        name = f"{'centred' if what == 'mean' else 'scaled'}: grey is 0, black and white are {reach:g} {unit} away"
+        name = f"{'centered' if what == 'mean' else 'scaled'}: gray is 0, black and white are {reach:g} {unit} away"
         return [Row(name, _shown(images_NCHW, reach))]
     whitening = numbers.whitening
     assert whitening is not None
@@ -140,7 +140,7 @@ def _rows(what: str, numbers: Preprocess, images_NCHW: torch.Tensor) -> list[Row
     turned_NCHW = replace(whitening, kind="zca").forward(back_NCHW)
     reach = _SPREAD * max(1e-6, float(turned_NCHW.std()))
     rows = [
-        Row("whitened and turned back: grey is 0, black and white are 3 of their deviations away", _shown(turned_NCHW, reach))
+        Row("whitened and turned back: gray is 0, black and white are 3 of their deviations away", _shown(turned_NCHW, reach))
     ]
     count, size = whitening.components_KD.shape
     if count < size:
@@ -160,11 +160,11 @@ def _shown(images_NCHW: torch.Tensor, reach: float) -> NDArray[np.float32]:
     return shown
 
 
-def _spread(material: Material, seed: int, most: int = _SHOWN) -> NDArray[np.int64]:
+def _spread(dataset: Dataset, seed: int, most: int = _SHOWN) -> NDArray[np.int64]:
     """Training images to show, in a fixed order: of every class one, as far as they go, then the next of each."""
-    rows_M = material.parts.train_M
+    rows_M = dataset.parts.train_M
     mixed_M = rows_M[permute(np.arange(len(rows_M)), len(rows_M), seed, "shown")]
-    labels_M = material.examples.labels_N[mixed_M]
+    labels_M = dataset.examples.labels_N[mixed_M]
     turns_M = np.zeros(len(mixed_M), np.int64)
     for label in np.unique(labels_M):
         own = labels_M == label
@@ -172,9 +172,9 @@ def _spread(material: Material, seed: int, most: int = _SHOWN) -> NDArray[np.int
     return mixed_M[np.lexsort((labels_M, turns_M))][:most]
 
 
-def _augment(run: config.Run, material: Material, path: Path) -> dict[str, Any]:
-    pixels_NHWC = material.stored.pixels_NHWC
-    changes = augment.fit(run.augment, pixels_NHWC, material.parts.train_M, run.seed)
+def _augment(run: config.Run, dataset: Dataset, path: Path) -> dict[str, Any]:
+    pixels_NHWC = dataset.stored.pixels_NHWC
+    changes = augment.fit(run.augment, pixels_NHWC, dataset.parts.train_M, run.seed)
     if changes is None:
         raise SettingError(
             "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a --recipe "
@@ -182,19 +182,19 @@ def _augment(run: config.Run, material: Material, path: Path) -> dict[str, Any]:
         )
     channels = pixels_NHWC.shape[3]
     plain = Preprocess(torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
-    shown_N = _spread(material, run.seed)
-    stream = Stream(
-        pixels_NHWC, material.examples.labels_N, material.examples.ids_N, shown_N, plain, len(shown_N), augmentation=changes
+    shown_N = _spread(dataset, run.seed)
+    stream = Loader(
+        pixels_NHWC, dataset.examples.labels_N, dataset.examples.ids_N, shown_N, plain, len(shown_N), augmentation=changes
     )
     originals = (pixels_NHWC[shown_N] / np.float32(255)).astype(np.float32)
     versions = [next(iter(stream.epoch(epoch))).images_NCHW.permute(0, 2, 3, 1).numpy() for epoch in range(_VERSIONS)]
-    names = [material.examples.classes[label] for label in material.examples.labels_N[shown_N]]
+    names = [dataset.examples.classes[label] for label in dataset.examples.labels_N[shown_N]]
     rows = [Row(name, np.stack([originals[at], *(version[at] for version in versions)])) for at, name in enumerate(names)]
     on = {name: value for name, value in config.given(run.augment).items() if value and name != "border"}
     title = "Changed at random: " + ", ".join(f"{name} {_plain(value)}" for name, value in on.items())
     columns = ["original", *(f"epoch {epoch + 1}" for epoch in range(_VERSIONS))]
     preprocessing.draw_sheet(title, columns, rows, path)
-    return {"augment": on, "images": [material.examples.names[row] for row in shown_N]}
+    return {"augment": on, "images": [dataset.examples.names[row] for row in shown_N]}
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What lies on this machine: runs, how their weights are spread, decoded pictures, versions.
+"""What lies on this machine: runs, how their weights are spread, decoded images, versions.
 
 The command line and `import striate` both call these functions; each returns what its command prints with `--json`.
 """
@@ -14,10 +14,10 @@ Json = dict[str, Any]
 
 
 def cache(clear: bool = False) -> "Cache":
-    """What lies in the cache folder, by data set: decoded pictures with size and last use, and what else there is.
+    """What lies in the cache folder, by data set: decoded images with size and last use, and what else there is.
 
     Args:
-        clear: remove the decoded pictures that no one is just decoding; a run that has them open goes on with them.
+        clear: remove the decoded images that no one is just decoding; a run that has them open goes on with them.
 
     """
     from striate.base import files
@@ -38,7 +38,7 @@ def weights(run: str, draw: str | Path | None = None) -> Json:
 
     Args:
         run: by name or folder.
-        draw: a picture of it, as .svg, .png or .pdf.
+        draw: a figure of it, as .svg, .png or .pdf.
 
     Returns:
         run, drawn, start and end: for each layer weights, zero, near (within +-0.2), mean, deviation, first and counts; see

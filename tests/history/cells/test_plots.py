@@ -91,5 +91,5 @@ def test_another_ending_is_refused(draw: str, tmp_path: Path):
         "tuning": ("title", PLACES, PLACES[None], ["0°"]),
         "fields": (("left", "right"), *FIELDS, np.zeros((2, 24, 32))),
     }[draw]
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf"):
         getattr(drawing, draw)(*arguments, tmp_path / "a.gif")

@@ -72,7 +72,7 @@ def test_a_walk_writes_out_the_products_and_frames_the_window(drawn: list[Figure
     assert first.get_ylabel() == "stride 1, padding 0"
 
 
-def test_padding_is_grey(drawn: list[Figure]):
+def test_padding_is_gray(drawn: list[Figure]):
     walk = WALK._replace(padding=1, padded_HW=np.pad(PATCH, 1))
     drawing.walks("walk", KERNEL, [walk], Path("w.svg"))
     shade = drawn[0].axes[0].images[0].get_array()
@@ -93,5 +93,5 @@ def test_bars_carry_their_numbers_and_no_text_covers_another(drawn: list[Figure]
 @pytest.mark.parametrize("draw", ["panels", "walks", "weights"])
 def test_another_ending_is_refused(draw: str, tmp_path: Path):
     arguments = {"panels": ([[Shown("a", PATCH)]],), "walks": (KERNEL, [WALK]), "weights": ({"a": 1},)}[draw]
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf"):
         getattr(drawing, draw)("title", *arguments, tmp_path / "a.gif")

@@ -23,7 +23,7 @@ def test_it_is_a_regressor_and_its_classifier_a_classifier():
 
 
 @pytest.mark.parametrize("kind", [GMDH, GMDHClassifier])
-def test_a_clone_has_the_settings_and_nothing_learnt(kind: type):
+def test_a_clone_has_the_settings_and_nothing_learned(kind: type):
     own = kind(keep=5, criterion=Combined("regularity", "stability"), layers=2).fit(X, Y > 0)
     other = clone(own)
     assert other.get_params() == own.get_params()

@@ -1,4 +1,4 @@
-"""The pictures of GMDH hold what they are given."""
+"""The images of GMDH hold what they are given."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_a_layer_that_was_refused_is_hollow_and_apart(drawn: list[Figure]):
     without, ended = drawn[0].axes
     assert without.lines[3].get_ydata()[:2].tolist() == [0.5, 90.0]
     assert np.isnan(without.lines[3].get_ydata()[2])
-    assert [text.get_text() for text in without.texts] == ["1 error of the other rows lies above the picture"]
+    assert [text.get_text() for text in without.texts] == ["1 error of the other rows lies above the image"]
     line, _, hollow = ended.lines[3:6]
     assert (line.get_ydata().tolist(), hollow.get_ydata().tolist()) == ([0.5, 0.4], [0.45])
     assert hollow.get_fillstyle() == "none"
@@ -58,5 +58,5 @@ def test_another_ending_is_refused_by_all():
         lambda path: plots.draw_overfit(WITHOUT, WITH, path),
         lambda path: plots.draw_digits("", [], [], [], path),
     ):
-        with pytest.raises(SettingError, match="expected a picture's path to end in"):
+        with pytest.raises(SettingError, match="expected an image's path to end in"):
             draw(Path("a.gif"))

@@ -42,7 +42,7 @@ def texts(path: Path) -> list[str]:
 
 
 def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Texts that cover one another or leave the picture."""
+    """Texts that cover one another or leave the image."""
     FigureCanvasAgg(figure).draw()
     shown = [text for axes in figure.axes for text in axes.texts]
     boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
@@ -86,8 +86,8 @@ def test_a_unit_that_fires_at_the_start_is_filled(drawn: list[Figure]):
     assert "filled: fires at tick 0" in [text.get_text() for text in drawn[0].axes[0].texts]
 
 
-def rgb(colour: str) -> tuple[float, ...]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+def rgb(color: str) -> tuple[float, ...]:
+    return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
 def test_an_edge_given_several_times_says_how_often(tmp_path: Path):
@@ -96,7 +96,7 @@ def test_an_edge_given_several_times_says_how_often(tmp_path: Path):
 
 
 @pytest.mark.parametrize("count", [2, 8, 32])
-def test_no_text_covers_another_or_leaves_the_picture(count: int, drawn: list[Figure]):
+def test_no_text_covers_another_or_leaves_the_image(count: int, drawn: list[Figure]):
     units = {f"row {i}": Made(("x1",), ("x2",), i) for i in range(count)}
     units["out"] = Made(tuple(units), (), 1)
     drawing.network("a title " * 12, [("x1", "x2"), tuple(units)[:-1], ("out",)], units, ["out"], Path("net.svg"))
@@ -107,7 +107,7 @@ def test_too_many_units_in_a_layer_are_refused_and_another_ending_is(tmp_path: P
     many = {f"u{i}": Made() for i in range(40)}
     with pytest.raises(SettingError, match="expected layers of at most 34 units to draw; got one of 40"):
         drawing.network("many", [(), tuple(many)], many, ["u0"], tmp_path / "net.svg")
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf"):
         drawing.network("XOR", LAYERS, XOR, ["out"], tmp_path / "net.gif")
 
 

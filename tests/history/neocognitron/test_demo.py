@@ -14,7 +14,7 @@ from striate.history.neocognitron.teacher import teach
 
 
 def drawn_large(number: int, path: Path, factor: int = 8) -> Path:
-    """A digit in another style, black on white, in a corner of a large picture, with thick strokes."""
+    """A digit in another style, black on white, in a corner of a large image, with thick strokes."""
     digit_HW = render(digits.OTHERS[number], 19).numpy().astype(bool).repeat(factor, 0).repeat(factor, 1)
     page = np.full((300, 260), 255, np.uint8)
     page[20 : 20 + len(digit_HW), 60 : 60 + len(digit_HW)][digit_HW] = 10
@@ -22,15 +22,15 @@ def drawn_large(number: int, path: Path, factor: int = 8) -> Path:
     return path
 
 
-def test_a_picture_becomes_thin_strokes_in_the_middle(tmp_path: Path):
-    picture_HW = as_strokes(drawn_large(1, tmp_path / "one.png"))
-    rows, columns = picture_HW.nonzero(as_tuple=True)
+def test_a_image_becomes_thin_strokes_in_the_middle(tmp_path: Path):
+    image_HW = as_strokes(drawn_large(1, tmp_path / "one.png"))
+    rows, columns = image_HW.nonzero(as_tuple=True)
     assert (int(rows.min()), int(rows.max())) == (2, 16)
     assert 8 <= columns.float().mean() <= 10
-    assert picture_HW.sum() <= 17
+    assert image_HW.sum() <= 17
 
 
-def test_pictures_of_digits_are_recognised_white_on_black_too(tmp_path: Path):
+def test_images_of_digits_are_recognized_white_on_black_too(tmp_path: Path):
     net = teach(Neocognitron())
     for number in (0, 7):
         path = drawn_large(number, tmp_path / "digit.png")
@@ -39,11 +39,11 @@ def test_pictures_of_digits_are_recognised_white_on_black_too(tmp_path: Path):
             assert answer(net(as_strokes(which)[None, None])).tolist() == [number]
 
 
-def test_a_picture_of_one_colour_and_one_that_is_none_are_refused(tmp_path: Path):
-    Image.new("L", (30, 30), 90).save(tmp_path / "grey.png")
-    with pytest.raises(SettingError, match=r"expected a picture of a digit; .*grey.png is of one colour"):
-        as_strokes(tmp_path / "grey.png")
-    (tmp_path / "text.png").write_text("no picture")
+def test_a_image_of_one_color_and_one_that_is_none_are_refused(tmp_path: Path):
+    Image.new("L", (30, 30), 90).save(tmp_path / "gray.png")
+    with pytest.raises(SettingError, match=r"expected an image of a digit; .*gray.png is of one color"):
+        as_strokes(tmp_path / "gray.png")
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(DecodeError, match="not one of the formats"):
         demonstrate(tmp_path / "out", image=tmp_path / "text.png")
     assert not (tmp_path / "out").exists()
@@ -77,7 +77,7 @@ def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     assert [run["seed"] for run in found["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
     assert found["image"]["answer"] == 7
     assert found["mnist"] is None
-    assert found["lines"][0].startswith("1988, with a teacher: 25 of 25 templates recognised, 200 of 200 of them shifted")
+    assert found["lines"][0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
     assert found["lines"][2] == f"{image}: a 7"
     assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}
 

@@ -17,7 +17,7 @@ def quiet(*_args: object) -> None:
     pass
 
 
-def test_pictures_shrink_by_area():
+def test_images_shrink_by_area():
     rows_HW = torch.tensor([[0.0, 3.0, 6.0]]).repeat(3, 1)
     halves_HW = growing.shrunk(rows_HW[None], 2, 0)[0, 0]  # (0 + 3/2) / 1.5 and (3/2 + 6) / 1.5
     assert halves_HW.flatten().tolist() == pytest.approx([1, 5, 1, 5])

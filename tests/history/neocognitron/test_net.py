@@ -1,4 +1,4 @@
-"""The network of 1988: its table, its contract, and what it recognises after its teacher is done."""
+"""The network of 1988: its table, its contract, and what it recognizes after its teacher is done."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -61,15 +61,15 @@ def test_as_many_exemplars_are_shown_as_the_table_has():
     assert [shown[3].count(plane) for plane in range(11)] == [2, 3, 2, 2, 3, 4, 1, 2, 2, 2, 2]
 
 
-def test_every_template_is_recognised():
+def test_every_template_is_recognized():
     assert judge(taught())["templates"] == {"right": 25, "of": 25, "wrong": []}
 
 
-def test_every_template_is_recognised_when_shifted_by_a_pixel_in_any_direction():
+def test_every_template_is_recognized_when_shifted_by_a_pixel_in_any_direction():
     assert judge(taught())["shifted"] == {"right": 200, "of": 200, "wrong": []}
 
 
-def test_ten_digits_in_other_styles_are_recognised():
+def test_ten_digits_in_other_styles_are_recognized():
     size = DESIGN_1988.size_px
     drawn = [render(strokes, size) for plane in digits.TEACHING for strokes in plane.exemplars]
     assert not any(torch.equal(render(other, size), one) for other in digits.OTHERS for one in drawn)
@@ -82,9 +82,9 @@ def test_a_judge_tells_what_is_wrong():
     assert found["templates"]["wrong"][0] == {"digit": 0, "answer": -1, "number": 0, "shift": [0, 0]}
 
 
-def test_a_digit_of_any_contrast_is_recognised():
-    pictures_NCHW = torch.stack([render(other, 19) for other in digits.OTHERS])[:, None]
-    assert answer(taught()(0.2 * pictures_NCHW)).tolist() == list(range(10))
+def test_a_digit_of_any_contrast_is_recognized():
+    images_NCHW = torch.stack([render(other, 19) for other in digits.OTHERS])[:, None]
+    assert answer(taught()(0.2 * images_NCHW)).tolist() == list(range(10))
 
 
 def test_nothing_is_rejected_as_nothing():

@@ -4,8 +4,8 @@ import torch
 from striate.history.neocognitron.strokes import curve, line, path, render, thinned
 
 
-def drawn(picture_HW: torch.Tensor) -> list[str]:
-    return ["".join("#" if pixel else "." for pixel in row) for row in picture_HW.tolist()]
+def drawn(image_HW: torch.Tensor) -> list[str]:
+    return ["".join("#" if pixel else "." for pixel in row) for row in image_HW.tolist()]
 
 
 def test_lines_are_one_pixel_wide_also_at_corners():
@@ -20,7 +20,7 @@ def test_a_curve_goes_through_its_points_and_closes():
     assert max(max(abs(x - 3), abs(y - 3)) for x, y in along) == pytest.approx(2, abs=0.05)
 
 
-def test_what_lies_outside_the_picture_is_lost_and_a_drawing_can_be_moved():
+def test_what_lies_outside_the_image_is_lost_and_a_drawing_can_be_moved():
     assert drawn(render([line((0, 1), (9, 1))], 3, move=(1, 1))) == ["...", "...", ".##"]
 
 

@@ -7,7 +7,7 @@ from striate.history.neocognitron.net import DESIGN_1980, Neocognitron, table
 from striate.history.neocognitron.winners import (
     COLUMNS,
     Representative,
-    organise,
+    organize,
     patterns,
     present,
     representatives,
@@ -65,7 +65,7 @@ def test_the_start_depends_on_the_seed_alone():
 @pytest.mark.parametrize("seed", range(6))
 def test_five_patterns_get_five_distinct_winners(seed: int):
     images_NCHW = patterns()
-    net = organise(images_NCHW, seed)
+    net = organize(images_NCHW, seed)
     found = winners(net, images_NCHW)
     assert len(set(found)) == 5
     assert -1 not in found

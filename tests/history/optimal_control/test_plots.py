@@ -1,4 +1,4 @@
-"""The pictures of optimal control hold what they are given."""
+"""The images of optimal control hold what they are given."""
 
 from pathlib import Path
 from typing import Any
@@ -72,5 +72,5 @@ def test_another_ending_is_refused_by_all():
         lambda path: plots.draw_flight("", FLIGHT, path),
         lambda path: plots.draw_residual(RESIDUAL, path),
     ):
-        with pytest.raises(SettingError, match="expected a picture's path to end in"):
+        with pytest.raises(SettingError, match="expected an image's path to end in"):
             draw(Path("a.gif"))

@@ -21,19 +21,19 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_most_networks_learn_and_the_papers_figures_stand_beside_theirs(printed: dict[str, Any]):
-    assert printed["xor_direct"]["learnt"] == 20
+    assert printed["xor_direct"]["learned"] == 20
     assert printed["xor_direct"]["paper"] == 558
     assert min(printed["xor_direct"]["sweeps"]) < 558 < max(printed["xor_direct"]["sweeps"])
     assert printed["symmetry"]["paper"] == 1425
-    assert printed["symmetry"]["learnt"] == sum(sweeps is not None for sweeps in printed["symmetry"]["sweeps"]) >= 10
+    assert printed["symmetry"]["learned"] == sum(sweeps is not None for sweeps in printed["symmetry"]["sweeps"]) >= 10
     assert printed["symmetry"]["shown"]["ratio"] == pytest.approx([1, 2, 4], rel=0.05)
     assert min(printed["encoder"]["nearest"]) > 0.2
 
 
-def test_the_families_are_learnt_and_units_come_to_stand_for_nation_and_generation(printed: dict[str, Any]):
+def test_the_families_are_learned_and_units_come_to_stand_for_nation_and_generation(printed: dict[str, Any]):
     families = printed["families"]
     assert families["facts"] == 104
-    assert max(families["learnt"]) >= 98
+    assert max(families["learned"]) >= 98
     assert len(families["held"]) == 4
     assert all(0 <= right <= 4 for right in families["held_right"])
     assert max(families["held_right"]) >= 2
@@ -41,7 +41,7 @@ def test_the_families_are_learnt_and_units_come_to_stand_for_nation_and_generati
     assert max(families["shown"]["generation"]) > 0.5
 
 
-def test_it_draws_three_pictures(printed: dict[str, Any]):
+def test_it_draws_three_images(printed: dict[str, Any]):
     assert [Path(file).name for file in printed["files"]] == ["learning.png", "hidden.png", "families.png"]
     assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in printed["files"])
     assert "lines" not in printed

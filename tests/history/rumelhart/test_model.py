@@ -79,7 +79,7 @@ def test_an_output_near_enough_to_its_target_is_no_error():
     assert found.weights.biases["out"].item() == 2.0
 
 
-def test_a_seed_learns_the_same_whatever_stands_beside_it_and_rests_when_it_has_learnt():
+def test_a_seed_learns_the_same_whatever_stands_beside_it_and_rests_when_it_has_learned():
     task = tasks.xor(2, direct=False)
     arguments = task.inputs, task.targets_NJ, [Schedule(0.5, 0.9)], 1000, everywhere_near(0.1)
     both, alone = (learn(task.layout, draw(task.layout, seeds), *arguments) for seeds in ([6, 2], [2]))
@@ -88,24 +88,24 @@ def test_a_seed_learns_the_same_whatever_stands_beside_it_and_rests_when_it_has_
 
 
 @pytest.mark.parametrize(("hidden", "direct", "most"), [(1, True, 2500), (2, False, 2500)])
-def test_exclusive_or_is_learnt(hidden: int, direct: bool, most: int):
+def test_exclusive_or_is_learned(hidden: int, direct: bool, most: int):
     task = tasks.xor(hidden, direct)
-    learnt = learn(
+    learned = learn(
         task.layout, draw(task.layout, range(5)), task.inputs, task.targets_NJ, [Schedule(0.5, 0.9)], most, everywhere_near(0.1)
     )
-    assert (learnt.sweeps_S > 100).all()
-    assert (np.abs(forward(task.layout, learnt.weights, task.inputs)["output"] - task.targets_NJ) < 0.1).all()
+    assert (learned.sweeps_S > 100).all()
+    assert (np.abs(forward(task.layout, learned.weights, task.inputs)["output"] - task.targets_NJ) < 0.1).all()
 
 
 def test_symmetry_is_seen_by_opposite_weights_in_the_ratio_one_two_four():
     task = tasks.symmetry()
     assert task.targets_NJ.sum() == 8
-    learnt = learn(
+    learned = learn(
         task.layout, draw(task.layout, [3, 14]), task.inputs, task.targets_NJ, [Schedule(0.1, 0.9)], 2000, everywhere_near(0.5)
     )
     # The paper's network took 1,425 sweeps; others stay for long where all is called asymmetric
-    assert learnt.sweeps_S.tolist() == pytest.approx([1121, 1435], abs=20)
-    weights_6J = learnt.weights.links["input", "hidden"][0]
+    assert learned.sweeps_S.tolist() == pytest.approx([1121, 1435], abs=20)
+    weights_6J = learned.weights.links["input", "hidden"][0]
     assert np.abs(weights_6J + weights_6J[::-1]).max() < 0.05
     sizes = np.sort(np.abs(weights_6J[:3]), axis=0)
     assert (sizes / sizes[0])[:, 0].tolist() == pytest.approx([1, 2, 4], rel=0.05)
@@ -113,10 +113,10 @@ def test_symmetry_is_seen_by_opposite_weights_in_the_ratio_one_two_four():
 
 def test_the_encoder_finds_eight_different_codes():
     task = tasks.encoder()
-    learnt = learn(
+    learned = learn(
         task.layout, draw(task.layout, range(4)), task.inputs, task.targets_NJ, [Schedule(0.1, 0.9)], 1500, everywhere_near(0.5)
     )
-    assert (learnt.sweeps_S > 0).all()
-    codes_SNJ = forward(task.layout, learnt.weights, task.inputs)["hidden"]
+    assert (learned.sweeps_S > 0).all()
+    codes_SNJ = forward(task.layout, learned.weights, task.inputs)["hidden"]
     apart = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + np.eye(8)
     assert apart.min() > 0.2

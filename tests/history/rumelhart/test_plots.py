@@ -1,4 +1,4 @@
-"""The pictures of 1986 hold what they are given."""
+"""The images of 1986 hold what they are given."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from striate.history.rumelhart.plots import Curves
 
 CURVES = [Curves(title, [[2.0, 1.0, 0.5], [2.0, 1.5, 1.2]], [1, None], 100) for title in "abcd"]
 FAMILIES: dict[str, Any] = {
-    "persons": ["A", "B", "C", "D"], "shown": {"network": 1, "weights": [[1.0, -4.0, 0.25, 0.0]]}, "learnt": [90, 99],
+    "persons": ["A", "B", "C", "D"], "shown": {"network": 1, "weights": [[1.0, -4.0, 0.25, 0.0]]}, "learned": [90, 99],
     "held_right": [1, 3],
 }  # fmt: skip
 
@@ -24,7 +24,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
-def test_a_curve_ends_where_its_network_had_learnt(drawn: list[Figure]):
+def test_a_curve_ends_where_its_network_had_learned(drawn: list[Figure]):
     plots.draw_learning(CURVES, Path("a.svg"))
     lines = drawn[0].axes[0].lines
     assert (list(lines[0].get_ydata()), list(lines[1].get_xdata())) == ([2.0, 1.0], [1])
@@ -44,7 +44,7 @@ def test_the_weights_of_two_units_stand_beside_each_other(drawn: list[Figure]):
 
 def test_where_no_network_saw_symmetry_that_is_said(drawn: list[Figure]):
     plots.draw_hidden(None, [[0.0]], Path("a.svg"))
-    assert drawn[0].axes[0].texts[0].get_text() == "no network learnt it"
+    assert drawn[0].axes[0].texts[0].get_text() == "no network learned it"
 
 
 def test_the_area_of_a_square_is_the_weight_and_its_filling_the_sign(drawn: list[Figure]):
@@ -54,7 +54,7 @@ def test_the_area_of_a_square_is_the_weight_and_its_filling_the_sign(drawn: list
     assert areas == pytest.approx([0.81 / 4, 0.81, 0.81 / 16, 0.0])
     assert [patch.get_facecolor()[:3] == (1, 1, 1) for patch in axes.patches] == [False, True, False, True]
     assert [patch.get_y() + patch.get_height() / 2 for patch in axes.patches] == pytest.approx([0, 0, 1, 1])
-    assert axes.get_title().endswith("99 of 100 facts learnt, 3 of 4 others right")
+    assert axes.get_title().endswith("99 of 100 facts learned, 3 of 4 others right")
 
 
 def test_another_ending_is_refused_by_all():
@@ -63,5 +63,5 @@ def test_another_ending_is_refused_by_all():
         lambda path: plots.draw_hidden(None, [[0.0]], path),
         lambda path: plots.draw_families(FAMILIES, path),
     ):
-        with pytest.raises(SettingError, match="expected a picture's path to end in"):
+        with pytest.raises(SettingError, match="expected an image's path to end in"):
             draw(Path("a.gif"))

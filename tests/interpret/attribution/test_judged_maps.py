@@ -1,4 +1,4 @@
-"""The whole of an explanation, asked of networks and of models with pictures."""
+"""The whole of an explanation, asked of networks and of models with images."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from inside.attribution.nets import hooks, ones_conv_then_mean
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.batches.preprocess import Preprocess
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.interpret.attribution import METHODS, explain, explain_all, gradcam, heat
 from striate.model import Model
 from striate.nets.factory import build
@@ -19,10 +19,10 @@ from support.shape_images import CLASSES, draw
 def model() -> Model:
     net = build("conv 3x3x8, relu, conv 3x3x8, relu, globalpool, fc", (3, 24, 24), 3, seed=2).eval()
     preprocess = Preprocess(torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.3))
-    return Model(net, "own", {}, preprocess, Look(24, 3, "squash", (0, 0, 0)), CLASSES)
+    return Model(net, "own", {}, preprocess, InputSpec(24, 3, "squash", (0, 0, 0)), CLASSES)
 
 
-def test_a_picture_may_be_a_path_bytes_or_an_array(tmp_path: Path):
+def test_a_image_may_be_a_path_bytes_or_an_array(tmp_path: Path):
     image = draw("circle", 1)
     image.save(tmp_path / "one.png")
     path, made = tmp_path / "one.png", model()
@@ -42,30 +42,30 @@ def test_a_class_that_the_model_does_not_have_is_refused():
 
 
 def test_an_explanation_holds_all_that_belongs_to_the_map():
-    made, picture = model(), np.asarray(draw("triangle", 3))
-    found = explain(made, picture, "gradcam", target="circle", shares=4)
+    made, image = model(), np.asarray(draw("triangle", 3))
+    found = explain(made, image, "gradcam", target="circle", shares=4)
     assert (found.method, found.targets, found.at, found.completeness_error) == ("gradcam", (0,), "relu2", ())
     assert found.heat_NHW.shape == (1, 24, 24)
-    assert torch.equal(found.values[0], gradcam(made, picture, target="circle"))
+    assert torch.equal(found.values[0], gradcam(made, image, target="circle"))
     (said,) = found.faithfulness
     assert said.passes == 5 * (2 * 20 + 5)
     assert -1 <= said.likeness <= 1
-    plain = explain(made, picture, "gradcam", target="circle", check=False)
+    plain = explain(made, image, "gradcam", target="circle", check=False)
     assert plain.faithfulness == ()
     assert torch.equal(plain.heat_NHW, found.heat_NHW)
 
 
 def test_integrated_gradients_say_how_far_they_are_from_complete():
-    made, picture = model(), np.asarray(draw("triangle", 3))
-    coarse, fine = (METHODS["integrated_gradients"](made, picture, steps=steps) for steps in (2, 200))
-    images_NCHW = made.images([picture])
+    made, image = model(), np.asarray(draw("triangle", 3))
+    coarse, fine = (METHODS["integrated_gradients"](made, image, steps=steps) for steps in (2, 200))
+    images_NCHW = made.images([image])
     with torch.no_grad():
         logits_2K = made.net(torch.cat([images_NCHW, torch.zeros_like(images_NCHW)]))
     k = int(logits_2K[0].argmax())
     gained = float(logits_2K[0, k] - logits_2K[1, k])
     errors = [abs(float(one.sum()) - gained) for one in (coarse, fine)]
     assert errors[1] < 0.1 * errors[0] + 1e-4
-    said = explain(made, picture, "integrated_gradients", check=False)
+    said = explain(made, image, "integrated_gradients", check=False)
     assert said.completeness_error[0] == pytest.approx(abs(float(said.values.sum()) - gained), abs=1e-4)
 
 

@@ -299,8 +299,8 @@ def test_a_wrong_class_is_refused(name: str, target: object, said: str):
     ("image", "said"),
     [
         (torch.ones(2, 2), r"C x H x W or N x C x H x W of floats; got \(2, 2\) of float32"),
-        (torch.ones(1, 2, 2, dtype=torch.uint8), r"got \(1, 2, 2\) of uint8. A model takes pictures"),
-        ("one.png", "got str. For pictures, ask a model"),
+        (torch.ones(1, 2, 2, dtype=torch.uint8), r"got \(1, 2, 2\) of uint8. A model takes images"),
+        ("one.png", "got str. For images, ask a model"),
     ],
 )
 def test_an_image_of_another_kind_is_refused(image: object, said: str):
@@ -317,7 +317,7 @@ def test_settings_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match=r"expected a baseline that fits C x H x W = \(1, 2, 2\); got \(3,\)"):
         occlusion(net, image_CHW, baseline=torch.ones(3))
     baseline = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    assert not occlusion(net, baseline.unsqueeze(0), baseline=baseline).any()  # the picture is its own baseline
+    assert not occlusion(net, baseline.unsqueeze(0), baseline=baseline).any()  # the image is its own baseline
 
 
 class _Breaks(torch.autograd.Function):

@@ -127,7 +127,7 @@ def test_conv3_sees_both_towers():
     ("name", "at", "first", "size"),
     [("conv1", 7, 7 * 4, 11), ("pool1", 3, 3 * 8, 19), ("conv2", 3, 3 * 8 - 16, 51), ("pool2", 1, 0, 67)],
 )
-def test_the_gradient_of_a_centre_unit_fills_its_receptive_field(
+def test_the_gradient_of_a_center_unit_fills_its_receptive_field(
     rows: dict[str, Layer], name: str, at: int, first: int, size: int
 ):
     net = smallest()
@@ -172,7 +172,7 @@ def test_images_of_a_wrong_size_are_refused():
         AlexNet((3, 66, 80))
     assert str(refused.value) == (
         "alexnet expects images of at least 67 x 67 pixels and 1 channel; got C=3, H=66, W=80. "
-        "Set prepare.size_px to 67 or more."
+        "Set preprocess.size_px to 67 or more."
     )
     with pytest.raises(ShapeError) as refused:
         outline("alexnet", (3, 227, 227), 1000)(torch.zeros(1, 3, 224, 224, device="meta"))

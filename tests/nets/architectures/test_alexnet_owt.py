@@ -78,5 +78,5 @@ def test_too_small_an_image_is_refused():
         AlexNetOWT((3, 63, 62))
     assert str(refused.value) == (
         "alexnet_owt expects images of at least 63 x 63 pixels and 1 channel; got C=3, H=63, W=62. "
-        "Set prepare.size_px to 63 or more."
+        "Set preprocess.size_px to 63 or more."
     )

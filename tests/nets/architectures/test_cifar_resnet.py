@@ -105,7 +105,7 @@ def test_receptive_fields_of_20_layers():
 
 @pytest.mark.parametrize("option", ["A", "none"])
 @pytest.mark.parametrize(("tap", "size", "jump"), [("conv2_1", 7, 1), ("conv3_1", 13, 2), ("conv4_1", 25, 4)])
-def test_the_gradient_of_a_centre_unit_fills_its_receptive_field(option: str, tap: str, size: int, jump: int):
+def test_the_gradient_of_a_center_unit_fills_its_receptive_field(option: str, tap: str, size: int, jump: int):
     net = CifarResNet((1, 40, 40), 2, n=1, shortcut=option).eval()
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
@@ -151,5 +151,5 @@ def test_too_small_an_image_is_refused(make: partial[CifarResNet]):
         make((3, 8, 7))
     assert str(refused.value) == (
         "A residual network of this family expects images of at least 8 x 8 pixels and 1 channel; got C=3, H=8, W=7. "
-        "Set prepare.size_px to 8 or more."
+        "Set preprocess.size_px to 8 or more."
     )

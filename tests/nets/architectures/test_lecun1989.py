@@ -101,5 +101,6 @@ def test_too_small_an_image_is_refused():
     with pytest.raises(ShapeError) as refused:
         LeCun1989((1, 7, 16))
     assert str(refused.value) == (
-        "lecun1989 expects images of at least 8 x 8 pixels and 1 channel; got C=1, H=7, W=16. Set prepare.size_px to 8 or more."
+        "lecun1989 expects images of at least 8 x 8 pixels and 1 channel; got C=1, H=7, W=16. Set "
+        "preprocess.size_px to 8 or more."
     )

@@ -85,5 +85,5 @@ def test_too_small_an_image_is_refused():
         LeNet1((1, 15, 16))
     assert str(refused.value) == (
         "lenet1 expects images of at least 16 x 16 pixels and 1 channel; got C=1, H=15, W=16. "
-        "Set prepare.size_px to 16 or more."
+        "Set preprocess.size_px to 16 or more."
     )

@@ -76,7 +76,7 @@ def test_the_gradient_of_a_unit_fills_its_receptive_field(rows: dict[str, Layer]
     assert rows[name].receptive_field == size
 
 
-def test_a_neighbour_sees_one_jump_further(rows: dict[str, Layer]):
+def test_a_neighbor_sees_one_jump_further(rows: dict[str, Layer]):
     net = build("lenet5_modern", (1, 28, 28), 10, pooling="average")
     slope_HW = pixels_seen(net, torch.ones(1, 1, 28, 28), "pool2", 2, 3)
     assert box(slope_HW) == (6, 21, 6 + rows["pool2"].jump, 21 + rows["pool2"].jump)
@@ -104,5 +104,5 @@ def test_too_small_an_image_is_refused():
         LeNet5Modern((1, 28, 11))
     assert str(refused.value) == (
         "lenet5_modern expects images of at least 12 x 12 pixels and 1 channel; got C=1, H=28, W=11. "
-        "Set prepare.size_px to 12 or more."
+        "Set preprocess.size_px to 12 or more."
     )

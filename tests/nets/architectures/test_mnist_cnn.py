@@ -47,5 +47,5 @@ def test_an_odd_side_loses_its_last_row_in_the_pool():
 
 
 def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError, match=r"at least 4 x 4 pixels and 1 channel; got C=1, H=3, W=28. Set prepare.size_px"):
+    with pytest.raises(ShapeError, match=r"at least 4 x 4 pixels and 1 channel; got C=1, H=3, W=28. Set preprocess.size_px"):
         MnistCNN((1, 3, 28))

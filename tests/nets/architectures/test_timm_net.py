@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.base.errors import MissingExtraError, SettingError, ShapeError, UnsupportedError
 from striate.batches.preprocess import Preprocess
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.architectures.timm_net import TimmNet, recommended
 from striate.nets.convert_weights import fit
@@ -117,13 +117,13 @@ def test_weights_depend_on_the_seed_alone(name: str, net: Net):
 
 def test_an_artifact_comes_back_bit_for_bit(net: Net, name: str, tmp_path: Path):
     side = net.input_chw[1]
-    colours = Preprocess(torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.3))
-    saved = Model(net, name, {}, colours, Look(side, 3, "crop", share=0.9), tuple("abcdefghij"))
+    colors = Preprocess(torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.3))
+    saved = Model(net, name, {}, colors, InputSpec(side, 3, "crop", share=0.9), tuple("abcdefghij"))
     saved.save(tmp_path / "model")
     again = Model.load(tmp_path / "model")
     pixels_NHWC = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     assert np.array_equal(again.logits(pixels_NHWC), saved.logits(pixels_NHWC))
-    assert (again.look, again.net.taps, again.net_name) == (saved.look, net.taps, name)
+    assert (again.input_spec, again.net.taps, again.net_name) == (saved.input_spec, net.taps, name)
 
 
 def test_weights_of_timm_give_timm_s_logits(name: str):
@@ -190,5 +190,5 @@ def test_a_size_that_the_network_cannot_take_is_refused(other: str, px: int):
         outline(f"timm:{other}", (3, 32, 32), 10)
     text = str(told.value)
     assert text.startswith(f"timm:{other} cannot take images of C=3, H=32, W=32 (")
-    assert text.endswith(f"). It was made for {px} px; set prepare.size_px to that.")
+    assert text.endswith(f"). It was made for {px} px; set preprocess.size_px to that.")
     assert "\n" not in text

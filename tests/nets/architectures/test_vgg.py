@@ -158,5 +158,6 @@ def test_too_small_an_image_is_refused():
     with pytest.raises(ShapeError) as refused:
         vgg11((3, 31, 32))
     assert str(refused.value) == (
-        "VGG expects images of at least 32 x 32 pixels and 1 channel; got C=3, H=31, W=32. Set prepare.size_px to 32 or more."
+        "VGG expects images of at least 32 x 32 pixels and 1 channel; got C=3, H=31, W=32. Set "
+        "preprocess.size_px to 32 or more."
     )

@@ -22,8 +22,8 @@ class Cloud(NamedTuple):
 
 
 POINTS = np.array([[0.0, 0.0], [1.0, 2.0]])
-CLOUDS = [Cloud("raw", POINTS, np.array([[0.25, 0.5], [0.5, 1.0]])), Cloud("centred", POINTS - [0.5, 1.0], np.eye(2))]
-GREY = np.linspace(0, 1, 3 * 4 * 4, dtype=np.float32).reshape(3, 4, 4, 1)
+CLOUDS = [Cloud("raw", POINTS, np.array([[0.25, 0.5], [0.5, 1.0]])), Cloud("centered", POINTS - [0.5, 1.0], np.eye(2))]
+GRAY = np.linspace(0, 1, 3 * 4 * 4, dtype=np.float32).reshape(3, 4, 4, 1)
 
 
 @pytest.fixture
@@ -34,14 +34,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_steps_have_title_names_numbers_and_what_the_pixels_are(tmp_path: Path):
-    draw_steps("Centring", "pixels 1 and 2", CLOUDS, [Row("images", GREY)], tmp_path / "x.svg")
+    draw_steps("Centering", "pixels 1 and 2", CLOUDS, [Row("images", GRAY)], tmp_path / "x.svg")
     texts = "\n".join(element.text or "" for element in ElementTree.parse(tmp_path / "x.svg").iter(TEXT))
-    for words in ("Centring", "raw", "centred", "variances 0.25, 1; covariance 0.5", "pixels 1 and 2", "images"):
+    for words in ("Centering", "raw", "centered", "variances 0.25, 1; covariance 0.5", "pixels 1 and 2", "images"):
         assert words in texts
 
 
 def test_a_cloud_shows_every_point_on_equal_axes_around_zero(drawn: list[Figure]):
-    draw_steps("t", "a", CLOUDS, [Row("images", GREY)], Path("x.png"))
+    draw_steps("t", "a", CLOUDS, [Row("images", GRAY)], Path("x.png"))
     FigureCanvasAgg(drawn[0]).draw()
     axes = drawn[0].subfigs[0].axes[0]
     assert axes.get_aspect() == 1
@@ -51,7 +51,7 @@ def test_a_cloud_shows_every_point_on_equal_axes_around_zero(drawn: list[Figure]
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_strip_holds_the_levels_of_its_images_side_by_side(channels: int, drawn: list[Figure]):
-    images_NHWC = np.repeat(GREY, channels, axis=3)
+    images_NHWC = np.repeat(GRAY, channels, axis=3)
     draw_sheet("t", ["a", "b", "c"], [Row("one", images_NHWC), Row("two", images_NHWC[::-1])], Path("x.png"))
     first, second = (axes.images[0].get_array() for axes in drawn[0].axes)
     assert first is not None
@@ -65,11 +65,11 @@ def test_a_strip_holds_the_levels_of_its_images_side_by_side(channels: int, draw
 
 
 def test_the_columns_are_named_above_their_images(tmp_path: Path):
-    draw_sheet("Changed", ["original", "epoch 1", "epoch 2"], [Row("cat", GREY)], tmp_path / "x.svg")
+    draw_sheet("Changed", ["original", "epoch 1", "epoch 2"], [Row("cat", GRAY)], tmp_path / "x.svg")
     texts = {element.text for element in ElementTree.parse(tmp_path / "x.svg").iter(TEXT)}
     assert {"Changed", "original", "epoch 1", "epoch 2", "cat"} <= texts
 
 
 def test_another_ending_is_refused():
-    with pytest.raises(SettingError, match="expected a picture's path to end in"):
-        draw_sheet("t", ["a"], [Row("one", GREY)], Path("x.bmp"))
+    with pytest.raises(SettingError, match="expected an image's path to end in"):
+        draw_sheet("t", ["a"], [Row("one", GRAY)], Path("x.bmp"))

@@ -12,7 +12,7 @@ from striate.plots import mosaic
 from striate.plots.interpret import feature_maps, top_activations, unit_curves, weight_tiles
 
 RNG = np.random.default_rng(0)
-GREY = RNG.random((8, 8, 1))
+GRAY = RNG.random((8, 8, 1))
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def no_text_covers_another(figure: Figure) -> None:
 
 
 def scales(figure: Figure) -> list[tuple[float, float]]:
-    """Of the pictures that have one; those in colours of their own have none."""
+    """Of the images that have one; those in colors of their own have none."""
     return [image.get_clim() for axes in figure.axes for image in axes.images if image.get_array().ndim == 2]
 
 
 def test_maps_are_on_one_scale_which_is_said_with_its_ends(drawn: list[Figure]):
     maps = np.stack([np.full((2, 2), 3.0), np.array([[0.0, 1.0], [2.0, 6.0]])])
-    feature_maps.draw_maps("relu1 of net", "relu1", maps, GREY, Path("maps.png"))
+    feature_maps.draw_maps("relu1 of net", "relu1", maps, GRAY, Path("maps.png"))
     (figure,) = drawn
     said = texts(figure)
     assert "2 maps of 2 x 2, all on one scale." in said
@@ -54,13 +54,13 @@ def test_maps_are_on_one_scale_which_is_said_with_its_ends(drawn: list[Figure]):
 
 
 def test_zero_is_in_the_middle_where_a_value_is_negative(drawn: list[Figure]):
-    feature_maps.draw_maps("conv1", "conv1", np.array([[[-2.0, 1.0]], [[0.0, 0.5]]]), GREY, Path("maps.png"))
+    feature_maps.draw_maps("conv1", "conv1", np.array([[[-2.0, 1.0]], [[0.0, 0.5]]]), GRAY, Path("maps.png"))
     assert set(scales(drawn[0])) == {(-2.0, 2.0)}
     assert {image.get_cmap().name for image in drawn[0].axes[0].images if image.get_array().ndim == 2} == {"RdBu_r"}
 
 
 def test_each_map_on_its_own_scale_says_so_and_has_no_bar(drawn: list[Figure]):
-    feature_maps.draw_maps("relu1", "relu1", np.array([[[0.0, 1.0]], [[0.0, 4.0]]]), GREY, Path("maps.png"), each=True)
+    feature_maps.draw_maps("relu1", "relu1", np.array([[[0.0, 1.0]], [[0.0, 4.0]]]), GRAY, Path("maps.png"), each=True)
     said = texts(drawn[0])
     assert any("each on its own scale" in line for line in said)
     assert "output of relu1" not in said
@@ -68,7 +68,7 @@ def test_each_map_on_its_own_scale_says_so_and_has_no_bar(drawn: list[Figure]):
 
 
 def test_of_very_many_maps_the_first_256_are_drawn_and_that_is_said(drawn: list[Figure]):
-    feature_maps.draw_maps("conv5", "conv5", np.ones((300, 2, 3)), GREY, Path("maps.png"))
+    feature_maps.draw_maps("conv5", "conv5", np.ones((300, 2, 3)), GRAY, Path("maps.png"))
     said = texts(drawn[0])
     assert "The first 256 of 300 maps of 2 x 3, all on one scale." in said
     assert "255" in said
@@ -77,7 +77,7 @@ def test_of_very_many_maps_the_first_256_are_drawn_and_that_is_said(drawn: list[
 
 @pytest.mark.parametrize("shape", [(5,), (5, 1, 1)])
 def test_units_without_maps_are_bars(shape: tuple[int, ...], drawn: list[Figure]):
-    feature_maps.draw_maps("fc", "fc1", np.array([1.0, -2, 3, 0, 5]).reshape(shape), GREY, Path("maps.png"))
+    feature_maps.draw_maps("fc", "fc1", np.array([1.0, -2, 3, 0, 5]).reshape(shape), GRAY, Path("maps.png"))
     bars = drawn[0].axes[1]
     assert [bar.get_height() for bar in bars.patches] == [1, -2, 3, 0, 5]
     assert bars.get_ylabel() == "output of fc1"
@@ -125,8 +125,8 @@ def test_weights_of_units_are_one_table(drawn: list[Figure]):
 
 
 def rows(box: tuple[int, int, int, int], words: tuple[str, ...] = ()) -> list[top_activations.Row]:
-    pictures = RNG.random((3, 8, 8, 3))
-    return [top_activations.Row(f"unit {u}", pictures, np.tile(box, (3, 1)), [3.0, 2.0, 1.5], words) for u in (4, 7)]
+    images = RNG.random((3, 8, 8, 3))
+    return [top_activations.Row(f"unit {u}", images, np.tile(box, (3, 1)), [3.0, 2.0, 1.5], words) for u in (4, 7)]
 
 
 def test_the_strongest_images_have_their_patch_framed_and_enlarged(drawn: list[Figure]):
@@ -167,9 +167,9 @@ def test_tolerance_is_the_median_of_the_units_that_answer(drawn: list[Figure]):
 
 LONG = "conv3_1.conv2 of a run with a long name that goes on and on, for image 1234 of the validation split " * 2
 SHEETS: dict[str, Any] = {
-    "maps": lambda title: feature_maps.draw_maps(title, "conv1", RNG.standard_normal((300, 4, 4)), GREY, Path("a.png")),
+    "maps": lambda title: feature_maps.draw_maps(title, "conv1", RNG.standard_normal((300, 4, 4)), GRAY, Path("a.png")),
     "few maps": lambda title: feature_maps.draw_maps(
-        title, "inception4a.conv_pool_proj", RNG.random((2, 4, 9)), GREY, Path("a.png")
+        title, "inception4a.conv_pool_proj", RNG.random((2, 4, 9)), GRAY, Path("a.png")
     ),
     "tiles": lambda title: weight_tiles.draw(title, RNG.standard_normal((12, 40, 3, 3)), Path("a.png")),
     "one tile": lambda title: weight_tiles.draw(title, RNG.standard_normal((1, 1, 3, 3)), Path("a.png")),
@@ -177,7 +177,7 @@ SHEETS: dict[str, Any] = {
     "tuning": lambda title: unit_curves.draw_tuning(
         title, np.arange(4) * 45.0, RNG.random((70, 4)), ["63: 135° ±45°\nF1/F0 1.57"] * 70, Path("a.png")
     ),
-    "pictures": lambda title: mosaic.draw_pictures(title, "how", [mosaic.Tile(GREY, "automobile\n1 to 2")] * 7, Path("a.png")),
+    "images": lambda title: mosaic.draw_images(title, "how", [mosaic.Tile(GRAY, "automobile\n1 to 2")] * 7, Path("a.png")),
 }  # fmt: skip
 
 
@@ -191,19 +191,19 @@ def test_no_text_covers_another_or_leaves_the_sheet(sheet: Any, title: str, draw
 def test_another_ending_is_refused_by_each():
     path = Path("sheet.gif")
     for draw in (
-        lambda: feature_maps.draw_maps("t", "l", np.ones((1, 2, 2)), GREY, path),
+        lambda: feature_maps.draw_maps("t", "l", np.ones((1, 2, 2)), GRAY, path),
         lambda: weight_tiles.draw("t", np.ones((1, 1, 3, 3)), path),
         lambda: top_activations.draw("t", rows((0, 0, 8, 8)), path),
         lambda: unit_curves.draw_tuning("t", np.zeros(2), np.ones((1, 2)), [""], path),
         lambda: unit_curves.draw_tolerance("t", "it", [], path),
-        lambda: mosaic.draw_pictures("t", "n", [mosaic.Tile(GREY)], path),
+        lambda: mosaic.draw_images("t", "n", [mosaic.Tile(GRAY)], path),
     ):
-        with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got sheet\.gif"):
+        with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf; got sheet\.gif"):
             draw()
 
 
 def test_the_same_sheet_gives_the_same_bytes_and_keeps_its_text(tmp_path: Path):
     for name in ("one.svg", "two.svg"):
-        feature_maps.draw_maps("relu1 of net", "relu1", np.arange(8.0).reshape(2, 2, 2), GREY, tmp_path / name)
+        feature_maps.draw_maps("relu1 of net", "relu1", np.arange(8.0).reshape(2, 2, 2), GRAY, tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     assert "relu1 of net" in (tmp_path / "one.svg").read_text("utf-8")

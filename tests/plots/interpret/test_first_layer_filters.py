@@ -27,11 +27,11 @@ def test_of_very_many_the_first_are_drawn_and_that_is_said(tmp_path: Path, monke
 
 
 def test_another_ending_is_refused(tmp_path: Path):
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf; got"):
         first_layer_filters.draw("title", np.ones((1, 1, 3, 3)), ["healthy"], tmp_path / "filters.gif")
 
 
-def pictures(path: Path, monkeypatch: pytest.MonkeyPatch, **how: object) -> list[np.ndarray]:
+def images(path: Path, monkeypatch: pytest.MonkeyPatch, **how: object) -> list[np.ndarray]:
     figures: list[Figure] = []
     monkeypatch.setattr(first_layer_filters, "save", lambda figure, _path: figures.append(figure))
     kernels = np.ones((2, 1, 3, 3)) * np.array([1.0, -4.0]).reshape(2, 1, 1, 1)
@@ -41,8 +41,8 @@ def pictures(path: Path, monkeypatch: pytest.MonkeyPatch, **how: object) -> list
 
 def test_one_scale_or_each_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "filters.svg"
-    assert pictures(path, monkeypatch) == [[0.625] * 3, [0.0] * 3]  # 1 and -4 of 4 around a half
-    assert pictures(path, monkeypatch, each=True) == [[1.0] * 3, [0.0] * 3]
+    assert images(path, monkeypatch) == [[0.625] * 3, [0.0] * 3]  # 1 and -4 of 4 around a half
+    assert images(path, monkeypatch, each=True) == [[1.0] * 3, [0.0] * 3]
 
 
 def test_captions_and_the_scale_are_said(tmp_path: Path):

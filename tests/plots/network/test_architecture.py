@@ -275,5 +275,5 @@ def test_another_ending_is_refused_before_anything_is_written(tmp_path: Path):
     path = tmp_path / "net.jpg"
     with pytest.raises(SettingError) as refused:
         architecture.draw("lenet5", *rows_of("lenet5"), path)
-    assert str(refused.value) == f"expected a picture's path to end in .svg, .png, .pdf; got {path}."
+    assert str(refused.value) == f"expected an image's path to end in .svg, .png, .pdf; got {path}."
     assert list(tmp_path.iterdir()) == []

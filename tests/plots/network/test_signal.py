@@ -43,7 +43,7 @@ def panels(figure: Figure) -> list[Axes]:
     return figure.axes
 
 
-def test_the_picture_is_an_svg_with_the_title_and_every_layer_by_name(tmp_path: Path):
+def test_the_image_is_an_svg_with_the_title_and_every_layer_by_name(tmp_path: Path):
     draw("vgg16, init he", ROWS, tmp_path / "signal.svg")
     texts = [element.text for element in ElementTree.parse(tmp_path / "signal.svg").iter(TEXT)]
     labels = {"variance of the output", "variance of the gradient", "layers with weights, from the image on"}
@@ -61,7 +61,7 @@ def test_another_ending_is_refused_before_anything_is_drawn(tmp_path: Path, monk
     monkeypatch.setattr(Figure, "subplots", lambda *_: pytest.fail("drawn"))
     with pytest.raises(SettingError) as caught:
         draw("title", ROWS, tmp_path / "signal.gif")
-    assert str(caught.value) == f"expected a picture's path to end in .svg, .png, .pdf; got {tmp_path / 'signal.gif'}."
+    assert str(caught.value) == f"expected an image's path to end in .svg, .png, .pdf; got {tmp_path / 'signal.gif'}."
 
 
 def test_variances_are_drawn_as_they_are_and_means_in_standard_deviations(drawn: list[Figure]):
@@ -115,7 +115,7 @@ NAMED = {
     "title", ["vgg16, init he", "conv 3x3x64, relu, " * 30 + "fc 10, init gaussian"], ids=["short", "long"]
 )
 @pytest.mark.parametrize("rows", NAMED.values(), ids=NAMED)
-def test_no_text_covers_another_or_leaves_the_picture(title: str, rows: list[Moments], drawn: list[Figure]):
+def test_no_text_covers_another_or_leaves_the_image(title: str, rows: list[Moments], drawn: list[Figure]):
     draw(title, rows, Path("signal.svg"))
     figure = drawn[0]
     axes = panels(figure)

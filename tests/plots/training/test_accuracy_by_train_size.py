@@ -32,5 +32,5 @@ def test_without_test_images_it_says_that_validation_is_shown(tmp_path: Path):
 
 
 def test_another_ending_is_refused(tmp_path: Path):
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf; got"):
         accuracy_by_train_size.draw("title", [], tmp_path / "curve.gif")

@@ -33,7 +33,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
-def test_the_picture_names_layers_axes_and_shares(tmp_path: Path):
+def test_the_image_names_layers_axes_and_shares(tmp_path: Path):
     draw("first", BEFORE, AFTER, 0.005, 0.2, tmp_path / "weights.svg")
     texts = {element.text for element in ElementTree.parse(tmp_path / "weights.svg").iter(TEXT)}
     assert {"first: the weights of 2 layers", "conv1", "fc1", "weight", "share of the layer's weights"} <= texts
@@ -94,5 +94,5 @@ def test_a_layer_of_nothing_but_zeros_is_drawn(tmp_path: Path):
 
 
 def test_another_ending_is_refused(tmp_path: Path):
-    with pytest.raises(SettingError, match=r"expected a picture's path to end in \.svg, \.png, \.pdf; got"):
+    with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf; got"):
         draw("first", BEFORE, AFTER, 0.005, 0.2, tmp_path / "weights.gif")

@@ -25,20 +25,20 @@ def test_two_points_are_parted_half_way_between_them():
 
 
 @pytest.mark.parametrize("kind", ["svm", "logistic"])
-@pytest.mark.parametrize("normalise", ["standardise", "l2"])
+@pytest.mark.parametrize("normalize", ["standardize", "l2"])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_clusters_are_told_apart(kind: Any, normalise: Any, classes: int):
+def test_clusters_are_told_apart(kind: Any, normalize: Any, classes: int):
     values_MD, labels_M = clusters(0, classes)
     new_ND, new_N = clusters(1, classes)
-    found = fit(values_MD, labels_M, *clusters(2, classes), classes, kind, normalise)
+    found = fit(values_MD, labels_M, *clusters(2, classes), classes, kind, normalize)
     assert found.weight_KD.shape == (classes, 6)
     assert (found.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
-    assert found.unit == (normalise == "l2")
+    assert found.unit == (normalize == "l2")
     assert len(found.tried) == 5
     assert found.c == max(found.tried, key=lambda one: one.accuracy).c
 
 
-def test_standardisation_is_inside_the_weights():
+def test_standardization_is_inside_the_weights():
     values_MD, labels_M = clusters(3)
     moved_MD = (values_MD * np.array([1, 10, 100, 1000, 0.1, 5]) + np.array([7, 0, -300, 5000, 0, 1])).astype(np.float32)
     plain = fit(values_MD, labels_M, values_MD, labels_M, 3).logits(values_MD)
@@ -120,14 +120,14 @@ def test_more_features_than_images_have_the_planes_of_a_fit_to_all_features(
     assert narrow_K == pytest.approx(bias_K, abs=1e-4 * float(np.abs(weight_KD).max()))
 
 
-@pytest.mark.parametrize("normalise", ["standardise", "l2"])
-def test_a_fit_in_fewer_dimensions_is_for_the_features_as_they_came(normalise: Any, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("normalize", ["standardize", "l2"])
+def test_a_fit_in_fewer_dimensions_is_for_the_features_as_they_came(normalize: Any, monkeypatch: pytest.MonkeyPatch):
     values_MD, labels_M = clusters(11, each=10, features=400, spread=0.1)
-    values_MD[:, 200:] += 3 * (normalise == "standardise")
-    values_MD[:, 100:110] = normalise == "standardise"
-    narrow = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalise)
+    values_MD[:, 200:] += 3 * (normalize == "standardize")
+    values_MD[:, 100:110] = normalize == "standardize"
+    narrow = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalize)
     monkeypatch.setattr(feature_classifier, "spanned", lambda _: None)
-    whole = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalise)
+    whole = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalize)
     assert narrow.tried == whole.tried
     assert narrow.logits(values_MD) == pytest.approx(whole.logits(values_MD), rel=1e-2, abs=1e-2)
 

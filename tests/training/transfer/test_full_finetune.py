@@ -17,7 +17,7 @@ from support.tasks import digest, stopping_at, task
 
 def test_the_first_layer_learns_at_a_tenth_of_the_last_ones_rate():
     net = build("resnet20", (3, 32, 32), 10)
-    found = layer_lr.factors(net, Train(rate_decay=full_finetune.rate_decay(net)))
+    found = layer_lr.factors(net, Train(layer_decay=full_finetune.layer_decay(net)))
     assert isclose(found["conv1.weight"], 0.1, rel_tol=1e-9)
     assert found["fc.weight"] == 1.0
 

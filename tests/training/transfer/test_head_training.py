@@ -3,19 +3,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 from striate.training.transfer.head_training import FeatureStream, fresh
 
 COUNT = 23
 
 
-def streams(batch_size: int, seed: int | None, kept: int = COUNT) -> tuple[Stream, FeatureStream]:
+def streams(batch_size: int, seed: int | None, kept: int = COUNT) -> tuple[Loader, FeatureStream]:
     """Images whose one pixel is their number, and features that are the same number."""
     numbers = np.arange(COUNT)
     ids_N, labels_N = np.sort(np.random.default_rng(0).integers(0, 2**63, COUNT, np.uint64)), numbers % 3
     rows_M = numbers[:kept]
-    images = Stream(
+    images = Loader(
         pixels_NHWC=numbers.astype(np.uint8).reshape(-1, 1, 1, 1), labels_N=labels_N, ids_N=ids_N, rows_M=rows_M,
         preprocess=Preprocess(torch.zeros(1, 1, 1), torch.ones(1, 1, 1)), batch_size=batch_size, shuffle_seed=seed,
     )  # fmt: skip

@@ -20,17 +20,17 @@ def test_the_training_images_are_kept_and_answer_for_themselves():
     assert found.layer.bank_MD.numpy() == pytest.approx((values_MD - values_MD.mean(axis=0)) / values_MD.std(axis=0), abs=1e-4)
     assert found.layer.labels_M.tolist() == labels_M.tolist()
     assert (found.logits(values_MD).argmax(axis=1) == labels_M).all()
-    assert found.settings == {"neighbours": 90, "nearest": found.layer.nearest, "unit_features": False}
+    assert found.settings == {"neighbors": 90, "nearest": found.layer.nearest, "unit_features": False}
 
 
-@pytest.mark.parametrize("normalise", ["standardise", "l2"])
+@pytest.mark.parametrize("normalize", ["standardize", "l2"])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_clusters_are_told_apart(normalise: Any, classes: int):
+def test_clusters_are_told_apart(normalize: Any, classes: int):
     new_ND, new_N = clusters(1, classes)
-    found = feature_classifier.fit(*clusters(0, classes), *clusters(2, classes), classes, "knn", normalise)
+    found = feature_classifier.fit(*clusters(0, classes), *clusters(2, classes), classes, "knn", normalize)
     assert isinstance(found, Kept)
     assert (found.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
-    assert found.layer.unit == (normalise == "l2")
+    assert found.layer.unit == (normalize == "l2")
 
 
 def test_rings_are_told_apart_which_no_plane_can():
@@ -50,7 +50,7 @@ def test_the_shares_of_left_out_images_are_those_of_a_fit_for_each_number(seed: 
     values_MD, labels_M = clusters(seed, spread=0.7)
     found = fit(values_MD, labels_M, values_MD, labels_M, 3, seed=seed)
     ready_MD = found.layer.bank_MD.numpy()
-    for k, accuracy in found.tried[:1]:  # for more than one neighbour scikit-learn breaks even votes in another way
+    for k, accuracy in found.tried[:1]:  # for more than one neighbor scikit-learn breaks even votes in another way
         right = [
             KNeighborsClassifier(k).fit(ready_MD[learn], labels_M[learn]).predict(ready_MD[left]) == labels_M[left]
             for learn, left in folds(labels_M, seed)
@@ -59,7 +59,7 @@ def test_the_shares_of_left_out_images_are_those_of_a_fit_for_each_number(seed: 
     for k, accuracy in found.tried[1:]:
         right = []
         for learn, left in folds(labels_M, seed):
-            layer = knn.Neighbours(6, 3, len(learn), k)
+            layer = knn.Neighbors(6, 3, len(learn), k)
             layer.bank_MD, layer.labels_M = found.layer.bank_MD[learn], found.layer.labels_M[learn]
             right.append(layer(found.layer.bank_MD[left]).argmax(dim=1).numpy() == labels_M[left])
         assert accuracy == np.concatenate(right).mean()
@@ -127,12 +127,12 @@ def test_it_can_be_stopped_between_two_chunks_of_images():
     [
         (
             (50_001, 1),
-            "a classifier by nearest neighbours keeps every training image: expected at most 50,000; got 50,001. "
+            "a classifier by nearest neighbors keeps every training image: expected at most 50,000; got 50,001. "
             "Take --classifier svm or logistic.",
         ),
         (
             (20_000, 16_384),
-            "16,384 features of 20,000 training images take 1.31 GB, which a classifier by nearest neighbours would keep: "
+            "16,384 features of 20,000 training images take 1.31 GB, which a classifier by nearest neighbors would keep: "
             "expected at most 1. Read a layer with fewer by --tap, or take --classifier svm or logistic.",
         ),
     ],

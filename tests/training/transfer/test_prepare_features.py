@@ -8,7 +8,7 @@ def test_rows_of_unit_length_by_hand():
     assert unit_length(np.array([[3, 4], [0, 0]], np.float32)).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]
 
 
-def test_features_are_standardised_and_those_that_never_change_say_nothing():
+def test_features_are_standardized_and_those_that_never_change_say_nothing():
     shift_D, factor_D = standard(np.array([[1, 7], [5, 7]], np.float32))
     assert shift_D.tolist() == [3, 7]
     assert factor_D.tolist() == [0.5, 0]

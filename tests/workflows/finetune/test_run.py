@@ -14,11 +14,11 @@ import striate
 from striate.base import run_folder
 from striate.base.errors import DataError, Interrupted, RunError, SettingError, UnsupportedError, WeightsError
 from striate.batches.preprocess import Preprocess
-from striate.data.decode import Look
+from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.factory import build
 from striate.nets.feature_layer import Reading, UnitLinear
-from striate.nets.knn_head import Neighbours
+from striate.nets.knn_head import Neighbors
 from striate.training.transfer import feature_classifier
 from support.command_line import run
 from support.shape_images import CLASSES, draw, make_folder
@@ -50,10 +50,10 @@ def test_the_body_stays_and_the_head_is_the_classifier(shapes: Path, tmp_path: P
     ("how", "kind"),
     [
         ({}, None),
-        ({"settings": {"finetune": {"classifier": "logistic", "normalise": "l2"}}}, UnitLinear),
+        ({"settings": {"finetune": {"classifier": "logistic", "normalize": "l2"}}}, UnitLinear),
         ({"taps": ["conv2_1", "conv3_3"]}, Reading),
-        ({"settings": {"finetune": {"classifier": "knn"}}}, Neighbours),
-        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalise": "l2"}}}, Neighbours),
+        ({"settings": {"finetune": {"classifier": "knn"}}}, Neighbors),
+        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalize": "l2"}}}, Neighbors),
     ],
 )
 def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, shapes: Path, tmp_path: Path):
@@ -73,15 +73,15 @@ def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, sha
 
 def test_a_run_of_any_head_can_be_started_from(shapes: Path, tmp_path: Path):
     first = striate.finetune(
-        str(shapes), start=START, out=tmp_path, name="first", settings={"finetune": {"classifier": "knn", "normalise": "l2"}}
+        str(shapes), start=START, out=tmp_path, name="first", settings={"finetune": {"classifier": "knn", "normalize": "l2"}}
     )
     assert ("k" in first, "c" in first) == (True, False)
     kept = striate.load(tmp_path / "first")
-    assert kept.net_settings == {"neighbours": first["images"]["train"], "nearest": first["k"], "unit_features": True}
+    assert kept.net_settings == {"neighbors": first["images"]["train"], "nearest": first["k"], "unit_features": True}
     saved = kept.save(tmp_path / "copy")
     assert saved == first["weights_sha256"]
-    pictures = sorted(shapes.glob("*/*.png"))[::7]
-    assert striate.load(tmp_path / "copy").predict(pictures) == kept.predict(pictures)
+    images = sorted(shapes.glob("*/*.png"))[::7]
+    assert striate.load(tmp_path / "copy").predict(images) == kept.predict(images)
     second = striate.finetune(str(shapes), start=str(tmp_path / "first"), out=tmp_path, name="second")
     again = striate.load(tmp_path / "second")
     assert again.net_settings == {}
@@ -123,15 +123,15 @@ def example_id(root: Path, name: str) -> int:
     return int(examples.ids_N[examples.names.index(name)])
 
 
-def test_grey_pictures_for_a_colour_body_are_said_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_gray_images_for_a_color_body_are_said_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level("INFO", logger="striate"):
         result = striate.finetune("digits", start=START, out=tmp_path, name="run")
-    assert "The pictures are grey and resnet20 takes colour: their grey goes into all three channels." in caplog.text
+    assert "The images are gray and resnet20 takes color: their gray goes into all three channels." in caplog.text
     assert result["test"]["accuracy"] > 0.8
 
 
 def parts(root: Path, train: int, val: tuple[str, ...], test: tuple[str, ...]) -> Path:
-    """Pictures in given parts: so many of each class to learn from, and one of each of these classes in the others."""
+    """Images in given parts: so many of each class to learn from, and one of each of these classes in the others."""
     for part, kinds, numbers in (("train", CLASSES, range(train)), ("val", val, [train]), ("test", test, [train + 1])):
         for kind in kinds:
             (root / part / kind).mkdir(parents=True)
@@ -150,7 +150,7 @@ def test_weights_of_another_architecture_are_refused(shapes: Path, tmp_path: Pat
 def test_a_head_that_no_other_can_replace_is_refused_and_earlier_layers_are_not(shapes: Path, tmp_path: Path):
     numbers = Preprocess(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
     digits = tuple("0123456789")
-    Model(build("lenet5", (1, 32, 32), 10).eval(), "lenet5", {}, numbers, Look(32, 1, "squash"), digits).save(
+    Model(build("lenet5", (1, 32, 32), 10).eval(), "lenet5", {}, numbers, InputSpec(32, 1, "squash"), digits).save(
         tmp_path / "start"
     )
     with pytest.raises(UnsupportedError, match=r"the head of LeNet5, .*, is .* and no fully connected layer, so no other can"):
@@ -238,7 +238,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         (
             {"strategies": "all", "settings": {"finetune": {"adapt": {"sampling": "balanced"}}}},
             SettingError,
-            "finetune: adapt: sampling, rates and rate_decay do not apply to one layer on kept features; remove them.",
+            "finetune: adapt: sampling, rates and layer_decay do not apply to one layer on kept features; remove them.",
         ),
         (
             {"strategies": "all", "settings": {"finetune": {"unfreeze": "gradual", "retrain": {"l1": 0.1}}}},
@@ -250,7 +250,11 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             SettingError,
             "train.epochs does not say which strategy it is for; write finetune.adapt.epochs, finetune.retrain.epochs or",
         ),
-        ({"settings": {"prepare": {"size_px": 64}}}, SettingError, "prepare.size_px belongs to the weights that are started"),
+        (
+            {"settings": {"preprocess": {"size_px": 64}}},
+            SettingError,
+            "preprocess.size_px belongs to the weights that are started",
+        ),
     ],
 )
 def test_what_does_not_apply_is_refused(how: dict[str, Any], error: type[Exception], text: str, shapes: Path, tmp_path: Path):

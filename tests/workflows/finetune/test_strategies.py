@@ -15,7 +15,7 @@ from PIL import Image
 import striate
 from striate.base import run_folder
 from striate.base.errors import Interrupted, RunError, SettingError
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.training import lr_schedule, optimizer
 from striate.training.transfer import head_training
 from striate.workflows.train import one_training
@@ -114,7 +114,7 @@ def test_an_adapted_head_is_that_of_a_training_with_the_frozen_body_in_the_loop(
     net.eval()
     for epoch in range(3):
         for batch in stream.epoch(epoch):
-            optimizer.set_rate(steps_made, settings.peak_lr * rate(step))
+            optimizer.set_rate(steps_made, settings.lr * rate(step))
             steps_made.zero_grad()
             torch.nn.functional.cross_entropy(net(batch.images_NCHW), batch.labels_N).backward()
             steps_made.step()
@@ -125,7 +125,7 @@ def test_an_adapted_head_is_that_of_a_training_with_the_frozen_body_in_the_loop(
     assert float(found["fc.weight"].abs().max()) > 100 * 1e-4
 
 
-def train_stream(data: Path, folder: Path, preprocess: Any, batch_size: int) -> Stream:
+def train_stream(data: Path, folder: Path, preprocess: Any, batch_size: int) -> Loader:
     """The training images of a run as a plain training would see them."""
     from striate.base.signals import Stop
     from striate.data import sources
@@ -136,7 +136,7 @@ def train_stream(data: Path, folder: Path, preprocess: Any, batch_size: int) -> 
     made = dataset.gather(sources.read(settings.data), settings, Stop(), lambda _event: None)
     assert device.pick(settings.engine).device.type == "cpu"
     ids_N, rows_M = made.examples.ids_N, made.parts.train_M
-    return Stream(
+    return Loader(
         pixels_NHWC=made.stored.pixels_NHWC, labels_N=made.examples.labels_N, ids_N=ids_N,
         rows_M=rows_M[np.argsort(ids_N[rows_M])], preprocess=preprocess, batch_size=batch_size, shuffle_seed=settings.seed,
     )  # fmt: skip
@@ -206,7 +206,7 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
         if event["event"] == "features":
             signal.raise_signal(signal.SIGTERM)
 
-    striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="start", settings={"prepare": {"size_px": 16}})
+    striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="start", settings={"preprocess": {"size_px": 16}})
     begin = str(tmp_path / "start")
     with pytest.raises(Interrupted, match=r"SIGTERM while computing features; go on with --resume\."):
         striate.finetune(str(shapes), start=begin, out=tmp_path, name="run", watch=stop)
@@ -215,7 +215,9 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
     assert str(refused.value) == ("a resumed run keeps its settings: seed is 0; got 3. Leave it out, or start a new run.")
     with pytest.raises(RunError, match="--resume needs the run's --name"):
         striate.finetune(out=tmp_path, resume=True)
-    striate.train(str(shapes), net="mlp", epochs=1, seed=5, out=tmp_path, name="other", settings={"prepare": {"size_px": 16}})
+    striate.train(
+        str(shapes), net="mlp", epochs=1, seed=5, out=tmp_path, name="other", settings={"preprocess": {"size_px": 16}}
+    )
     other = (tmp_path / "other" / "model").rename(tmp_path / "other-model")
     (tmp_path / "start" / "model").rename(tmp_path / "gone")
     other.rename(tmp_path / "start" / "model")
@@ -249,7 +251,7 @@ def test_what_a_strategy_left_half_written_is_written_again(
 def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, tmp_path: Path, caplog: Any):
     first = finetune(shapes, tmp_path, "extract")
     with caplog.at_level("INFO", logger="striate"):
-        settings = {"finetune": {"adapt": {"epochs": 1, "peak_lr": 1e-9}}, "augment": {"flip": False}}
+        settings = {"finetune": {"adapt": {"epochs": 1, "lr": 1e-9}}, "augment": {"flip": False}}
         second = striate.finetune(
             str(shapes), start=first["run"], strategies="adapt", out=tmp_path, name="second", settings=settings
         )
@@ -260,7 +262,7 @@ def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, 
 
 def test_it_goes_on_from_a_run_that_reads_an_earlier_layer(shapes: Path, tmp_path: Path):
     first = striate.finetune(
-        str(shapes), start=START, taps=["conv3_3"], out=tmp_path, name="first", settings={"finetune": {"normalise": "l2"}}
+        str(shapes), start=START, taps=["conv3_3"], out=tmp_path, name="first", settings={"finetune": {"normalize": "l2"}}
     )
     one = {"epochs": 1, "batch_size": 16}
     settings = {"finetune": {"adapt": one, "retrain": one, "unfreeze": "gradual"}}
@@ -281,7 +283,7 @@ def test_the_command_shows_estimate_table_and_sentence(capsys: pytest.CaptureFix
     )
     assert done.code == 0
     assert "Estimated: adapt " in done.err
-    assert "mirrored at random, but for extract: the pictures have colour" in done.err
+    assert "mirrored at random, but for extract: the images have color" in done.err
     assert "strategy" in done.out
     assert "(kept)" in done.out
     assert "Take " in done.out

@@ -18,7 +18,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("data") / "shapes", 15)
 
 
-def test_learning_curves_have_nested_images_and_a_picture(shapes: Path, tmp_path: Path):
+def test_learning_curves_have_nested_images_and_a_image(shapes: Path, tmp_path: Path):
     found = finetune(shapes, tmp_path, "extract", "adapt", per_class=[2, 5])
     assert [(point["per_class"], point["images"]) for point in found["curve"]] == [(2, 6), (5, 15)]
     for point in found["curve"]:
@@ -57,7 +57,7 @@ def test_fewer_images_are_among_more(shapes: Path, tmp_path: Path, monkeypatch: 
     attempt = strategies.attempt
 
     def noted(case: strategies.Case, *more: Any) -> Any:
-        seen.append(set(case.material.parts.train_M.tolist()))
+        seen.append(set(case.dataset.parts.train_M.tolist()))
         return attempt(case, *more)
 
     monkeypatch.setattr("striate.workflows.finetune.run.attempt", noted)

@@ -17,7 +17,7 @@ from support.shape_images import make_folder
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("inside")
     data = make_folder(root / "shapes", 12)
-    settings = {"prepare": {"size_px": 16}}
+    settings = {"preprocess": {"size_px": 16}}
     striate.train(str(data), net="conv 5x5x6, relu, pool 2, fc", epochs=1, out=root, name="run", settings=settings)
     return root
 
@@ -66,6 +66,8 @@ def test_weights_by_name_are_judged_by_themselves(capsys: pytest.CaptureFixture[
 
 
 def test_no_first_kernels_to_draw_is_refused(trained: Path, tmp_path: Path):
-    striate.train(str(trained / "shapes"), net="mlp", epochs=1, out=tmp_path, name="flat", settings={"prepare": {"size_px": 8}})
+    striate.train(
+        str(trained / "shapes"), net="mlp", epochs=1, out=tmp_path, name="flat", settings={"preprocess": {"size_px": 8}}
+    )
     with pytest.raises(UnsupportedError, match="--draw shows the kernels of the first convolution, and mlp does not begin"):
         striate.verdicts(str(tmp_path / "flat"), draw=tmp_path / "filters.png")

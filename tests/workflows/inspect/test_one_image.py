@@ -32,22 +32,22 @@ def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def drawn(found: dict[str, Any]) -> list[str]:
     for path in found["files"]:
-        with Image.open(path) as picture:
-            assert min(picture.size) > 100
-            assert np.asarray(picture.convert("L")).std() > 1
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+            assert np.asarray(image.convert("L")).std() > 1
     return [Path(path).name for path in found["files"]]
 
 
-def test_one_picture_through_all_layers_and_why(here: Path):
-    picture = here / "shapes" / "circle" / "003.png"
-    found = striate.look_at(str(here / "a"), [picture])
+def test_one_image_through_all_layers_and_why(here: Path):
+    image = here / "shapes" / "circle" / "003.png"
+    found = striate.look_at(str(here / "a"), [image])
     json.dumps(found, allow_nan=False)
     (one,) = found["images"]
     model = striate.load(here / "a")
-    assert one["label"] == model.predict([picture])[0].label
+    assert one["label"] == model.predict([image])[0].label
     assert [layer["name"] for layer in one["layers"]] == list(model.net.taps)
     with striate.taps(model.net, "conv2") as seen, torch.no_grad():
-        model.net(model.images([picture]))
+        model.net(model.images([image]))
     told = next(layer for layer in one["layers"] if layer["name"] == "conv2")
     assert told["shape"] == list(seen["conv2"].shape[1:])
     assert told["largest"] == pytest.approx(float(seen["conv2"].max()))
@@ -56,14 +56,14 @@ def test_one_picture_through_all_layers_and_why(here: Path):
     }  # fmt: skip
     assert next(made["at"] for made in one["methods"] if made["method"] == "gradcam") == "relu2"
     assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png", "near.png"]
-    assert len(one["neighbours"]) == 5
-    assert "circle/003.png" not in [near["path"] for near in one["neighbours"]]
+    assert len(one["neighbors"]) == 5
+    assert "circle/003.png" not in [near["path"] for near in one["neighbors"]]
     assert Path(found["files"][0]).parent.name == "striate-inside-a"
 
 
-def test_several_pictures_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
-    pictures = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
-    found = striate.look_at(str(here / "a"), pictures, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets")
+def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
+    images = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
+    found = striate.look_at(str(here / "a"), images, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets")
     assert [Path(path).parent.name for path in found["files"]] == ["1-000"] * 3 + ["2-000"] * 3
     assert [one["target"] for one in found["images"]] == ["triangle"] * 2
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
@@ -114,15 +114,15 @@ def test_units_can_be_shown_other_images(here: Path):
 
 
 def test_bad_questions_are_refused_before_any_work(here: Path):
-    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
     with pytest.raises(SettingError, match="There is no class 'cat'"):
-        striate.look_at(name, [picture], target="cat")
+        striate.look_at(name, [image], target="cat")
     with pytest.raises(SettingError, match="There is no layer 'conv9'"):
-        striate.look_at(name, [picture], layers=["conv9"])
-    with pytest.raises(SettingError, match="at least one picture"):
+        striate.look_at(name, [image], layers=["conv9"])
+    with pytest.raises(SettingError, match="at least one image"):
         striate.look_at(name, [])
     with pytest.raises(SettingError, match="method 'magic'"):
-        striate.look_at(name, [picture], methods=["magic"])
+        striate.look_at(name, [image], methods=["magic"])
     with pytest.raises(DecodeError, match=r"nothing\.png"):
         striate.look_at(name, [here / "nothing.png"])
     with pytest.raises(SettingError, match="There is no layer 'relu1' with filters or units"):
@@ -135,11 +135,11 @@ def test_bad_questions_are_refused_before_any_work(here: Path):
 
 
 def test_the_command_takes_one_question_at_a_time(here: Path, capsys: pytest.CaptureFixture[str]):
-    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
     for words, said in (
         (["--unit", "3"], "--unit does not apply with RUN alone, only with --layer alone; remove it."),
         (["--filters", "--draw", "x.png"], "--draw does not apply with --filters, only with RUN alone; remove it."),
-        ([picture, "--filters"], "--filters does not apply with IMAGES; remove it."),
+        ([image, "--filters"], "--filters does not apply with IMAGES; remove it."),
         (["--layer", "conv1,conv2"], "expected one --layer, whose units are looked at; got conv1, conv2."),
         (["--layer", "conv1", "--unit", "a"], "--unit: expected numbers with commas, as 0,3,7; got a."),
         (
@@ -153,8 +153,8 @@ def test_the_command_takes_one_question_at_a_time(here: Path, capsys: pytest.Cap
 
 
 def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixture[str]):
-    name, picture = str(here / "a"), here / "shapes" / "circle" / "000.png"
-    ran = run(capsys, "inside", name, picture, "--layer", "relu1", "--method", "gradcam", "--out", "one")
+    name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
+    ran = run(capsys, "inside", name, image, "--layer", "relu1", "--method", "gradcam", "--out", "one")
     assert ran.code == 0
     assert "  gradcam at relu2 explains" in ran.out
     assert "drawn: one/why.png" in ran.out

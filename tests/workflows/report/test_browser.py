@@ -58,9 +58,9 @@ def corner(page: Path, folder: Path, *flags: str) -> tuple[int, int]:
     shot = folder / "shot.png"
     chromium(folder, "--window-size=1000,900", f"--screenshot={shot}", *flags, page.as_uri())
     with Image.open(shot) as image:
-        grey = np.asarray(image.convert("L")).astype(int)
-    paper = int(grey[2, 2])
-    return paper, int(np.abs(grey - paper).max())
+        gray = np.asarray(image.convert("L")).astype(int)
+    paper = int(gray[2, 2])
+    return paper, int(np.abs(gray - paper).max())
 
 
 def test_it_is_light_where_the_reader_wants_light_and_dark_where_dark(page: Path, tmp_path: Path):
@@ -73,7 +73,7 @@ def test_it_is_light_where_the_reader_wants_light_and_dark_where_dark(page: Path
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_nothing_sticks_out_and_every_picture_is_there(page: Path, tmp_path: Path, width: int):
+def test_nothing_sticks_out_and_every_image_is_there(page: Path, tmp_path: Path, width: int):
     outer = tmp_path / "outer.html"
     outer.write_text(MEASURE.format(page=page.as_uri(), width=width), "utf-8")
     text = chromium(tmp_path, "--dump-dom", "--virtual-time-budget=5000", outer.as_uri())

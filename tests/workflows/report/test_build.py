@@ -27,7 +27,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_folder(tmp_path_factory.mktemp("data") / "photos", 14)
-    (root / "circle" / "bad.png").write_bytes(b"no picture")
+    (root / "circle" / "bad.png").write_bytes(b"no image")
     return root
 
 
@@ -81,8 +81,8 @@ def test_every_number_of_the_page_is_in_its_json(run: Path):
     assert rows
     for row in rows:
         assert row["path"] in text
-        assert len(row["neighbours"]) == 5
-        assert row["path"] not in [near["path"] for near in row["neighbours"]]
+        assert len(row["neighbors"]) == 5
+        assert row["path"] not in [near["path"] for near in row["neighbors"]]
         assert row["heat"]["at"] == "relu2"
         assert row["heat"]["explains"] in (True, False)
         assert 0 <= row["given_probability"] <= row["probability"] <= 1
@@ -115,24 +115,24 @@ def test_what_the_page_says_to_repeat_it_repeats_it(run: Path, tmp_path: Path, m
     assert again["weights_sha256"] == before["weights_sha256"]
 
 
-def test_pictures_that_are_gone_are_left_out_and_that_is_said(run: Path, photos: Path):
+def test_images_that_are_gone_are_left_out_and_that_is_said(run: Path, photos: Path):
     text = (run / "run.toml").read_text("utf-8")
     (run / "run.toml").write_text(text.replace(photos.as_posix(), "elsewhere"), "utf-8")
     told = striate.write_report(str(run))
-    assert told["notes"][0].startswith("Nothing that needs the pictures is shown, as these cannot be read: ")
+    assert told["notes"][0].startswith("Nothing that needs the images is shown, as these cannot be read: ")
     tree, facts, _ = written(run)
     assert facts["mistakes"] == []
     assert facts["score"]["n"] == facts["test"]["n"]
     assert not list(tree.iter("img"))
 
 
-def test_pictures_that_have_changed_are_said_to_have(run: Path, photos: Path, tmp_path: Path):
+def test_images_that_have_changed_are_said_to_have(run: Path, photos: Path, tmp_path: Path):
     other = Path(shutil.copytree(photos, tmp_path / "other"))
     (other / "circle" / "003.png").unlink()
     text = (run / "run.toml").read_text("utf-8")
     (run / "run.toml").write_text(text.replace(photos.as_posix(), other.as_posix()), "utf-8")
     told = striate.write_report(str(run))
-    assert told["notes"] == ["The pictures have changed since this run began; what is shown of them is as they are now."]
+    assert told["notes"] == ["The images have changed since this run began; what is shown of them is as they are now."]
 
 
 def test_a_run_that_has_not_ended_has_a_report_of_what_there_is(run: Path):
@@ -196,8 +196,8 @@ def test_folds_are_reported_with_the_images_that_each_was_tested_on(photos: Path
     assert facts["score"]["n"] == result["test"]["n"] == 42
     assert facts["folds"] == result["folds"]
     assert "fold 2" in text
-    for row in facts["mistakes"]:  # the model itself has learnt from the image by then, so it would find it
-        assert row["path"] not in [near["path"] for near in row["neighbours"]]
+    for row in facts["mistakes"]:  # the model itself has learned from the image by then, so it would find it
+        assert row["path"] not in [near["path"] for near in row["neighbors"]]
 
 
 @pytest.mark.report

@@ -19,10 +19,10 @@ BINS = [
 
 def facts(**own):
     account = {
-        "found": 12, "used": 10, "quarantined": [{"path": "<b>&.png", "reason": "no picture"}], "leaks": [], "duplicates": [],
+        "found": 12, "used": 10, "quarantined": [{"path": "<b>&.png", "reason": "no image"}], "leaks": [], "duplicates": [],
         "ignored": [{"path": "x", "pattern": "*.txt"}], "classes": {"<a>": {"train": 5, "val": 1, "test": 1}},
-        "split": {"train": 5, "val": 1, "test": 1}, "sizes": {"height": [1, 2, 3], "width": [4, 5, 6]}, "grey": 0.5,
-        "look": {"size_px": 16, "channels": 1, "fit": "crop"}, "notes": ["use `striate data`"],
+        "split": {"train": 5, "val": 1, "test": 1}, "sizes": {"height": [1, 2, 3], "width": [4, 5, 6]}, "gray": 0.5,
+        "input_spec": {"size_px": 16, "channels": 1, "resize_mode": "crop"}, "notes": ["use `striate data`"],
     }  # fmt: skip
     return {
         "run": "first & <last>", "striate": "9", "made": "now", "state": "done", "progress": "", "finished": "today",
@@ -80,12 +80,12 @@ def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():
     }  # fmt: skip
     tree = check(render({**scored(), "curves": EPOCHS, "plane": {"said": "Points."}}, drawn))
     svg = "{http://www.w3.org/2000/svg}"
-    pictures = list(tree.iter(f"{svg}svg"))
-    assert len(pictures) == 7
-    for picture in pictures:
-        words = "".join(text.text or "" for text in picture.iter(f"{svg}text"))
+    images = list(tree.iter(f"{svg}svg"))
+    assert len(images) == 7
+    for image in images:
+        words = "".join(text.text or "" for text in image.iter(f"{svg}text"))
         assert words
-        assert picture.find(f"{svg}title").text
+        assert image.find(f"{svg}title").text
     text = "".join(str(part) for part in drawn["curves"])
     assert "currentColor" in text
     assert "var(--c0072b2)" in text
@@ -110,17 +110,17 @@ def test_strategies_and_filters_have_their_tables():
     assert {section.get("id") for section in tree.iter("section")} >= {"data", "strategies", "filters", "repeat"}
 
 
-def test_mistakes_show_the_picture_its_heat_and_its_neighbours():
+def test_mistakes_show_the_image_its_heat_and_its_neighbors():
     row = {
         "path": "a.png", "given": "cat", "answered": "dog", "probability": 0.9, "given_probability": 0.1,
         "heat": {"explains": False, "said": "Grad-CAM explains nothing here."},
-        "neighbours": [{"path": "b.png", "class": "cat", "likeness": 0.98}], "vote": {"against": False, "said": "All."},
+        "neighbors": [{"path": "b.png", "class": "cat", "likeness": 0.98}], "vote": {"against": False, "said": "All."},
     }  # fmt: skip
     shown = {
-        "picture": "data:image/png;base64,AA==",
+        "image": "data:image/png;base64,AA==",
         "heat": "data:image/png;base64,AB==",
         "kind": "",
-        "neighbours": ["data:,"],
+        "neighbors": ["data:,"],
     }
     tree = check(render(facts(mistakes=[row], mistakes_note="Of 3."), {"mistakes": [shown]}))
     assert [image.get("alt") for image in tree.iter("img")] == [
@@ -130,7 +130,7 @@ def test_mistakes_show_the_picture_its_heat_and_its_neighbours():
 
 
 @pytest.mark.parametrize(("side", "kind", "size"), [(16, "png", 16), (64, "png", 64), (65, "jpeg", 65), (300, "jpeg", 128)])
-def test_small_pictures_keep_their_pixels_and_large_ones_are_made_smaller(side, kind, size):
+def test_small_images_keep_their_pixels_and_large_ones_are_made_smaller(side, kind, size):
     pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
     head, _, data = data_uri(pixels).partition(",")
     assert head == f"data:image/{kind};base64"
@@ -141,7 +141,7 @@ def test_small_pictures_keep_their_pixels_and_large_ones_are_made_smaller(side, 
     assert (kind_of(pixels) == "") == (kind == "png")
 
 
-def test_a_grey_picture_is_one_channel():
+def test_a_gray_image_is_one_channel():
     _, _, data = data_uri(np.full((4, 4, 1), 7, np.uint8)).partition(",")
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         assert image.mode == "L"

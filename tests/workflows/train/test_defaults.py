@@ -1,16 +1,16 @@
 import pytest
 
 from striate.base import config
-from striate.data.survey import Glance
+from striate.data.survey import SampleStats
 from striate.nets.factory import build
 from striate.workflows.train.defaults import PHOTO_NET, choose
 
 
-def glance(side: int = 28, aspect: float = 1.0, grey: bool = True) -> Glance:
-    return Glance(1000, 200, side, round(side * aspect), aspect, grey)
+def sample_stats(side: int = 28, aspect: float = 1.0, gray: bool = True) -> SampleStats:
+    return SampleStats(1000, 200, side, round(side * aspect), aspect, gray)
 
 
-def plan(seen: Glance, images: int = 1000, **asked: object) -> config.Run:
+def plan(seen: SampleStats, images: int = 1000, **asked: object) -> config.Run:
     return choose(config.build(asked), seen, images).run
 
 
@@ -20,8 +20,8 @@ def plan(seen: Glance, images: int = 1000, **asked: object) -> config.Run:
      (40, "mnist_cnn", 32), (41, PHOTO_NET, 64), (900, PHOTO_NET, 64)],
 )  # fmt: skip
 def test_network_and_size_follow_the_median_short_side(side: int, net: str, size: int):
-    found = plan(glance(side))
-    assert (found.net.name, found.prepare.size_px) == (net, size)
+    found = plan(sample_stats(side))
+    assert (found.net.name, found.preprocess.size_px) == (net, size)
 
 
 @pytest.mark.parametrize(
@@ -31,53 +31,53 @@ def test_network_and_size_follow_the_median_short_side(side: int, net: str, size
      ("timm:resnet18", 300, 224), ("timm:resnet18", 60, 64)],
 )  # fmt: skip
 def test_a_network_that_is_named_gets_the_size_that_it_was_published_for(name: str, side: int, size: int):
-    assert plan(glance(side), net={"name": name}).prepare.size_px == size
+    assert plan(sample_stats(side), net={"name": name}).preprocess.size_px == size
 
 
-def test_colour_follows_the_sample():
-    assert plan(glance(grey=True)).prepare.channels == 1
-    assert plan(glance(grey=False)).prepare.channels == 3
+def test_color_follows_the_sample():
+    assert plan(sample_stats(gray=True)).preprocess.channels == 1
+    assert plan(sample_stats(gray=False)).preprocess.channels == 3
 
 
-def test_colour_pictures_are_mirrored_and_grey_ones_are_not():
-    assert plan(glance(grey=False)).augment.flip is True
-    assert plan(glance(grey=True)).augment.flip is False
-    assert plan(glance(grey=True), prepare={"channels": 3}).augment.flip is True
-    assert plan(glance(grey=False), augment={"flip": False}).augment.flip is False
+def test_color_images_are_mirrored_and_gray_ones_are_not():
+    assert plan(sample_stats(gray=False)).augment.flip is True
+    assert plan(sample_stats(gray=True)).augment.flip is False
+    assert plan(sample_stats(gray=True), preprocess={"channels": 3}).augment.flip is True
+    assert plan(sample_stats(gray=False), augment={"flip": False}).augment.flip is False
 
 
 @pytest.mark.parametrize(("aspect", "fit"), [(1.0, "squash"), (1.05, "squash"), (1.33, "crop"), (1.5, "pad"), (3.0, "pad")])
 def test_fit_follows_what_a_crop_would_hide(aspect: float, fit: str):
-    assert plan(glance(aspect=aspect)).prepare.fit == fit
+    assert plan(sample_stats(aspect=aspect)).preprocess.resize_mode == fit
 
 
 @pytest.mark.parametrize(("images", "batch", "epochs"), [(60, 8, 60), (300, 30, 60), (1258, 64, 43), (54_000, 100, 1)])
 def test_batch_and_epochs_follow_the_number_of_images(images: int, batch: int, epochs: int):
-    found = plan(glance(), images)
+    found = plan(sample_stats(), images)
     assert (found.train.batch_size, found.train.epochs) == (batch, epochs)
 
 
 def test_an_epoch_of_balanced_classes_counts_with_the_images_that_it_shows():
-    reasons = choose(config.build({"train": {"sampling": "balanced"}}), glance(), 3000).reasons
+    reasons = choose(config.build({"train": {"sampling": "balanced"}}), sample_stats(), 3000).reasons
     assert "batches of 64: 3,000 training images an epoch" in reasons
-    assert "epochs 18: to show about 54,000 pictures, at most 60 times each" in reasons
+    assert "epochs 18: to show about 54,000 images, at most 60 times each" in reasons
 
 
 def test_what_the_user_gave_is_kept_and_needs_no_reason():
     asked = {
-        "prepare": {"size_px": 20, "channels": 3, "fit": "pad"}, "net": {"name": "mlp"}, "augment": {"flip": False},
+        "preprocess": {"size_px": 20, "channels": 3, "resize_mode": "pad"}, "net": {"name": "mlp"}, "augment": {"flip": False},
         "train": {"steps": 7, "batch_size": 5},
     }  # fmt: skip
-    made = choose(config.build(asked), glance(), 1000)
+    made = choose(config.build(asked), sample_stats(), 1000)
     assert made.reasons == ()
     assert config.merge(config.given(made.run), asked) == config.given(made.run)
 
 
 def test_every_choice_has_its_reason():
-    reasons = " / ".join(choose(config.Run(), glance(60, 1.2, grey=False), 500).reasons)
-    for word in ("colour:", "network of four convolutions:", "size 64 px:", "fit crop:", "batches of 50:", "epochs 60:"):
+    reasons = " / ".join(choose(config.Run(), sample_stats(60, 1.2, gray=False), 500).reasons)
+    for word in ("color:", "network of four convolutions:", "size 64 px:", "resize crop:", "batches of 50:", "epochs 60:"):
         assert word in reasons
-    assert "hide 17% of the median picture" in reasons
+    assert "hide 17% of the median image" in reasons
 
 
 def test_the_network_for_photos_can_be_built():

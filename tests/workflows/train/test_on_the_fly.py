@@ -18,7 +18,7 @@ from support.shape_images import make_folder
 NET = "conv 3x3x8, bn, relu, pool 2, fc"
 SETTINGS: dict[str, Any] = {
     "data": {"path": "photos"}, "net": {"name": NET, "init": "whitening"},
-    "prepare": {"size_px": 16}, "augment": {"rotate": 10, "mixup": 0.2, "erase": 0.3},
+    "preprocess": {"size_px": 16}, "augment": {"rotate": 10, "mixup": 0.2, "random_erasing": 0.3},
     "train": {"epochs": 2, "batch_size": 16},
 }  # fmt: skip
 
@@ -36,15 +36,15 @@ def train(name: str, resume: bool = False, watch: Any = lambda _event: None, **m
 
 
 def streaming(workers: int) -> dict[str, Any]:
-    return {"prepare": {"size_px": 16, "store_gb": 0}, "engine": {"workers": workers}}
+    return {"preprocess": {"size_px": 16, "pixel_cache_gb": 0}, "engine": {"workers": workers}}
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a run of the same pictures from the store ends with."""
+    """What a run of the same images from the store ends with."""
     folder = tmp_path_factory.mktemp("kept")
     make_folder(folder / "photos", each=16)
-    (folder / "photos" / "circle" / "bad.png").write_bytes(b"no picture")
+    (folder / "photos" / "circle" / "bad.png").write_bytes(b"no image")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("STRIATE_CACHE", str(folder / "cache"))
@@ -64,7 +64,7 @@ def decoders(parent: int) -> list[str]:
 
 
 def test_the_weights_are_the_same(photos: Path, kept: dict[str, Any]):
-    (photos / "circle" / "bad.png").write_bytes(b"no picture")
+    (photos / "circle" / "bad.png").write_bytes(b"no image")
     found = train("found", **streaming(2))
     assert not list(Path("cache").glob("**/pixels.npy"))
     assert found["weights_sha256"] == kept["weights_sha256"]
@@ -97,7 +97,7 @@ def test_folds_are_read_as_they_are_needed_too(photos: Path):
     assert found["test"] == kept["test"]
 
 
-def test_a_picture_that_goes_while_it_trains_ends_the_run_by_name(photos: Path):
+def test_a_image_that_goes_while_it_trains_ends_the_run_by_name(photos: Path):
     def remove(event: dict[str, Any]) -> None:
         if event["event"] == "epoch":
             for path in (photos / "square").iterdir():
@@ -108,13 +108,28 @@ def test_a_picture_that_goes_while_it_trains_ends_the_run_by_name(photos: Path):
 
 
 def test_the_flag_of_the_command_line(photos: Path, capsys: pytest.CaptureFixture[str]):
-    arguments = ("train", "photos", "--net", NET, "--epochs", 1, "--set", "prepare.size_px=16", "--store-gb", "0", "--json")
+    arguments = (
+        "train",
+        "photos",
+        "--net",
+        NET,
+        "--epochs",
+        1,
+        "--set",
+        "preprocess.size_px=16",
+        "--pixel-cache-gb",
+        "0",
+        "--json",
+    )
     found = run(capsys, *arguments)
     assert found.code == 0, found.err
-    assert "and 0 GB may be kept (prepare.store_gb), so they are not: each epoch decodes them anew" in found.err
-    assert "store_gb = 0" in Path(found.json["run"], "run.toml").read_text()
+    assert "and 0 GB may be kept (preprocess.pixel_cache_gb), so they are not: each epoch decodes them anew" in found.err
+    assert "pixel_cache_gb = 0" in Path(found.json["run"], "run.toml").read_text()
     refused = run(capsys, *arguments[:-2], "-1")
-    assert (refused.code, "prepare.store_gb: input should be greater than or equal to 0; got -1" in refused.err) == (2, True)
+    assert (refused.code, "preprocess.pixel_cache_gb: input should be greater than or equal to 0; got -1" in refused.err) == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: the kernel ends the children")
@@ -131,9 +146,9 @@ def test_no_process_outlives_a_run_that_is_stopped(photos: Path, number: int):
         "--epochs",
         "60",
         "--set",
-        "prepare.size_px=16",
+        "preprocess.size_px=16",
     ]
-    command += ["--store-gb", "0", "--set", "engine.workers=2", "--name", "stopped"]
+    command += ["--pixel-cache-gb", "0", "--set", "engine.workers=2", "--name", "stopped"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     journal, seen = Path("runs/stopped/journal.jsonl"), []
     while not (seen and journal.exists() and '"start"' in journal.read_text()):

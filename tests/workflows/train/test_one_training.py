@@ -22,7 +22,7 @@ def test_an_epoch_of_balanced_classes_has_the_steps_for_what_it_shows(
     uneven: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("INFO", "striate")
-    settings = {"prepare": {"size_px": 16}, "train": {"sampling": "balanced", "batch_size": 8}}
+    settings = {"preprocess": {"size_px": 16}, "train": {"sampling": "balanced", "batch_size": 8}}
     result = striate.train(str(uneven), net=LINE, epochs=2, out=tmp_path / "runs", settings=settings)
     train = result["images"]["train"]
     assert train == 14 + 14 + 3

@@ -1,4 +1,4 @@
-# Trainings whose network needs more than its name: a start from the pictures, and heads that only training has
+# Trainings whose network needs more than its name: a start from the images, and heads that only training has
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def saved_settings(run: Path) -> dict[str, Any]:
     return settings
 
 
-def test_whitening_begins_with_pairs_of_components_of_the_training_pictures(
+def test_whitening_begins_with_pairs_of_components_of_the_training_images(
     starts: list[dict[str, torch.Tensor]], tmp_path: Path
 ):
     for init in ("whitening", "paper"):
@@ -61,8 +61,8 @@ def test_whitening_begins_with_pairs_of_components_of_the_training_pictures(
 
 
 def test_whitening_is_refused_before_training_where_it_cannot_be(tmp_path: Path):
-    small = {"prepare": {"size_px": 4}, "net": {"init": "whitening"}, "train": {"steps": 1}}
-    with pytest.raises(ShapeError, match=r"patches of 5 px do not fit into images of 4 x 4\. Set prepare.size_px higher"):
+    small = {"preprocess": {"size_px": 4}, "net": {"init": "whitening"}, "train": {"steps": 1}}
+    with pytest.raises(ShapeError, match=r"patches of 5 px do not fit into images of 4 x 4\. Set preprocess.size_px higher"):
         train("digits", tmp_path, "mnist_cnn", **small)
     with pytest.raises(
         SettingError, match=r"init='whitening' needs a convolution with square kernels .* as the first layer; got Linear"
@@ -72,7 +72,7 @@ def test_whitening_is_refused_before_training_where_it_cannot_be(tmp_path: Path)
 
 def test_googlenet_trains_with_its_auxiliary_heads_and_is_saved_without(starts: list[dict[str, torch.Tensor]], tmp_path: Path):
     photos = make_folder(tmp_path / "photos", each=8)
-    result = train(photos, tmp_path / "runs", "googlenet", prepare={"size_px": 32}, train={"steps": 1, "batch_size": 4})
+    result = train(photos, tmp_path / "runs", "googlenet", preprocess={"size_px": 32}, train={"steps": 1, "batch_size": 4})
     run = Path(result["run"])
     assert result["steps"] == 1
     assert sum("aux4" in name for name in starts[0]) == 2 * 6  # conv1, fc1, fc2 of each
@@ -95,7 +95,7 @@ def test_googlenet_trains_without_auxiliary_heads_where_that_is_asked_for(
     starts: list[dict[str, torch.Tensor]], tmp_path: Path
 ):
     photos = make_folder(tmp_path / "photos", each=8)
-    settings = {"prepare": {"size_px": 32}, "train": {"steps": 1, "batch_size": 4}, "net": {"aux": False}}
+    settings = {"preprocess": {"size_px": 32}, "train": {"steps": 1, "batch_size": 4}, "net": {"aux": False}}
     result = train(photos, tmp_path / "runs", "googlenet", **settings)
     assert [name for name in starts[0] if "aux" in name] == []
     assert saved_settings(Path(result["run"])) == {"aux": False}  # the artifact is the same network either way

@@ -1,4 +1,4 @@
-# Trainings on whitened pictures, from the settings to the artifact
+# Trainings on whitened images, from the settings to the artifact
 
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ def train(out: Path, **settings: Any) -> dict[str, Any]:
     return striate.train("digits", out=out, name="run", settings=settings)
 
 
-@pytest.mark.parametrize("prepare", [{"scale": "zca"}, {"scale": "pca", "components": 20}, {"scale": "std-image"}], ids=str)
-def test_the_artifact_answers_as_the_run_did(prepare: dict[str, Any], tmp_path: Path):
-    result = train(tmp_path, prepare=prepare, train={"steps": 30})
-    assert result["net"] == ("mlp" if prepare["scale"] == "pca" else "mnist_cnn")
+@pytest.mark.parametrize("preprocess", [{"scale": "zca"}, {"scale": "pca", "components": 20}, {"scale": "std-image"}], ids=str)
+def test_the_artifact_answers_as_the_run_did(preprocess: dict[str, Any], tmp_path: Path):
+    result = train(tmp_path, preprocess=preprocess, train={"steps": 30})
+    assert result["net"] == ("mlp" if preprocess["scale"] == "pca" else "mnist_cnn")
     ids_M, _, logits_MK = run_folder.load_predictions(tmp_path / "run" / "predictions-test.npz")
     model = striate.load(tmp_path / "run")
     examples = sources.read(Data(path="digits"))
     assert examples.pixels_NHWC is not None
-    pictures = [examples.pixels_NHWC[int(np.flatnonzero(examples.ids_N == one)[0])] for one in ids_M[:20]]
-    answers = model.predict(pictures)
+    images = [examples.pixels_NHWC[int(np.flatnonzero(examples.ids_N == one)[0])] for one in ids_M[:20]]
+    answers = model.predict(images)
     expected = model.answers(logits_MK[:20])
     assert [answer.label for answer in answers] == [answer.label for answer in expected]
     assert [answer.probability for answer in answers] == pytest.approx([one.probability for one in expected], abs=1e-5)
@@ -35,8 +35,8 @@ def test_the_artifact_answers_as_the_run_did(prepare: dict[str, Any], tmp_path: 
 
 def test_a_network_of_convolutions_cannot_take_principal_components(tmp_path: Path):
     with pytest.raises(ShapeError) as refused:
-        train(tmp_path, prepare={"scale": "pca", "components": 20}, net={"name": "lenet5_modern"})
+        train(tmp_path, preprocess={"scale": "pca", "components": 20}, net={"name": "lenet5_modern"})
     assert str(refused.value) == (
-        "prepare.scale=pca makes 20 numbers without places of each picture, which lenet5_modern cannot take: expected a "
-        "network of fully connected layers. Take prepare.scale=zca, or --net mlp."
+        "preprocess.scale=pca makes 20 numbers without places of each image, which lenet5_modern cannot take: expected a "
+        "network of fully connected layers. Take preprocess.scale=zca, or --net mlp."
     )

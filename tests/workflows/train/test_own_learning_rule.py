@@ -51,8 +51,8 @@ def test_the_model_that_is_loaded_gives_the_predictions_that_were_kept(place: Pa
     assert asked["accuracy"] > 0.85
     assert kept["calibration_error"] < 0.1  # outputs became logits
     twin = build_around(model.net.state_dict(), name, model.net.input_chw, 10, grown=model.net_settings["grown"])
-    picture = np.full((8, 8), 200, np.uint8)
-    assert np.allclose(model.logits(model.pixels([picture])), twin(model.images([picture])).numpy())
+    image = np.full((8, 8), 200, np.uint8)
+    assert np.allclose(model.logits(model.pixels([image])), twin(model.images([image])).numpy())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,13 +107,13 @@ def test_a_run_that_is_stopped_begins_anew_and_ends_with_the_same_bytes(
         ({"train": {"epochs": 3}}, "train.epochs does not apply to gmdh, which learns without gradients; remove it."),
         ({"augment": {"rotate": 5}}, "augment.rotate does not apply to gmdh"),
         ({"net": {"init": "he"}}, "net.init does not apply to gmdh"),
-        ({"prepare": {"scale": "std"}}, None),
-        ({"prepare": {"scale": "zca"}}, "prepare.scale has to be pca for gmdh; remove it."),
+        ({"preprocess": {"scale": "std"}}, None),
+        ({"preprocess": {"scale": "zca"}}, "preprocess.scale has to be pca for gmdh; remove it."),
     ],
 )
 def test_settings_of_gradients_are_refused(settings: dict[str, Any], said: str | None, tmp_path: Path):
     if said is None:
-        said = "prepare.scale has to be pca for gmdh; remove it."
+        said = "preprocess.scale has to be pca for gmdh; remove it."
     with pytest.raises(SettingError, match=said):
         striate.train("digits", net="gmdh", out=tmp_path, settings=settings)
 
@@ -121,7 +121,7 @@ def test_settings_of_gradients_are_refused(settings: dict[str, Any], said: str |
 def test_inputs_that_cannot_work_are_refused():
     with pytest.raises(ShapeError, match=r"gmdh expects two or more numbers without places, \(D, 1, 1\); got \(1, 28, 28\)"):
         build("gmdh", (1, 28, 28), 10)
-    with pytest.raises(ShapeError, match="grey square pictures of 19 px or more; got C=3, H=28, W=28"):
+    with pytest.raises(ShapeError, match="gray square images of 19 px or more; got C=3, H=28, W=28"):
         build("neocognitron", (3, 28, 28), 10)
     with pytest.raises(ShapeError, match="got C=1, H=18, W=18"):
         build("neocognitron", (1, 18, 18), 10)

@@ -12,7 +12,7 @@ def cells(
     """Hubel and Wiesel's simple and complex cells: tuning, fields, tolerance to shifts, modulation.
 
     Args:
-        image: a picture, made grey; else shapes drawn here.
+        image: an image, made gray; else shapes drawn here.
         orientations: of the cells, 2 to 12.
         wavelength: of the stripes that they like best, 4 to 12 px.
         pool: how far to each side a pooled complex cell looks, 1 to 8 px; else half a wavelength.

@@ -10,10 +10,10 @@ def convolution(
     angle: float | None = None, wavelength: float | None = None, out: Path = Path("striate-origins-convolution"),
     json: bool = False,
 ) -> None:  # fmt: skip
-    """A kernel slides over a picture: its map, the window step by step, the flip, volumes and weights.
+    """A kernel slides over an image: its map, the window step by step, the flip, volumes and weights.
 
     Args:
-        image: a picture, made grey; else shapes drawn here.
+        image: an image, made gray; else shapes drawn here.
         kernel: mean, sobel, gabor, or a FILE: rows of numbers as text or CSV, or .npy.
         stride: pixels from one window to the next.
         padding: rows and columns of zeros on each side.

@@ -18,7 +18,7 @@ def gmdh(
     """Grow polynomial networks layer by layer until an external criterion stops falling (Ivakhnenko 1971).
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: of the noise on the rows that show overfitting.
         keep: the most elements that a layer keeps, on the digits.
         components: PCA coordinates of the digits that the networks get; else 20.

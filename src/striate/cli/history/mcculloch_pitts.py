@@ -9,10 +9,10 @@ def mcculloch_pitts(
     image: Path | None = None, /, *, table: str = "0110", word: str = "0110100",
     out: Path = Path("striate-origins-mcculloch_pitts"), json: bool = False,
 ) -> None:  # fmt: skip
-    """Networks of all-or-none units (1943): gates, truth tables, automata, edges of a picture.
+    """Networks of all-or-none units (1943): gates, truth tables, automata, edges of an image.
 
     Args:
-        image: a picture whose edges are found; else shapes drawn here.
+        image: an image whose edges are found; else shapes drawn here.
         table: the truth table that is compiled: 2 to 32 values of 0 and 1 in counting order; 0110 is XOR.
         word: of 0 and 1, that three automata read.
         out: folder for the drawings.

@@ -18,10 +18,10 @@ def neocognitron(
     """Run the neocognitron: ten digits with a teacher (1988), five patterns without one (1980), and MNIST where asked.
 
     Args:
-        image: a picture of a digit to ask the network of 1988 about.
-        out: the folder for its pictures.
+        image: an image of a digit to ask the network of 1988 about.
+        out: the folder for its images.
         seed: of the first of six networks that learn without a teacher.
-        mnist: let a network organise itself on so many training images of MNIST, and test it on the 10,000 others.
+        mnist: let a network organize itself on so many training images of MNIST, and test it on the 10,000 others.
         data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
         json: print one JSON object on stdout.
 

@@ -17,7 +17,7 @@ def optimal_control(
     """Fly to Mars by the backward pass of 1960 (Kelley, Bryson, Dreyfus), and see that residual networks have the same.
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: of the residual network's weights.
         steps: of a flight; more are slower and nearer to the best time.
         flight: rocket, sail, both or none.

@@ -9,7 +9,7 @@ def rumelhart(*, out: Path = Path("striate-origins-rumelhart"), seed: int = 0, j
     """Learn the tasks by which back-propagation became known (Rumelhart, Hinton & Williams 1986).
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: the first of twenty seeds of weights, and that of the facts that are held out.
         json: print one JSON object on stdout.
 

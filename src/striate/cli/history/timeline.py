@@ -9,7 +9,7 @@ def timeline(*, out: Path = Path("striate-origins-timeline"), all_: bool = False
     """Draw the line from 1943 to 2015, with what each network makes of the same digits.
 
     Args:
-        out: folder for the picture and the runs, which are used again.
+        out: folder for the image and the runs, which are used again.
         all_: train AlexNet, VGG, GoogLeNet and ResNet too, which takes minutes.
         seed: of the trainings.
         json: print one JSON object on stdout.

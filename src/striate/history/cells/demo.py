@@ -1,4 +1,4 @@
-"""Simple and complex cells on gratings, bars and a picture: tuning, fields, tolerance to shifts, modulation."""
+"""Simple and complex cells on gratings, bars and an image: tuning, fields, tolerance to shifts, modulation."""
 
 from math import ceil
 from pathlib import Path
@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
 from striate.history.cells import model as hw
-from striate.history.sample_images import Picture, grey
+from striate.history.sample_images import SampleImage, gray
 
 Floats = NDArray[np.float64]
 _MOST_PX = 128
 _ANGLES = 90  # of gratings, at least
 _MOMENTS = 64  # of a cycle
-_SHIFTS = 8  # pixels, of the picture
+_SHIFTS = 8  # pixels, of the image
 _ORIENTATIONS, _WAVELENGTHS, _MOST_RADIUS = (2, 12), (4.0, 12.0), 8
 
 
 def demonstrate(
     image: Path | None = None, *, orientations: int = 8, wavelength: float = 8.0, pool: int | None = None, out: Path
 ) -> dict[str, Any]:
-    """Show gratings, bars and a picture to simple and complex cells, and draw what they answer.
+    """Show gratings, bars and an image to simple and complex cells, and draw what they answer.
 
     Args:
-        image: a picture, made grey; else shapes drawn here.
+        image: an image, made gray; else shapes drawn here.
         orientations: of the cells, 2 to 12.
         wavelength: of the stripes that they like best, 4 to 12 px.
         pool: how far to each side a pooled cell looks, 1 to 8 px; else half a wavelength.
@@ -33,7 +33,7 @@ def demonstrate(
 
     Raises:
         SettingError: an option out of range.
-        DataError: no picture at `image`.
+        DataError: no image at `image`.
 
     """
     if not _ORIENTATIONS[0] <= orientations <= _ORIENTATIONS[1]:
@@ -42,18 +42,18 @@ def demonstrate(
         raise SettingError(f"expected --wavelength from {_WAVELENGTHS[0]:g} to {_WAVELENGTHS[1]:g} px; got {wavelength:g}.")
     if pool is not None and not 1 <= pool <= _MOST_RADIUS:
         raise SettingError(f"expected --pool from 1 to {_MOST_RADIUS} px; got {pool}.")
-    picture = grey(image, _MOST_PX)
+    sample = gray(image, _MOST_PX)
     cells, radius = hw.bank(orientations, wavelength), ceil(wavelength / 2) if pool is None else pool
     files = {name: out / f"{name}.png" for name in ("bank", "tuning", "fields", "maps", "shifts", "modulation")}
     _draw_bank(cells, files["bank"])
     tuned = _tuning(cells, radius, files["tuning"])
-    answers = hw.see(picture.levels_HW, cells, radius)
-    _draw_fields(picture, cells, radius, answers, files["fields"])
-    _draw_maps(picture, cells, answers, files["maps"])
-    shifts = _shifts(picture, cells, radius, files["shifts"])
+    answers = hw.see(sample.levels_HW, cells, radius)
+    _draw_fields(sample, cells, radius, answers, files["fields"])
+    _draw_maps(sample, cells, answers, files["maps"])
+    shifts = _shifts(sample, cells, radius, files["shifts"])
     modulations = _modulation(cells, radius, files["modulation"])
     found = {
-        "picture": picture.said, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength, "field_px": cells.side,
+        "image": sample.said, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength, "field_px": cells.side,
         "pool_px": radius, "tuning": tuned, "shifts": shifts, "modulation": modulations,
         "files": [str(path) for path in files.values()],
     }  # fmt: skip
@@ -97,33 +97,33 @@ def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _draw_fields(picture: Picture, cells: hw.Bank, radius: int, answers: hw.Answers, path: Path) -> None:
+def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, answers: hw.Answers, path: Path) -> None:
     from striate.history.cells import plots as drawing
 
     titles = (
-        "Fields tile the picture; yellow: all orientations at one place; orange: places that a pooled cell takes in",
+        "Fields tile the image; yellow: all orientations at one place; orange: places that a pooled cell takes in",
         "At each place the orientation that answers most (energy), as long as its answer",
     )
     field_px = (cells.sigma_px, cells.sigma_px / hw.ASPECT)
     spacing = ceil(cells.wavelength_px)
-    drawing.fields(titles, picture.levels_HW, spacing, field_px, radius, cells.degrees_A, answers.energy, path)
+    drawing.fields(titles, sample.levels_HW, spacing, field_px, radius, cells.degrees_A, answers.energy, path)
 
 
-def _draw_maps(picture: Picture, cells: hw.Bank, answers: hw.Answers, path: Path) -> None:
+def _draw_maps(sample: SampleImage, cells: hw.Bank, answers: hw.Answers, path: Path) -> None:
     """Maps of four orientations at most: simple, pooled, energy."""
     from striate.history.convolution.plots import Shown, panels
 
     chosen = np.unique(np.linspace(0, len(cells.degrees_A), 4, endpoint=False).astype(int))
     rows = [
-        [Shown(picture.said, picture.levels_HW) if kind == "simple" else None]
+        [Shown(sample.said, sample.levels_HW) if kind == "simple" else None]
         + [Shown(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
         for kind, maps_AHW in answers._asdict().items()
     ]
-    panels(f"{picture.said}: answers of simple cells, and of complex ones by both accounts", rows, path)
+    panels(f"{sample.said}: answers of simple cells, and of complex ones by both accounts", rows, path)
 
 
-def _shifts(picture: Picture, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
-    """A bar that is moved past, and the picture moved to the right."""
+def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
+    """A bar that is moved past, and the image moved to the right."""
     from striate.history.cells import plots as drawing
 
     reach = 2 * cells.wavelength_px + radius
@@ -131,7 +131,7 @@ def _shifts(picture: Picture, cells: hw.Bank, radius: int, path: Path) -> dict[s
     swept = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
     widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in swept.items()}
     moved = np.arange(_SHIFTS + 1)
-    seen = [hw.see(hw.shifted(picture.levels_HW, int(by)), cells, radius) for by in moved]
+    seen = [hw.see(hw.shifted(sample.levels_HW, int(by)), cells, radius) for by in moved]
     alike = {kind: [hw.likeness(getattr(seen[0], kind), getattr(now, kind)) for now in seen] for kind in hw.Answers._fields}
     panels = [
         drawing.Curves(
@@ -141,7 +141,7 @@ def _shifts(picture: Picture, cells: hw.Bank, radius: int, path: Path) -> dict[s
             {kind: f"half left at {width:.1f} px" for kind, width in widths.items()},
         ),
         drawing.Curves(
-            f"{picture.said}, moved", "moved to the right by, px", "likeness of all answers to those before (cosine)",
+            f"{sample.said}, moved", "moved to the right by, px", "likeness of all answers to those before (cosine)",
             moved.astype(float), {kind: np.array(values) for kind, values in alike.items()},
             {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in alike.items() if radius < len(values)},
         ),
@@ -191,9 +191,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
     widths = {kind: float(np.mean([row[f"half_width_{kind}"] for row in tuned])) for kind in hw.Answers._fields}
     return [
         f"{len(tuned)} orientations, fields of {found['field_px']} x {found['field_px']} px, "
-        f"stripes of {found['wavelength_px']:g} px, pooled over {radius} px to each side; the picture: {found['picture']}",
+        f"stripes of {found['wavelength_px']:g} px, pooled over {radius} px to each side; the image: {found['image']}",
         f"preferred orientations are within {off:.1f} degrees of the cells' own; half-widths in degrees: {each(widths, '.1f')}",
         f"F1/F0 to a drifting grating (above 1 simple, below complex; half a sine wave has 1.57): {each(ratios, '.2f')}",
         f"a bar moved off leaves half the answer at, px: {each(bars, '.1f')}",
-        f"the picture moved by {by} px leaves a likeness of: {each(moved, '.2f')}",
+        f"the image moved by {by} px leaves a likeness of: {each(moved, '.2f')}",
     ]

@@ -3,11 +3,11 @@
 A simple cell answers to a line or edge of its own orientation at its own place: the sum of light times a Gabor function, where
 that is above 0. A complex cell answers to the same line anywhere in a larger field. Two accounts of it are here:
 
-- pooled: the largest answer of simple cells of one orientation and phase at neighbouring places. That simple cells drive a
+- pooled: the largest answer of simple cells of one orientation and phase at neighboring places. That simple cells drive a
   complex one like this is Hubel & Wiesel's proposal of 1962; the maximum is Riesenhuber & Poggio's reading of it, 1999.
 - energy: the root of the sum of squares of two linear filters a quarter of a wave apart (Adelson & Bergen 1985).
 
-The Gabor function as a model of simple cells is Marcelja's, 1980, and Daugman's, 1985. Nothing is learnt. Sizes are in pixels,
+The Gabor function as a model of simple cells is Marcelja's, 1980, and Daugman's, 1985. Nothing is learned. Sizes are in pixels,
 and no number of an animal is claimed; what is tested is that cells are told apart as Skottun et al. 1991 do: while a grating
 drifts past, the first harmonic of what a simple cell answers is larger than its mean, and that of a complex cell smaller.
 
@@ -73,7 +73,7 @@ class Answers(NamedTuple):
 
     Attributes:
         simple: simple cells of even phase.
-        pooled: complex cells, the largest of neighbouring simple ones.
+        pooled: complex cells, the largest of neighboring simple ones.
         energy: complex cells, of an even and an odd filter.
 
     """
@@ -132,7 +132,7 @@ def grating(side: int, wavelength_px: float, degrees: float, phase_degrees: floa
 
 
 def bar(side: int, width_px: float, degrees: float, offset_px: float) -> Floats:
-    """A bright bar on dark, as long as the stimulus, `offset_px` from the middle; pixels that it covers in part are grey."""
+    """A bright bar on dark, as long as the stimulus, `offset_px` from the middle; pixels that it covers in part are gray."""
     light: Floats = np.clip((width_px + 1) / 2 - np.abs(_across(side, degrees) - offset_px), 0, 1)
     return light
 

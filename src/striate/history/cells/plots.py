@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.history.plots import show
-from striate.plots.canvas import GREY
+from striate.plots.canvas import GRAY
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SIMPLE, POOLED, ENERGY = "#0072b2", "#d55e00", "#009e73"
-COLOURS: Mapping[str, str] = {"simple": SIMPLE, "pooled": POOLED, "energy": ENERGY}
-_DASHES: Mapping[str, str] = {"simple": "-", "pooled": "--", "energy": ":"}  # so that lines are told apart without colour
+COLORS: Mapping[str, str] = {"simple": SIMPLE, "pooled": POOLED, "energy": ENERGY}
+_DASHES: Mapping[str, str] = {"simple": "-", "pooled": "--", "energy": ":"}  # so that lines are told apart without color
 
 _FEW = 24  # places of a curve that are marked one by one
 
@@ -64,12 +64,12 @@ def curves(title: str, panels: Sequence[Curves], path: Path) -> None:
             note = panel.notes.get(kind)
             label = f"{kind}: {note}" if note else kind
             mark = "o" if len(values_N) <= _FEW else None
-            style = {"color": COLOURS[kind], "linewidth": 1.8, "marker": mark, "markersize": 4}
+            style = {"color": COLORS[kind], "linewidth": 1.8, "marker": mark, "markersize": 4}
             axes.plot(panel.places_N, values_N, _DASHES[kind], label=label, **style)
         if panel.level:
             height, words = panel.level
-            axes.axhline(height, color=GREY, linewidth=0.8)
-            axes.text(panel.places_N[-1], height, words, fontsize=7.5, color=GREY, ha="right", va="bottom")
+            axes.axhline(height, color=GRAY, linewidth=0.8)
+            axes.text(panel.places_N[-1], height, words, fontsize=7.5, color=GRAY, ha="right", va="bottom")
         _finish(axes, panel.title, panel.xlabel, panel.ylabel)
         most = max(float(values_N.max()) for values_N in panel.by_kind.values())
         axes.set_ylim(-0.04 * most, 1.28 * most)  # no answer is below 0; above is the legend's place
@@ -112,9 +112,9 @@ def tuning(title: str, degrees_N: Floats, curves_AN: Floats, names: Sequence[str
     figure = Figure(figsize=(8.4, 4.3), layout="constrained")
     axes = figure.subplots()
     for index, (curve_N, name) in enumerate(zip(curves_AN, names, strict=True)):
-        colour = colormaps["twilight"](0.08 + 0.84 * index / len(names))
-        axes.plot([*degrees_N, 180.0], [*curve_N, curve_N[0]], color=colour, linewidth=1.6, label=name)
-    axes.axhline(0.5, color=GREY, linewidth=0.8)
+        color = colormaps["twilight"](0.08 + 0.84 * index / len(names))
+        axes.plot([*degrees_N, 180.0], [*curve_N, curve_N[0]], color=color, linewidth=1.6, label=name)
+    axes.axhline(0.5, color=GRAY, linewidth=0.8)
     _finish(axes, "", "orientation of the grating, degrees", "answer, highest = 1")
     axes.set_xticks(np.arange(0, 181, 22.5))
     lines = axes.get_legend_handles_labels()

@@ -1,4 +1,4 @@
-"""Convolution on a picture: kernels and their maps, the window step by step, the flip, volumes and weights by the formulas."""
+"""Convolution on an image: kernels and their maps, the window step by step, the flip, volumes and weights by the formulas."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError, nearest
 from striate.history.convolution import model as conv
-from striate.history.sample_images import grey
+from striate.history.sample_images import gray
 
 if TYPE_CHECKING:
     from striate.history.convolution.plots import Walk
@@ -37,10 +37,10 @@ def demonstrate(
     image: Path | None = None, *, kernel: str = "sobel", stride: int = 1, padding: int = 0, side: int | None = None,
     angle: float | None = None, wavelength: float | None = None, out: Path,
 ) -> dict[str, Any]:  # fmt: skip
-    """Slide a kernel over a picture and draw it.
+    """Slide a kernel over an image and draw it.
 
     Args:
-        image: a picture, made grey; else shapes drawn here.
+        image: an image, made gray; else shapes drawn here.
         kernel: mean, sobel, gabor, or a file: rows of numbers as text or CSV, or .npy.
         stride: pixels from one window to the next.
         padding: rows and columns of zeros on each side.
@@ -51,15 +51,15 @@ def demonstrate(
 
     Raises:
         SettingError: an option that is out of range, or does not belong to this kernel.
-        ShapeError: a kernel larger than the padded picture.
-        DataError: no picture at `image`, or no kernel at `kernel`.
+        ShapeError: a kernel larger than the padded image.
+        DataError: no image at `image`, or no kernel at `kernel`.
 
     """
     from striate.history.convolution import plots as drawing
 
     kernels = _kernels(kernel, Options(side, angle, wavelength))
-    picture = grey(image, _MOST_PX)
-    levels_HW = picture.levels_HW
+    sample = gray(image, _MOST_PX)
+    levels_HW = sample.levels_HW
     maps = {name: conv.feature_map(levels_HW, weights_FG, stride, padding) for name, weights_FG in kernels.items()}
     answers = dict(maps)
     if kernel == "sobel":
@@ -67,17 +67,17 @@ def demonstrate(
     files = {name: out / f"{name}.png" for name in ("map", "steps", "flip", "weights")}
     first, kernel_FG = next(iter(kernels.items()))
     above = [
-        drawing.Shown(picture.said, levels_HW),
+        drawing.Shown(sample.said, levels_HW),
         *(drawing.Shown(f"kernel {name}", weights_FG, True) for name, weights_FG in kernels.items()),
     ]
     below = [drawing.Shown(f"map of {name}: {_sides(values.shape)}", values) for name, values in answers.items()]
     rows = [above, below] if len(kernels) > 1 else [above + below]
-    drawing.panels(f"{picture.said}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
+    drawing.panels(f"{sample.said}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
     walked = _draw_walks(levels_HW, kernel_FG, first, files["steps"])
     flipped = _flip(levels_HW, {first: kernel_FG}, stride, padding, files["flip"])
     counts = _weights(files["weights"])
     found = {
-        "picture": picture.said, "picture_hw": levels_HW.shape, "stride": stride, "padding": padding,
+        "image": sample.said, "image_hw": levels_HW.shape, "stride": stride, "padding": padding,
         "kernels": {name: weights_FG.tolist() for name, weights_FG in kernels.items()},
         "maps": {
             name: {"hw": values.shape, "least": float(values.min()), "most": float(values.max()), "mean": float(values.mean())}
@@ -149,7 +149,7 @@ def read_kernel(path: Path) -> Floats:
 
 
 def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[str, Any]:
-    """The window on a patch of the picture, in whole numbers from 0 to 9, where most happens."""
+    """The window on a patch of the image, in whole numbers from 0 to 9, where most happens."""
     from striate.history.convolution import plots as drawing
 
     if max(kernel_FG.shape) > 3:  # nine products can be read
@@ -157,7 +157,7 @@ def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> 
     patch_HW = _liveliest(np.rint(9 * levels_HW), kernel_FG)
     rows = [_walk(patch_HW, kernel_FG, stride, padding) for stride, padding in _WALKS]
     numbers = " / ".join(" ".join(map(drawing.weight, row)) for row in kernel_FG)
-    title = f"{name} ({numbers}) on {_sides(patch_HW.shape)} pixels of the picture, in levels from 0 to 9"
+    title = f"{name} ({numbers}) on {_sides(patch_HW.shape)} pixels of the image, in levels from 0 to 9"
     drawing.walks(title, kernel_FG, rows, path)
     return {
         "kernel": name,
@@ -167,7 +167,7 @@ def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> 
 
 
 def _liveliest(levels_HW: Floats, kernel_FG: Floats) -> Floats:
-    """The patch on which the map varies most; a picture smaller than a patch is set into one of zeros."""
+    """The patch on which the map varies most; an image smaller than a patch is set into one of zeros."""
     short = [max(0, _PATCH - side) for side in levels_HW.shape]
     padded_HW = np.pad(levels_HW, [(0, rows) for rows in short])
     of_patch = [_PATCH - side + 1 for side in kernel_FG.shape]
@@ -185,7 +185,7 @@ def _walk(patch_HW: Floats, kernel_FG: Floats, stride: int, padding: int) -> "Wa
 
 
 def _flip(levels_HW: Floats, kernel: dict[str, Floats], stride: int, padding: int, path: Path) -> dict[str, Any]:
-    """Both on a dot, where convolution gives the kernel as it is written; and both on the picture."""
+    """Both on a dot, where convolution gives the kernel as it is written; and both on the image."""
     from striate.history.convolution.plots import Shown, panels
 
     dot_HW = np.zeros((5, 5))
@@ -200,7 +200,7 @@ def _flip(levels_HW: Floats, kernel: dict[str, Floats], stride: int, padding: in
             Shown("convolution: the kernel", conv.feature_map(dot_HW, _COUNTING, padding=1, flip=True), True),
         ],
         [
-            Shown("the picture", levels_HW),
+            Shown("the image", levels_HW),
             Shown(f"kernel {name}", kernel_FG, True),
             Shown("cross-correlation", correlated),
             Shown("convolution", convolved),
@@ -247,8 +247,8 @@ def _weights(path: Path) -> dict[str, Any]:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    height, width = found["picture_hw"]
-    lines = [f"{found['picture']}: {height} x {width}, stride {found['stride']}, padding {found['padding']}"]
+    height, width = found["image_hw"]
+    lines = [f"{found['image']}: {height} x {width}, stride {found['stride']}, padding {found['padding']}"]
     lines += [
         f"map of {name}: {_sides(row['hw'])}, from {row['least']:.3f} to {row['most']:.3f}, "
         f"mean {round(row['mean'], 3) + 0.0:.3f}"

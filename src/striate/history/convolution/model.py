@@ -1,7 +1,7 @@
-"""Convolution: a kernel slides over a picture, and at each place gives one number, the sum of products with what lies under it.
+"""Convolution: a kernel slides over an image, and at each place gives one number, the sum of products with what lies under it.
 
 Networks compute cross-correlation and call it convolution: torch's conv2d does not flip the kernel. Convolution in the sense of
-mathematics flips it in both directions, and is for that commutative and associative. As weights are learnt, the flip makes no
+mathematics flips it in both directions, and is for that commutative and associative. As weights are learned, the flip makes no
 difference to what a network can do; it does make one to a kernel that is written down, unless that is its own mirror image.
 
 Sources: the formulas as in Stanford's notes for CS231n; AlexNet is Krizhevsky, Sutskever & Hinton 2012.
@@ -59,7 +59,7 @@ def convolve(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: 
 
 
 def feature_map(image_HW: Floats, kernel_FG: Floats, stride: int = 1, padding: int = 0, flip: bool = False) -> Floats:
-    """The map, Y x X, of one kernel on a grey picture: cross-correlation, or convolution where it is flipped."""
+    """The map, Y x X, of one kernel on a gray image: cross-correlation, or convolution where it is flipped."""
     slide = convolve if flip else correlate
     map_YX: Floats = slide(image_HW[None], kernel_FG[None, None], stride, padding)[0]
     return map_YX

@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 
 
 def panels(title: str, rows: Sequence[Sequence[Shown | None]], path: Path) -> None:
-    """Draw pictures, kernels and maps in rows, None for an empty place; where there is something below 0, grey is 0.
+    """Draw images, kernels and maps in rows, None for an empty place; where there is something below 0, gray is 0.
 
     Raises:
         SettingError: another ending.
@@ -153,25 +153,21 @@ def walks(title: str, kernel_FG: Floats, rows: Sequence[Walk], path: Path) -> No
     for line, walk in zip(grid, rows, strict=True):
         for axes in line:
             axes.axis("off")
-        for axes, step, colour in zip(line, walk.shown, WINDOWS, strict=False):
+        for axes, step, color in zip(line, walk.shown, WINDOWS, strict=False):
             _cells(axes, walk.padded_HW, walk.padding)
             window = Rectangle(
-                (step.left - 0.5, step.top - 0.5), width, kernel_height, facecolor=colour, alpha=0.22, edgecolor="none"
+                (step.left - 0.5, step.top - 0.5), width, kernel_height, facecolor=color, alpha=0.22, edgecolor="none"
             )
             axes.add_patch(window)
-            frame = Rectangle(
-                (step.left - 0.5, step.top - 0.5), width, kernel_height, fill=False, edgecolor=colour, linewidth=2
-            )
+            frame = Rectangle((step.left - 0.5, step.top - 0.5), width, kernel_height, fill=False, edgecolor=color, linewidth=2)
             axes.add_patch(frame)
-            axes.set_xlabel(_sum(walk.padded_HW, kernel_FG, step), fontsize=7, color=colour)
-            axes.set_title(f"row {step.row}, column {step.column} of the map", fontsize=8, color=colour)
+            axes.set_xlabel(_sum(walk.padded_HW, kernel_FG, step), fontsize=7, color=color)
+            axes.set_title(f"row {step.row}, column {step.column} of the map", fontsize=8, color=color)
         line[0].set_ylabel(f"stride {walk.stride}, padding {walk.padding}", fontsize=9)
         _cells(line[3], walk.map_YX, 0)
-        for step, colour in zip(walk.shown, WINDOWS, strict=False):
+        for step, color in zip(walk.shown, WINDOWS, strict=False):
             line[3].add_patch(
-                Rectangle(
-                    (step.column - 0.5, step.row - 0.5), 1, 1, facecolor=colour, alpha=0.25, edgecolor=colour, linewidth=2
-                )
+                Rectangle((step.column - 0.5, step.row - 0.5), 1, 1, facecolor=color, alpha=0.25, edgecolor=color, linewidth=2)
             )
         rows_out, columns_out = walk.map_YX.shape
         side = (
@@ -184,7 +180,7 @@ def walks(title: str, kernel_FG: Floats, rows: Sequence[Walk], path: Path) -> No
 
 
 def _cells(axes: "Axes", values_HW: Floats, padding: int) -> None:
-    """A sheet of squares with their numbers; what is padding is grey."""
+    """A sheet of squares with their numbers; what is padding is gray."""
     height, width = values_HW.shape
     shade = np.ones((height, width))
     if padding:

@@ -22,7 +22,7 @@ from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
 from striate.nets.hooks import inputs, taps
 
 if TYPE_CHECKING:
-    from striate.workflows.dataset import Material
+    from striate.workflows.dataset import Dataset
 
 Json = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -97,10 +97,10 @@ def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -
 def demonstrate(
     out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, tap: str | None = None
 ) -> Json:
-    """Run all four, and draw three pictures.
+    """Run all four, and draw three images.
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: of the noise.
         keep: the most elements that a layer keeps, on the digits.
         components: of the images, by PCA fitted to the training images, that the networks get; else 20.
@@ -115,23 +115,23 @@ def demonstrate(
 
     """
     _check(seed, components, model, tap)
-    from striate.history.gmdh import plots as pictures
+    from striate.history.gmdh import plots as images
 
     found: Json = {
         "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
         "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, tap),
     }  # fmt: skip
     grown = GMDH(keep=6).fit(*cross_check_table())
-    pictures.draw_network(
+    images.draw_network(
         "Grown on the cross-check: what the best element of the last layer needs",
         [f"x{number}" for number in range(1, 6)],
         [layer.pairs_K2 for layer in grown.layers_],
         [layer.criteria_K for layer in grown.layers_],
         out / "network.png",
     )
-    pictures.draw_overfit(found["overfit"]["without"], found["overfit"]["with"], out / "overfit.png")
+    images.draw_overfit(found["overfit"]["without"], found["overfit"]["with"], out / "overfit.png")
     digits = found["digits"]
-    pictures.draw_digits(
+    images.draw_digits(
         f"Ten networks on {digits['features']}: {digits['accuracy']:.1%} of {digits['n']} test images",
         digits["classes"], [network["mean_squared_errors"] for network in digits["networks"]], digits["confusion"],
         out / "digits.png",
@@ -215,8 +215,8 @@ def _digits(keep: int, components: int, model: str | None, tap: str | None) -> J
 
 
 def _pca(components: int) -> Images:
-    material = _gather()
-    pixels_NHWC, parts = material.stored.pixels_NHWC, material.parts
+    dataset = _gather()
+    pixels_NHWC, parts = dataset.stored.pixels_NHWC, dataset.parts
     fitted, mean_CHW = whitening.fit(pixels_NHWC, parts.train_M, "pca", components)
 
     def coordinates(rows_M: NDArray[np.int64]) -> Floats:
@@ -224,38 +224,38 @@ def _pca(components: int) -> Images:
         found: Floats = fitted.forward(levels - mean_CHW).flatten(1).double().numpy()
         return found
 
-    return _images(f"{components} PCA coordinates", material, coordinates)
+    return _images(f"{components} PCA coordinates", dataset, coordinates)
 
 
 def _features(name: str, tap: str | None) -> Images:
     from striate.workflows import external_weights
 
-    model, material = external_weights.load(name), _gather()
-    pixels_NHWC = material.stored.pixels_NHWC
+    model, dataset = external_weights.load(name), _gather()
+    pixels_NHWC = dataset.stored.pixels_NHWC
     layer, hooked = (model.net.head_name, inputs) if tap is None else (tap, taps)
 
     def read(rows_M: NDArray[np.int64]) -> Floats:
         values: list[NDArray[np.float32]] = []
         for start in range(0, len(rows_M), _BATCH):
-            pictures = [decode.square(pixels_HWC, model.look) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
+            images = [decode.square(pixels_HWC, model.input_spec) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
             with torch.inference_mode(), hooked(model.net, layer) as seen:
-                model.net(model.preprocess.images(torch.from_numpy(np.stack(pictures))))
+                model.net(model.preprocess.images(torch.from_numpy(np.stack(images))))
             values.append(seen[layer].flatten(2).mean(2).numpy() if seen[layer].dim() == 4 else seen[layer].numpy())
         return np.concatenate(values).astype(np.float64)
 
-    return _images(f"{tap or 'the last features'} of {name}", material, read)
+    return _images(f"{tap or 'the last features'} of {name}", dataset, read)
 
 
-def _gather() -> "Material":
+def _gather() -> "Dataset":
     from striate.workflows.dataset import gather
 
-    run = config.build({"data": {"path": "digits"}, "prepare": {"size_px": 8, "channels": 1, "fit": "squash"}})
+    run = config.build({"data": {"path": "digits"}, "preprocess": {"size_px": 8, "channels": 1, "resize_mode": "squash"}})
     with asked() as stop:
         return gather(sources.read(run.data), run, stop, lambda _event: None)
 
 
-def _images(name: str, material: "Material", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
-    parts, labels_N = material.parts, material.examples.labels_N
+def _images(name: str, dataset: "Dataset", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
+    parts, labels_N = dataset.parts, dataset.examples.labels_N
     grow_M = np.concatenate([parts.train_M, parts.val_M])
     external = len(parts.val_M) / len(grow_M)
     return Images(name, read(grow_M), labels_N[grow_M], external, read(parts.test_M), labels_N[parts.test_M])

@@ -1,4 +1,4 @@
-"""Pictures of GMDH: a grown network, what happens without an external criterion, and ten networks on the digits.
+"""Images of GMDH: a grown network, what happens without an external criterion, and ten networks on the digits.
 
 Legend: K elements of a layer, L layers, N classes.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from striate.plots.save_figure import check_ending, save
 
 FITTED, EXTERNAL, INPUT = "#0072b2", "#d55e00", "#7f7f7f"
-# Okabe & Ito's eight, and two greys: ten lines that are told apart together with their markers
+# Okabe & Ito's eight, and two grays: ten lines that are told apart together with their markers
 TEN = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#7f7f7f", "#b3b3b3")
 MARKERS = "osv^D<>pX*"
 _TALLEST = 1e2
@@ -50,9 +50,9 @@ def draw_network(
     before = _column(len(inputs))
     used = set(pairs[0].ravel().tolist())
     for number, (name, height) in enumerate(zip(inputs, before, strict=True)):
-        colour = "black" if number in used else "#b3b3b3"
-        box = {"boxstyle": "circle,pad=0.3", "facecolor": "white", "edgecolor": colour}
-        axes.text(0, height, name, ha="center", va="center", color=colour, bbox=box, zorder=3)
+        color = "black" if number in used else "#b3b3b3"
+        box = {"boxstyle": "circle,pad=0.3", "facecolor": "white", "edgecolor": color}
+        axes.text(0, height, name, ha="center", va="center", color=color, bbox=box, zorder=3)
     for depth, (pairs_K2, criteria_K) in enumerate(zip(pairs, criteria, strict=True), 1):
         heights = _column(len(pairs_K2))
         for (i, j), criterion, height in zip(pairs_K2, criteria_K, heights, strict=True):
@@ -98,12 +98,12 @@ def draw_overfit(without: Mapping[str, Any], with_: Mapping[str, Any], path: Pat
     for axes, errors, title in zip(panels, (without, with_), titles, strict=True):
         layers = np.arange(1, len(errors["fitted"]) + 1)
         accepted = np.array(errors["accepted"])
-        for name, colour, marker in (("fitted", FITTED, "o"), ("external", EXTERNAL, "s")):
+        for name, color, marker in (("fitted", FITTED, "o"), ("external", EXTERNAL, "s")):
             values = np.array([nan if value is None else value for value in errors[name]])
-            axes.plot(layers[accepted], values[accepted], color=colour, linewidth=1.2, zorder=2)
+            axes.plot(layers[accepted], values[accepted], color=color, linewidth=1.2, zorder=2)
             label = "rows fitted to" if name == "fitted" else "the other rows"
-            axes.plot(layers[accepted], values[accepted], marker, color=colour, markersize=5, label=label, zorder=2)
-            axes.plot(layers[~accepted], values[~accepted], marker, color=colour, markersize=5, fillstyle="none", zorder=2)
+            axes.plot(layers[accepted], values[accepted], marker, color=color, markersize=5, label=label, zorder=2)
+            axes.plot(layers[~accepted], values[~accepted], marker, color=color, markersize=5, fillstyle="none", zorder=2)
         axes.set_yscale("log")
         axes.set_ylim(0.7 * min(without["fitted"]), _TALLEST)
         axes.set_xlabel("layer")
@@ -112,7 +112,7 @@ def draw_overfit(without: Mapping[str, Any], with_: Mapping[str, Any], path: Pat
         axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
     above = sum(value is None or value > _TALLEST for value in without["external"])
     if above:
-        words = f"{above} error{'s' * (above > 1)} of the other rows lie{'s' * (above == 1)} above the picture"
+        words = f"{above} error{'s' * (above > 1)} of the other rows lie{'s' * (above == 1)} above the image"
         panels[0].text(0.03, 0.96, words, transform=panels[0].transAxes, fontsize=8, va="top")
     panels[0].set_ylabel("mean squared error of the best element")
     panels[1].plot([], [], "o", color=INPUT, markersize=5, fillstyle="none", label="layer that was refused")
@@ -143,9 +143,9 @@ def draw_digits(
     figure = Figure(figsize=(9.2, 4.3), layout="constrained")
     falls, table = figure.subplots(1, 2, width_ratios=(5, 4.4))
     most = max(len(values) for values in errors)
-    for name, values, colour, marker in zip(classes, errors, TEN, MARKERS, strict=False):
+    for name, values, color, marker in zip(classes, errors, TEN, MARKERS, strict=False):
         layers = range(1, len(values) + 1)
-        falls.plot(layers, values, marker=marker, markersize=4, linewidth=1, color=colour, label=name)
+        falls.plot(layers, values, marker=marker, markersize=4, linewidth=1, color=color, label=name)
     falls.set_ylim(0, None)
     falls.set_xticks(range(1, most + 1))
     falls.set_xlabel("layer")

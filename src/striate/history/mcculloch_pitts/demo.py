@@ -1,4 +1,4 @@
-"""McCulloch & Pitts 1943: what one unit computes, any truth table, automata as networks and back, and edges of a picture."""
+"""McCulloch & Pitts 1943: what one unit computes, any truth table, automata as networks and back, and edges of an image."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate.base.errors import SettingError
 from striate.history.mcculloch_pitts import model as mp
 from striate.history.mcculloch_pitts.automaton import LANGUAGES, Language, difference
-from striate.history.sample_images import Picture, grey
+from striate.history.sample_images import SampleImage, gray
 
 if TYPE_CHECKING:
     from striate.history.mcculloch_pitts.plots import Trace
@@ -32,19 +32,19 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
     """Compile, run, extract and draw.
 
     Args:
-        image: a picture whose edges are found; else shapes drawn here.
+        image: an image whose edges are found; else shapes drawn here.
         table: the truth table that is compiled and drawn, 2 to 32 values of 0 and 1 in counting order.
         word: of 0 and 1, that the automata read in a drawing.
         out: folder for the drawings.
 
     Raises:
         SettingError: a table or word that is none.
-        DataError: no picture at `image`.
+        DataError: no image at `image`.
 
     """
     values = _bits("a truth table of 2, 4, 8, 16 or 32 values", table, [2**n for n in range(1, _MOST_INPUTS + 1)])
     _bits(f"a word of 1 to {_MOST_LETTERS} letters", word, range(1, _MOST_LETTERS + 1))
-    picture = grey(image, _MOST_PX)
+    sample = gray(image, _MOST_PX)
     files = {
         name: out / f"{name}.png"
         for name in ("one_unit", "table", "automata", "latch", "latch_network", "edges", "edge_network")
@@ -59,7 +59,7 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
     _draw_latch(files["latch"])
     _draw("A memory of one bit: one unit that excites itself", mp.LATCH, files["latch_network"])
     _draw("The outline detector of one pixel: active, and not all nine are", mp.OUTLINE, files["edge_network"])
-    edges = _edges(picture, files["edges"])
+    edges = _edges(sample, files["edges"])
     drawn = [*files.values(), *(Path(machine["file"]) for machine in machines)]
     found = {
         "one_unit": one, "truth_tables": tables, "table": compiled, "automata": machines, "edges": edges,
@@ -185,23 +185,23 @@ def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Seq
     return Trace(title, names, np.concatenate([inputs_IT, fired_UT[rows]]), len(names) - 1)
 
 
-def _edges(picture: Picture, path: Path) -> dict[str, Any]:
-    """The outline and the four sides of what is brighter than the mean of the picture."""
+def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
+    """The outline and the four sides of what is brighter than the mean of the image."""
     from striate.history import plots
 
-    active_HW = picture.levels_HW > picture.levels_HW.mean()
+    active_HW = sample.levels_HW > sample.levels_HW.mean()
     nets = {"outline": mp.OUTLINE, **{f"{side} edge": net for side, net in mp.SIDES.items()}}
     maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
     shown = {f"{name}: {len(nets[name].units)} a pixel, tick {mp.latency(nets[name])}": edges for name, edges in maps.items()}
-    grey_and_active = {picture.said: picture.levels_HW, "brighter than its mean": active_HW}
+    gray_and_active = {sample.said: sample.levels_HW, "brighter than its mean": active_HW}
     plots.draw(
         "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when they answer",
-        grey_and_active | shown,
+        gray_and_active | shown,
         path,
         across=4,
     )
     return {
-        "picture": picture.said, "pixels": active_HW.size, "active": int(active_HW.sum()),
+        "image": sample.said, "pixels": active_HW.size, "active": int(active_HW.sum()),
         "units": active_HW.size * len(mp.OUTLINE.units), "latency_ticks": mp.latency(mp.OUTLINE),
         **{name.replace(" ", "_"): int(edges.sum()) for name, edges in maps.items()},
     }  # fmt: skip
@@ -231,7 +231,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         for row in found["automata"]
     ]
     lines.append(
-        f"edges of {edges['picture']}: {edges['units']:,} units find in {edges['latency_ticks']} ticks that "
+        f"edges of {edges['image']}: {edges['units']:,} units find in {edges['latency_ticks']} ticks that "
         f"{edges['outline']:,} of {edges['active']:,} active pixels are on an outline"
     )
     return lines

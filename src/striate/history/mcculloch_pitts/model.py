@@ -297,7 +297,7 @@ def _bits(state_U: Bits) -> str:
 # Three by three pixels, and a memory of one bit
 
 PIXELS = ("nw", "n", "ne", "w", "here", "e", "sw", "s", "se")
-# An active pixel with an inactive one among its eight neighbours. The relay `also` holds the pixel back by one tick, since
+# An active pixel with an inactive one among its eight neighbors. The relay `also` holds the pixel back by one tick, since
 # `full` takes one to see all nine
 OUTLINE = Network(PIXELS, {"full": AND(*PIXELS), "also": OR("here"), "edge": AND_NOT("also", "full")}, ("edge",))
 # An active pixel with an inactive one on this side: one unit each

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
-from striate.plots.canvas import GREY, INK
+from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def network(
     levels = {name: level for level, names in enumerate(layers) for name in names}
     for level, names in enumerate(layers):
         x = first + apart * level
-        axes.text(x, 0.72, "inputs" if level == 0 else f"tick {level}", fontsize=8, color=GREY, ha="center", va="center")
+        axes.text(x, 0.72, "inputs" if level == 0 else f"tick {level}", fontsize=8, color=GRAY, ha="center", va="center")
         for i, name in enumerate(names):
             places[name] = (x, 1.0 + ROW * tallest * (i + 0.5) / len(names))
     for name, unit in units.items():
@@ -120,9 +120,9 @@ _PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
 def _edge(axes: "Axes", start: Point, end: Point, copies: int, excites: bool, back: bool) -> None:
     from matplotlib.patches import Circle, FancyArrowPatch
 
-    colour = FORBIDS if not excites else BACK if back else EXCITES
+    color = FORBIDS if not excites else BACK if back else EXCITES
     if start == end:
-        _loop(axes, start, colour)
+        _loop(axes, start, color)
         return
     length = hypot(end[0] - start[0], end[1] - start[1])
     towards = ((end[0] - start[0]) / length, (end[1] - start[1]) / length)
@@ -132,20 +132,20 @@ def _edge(axes: "Axes", start: Point, end: Point, copies: int, excites: bool, ba
     if excites:
         axes.add_patch(
             FancyArrowPatch(
-                begin, stop, arrowstyle="-|>", mutation_scale=9, color=colour, linewidth=0.9, shrinkA=0, shrinkB=0,
+                begin, stop, arrowstyle="-|>", mutation_scale=9, color=color, linewidth=0.9, shrinkA=0, shrinkB=0,
                 connectionstyle="arc3,rad=0.12" if back else "arc3,rad=0", zorder=1 if back else 5,
             )
         )  # fmt: skip
     else:
-        axes.plot([begin[0], stop[0]], [begin[1], stop[1]], color=colour, linewidth=0.9, zorder=2)
+        axes.plot([begin[0], stop[0]], [begin[1], stop[1]], color=color, linewidth=0.9, zorder=2)
         ring = (end[0] - towards[0] * (RADIUS + RING), end[1] - towards[1] * (RADIUS + RING))
-        axes.add_patch(Circle(ring, RING, facecolor="white", edgecolor=colour, linewidth=1.1, zorder=4))
+        axes.add_patch(Circle(ring, RING, facecolor="white", edgecolor=color, linewidth=1.1, zorder=4))
     if copies > 1:
         middle = ((begin[0] + stop[0]) / 2, (begin[1] + stop[1]) / 2)
         axes.text(*middle, f"{copies} edges", fontsize=7, ha="center", va="center", zorder=5, bbox=_PLATE)
 
 
-def _loop(axes: "Axes", place: Point, colour: str) -> None:
+def _loop(axes: "Axes", place: Point, color: str) -> None:
     """An edge of a unit to itself, under its circle."""
     from matplotlib.patches import FancyArrowPatch
 
@@ -153,7 +153,7 @@ def _loop(axes: "Axes", place: Point, colour: str) -> None:
     axes.add_patch(
         FancyArrowPatch(
             (x + RADIUS * 0.75, y + RADIUS * 0.66), (x - RADIUS * 0.75, y + RADIUS * 0.66), arrowstyle="-|>", mutation_scale=9,
-            color=BACK if colour == EXCITES else colour, linewidth=0.9, shrinkA=0, shrinkB=0,
+            color=BACK if color == EXCITES else color, linewidth=0.9, shrinkA=0, shrinkB=0,
             connectionstyle="arc3,rad=-1.3", zorder=1,
         )
     )  # fmt: skip
@@ -193,7 +193,7 @@ class Trace(NamedTuple):
 
 
 def traces(title: str, panels: Sequence[Trace], path: Path) -> None:
-    """Draw signals over ticks, a row for each: filled where it is active; the answer in another colour.
+    """Draw signals over ticks, a row for each: filled where it is active; the answer in another color.
 
     Raises:
         SettingError: another ending.
@@ -210,8 +210,8 @@ def traces(title: str, panels: Sequence[Trace], path: Path) -> None:
     grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         for row, active_T in enumerate(panel.active_ST):
-            colour = FORBIDS if row == panel.marked else ON
-            axes.broken_barh([(float(t), 1.0) for t in np.flatnonzero(active_T)], (row + 0.1, 0.8), facecolor=colour)
+            color = FORBIDS if row == panel.marked else ON
+            axes.broken_barh([(float(t), 1.0) for t in np.flatnonzero(active_T)], (row + 0.1, 0.8), facecolor=color)
         axes.set_yticks([row + 0.5 for row in range(len(panel.names))], panel.names, fontsize=7.5)
         axes.set_xlim(0, ticks)
         axes.set_ylim(len(panel.names), 0)
@@ -234,7 +234,7 @@ class Table(NamedTuple):
 
 
 def tables(title: str, functions: Sequence[Table], path: Path) -> None:
-    """Draw functions of two inputs as squares of four, with the unit that computes each; without one, in another colour.
+    """Draw functions of two inputs as squares of four, with the unit that computes each; without one, in another color.
 
     Raises:
         SettingError: another ending.
@@ -260,8 +260,8 @@ def tables(title: str, functions: Sequence[Table], path: Path) -> None:
         axes.set_ylim(1.5, -0.5)
         axes.set_aspect("equal")
         for x1, x2, value in ((0, 0, values[0]), (0, 1, values[1]), (1, 0, values[2]), (1, 1, values[3])):
-            colour = ("white" if not value else ON) if unit else ("white" if not value else FORBIDS)
-            axes.fill([x2 - 0.5, x2 + 0.5, x2 + 0.5, x2 - 0.5], [x1 - 0.5, x1 - 0.5, x1 + 0.5, x1 + 0.5], color=colour)
+            color = ("white" if not value else ON) if unit else ("white" if not value else FORBIDS)
+            axes.fill([x2 - 0.5, x2 + 0.5, x2 + 0.5, x2 - 0.5], [x1 - 0.5, x1 - 0.5, x1 + 0.5, x1 + 0.5], color=color)
             axes.text(x2, x1, str(value), ha="center", va="center", fontsize=9)
         axes.set_xticks([0, 1])
         axes.set_yticks([0, 1])

@@ -44,9 +44,9 @@ def demonstrate(
     """Train the networks, test them, draw what they did.
 
     Args:
-        out: the folder for pictures.
+        out: the folder for images.
         seed: of the first of six networks that learn without a teacher; the others have the next five.
-        image: a picture of a digit to ask the network of 1988 about.
+        image: an image of a digit to ask the network of 1988 about.
         mnist: training images for the network that grows; 0 leaves it out.
         data_dir: where MNIST lies.
         watch: called with events that have "event", "done" and "total".
@@ -85,7 +85,7 @@ def demonstrate(
 
 
 def judge(net: Neocognitron) -> Json:
-    """How many of the templates, of the templates shifted by one pixel, and of ten digits in other styles are recognised.
+    """How many of the templates, of the templates shifted by one pixel, and of ten digits in other styles are recognized.
 
     Each has "right", "of" and "wrong": the digit, the answer (-1 for none), and where there are several, which one.
     """
@@ -94,8 +94,8 @@ def judge(net: Neocognitron) -> Json:
     size = net.design.size_px
 
     def ask(drawings: Sequence[digits.Strokes], labels: Sequence[int], move: tuple[int, int] = (0, 0)) -> list[Json]:
-        pictures_NCHW = torch.stack([render(strokes, size, move) for strokes in drawings])[:, None]
-        said = answer(net(pictures_NCHW)).tolist()
+        images_NCHW = torch.stack([render(strokes, size, move) for strokes in drawings])[:, None]
+        said = answer(net(images_NCHW)).tolist()
         return [
             {"digit": label, "answer": got, "number": number, "shift": list(move)}
             for number, (label, got) in enumerate(zip(labels, said, strict=True))
@@ -115,18 +115,18 @@ def judge(net: Neocognitron) -> Json:
 
 
 def as_strokes(path: Path) -> Tensor:
-    """A picture as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border, made large and central.
+    """An image as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border, made large and central.
 
     Raises:
         DecodeError: it cannot be decoded.
-        SettingError: it is of one colour.
+        SettingError: it is of one color.
 
     """
-    grey_HW = decode.picture(path, (255, 255, 255)).mean(axis=2)
-    border = np.median(np.concatenate([grey_HW[0], grey_HW[-1], grey_HW[:, 0], grey_HW[:, -1]]))
-    ink_HW = np.abs(grey_HW - border)
+    gray_HW = decode.decode_image(path, (255, 255, 255)).mean(axis=2)
+    border = np.median(np.concatenate([gray_HW[0], gray_HW[-1], gray_HW[:, 0], gray_HW[:, -1]]))
+    ink_HW = np.abs(gray_HW - border)
     if not ink_HW.max() > 0:
-        raise SettingError(f"expected a picture of a digit; {path} is of one colour.")
+        raise SettingError(f"expected an image of a digit; {path} is of one color.")
     rows, columns = (np.flatnonzero((ink_HW > ink_HW.max() / 2).any(axis=axis)) for axis in (1, 0))
     cut_hw = ink_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     side = max(cut_hw.shape)
@@ -145,7 +145,7 @@ def _without_teacher(seeds: range, out: Path, watch: Watch) -> tuple[Json, list[
     images_NCHW, started = winners.patterns(), time.perf_counter()
     runs, outputs = [], []
     for done, seed in enumerate(seeds, start=1):
-        net = winners.organise(images_NCHW, seed)
+        net = winners.organize(images_NCHW, seed)
         planes = winners.winners(net, images_NCHW)
         runs.append({"seed": seed, "winners": planes, "distinct": len(set(planes) - {-1})})
         outputs.append(net(images_NCHW).numpy())
@@ -213,7 +213,7 @@ def mnist_score(said_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -> Json:
 
 
 def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
-    from striate.history.neocognitron import plots as pictures
+    from striate.history.neocognitron import plots as images
 
     names = {
         1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
@@ -226,27 +226,27 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
         inside = slice(start, start + side)
         exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[stage]]
         for lesson in teacher.lessons(stage):
-            exemplars[lesson.plane].append(lesson.picture_HW[inside, inside].numpy())
-        shown = [pictures.Shown(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
+            exemplars[lesson.plane].append(lesson.image_HW[inside, inside].numpy())
+        shown = [images.Shown(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
         title = f"What the teacher shows us{stage}: {len(shown)} planes, {sum(map(len, exemplars))} exemplars"
         files.append(out / f"templates-us{stage}.png")
-        pictures.draw_templates(title, shown, files[-1], columns=6 if stage == 1 else 4)
+        images.draw_templates(title, shown, files[-1], columns=6 if stage == 1 else 4)
     files.append(out / "table-1988.png")
-    pictures.draw_table("The neocognitron of 1988", table(net), files[-1])
+    images.draw_table("The neocognitron of 1988", table(net), files[-1])
     title = "A 5 in a style it was not taught, in every plane of the neocognitron of 1988"
     files.append(_draw_activations(net, render(digits.OTHERS[5], net.design.size_px), title, out / "activations.png"))
     return files
 
 
 def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Path) -> Path:
-    from striate.history.neocognitron import plots as pictures
+    from striate.history.neocognitron import plots as images
 
     with taps(net, *net.taps) as seen:
         net(image_HW[None, None])
     sheets = [
-        pictures.Sheet(name, maps[0].view(maps.shape[1], *(maps.shape[2:] or (1, 1))).numpy()) for name, maps in seen.items()
+        images.Sheet(name, maps[0].view(maps.shape[1], *(maps.shape[2:] or (1, 1))).numpy()) for name, maps in seen.items()
     ]
-    pictures.draw_activations(title, image_HW.numpy(), sheets, path)
+    images.draw_activations(title, image_HW.numpy(), sheets, path)
     return path
 
 
@@ -259,7 +259,7 @@ def _lines(found: Json) -> list[str]:
     counts = {name: f"{taught[name]['right']} of {taught[name]['of']}" for name in ("templates", "shifted", "others")}
     five = sum(run["distinct"] == len(run["winners"]) for run in alone["runs"])
     lines = [
-        f"1988, with a teacher: {counts['templates']} templates recognised, {counts['shifted']} of them shifted by one pixel, "
+        f"1988, with a teacher: {counts['templates']} templates recognized, {counts['shifted']} of them shifted by one pixel, "
         f"{counts['others']} digits in other styles ({taught['seconds']:.1f} s)",
         f"1980, without a teacher: {five} of {len(alone['runs'])} seeds end with five distinct winners for five patterns "
         f"({alone['seconds']:.1f} s)",

@@ -151,11 +151,11 @@ PARTS = (
 )  # fmt: skip
 
 
-def part_pictures(part: Part, size_px: int) -> Iterator[Tensor]:
+def part_images(part: Part, size_px: int) -> Iterator[Tensor]:
     """The exemplars of a plane of us3, with nothing outside the box."""
     left, top, right, bottom = part.box
     for strokes in part.exemplars:
-        picture_HW, shown_HW = render(strokes, size_px), torch.zeros(size_px, size_px)
+        image_HW, shown_HW = render(strokes, size_px), torch.zeros(size_px, size_px)
         inside = (slice(top, bottom + 1), slice(left, right + 1))
-        shown_HW[inside] = picture_HW[inside]
+        shown_HW[inside] = image_HW[inside]
         yield shown_HW

@@ -1,6 +1,6 @@
 """Later: learning that grows: a new plane where all are silent, winners reinforced, at the top a new plane for each mistake.
 
-The network of 1988 with its S-layers organised by what they are shown. us1 keeps its twelve edges. In us2 and us3 a place where
+The network of 1988 with its S-layers organized by what they are shown. us1 keeps its twelve edges. In us2 and us3 a place where
 there is something to see and no cell answers gets a new plane, whose weights are what is seen there ("add if silent",
 Fukushima 2013, Neural Networks 40:18); then the strongest cell of each S-column is reinforced. us4 is told the classes: where
 its strongest plane is of another class, the pattern gets a plane of its own, else that plane is reinforced (supervised
@@ -32,7 +32,7 @@ class Growth(NamedTuple):
     """How the layers grow.
 
     Attributes:
-        edge_q: how much the edges of us1 are reinforced: so little that a faint grey answers less than ink.
+        edge_q: how much the edges of us1 are reinforced: so little that a faint gray answers less than ink.
         silent: for us2 and us3, the likeness that no cell must reach for a new plane; not below the threshold of recognition.
         most: planes that us2 and us3 may have.
         visible: share of a layer's largest V-output from which on there is something to see.
@@ -70,7 +70,7 @@ def empty() -> Neocognitron:
 
 
 def shrunk(pixels_NHW: Tensor, size_px: int = 19, margin_px: int = 3) -> Tensor:
-    """Pictures without their margin at another size, by area: each new pixel is the mean of what it covers, N x 1 x H x W.
+    """Images without their margin at another size, by area: each new pixel is the mean of what it covers, N x 1 x H x W.
 
     Args:
         pixels_NHW: in [0, 1], ink 1, square.
@@ -90,7 +90,7 @@ def shrunk(pixels_NHW: Tensor, size_px: int = 19, margin_px: int = 3) -> Tensor:
 def learn(
     net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = lambda _event: None, growth: Growth = GROWTH
 ) -> Neocognitron:
-    """Let an empty network organise itself by labelled images; gives it back.
+    """Let an empty network organize itself by labeled images; gives it back.
 
     Args:
         net: of `empty`.
@@ -101,7 +101,7 @@ def learn(
 
     """
     for plane, lesson in enumerate(lessons(1)):
-        seen = net.s_layer(1).seen_by(lesson.picture_HW[None, None], 0, lesson.row, lesson.column)
+        seen = net.s_layer(1).seen_by(lesson.image_HW[None, None], 0, lesson.row, lesson.column)
         net.s_layer(1).reinforce(plane, seen, growth.edge_q)
     few_NCHW = images_NCHW[: growth.images]
     for stage in (2, 3):

@@ -45,7 +45,7 @@ class CRow(NamedTuple):
         side: cells of a plane, in each direction.
         groups: how many consecutive S-planes each C-plane collects.
         window: side of what a cell sees of each S-plane.
-        stride: cells of the S-plane between neighbours.
+        stride: cells of the S-plane between neighbors.
         delta: the fixed weights d fall by this factor with each step from the middle.
         scale: the weight in the middle.
 

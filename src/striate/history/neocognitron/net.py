@@ -3,7 +3,7 @@
 1988 (Fukushima, Neural Networks 1:119): u0 19 x 19, then four stages of S- and C-cells; "nine layers" are these and u0. 35,341
 cells and 980 V-cells; 30,658 weights a and 96 b learn, the weights c and d are fixed. The table was taken from public
 descriptions that agree, not from the paper itself. 1980 (Biol. Cybern. 36:193): u0 16 x 16, three stages of 24 planes; how far
-the cells of uc1 lie apart is not confirmed: here they are neighbours, and the border of us1 is left out.
+the cells of uc1 lie apart is not confirmed: here they are neighbors, and the border of us1 is left out.
 """
 
 from typing import NamedTuple
@@ -51,9 +51,9 @@ DESIGN_1980 = Design(
 
 
 class Neocognitron(Net):
-    """us1 - uc1 - us2 - ... - uc4: the outputs of the last layer are the answer, all zero where nothing is recognised.
+    """us1 - uc1 - us2 - ... - uc4: the outputs of the last layer are the answer, all zero where nothing is recognized.
 
-    It has no gradients to descend: `teacher.teach`, `winners.organise` and `growing.learn` change the weights.
+    It has no gradients to descend: `teacher.teach`, `winners.organize` and `growing.learn` change the weights.
 
     Args:
         design: the table.

@@ -1,4 +1,4 @@
-"""Pictures of a neocognitron: what its planes were shown, how every plane answers, its table, what won, what is mistaken.
+"""Images of a neocognitron: what its planes were shown, how every plane answers, its table, what won, what is mistaken.
 
 Legend: P planes, H x W cells or pixels, S seeds, M patterns, K classes.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, INK
+from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def draw_activations(title: str, image_HW: Array, sheets: Sequence[Sheet], path:
         if len(maps_PHW) < planes:
             said += f"\nstrongest {len(maps_PHW)}"
         figure.text(0.1 / width, middle, sheet.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
-        figure.text((_LABEL - 0.1) / width, middle, said, ha="right", va="center", fontsize=6, color=GREY)
+        figure.text((_LABEL - 0.1) / width, middle, said, ha="right", va="center", fontsize=6, color=GRAY)
         top -= height
     save(figure, path)
 
@@ -189,8 +189,8 @@ def mosaic(tiles_PHW: Array, columns: int) -> Array:
 def _show(axes: "Axes", sheet: Array, largest: float) -> None:
     from matplotlib import colormaps
 
-    colours = colormaps["Blues"].with_extremes(bad=_GAP, under="white")
-    axes.imshow(np.ma.masked_invalid(sheet), cmap=colours, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
+    colors = colormaps["Blues"].with_extremes(bad=_GAP, under="white")
+    axes.imshow(np.ma.masked_invalid(sheet), cmap=colors, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
 
 
 def draw_table(title: str, rows: Sequence[LayerRow], path: Path) -> None:

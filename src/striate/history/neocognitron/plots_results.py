@@ -1,4 +1,4 @@
-"""Pictures of how a neocognitron did: the planes that won without a teacher, and which digits it takes for which.
+"""Images of how a neocognitron did: the planes that won without a teacher, and which digits it takes for which.
 
 Legend: S seeds, M patterns, P planes, H x W pixels, K classes.
 """

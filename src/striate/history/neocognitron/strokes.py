@@ -43,20 +43,20 @@ def render(strokes: Iterable[Stroke], size_px: int, move: Point = (0, 0)) -> Ten
 
     Args:
         strokes: what to draw.
-        size_px: side of the picture.
+        size_px: side of the image.
         move: pixels by which all is shifted to the right and down.
 
     """
-    picture_HW = torch.zeros(size_px, size_px)
+    image_HW = torch.zeros(size_px, size_px)
     for stroke in strokes:
         for x, y in _thinned([(x + move[0], y + move[1]) for x, y in path(stroke)]):
             if 0 <= x < size_px and 0 <= y < size_px:
-                picture_HW[y, x] = 1.0
-    return picture_HW
+                image_HW[y, x] = 1.0
+    return image_HW
 
 
 def path(stroke: Stroke) -> list[Point]:
-    """Points along a stroke, less than a tenth of a pixel apart in pictures of up to 19 pixels."""
+    """Points along a stroke, less than a tenth of a pixel apart in images of up to 19 pixels."""
     points = stroke.points
     closed = points[0] == points[-1]
     before = points[-2] if closed else points[0]
@@ -95,23 +95,23 @@ def _thinned(points: Iterable[Point]) -> list[Pixel]:
     return met
 
 
-def thinned(picture_HW: Tensor) -> Tensor:
+def thinned(image_HW: Tensor) -> Tensor:
     """A drawing of 0 and 1 with its strokes one pixel wide, by Zhang & Suen's rule (1984, Comm. ACM 27:236), H x W."""
-    picture_HW = picture_HW.clone()
+    image_HW = image_HW.clone()
     changed = True
     while changed:
         changed = False
         for turn in (0, 1):
-            gone_HW = _removable(picture_HW, turn)
-            picture_HW[gone_HW] = 0.0
+            gone_HW = _removable(image_HW, turn)
+            image_HW[gone_HW] = 0.0
             changed |= bool(gone_HW.any())
-    return picture_HW
+    return image_HW
 
 
-def _removable(picture_HW: Tensor, turn: int) -> Tensor:
+def _removable(image_HW: Tensor, turn: int) -> Tensor:
     """Pixels on the border of a stroke, without which it stays in one piece; each turn takes those of two sides."""
-    padded_HW = torch.nn.functional.pad(picture_HW, (1, 1, 1, 1))
-    h, w = picture_HW.shape
+    padded_HW = torch.nn.functional.pad(image_HW, (1, 1, 1, 1))
+    h, w = image_HW.shape
     around = [(0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0)]  # clockwise from above
     near_8HW = torch.stack([padded_HW[y : y + h, x : x + w] for y, x in around])
     count_HW = near_8HW.sum(0)
@@ -119,4 +119,4 @@ def _removable(picture_HW: Tensor, turn: int) -> Tensor:
     above, right, below, left = near_8HW[0], near_8HW[2], near_8HW[4], near_8HW[6]
     sides = (above * right * below, right * below * left) if turn == 0 else (above * right * left, above * below * left)
     free_HW = (sides[0] == 0) & (sides[1] == 0)
-    return (picture_HW == 1) & (count_HW >= 2) & (count_HW <= 6) & (begins_HW == 1) & free_HW
+    return (image_HW == 1) & (count_HW >= 2) & (count_HW <= 6) & (begins_HW == 1) & free_HW

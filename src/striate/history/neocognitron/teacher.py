@@ -18,10 +18,10 @@ Q = 1e5  # how much one exemplar reinforces: "large enough"
 
 
 class Lesson(NamedTuple):
-    """One exemplar: the plane it is for, the picture H x W, and the seed's row and column in that plane."""
+    """One exemplar: the plane it is for, the image H x W, and the seed's row and column in that plane."""
 
     plane: int
-    picture_HW: Tensor
+    image_HW: Tensor
     row: int
     column: int
 
@@ -39,9 +39,9 @@ def lessons(stage: int) -> list[Lesson]:
         ]
     if stage == 3:
         return [
-            Lesson(plane, picture, _cell(part.middle[1]), _cell(part.middle[0]))
+            Lesson(plane, image, _cell(part.middle[1]), _cell(part.middle[0]))
             for plane, part in enumerate(features.PARTS)
-            for picture in features.part_pictures(part, size_px)
+            for image in features.part_images(part, size_px)
         ]
     return [
         Lesson(plane, render(strokes, size_px), 1, 1)
@@ -51,10 +51,10 @@ def lessons(stage: int) -> list[Lesson]:
 
 
 def _amid(tile_hw: Tensor, size_px: int) -> Tensor:
-    picture_HW = torch.zeros(size_px, size_px)
+    image_HW = torch.zeros(size_px, size_px)
     start, side = (size_px - len(tile_hw)) // 2, len(tile_hw)
-    picture_HW[start : start + side, start : start + side] = tile_hw
-    return picture_HW
+    image_HW[start : start + side, start : start + side] = tile_hw
+    return image_HW
 
 
 def _cell(px: float) -> int:
@@ -67,7 +67,7 @@ def teach(net: Neocognitron) -> Neocognitron:
     for stage in range(1, len(net.design.stages) + 1):
         layer, shown = net.s_layer(stage), lessons(stage)
         with torch.no_grad():
-            maps_NKHW = net.up_to(torch.stack([lesson.picture_HW for lesson in shown])[:, None], stage - 1)
+            maps_NKHW = net.up_to(torch.stack([lesson.image_HW for lesson in shown])[:, None], stage - 1)
         for number, lesson in enumerate(shown):
             layer.reinforce(lesson.plane, layer.seen_by(maps_NKHW, number, lesson.row, lesson.column), Q)
     return net

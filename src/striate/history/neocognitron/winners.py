@@ -87,7 +87,7 @@ def present(net: Neocognitron, image_1CHW: Tensor) -> None:
         maps = net.c_layer(stage)(outputs)
 
 
-def organise(
+def organize(
     images_NCHW: Tensor, seed: int, sweeps: int = SWEEPS, watch: Callable[[int], None] = lambda _sweep: None
 ) -> Neocognitron:
     """Let a fresh network find what there is in a few patterns, without being told which they are.

@@ -25,10 +25,10 @@ _BLOCKS = 12
 
 
 def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = FLIGHTS) -> Json:
-    """Run all of it, and draw two pictures and one for each flight.
+    """Run all of it, and draw two images and one for each flight.
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: of the residual network's weights.
         steps: of a flight, 8 or more.
         fly: which flights: rocket, sail.
@@ -37,17 +37,17 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
         the numbers, with `files` that were drawn and `lines` to say.
 
     """
-    from striate.history.optimal_control import plots as pictures
+    from striate.history.optimal_control import plots as images
 
     if steps < 8 or not set(fly) <= set(FLIGHTS):
         raise SettingError(f"expected at least 8 steps, and flights of {', '.join(FLIGHTS)}; got {steps}, {', '.join(fly)}.")
     scalar, energy, limited = _scalar(100), _energy(100), [_limited(limit) for limit in _LIMITS]
     flown = {name: _flight(name, steps) for name in fly}
     residual = _residual(seed)
-    pictures.draw_known(scalar, energy, limited, out / "known.png")
+    images.draw_known(scalar, energy, limited, out / "known.png")
     for name, flight in flown.items():
-        pictures.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
-    pictures.draw_residual(residual, out / "residual.png")
+        images.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
+    images.draw_residual(residual, out / "residual.png")
     found = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
     files = [str(out / f"{name}.png") for name in ("known", *flown, "residual")]
     lines = [*_lines(found), *(f"drawn: {file}" for file in files)]

@@ -278,8 +278,8 @@ def hold(
     """
     shift_Z, inverse_VV = torch.zeros_like(conditions(problem.start_D)), None
     for _ in range(rounds):
-        penalised = _penalised(problem, conditions, weight, shift_Z)
-        found = bfgs(penalised, controls_NU, iterations, tolerance, longest, inverse_VV)
+        penalized = _penalized(problem, conditions, weight, shift_Z)
+        found = bfgs(penalized, controls_NU, iterations, tolerance, longest, inverse_VV)
         missed_Z = conditions(found.last.states[-1]).detach()
         shift_Z = shift_Z + missed_Z
         yield Held(found, missed_Z, weight * shift_Z)
@@ -287,7 +287,7 @@ def hold(
         controls_NU, problem = found.controls_NU, problem._replace(start_D=found.start_D)
 
 
-def _penalised(problem: Problem, conditions: Callable[[Tensor], Tensor], weight: float, shift_Z: Tensor) -> Problem:
+def _penalized(problem: Problem, conditions: Callable[[Tensor], Tensor], weight: float, shift_Z: Tensor) -> Problem:
     def final(state_D: Tensor) -> Tensor:
         return problem.final(state_D) + weight / 2 * (conditions(state_D) + shift_Z).square().sum()
 

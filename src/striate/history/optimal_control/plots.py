@@ -1,4 +1,4 @@
-"""Pictures of optimal control: known answers, flights, and the backward pass of a residual network.
+"""Images of optimal control: known answers, flights, and the backward pass of a residual network.
 
 What comes in is what `striate origins optimal_control --json` prints.
 """
@@ -16,7 +16,7 @@ from striate.plots.save_figure import check_ending, save
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, RED, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
+BLUE, RED, GREEN, GRAY = "#0072b2", "#d55e00", "#009e73", "#7f7f7f"
 _ARROWS = 30  # at most
 
 
@@ -50,10 +50,10 @@ def draw_known(scalar: Mapping[str, Any], energy: Mapping[str, Any], limited: Se
     every = max(1, len(energy["times"]) // 20)
     second.plot(energy["times"][::every], energy["control"][::every], "o", color=BLUE, markersize=4, label="found")
     _label(second, f"x'' = u, rest to rest: integral of u² = {energy['integral']:.3f}, exact 12", "time", "control u")
-    for row, colour in zip(limited, (RED, GREEN, BLUE), strict=True):
+    for row, color in zip(limited, (RED, GREEN, BLUE), strict=True):
         label = f"limit {row['limit']:.3f}: J = {row['cost']:.3f}, exact {row['exact']:.3f}"
-        third.plot(row["times"], row["path"], color=colour, label=label)
-        third.axhline(row["limit"], color=colour, linestyle=":", linewidth=1)
+        third.plot(row["times"], row["path"], color=color, label=label)
+        third.axhline(row["limit"], color=color, linestyle=":", linewidth=1)
     third.set_ylim(-0.17, 0.36)
     _label(third, "x'' = u below a limit (dotted)", "time", "place x")
     for axes in (first, second):
@@ -91,8 +91,8 @@ def draw_flight(title: str, flight: Mapping[str, Any], path: Path) -> None:
     plane, control, rounds = (figure.add_subplot(part) for part in (grid[:, 0], grid[0, 1], grid[1, 1]))
     radius, around = np.array(flight["radius"]), np.array(flight["around"])
     turn = np.linspace(0, 2 * np.pi, 200)
-    for size, colour, name in ((1.0, BLUE, "orbit of the Earth"), (flight["target"], RED, "orbit of Mars")):
-        plane.plot(size * np.cos(turn), size * np.sin(turn), color=colour, linewidth=1, linestyle="--", label=name)
+    for size, color, name in ((1.0, BLUE, "orbit of the Earth"), (flight["target"], RED, "orbit of Mars")):
+        plane.plot(size * np.cos(turn), size * np.sin(turn), color=color, linewidth=1, linestyle="--", label=name)
     x, y = radius * np.cos(around), radius * np.sin(around)
     plane.plot(x, y, color="black", linewidth=1.4, label="path")
     plane.plot(0, 0, "o", color="#e69f00", markersize=9)
@@ -147,14 +147,14 @@ def draw_residual(residual: Mapping[str, Any], path: Path) -> None:
     norms.set_ylim(0, None)
     _label(norms, "gradient at the state before each block", "block", "length")
     blocks = range(1, len(residual["factors"]["plain"]) + 1)
-    for name, colour, marker, label in (("residual", BLUE, "o", "F' + 1"), ("plain", RED, "s", "F' alone")):
+    for name, color, marker, label in (("residual", BLUE, "o", "F' + 1"), ("plain", RED, "s", "F' alone")):
         values = residual["factors"][name]
-        each.plot(blocks, values, marker, color=colour, markersize=5, label=label)
+        each.plot(blocks, values, marker, color=color, markersize=5, label=label)
         # a gradient comes from the last block, so the product grows from there to the first
         back = [abs(value) for value in accumulate(reversed(values), mul)][::-1]
-        product.plot(blocks, back, marker=marker, markersize=4, color=colour, label=label)
-    each.axhline(0, color=GREY, linewidth=0.8)
-    each.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+        product.plot(blocks, back, marker=marker, markersize=4, color=color, label=label)
+    each.axhline(0, color=GRAY, linewidth=0.8)
+    each.axhline(1, color=GRAY, linewidth=0.8, linestyle=":")
     _label(each, "one unit: the factor of each block", "block", "factor")
     product.set_yscale("log")
     _label(product, "their product, from the end back to a block", "block", "size of the product")

@@ -1,4 +1,4 @@
-"""The tasks of 1986, each learnt by networks from several seeds at once.
+"""The tasks of 1986, each learned by networks from several seeds at once.
 
 Legend: S seeds, N patterns, J units.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
 from striate.history.rumelhart import tasks
-from striate.history.rumelhart.model import Floats, Learnt, Schedule, draw, everywhere_near, forward, learn
+from striate.history.rumelhart.model import Floats, Learned, Schedule, draw, everywhere_near, forward, learn
 from striate.history.rumelhart.tasks import Task
 
 Json = dict[str, Any]
@@ -27,10 +27,10 @@ _RIGHT = 0.5  # an output is right on its side of this
 
 
 def demonstrate(out: Path, seed: int = 0) -> Json:
-    """Learn all tasks, and draw three pictures.
+    """Learn all tasks, and draw three images.
 
     Args:
-        out: folder for the pictures.
+        out: folder for the images.
         seed: the first of the seeds of weights, and that of the four facts that are held out.
 
     Returns:
@@ -42,28 +42,28 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
     """
     if seed < 0:
         raise SettingError(f"expected a seed of 0 or more; got {seed}.")
-    from striate.history.rumelhart import plots as pictures
+    from striate.history.rumelhart import plots as images
 
     seeds = range(seed, seed + _SEEDS)
-    learnt = {
+    learned = {
         "xor_direct": _learn(tasks.xor(1, direct=True), seeds, 0.5, most=5000, near=0.1),
         "xor": _learn(tasks.xor(2, direct=False), seeds, 0.5, most=5000, near=0.1),
         "symmetry": _learn(tasks.symmetry(), seeds, 0.1, most=4000, near=_RIGHT),
         "encoder": _learn(tasks.encoder(), seeds, 0.1, most=4000, near=_RIGHT),
     }
-    found: Json = {name: _summary(one, seeds, paper) for (name, one), paper in zip(learnt.items(), _PAPER, strict=True)}
-    found["symmetry"] |= _mirrors(learnt["symmetry"])
-    found["encoder"] |= _codes(learnt["encoder"])
+    found: Json = {name: _summary(one, seeds, paper) for (name, one), paper in zip(learned.items(), _PAPER, strict=True)}
+    found["symmetry"] |= _mirrors(learned["symmetry"])
+    found["encoder"] |= _codes(learned["encoder"])
     found["families"] = _families(seed)
-    pictures.draw_learning(
+    images.draw_learning(
         [
-            pictures.Curves(title, learnt[name].errors.T.tolist(), found[name]["sweeps"], found[name]["paper"])
+            images.Curves(title, learned[name].errors.T.tolist(), found[name]["sweeps"], found[name]["paper"])
             for name, title in _TITLES.items()
         ],
         out / "learning.png",
     )
-    pictures.draw_hidden(found["symmetry"]["shown"], found["encoder"]["shown"], out / "hidden.png")
-    pictures.draw_families(found["families"], out / "families.png")
+    images.draw_hidden(found["symmetry"]["shown"], found["encoder"]["shown"], out / "hidden.png")
+    images.draw_families(found["families"], out / "families.png")
     files = [str(out / f"{name}.png") for name in ("learning", "hidden", "families")]
     return {"origin": "rumelhart", **found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
 
@@ -77,25 +77,25 @@ _TITLES = {
 _PAPER = (558, None, 1425, None)  # sweeps, where there is a figure
 
 
-def _learn(task: Task, seeds: Sequence[int], rate: float, most: int, near: float) -> Learnt:
+def _learn(task: Task, seeds: Sequence[int], rate: float, most: int, near: float) -> Learned:
     weights = draw(task.layout, seeds)
     return learn(task.layout, weights, task.inputs, task.targets_NJ, [Schedule(rate, 0.9)], most, everywhere_near(near))
 
 
-def _summary(learnt: Learnt, seeds: Sequence[int], paper: int | None) -> Json:
-    done = learnt.sweeps_S[learnt.sweeps_S >= 0]
+def _summary(learned: Learned, seeds: Sequence[int], paper: int | None) -> Json:
+    done = learned.sweeps_S[learned.sweeps_S >= 0]
     return {
-        "seeds": list(seeds), "sweeps": [int(sweep) if sweep >= 0 else None for sweep in learnt.sweeps_S],
-        "learnt": len(done), "median": float(np.median(done)) if len(done) else None, "paper": paper,
+        "seeds": list(seeds), "sweeps": [int(sweep) if sweep >= 0 else None for sweep in learned.sweeps_S],
+        "learned": len(done), "median": float(np.median(done)) if len(done) else None, "paper": paper,
     }  # fmt: skip
 
 
-def _mirrors(learnt: Learnt) -> Json:
+def _mirrors(learned: Learned) -> Json:
     """How far weights to the two hidden units are from their mirror images' opposites, and the ratio of their sizes."""
-    weights_SIJ = learnt.weights.links["input", "hidden"]
+    weights_SIJ = learned.weights.links["input", "hidden"]
     away_S = np.abs(weights_SIJ + weights_SIJ[:, ::-1]).max(axis=(1, 2)) / np.abs(weights_SIJ).max(axis=(1, 2))
     sizes_S3 = np.sort(np.abs(weights_SIJ[:, :3]).mean(axis=2), axis=1)
-    done = np.flatnonzero(learnt.sweeps_S >= 0)
+    done = np.flatnonzero(learned.sweeps_S >= 0)
     ratios_S3 = sizes_S3 / sizes_S3[:, :1]
     found: Json = {"away": away_S.tolist(), "ratios": ratios_S3.tolist(), "shown": None}
     if len(done):
@@ -104,31 +104,31 @@ def _mirrors(learnt: Learnt) -> Json:
     return found
 
 
-def _codes(learnt: Learnt) -> Json:
+def _codes(learned: Learned) -> Json:
     """What the three hidden units make of the eight patterns; how near the two nearest are, in the unit that differs most."""
     task = tasks.encoder()
-    codes_SNJ = forward(task.layout, learnt.weights, task.inputs)["hidden"]
+    codes_SNJ = forward(task.layout, learned.weights, task.inputs)["hidden"]
     apart_SNN = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + 2 * np.eye(8)
     distinct = [len({*map(tuple, np.round(codes_NJ).astype(int).tolist())}) for codes_NJ in codes_SNJ]
     return {"nearest": apart_SNN.min(axis=(1, 2)).tolist(), "distinct": distinct, "shown": codes_SNJ[0].tolist()}
 
 
 def _families(seed: int) -> Json:
-    """100 of the 104 facts are learnt, and the other four asked for."""
+    """100 of the 104 facts are learned, and the other four asked for."""
     every = tasks.facts()
     held = sorted(np.random.default_rng(seed).choice(len(every), _HELD, replace=False).tolist())
     task = tasks.families(tuple(fact for number, fact in enumerate(every) if number not in held))
     asked = tasks.families(tuple(every[number] for number in held))
     seeds = range(seed, seed + _FAMILIES)
-    learnt = learn(
+    learned = learn(
         task.layout, draw(task.layout, seeds, reach=1.0), task.inputs, task.targets_NJ,
         [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], _SWEEPS, everywhere_near(0.2), slack=0.2 - 1e-9, decay=0.0002,
     )  # fmt: skip
-    right = [_right(learnt, part).sum(axis=1).tolist() for part in (task, asked)]
+    right = [_right(learned, part).sum(axis=1).tolist() for part in (task, asked)]
     best = int(np.argmax(np.add(*right)))
-    weights_PJ = learnt.weights.links["person", "who"][best]
+    weights_PJ = learned.weights.links["person", "who"][best]
     return {
-        "seeds": list(seeds), "sweeps": _SWEEPS, "facts": len(every), "learnt": right[0], "held_right": right[1],
+        "seeds": list(seeds), "sweeps": _SWEEPS, "facts": len(every), "learned": right[0], "held_right": right[1],
         "held": [_sentence(every[number]) for number in held], "paper": 1500,
         "shown": {
             "network": best, "weights": weights_PJ.T.tolist(), "nation": _explained(weights_PJ, _NATIONS),
@@ -145,9 +145,9 @@ def _explained(weights_PJ: Floats, groups_P: NDArray[np.int64]) -> list[float]:
     return shares
 
 
-def _right(learnt: Learnt, task: Task) -> NDArray[np.bool_]:
+def _right(learned: Learned, task: Task) -> NDArray[np.bool_]:
     """S x N: whether exactly the persons who belong there are on."""
-    outputs_SNJ = forward(task.layout, learnt.weights, task.inputs)[task.layout.output]
+    outputs_SNJ = forward(task.layout, learned.weights, task.inputs)[task.layout.output]
     found: NDArray[np.bool_] = ((outputs_SNJ > _RIGHT) == (task.targets_NJ > _RIGHT)).all(axis=2)
     return found
 
@@ -163,7 +163,7 @@ def _lines(found: Json) -> list[str]:
         one = found[name]
         median = "" if one["median"] is None else f", median {one['median']:.0f} sweeps"
         lines.append(
-            f"{title}: {one['learnt']} of {len(one['seeds'])} networks{median}"
+            f"{title}: {one['learned']} of {len(one['seeds'])} networks{median}"
             + (f"; the paper's took {one['paper']:,}" if one["paper"] else "")
         )
     if found["symmetry"]["shown"]:
@@ -172,8 +172,9 @@ def _lines(found: Json) -> list[str]:
     lines.append(f"encoder: least distance of two codes {min(found['encoder']['nearest']):.2f}, over all networks")
     families = found["families"]
     lines.append(
-        f"families, after {families['sweeps']:,} sweeps: {min(families['learnt'])} to {max(families['learnt'])} of 100 facts, "
-        f"and {', '.join(map(str, families['held_right']))} of the {_HELD} held out"
+        f"families, after {families['sweeps']:,} sweeps: {min(families['learned'])} to "
+        f"{max(families['learned'])} of 100 facts, and "
+        f"{', '.join(map(str, families['held_right']))} of the {_HELD} held out"
     )
     for what in ("nation", "generation"):
         shares = families["shown"][what]

@@ -9,7 +9,7 @@ With y = 1 / (1 + exp(-x)) and x the bias plus the weighted sum of what comes in
 E = 1/2 sum (y - d)^2 over patterns and output units (3). Backwards, dE/dx = dE/dy y (1 - y) (5), dE/dw = dE/dx y (6), and
 dE/dy = sum dE/dx w (7). After a sweep, dw(t) = -rate dE/dw + momentum dw(t - 1) (9).
 
-Departures: several networks, from as many seeds, learn side by side; one that has learnt its task is changed no more.
+Departures: several networks, from as many seeds, learn side by side; one that has learned its task is changed no more.
 
 Legend: S seeds, N patterns, I units of the group that a link comes from, J of the one it leads to.
 """
@@ -76,12 +76,12 @@ class Schedule(NamedTuple):
     sweeps: int = 0
 
 
-class Learnt(NamedTuple):
+class Learned(NamedTuple):
     """Where S networks ended.
 
     Attributes:
-        weights: of each at the sweep at which it had learnt, or at the last.
-        sweeps_S: at which each had learnt; -1 where it never did.
+        weights: of each at the sweep at which it had learned, or at the last.
+        sweeps_S: at which each had learned; -1 where it never did.
         errors: E of each at every sweep.
 
     """
@@ -130,13 +130,13 @@ def backward(layout: Layout, weights: Weights, outputs: Mapping[str, Floats], sl
 
 
 def everywhere_near(within: float) -> Callable[[Floats, Floats], NDArray[np.bool_]]:
-    """A task is learnt when every output is nearer to its target than this, in every pattern."""
+    """A task is learned when every output is nearer to its target than this, in every pattern."""
 
-    def learnt(outputs_SNJ: Floats, targets_NJ: Floats) -> NDArray[np.bool_]:
+    def learned(outputs_SNJ: Floats, targets_NJ: Floats) -> NDArray[np.bool_]:
         farthest_S: Floats = np.abs(outputs_SNJ - targets_NJ).max(axis=(1, 2))
         return farthest_S < within
 
-    return learnt
+    return learned
 
 
 def learn(
@@ -146,11 +146,11 @@ def learn(
     targets_NJ: Floats,
     schedules: Sequence[Schedule],
     most: int,
-    learnt: Callable[[Floats, Floats], NDArray[np.bool_]],
+    learned: Callable[[Floats, Floats], NDArray[np.bool_]],
     slack: float = 0.0,
     decay: float = 0.0,
-) -> Learnt:
-    """Sweep through all patterns until each network has learnt them, or so many times.
+) -> Learned:
+    """Sweep through all patterns until each network has learned them, or so many times.
 
     Args:
         layout: of the networks.
@@ -159,7 +159,7 @@ def learn(
         targets_NJ: d.
         schedules: one after the other.
         most: sweeps.
-        learnt: which networks have learnt, of outputs and targets.
+        learned: which networks have learned, of outputs and targets.
         slack: an output as near to its target as this counts as no error.
         decay: the share of each weight that is taken off after each sweep.
 
@@ -172,7 +172,7 @@ def learn(
         outputs = forward(layout, now, inputs)
         away = outputs[layout.output] - targets_NJ
         errors.append(np.square(away).sum(axis=(1, 2)) / 2)
-        done_S = learnt(outputs[layout.output], targets_NJ)
+        done_S = learned(outputs[layout.output], targets_NJ)
         sweeps_S[(sweeps_S < 0) & done_S] = sweep
         open_S11 = (sweeps_S < 0)[:, None, None]
         if sweep == most or not open_S11.any():
@@ -181,7 +181,7 @@ def learn(
         gradient, schedule = backward(layout, now, outputs, slopes), _at(schedules, sweep)
         _step(now.links, moves.links, gradient.links, schedule, decay, open_S11)
         _step(now.biases, moves.biases, gradient.biases, schedule, decay, open_S11)
-    return Learnt(now, sweeps_S, np.array(errors))
+    return Learned(now, sweeps_S, np.array(errors))
 
 
 def _zeros(weights: dict[Key, Floats]) -> dict[Key, Floats]:

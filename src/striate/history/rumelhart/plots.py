@@ -1,4 +1,4 @@
-"""Pictures of the tasks of 1986: how they are learnt, and what hidden units come to represent.
+"""Images of the tasks of 1986: how they are learned, and what hidden units come to represent.
 
 Legend: S networks, N patterns, J units.
 """
@@ -14,17 +14,17 @@ from striate.plots.save_figure import check_ending, save
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, RED, GREY = "#0072b2", "#d55e00", "#7f7f7f"
+BLUE, RED, GRAY = "#0072b2", "#d55e00", "#7f7f7f"
 _APART = 2.4  # from unit to unit, in persons
 
 
 class Curves(NamedTuple):
-    """How a task is learnt.
+    """How a task is learned.
 
     Attributes:
         title: of the task.
         errors: S lines, sweep by sweep.
-        sweeps: at which each network had learnt; None where it never did.
+        sweeps: at which each network had learned; None where it never did.
         paper: the sweeps of the paper's network; None where there is no figure.
 
     """
@@ -36,7 +36,7 @@ class Curves(NamedTuple):
 
 
 def draw_learning(tasks: Sequence[Curves], path: Path) -> None:
-    """Draw the error of each network over its sweeps, until it has learnt; the paper's number of sweeps is a line.
+    """Draw the error of each network over its sweeps, until it has learned; the paper's number of sweeps is a line.
 
     Args:
         tasks: four `Curves`.
@@ -67,8 +67,8 @@ def draw_learning(tasks: Sequence[Curves], path: Path) -> None:
         axes.set_ylabel("" if number % 2 else "error E, summed over patterns")
         axes.grid(True, which="major", linewidth=0.4, alpha=0.6)
     kinds = (
-        Line2D([], [], color=BLUE, marker="o", markersize=3, label="learnt at the dot"),
-        Line2D([], [], color=RED, marker="o", markersize=3, label="not learnt"),
+        Line2D([], [], color=BLUE, marker="o", markersize=3, label="learned at the dot"),
+        Line2D([], [], color=RED, marker="o", markersize=3, label="not learned"),
         Line2D([], [], color="black", linewidth=1, linestyle="--", label="the paper's network, sweeps"),
     )
     figure.legend(handles=kinds, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
@@ -79,7 +79,7 @@ def draw_hidden(symmetry: Mapping[str, Any] | None, codes_NJ: Sequence[Sequence[
     """Draw the weights of a network that sees symmetry, and the codes of an encoder.
 
     Args:
-        symmetry: `weights`, of each hidden unit from the six inputs, and the `ratio` of their sizes; None where none learnt.
+        symmetry: `weights`, of each hidden unit from the six inputs, and the `ratio` of their sizes; None where none learned.
         codes_NJ: of eight patterns, in [0, 1].
         path: .svg, .png or .pdf.
 
@@ -94,14 +94,14 @@ def draw_hidden(symmetry: Mapping[str, Any] | None, codes_NJ: Sequence[Sequence[
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     bars, codes = figure.subplots(1, 2, width_ratios=(5, 3))
     if symmetry is None:
-        bars.text(0.5, 0.5, "no network learnt it", ha="center", transform=bars.transAxes)
+        bars.text(0.5, 0.5, "no network learned it", ha="center", transform=bars.transAxes)
         bars.set_axis_off()
     else:
         places = np.arange(1, len(symmetry["weights"][0]) + 1)
-        for number, (weights, colour) in enumerate(zip(symmetry["weights"], (BLUE, RED), strict=True)):
-            bars.bar(places + 0.36 * number - 0.18, weights, 0.34, color=colour, label=f"hidden unit {number + 1}")
+        for number, (weights, color) in enumerate(zip(symmetry["weights"], (BLUE, RED), strict=True)):
+            bars.bar(places + 0.36 * number - 0.18, weights, 0.34, color=color, label=f"hidden unit {number + 1}")
         bars.axhline(0, color="black", linewidth=0.8)
-        bars.axvline((places[0] + places[-1]) / 2, color=GREY, linewidth=1, linestyle=":")
+        bars.axvline((places[0] + places[-1]) / 2, color=GRAY, linewidth=1, linestyle=":")
         bars.set_xlabel("input, the middle dotted")
         bars.set_ylabel("weight")
         bars.legend(fontsize=8, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 0.98))
@@ -127,7 +127,7 @@ def draw_families(families: Mapping[str, Any], path: Path) -> None:
     """Draw what six units make of 24 persons, English above and Italians of the same place in the tree below.
 
     Args:
-        families: `persons`, 24 names; `shown`, with `weights` of each of the six units from the persons; `learnt` and
+        families: `persons`, 24 names; `shown`, with `weights` of each of the six units from the persons; `learned` and
             `held_right` of each network.
         path: .svg, .png or .pdf.
 
@@ -165,7 +165,7 @@ def draw_families(families: Mapping[str, Any], path: Path) -> None:
     network = families["shown"]["network"]
     axes.set_title(
         "What six units make of 24 persons: English above, Italians below\n"
-        f"filled: excites, hollow: inhibits; {families['learnt'][network]} of 100 facts learnt, "
+        f"filled: excites, hollow: inhibits; {families['learned'][network]} of 100 facts learned, "
         f"{families['held_right'][network]} of 4 others right",
         fontsize=10,
     )  # fmt: skip

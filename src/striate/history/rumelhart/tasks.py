@@ -30,7 +30,7 @@ RELATIONS = ("father", "mother", "husband", "wife", "son", "daughter", "uncle", 
 
 
 class Task(NamedTuple):
-    """What is to be learnt, and by what.
+    """What is to be learned, and by what.
 
     Attributes:
         layout: of the network.

@@ -35,13 +35,13 @@ class Station(NamedTuple):
 
 
 _SMALL = {"train": {"epochs": 15}}
-_DEEP = {"train": {"epochs": 6, "peak_lr": 3e-4}}  # ten times less than the rule's: without norms they take no more
+_DEEP = {"train": {"epochs": 6, "lr": 3e-4}}  # ten times less than the rule's: without norms they take no more
 LINE = (
     Station(1943, "mcculloch_pitts", "a network of all-or-none units computes any logical function; it does not learn"),
     Station(1960, "optimal_control", "gradients by going backward through the steps of a flight"),
     Station(1962, "cells", "simple and complex cells in the visual cortex"),
     Station(1971, "gmdh", "deep networks of polynomials, grown layer by layer"),
-    Station(1980, "neocognitron", "convolution and pooling, learnt by winners"),
+    Station(1980, "neocognitron", "convolution and pooling, learned by winners"),
     Station(1986, "rumelhart", "back-propagation finds codes of its own in hidden units"),
     Station(1989, "lecun1989", "a convolutional network trained by back-propagation", _SMALL),
     Station(1990, "lenet1", "feature maps and subsampling in turn", _SMALL),
@@ -59,7 +59,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
     """Train what learns on the digits that come along, and draw the line.
 
     Args:
-        out: folder for the picture and for the runs, which are used again.
+        out: folder for the image and for the runs, which are used again.
         everything: the four large networks too, which takes minutes.
         seed: of the trainings.
         watch: called with every event.

@@ -1,4 +1,4 @@
-"""The line from 1943 to 2015 as a picture: what each network makes of the same digits, one after the other."""
+"""The line from 1943 to 2015 as a figure: what each network makes of the same digits, one after the other."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.plots.save_figure import check_ending, save
 
-_BLUE, _GREY = "#0072b2", "#6b6b6b"
+_BLUE, _GRAY = "#0072b2", "#6b6b6b"
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -32,10 +32,10 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         score = row["test"]
         if score is None:
             why = "not trained here" if row["large"] else "reads no digits"
-            axes.plot([place], [bottom], color=_GREY, marker="o", markersize=5, clip_on=False, zorder=3)
+            axes.plot([place], [bottom], color=_GRAY, marker="o", markersize=5, clip_on=False, zorder=3)
             axes.annotate(
                 why, (place, bottom), xytext=(0, 9), textcoords="offset points", rotation=90, ha="center", va="bottom",
-                fontsize=8, color=_GREY,
+                fontsize=8, color=_GRAY,
             )  # fmt: skip
             continue
         ends = [[max(0.0, score["accuracy"] - score["low"])], [max(0.0, score["high"] - score["accuracy"])]]

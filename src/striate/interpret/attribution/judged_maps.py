@@ -1,4 +1,4 @@
-"""Maps of the size of the picture, with a verdict on each.
+"""Maps of the size of the image, with a verdict on each.
 
 Legend: N images, C channels, H x W pixels.
 """
@@ -103,7 +103,7 @@ def explain(
         at: the layer for Grad-CAM; None for the one that is picked.
         check: whether the map is put to the tests of `inside.faithfulness`.
         places: others that the map is compared with, 9 or more.
-        shares: of the picture that are removed and shown one after the other.
+        shares: of the image that are removed and shown one after the other.
         copies: networks with fresh weights that it is compared with.
         seed: of what is drawn.
         options: of the method.
@@ -142,7 +142,7 @@ def explain_all(
         methods: names of `METHODS`.
         target: class, of all images or of each; None for the one with the largest logit.
         places: others that each map is compared with, 9 or more.
-        shares: of the picture that are removed and shown one after the other.
+        shares: of the image that are removed and shown one after the other.
         copies: networks with fresh weights that each is compared with.
         seed: of what is drawn.
 

@@ -115,7 +115,7 @@ def integrated_gradients(
         model: a network, or a classifier such as `striate.load` gives.
         image: as `asking.question` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
-        baseline: the picture that says nothing, in the network's numbers: 0 is the training mean where that was subtracted.
+        baseline: the image that says nothing, in the network's numbers: 0 is the training mean where that was subtracted.
         steps: points on the way.
 
     Returns:
@@ -139,7 +139,7 @@ def occlusion(
     window: int | None = None,
     stride: int | None = None,
 ) -> Tensor:
-    """By how much the logit falls under a grey square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
+    """By how much the logit falls under a gray square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
     It needs no gradient, so every network can be asked.
 
@@ -206,13 +206,13 @@ def run_integrated_gradients(asked: Question, baseline: float | Tensor = 0.0, st
 
     if steps < 1:
         raise SettingError(f"integrated_gradients expects 1 step or more; got {steps}.")
-    grey = _grey(baseline, asked.images_NCHW)
+    gray = _gray(baseline, asked.images_NCHW)
     follow(asked.net, asked.images_NCHW[:1], "integrated_gradients")
     errors: list[Tensor] = []
 
     def sums(part: Question) -> Tensor:
         found, error_N = IntegratedGradients(part.net).attribute(
-            part.images_NCHW, grey, part.targets_N, n_steps=steps, return_convergence_delta=True,
+            part.images_NCHW, gray, part.targets_N, n_steps=steps, return_convergence_delta=True,
             internal_batch_size=room(part.images_NCHW, gradient=True),
         )  # fmt: skip
         errors.append(error_N.detach().abs())
@@ -234,12 +234,12 @@ def run_occlusion(asked: Question, baseline: float | Tensor = 0.0, window: int |
             f"occlusion expects a window of 1 to {min(sides)} pixels and a stride of 1 to the window; got {windows[0]} and "
             f"{strides[0]}."
         )
-    grey = _grey(baseline, asked.images_NCHW)
+    gray = _gray(baseline, asked.images_NCHW)
 
     def drops(part: Question) -> Tensor:
         at_once = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
         found_NCHW: Tensor = Occlusion(part.net).attribute(
-            part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=grey, target=part.targets_N,
+            part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=gray, target=part.targets_N,
             perturbations_per_eval=at_once,
         )  # fmt: skip
         return found_NCHW[:, 0].to(part.images_NCHW.dtype)  # the square hides all channels, so they are alike
@@ -301,13 +301,13 @@ def _by_parts(asked: Question, find: Callable[[Question], Tensor]) -> Raw:
     return Raw(torch.cat(found))
 
 
-def _grey(baseline: float | Tensor, images_NCHW: Tensor) -> Tensor:
-    grey = torch.as_tensor(baseline, dtype=images_NCHW.dtype, device=images_NCHW.device)
+def _gray(baseline: float | Tensor, images_NCHW: Tensor) -> Tensor:
+    gray = torch.as_tensor(baseline, dtype=images_NCHW.dtype, device=images_NCHW.device)
     try:
-        return grey.expand(images_NCHW.shape[1:]).unsqueeze(0)
+        return gray.expand(images_NCHW.shape[1:]).unsqueeze(0)
     except RuntimeError as error:
         chw = tuple(images_NCHW.shape[1:])
-        raise ShapeError(f"expected a baseline that fits C x H x W = {chw}; got {tuple(grey.shape)}.") from error
+        raise ShapeError(f"expected a baseline that fits C x H x W = {chw}; got {tuple(gray.shape)}.") from error
 
 
 def run_of(method: str) -> Callable[..., Raw]:
@@ -331,6 +331,6 @@ def refuse_without_places(images_NCHW: Tensor) -> None:
     """
     if images_NCHW.shape[2] * images_NCHW.shape[3] == 1:
         raise UnsupportedError(
-            f"a map over a picture needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers "
-            "without places. Train with another prepare.scale than pca."
+            f"a map over an image needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers "
+            "without places. Train with another preprocess.scale than pca."
         )

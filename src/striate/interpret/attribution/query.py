@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
 
-Picture = str | Path | bytes | NDArray[np.uint8]
+SampleImage = str | Path | bytes | NDArray[np.uint8]
 Target = int | str | Sequence[int | str] | Tensor | None
 _NUMBERS = 2**20  # of input, in one pass whose gradient is kept
 _MOST = 64  # images in one pass
 
 
 class Classifier(Protocol):
-    """A network with what turns pictures into its numbers: `striate.model.Model` is one."""
+    """A network with what turns images into its numbers: `striate.model.Model` is one."""
 
     @property
     def net(self) -> nn.Module:
@@ -34,8 +34,8 @@ class Classifier(Protocol):
     def classes(self) -> tuple[str, ...]:
         """K names, in the order of the logits."""
 
-    def images(self, pictures: Sequence[Picture]) -> Tensor:
-        """Pictures as the network takes them, N x C x H x W."""
+    def images(self, images: Sequence[SampleImage]) -> Tensor:
+        """Images as the network takes them, N x C x H x W."""
 
 
 class Question(NamedTuple):
@@ -60,7 +60,7 @@ def question(model: nn.Module | Classifier, image: object, target: Target = None
 
     Args:
         model: a network, or a classifier.
-        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also a picture, or a list.
+        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also an image, or a list.
         target: number of a class, with a classifier also its name; one for all images or one for each. None asks about the
             class with the largest logit.
 
@@ -89,16 +89,16 @@ def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]
         if isinstance(model, nn.Module):
             raise ShapeError(
                 f"expected a tensor of numbers as the network takes them, C x H x W or N x C x H x W; got "
-                f"{type(image).__name__}. For pictures, ask a model: striate.load(run)."
+                f"{type(image).__name__}. For images, ask a model: striate.load(run)."
             )
         several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
-        pictures: Any = image if several else [image]
-        images_NCHW = model.images(pictures)
+        images: Any = image if several else [image]
+        images_NCHW = model.images(images)
         return images_NCHW, len(images_NCHW) == 1
     if image.dim() not in (3, 4) or not image.is_floating_point() or not len(image):
         raise ShapeError(
             f"expected numbers as the network takes them, C x H x W or N x C x H x W of floats; got {tuple(image.shape)} of "
-            f"{str(image.dtype).removeprefix('torch.')}. A model takes pictures: striate.load(run)."
+            f"{str(image.dtype).removeprefix('torch.')}. A model takes images: striate.load(run)."
         )
     images_NCHW = image if image.dim() == 4 else image.unsqueeze(0)
     return images_NCHW, len(images_NCHW) == 1

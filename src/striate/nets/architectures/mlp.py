@@ -3,7 +3,7 @@
 Source: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition", section III.C.3
 (28x28-300-100-10; 266,610 parameters with biases).
 
-Departures: ReLU in place of the paper's scaled tanh (`activation="scaled_tanh"` gives it); torch's initialisation; logits and
+Departures: ReLU in place of the paper's scaled tanh (`activation="scaled_tanh"` gives it); torch's initialization; logits and
 cross-entropy in place of squared error.
 """
 

@@ -1,7 +1,7 @@
 """The textbook's network for MNIST: two convolutions, two pools, two fully connected layers.
 
 Source: TensorFlow's "A Guide to TF Layers: Building a Convolutional Neural Network" (r1), which textbook chapters on
-convolutional networks took over. At 28 x 28 grey and 10 classes: 3,274,634 parameters, 13,883,904 multiply-adds an image,
+convolutional networks took over. At 28 x 28 gray and 10 classes: 3,274,634 parameters, 13,883,904 multiply-adds an image,
 832 + 51,264 + 3,212,288 + 10,250 by layer; a unit of pool2 sees 16 x 16 pixels, at a jump of 4.
 
 Departures: none.

@@ -116,6 +116,6 @@ def _features(name: str, input_chw: tuple[int, int, int], layers: Sequence[str])
             c, h, w = input_chw
             raise ShapeError(
                 f"{name} cannot take images of C={c}, H={h}, W={w} ({str(error).splitlines()[0]}). "
-                f"It was made for {published(name)[1]} px; set prepare.size_px to that."
+                f"It was made for {published(name)[1]} px; set preprocess.size_px to that."
             ) from error
     return [layer for layer, out in seen.items() if isinstance(out, Tensor)]

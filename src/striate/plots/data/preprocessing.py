@@ -1,4 +1,4 @@
-"""Pictures of what happens to images before a network sees them: clouds of two pixels, and sheets of images.
+"""Images of what happens to images before a network sees them: clouds of two pixels, and sheets of images.
 
 Legend: R rows, N images in a row, H x W pixels, C channels.
 """

@@ -1,4 +1,4 @@
-"""What a layer makes of an image, beside the image: its maps as a sheet of small pictures, or its units as bars.
+"""What a layer makes of an image, beside the image: its maps as a sheet of small images, or its units as bars.
 
 Legend: U units, H x W pixels of an image or places of a map, C channels.
 """
@@ -40,19 +40,19 @@ def draw_maps(title: str, layer: str, maps: Values, image_HWC: NDArray[np.float6
     shown = maps[:MOST]
     tiles = [Tile(one_HW, str(u)) for u, one_HW in enumerate(shown)]
     across = min(16, max(6, int(np.ceil(len(tiles) ** 0.5))))
-    size, picture = sized(shown[0], _SIDE), sized(image_HWC, _INPUT)
+    size, image = sized(shown[0], _SIDE), sized(image_HWC, _INPUT)
     grid = grid_of(tiles, *size, across)
     h, w = maps.shape[1:]
     part = "" if len(shown) == len(maps) else f"The first {MOST} of "
     count = f"{part}{len(maps):,} maps of {h} x {w}"
     scale = scale_of(shown)
     how = "each on its own scale, to the largest of its values" if each else "all on one scale"
-    beside = picture[0] + 3 * GAP
+    beside = image[0] + 3 * GAP
     bar = 0.0 if each else 0.62
-    sheet = Sheet(title, f"{count}, {how}.", beside + grid.width, max(grid.height, picture[1] + 0.25 + bar))
-    sheet.picture(sheet.left, sheet.top, *picture, Tile(image_HWC, "the image"), None)
+    sheet = Sheet(title, f"{count}, {how}.", beside + grid.width, max(grid.height, image[1] + 0.25 + bar))
+    sheet.image(sheet.left, sheet.top, *image, Tile(image_HWC, "the image"), None)
     if not each:
-        sheet.bar(sheet.left, sheet.top + picture[1] + 0.24, picture[0], scale, f"output of {layer}")
+        sheet.bar(sheet.left, sheet.top + image[1] + 0.24, image[0], scale, f"output of {layer}")
     put(sheet, tiles, grid, sheet.left + beside, sheet.top, size, None if each else scale)
     sheet.save(path)
 
@@ -61,18 +61,18 @@ def _draw_units(title: str, layer: str, units_U: Values, image_HWC: NDArray[np.f
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 2.9), layout="constrained")
-    picture, bars = figure.subplots(1, 2, width_ratios=(1, 3.4))
+    image, bars = figure.subplots(1, 2, width_ratios=(1, 3.4))
     shown = image_HWC.repeat(3, axis=-1) if image_HWC.shape[-1] == 1 else image_HWC
-    picture.imshow(shown, interpolation="nearest")
-    picture.set_xticks([])
-    picture.set_yticks([])
-    picture.set_xlabel("the image", fontsize=8)
-    colours = np.where(units_U < 0, _RED, _BLUE)
+    image.imshow(shown, interpolation="nearest")
+    image.set_xticks([])
+    image.set_yticks([])
+    image.set_xlabel("the image", fontsize=8)
+    colors = np.where(units_U < 0, _RED, _BLUE)
     at = np.arange(len(units_U))
     if len(units_U) <= _BARS:
-        bars.bar(at, units_U, width=0.8, color=colours)
+        bars.bar(at, units_U, width=0.8, color=colors)
     else:
-        bars.vlines(at, 0, units_U, colors=colours, linewidth=max(0.25, 400 / len(units_U)))
+        bars.vlines(at, 0, units_U, colors=colors, linewidth=max(0.25, 400 / len(units_U)))
     bars.axhline(0, color="#6b6b6b", linewidth=0.6)
     bars.set_xlim(-0.7, len(units_U) - 0.3)
     if len(units_U) <= 20:

@@ -1,4 +1,4 @@
-"""A picture of the kernels of a first layer, with the verdict on each."""
+"""A figure of the kernels of a first layer, with the verdict on each."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -14,7 +14,7 @@ from striate.plots.save_figure import check_ending, save
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe & Ito 2008; the word stands beside each number too, since colour alone says nothing to some
+# Okabe & Ito 2008; the word stands beside each number too, since color alone says nothing to some
 FRAMES: Mapping[str, str] = {
     "healthy": "#bbbbbb", "dead": "#000000", "blank": "#56b4e9", "duplicate": "#0072b2", "nearly dead": "#cc79a7",
     "noisy": "#d55e00",
@@ -31,7 +31,7 @@ def draw(
     each: bool = False,
     captions: Sequence[str] = (),
 ) -> None:
-    """Draw each kernel as a picture: grey is no weight, white and black are the largest of the layer, or with `each` its own.
+    """Draw each kernel as a figure: gray is no weight, white and black are the largest of the layer, or with `each` its own.
 
     Args:
         title: which layer of what.
@@ -64,21 +64,21 @@ def figure(
 
     shown = kernels_FCkk[:_MOST]
     most_F111 = np.abs(shown).max(axis=(1, 2, 3) if each else None, keepdims=True)
-    pictures = np.clip(0.5 + (shown / (2 * np.maximum(most_F111, 1e-30))).transpose(0, 2, 3, 1), 0, 1)
-    if pictures.shape[-1] == 1:
-        pictures = pictures.repeat(3, axis=-1)
-    across = min(_ACROSS, max(4, ceil(len(pictures) ** 0.5)))
-    rows = ceil(len(pictures) / across)
+    images = np.clip(0.5 + (shown / (2 * np.maximum(most_F111, 1e-30))).transpose(0, 2, 3, 1), 0, 1)
+    if images.shape[-1] == 1:
+        images = images.repeat(3, axis=-1)
+    across = min(_ACROSS, max(4, ceil(len(images) ** 0.5)))
+    rows = ceil(len(images) / across)
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     made = Figure(figsize=(0.62 * across + 0.3, (0.78 + 0.1 * lines) * rows + 1.3), layout="constrained")
     grid = np.atleast_2d(made.subplots(rows, across, squeeze=False))
     for number, axes in enumerate(grid.flat):
         axes.set_xticks([])
         axes.set_yticks([])
-        if number >= len(pictures):
+        if number >= len(images):
             axes.axis("off")
             continue
-        axes.imshow(pictures[number], interpolation="nearest")
+        axes.imshow(images[number], interpolation="nearest")
         verdict = verdicts[number]
         for side in axes.spines.values():
             side.set_visible(True)

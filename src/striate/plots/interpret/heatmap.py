@@ -1,7 +1,7 @@
-"""Heat maps over the picture that they explain.
+"""Heat maps over the image that they explain.
 
-One map of colours for all: from dark violet over red to yellow, its lightness rising evenly in Oklab (Ottosson 2020), so that
-equal steps of heat look equal, in print and to those who do not tell red from green. Where there is no heat the picture shows
+One map of colors for all: from dark violet over red to yellow, its lightness rising evenly in Oklab (Ottosson 2020), so that
+equal steps of heat look equal, in print and to those who do not tell red from green. Where there is no heat the image shows
 as it is.
 
 Legend: H x W pixels, C channels, h x w any other size.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 Heat = NDArray[np.floating]
-DEEPEST = 0.85  # how much of the picture the hottest pixel hides
+DEEPEST = 0.85  # how much of the image the hottest pixel hides
 _ACROSS = 4  # panels side by side
 _WIDE = 2.55  # inches of a panel
 _LETTERS = 36  # in a line under a panel
@@ -43,7 +43,7 @@ class Panel(NamedTuple):
     Attributes:
         method: its name.
         at: the layer it looked at; None for methods that look at none.
-        heat_HW: of the picture's size, 0 to 1.
+        heat_HW: of the image's size, 0 to 1.
         gain: the faithfulness figure, by how much faster than elsewhere the probability falls; None where it was not measured.
         p_value: of it.
         explains: whether the map passed its tests; None where it was not put to them.
@@ -61,8 +61,8 @@ class Panel(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def colours() -> NDArray[np.float64]:
-    """256 colours, 256 x 3 in sRGB from 0 to 1, from no heat to the most."""
+def colors() -> NDArray[np.float64]:
+    """256 colors, 256 x 3 in sRGB from 0 to 1, from no heat to the most."""
     place = np.linspace(0, 1, 256)
     knots = np.linspace(0, 1, len(_ENDS))
     light, chroma, hue = (np.interp(place, knots, column) for column in np.array(_ENDS).T)
@@ -81,46 +81,46 @@ def colours() -> NDArray[np.float64]:
     return found
 
 
-def overlay(picture_HWC: Pixels, heat_HW: Heat) -> Pixels:
-    """The heat over the picture, H x W x 3; a pixel without heat is the picture's own.
+def overlay(image_HWC: Pixels, heat_HW: Heat) -> Pixels:
+    """The heat over the image, H x W x 3; a pixel without heat is the image's own.
 
     Args:
-        picture_HWC: uint8, 1 or 3 channels.
+        image_HWC: uint8, 1 or 3 channels.
         heat_HW: 0 to 1.
 
     Raises:
         ShapeError: the two differ in size.
 
     """
-    if picture_HWC.ndim != 3 or picture_HWC.shape[2] not in (1, 3) or heat_HW.shape != picture_HWC.shape[:2]:
+    if image_HWC.ndim != 3 or image_HWC.shape[2] not in (1, 3) or heat_HW.shape != image_HWC.shape[:2]:
         raise ShapeError(
-            f"expected a picture H x W x C with C of 1 or 3, and a heat map of its H x W; got {picture_HWC.shape} and "
+            f"expected an image H x W x C with C of 1 or 3, and a heat map of its H x W; got {image_HWC.shape} and "
             f"{heat_HW.shape}."
         )
     heat = np.clip(np.nan_to_num(heat_HW), 0, 1)[..., None]
-    laid = colours()[np.round(heat[..., 0] * 255).astype(int)] * 255
+    laid = colors()[np.round(heat[..., 0] * 255).astype(int)] * 255
     cover = DEEPEST * np.sqrt(heat)
-    mixed: Pixels = np.round(picture_HWC * (1 - cover) + laid * cover).astype(np.uint8)
+    mixed: Pixels = np.round(image_HWC * (1 - cover) + laid * cover).astype(np.uint8)
     return mixed
 
 
-def draw(title: str, picture_HWC: Pixels, panels: Sequence[Panel], path: Path) -> None:
-    """Draw the picture, and beside it each map over it with its method, layer and figure; one that explains nothing is marked.
+def draw(title: str, image_HWC: Pixels, panels: Sequence[Panel], path: Path) -> None:
+    """Draw the image, and beside it each map over it with its method, layer and figure; one that explains nothing is marked.
 
     Args:
-        title: what is explained: the picture and the class.
-        picture_HWC: uint8, 1 or 3 channels; small ones are enlarged without smoothing.
+        title: what is explained: the image and the class.
+        image_HWC: uint8, 1 or 3 channels; small ones are enlarged without smoothing.
         panels: the maps.
         path: .svg, .png or .pdf.
 
     Raises:
-        ShapeError: a map has another size than the picture.
+        ShapeError: a map has another size than the image.
         SettingError: another ending.
         DiskError: the disk refused.
 
     """
     check_ending(path)
-    overlays = [overlay(picture_HWC, panel.heat_HW) for panel in panels]
+    overlays = [overlay(image_HWC, panel.heat_HW) for panel in panels]
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
@@ -129,24 +129,24 @@ def draw(title: str, picture_HWC: Pixels, panels: Sequence[Panel], path: Path) -
     across = min(_ACROSS, len(panels) + 1)
     rows = ceil((len(panels) + 1) / across)
     lines = max([1, *(len(note) for note in notes)])
-    high = _WIDE * picture_HWC.shape[0] / picture_HWC.shape[1]
+    high = _WIDE * image_HWC.shape[0] / image_HWC.shape[1]
     figure = Figure(figsize=(_WIDE * across + 0.9, rows * (high + 0.34 + 0.145 * lines) + 0.8), layout="constrained")
     grid = figure.subplots(rows, across, squeeze=False).flat
-    _show(grid[0], picture_HWC, "the picture as the network sees it", "black")
+    _show(grid[0], image_HWC, "the image as the network sees it", "black")
     for axes, panel, laid, note in zip(grid[1:], panels, overlays, notes, strict=False):
         nothing = panel.explains is False
         name = panel.method.replace("_", " ") + ("" if panel.at is None else f" at {panel.at}")
         _show(axes, laid, name, _NOTHING if nothing else "black")
         axes.set_xlabel("\n".join(note), fontsize=7, loc="left", color=_NOTHING if nothing else "black")
         if nothing:
-            height, width = picture_HWC.shape[:2]
-            for colour, thick in (("white", 2.6), (_NOTHING, 1.3)):
+            height, width = image_HWC.shape[:2]
+            for color, thick in (("white", 2.6), (_NOTHING, 1.3)):
                 ends = (-0.5, width - 0.5), (height - 0.5, -0.5)
-                axes.plot(*ends, color=colour, linewidth=thick, scalex=False, scaley=False)
+                axes.plot(*ends, color=color, linewidth=thick, scalex=False, scaley=False)
     for axes in grid[len(panels) + 1 :]:
         axes.axis("off")
     shown = np.linspace(0, 1, 256)[:, None]
-    faded = ListedColormap(1 - DEEPEST * np.sqrt(shown) * (1 - colours()))
+    faded = ListedColormap(1 - DEEPEST * np.sqrt(shown) * (1 - colors()))
     bar = figure.colorbar(ScalarMappable(cmap=faded), ax=list(grid), shrink=0.6, aspect=30, pad=0.01)
     bar.set_ticks([0, 0.5, 1])
     bar.ax.tick_params(labelsize=7)
@@ -157,16 +157,16 @@ def draw(title: str, picture_HWC: Pixels, panels: Sequence[Panel], path: Path) -
     save(figure, path)
 
 
-def _show(axes: "Axes", picture_HWC: Pixels, name: str, colour: str) -> None:
-    shown = picture_HWC[..., 0] if picture_HWC.shape[2] == 1 else picture_HWC
-    large = max(picture_HWC.shape[:2]) > 128
+def _show(axes: "Axes", image_HWC: Pixels, name: str, color: str) -> None:
+    shown = image_HWC[..., 0] if image_HWC.shape[2] == 1 else image_HWC
+    large = max(image_HWC.shape[:2]) > 128
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="antialiased" if large else "nearest")
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(name, fontsize=8.5, loc="left", color=colour)
+    axes.set_title(name, fontsize=8.5, loc="left", color=color)
     for side in axes.spines.values():
-        side.set_color(colour if colour != "black" else "#bbbbbb")
-        side.set_linewidth(2.0 if colour != "black" else 0.8)
+        side.set_color(color if color != "black" else "#bbbbbb")
+        side.set_linewidth(2.0 if color != "black" else 0.8)
 
 
 def _note(panel: Panel) -> list[str]:

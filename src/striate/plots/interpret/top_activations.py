@@ -21,15 +21,15 @@ class Row(NamedTuple):
 
     Attributes:
         name: of the unit.
-        pictures_kHWC: the images in [0, 1], the strongest first, with one channel or three.
-        boxes_k4: the patch of each: top, left, bottom, right in pixels of these pictures.
+        images_kHWC: the images in [0, 1], the strongest first, with one channel or three.
+        boxes_k4: the patch of each: top, left, bottom, right in pixels of these images.
         values_k: what the unit answers.
         captions: a word for each, as its class; empty for none.
 
     """
 
     name: str
-    pictures_kHWC: NDArray[np.float64]
+    images_kHWC: NDArray[np.float64]
     boxes_k4: NDArray[np.int64]
     values_k: Sequence[float]
     captions: Sequence[str] = ()
@@ -49,29 +49,29 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
 
     """
     check_ending(path)
-    h, w = rows[0].pictures_kHWC.shape[1:3]
-    width, height = sized(rows[0].pictures_kHWC[0], _SIDE)
+    h, w = rows[0].images_kHWC.shape[1:3]
+    width, height = sized(rows[0].images_kHWC[0], _SIDE)
     parts = any(tuple(box) != (0, 0, h, w) for row in rows for box in row.boxes_k4)
     words = any(row.captions for row in rows)
     below = LINE * (2 if words else 1) + 0.05
     step_x, step_y = _SIDE + GAP, height + below + (_SIDE + GAP if parts else 0) + 2 * GAP
-    most = max(len(row.pictures_kHWC) for row in rows)
+    most = max(len(row.images_kHWC) for row in rows)
     note = "The strongest first, with the unit's answer; "
     note += "framed is the patch that it sees, which is enlarged below." if parts else "each unit sees the whole image."
     sheet = Sheet(title, note, _NAME + most * step_x, len(rows) * step_y)
     for number, row in enumerate(rows):
         top = sheet.top + number * step_y
         sheet.canvas.text(sheet.left, top + height / 2, row.name, 7.5, across="left", bold=True)
-        for at, (picture_HWC, box) in enumerate(zip(row.pictures_kHWC, row.boxes_k4, strict=True)):
+        for at, (image_HWC, box) in enumerate(zip(row.images_kHWC, row.boxes_k4, strict=True)):
             x = sheet.left + _NAME + at * step_x
             said = f"{row.values_k[at]:.3g}" + (f"\n{_short(row.captions[at])}" if row.captions else "")
             t, le, b, r = (int(side) for side in box)
             frame = (t, le, b, r) if parts and b > t and r > le else None
-            sheet.picture(x + (_SIDE - width) / 2, top, width, height, Tile(picture_HWC, said, frame), None)
+            sheet.image(x + (_SIDE - width) / 2, top, width, height, Tile(image_HWC, said, frame), None)
             if frame is not None:
-                patch = picture_HWC[t:b, le:r]
+                patch = image_HWC[t:b, le:r]
                 size = sized(patch, _SIDE)
-                sheet.picture(x + (_SIDE - size[0]) / 2, top + height + below + (_SIDE - size[1]) / 2, *size, Tile(patch), None)
+                sheet.image(x + (_SIDE - size[0]) / 2, top + height + below + (_SIDE - size[1]) / 2, *size, Tile(patch), None)
     sheet.save(path)
 
 

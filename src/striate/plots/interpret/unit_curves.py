@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY, width_of
+from striate.plots.canvas import GRAY, width_of
 from striate.plots.mosaic import GAP, LINE, Sheet
 from striate.plots.save_figure import check_ending, save
 
 BLUE = "#0072b2"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MOST = 64
 _RADIUS = 0.36  # inches
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ def draw_tuning(title: str, orientations_A: Array, curves_UA: Array, captions: S
         points = [(x + r * cos(t), y - r * sin(t)) for r, t in zip(far, turns, strict=True)]
         sheet.canvas.polygon(points, "#cfe3f1", BLUE, 1.0)
         for number, line in enumerate(captions[u].split("\n")):
-            sheet.canvas.text(x, y + _RADIUS + 0.09 + LINE * number, line, 6, colour=GREY if number else "#1a1a1a")
+            sheet.canvas.text(x, y + _RADIUS + 0.09 + LINE * number, line, 6, color=GRAY if number else "#1a1a1a")
     sheet.save(path)
 
 
@@ -100,20 +100,20 @@ def draw_tolerance(title: str, moved: str, series: Sequence[Series], path: Path)
     figure = Figure(figsize=(6.5, 4.0), layout="constrained")
     axes = figure.subplots()
     for number, one in enumerate(series):
-        colour = COLOURS[number % len(COLOURS)]
+        color = COLORS[number % len(COLORS)]
         known = one.kept_DU[:, ~np.isnan(one.kept_DU).any(axis=0)]
         units = f"{known.shape[1]:,} of {one.kept_DU.shape[1]:,} units answer"
         if not known.shape[1]:
-            axes.plot([], [], color=colour, label=f"{one.name}: {units}")
+            axes.plot([], [], color=color, label=f"{one.name}: {units}")
             continue
         low, middle, high = np.quantile(known, (0.25, 0.5, 0.75), axis=1)
-        axes.fill_between(one.shifts_D, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(one.shifts_D, low, high, color=color, alpha=0.2, linewidth=0)
         axes.plot(
-            one.shifts_D, middle, color=colour, marker="os^Dvx"[number % 6], markersize=3.5, linewidth=1.5,
+            one.shifts_D, middle, color=color, marker="os^Dvx"[number % 6], markersize=3.5, linewidth=1.5,
             label=f"{one.name}: {units}",
         )  # fmt: skip
-    axes.axhline(0.5, color=GREY, linewidth=0.7, linestyle="--")
-    axes.axhline(0, color=GREY, linewidth=0.5)
+    axes.axhline(0.5, color=GRAY, linewidth=0.7, linestyle="--")
+    axes.axhline(0, color=GRAY, linewidth=0.5)
     axes.set_xlabel(f"shift of {moved}")
     axes.set_ylabel("share of the answer that is kept")
     axes.grid(True, linewidth=0.4, alpha=0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GREY
+from striate.plots.canvas import GRAY
 from striate.plots.mosaic import GAP, Scale, Sheet, Tile, grid_of, put, scale_of, sized
 from striate.plots.save_figure import check_ending, save
 
@@ -51,14 +51,14 @@ def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = F
     note = f"Kernels of {h} x {w}: {of_F} down, {of_C} across, {how}; red is above zero, blue below."
     sheet = Sheet(title, note, max(whole, 3.6), 0.2 + filters * step_y + bar)
     for c in range(channels):
-        sheet.canvas.text(sheet.left + names + c * step_x + width / 2, sheet.top + 0.08, str(c), 5.5, colour=GREY)
+        sheet.canvas.text(sheet.left + names + c * step_x + width / 2, sheet.top + 0.08, str(c), 5.5, color=GRAY)
     for f in range(filters):
         top = sheet.top + 0.18 + f * step_y
-        sheet.canvas.text(sheet.left + names - 0.07, top + height / 2, str(f), 5.5, across="right", colour=GREY)
+        sheet.canvas.text(sheet.left + names - 0.07, top + height / 2, str(f), 5.5, across="right", color=GRAY)
         most = max(float(np.abs(shown[f]).max()), 1e-30)
         own = Scale(-most, most) if each else scale
         for c in range(channels):
-            sheet.picture(sheet.left + names + c * step_x, top, width, height, Tile(shown[f, c]), own)
+            sheet.image(sheet.left + names + c * step_x, top, width, height, Tile(shown[f, c]), own)
     if not each:
         sheet.bar(sheet.left + names, sheet.top + 0.28 + filters * step_y, 2.2, scale, "weight")
     sheet.save(path)
@@ -75,7 +75,7 @@ def _draw_single(title: str, kernels_Fkk: NDArray[np.float64], path: Path, each:
     most_F = np.maximum(np.abs(shown).max(axis=(1, 2)), 1e-30)
     sheet = Sheet(title, note, max(grid.width, 2.4), grid.height + (0.0 if each else 0.55))
     if each:
-        tiles = [tile._replace(picture=tile.picture / most) for tile, most in zip(tiles, most_F, strict=True)]
+        tiles = [tile._replace(image=tile.image / most) for tile, most in zip(tiles, most_F, strict=True)]
     scale = Scale(-1.0, 1.0) if each else Scale(-float(most_F.max()), float(most_F.max()))
     put(sheet, tiles, grid, sheet.left, sheet.top, size, scale)
     if not each:

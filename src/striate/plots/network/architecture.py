@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from striate.plots.canvas import COLOURS, GREY, Canvas, width_of
+from striate.plots.canvas import COLORS, GRAY, Canvas, width_of
 from striate.plots.network.block_graph import Inset
 from striate.plots.network.layout import Row, Stage, read, shape_of
 from striate.plots.network.volumes import boxes_of, draw_line, height_of, lines_of
@@ -47,7 +47,7 @@ def draw(name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: 
     canvas = Canvas(inner + 2 * MARGIN, y + sum(height_of(line) + 0.2 for line in lines) + 0.6 + sum(heights))
     for number, part in enumerate(title):
         canvas.text(MARGIN, 0.3 + 0.28 * number, part, TITLE, bold=True, across="left")
-    canvas.text(MARGIN, y - 0.28, about, ABOUT, colour=GREY, across="left")
+    canvas.text(MARGIN, y - 0.28, about, ABOUT, color=GRAY, across="left")
     spread = min(SPREAD, (inner - strip) / len(lines[0])) if len(lines) == 1 else 0.0
     for line in lines:
         draw_line(canvas, line, MARGIN, y, spread, goes_on=line is not lines[-1])
@@ -67,7 +67,7 @@ def summary(input_chw: tuple[int, int, int], rows: Sequence[Row]) -> str:
 
 
 def legend_of(stages: Sequence[Stage]) -> list[str]:
-    """The words for the colours that a drawing has."""
+    """The words for the colors that a drawing has."""
     words = list(dict.fromkeys(stage.category for stage in stages if stage.category != "input"))
     norms = [kind for stage in stages if stage.has_norm for kind in stage.attached]
     if norms or any(node.category == "norm" for stage in stages for node in stage.nodes):
@@ -111,7 +111,7 @@ def _draw_legend(canvas: Canvas, words: Sequence[str], y: float) -> None:
     x = MARGIN
     for word in words:
         corners = ((x, y - 0.06), (x + 0.14, y - 0.06), (x + 0.14, y + 0.06), (x, y + 0.06))
-        canvas.polygon(corners, COLOURS[word.partition(" (")[0]])
+        canvas.polygon(corners, COLORS[word.partition(" (")[0]])
         canvas.text(x + 0.2, y, word, LEGEND, across="left")
         x += _legend_width(word)
-    canvas.text(MARGIN, y + 0.2, SCALES, NOTE, colour=GREY, across="left")
+    canvas.text(MARGIN, y + 0.2, SCALES, NOTE, color=GRAY, across="left")

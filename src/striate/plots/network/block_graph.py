@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import NamedTuple
 
-from striate.plots.canvas import COLOURS, GREY, INK, Canvas, Point, mixed, width_of
+from striate.plots.canvas import COLORS, GRAY, INK, Canvas, Point, mixed, width_of
 from striate.plots.network.layout import Node, Stage, name_of, shape_of, short
 
 LEVEL = 0.66  # inches from a layer to the next
@@ -66,16 +66,16 @@ class Inset:
             self._notes += wrap(f"the same with other sizes: {', '.join(alike)}", letters)
         self.head = 0.4 + 0.13 * len(self._notes)
         margin = (self.width - graph) / 2
-        centres = [margin + sum(widths[:lane]) + GAP * lane + widths[lane] / 2 for lane in range(len(widths))]
-        self.places = list(self._placed(centres, lanes, levels))
+        centers = [margin + sum(widths[:lane]) + GAP * lane + widths[lane] / 2 for lane in range(len(widths))]
+        self.places = list(self._placed(centers, lanes, levels))
         self.height = max(place.bottom for place in self.places) + 0.42
 
-    def _placed(self, centres: list[float], lanes: list[int], levels: list[float]) -> Iterator[Place]:
+    def _placed(self, centers: list[float], lanes: list[int], levels: list[float]) -> Iterator[Place]:
         for number, (node, lane, level) in enumerate(zip(self._nodes, lanes, levels, strict=True)):
-            y, x = BAR / 2 + level * LEVEL, centres[lane]
+            y, x = BAR / 2 + level * LEVEL, centers[lane]
             if _is_bar(node):
                 met = node.sources or tuple(at for at, other in enumerate(self._nodes) if number in other.sources)
-                ends = [centres[lanes[at]] for at in met] or [x]
+                ends = [centers[lanes[at]] for at in met] or [x]
                 half = max(width_of(_text(node), NOTE, bold=True) + 0.12, 0.6) / 2
                 middle = (min(ends) + max(ends)) / 2
                 yield Place(
@@ -91,19 +91,19 @@ class Inset:
         middle = left + self.width / 2
         canvas.text(middle, top + 0.1, name_of(self._stage.names), TITLE, bold=True)
         for line, note in enumerate(self._notes):
-            canvas.text(middle, top + 0.28 + 0.13 * line, note, NOTE, colour=GREY)
+            canvas.text(middle, top + 0.28 + 0.13 * line, note, NOTE, color=GRAY)
         y = top + head
         places = [Place(place.left + left, place.right + left, place.top + y, place.bottom + y) for place in self.places]
         for number, node in enumerate(self._nodes):
             for source in node.sources:
                 points = list(_edge(places[source], places[number], self._nodes[source], node))
-                canvas.line(points, GREY, 1.0, arrow=node.category != "way")
+                canvas.line(points, GRAY, 1.0, arrow=node.category != "way")
         used = {source for node in self._nodes for source in node.sources}
         for number, (node, place) in enumerate(zip(self._nodes, places, strict=True)):
             _draw_node(canvas, node, place)
             if number not in used:
-                canvas.line(((place.x, place.bottom), (place.x, place.bottom + 0.24)), GREY, 1.0, arrow=True)
-                canvas.text(place.x, place.bottom + 0.33, shape_of(node.shape), NOTE, colour=GREY)
+                canvas.line(((place.x, place.bottom), (place.x, place.bottom + 0.24)), GRAY, 1.0, arrow=True)
+                canvas.text(place.x, place.bottom + 0.33, shape_of(node.shape), NOTE, color=GRAY)
 
 
 def title_of(stage: Stage) -> str:
@@ -187,18 +187,18 @@ def _edge(source: Place, to: Place, before: Node, node: Node) -> Iterator[Point]
 def _draw_node(canvas: Canvas, node: Node, place: Place) -> None:
     wide, high = place.right - place.left, place.bottom - place.top
     if node.category == "way":
-        canvas.text(place.x + 0.06, place.y, node.label, NOTE, colour=INK, across="left")
+        canvas.text(place.x + 0.06, place.y, node.label, NOTE, color=INK, across="left")
     elif node.category in ("input", "merge"):
-        fill = COLOURS["input"] if node.category == "input" else "#ffffff"
+        fill = COLORS["input"] if node.category == "input" else "#ffffff"
         if node.label == "concat":
-            fill = COLOURS["inception module"]
+            fill = COLORS["inception module"]
         elif node.category == "merge":
-            fill = COLOURS["residual block"]
+            fill = COLORS["residual block"]
         canvas.rounded(place.left, place.top, wide, high, mixed(fill, "#ffffff", 0.35), INK)
         canvas.text(place.x, place.y, _text(node), 10 if node.label in "+x" else NOTE, bold=True)
     else:
-        colour = COLOURS[node.category]
-        canvas.rounded(place.left, place.top, wide, high, mixed(colour, "#ffffff", 0.55), mixed(colour, INK, 0.35))
+        color = COLORS[node.category]
+        canvas.rounded(place.left, place.top, wide, high, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
         name, size, more = _lines(node)
         step = 0.12
         y = place.y - (step / 2 if not more else step)

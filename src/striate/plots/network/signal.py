@@ -1,4 +1,4 @@
-"""A picture of how signals travel through a network at the start."""
+"""A figure of how signals travel through a network at the start."""
 
 from collections.abc import Sequence
 from math import ceil, floor, inf, isfinite, log10, nan, sqrt
@@ -65,12 +65,12 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
     outputs.set_ylabel("variance of the output")
     _decades(gradients, [row.gradient_variance for row in rows], GRADIENT)
     gradients.set_ylabel("variance of the gradient")
-    for label, colour, moments in (
+    for label, color, moments in (
         ("output", OUTPUT, [(row.mean, row.variance) for row in rows]),
         ("gradient", GRADIENT, [(row.gradient_mean, row.gradient_variance) for row in rows]),
     ):
         ratios = [mean / sqrt(variance) if 0 < variance < inf else nan for mean, variance in moments]
-        means.plot(range(len(rows)), ratios, marker="o", markersize=3, linewidth=1, color=colour, label=label)
+        means.plot(range(len(rows)), ratios, marker="o", markersize=3, linewidth=1, color=color, label=label)
     means.set_ylabel("mean, in standard\ndeviations")
     means.margins(y=0.15)
     means.set_xticks(range(len(rows)), [row.name for row in rows], rotation=90, fontsize=7)
@@ -87,7 +87,7 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
     save(figure, path)
 
 
-def _decades(axes: "Axes", values: Sequence[float], colour: str) -> None:
+def _decades(axes: "Axes", values: Sequence[float], color: str) -> None:
     from matplotlib.ticker import NullFormatter
 
     positive = [log10(value) for value in values if 0 < value < inf]
@@ -96,14 +96,14 @@ def _decades(axes: "Axes", values: Sequence[float], colour: str) -> None:
     room = 0.05 * (high - low)
     bottom, top = 10.0 ** (low - room), 10.0 ** (high + room)
     at = range(len(values))
-    axes.plot(at, [value if 0 < value < inf else nan for value in values], marker="o", markersize=4, color=colour)
+    axes.plot(at, [value if 0 < value < inf else nan for value in values], marker="o", markersize=4, color=color)
     for label, edge, marker, there in (
         ("zero", bottom, "v", [place for place, value in zip(at, values, strict=True) if value == 0]),
         ("not finite", top, "^", [place for place, value in zip(at, values, strict=True) if not isfinite(value)]),
     ):
         if there:
             axes.plot(
-                there, [edge] * len(there), marker, markersize=5, fillstyle="none", color=colour, clip_on=False, label=label
+                there, [edge] * len(there), marker, markersize=5, fillstyle="none", color=color, clip_on=False, label=label
             )
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)

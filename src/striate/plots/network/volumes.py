@@ -5,7 +5,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import NamedTuple
 
-from striate.plots.canvas import COLOURS, GREY, INK, Canvas, mixed, width_of
+from striate.plots.canvas import COLORS, GRAY, INK, Canvas, mixed, width_of
 from striate.plots.network.layout import Stage, shape_of, short
 
 TALLEST = 1.7  # inches, of the front of the largest map
@@ -127,19 +127,19 @@ def draw_line(canvas: Canvas, boxes: Sequence[Box], left: float, top: float, spr
     _draw_sides(canvas, boxes, lefts, top + 0.12)
     end: float | None = None
     for box, x in zip(boxes, lefts, strict=True):
-        centre = x + box.width / 2
-        start = centre - box.solid / 2
+        center = x + box.width / 2
+        start = center - box.solid / 2
         if end is not None:
-            canvas.line(((end, middle), (start, middle)), GREY, 0.9, arrow=start - end > 0.12)
+            canvas.line(((end, middle), (start, middle)), GRAY, 0.9, arrow=start - end > 0.12)
         _draw_box(canvas, box, start, middle)
         end = start + box.thick + box.back[0] / 2
         for line, words in enumerate(box.name):
-            canvas.text(centre, below + LINE * line, words, NAME, bold=True, down="baseline")
+            canvas.text(center, below + LINE * line, words, NAME, bold=True, down="baseline")
         for line, words in enumerate((*box.shape, *box.more)):
-            colour = INK if line < len(box.shape) else GREY
-            canvas.text(centre, below + LINE * (names + line), words, NOTE, colour=colour, down="baseline")
+            color = INK if line < len(box.shape) else GRAY
+            canvas.text(center, below + LINE * (names + line), words, NOTE, color=color, down="baseline")
     if goes_on and end is not None:
-        canvas.line(((end, middle), (lefts[-1] + boxes[-1].width + 0.15, middle)), GREY, 0.9, arrow=True)
+        canvas.line(((end, middle), (lefts[-1] + boxes[-1].width + 0.15, middle)), GRAY, 0.9, arrow=True)
 
 
 def _draw_sides(canvas: Canvas, boxes: Sequence[Box], lefts: Sequence[float], y: float) -> None:
@@ -149,21 +149,21 @@ def _draw_sides(canvas: Canvas, boxes: Sequence[Box], lefts: Sequence[float], y:
         if len(sides) != 2:
             continue
         first, last = lefts[places[0]] + 0.05, lefts[places[-1]] + boxes[places[-1]].width - 0.05
-        canvas.line(((first, y + 0.16), (first, y + 0.1), (last, y + 0.1), (last, y + 0.16)), GREY, 0.7)
-        canvas.text((first + last) / 2, y, " x ".join(map(str, sides)), NOTE, colour=GREY)
+        canvas.line(((first, y + 0.16), (first, y + 0.1), (last, y + 0.1), (last, y + 0.16)), GRAY, 0.7)
+        canvas.text((first + last) / 2, y, " x ".join(map(str, sides)), NOTE, color=GRAY)
 
 
 def _draw_box(canvas: Canvas, box: Box, x: float, middle: float) -> None:
     dx, dy = box.back
-    colour = COLOURS[box.stage.category]
+    color = COLORS[box.stage.category]
     upper, lower = middle - dy / 2 - box.high / 2, middle - dy / 2 + box.high / 2
     count = len(box.stage.names)
     for shift in (0.1, 0.05) if count > 1 else ():  # more of the same behind
-        _draw_solid(canvas, box, x + shift, (upper, lower), mixed(colour, "#ffffff", 0.45))
-    _draw_solid(canvas, box, x, (upper, lower), colour)
+        _draw_solid(canvas, box, x + shift, (upper, lower), mixed(color, "#ffffff", 0.45))
+    _draw_solid(canvas, box, x, (upper, lower), color)
     if box.stage.has_norm:
         band = min(0.06, box.thick / 2)
-        right, norm = x + box.thick, COLOURS["norm"]
+        right, norm = x + box.thick, COLORS["norm"]
         canvas.polygon(((right - band, upper), (right, upper), (right, lower), (right - band, lower)), norm, line=0.3)
         over = ((right - band, upper), (right, upper), (right + dx, upper + dy), (right - band + dx, upper + dy))
         canvas.polygon(over, norm, line=0.3)
@@ -171,9 +171,9 @@ def _draw_box(canvas: Canvas, box: Box, x: float, middle: float) -> None:
         canvas.text(x + box.solid / 2, upper + dy - 0.12, f"x {count}", 9, bold=True)
 
 
-def _draw_solid(canvas: Canvas, box: Box, x: float, edges: tuple[float, float], colour: str) -> None:
+def _draw_solid(canvas: Canvas, box: Box, x: float, edges: tuple[float, float], color: str) -> None:
     (upper, lower), (dx, dy), right = edges, box.back, x + box.thick
-    canvas.polygon(((x, upper), (right, upper), (right, lower), (x, lower)), colour)
-    canvas.polygon(((x, upper), (right, upper), (right + dx, upper + dy), (x + dx, upper + dy)), mixed(colour, "#ffffff", 0.45))
+    canvas.polygon(((x, upper), (right, upper), (right, lower), (x, lower)), color)
+    canvas.polygon(((x, upper), (right, upper), (right + dx, upper + dy), (x + dx, upper + dy)), mixed(color, "#ffffff", 0.45))
     side = ((right, upper), (right + dx, upper + dy), (right + dx, lower + dy), (right, lower))
-    canvas.polygon(side, mixed(colour, "#000000", 0.25))
+    canvas.polygon(side, mixed(color, "#000000", 0.25))

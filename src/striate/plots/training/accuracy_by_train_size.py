@@ -1,4 +1,4 @@
-"""A picture of learning curves: test accuracy over the number of training images, one line for each strategy."""
+"""An image of learning curves: test accuracy over the number of training images, one line for each strategy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.plots.save_figure import check_ending, save
 
-# Okabe & Ito 2008: told apart also by people who see fewer colours; and by their markers in print
+# Okabe & Ito 2008: told apart also by people who see fewer colors; and by their markers in print
 STYLES: Mapping[str, tuple[str, str]] = {
     "extract": ("#0072b2", "o"),
     "adapt": ("#009e73", "s"),
@@ -44,9 +44,9 @@ def draw(title: str, points: Sequence[Mapping[str, Any]], path: Path) -> None:
         shares = [score["accuracy"] for _, score in rows]
         below = [score["accuracy"] - score["low"] for _, score in rows]
         above = [score["high"] - score["accuracy"] for _, score in rows]
-        colour, marker = STYLES[name]
+        color, marker = STYLES[name]
         axes.errorbar(
-            shifted, shares, [below, above], color=colour, marker=marker, markersize=5, linewidth=1.2, elinewidth=0.8,
+            shifted, shares, [below, above], color=color, marker=marker, markersize=5, linewidth=1.2, elinewidth=0.8,
             capsize=2, label=name,
         )  # fmt: skip
     axes.set_xscale("log")

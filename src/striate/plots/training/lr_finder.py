@@ -1,4 +1,4 @@
-"""A picture of a range test: the loss over the learning rate."""
+"""An image of a range test: the loss over the learning rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ def draw(
 ) -> None:
     """Draw the loss of each step and its running mean over the rate, on a logarithmic scale, with the proposal marked.
 
-    The losses reach up to a little more than twice the first; what breaks beyond that leaves the picture.
+    The losses reach up to a little more than twice the first; what breaks beyond that leaves the image.
 
     Args:
         title: what was tested.

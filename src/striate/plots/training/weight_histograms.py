@@ -1,4 +1,4 @@
-"""A picture of how the weights of each layer are spread, before and after a training."""
+"""A figure of how the weights of each layer are spread, before and after a training."""
 
 from collections.abc import Sequence
 from math import ceil

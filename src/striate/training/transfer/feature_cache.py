@@ -17,7 +17,7 @@ from torch import nn
 
 from striate.base import files
 from striate.nets.feature_layer import features
-from striate.nets.knn_head import Neighbours
+from striate.nets.knn_head import Neighbors
 from striate.nets.net import Net
 from striate.training.inference import Batches
 
@@ -43,7 +43,7 @@ def compute(
 ) -> list[Values]:
     """The features of every image by one forward pass in evaluation mode, M x D for each layer read.
 
-    Dropout is off and norms use what they have learnt; nothing of the network changes.
+    Dropout is off and norms use what they have learned; nothing of the network changes.
 
     Args:
         net: on the device of the batches; its mode is put back.
@@ -130,7 +130,7 @@ def body_sha256(net: Net) -> str:
             hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     hasher.update(
-        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | Neighbours)]).encode()
+        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | Neighbors)]).encode()
     )
     return hasher.hexdigest()
 

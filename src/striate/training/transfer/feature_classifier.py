@@ -1,7 +1,7 @@
 """Features and a classifier: the first of the three strategies (Razavian et al. 2014; Donahue et al. 2014).
 
 The body of a network is frozen; a linear support vector machine or logistic regression is fitted to what it makes of the
-training images, or these are kept and the nearest of them are asked (`neighbours`). The result is the network's last layer.
+training images, or these are kept and the nearest of them are asked (`neighbors`). The result is the network's last layer.
 
 Legend: M training images, V validation images, D features, K classes.
 """
@@ -22,7 +22,7 @@ from striate.nets.feature_layer import settings_with, with_head
 from striate.nets.net import Net
 from striate.training.transfer import knn
 from striate.training.transfer.knn import Kept
-from striate.training.transfer.prepare_features import Labels, Normalise, Values, folds, some, standard, unit_length
+from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, some, standard, unit_length
 
 log = logging.getLogger("striate")
 
@@ -47,7 +47,7 @@ class Linear(NamedTuple):
     """A fitted classifier: logits are `weight_KD x + bias_K`, for x of length one where `unit`.
 
     Attributes:
-        weight_KD: float32; standardisation is in it.
+        weight_KD: float32; standardization is in it.
         bias_K: float32.
         unit: features are divided by their length first.
         c: strength that was chosen: a larger one fits the training images more closely.
@@ -122,7 +122,7 @@ def fit(
     val_labels_V: Labels,
     classes: int,
     kind: Kind = "svm",
-    normalise: Normalise = "standardise",
+    normalize: Normalize = "standardize",
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Fitted:
@@ -134,22 +134,22 @@ def fit(
         val_VD: features of the validation images, which only scale logits to probabilities.
         val_labels_V: their labels.
         classes: K, at least 2.
-        kind: linear SVM (one against the rest, squared hinge), logistic regression (multinomial), or nearest neighbours.
-        normalise: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        kind: linear SVM (one against the rest, squared hinge), logistic regression (multinomial), or nearest neighbors.
+        normalize: subtract mean and divide by deviation of each feature, or divide each row by its length.
         seed: of the folds.
         tick: called before each piece of the work; may raise.
 
     Raises:
-        DataError: a class has no training image, or there is one class alone; or see `neighbours.fit`.
+        DataError: a class has no training image, or there is one class alone; or see `neighbors.fit`.
 
     """
     counts_K = np.bincount(labels_M, minlength=classes)
     if classes < 2 or counts_K.min() < 1:
         raise DataError(f"expected at least two classes with training images; got images by class {counts_K.tolist()}.")
     if kind == "knn":
-        return knn.fit(train_MD, labels_M, val_VD, val_labels_V, classes, normalise, seed, tick)
-    shift_D, factor_D = standard(train_MD) if normalise == "standardise" else (np.float32(0), np.float32(1))
-    ready_MD = (train_MD - shift_D) * factor_D if normalise == "standardise" else unit_length(train_MD)
+        return knn.fit(train_MD, labels_M, val_VD, val_labels_V, classes, normalize, seed, tick)
+    shift_D, factor_D = standard(train_MD) if normalize == "standardize" else (np.float32(0), np.float32(1))
+    ready_MD = (train_MD - shift_D) * factor_D if normalize == "standardize" else unit_length(train_MD)
     length2 = max(1e-12, float(np.square(ready_MD, dtype=np.float64).sum(axis=1).mean()))
     span = spanned(ready_MD)
     narrow = ready_MD if span is None else span.coordinates_MM
@@ -159,7 +159,7 @@ def fit(
     weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)
     weight_KD = (weight_KD if span is None else span.back(weight_KD)) * factor_D
     bias_K = bias_K - weight_KD @ np.broadcast_to(shift_D, weight_KD.shape[1:])
-    found = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalise == "l2", best, tried)
+    found = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalize == "l2", best, tried)
     if not len(val_labels_V):
         return found
     factor = temperature_scaling.scale(found.logits(val_VD), val_labels_V)
@@ -193,7 +193,7 @@ def spanned(ready_MD: Ready) -> _Span | None:
     that is free). So the planes found among these coordinates are those that would be found among all D.
 
     The coordinates are the Cholesky factor of the products of the rows in float64. So that it exists for rows that depend on
-    one another, as those of standardised features do, the product of each row with itself is made larger by a share of
+    one another, as those of standardized features do, the product of each row with itself is made larger by a share of
     4 eps M^2, 1e-10 for 300 rows (Demmel 1989: M (M + 1) eps is enough).
     """
     count, features = ready_MD.shape

@@ -2,7 +2,7 @@
 
 The head comes first: trained from nothing together with the body it would send large gradients into features that are good
 already, and spoil them (Kumar et al. 2022, "LP-FT"). So training begins where the adapted head has ended, at a small rate that
-falls with depth: layers near the image, which hold what all pictures share, change least (Howard & Ruder 2018, section 3.2).
+falls with depth: layers near the image, which hold what all images share, change least (Howard & Ruder 2018, section 3.2).
 """
 
 from torch import nn
@@ -12,11 +12,11 @@ from striate.training import layer_lr
 _FIRST = 0.1  # the rate of the first layer, as a share of the last one's: Girshick et al. 2014, 2.3, has a tenth for the body
 
 
-def rate_decay(net: nn.Module) -> float:
+def layer_decay(net: nn.Module) -> float:
     """What the rate of each layer is of the next one's, so that the first has a tenth of the last one's.
 
     >>> from striate.nets.factory import build
-    >>> round(rate_decay(build("lenet5_modern", (1, 32, 32), 10)), 6) == round(0.1 ** (1 / 4), 6)  # five layers
+    >>> round(layer_decay(build("lenet5_modern", (1, 32, 32), 10)), 6) == round(0.1 ** (1 / 4), 6)  # five layers
     True
     """
     layers = max(layer_lr.depths(net).values(), default=1)

@@ -44,7 +44,7 @@ class FeatureBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """Features as batches, in the order in which `batches.stream.Stream` gives their images.
+    """Features as batches, in the order in which `batches.stream.Loader` gives their images.
 
     Attributes:
         views: of the images, once or more often: rows x D each, in memory or memory-mapped.

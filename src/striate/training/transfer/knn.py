@@ -1,6 +1,6 @@
-"""Nearest neighbours on features: which images are kept, and how many of them are asked.
+"""Nearest neighbors on features: which images are kept, and how many of them are asked.
 
-Legend: M training images, V validation images, D features, K classes, k neighbours.
+Legend: M training images, V validation images, D features, K classes, k neighbors.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from torch import Tensor
 from striate.base.errors import DataError
 from striate.metrics import temperature_scaling
 from striate.nets import knn_head as nearest
-from striate.nets.knn_head import Neighbours
-from striate.training.transfer.prepare_features import Labels, Normalise, Values, folds, some, standard, unit_length
+from striate.nets.knn_head import Neighbors
+from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, some, standard, unit_length
 
-NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbours
+NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbors
 MOST_IMAGES = 50_000
 MOST_BYTES = 10**9
 _MOST_ASKED = 5000
@@ -24,27 +24,27 @@ _CHUNK = 256  # images whose distances to all others are held at once
 
 
 class TriedNumber(NamedTuple):
-    """One number of neighbours, and the share of left-out training images that it had right."""
+    """One number of neighbors, and the share of left-out training images that it had right."""
 
     k: int
     accuracy: float
 
 
 class Kept(NamedTuple):
-    """A fitted classifier by nearest neighbours.
+    """A fitted classifier by nearest neighbors.
 
     Attributes:
         layer: with the training images' features and labels in it.
-        tried: all numbers of neighbours; empty where a class has one image.
+        tried: all numbers of neighbors; empty where a class has one image.
 
     """
 
-    layer: Neighbours
+    layer: Neighbors
     tried: tuple[TriedNumber, ...]
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """The number of neighbours, by its name."""
+        """The number of neighbors, by its name."""
         return {"k": self.layer.nearest}
 
     @property
@@ -55,7 +55,7 @@ class Kept(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """What builds such a layer, by the names of section [net]."""
-        return {"neighbours": len(self.layer.bank_MD), "nearest": self.layer.nearest, "unit_features": self.layer.unit}
+        return {"knn_memory": len(self.layer.bank_MD), "knn_k": self.layer.nearest, "unit_features": self.layer.unit}
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -75,11 +75,11 @@ def fit(
     val_VD: Values,
     val_labels_V: Labels,
     classes: int,
-    normalise: Normalise = "standardise",
+    normalize: Normalize = "standardize",
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Kept:
-    """Keep the training images; the number of neighbours by cross-validation on them, the scale by the validation images.
+    """Keep the training images; the number of neighbors by cross-validation on them, the scale by the validation images.
 
     Args:
         train_MD: features, one row an image.
@@ -87,7 +87,7 @@ def fit(
         val_VD: features of the validation images, which only scale logits to probabilities.
         val_labels_V: their labels.
         classes: K.
-        normalise: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        normalize: subtract mean and divide by deviation of each feature, or divide each row by its length.
         seed: of the folds.
         tick: called before the distances of each chunk of images; may raise.
 
@@ -96,8 +96,8 @@ def fit(
 
     """
     _refuse_much(*train_MD.shape)
-    layer = Neighbours(train_MD.shape[1], classes, len(train_MD), 1, normalise == "l2")
-    if normalise == "l2":
+    layer = Neighbors(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")
+    if normalize == "l2":
         ready_MD = unit_length(train_MD)
     else:
         shift_D, factor_D = standard(train_MD)
@@ -120,19 +120,19 @@ def fit(
 def _refuse_much(images: int, features: int) -> None:
     if images > MOST_IMAGES:
         raise DataError(
-            f"a classifier by nearest neighbours keeps every training image: expected at most {MOST_IMAGES:,}; got {images:,}. "
+            f"a classifier by nearest neighbors keeps every training image: expected at most {MOST_IMAGES:,}; got {images:,}. "
             "Take --classifier svm or logistic."
         )
     if 4 * images * features > MOST_BYTES:
         raise DataError(
             f"{features:,} features of {images:,} training images take {4e-9 * images * features:.2f} GB, which a classifier "
-            f"by nearest neighbours would keep: expected at most {MOST_BYTES / 1e9:g}. Read a layer with fewer by --tap, or "
+            f"by nearest neighbors would keep: expected at most {MOST_BYTES / 1e9:g}. Read a layer with fewer by --tap, or "
             "take --classifier svm or logistic."
         )
 
 
 def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: Callable[[], None]) -> tuple[TriedNumber, ...]:
-    """Each image asks those of the other folds, once for all numbers of neighbours; at most 5,000 images ask."""
+    """Each image asks those of the other folds, once for all numbers of neighbors; at most 5,000 images ask."""
     labels = labels_M.numpy()
     parts = folds(labels, seed)
     if not parts:

@@ -17,7 +17,7 @@ _FOLDS = 5
 
 Values = NDArray[np.float32]
 Labels = NDArray[np.int64]
-Normalise = Literal["standardise", "l2"]
+Normalize = Literal["standardize", "l2"]
 
 
 class Fold(NamedTuple):
@@ -28,7 +28,7 @@ class Fold(NamedTuple):
 
 
 class Standard(NamedTuple):
-    """What standardises features: (x - shift) * factor."""
+    """What standardizes features: (x - shift) * factor."""
 
     shift_D: Values
     factor_D: Values

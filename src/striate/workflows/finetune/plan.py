@@ -7,7 +7,7 @@
 | adapt, views | 2 changed copies of each image where images are changed at random, else the image itself |
 | retrain | as many epochs as show 20,000 images, 5 to 30; a tenth of the usual rate, and a tenth of that at the first layer |
 | scratch | as `striate train`: as many epochs as show 400,000 images, at most 60 |
-| mirroring | pictures in colour are mirrored at random, for every strategy but extract |
+| mirroring | images in color are mirrored at random, for every strategy but extract |
 """
 
 import copy
@@ -44,8 +44,8 @@ def complete(run: config.Run, start: Model, train_images: int) -> config.Run:
         own["views"] = given.views or (_VIEWS if augment.is_on(run.augment) else None)
     if "retrain" in names:
         epochs = max(5, min(30, ceil(_RETRAINED / train_images)))
-        rules["retrain"] = {"epochs": epochs, "batch_size": batch, "peak_lr": _RETRAIN_RATE, "warmup": 0.1}
-        if given.retrain is None or given.retrain.rate_decay is None:
+        rules["retrain"] = {"epochs": epochs, "batch_size": batch, "lr": _RETRAIN_RATE, "warmup": 0.1}
+        if given.retrain is None or given.retrain.layer_decay is None:
             rules["retrain"] |= _rate_decay(start)
     if "scratch" in names:
         rules["scratch"] = {"epochs": max(1, min(60, ceil(_SCRATCH / train_images))), "batch_size": batch}
@@ -55,7 +55,7 @@ def complete(run: config.Run, start: Model, train_images: int) -> config.Run:
 
 def _rate_decay(start: Model) -> config.Tree:
     try:
-        return {"rate_decay": round(retraining.rate_decay(start.net), 4)}
+        return {"layer_decay": round(retraining.layer_decay(start.net), 4)}
     except UnsupportedError:
         log.info("The layers of %s cannot be put in order, so all of them are retrained at one rate.", start.net_name)
         return {}
@@ -82,7 +82,7 @@ def estimates(case: Case, cases: Sequence[Case]) -> dict[str, float]:
     if trained:
         net = with_head(copy.deepcopy(case.body), len(case.classes))
         a_shown = one_training.seconds_an_image(
-            training_run(case, getattr(case.run.finetune, trained[0])), case.material, case.engine, begin_with(case, net)
+            training_run(case, getattr(case.run.finetune, trained[0])), case.dataset, case.engine, begin_with(case, net)
         )
         for name in trained:
             found[name] = sum(_seconds(one, getattr(one.run.finetune, name), a_shown) for one in cases)
@@ -91,7 +91,7 @@ def estimates(case: Case, cases: Sequence[Case]) -> dict[str, float]:
 
 def _seconds(case: Case, settings: config.Train, a_shown: float) -> float:
     minutes = settings.minutes or case.run.finetune.minutes
-    count = len(case.material.parts.train_M)
+    count = len(case.dataset.parts.train_M)
     steps_an_epoch = -(-count // settings.batch_size)
     planned = a_shown * timing.planned(settings, steps_an_epoch) * count / steps_an_epoch
     if settings.minutes is not None:

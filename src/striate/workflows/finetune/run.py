@@ -24,7 +24,7 @@ from striate.base.hash_rng import words
 from striate.base.signals import asked
 from striate.batches import augment
 from striate.data import sources
-from striate.data.survey import Glance, glance
+from striate.data.survey import SampleStats, sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
 from striate.model import Model
@@ -32,7 +32,7 @@ from striate.nets.feature_layer import check, check_head, inner, settings_with
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
-from striate.workflows.dataset import Material, Watch, gather
+from striate.workflows.dataset import Dataset, Watch, gather
 from striate.workflows.finetune import plan as finetuning_plan
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Case, Outcome
@@ -74,23 +74,23 @@ def run_in(
             run = config.build(_own_settings(settings, start))
             _check_layers(run, start)
             examples = sources.read(run.data)
-            run = _fitted(run, start, glance(examples))
+            run = _fitted(run, start, sample_stats(examples))
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
         folder = run_folder.claim(out, name or run_folder.fresh_name(out, run.data.path, start.net_name), resume)
-        with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as material:
-            for note in (*material.examples.notes, *material.parts.notes, *material.hidden()):
+        with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+            for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
                 log.warning("%s", note)
-            _refuse_few(material, run)
+            _refuse_few(dataset, run)
             body = copy.deepcopy(start.net)
             engine.place(body)
-            whole = Case(run, start, body, material, material, folder / "strategies", engine, stop, watch)
+            whole = Case(run, start, body, dataset, dataset, folder / "strategies", engine, stop, watch)
             cases = [_completed(whole)]
             cases += [_completed(_fewer(whole, count)) for count in run.finetune.per_class or ()]
             if not resume:  # the rules depend on the number of images, so what was given is kept beside what they made of it
                 files.write_text(folder / ASKED, config.to_toml(run, defaults=False))
-            write_beginning(cases[0].run, material, folder, engine, resumed=resume)
+            write_beginning(cases[0].run, dataset, folder, engine, resumed=resume)
             events = journal.Journal(folder / "journal.jsonl")
             events.write("resumed" if resume else "start", reasons=list(engine.reasons), body=body_sha256(start.net))
             log.info("%s", finetuning_plan.told(finetuning_plan.estimates(cases[0], cases)))
@@ -100,7 +100,7 @@ def run_in(
                 from striate.workflows.report import build
 
                 model = tables[0].outcomes[tables[0].recommended.name].model
-                return build.at_end(result, folder, model, material, engine, stop, watch)
+                return build.at_end(result, folder, model, dataset, engine, stop, watch)
             return result
 
 
@@ -133,8 +133,8 @@ def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
         )
     for name in settings.get("net", {}):
         raise SettingError(f"net.{name} belongs to the weights that are started from; remove it.")
-    for name in settings.get("prepare", {}):
-        if name not in ("fit", "store_gb"):
+    for name in settings.get("preprocess", {}):
+        if name not in ("fit", "pixel_cache_gb"):
             raise SettingError(f"prepare.{name} belongs to the weights that are started from; remove it.")
     for name in settings.get("augment", {}):
         if strategies == ("extract",):
@@ -143,10 +143,10 @@ def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
             raise SettingError(f"augment.{name} mixes images, whose features cannot be kept one by one; remove it.")
     if "folds" in settings.get("data", {}) or "fold" in settings.get("data", {}):
         raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
-    look = start.look
-    prepare = {"size_px": look.size_px, "channels": look.channels}
+    input_spec = start.input_spec
+    preprocess = {"size_px": input_spec.size_px, "channels": input_spec.channels}
     kept = settings_with(start.net, start.net_settings)
-    return config.merge(settings, {"prepare": prepare, "net": {"name": start.net_name, **kept}})
+    return config.merge(settings, {"preprocess": preprocess, "net": {"name": start.net_name, **kept}})
 
 
 def _check_layers(run: config.Run, start: Model) -> None:
@@ -158,21 +158,19 @@ def _check_layers(run: config.Run, start: Model) -> None:
         check_head(start.net)
 
 
-def _fitted(run: config.Run, start: Model, seen: Glance) -> config.Run:
-    """How other shapes are made square, and whether pictures are mirrored, by rule where it was not given; and what is said."""
+def _fitted(run: config.Run, start: Model, seen: SampleStats) -> config.Run:
+    """How other shapes are made square, and whether images are mirrored, by rule where it was not given; and what is said."""
     run, reason = defaults.fit(run, seen)
     if reason:
         log.info("%s", reason)
-    if seen.grey and start.look.channels == 3:
-        log.info("The pictures are grey and %s takes colour: their grey goes into all three channels.", start.net_name)
-    if not seen.grey and start.look.channels == 1:
-        log.info("The pictures have colour and %s takes grey: their colour is left out.", start.net_name)
+    if seen.gray and start.input_spec.channels == 3:
+        log.info("The images are gray and %s takes color: their gray goes into all three channels.", start.net_name)
+    if not seen.gray and start.input_spec.channels == 1:
+        log.info("The images have color and %s takes gray: their color is left out.", start.net_name)
     if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
-        if not seen.grey:
-            log.info(
-                "mirrored at random, but for extract: the pictures have colour (augment.flip=false if left and right matter)"
-            )
-        run = config.build(config.merge(config.given_by_user(run), {"augment": {"flip": not seen.grey}}))
+        if not seen.gray:
+            log.info("mirrored at random, but for extract: the images have color (augment.flip=false if left and right matter)")
+        run = config.build(config.merge(config.given_by_user(run), {"augment": {"flip": not seen.gray}}))
     if run.finetune.views is not None and not augment.is_on(run.augment):
         raise SettingError(
             "finetune.views does not apply where images are not changed at random; remove it, or set one of augment, as in "
@@ -181,22 +179,22 @@ def _fitted(run: config.Run, start: Model, seen: Glance) -> config.Run:
     return run
 
 
-def _refuse_few(material: Material, run: config.Run) -> None:
-    """Refuse what cannot be learnt from, and say what a score will not tell."""
-    classes, count, labels_N = material.examples.classes, len(material.examples), material.examples.labels_N
+def _refuse_few(dataset: Dataset, run: config.Run) -> None:
+    """Refuse what cannot be learned from, and say what a score will not tell."""
+    classes, count, labels_N = dataset.examples.classes, len(dataset.examples), dataset.examples.labels_N
     if count < 2 * len(classes):
         raise DataError(
             f"{count} images of {len(classes)} classes are too few to fine-tune with: expected at least {2 * len(classes)}, "
             "two of each class. Add images."
         )
-    for part, rows_M in (("validation", material.parts.val_M), ("test", material.parts.test_M)):
+    for part, rows_M in (("validation", dataset.parts.val_M), ("test", dataset.parts.test_M)):
         missing = np.flatnonzero(np.bincount(labels_N[rows_M], minlength=len(classes)) == 0)
         if len(missing) and len(rows_M):
             log.warning(
                 "The %s part has no image of %d of the classes (%s), so its score does not tell of them.",
                 part, len(missing), ", ".join(classes[k] for k in missing[:5]),
             )  # fmt: skip
-    counts_K = np.bincount(labels_N[material.parts.train_M], minlength=len(classes))
+    counts_K = np.bincount(labels_N[dataset.parts.train_M], minlength=len(classes))
     most = max(run.finetune.per_class or (0,))
     if most > counts_K.min():
         scarce = int(counts_K.argmin())
@@ -207,18 +205,18 @@ def _refuse_few(material: Material, run: config.Run) -> None:
 
 
 def _completed(case: Case) -> Case:
-    count = len(case.material.parts.train_M)
+    count = len(case.dataset.parts.train_M)
     return replace(case, run=finetuning_plan.complete(case.run, case.start, count))
 
 
 def _fewer(whole: Case, count: int) -> Case:
     """The same case with so many training images of each class; more images hold those of fewer."""
-    examples, parts = whole.material.examples, whole.material.parts
+    examples, parts = whole.dataset.examples, whole.dataset.parts
     order = np.argsort(words(examples.ids_N[parts.train_M], whole.run.seed, "per class"), kind="stable")
     drawn_M = parts.train_M[order]
     kept = [drawn_M[examples.labels_N[drawn_M] == k][:count] for k in range(len(examples.classes))]
-    fewer = replace(whole.material, parts=replace(parts, train_M=np.sort(np.concatenate(kept))))
-    return replace(whole, material=fewer, folder=whole.folder.parent / "per-class" / str(count))
+    fewer = replace(whole.dataset, parts=replace(parts, train_M=np.sort(np.concatenate(kept))))
+    return replace(whole, dataset=fewer, folder=whole.folder.parent / "per-class" / str(count))
 
 
 class Table(NamedTuple):
@@ -231,8 +229,8 @@ class Table(NamedTuple):
 def _table(case: Case) -> Table:
     found: dict[str, Outcome] = {}
     names = case.run.finetune.strategies or ("extract",)
-    if case.material is not case.whole:
-        log.info("With %d training images:", len(case.material.parts.train_M))
+    if case.dataset is not case.whole:
+        log.info("With %d training images:", len(case.dataset.parts.train_M))
     for name in STRATEGIES:
         if name in names:
             found[name] = attempt(case, name, found)
@@ -259,11 +257,11 @@ def _rows(table: Table) -> list[Json]:
 
 def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events: journal.Journal) -> Json:
     case, table = cases[0], tables[0]
-    material, run = case.material, case.run
+    dataset, run = case.dataset, case.run
     best = table.outcomes[table.recommended.name]
     kept = case.folder / table.recommended.name
     curve = [
-        {"per_class": count, "images": len(one.material.parts.train_M), "strategies": _rows(found)}
+        {"per_class": count, "images": len(one.dataset.parts.train_M), "strategies": _rows(found)}
         for count, one, found in zip(run.finetune.per_class or (), cases[1:], tables[1:], strict=True)
     ]
     result: Json = {
@@ -271,9 +269,9 @@ def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events
         "recommended": table.recommended.name, "sentence": table.recommended.sentence,
         **(table.outcomes["extract"].more if "extract" in table.outcomes else {}),
         "seconds": round(best.seconds, 2), "val": interval(best.val), "test": interval(best.test), "seed": run.seed,
-        "images": {"train": len(material.parts.train_M), "val": len(material.parts.val_M), "test": len(material.parts.test_M)},
-        "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),
-        "ignored": len(material.examples.ignored), "curve": curve, "drawn": None, "report": None,
+        "images": {"train": len(dataset.parts.train_M), "val": len(dataset.parts.val_M), "test": len(dataset.parts.test_M)},
+        "quarantined": len(dataset.examples.quarantined) + len(dataset.parts.leaked),
+        "ignored": len(dataset.examples.ignored), "curve": curve, "drawn": None, "report": None,
     }  # fmt: skip
     if curve:
         from striate.plots.training import accuracy_by_train_size

@@ -45,7 +45,7 @@ def extract(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
         train_MD = np.asarray(kept["train"].values[number][case.positions_M])
         fitted = extracting.fit(
             train_MD, labels["train"][case.positions_M], np.asarray(kept["val"].values[number]), labels["val"],
-            len(case.classes), given.classifier or "svm", given.normalise or "standardise", case.run.seed,
+            len(case.classes), given.classifier or "svm", given.normalize or "standardize", case.run.seed,
             tick=lambda: case.stop.check("fitting the classifiers", GO_ON),
         )  # fmt: skip
         best = max((one.accuracy for one in fitted.tried), default=None)
@@ -139,7 +139,7 @@ def retrain(case: Case, done: Mapping[str, Outcome]) -> Outcome:
     return trained._replace(seconds=trained.seconds + adapted.seconds)
 
 
-def begin_with(case: Case, net: Net) -> one_training.Begin:
+def begin_with(case: Case, net: Net) -> one_training.StartingWeights:
     """What a retraining begins with: a copy of this network, its norms frozen where that is asked for."""
     net, given = copy.deepcopy(net).requires_grad_(True), case.run.finetune
     case.engine.place(net)
@@ -147,11 +147,11 @@ def begin_with(case: Case, net: Net) -> one_training.Begin:
         freeze_norms(net)
     about = {"start": given.start, "strategy": "retrain"}
     opens = retraining.opens if given.unfreeze == "gradual" else None
-    return one_training.Begin(net, case.start.preprocess, case.start.licence, about, opens)
+    return one_training.StartingWeights(net, case.start.preprocess, case.start.license, about, opens)
 
 
 def scratch(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
-    """The control: the same network from its own initialisation."""
+    """The control: the same network from its own initialization."""
     return _trained(case, "scratch", case.run.finetune.scratch, None)
 
 
@@ -161,10 +161,10 @@ def training_run(case: Case, settings: config.Train | None) -> config.Run:
     return config.build(config.merge(config.given_by_user(case.run), {"train": config.given_by_user(settings)}))
 
 
-def _trained(case: Case, name: str, settings: config.Train | None, begin: one_training.Begin | None) -> Outcome:
+def _trained(case: Case, name: str, settings: config.Train | None, begin: one_training.StartingWeights | None) -> Outcome:
     folder, run = case.folder / name, training_run(case, settings)
     resume, minutes = (folder / "run.toml").exists(), None if run.train.minutes else case.run.finetune.minutes
-    found = one_training.train(run, case.material, folder, case.engine, case.stop, case.watch, resume, begin, minutes)
+    found = one_training.train(run, case.dataset, folder, case.engine, case.stop, case.watch, resume, begin, minutes)
     val = Predictions(*run_folder.load_predictions(folder / "predictions-val.npz"))
     more = {name: found.result[name] for name in ("steps", "epochs", "best_epoch")}
     return Outcome(found.model, val, found.test, found.result["seconds"], more)

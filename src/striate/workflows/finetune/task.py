@@ -20,13 +20,13 @@ from torch import nn
 from striate.base import config, files
 from striate.base.signals import Stop
 from striate.batches import augment
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.model import Model
 from striate.nets.net import Net
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.training.transfer import feature_cache as features
-from striate.workflows.dataset import Material, Watch
+from striate.workflows.dataset import Dataset, Watch
 
 GO_ON = "go on with --resume."
 _BATCH = 64
@@ -62,7 +62,7 @@ class Case:
         start: the model that is started from.
         body: a copy of its network on the device, which is never trained.
         whole: all images, whose features are kept.
-        material: the same, or with fewer to learn from.
+        dataset: the same, or with fewer to learn from.
         folder: where each strategy leaves what it made, in a folder of its name.
         engine: the machine.
         stop: asks for an orderly end.
@@ -73,8 +73,8 @@ class Case:
     run: config.Run
     start: Model
     body: Net
-    whole: Material
-    material: Material
+    whole: Dataset
+    dataset: Dataset
     folder: Path
     engine: Engine
     stop: Stop
@@ -83,7 +83,7 @@ class Case:
     @property
     def classes(self) -> tuple[str, ...]:
         """K names."""
-        return self.material.examples.classes
+        return self.dataset.examples.classes
 
     @cached_property
     def changes(self) -> augment.Augmentation | None:
@@ -103,18 +103,18 @@ class Case:
     @cached_property
     def positions_M(self) -> NDArray[np.int64]:
         """Where the images to learn from stand among the kept features of all training images, which are in order of ids."""
-        return np.flatnonzero(np.isin(self.stream("train").rows_M, self.material.parts.train_M))
+        return np.flatnonzero(np.isin(self.stream("train").rows_M, self.dataset.parts.train_M))
 
     @property
     def share(self) -> float:
         """The images to learn from, as a share of all whose features are kept."""
         return len(self.positions_M) / len(self.whole.parts.train_M)
 
-    def stream(self, part: str, changes: augment.Augmentation | None = None) -> Stream:
+    def stream(self, part: str, changes: augment.Augmentation | None = None) -> Loader:
         """All images of a part in the order of their ids."""
         parts, examples = self.whole.parts, self.whole.examples
         rows_M = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}[part]
-        return Stream(
+        return Loader(
             pixels_NHWC=self.whole.stored.pixels_NHWC, labels_N=examples.labels_N, ids_N=examples.ids_N,
             rows_M=rows_M[np.argsort(examples.ids_N[rows_M], kind="stable")], preprocess=self.start.preprocess,
             batch_size=_BATCH, device=self.engine.device, channels_last=self.engine.channels_last, augmentation=changes,
@@ -137,14 +137,14 @@ class Case:
         about = self._about(stream, view)
         return 0 if features.are_kept(files.cache_folder() / "features", self.body, about, reads) else len(stream)
 
-    def _about(self, stream: Stream, view: int | None) -> Json:
+    def _about(self, stream: Loader, view: int | None) -> Json:
         hasher, start = hashlib.sha256(stream.ids_N[stream.rows_M].tobytes()), self.start
         hasher.update(self.whole.stored.pixel_hash_N[stream.rows_M].tobytes())
         for name, tensor in sorted(start.preprocess.tensors().items()):
             hasher.update(name.encode() + tensor.numpy().tobytes())
         changed = None if view is None else {"view": view, "seed": self.run.seed, "augment": config.given(self.run.augment)}
         return {
-            "images": hasher.hexdigest(), "look": [*self.whole.look], "preprocess": start.preprocess.as_json(),
+            "images": hasher.hexdigest(), "input_spec": [*self.whole.input_spec], "preprocess": start.preprocess.as_json(),
             "body": self.body_sha256, "net": start.net_name, "device": stream.device.type, "changed": changed,
             "settings": {name: start.net_settings[name] for name in sorted(start.net_settings)},
             "data": Path(str(self.whole.examples.root)).name,
@@ -167,6 +167,6 @@ class Case:
         """A model with this network, which was built with these settings."""
         training = {"start": self.run.finetune.start, "strategy": strategy, "seed": self.run.seed}
         return replace(
-            self.start, net=net.eval(), net_settings=settings, look=self.material.look, classes=self.classes,
+            self.start, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
             training={**training, "flip": bool(self.run.augment.flip)}, threshold=None, aliases={},
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `striate inside` finds: a verdict on every filter of a model, and its first filters as a picture."""
+"""What `striate inside` finds: a verdict on every filter of a model, and its first filters as a figure."""
 
 import logging
 from contextlib import closing
@@ -15,8 +15,8 @@ from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Material, Watch, again
-from striate.workflows.inspect.model_on_data import Eyes
+from striate.workflows.dataset import Dataset, Watch, again
+from striate.workflows.inspect.model_on_data import ModelOnDataset
 
 log = logging.getLogger("striate")
 
@@ -30,7 +30,7 @@ def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Wat
         run: what the model was loaded by.
         model: to look into.
         data: images to look at, in place of the run's own validation images.
-        draw: a picture of the first layer's filters, as .svg, .png or .pdf.
+        draw: a figure of the first layer's filters, as .svg, .png or .pdf.
         watch: called with every event.
 
     """
@@ -42,7 +42,7 @@ def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Wat
         if not _drawable(model):
             raise UnsupportedError(
                 f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
-                f"{model.look.channels} channels; leave it out."
+                f"{model.input_spec.channels} channels; leave it out."
             )
     settings, part = images_of(run, data)
     with asked() as stop:
@@ -83,19 +83,19 @@ def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
 def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watch: Watch) -> list[filter_health.Layer]:
     engine = machine.pick(settings.engine)
     engine.place(model.net)
-    with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-        eyes = Eyes(model, material, engine, stop, watch)
-        return filter_health.examine(model.net, eyes.batches(rows_of(material, part), "looking at the images"))
+    with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
+        model_on_data = ModelOnDataset(model, dataset, engine, stop, watch)
+        return filter_health.examine(model.net, model_on_data.batches(rows_of(dataset, part), "looking at the images"))
 
 
-def rows_of(material: Material, part: str) -> NDArray[np.int64]:
-    """The rows of a part of the pictures: `validation`, or `all`.
+def rows_of(dataset: Dataset, part: str) -> NDArray[np.int64]:
+    """The rows of a part of the images: `validation`, or `all`.
 
     Raises:
         SettingError: there are none.
 
     """
-    rows_M = material.parts.val_M if part == "validation" else np.arange(len(material.examples))
+    rows_M = dataset.parts.val_M if part == "validation" else np.arange(len(dataset.examples))
     if not len(rows_M):
-        raise SettingError(f"expected images to look at in {material.examples.root}; there are none. Give others by --data.")
+        raise SettingError(f"expected images to look at in {dataset.examples.root}; there are none. Give others by --data.")
     return rows_M

@@ -1,4 +1,4 @@
-"""What the filters of a model are made for, and all of its weights as pictures.
+"""What the filters of a model are made for, and all of its weights as images.
 
 Legend: F filters, U units.
 """
@@ -50,7 +50,7 @@ def look(run: str, model: Model, layers: Sequence[str], out: Path, watch: Watch)
         chosen = [probe for probe in found if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, out))
-            watch({"event": "look", "done": number + 1, "total": len(chosen)})
+            watch({"event": "input_spec", "done": number + 1, "total": len(chosen)})
             stop.check("drawing the weights")
     return {**told, "layers": [probe.layer for probe in chosen], "files": files}
 

@@ -1,4 +1,4 @@
-"""A model and the pictures of its run: what it makes of rows of them, and a sample of its training images to compare with.
+"""A model and the images of its run: what it makes of rows of them, and a sample of its training images to compare with.
 
 Legend: N images, M rows, B training images that are compared with, D features.
 """
@@ -11,45 +11,45 @@ from numpy.typing import NDArray
 
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
-from striate.batches.loader import Batch, Stream
+from striate.batches.loader import Batch, Loader
 from striate.interpret import nearest_images
 from striate.interpret.nearest_images import Nearest
 from striate.model import Model
 from striate.nets.summary import layer_table
 from striate.training.device import Engine
-from striate.workflows.dataset import Material, Watch
+from striate.workflows.dataset import Dataset, Watch
 
 BUDGET = 2e11  # multiply-adds for each pass over many images: some ten seconds on a laptop
 _BATCH = 128
 _FEWEST, _MOST = 100, 5000
 
 
-class Eyes(NamedTuple):
-    """A model and the pictures that it is shown."""
+class ModelOnDataset(NamedTuple):
+    """A model and the images that it is shown."""
 
     model: Model
-    material: Material
+    dataset: Dataset
     engine: Engine
     stop: Stop
     watch: Watch
 
     def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
         """The images of these rows, in their order, as the network takes them."""
-        material, done = self.material, 0
-        stream = Stream(
-            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
+        dataset, done = self.dataset, 0
+        stream = Loader(
+            pixels_NHWC=dataset.stored.pixels_NHWC, labels_N=dataset.examples.labels_N, ids_N=dataset.examples.ids_N,
             rows_M=rows_M, preprocess=self.model.preprocess, batch_size=_BATCH, device=self.engine.device,
             channels_last=self.engine.channels_last,
         )  # fmt: skip
         for batch in stream.epoch(0):
             yield batch
             done += len(batch.ids_N)
-            self.watch({"event": "look", "done": done, "total": len(rows_M)})
+            self.watch({"event": "input_spec", "done": done, "total": len(rows_M)})
             self.stop.check(what)
 
     def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Where pictures with these ids are now; -1 for what is there no more."""
-        ids_N = self.material.examples.ids_N
+        """Where images with these ids are now; -1 for what is there no more."""
+        ids_N = self.dataset.examples.ids_N
         order = np.argsort(ids_N)
         at_M = np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)
         rows_M = order[at_M]
@@ -67,11 +67,11 @@ def affordable(model: Model) -> int:
     return int(np.clip(BUDGET / max(macs(model), 1), _FEWEST, _MOST))
 
 
-def sample(material: Material, rows_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def sample(dataset: Dataset, rows_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Up to `most` of these rows, the same ones each time."""
     if len(rows_M) <= most:
         return rows_M
-    drawn_M = words(material.examples.ids_N[rows_M], "report")
+    drawn_M = words(dataset.examples.ids_N[rows_M], "report")
     return rows_M[np.argsort(drawn_M, kind="stable")[:most]]
 
 
@@ -82,19 +82,21 @@ class Bank(NamedTuple):
     features_BD: NDArray[np.float32]
 
 
-def bank(eyes: Eyes) -> Bank:
+def bank(model_on_data: ModelOnDataset) -> Bank:
     """As many training images as are affordable."""
-    rows_B = sample(eyes.material, eyes.material.parts.train_M, affordable(eyes.model))
-    return Bank(rows_B, nearest_images.penultimate(eyes.model.net, eyes.batches(rows_B, "looking at training images")))
+    rows_B = sample(model_on_data.dataset, model_on_data.dataset.parts.train_M, affordable(model_on_data.model))
+    return Bank(
+        rows_B, nearest_images.penultimate(model_on_data.model.net, model_on_data.batches(rows_B, "looking at training images"))
+    )
 
 
 def nearest(kept: Bank, asked_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
-    """The k training images that look most like each of M images; an image is not its own neighbour.
+    """The k training images that look most like each of M images; an image is not its own neighbor.
 
     Args:
         kept: to choose from.
         asked_MD: features of the M images.
-        rows_M: where these are among all pictures; -1 for a picture of elsewhere.
+        rows_M: where these are among all images; -1 for an image of elsewhere.
         k: how many.
 
     """

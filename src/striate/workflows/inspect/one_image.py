@@ -1,4 +1,4 @@
-"""One picture seen through a model: the maps of its layers, and what in the picture spoke for the answer.
+"""One image seen through a model: the maps of its layers, and what in the image spoke for the answer.
 
 Legend: C channels, H x W pixels.
 """
@@ -21,9 +21,9 @@ from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.dataset import Dataset, Watch, again
 from striate.workflows.inspect.filter_health import images_of
-from striate.workflows.inspect.model_on_data import Eyes, bank, nearest
+from striate.workflows.inspect.model_on_data import ModelOnDataset, bank, nearest
 
 log = logging.getLogger("striate")
 
@@ -34,28 +34,28 @@ NEAR = 5
 def look(
     run: str,
     model: Model,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     layers: Sequence[str],
     methods: Sequence[str],
     target: str | None,
     out: Path,
     watch: Watch,
 ) -> Json:
-    """Draw for each picture a sheet for each layer, and one with the maps of all methods.
+    """Draw for each image a sheet for each layer, and one with the maps of all methods.
 
     Args:
         run: what the model was loaded by.
         model: that is asked.
-        pictures: paths.
+        images: paths.
         layers: whose maps are drawn; none for all taps.
         methods: of attribution; none for all.
         target: the class that is asked about; None for the answer.
-        out: the folder for the sheets; of several pictures each has one of its own in it.
+        out: the folder for the sheets; of several images each has one of its own in it.
         watch: called with progress.
 
     """
-    if not pictures:
-        raise SettingError("expected at least one picture to look at; got none.")
+    if not images:
+        raise SettingError("expected at least one image to look at; got none.")
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     for method in methods:
@@ -63,12 +63,12 @@ def look(
     names = activations.layers_of(model.net, layers or None)
     found = []
     with asked() as stop:
-        for number, picture in enumerate(pictures):
-            folder = out if len(pictures) == 1 else out / f"{number + 1}-{picture.stem}"
-            found.append(_one(run, model, picture, names, methods or tuple(attribution.METHODS), target, folder))
-            watch({"event": "look", "done": number + 1, "total": len(pictures)})
-            stop.check("looking at the pictures")
-        _add_neighbours(run, model, pictures, found, stop, watch)
+        for number, image in enumerate(images):
+            folder = out if len(images) == 1 else out / f"{number + 1}-{image.stem}"
+            found.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
+            watch({"event": "input_spec", "done": number + 1, "total": len(images)})
+            stop.check("looking at the images")
+        _add_neighbors(run, model, images, found, stop, watch)
     return {"run": run, "net": model.net_name, "images": found, "files": [path for one in found for path in one["files"]]}
 
 
@@ -78,84 +78,84 @@ class _Given(NamedTuple):
     images_NCHW: Tensor
 
 
-def _add_neighbours(run: str, model: Model, pictures: Sequence[Path], found: Sequence[Json], stop: Stop, watch: Watch) -> None:
-    """Say of each picture which training images look most like it; nothing for a model without training images."""
+def _add_neighbors(run: str, model: Model, images: Sequence[Path], found: Sequence[Json], stop: Stop, watch: Watch) -> None:
+    """Say of each image which training images look most like it; nothing for a model without training images."""
     settings, _ = images_of(run, None)
     if settings is None:
         return
     engine = machine.pick(settings.engine)
     engine.place(model.net)
     try:
-        with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-            kept = bank(Eyes(model, material, engine, stop, watch))
-            asked_MD = nearest_images.penultimate(model.net, [_Given(model.images(pictures))])
-            near = nearest(kept, asked_MD, np.array([_row(material, picture) for picture in pictures]), NEAR)
-            for at, (picture, one) in enumerate(zip(pictures, found, strict=True)):
+        with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
+            kept = bank(ModelOnDataset(model, dataset, engine, stop, watch))
+            asked_MD = nearest_images.penultimate(model.net, [_Given(model.images(images))])
+            near = nearest(kept, asked_MD, np.array([_row(dataset, image) for image in images]), NEAR)
+            for at, (image, one) in enumerate(zip(images, found, strict=True)):
                 rows_k = kept.rows_B[near.rows_Qk[at]]
-                _draw_neighbours(run, model, picture, one, material, rows_k, near.likeness_Qk[at])
+                _draw_neighbors(run, model, image, one, dataset, rows_k, near.likeness_Qk[at])
     except (DataError, SettingError) as error:
         log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
 
 
-def _row(material: Material, picture: Path) -> int:
-    """Where a picture is among those of the run; -1 for one of elsewhere."""
-    examples = material.examples
+def _row(dataset: Dataset, image: Path) -> int:
+    """Where an image is among those of the run; -1 for one of elsewhere."""
+    examples = dataset.examples
     try:
-        return examples.names.index(picture.resolve().relative_to(examples.root.resolve()).as_posix())
+        return examples.names.index(image.resolve().relative_to(examples.root.resolve()).as_posix())
     except ValueError:
         return -1
 
 
-def _draw_neighbours(
-    run: str, model: Model, picture: Path, one: Json, material: Material, rows_k: NDArray[np.int64],
+def _draw_neighbors(
+    run: str, model: Model, image: Path, one: Json, dataset: Dataset, rows_k: NDArray[np.int64],
     likeness_k: NDArray[np.float32],
 ) -> None:  # fmt: skip
-    from striate.plots.mosaic import Tile, draw_pictures
+    from striate.plots.mosaic import Tile, draw_images
 
-    examples, pixels = material.examples, material.stored.pixels_NHWC[rows_k] / 255
-    one["neighbours"] = [
+    examples, pixels = dataset.examples, dataset.stored.pixels_NHWC[rows_k] / 255
+    one["neighbors"] = [
         {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "likeness": float(likeness)}
         for row, likeness in zip(rows_k.tolist(), likeness_k, strict=True)
     ]
-    tiles = [Tile(model.pixels([picture])[0] / 255, f"the picture\n{one['label']}")]
+    tiles = [Tile(model.pixels([image])[0] / 255, f"the image\n{one['label']}")]
     tiles += [
-        Tile(picture_HWC, f"{near['class']}\n{near['likeness']:.2f}")
-        for picture_HWC, near in zip(pixels, one["neighbours"], strict=True)
+        Tile(image_HWC, f"{near['class']}\n{near['likeness']:.2f}")
+        for image_HWC, near in zip(pixels, one["neighbors"], strict=True)
     ]
     path = Path(one["files"][0]).with_name("near.png") if one["files"] else Path("near.png")
     note = "The training images that look most like it, with their label and the cosine of the angle between their features."
-    draw_pictures(f"What looks like {picture.name} to {Path(run).name}", note, tiles, path)
+    draw_images(f"What looks like {image.name} to {Path(run).name}", note, tiles, path)
     one["files"].append(str(path))
 
 
 def _one(
-    run: str, model: Model, picture: Path, layers: Sequence[str], methods: Sequence[str], target: str | None, folder: Path
+    run: str, model: Model, image: Path, layers: Sequence[str], methods: Sequence[str], target: str | None, folder: Path
 ) -> Json:
     from striate.plots.interpret import feature_maps, heatmap
 
-    pixels_HWC = model.pixels([picture])[0]
-    answer = model.predict([picture])[0]
+    pixels_HWC = model.pixels([image])[0]
+    answer = model.predict([image])[0]
     wanted = answer.label if target is None else target
-    maps = activations.maps(model.net, model.images([picture]), layers)
+    maps = activations.maps(model.net, model.images([image]), layers)
     files = []
     for number, name in enumerate(layers):
         path = folder / f"{number + 1:02d}-{name}.png"
-        title = f"{name} of {Path(run).name} for {picture.name}"
+        title = f"{name} of {Path(run).name} for {image.name}"
         feature_maps.draw_maps(title, name, maps[name][0].cpu().numpy(), pixels_HWC / 255, path)
         files.append(str(path))
-    why = attribution.explain_all(model, picture, methods, target=wanted)
+    why = attribution.explain_all(model, image, methods, target=wanted)
     panels = [heatmap.Panel(name, made.at, made.heat_NHW[0].cpu().numpy(), *_figures(made)) for name, made in why.made.items()]
     if panels:
         path = folder / "why.png"
         share = dict(answer.top).get(wanted)
         sure = "" if share is None else f", {share:.1%}"
-        heatmap.draw(f"Why {wanted}{sure}? {Path(run).name} on {picture.name}", pixels_HWC, panels, path)
+        heatmap.draw(f"Why {wanted}{sure}? {Path(run).name} on {image.name}", pixels_HWC, panels, path)
         files.append(str(path))
     return {
-        "path": str(picture), "label": answer.label, "probability": answer.probability,
+        "path": str(image), "label": answer.label, "probability": answer.probability,
         "top": [list(one) for one in answer.top], "target": wanted,
         "methods": [_told(made) for made in why.made.values()], "refused": why.refused,
-        "layers": [_measured(name, maps[name]) for name in layers], "neighbours": [], "files": files,
+        "layers": [_measured(name, maps[name]) for name in layers], "neighbors": [], "files": files,
     }  # fmt: skip
 
 

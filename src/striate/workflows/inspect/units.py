@@ -20,9 +20,9 @@ from striate.interpret.readout_points import probes
 from striate.interpret.top_activations import Strongest
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.dataset import Dataset, Watch, again
 from striate.workflows.inspect.filter_health import images_of, rows_of
-from striate.workflows.inspect.model_on_data import Eyes
+from striate.workflows.inspect.model_on_data import ModelOnDataset
 
 Json = dict[str, Any]
 _SHOWN, _IMAGES = 12, 8
@@ -49,15 +49,17 @@ def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str |
     with asked() as stop:
         engine = machine.pick(settings.engine)
         engine.place(model.net)
-        with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
-            rows_M, eyes = rows_of(material, part), Eyes(model, material, engine, stop, watch)
-            labelled = material.examples.classes == model.classes
+        with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
+            rows_M, model_on_data = rows_of(dataset, part), ModelOnDataset(model, dataset, engine, stop, watch)
+            labeled = dataset.examples.classes == model.classes
             found = activations.statistics(
-                model.net, eyes.batches(rows_M, "looking at the images"), [at], len(model.classes) if labelled else None
+                model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
             )[at]
             chosen = _chosen(found, numbers)
-            strongest = top_activations.strongest(model.net, eyes.batches(rows_M, "looking at the images"), [at], _IMAGES)[at]
-            files = [_draw_strongest(run, at, chosen, strongest, material, f"{len(rows_M):,} {part} images", out)]
+            strongest = top_activations.strongest(
+                model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES
+            )[at]
+            files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", out)]
     made, why_not = _made(run, model, layer, chosen, out)
     told_of = activations.as_json({at: found})
     return {
@@ -92,11 +94,11 @@ def _chosen(found: Statistics, numbers: Sequence[int]) -> list[int]:
 
 
 def _draw_strongest(
-    run: str, layer: str, chosen: Sequence[int], found: Strongest, material: Material, seen: str, out: Path
+    run: str, layer: str, chosen: Sequence[int], found: Strongest, dataset: Dataset, seen: str, out: Path
 ) -> str:
     from striate.plots.interpret import top_activations as drawing
 
-    examples, pixels = material.examples, material.stored.pixels_NHWC
+    examples, pixels = dataset.examples, dataset.stored.pixels_NHWC
     order = np.argsort(examples.ids_N)
     rows = []
     for u in chosen:
@@ -113,30 +115,30 @@ def _draw_strongest(
 
 def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
     """Images that the chosen units like best, by gradient ascent, drawn; or why there are none."""
-    from striate.plots.mosaic import Tile, draw_pictures
+    from striate.plots.mosaic import Tile, draw_images
 
     try:
-        best = activation_maximization.maximise(model.net, layer, chosen)
+        best = activation_maximization.maximize(model.net, layer, chosen)
     except UnsupportedError as error:
         return [], str(error)
-    pictures_UHWC = _pictures(model, best.images_UCHW)
+    images_UHWC = _images(model, best.images_UCHW)
     answers = list(zip(best.before_U.tolist(), best.after_U.tolist(), best.stuck_U.tolist(), strict=True))
     tiles = [
-        Tile(picture_HWC, f"unit {u}\n{'no gradient' if stuck else f'{before:.2g} to {after:.2g}'}")
-        for u, picture_HWC, (before, after, stuck) in zip(chosen, pictures_UHWC, answers, strict=True)
+        Tile(image_HWC, f"unit {u}\n{'no gradient' if stuck else f'{before:.2g} to {after:.2g}'}")
+        for u, image_HWC, (before, after, stuck) in zip(chosen, images_UHWC, answers, strict=True)
     ]
     note = (
-        "By gradient ascent with Yosinski's third choice of regularisers; below each, its answer at the start and at the end."
+        "By gradient ascent with Yosinski's third choice of regularizers; below each, its answer at the start and at the end."
     )
-    draw_pictures(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"made-{layer}.png")
+    draw_images(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"made-{layer}.png")
     return [
         {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
         for u, (before, after, stuck) in zip(chosen, answers, strict=True)
     ], None
 
 
-def _pictures(model: Model, images_UCHW: torch.Tensor) -> NDArray[np.float64]:
-    """The net's numbers as pictures in [0, 1], U x H x W x C, each moved and stretched so that all of it can be seen."""
+def _images(model: Model, images_UCHW: torch.Tensor) -> NDArray[np.float64]:
+    """The net's numbers as images in [0, 1], U x H x W x C, each moved and stretched so that all of it can be seen."""
     levels_UCHW = model.preprocess.to(images_UCHW.device).back(images_UCHW)
     pixels = levels_UCHW.permute(0, 2, 3, 1).double().cpu().numpy()
     low_U, high_U = (np.quantile(pixels, q, axis=(1, 2, 3), keepdims=True) for q in (0.005, 0.995))

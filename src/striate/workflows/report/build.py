@@ -1,6 +1,6 @@
 """`striate report`: everything that is known of a run on one page, `report.html`, and its numbers in `report.json`.
 
-What was written down during the run is read from its folder; what needs the pictures is asked of the network anew
+What was written down during the run is read from its folder; what needs the images is asked of the network anew
 (`striate.workflows.report.rerun_network`), and left out, said so, where they are gone.
 
 Legend: N images, K classes.
@@ -20,9 +20,9 @@ from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.device import Engine
-from striate.workflows.dataset import Material, Watch, again
+from striate.workflows.dataset import Dataset, Watch, again
 from striate.workflows.report import page, rerun_network, run_facts
-from striate.workflows.report.run_facts import Recorded
+from striate.workflows.report.run_facts import RunFacts
 
 log = logging.getLogger("striate")
 
@@ -41,15 +41,15 @@ def of_run(name: str, watch: Watch) -> Json:
     with asked() as stop:
         engine = machine.pick(settings.engine)
         try:
-            with closing(again(settings, model.look, stop, watch, engine.workers)) as material:
+            with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
                 before = known.facts["environment"].get("data_sha256")
-                if before != material.fingerprint():
+                if before != dataset.fingerprint():
                     known.facts["notes"].append(
-                        "The pictures have changed since this run began; what is shown of them is as they are now."
+                        "The images have changed since this run began; what is shown of them is as they are now."
                     )
-                _look(known, model, material, engine, stop, watch)
+                _look(known, model, dataset, engine, stop, watch)
         except (DataError, SettingError) as error:
-            known.facts["notes"].append(f"Nothing that needs the pictures is shown, as these cannot be read: {error}")
+            known.facts["notes"].append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
         return _write(folder, known)
 
 
@@ -63,14 +63,14 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def at_end(result: Json, folder: Path, model: Model, material: Material, engine: Engine, stop: Stop, watch: Watch) -> Json:
-    """Write the report of a run that has just ended, while its pictures are at hand; its result, which then names the page.
+def at_end(result: Json, folder: Path, model: Model, dataset: Dataset, engine: Engine, stop: Stop, watch: Watch) -> Json:
+    """Write the report of a run that has just ended, while its images are at hand; its result, which then names the page.
 
     The result lies on the disk before, so a run whose report fails has lost nothing.
     """
     log.info("Writing the report.")
     known = run_facts.read(folder)
-    _look(known, model, material, engine, stop, watch)
+    _look(known, model, dataset, engine, stop, watch)
     return _named(result, folder, _write(folder, known))
 
 
@@ -85,13 +85,13 @@ def _named(result: Json, folder: Path, written: Json) -> Json:
     return result
 
 
-def _look(known: Recorded, model: Model, material: Material, engine: Engine, stop: Stop, watch: Watch) -> None:
+def _look(known: RunFacts, model: Model, dataset: Dataset, engine: Engine, stop: Stop, watch: Watch) -> None:
     """Add what the network says when it is asked again."""
     if known.asked is None:
         return
-    found = rerun_network.gather(model, material, engine, *known.asked, known.val, stop, watch)
+    found = rerun_network.gather(model, dataset, engine, *known.asked, known.val, stop, watch)
     known.facts.update(found.facts)
-    known.pictures.update(found.pictures)
+    known.figures.update(found.figures)
     against = sum(row["vote"]["against"] for row in found.facts["mistakes"])
     known.findings.extend(trust_findings.of_labels(against, len(found.facts["mistakes"]), known.facts["score"]["accuracy"]))
     if found.facts["filters"]:
@@ -130,12 +130,12 @@ def _is_trained(folder: Path) -> bool:
         return True
 
 
-def _write(folder: Path, known: Recorded) -> Json:
+def _write(folder: Path, known: RunFacts) -> Json:
     facts, verdict = known.facts, trust_findings.judge(known.findings)
     facts["trust"] = {
         "level": verdict.level, "sentence": verdict.sentence, "findings": [one._asdict() for one in verdict.findings],
     }  # fmt: skip
-    text = page.render(facts, known.pictures)
+    text = page.render(facts, known.figures)
     files.write_text(folder / PAGE, text)
     run_folder.write_json(folder / NUMBERS, facts)
     return {

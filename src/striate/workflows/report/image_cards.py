@@ -16,39 +16,39 @@ from striate.metrics.misclassified import Answer
 from striate.model import Model
 from striate.plots.interpret import heatmap as drawing
 from striate.training.inference import Predictions
-from striate.workflows.inspect.model_on_data import Bank, Eyes, nearest
+from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, nearest
 from striate.workflows.report import page
 
 Json = dict[str, Any]
-SHARES = 6  # of a picture that are removed one after the other, where a map is tested
-NEAR = 5  # neighbours of each
+SHARES = 6  # of an image that are removed one after the other, where a map is tested
+NEAR = 5  # neighbors of each
 PASSES = (SHARES + 1) * (2 * faithfulness.PLACES + 2 + faithfulness.ORDERS)
 _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 
 
 def cards(
-    eyes: Eyes,
+    model_on_data: ModelOnDataset,
     predictions: Predictions,
     answers: Sequence[Answer],
     kept: Bank,
     tested: int,
 ) -> tuple[list[Json], list[Json]]:
-    """For each answer what the JSON says of it, and its pictures."""
-    examples, classes = eyes.material.examples, eyes.material.examples.classes
-    rows = eyes.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
+    """For each answer what the JSON says of it, and its figures."""
+    examples, classes = model_on_data.dataset.examples, model_on_data.dataset.examples.classes
+    rows = model_on_data.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
     answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
     rows_M = rows[rows >= 0]
     if not answers:
         return [], []
-    batches = list(eyes.batches(rows_M, "looking at mistakes"))
+    batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
-    asked_MD = nearest_images.penultimate(eyes.model.net, batches)
+    asked_MD = nearest_images.penultimate(model_on_data.model.net, batches)
     near = nearest(kept, asked_MD, rows_M, NEAR)
-    heats = _heats(eyes.model, images_MCHW, [answer.predicted for answer in answers], tested)
-    pixels = eyes.material.stored.pixels_NHWC
-    facts, pictures = [], []
+    heats = _heats(model_on_data.model, images_MCHW, [answer.predicted for answer in answers], tested)
+    pixels = model_on_data.dataset.stored.pixels_NHWC
+    facts, images = [], []
     for at, answer in enumerate(answers):
-        picture_HWC = pixels[rows_M[at : at + 1]][0]
+        image_HWC = pixels[rows_M[at : at + 1]][0]
         near_k = kept.rows_B[near.rows_Qk[at]]
         vote = nearest_images.vote(examples.labels_N[near_k], answer.label)
         facts.append(
@@ -56,7 +56,7 @@ def cards(
                 "path": examples.names[int(rows_M[at])], "given": classes[answer.label],
                 "answered": classes[answer.predicted], "probability": answer.probability,
                 "given_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
-                "neighbours": [
+                "neighbors": [
                     {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]], "likeness": float(likeness)}
                     for row, likeness in zip(near_k, near.likeness_Qk[at], strict=True)
                 ],
@@ -64,24 +64,24 @@ def cards(
                          "said": _spoken(vote, len(near_k), classes, classes[answer.label])},
             }
         )  # fmt: skip
-        pictures.append(
+        images.append(
             {
-                "picture": page.data_uri(picture_HWC), "kind": page.kind_of(picture_HWC),
-                "heat": None if heats.maps_MHW is None else page.data_uri(drawing.overlay(picture_HWC, heats.maps_MHW[at])),
-                "neighbours": [page.data_uri(one_HWC) for one_HWC in pixels[near_k]],
+                "image": page.data_uri(image_HWC), "kind": page.kind_of(image_HWC),
+                "heat": None if heats.maps_MHW is None else page.data_uri(drawing.overlay(image_HWC, heats.maps_MHW[at])),
+                "neighbors": [page.data_uri(one_HWC) for one_HWC in pixels[near_k]],
             }
         )  # fmt: skip
-    return facts, pictures
+    return facts, images
 
 
 def _spoken(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
     if vote.against and vote.other is not None:
         return (
-            f"Of its {near} neighbours {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: they speak "
+            f"Of its {near} neighbors {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: they speak "
             "against the given label."
         )
     many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
-    return f"{many[0].upper()}{many[1:]} neighbours are {given}: they do not speak against the given label."
+    return f"{many[0].upper()}{many[1:]} neighbors are {given}: they do not speak against the given label."
 
 
 class _Heats(NamedTuple):
@@ -124,7 +124,7 @@ def _said(made: attribution.Explanation, n: int) -> Json:
             **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much "
             f"elsewhere (p = {found.p_value:.2f}).",
         }  # fmt: skip
-    return {**about, "said": f"{by} explains nothing here, and is greyed: {_short(found)}."}
+    return {**about, "said": f"{by} explains nothing here, and is grayed: {_short(found)}."}
 
 
 def _short(found: faithfulness.Faithfulness) -> str:

@@ -1,6 +1,6 @@
 """The report: one HTML file that needs no server, no network and no scripts.
 
-Numbers come in as `facts`, which are also its JSON; what is drawn comes in as `pictures`, by the name of the place.
+Numbers come in as `facts`, which are also its JSON; what is drawn comes in as `figures`, by the name of the place.
 """
 
 import base64
@@ -15,30 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
-PICTURES = (
+FIGURES = (
     "curves", "gradients", "classes", "confusion", "reliability", "plane", "kernels", "weights", "mistakes", "uncertain",
 )  # fmt: skip
 _CLASSES, _FILES = 100, 50  # rows of a table that are shown; the JSON has all
 _TEMPLATES = Path(__file__).with_name("templates")
-_SIDE_PX = 128  # of pictures in the page
+_SIDE_PX = 128  # of images in the page
 
 Json = Mapping[str, Any]
 
 
-def render(facts: Json, pictures: Json) -> str:
+def render(facts: Json, figures: Json) -> str:
     """The page as text.
 
     Args:
         facts: as `striate.workflows.report.build` gathers them.
-        pictures: by names of `PICTURES`; <svg> text, for `curves` and `plane` lists of it; for `mistakes` and `uncertain` a
-            dictionary for each row: `picture`, `heat` and `neighbours` as data URIs, and `kind`. What is missing is left out.
+        figures: by names of `FIGURES`; <svg> text, for `curves` and `plane` lists of it; for `mistakes` and `uncertain` a
+            dictionary for each row: `image`, `heat` and `neighbors` as data URIs, and `kind`. What is missing is left out.
 
     """
     style = _TEMPLATES.joinpath("style.css").read_text("utf-8")
-    given = {**dict.fromkeys(PICTURES), **pictures}
+    given = {**dict.fromkeys(FIGURES), **figures}
     return str(
         _template().render(
-            facts=facts, pictures=given, style=style, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
+            facts=facts, figures=given, style=style, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
         )
     )
 
@@ -56,11 +56,11 @@ def _template() -> Any:
     return made.get_template("report.html")
 
 
-def data_uri(picture_HWC: NDArray[np.uint8]) -> str:
-    """A picture for the page, at most 128 px: PNG where it is small, so that every pixel is as it was, else JPEG."""
+def data_uri(image_HWC: NDArray[np.uint8]) -> str:
+    """An image for the page, at most 128 px: PNG where it is small, so that every pixel is as it was, else JPEG."""
     from PIL import Image
 
-    plain = picture_HWC[..., 0] if picture_HWC.shape[-1] == 1 else picture_HWC
+    plain = image_HWC[..., 0] if image_HWC.shape[-1] == 1 else image_HWC
     image, buffer = Image.fromarray(plain), BytesIO()
     small = max(image.size) <= _SIDE_PX // 2
     if not small:
@@ -72,6 +72,6 @@ def data_uri(picture_HWC: NDArray[np.uint8]) -> str:
     return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def kind_of(picture_HWC: NDArray[np.uint8]) -> str:
-    """The attribute by which a larger picture is scaled smoothly, where a small one keeps its pixels."""
-    return "" if max(picture_HWC.shape[:2]) <= _SIDE_PX // 2 else ' class="photo"'
+def kind_of(image_HWC: NDArray[np.uint8]) -> str:
+    """The attribute by which a larger image is scaled smoothly, where a small one keeps its pixels."""
+    return "" if max(image_HWC.shape[:2]) <= _SIDE_PX // 2 else ' class="photo"'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe & Ito 2008, without yellow, which no white page shows; classes beyond six differ by their markers too
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _WIDTH = 4.7  # inches: two fit beside each other on a desk, and one is legible on a phone
 _MOST_CLASSES, _MOST_CELLS = 40, 60
@@ -43,12 +43,12 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
     with for_page():
         loss = _figure()
         axes = loss.subplots()
-        axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLOURS[0], marker="o", markersize=3, label="training")
-        axes.plot(numbers, [row["loss"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
+        axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLORS[0], marker="o", markersize=3, label="training")
+        axes.plot(numbers, [row["loss"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
         _over_epochs(axes, "Loss", "mean loss of an image", best, numbers[-1])
         share = _figure()
         axes = share.subplots()
-        axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLOURS[1], marker="s", markersize=3, label="validation")
+        axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
         _over_epochs(axes, "Accuracy on the validation images", "share of images answered rightly", best, numbers[-1])
         last = epochs[-1]
         return [
@@ -91,7 +91,7 @@ def reliability(bins: Sequence[Json]) -> str:
             [row["accuracy"]["value"] - row["accuracy"]["low"] for row in bins],
             [row["accuracy"]["high"] - row["accuracy"]["value"] for row in bins],
         ]
-        above.errorbar(x, y, np.maximum(ends, 0), color=COLOURS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
+        above.errorbar(x, y, np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
                        capsize=2, label="measured, with 95 % interval")  # fmt: skip
         above.set_ylabel("share that is right")
         above.set_title("Does a probability mean what it says?")
@@ -99,7 +99,7 @@ def reliability(bins: Sequence[Json]) -> str:
         above.grid(visible=True)
         above.legend(loc="upper left")
         lows, widths = [row["low"] for row in bins], [row["high"] - row["low"] for row in bins]
-        below.bar(lows, [row["images"] for row in bins], widths, align="edge", color=COLOURS[0], alpha=0.6)
+        below.bar(lows, [row["images"] for row in bins], widths, align="edge", color=COLORS[0], alpha=0.6)
         below.set_ylabel("images")
         below.set_xlabel("probability of the answer")
         below.set_xlim(0, 1.01)
@@ -123,7 +123,7 @@ def classes(rows: Sequence[Json], overall: float) -> str:
         axes = figure.subplots()
         y = np.arange(len(shown))
         ends = [[row["value"] - row["low"] for row in shown], [row["high"] - row["value"] for row in shown]]
-        axes.errorbar([row["value"] for row in shown], y, xerr=np.maximum(ends, 0), color=COLOURS[0], marker="o", markersize=4,
+        axes.errorbar([row["value"] for row in shown], y, xerr=np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4,
                       linewidth=0, elinewidth=1, capsize=2)  # fmt: skip
         axes.axvline(overall, color=FAINT, linestyle="--", linewidth=1)
         axes.set_yticks(y, [_short(f"{row['name']} ({row['n']:,})") for row in shown])
@@ -165,8 +165,8 @@ def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
             spine.set_visible(False)
         if k <= 20:
             for true, said in np.argwhere(matrix_KK).tolist():
-                colour = "#ffffff" if shares_KK[true, said] > 0.5 else INK
-                axes.text(said, true, f"{matrix_KK[true, said]:,}", ha="center", va="center", fontsize=small - 1, color=colour)
+                color = "#ffffff" if shares_KK[true, said] > 0.5 else INK
+                axes.text(said, true, f"{matrix_KK[true, said]:,}", ha="center", va="center", fontsize=small - 1, color=color)
         return inline(figure, "confusion", f"Confusion matrix of {k} classes; the same numbers are in report.json.")
 
 
@@ -195,7 +195,7 @@ def gradients(events: Sequence[Json]) -> str | None:
         x = np.arange(len(names))
         for number, (epoch, values) in enumerate(lines):
             y = [value or np.nan for value in values]
-            axes.plot(x, y, color=COLOURS[number], marker=_MARKERS[number], markersize=3, linewidth=1, label=f"epoch {epoch}")
+            axes.plot(x, y, color=COLORS[number], marker=_MARKERS[number], markersize=3, linewidth=1, label=f"epoch {epoch}")
         axes.set_yscale("log")
         every = ceil(len(names) / 14)
         axes.set_xticks(x[::every], [_short(name, 16) for name in names[::every]], rotation=45, ha="right",
@@ -214,7 +214,7 @@ def plane(
     points_N2: NDArray[np.float64], labels_N: NDArray[np.int64], names: Sequence[str], wrong_N: NDArray[np.bool_],
     faint_N: NDArray[np.bool_], title: str, axis_names: tuple[str, str], name: str,
 ) -> str:  # fmt: skip
-    """Images as points by what the network makes of them, coloured by class.
+    """Images as points by what the network makes of them, colored by class.
 
     Args:
         points_N2: coordinates.
@@ -231,7 +231,7 @@ def plane(
         figure = _figure(4.2)
         axes = figure.subplots()
         for k in np.unique(labels_N).tolist():
-            colour, marker = COLOURS[k % len(COLOURS)], _MARKERS[k // len(COLOURS) % len(_MARKERS)]
+            color, marker = COLORS[k % len(COLORS)], _MARKERS[k // len(COLORS) % len(_MARKERS)]
             for faint, size, alpha in ((True, 5, 0.35), (False, 20, 0.9)):
                 here_N = (labels_N == k) & (faint_N == faint)
                 label = _short(names[k], 18) if not faint or not (~faint_N & (labels_N == k)).any() else None
@@ -239,7 +239,7 @@ def plane(
                     points_N2[here_N, 0],
                     points_N2[here_N, 1],
                     s=size,
-                    c=colour,
+                    c=color,
                     marker=marker,
                     alpha=alpha,
                     linewidths=0,

@@ -1,4 +1,4 @@
-"""What a report shows of a run by asking its network again: mistakes and their neighbours, features, filters.
+"""What a report shows of a run by asking its network again: mistakes and their neighbors, features, filters.
 
 The test images are not asked for another score; of them only those that were answered wrongly, or barely, are looked at.
 
@@ -18,8 +18,8 @@ from striate.metrics import misclassified
 from striate.model import Model
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows.dataset import Material, Watch
-from striate.workflows.inspect.model_on_data import BUDGET, Eyes, affordable, bank, macs, sample
+from striate.workflows.dataset import Dataset, Watch
+from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank, macs, sample
 from striate.workflows.report import image_cards
 
 Json = dict[str, Any]
@@ -28,15 +28,15 @@ _POINTS = 500
 
 
 class Evidence(NamedTuple):
-    """Numbers for the JSON, and pictures for the page, each by the names that the report has for them."""
+    """Numbers for the JSON, and images for the page, each by the names that the report has for them."""
 
     facts: Json
-    pictures: Json
+    figures: Json
 
 
 def gather(
     model: Model,
-    material: Material,
+    dataset: Dataset,
     engine: Engine,
     predictions: Predictions,
     part: str,
@@ -48,7 +48,7 @@ def gather(
 
     Args:
         model: of the run.
-        material: its pictures.
+        dataset: its figures.
         engine: to compute on.
         predictions: whose mistakes are looked at.
         part: `test` or `validation`, as these are called.
@@ -58,25 +58,25 @@ def gather(
 
     """
     engine.place(model.net)
-    eyes = Eyes(model, material, engine, stop, watch)
-    kept = bank(eyes)
+    model_on_data = ModelOnDataset(model, dataset, engine, stop, watch)
+    kept = bank(model_on_data)
     facts: Json = {}
-    pictures: Json = {}
+    figures: Json = {}
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        facts[name], pictures[name] = image_cards.cards(eyes, predictions, answers, kept, most_tested)
-    less = "" if len(kept.rows_B) == len(material.parts.train_M) else f"{len(kept.rows_B):,} of the "
+        facts[name], figures[name] = image_cards.cards(model_on_data, predictions, answers, kept, most_tested)
+    less = "" if len(kept.rows_B) == len(dataset.parts.train_M) else f"{len(kept.rows_B):,} of the "
     facts["mistakes_note"] = (
-        f"Of the {len(predictions.labels_N):,} {part} images. Beside each picture is what spoke for the answer; below it are "
-        f"the training images that look most like it to the network, among {less}{len(material.parts.train_M):,}, with their "
+        f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is what spoke for the answer; below it are "
+        f"the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, with their "
         "label and the cosine of the angle between their features."
     )
-    facts["plane"], pictures["plane"] = _plane(eyes, val, *kept)
-    rows_M = sample(material, material.parts.val_M, affordable(model))
-    layers = filter_health.examine(model.net, eyes.batches(rows_M, "looking at filters") if len(rows_M) else ())
+    facts["plane"], figures["plane"] = _plane(model_on_data, val, *kept)
+    rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
+    layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts["filters"] = filter_health.as_json(layers)
     facts["filters_note"] = (
         f"Judged on {len(rows_M):,} validation images: blank, dead, duplicate, nearly dead, noisy or healthy, the first that "
@@ -84,29 +84,32 @@ def gather(
         if len(rows_M)
         else "Judged by their weights alone, since there is no validation image."
     )
-    pictures["kernels"] = _kernels(model, layers)
-    return Evidence(facts, pictures)
+    figures["kernels"] = _kernels(model, layers)
+    return Evidence(facts, figures)
 
 
 def _plane(
-    eyes: Eyes, val: Predictions | None, bank_B: NDArray[np.int64], bank_BD: NDArray[np.float32]
+    model_on_data: ModelOnDataset, val: Predictions | None, bank_B: NDArray[np.int64], bank_BD: NDArray[np.float32]
 ) -> tuple[Json | None, list[str]]:
     """Validation images among training images, by principal components and by t-SNE."""
     from striate.workflows.report import plots
 
-    classes, labels_N = eyes.material.examples.classes, eyes.material.examples.labels_N
+    classes, labels_N = model_on_data.dataset.examples.classes, model_on_data.dataset.examples.labels_N
     rows_V, wrong_V = np.empty(0, np.int64), np.empty(0, bool)
     if val is not None:
-        rows_V = eyes.rows_of(val.ids_N)
+        rows_V = model_on_data.rows_of(val.ids_N)
         wrong_V = (val.logits_NK.argmax(axis=1) != val.labels_N)[rows_V >= 0]
         rows_V = rows_V[rows_V >= 0]
-    chosen_V = np.isin(rows_V, sample(eyes.material, rows_V, _POINTS // 2))
+    chosen_V = np.isin(rows_V, sample(model_on_data.dataset, rows_V, _POINTS // 2))
     rows_V, wrong_V = rows_V[chosen_V], wrong_V[chosen_V]
-    chosen_B = np.isin(bank_B, sample(eyes.material, bank_B, _POINTS - len(rows_V)))
+    chosen_B = np.isin(bank_B, sample(model_on_data.dataset, bank_B, _POINTS - len(rows_V)))
     features_PD = np.concatenate(
         [
             bank_BD[chosen_B],
-            *([nearest_images.penultimate(eyes.model.net, eyes.batches(rows_V, "looking at features"))] * bool(len(rows_V))),
+            *(
+                [nearest_images.penultimate(model_on_data.model.net, model_on_data.batches(rows_V, "looking at features"))]
+                * bool(len(rows_V))
+            ),
         ]
     )
     if len(features_PD) < 5 or not np.isfinite(features_PD).all():
@@ -131,7 +134,7 @@ def _plane(
         "another class's cloud is a mistake worth looking at."
     )
     points = {
-        "paths": [eyes.material.examples.names[row] for row in rows_P.tolist()],
+        "paths": [model_on_data.dataset.examples.names[row] for row in rows_P.tolist()],
         "classes": [classes[k] for k in labels_N[rows_P].tolist()],
         "parts": ["train" if faint else "val" for faint in faint_P], "wrong": wrong_P.tolist(),
         "principal": np.round(flat.points_N2, 4).tolist(), "shares": list(flat.shares_2),
@@ -141,7 +144,7 @@ def _plane(
 
 
 def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
-    """The first layer's filters as a picture; None where these are no pictures."""
+    """The first layer's filters as a figure; None where these are no figures."""
     from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
@@ -155,4 +158,4 @@ def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
         drawn = first_layer_filters.figure(layers[0].name, weights, [one.verdict for one in layers[0].filters])
         counts = {verdict: layers[0].count(verdict) for verdict in filter_health.VERDICTS if layers[0].count(verdict)}
         told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-        return save_figure.inline(drawn, "kernels", f"The {len(weights)} filters of {layers[0].name} as pictures: {told}.")
+        return save_figure.inline(drawn, "kernels", f"The {len(weights)} filters of {layers[0].name} as images: {told}.")

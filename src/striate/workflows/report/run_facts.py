@@ -26,20 +26,20 @@ _CONFUSED = 10
 _PARTS = {"test": "test", "val": "validation"}
 
 
-class Recorded(NamedTuple):
-    """Numbers for the JSON, pictures for the page, and what speaks for and against the classifier so far.
+class RunFacts(NamedTuple):
+    """Numbers for the JSON, images for the page, and what speaks for and against the classifier so far.
 
     `asked` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
     """
 
     facts: Json
-    pictures: Json
+    figures: Json
     findings: list[trust_findings.Finding]
     asked: tuple[Predictions, str] | None
     val: Predictions | None
 
 
-def read(folder: Path) -> Recorded:
+def read(folder: Path) -> RunFacts:
     """Read the folder of a run that trains, was interrupted, or has ended."""
     run, result = run_folder.settings(folder), run_folder.read_json(folder / "result.json")
     events = _events(folder, result)
@@ -61,17 +61,17 @@ def read(folder: Path) -> Recorded:
         "settings": config.to_toml(run), "environment": run_folder.read_json(folder / "environment.json") or {},
         "repeat": _repeat(run, folder), "notes": [],
     }  # fmt: skip
-    pictures: Json = {}
+    figures: Json = {}
     findings: list[trust_findings.Finding] = []
     if account is not None:
         findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
     if epochs:
-        pictures["curves"] = plots.curves(epochs, None if result is None else kept)
-        pictures["gradients"] = plots.gradients(facts["health"])
+        figures["curves"] = plots.curves(epochs, None if result is None else kept)
+        figures["gradients"] = plots.gradients(facts["health"])
         findings += trust_findings.of_training(epochs, kept)
-    _weigh(facts, pictures, folder)
-    asked, val = _score(facts, pictures, findings, folder, account)
-    return Recorded(facts, pictures, findings, asked, val)
+    _weigh(facts, figures, folder)
+    asked, val = _score(facts, figures, findings, folder, account)
+    return RunFacts(facts, figures, findings, asked, val)
 
 
 def _events(folder: Path, result: Json | None) -> list[journal.Event]:
@@ -127,7 +127,7 @@ def _repeat(run: config.Run, folder: Path) -> list[str]:
     ]
 
 
-def _weigh(facts: Json, pictures: Json, folder: Path) -> None:
+def _weigh(facts: Json, figures: Json, folder: Path) -> None:
     own = folder / "journal.jsonl"
     recommended = facts["recommended"]
     path = own if recommended is None else folder / "strategies" / recommended / "journal.jsonl"
@@ -140,11 +140,11 @@ def _weigh(facts: Json, pictures: Json, folder: Path) -> None:
             facts["run"], found["start"], found["end"], weight_histograms.BIN, weight_histograms.NEAR
         )
         said = f"Histograms of the weights of {len(found['start'])} layers before the first step and at the end."
-        pictures["weights"] = save_figure.inline(drawn, "weights", said)
+        figures["weights"] = save_figure.inline(drawn, "weights", said)
 
 
 def _score(
-    facts: Json, pictures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
+    facts: Json, figures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
 ) -> tuple[tuple[Predictions, str] | None, Predictions | None]:
     kept = {
         part: Predictions(*run_folder.load_predictions(folder / f"predictions-{part}.npz"))
@@ -175,9 +175,9 @@ def _score(
         {"name": name, "value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
         for name, row in zip(names, summary.per_class, strict=True)
     ]  # fmt: skip
-    pictures["classes"] = plots.classes(found_of, summary.accuracy.value)
-    pictures["confusion"] = plots.confusion(summary.confusion_KK, names)
-    pictures["reliability"] = plots.reliability(bins)
+    figures["classes"] = plots.classes(found_of, summary.accuracy.value)
+    figures["confusion"] = plots.confusion(summary.confusion_KK, names)
+    figures["reliability"] = plots.reliability(bins)
     val = facts["val"] and _interval(facts["val"])
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_classes(facts["score"]["per_class"], summary.accuracy)

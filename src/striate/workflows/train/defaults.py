@@ -1,17 +1,17 @@
-"""The rule by which `striate train FOLDER` alone chooses network, size, colour, fit, epochs and batch.
+"""The rule by which `striate train FOLDER` alone chooses network, size, color, fit, epochs and batch.
 
 Each choice comes with its reason, is printed before the first step and stored in run.toml. What the user gave is never changed.
 
 | what | rule |
 |---|---|
-| colour | grey where at least 95 % of a sample of the pictures are grey, else colour |
+| color | gray where at least 95 % of a sample of the images are gray, else color |
 | network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean; PCA: `mlp` |
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
-| size, network named | not below its published size (timm's: 224) where the pictures have 3/4 of that, nor below its least |
-| fit | nearly square pictures are squashed; where a centre crop hides at most 30 % of the median picture: crop; else pad |
-| mirroring | colour pictures are mirrored left and right at random; grey ones are not, since digits and letters would change |
+| size, network named | not below its published size (timm's: 224) where the images have 3/4 of that, nor below its least |
+| fit | nearly square images are squashed; where a center crop hides at most 30 % of the median image: crop; else pad |
+| mirroring | color images are mirrored left and right at random; gray ones are not, since digits and letters would change |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
-| epochs | as many as show 54,000 small grey or 400,000 other pictures, between 1 and 60 |
+| epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60 |
 """
 
 import logging
@@ -23,7 +23,7 @@ import numpy as np
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.data.examples import Examples, Part
-from striate.data.survey import Glance, glance
+from striate.data.survey import SampleStats, sample_stats
 from striate.nets import catalogue
 
 log = logging.getLogger("striate")
@@ -44,25 +44,25 @@ class Plan(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def choose(run: config.Run, seen: Glance, train_images: int) -> Plan:
-    """Complete the settings of a run from a glance at the pictures, and from how many of them an epoch shows."""
-    chosen: config.Tree = {"prepare": {}, "augment": {}, "net": {}, "train": {}}
+def choose(run: config.Run, seen: SampleStats, train_images: int) -> Plan:
+    """Complete the settings of a run from a glance at the images, and from how many of them an epoch shows."""
+    chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}, "train": {}}
     if run.net.name is not None and catalogue.origin(run.net.name) is not None:
         return _before_descent(run, seen, chosen)
-    reasons = [_colour(run, seen, chosen)]
+    reasons = [_color(run, seen, chosen)]
     short = min(seen.height_px, seen.width_px)
     reasons.append(_net_and_size(run, short, chosen))
     reasons.append(_fit(run, seen, chosen))
     reasons.append(_batch(run, train_images, chosen))
-    channels = run.prepare.channels or chosen["prepare"]["channels"]
+    channels = run.preprocess.channels or chosen["preprocess"]["channels"]
     reasons.append(_flip(run, channels, chosen))
     reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
     whole = config.build(config.merge(chosen, config.given_by_user(run)))
     return Plan(whole, tuple(reason for reason in reasons if reason))
 
 
-def _before_descent(run: config.Run, seen: Glance, chosen: config.Tree) -> Plan:
-    """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimiser."""
+def _before_descent(run: config.Run, seen: SampleStats, chosen: config.Tree) -> Plan:
+    """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimizer."""
     given, name = config.given_by_user(run), run.net.name
     for section in ("train", "augment", "net"):
         plain = type(getattr(run, section))().model_dump(mode="json")
@@ -73,45 +73,45 @@ def _before_descent(run: config.Run, seen: Glance, chosen: config.Tree) -> Plan:
         wanted: config.Tree = {"scale": "pca", "components": _COMPONENTS}
         why = f"gmdh sees {_COMPONENTS} principal components: every pair of them is fitted"
     else:
-        wanted = {"scale": "none", "centre": "none", "channels": 1}
-        why = f"{name} sees grey levels as they are, white as ink"
+        wanted = {"scale": "none", "center": "none", "channels": 1}
+        why = f"{name} sees gray levels as they are, white as ink"
     for setting, value in wanted.items():
-        if given.get("prepare", {}).get(setting, value) != value and setting != "components":
+        if given.get("preprocess", {}).get(setting, value) != value and setting != "components":
             raise SettingError(f"prepare.{setting} has to be {value} for {name}; remove it.")
-    chosen["prepare"] |= {**wanted, **{k: v for k, v in given.get("prepare", {}).items() if k == "components"}}
+    chosen["preprocess"] |= {**wanted, **{k: v for k, v in given.get("preprocess", {}).items() if k == "components"}}
     reasons = [_net_and_size(run, min(seen.height_px, seen.width_px), chosen), _fit(run, seen, chosen), why]
     if name == "gmdh":
-        reasons.append(_colour(run, seen, chosen))
+        reasons.append(_color(run, seen, chosen))
     whole = config.build(config.merge(chosen, config.given_by_user(run)))
     return Plan(whole, tuple(reason for reason in reasons if reason))
 
 
 def complete(run: config.Run, examples: Examples) -> config.Run:
-    """The settings, completed by the rule from a glance at these pictures, with the choices said aloud."""
-    learnt_from = examples.labels_N[examples.parts_N != Part.TEST]
-    held = run.data.val_share + (0.0 if len(learnt_from) < len(examples) else (run.data.test_share or 0.2))
-    shown = len(learnt_from)
+    """The settings, completed by the rule from a glance at these images, with the choices said aloud."""
+    learned_from = examples.labels_N[examples.parts_N != Part.TEST]
+    held = run.data.val_share + (0.0 if len(learned_from) < len(examples) else (run.data.test_share or 0.2))
+    shown = len(learned_from)
     if run.train.sampling == "balanced":
-        counts = np.bincount(learnt_from)
+        counts = np.bincount(learned_from)
         shown = int(np.count_nonzero(counts) * counts.max())
-    chosen = choose(run, glance(examples), max(1, round(shown * (1 - held))))
+    chosen = choose(run, sample_stats(examples), max(1, round(shown * (1 - held))))
     for reason in chosen.reasons:
         log.info("%s", reason)
     return chosen.run
 
 
-def fit(run: config.Run, seen: Glance) -> tuple[config.Run, str]:
+def fit(run: config.Run, seen: SampleStats) -> tuple[config.Run, str]:
     """The settings with the fit alone completed, and the reason for it; empty where it was given."""
-    chosen: config.Tree = {"prepare": {}}
+    chosen: config.Tree = {"preprocess": {}}
     reason = _fit(run, seen, chosen)
     return config.build(config.merge(chosen, config.given_by_user(run))), reason
 
 
-def _colour(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
-    if run.prepare.channels:
+def _color(run: config.Run, seen: SampleStats, chosen: config.Tree) -> str:
+    if run.preprocess.channels:
         return ""
-    chosen["prepare"]["channels"] = 1 if seen.grey else 3
-    return "grey: the pictures have no colour" if seen.grey else "colour: the pictures have it"
+    chosen["preprocess"]["channels"] = 1 if seen.gray else 3
+    return "gray: the images have no color" if seen.gray else "color: the images have it"
 
 
 def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
@@ -121,7 +121,7 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
         chosen["net"]["name"] = name
     else:
         why_net = ""
-    if run.prepare.size_px is not None:
+    if run.preprocess.size_px is not None:
         return why_net
     size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
     why_size = f"size {size} px: the median short side is {short} px"
@@ -131,27 +131,27 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
         size, why_size = published, f"size {published} px: {name} was published for it"
     if entry and size < entry.smallest_px:
         size, why_size = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
-    chosen["prepare"]["size_px"] = size
+    chosen["preprocess"]["size_px"] = size
     return "; ".join(part for part in (why_net, why_size) if part)
 
 
 def _net(run: config.Run, short: int) -> tuple[str, str]:
-    if run.prepare.scale == "pca":
+    if run.preprocess.scale == "pca":
         return "mlp", "network mlp: principal components have no places, which convolutions need"
     if short <= 40:
         return "mnist_cnn", f"network mnist_cnn: the median short side is {short} px"
     return PHOTO_NET, f"network of four convolutions: the median short side is {short} px"
 
 
-def _fit(run: config.Run, seen: Glance, chosen: config.Tree) -> str:
-    if run.prepare.fit:
+def _fit(run: config.Run, seen: SampleStats, chosen: config.Tree) -> str:
+    if run.preprocess.resize_mode:
         return ""
     if seen.aspect <= 1.05:
-        chosen["prepare"]["fit"] = "squash"
-        return "fit squash: the pictures are nearly square, so nothing is lost or bent"
+        chosen["preprocess"]["resize_mode"] = "squash"
+        return "resize squash: the images are nearly square, so nothing is lost or bent"
     hidden = 1 - 1 / seen.aspect
-    chosen["prepare"]["fit"] = "crop" if hidden <= 0.3 else "pad"
-    return f"fit {chosen['prepare']['fit']}: a centre crop would hide {hidden:.0%} of the median picture"
+    chosen["preprocess"]["resize_mode"] = "crop" if hidden <= 0.3 else "pad"
+    return f"fit {chosen['prepare']['fit']}: a center crop would hide {hidden:.0%} of the median image"
 
 
 def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:
@@ -159,15 +159,15 @@ def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:
         return ""
     chosen["augment"]["flip"] = channels == 3
     if channels == 3:
-        return "mirrored at random: the pictures have colour (augment.flip=false where left and right matter)"
-    return "not mirrored: grey pictures may be digits or letters, which that would change"
+        return "mirrored at random: the images have color (augment.flip=false where left and right matter)"
+    return "not mirrored: gray images may be digits or letters, which that would change"
 
 
 def _batch(run: config.Run, train_images: int, chosen: config.Tree) -> str:
     if "batch_size" in run.train.model_fields_set:
         return ""
     size = 100 if train_images >= 5000 else max(8, min(64, train_images // 10))
-    chosen["train"]["batch_size"] = max(size, run.train.accumulate)
+    chosen["train"]["batch_size"] = max(size, run.train.grad_accum_steps)
     what = "training images" + (" an epoch" if run.train.sampling == "balanced" else "")
     return f"batches of {size}: {train_images:,} {what}"
 
@@ -177,4 +177,4 @@ def _epochs(run: config.Run, small: bool, train_images: int, chosen: config.Tree
         return ""
     shown = _SMALL_SHOWN if small else _SHOWN
     chosen["train"]["epochs"] = max(1, min(_MOST_EPOCHS, ceil(shown / train_images)))
-    return f"epochs {chosen['train']['epochs']}: to show about {shown:,} pictures, at most {_MOST_EPOCHS} times each"
+    return f"epochs {chosen['train']['epochs']}: to show about {shown:,} images, at most {_MOST_EPOCHS} times each"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.interpret import filter_health
 from striate.nets.net import Net
 from striate.training.journal import Event, Journal
@@ -23,7 +23,7 @@ LOUD = 0.5  # share of dead filters in a layer from which on it is said aloud: o
 _LEAST, _MOST, _OF_ALL = 8, 256, 100  # images that are looked at: a hundredth of those an epoch shows, within these
 
 
-def observer(net: Net, val: Stream, train_images: int, journal: Journal) -> Callable[[Event], None]:
+def observer(net: Net, val: Loader, train_images: int, journal: Journal) -> Callable[[Event], None]:
     """An observer for `training.loop`, which looks at the network after each epoch as long as that costs little.
 
     Args:
@@ -67,7 +67,7 @@ def gradient_norms(net: nn.Module) -> dict[str, float]:
     }
 
 
-def _few(val: Stream, count: int) -> Any:
+def _few(val: Loader, count: int) -> Any:
     seen = 0
     for batch in val.epoch(0):
         images_NCHW = batch.images_NCHW[: count - seen]

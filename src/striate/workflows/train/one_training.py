@@ -18,7 +18,7 @@ from striate.base.errors import DataError, RunError, ShapeError
 from striate.base.phrases import spoken
 from striate.base.signals import Stop
 from striate.batches import augment, patches, preprocess
-from striate.batches.loader import Stream
+from striate.batches.loader import Loader
 from striate.batches.sampler import balanced
 from striate.data.examples import Examples
 from striate.metrics import classification
@@ -31,7 +31,7 @@ from striate.training import loss as losses
 from striate.training.device import Engine
 from striate.training.inference import Predictions, predict
 from striate.training.journal import Event, Journal
-from striate.workflows.dataset import Material
+from striate.workflows.dataset import Dataset
 
 log = logging.getLogger("striate")
 Watch = Callable[[Event], None]
@@ -48,13 +48,13 @@ class Trained(NamedTuple):
     test: Predictions | None
 
 
-class Begin(NamedTuple):
+class StartingWeights(NamedTuple):
     """Weights to begin with, in place of initial ones, and all that belongs to them.
 
     Attributes:
         net: on the device, with a head for the classes; its weights change.
         numbers: from pixels to its input.
-        licence: of the weights.
+        license: of the weights.
         about: what the artifact says of how it was trained, besides.
         opens: for a number of epochs, the epoch in which each parameter begins to learn, by name.
 
@@ -62,67 +62,67 @@ class Begin(NamedTuple):
 
     net: Net
     numbers: preprocess.Preprocess
-    licence: str
+    license: str
     about: run_folder.Json
     opens: Callable[[Net, int], dict[str, int]] | None = None
 
 
 def train(
     run: config.Run,
-    material: Material,
+    dataset: Dataset,
     folder: Path,
     engine: Engine,
     stop: Stop,
     watch: Watch,
     resume: bool,
-    begin: Begin | None = None,
+    begin: StartingWeights | None = None,
     most_minutes: float | None = None,
 ) -> Trained:
     """Train in `folder`, from its last checkpoint where `resume`, and write the artifact and the predictions.
 
-    `begin` is what to begin with where that is not the network's own initialisation; after `most_minutes` training ends, by a
+    `begin` is what to begin with where that is not the network's own initialization; after `most_minutes` training ends, by a
     number of steps that is fixed before the first.
     """
     if catalogue.origin(run.net.name or "") is not None:
         from striate.workflows.train import own_learning_rule
 
-        return own_learning_rule.train(run, material, folder, engine, stop, watch, resume)
-    numbers, net, streams, loss = _prepared(run, material, engine, begin)
+        return own_learning_rule.train(run, dataset, folder, engine, stop, watch, resume)
+    numbers, net, streams, loss = _prepared(run, dataset, engine, begin)
     if found := layer_lr.factors(net, run.train):
         log.info("learning rates: %s", layer_lr.spoken(found))
     begin_at = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = _length(run, net, streams, loss, engine, begin_at, most_minutes)
     if engine.writes:
-        write_beginning(run, material, folder, engine, begin_at is not None)
+        write_beginning(run, dataset, folder, engine, begin_at is not None)
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
     if begin_at is not None:
         for sentence in begin_at.refused:
             log.warning("%s The checkpoint before it is used.", sentence)
         journal.write("resumed", step=begin_at.state["step"])
     else:
-        journal.write("start", steps=steps, reasons=list(engine.reasons), notes=list(material.hidden()))
+        journal.write("start", steps=steps, reasons=list(engine.reasons), notes=list(dataset.hidden()))
     from striate.workflows.train.epoch_health_log import observer
 
     observers = [watch, observer(net, streams["val"], streams["train"].places, journal)] if engine.writes else [watch]
     task = loop.Task(
         net=net, train=streams["train"], val=streams["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=stop,
-        names=lambda ids_M: _names(material.examples, ids_M), observers=observers,
+        names=lambda ids_M: _names(dataset.examples, ids_M), observers=observers,
         opens=begin.opens(net, -(-steps // streams["train"].steps)) if begin is not None and begin.opens is not None else {},
     )  # fmt: skip
     weight_histograms.note(journal, net, "start")
     fitted = loop.fit(task, begin_at)
     weight_histograms.note(journal, net, "end")
-    return finish(run, material, folder, engine, numbers, net, streams, fitted, journal, begin)
+    return finish(run, dataset, folder, engine, numbers, net, streams, fitted, journal, begin)
 
 
-def find_rate(run: config.Run, material: Material, engine: Engine, stop: Stop, watch: Watch) -> lr_finder.Curve:
+def find_rate(run: config.Run, dataset: Dataset, engine: Engine, stop: Stop, watch: Watch) -> lr_finder.Curve:
     """The range test with what a training of these settings would begin with; nothing is kept."""
-    _, net, streams, loss = _prepared(run, material, engine)
+    _, net, streams, loss = _prepared(run, dataset, engine)
     task = loop.Task(
-        net=net, train=streams["train"], val=streams["val"], settings=run.train.model_copy(update={"peak_lr": 1.0}),
+        net=net, train=streams["train"], val=streams["val"], settings=run.train.model_copy(update={"lr": 1.0}),
         steps=lr_finder.steps_for(streams["train"].steps), loss=loss, engine=engine, seed=run.seed, journal=Journal(None),
-        checkpoints=None, stop=Stop(), names=lambda ids_M: _names(material.examples, ids_M), observers=[watch],
+        checkpoints=None, stop=Stop(), names=lambda ids_M: _names(dataset.examples, ids_M), observers=[watch],
     )  # fmt: skip
     return lr_finder.run(task, lambda: stop.check("looking for the learning rate"))
 
@@ -132,25 +132,25 @@ class _Prepared(NamedTuple):
 
     numbers: preprocess.Preprocess
     net: Net
-    streams: dict[str, Stream]
+    streams: dict[str, Loader]
     loss: losses.Loss
 
 
-def _prepared(run: config.Run, material: Material, engine: Engine, begin: Begin | None = None) -> _Prepared:
+def _prepared(run: config.Run, dataset: Dataset, engine: Engine, begin: StartingWeights | None = None) -> _Prepared:
     if begin is not None:
         net, numbers = begin.net, begin.numbers
     else:
-        numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-        net = network(run, material, numbers, engine)
-    changes = augment.fit(run.augment, material.stored.pixels_NHWC, material.parts.train_M, run.seed)
-    streams = streams_of(run, material, numbers, changes, engine)
-    if len(material.parts.train_M) < engine.world or run.train.batch_size < engine.world:
+        numbers = preprocess.fit(dataset.stored.pixels_NHWC, dataset.parts.train_M, run.preprocess)
+        net = network(run, dataset, numbers, engine)
+    changes = augment.fit(run.augment, dataset.stored.pixels_NHWC, dataset.parts.train_M, run.seed)
+    streams = streams_of(run, dataset, numbers, changes, engine)
+    if len(dataset.parts.train_M) < engine.world or run.train.batch_size < engine.world:
         raise RunError(
             f"{engine.world} processes share each batch; expected train.batch_size and the training images to be at least "
-            f"that many, got {run.train.batch_size} and {len(material.parts.train_M)}. Start fewer processes."
+            f"that many, got {run.train.batch_size} and {len(dataset.parts.train_M)}. Start fewer processes."
         )
     weights_K = losses.class_weights(
-        material.examples.labels_N[material.parts.train_M], len(material.examples.classes), run.train.class_weights
+        dataset.examples.labels_N[dataset.parts.train_M], len(dataset.examples.classes), run.train.class_weights
     )
     loss = losses.make(run.train, None if weights_K is None else weights_K.to(engine.device))
     return _Prepared(numbers, net, streams, loss)
@@ -161,27 +161,27 @@ def _names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:
     return [examples.names[int(np.flatnonzero(examples.ids_N == i)[0])] for i in ids_M]
 
 
-def network(run: config.Run, material: Material, numbers: preprocess.Preprocess, engine: Engine) -> Net:
+def network(run: config.Run, dataset: Dataset, numbers: preprocess.Preprocess, engine: Engine) -> Net:
     """The network of a run with its initial weights, on the device."""
     assert run.net.name is not None
     own = run.net.own()
     if "aux" in factory.settings_of(run.net.name):
         own.setdefault("aux", True)
-    side = material.look.size_px
-    chw = numbers.output_chw((material.look.channels, side, side))
+    side = dataset.input_spec.size_px
+    chw = numbers.output_chw((dataset.input_spec.channels, side, side))
     try:
-        net = factory.build(run.net.name, chw, len(material.examples.classes), seed=run.seed, **run.net.start(), **own)
+        net = factory.build(run.net.name, chw, len(dataset.examples.classes), seed=run.seed, **run.net.start(), **own)
     except ShapeError as error:
-        if run.prepare.scale != "pca":
+        if run.preprocess.scale != "pca":
             raise
         raise ShapeError(
-            f"prepare.scale=pca makes {chw[0]} numbers without places of each picture, which {run.net.name} cannot take: "
-            "expected a network of fully connected layers. Take prepare.scale=zca, or --net mlp."
+            f"preprocess.scale=pca makes {chw[0]} numbers without places of each image, which {run.net.name} cannot take: "
+            "expected a network of fully connected layers. Take preprocess.scale=zca, or --net mlp."
         ) from error
     if run.net.init == "whitening":
         conv = first_convolution(net)
-        rows_M = _by_id(material.parts.train_M, material)
-        found = patches.components(material.stored.pixels_NHWC, rows_M, numbers, conv.kernel_size[0], run.seed)
+        rows_M = _by_id(dataset.parts.train_M, dataset)
+        found = patches.components(dataset.stored.pixels_NHWC, rows_M, numbers, conv.kernel_size[0], run.seed)
         whiten(conv, *found)
     engine.place(net)
     return net
@@ -189,24 +189,24 @@ def network(run: config.Run, material: Material, numbers: preprocess.Preprocess,
 
 def streams_of(
     run: config.Run,
-    material: Material,
+    dataset: Dataset,
     numbers: preprocess.Preprocess,
     changes: augment.Augmentation | None,
     engine: Engine,
-) -> dict[str, Stream]:
+) -> dict[str, Loader]:
     """The images of train, val and test as batches."""
 
-    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, **more: Any) -> Stream:
-        return Stream(
-            pixels_NHWC=material.stored.pixels_NHWC, labels_N=material.examples.labels_N, ids_N=material.examples.ids_N,
+    def stream(rows_M: NDArray[np.int64], batch: int, seed: int | None, **more: Any) -> Loader:
+        return Loader(
+            pixels_NHWC=dataset.stored.pixels_NHWC, labels_N=dataset.examples.labels_N, ids_N=dataset.examples.ids_N,
             rows_M=rows_M, preprocess=numbers, batch_size=batch, shuffle_seed=seed, device=engine.device,
             channels_last=engine.channels_last, rank=engine.rank, world=engine.world, **more,
         )  # fmt: skip
 
-    parts = material.parts
-    train_M, sampling = _by_id(parts.train_M, material), None
+    parts = dataset.parts
+    train_M, sampling = _by_id(parts.train_M, dataset), None
     if run.train.sampling == "balanced":
-        sampling = balanced(train_M, material.examples.labels_N[train_M])
+        sampling = balanced(train_M, dataset.examples.labels_N[train_M])
         log.info("sampling balanced: an epoch shows %d images in place of %d", sampling.places, len(train_M))
     return {
         "train": stream(train_M, run.train.batch_size, run.seed, augmentation=changes, sampling=sampling),
@@ -215,15 +215,15 @@ def streams_of(
     }
 
 
-def _by_id(rows_M: NDArray[np.int64], material: Material) -> NDArray[np.int64]:
+def _by_id(rows_M: NDArray[np.int64], dataset: Dataset) -> NDArray[np.int64]:
     """Rows in the order of their ids, so that the order of training does not depend on the order of the source."""
-    return rows_M[np.argsort(material.examples.ids_N[rows_M], kind="stable")]
+    return rows_M[np.argsort(dataset.examples.ids_N[rows_M], kind="stable")]
 
 
 def _length(
     run: config.Run,
     net: Net,
-    streams: dict[str, Stream],
+    streams: dict[str, Loader],
     loss: losses.Loss,
     engine: Engine,
     begin_at: checkpoint.Checkpoint | None,
@@ -250,25 +250,25 @@ def _length(
     return run, steps
 
 
-def seconds_an_image(run: config.Run, material: Material, engine: Engine, begin: Begin) -> float:
+def seconds_an_image(run: config.Run, dataset: Dataset, engine: Engine, begin: StartingWeights) -> float:
     """What training on one image takes, validation included, from a few steps of a copy."""
-    _, net, streams, loss = _prepared(run, material, engine, begin)
+    _, net, streams, loss = _prepared(run, dataset, engine, begin)
     train = streams["train"]
     a_step = timing.seconds_a_step(net, train, run.train, loss, engine, 3, at_most=2.0)
     return timing.with_validation(a_step, train.places, len(streams["val"])) * train.steps / train.places
 
 
-def write_beginning(run: config.Run, material: Material, folder: Path, engine: Engine, resumed: bool) -> None:
+def write_beginning(run: config.Run, dataset: Dataset, folder: Path, engine: Engine, resumed: bool) -> None:
     """run.toml, environment.json and data.json of a new run; of a resumed one, refuse if the world has changed under it."""
     now = run_folder.environment(
-        device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=material.fingerprint()
+        device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=dataset.fingerprint()
     )
     before = run_folder.read_json(folder / "environment.json")
     if before is not None and resumed:
         _refuse_change(before, now, folder)
         return
     run_folder.write_json(folder / "environment.json", now)
-    run_folder.write_json(folder / "data.json", material.account())
+    run_folder.write_json(folder / "data.json", dataset.account())
     source = factory.source_of(run.net.name or "")
     if source is not None:
         files.write_bytes(folder / source.path.name, source.path.read_bytes())
@@ -278,7 +278,7 @@ def write_beginning(run: config.Run, material: Material, folder: Path, engine: E
 def _refuse_change(before: run_folder.Json, now: run_folder.Json, folder: Path) -> None:
     if before["data_sha256"] != now["data_sha256"]:
         raise DataError(
-            f"the pictures have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
+            f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
             f"{now['data_sha256'][:12]}... Restore them, or start a new run."
         )
     for name in ("torch", "processes", "device", "threads"):
@@ -291,15 +291,15 @@ def _refuse_change(before: run_folder.Json, now: run_folder.Json, folder: Path) 
 
 def finish(
     run: config.Run,
-    material: Material,
+    dataset: Dataset,
     folder: Path,
     engine: Engine,
     numbers: preprocess.Preprocess,
     net: Net,
-    streams: dict[str, Stream],
+    streams: dict[str, Loader],
     fitted: loop.Fitted,
     journal: Journal,
-    begin: Begin | None,
+    begin: StartingWeights | None,
 ) -> Trained:
     """Ask a trained network about validation and test, and write what a run leaves."""
     val = predict(net, streams["val"], engine)
@@ -315,17 +315,17 @@ def finish(
     summary |= {"flip": bool(run.augment.flip), **(begin.about if begin is not None else {})}
     model = Model(
         net=net.eval(), net_name=run.net.name or "", net_settings=settings, preprocess=numbers.to(torch.device("cpu")),
-        look=material.look, classes=material.examples.classes, training=summary,
-        licence="" if begin is None else begin.licence,
+        input_spec=dataset.input_spec, classes=dataset.examples.classes, training=summary,
+        license="" if begin is None else begin.license,
     )  # fmt: skip
     result: run_folder.Json = {
         "run": str(folder), "net": run.net.name, "steps": fitted.steps, "seconds": round(fitted.seconds, 2),
         "epochs": len(fitted.history), "best_epoch": fitted.best["epoch"], "seed": run.seed,
-        "parameters": sum(parameter.numel() for parameter in net.parameters()) or net.learnt,
+        "parameters": sum(parameter.numel() for parameter in net.parameters()) or net.learned,
         "val": interval(val), "test": interval(test), "weights_sha256": None, "report": None,
         "images": {"train": len(streams["train"]), "val": len(streams["val"]), "test": len(streams["test"])},
-        "quarantined": len(material.examples.quarantined) + len(material.parts.leaked),
-        "ignored": len(material.examples.ignored),
+        "quarantined": len(dataset.examples.quarantined) + len(dataset.parts.leaked),
+        "ignored": len(dataset.examples.ignored),
     }  # fmt: skip
     if engine.writes:
         result["weights_sha256"] = model.save(folder / "model")

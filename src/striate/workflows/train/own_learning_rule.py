@@ -22,24 +22,24 @@ from striate.training.device import Engine
 from striate.training.inference import predict
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
-from striate.workflows.dataset import Material
+from striate.workflows.dataset import Dataset
 from striate.workflows.train import one_training
 from striate.workflows.train.one_training import Trained, Watch
 
 log = logging.getLogger("striate")
 
 
-def train(run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
+def train(run: config.Run, dataset: Dataset, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
     """Let a network learn by its own rule in `folder`, and write what `job.train` writes."""
     if engine.world > 1:
         raise RunError(f"{run.net.name} learns in one process; got {engine.world}. Start it without torchrun.")
-    numbers = preprocess.fit(material.stored.pixels_NHWC, material.parts.train_M, run.prepare)
-    net: Any = one_training.network(run, material, numbers, engine)
-    streams = one_training.streams_of(run, material, numbers, None, engine)
+    numbers = preprocess.fit(dataset.stored.pixels_NHWC, dataset.parts.train_M, run.preprocess)
+    net: Any = one_training.network(run, dataset, numbers, engine)
+    streams = one_training.streams_of(run, dataset, numbers, None, engine)
     begun = resume and (folder / "environment.json").exists()
-    one_training.write_beginning(run, material, folder, engine, begun)
+    one_training.write_beginning(run, dataset, folder, engine, begun)
     journal = Journal(folder / "journal.jsonl")
-    journal.write("resumed" if begun else "start", steps=1, reasons=list(engine.reasons), notes=list(material.hidden()))
+    journal.write("resumed" if begun else "start", steps=1, reasons=list(engine.reasons), notes=list(dataset.hidden()))
     began = time.monotonic()
 
     def see(event: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ def train(run: config.Run, material: Material, folder: Path, engine: Engine, sto
     assert val is not None
     net.answer.factor.fill_(temperature_scaling.scale(val.logits_NK, val.labels_N))
     seconds = time.monotonic() - began
-    log.info("Learnt in %.0f s: %s.", seconds, net.said)
-    journal.write("learnt", seconds=round(seconds, 3), grown=net.grown)
+    log.info("Learned in %.0f s: %s.", seconds, net.said)
+    journal.write("learned", seconds=round(seconds, 3), grown=net.grown)
     fitted = Fitted(1, seconds, {"epoch": 1, "step": 1}, [])
-    return one_training.finish(run, material, folder, engine, numbers, net, streams, fitted, journal, None)
+    return one_training.finish(run, dataset, folder, engine, numbers, net, streams, fitted, journal, None)

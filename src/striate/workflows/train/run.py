@@ -15,7 +15,7 @@ from striate.training import device as machine
 from striate.training import weight_histograms
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows.dataset import Material, divided, gather
+from striate.workflows.dataset import Dataset, divided, gather
 from striate.workflows.train import defaults, one_training
 from striate.workflows.train.one_training import Watch, interval
 
@@ -80,14 +80,14 @@ def find_rate(settings: config.Tree, path: Path, watch: Watch) -> run_folder.Jso
             log.setLevel(logging.CRITICAL)
         with machine.processes(engine.device):
             seen_by = watch if engine.writes else _nothing
-            with closing(gather(examples, run, stop, seen_by, engine.workers)) as material:
-                curve = one_training.find_rate(run, material, engine, stop, seen_by)
+            with closing(gather(examples, run, stop, seen_by, engine.workers)) as dataset:
+                curve = one_training.find_rate(run, dataset, engine, stop, seen_by)
         name, drawn = run.net.name or "", str(path) if engine.writes else None
         if drawn is not None:
-            drawing.draw(f"{name} on {run.data.path}, {run.train.optimiser}", *curve, path)
+            drawing.draw(f"{name} on {run.data.path}, {run.train.optimizer}", *curve, path)
     return {
         "net": name, "rates": list(curve.rates), "losses": list(curve.losses), "smooth": list(curve.smooth),
-        "proposal": curve.proposal, "peak_lr": run.train.peak_lr, "drawn": drawn,
+        "proposal": curve.proposal, "lr": run.train.lr, "drawn": drawn,
     }  # fmt: skip
 
 
@@ -137,23 +137,23 @@ def _train(
         return done
     for reason in engine.reasons:
         log.info("%s", reason)
-    with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as material:
-        for note in (*material.examples.notes, *material.parts.notes, *material.hidden()):
+    with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
+        for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
             log.warning("%s", note)
-        _say_bad_files(material)
+        _say_bad_files(dataset)
         if run.data.folds is not None and run.data.fold is None:
-            trained = _folds(run, material, folder, engine, stop, watch, resume)
+            trained = _folds(run, dataset, folder, engine, stop, watch, resume)
         else:
-            trained = one_training.train(run, material, folder, engine, stop, watch, resume)
+            trained = one_training.train(run, dataset, folder, engine, stop, watch, resume)
         if report and engine.writes:
             from striate.workflows.report import build
 
-            return build.at_end(trained.result, folder, trained.model, material, engine, stop, watch)
+            return build.at_end(trained.result, folder, trained.model, dataset, engine, stop, watch)
         return trained.result
 
 
-def _say_bad_files(material: Material) -> None:
-    bad = (*material.examples.quarantined, *material.parts.leaked)
+def _say_bad_files(dataset: Dataset) -> None:
+    bad = (*dataset.examples.quarantined, *dataset.parts.leaked)
     if bad:
         log.warning("%d of the files found are quarantined and not used:", len(bad))
         for path, reason in bad[:10]:
@@ -163,7 +163,7 @@ def _say_bad_files(material: Material) -> None:
 
 
 def _folds(
-    run: config.Run, material: Material, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
+    run: config.Run, dataset: Dataset, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
 ) -> one_training.Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     count = run.data.folds or 0
@@ -178,11 +178,11 @@ def _folds(
             continue
         log.info("Fold %d of %d.", fold + 1, count)
         begun = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        test = one_training.train(one, divided(material, one), inner, engine, stop, watch, begun).test
+        test = one_training.train(one, divided(dataset, one), inner, engine, stop, watch, begun).test
         assert test is not None
         tests.append(test)
     log.info("The model itself: trained on all images, tested by the %d folds.", count)
-    final = one_training.train(run, material, folder, engine, stop, watch, resume)
+    final = one_training.train(run, dataset, folder, engine, stop, watch, resume)
     ids_N = np.concatenate([part.ids_N for part in tests])
     order = np.argsort(ids_N)
     pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
