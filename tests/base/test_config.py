@@ -170,12 +170,12 @@ def test_every_setting_is_described_in_one_clause():
             "prepare: scale='zca' is around the mean image; got center='pixel'; leave center out.",
         ),
         (
-            {"net": {"neighbors": 3, "nearest": 5}},
-            "net: neighbors and nearest come together, the first at least as large; got 3 and 5.",
+            {"net": {"knn_memory": 3, "knn_k": 5}},
+            "net: knn_memory and knn_k come together, the first at least as large; got 3 and 5.",
         ),
-        ({"net": {"nearest": 5}}, "net: neighbors and nearest come together, the first at least as large; got None and 5."),
+        ({"net": {"knn_k": 5}}, "net: knn_memory and knn_k come together, the first at least as large; got None and 5."),
         (
-            {"net": {"neighbors": 5, "nearest": 3}},
+            {"net": {"knn_memory": 5, "knn_k": 3}},
             "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "
             "write `striate finetune DATA --from NAME --classifier knn`.",
         ),

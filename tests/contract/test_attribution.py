@@ -9,7 +9,6 @@ from math import prod
 
 import pytest
 import torch
-from inside.attribution.nets import hooks
 from torch import Tensor
 
 from striate.base.errors import SettingError, UnsupportedError
@@ -17,6 +16,7 @@ from striate.interpret.attribution import METHODS
 from striate.nets import catalogue
 from striate.nets.factory import build, build_around
 from striate.nets.net import Net
+from support.attribution_nets import hooks
 
 NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")
 CLASSES = 3

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from test_idx import write
 
 from striate.base.errors import DataError
 from striate.data import builtin_datasets
+from support.dataset_files import write_idx
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -26,8 +26,8 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A server with MNIST's four files, three images each, that `named` takes for MNIST's."""
     folder = tmp_path / "published"
     folder.mkdir()
-    write(folder, "train", zipped=True)
-    write(folder, "t10k", zipped=True)
+    write_idx(folder, "train", zipped=True)
+    write_idx(folder, "t10k", zipped=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sums = {
@@ -84,7 +84,7 @@ def test_offline_one_sentence_says_what_to_put_where(published: Path, monkeypatc
 def test_the_folder_given_then_the_environment_then_the_cache(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for place, count in (("given", 3), ("shared", 4)):
         (tmp_path / place / "mnist").mkdir(parents=True)
-        write(tmp_path / place / "mnist", "train", images=count, labels=count)
+        write_idx(tmp_path / place / "mnist", "train", images=count, labels=count)
     monkeypatch.setenv("STRIATE_DATA", str(tmp_path / "shared"))
     assert len(builtin_datasets.read("mnist", str(tmp_path / "given"))) == 3
     assert len(builtin_datasets.read("mnist", None)) == 4
@@ -99,7 +99,7 @@ def test_the_environment_comes_before_the_cache_and_the_cache_is_the_last(
     (tmp_path / "shared" / "mnist").mkdir(parents=True)
     monkeypatch.setenv("STRIATE_DATA", str(tmp_path / "shared"))
     assert builtin_datasets.read("mnist", None).root == tmp_path / "cache" / "data" / "mnist", "the shared folder holds nothing"
-    write(tmp_path / "shared" / "mnist", "train")
+    write_idx(tmp_path / "shared" / "mnist", "train")
     assert builtin_datasets.read("mnist", None).root == tmp_path / "shared" / "mnist"
 
 
@@ -120,7 +120,7 @@ def test_files_put_into_the_cache_unpacked_are_not_downloaded_again(published: P
     cache = tmp_path / "cache" / "data" / "mnist"
     cache.mkdir(parents=True)
     for stem in ("train", "t10k"):
-        write(cache, stem, images=2, labels=2)
+        write_idx(cache, stem, images=2, labels=2)
     assert len(builtin_datasets.read("mnist", None)) == 4
     assert not list(cache.glob("*.gz"))
 
@@ -198,14 +198,14 @@ def test_the_tables_of_downloads_are_whole():
 
 def test_fashion_has_its_names(tmp_path: Path):
     (tmp_path / "fashion-mnist").mkdir()
-    write(tmp_path / "fashion-mnist", "train")
+    write_idx(tmp_path / "fashion-mnist", "train")
     found = builtin_datasets.read("fashion-mnist", str(tmp_path))
     assert [found.classes[label] for label in found.labels_N] == ["T-shirt/top", "Trouser", "T-shirt/top"]
 
 
 def test_fashion_s_codes_are_kept_by_name_though_the_classes_are_sorted(tmp_path: Path):
     (tmp_path / "fashion-mnist").mkdir()
-    write(tmp_path / "fashion-mnist", "train", images=10, labels=10)
+    write_idx(tmp_path / "fashion-mnist", "train", images=10, labels=10)
     codes = bytes((0, 0, 8, 1, 0, 0, 0, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
     (tmp_path / "fashion-mnist" / "train-labels-idx1-ubyte").write_bytes(codes)
     found = builtin_datasets.read("fashion-mnist", str(tmp_path))

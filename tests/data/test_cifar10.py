@@ -7,21 +7,11 @@ import pytest
 from striate.base.errors import DataError
 from striate.data import cifar10
 from striate.data.examples import Part
-
-
-def record(label: int, red: int, green: int, blue: int) -> bytes:
-    return bytes([label]) + bytes([red]) * 1024 + bytes([green]) * 1024 + bytes([blue]) * 1024
-
-
-def write(folder: Path, test: bool = False) -> None:
-    for number in range(1, 6):
-        (folder / f"data_batch_{number}.bin").write_bytes(record(number % 3, 10 * number, 2, 3) + record(9, 1, 2, 3))
-    if test:
-        (folder / "test_batch.bin").write_bytes(record(0, 7, 8, 9))
+from support.dataset_files import record, write_cifar
 
 
 def test_pixels_labels_and_names(tmp_path: Path):
-    write(tmp_path, test=True)
+    write_cifar(tmp_path, test=True)
     found = cifar10.read(tmp_path)
     assert found.pixels_NHWC is not None
     assert found.pixels_NHWC.shape == (11, 32, 32, 3)
@@ -33,14 +23,14 @@ def test_pixels_labels_and_names(tmp_path: Path):
 
 
 def test_without_a_test_batch_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
-    write(tmp_path)
+    write_cifar(tmp_path)
     found = cifar10.read(tmp_path)
     assert set(found.parts_N.tolist()) == {Part.FREE}
     assert found.notes == ("There is no test_batch.bin, so a test set is cut from the training images.",)
 
 
 def test_missing_and_half_batches_are_refused(tmp_path: Path):
-    write(tmp_path)
+    write_cifar(tmp_path)
     (tmp_path / "data_batch_3.bin").write_bytes(record(0, 1, 1, 1)[:-1])
     with pytest.raises(DataError, match=r"data_batch_3.bin: expected records of 3,073 bytes; got 3,072 bytes"):
         cifar10.read(tmp_path)
@@ -50,13 +40,13 @@ def test_missing_and_half_batches_are_refused(tmp_path: Path):
 
 
 def test_class_names_come_from_the_meta_file(tmp_path: Path):
-    write(tmp_path)
+    write_cifar(tmp_path)
     (tmp_path / "batches.meta.txt").write_text("\n".join(f"kind {i}" for i in range(10)) + "\n\n")
     assert cifar10.read(tmp_path).classes == ("kind 0", "kind 1", "kind 2", "kind 9")
 
 
 def test_zipped_batches_are_the_same(tmp_path: Path):
-    write(tmp_path, test=True)
+    write_cifar(tmp_path, test=True)
     plain = cifar10.read(tmp_path)
     for path in list(tmp_path.iterdir()):
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
@@ -69,7 +59,7 @@ def test_zipped_batches_are_the_same(tmp_path: Path):
 
 
 def test_rows_and_columns_are_not_exchanged(tmp_path: Path):
-    write(tmp_path)
+    write_cifar(tmp_path)
     red = bytes(y * 8 + x // 4 for y in range(32) for x in range(32))
     (tmp_path / "data_batch_1.bin").write_bytes(b"\x01" + red + bytes(2048))
     found = cifar10.read(tmp_path)
@@ -79,14 +69,14 @@ def test_rows_and_columns_are_not_exchanged(tmp_path: Path):
 
 
 def test_an_empty_batch_is_refused(tmp_path: Path):
-    write(tmp_path, test=True)
+    write_cifar(tmp_path, test=True)
     (tmp_path / "test_batch.bin").write_bytes(b"")
     with pytest.raises(DataError, match=r"test_batch.bin: expected records of 3,073 bytes; got 0 bytes. Get it again."):
         cifar10.read(tmp_path)
 
 
 def test_a_label_above_nine_is_refused(tmp_path: Path):
-    write(tmp_path)
+    write_cifar(tmp_path)
     (tmp_path / "data_batch_5.bin").write_bytes(record(10, 1, 2, 3))
     with pytest.raises(DataError, match=r"expected labels from 0 to 9, as there are 10 names; got 10."):
         cifar10.read(tmp_path)

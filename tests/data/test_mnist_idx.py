@@ -1,4 +1,3 @@
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -7,21 +6,13 @@ import pytest
 from striate.base.errors import DataError
 from striate.data import mnist_idx
 from striate.data.examples import Part
-
-
-def write(folder: Path, stem: str, images: int = 3, labels: int = 3, zipped: bool = False) -> None:
-    pixels = np.arange(images * 6, dtype=np.uint8).tobytes()
-    header = bytes((0, 0, 8, 3, 0, 0, 0, images, 0, 0, 0, 2, 0, 0, 0, 3))
-    codes = bytes((0, 0, 8, 1, 0, 0, 0, labels)) + bytes(i % 2 for i in range(labels))
-    for name, content in ((f"{stem}-images-idx3-ubyte", header + pixels), (f"{stem}-labels-idx1-ubyte", codes)):
-        path = folder / (f"{name}.gz" if zipped else name)
-        path.write_bytes(gzip.compress(content) if zipped else content)
+from support.dataset_files import write_idx
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_images_labels_and_parts(tmp_path: Path, zipped: bool):
-    write(tmp_path, "train", zipped=zipped)
-    write(tmp_path, "t10k", images=2, labels=2, zipped=zipped)
+    write_idx(tmp_path, "train", zipped=zipped)
+    write_idx(tmp_path, "t10k", images=2, labels=2, zipped=zipped)
     found = mnist_idx.read(tmp_path)
     assert found.pixels_NHWC is not None
     assert found.pixels_NHWC.shape == (5, 2, 3, 1)
@@ -34,14 +25,14 @@ def test_images_labels_and_parts(tmp_path: Path, zipped: bool):
 
 
 def test_labels_are_mapped_to_sorted_names(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     found = mnist_idx.read(tmp_path, ["zebra", "ant"])
     assert found.classes == ("ant", "zebra")
     assert [found.classes[label] for label in found.labels_N] == ["zebra", "ant", "zebra"]
 
 
 def test_what_is_wrong_is_named(tmp_path: Path):
-    write(tmp_path, "train", images=3, labels=2)
+    write_idx(tmp_path, "train", images=3, labels=2)
     with pytest.raises(DataError, match=r"3 train images have 2 labels. Get both again."):
         mnist_idx.read(tmp_path)
     labels = tmp_path / "train-labels-idx1-ubyte"
@@ -60,7 +51,7 @@ def test_what_is_wrong_is_named(tmp_path: Path):
 
 
 def test_images_that_are_no_idx_are_refused(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     pixels = tmp_path / "train-images-idx3-ubyte"
     pixels.write_bytes(pixels.read_bytes()[:-1])
     with pytest.raises(DataError, match=r"its header promises \(3, 2, 3\), 18 bytes; got 17. Get it again."):
@@ -77,7 +68,7 @@ def test_images_that_are_no_idx_are_refused(tmp_path: Path):
 
 
 def test_a_header_whose_product_is_2_to_the_64_does_not_pass_for_an_empty_file(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     header = bytes((0, 0, 8, 3)) + b"".join(side.to_bytes(4, "big") for side in (2**31, 2**31, 4))
     (tmp_path / "train-images-idx3-ubyte").write_bytes(header)
     with pytest.raises(DataError, match=r"18,446,744,073,709,551,616 bytes; got 0"):
@@ -85,7 +76,7 @@ def test_a_header_whose_product_is_2_to_the_64_does_not_pass_for_an_empty_file(t
 
 
 def test_a_gzip_file_that_stops_half_way_is_refused(tmp_path: Path):
-    write(tmp_path, "train", zipped=True)
+    write_idx(tmp_path, "train", zipped=True)
     pixels = tmp_path / "train-images-idx3-ubyte.gz"
     pixels.write_bytes(pixels.read_bytes()[:-9])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz cannot be read: .*Get it again."):
@@ -94,22 +85,22 @@ def test_a_gzip_file_that_stops_half_way_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("absent", ["labels-idx1", "images-idx3"])
 def test_half_of_the_test_part_is_refused(tmp_path: Path, absent: str):
-    write(tmp_path, "train")
-    write(tmp_path, "t10k")
+    write_idx(tmp_path, "train")
+    write_idx(tmp_path, "t10k")
     (tmp_path / f"t10k-{absent}-ubyte").unlink()
     with pytest.raises(DataError, match=rf"expected t10k-{absent}-ubyte.gz in .*; it is not there"):
         mnist_idx.read(tmp_path)
 
 
 def test_without_test_files_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     found = mnist_idx.read(tmp_path)
     assert found.parts_N.tolist() == [Part.FREE] * 3
     assert found.notes == ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
 
 
 def test_test_images_of_another_size_are_refused(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3)) + bytes(18))
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1, 0, 0, 0, 2, 0, 1)))
     with pytest.raises(DataError, match=r"the train images are 2 x 3 pixels and the t10k images 3 x 3. Get both again."):
@@ -117,13 +108,13 @@ def test_test_images_of_another_size_are_refused(tmp_path: Path):
 
 
 def test_a_label_without_a_name_is_refused(tmp_path: Path):
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     with pytest.raises(DataError, match=r"expected labels from 0 to 0, as there are 1 names; got 1."):
         mnist_idx.read(tmp_path, ["only"])
 
 
 def test_the_zipped_file_is_taken_where_both_are_there(tmp_path: Path):
-    write(tmp_path, "train", zipped=True)
+    write_idx(tmp_path, "train", zipped=True)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"half a download")
     assert mnist_idx.file_at(tmp_path, "train-images-idx3-ubyte") == tmp_path / "train-images-idx3-ubyte.gz"
     assert len(mnist_idx.read(tmp_path)) == 3
@@ -132,9 +123,9 @@ def test_the_zipped_file_is_taken_where_both_are_there(tmp_path: Path):
 
 def test_a_folder_holds_idx_where_the_training_images_are(tmp_path: Path):
     assert not mnist_idx.holds_idx(tmp_path)
-    write(tmp_path, "t10k")
+    write_idx(tmp_path, "t10k")
     assert not mnist_idx.holds_idx(tmp_path)
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     assert mnist_idx.holds_idx(tmp_path)
 
 

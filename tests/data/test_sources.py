@@ -1,12 +1,11 @@
 from pathlib import Path
 
 import pytest
-from test_cifar import write as write_cifar
-from test_idx import write
 
 from striate.base.config import Data
 from striate.base.errors import DataError, DiskError
 from striate.data import sources
+from support.dataset_files import write_cifar, write_idx
 
 
 def read(path: object):
@@ -15,7 +14,7 @@ def read(path: object):
 
 def test_each_kind_is_recognized(tmp_path: Path):
     assert len(read("digits")) == 1797
-    write(tmp_path, "train")
+    write_idx(tmp_path, "train")
     assert len(read(tmp_path)) == 3
     (tmp_path / "table.csv").write_text("path,label\ntable.csv,a\ntrain-images-idx3-ubyte,b\n")
     assert read(tmp_path / "table.csv").classes == ("a", "b")
@@ -50,7 +49,7 @@ def test_a_folder_with_the_name_of_a_data_set_is_written_with_a_slash(tmp_path: 
 
 def test_the_folder_of_named_data_is_passed_on(tmp_path: Path):
     (tmp_path / "mnist").mkdir()
-    write(tmp_path / "mnist", "train")
+    write_idx(tmp_path / "mnist", "train")
     assert len(sources.read(Data(path="mnist", data_dir=str(tmp_path)))) == 3
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from inside.attribution.nets import Line, Own
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError
@@ -15,6 +14,7 @@ from striate.interpret.faithfulness import judge, rank_correlation, redrawn, ver
 from striate.nets.architectures.lenet5 import RadialBasis
 from striate.nets.blocks import Subsampling
 from striate.nets.factory import build
+from support.attribution_nets import Line, Own
 
 
 def corner(_net: Own, images_NCHW: Tensor) -> Tensor:

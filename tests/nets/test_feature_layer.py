@@ -81,19 +81,21 @@ def test_unit_features_do_not_depend_on_their_length_by_hand():
     assert layer(torch.tensor([[3.0, 4.0], [30.0, 40.0], [0.0, 0.0]])).flatten().tolist() == pytest.approx([2.7, 2.7, 0.5])
 
 
-@pytest.mark.parametrize("how", [{"read": "conv2"}, {"unit_features": True}, {"read": "pool2", "unit_features": True}], ids=str)
+@pytest.mark.parametrize(
+    "how", [{"feature_layer": "conv2"}, {"unit_features": True}, {"feature_layer": "pool2", "unit_features": True}], ids=str
+)
 def test_such_a_network_is_built_again_around_its_weights(how: dict[str, Any]):
     net = build("mnist_cnn", (1, 28, 28), 4, seed=3, **how).eval()
     again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, **how).eval()
     assert torch.equal(net(images()), again(images()))
     assert isinstance(net.head, UnitLinear) == bool(how.get("unit_features"))
-    assert isinstance(net, Reading) == ("read" in how)
+    assert isinstance(net, Reading) == ("feature_layer" in how)
 
 
 @pytest.mark.parametrize("at", ["conv9", "", "fc2"])
 def test_what_is_no_layer_before_the_head_is_refused_with_those_that_are(at: str):
     with pytest.raises(SettingError) as refused:
-        build("mnist_cnn", (1, 28, 28), 4, read=at)
+        build("mnist_cnn", (1, 28, 28), 4, feature_layer=at)
     assert str(refused.value) == (
         f"MnistCNN has no layer {at!r} before its head; expected one of conv1, pool1, conv2, pool2, fc1."
     )
@@ -108,18 +110,18 @@ def test_a_head_that_is_not_fully_connected_cannot_be_replaced():
     assert with_head(net, 3, read="f6").num_classes == 3
 
 
-HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"neighbors": 5, "nearest": 3}]
+HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"knn_memory": 5, "knn_k": 3}]
 
 
 @pytest.mark.parametrize("old", HEADS, ids=str)
 @pytest.mark.parametrize("new", HEADS, ids=str)
-@pytest.mark.parametrize("read", [None, "pool1"])
+@pytest.mark.parametrize("feature_layer", [None, "pool1"])
 def test_any_head_takes_the_place_of_any_other_and_the_settings_say_which(
     old: dict[str, Any], new: dict[str, Any], read: str | None
 ):
     net = build("mnist_cnn", (1, 28, 28), 4, **old)
     settings = settings_with(net, {"dropout": 0.25, **old}, read, **new)
-    assert settings == {"dropout": 0.25, **new, **({"read": read} if read else {})}
+    assert settings == {"dropout": 0.25, **new, **({"feature_layer": read} if read else {})}
     changed = with_head(net, 7, read, **new)
     again = build_around(changed.state_dict(), "mnist_cnn", (1, 28, 28), 7, **settings)
     assert torch.equal(changed.eval()(images()), again.eval()(images()))
@@ -127,9 +129,9 @@ def test_any_head_takes_the_place_of_any_other_and_the_settings_say_which(
 
 
 def test_a_network_that_is_read_off_a_layer_is_read_off_another_instead():
-    net = build("mnist_cnn", (1, 28, 28), 4, read="pool2")
-    settings = settings_with(net, {"read": "pool2"}, "body.pool1")
-    assert settings == {"read": "pool1"}
+    net = build("mnist_cnn", (1, 28, 28), 4, feature_layer="pool2")
+    settings = settings_with(net, {"feature_layer": "pool2"}, "body.pool1")
+    assert settings == {"feature_layer": "pool1"}
     (expected,) = features(net.eval(), images(), ["body.pool1"])
     changed = with_head(net, 3, "body.pool1").eval()
     assert torch.equal(changed(images()), changed.head(expected))
@@ -140,6 +142,6 @@ def test_a_network_that_is_read_off_a_layer_is_read_off_another_instead():
 
 
 def test_a_network_of_a_head_alone_can_be_read():
-    net = build("pool 2, fc", (1, 28, 28), 2, read="pool1", neighbors=3, nearest=1)
+    net = build("pool 2, fc", (1, 28, 28), 2, feature_layer="pool1", knn_memory=3, knn_k=1)
     assert list(net.parameters()) == []
     assert net(images()).shape == (2, 2)

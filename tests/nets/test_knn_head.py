@@ -77,21 +77,21 @@ def test_an_image_without_numbers_has_no_answer():
     ]
 
 
-@pytest.mark.parametrize("how", [{}, {"read": "pool2"}, {"unit_features": True}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"feature_layer": "pool2"}, {"unit_features": True}], ids=str)
 def test_such_a_network_is_built_again_around_its_weights(how: dict[str, object]):
-    net = build("mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5, **how).eval()
+    net = build("mnist_cnn", (1, 28, 28), 4, knn_memory=30, knn_k=5, **how).eval()
     assert isinstance(net.head, Neighbors)
     assert net.num_classes == 4
     draws = torch.Generator().manual_seed(0)
     images_NCHW = torch.randn(6, 1, 28, 28, generator=draws)
     net.head.bank_MD.copy_(torch.randn(net.head.bank_MD.shape, generator=draws))
     net.head.labels_M.copy_(torch.arange(30) % 4)
-    again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5, **how).eval()
+    again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, knn_memory=30, knn_k=5, **how).eval()
     assert torch.equal(net(images_NCHW), again(images_NCHW))
 
 
 def test_its_row_has_no_parameters_and_one_product_for_each_number_that_it_keeps():
-    row = layer_table(build("mnist_cnn", (1, 28, 28), 4, neighbors=30, nearest=5))[-1]
+    row = layer_table(build("mnist_cnn", (1, 28, 28), 4, knn_memory=30, knn_k=5))[-1]
     assert (row.kind, row.output, row.parameters, row.macs) == ("Neighbors", (4,), 0, 30 * 1024)
 
 

@@ -25,7 +25,7 @@ def small(net: str = "mnist_cnn", **settings: Any) -> dict[str, float]:
 
 def test_without_settings_no_parameter_has_a_factor_and_the_groups_are_the_plain_two():
     net = build("mnist_cnn", (1, 28, 28), 10)
-    for settings in (Train(), Train(layer_decay=1.0), Train(rates={}), Train(rates={"fc1": 1.0})):
+    for settings in (Train(), Train(layer_decay=1.0), Train(lr_multipliers={}), Train(lr_multipliers={"fc1": 1.0})):
         assert layer_lr.factors(net, settings) == {}
     groups = optimizer.make(net, Train()).param_groups
     assert [[p.dim() for p in group["params"]] for group in groups] == [[4, 4, 2, 2], [1, 1, 1, 1]]
@@ -55,14 +55,14 @@ def test_auxiliary_heads_have_the_full_rate():
 
 
 def test_a_name_holds_all_that_lies_in_it_and_the_longer_name_counts():
-    found = small("resnet18", rates={"conv2_1": 0.5, "conv2_1.conv1": 0.25, "fc": 10.0})
+    found = small("resnet18", lr_multipliers={"conv2_1": 0.5, "conv2_1.conv1": 0.25, "fc": 10.0})
     assert found["conv2_1.conv1"] == 0.25
     assert found["conv2_1.bn1"] == found["conv2_1.conv2"] == 0.5
     assert (found["fc"], found["conv2_2.conv1"], found["conv1"]) == (10.0, 1.0, 1.0)
 
 
 def test_names_and_depth_multiply():
-    assert small(layer_decay=0.5, rates={"conv2": 8.0}) == {"conv1": 1 / 8, "conv2": 2.0, "fc1": 1 / 2, "fc2": 1.0}
+    assert small(layer_decay=0.5, lr_multipliers={"conv2": 8.0}) == {"conv1": 1 / 8, "conv2": 2.0, "fc1": 1 / 2, "fc2": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -75,20 +75,20 @@ def test_names_and_depth_multiply():
 )
 def test_a_name_of_no_layer_is_answered_with_those_that_there_are(net: str, wrong: str, layers: str):
     with pytest.raises(SettingError) as refused:
-        small(net, rates={wrong: 2.0})
+        small(net, lr_multipliers={wrong: 2.0})
     assert str(refused.value) == f"train.lr_multipliers: there is no layer {wrong!r} with weights; there are: {layers}."
 
 
 def test_a_network_of_which_nothing_learns_is_refused():
     with pytest.raises(SettingError) as refused:
-        small(rates={"conv1": 0.0, "conv2": 0.0, "fc1": 0.0, "fc2": 0.0})
+        small(lr_multipliers={"conv1": 0.0, "conv2": 0.0, "fc1": 0.0, "fc2": 0.0})
     expected = "train.lr_multipliers: expected a layer that learns; got a factor of 0 for all: conv1, conv2, fc1, fc2."
     assert str(refused.value) == expected
 
 
 def test_each_group_steps_at_its_own_rate():
     net = build("fc 3, relu, fc", (1, 2, 2), 2)
-    found = layer_lr.factors(net, Train(rates={"fc1": 0.1}))
+    found = layer_lr.factors(net, Train(lr_multipliers={"fc1": 0.1}))
     made = optimizer.make(net, Train(optimizer="sgd", momentum=0.0, weight_decay=0.0), found)
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     for p in net.parameters():
@@ -101,7 +101,7 @@ def test_each_group_steps_at_its_own_rate():
 
 def test_the_proximal_step_of_a_layer_follows_its_rate():
     made = task(None, "fc 8, relu, fc", steps=1, optimizer="sgd", momentum=0.0, lr=0.5, schedule="constant",
-                weight_decay=0.0, l1=0.1, rates={"fc1": 0.2})  # fmt: skip
+                weight_decay=0.0, l1=0.1, lr_multipliers={"fc1": 0.2})  # fmt: skip
     with torch.no_grad():
         for p in made.net.parameters():
             p.zero_()
@@ -114,7 +114,7 @@ def test_the_proximal_step_of_a_layer_follows_its_rate():
 
 @pytest.mark.parametrize("settings", [{}, {"l1": 0.01}, {"max_norm": 0.1}, {"optimizer": "sgd", "l2": 0.1}], ids=str)
 def test_a_frozen_layer_ends_with_the_bits_that_it_began_with(settings: dict[str, Any]):
-    made = task(None, rates={"conv1": 0.0}, **settings)
+    made = task(None, lr_multipliers={"conv1": 0.0}, **settings)
     before = {name: p.detach().clone() for name, p in made.net.named_parameters()}
     loop.fit(made)
     same = [name for name, p in made.net.named_parameters() if torch.equal(p, before[name])]
@@ -139,7 +139,7 @@ def test_stopped_and_resumed_a_run_with_rates_ends_with_the_same_bytes(tmp_path:
 
 
 def test_rates_are_said_layer_by_layer():
-    found = layer_lr.factors(build("mnist_cnn", (1, 28, 28), 10), Train(rates={"conv1": 0.0, "fc2": 10.0}))
+    found = layer_lr.factors(build("mnist_cnn", (1, 28, 28), 10), Train(lr_multipliers={"conv1": 0.0, "fc2": 10.0}))
     assert layer_lr.spoken(found) == "conv1 frozen, conv2 x 1, fc1 x 1, fc2 x 10"
 
 
@@ -151,7 +151,7 @@ def test_rates_are_said_layer_by_layer():
     ],
 )
 def test_names_with_dots_are_names_however_they_are_written(tree: config.Tree, flat: dict[str, float], tmp_path: Path):
-    run = config.build({"train": {"rates": tree}})
+    run = config.build({"train": {"lr_multipliers": tree}})
     assert run.train.lr_multipliers == flat
     (tmp_path / "run.toml").write_text(config.to_toml(run), "utf-8")
     assert config.build(config.read_toml(tmp_path / "run.toml")) == run
@@ -166,7 +166,7 @@ def test_on_the_command_line_the_name_of_a_layer_follows_the_setting():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"rates": 3}, "train.lr_multipliers: input should be a valid dictionary; got 3."),
+        ({"lr_multipliers": 3}, "train.lr_multipliers: input should be a valid dictionary; got 3."),
         ({"lr_multipliers": {"fc": -1}}, "train.lr_multipliers.fc: input should be greater than or equal to 0; got -1."),
         ({"layer_decay": 1.5}, "train.layer_decay: input should be less than or equal to 1; got 1.5."),
     ],

@@ -19,7 +19,11 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     folder = tmp_path_factory.mktemp("two")
     here = Path(__file__).parents[1] / "support"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = {**os.environ, "PYTHONPATH": str(here), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(here.parent), os.environ.get("PYTHONPATH", "")]),
+        "OMP_NUM_THREADS": "1",
+    }
     subprocess.run([*command, str(here / "two_processes.py"), str(folder)], check=True, env=environment, timeout=240)
     return folder, [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
 

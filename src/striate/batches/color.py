@@ -21,7 +21,7 @@ Numbers = NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as the decoder's
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 _RGB = np.linalg.inv(_YIQ)
-COLOR_ONLY = ("saturation", "hue", "lighting", "gray")
+COLOR_ONLY = ("saturation", "hue", "pca_noise", "gray")
 
 
 class Factors(NamedTuple):

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from inside.attribution.nets import Line, Own, conv, linear
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.interpret.attribution import gradcam, spatial_layer
 from striate.nets import catalogue
 from striate.nets.factory import build
+from support.attribution_nets import Line, Own, conv, linear
 
 # The layer at each network's published size
 PICKED = {

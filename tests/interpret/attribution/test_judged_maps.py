@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inside.attribution.nets import hooks, ones_conv_then_mean
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.batches.preprocess import Preprocess
@@ -13,6 +12,7 @@ from striate.data.decode import InputSpec
 from striate.interpret.attribution import METHODS, explain, explain_all, gradcam, heat
 from striate.model import Model
 from striate.nets.factory import build
+from support.attribution_nets import hooks, ones_conv_then_mean
 from support.shape_images import CLASSES, draw
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from inside.attribution.nets import Line, Mean, Own, conv, hooks, linear, ones_conv_then_mean
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, UnsupportedError
@@ -10,6 +9,7 @@ from striate.interpret.attribution import METHODS, deconvnet, gradcam, guided, i
 from striate.interpret.attribution.methods import heat_of
 from striate.nets.factory import build
 from striate.nets.net import Net
+from support.attribution_nets import Line, Mean, Own, conv, hooks, linear, ones_conv_then_mean
 
 GRADIENTS = ("saliency", "deconvnet", "guided")
 

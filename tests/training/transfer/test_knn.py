@@ -20,7 +20,7 @@ def test_the_training_images_are_kept_and_answer_for_themselves():
     assert found.layer.bank_MD.numpy() == pytest.approx((values_MD - values_MD.mean(axis=0)) / values_MD.std(axis=0), abs=1e-4)
     assert found.layer.labels_M.tolist() == labels_M.tolist()
     assert (found.logits(values_MD).argmax(axis=1) == labels_M).all()
-    assert found.settings == {"neighbors": 90, "nearest": found.layer.nearest, "unit_features": False}
+    assert found.settings == {"knn_memory": 90, "knn_k": found.layer.nearest, "unit_features": False}
 
 
 @pytest.mark.parametrize("normalize", ["standardize", "l2"])

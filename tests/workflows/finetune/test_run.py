@@ -77,7 +77,7 @@ def test_a_run_of_any_head_can_be_started_from(shapes: Path, tmp_path: Path):
     )
     assert ("k" in first, "c" in first) == (True, False)
     kept = striate.load(tmp_path / "first")
-    assert kept.net_settings == {"neighbors": first["images"]["train"], "nearest": first["k"], "unit_features": True}
+    assert kept.net_settings == {"knn_memory": first["images"]["train"], "knn_k": first["k"], "unit_features": True}
     saved = kept.save(tmp_path / "copy")
     assert saved == first["weights_sha256"]
     images = sorted(shapes.glob("*/*.png"))[::7]

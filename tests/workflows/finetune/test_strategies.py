@@ -272,7 +272,7 @@ def test_it_goes_on_from_a_run_that_reads_an_earlier_layer(shapes: Path, tmp_pat
     )  # fmt: skip
     for name, read in (("extract", found["tap"]), ("adapt", "conv3_3"), ("retrain", "conv3_3")):
         model = striate.load(Path(found["run"]) / "strategies" / name / "model")
-        assert model.net_settings["read"] == read
+        assert model.net_settings["feature_layer"] == read
         assert "unit_features" not in model.net_settings
 
 
