@@ -163,11 +163,14 @@ def test_every_setting_is_described_in_one_clause():
             {"train": {"batch_size": 4, "grad_accum_steps": 5}},
             "train: grad_accum_steps=5 parts need batch_size of at least as many; got 4.",
         ),
-        ({"preprocess": {"scale": "none", "epsilon": 1e-3}}, "prepare: epsilon does not apply with scale='none'; remove it."),
-        ({"preprocess": {"components": 9}}, "prepare: components does not apply with scale='std'; remove it."),
+        (
+            {"preprocess": {"scale": "none", "epsilon": 1e-3}},
+            "preprocess: epsilon does not apply with scale='none'; remove it.",
+        ),
+        ({"preprocess": {"components": 9}}, "preprocess: components does not apply with scale='std'; remove it."),
         (
             {"preprocess": {"scale": "zca", "center": "pixel"}},
-            "prepare: scale='zca' is around the mean image; got center='pixel'; leave center out.",
+            "preprocess: scale='zca' is around the mean image; got center='pixel'; leave center out.",
         ),
         (
             {"net": {"knn_memory": 3, "knn_k": 5}},

@@ -107,7 +107,7 @@ def test_an_unknown_net_offers_the_nearest(photos: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("train.peaklr=1", "There is no setting train.peaklr; did you mean lr?"),
+        ("train.lrr=1", "There is no setting train.lrr; did you mean lr?"),
         ("lr=1", "There is no setting lr; did you mean train.lr?"),
         ("train.momentum=0.5", "momentum does not apply with optimizer='adamw'; remove it."),
         ("train.batch_size=0", "train.batch_size: input should be greater than or equal to 1; got 0."),

@@ -115,7 +115,7 @@ HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"knn_memory": 5, "k
 
 @pytest.mark.parametrize("old", HEADS, ids=str)
 @pytest.mark.parametrize("new", HEADS, ids=str)
-@pytest.mark.parametrize("feature_layer", [None, "pool1"])
+@pytest.mark.parametrize("read", [None, "pool1"])
 def test_any_head_takes_the_place_of_any_other_and_the_settings_say_which(
     old: dict[str, Any], new: dict[str, Any], read: str | None
 ):

@@ -46,8 +46,7 @@ def train(
         name: of the run; else a readable one is made.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        pixel_cache_gb: most GB of decoded pixels to keep in the cache, else 50 or half of its free space; above, epochs decode
-        anew.
+        pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: go on with the run NAME from its last checkpoint.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.

@@ -74,13 +74,13 @@ def test_a_few_silent_filters_are_noted_and_not_said(
 def test_an_epoch_is_left_out_where_there_is_no_time_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     now = [0.0]
     monkeypatch.setattr(epoch_health_log.time, "monotonic", lambda: now[0])
-    examine = epoch_health_log.health.examine
+    examine = epoch_health_log.filter_health.examine
 
     def slow(*arguments: Any, **more: Any) -> Any:
         now[0] += 1.0  # each look takes a second
         return examine(*arguments, **more)
 
-    monkeypatch.setattr(epoch_health_log.health, "examine", slow)
+    monkeypatch.setattr(epoch_health_log.filter_health, "examine", slow)
     made = task(tmp_path)
     watch = epoch_health_log.observer(made.net, made.val, 30, made.journal)
     for epoch in range(1, 13):

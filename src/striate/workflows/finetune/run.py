@@ -134,8 +134,8 @@ def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
     for name in settings.get("net", {}):
         raise SettingError(f"net.{name} belongs to the weights that are started from; remove it.")
     for name in settings.get("preprocess", {}):
-        if name not in ("fit", "pixel_cache_gb"):
-            raise SettingError(f"prepare.{name} belongs to the weights that are started from; remove it.")
+        if name not in ("resize_mode", "pixel_cache_gb"):
+            raise SettingError(f"preprocess.{name} belongs to the weights that are started from; remove it.")
     for name in settings.get("augment", {}):
         if strategies == ("extract",):
             raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")

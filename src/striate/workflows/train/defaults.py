@@ -77,7 +77,7 @@ def _before_descent(run: config.Run, seen: SampleStats, chosen: config.Tree) -> 
         why = f"{name} sees gray levels as they are, white as ink"
     for setting, value in wanted.items():
         if given.get("preprocess", {}).get(setting, value) != value and setting != "components":
-            raise SettingError(f"prepare.{setting} has to be {value} for {name}; remove it.")
+            raise SettingError(f"preprocess.{setting} has to be {value} for {name}; remove it.")
     chosen["preprocess"] |= {**wanted, **{k: v for k, v in given.get("preprocess", {}).items() if k == "components"}}
     reasons = [_net_and_size(run, min(seen.height_px, seen.width_px), chosen), _fit(run, seen, chosen), why]
     if name == "gmdh":
@@ -151,7 +151,7 @@ def _fit(run: config.Run, seen: SampleStats, chosen: config.Tree) -> str:
         return "resize squash: the images are nearly square, so nothing is lost or bent"
     hidden = 1 - 1 / seen.aspect
     chosen["preprocess"]["resize_mode"] = "crop" if hidden <= 0.3 else "pad"
-    return f"fit {chosen['prepare']['fit']}: a center crop would hide {hidden:.0%} of the median image"
+    return f"resize {chosen['preprocess']['resize_mode']}: a center crop would hide {hidden:.0%} of the median image"
 
 
 def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:
