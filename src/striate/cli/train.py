@@ -65,16 +65,9 @@ def train(
         _refuse(others, "with --find-lr")
         return _find_lr(data, draw or "find-lr.svg", settings, run, json)
     _refuse({"--draw": draw}, "without --find-lr")
-    run |= {
-        "folds": folds,
-        "name": name,
-        "out": out,
-        "pixel_cache_gb": pixel_cache_gb,
-        "resume": resume,
-        "report": not no_report,
-    }
+    run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report}
     with speaking() as watch:
-        result = workbench.train(data, **run, settings=settings, watch=watch)
+        result = workbench.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
     return _say(result, json)
 
 
