@@ -1,10 +1,17 @@
 """What tests share: where the large data are, and a cache of their own."""
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
+# process and to processes that they start, so both begin as at a terminal.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is timed: the machine that runs it may be busy
 settings.register_profile("untimed", deadline=None)
