@@ -41,7 +41,7 @@ from striate.data import sources
 from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.factory import build
-from striate.nets.frozen_batchnorm import freeze_norms
+from striate.nets.frozen_batchnorm import freeze_batchnorm
 from striate.training import device as engine
 from striate.training import loop
 from striate.training import loss as losses
@@ -130,7 +130,7 @@ def compared(run: config.Run, start: Model, device: engine.Engine) -> tuple[floa
     }  # fmt: skip
     head = fresh(512, CLASSES)
     quick = head_after(head, head, on_features["train"], on_features["val"], run, device)
-    freeze_norms(body)
+    freeze_batchnorm(body)
     body.fc = fresh(512, CLASSES)
     slow = head_after(body, body.fc, sides["train"], sides["val"], run, device)
     difference = max(float((quick[name] - slow[name]).abs().max()) for name in ("weight", "bias"))

@@ -63,7 +63,7 @@ class Model:
 
     Attributes:
         net: in evaluation mode.
-        net_name: what `nets.building.build` was given.
+        net_name: what `nets.factory.build` was given.
         net_settings: the further settings that it was built with.
         preprocess: from pixels to the net's numbers.
         input_spec: how an image is brought to the net's size and channels.

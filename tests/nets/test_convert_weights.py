@@ -8,7 +8,7 @@ from torchvision import models
 
 from striate.base.errors import SettingError, ShapeError, WeightsError
 from striate.nets import factory
-from striate.nets.convert_weights import fit, rename
+from striate.nets.convert_weights import load_state, rename
 from striate.nets.pretrained import WEIGHTS
 from support.checkpoints import CifarResNet, as_module, cifar, filled
 
@@ -31,7 +31,7 @@ def outline(library: str, name: str) -> nn.Module:
 
 def refused(state: dict[str, Tensor], name: str = "resnet20") -> str:
     with pytest.raises(WeightsError) as told:
-        fit(name, state)
+        load_state(name, state)
     return str(told.value)
 
 
@@ -52,11 +52,11 @@ def difference(library: str, name: str) -> float:
     """The largest between logits of one image, of which the other library's are far from constant."""
     theirs = outline(library, TORCHVISION.get(name, name))
     state = filled(theirs.state_dict())
-    fitted = fit(name, state)
+    loaded = load_state(name, state)
     image_1CHW = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected_1K = as_module(state, theirs)(image_1CHW)
-        found_1K = fitted.net.eval()(image_1CHW)
+        found_1K = loaded.net.eval()(image_1CHW)
     assert float(expected_1K.std()) > 0.1
     return float((found_1K - expected_1K).abs().max())
 
@@ -84,10 +84,10 @@ def test_auxiliary_heads_are_reported_and_taken_where_the_network_has_them():
     state = filled(theirs.state_dict())
     of_heads = tuple(key for key in state if key.startswith("aux"))
     assert len(of_heads) == 20
-    without_heads = fit("googlenet_bn", state)
+    without_heads = load_state("googlenet_bn", state)
     assert without_heads.left_out == of_heads
     assert without_heads.net.aux4a is None
-    with_heads = fit("googlenet_bn", state, aux=True)
+    with_heads = load_state("googlenet_bn", state, aux=True)
     assert with_heads.left_out == ()
     assert torch.equal(with_heads.net.get_submodule("aux4d.fc2").weight, state["aux2.fc2.weight"])
     images_NCHW = torch.randn(2, 3, 224, 224)
@@ -119,7 +119,7 @@ def test_checkpoints_of_cifar_repositories_fit(how: dict[str, int | str], own: d
     images_NCHW = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         expected_NK = as_module(state, theirs)(images_NCHW)
-        found_NK = fit(name, state, **own).net.eval()(images_NCHW)
+        found_NK = load_state(name, state, **own).net.eval()(images_NCHW)
     assert torch.allclose(found_NK, expected_NK, atol=1e-5)
 
 
@@ -181,21 +181,21 @@ def test_whatever_is_taken_away_or_added_is_counted(gone: set[str], more: set[st
 
 def test_files_from_before_batches_were_counted_load():
     old = {name: tensor for name, tensor in RESNET20.items() if not name.endswith("num_batches_tracked")}
-    state = fit("resnet20", old).net.state_dict()
+    state = load_state("resnet20", old).net.state_dict()
     assert state["bn1.num_batches_tracked"] == 0
     assert torch.equal(state["conv4_3.bn2.running_var"], RESNET20["layer3.2.bn2.running_var"])
 
 
 def test_classes_and_channels_are_those_of_the_weights():
-    fitted = fit("resnet20", cifar(classes=20, channels=1), size_px=24)
-    assert (fitted.net.num_classes, fitted.net.input_chw) == (20, (1, 24, 24))
-    assert fitted.net.eval()(torch.zeros(1, 1, 24, 24)).shape == (1, 20)
+    loaded = load_state("resnet20", cifar(classes=20, channels=1), size_px=24)
+    assert (loaded.net.num_classes, loaded.net.input_chw) == (20, (1, 24, 24))
+    assert loaded.net.eval()(torch.zeros(1, 1, 24, 24)).shape == (1, 20)
 
 
 def test_weights_under_our_own_names_load():
     for name, shape in (("resnet20", (3, 32, 32)), ("lenet5_modern", (1, 28, 28)), ("lecun1989", (1, 16, 16))):
         own = factory.build(name, shape, 10, seed=3).state_dict()
-        found = fit(name, own).net.state_dict()
+        found = load_state(name, own).net.state_dict()
         assert all(torch.equal(found[key], own[key]) for key in own)
     own = factory.build("resnet20", (3, 32, 32), 10).state_dict()
     assert "of 117 tensors 1 have no place: extra.weight. See" in refused({**own, "extra.weight": torch.zeros(2)})
@@ -212,13 +212,13 @@ def test_our_own_auxiliary_heads_are_left_out_as_theirs_are():
 
 
 def test_half_precision_becomes_the_network_s():
-    fitted = fit("resnet20", {name: t.half() if t.is_floating_point() else t for name, t in RESNET20.items()})
-    assert {tensor.dtype for tensor in fitted.net.state_dict().values()} == {torch.float32, torch.int64}
+    loaded = load_state("resnet20", {name: t.half() if t.is_floating_point() else t for name, t in RESNET20.items()})
+    assert {tensor.dtype for tensor in loaded.net.state_dict().values()} == {torch.float32, torch.int64}
 
 
 def test_weights_are_copies():
-    fitted = fit("resnet20", RESNET20)
-    fitted.net.get_submodule("fc").weight.data.zero_()
+    loaded = load_state("resnet20", RESNET20)
+    loaded.net.get_submodule("fc").weight.data.zero_()
     assert RESNET20["linear.weight"].any()
 
 
@@ -228,6 +228,6 @@ def test_a_network_that_nobody_else_has_and_sizes_that_cannot_be():
     assert "1 have another shape: linear.bias (), expected (10,)" in refused(RESNET20 | {"linear.bias": torch.tensor(1.0)})
     assert "1 have another shape: linear.weight (), expected" in refused(RESNET20 | {"linear.weight": torch.tensor(1.0)})
     with pytest.raises(ShapeError, match=r"of at least 8 x 8 pixels and 1 channel; got C=3, H=0, W=0"):
-        fit("resnet20", RESNET20, size_px=0)
+        load_state("resnet20", RESNET20, size_px=0)
     with pytest.raises(SettingError, match="resnet20 needs at least 1 class; got 0"):
-        fit("resnet20", RESNET20 | {"linear.weight": torch.zeros(0, 64)})
+        load_state("resnet20", RESNET20 | {"linear.weight": torch.zeros(0, 64)})

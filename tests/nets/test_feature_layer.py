@@ -7,7 +7,7 @@ from torch import nn
 from striate.base.errors import SettingError, UnsupportedError
 from striate.nets import feature_layer
 from striate.nets.factory import build, build_around
-from striate.nets.feature_layer import Reading, UnitLinear, features, flat, settings_with, with_head
+from striate.nets.feature_layer import FeatureHeadNet, UnitLinear, features, flatten_features, settings_with, with_head
 from striate.nets.hooks import inputs, taps
 
 
@@ -44,17 +44,17 @@ def test_what_a_layer_was_given_is_the_output_of_the_one_before():
 
 def test_large_maps_are_read_as_means_over_their_places():
     maps_NCHW = torch.arange(2.0 * 2 * 128 * 128).view(2, 2, 128, 128)
-    assert flat(maps_NCHW).shape == (2, 2)
-    assert torch.equal(flat(maps_NCHW), maps_NCHW.mean(dim=(2, 3)))
-    assert flat(maps_NCHW[..., :64]).shape == (2, feature_layer.MOST_FEATURES)
-    assert flat(torch.ones(3, 20_000)).shape == (3, 20_000)
+    assert flatten_features(maps_NCHW).shape == (2, 2)
+    assert torch.equal(flatten_features(maps_NCHW), maps_NCHW.mean(dim=(2, 3)))
+    assert flatten_features(maps_NCHW[..., :64]).shape == (2, feature_layer.MOST_FEATURES)
+    assert flatten_features(torch.ones(3, 20_000)).shape == (3, 20_000)
 
 
 def test_a_classifier_reads_off_a_layer_and_leaves_the_body_as_it_was():
     body = build("mnist_cnn", (1, 28, 28), 10).eval()
     kept = {name: tensor.clone() for name, tensor in body.state_dict().items()}
     (expected,) = features(body, images(), ["fc1"])
-    net = with_head(body, 3, read="fc1").eval()
+    net = with_head(body, 3, feature_layer="fc1").eval()
     assert net.taps == ("body.conv1", "body.pool1", "body.conv2", "body.pool2", "body.fc1", "classifier")
     assert net.num_classes == 3
     assert torch.equal(net(images()), net.head(expected))
@@ -89,7 +89,7 @@ def test_such_a_network_is_built_again_around_its_weights(how: dict[str, Any]):
     again = build_around(net.state_dict(), "mnist_cnn", (1, 28, 28), 4, **how).eval()
     assert torch.equal(net(images()), again(images()))
     assert isinstance(net.head, UnitLinear) == bool(how.get("unit_features"))
-    assert isinstance(net, Reading) == ("feature_layer" in how)
+    assert isinstance(net, FeatureHeadNet) == ("feature_layer" in how)
 
 
 @pytest.mark.parametrize("at", ["conv9", "", "fc2"])
@@ -104,10 +104,10 @@ def test_what_is_no_layer_before_the_head_is_refused_with_those_that_are(at: str
 def test_a_head_that_is_not_fully_connected_cannot_be_replaced():
     net = build("lenet5", (1, 32, 32), 10)
     with pytest.raises(
-        UnsupportedError, match=r"is RadialBasis\w* and no fully connected layer, so no other can take its place"
+        UnsupportedError, match=r"expected a fully connected head to replace; the head of LeNet5, output, is a RadialBasis"
     ):
         with_head(net, 3)
-    assert with_head(net, 3, read="f6").num_classes == 3
+    assert with_head(net, 3, feature_layer="f6").num_classes == 3
 
 
 HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"knn_memory": 5, "knn_k": 3}]
@@ -115,14 +115,14 @@ HEADS: list[dict[str, Any]] = [{}, {"unit_features": True}, {"knn_memory": 5, "k
 
 @pytest.mark.parametrize("old", HEADS, ids=str)
 @pytest.mark.parametrize("new", HEADS, ids=str)
-@pytest.mark.parametrize("read", [None, "pool1"])
+@pytest.mark.parametrize("layer", [None, "pool1"])
 def test_any_head_takes_the_place_of_any_other_and_the_settings_say_which(
-    old: dict[str, Any], new: dict[str, Any], read: str | None
+    old: dict[str, Any], new: dict[str, Any], layer: str | None
 ):
     net = build("mnist_cnn", (1, 28, 28), 4, **old)
-    settings = settings_with(net, {"dropout": 0.25, **old}, read, **new)
-    assert settings == {"dropout": 0.25, **new, **({"feature_layer": read} if read else {})}
-    changed = with_head(net, 7, read, **new)
+    settings = settings_with(net, {"dropout": 0.25, **old}, layer, **new)
+    assert settings == {"dropout": 0.25, **new, **({"feature_layer": layer} if layer else {})}
+    changed = with_head(net, 7, layer, **new)
     again = build_around(changed.state_dict(), "mnist_cnn", (1, 28, 28), 7, **settings)
     assert torch.equal(changed.eval()(images()), again.eval()(images()))
     assert again.num_classes == 7
@@ -137,7 +137,7 @@ def test_a_network_that_is_read_off_a_layer_is_read_off_another_instead():
     assert torch.equal(changed(images()), changed.head(expected))
     again = build_around(changed.state_dict(), "mnist_cnn", (1, 28, 28), 3, **settings).eval()
     assert torch.equal(changed(images()), again(images()))
-    with pytest.raises(SettingError, match=r"Reading has no layer 'body' before its head; expected one of body\.conv1"):
+    with pytest.raises(SettingError, match=r"FeatureHeadNet has no layer 'body' before its head; expected one of body\.conv1"):
         with_head(changed, 3, "body")
 
 

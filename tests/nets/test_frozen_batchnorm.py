@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from striate.nets.factory import build
-from striate.nets.frozen_batchnorm import Frozen, freeze_norms, thaw_norms
+from striate.nets.frozen_batchnorm import FrozenBatchNorm, freeze_batchnorm, unfreeze_batchnorm
 
 
 def step(net: nn.Module) -> None:
@@ -19,7 +19,7 @@ def step(net: nn.Module) -> None:
 def test_frozen_norms_keep_every_byte_while_the_rest_learns():
     net = build("resnet20", (3, 32, 32), 10)
     before = copy.deepcopy(net.state_dict())
-    kept = freeze_norms(net)
+    kept = freeze_batchnorm(net)
     assert len(kept) == 19 * 5  # weight, bias, mean, variance and counter of 19 norms
     step(net)
     after = net.state_dict()
@@ -29,7 +29,7 @@ def test_frozen_norms_keep_every_byte_while_the_rest_learns():
 
 def test_what_a_frozen_norm_puts_out_does_not_depend_on_the_batch():
     net = nn.Sequential(nn.BatchNorm2d(3))
-    freeze_norms(net)
+    freeze_batchnorm(net)
     net.train()
     images = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(net(images)[:1], net(images[:1]))
@@ -38,9 +38,9 @@ def test_what_a_frozen_norm_puts_out_does_not_depend_on_the_batch():
 def test_thawed_norms_learn_again():
     net = build("resnet20", (3, 32, 32), 10)
     kinds = [type(module) for module in net.modules()]
-    freeze_norms(net)
-    assert freeze_norms(net) == []  # they are frozen already
-    thaw_norms(net.train())
+    freeze_batchnorm(net)
+    assert freeze_batchnorm(net) == []  # they are frozen already
+    unfreeze_batchnorm(net.train())
     assert [type(module) for module in net.modules()] == kinds
     before = copy.deepcopy(net.state_dict())
     step(net)
@@ -49,9 +49,9 @@ def test_thawed_norms_learn_again():
 
 def test_a_copy_is_frozen_too():
     net = nn.Sequential(nn.BatchNorm2d(3))
-    freeze_norms(net)
+    freeze_batchnorm(net)
     twin = copy.deepcopy(net).train()
-    assert isinstance(twin[0], Frozen)
+    assert isinstance(twin[0], FrozenBatchNorm)
     assert not twin[0].training
 
 
@@ -60,11 +60,11 @@ def test_a_norm_that_does_more_still_does_it():
     net = nn.Sequential(timm.BatchNormAct2d(3)).eval()
     images = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     before = net(images)
-    freeze_norms(net)
+    freeze_batchnorm(net)
     assert torch.equal(net.train()(images), before)
 
 
 def test_a_norm_without_running_statistics_is_left():
     net = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False))
-    assert freeze_norms(net) == []
+    assert freeze_batchnorm(net) == []
     assert net[0].weight.requires_grad

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.nets.factory import build, build_around
-from striate.nets.knn_head import Neighbors, gaps, nearest, votes
+from striate.nets.knn_head import KNNHead, gaps, nearest, votes
 from striate.nets.summary import layer_table
 
 
-def layer(bank: list[list[float]], labels: list[int], k: int, classes: int = 2, unit: bool = False) -> Neighbors:
-    made = Neighbors(len(bank[0]), classes, len(bank), k, unit)
+def layer(bank: list[list[float]], labels: list[int], k: int, classes: int = 2, unit: bool = False) -> KNNHead:
+    made = KNNHead(len(bank[0]), classes, len(bank), k, unit)
     made.bank_MD.copy_(torch.tensor(bank))
     made.labels_M.copy_(torch.tensor(labels))
     return made
@@ -80,7 +80,7 @@ def test_an_image_without_numbers_has_no_answer():
 @pytest.mark.parametrize("how", [{}, {"feature_layer": "pool2"}, {"unit_features": True}], ids=str)
 def test_such_a_network_is_built_again_around_its_weights(how: dict[str, object]):
     net = build("mnist_cnn", (1, 28, 28), 4, knn_memory=30, knn_k=5, **how).eval()
-    assert isinstance(net.head, Neighbors)
+    assert isinstance(net.head, KNNHead)
     assert net.num_classes == 4
     draws = torch.Generator().manual_seed(0)
     images_NCHW = torch.randn(6, 1, 28, 28, generator=draws)
@@ -92,7 +92,7 @@ def test_such_a_network_is_built_again_around_its_weights(how: dict[str, object]
 
 def test_its_row_has_no_parameters_and_one_product_for_each_number_that_it_keeps():
     row = layer_table(build("mnist_cnn", (1, 28, 28), 4, knn_memory=30, knn_k=5))[-1]
-    assert (row.kind, row.output, row.parameters, row.macs) == ("Neighbors", (4,), 0, 30 * 1024)
+    assert (row.kind, row.output, row.parameters, row.macs) == ("KNNHead", (4,), 0, 30 * 1024)
 
 
 def test_it_can_be_exported_for_any_number_of_images():

@@ -145,12 +145,12 @@ class NetSettings(Section):
         return self
 
     def start(self) -> dict[str, Any]:
-        """How the weights begin: what `nets.building.build` takes by keyword, without what it takes by default."""
+        """How the weights begin: what `nets.factory.build` takes by keyword, without what it takes by default."""
         given = {"init": self.init, "init_bias": self.init_bias, "sparse_inputs": self.sparse_inputs}
         return {name: value for name, value in given.items() if value is not None}
 
     def own(self) -> dict[str, Any]:
-        """The settings that belong to one network or another: what `nets.building.build` takes by keyword."""
+        """The settings that belong to one network or another: what `nets.factory.build` takes by keyword."""
         names = (
             "dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "feature_layer", "unit_features",
             "knn_memory", "knn_k",

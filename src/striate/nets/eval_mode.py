@@ -1,4 +1,4 @@
-"""Evaluation mode for a while: each module has its own mode back afterwards, as frozen norms in a network that trains need."""
+"""Evaluation mode for a block of code: afterwards each module has its own mode again, frozen norms included."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

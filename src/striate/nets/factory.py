@@ -1,4 +1,4 @@
-"""From a name to a network: the catalogue, a line of layers, a class in a file of one's own, or one of timm's."""
+"""Builds a network from a name: of the catalogue, a line of layers, a class in a file of one's own, or one of timm's."""
 
 import hashlib
 import importlib.util
@@ -14,11 +14,12 @@ from torch import Tensor
 from striate.base.errors import SettingError
 from striate.base.hash_rng import seed_of
 from striate.nets import catalogue
-from striate.nets.feature_layer import with_head
-from striate.nets.init import SPARSE_INPUTS, initialize
+from striate.nets.feature_layer import HEAD_SETTINGS, with_head
+from striate.nets.init import initialize
 from striate.nets.net import Net
 
 SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
+_INIT_SETTINGS = {"init_bias": "bias", "sparse_inputs": "sparse_inputs"}
 
 
 class Source(NamedTuple):
@@ -53,30 +54,18 @@ def published(name: str) -> tuple[int, int, int]:
     if catalogue.is_own(name):
         return 1, 28, 10
     if catalogue.is_timm(name):
-        from striate.nets.architectures.timm_net import published as by_timm
+        from striate.nets.architectures.timm_net import published as published_by_timm
 
-        return by_timm(name)
-    old = catalogue.origin(name)
-    if old is not None and old.input_chw is not None:
-        return old.input_chw[0], old.input_chw[1], 10
+        return published_by_timm(name)
+    historical = catalogue.origin(name)
+    if historical is not None and historical.input_chw is not None:
+        return historical.input_chw[0], historical.input_chw[1], 10
     entry = catalogue.find(name)
     return entry.input_chw[0], entry.input_chw[1], entry.classes
 
 
 def build(
-    name: str,
-    input_chw: tuple[int, int, int],
-    num_classes: int,
-    *,
-    init: str = "paper",
-    init_bias: float = 0.0,
-    sparse_inputs: int = SPARSE_INPUTS,
-    seed: int = 0,
-    feature_layer: str | None = None,
-    unit_features: bool = False,
-    knn_memory: int | None = None,
-    knn_k: int | None = None,
-    **settings: Any,
+    name: str, input_chw: tuple[int, int, int], num_classes: int, *, init: str = "paper", seed: int = 0, **settings: Any
 ) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
 
@@ -85,20 +74,17 @@ def build(
         input_chw: channels, height and width of the images.
         num_classes: K.
         init: a scheme of `nets.init`.
-        init_bias: what biases begin with, for the schemes that set them.
-        sparse_inputs: of the scheme `sparse`.
-        seed: of the draws.
-        feature_layer: the layer that the classes are read off; None for the input of the head.
-        unit_features: what the head is given is divided by its length.
-        knn_memory: images that a head of nearest neighbors keeps; None for the network's own head.
-        knn_k: how many of these it asks.
-        settings: of `SETTINGS`, as the network has them.
+        seed: of the random weights.
+        settings: `init_bias` and `sparse_inputs` as `nets.init.initialize` takes them; `feature_layer`, `unit_features`,
+            `knn_memory` and `knn_k` as `nets.feature_layer.with_head` takes them; of `SETTINGS` those that the network has.
 
     Raises:
         SettingError: an unknown name, or a setting that this network does not have.
         ShapeError: an input or a number of classes that cannot work.
 
     """
+    init_settings = {own: settings.pop(given) for given, own in _INIT_SETTINGS.items() if given in settings}
+    head_settings = {key: settings.pop(key) for key in ("feature_layer", *HEAD_SETTINGS) if key in settings}
     known = settings_of(name)
     for setting in settings:
         if setting not in known:
@@ -108,27 +94,30 @@ def build(
         raise SettingError(f"{name} needs at least 1 class; got {num_classes}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "init"))
-        if catalogue.is_own(name):
-            net = _own(name, input_chw, num_classes, settings)
-        elif catalogue.is_line(name):
-            from striate.nets.layer_line import LineNet
-
-            net = LineNet(name, input_chw, num_classes)
-        elif catalogue.is_timm(name):
-            from striate.nets.architectures.timm_net import TimmNet
-
-            net = TimmNet(name, input_chw, num_classes, **settings)
-        else:
-            net = catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
-        if feature_layer is not None or unit_features or knn_memory is not None:
-            net = with_head(net, num_classes, feature_layer, unit_features, knn_memory, knn_k)
-        if catalogue.origin(name) is None:  # what learns without gradients has nothing to draw
-            initialize(net, init, bias=init_bias, sparse_inputs=sparse_inputs)
+        net = _construct(name, input_chw, num_classes, settings)
+        if any(value not in (None, False) for value in head_settings.values()):
+            net = with_head(net, num_classes, **head_settings)
+        if catalogue.origin(name) is None:  # what learns without gradients draws nothing
+            initialize(net, init, **init_settings)
     return net
 
 
+def _construct(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
+    if catalogue.is_own(name):
+        return _own(name, input_chw, num_classes, settings)
+    if catalogue.is_line(name):
+        from striate.nets.layer_line import LineNet
+
+        return LineNet(name, input_chw, num_classes)
+    if catalogue.is_timm(name):
+        from striate.nets.architectures.timm_net import TimmNet
+
+        return TimmNet(name, input_chw, num_classes, **settings)
+    return catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
+
+
 def outline(name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any) -> Net:
-    """The network in shapes, on the meta device: it has no numbers, and costs neither memory nor time."""
+    """The network on the meta device: shapes without values, which cost neither memory nor time."""
     with torch.device("meta"):
         return build(name, input_chw, num_classes, init="torch", **settings)
 
@@ -137,9 +126,8 @@ def build_around(
     weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
 ) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
-    if (
-        catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None
-    ):  # whose tensors may live outside of their state
+    if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None:
+        # Tensors of these may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
         net.load_state_dict(weights)
         return net
@@ -178,21 +166,21 @@ def own_class(name: str) -> type[Net]:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's own code: whatever it raises, say where
         raise SettingError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
-    found = getattr(module, class_name, None)
-    if not (isinstance(found, type) and issubclass(found, Net) and found is not Net):
-        kind = "no such class" if found is None else f"{found!r}"
+    cls = getattr(module, class_name, None)
+    if not (isinstance(cls, type) and issubclass(cls, Net) and cls is not Net):
+        kind = "no such class" if cls is None else f"{cls!r}"
         raise SettingError(
             f"expected in {path} a class {class_name} that derives from striate.nets.net.Net; got {kind}. "
             "Its docstring shows the six lines that such a class needs."
         )
-    return found
+    return cls
 
 
 def _own(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
     cls = own_class(name)
-    make: Callable[..., Net] = cls
+    constructor: Callable[..., Net] = cls
     try:
-        net = make(input_chw, num_classes=num_classes, **settings)
+        net = constructor(input_chw, num_classes=num_classes, **settings)
     except TypeError as error:
         raise SettingError(
             f"{name} cannot be built as {cls.__name__}(input_chw, num_classes=K): {error}. "

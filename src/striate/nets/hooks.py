@@ -1,4 +1,4 @@
-"""The one place that touches hooks: what a layer put out, or was given, while a block runs."""
+"""Forward hooks: the outputs or inputs of named layers during a block of code."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,49 +11,49 @@ from striate.base.errors import SettingError, nearest
 
 @contextmanager
 def taps(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
-    """Collect the raw outputs of named layers during the forward passes of the block; the last pass is kept.
+    """Collect the raw outputs of named layers during the forward passes of the block; those of the last pass stay.
 
-        with taps(net, "conv1", "fc1") as seen:
+        with taps(net, "conv1", "fc1") as outputs:
             net(images_NCHW)
-        seen["conv1"]                                      # N x C x H x W
+        outputs["conv1"]                                   # N x C x H x W
 
     The hooks come off also when the network fails half-way.
 
     Raises:
-        SettingError: a name is no layer, with the nearest that are.
+        SettingError: a name is no layer; suggests the nearest.
 
     """
-    with _hooked(net, names, _keep) as seen:
-        yield seen
+    with _hooked(net, names, _store_output) as outputs:
+        yield outputs
 
 
 @contextmanager
 def inputs(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
-    """The same, of what named layers were given: their first argument.
+    """The same for the first argument of each named layer.
 
     Raises:
-        SettingError: a name is no layer, with the nearest that are.
+        SettingError: a name is no layer; suggests the nearest.
 
     """
-    with _hooked(net, names, _keep_input) as seen:
-        yield seen
+    with _hooked(net, names, _store_input) as first_arguments:
+        yield first_arguments
 
 
 @contextmanager
-def _hooked(net: nn.Module, names: tuple[str, ...], keep: Callable[..., None]) -> Iterator[dict[str, Tensor]]:
-    seen: dict[str, Tensor] = {}
+def _hooked(net: nn.Module, names: tuple[str, ...], store: Callable[..., None]) -> Iterator[dict[str, Tensor]]:
+    tensors: dict[str, Tensor] = {}
     layers = dict(net.named_modules())
     with ExitStack() as hooks:
         for name in names:
             if name not in layers or not name:
                 raise SettingError(f"There is no layer {name!r}; {nearest(name, [known for known in layers if known])}")
-            hooks.callback(layers[name].register_forward_hook(partial(keep, seen, name)).remove)
-        yield seen
+            hooks.callback(layers[name].register_forward_hook(partial(store, tensors, name)).remove)
+        yield tensors
 
 
-def _keep(seen: dict[str, Tensor], name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-    seen[name] = output
+def _store_output(tensors: dict[str, Tensor], name: str, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    tensors[name] = output
 
 
-def _keep_input(seen: dict[str, Tensor], name: str, _module: nn.Module, given: tuple[Tensor, ...], _output: object) -> None:
-    seen[name] = given[0]
+def _store_input(tensors: dict[str, Tensor], name: str, _module: nn.Module, args: tuple[Tensor, ...], _out: object) -> None:
+    tensors[name] = args[0]

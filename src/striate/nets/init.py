@@ -176,7 +176,7 @@ def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
         raise SettingError(f"There is no initialization {scheme!r}; {nearest(scheme, SCHEMES)}")
     if scheme in ("paper", "zero-gamma", "whitening"):
         if isinstance(net, Net):
-            net.paper_start()
+            net.paper_init()
         if scheme == "zero-gamma":
             _zero_gamma(net)
         if scheme == "whitening":

@@ -56,13 +56,13 @@ class Net(nn.Module):
         new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
         setattr(self.get_submodule(parent), name, new.to(old.weight.device, old.weight.dtype))
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """Draw the weights as the paper says, by torch's global generator; here they stay as torch drew them."""
 
     def drop_auxiliary(self) -> None:
         """Leave out what only training needs; most networks have nothing of the kind."""
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Layer names of other libraries by our own, "a|b" where two differ; empty where no other library has the network."""
         return {}
 

@@ -167,7 +167,7 @@ def import_file(
         about: fields of `About` that are known; the others come from the file, where it has them.
         size_px: side of the images; else the network's published one.
         like: "imagenet" where the weights were trained as most on ImageNet.
-        settings: of the network, as `nets.building.build` takes them: `{"shortcut": "B"}`.
+        settings: of the network, as `nets.factory.build` takes them: `{"shortcut": "B"}`.
 
     Raises:
         SettingError: the file does not say what is needed and nobody else did; says what to give.
@@ -222,10 +222,10 @@ def build(
 
     """
     size_px = about.size_px if size_px is None else size_px
-    fitted = convert_weights.fit(net, tensors, size_px, **(settings or {}))
-    if fitted.left_out:
-        log.info("%d tensors that only training needs are left out: %s, ...", len(fitted.left_out), fitted.left_out[0])
-    channels, classes = fitted.net.input_chw[0], fitted.net.num_classes
+    loaded = convert_weights.load_state(net, tensors, size_px, **(settings or {}))
+    if loaded.left_out:
+        log.info("%d tensors that only training needs are left out: %s, ...", len(loaded.left_out), loaded.left_out[0])
+    channels, classes = loaded.net.input_chw[0], loaded.net.num_classes
     if len(about.classes) != classes:
         raise WeightsError(f"these weights have {classes} classes; got {len(about.classes)} names. Give one name for each.")
     if len(set(about.classes)) != classes:
@@ -245,14 +245,14 @@ def build(
         raise SettingError(f"expected a share of the short side above 0 and at most 1; got {about.share:g}.")
     mean, std = list(about.mean), list(about.std)
     if about.bgr:
-        _turn(fitted.net, channels)
+        _turn(loaded.net, channels)
         mean, std = mean[::-1], std[::-1]
     return Model(
-        net=fitted.net.to(device).eval(),
+        net=loaded.net.to(device).eval(),
         net_name=net,
         net_settings=dict(settings or {}),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
-        input_spec=InputSpec(fitted.net.input_chw[1], channels, about.resize_mode, share=about.share),
+        input_spec=InputSpec(loaded.net.input_chw[1], channels, about.resize_mode, share=about.share),
         classes=about.classes,
         training=training,
         license=about.license,

@@ -14,7 +14,7 @@ from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.architectures.timm_net import TimmNet, recommended
-from striate.nets.convert_weights import fit
+from striate.nets.convert_weights import load_state
 from striate.nets.factory import build, outline, published
 from striate.nets.hooks import taps
 from striate.nets.net import Net
@@ -130,11 +130,11 @@ def test_weights_of_timm_give_timm_s_logits(name: str):
     with torch.device("meta"):
         theirs = timm.create_model(name.removeprefix("timm:"), num_classes=20, in_chans=1)
     state = filled(theirs.state_dict())
-    fitted = fit(name, state, size_px=64)
-    assert (fitted.net.num_classes, fitted.net.input_chw, fitted.left_out) == (20, (1, 64, 64), ())
+    loaded = load_state(name, state, size_px=64)
+    assert (loaded.net.num_classes, loaded.net.input_chw, loaded.left_out) == (20, (1, 64, 64), ())
     images_NCHW = torch.randn(2, 1, 64, 64)
     with torch.inference_mode():
-        assert torch.allclose(fitted.net.eval()(images_NCHW), as_module(state, theirs)(images_NCHW), atol=1e-5)
+        assert torch.allclose(loaded.net.eval()(images_NCHW), as_module(state, theirs)(images_NCHW), atol=1e-5)
 
 
 def test_dropout_is_timm_s_where_it_is_not_given():

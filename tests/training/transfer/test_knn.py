@@ -20,7 +20,7 @@ def test_the_training_images_are_kept_and_answer_for_themselves():
     assert found.layer.bank_MD.numpy() == pytest.approx((values_MD - values_MD.mean(axis=0)) / values_MD.std(axis=0), abs=1e-4)
     assert found.layer.labels_M.tolist() == labels_M.tolist()
     assert (found.logits(values_MD).argmax(axis=1) == labels_M).all()
-    assert found.settings == {"knn_memory": 90, "knn_k": found.layer.nearest, "unit_features": False}
+    assert found.settings == {"knn_memory": 90, "knn_k": found.layer.k, "unit_features": False}
 
 
 @pytest.mark.parametrize("normalize", ["standardize", "l2"])
@@ -30,7 +30,7 @@ def test_clusters_are_told_apart(normalize: Any, classes: int):
     found = feature_classifier.fit(*clusters(0, classes), *clusters(2, classes), classes, "knn", normalize)
     assert isinstance(found, Kept)
     assert (found.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
-    assert found.layer.unit == (normalize == "l2")
+    assert found.layer.unit_features == (normalize == "l2")
 
 
 def test_rings_are_told_apart_which_no_plane_can():
@@ -59,7 +59,7 @@ def test_the_shares_of_left_out_images_are_those_of_a_fit_for_each_number(seed: 
     for k, accuracy in found.tried[1:]:
         right = []
         for learn, left in folds(labels_M, seed):
-            layer = knn.Neighbors(6, 3, len(learn), k)
+            layer = knn.KNNHead(6, 3, len(learn), k)
             layer.bank_MD, layer.labels_M = found.layer.bank_MD[learn], found.layer.labels_M[learn]
             right.append(layer(found.layer.bank_MD[left]).argmax(dim=1).numpy() == labels_M[left])
         assert accuracy == np.concatenate(right).mean()
@@ -70,7 +70,7 @@ def test_the_best_number_is_taken_and_of_those_as_good_the_largest():
     found = fit(noisy_MD, labels_M, noisy_MD, labels_M, 3)
     assert [one.k for one in found.tried] == [1, 3, 5, 9, 15, 25]
     assert found.chosen == {"k": max(found.tried, key=lambda one: one.accuracy).k}
-    assert found.layer.nearest > 1
+    assert found.layer.k > 1
     clear_MD, labels_M = clusters(3, spread=0.01, each=60)
     assert fit(clear_MD, labels_M, clear_MD, labels_M, 3).chosen == {"k": 25}
 
@@ -91,13 +91,13 @@ def test_a_class_of_one_image_is_answered_by_its_nearest():
 def test_many_images_ask_by_some_of_them_and_are_all_asked(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(knn, "_MOST_ASKED", 45)
     shapes: list[tuple[int, ...]] = []
-    gaps = knn.nearest.gaps
+    gaps = knn.knn_head.gaps
 
     def counted(ready_ND: Any, bank_MD: Any) -> Any:
         shapes.append((len(ready_ND), len(bank_MD)))
         return gaps(ready_ND, bank_MD)
 
-    monkeypatch.setattr(knn.nearest, "gaps", counted)
+    monkeypatch.setattr(knn.knn_head, "gaps", counted)
     values_MD, labels_M = clusters(6)
     fit(values_MD, labels_M, values_MD[:0], labels_M[:0], 3)
     assert {bank for _, bank in shapes} == {90}

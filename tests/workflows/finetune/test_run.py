@@ -17,8 +17,8 @@ from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets.factory import build
-from striate.nets.feature_layer import Reading, UnitLinear
-from striate.nets.knn_head import Neighbors
+from striate.nets.feature_layer import FeatureHeadNet, UnitLinear
+from striate.nets.knn_head import KNNHead
 from striate.training.transfer import feature_classifier
 from support.command_line import run
 from support.shape_images import CLASSES, draw, make_folder
@@ -51,9 +51,9 @@ def test_the_body_stays_and_the_head_is_the_classifier(shapes: Path, tmp_path: P
     [
         ({}, None),
         ({"settings": {"finetune": {"classifier": "logistic", "normalize": "l2"}}}, UnitLinear),
-        ({"taps": ["conv2_1", "conv3_3"]}, Reading),
-        ({"settings": {"finetune": {"classifier": "knn"}}}, Neighbors),
-        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalize": "l2"}}}, Neighbors),
+        ({"taps": ["conv2_1", "conv3_3"]}, FeatureHeadNet),
+        ({"settings": {"finetune": {"classifier": "knn"}}}, KNNHead),
+        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalize": "l2"}}}, KNNHead),
     ],
 )
 def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, shapes: Path, tmp_path: Path):
@@ -153,7 +153,7 @@ def test_a_head_that_no_other_can_replace_is_refused_and_earlier_layers_are_not(
     Model(build("lenet5", (1, 32, 32), 10).eval(), "lenet5", {}, numbers, InputSpec(32, 1, "squash"), digits).save(
         tmp_path / "start"
     )
-    with pytest.raises(UnsupportedError, match=r"the head of LeNet5, .*, is .* and no fully connected layer, so no other can"):
+    with pytest.raises(UnsupportedError, match=r"expected a fully connected head .* of LeNet5, .*, is a RadialBasis"):
         striate.finetune(str(shapes), start=str(tmp_path / "start"), strategies="retrain", out=tmp_path, name="run")
     assert not (tmp_path / "run").exists()
     found = striate.finetune(str(shapes), start=str(tmp_path / "start"), taps=["s4"], out=tmp_path, name="run")

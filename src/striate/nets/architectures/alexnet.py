@@ -76,7 +76,7 @@ class AlexNet(Net):
         self.dropout7 = nn.Dropout(dropout)
         self.fc8 = nn.Linear(4096, num_classes)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """N(0, 0.01); biases 1 in conv2, conv4, conv5, fc6 and fc7, else 0 (section 5)."""
         gaussian(self, std=0.01)
         for layer in (self.conv2, self.conv4, self.conv5, self.fc6, self.fc7):

@@ -66,7 +66,7 @@ class AlexNetOWT(Net):
         self.relu7 = blocks.activation(activation)
         self.fc8 = nn.Linear(4096, num_classes)
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of torchvision's `alexnet` by our own."""
         convolutions = {f"conv{n}": f"features.{at}" for n, at in ((1, 0), (2, 3), (3, 6), (4, 8), (5, 10))}
         return convolutions | {"fc6": "classifier.1", "fc7": "classifier.4", "fc8": "classifier.6"}

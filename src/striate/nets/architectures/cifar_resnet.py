@@ -26,7 +26,7 @@ class CifarResNet(Net):
         input_chw: any channels, sides of at least 8 pixels.
         num_classes: K.
         n: blocks in each stage.
-        shortcut: "A", "B" or "C" of `nets.residual`; "none" for the plain network.
+        shortcut: "A", "B" or "C" of `nets.architectures.residual_blocks`; "none" for the plain network.
         activation: a name of `nets.blocks.ACTIVATIONS`.
 
     """
@@ -60,19 +60,19 @@ class CifarResNet(Net):
         self.fc = nn.Linear(64, num_classes)
         self.taps = ("conv1", *self.blocks, "pool4", "fc")
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
         he_fan_out(self)
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of the widely used CIFAR repositories, which differ in the head and the shortcut, by our own."""
         table = {"conv1": "conv1", "bn1": "bn1", "fc": "linear|fc"}
         for name in self.blocks:
             stage, number = name.removeprefix("conv").split("_")
-            foreign = f"layer{int(stage) - 1}.{int(number) - 1}"
-            table |= {f"{name}.{part}": f"{foreign}.{part}" for part in ("conv1", "bn1", "conv2", "bn2")}
+            external = f"layer{int(stage) - 1}.{int(number) - 1}"
+            table |= {f"{name}.{part}": f"{external}.{part}" for part in ("conv1", "bn1", "conv2", "bn2")}
             for at, part in enumerate(("conv", "bn")):
-                table[f"{name}.shortcut.{part}"] = f"{foreign}.downsample.{at}|{foreign}.shortcut.{at}"
+                table[f"{name}.shortcut.{part}"] = f"{external}.downsample.{at}|{external}.shortcut.{at}"
         return table
 
     def forward(self, images_NCHW: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ TABLE = {
     "4d": (512, 112, 144, 288, 32, 64, 64), "4e": (528, 256, 160, 320, 32, 128, 128),
     "5a": (832, 256, 160, 320, 32, 128, 128), "5b": (832, 384, 192, 384, 48, 128, 128),
 }  # fmt: skip
-_FOREIGN_BRANCHES = {
+_EXTERNAL_BRANCHES = {
     "1x1": "branch1", "3x3_reduce": "branch2.0", "3x3": "branch2.1", "5x5_reduce": "branch3.0", "5x5": "branch3.1",
     "_pool_proj": "branch4.1",
 }  # fmt: skip
@@ -168,7 +168,7 @@ class GoogLeNet(Net):
         self.aux4a = Auxiliary(512, (h, w), num_classes, bn, activation) if aux else None
         self.aux4d = Auxiliary(528, (h, w), num_classes, bn, activation) if aux else None
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """He normal and zero biases: the paper does not say how it starts."""
         he(self)
 
@@ -183,19 +183,19 @@ class GoogLeNet(Net):
         """Leave the auxiliary heads out from here on: the network as it is deployed."""
         self.aux4a = self.aux4d = None
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of torchvision's `googlenet` by those of `googlenet_bn`; there are no public weights of the paper's network."""
         if not hasattr(self, "bn1"):
             return {}
         pairs = {"1": "conv1", "2_reduce": "conv2", "2": "conv3"}
-        pairs |= {f"inception{block}.{own}": f"inception{block}.{foreign}" for block in TABLE
-                  for own, foreign in _FOREIGN_BRANCHES.items()}  # fmt: skip
-        pairs |= {f"{own}.1": f"{foreign}.conv" for own, foreign in (("aux4a", "aux1"), ("aux4d", "aux2"))}
-        table = {"fc": "fc"} | {f"{own}.fc{n}": f"{foreign}.fc{n}" for own, foreign in (("aux4a", "aux1"), ("aux4d", "aux2"))
+        pairs |= {f"inception{block}.{own}": f"inception{block}.{external}" for block in TABLE
+                  for own, external in _EXTERNAL_BRANCHES.items()}  # fmt: skip
+        pairs |= {f"{own}.1": f"{external}.conv" for own, external in (("aux4a", "aux1"), ("aux4d", "aux2"))}
+        table = {"fc": "fc"} | {f"{own}.fc{n}": f"{external}.fc{n}" for own, external in (("aux4a", "aux1"), ("aux4d", "aux2"))
                                 for n in (1, 2)}  # fmt: skip
-        for own, foreign in pairs.items():
+        for own, external in pairs.items():
             block, dot, name = own.rpartition(".")
-            table |= {f"{block}{dot}conv{name}": f"{foreign}.conv", f"{block}{dot}bn{name}": f"{foreign}.bn"}
+            table |= {f"{block}{dot}conv{name}": f"{external}.conv", f"{block}{dot}bn{name}": f"{external}.bn"}
         return table
 
     def forward(self, images_NCHW: Tensor) -> Tensor | GoogLeNetOut:

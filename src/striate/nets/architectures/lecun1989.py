@@ -50,7 +50,7 @@ class LeCun1989(Net):
         self.tanh3 = nn.Tanh()
         self.output = nn.Linear(30, num_classes)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """U(+-2.4 / F) for F inputs, biases zero."""
         lecun_uniform(self)
 

@@ -44,7 +44,7 @@ class LeNet1(Net):
         self.flatten = nn.Flatten()
         self.output = nn.Linear(12 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2), num_classes)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """U(+-2.4 / F) for F inputs, biases zero."""
         lecun_uniform(self)
 

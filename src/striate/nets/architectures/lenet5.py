@@ -119,7 +119,7 @@ class LeNet5(Net):
         place = self.f6.weight
         self.output = nn.Linear(84, num_classes).to(place.device, place.dtype)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """U(+-2.4 / F) for F inputs (appendix A), biases zero."""
         lecun_uniform(self)
 

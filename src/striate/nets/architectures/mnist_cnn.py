@@ -52,7 +52,7 @@ class MnistCNN(Net):
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(1024, num_classes)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """Glorot uniform and zero biases, which tf.layers began with."""
         glorot(self)
 

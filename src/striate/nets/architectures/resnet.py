@@ -26,7 +26,7 @@ class ResNet(Net):
         num_classes: K.
         depths: blocks in the four stages.
         block: BasicBlock or Bottleneck.
-        shortcut: "A", "B" or "C" of `nets.residual`.
+        shortcut: "A", "B" or "C" of `nets.architectures.residual_blocks`.
         v1: of bottlenecks: stride in the first 1 x 1.
         activation: a name of `nets.blocks.ACTIVATIONS`.
 
@@ -65,18 +65,18 @@ class ResNet(Net):
         self.fc = nn.Linear(channels, num_classes)
         self.taps = ("conv1", "pool1", *self.blocks, "pool5", "fc")
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
         he_fan_out(self)
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of torchvision and of timm, which are the same, by our own."""
         table = {"conv1": "conv1", "bn1": "bn1", "fc": "fc"}
         for name in self.blocks:
             stage, number = name.removeprefix("conv").split("_")
-            foreign = f"layer{int(stage) - 1}.{int(number) - 1}"
-            table |= {f"{name}.{part}": f"{foreign}.{part}" for part in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")}
-            table |= {f"{name}.shortcut.conv": f"{foreign}.downsample.0", f"{name}.shortcut.bn": f"{foreign}.downsample.1"}
+            external = f"layer{int(stage) - 1}.{int(number) - 1}"
+            table |= {f"{name}.{part}": f"{external}.{part}" for part in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")}
+            table |= {f"{name}.shortcut.conv": f"{external}.downsample.0", f"{name}.shortcut.bn": f"{external}.downsample.1"}
         return table
 
     def forward(self, images_NCHW: Tensor) -> Tensor:

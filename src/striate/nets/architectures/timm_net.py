@@ -60,7 +60,7 @@ class TimmNet(Net):
         self.body.reset_classifier(num_classes)
         self.body.to(place.device, place.dtype)
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of timm by our own, which begin with `body.`."""
         layers = {key.rpartition(".")[0] for key in self.body.state_dict()}
         return {f"body.{layer}" if layer else "body": layer for layer in layers}

@@ -74,7 +74,7 @@ class VGG(Net):
         setattr(self, name, layer)
         self.layers.append(name)
 
-    def paper_start(self) -> None:
+    def paper_init(self) -> None:
         """N(0, 0.01), biases zero; with more than 11 layers, which the paper grew from the trained 11, He normal below fc8."""
         if self._own_start_trains:
             gaussian(self, std=0.01)
@@ -82,7 +82,7 @@ class VGG(Net):
             he(self)
             nn.init.normal_(self.fc8.weight, std=0.01)
 
-    def foreign_names(self) -> Mapping[str, str]:
+    def external_names(self) -> Mapping[str, str]:
         """Names of torchvision and of timm, whose fc6 and fc7 are convolutions of the same numbers, by our own."""
         table = {name: f"features.{at}" for at, name in enumerate(self.layers) if name.startswith(("conv", "bn"))}
         return table | {

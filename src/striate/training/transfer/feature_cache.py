@@ -17,7 +17,7 @@ from torch import nn
 
 from striate.base import files
 from striate.nets.feature_layer import features
-from striate.nets.knn_head import Neighbors
+from striate.nets.knn_head import KNNHead
 from striate.nets.net import Net
 from striate.training.inference import Batches
 
@@ -130,7 +130,7 @@ def body_sha256(net: Net) -> str:
             hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     hasher.update(
-        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | Neighbors)]).encode()
+        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | KNNHead)]).encode()
     )
     return hasher.hexdigest()
 

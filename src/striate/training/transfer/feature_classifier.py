@@ -98,19 +98,19 @@ class Installed(NamedTuple):
     settings: dict[str, Any]
 
 
-def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, read: str | None = None) -> Installed:
+def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer: str | None = None) -> Installed:
     """Put a fitted classifier into the network that its features are of, which is changed; move it to its device after.
 
     Args:
         net: the body, with a head of any kind.
         settings: that the network was built with.
         fitted: what `fit` found.
-        read: the layer that gave the features; None for the input of the head.
+        feature_layer: the layer that gave the features; None for the input of the head.
 
     """
     how = fitted.settings
-    whole = settings_with(net, settings, read, **how)
-    net = with_head(net, fitted.classes, read, **how)
+    whole = settings_with(net, settings, feature_layer, **how)
+    net = with_head(net, fitted.classes, feature_layer, **how)
     net.head.load_state_dict(fitted.state, assign=True)
     return Installed(net, whole)
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from striate.base.errors import DataError
 from striate.metrics import temperature_scaling
-from striate.nets import knn_head as nearest
-from striate.nets.knn_head import Neighbors
+from striate.nets import knn_head
+from striate.nets.knn_head import KNNHead
 from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, some, standard, unit_length
 
 NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbors
@@ -39,13 +39,13 @@ class Kept(NamedTuple):
 
     """
 
-    layer: Neighbors
+    layer: KNNHead
     tried: tuple[TriedNumber, ...]
 
     @property
     def chosen(self) -> dict[str, Any]:
         """The number of neighbors, by its name."""
-        return {"k": self.layer.nearest}
+        return {"k": self.layer.k}
 
     @property
     def classes(self) -> int:
@@ -55,7 +55,7 @@ class Kept(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """What builds such a layer, by the names of section [net]."""
-        return {"knn_memory": len(self.layer.bank_MD), "knn_k": self.layer.nearest, "unit_features": self.layer.unit}
+        return {"knn_memory": len(self.layer.bank_MD), "knn_k": self.layer.k, "unit_features": self.layer.unit_features}
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -96,7 +96,7 @@ def fit(
 
     """
     _refuse_much(*train_MD.shape)
-    layer = Neighbors(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")
+    layer = KNNHead(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")
     if normalize == "l2":
         ready_MD = unit_length(train_MD)
     else:
@@ -110,7 +110,7 @@ def fit(
         )
     layer.bank_MD, layer.labels_M = torch.from_numpy(ready_MD), torch.from_numpy(labels_M)
     tried = _compare(layer.bank_MD, layer.labels_M, classes, seed, tick)
-    layer.nearest = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
+    layer.k = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
     found = Kept(layer, tried)
     if len(val_labels_V):
         layer.scale.fill_(temperature_scaling.scale(found.logits(val_VD), val_labels_V))
@@ -144,11 +144,11 @@ def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: C
         left_out = torch.from_numpy(part.left_out)
         for asked in _chunks(part.left_out[asking_M[part.left_out]]):
             tick()
-            gaps_NM = nearest.gaps(bank_MD[asked], bank_MD)
+            gaps_NM = knn_head.gaps(bank_MD[asked], bank_MD)
             gaps_NM[:, left_out] = torch.inf
-            near_Nk = labels_M[nearest.nearest(gaps_NM, numbers[-1])]
+            near_Nk = labels_M[knn_head.nearest(gaps_NM, numbers[-1])]
             for k in numbers:
-                answers_N = nearest.votes(near_Nk[:, :k], classes).argmax(dim=1)
+                answers_N = knn_head.votes(near_Nk[:, :k], classes).argmax(dim=1)
                 right[k] += int((answers_N == labels_M[asked]).sum())
     return tuple(TriedNumber(k, right[k] / int(asking_M.sum())) for k in numbers)
 

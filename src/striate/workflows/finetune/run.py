@@ -28,7 +28,7 @@ from striate.data.survey import SampleStats, sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
 from striate.model import Model
-from striate.nets.feature_layer import check, check_head, inner, settings_with
+from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
@@ -152,7 +152,7 @@ def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
 def _check_layers(run: config.Run, start: Model) -> None:
     """Refuse a network whose head cannot be replaced where that is needed, and layers that it does not have."""
     for tap in run.finetune.taps or ():
-        check(inner(start.net), tap)
+        check_feature_layer(body_of(start.net), tap)
     names = {*(run.finetune.strategies or ("extract",))}
     if {"adapt", "retrain"} & names or ("extract" in names and not run.finetune.taps):
         check_head(start.net)

@@ -15,8 +15,8 @@ from torch import nn
 
 from striate.base import config, run_folder
 from striate.model import Model
-from striate.nets.feature_layer import inner, settings_with, with_head
-from striate.nets.frozen_batchnorm import freeze_norms, thaw_norms
+from striate.nets.feature_layer import body_of, settings_with, with_head
+from striate.nets.frozen_batchnorm import freeze_batchnorm, unfreeze_batchnorm
 from striate.nets.net import Net
 from striate.training import loop, timing
 from striate.training import loss as losses
@@ -65,7 +65,7 @@ def extract(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
 
 def within(net: Net, tap: str | None) -> str | None:
     """A layer's name in the network that is started from, which may hold the one that has it."""
-    return tap if tap is None or inner(net) is net else f"body.{tap}"
+    return tap if tap is None or body_of(net) is net else f"body.{tap}"
 
 
 def adapt(case: Case, _done: Mapping[str, Outcome]) -> Outcome:
@@ -135,7 +135,7 @@ def retrain(case: Case, done: Mapping[str, Outcome]) -> Outcome:
     adapted = done["adapt"] if "adapt" in done else adapt(case, done)
     begin = begin_with(case, adapted.model.net)
     trained = _trained(case, "retrain", case.run.finetune.retrain, begin)
-    thaw_norms(begin.net)
+    unfreeze_batchnorm(begin.net)
     return trained._replace(seconds=trained.seconds + adapted.seconds)
 
 
@@ -144,7 +144,7 @@ def begin_with(case: Case, net: Net) -> one_training.StartingWeights:
     net, given = copy.deepcopy(net).requires_grad_(True), case.run.finetune
     case.engine.place(net)
     if given.norms != "learn":
-        freeze_norms(net)
+        freeze_batchnorm(net)
     about = {"start": given.start, "strategy": "retrain"}
     opens = retraining.opens if given.unfreeze == "gradual" else None
     return one_training.StartingWeights(net, case.start.preprocess, case.start.license, about, opens)
