@@ -1,28 +1,34 @@
-"""What the documents say holds: their commands run, and their links lead somewhere.
+"""What the documents say holds: their commands run, their links lead somewhere, and the generated pages leave nothing out.
 
-In a ```console block, a line `$ striate ...` is run, block after block of one document in one folder, where `photos/` has
-three classes of small images. A shell makes its words, and the command runs in this process, since one of its own costs
-seconds of imports each time; a line with pipes and the like is the shell's, in processes of their own. `$ make`, `$ pip` and
-`$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run, and the reason is reported.
+In a ```console block, a line `$ striate ...` is run. The quickstart comes first: its Python program draws `photos/`, fewer and
+smaller than it says, and its commands run once for all. Every other document begins in a copy of that folder, block after
+block; a command of the quickstart that it repeats has been run. A shell makes its words, and the command runs in this process,
+since one of its own costs seconds of imports each time; a line with pipes and the like is the shell's, in processes of their
+own. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run,
+and the reason is reported.
 """
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from PIL import Image
 
+import striate
+from striate.base.settings import Run
+from striate.cli.main import app, main
 from support.command_line import Ran
 from support.command_line import run as run_here
 from support.documents import ROOT, Block, blocks
-from support.shape_images import make_folder
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-DOCUMENTS = [path for path in DOCUMENTS if "_build" not in path.relative_to(ROOT).parts]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [path for path in DOCUMENTS if not {"_build", "_generated"} & {*path.relative_to(ROOT).parts}]
+QUICKSTART = ROOT / "docs" / "quickstart.md"
 MOST_SECONDS = 300
 
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
@@ -61,24 +67,49 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
         pytest.fail(f"$ {command}\nended with {ran.code}:\n{ran.out[-2000:]}{ran.err[-2000:]}", pytrace=False)
 
 
-def make_photos(folder: Path) -> None:
-    for path in make_folder(folder / "photos", each=12).rglob("*.png"):
-        with Image.open(path) as image:
-            image.resize((16, 16)).save(path)
+def generator() -> ModuleType:
+    """docs/generate.py, which lies in no package."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def commands_of(path: Path) -> list[str]:
+    """The commands of a document that are run."""
+    return [command for block in blocks(path.read_text("utf-8")) if block.not_run is None for command in block.commands]
+
+
+@pytest.fixture(scope="module")
+def after_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a reader who has followed the quickstart."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    whole = "EACH, SIDE = 40, 32"
+    script = generator().quickstart_script()
+    assert whole in script
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("STRIATE_CACHE", str(folder / ".cache"))
+        exec(compile(script.replace(whole, "EACH, SIDE = 12, 16"), "quickstart.md", "exec"), {})
+        for command in commands_of(QUICKSTART):
+            if STRIATE.match(command):
+                words = shell(command, folder, "printf '%s\\0' \"$@\"").stdout.split("\0")[:-1]
+                assert main(words) == 0, command
+    return folder
 
 
 def pieces() -> list[object]:
     """For each document one piece with all that is run, and one for each block that is not."""
-    found: list[object] = []
+    params: list[object] = []
     for path in DOCUMENTS:
-        name, of_document = path.relative_to(ROOT).as_posix(), blocks(path.read_text("utf-8"))
-        commands = [command for block in of_document if block.not_run is None for command in block.commands]
-        if commands:
-            found.append(pytest.param(commands, None, id=name))
-        found += [
-            pytest.param((), block.not_run, id=f"{name}:{block.line}") for block in of_document if block.not_run is not None
-        ]
-    return found
+        name = path.relative_to(ROOT).as_posix()
+        if commands := commands_of(path):
+            params.append(pytest.param(commands, None, id=name))
+        skipped = [block for block in blocks(path.read_text("utf-8")) if block.not_run is not None]
+        params += [pytest.param((), block.not_run, id=f"{name}:{block.line}") for block in skipped]
+    return params
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
@@ -86,6 +117,7 @@ def pieces() -> list[object]:
 def test_the_commands_of_a_document_run(
     commands: list[str],
     not_run: str | None,
+    after_quickstart: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -93,22 +125,46 @@ def test_the_commands_of_a_document_run(
     if not_run is not None:
         assert not_run, "<!-- not run: REASON --> needs its reason"
         pytest.skip(not_run)
-    make_photos(tmp_path)
+    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
+    already_run = commands_of(QUICKSTART)
     for command in commands:
-        if STRIATE.match(command):
-            run(command, tmp_path, capsys, monkeypatch)
-        else:
+        if not STRIATE.match(command):
             assert FOR_THE_READER.match(command), (
                 f"$ {command}: neither striate nor make, pip or python; mark its block not run"
             )
+        elif command not in already_run:
+            run(command, folder, capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_link_leads_to_a_file_of_the_repository(path: Path):
+def test_every_link_leads_to_a_file_of_the_repository_or_a_figure_that_the_build_draws(path: Path):
+    drawn = {ROOT / "docs" / "_generated" / name for name in generator().ILLUSTRATIONS}
     for target in links(path.read_text("utf-8")):
-        found = (path.parent / target).resolve()
-        assert found.exists(), target
-        assert found.is_relative_to(ROOT), target
+        file = (path.parent / target).resolve()
+        assert file in drawn or file.exists(), target
+        assert file.is_relative_to(ROOT), target
+
+
+def test_the_reference_has_every_setting_every_command_and_every_public_name():
+    pages = generator()
+    settings = pages.settings()
+    for section, field in Run.model_fields.items():
+        fields = getattr(field.annotation, "model_fields", None)
+        for path in [f"{section}.{name}" for name in fields] if fields else [section]:
+            assert f"| `{path}` |" in settings
+    commands = pages.commands()
+    assert "|  |  |" not in commands, "an argument without a meaning"
+    for name in app:
+        assert name.startswith("-") or f"## striate {name}\n" in commands
+    python = pages.python()
+    for name in striate.__all__:
+        assert re.search(rf"auto\w+:: striate\.[\w.]*\b{name}\n", python), name
+
+
+def test_every_figure_is_shown():
+    text = "".join(path.read_text("utf-8") for path in DOCUMENTS)
+    for name in generator().ILLUSTRATIONS:
+        assert f"_generated/{name})" in text, name
 
 
 EXAMPLE = """# Title, [a link](docs/a.md#part) and ![an image](b.png "named")
@@ -144,16 +200,16 @@ def test_blocks_and_links_are_read_as_the_rules_say():
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_a_command_that_fails_is_reported_with_what_it_said(
+def test_a_command_that_fails_is_reported_with_its_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    for command, said in (
+    for command, message in (
         ("striate nets nothing", "There is no network 'nothing'"),
         ("striate nets --nothing | cat", "Unknown option: --nothing"),
     ):
         with pytest.raises(pytest.fail.Exception) as failed:
             run(command, tmp_path, capsys, monkeypatch)
-        assert str(failed.value).startswith(f"$ {command}\nended with 2:\nstriate: {said}")
+        assert str(failed.value).startswith(f"$ {command}\nended with 2:\nstriate: {message}")
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

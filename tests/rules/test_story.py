@@ -9,7 +9,7 @@ from striate.figures.drawing import draw
 from striate.figures.table import FIGURES
 from support.documents import ROOT, blocks
 
-ENGLISH, CHINESE = (ROOT / "docs" / name for name in ("story.md", "story.zh.md"))
+ENGLISH, CHINESE = (ROOT / "docs" / "tutorials" / name for name in ("story.md", "story.zh.md"))
 BOTH = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)
 SAME = "the same commands as in story.md, which are run"
 QUOTED = {

@@ -1,0 +1,248 @@
+"""What the manual takes from striate itself, made when it is built: figures, and the pages of commands, settings and Python.
+
+Everything goes to docs/_generated. Figures are drawn again when the package or the quickstart is newer than they are.
+"""
+
+import inspect
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from cyclopts import App
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+import striate
+from striate.base.settings import Run
+from striate.cli.main import app, main
+
+DOCS = Path(__file__).parent
+GENERATED = DOCS / "_generated"
+# Figures, by the command that draws them, in a folder where the quickstart has been followed
+FIGURES = {
+    **{
+        f"{name}.svg": f"figure {name} --out {name}.svg"
+        for name in (
+            "volumes", "pooling", "dropout", "activations", "losses", "penalties", "initialization", "batchnorm", "receptive",
+            "inception", "residual",
+        )
+    },
+    "augment.png": "data photos --show augment --draw augment.png",
+    "whitening.png": "data digits --show whitening --draw whitening.png",
+    "resnet18.svg": "nets resnet18 --draw resnet18.svg",
+    "signal.svg": "nets vgg16 --size 32 --init gaussian --signal --draw signal.svg",
+    "why.png": "inside first photos/circle/003.png --out inside",
+}  # fmt: skip
+PLOTS = ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")  # of the report of `first`
+ILLUSTRATIONS = (*FIGURES, *(f"report-{name}.svg" for name in PLOTS))
+
+
+def build() -> None:
+    """Write the pages that are generated, and draw the figures where they are out of date."""
+    GENERATED.mkdir(exist_ok=True)
+    for name, text in (("commands", commands()), ("settings", settings()), ("python", python())):
+        path = GENERATED / f"{name}.md"
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+    sources = [*Path(striate.__file__).parent.rglob("*.py"), Path(__file__), DOCS / "quickstart.md"]
+    newest = max(path.stat().st_mtime for path in sources)
+    if any(not (GENERATED / name).exists() or (GENERATED / name).stat().st_mtime < newest for name in ILLUSTRATIONS):
+        illustrate()
+
+
+def quickstart_script() -> str:
+    """The Python program of the quickstart, which draws photos/."""
+    match = re.search(r"^```python\n(.*?)^```", (DOCS / "quickstart.md").read_text("utf-8"), re.M | re.S)
+    assert match, "quickstart.md has no Python block"
+    return match[1]
+
+
+def illustrate() -> None:
+    """Draw every figure, as a reader of the quickstart would."""
+    with _in(GENERATED):
+        exec(compile(quickstart_script(), "quickstart.md", "exec"), {})
+        _striate("train photos --epochs 12 --name first" + ("" if not Path("runs/first").exists() else " --resume"))
+        _striate("report first")
+        for command in FIGURES.values():
+            _striate(command)
+        explanations = sorted(Path("inside").rglob("why.png"))
+        os.replace(explanations[0], "why.png")
+        page = Path("runs/first/report.html").read_text("utf-8")
+        for name in PLOTS:
+            match = re.search(rf'<svg[^>]*aria-labelledby="{name}-alt".*?</svg>', page, re.S)
+            assert match, f"the report has no plot {name}"
+            plot = re.sub(r"^<svg", '<svg xmlns="http://www.w3.org/2000/svg"', match[0])
+            plot = plot.replace('aria-labelledby="', 'aria-label="').replace("currentColor", "#1a1a1b")
+            Path(f"report-{name}.svg").write_text(plot, "utf-8")
+
+
+@contextmanager
+def _in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _striate(command: str) -> None:
+    printed = StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        code = main(command.split())
+    if code:
+        raise RuntimeError(f"striate {command} ended with {code}: {printed.getvalue()[-2000:]}")
+
+
+# ---- settings
+
+
+def settings() -> str:
+    """Every setting by section: name, values, default, meaning."""
+    return "\n".join(_section(Run, ""))
+
+
+def _section(model: type[BaseModel], prefix: str) -> list[str]:
+    title = f"`{prefix.rstrip('.')}`" if prefix else "Of the run itself"
+    lines = ["", f"## {title}", "", f"{_summary(model)}", "", "| setting | values | default | meaning |", "|---|---|---|---|"]
+    sections = []
+    for name, field in model.model_fields.items():
+        inner = next((kind for kind in _kinds(field.annotation) if _is_section(kind)), None)
+        if inner is not None and not field.description:
+            sections.append((inner, f"{prefix}{name}."))
+            continue
+        values = _values(field) if inner is None else f"`{inner.__name__.lower()}.*`"
+        cells = (f"`{prefix}{name}`", values, _default(field), field.description or "")
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    if not prefix:
+        lines[3] = "Given by flags of the commands, or at the top of a TOML file."
+    return lines + [line for inner, start in sections for line in _section(inner, start)]
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return (inspect.getdoc(model) or "").partition("\n")[0]
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The alternatives of a type but None, without what annotates them."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [kind for part in get_args(annotation) for kind in _kinds(part)]
+    return [] if annotation is NoneType else [annotation]
+
+
+def _values(field: FieldInfo) -> str:
+    bounds = {
+        name: getattr(constraint, name)
+        for constraint in field.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if getattr(constraint, name, None) is not None
+    }
+    lowest, highest = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    parts = []
+    if lowest is not None:
+        parts.append(f"{'from' if 'ge' in bounds else 'above'} {lowest:g}")
+    if highest is not None:
+        parts.append(f"{'to' if 'le' in bounds else 'below'} {_number(highest)}")
+    return ", ".join([" or ".join(_kind(kind) for kind in _kinds(field.annotation)), *([" ".join(parts)] if parts else [])])
+
+
+def _number(value: float) -> str:
+    return "2^63" if value == 2**63 else f"{value:g}"
+
+
+def _kind(kind: Any) -> str:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        inner = [part for part in arguments if part is not Ellipsis]
+        noun = _kind(_kinds(inner[0])[0])
+        return f"list of {noun}" if Ellipsis in arguments else f"{len(inner)} times {noun}"
+    if origin is dict:
+        return "name to number"
+    return {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}[kind]
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{list(value) if isinstance(value, tuple) else value}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+# ---- commands
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as `--help` prints them."""
+    return "\n".join(line for name in app if not name.startswith("-") for line in _command(app[name], f"striate {name}"))
+
+
+def _command(command: App, name: str) -> list[str]:
+    inner = [part for part in command if not part.startswith("-")]
+    lines = ["", f"## {name}", ""]
+    if inner:
+        return [*lines, command.help, *(line for part in inner for line in _command(command[part], f"{name} {part}"))]
+    lines += [*_purpose(command), "", "| argument | default | meaning |", "|---|---|---|"]
+    for argument in command.assemble_argument_collection(parse_docstring=True):
+        parameter = argument.parameter
+        names = argument.names if argument.field_info.is_positional else tuple(parameter.name or argument.names)
+        info = argument.field_info
+        shown = "" if info.default in (None, False, (), info.empty) else f"`{info.default}`"
+        if info.is_required:
+            shown = "required"
+        meaning = _cell(str(parameter.help or ""))
+        lines.append(f"| {', '.join(f'`{word}`' for word in names)} | {shown} | {meaning} |")
+    return lines
+
+
+def _purpose(command: App) -> list[str]:
+    text = inspect.getdoc(command.default_command) or ""
+    return [re.split(r"^Args:", text, flags=re.M)[0].strip()]
+
+
+# ---- Python
+
+
+def python() -> str:
+    """The public names of the package, by kind, for autodoc."""
+    objects = {name: getattr(striate, name) for name in striate.__all__}
+    functions = [value for value in objects.values() if not isinstance(value, type)]
+    classes = [value for value in objects.values() if isinstance(value, type)]
+    lines = ["## Functions", "", "```{eval-rst}"]
+    lines += [line for value in functions for line in (f".. autofunction:: {_home(value)}", "")]
+    lines += ["```", "", "## Classes", "", "```{eval-rst}"]
+    for value in classes:
+        lines += [f".. autoclass:: {_home(value)}", "   :members:", ""]
+    lines += [
+        ".. automodule:: striate.interpret.attribution",
+        "   :members:",
+        "",
+        ".. automodule:: striate.base.errors",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _home(value: Any) -> str:
+    import_module(value.__module__)
+    return f"{value.__module__}.{value.__qualname__}"
