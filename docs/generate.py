@@ -67,12 +67,12 @@ def illustrate() -> None:
     """Draw every figure, as a reader of the quickstart would."""
     with _in(GENERATED):
         exec(compile(quickstart_script(), "quickstart.md", "exec"), {})
-        _striate("train photos --epochs 12 --name first" + ("" if not Path("runs/first").exists() else " --resume"))
+        _striate("train photos --epochs 20 --name first" + ("" if not Path("runs/first").exists() else " --resume"))
         _striate("report first")
         for command in FIGURES.values():
             _striate(command)
         explanations = sorted(Path("inside").rglob("why.png"))
-        os.replace(explanations[0], "why.png")
+        explanations[0].replace("why.png")
         page = Path("runs/first/report.html").read_text("utf-8")
         for name in PLOTS:
             match = re.search(rf'<svg[^>]*aria-labelledby="{name}-alt".*?</svg>', page, re.S)
@@ -207,7 +207,7 @@ def _command(command: App, name: str) -> list[str]:
         names = argument.names if argument.field_info.is_positional else tuple(parameter.name or argument.names)
         info = argument.field_info
         shown = "" if info.default in (None, False, (), info.empty) else f"`{info.default}`"
-        if info.is_required:
+        if info.required:
             shown = "required"
         meaning = _cell(str(parameter.help or ""))
         lines.append(f"| {', '.join(f'`{word}`' for word in names)} | {shown} | {meaning} |")
