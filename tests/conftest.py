@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs $STRIATE_DATA, or ../shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_decoders() -> Iterator[None]:
+    """The process that decodes an image has ten minutes for it instead of ten seconds, however busy the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("striate.data.decode._CHILD_SECONDS", 600.0)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

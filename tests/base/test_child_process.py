@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from striate.base import child_process
 from striate.base.child_process import Child
 from striate.base.errors import StriateError
+from support.patient_child import PATIENCE_SECONDS, PatientChild
 
 FUNCTIONS = """
 import os, time
@@ -43,8 +46,8 @@ def work(argument):
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Child]:
     (tmp_path / "functions_for_a_child.py").write_text(FUNCTIONS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with Child("functions_for_a_child:work", memory_mb=512, seconds=1.0) as made:
-        yield made
+    with PatientChild("functions_for_a_child:work", memory_mb=512, seconds=0.2) as limited:
+        yield limited
 
 
 def echo(value: object) -> dict[str, object]:
@@ -67,7 +70,7 @@ def test_one_process_serves_many_calls(child: Child):
         ("raise", "IndexError: out of range"),
         ("exit", "the decoder process died (exit 3)"),
         ("abort", "the decoder process died (signal 6)"),
-        ("hang", "took longer than 1 s"),
+        ("hang", "took longer than 0.2 s"),
         ("hog", "needs more memory than the decoder may take"),
     ],
 )
@@ -133,7 +136,7 @@ def test_a_parent_that_is_killed_takes_its_child_along(child: Child):
     assert b"functions_for_a_child:work" in line.read_bytes()
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while running(line) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not running(line)
@@ -161,8 +164,10 @@ def test_closing_ends_the_process(child: Child):
     assert child.call(echo("again")).value == "again", "the next call starts another"
 
 
-def test_a_slow_reader_is_not_held_against_the_child(child: Child):
+def test_a_slow_reader_is_not_held_against_the_child(child: Child, monkeypatch: pytest.MonkeyPatch):
+    passed = [0.0]
+    monkeypatch.setattr(child_process, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed[0]))
     answers = child.map(echo(i) for i in range(20))
     first = next(answers)
-    time.sleep(1.5)
+    passed[0] = 10 * PATIENCE_SECONDS
     assert [first.value, *(answer.value for answer in answers)] == list(range(20))

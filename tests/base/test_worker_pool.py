@@ -13,6 +13,7 @@ import pytest
 
 from striate.base import worker_pool
 from striate.base.errors import StriateError
+from support.patient_child import PatientChild
 
 FUNCTIONS = """
 import os, time
@@ -75,15 +76,16 @@ def test_no_more_processes_are_started_than_there_are_calls():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_what_goes_wrong_is_blamed_on_its_call_alone(count: int):
+def test_what_goes_wrong_is_blamed_on_its_call_alone(count: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker_pool, "Child", PatientChild)
     wrong = {3: "abort", 4: "hang", 8: "hog", 9: "abort"}
     reasons = {
         "abort": "the decoder process died (signal 6)",
-        "hang": "took longer than 1 s",
+        "hang": "took longer than 0.2 s",
         "hog": "needs more memory than the decoder may take",
     }
     calls = [{"do": wrong[number]} if number in wrong else echo(number) for number in range(16)]
-    found = list(worker_pool.in_order(WHERE, calls, count, memory_mb=512, seconds=1.0))
+    found = list(worker_pool.in_order(WHERE, calls, count, memory_mb=512, seconds=0.2))
     assert [answer.value for answer in found] == [None if number in wrong else number for number in range(16)]
     assert [answer.error for answer in found] == [reasons[wrong[n]] if n in wrong else None for n in range(16)]
 
@@ -123,7 +125,7 @@ def test_a_reader_who_turns_away_does_not_wait_for_what_hangs():
     next(answers)
     begun = time.monotonic()
     answers.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 50, "the call that hangs takes 60 s"
     assert (children(), readers()) == ([], [])
 
 
@@ -161,8 +163,8 @@ def test_a_parent_that_is_ended_takes_all_its_children_along(number: int):
     assert len(lines) == 2
     assert all(b"functions_for_a_pool" in line.read_bytes() for line in lines)
     parent.send_signal(number)
-    parent.communicate(timeout=20)
-    deadline = time.monotonic() + 10
+    parent.communicate(timeout=120)
+    deadline = time.monotonic() + 120
     while any(map(running, lines)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(running, lines))

@@ -180,7 +180,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_like_a_store(photos: P
 def test_two_processes_build_one_store(photos: Path, cache: Path):
     command = [sys.executable, "-c", BUILD, str(photos), str(cache)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    lines = [process.communicate(timeout=60)[0].splitlines()[-1] for process in both]
+    lines = [process.communicate(timeout=300)[0].splitlines()[-1] for process in both]
     assert lines[0] == lines[1]
     assert lines[0].startswith("built ")
     assert len(list(cache.glob("pixels/*/store.json"))) == 1

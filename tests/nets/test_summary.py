@@ -254,20 +254,31 @@ def test_an_outline_holds_no_numbers():
     assert sum(row.parameters for row in layer_table(net)) == 143_667_240
 
 
-def test_a_fresh_process_has_the_table_of_vgg19_within_a_second_without_its_550_megabytes():
+def test_a_fresh_process_has_the_table_of_vgg19_without_a_number_of_its_550_megabytes():
     code = """
-import resource, sys, time
+import resource, sys
 import torch
+from torch.overrides import TorchFunctionMode
 from striate.nets import factory, summary
 from striate.workflows import nets
-before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-rows = nets.layers("vgg19")
-seconds, more = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(len(rows), seconds, more / (1 if sys.platform == "darwin" else 1 / 1024), "torch._dynamo" in sys.modules)
+numbers = [0]
+
+class Counting(TorchFunctionMode):
+    def __torch_function__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and not result.is_meta:
+            numbers[0] += result.numel()
+        return result
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with Counting():
+    rows = nets.layers("vgg19")
+more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(len(rows), numbers[0], more / (1 if sys.platform == "darwin" else 1 / 1024), "torch._dynamo" in sys.modules)
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    rows, seconds, more_bytes, compiler = ran.stdout.split()
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True)
+    rows, numbers, more_bytes, compiler = ran.stdout.split()
     assert int(rows) == 16 + 3 + 18 + 5 + 1 + 2  # convolutions, fully connected, rectifiers, pools, flatten, dropout
-    assert float(seconds) < 1
+    assert int(numbers) == 0  # computed; what takes time here is to fill 144 million weights
     assert float(more_bytes) < 50e6
     assert compiler == "False"

@@ -28,7 +28,7 @@ WITHOUT_TORCH = ("base", "data", "metrics", "cli", "workbench", "nets.catalogue"
 def heavy_after(code: str, *arguments: str) -> list[str]:
     """The heavy packages that a fresh interpreter has imported after this code."""
     command = [sys.executable, "-c", f"{code}\nimport sys\n{SHOW}", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr
     return ran.stderr.splitlines()[-1].removeprefix("heavy:").split()
 

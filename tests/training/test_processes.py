@@ -24,7 +24,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
         "PYTHONPATH": os.pathsep.join([str(here.parent), os.environ.get("PYTHONPATH", "")]),
         "OMP_NUM_THREADS": "1",
     }
-    subprocess.run([*command, str(here / "two_processes.py"), str(folder)], check=True, env=environment, timeout=240)
+    subprocess.run([*command, str(here / "two_processes.py"), str(folder)], check=True, env=environment, timeout=600)
     return folder, [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
 
 

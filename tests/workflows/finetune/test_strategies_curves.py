@@ -66,7 +66,8 @@ def test_fewer_images_are_among_more(shapes: Path, tmp_path: Path, monkeypatch: 
     assert few < more < whole
 
 
-def test_minutes_bound_each_training(shapes: Path, tmp_path: Path):
+def test_minutes_bound_each_training(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("striate.training.timing.seconds_a_step", lambda *_, **__: 0.05)  # on whatever machine
     found = finetune(shapes, tmp_path, "adapt", "retrain", minutes=0.02, own={"retrain": {"epochs": 50, "batch_size": 16}})
     by_name = {row["name"]: row for row in found["strategies"]}
     assert by_name["retrain"]["steps"] < 50 * 2
