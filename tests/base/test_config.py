@@ -55,10 +55,10 @@ def train(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def prepare(draw: st.DrawFn) -> dict[str, Any]:
+def preprocess(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(
         some(
-            size_px=st.integers(1, 4096), channels=st.sampled_from([1, 3]), fit=st.sampled_from(["crop", "pad", "squash"]),
+            size_px=st.integers(1, 4096), channels=st.sampled_from([1, 3]), resize_mode=st.sampled_from(["crop", "pad", "squash"]),
             center=st.sampled_from(["pixel", "image", "none"]), scale=st.sampled_from(["std", "none"]),
         )
     )  # fmt: skip
@@ -66,7 +66,7 @@ def prepare(draw: st.DrawFn) -> dict[str, Any]:
 
 
 RUNS = some(
-    seed=st.integers(0, 2**63 - 1), recipe=TEXTS, data=data(), preprocess=prepare(), train=train(),
+    seed=st.integers(0, 2**63 - 1), recipe=TEXTS, data=data(), preprocess=preprocess(), train=train(),
     net=some(name=TEXTS, dropout=SHARES, init=st.sampled_from(["paper", "torch", "glorot", "he", "whitening"])),
     engine=some(device=TEXTS, precision=st.sampled_from(["auto", "fp32", "bf16"]), threads=COUNTS),
 )  # fmt: skip

@@ -91,7 +91,7 @@ def test_lighting_knows_the_principal_colors_of_the_training_pixels_alone():
     assert directions @ np.diag(variances) @ directions.T == pytest.approx(covariance)
 
 
-@pytest.mark.parametrize("name", ["saturation", "hue", "lighting", "gray"])
+@pytest.mark.parametrize("name", ["saturation", "hue", "pca_noise", "gray"])
 def test_changes_of_color_are_refused_for_gray_images(name: str):
     with pytest.raises(SettingError) as refused:
         augment.fit(Augment(**{name: 0.1}), PIXELS_NHWC[..., :1], ROWS, 0)

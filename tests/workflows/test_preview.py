@@ -101,7 +101,7 @@ def test_what_cannot_be_shown_is_refused(what: str, settings: dict[str, dict[str
 
 
 def test_more_components_than_there_are_is_refused():
-    with pytest.raises(ShapeError, match=r"expected prepare\.components of at most 256"):
+    with pytest.raises(ShapeError, match=r"expected preprocess\.components of at most 256"):
         workbench.show("digits", "whitening", settings={"preprocess": {"scale": "zca", "components": 300}})
 
 
