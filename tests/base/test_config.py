@@ -58,7 +58,8 @@ def train(draw: st.DrawFn) -> dict[str, Any]:
 def preprocess(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(
         some(
-            size_px=st.integers(1, 4096), channels=st.sampled_from([1, 3]), resize_mode=st.sampled_from(["crop", "pad", "squash"]),
+            size_px=st.integers(1, 4096), channels=st.sampled_from([1, 3]),
+            resize_mode=st.sampled_from(["crop", "pad", "squash"]),
             center=st.sampled_from(["pixel", "image", "none"]), scale=st.sampled_from(["std", "none"]),
         )
     )  # fmt: skip

@@ -238,7 +238,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         (
             {"strategies": "all", "settings": {"finetune": {"adapt": {"sampling": "balanced"}}}},
             SettingError,
-            "finetune: adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on kept features; remove them.",
+            "finetune: adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on kept features",
         ),
         (
             {"strategies": "all", "settings": {"finetune": {"unfreeze": "gradual", "retrain": {"l1": 0.1}}}},
