@@ -17,7 +17,7 @@ SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--s
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "striate", *arguments]
+    return [sys.executable, "-m", "striate", *arguments, "--no-report"]
 
 
 def result_of(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
