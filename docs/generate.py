@@ -6,9 +6,9 @@ Everything goes to docs/_generated. Figures are drawn again when the package or 
 import inspect
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from types import NoneType, UnionType
@@ -67,7 +67,8 @@ def illustrate() -> None:
     """Draw every figure, as a reader of the quickstart would."""
     with _in(GENERATED):
         exec(compile(quickstart_script(), "quickstart.md", "exec"), {})
-        _striate("train photos --epochs 20 --name first" + ("" if not Path("runs/first").exists() else " --resume"))
+        shutil.rmtree("runs", ignore_errors=True)
+        _striate("train photos --epochs 20 --name first")
         _striate("report first")
         for command in FIGURES.values():
             _striate(command)
@@ -75,11 +76,20 @@ def illustrate() -> None:
         explanations[0].replace("why.png")
         page = Path("runs/first/report.html").read_text("utf-8")
         for name in PLOTS:
-            match = re.search(rf'<svg[^>]*aria-labelledby="{name}-alt".*?</svg>', page, re.S)
-            assert match, f"the report has no plot {name}"
-            plot = re.sub(r"^<svg", '<svg xmlns="http://www.w3.org/2000/svg"', match[0])
-            plot = plot.replace('aria-labelledby="', 'aria-label="').replace("currentColor", "#1a1a1b")
-            Path(f"report-{name}.svg").write_text(plot, "utf-8")
+            Path(f"report-{name}.svg").write_text(_plot(page, name), "utf-8")
+
+
+def _plot(page: str, name: str) -> str:
+    """One plot of a report as a file that needs no page around it: on white, with the page's light colors."""
+    match = re.search(rf'<svg viewBox="0 0 (\S+) (\S+)"[^>]*aria-labelledby="{name}-alt".*?</svg>', page, re.S)
+    assert match, f"the report has no plot {name}"
+    width, height = (round(float(side) * 1.6) for side in match.groups())
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+    colors = dict(re.findall(r"(--\w+): (#\w+);", page[: page.index("@media")]))
+    plot = re.sub(r"var\((--\w+)\)", lambda variable: colors[variable[1]], root + match[0].removeprefix("<svg "))
+    return re.sub(
+        r'style="max-width: \d+px"', 'style="background: white"', plot.replace("currentColor", colors["--ink"]), count=1
+    )
 
 
 @contextmanager
@@ -224,25 +234,13 @@ def _purpose(command: App) -> list[str]:
 
 def python() -> str:
     """The public names of the package, by kind, for autodoc."""
-    objects = {name: getattr(striate, name) for name in striate.__all__}
-    functions = [value for value in objects.values() if not isinstance(value, type)]
-    classes = [value for value in objects.values() if isinstance(value, type)]
+    classes = [name for name in striate.__all__ if isinstance(getattr(striate, name), type)]
+    functions = [name for name in striate.__all__ if name not in classes]
     lines = ["## Functions", "", "```{eval-rst}"]
-    lines += [line for value in functions for line in (f".. autofunction:: {_home(value)}", "")]
+    lines += [line for name in functions for line in (f".. autofunction:: striate.{name}", "")]
     lines += ["```", "", "## Classes", "", "```{eval-rst}"]
-    for value in classes:
-        lines += [f".. autoclass:: {_home(value)}", "   :members:", ""]
-    lines += [
-        ".. automodule:: striate.interpret.attribution",
-        "   :members:",
-        "",
-        ".. automodule:: striate.base.errors",
-        "```",
-        "",
-    ]
+    lines += [line for name in classes for line in (f".. autoclass:: striate.{name}", "   :members:", "")]
+    lines += ["```", "", "## Attribution and errors", "", "```{eval-rst}"]
+    lines += [".. automodule:: striate.interpret.attribution", "   :members:", ""]
+    lines += [".. automodule:: striate.base.errors", "```", ""]
     return "\n".join(lines)
-
-
-def _home(value: Any) -> str:
-    import_module(value.__module__)
-    return f"{value.__module__}.{value.__qualname__}"

@@ -13,6 +13,8 @@ from striate.base.errors import SettingError, nearest
 def taps(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """Collect the raw outputs of named layers during the forward passes of the block; those of the last pass stay.
 
+    Example::
+
         with taps(net, "conv1", "fc1") as outputs:
             net(images_NCHW)
         outputs["conv1"]                                   # N x C x H x W
