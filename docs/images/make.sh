@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Take the README's picture, report.png: the top of the report of the quickstart's run. Needs chromium; run where that run is, after the quickstart.
+# Take the README's screenshot, report.png: the top of the report of the quickstart's run. Needs chromium; run where that run is, after the quickstart.
 set -euo pipefail
 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --disable-background-networking --disable-component-update \
     --disable-sync --window-size=1000,620 --screenshot="$(dirname "$(realpath "$0")")/report.png" "file://$(realpath runs/first/report.html)"
