@@ -33,11 +33,11 @@ FIGURES = {
             "inception", "residual",
         )
     },
-    "augment.png": "data photos --show augment --draw augment.png",
-    "whitening.png": "data digits --show whitening --draw whitening.png",
+    "augment.png": "data photos --preview augment --draw augment.png",
+    "whitening.png": "data digits --preview whitening --draw whitening.png",
     "resnet18.svg": "nets resnet18 --draw resnet18.svg",
     "signal.svg": "nets vgg16 --size 32 --init gaussian --signal --draw signal.svg",
-    "why.png": "inside first photos/circle/003.png --out inside",
+    "why.png": "inspect first photos/circle/003.png --out inspect",
 }  # fmt: skip
 PLOTS = ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")  # of the report of `first`
 ILLUSTRATIONS = (*FIGURES, *(f"report-{name}.svg" for name in PLOTS))
@@ -72,7 +72,7 @@ def illustrate() -> None:
         _striate("report first")
         for command in FIGURES.values():
             _striate(command)
-        explanations = sorted(Path("inside").rglob("why.png"))
+        explanations = sorted(Path("inspect").rglob("why.png"))
         explanations[0].replace("why.png")
         page = Path("runs/first/report.html").read_text("utf-8")
         for name in PLOTS:

@@ -10,61 +10,61 @@ model.predict(["one.jpg", "two.jpg"])
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from striate._version import __version__ as __version__
 
 _HOME = {
     "Model": "striate.model",
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
-    "doctor": "striate.workflows.runs",
+    "doctor": "striate.workflows.doctor",
     "draw": "striate.workflows.nets",
-    "evaluate": "striate.workbench",
+    "evaluate": "striate.workflows.evaluate",
     "explain": "striate.workflows.nets",
+    "filters": "striate.workflows.inspect.filter_selectivity",
     "find_rate": "striate.workbench",
     "finetune": "striate.workbench",
     "import_weights": "striate.workflows.external_weights",
-    "filters": "striate.microscope",
+    "inspect_image": "striate.workflows.inspect.one_image",
     "layers": "striate.workflows.nets",
     "list_runs": "striate.workflows.runs",
-    "load": "striate.workbench",
-    "look_at": "striate.microscope",
-    "predict": "striate.workbench",
-    "show": "striate.workbench",
+    "load": "striate.workflows.load_model",
+    "predict": "striate.workflows.predict",
+    "preview": "striate.workflows.preview",
     "signal": "striate.workflows.nets",
-    "survey": "striate.workbench",
+    "survey": "striate.workflows.data",
     "taps": "striate.nets.hooks",
     "train": "striate.workbench",
-    "units": "striate.microscope",
-    "verdicts": "striate.microscope",
+    "units": "striate.workflows.inspect.units",
+    "verdicts": "striate.workflows.inspect.filter_health",
     "weights": "striate.workflows.runs",
-    "write_report": "striate.workbench",
+    "write_report": "striate.workflows.report.build",
 }
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
     from striate.base.errors import StriateError as StriateError
-    from striate.microscope import filters as filters
-    from striate.microscope import look_at as look_at
-    from striate.microscope import units as units
-    from striate.microscope import verdicts as verdicts
     from striate.model import Model as Model
     from striate.nets.hooks import taps as taps
     from striate.nets.net import Net as Net
-    from striate.workbench import evaluate as evaluate
     from striate.workbench import find_rate as find_rate
     from striate.workbench import finetune as finetune
-    from striate.workbench import load as load
-    from striate.workbench import predict as predict
-    from striate.workbench import show as show
-    from striate.workbench import survey as survey
     from striate.workbench import train as train
-    from striate.workbench import write_report as write_report
+    from striate.workflows.data import survey as survey
+    from striate.workflows.doctor import doctor as doctor
+    from striate.workflows.evaluate import evaluate as evaluate
     from striate.workflows.external_weights import import_weights as import_weights
+    from striate.workflows.inspect.filter_health import verdicts as verdicts
+    from striate.workflows.inspect.filter_selectivity import filters as filters
+    from striate.workflows.inspect.one_image import inspect_image as inspect_image
+    from striate.workflows.inspect.units import units as units
+    from striate.workflows.load_model import load as load
     from striate.workflows.nets import draw as draw
     from striate.workflows.nets import explain as explain
     from striate.workflows.nets import layers as layers
     from striate.workflows.nets import signal as signal
-    from striate.workflows.runs import doctor as doctor
+    from striate.workflows.predict import predict as predict
+    from striate.workflows.preview import preview as preview
+    from striate.workflows.report.build import write_report as write_report
     from striate.workflows.runs import list_runs as list_runs
     from striate.workflows.runs import weights as weights
 

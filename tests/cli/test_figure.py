@@ -17,7 +17,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_a_name_the_figures_are_listed(capsys: pytest.CaptureFixture[str]):
     text = run(capsys, "figure").out
     assert all(any(line.startswith(one.name) and one.shows in line for line in text.splitlines()) for one in FIGURES)
-    assert "`striate data DATA --show whitening`" in text
+    assert "`striate data DATA --preview whitening`" in text
     found = run(capsys, "figure", "--json").json
     assert [one["name"] for one in found["figures"]] == [one.name for one in FIGURES]
     assert {"name", "shows", "command"} == found["elsewhere"][0].keys()
@@ -41,7 +41,7 @@ def test_one_figure_is_drawn_where_it_is_said(capsys: pytest.CaptureFixture[str]
     ("arguments", "text"),
     [
         (("poling",), "There is no figure 'poling'; did you mean pooling?"),
-        (("whitening",), "'whitening' is drawn by another command: `striate data DATA --show whitening`."),
+        (("whitening",), "'whitening' is drawn by another command: `striate data DATA --preview whitening`."),
         (("pooling", "--net", "vgg16"), "--net belongs to the figure volumes; got pooling. Leave it out."),
         (("pooling", "--out", "a.gif"), "expected an image's path to end in .svg, .png, .pdf; got a.gif."),
         (("volumes", "--net", "mnist_cn"), "did you mean mnist_cnn"),

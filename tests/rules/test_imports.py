@@ -48,7 +48,7 @@ ROOMS = {
     "interpret": room("base nets", others="numpy torch", where_used="captum sklearn"),
     "model": room("base batches data metrics nets", others="numpy torch safetensors"),
     "workflows": room(
-        "base batches data interpret metrics model nets plots training __version__",
+        "base batches data interpret metrics model nets plots training _version",
         others="numpy torch safetensors",
         where_used="matplotlib jinja2 markupsafe PIL pyarrow",
     ),
@@ -59,13 +59,11 @@ ROOMS = {
         others="numpy torch",
         where_used="matplotlib PIL",
     ),
-    "microscope": room("workbench", later="workflows"),
     "workbench": room("base", later="data history metrics model training workflows"),
-    "cli": room(
-        "base nets.catalogue __version__", later="figures history microscope workbench workflows", others="cyclopts rich"
-    ),
+    "cli": room("base nets.catalogue _version", later="figures history workbench workflows", others="cyclopts rich"),
     "recipes": room(),
-    "__init__": room(later="base microscope model nets workbench workflows"),
+    "_version": room(),
+    "__init__": room("_version", later="base model nets workbench workflows"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "data", "metrics", "plots", "nets.catalogue", "cli")
@@ -131,7 +129,7 @@ def test_imports_point_down(path: Path):
 
 
 def test_the_table_itself_points_down():
-    order = [*TopologicalSorter({name: allowed.start - {"__version__"} for name, allowed in ROOMS.items()}).static_order()]
+    order = [*TopologicalSorter({name: allowed.start - {"_version"} for name, allowed in ROOMS.items()}).static_order()]
     assert order.index("base") < order.index("data") < order.index("batches") < order.index("workflows")
 
 
@@ -139,7 +137,7 @@ def test_the_table_itself_points_down():
 def test_rooms_without_torch_have_it_nowhere(name: str):
     allowed = ROOMS[name]
     assert not (allowed.others | allowed.where_used) & {"torch", "torchvision", "timm", "safetensors", "captum"}
-    assert all(below in NEVER_TORCH for below in allowed.start - {"__version__"})
+    assert all(below in NEVER_TORCH for below in allowed.start - {"_version"})
 
 
 @pytest.mark.parametrize(
@@ -175,7 +173,7 @@ def test_an_import_that_points_up_is_found(module: str, code: str, wrong: str):
         ("data.builtin_datasets", "def f():\n    from sklearn.datasets import load_digits"),
         ("data.builtin_datasets", "import json\nfrom striate.base import files\nfrom striate.data.mnist_idx import read_bytes"),
         ("nets.catalogue", "if TYPE_CHECKING:\n    from striate.nets.net import Net"),
-        ("cli.nets", "from striate import __version__\nfrom striate.nets import catalogue"),
+        ("cli.nets", "from striate._version import __version__\nfrom striate.nets import catalogue"),
         ("cli.nets", "def f():\n    from striate import workflows"),
     ],
 )

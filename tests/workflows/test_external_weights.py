@@ -11,7 +11,6 @@ from torch import Tensor
 from torchvision import models
 
 import striate
-from striate import workbench
 from striate.base.errors import SettingError, StriateError, WeightsError
 from striate.data.decode import InputSpec, square
 from striate.model import Model
@@ -254,7 +253,7 @@ def test_weights_are_evaluated_on_a_folder_named_by_their_classes(tmp_path: Path
     state["linear.bias"][[0, 7, 8, 9, 999]] = torch.tensor([5.0, 4.0, 3.0, 2.0, 1.0])  # so every answer is tench
     path = saved(tmp_path / "weights", state)
     folders = [ids[at] if named == "ids" else imagenet_classes()[ids[at]] for at in (0, 500, 999)]
-    found = workbench.evaluate(f"resnet20@{path}", str(photos(tmp_path / "photos", *folders)))
+    found = striate.evaluate(f"resnet20@{path}", str(photos(tmp_path / "photos", *folders)))
     assert (found["n"], found["accuracy"], found["top5"]) == (6, 2 / 6, 4 / 6)
 
 
@@ -271,5 +270,5 @@ def test_files_are_cropped_by_the_child_as_images_are_here(tmp_path: Path):
     model = made(About(MEAN, STD, TEN, share=0.5))
     draw("circle", 0).resize((64, 48)).save(tmp_path / "a.png")
     model.save(tmp_path / "model")
-    said = [row.prediction for row in workbench.predict(tmp_path / "model", [tmp_path / "a.png"])]
+    said = [row.prediction for row in striate.predict(tmp_path / "model", [tmp_path / "a.png"])]
     assert said == model.predict([tmp_path / "a.png"])

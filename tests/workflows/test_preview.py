@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from striate import workbench
 from striate.base.errors import SettingError, ShapeError
 from striate.plots.data import preprocessing
 from striate.workflows import preview
@@ -31,7 +30,7 @@ def sheet(monkeypatch: pytest.MonkeyPatch) -> dict[str, NDArray[np.float32]]:
 
 @pytest.mark.parametrize("what", ["mean", "std", "whitening"])
 def test_the_last_cloud_is_what_is_asked_for(what: str, tmp_path: Path):
-    found = workbench.show("digits", what, tmp_path / "x.png")
+    found = preview.preview("digits", what, tmp_path / "x.png")
     assert Path(found["drawn"]).read_bytes().startswith(b"\x89PNG")
     clouds = found["clouds"]
     assert found["images"] == 1259
@@ -46,7 +45,7 @@ def test_the_last_cloud_is_what_is_asked_for(what: str, tmp_path: Path):
 
 
 def test_a_sheet_shows_the_original_and_what_training_will_see(sheet: dict[str, NDArray[np.float32]]):
-    found = workbench.show("digits", "augment", settings={"augment": {"flip": True}})
+    found = preview.preview("digits", "augment", settings={"augment": {"flip": True}})
     assert list(sheet) == [str(digit) for digit in range(8)]
     for images_NHWC in sheet.values():
         assert len(images_NHWC) == 8
@@ -58,7 +57,7 @@ def test_a_sheet_shows_the_original_and_what_training_will_see(sheet: dict[str, 
 
 
 def test_few_components_give_a_row_of_what_they_keep(sheet: dict[str, NDArray[np.float32]]):
-    found = workbench.show("digits", "whitening", settings={"preprocess": {"scale": "pca", "components": 40}})
+    found = preview.preview("digits", "whitening", settings={"preprocess": {"scale": "pca", "components": 40}})
     assert found["components"] == 40
     kept = sheet["the images from 40 of 256 components"]
     assert 0 < np.abs(kept - sheet["images"]).mean() < 0.05
@@ -66,7 +65,7 @@ def test_few_components_give_a_row_of_what_they_keep(sheet: dict[str, NDArray[np
 
 
 def test_centering_shows_the_images_around_gray(sheet: dict[str, NDArray[np.float32]]):
-    workbench.show("digits", "mean", settings={"preprocess": {"center": "image"}})
+    preview.preview("digits", "mean", settings={"preprocess": {"center": "image"}})
     name = "centered: gray is 0, black and white are 1 of [0, 1] away"
     difference = sheet["images"] - (2 * sheet[name] - 1)
     assert difference == pytest.approx(np.broadcast_to(difference[:1], difference.shape), abs=1e-5)  # one mean image for all
@@ -77,7 +76,7 @@ def test_too_many_dimensions_are_shown_by_components(
 ):
     monkeypatch.setattr(preview, "MOST_EXACT", 100)
     with caplog.at_level("INFO", logger="striate"):
-        found = workbench.show("digits", "whitening")
+        found = preview.preview("digits", "whitening")
     assert found["components"] == 256
     assert "256 components: 256 dimensions are too many for all (preprocess.components)" in caplog.text
 
@@ -85,7 +84,7 @@ def test_too_many_dimensions_are_shown_by_components(
 @pytest.mark.parametrize(
     ("what", "settings", "text"),
     [
-        ("hue", {}, "expected --show mean, std, whitening, augment; got 'hue'."),
+        ("hue", {}, "expected --preview mean, std, whitening, augment; got 'hue'."),
         ("augment", {}, "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a "
                         "--recipe that has some."),
         ("mean", {"preprocess": {"center": "none"}}, "preprocess.center=none subtracts nothing, so there is no mean to show. "
@@ -96,25 +95,25 @@ def test_too_many_dimensions_are_shown_by_components(
 )  # fmt: skip
 def test_what_cannot_be_shown_is_refused(what: str, settings: dict[str, dict[str, str]], text: str):
     with pytest.raises(SettingError) as refused:
-        workbench.show("digits", what, settings=settings)
+        preview.preview("digits", what, settings=settings)
     assert str(refused.value) == text
 
 
 def test_more_components_than_there_are_is_refused():
     with pytest.raises(ShapeError, match=r"expected preprocess\.components of at most 256"):
-        workbench.show("digits", "whitening", settings={"preprocess": {"scale": "zca", "components": 300}})
+        preview.preview("digits", "whitening", settings={"preprocess": {"scale": "zca", "components": 300}})
 
 
 def test_the_command_prints_numbers_and_the_image(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    done = run(capsys, "data", "digits", "--show", "mean")
+    done = run(capsys, "data", "digits", "--preview", "mean")
     assert done.code == 0
     assert "raw           variances" in done.out
-    assert done.out.endswith("drawn: striate-show-mean.png\n")
-    assert Path("striate-show-mean.png").is_file()
-    done = run(capsys, "data", "digits", "--show", "augment", "--set", "augment.rotate=10", "--draw", "a.svg", "--json")
+    assert done.out.endswith("drawn: striate-preview-mean.png\n")
+    assert Path("striate-preview-mean.png").is_file()
+    done = run(capsys, "data", "digits", "--preview", "augment", "--set", "augment.rotate=10", "--draw", "a.svg", "--json")
     assert json.loads(done.out)["drawn"] == "a.svg"
     assert Path("a.svg").is_file()
 
@@ -123,4 +122,4 @@ def test_the_command_prints_numbers_and_the_image(
 def test_flags_of_images_are_refused_without_one(flags: tuple[str, str], capsys: pytest.CaptureFixture[str]):
     done = run(capsys, "data", "digits", *flags)
     assert done.code == 2
-    assert f"{flags[0]} applies with --show alone; got {flags[1]}. Add --show augment, or leave it out." in done.err
+    assert f"{flags[0]} applies with --preview alone; got {flags[1]}. Add --preview augment, or leave it out." in done.err

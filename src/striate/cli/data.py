@@ -16,7 +16,7 @@ def data(
     /,
     *,
     data_dir: str | None = None,
-    show: str | None = None,
+    preview: str | None = None,
     draw: Path | None = None,
     recipe: str | None = None,
     cache: bool = False,
@@ -24,35 +24,35 @@ def data(
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
 ) -> None:
-    """Survey labeled images, or show what becomes of them before a network sees them. Nothing is written into DATA.
+    """Survey labeled images, or preview how they are prepared. Nothing is written into DATA.
 
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        show: in place of the survey: mean, std or whitening as clouds of two pixels, augment as a sheet of images.
-        draw: with --show: the image's file, .svg, .png or .pdf; else striate-show-WHAT.png in the current folder.
-        recipe: with --show: settings of a training to begin with.
+        preview: in place of the survey: mean, std or whitening as scatter plots of two pixels, augment as rows of images.
+        draw: with --preview: the figure's file, .svg, .png or .pdf; else striate-preview-WHAT.png in the current folder.
+        recipe: with --preview: settings of a training to begin with.
         cache: say what lies in the cache instead: decoded images of which data, how large, when last used. Takes no DATA.
         clear_cache: remove the decoded images from the cache instead; runs that have them open go on. Takes no DATA.
-        set_: a setting of section data, as in --set data.test_share=0.3; with --show any; may be repeated.
+        set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
-    from striate.workflows import runs
+    from striate.workflows import data as workflow
+    from striate.workflows import preview as previews
 
-    _refuse_without(show, {"--draw": draw, "--recipe": recipe})
+    _refuse_without(preview, {"--draw": draw, "--recipe": recipe})
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     if cache or clear_cache:
         flag = "--clear-cache" if clear_cache else "--cache"
-        given = {"DATA": data, "--data-dir": data_dir, "--show": show, "--set": set_, "--cache": cache and clear_cache}
+        given = {"DATA": data, "--data-dir": data_dir, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
         _refuse_with_cache(flag, [name for name, there in given.items() if there])
-        found: Any = runs.cache(clear=clear_cache)
+        found: Any = workflow.cache(clear=clear_cache)
     elif data is None:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
-    elif show is not None:
+    elif preview is not None:
         with speaking() as watch:
-            shown = workbench.show(data, show, draw, recipe, settings, watch)
+            shown = previews.preview(data, preview, draw, recipe, settings, watch)
         if json:
             print_json(shown)
         else:
@@ -60,7 +60,7 @@ def data(
         return
     else:
         with speaking() as watch:
-            found = workbench.survey(data, config.section(settings, "data"), watch)
+            found = workflow.survey(data, config.section(settings, "data"), watch)
     if json:
         print_json(found.as_json())
     else:
@@ -76,10 +76,10 @@ def _spoken(shown: dict[str, Any]) -> Iterator[str]:
     yield f"drawn: {shown['drawn']}"
 
 
-def _refuse_without(show: str | None, flags: dict[str, Any]) -> None:
+def _refuse_without(preview: str | None, flags: dict[str, Any]) -> None:
     for flag, value in flags.items():
-        if show is None and value is not None:
-            raise SettingError(f"{flag} applies with --show alone; got {value}. Add --show augment, or leave it out.")
+        if preview is None and value is not None:
+            raise SettingError(f"{flag} applies with --preview alone; got {value}. Add --preview augment, or leave it out.")
 
 
 def _refuse_with_cache(flag: str, given: list[str]) -> None:

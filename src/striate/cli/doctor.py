@@ -10,9 +10,9 @@ def doctor(*, json: bool = False) -> None:
         json: print one JSON object on stdout.
 
     """
-    from striate.workflows import runs
+    from striate.workflows.doctor import doctor as diagnose
 
-    found = runs.doctor()
+    found = diagnose()
     if json:
         print_json(found)
         return

@@ -30,11 +30,11 @@ def evaluate(
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
+    from striate.workflows.evaluate import evaluate as evaluate_model
 
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
-        found = workbench.evaluate(run, data, config.section(settings, "data"), watch, views=views)
+        found = evaluate_model(run, data, config.section(settings, "data"), watch, views=views)
     if json:
         print_json(found)
         return

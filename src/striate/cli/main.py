@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
-from striate import __version__
+from striate._version import __version__
 from striate.base.errors import Interrupted, StriateError
 
 # Idle threads of libgomp spin for so long by default that any other work on the machine slows training by up to ten times;
@@ -32,10 +32,10 @@ app.command("striate.cli.nets:nets", name="nets", help="The catalogue of network
 app.command("striate.cli.train:train", name="train", help="Train a network on labeled images, test it and save it.")
 app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
-app.command("striate.cli.inside:inside", name="inside", help="A verdict on every filter: dead, blank, duplicate, noisy.")
+app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")
-app.command("striate.cli.predict:predict", name="predict", help="Ask a model about files, folders and globs.")
+app.command("striate.cli.predict:predict", name="predict", help="Predict classes for images: files, folders, globs.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")

@@ -10,7 +10,7 @@ from striate.cli.console import print_json, speaking, stdout
 def predict(
     run: str, paths: list[str], /, *, out: Path | None = None, views: int = 1, device: str = "auto", json: bool = False
 ) -> None:
-    """Ask a model about images.
+    """Predict classes for images: files, folders, globs.
 
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
@@ -21,10 +21,10 @@ def predict(
         json: print JSON lines on stdout, one for each image.
 
     """
-    from striate import workbench
+    from striate.workflows.predict import predict as predict_images
 
     with speaking():
-        rows = workbench.predict(run, paths, device, out, views=views)
+        rows = predict_images(run, paths, device, out, views=views)
         if out is not None:
             counted = list(rows)
             stdout().print(f"{len(counted)} rows in {out}, {sum(row.error is not None for row in counted)} of them errors")

@@ -16,10 +16,10 @@ def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:
         json: print one JSON object on stdout; all numbers of the page are in RUN/report.json.
 
     """
-    from striate import workbench
+    from striate.workflows.report.build import write_report
 
     with speaking() as see:
-        found = workbench.write_report(run, follow=watch, watch=see)
+        found = write_report(run, follow=watch, watch=see)
     if json:
         print_json(found)
     else:

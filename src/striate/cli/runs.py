@@ -18,14 +18,14 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
         json: print one JSON object on stdout.
 
     """
-    from striate.workflows import runs as household
+    from striate.workflows import runs as workflow
 
     if run is not None:
         _one(run if out == Path("runs") else str(out / run), weights, json)
         return
     if weights is not None:
         raise SettingError(f"--weights applies to one run; got no RUN. Write `striate runs RUN --weights {weights}`.")
-    rows = household.list_runs(out)
+    rows = workflow.list_runs(out)
     if json:
         print_json({"runs": [row._asdict() for row in rows]})
         return
@@ -43,9 +43,9 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
 
 
 def _one(run: str, draw: str | None, json: bool) -> None:
-    from striate.workflows import runs as household
+    from striate.workflows import runs as workflow
 
-    found = household.weights(run, draw)
+    found = workflow.weights(run, draw)
     if json:
         print_json(found)
         return

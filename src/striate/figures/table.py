@@ -52,13 +52,13 @@ ELSEWHERE = (
     Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate origins convolution"),
     Elsewhere("cells", "simple and complex cells", "striate origins cells"),
     Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate origins mcculloch_pitts"),
-    Elsewhere("mean", "centered and scaled pixels as clouds", "striate data DATA --show mean (or std)"),
-    Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --show whitening"),
-    Elsewhere("augmentation", "what training sees of each image", "striate data DATA --show augment"),
+    Elsewhere("mean", "centered and scaled pixels as clouds", "striate data DATA --preview mean (or std)"),
+    Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --preview whitening"),
+    Elsewhere("augmentation", "what training sees of each image", "striate data DATA --preview augment"),
     Elsewhere("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
     Elsewhere("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
     Elsewhere("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),
-    Elsewhere("filters", "filters, maps and what spoke for an answer", "striate inside RUN [IMAGE]"),
+    Elsewhere("filters", "filters, maps and what spoke for an answer", "striate inspect RUN [IMAGE]"),
 )
 
 

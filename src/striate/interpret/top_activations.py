@@ -56,7 +56,7 @@ class _Kept:
         n, u, _ = values_NUP.shape
         most_NU = values_NUP.amax(2).float()
         if not bool(torch.isfinite(most_NU).all()):
-            raise NumbersError(f"{name} puts out what is no number, or infinite; look at the weights with `striate inside`.")
+            raise NumbersError(f"{name} puts out what is no number, or infinite; look at the weights with `striate inspect`.")
         if not self.images:
             self.width = output.shape[3] if output.dim() == 4 else 1
             self.values_kU = most_NU.new_full((self.k, u), -torch.inf)

@@ -1,13 +1,14 @@
-"""What `striate doctor` finds: versions, device, cache, and what is missing with how to get it."""
+"""`striate doctor`: versions, device, cache, and what is missing with how to get it."""
 
 import os
 import platform
 import sys
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
 
-from striate.base import config, files
+from striate.base import config, files, run_folder
+from striate.base.events import Json
+from striate.training import device
 
 _EXTRAS = {
     "tables": ("pyarrow", "Parquet tables"),
@@ -16,11 +17,8 @@ _EXTRAS = {
 }
 
 
-def diagnose() -> dict[str, Any]:
-    """Versions, devices with the reason for the one chosen, the cache and its size, named data, optional packages."""
-    from striate.base import run_folder
-    from striate.training import device
-
+def doctor() -> Json:
+    """Versions, device and the reason for it, cache, built-in data, optional packages and how to install them."""
     chosen = device.pick(config.Engine())
     cache = files.cache_folder()
     data = os.environ.get("STRIATE_DATA")

@@ -1,28 +1,74 @@
-"""A model on labeled images that it was not trained with.
+"""`striate evaluate`: a model on labeled images that it was not trained with.
 
 Legend: N images, K classes of the model.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import config, run_folder
 from striate.base.config import Data
-from striate.base.errors import DataError, nearest
+from striate.base.errors import DataError, SettingError, nearest
+from striate.base.events import Json, Watch, quiet
 from striate.data import decode, sources
 from striate.data.examples import Examples, Part, Quarantined
+from striate.metrics.classification import summary
 from striate.model import Model
+from striate.workflows.load_model import is_external, load
 
 log = logging.getLogger("striate")
 
 _BATCH = 64
 
 
-class Found(NamedTuple):
+def evaluate(
+    run: str,
+    data: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
+    *,
+    views: int = 1,
+) -> Json:
+    """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
+
+    Args:
+        run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
+        data: labeled images to test on; None for the run's own test images, whose stored predictions are used.
+        settings: of section [data] for `data`.
+        watch: called with progress.
+        views: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+
+    """
+    if data is None:
+        return _stored(run, settings, views)
+    model = load(run)
+    tested = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, views)
+    quarantined = [bad._asdict() for bad in tested.quarantined]
+    scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
+    return {"run": run, "data": data, "quarantined": quarantined, "views": views, **scores}
+
+
+def _stored(run: str, settings: Mapping[str, Any] | None, views: int) -> Json:
+    """The scores of a run on its own test images, from the predictions in its folder."""
+    if settings:
+        raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
+    if views != 1:
+        raise SettingError(f"views={views} needs DATA, since stored predictions are of one view; give it, or remove views.")
+    if is_external(run):
+        raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
+    folder = run_folder.find(run)
+    _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
+    scores = summary(logits_NK, labels_N, load(run).classes).as_json()
+    data = run_folder.settings(folder).data.path
+    return {"run": str(folder), "data": data, "quarantined": [], "views": views, **scores}
+
+
+class LabeledLogits(NamedTuple):
     """Logits of the images that could be decoded, and those that could not."""
 
     labels_N: NDArray[np.int64]
@@ -30,7 +76,7 @@ class Found(NamedTuple):
     quarantined: tuple[Quarantined, ...]
 
 
-def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]], None], views: int = 1) -> Found:
+def predict_examples(model: Model, data: Data, watch: Watch, views: int = 1) -> LabeledLogits:
     """Logits of every labeled image of `data`; of its test part alone, where it has one.
 
     Classes are matched by name, whatever their order. Of 5 or 10 views the logits are logs of the mean probabilities.
@@ -67,7 +113,7 @@ def predict_examples(model: Model, data: Data, watch: Callable[[dict[str, Any]],
     if not kept:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     labels_N = mapped_K[examples.labels_N[np.array(kept)]]
-    return Found(labels_N, np.concatenate(logits), tuple(bad))
+    return LabeledLogits(labels_N, np.concatenate(logits), tuple(bad))
 
 
 def _images(examples: Examples, input_spec: decode.InputSpec) -> Iterator[decode.Decoded]:

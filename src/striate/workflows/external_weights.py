@@ -56,7 +56,7 @@ class About:
     license: str = ""
 
 
-def is_foreign(name: str) -> bool:
+def is_external(name: str) -> bool:
     """Whether a model is named as `NET@WEIGHTS`."""
     return "@" in name and not Path(name).exists()
 
@@ -68,7 +68,7 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
     return About(row.mean, row.std, tuple(names.values()), row.share, aliases=names)
 
 
-def load(name: str, device: str = "cpu") -> Model:
+def load_external(name: str, device: str = "cpu") -> Model:
     """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or what the package brings.
 
     Raises:

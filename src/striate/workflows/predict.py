@@ -1,4 +1,7 @@
-"""Predictions for files, folders and globs; a file that cannot be decoded is a row with its error, never a gap."""
+"""`striate predict`: predictions for files, folders and globs.
+
+A file that cannot be decoded is a row with its error, never a gap.
+"""
 
 import csv
 import io
@@ -11,12 +14,39 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from striate.base import config
 from striate.base import files as disk
 from striate.base.errors import DataError, MissingExtraError, SettingError
 from striate.data import decode, folders
 from striate.model import Model, Prediction
+from striate.training.device import pick
+from striate.workflows.load_model import load
 
 _BATCH = 64
+
+
+def predict(
+    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, views: int = 1
+) -> Iterator["Row"]:
+    """One row for each image, in order; an image that cannot be decoded has a row with its error.
+
+    Args:
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        paths: files, folders (searched through) and globs.
+        device: to compute on; `auto` for the best there is.
+        out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
+        views: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+
+    """
+    if out is not None:
+        check_ending(Path(out))
+    place = pick(config.Engine(device=device)).device
+    predictions = rows(load(run, str(place)), paths, views)
+    if out is None:
+        return predictions
+    table = list(predictions)
+    write(table, Path(out))
+    return iter(table)
 
 
 class Row(NamedTuple):

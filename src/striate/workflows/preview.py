@@ -1,10 +1,10 @@
-"""`striate data DATA --show`: what happens to images before a network sees them, as a figure and in numbers.
+"""`striate data DATA --preview`: what happens to images before a network sees them, as a figure and in numbers.
 
 Legend: M images of the training part, N that are shown, D numbers of an image.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from striate.base import config, worker_pool
 from striate.base.errors import SettingError
+from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
 from striate.base.signals import asked
 from striate.batches import augment, preprocess
@@ -26,7 +27,7 @@ from striate.data import sources
 from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
-from striate.workflows.dataset import Dataset, Watch, gather
+from striate.workflows.dataset import Dataset, gather
 from striate.workflows.train import defaults
 
 log = logging.getLogger("striate")
@@ -37,42 +38,47 @@ _SPREAD = 3.0  # deviations from the middle to black and white
 _COMPONENTS = 256
 _COLORS = ("red", "green", "blue")
 
-Show = Callable[[config.Run, Dataset, Path], dict[str, Any]]
+Preview = Callable[[config.Run, Dataset, Path], Json]
 
 
-def show(what: str, settings: config.Tree, path: Path | None, watch: Watch) -> dict[str, Any]:
-    """Draw what a step of preparation does to the training images; what it found, for JSON.
+def preview(
+    data: str,
+    what: str,
+    path: str | Path | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
+) -> Json:
+    """Draw what a step of preparation does to the training images of DATA.
 
     Args:
-        what: mean, std, whitening or augment.
-        settings: nested settings of a run; what is missing is completed by the rule of `striate.workflows.train.defaults`.
-        path: .svg, .png or .pdf; else `striate-show-WHAT.png` in the current folder.
-        watch: called with progress of decoding.
+        data: as for `survey`.
+        what: mean, std or whitening, as scatter plots of two pixels and images before and after; augment, as rows of images.
+        path: .svg, .png or .pdf; else `striate-preview-WHAT.png` in the current folder.
+        recipe: settings to begin with, as for `train`.
+        settings: nested settings of a run, as in `{"augment": {"rotate": 15}}`; missing ones are chosen as for `train`.
+        watch: called with every event.
 
     Raises:
-        SettingError: there is no such thing to show, or it is switched off.
+        SettingError: there is no such step, or it is switched off.
 
     """
-    shows: dict[str, Show] = {
-        "mean": _steps("mean"),
-        "std": _steps("std"),
-        "whitening": _steps("whitening"),
-        "augment": _augment,
-    }
-    if what not in shows:
-        raise SettingError(f"expected --show {', '.join(shows)}; got {what!r}.")
-    to = path or Path(f"striate-show-{what}.png")
-    save_figure.check_ending(to)
-    run = config.build(settings)
+    previews: dict[str, Preview] = {**{step: _steps(step) for step in ("mean", "std", "whitening")}, "augment": _augment}
+    if what not in previews:
+        raise SettingError(f"expected --preview {', '.join(previews)}; got {what!r}.")
+    figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
+    save_figure.check_ending(figure_path)
+    tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
+    run = config.build(config.merge(tree, {"data": {"path": data}}))
     examples = sources.read(run.data)
     run = defaults.complete(run, examples)
     with asked() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
-    return {"shown": what, "drawn": str(to), **shows[what](run, dataset, to)}
+    return {"preview": what, "drawn": str(figure_path), **previews[what](run, dataset, figure_path)}
 
 
-def _steps(what: str) -> Show:
-    def drawn(run: config.Run, dataset: Dataset, path: Path) -> dict[str, Any]:
+def _steps(what: str) -> Preview:
+    def drawn(run: config.Run, dataset: Dataset, path: Path) -> Json:
         pixels_NHWC, rows_M = dataset.stored.pixels_NHWC, dataset.parts.train_M
         step = _one_step(what, run.preprocess, int(np.prod(pixels_NHWC.shape[1:])))
         numbers = preprocess.fit(pixels_NHWC, rows_M, step)
@@ -86,7 +92,7 @@ def _steps(what: str) -> Show:
         title = f"{_name(what, step)}, fitted to {len(rows_M):,} training images"
         points = len(pair.clouds[0].points_N2)
         preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
-        found: dict[str, Any] = {
+        found: Json = {
             "images": len(rows_M),
             "pixels": [[pair.row, pair.column + side, pair.channel] for side in (0, 1)],
             "clouds": {cloud.name: {"covariance": cloud.covariance_22.tolist()} for cloud in pair.clouds},
@@ -172,7 +178,7 @@ def _spread(dataset: Dataset, seed: int, most: int = _SHOWN) -> NDArray[np.int64
     return mixed_M[np.lexsort((labels_M, turns_M))][:most]
 
 
-def _augment(run: config.Run, dataset: Dataset, path: Path) -> dict[str, Any]:
+def _augment(run: config.Run, dataset: Dataset, path: Path) -> Json:
     pixels_NHWC = dataset.stored.pixels_NHWC
     changes = augment.fit(run.augment, pixels_NHWC, dataset.parts.train_M, run.seed)
     if changes is None:

@@ -1,4 +1,4 @@
-"""`striate inside`: the verdict on a run's filters, from its settings to the table."""
+"""`striate inspect`: the verdict on a run's filters, from its settings to the table."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from support.shape_images import make_folder
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("inside")
+    root = tmp_path_factory.mktemp("inspect")
     data = make_folder(root / "shapes", 12)
     settings = {"preprocess": {"size_px": 16}}
     striate.train(str(data), net="conv 5x5x6, relu, pool 2, fc", epochs=1, out=root, name="run", settings=settings)
@@ -46,20 +46,20 @@ def test_a_planted_dead_filter_is_found_in_a_model_on_disk(trained: Path, tmp_pa
 
 def test_the_command_says_and_draws(capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path):
     path = tmp_path / "filters.svg"
-    done = run(capsys, "inside", trained / "run", "--draw", path)
+    done = run(capsys, "inspect", trained / "run", "--draw", path)
     assert done.code == 0
     assert "nearly dead" in done.out
     assert f"looked at 3 validation images of {trained / 'shapes'}" in done.out
     assert f"drawn: {path}" in done.out
     assert ": 6 kernels" in path.read_text()
-    done = run(capsys, "inside", trained / "run", "--json")
+    done = run(capsys, "inspect", trained / "run", "--json")
     found = json.loads(done.out)
     assert found["files"] == []
     assert found["layers"][0]["filters"] == 6
 
 
 def test_weights_by_name_are_judged_by_themselves(capsys: pytest.CaptureFixture[str]):
-    done = run(capsys, "inside", "resnet20@cifar10")
+    done = run(capsys, "inspect", "resnet20@cifar10")
     assert done.code == 0
     assert "judged by the weights alone" in done.out
     assert "There are no images to look at, so only the weights are judged; give --data for dead filters." in done.err

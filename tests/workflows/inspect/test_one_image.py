@@ -40,7 +40,7 @@ def drawn(found: dict[str, Any]) -> list[str]:
 
 def test_one_image_through_all_layers_and_why(here: Path):
     image = here / "shapes" / "circle" / "003.png"
-    found = striate.look_at(str(here / "a"), [image])
+    found = striate.inspect_image(str(here / "a"), [image])
     json.dumps(found, allow_nan=False)
     (one,) = found["images"]
     model = striate.load(here / "a")
@@ -58,19 +58,23 @@ def test_one_image_through_all_layers_and_why(here: Path):
     assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png", "near.png"]
     assert len(one["neighbors"]) == 5
     assert "circle/003.png" not in [near["path"] for near in one["neighbors"]]
-    assert Path(found["files"][0]).parent.name == "striate-inside-a"
+    assert Path(found["files"][0]).parent.name == "striate-inspect-a"
 
 
 def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
     images = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
-    found = striate.look_at(str(here / "a"), images, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets")
+    found = striate.inspect_image(
+        str(here / "a"), images, layers=["relu1"], methods=["occlusion"], target="triangle", out="sheets"
+    )
     assert [Path(path).parent.name for path in found["files"]] == ["1-000"] * 3 + ["2-000"] * 3
     assert [one["target"] for one in found["images"]] == ["triangle"] * 2
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
 
 
 def test_what_a_network_cannot_be_asked_says_what_works(here: Path):
-    found = striate.look_at(str(here / "flat"), [here / "shapes" / "circle" / "000.png"], methods=["gradcam", "occlusion"])
+    found = striate.inspect_image(
+        str(here / "flat"), [here / "shapes" / "circle" / "000.png"], methods=["gradcam", "occlusion"]
+    )
     (one,) = found["images"]
     assert [made["method"] for made in one["methods"]] == ["occlusion"]
     assert "occlusion" in one["refused"]["gradcam"]
@@ -94,9 +98,9 @@ def test_filters_are_measured_and_drawn(here: Path):
 
 
 def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
-    found = striate.units(str(here / "a"), "conv2", numbers=[0, 5])
+    found = striate.units(str(here / "a"), "conv2", unit_indices=[0, 5])
     json.dumps(found, allow_nan=False)
-    assert drawn(found) == ["exciting-relu2.png", "made-conv2.png"]
+    assert drawn(found) == ["exciting-relu2.png", "maximized-conv2.png"]
     assert found["seen_at"] == "relu2"
     assert found["units"] == [0, 5]
     assert found["seen"].startswith("6 validation images of ")
@@ -104,7 +108,7 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
     assert len(rows) == 8
     assert all(row["least"] >= 0 for row in rows)
     assert {row["preferred"] for row in rows} <= {"circle", "square", "triangle", None}
-    assert all(one["after"] > one["before"] or one["stuck"] for one in found["made"])
+    assert all(one["after"] > one["before"] or one["stuck"] for one in found["maximized"])
 
 
 def test_units_can_be_shown_other_images(here: Path):
@@ -116,19 +120,19 @@ def test_units_can_be_shown_other_images(here: Path):
 def test_bad_questions_are_refused_before_any_work(here: Path):
     name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
     with pytest.raises(SettingError, match="There is no class 'cat'"):
-        striate.look_at(name, [image], target="cat")
+        striate.inspect_image(name, [image], target="cat")
     with pytest.raises(SettingError, match="There is no layer 'conv9'"):
-        striate.look_at(name, [image], layers=["conv9"])
+        striate.inspect_image(name, [image], layers=["conv9"])
     with pytest.raises(SettingError, match="at least one image"):
-        striate.look_at(name, [])
+        striate.inspect_image(name, [])
     with pytest.raises(SettingError, match="method 'magic'"):
-        striate.look_at(name, [image], methods=["magic"])
+        striate.inspect_image(name, [image], methods=["magic"])
     with pytest.raises(DecodeError, match=r"nothing\.png"):
-        striate.look_at(name, [here / "nothing.png"])
+        striate.inspect_image(name, [here / "nothing.png"])
     with pytest.raises(SettingError, match="There is no layer 'relu1' with filters or units"):
         striate.filters(name, layers=["relu1"])
     with pytest.raises(SettingError, match="expected units from 0 to 7 of relu2; got 8"):
-        striate.units(name, "conv2", numbers=[8])
+        striate.units(name, "conv2", unit_indices=[8])
     with pytest.raises(SettingError, match=r"model has none of its own; give --data"):
         striate.units(str(here / "a" / "model"), "conv2")
     assert not list(Path().iterdir())
@@ -147,20 +151,20 @@ def test_the_command_takes_one_question_at_a_time(here: Path, capsys: pytest.Cap
             "--out does not apply with RUN alone, only with IMAGES or with --filters or with --layer alone; remove it.",
         ),
     ):
-        ran = run(capsys, "inside", name, *words)
+        ran = run(capsys, "inspect", name, *words)
         assert ran.code == 2
         assert said in ran.err
 
 
 def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixture[str]):
     name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
-    ran = run(capsys, "inside", name, image, "--layer", "relu1", "--method", "gradcam", "--out", "one")
+    ran = run(capsys, "inspect", name, image, "--layer", "relu1", "--method", "gradcam", "--out", "one")
     assert ran.code == 0
     assert "  gradcam at relu2 explains" in ran.out
     assert "drawn: one/why.png" in ran.out
-    ran = run(capsys, "inside", name, "--layer", "conv2", "--out", "two")
+    ran = run(capsys, "inspect", name, "--layer", "conv2", "--out", "two")
     assert "relu2: looked at 6 validation images" in ran.out
-    ran = run(capsys, "inside", name, "--filters", "--layer", "conv2", "--out", "three")
+    ran = run(capsys, "inspect", name, "--filters", "--layer", "conv2", "--out", "three")
     assert "pool1: half of the answer is left after a shift of" in ran.out
-    told = run(capsys, "inside", str(here / "flat"), "--filters", "--layer", "fc1", "--json", "--out", "four").json
+    told = run(capsys, "inspect", str(here / "flat"), "--filters", "--layer", "fc1", "--json", "--out", "four").json
     assert told["first"] is None

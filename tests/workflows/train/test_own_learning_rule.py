@@ -75,7 +75,7 @@ def test_its_report_and_a_look_inside(place: Path, tmp_path: Path, name: str, mo
         striate.verdicts(str(place / name), draw=tmp_path / "filters.png")
     monkeypatch.chdir(tmp_path)
     make_folder(Path("photos"), 1)
-    found = striate.look_at(str(place / name), ["photos/circle/000.png"], methods=["gradcam", "occlusion"]) if (
+    found = striate.inspect_image(str(place / name), ["photos/circle/000.png"], methods=["gradcam", "occlusion"]) if (
         name == "neocognitron"
     ) else None  # fmt: skip
     if found is not None:

@@ -230,7 +230,7 @@ def _pca(components: int) -> Images:
 def _features(name: str, tap: str | None) -> Images:
     from striate.workflows import external_weights
 
-    model, dataset = external_weights.load(name), _gather()
+    model, dataset = external_weights.load_external(name), _gather()
     pixels_NHWC = dataset.stored.pixels_NHWC
     layer, hooked = (model.net.head_name, inputs) if tap is None else (tap, taps)
 

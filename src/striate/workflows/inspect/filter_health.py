@@ -1,44 +1,48 @@
-"""What `striate inside` finds: a verdict on every filter of a model, and its first filters as a figure."""
+"""`striate inspect RUN`: a verdict on every filter of a model, and its first filters as a figure."""
 
 import logging
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.base import config, run_folder
 from striate.base.errors import RunError, SettingError, UnsupportedError
+from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, asked
 from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Dataset, Watch, again
+from striate.workflows.dataset import Dataset, again
 from striate.workflows.inspect.model_on_data import ModelOnDataset
+from striate.workflows.load_model import load
 
 log = logging.getLogger("striate")
 
-Json = dict[str, Any]
 
-
-def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Watch) -> Json:
-    """Judge every filter of a model by the validation images of its run, by all of `data`, or by its weights alone.
+def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
+    """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 
     Args:
-        run: what the model was loaded by.
-        model: to look into.
-        data: images to look at, in place of the run's own validation images.
-        draw: a figure of the first layer's filters, as .svg, .png or .pdf.
-        watch: called with every event.
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        data: images to judge the filters on; None for the validation images of the run, or for the weights alone where there
+            are none.
+        draw: a figure of the first layer's filters with their verdicts, as .svg, .png or .pdf.
+        watch: called with progress.
+
+    Returns:
+        run, net, seen (the images that were used), layers [{name, filters, dead, blank, duplicate, nearly_dead, noisy, healthy,
+        noise_ratio, advice, each}] and files.
 
     """
     from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
+    model = load(run)
     if draw is not None:
-        save_figure.check_ending(draw)
+        save_figure.check_ending(Path(draw))
         if not _drawable(model):
             raise UnsupportedError(
                 f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
@@ -56,9 +60,16 @@ def look(run: str, model: Model, data: str | None, draw: Path | None, watch: Wat
     if draw is not None:
         first = layers[0]
         weights = filter_health.effective(model.net, probes(model.net)[0])
-        first_layer_filters.draw(f"{first.name} of {Path(run).name}", weights, [one.verdict for one in first.filters], draw)
+        first_layer_filters.draw(
+            f"{first.name} of {Path(run).name}", weights, [one.verdict for one in first.filters], Path(draw)
+        )
         files.append(str(draw))
     return {"run": run, "net": model.net_name, "seen": seen, "layers": found, "files": files}
+
+
+def output_folder(run: str, out: str | Path | None) -> Path:
+    """The folder for the figures of a model."""
+    return Path(f"striate-inspect-{Path(run).name}" if out is None else out)
 
 
 def _drawable(model: Model) -> bool:

@@ -1,4 +1,4 @@
-"""What the filters of a model are made for, and all of its weights as images.
+"""`striate inspect RUN --filters`: filter tuning of the first layer, and all of its weights as images.
 
 Legend: F filters, U units.
 """
@@ -10,28 +10,33 @@ from typing import Any
 import numpy as np
 
 from striate.base.errors import SettingError, UnsupportedError, nearest
+from striate.base.events import Json, Watch, quiet
 from striate.base.signals import asked
 from striate.interpret import filter_health, filter_selectivity, orientation_tuning, unit_shift_tolerance
 from striate.interpret.orientation_tuning import Tuning
 from striate.interpret.readout_points import Probe, pool_after, probes
 from striate.model import Model
-from striate.workflows.dataset import Watch
+from striate.workflows.inspect.filter_health import output_folder
+from striate.workflows.load_model import load
 
-Json = dict[str, Any]
 _SHIFTS = tuple((np.arange(17) / 16).tolist())  # periods
 
 
-def look(run: str, model: Model, layers: Sequence[str], out: Path, watch: Watch) -> Json:
-    """Measure the first layer by its kernels and by gratings, and draw the weights of all.
+def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = None, watch: Watch = quiet) -> Json:
+    """What the filters of a model are tuned to: stripes of which direction, width and color; and all weights as tiles.
 
     Args:
-        run: what the model was loaded by.
-        model: to look into.
-        layers: whose weights are drawn; none for all that have filters or units.
-        out: the folder for the sheets.
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        layers: whose weights are drawn; else of every layer.
+        out: the folder for the figures; else `striate-inspect-RUN`.
         watch: called with progress.
 
+    Returns:
+        run, net, first (orientation, frequency, color of each filter; None where the first layer sees no image), tuning,
+        tolerance, layers and files.
+
     """
+    model, folder = load(run), output_folder(run, out)
     found = probes(model.net)
     known = [probe.layer for probe in found]
     for name in layers:
@@ -46,10 +51,10 @@ def look(run: str, model: Model, layers: Sequence[str], out: Path, watch: Watch)
         except UnsupportedError as error:
             told["why_not"] = str(error)
         else:
-            files += _first(told, title, model, first, found[0], out)
+            files += _first(told, title, model, first, found[0], folder)
         chosen = [probe for probe in found if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
-            files.append(_tiles(title, model, probe, out))
+            files.append(_tiles(title, model, probe, folder))
             watch({"event": "input_spec", "done": number + 1, "total": len(chosen)})
             stop.check("drawing the weights")
     return {**told, "layers": [probe.layer for probe in chosen], "files": files}

@@ -1,10 +1,10 @@
-"""One image seen through a model: the maps of its layers, and what in the image spoke for the answer.
+"""`striate inspect RUN IMAGES`: the maps of every layer for an image, and the evidence in it for the prediction.
 
 Legend: C channels, H x W pixels.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,46 +15,51 @@ from torch import Tensor
 
 from striate.base import errors
 from striate.base.errors import DataError, SettingError
+from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, asked
 from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Dataset, Watch, again
-from striate.workflows.inspect.filter_health import images_of
+from striate.workflows.dataset import Dataset, again
+from striate.workflows.inspect.filter_health import images_of, output_folder
 from striate.workflows.inspect.model_on_data import ModelOnDataset, bank, nearest
+from striate.workflows.load_model import load
 
 log = logging.getLogger("striate")
 
-Json = dict[str, Any]
 NEAR = 5
 
 
-def look(
+def inspect_image(
     run: str,
-    model: Model,
-    images: Sequence[Path],
-    layers: Sequence[str],
-    methods: Sequence[str],
-    target: str | None,
-    out: Path,
-    watch: Watch,
+    images: Iterable[str | Path],
+    *,
+    layers: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    target: str | None = None,
+    out: str | Path | None = None,
+    watch: Watch = quiet,
 ) -> Json:
-    """Draw for each image a sheet for each layer, and one with the maps of all methods.
+    """The maps of every layer for an image, and the evidence in it for the prediction (`striate.interpret.attribution`).
 
     Args:
-        run: what the model was loaded by.
-        model: that is asked.
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
         images: paths.
-        layers: whose maps are drawn; none for all taps.
-        methods: of attribution; none for all.
-        target: the class that is asked about; None for the answer.
-        out: the folder for the sheets; of several images each has one of its own in it.
+        layers: whose maps are drawn; else every layer of the network.
+        methods: of `striate.interpret.attribution.METHODS`; else all.
+        target: the class that is explained; else the prediction.
+        out: the folder for the figures, of several images one folder each in it; else `striate-inspect-RUN`.
         watch: called with progress.
 
+    Returns:
+        run, net, images [{path, label, probability, top, target, methods, refused, layers, neighbors, files}] and files.
+
     """
-    if not images:
+    model, paths = load(run), [Path(path) for path in images]
+    folder_for_all = output_folder(run, out)
+    if not paths:
         raise SettingError("expected at least one image to look at; got none.")
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
@@ -63,12 +68,12 @@ def look(
     names = activations.layers_of(model.net, layers or None)
     found = []
     with asked() as stop:
-        for number, image in enumerate(images):
-            folder = out if len(images) == 1 else out / f"{number + 1}-{image.stem}"
+        for number, image in enumerate(paths):
+            folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
             found.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
-            watch({"event": "input_spec", "done": number + 1, "total": len(images)})
+            watch({"event": "input_spec", "done": number + 1, "total": len(paths)})
             stop.check("looking at the images")
-        _add_neighbors(run, model, images, found, stop, watch)
+        _add_neighbors(run, model, paths, found, stop, watch)
     return {"run": run, "net": model.net_name, "images": found, "files": [path for one in found for path in one["files"]]}
 
 

@@ -1,4 +1,4 @@
-"""What the units of a layer answer to: over a data set, and if they could draw.
+"""`striate inspect RUN --layer LAYER`: what activates its units, in a data set and by gradient ascent.
 
 Legend: U units, k images of each, K classes.
 """
@@ -6,13 +6,13 @@ Legend: U units, k images of each, K classes.
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError, UnsupportedError
+from striate.base.events import Json, Watch, quiet
 from striate.base.signals import asked
 from striate.interpret import activation_maximization, activations, filter_health, top_activations
 from striate.interpret.activations import Statistics
@@ -20,27 +20,38 @@ from striate.interpret.readout_points import probes
 from striate.interpret.top_activations import Strongest
 from striate.model import Model
 from striate.training import device as machine
-from striate.workflows.dataset import Dataset, Watch, again
-from striate.workflows.inspect.filter_health import images_of, rows_of
+from striate.workflows.dataset import Dataset, again
+from striate.workflows.inspect.filter_health import images_of, output_folder, rows_of
 from striate.workflows.inspect.model_on_data import ModelOnDataset
+from striate.workflows.load_model import load
 
-Json = dict[str, Any]
 _SHOWN, _IMAGES = 12, 8
 
 
-def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str | None, out: Path, watch: Watch) -> Json:
-    """Measure all units of a layer, and draw some of them.
+def units(
+    run: str,
+    layer: str,
+    *,
+    unit_indices: Sequence[int] = (),
+    data: str | None = None,
+    out: str | Path | None = None,
+    watch: Watch = quiet,
+) -> Json:
+    """The units of a layer: statistics, the images that activate them most, and images that maximize the activation.
 
     Args:
-        run: what the model was loaded by.
-        model: to look into.
-        layer: any layer.
-        numbers: units that are drawn; none for the twelve that tell classes apart most.
-        data: images to look at, in place of the run's own validation images.
-        out: the folder for the sheets.
-        watch: called with every event.
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        layer: any layer of the network.
+        unit_indices: of the units that are drawn; else the twelve most selective for classes.
+        data: images to measure on; None for the validation images of the run.
+        out: the folder for the figures; else `striate-inspect-RUN`.
+        watch: called with progress.
+
+    Returns:
+        run, net, layer, seen_at, seen, units, statistics, strongest, maximized, why_not and files.
 
     """
+    model, folder = load(run), output_folder(run, out)
     activations.layers_of(model.net, [layer])
     at = next((probe.at for probe in probes(model.net) if probe.layer == layer), layer)  # where its rectifier has spoken
     settings, part = images_of(run, data)
@@ -55,19 +66,19 @@ def look(run: str, model: Model, layer: str, numbers: Sequence[int], data: str |
             found = activations.statistics(
                 model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
             )[at]
-            chosen = _chosen(found, numbers)
+            chosen = _chosen(found, unit_indices)
             strongest = top_activations.strongest(
                 model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES
             )[at]
-            files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", out)]
-    made, why_not = _made(run, model, layer, chosen, out)
+            files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", folder)]
+    made, why_not = _made(run, model, layer, chosen, folder)
     told_of = activations.as_json({at: found})
     return {
         "run": run, "net": model.net_name, "layer": layer, "seen_at": at,
         "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
         "statistics": _named(told_of, model), "strongest": top_activations.as_json({at: strongest}),
-        "made": made, "why_not": why_not,
-        "files": [*files, *([str(out / f"made-{layer}.png")] if made else [])],
+        "maximized": made, "why_not": why_not,
+        "files": [*files, *([str(folder / f"maximized-{layer}.png")] if made else [])],
     }  # fmt: skip
 
 
@@ -130,7 +141,7 @@ def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) 
     note = (
         "By gradient ascent with Yosinski's third choice of regularizers; below each, its answer at the start and at the end."
     )
-    draw_images(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"made-{layer}.png")
+    draw_images(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"maximized-{layer}.png")
     return [
         {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
         for u, (before, after, stuck) in zip(chosen, answers, strict=True)

@@ -10,25 +10,39 @@ import logging
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from striate.base import files, run_folder
 from striate.base.errors import DataError, RunError, SettingError
+from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, asked
 from striate.metrics import trust_findings
 from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.device import Engine
-from striate.workflows.dataset import Dataset, Watch, again
+from striate.workflows.dataset import Dataset, again
 from striate.workflows.report import page, rerun_network, run_facts
 from striate.workflows.report.run_facts import RunFacts
 
 log = logging.getLogger("striate")
 
-Json = dict[str, Any]
 PAGE, NUMBERS = "report.html", "report.json"
 _WAIT_SECONDS = 1.0
+
+
+def write_report(run: str, follow: bool = False, watch: Watch = quiet) -> Json:
+    """Write all that is known of a run on one page, `report.html` in its folder, and its numbers, `report.json`.
+
+    Args:
+        run: by name or folder; it may still be training.
+        follow: rewrite it after each epoch, until the run has ended.
+        watch: called with progress.
+
+    Returns:
+        run, report, numbers (the paths of both), bytes, state, trust {level, sentence, findings} and notes.
+
+    """
+    return _follow(run, watch) if follow else of_run(run, watch)
 
 
 def of_run(name: str, watch: Watch) -> Json:
@@ -100,7 +114,7 @@ def _look(known: RunFacts, model: Model, dataset: Dataset, engine: Engine, stop:
         )
 
 
-def follow(name: str, watch: Watch) -> Json:
+def _follow(name: str, watch: Watch) -> Json:
     """Rewrite the report after each epoch of a run that trains, until no process works on it any more."""
     folder, seen = _folder(name), -1
     with asked() as stop:

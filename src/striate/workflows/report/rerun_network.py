@@ -80,7 +80,7 @@ def gather(
     facts["filters"] = filter_health.as_json(layers)
     facts["filters_note"] = (
         f"Judged on {len(rows_M):,} validation images: blank, dead, duplicate, nearly dead, noisy or healthy, the first that "
-        "applies; `striate inside` has the number behind each."
+        "applies; `striate inspect` has the number behind each."
         if len(rows_M)
         else "Judged by their weights alone, since there is no validation image."
     )

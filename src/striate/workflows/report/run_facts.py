@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from striate import __version__
+from striate._version import __version__
 from striate.base import config, run_folder
 from striate.base.phrases import counted, printable, spoken
 from striate.metrics import classification, reliability_diagram, trust_findings

@@ -1,4 +1,4 @@
-"""`striate inside`."""
+"""`striate inspect`."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ _APPLY = {
 }  # fmt: skip
 
 
-def inside(
+def inspect(
     run: str,
     /,
     *images: Path,
@@ -42,11 +42,12 @@ def inside(
         target: with IMAGES: the class that is asked about; else the answer.
         data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
         draw: of the verdicts: a figure of the first layer's filters, .svg, .png or .pdf.
-        out: a folder for sheets of images, filters or units; else striate-inside-RUN.
+        out: a folder for sheets of images, filters or units; else striate-inspect-RUN.
         json: print one JSON object on stdout, with all numbers.
 
     """
-    from striate import microscope
+    from striate.workflows.inspect import filter_health, filter_selectivity, one_image
+    from striate.workflows.inspect import units as unit_workflow
 
     which = "images" if images else "filters" if filters else "units" if layer else "verdicts"
     flags = (("--filters", filters), ("--unit", unit), ("--method", method), ("--target", target), ("--draw", draw))
@@ -54,13 +55,15 @@ def inside(
     layers = split(layer)
     with speaking() as watch:
         if which == "images":
-            found = microscope.look_at(run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch)
+            found = one_image.inspect_image(
+                run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch
+            )
         elif which == "filters":
-            found = microscope.filters(run, layers=layers, out=out, watch=watch)
+            found = filter_selectivity.filters(run, layers=layers, out=out, watch=watch)
         elif which == "units":
-            found = microscope.units(run, _one(layers), numbers=_numbers(unit), data=data, out=out, watch=watch)
+            found = unit_workflow.units(run, _one(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
         else:
-            found = microscope.verdicts(run, data=data, draw=draw, watch=watch)
+            found = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
     if json:
         print_json(found)
     else:

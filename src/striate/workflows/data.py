@@ -1,0 +1,36 @@
+"""`striate data`: a survey of labeled images, and the cache of decoded ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from striate.base import config, files
+from striate.base.events import Watch, quiet
+from striate.data import cache_cleanup, sources
+from striate.data.cache_cleanup import Cache
+from striate.data.survey import Survey
+from striate.data.survey import survey as survey_examples
+
+
+def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = quiet) -> Survey:
+    """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
+
+    Args:
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10. It is never written to.
+        settings: of section [data], as in `{"val_share": 0.2}`.
+        watch: called with `{"event": "decode", "done": ..., "total": ...}`.
+
+    """
+    section = config.build({"data": {**(settings or {}), "path": data}}).data
+    return survey_examples(
+        sources.read(section), section, lambda done, total: watch({"event": "decode", "done": done, "total": total})
+    )
+
+
+def cache(clear: bool = False) -> Cache:
+    """List the cache folder by data set: decoded images with size and last use, and other files.
+
+    Args:
+        clear: remove the decoded images that no process is writing; a run that has them open keeps them.
+
+    """
+    return (cache_cleanup.clear if clear else cache_cleanup.look_through)(files.cache_folder())
