@@ -3,14 +3,15 @@
 Legend: P margins, N images, K classes.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from striate.figures.curves import Line, Panel
-from striate.figures.losses_plot import draw as draw_losses
+from striate.figures.curves import Line, Panel, curves
 from striate.figures.table import Drawn
+from striate.plots.save_figure import check_ending, save
 from striate.training import loss as losses
 
 SCORES = ((10.0, -5.0, 5.0), (10.0, 8.0, 5.0))  # of three classes, of which the first is right
@@ -33,7 +34,7 @@ def draw(path: Path) -> Drawn:
     slope = Panel("its gradient with respect to the margin", "margin: right score minus the other", "gradient", x_P,
                   [Line(name, both[1].double().numpy()) for name, both in found.items()], (-4, 0.4))  # fmt: skip
     table = {name: [one(loss, scores) for scores in SCORES] for name, loss in three().items()}
-    draw_losses((value, slope), SCORES, table, path)
+    plot((value, slope), SCORES, table, path)
     label = ", ".join(f"{score:g}" for score in SCORES[0])
     lines = [f"{name}: {row[0]:.7g} for scores ({label}), {row[1]:.7g} for (10, 8, 5)" for name, row in table.items()]
     by_torch = float(nn.MultiMarginLoss(margin=MARGIN)(torch.tensor([SCORES[0]]), torch.tensor([0])))
@@ -68,3 +69,34 @@ def over(loss: losses.Loss, margins_P: Tensor) -> tuple[Tensor, Tensor]:
 def one(loss: losses.Loss, scores: tuple[float, ...]) -> float:
     """The loss of one image with these scores, of which the first is that of the right class."""
     return float(loss(torch.tensor([scores]), torch.tensor([0])))
+
+
+def plot(
+    panels: Sequence[Panel], scores: Sequence[tuple[float, ...]], table: Mapping[str, Sequence[float]], path: Path
+) -> None:
+    """Draw the panels side by side, and below them each loss of each row of scores, the first of which is the right one.
+
+    Raises:
+        SettingError: another ending.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.2, 5.2), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=(3.4, 1.5))[:, 0]
+    for axes, panel in zip(upper.subplots(1, len(panels)), panels, strict=True):
+        curves(axes, panel)
+    upper.axes[0].legend(fontsize=8, frameon=False)
+    axes = lower.subplots()
+    axes.axis("off")
+    heads = ["", *("scores " + ", ".join(f"{score:g}" for score in row) for row in scores)]
+    rows = [[name, *(f"{value:.4g}" for value in values)] for name, values in table.items()]
+    grid = axes.table(cellText=[heads, *rows], loc="center", cellLoc="center", edges="horizontal")
+    grid.auto_set_font_size(False)
+    grid.set_fontsize(9)
+    grid.scale(0.85, 1.25)
+    axes.set_title("three classes, the first is right; hinges with a margin of 10", fontsize=9)
+    figure.suptitle("Cross-entropy never rests; a hinge rests once the margin is met", fontsize=11)
+    save(figure, path)
