@@ -1,4 +1,4 @@
-"""`striate origins NAME`: what each says, draws and refuses."""
+"""`striate history NAME`: what each says, draws and refuses."""
 
 from importlib import import_module
 from pathlib import Path
@@ -31,10 +31,10 @@ def photo(here: Path) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    ran = run(capsys, "origins", *arguments)
+    ran = run(capsys, "history", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert "Traceback" not in ran.err
-    assert not [*Path().glob("striate-origins-*")]
+    assert not [*Path().glob("striate-history-*")]
     return ran.err.strip()
 
 
@@ -57,8 +57,8 @@ def test_a_name_that_is_none_of_them_is_refused_and_they_are_listed(capsys: pyte
 
 def test_cells(photo: Path, capsys: pytest.CaptureFixture[str]):
     arguments = ("--orientations", "4", "--wavelength", "4", "--json")
-    ran = run(capsys, "origins", "cells", photo, *arguments)
-    assert drawn(ran, "striate-origins-cells") == {
+    ran = run(capsys, "history", "cells", photo, *arguments)
+    assert drawn(ran, "striate-history-cells") == {
         "bank.png", "tuning.png", "fields.png", "maps.png", "shifts.png", "modulation.png",
     }  # fmt: skip
     found = ran.json
@@ -99,8 +99,8 @@ def test_cells_refuse(options: tuple[str, ...], text: str, photo: Path, capsys: 
 
 
 def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
-    ran = run(capsys, "origins", "mcculloch_pitts", photo, "--table", "10010110", "--word", "1001", "--json")
-    assert drawn(ran, "striate-origins-mcculloch_pitts") == {
+    ran = run(capsys, "history", "mcculloch_pitts", photo, "--table", "10010110", "--word", "1001", "--json")
+    assert drawn(ran, "striate-history-mcculloch_pitts") == {
         "one_unit.png", "table.png", "automata.png", "latch.png", "latch_network.png", "edges.png", "edge_network.png",
         "automaton_odd_number_of_1.png", "automaton_ends_in_01.png", "automaton_divisible_by_3.png",
     }  # fmt: skip
@@ -135,8 +135,8 @@ def test_people_get_lines_and_programs_get_numbers(
     found = {"number": 1, "files": ["a [b].png"]}
     demonstration = import_module(f"striate.history.{name}.demo")
     monkeypatch.setattr(demonstration, "demonstrate", lambda *_, **__: {**found, "lines": ["one [two]", "three"]})
-    assert run(capsys, "origins", name).out == "one [two]\nthree\ndrawn: a [b].png\n"
-    assert run(capsys, "origins", name, "--json").json == found
+    assert run(capsys, "history", name).out == "one [two]\nthree\ndrawn: a [b].png\n"
+    assert run(capsys, "history", name, "--json").json == found
 
 
 @pytest.mark.parametrize("table", ["011", "0", "01120", "ab", "0" * 64])
@@ -153,8 +153,8 @@ def test_mcculloch_pitts_refuses_what_is_no_word(capsys: pytest.CaptureFixture[s
 
 
 def test_convolution(photo: Path, capsys: pytest.CaptureFixture[str]):
-    ran = run(capsys, "origins", "convolution", photo, "--stride", "2", "--padding", "1", "--json")
-    assert drawn(ran, "striate-origins-convolution") == {"map.png", "steps.png", "flip.png", "weights.png"}
+    ran = run(capsys, "history", "convolution", photo, "--stride", "2", "--padding", "1", "--json")
+    assert drawn(ran, "striate-history-convolution") == {"map.png", "steps.png", "flip.png", "weights.png"}
     found = ran.json
     assert found["kernels"]["sobel x"] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
     assert found["maps"].keys() == {"sobel x", "sobel y", "magnitude"}
@@ -175,7 +175,7 @@ def test_convolution(photo: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
     Path("corner.csv").write_text("1, 2\n3, 4\n")
-    found = run(capsys, "origins", "convolution", photo, "--kernel", "corner.csv", "--json").json
+    found = run(capsys, "history", "convolution", photo, "--kernel", "corner.csv", "--json").json
     assert found["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}
     assert found["maps"]["corner.csv"]["hw"] == [11, 11]  # an even side has no middle, and its map is a pixel smaller
     # On the upper side of the square 3 + 4 against 2 + 1
@@ -226,6 +226,6 @@ def test_what_is_no_image_is_refused(name: str, here: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("name", ["cells", "mcculloch_pitts"])  # which draw something first
 def test_a_folder_that_cannot_be_made_is_the_disks_refusal(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
     (here / "file").touch()
-    ran = run(capsys, "origins", name, "--out", "file")
+    ran = run(capsys, "history", name, "--out", "file")
     assert ran.code == 74
     assert ran.err.startswith("striate: cannot write file/")

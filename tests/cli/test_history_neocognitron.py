@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from striate.cli.history.neocognitron import neocognitron
+
 from striate.history.neocognitron import demo as demonstration
 
 FOUND = {"lines": ["one thing", "another [thing]"], "files": ["out/a.png"]}
@@ -26,7 +26,7 @@ def test_people_are_told_in_sentences(asked: list[dict[str, object]], capsys: py
     neocognitron()
     assert capsys.readouterr().out.splitlines() == ["one thing", "another [thing]", "drawn: out/a.png"]
     assert asked == [
-        {"out": Path("striate-origins-neocognitron"), "seed": 0, "image": None, "mnist": 0, "data_dir": None},
+        {"out": Path("striate-history-neocognitron"), "seed": 0, "image": None, "mnist": 0, "data_dir": None},
     ]
 
 

@@ -76,19 +76,21 @@ def in_python(command: str) -> str:
     return f"{command}_" if keyword.iskeyword(command) else command
 
 
-PLACED = [(name, "", where) for name, where in commands().items()]
-PLACED += [(name, "history.", where) for name, where in commands("origins").items()]
-
-
-@pytest.mark.parametrize(("name", "group", "where"), PLACED, ids=[name for name, _, _ in PLACED])
-def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, group: str, where: str):
+@pytest.mark.parametrize(("name", "where"), commands().items(), ids=list(commands()))
+def test_a_command_is_a_short_function_in_a_file_of_its_own(name: str, where: str):
     own = in_python(name)
-    assert where == f"striate.cli.{group}{own}:{own}"
-    functions = dict(public(ast.parse((SRC / "cli" / group.rstrip(".") / f"{own}.py").read_text("utf-8"))))
+    assert where == f"striate.cli.{own}:{own}"
+    functions = dict(public(ast.parse((SRC / "cli" / f"{own}.py").read_text("utf-8"))))
     assert list(functions) == [own]
     assert functions[own].end_lineno - functions[own].lineno + 1 < MOST_LINES_OF_A_COMMAND
 
 
+def test_the_commands_of_the_history_are_short_functions_of_one_file():
+    functions = dict(public(ast.parse((SRC / "cli" / "history.py").read_text("utf-8"))))
+    assert commands("history") == {name: f"striate.cli.history:{name}" for name in functions}
+    assert all(node.end_lineno - node.lineno + 1 < MOST_LINES_OF_A_COMMAND for node in functions.values())
+
+
 def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
-    assert {path.stem for path in (SRC / "cli").glob("*.py")} == {*map(in_python, commands()), "__init__", "main", "console"}
-    assert {path.stem for path in (SRC / "cli" / "history").glob("*.py")} == {*commands("origins"), "__init__"}
+    files = {*map(in_python, commands()), "history", "__init__", "main", "console"}
+    assert {path.stem for path in (SRC / "cli").glob("*.py")} == files

@@ -35,7 +35,7 @@ def heavy_after(code: str, *arguments: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"], ["origins", "--help"], ["figure"]],
+    [["--help"], ["--version"], ["train", "--help"], ["nets"], ["nets", "--json"], ["history", "--help"], ["figure"]],
     ids=" ".join,
 )
 def test_help_and_the_catalogue_import_nothing_heavy(arguments: list[str]):

@@ -36,7 +36,7 @@ def test_both_pages_have_the_same_commands_and_those_that_are_run_are_run_once()
 def test_what_other_pages_run_is_run_there():
     run = {
         tuple(command.split()[:3])
-        for path in (ROOT / "docs" / "origins").glob("*.md")
+        for path in (ROOT / "docs" / "history").glob("*.md")
         for block in blocks(path.read_text("utf-8"))
         if block.not_run is None
         for command in block.commands

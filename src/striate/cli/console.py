@@ -92,7 +92,7 @@ def speaking() -> Iterator[Callable[[Event], None]]:
 
 _WORDS = {
     "features": "computing features",
-    "input_spec": "looking",
+    "inspect": "running the network",
     "step": "training",
     "decode": "decoding",
     "predict": "predicting",

@@ -40,36 +40,34 @@ app.command("striate.cli.import_:import_", name="import", help="Make a model of 
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")
 
-# A command of commands: each of the origins on its own task
-origins = App(name="origins", help="What came before: each of the origins on its own task, with figures of what it did.")
-app.command(origins)
-origins.command(
-    "striate.cli.history.convolution:convolution", name="convolution", help="Kernels that slide over an image, step by step."
-)
-origins.command("striate.cli.history.cells:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
-origins.command(
-    "striate.cli.history.mcculloch_pitts:mcculloch_pitts",
+# A command of commands: each subject of the history on its own task
+history = App(name="history", help="What came before: each method on its own task, with figures of what it did.")
+app.command(history)
+history.command("striate.cli.history:convolution", name="convolution", help="Kernels that slide over an image, step by step.")
+history.command("striate.cli.history:cells", name="cells", help="Hubel & Wiesel 1959-1968: simple and complex cells.")
+history.command(
+    "striate.cli.history:mcculloch_pitts",
     name="mcculloch_pitts",
     help="McCulloch & Pitts 1943: networks of all-or-none units.",
 )
-origins.command(
-    "striate.cli.history.optimal_control:optimal_control",
+history.command(
+    "striate.cli.history:optimal_control",
     name="optimal_control",
     help="Kelley, Bryson & Dreyfus 1960-1962: gradients by adjoint equations, and flights to Mars.",
 )
-origins.command("striate.cli.history.gmdh:gmdh", name="gmdh", help="Ivakhnenko 1971: polynomials grown layer by layer.")
-origins.command(
-    "striate.cli.history.rumelhart:rumelhart",
+history.command("striate.cli.history:gmdh", name="gmdh", help="Ivakhnenko 1971: polynomials grown layer by layer.")
+history.command(
+    "striate.cli.history:rumelhart",
     name="rumelhart",
     help="Rumelhart, Hinton & Williams 1986: exclusive or, symmetry, encoder, family trees.",
 )
-origins.command(
-    "striate.cli.history.neocognitron:neocognitron",
+history.command(
+    "striate.cli.history:neocognitron",
     name="neocognitron",
     help="Fukushima 1980 and 1988: ten digits with a teacher, five without; MNIST where asked.",
 )
-origins.command(
-    "striate.cli.history.timeline:timeline", name="timeline", help="From 1943 to 2015, with what each makes of the same digits."
+history.command(
+    "striate.cli.history:timeline", name="timeline", help="From 1943 to 2015, with what each makes of the same digits."
 )
 
 

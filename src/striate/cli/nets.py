@@ -198,4 +198,4 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
     _print("", columns, rows)
     sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
     rest = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.ORIGINS)
-    _print("before back-propagation took over: `striate origins NAME` runs each, --net takes the classifiers", sides, rest)
+    _print("before back-propagation took over: `striate history NAME` runs each, --net takes the classifiers", sides, rest)

@@ -49,9 +49,9 @@ FIGURES = (
     Entry("residual", "a residual block, and its slope F' + 1 in numbers", "striate.figures.residual"),
 )
 ELSEWHERE = (
-    Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate origins convolution"),
-    Elsewhere("cells", "simple and complex cells", "striate origins cells"),
-    Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate origins mcculloch_pitts"),
+    Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate history convolution"),
+    Elsewhere("cells", "simple and complex cells", "striate history cells"),
+    Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate history mcculloch_pitts"),
     Elsewhere("mean", "centered and scaled pixels as clouds", "striate data DATA --preview mean (or std)"),
     Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --preview whitening"),
     Elsewhere("augmentation", "what training sees of each image", "striate data DATA --preview augment"),

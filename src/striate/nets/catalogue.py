@@ -189,7 +189,7 @@ class Origin(NamedTuple):
     """What came before back-propagation took over.
 
     Attributes:
-        name: what `striate origins` takes, and `--net` where it is a classifier.
+        name: what `striate history` takes, and `--net` where it is a classifier.
         year: of the paper.
         paper: authors and place.
         learns: how.
@@ -239,7 +239,7 @@ def origin(name: str) -> Origin | None:
     for one in ORIGINS:
         if one.name == name:
             if one.kind == "demonstrator":
-                raise SettingError(f"{name} is a demonstrator, which no images train; `striate origins {name}` runs it.")
+                raise SettingError(f"{name} is a demonstrator, which no images train; `striate history {name}` runs it.")
             return one
     return None
 

@@ -1,4 +1,4 @@
-"""`striate origins gmdh`, run once: what it finds, says and draws."""
+"""`striate history gmdh`, run once: what it finds, says and draws."""
 
 import json
 from dataclasses import replace
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from striate.cli.history.gmdh import gmdh
 
 from striate.base.errors import SettingError
-from striate.cli.history.gmdh import gmdh
 from striate.history.gmdh import demo as demonstration
 from striate.history.gmdh.demo import demonstrate
 

@@ -1,13 +1,13 @@
-"""`striate origins optimal_control`, run once with few steps: what it finds, says and draws."""
+"""`striate history optimal_control`, run once with few steps: what it finds, says and draws."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from striate.cli.history.optimal_control import optimal_control
 
 from striate.base.errors import SettingError
-from striate.cli.history.optimal_control import optimal_control
 from striate.history.optimal_control.demo import demonstrate
 
 

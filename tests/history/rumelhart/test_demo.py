@@ -1,4 +1,4 @@
-"""`striate origins rumelhart`, run once: what it finds, says and draws."""
+"""`striate history rumelhart`, run once: what it finds, says and draws."""
 
 import json
 from contextlib import redirect_stdout
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from striate.cli.history.rumelhart import rumelhart
 
 from striate.base.errors import SettingError
-from striate.cli.history.rumelhart import rumelhart
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def test_inputs_that_cannot_work_are_refused():
     for name, chw in (("gmdh", (4, 1, 1)), ("neocognitron", (1, 19, 19))):
         with pytest.raises(UnsupportedError):
             build(name, chw, 10).replace_head(3)
-    with pytest.raises(SettingError, match="cells is a demonstrator, which no images train; `striate origins cells` runs it"):
+    with pytest.raises(SettingError, match="cells is a demonstrator, which no images train; `striate history cells` runs it"):
         catalogue.origin("cells")
 
 

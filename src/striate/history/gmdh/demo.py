@@ -137,7 +137,7 @@ def demonstrate(
         out / "digits.png",
     )  # fmt: skip
     files = [str(out / name) for name in ("network.png", "overfit.png", "digits.png")]
-    return {**found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
+    return {**found, "files": files, "lines": _lines(found)}
 
 
 def _check(seed: int, components: int | None, model: str | None, tap: str | None) -> None:

@@ -50,8 +50,7 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
     images.draw_residual(residual, out / "residual.png")
     found = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
     files = [str(out / f"{name}.png") for name in ("known", *flown, "residual")]
-    lines = [*_lines(found), *(f"drawn: {file}" for file in files)]
-    return {"origin": "optimal_control", **found, "files": files, "lines": lines}
+    return {"origin": "optimal_control", **found, "files": files, "lines": _lines(found)}
 
 
 def _zeros(steps: int) -> torch.Tensor:

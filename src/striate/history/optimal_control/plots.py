@@ -1,6 +1,6 @@
 """Images of optimal control: known answers, flights, and the backward pass of a residual network.
 
-What comes in is what `striate origins optimal_control --json` prints.
+What comes in is what `striate history optimal_control --json` prints.
 """
 
 from collections.abc import Mapping, Sequence

@@ -65,7 +65,7 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
     images.draw_hidden(found["symmetry"]["shown"], found["encoder"]["shown"], out / "hidden.png")
     images.draw_families(found["families"], out / "families.png")
     files = [str(out / f"{name}.png") for name in ("learning", "hidden", "families")]
-    return {"origin": "rumelhart", **found, "files": files, "lines": [*_lines(found), *(f"drawn: {file}" for file in files)]}
+    return {"origin": "rumelhart", **found, "files": files, "lines": _lines(found)}
 
 
 _TITLES = {

@@ -87,7 +87,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
         rows.append(row)
     path = out / "timeline.png"
     drawing.draw(rows, path)
-    return {"seed": seed, "stations": rows, "files": [str(path)], "lines": [*map(_line, rows), f"drawn: {path}"]}
+    return {"seed": seed, "stations": rows, "files": [str(path)], "lines": [_line(row) for row in rows]}
 
 
 def _line(row: Json) -> str:

@@ -55,7 +55,7 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         chosen = [probe for probe in found if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
-            watch({"event": "input_spec", "done": number + 1, "total": len(chosen)})
+            watch({"event": "inspect", "done": number + 1, "total": len(chosen)})
             stop.check("drawing the weights")
     return {**told, "layers": [probe.layer for probe in chosen], "files": files}
 

@@ -44,7 +44,7 @@ class ModelOnDataset(NamedTuple):
         for batch in stream.epoch(0):
             yield batch
             done += len(batch.ids_N)
-            self.watch({"event": "input_spec", "done": done, "total": len(rows_M)})
+            self.watch({"event": "inspect", "done": done, "total": len(rows_M)})
             self.stop.check(what)
 
     def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:

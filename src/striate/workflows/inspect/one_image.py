@@ -71,7 +71,7 @@ def inspect_image(
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
             found.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
-            watch({"event": "input_spec", "done": number + 1, "total": len(paths)})
+            watch({"event": "inspect", "done": number + 1, "total": len(paths)})
             stop.check("looking at the images")
         _add_neighbors(run, model, paths, found, stop, watch)
     return {"run": run, "net": model.net_name, "images": found, "files": [path for one in found for path in one["files"]]}

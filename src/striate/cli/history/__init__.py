@@ -1,1 +1,0 @@
-"""`striate origins NAME`: one short file for each."""
