@@ -65,7 +65,7 @@ METHODS: dict[str, Callable[[Net, str], Any]] = {
     "statistics": lambda net, at: activations.statistics(net, [batch(net)], [at], CLASSES),
     "strongest": lambda net, at: top_activations.strongest(net, [batch(net)], [at], 2),
     "windows": lambda net, at: windows(net, (at,)),
-    "maximize": lambda net, at: activation_maximization.maximize(net, at, [0], steps=1),
+    "maximize": lambda net, at: activation_maximization.maximize(net, at, [0], activation_maximization.Ascent(steps=1)),
     "tuning": lambda net, at: orientation_tuning.tuning(net, at, 2, (0.25,), 4),
     "shifts": lambda net, at: unit_shift_tolerance.by_images(net, at, images(net, 2), 1),
 }  # fmt: skip
@@ -96,9 +96,9 @@ def test_statistics_and_strongest_images_agree_with_the_maps(net: Net):
     strongest = top_activations.strongest(net, [batch(net)], k=2)
     for name, output in found.items():
         flat_NUP = output.flatten(2) if output.dim() == 4 else output.unsqueeze(2)
-        assert np.allclose(counted[name].largest_U, flat_NUP.amax((0, 2)), rtol=1e-3, atol=1e-4)
+        assert np.allclose(counted[name].max_U, flat_NUP.amax((0, 2)), rtol=1e-3, atol=1e-4)
         assert np.allclose(counted[name].mean_U, flat_NUP.mean((0, 2)), rtol=1e-3, atol=1e-4)
-        assert np.allclose(strongest[name].values_Uk[:, 0], counted[name].largest_U, rtol=1e-6)
+        assert np.allclose(strongest[name].values_Uk[:, 0], counted[name].max_U, rtol=1e-6)
 
 
 def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
@@ -106,10 +106,9 @@ def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
     # float64, in smaller steps
     small = sum(weight.numel() for weight in net.parameters()) < 2e6
     exact, rate = (copy.deepcopy(net).double(), 0.001) if small else (net, 0.01)
-    best = activation_maximization.maximize(
-        exact, net.head_name, [1, 7], by=activation_maximization.PRESETS["none"], steps=2, rate=rate
-    )
-    assert (best.after_U > best.before_U).all()
+    ascent = activation_maximization.Ascent(activation_maximization.PRESETS["none"], steps=2, step_size=rate)
+    best = activation_maximization.maximize(exact, net.head_name, [1, 7], ascent)
+    assert (best.end_U > best.start_U).all()
     assert not best.stuck_U.any()
 
 

@@ -118,4 +118,4 @@ def crash_at(net: Net, method: str, crash: int) -> None:
 
 def test_a_layer_that_is_not_there(net: Net):
     with pytest.raises(SettingError, match="There is no layer 'conv99'"):
-        METHODS["gradcam"](net, torch.zeros(net.input_chw), target=0, at="conv99")
+        METHODS["gradcam"](net, torch.zeros(net.input_chw), target=0, layer="conv99")

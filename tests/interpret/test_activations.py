@@ -53,7 +53,7 @@ def test_reach_stops_at_the_last_layer_asked_for_and_keeps_the_gradient():
     net = OnesThenMean()
     net.fc1.register_forward_pre_hook(lambda *_: pytest.fail("ran on"))
     image = ramp().requires_grad_()
-    found = activations.reach(net, image, ["relu1", "conv1"])
+    found = activations.outputs_up_to(net, image, ["relu1", "conv1"])
     found["relu1"].sum().backward()
     assert image.grad.view(3, 3).tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 
@@ -65,8 +65,8 @@ def test_statistics_by_hand():
     conv, relu, fc = found["conv1"], found["relu1"], found["fc1"]
     assert (conv.images, conv.places, fc.places) == (2, 4, 1)
     assert conv.mean_U.tolist() == [10, -10]  # (64 + 16) / 8
-    assert conv.deviation_U == pytest.approx([56**0.5] * 2)  # 64 + 144 + 400 + 576 + 4 * 16 = 1248; / 8 - 100 = 56
-    assert (conv.least_U.tolist(), conv.largest_U.tolist()) == ([4, -24], [24, -4])
+    assert conv.std_U == pytest.approx([56**0.5] * 2)  # 64 + 144 + 400 + 576 + 4 * 16 = 1248; / 8 - 100 = 56
+    assert (conv.min_U.tolist(), conv.max_U.tolist()) == ([4, -24], [24, -4])
     assert relu.zeros_U.tolist() == [0, 1]
     assert relu.sparseness_U[0] == pytest.approx((1 - 100 / 156) / (1 - 1 / 8))
     assert np.isnan(relu.sparseness_U[1])  # all are zero
@@ -107,9 +107,9 @@ def test_any_batches_of_the_same_images_give_what_numpy_gives(sizes: list[int], 
     for name, output in activations.maps(net, images, ["conv1", "relu1"]).items():
         values = output.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1)
         assert found[name].mean_U == pytest.approx(values.mean(axis=1), abs=1e-6)
-        assert found[name].deviation_U == pytest.approx(values.std(axis=1), abs=1e-5)
-        assert found[name].least_U == pytest.approx(values.min(axis=1))
-        assert found[name].largest_U == pytest.approx(values.max(axis=1))
+        assert found[name].std_U == pytest.approx(values.std(axis=1), abs=1e-5)
+        assert found[name].min_U == pytest.approx(values.min(axis=1))
+        assert found[name].max_U == pytest.approx(values.max(axis=1))
         assert found[name].zeros_U == pytest.approx((values == 0).mean(axis=1))
 
 
@@ -118,7 +118,7 @@ def test_a_large_mean_does_not_drown_the_deviation():
     net = OnesThenMean((0.01,), bias=1000.0)
     found = activations.statistics(net, batches(images, (32, 32)), ["conv1"])["conv1"]
     exact = activations.maps(net, images, ["conv1"])["conv1"].double().numpy().std()
-    assert found.deviation_U[0] == pytest.approx(exact, rel=1e-3)
+    assert found.std_U[0] == pytest.approx(exact, rel=1e-3)
 
 
 def test_a_layer_that_runs_twice_and_one_without_units_are_refused():

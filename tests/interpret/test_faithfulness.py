@@ -1,4 +1,4 @@
-"""Numbers by hand, and the two verdicts on maps of which it is known what they are worth."""
+"""Numbers by hand, and both verdicts on maps whose faithfulness is known."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from striate.base.errors import SettingError
 from striate.interpret import faithfulness
 from striate.interpret.attribution.query import logits
-from striate.interpret.faithfulness import judge, rank_correlation, redrawn, verdict
+from striate.interpret.faithfulness import FaithfulnessTest, judge, rank_correlation, verdict, with_random_weights
 from striate.nets.architectures.lenet5 import RadialBasis
 from striate.nets.blocks import Subsampling
 from striate.nets.factory import build
@@ -32,7 +32,7 @@ FALSE = TRUE.flip(1, 2)
 
 def judged(heat_NHW: Tensor, fresh: Tensor | None = None, **tests: int) -> faithfulness.Faithfulness:
     other_NHW = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(1)) if fresh is None else fresh
-    (found,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, logits, lambda _net: other_NHW, **tests)
+    (found,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, logits, lambda _net: other_NHW, FaithfulnessTest(**tests))
     return found
 
 
@@ -40,41 +40,41 @@ def test_the_curves_of_a_true_map_by_hand():
     found = judged(TRUE, steps=4)
     yes, no = 1 / (1 + np.exp(-5)), 1 / (1 + np.exp(5))
     # a quarter of 64 pixels goes at a time, and the first quarter is all that counts
-    assert found.curve_S == pytest.approx([yes, no, no, no, no])
-    assert found.inserted_curve_S == pytest.approx([no, yes, yes, yes, yes])
-    assert found.area == pytest.approx((yes + 7 * no) / 8)
-    assert found.inserted_area == pytest.approx((no + 7 * yes) / 8)
-    assert found.passes == 5 * (2 * 20 + 5)
+    assert found.deletion_curve_S == pytest.approx([yes, no, no, no, no])
+    assert found.insertion_curve_S == pytest.approx([no, yes, yes, yes, yes])
+    assert found.deletion_area == pytest.approx((yes + 7 * no) / 8)
+    assert found.insertion_area == pytest.approx((no + 7 * yes) / 8)
+    assert found.forward_passes == 5 * (2 * 20 + 5)
     # A quarter at random leaves 3/4 of the corner, on average, and so on down to nothing
-    assert found.area < found.random_area < found.inserted_area
+    assert found.deletion_area < found.random_deletion_area < found.insertion_area
 
 
-def test_a_map_that_is_right_explains_and_one_of_the_other_corner_does_not():
+def test_a_map_that_is_right_is_faithful_and_one_of_the_other_corner_is_not():
     right, wrong = judged(TRUE), judged(FALSE)
-    assert right.explains
+    assert right.faithful
     assert right.p_value == 1 / 20
-    assert right.gain == pytest.approx(right.elsewhere_area - right.area)
+    assert right.gain == pytest.approx(right.shifted_deletion_area - right.deletion_area)
     assert right.gain > 0.3
-    assert right.why.startswith("explains: removing and showing what it marks does more than at 19 of 19 other places")
-    assert not wrong.explains
+    assert right.reason.startswith("faithful: better than 19 of 19 shifted controls (mean probability during deletion ")
+    assert not wrong.faithful
     assert wrong.gain < 0
-    assert wrong.why.startswith("explains nothing here: laid elsewhere the same map does as well at ")
-    assert "of 19 places (mean probability while it is removed" in wrong.why
+    assert wrong.reason.startswith("not faithful: shifted controls do as well at ")
+    assert "of 19 shifts (mean probability during deletion" in wrong.reason
 
 
 def test_a_map_that_does_not_change_with_the_weights_is_marked():
     found = judged(TRUE, fresh=2 * TRUE)
-    assert found.likeness == pytest.approx(1)
-    assert not found.explains
-    assert found.why == (
-        "explains nothing here: it hardly changes when the weights are drawn anew (rank correlation 1.00), so it shows the "
-        "image and not what was learned"
+    assert found.rank_correlation == pytest.approx(1)
+    assert not found.faithful
+    assert found.reason == (
+        "not faithful: it hardly changes with random weights (rank correlation 1.00), so it shows the image and not what was "
+        "learned"
     )
 
 
 def test_an_empty_map_is_marked():
     found = judged(torch.zeros(1, 8, 8))
-    assert (found.explains, found.why, found.likeness) == (False, "explains nothing here: the map is empty", 0)
+    assert (found.faithful, found.reason, found.rank_correlation) == (False, "not faithful: the map is empty", 0)
 
 
 def test_as_many_meaningless_maps_pass_as_the_error_rate_says():
@@ -84,37 +84,37 @@ def test_as_many_meaningless_maps_pass_as_the_error_rate_says():
     for _ in range(60):
         spots = torch.nn.functional.interpolate(torch.rand(1, 1, 3, 3, generator=generator) ** 3, (8, 8), mode="bilinear")[:, 0]
         place = torch.randint(8, (2,), generator=generator).tolist()
-        passed += judged(spots.roll(place, (1, 2)), steps=4).explains
+        passed += judged(spots.roll(place, (1, 2)), steps=4).faithful
     assert passed <= 12  # of 60 at 10 %: more in 1 of 100 cases
 
 
 def test_the_verdict_follows_from_the_curves():
     flat, random_RS = np.full((20, 2, 3), 0.5), np.array([[1.0, 0.5, 0.0], [1.0, 0.0, 0.0]])
-    assert verdict(flat, random_RS, likeness=0).p_value == 1
-    assert verdict(flat, random_RS, likeness=0).random_area == 0.375  # the mean of 1/2 and 1/4
+    assert verdict(flat, random_RS, correlation=0).p_value == 1
+    assert verdict(flat, random_RS, correlation=0).random_deletion_area == 0.375  # the mean of 1/2 and 1/4
     best = flat.copy()
     best[0] = [[0.5, 0.0, 0.0], [0.5, 1.0, 1.0]]
-    found = verdict(best, random_RS, likeness=0.69)
-    assert (found.explains, found.p_value, found.area, found.gain) == (True, 0.05, 0.125, 0.375)
-    assert not verdict(best, random_RS, likeness=0.7).explains
-    assert not verdict(best[:9], random_RS, likeness=0).explains  # 8 places cannot tell one in ten
-    assert "does as well at 0 of 8 places" in verdict(best[:9], random_RS, likeness=0).why
+    found = verdict(best, random_RS, correlation=0.69)
+    assert (found.faithful, found.p_value, found.deletion_area, found.gain) == (True, 0.05, 0.125, 0.375)
+    assert not verdict(best, random_RS, correlation=0.7).faithful
+    assert not verdict(best[:9], random_RS, correlation=0).faithful  # 8 shifts cannot tell one in ten
+    assert "do as well at 0 of 8 shifts" in verdict(best[:9], random_RS, correlation=0).reason
     best[1] = best[0]
-    assert verdict(best, random_RS, likeness=0).explains  # one place as good may be close by
+    assert verdict(best, random_RS, correlation=0).faithful  # one shift as good may be close by
     best[2] = best[0]
-    assert not verdict(best, random_RS, likeness=0).explains
+    assert not verdict(best, random_RS, correlation=0).faithful
 
 
 def test_it_depends_on_the_seed_alone():
     noise = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(3))
     one, same, other = judged(noise), judged(noise), judged(noise, seed=1)
-    assert (one.random_area, one.area) == (same.random_area, same.area)
-    assert (one.random_area, one.area) != (other.random_area, one.area)
+    assert (one.random_deletion_area, one.deletion_area) == (same.random_deletion_area, same.deletion_area)
+    assert (one.random_deletion_area, one.deletion_area) != (other.random_deletion_area, one.deletion_area)
 
 
 def test_settings_below_one_are_refused():
-    with pytest.raises(SettingError, match=r"expected 9 places or more.*got 8 places, 4 steps, 5 orders and 3 copies"):
-        judged(TRUE, steps=4, places=8)
+    with pytest.raises(SettingError, match=r"expected 9 shifts or more.*got 8 shifts, 4 steps, 5 orders and 3 copies"):
+        judged(TRUE, steps=4, shifts=8)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (17, 23), (224, 224), (5, 90)])
@@ -159,7 +159,7 @@ def test_weights_drawn_anew_are_all_others_and_the_network_itself_is_as_it_was(n
         weight.data.add_(0.1 * torch.rand_like(weight))  # so that no bias is zero
     before = {key: value.clone() for key, value in net.state_dict().items()}
     state = torch.get_rng_state()
-    fresh, same, other = redrawn(net, 0), redrawn(net, 0), redrawn(net, 0, 1)
+    fresh, same, other = with_random_weights(net, 0), with_random_weights(net, 0), with_random_weights(net, 0, 1)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
     assert not [key for key, weight in fresh.named_parameters() if torch.equal(weight, before[key])]
@@ -173,10 +173,10 @@ def test_weights_drawn_anew_are_all_others_and_the_network_itself_is_as_it_was(n
 def test_norms_begin_anew_and_what_is_not_learned_stays():
     net = build("conv 3x3x4, bn, relu, fc", (1, 8, 8), 2).train()
     net(torch.randn(8, 1, 8, 8) + 3)
-    fresh = redrawn(net, 0).state_dict()
+    fresh = with_random_weights(net, 0).state_dict()
     assert (fresh["bn1.running_mean"].tolist(), fresh["bn1.running_var"].tolist()) == ([0] * 4, [1] * 4)
     lenet = build("lenet5", (1, 32, 32), 10)
     assert isinstance(lenet.head, RadialBasis)
-    assert torch.equal(redrawn(lenet, 0).get_submodule("output").codes_KD, lenet.head.codes_KD)
+    assert torch.equal(with_random_weights(lenet, 0).get_submodule("output").codes_KD, lenet.head.codes_KD)
     pool = Line((2, 4, 4), pool1=Subsampling(2))
-    assert not torch.equal(redrawn(pool, 0).get_submodule("pool1").weight, pool.get_submodule("pool1").weight)
+    assert not torch.equal(with_random_weights(pool, 0).get_submodule("pool1").weight, pool.get_submodule("pool1").weight)

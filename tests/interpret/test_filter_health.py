@@ -112,7 +112,7 @@ def test_a_norm_that_turns_a_filter_off_makes_it_blank(net: Net):
         norm.weight[:4] = 0
         norm.bias[:4] = 1
     assert verdicts(net, 1)[:4] == ["blank"] * 4
-    assert [one.spread for one in filter_health.examine(net, images(net))[1].filters[:4]] == [0.0] * 4  # which is dead too
+    assert [one.range for one in filter_health.examine(net, images(net))[1].filters[:4]] == [0.0] * 4  # which is dead too
     weights = filter_health.examine(net)[1]
     assert [one.verdict for one in weights.filters[:4]] == ["blank"] * 4
     assert weights.images == 0
@@ -176,4 +176,4 @@ def test_every_network_has_places_to_be_judged_at(name: str):
     weighted = [n for n, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear) and n != net.head_name]
     assert {*weighted} <= {probe.layer for probe in found} | {n for n in weighted if "aux" in n}
     assert found
-    assert all(probe.at in modules for probe in found)
+    assert all(probe.readout in modules for probe in found)

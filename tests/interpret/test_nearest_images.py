@@ -48,7 +48,7 @@ BANK = np.array([[1, 0], [0, 1], [3, 3], [-1, 0]], np.float32)
 def test_the_nearest_point_the_same_way_whatever_their_length():
     found = nearest(np.array([[5, 0.1]], np.float32), BANK, 3)
     assert found.rows_Qk.tolist() == [[0, 2, 1]]
-    assert found.likeness_Qk[0] == pytest.approx([0.9998, 0.7212, 0.02], abs=1e-3)
+    assert found.cosine_Qk[0] == pytest.approx([0.9998, 0.7212, 0.02], abs=1e-3)
 
 
 def test_an_image_is_not_its_own_neighbor():

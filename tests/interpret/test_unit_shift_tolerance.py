@@ -17,17 +17,17 @@ def by_gratings(net: Cells, layer: str, frequency: float = 0.125) -> unit_shift_
 def test_a_point_loses_its_answer_as_the_cosine_does():
     found = by_gratings(Cells(POINT), "relu1")
     right = np.maximum(np.cos(2 * np.pi * np.array(SHIFTS) / 8), 0)
-    assert found.kept_DU[:, 0] == pytest.approx(right, abs=1e-5)
-    assert found.half_U[0] == pytest.approx(8 / 6, abs=0.01)  # a sixth of a period
+    assert found.response_DU[:, 0] == pytest.approx(right, abs=1e-5)
+    assert found.half_shift_U[0] == pytest.approx(8 / 6, abs=0.01)  # a sixth of a period
     assert found.antiphase_U[0] == pytest.approx(0, abs=1e-5)
 
 
 def test_pooled_over_a_whole_period_it_keeps_it():
     found = by_gratings(Cells(POINT, pool=8), "pool1")
-    assert found.half_U.tolist() == [np.inf]
+    assert found.half_shift_U.tolist() == [np.inf]
     assert found.antiphase_U[0] == pytest.approx(1, abs=1e-5)
-    assert found.kept_DU[::4, 0] == pytest.approx(np.ones(6), abs=1e-5)  # whole pixels
-    assert found.kept_DU.min() > np.cos(np.pi / 8) - 1e-5  # between them the nearest of eight is 22.5 degrees away
+    assert found.response_DU[::4, 0] == pytest.approx(np.ones(6), abs=1e-5)  # whole pixels
+    assert found.response_DU.min() > np.cos(np.pi / 8) - 1e-5  # between them the nearest of eight is 22.5 degrees away
 
 
 def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
@@ -36,7 +36,7 @@ def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
     before, after = (
         unit_shift_tolerance.by_gratings(net, tuning(net, at, 18, (0.125, 0.25)), SHIFTS) for at in ("relu1", "pool1")
     )
-    assert before.half_U.tolist() == pytest.approx([4 / 6] * 6, abs=0.05)  # a sixth of a period
+    assert before.half_shift_U.tolist() == pytest.approx([4 / 6] * 6, abs=0.05)  # a sixth of a period
     assert (before.antiphase_U < 0.01).all()
     assert (after.antiphase_U > 0.8).all()
     periods = unit_shift_tolerance.by_gratings(
@@ -44,8 +44,8 @@ def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
     )
     right = np.array([1, 2**-0.5, 0, 0, 1])
     assert periods.unit == "periods"
-    assert periods.kept_DU == pytest.approx(right[:, None].repeat(6, 1), abs=0.08)
-    assert np.isinf(after.half_U).all()
+    assert periods.response_DU == pytest.approx(right[:, None].repeat(6, 1), abs=0.08)
+    assert np.isinf(after.half_shift_U).all()
 
 
 @pytest.mark.parametrize("turn", [-1.0, 1.0, 89.0, 178.0])
@@ -53,7 +53,7 @@ def test_a_cell_whose_stripes_nearly_lie_answers_its_own_best_grating(turn: floa
     net = Cells(gabor(11, turn, 0.125, 1.2, sigma=3)[None])
     tuned = tuning(net, "relu1", 36, (0.125,))
     found = unit_shift_tolerance.by_gratings(net, tuned, (0, 1, 2))
-    assert found.kept_DU[:, 0] == pytest.approx([1, 2**-0.5, 0], abs=0.05)
+    assert found.response_DU[:, 0] == pytest.approx([1, 2**-0.5, 0], abs=0.05)
 
 
 def noise(count: int = 6000, side: int = 7) -> torch.Tensor:
@@ -64,25 +64,25 @@ def test_over_white_noise_a_linear_unit_keeps_the_autocorrelation_of_its_kernel(
     pair = np.zeros((1, 3, 3))
     pair[0, 1, 1:] = 1  # two neighbors in a row: half is shared after a step along it, nothing across
     found = unit_shift_tolerance.by_images(Cells(pair, pool=1, side=7), "conv1", noise(), 2)
-    assert found.kept_DU[:, 0] == pytest.approx([1, (0.5 + 0.5 + 0 + 0) / 4, 0], abs=0.02)
+    assert found.response_DU[:, 0] == pytest.approx([1, (0.5 + 0.5 + 0 + 0) / 4, 0], abs=0.02)
     point = unit_shift_tolerance.by_images(Cells(POINT, pool=1, side=7), "conv1", noise(), 1)
-    assert point.kept_DU[1, 0] == pytest.approx(0, abs=0.02)
-    assert point.half_U[0] == pytest.approx(0.5, abs=0.02)
+    assert point.response_DU[1, 0] == pytest.approx(0, abs=0.02)
+    assert point.half_shift_U[0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_over_white_noise_a_pool_keeps_what_its_windows_share():
     net = Cells(POINT, side=9)
     net.relu1, net.pool1 = torch.nn.Identity(), torch.nn.AvgPool2d(3, stride=1)
     found = unit_shift_tolerance.by_images(net, "pool1", noise(side=9), 3)
-    assert found.kept_DU[:, 0] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=0.02)
+    assert found.response_DU[:, 0] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=0.02)
 
 
 def test_a_constant_unit_has_no_correlation():
     found = unit_shift_tolerance.by_images(Cells(np.zeros((1, 3, 3)), pool=1, side=7), "conv1", noise(10), 1)
-    assert np.isnan(found.kept_DU[:, 0]).all()
-    assert np.isnan(found.half_U[0])
+    assert np.isnan(found.response_DU[:, 0]).all()
+    assert np.isnan(found.half_shift_U[0])
     row = unit_shift_tolerance.as_json(found)
-    assert row["units"] == [{"kept": [None, None], "half": None, "antiphase": None}]
+    assert row["units"] == [{"response": [None, None], "half_shift": None, "antiphase": None}]
     assert (row["name"], row["by"], row["shifts"]) == ("conv1", "images", [0, 1])
 
 

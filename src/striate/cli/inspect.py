@@ -105,8 +105,8 @@ def _say_images(found: dict[str, Any]) -> None:
         asked = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
         out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{asked}", markup=False)
         for made in one["methods"]:
-            at = f" at {made['at']}" if made["at"] else ""
-            out.print(f"  {made['method']}{at} {made['why']}", markup=False)
+            at = f" at {made['layer']}" if made["layer"] else ""
+            out.print(f"  {made['method']}{at} {made['reason']}", markup=False)
         for method, reason in one["refused"].items():
             out.print(f"  {method}: {reason}", markup=False)
 
@@ -125,28 +125,28 @@ def _say_filters(found: dict[str, Any]) -> None:
         table.add_row(str(number), angle, *numbers)
     out.print(table)
     for one in found["tolerance"]:
-        known = sorted(unit["half"] for unit in one["units"] if unit["half"] is not None)
+        known = sorted(unit["half_shift"] for unit in one["units"] if unit["half_shift"] is not None)
         median = (
             f"{known[len(known) // 2]:.2f} periods of the best stripes, the median of {len(known)} units"
             if known
             else "more than was measured"
         )
-        out.print(f"{one['name']}: half of the answer is left after a shift of {median}", markup=False)
+        out.print(f"{one['name']}: half of the response remains after a shift of {median}", markup=False)
 
 
 def _say_units(found: dict[str, Any]) -> None:
     out = stdout()
     rows = found["statistics"][0]["units"]
-    table = Table("unit", "mean", "deviation", "largest", "zeros", "selectivity", "class", box=None)
+    table = Table("unit", "mean", "std", "max", "zeros", "selectivity", "class", box=None)
     for column in table.columns[:-1]:
         column.justify = "right"
     for number in found["units"]:
         row = rows[number]
-        told = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "deviation", "largest", "zeros"))
+        told = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "std", "max", "zeros"))
         share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
         table.add_row(str(number), *told, share, "-" if row.get("preferred") is None else row["preferred"])
     out.print(table)
-    out.print(f"{found['seen_at']}: looked at {found['seen']}", markup=False)
+    out.print(f"{found['readout_layer']}: looked at {found['seen']}", markup=False)
     if found["why_not"]:
         out.print(found["why_not"], markup=False)
 

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.hash_rng import seed_of
-from striate.interpret.activations import flat_NUP, layers_of, reach
+from striate.interpret.activations import flat_NUP, layer_names, outputs_up_to
 from striate.nets.eval_mode import evaluating
 from striate.nets.net import Net
 
@@ -78,15 +78,15 @@ PRESETS: Mapping[str, Regularizers] = {
 }
 
 
-class Best(NamedTuple):
+class MaximizedImages(NamedTuple):
     """The images that U units like best.
 
     Attributes:
         layer: its name.
         units: which units of it.
         images_UCHW: in the net's numbers; `Preprocess.pixels` brings them back for display.
-        before_U: the answer to the image that the ascent began with.
-        after_U: the answer to the image in the end.
+        start_U: the answer to the image that the ascent began with.
+        end_U: the answer to the image in the end.
         stuck_U: no gradient reached the image in the first step, as of a rectifier that is off: try its layer before.
 
     """
@@ -94,95 +94,104 @@ class Best(NamedTuple):
     layer: str
     units: tuple[int, ...]
     images_UCHW: Tensor
-    before_U: Tensor
-    after_U: Tensor
+    start_U: Tensor
+    end_U: Tensor
     stuck_U: Tensor
 
 
+@dataclass(frozen=True)
+class Ascent:
+    """How the image is found.
+
+    Attributes:
+        regularizers: of the image; `PRESETS` has the published choices.
+        place: of a unit with a map: "middle", the middle position, or "mean" of all positions.
+        steps: at least 1.
+        step_size: root mean square of what a step adds, in preprocessed values.
+        spread: standard deviation of the noise added to the start image, each unit its own.
+        seed: of the noise; an image depends on it, the layer and the unit, not on the other units.
+        batch_size: units at the same time.
+
+    """
+
+    regularizers: Regularizers = PRESETS["yosinski-3"]
+    place: str = "middle"
+    steps: int = 200
+    step_size: float = 0.1
+    spread: float = 0.1
+    seed: int = 0
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if self.place not in PLACES or min(self.steps, self.batch_size) < 1 or self.step_size <= 0 or self.spread < 0:
+            raise SettingError(
+                f"expected a place of {' or '.join(PLACES)}, steps and batch_size from 1, a step_size above 0 and a spread "
+                f"from 0; got {self.place!r}, {self.steps}, {self.batch_size}, {self.step_size:g} and {self.spread:g}."
+            )
+
+
+DEFAULT_ASCENT = Ascent()
+
+
 def maximize(
-    net: Net,
-    layer: str,
-    units: Sequence[int],
-    *,
-    by: Regularizers = PRESETS["yosinski-3"],
-    place: str = "middle",
-    steps: int = 200,
-    rate: float = 0.1,
-    start_CHW: Tensor | None = None,
-    spread: float = 0.1,
-    seed: int = 0,
-    at_once: int = 32,
-) -> Best:
-    """Climb what units of a layer answer; the forward pass ends at that layer.
+    net: Net, layer: str, units: Sequence[int], ascent: Ascent = DEFAULT_ASCENT, start_CHW: Tensor | None = None
+) -> MaximizedImages:
+    """Images that maximize units of a layer; the forward pass ends at that layer.
 
     Args:
         net: the network; it keeps its mode, and its weights get no gradient.
         layer: any of its layers; for a class the head, before any softmax.
-        units: numbers of its units.
-        by: what holds the images back; `PRESETS` has the published choices.
-        place: of a unit with a map: "middle", the place in the middle, or "mean" of all places.
-        steps: of the ascent, at least 1.
-        rate: root mean square of what a step adds, in the net's numbers.
-        start_CHW: what all begin with; None for zeros.
-        spread: deviation of the draw that is added to it, each unit its own.
-        seed: of the draws; an image depends on it, the layer and the unit, not on the other units.
-        at_once: units climbed at the same time.
+        units: indices of its units.
+        ascent: how the images are found.
+        start_CHW: the start image of all; None for zeros.
 
     Raises:
-        SettingError: no such layer, unit, place or number.
+        SettingError: no such layer or unit.
         UnsupportedError: no gradient leads from the layer back to the image.
 
     """
-    layers_of(net, [layer])
-    if place not in PLACES or steps < 1 or rate <= 0 or spread < 0 or at_once < 1 or not units:
-        raise SettingError(
-            f"expected units, a place of {' or '.join(PLACES)}, steps and at_once from 1 and a rate above 0; got {len(units)} "
-            f"units, {place!r}, {steps}, {at_once} and {rate:g}."
-        )
-    first = next(net.parameters(), torch.empty(0))
-    starts = [_start(net, layer, unit, start_CHW, spread, seed) for unit in units]
+    layer_names(net, [layer])
+    if not units:
+        raise SettingError("expected units to maximize; got none.")
+    like = next(net.parameters(), torch.empty(0))
+    starts = [_start(net, layer, unit, start_CHW, ascent) for unit in units]
     parts = []
     with evaluating(net):
-        for at in range(0, len(units), at_once):
-            images_UCHW = torch.stack(starts[at : at + at_once]).to(first.device, first.dtype)
-            parts.append(_climb(net, layer, units[at : at + at_once], images_UCHW, by, place, steps, rate))
-    return Best(layer, tuple(units), *(torch.cat(column) for column in zip(*parts, strict=True)))
+        for first in range(0, len(units), ascent.batch_size):
+            batch = slice(first, first + ascent.batch_size)
+            images_UCHW = torch.stack(starts[batch]).to(like.device, like.dtype)
+            parts.append(_climb(net, layer, units[batch], images_UCHW, ascent))
+    return MaximizedImages(layer, tuple(units), *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _start(net: Net, layer: str, unit: int, start_CHW: Tensor | None, spread: float, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed_of(seed, layer, unit, "maximize"))
-    drawn_CHW = spread * torch.randn(net.input_chw, generator=generator)
-    return drawn_CHW if start_CHW is None else drawn_CHW + start_CHW.cpu()
+def _start(net: Net, layer: str, unit: int, start_CHW: Tensor | None, ascent: Ascent) -> Tensor:
+    generator = torch.Generator().manual_seed(seed_of(ascent.seed, layer, unit, "maximize"))
+    noise_CHW = ascent.spread * torch.randn(net.input_chw, generator=generator)
+    return noise_CHW if start_CHW is None else noise_CHW + start_CHW.cpu()
 
 
 def _climb(
-    net: Net,
-    layer: str,
-    units: Sequence[int],
-    images_UCHW: Tensor,
-    by: Regularizers,
-    place: str,
-    steps: int,
-    rate: float,
+    net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, ascent: Ascent
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    if by.norm is not None:
-        images_UCHW = _of_length(images_UCHW, by.norm)
-    before_U = stuck_U = torch.empty(0)
-    for step in range(steps):
-        answers_U, gradient_UCHW = _gradient(net, layer, units, images_UCHW, place)
+    regularizers = ascent.regularizers
+    if regularizers.norm is not None:
+        images_UCHW = _of_length(images_UCHW, regularizers.norm)
+    start_U = stuck_U = torch.empty(0)
+    for step in range(ascent.steps):
+        answers_U, gradient_UCHW = _gradient(net, layer, units, images_UCHW, ascent.place)
         if step == 0:
-            before_U, stuck_U = answers_U, gradient_UCHW.flatten(1).abs().amax(1) == 0
+            start_U, stuck_U = answers_U, gradient_UCHW.flatten(1).abs().amax(1) == 0
         size_U111 = gradient_UCHW.flatten(1).square().mean(1).sqrt().view(-1, 1, 1, 1)
-        upwards_UCHW = gradient_UCHW - 2 * by.penalty * images_UCHW
-        moved_UCHW = images_UCHW + rate * upwards_UCHW / size_U111.clamp(min=1e-20)
-        images_UCHW = _held_back(moved_UCHW, gradient_UCHW, by, step)
+        upwards_UCHW = gradient_UCHW - 2 * regularizers.penalty * images_UCHW
+        moved_UCHW = images_UCHW + ascent.step_size * upwards_UCHW / size_U111.clamp(min=1e-20)
+        images_UCHW = _held_back(moved_UCHW, gradient_UCHW, regularizers, step)
     with torch.no_grad():
-        after_U = _answers(net, layer, units, images_UCHW, place)
-    return images_UCHW, before_U, after_U, stuck_U
+        end_U = _answers(net, layer, units, images_UCHW, ascent.place)
+    return images_UCHW, start_U, end_U, stuck_U
 
 
 def _answers(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, place: str) -> Tensor:
-    output = reach(net, images_UCHW, [layer])[layer]
+    output = outputs_up_to(net, images_UCHW, [layer])[layer]
     values_NUP = flat_NUP(layer, output)
     known = values_NUP.shape[1]
     if wrong := [unit for unit in units if not 0 <= unit < known]:
@@ -208,16 +217,16 @@ def _gradient(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, p
     return answers_U.detach(), gradient_UCHW
 
 
-def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, by: Regularizers, step: int) -> Tensor:
-    if by.decay:
-        images_UCHW = images_UCHW * (1 - by.decay)
-    if by.blur_px and (step + 1) % by.blur_every == 0:
-        images_UCHW = blurred(images_UCHW, by.blur_px)
-    if by.small_norm:
-        images_UCHW = _without_least(images_UCHW, images_UCHW.square().sum(1), by.small_norm)
-    if by.small_contribution:
-        images_UCHW = _without_least(images_UCHW, (images_UCHW * gradient_UCHW).sum(1).abs(), by.small_contribution)
-    return images_UCHW if by.norm is None else _of_length(images_UCHW, by.norm)
+def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, regularizers: Regularizers, step: int) -> Tensor:
+    if regularizers.decay:
+        images_UCHW = images_UCHW * (1 - regularizers.decay)
+    if regularizers.blur_px and (step + 1) % regularizers.blur_every == 0:
+        images_UCHW = blurred(images_UCHW, regularizers.blur_px)
+    if regularizers.small_norm:
+        images_UCHW = _without_least(images_UCHW, images_UCHW.square().sum(1), regularizers.small_norm)
+    if regularizers.small_contribution:
+        images_UCHW = _without_least(images_UCHW, (images_UCHW * gradient_UCHW).sum(1).abs(), regularizers.small_contribution)
+    return images_UCHW if regularizers.norm is None else _of_length(images_UCHW, regularizers.norm)
 
 
 def _of_length(images_UCHW: Tensor, norm: float) -> Tensor:

@@ -45,7 +45,7 @@ def maps(net: Net, images_NCHW: Tensor, names: Sequence[str] | None = None) -> d
     return {name: seen[name] for name in wanted}
 
 
-def layers_of(net: Net, names: Sequence[str] | None) -> list[str]:
+def layer_names(net: Net, names: Sequence[str] | None) -> list[str]:
     """The named layers, each once; all taps for None.
 
     Raises:
@@ -64,7 +64,7 @@ class _Reached(Exception):
     """All that was asked for has been seen: the rest of the forward pass is left out."""
 
 
-def reach(net: Net, images_NCHW: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+def outputs_up_to(net: Net, images_NCHW: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     """What named layers put out, with the graph that led there; the forward pass ends at the last of them.
 
     For many passes up to an early layer: nothing behind it costs anything. Where a layer runs twice, its first output counts.
@@ -94,7 +94,7 @@ def flat_NUP(name: str, output: Any) -> Tensor:
     raise UnsupportedError(f"expected {name} to put out maps, N x U x H x W, or units, N x U; got {shape}. Name another layer.")
 
 
-def stream(net: Net, batches: Iterable[Any], names: Sequence[str], see: Callable[[str, Tensor, Any], None]) -> int:
+def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Callable[[str, Tensor, Any], None]) -> int:
     """Run all batches, and give what each layer puts out to `see(name, output, batch)` while the pass runs; images seen.
 
     No output is kept longer than that. The network is in evaluation mode, without gradients, and keeps its own mode.
@@ -130,9 +130,9 @@ class Statistics(NamedTuple):
         images: N.
         places: P of a unit in one image.
         mean_U: over images and places.
-        deviation_U: standard deviation over the same, around that mean.
-        least_U: the least value.
-        largest_U: the largest value.
+        std_U: standard deviation over the same, around that mean.
+        min_U: the least value.
+        max_U: the largest value.
         zeros_U: share of exact zeros (APoZ of Hu et al. 2016).
         sparseness_U: (1 - a) / (1 - 1/n) with a = mean^2 / mean square over n images and places (Vinje & Gallant 2000, after
             Treves & Rolls 1991): 0 for one value everywhere, 1 for a single answer; nan where a value is negative or all are 0.
@@ -148,9 +148,9 @@ class Statistics(NamedTuple):
     images: int
     places: int
     mean_U: Array
-    deviation_U: Array
-    least_U: Array
-    largest_U: Array
+    std_U: Array
+    min_U: Array
+    max_U: Array
     zeros_U: Array
     sparseness_U: Array
     selectivity_U: Array | None
@@ -163,7 +163,7 @@ class _Tally:
 
     def __init__(self, classes: int | None) -> None:
         self.classes, self.images, self.places = classes, 0, 0
-        self.pivot_U = self.sum_U = self.squares_U = self.least_U = self.largest_U = self.zeros_U = torch.empty(0)
+        self.pivot_U = self.sum_U = self.squares_U = self.min_U = self.max_U = self.zeros_U = torch.empty(0)
         self.class_sums_KU = self.class_counts_K = torch.empty(0)
 
     def add(self, values_NUP: Tensor, labels_N: Tensor | None) -> None:
@@ -173,12 +173,12 @@ class _Tally:
             zeros_U = torch.zeros(u, dtype=torch.float64, device=values_NUP.device)
             self.pivot_U, self.places = values_NUP[0, :, p // 2].clone(), p
             self.sum_U, self.squares_U, self.zeros_U = zeros_U, zeros_U.clone(), zeros_U.clone()
-            self.least_U, self.largest_U = torch.full_like(self.pivot_U, torch.inf), torch.full_like(self.pivot_U, -torch.inf)
+            self.min_U, self.max_U = torch.full_like(self.pivot_U, torch.inf), torch.full_like(self.pivot_U, -torch.inf)
             if self.classes is not None:
                 self.class_sums_KU = torch.zeros(self.classes, u, dtype=torch.float64, device=values_NUP.device)
                 self.class_counts_K = torch.zeros(self.classes, dtype=torch.int64, device=values_NUP.device)
-        self.least_U = torch.minimum(self.least_U, values_NUP.amin(2).amin(0))
-        self.largest_U = torch.maximum(self.largest_U, values_NUP.amax(2).amax(0))
+        self.min_U = torch.minimum(self.min_U, values_NUP.amin(2).amin(0))
+        self.max_U = torch.maximum(self.max_U, values_NUP.amax(2).amax(0))
         # As float32 into memory of our own: sums of truth values are ten times slower
         self.zeros_U += torch.eq(values_NUP, 0, out=torch.empty_like(values_NUP)).sum(2).double().sum(0)
         centered_NUP = values_NUP - self.pivot_U[None, :, None]
@@ -195,7 +195,7 @@ class _Tally:
         off_U = self.sum_U / count
         mean_U = _array(pivot_U + off_U)
         variance_U = _array((self.squares_U / count - off_U.square()).clamp(min=0))
-        least_U, largest_U = _array(self.least_U), _array(self.largest_U)
+        min_U, max_U = _array(self.min_U), _array(self.max_U)
         class_means_KU = None
         if self.classes is not None:
             class_means_KU = _array(pivot_U + self.class_sums_KU / (self.class_counts_K[:, None] * self.places))
@@ -205,11 +205,11 @@ class _Tally:
             images=self.images,
             places=self.places,
             mean_U=mean_U,
-            deviation_U=np.sqrt(variance_U),
-            least_U=least_U,
-            largest_U=largest_U,
+            std_U=np.sqrt(variance_U),
+            min_U=min_U,
+            max_U=max_U,
             zeros_U=_array(self.zeros_U / count),
-            sparseness_U=_sparseness(mean_U, variance_U, least_U, count),
+            sparseness_U=_sparseness(mean_U, variance_U, min_U, count),
             selectivity_U=None if preferring is None else preferring.index_U,
             preferred_U=None if preferring is None else preferring.preferred_U,
             class_means_KU=class_means_KU,
@@ -232,13 +232,13 @@ def statistics(
         UnsupportedError: a layer puts out neither maps nor units, or runs twice.
 
     """
-    tallies = {name: _Tally(classes) for name in layers_of(net, names)}
+    tallies = {name: _Tally(classes) for name in layer_names(net, names)}
     with_labels = classes is not None
 
     def see(name: str, output: Tensor, batch: Any) -> None:
         tallies[name].add(flat_NUP(name, output), batch.labels_N if with_labels else None)
 
-    if not stream(net, batches, list(tallies), see):
+    if not run_batches(net, batches, list(tallies), see):
         raise SettingError("expected images to look at; there are none. Give a part of the data that has some.")
     return {name: tally.found(name) for name, tally in tallies.items()}
 
@@ -268,9 +268,9 @@ def selectivity(class_means_KU: Array) -> Selectivity:
     return Selectivity(np.where(defined_U, (most_U - rest_U) / np.where(defined_U, total_U, 1), np.nan), preferred_U)
 
 
-def _sparseness(mean_U: Array, variance_U: Array, least_U: Array, count: int) -> Array:
+def _sparseness(mean_U: Array, variance_U: Array, min_U: Array, count: int) -> Array:
     square_U = mean_U**2 + variance_U
-    defined_U = (least_U >= 0) & (square_U > 0) & (count > 1)
+    defined_U = (min_U >= 0) & (square_U > 0) & (count > 1)
     share_U = mean_U**2 / np.where(defined_U, square_U, 1)
     return np.where(defined_U, (1 - share_U) / (1 - 1 / max(count, 2)), np.nan)
 
@@ -282,7 +282,7 @@ def _array(tensor: Tensor) -> Array:
 
 def as_json(found: Mapping[str, Statistics]) -> list[dict[str, Any]]:
     """The statistics for JSON: one entry a layer, in each one a unit; None where a number is not defined."""
-    columns = ("mean", "deviation", "least", "largest", "zeros", "sparseness", "selectivity", "preferred")
+    columns = ("mean", "std", "min", "max", "zeros", "sparseness", "selectivity", "preferred")
     rows = []
     for name, one in found.items():
         values = {column: getattr(one, f"{column}_U") for column in columns}

@@ -1,26 +1,26 @@
-"""Whether a map of what a network looked at can be believed: two tests that need no labels.
+"""Whether an attribution map is faithful to the network: two tests that need no labels.
 
 Deletion and insertion (Samek et al. 2017, section III; Petsiuk, Das & Saenko 2018, section 4.1): squares of the image are
 replaced by the training mean, those first that the map marks most, or come back in that order to an image that is all mean.
 Where the map is right, the probability of the class falls at once, or rises at once: a small area under the one curve and a
-large one under the other. Both are held against the same map laid elsewhere: moved around the edges to 19 other places that lie
+large one under the other. Both are compared with shifted controls: the same map moved cyclically to 19 other positions that lie
 evenly over the image. It passes where at most one of them does as well, which may be close by; of maps that have nothing to
 do with the image one in ten passes.
 
 Orders of squares at random, against which the papers hold a map, are given too, but would be no fair judge: scattered holes
 destroy an image sooner than patches do, so that maps of patches seem worse than they are, and scattered maps better. Of 24
-images of CIFAR-10 on resnet20 the mean gain of Grad-CAM over them was 0.03, over its other places 0.10.
+images of CIFAR-10 on resnet20 the mean gain of Grad-CAM over them was 0.03, over its shifted controls 0.10.
 
-Weights drawn anew (Adebayo et al. 2018, section 3.1): the same map of the same network with fresh weights in every layer. Where
+Random weights (Adebayo et al. 2018, section 3.1): the same map of the same network with fresh weights in every layer. Where
 the two are alike, the map shows the image and not what was learned. They are compared by Spearman's rank correlation over the
-squares; from where on they count as alike is a choice of this package.
+squares; the limit from which they count as alike is a choice of this package.
 
-Legend: N images, C channels, H x W pixels, Q squares, S points of a curve, M places.
+Legend: N images, C channels, H x W pixels, Q squares, S points of a curve, M shifts.
 """
 
 import copy
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from math import isqrt
 from typing import NamedTuple
 
@@ -36,8 +36,8 @@ from striate.nets.init import he
 
 ACROSS = 16  # squares along the longer side, at most
 STEPS = 10  # shares of the image, one after the other
-PLACES = 19  # other than its own, 4 x 5 with it
-FEWEST = 9  # places
+SHIFTS = 19  # 4 x 5 with the map itself
+MIN_SHIFTS = 9
 ORDERS = 5  # of squares at random
 ERROR = 0.1  # of maps that have nothing to do with the image
 ALIKE = 0.7  # rank correlation from where on a map hardly depends on the weights
@@ -49,42 +49,73 @@ Order = NDArray[np.int64]
 
 
 class Faithfulness(NamedTuple):
-    """What the two tests say of the map of one image.
+    """The results of both tests for the map of one image.
 
     Attributes:
-        explains: the map passes both.
-        why: a sentence.
-        area: under the deletion curve of the map, 0..1; small is good.
-        elsewhere_area: the mean of the areas of the map laid elsewhere.
-        elsewhere_spread: their standard deviation.
-        gain: elsewhere_area - area; how much faster than elsewhere the probability falls.
-        inserted_area: under the insertion curve of the map, 0..1; large is good.
-        elsewhere_inserted_area: its mean over the other places.
-        p_value: (1 + other places whose inserted_area - area is as large) / (1 + other places).
-        random_area: the mean of the areas under the deletion curves of squares in random orders.
-        likeness: rank correlation with the map of fresh weights, -1..1; 0 where one of the two is constant.
-        curve_S: probability of the class with 0, 1/steps, ... all of the image removed.
-        inserted_curve_S: with as much of it inserted.
-        elsewhere_curve_S: the mean deletion curve of the other places.
-        passes: images that went through the network for these curves; the maps of fresh weights come on top.
+        faithful: the map passes both.
+        reason: a sentence.
+        deletion_area: under the deletion curve of the map, 0..1; small is good.
+        shifted_deletion_area: the mean over the shifted controls.
+        shifted_deletion_std: their standard deviation.
+        gain: shifted_deletion_area - deletion_area; how much faster the probability falls than for the shifted controls.
+        insertion_area: under the insertion curve of the map, 0..1; large is good.
+        shifted_insertion_area: its mean over the shifted controls.
+        p_value: (1 + controls whose insertion_area - deletion_area is as large) / (1 + controls).
+        random_deletion_area: the mean of the areas under the deletion curves of squares in random orders.
+        rank_correlation: rank correlation with the map of fresh weights, -1..1; 0 where one of the two is constant.
+        deletion_curve_S: probability of the class with 0, 1/steps, ... all of the image removed.
+        insertion_curve_S: with as much of it inserted.
+        shifted_deletion_curve_S: the mean over the shifted controls.
+        forward_passes: images that went through the network for these curves; the maps of fresh weights come on top.
 
     """
 
-    explains: bool
-    why: str
-    area: float
-    elsewhere_area: float
-    elsewhere_spread: float
+    faithful: bool
+    reason: str
+    deletion_area: float
+    shifted_deletion_area: float
+    shifted_deletion_std: float
     gain: float
-    inserted_area: float
-    elsewhere_inserted_area: float
+    insertion_area: float
+    shifted_insertion_area: float
     p_value: float
-    random_area: float
-    likeness: float
-    curve_S: Floats
-    inserted_curve_S: Floats
-    elsewhere_curve_S: Floats
-    passes: int
+    random_deletion_area: float
+    rank_correlation: float
+    deletion_curve_S: Floats
+    insertion_curve_S: Floats
+    shifted_deletion_curve_S: Floats
+    forward_passes: int
+
+
+@dataclass(frozen=True)
+class FaithfulnessTest:
+    """How thoroughly a map is tested.
+
+    Attributes:
+        steps: in which the image is deleted and inserted.
+        shifts: shifted controls, 9 or more.
+        orders: of squares at random, for `random_deletion_area`.
+        copies: networks with random weights; the correlations with their maps are averaged.
+        seed: of the orders, of ties and of the weights.
+
+    """
+
+    steps: int = STEPS
+    shifts: int = SHIFTS
+    orders: int = ORDERS
+    copies: int = COPIES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.orders, self.copies) < 1 or self.shifts < MIN_SHIFTS:
+            raise SettingError(
+                f"expected {MIN_SHIFTS} shifts or more, the fewest for an error rate of one in ten, and steps, orders and "
+                f"copies of 1 or more; got {self.shifts} shifts, {self.steps} steps, {self.orders} orders "
+                f"and {self.copies} copies."
+            )
+
+
+DEFAULT_TEST = FaithfulnessTest()
 
 
 def judge(
@@ -92,104 +123,91 @@ def judge(
     images_NCHW: Tensor,
     targets_N: Tensor,
     heat_NHW: Tensor,
-    ask: Logits,
-    fresh: Callable[[nn.Module], Tensor],
-    *,
-    steps: int = STEPS,
-    places: int = PLACES,
-    orders: int = ORDERS,
-    copies: int = COPIES,
-    seed: int = 0,
+    logits: Logits,
+    heat_of_copy: Callable[[nn.Module], Tensor],
+    test: FaithfulnessTest = DEFAULT_TEST,
 ) -> list[Faithfulness]:
     """Both tests of the maps of some images.
 
-    An image costs (steps + 1) (2 + 2 places + orders) passes, 495 as it is, and the maps of fresh weights.
+    An image costs (steps + 1) (2 + 2 shifts + orders) forward passes, 495 by default, and the maps of the copies.
 
     Args:
         net: the network.
-        images_NCHW: as it takes them; 0 is the training mean.
-        targets_N: the class that is asked about, of each.
+        images_NCHW: preprocessed; 0 is the training mean.
+        targets_N: the class that each map is for.
         heat_NHW: the maps, of the images' size, never negative.
-        ask: gives logits N x K of a network and images, without gradients and in bounded memory.
-        fresh: makes the same maps of another network.
-        steps: in which the image is removed and inserted.
-        places: other places that the map is compared with, 9 or more.
-        orders: of squares at random, for `random_area`.
-        copies: networks with fresh weights; the correlations with their maps are averaged.
-        seed: of the orders, of what stands for equal marks, and of the weights.
+        logits: gives logits N x K of a network and images, without gradients and in bounded memory.
+        heat_of_copy: makes the same maps of another network.
+        test: how thoroughly.
 
     """
-    if min(steps, orders, copies) < 1 or places < FEWEST:
-        raise SettingError(
-            f"expected {FEWEST} places or more, with which one in ten can be told, and steps, orders and copies of 1 or more; "
-            f"got {places} places, {steps} steps, {orders} orders and {copies} copies."
-        )
     squares = _squares(images_NCHW)
     marks_NQ = squares.means(heat_NHW)
-    others = [squares.means(fresh(redrawn(net, seed, number))) for number in range(copies)]
-    found = []
+    copies = [squares.means(heat_of_copy(with_random_weights(net, test.seed, number))) for number in range(test.copies)]
+    results = []
     for n, marks_Q in enumerate(marks_NQ):
-        curves = partial(_curves, net, images_NCHW[n], int(targets_N[n]), squares, steps, ask)
-        own_and_others = [_order(squares.moved(marks_Q, m, places + 1), seed, m) for m in range(places + 1)]
-        at_random = [permute(np.arange(squares.number), squares.number, seed, m, "deletion") for m in range(orders)]
-        placed = np.array([curves(order_Q) for order_Q in own_and_others])
-        scattered = np.array([curves(order_Q, insert=False) for order_Q in at_random])
-        likeness = float(np.mean([rank_correlation(marks_Q, other_NQ[n]) for other_NQ in others]))
-        found.append(verdict(placed, scattered[:, 0], likeness, empty=not marks_Q.any()))
-    return found
+        image = _Masked(net, images_NCHW[n], int(targets_N[n]), squares, test.steps, logits)
+        orders = [_order(squares.moved(marks_Q, m, test.shifts + 1), test.seed, m) for m in range(test.shifts + 1)]
+        random_orders = [
+            permute(np.arange(squares.number), squares.number, test.seed, m, "deletion") for m in range(test.orders)
+        ]
+        curves_M2S = np.array([image.curves(order_Q) for order_Q in orders])
+        random_RS = np.array([image.curves(order_Q, insert=False)[0] for order_Q in random_orders])
+        correlation = float(np.mean([rank_correlation(marks_Q, other_NQ[n]) for other_NQ in copies]))
+        results.append(verdict(curves_M2S, random_RS, correlation, empty=not marks_Q.any()))
+    return results
 
 
-def verdict(curves_M2S: Floats, random_RS: Floats, likeness: float, empty: bool = False) -> Faithfulness:
-    """What curves mean.
+def verdict(curves_M2S: Floats, random_RS: Floats, correlation: float, empty: bool = False) -> Faithfulness:
+    """The result that the curves give.
 
     Args:
-        curves_M2S: deletion and insertion curve of the map, and after it those of its other places.
+        curves_M2S: deletion and insertion curve of the map, and after it those of its shifted controls.
         random_RS: deletion curves of squares in R random orders.
-        likeness: rank correlation with the map of fresh weights.
+        correlation: rank correlation with the maps of random weights.
         empty: the map marks nothing.
 
     """
     areas_M2 = area_under(curves_M2S)
-    (area, inserted), elsewhere_M2 = areas_M2[0], areas_M2[1:]
-    mean, mean_inserted = elsewhere_M2.mean(axis=0)
-    places = len(elsewhere_M2)
-    as_good = int((elsewhere_M2[:, 1] - elsewhere_M2[:, 0] >= inserted - area).sum())
-    p_value = (1 + as_good) / (1 + places)
-    fell = f"mean probability while it is removed {area:.2f}, while it is shown {inserted:.2f}"
-    elsewhere = f"laid elsewhere {mean:.2f} and {mean_inserted:.2f}"
-    explains = False
+    (area, inserted), shifted_M2 = areas_M2[0], areas_M2[1:]
+    mean, mean_inserted = shifted_M2.mean(axis=0)
+    shifts = len(shifted_M2)
+    as_good = int((shifted_M2[:, 1] - shifted_M2[:, 0] >= inserted - area).sum())
+    p_value = (1 + as_good) / (1 + shifts)
+    numbers = (
+        f"(mean probability during deletion {area:.2f}, during insertion {inserted:.2f}; shifted controls {mean:.2f} and "
+        f"{mean_inserted:.2f})"
+    )
+    faithful = False
     if empty:
-        why = "explains nothing here: the map is empty"
+        reason = "not faithful: the map is empty"
     elif p_value > ERROR:
-        why = (
-            f"explains nothing here: laid elsewhere the same map does as well at {as_good} of {places} places ({fell}; "
-            f"{elsewhere})"
-        )
-    elif likeness >= ALIKE:
-        why = (
-            "explains nothing here: it hardly changes when the weights are drawn anew (rank correlation "
-            f"{likeness:.2f}), so it shows the image and not what was learned"
+        reason = f"not faithful: shifted controls do as well at {as_good} of {shifts} shifts {numbers}"
+    elif correlation >= ALIKE:
+        reason = (
+            f"not faithful: it hardly changes with random weights (rank correlation {correlation:.2f}), so it shows the image "
+            "and not what was learned"
         )
     else:
-        explains = True
-        why = (
-            f"explains: removing and showing what it marks does more than at {places - as_good} of {places} other places "
-            f"({fell}; {elsewhere}), and it changes when the weights are drawn anew (rank correlation {likeness:.2f})"
+        faithful = True
+        reason = (
+            f"faithful: better than {shifts - as_good} of {shifts} shifted controls {numbers}, and it changes with random "
+            f"weights (rank correlation {correlation:.2f})"
         )
     return Faithfulness(
-        explains=explains, why=why, area=float(area), elsewhere_area=float(mean),
-        elsewhere_spread=float(elsewhere_M2[:, 0].std()), gain=float(mean - area), inserted_area=float(inserted),
-        elsewhere_inserted_area=float(mean_inserted), p_value=p_value, random_area=float(area_under(random_RS).mean()),
-        likeness=likeness, curve_S=curves_M2S[0, 0], inserted_curve_S=curves_M2S[0, 1],
-        elsewhere_curve_S=curves_M2S[1:, 0].mean(axis=0), passes=curves_M2S.size + random_RS.size,
+        faithful=faithful, reason=reason, deletion_area=float(area), shifted_deletion_area=float(mean),
+        shifted_deletion_std=float(shifted_M2[:, 0].std()), gain=float(mean - area), insertion_area=float(inserted),
+        shifted_insertion_area=float(mean_inserted), p_value=p_value, random_deletion_area=float(area_under(random_RS).mean()),
+        rank_correlation=correlation, deletion_curve_S=curves_M2S[0, 0], insertion_curve_S=curves_M2S[0, 1],
+        shifted_deletion_curve_S=curves_M2S[1:, 0].mean(axis=0), forward_passes=curves_M2S.size + random_RS.size,
     )  # fmt: skip
 
 
-def redrawn(net: nn.Module, seed: int, copy_number: int = 0) -> nn.Module:
-    """A copy of a network as it was before it learned anything: every layer has fresh weights, drawn from a seed.
+def with_random_weights(net: nn.Module, seed: int, copy_number: int = 0) -> nn.Module:
+    """A copy of a network with random weights in every layer, drawn from a seed.
 
     Convolutions and fully connected layers are He normal with biases zero, under which no signal dies or explodes; norms
-    begin anew at mean 0 and variance 1; any other parameter is normal with its own mean and deviation. What is
+    begin anew at mean 0 and variance 1; any other parameter is normal with its own mean and standard deviation. What is
     not learned, such as the bitmaps of LeNet-5, stays. The generators of torch are as they were.
     """
     place = next(net.parameters(), torch.empty(0)).device
@@ -225,11 +243,11 @@ class _Squares(NamedTuple):
     def means(self, heat_NHW: Tensor) -> Floats:
         """N x Q mean heat of each square."""
         mean_NQ = functional.avg_pool2d(heat_NHW.double().unsqueeze(1), self.side, ceil_mode=True).flatten(1)
-        found: Floats = mean_NQ.cpu().numpy()
-        return found
+        means_NQ: Floats = mean_NQ.cpu().numpy()
+        return means_NQ
 
     def moved(self, marks_Q: Floats, place: int, places: int) -> Floats:
-        """The marks around the edges to one of so many places that lie evenly over the grid; 0 is where they are."""
+        """The marks moved cyclically to one of so many positions that lie evenly over the grid; 0 leaves them."""
         down = max(side for side in range(1, isqrt(places) + 1) if places % side == 0)
         across = places // down
         row, column = divmod(place, across)
@@ -254,25 +272,27 @@ def _order(marks_Q: Floats, seed: int, place: int) -> Order:
     return np.lexsort((permute(np.arange(len(marks_Q)), len(marks_Q), seed, place, "ties"), -marks_Q))
 
 
-def _curves(
-    net: nn.Module,
-    image_CHW: Tensor,
-    target: int,
-    squares: _Squares,
-    steps: int,
-    ask: Logits,
-    order_Q: Order,
-    insert: bool = True,
-) -> Floats:
-    """The probability of the class with the first 0, 1/steps, ... all squares at zero; to insert, also with all but those."""
-    rank_Q = np.empty(squares.number, np.int64)
-    rank_Q[order_Q] = np.arange(squares.number)
-    first_S = np.round(np.arange(steps + 1) * squares.number / steps)
-    kept_SQ = torch.from_numpy(rank_Q[None, :] >= first_S[:, None]).to(image_CHW)
-    pixels = squares.pixels(torch.cat([kept_SQ, 1 - kept_SQ]) if insert else kept_SQ)
-    shares = ask(net, image_CHW * pixels).double().softmax(dim=1)[:, target]
-    found: Floats = shares.cpu().numpy().reshape(-1, steps + 1)
-    return found
+class _Masked(NamedTuple):
+    """An image, squares of which are hidden while the probability of a class is measured."""
+
+    net: nn.Module
+    image_CHW: Tensor
+    target: int
+    squares: _Squares
+    steps: int
+    logits: Logits
+
+    def curves(self, order_Q: Order, insert: bool = True) -> Floats:
+        """The probability with the first 0, 1/steps, ... all squares at zero; to insert, also with all but those."""
+        squares = self.squares
+        rank_Q = np.empty(squares.number, np.int64)
+        rank_Q[order_Q] = np.arange(squares.number)
+        first_S = np.round(np.arange(self.steps + 1) * squares.number / self.steps)
+        visible_SQ = torch.from_numpy(rank_Q[None, :] >= first_S[:, None]).to(self.image_CHW)
+        pixels = squares.pixels(torch.cat([visible_SQ, 1 - visible_SQ]) if insert else visible_SQ)
+        probabilities = self.logits(self.net, self.image_CHW * pixels).double().softmax(dim=1)[:, self.target]
+        curves_2S: Floats = probabilities.cpu().numpy().reshape(-1, self.steps + 1)
+        return curves_2S
 
 
 def area_under(curve_S: Floats) -> Floats:
@@ -281,8 +301,8 @@ def area_under(curve_S: Floats) -> Floats:
     >>> float(area_under(np.array([1.0, 0.5, 0.0])))
     0.5
     """
-    found: Floats = (curve_S[..., 1:] + curve_S[..., :-1]).mean(axis=-1) / 2
-    return found
+    areas: Floats = (curve_S[..., 1:] + curve_S[..., :-1]).mean(axis=-1) / 2
+    return areas
 
 
 def rank_correlation(one_Q: Floats, other_Q: Floats) -> float:
@@ -300,5 +320,5 @@ def rank_correlation(one_Q: Floats, other_Q: Floats) -> float:
 def _ranks(values_Q: Floats) -> Floats:
     _, place_Q, count_U = np.unique(values_Q, return_inverse=True, return_counts=True)
     last_U = np.cumsum(count_U)
-    found: Floats = (last_U - (count_U - 1) / 2)[place_Q]
-    return found
+    ranks_Q: Floats = (last_U - (count_U - 1) / 2)[place_Q]
+    return ranks_Q

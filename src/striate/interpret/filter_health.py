@@ -52,7 +52,7 @@ class Filter(NamedTuple):
         nearest: the earlier filter whose weights point most where its own do; None for the first, or below nine weights.
         similarity: their cosine.
         zeros: share of zeros in what it puts out; None where no image was looked at.
-        spread: largest less smallest of what it puts out; None where no image was looked at.
+        range: largest less smallest of what it puts out; None where no image was looked at.
         roughness: see `noise`; None where kernels are too small.
         entropy: see `noise`.
 
@@ -63,7 +63,7 @@ class Filter(NamedTuple):
     nearest: int | None
     similarity: float | None
     zeros: float | None
-    spread: float | None
+    range: float | None
     roughness: float | None
     entropy: float | None
 
@@ -73,7 +73,7 @@ class Layer(NamedTuple):
 
     Attributes:
         name: of it.
-        seen_at: the layer whose output was judged.
+        readout_layer: the layer whose output was judged.
         images: N that were looked at; 0 where only weights were.
         noise_ratio: of 3 x 3 kernels: variance entropy over that of random ones; None for others.
         filters: F.
@@ -81,7 +81,7 @@ class Layer(NamedTuple):
     """
 
     name: str
-    seen_at: str
+    readout_layer: str
     images: int
     noise_ratio: float | None
     filters: tuple[Filter, ...]
@@ -131,7 +131,7 @@ def examine(net: Net, batches: Iterable[Any] = (), only: tuple[Verdict, ...] = V
 
     """
     found = probes(net)
-    seen: dict[str, _Seen] = {probe.at: _Seen() for probe in found}
+    seen: dict[str, _Seen] = {probe.readout: _Seen() for probe in found}
     images, was_training = 0, net.training
     net.eval()
     try:
@@ -141,7 +141,7 @@ def examine(net: Net, batches: Iterable[Any] = (), only: tuple[Verdict, ...] = V
                 images += len(batch.images_NCHW)
     finally:
         net.train(was_training)
-    return [_judged(net, probe, seen[probe.at] if images else None, images, only) for probe in found]
+    return [_judged(net, probe, seen[probe.readout] if images else None, images, only) for probe in found]
 
 
 def _judged(net: Net, probe: Probe, seen: _Seen | None, images: int, only: tuple[Verdict, ...]) -> Layer:
@@ -174,7 +174,7 @@ def _judged(net: Net, probe: Probe, seen: _Seen | None, images: int, only: tuple
         verdict = next(name for name in VERDICTS if applies[name] and (name in only or name == "healthy"))
         rough, entropy = (None, None) if white is None else (float(white.roughness_F[f]), float(white.entropy_F[f]))
         filters.append(Filter(verdict, float(sizes_F[f]), near, cosine, zeros, spread, rough, entropy))
-    return Layer(probe.layer, probe.at, images, ratio, tuple(filters))
+    return Layer(probe.layer, probe.readout, images, ratio, tuple(filters))
 
 
 def effective(net: Net, probe: Probe) -> NDArray[np.float64]:
@@ -214,7 +214,7 @@ def as_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
     """The layers for JSON, with counts and advice."""
     return [
         {
-            "name": layer.name, "seen_at": layer.seen_at, "images": layer.images, "filters": len(layer.filters),
+            "name": layer.name, "readout_layer": layer.readout_layer, "images": layer.images, "filters": len(layer.filters),
             **{verdict.replace(" ", "_"): layer.count(verdict) for verdict in VERDICTS}, "noise_ratio": layer.noise_ratio,
             "advice": layer.advice(), "each": [one._asdict() for one in layer.filters],
         }

@@ -21,7 +21,7 @@ class Nearest(NamedTuple):
     """For each of Q images its k nearest, the nearest first: their rows, and the cosine of the angle between the features."""
 
     rows_Qk: NDArray[np.int64]
-    likeness_Qk: NDArray[np.float32]
+    cosine_Qk: NDArray[np.float32]
 
 
 class Vote(NamedTuple):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import SettingError
-from striate.interpret.activations import layers_of, reach
+from striate.interpret.activations import layer_names, outputs_up_to
 from striate.nets.eval_mode import evaluating
 from striate.nets.net import Net
 
@@ -100,14 +100,14 @@ def middle_NU(output: Tensor) -> Tensor:
     return output[:, :, output.shape[2] // 2, output.shape[3] // 2] if output.dim() == 4 else output
 
 
-def answers_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
+def responses_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
     """What the middle units of a layer answer to many images, in batches, in evaluation mode and without gradients."""
     place = next(net.parameters(), torch.empty(0))
     found = []
     with torch.inference_mode(), evaluating(net):
         for at in range(0, len(images_NCHW), _BATCH):
             part_NCHW = images_NCHW[at : at + _BATCH]
-            found.append(middle_NU(reach(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
+            found.append(middle_NU(outputs_up_to(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
     array: Array = torch.cat(found).numpy()
     return array
 
@@ -138,7 +138,7 @@ def tuning(
         SettingError: no such layer, or numbers outside of these limits.
 
     """
-    layers_of(net, [layer])
+    layer_names(net, [layer])
     if orientations < 2 or phases < 4 or not frequencies or not all(0 < f <= 0.5 for f in frequencies):
         raise SettingError(
             "expected at least 2 orientations, 4 phases and frequencies above 0 and up to 0.5 cycles a pixel; got "
@@ -146,11 +146,11 @@ def tuning(
         )
     angles_A, waves_S = np.arange(orientations) * 180.0 / orientations, np.array(frequencies, float)
     turns_T = np.arange(phases) * 2 * np.pi / phases
-    blank_U = answers_NU(net, layer, torch.zeros(1, *net.input_chw))[0]
+    blank_U = responses_NU(net, layer, torch.zeros(1, *net.input_chw))[0]
     grid = np.stack(np.meshgrid(angles_A, waves_S, turns_T, indexing="ij")).reshape(3, orientations, -1)
     chw, sizes = net.input_chw, (len(waves_S), phases, -1)
     rates_ASTU = np.stack([
-        answers_NU(net, layer, gratings(chw, angle_N, wave_N, turn_N, amplitude, color_C)).reshape(sizes)
+        responses_NU(net, layer, gratings(chw, angle_N, wave_N, turn_N, amplitude, color_C)).reshape(sizes)
         for angle_N, wave_N, turn_N in grid.transpose(1, 0, 2)
     ])  # fmt: skip
     rates_ASTU = np.maximum(rates_ASTU - blank_U, 0)

@@ -26,14 +26,14 @@ class Probe(NamedTuple):
     Attributes:
         layer: its name.
         norm: the batch norm that scales what it makes; None where there is none.
-        at: the layer whose output is judged: the activation that follows, else the norm, else the layer itself.
+        readout: the layer whose output is judged: the activation that follows, else the norm, else the layer itself.
         zeros: that activation puts out exact zeros, as a rectifier does.
 
     """
 
     layer: str
     norm: str | None
-    at: str
+    readout: str
     zeros: bool
 
 

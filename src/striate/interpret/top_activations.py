@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import NumbersError, SettingError
-from striate.interpret.activations import flat_NUP, layers_of, stream
+from striate.interpret.activations import flat_NUP, layer_names, run_batches
 from striate.nets.net import Net
 from striate.nets.receptive_field import Windows, windows
 
@@ -121,7 +121,7 @@ def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = No
     """
     if k < 1:
         raise SettingError(f"expected at least 1 image for each unit; got k={k}.")
-    kept = {name: _Kept(k) for name in layers_of(net, names)}
+    kept = {name: _Kept(k) for name in layer_names(net, names)}
 
     def see(name: str, output: Tensor, batch: Any) -> None:
         own = getattr(batch, "ids_N", None)
@@ -129,7 +129,7 @@ def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = No
         ids_N = np.arange(first, first + len(output)) if own is None else np.asarray(own, np.uint64).view(np.int64)
         kept[name].add(name, output, torch.from_numpy(ids_N).to(output.device))
 
-    if not stream(net, batches, list(kept), see):
+    if not run_batches(net, batches, list(kept), see):
         raise SettingError("expected images to look at; there are none. Give a part of the data that has some.")
     seen = windows(net, tuple(kept))
     return {name: one.found(name, seen[name]) for name, one in kept.items()}

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.base.errors import SettingError
-from striate.interpret.activations import layers_of
-from striate.interpret.orientation_tuning import Tuning, answers_NU, gratings
+from striate.interpret.activations import layer_names
+from striate.interpret.orientation_tuning import Tuning, gratings, responses_NU
 from striate.nets.net import Net
 
 _IMAGES = 512  # gratings that are made at a time
@@ -33,9 +33,10 @@ class Tolerance(NamedTuple):
         by: "gratings" or "images".
         unit: of the shifts: "pixels", or "periods" of each unit's own grating.
         shifts_D: from 0.
-        kept_DU: the part of the answer that is kept, the mean of the directions: 1 at 0.
-        half_U: the first shift at which a half is kept, along straight lines between the shifts; inf where that is further than
-            the last.
+        response_DU: similarity to the unshifted response, the mean of the directions: by gratings the relative response, by
+            images the correlation; 1 at 0.
+        half_shift_U: the first shift at which the response has fallen to a half, linearly interpolated; inf where that lies
+            beyond the last.
         antiphase_U: by gratings: what is kept half a period away, where a simple cell is silent; None by images.
 
     """
@@ -44,8 +45,8 @@ class Tolerance(NamedTuple):
     by: str
     unit: str
     shifts_D: Array
-    kept_DU: Array
-    half_U: Array
+    response_DU: Array
+    half_shift_U: Array
     antiphase_U: Array | None
 
 
@@ -78,13 +79,13 @@ def by_gratings(
         phases = tuned.phase_U[some] + 2 * np.pi * wave_U * offsets_EU[:, some]
         turns_N, waves_N = (np.broadcast_to(one_U, phases.shape).flatten() for one_U in (turn_U, wave_U))
         stimuli = gratings(net.input_chw, turns_N, waves_N, phases.flatten(), amplitude)
-        answers = answers_NU(net, tuned.layer, stimuli).reshape(len(offsets_EU), len(some), count)
+        answers = responses_NU(net, tuned.layer, stimuli).reshape(len(offsets_EU), len(some), count)
         rates_EU[:, some] = np.maximum(answers[:, np.arange(len(some)), some] - tuned.blank_U[some], 0)
     whole_U = np.where(rates_EU[0] > 0, rates_EU[0], np.nan)
     d = len(shifts_D)
-    kept_DU = (rates_EU[:d] + rates_EU[d : 2 * d]) / 2 / whole_U
+    response_DU = (rates_EU[:d] + rates_EU[d : 2 * d]) / 2 / whole_U
     unit = "periods" if in_periods else "pixels"
-    return Tolerance(tuned.layer, "gratings", unit, shifts_D, kept_DU, _half(shifts_D, kept_DU), rates_EU[-1] / whole_U)
+    return Tolerance(tuned.layer, "gratings", unit, shifts_D, response_DU, _half(shifts_D, response_DU), rates_EU[-1] / whole_U)
 
 
 def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolerance:
@@ -103,7 +104,7 @@ def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolera
         SettingError: no such layer, fewer than two images, or a shift that is not inside the image.
 
     """
-    layers_of(net, [layer])
+    layer_names(net, [layer])
     h, w = images_NCHW.shape[2:]
     if len(images_NCHW) < 2 or not 0 < most_px < min(h, w):
         raise SettingError(
@@ -112,16 +113,16 @@ def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolera
         )
     shifts_D = np.arange(most_px + 1.0)
     wide_NCHW = functional.pad(images_NCHW, (most_px,) * 4, mode="replicate")
-    still_NU = answers_NU(net, layer, images_NCHW)
-    kept_DU = np.ones((len(shifts_D), still_NU.shape[1]))
+    still_NU = responses_NU(net, layer, images_NCHW)
+    response_DU = np.ones((len(shifts_D), still_NU.shape[1]))
     for d in range(1, most_px + 1):
         moved = []
         for dy, dx in ((d, 0), (-d, 0), (0, d), (0, -d)):
             top, left = most_px + dy, most_px + dx
-            moved.append(_correlation(still_NU, answers_NU(net, layer, wide_NCHW[:, :, top : top + h, left : left + w])))
-        kept_DU[d] = np.mean(moved, axis=0)
-    kept_DU[0] = _correlation(still_NU, still_NU)
-    return Tolerance(layer, "images", "pixels", shifts_D, kept_DU, _half(shifts_D, kept_DU), None)
+            moved.append(_correlation(still_NU, responses_NU(net, layer, wide_NCHW[:, :, top : top + h, left : left + w])))
+        response_DU[d] = np.mean(moved, axis=0)
+    response_DU[0] = _correlation(still_NU, still_NU)
+    return Tolerance(layer, "images", "pixels", shifts_D, response_DU, _half(shifts_D, response_DU), None)
 
 
 def _checked(shifts: Sequence[float]) -> Array:
@@ -138,9 +139,9 @@ def _correlation(one_NU: Array, other_NU: Array) -> Array:
     return np.where(size_U > 1e-12, (one_NU * other_NU).sum(axis=0) / np.where(size_U > 1e-12, size_U, 1), np.nan)
 
 
-def _half(shifts_D: Array, kept_DU: Array) -> Array:
+def _half(shifts_D: Array, response_DU: Array) -> Array:
     found = []
-    for kept_D in kept_DU.T:
+    for kept_D in response_DU.T:
         below = np.flatnonzero(kept_D <= 0.5)
         if np.isnan(kept_D).any():
             found.append(np.nan)
@@ -156,9 +157,9 @@ def _half(shifts_D: Array, kept_DU: Array) -> Array:
 def as_json(found: Tolerance) -> dict[str, Any]:
     """The tolerance for JSON; None where a number is not defined or, of `half`, lies beyond the last shift."""
     units = []
-    for u in range(found.kept_DU.shape[1]):
+    for u in range(found.response_DU.shape[1]):
         away = None if found.antiphase_U is None else float(found.antiphase_U[u])
-        numbers = [*found.kept_DU[:, u].tolist(), float(found.half_U[u]), away]
-        *kept, half, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
-        units.append({"kept": kept, "half": half, "antiphase": antiphase})
+        numbers = [*found.response_DU[:, u].tolist(), float(found.half_shift_U[u]), away]
+        *response, half_shift, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
+        units.append({"response": response, "half_shift": half_shift, "antiphase": antiphase})
     return {"name": found.layer, "by": found.by, "unit": found.unit, "shifts": found.shifts_D.tolist(), "units": units}

@@ -75,12 +75,12 @@ def test_a_layer_that_does_not_fit_is_refused():
     net = build("conv 3x3x4, relu, pool 2, fc 6, fc 3", (1, 8, 8), 3)
     image_CHW = torch.rand(1, 8, 8)
     with pytest.raises(SettingError, match="There is no layer 'conv2'; did you mean conv1"):
-        gradcam(net, image_CHW, at="conv2")
+        gradcam(net, image_CHW, layer="conv2")
     with pytest.raises(
         UnsupportedError, match=r"expects a layer that puts out maps, N x C x H x W; fc1 puts out N x 6\. Take one"
     ):
-        gradcam(net, image_CHW, at="fc1")
+        gradcam(net, image_CHW, layer="fc1")
     unused = Line((1, 4, 4), conv1=conv(torch.ones(1, 1, 1, 1)), pool1=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())
     unused.aux = conv(torch.ones(1, 1, 1, 1))
-    with pytest.raises(UnsupportedError, match="the answer does not come through aux"):
-        gradcam(unused, torch.rand(1, 4, 4), at="aux")
+    with pytest.raises(UnsupportedError, match="the logits do not depend on aux"):
+        gradcam(unused, torch.rand(1, 4, 4), layer="aux")

@@ -10,6 +10,7 @@ from striate.base.errors import SettingError, UnsupportedError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.interpret.attribution import METHODS, explain, explain_all, gradcam, heat
+from striate.interpret.faithfulness import FaithfulnessTest
 from striate.model import Model
 from striate.nets.factory import build
 from support.attribution_nets import hooks, ones_conv_then_mean
@@ -43,14 +44,14 @@ def test_a_class_that_the_model_does_not_have_is_refused():
 
 def test_an_explanation_holds_all_that_belongs_to_the_map():
     made, image = model(), np.asarray(draw("triangle", 3))
-    found = explain(made, image, "gradcam", target="circle", shares=4)
-    assert (found.method, found.targets, found.at, found.completeness_error) == ("gradcam", (0,), "relu2", ())
+    found = explain(made, image, "gradcam", target="circle", test=FaithfulnessTest(steps=4))
+    assert (found.method, found.targets, found.layer, found.completeness_error) == ("gradcam", (0,), "relu2", ())
     assert found.heat_NHW.shape == (1, 24, 24)
     assert torch.equal(found.values[0], gradcam(made, image, target="circle"))
     (said,) = found.faithfulness
-    assert said.passes == 5 * (2 * 20 + 5)
-    assert -1 <= said.likeness <= 1
-    plain = explain(made, image, "gradcam", target="circle", check=False)
+    assert said.forward_passes == 5 * (2 * 20 + 5)
+    assert -1 <= said.rank_correlation <= 1
+    plain = explain(made, image, "gradcam", target="circle", test=None)
     assert plain.faithfulness == ()
     assert torch.equal(plain.heat_NHW, found.heat_NHW)
 
@@ -65,17 +66,17 @@ def test_integrated_gradients_say_how_far_they_are_from_complete():
     gained = float(logits_2K[0, k] - logits_2K[1, k])
     errors = [abs(float(one.sum()) - gained) for one in (coarse, fine)]
     assert errors[1] < 0.1 * errors[0] + 1e-4
-    said = explain(made, image, "integrated_gradients", check=False)
+    said = explain(made, image, "integrated_gradients", test=None)
     assert said.completeness_error[0] == pytest.approx(abs(float(said.values.sum()) - gained), abs=1e-4)
 
 
 def test_all_methods_at_once_and_why_one_does_not_work():
-    found = explain_all(model(), np.asarray(draw("circle", 2)), shares=2, places=9)
-    assert list(found.made) == list(METHODS)
+    found = explain_all(model(), np.asarray(draw("circle", 2)), test=FaithfulnessTest(steps=2, shifts=9))
+    assert list(found.explanations) == list(METHODS)
     assert found.refused == {}
     net = build("mlp", (1, 8, 8), 3, activation="tanh")
-    found = explain_all(net, torch.rand(1, 8, 8), shares=2, places=9)
-    assert list(found.made) == ["saliency", "integrated_gradients", "occlusion"]
+    found = explain_all(net, torch.rand(1, 8, 8), test=FaithfulnessTest(steps=2, shifts=9))
+    assert list(found.explanations) == ["saliency", "integrated_gradients", "occlusion"]
     assert list(found.refused) == ["deconvnet", "guided", "gradcam"]
     assert "MLP has tanh" in found.refused["guided"]
     assert not any(hooks(net))
@@ -96,7 +97,7 @@ def test_the_heat_of_many_images_is_that_of_each():
 
 
 def test_gradcam_is_brought_to_the_image_s_size():
-    found = heat(ones_conv_then_mean(2), torch.arange(9.0).view(1, 1, 3, 3), torch.tensor([0]), at="conv1")
+    found = heat(ones_conv_then_mean(2), torch.arange(9.0).view(1, 1, 3, 3), torch.tensor([0]), layer="conv1")
     # 2 3 / 5 6 over 3 x 3 pixels: the corners as they are, the middle their mean, all over 6
     assert found[0, 0].tolist() == pytest.approx([2 / 6, 2.5 / 6, 3 / 6])
     assert found[0, 1].tolist() == pytest.approx([3.5 / 6, 4 / 6, 4.5 / 6])
@@ -106,8 +107,8 @@ def test_what_cannot_be_asked_is_refused():
     net, image_CHW = model().net, torch.rand(3, 24, 24)
     with pytest.raises(SettingError, match="There is no method 'grad-cam'; did you mean gradcam"):
         explain(net, image_CHW, "grad-cam")
-    with pytest.raises(UnsupportedError, match="saliency looks at no layer; leave `at` out, or take gradcam"):
-        explain(net, image_CHW, "saliency", at="conv1")
+    with pytest.raises(UnsupportedError, match="saliency looks at no layer; leave `layer` out, or take gradcam"):
+        explain(net, image_CHW, "saliency", layer="conv1")
     numbers = build("mlp", (40, 1, 1), 3)
     with pytest.raises(UnsupportedError, match="this network takes 40 numbers without places"):
         explain(numbers, torch.rand(40, 1, 1), "saliency")

@@ -17,7 +17,7 @@ GRADIENTS = ("saliency", "deconvnet", "guided")
 def test_gradcam_matches_the_sum_done_by_hand():
     net = ones_conv_then_mean(kernel=2)  # conv1 of ones, then a mean
     image_1CHW = torch.arange(9.0).view(1, 1, 3, 3)  # window sums 8 12 / 20 24
-    heat_HW = gradcam(net, image_1CHW, at="conv1", target=0)
+    heat_HW = gradcam(net, image_1CHW, layer="conv1", target=0)
     assert heat_HW.tolist() == [[2.0, 3.0], [5.0, 6.0]]  # each gradient is 1/4
 
 
@@ -342,6 +342,6 @@ def test_hooks_come_off_after_a_crash_on_the_way_back(name: str):
     }
     net = Own((1, 4, 4), lambda net, x: net.relu2(net.conv2(_Breaks.apply(net.relu1(net.conv1(x))))).mean((2, 3)), **layers)
     with pytest.raises(RuntimeError, match="broken on the way back"):
-        METHODS[name](net.train(), torch.rand(1, 4, 4), **({"at": "relu1"} if name == "gradcam" else {}))
+        METHODS[name](net.train(), torch.rand(1, 4, 4), **({"layer": "relu1"} if name == "gradcam" else {}))
     assert not any(hooks(net))
     assert all(module.training for module in net.modules())

@@ -50,9 +50,9 @@ def test_a_map_of_another_size_is_refused(heat: np.ndarray):
 
 
 def test_the_sheet_says_method_layer_figure_and_what_explains_nothing(tmp_path: Path):
-    why = "explains nothing here: laid elsewhere the same map does as well at 7 of 19 places (mean probability 0.2)"
+    why = "not faithful: shifted controls do as well at 7 of 19 shifts (mean probability 0.2)"
     panels = [
-        Panel("gradcam", "conv5", HEAT, 0.3141, 0.05, True, "explains: removing and showing"),
+        Panel("gradcam", "conv5", HEAT, 0.3141, 0.05, True, "faithful: removing and showing"),
         Panel("integrated_gradients", None, HEAT, -0.02, 0.4, False, why),
         Panel("occlusion", None, HEAT),
     ]
@@ -67,7 +67,7 @@ def test_the_sheet_says_method_layer_figure_and_what_explains_nothing(tmp_path: 
         "occlusion",
     ):
         assert word in said
-    assert said.count("EXPLAINS NOTHING HERE") == 1
+    assert said.count("NOT FAITHFUL") == 1
     assert "(mean probability" not in said  # the figures of the sentence are in the report, not under the map
     first = (tmp_path / "sheet.svg").read_bytes()
     draw("Why ship", IMAGE, panels, tmp_path / "sheet.svg")

@@ -50,11 +50,11 @@ def test_one_image_through_all_layers_and_why(here: Path):
         model.net(model.images([image]))
     told = next(layer for layer in one["layers"] if layer["name"] == "conv2")
     assert told["shape"] == list(seen["conv2"].shape[1:])
-    assert told["largest"] == pytest.approx(float(seen["conv2"].max()))
+    assert told["max"] == pytest.approx(float(seen["conv2"].max()))
     assert {made["method"] for made in one["methods"]} == {
         "saliency", "deconvnet", "guided", "gradcam", "integrated_gradients", "occlusion"
     }  # fmt: skip
-    assert next(made["at"] for made in one["methods"] if made["method"] == "gradcam") == "relu2"
+    assert next(made["layer"] for made in one["methods"] if made["method"] == "gradcam") == "relu2"
     assert drawn(found) == [f"{n + 1:02d}-{name}.png" for n, name in enumerate(model.net.taps)] + ["why.png", "near.png"]
     assert len(one["neighbors"]) == 5
     assert "circle/003.png" not in [near["path"] for near in one["neighbors"]]
@@ -93,7 +93,7 @@ def test_filters_are_measured_and_drawn(here: Path):
     assert found["first"]["layer"] == "conv1"
     assert len(found["first"]["each"]) == 6
     assert [one["name"] for one in found["tolerance"]] == ["relu1", "pool1"]
-    before, after = (np.mean([unit["kept"][4] for unit in one["units"] if unit["kept"]]) for one in found["tolerance"])
+    before, after = (np.mean([unit["response"][4] for unit in one["units"] if unit["response"]]) for one in found["tolerance"])
     assert after > before  # a quarter of a period away: a pool forgives it
 
 
@@ -101,12 +101,12 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
     found = striate.units(str(here / "a"), "conv2", unit_indices=[0, 5])
     json.dumps(found, allow_nan=False)
     assert drawn(found) == ["exciting-relu2.png", "maximized-conv2.png"]
-    assert found["seen_at"] == "relu2"
+    assert found["readout_layer"] == "relu2"
     assert found["units"] == [0, 5]
     assert found["seen"].startswith("6 validation images of ")
     rows = found["statistics"][0]["units"]
     assert len(rows) == 8
-    assert all(row["least"] >= 0 for row in rows)
+    assert all(row["min"] >= 0 for row in rows)
     assert {row["preferred"] for row in rows} <= {"circle", "square", "triangle", None}
     assert all(one["after"] > one["before"] or one["stuck"] for one in found["maximized"])
 
@@ -160,11 +160,11 @@ def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixtur
     name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
     ran = run(capsys, "inspect", name, image, "--layer", "relu1", "--method", "gradcam", "--out", "one")
     assert ran.code == 0
-    assert "  gradcam at relu2 explains" in ran.out
+    assert "  gradcam at relu2 not faithful: " in ran.out
     assert "drawn: one/why.png" in ran.out
     ran = run(capsys, "inspect", name, "--layer", "conv2", "--out", "two")
     assert "relu2: looked at 6 validation images" in ran.out
     ran = run(capsys, "inspect", name, "--filters", "--layer", "conv2", "--out", "three")
-    assert "pool1: half of the answer is left after a shift of" in ran.out
+    assert "pool1: half of the response remains after a shift of" in ran.out
     told = run(capsys, "inspect", str(here / "flat"), "--filters", "--layer", "fc1", "--json", "--out", "four").json
     assert told["first"] is None

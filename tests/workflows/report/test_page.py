@@ -113,8 +113,8 @@ def test_strategies_and_filters_have_their_tables():
 def test_mistakes_show_the_image_its_heat_and_its_neighbors():
     row = {
         "path": "a.png", "given": "cat", "answered": "dog", "probability": 0.9, "given_probability": 0.1,
-        "heat": {"explains": False, "said": "Grad-CAM explains nothing here."},
-        "neighbors": [{"path": "b.png", "class": "cat", "likeness": 0.98}], "vote": {"against": False, "said": "All."},
+        "heat": {"faithful": False, "said": "Grad-CAM is not faithful here."},
+        "neighbors": [{"path": "b.png", "class": "cat", "cosine_similarity": 0.98}], "vote": {"against": False, "said": "All."},
     }  # fmt: skip
     shown = {
         "image": "data:image/png;base64,AA==",

@@ -8,7 +8,7 @@
     occlusion              what the answer loses under a gray square (Zeiler & Fergus 2014, section 4.2); needs no gradient
 
 Each is asked for the logit of a class, y_c before the softmax, and computed by captum. `explain` adds to a map what
-`inside.faithfulness` finds, so that a map that explains nothing is marked so.
+`interpret.faithfulness` finds, so that a map that explains nothing is marked so.
 
     gradcam(net, image_CHW)                              # the class map, h x w of the layer
     explain(model, "one.jpg", method="gradcam").why      # an image as path, bytes or uint8 array

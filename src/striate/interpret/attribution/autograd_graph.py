@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, UnsupportedError, nearest
-from striate.interpret.attribution.query import at_rest
+from striate.interpret.attribution.query import evaluating_with_gradients
 from striate.interpret.readout_points import watched
 
 _POOLING = ("MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "MkldnnMaxPool", "MkldnnAvgPool", "Mean")
@@ -68,7 +68,7 @@ def follow(net: nn.Module, image_1CHW: Tensor, method: str) -> Pass:
             calls.append(Call(name, isinstance(modules[name], nn.ReLU), tuple(output.shape), output.grad_fn))
 
     modules = dict(net.named_modules())
-    with at_rest(net):
+    with evaluating_with_gradients(net):
         image_1CHW = image_1CHW.detach().clone().requires_grad_()
         with watched(net, [name for name in modules if name], see):
             logits_1K = net(image_1CHW)
@@ -132,7 +132,7 @@ def spatial_layer(net: nn.Module, image_1CHW: Tensor) -> str:
     return _last_maps(net, follow(net, image_1CHW, "gradcam"), tuple(image_1CHW.shape[2:]))
 
 
-def maps_at(net: nn.Module, image_1CHW: Tensor, at: str | None) -> str:
+def maps_at(net: nn.Module, image_1CHW: Tensor, layer: str | None) -> str:
     """The layer that is asked for, if it has maps; without one, the one that is picked.
 
     Raises:
@@ -141,20 +141,20 @@ def maps_at(net: nn.Module, image_1CHW: Tensor, at: str | None) -> str:
 
     """
     modules = [name for name, _ in net.named_modules() if name]
-    if at is not None and at not in modules:
-        raise SettingError(f"There is no layer {at!r}; {nearest(at, modules)}")
+    if layer is not None and layer not in modules:
+        raise SettingError(f"There is no layer {layer!r}; {nearest(layer, modules)}")
     seen = follow(net, image_1CHW, "gradcam")
-    if at is None:
+    if layer is None:
         return _last_maps(net, seen, tuple(image_1CHW.shape[2:]))
-    shapes = [call.shape for call in seen.calls if call.name == at and call.node in seen.nodes]
+    shapes = [call.shape for call in seen.calls if call.name == layer and call.node in seen.nodes]
     if not shapes:
-        raise UnsupportedError(f"the answer does not come through {at}, so gradcam finds nothing there. Leave the layer out.")
+        raise UnsupportedError(f"the logits do not depend on {layer}, so gradcam finds nothing there. Leave the layer out.")
     if len(shapes[-1]) != 4:
         with_maps = list(dict.fromkeys(call.name for call in seen.calls if len(call.shape) == 4))
         there = f"Take one with maps: {', '.join(with_maps[-6:])}" if with_maps else "No layer has them; take occlusion"
-        said = " x ".join(map(str, ("N", *shapes[-1][1:])))
-        raise UnsupportedError(f"gradcam expects a layer that puts out maps, N x C x H x W; {at} puts out {said}. {there}.")
-    return at
+        shape = " x ".join(map(str, ("N", *shapes[-1][1:])))
+        raise UnsupportedError(f"gradcam expects a layer that puts out maps, N x C x H x W; {layer} puts out {shape}. {there}.")
+    return layer
 
 
 def _last_maps(net: nn.Module, seen: Pass, image_hw: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Maps of the size of the image, with a verdict on each.
+"""Attribution maps at the size of the image, each judged by a test of its faithfulness.
 
 Legend: N images, C channels, H x W pixels.
 """
@@ -12,18 +12,18 @@ from torch import Tensor, nn
 from striate.base.errors import UnsupportedError
 from striate.interpret import faithfulness
 from striate.interpret.attribution.methods import METHODS, Model, heat_of, refuse_without_places, run_of
-from striate.interpret.attribution.query import Question, Target, logits, question
-from striate.interpret.faithfulness import Faithfulness
+from striate.interpret.attribution.query import Query, Target, logits, make_query
+from striate.interpret.faithfulness import DEFAULT_TEST, Faithfulness, FaithfulnessTest
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a method says of some images, and how far that can be believed.
+    """The attribution maps of one method for some images, and the test of their faithfulness.
 
     Attributes:
         method: a name of `METHODS`.
         targets: the class that was asked about, of each image.
-        at: the layer that Grad-CAM looked at, picked or given; None for the other methods.
+        layer: the layer that Grad-CAM looked at, picked or given; None for the other methods.
         values: what the method found, with N; see `methods`.
         heat_NHW: one heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros.
         faithfulness: of each image; empty where it was not asked for.
@@ -34,7 +34,7 @@ class Explanation:
 
     method: str
     targets: tuple[int, ...]
-    at: str | None
+    layer: str | None
     values: Tensor
     heat_NHW: Tensor
     faithfulness: tuple[Faithfulness, ...] = ()
@@ -45,17 +45,17 @@ class Explanations(NamedTuple):
     """Several methods on the same images.
 
     Attributes:
-        made: by method.
+        explanations: by method.
         refused: the reason why a method cannot be used on this network, by method.
 
     """
 
-    made: dict[str, Explanation]
+    explanations: dict[str, Explanation]
     refused: dict[str, str]
 
 
 def heat(
-    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, method: str = "gradcam", at: str | None = None, **options: Any
+    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, method: str = "gradcam", layer: str | None = None, **options: Any
 ) -> Tensor:
     """Maps of many images at once: N x H x W at the images' size, 0 to 1, the largest of an image 1, zeros stay zeros.
 
@@ -64,7 +64,7 @@ def heat(
         images_NCHW: as it takes them.
         targets_N: the class that is asked about, of each.
         method: a name of `METHODS`.
-        at: the layer for Grad-CAM; None for the one that is picked.
+        layer: the layer for Grad-CAM; None for the one that is picked.
         options: of the method.
 
     Raises:
@@ -73,8 +73,8 @@ def heat(
         ShapeError: the images have another shape.
 
     """
-    asked = question(net, images_NCHW, targets_N)
-    return _heat(asked, method, at, options)
+    query = make_query(net, images_NCHW, targets_N)
+    return _heat(query, method, layer, options)
 
 
 def explain(
@@ -83,29 +83,19 @@ def explain(
     method: str = "gradcam",
     *,
     target: Target = None,
-    at: str | None = None,
-    check: bool = True,
-    places: int = faithfulness.PLACES,
-    shares: int = faithfulness.STEPS,
-    copies: int = faithfulness.COPIES,
-    seed: int = 0,
+    layer: str | None = None,
+    test: FaithfulnessTest | None = DEFAULT_TEST,
     **options: Any,
 ) -> Explanation:
-    """A map with all that belongs to it.
-
-    With `check` an image costs (shares + 1) (2 places + 7) passes, 495 as it is, and `copies` maps more.
+    """The attribution map of one method, with the test of its faithfulness.
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         method: a name of `METHODS`.
-        target: class, of all images or of each; None for the one with the largest logit.
-        at: the layer for Grad-CAM; None for the one that is picked.
-        check: whether the map is put to the tests of `inside.faithfulness`.
-        places: others that the map is compared with, 9 or more.
-        shares: of the image that are removed and shown one after the other.
-        copies: networks with fresh weights that it is compared with.
-        seed: of what is drawn.
+        target: class, of all images or of each; None for the predicted class.
+        layer: the layer for Grad-CAM; None for the one that is picked.
+        test: how thoroughly, by default in 495 forward passes an image and 3 maps more; None for no test.
         options: of the method.
 
     Raises:
@@ -114,13 +104,11 @@ def explain(
         ShapeError: the image has another shape.
 
     """
-    asked = question(model, image, target)
+    query = make_query(model, image, target)
     run_of(method)
-    refuse_without_places(asked.images_NCHW)
-    plain = _explained(asked, method, at, options)
-    if not check:
-        return plain
-    return _checked(asked, plain, options, steps=shares, places=places, copies=copies, seed=seed)
+    refuse_without_places(query.images_NCHW)
+    explanation = _explained(query, method, layer, options)
+    return explanation if test is None else _tested(query, explanation, options, test)
 
 
 def explain_all(
@@ -129,22 +117,16 @@ def explain_all(
     methods: Iterable[str] = tuple(METHODS),
     *,
     target: Target = None,
-    places: int = faithfulness.PLACES,
-    shares: int = faithfulness.STEPS,
-    copies: int = faithfulness.COPIES,
-    seed: int = 0,
+    test: FaithfulnessTest = DEFAULT_TEST,
 ) -> Explanations:
-    """The maps of several methods. Those that do not work on this network say why.
+    """The attribution maps of several methods, each tested. Those that do not work on this network say why.
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         methods: names of `METHODS`.
-        target: class, of all images or of each; None for the one with the largest logit.
-        places: others that each map is compared with, 9 or more.
-        shares: of the image that are removed and shown one after the other.
-        copies: networks with fresh weights that each is compared with.
-        seed: of what is drawn.
+        target: class, of all images or of each; None for the predicted class.
+        test: how thoroughly.
 
     Raises:
         SettingError: there is no such method or class.
@@ -154,48 +136,49 @@ def explain_all(
     names = list(methods)
     for name in names:
         run_of(name)
-    asked = question(model, image, target)
-    refuse_without_places(asked.images_NCHW)
-    made, refused = {}, {}
+    query = make_query(model, image, target)
+    refuse_without_places(query.images_NCHW)
+    explanations, refused = {}, {}
     for name in names:
         try:
-            plain = _explained(asked, name, None, {})
-            made[name] = _checked(asked, plain, {}, steps=shares, places=places, copies=copies, seed=seed)
+            explanations[name] = _tested(query, _explained(query, name, None, {}), {}, test)
         except UnsupportedError as error:
             refused[name] = str(error)
-    return Explanations(made, refused)
+    return Explanations(explanations, refused)
 
 
-def _with_layer(method: str, at: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    if at is None:
+def _with_layer(method: str, layer: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    if layer is None:
         return options
     if method != "gradcam":
-        raise UnsupportedError(f"{method} looks at no layer; leave `at` out, or take gradcam.")
-    return {**options, "at": at}
+        raise UnsupportedError(f"{method} looks at no layer; leave `layer` out, or take gradcam.")
+    return {**options, "layer": layer}
 
 
-def _heat(asked: Question, method: str, at: str | None, options: dict[str, Any]) -> Tensor:
+def _heat(query: Query, method: str, layer: str | None, options: dict[str, Any]) -> Tensor:
     run = run_of(method)
-    refuse_without_places(asked.images_NCHW)
-    raw = run(asked, **_with_layer(method, at, options))
-    return heat_of(method, raw.values, (asked.images_NCHW.shape[2], asked.images_NCHW.shape[3]))
+    refuse_without_places(query.images_NCHW)
+    raw = run(query, **_with_layer(method, layer, options))
+    return heat_of(method, raw.values, (query.images_NCHW.shape[2], query.images_NCHW.shape[3]))
 
 
-def _explained(asked: Question, method: str, at: str | None, options: dict[str, Any]) -> Explanation:
-    raw = run_of(method)(asked, **_with_layer(method, at, options))
+def _explained(query: Query, method: str, layer: str | None, options: dict[str, Any]) -> Explanation:
+    raw = run_of(method)(query, **_with_layer(method, layer, options))
     return Explanation(
         method=method,
-        targets=tuple(asked.targets_N.tolist()),
-        at=raw.at,
+        targets=tuple(query.targets_N.tolist()),
+        layer=raw.layer,
         values=raw.values,
-        heat_NHW=heat_of(method, raw.values, (asked.images_NCHW.shape[2], asked.images_NCHW.shape[3])),
+        heat_NHW=heat_of(method, raw.values, (query.images_NCHW.shape[2], query.images_NCHW.shape[3])),
         completeness_error=() if raw.error_N is None else tuple(raw.error_N.tolist()),
     )
 
 
-def _checked(asked: Question, plain: Explanation, options: dict[str, Any], **tests: int) -> Explanation:
-    def fresh(net: nn.Module) -> Tensor:
-        return _heat(asked._replace(net=net), plain.method, plain.at, options)
+def _tested(query: Query, explanation: Explanation, options: dict[str, Any], test: FaithfulnessTest) -> Explanation:
+    def heat_of_copy(net: nn.Module) -> Tensor:
+        return _heat(query._replace(net=net), explanation.method, explanation.layer, options)
 
-    found = faithfulness.judge(asked.net, asked.images_NCHW, asked.targets_N, plain.heat_NHW, logits, fresh, **tests)
-    return replace(plain, faithfulness=tuple(found))
+    results = faithfulness.judge(
+        query.net, query.images_NCHW, query.targets_N, explanation.heat_NHW, logits, heat_of_copy, test
+    )
+    return replace(explanation, faithfulness=tuple(results))

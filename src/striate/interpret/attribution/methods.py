@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
 from striate.interpret.attribution.autograd_graph import check_rectifiers, follow, maps_at
-from striate.interpret.attribution.query import Classifier, Question, Target, at_rest, question, room
+from striate.interpret.attribution.query import Classifier, Query, Target, evaluating_with_gradients, make_query, room
 
 STEPS = 32  # Gauss-Legendre points, of Sundararajan et al.'s "20 to 300" steps
 Model = nn.Module | Classifier
@@ -32,13 +32,13 @@ class Raw(NamedTuple):
 
     Attributes:
         values: N x C x H x W, N x h x w or N x H x W.
-        at: the layer of Grad-CAM; None for the others.
+        layer: the layer of Grad-CAM; None for the others.
         error_N: of integrated gradients, by how much the sum differs from f(image) - f(baseline); None for the others.
 
     """
 
     values: Tensor
-    at: str | None = None
+    layer: str | None = None
     error_N: Tensor | None = None
 
 
@@ -47,7 +47,7 @@ def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
 
     Returns:
@@ -59,7 +59,7 @@ def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
         ShapeError: the image has another shape.
 
     """
-    return _plain(run_saliency, question(model, image, target))
+    return _plain(run_saliency, make_query(model, image, target))
 
 
 def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
@@ -72,7 +72,7 @@ def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
         UnsupportedError: the network has other non-linearities than rectifiers, or rectifiers that are no layers.
 
     """
-    return _plain(run_deconvnet, question(model, image, target))
+    return _plain(run_deconvnet, make_query(model, image, target))
 
 
 def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
@@ -80,17 +80,17 @@ def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
 
     Arguments, result and errors as of `deconvnet`.
     """
-    return _plain(run_guided, question(model, image, target))
+    return _plain(run_guided, make_query(model, image, target))
 
 
-def gradcam(model: Model, image: object, *, target: Target = None, at: str | None = None) -> Tensor:
+def gradcam(model: Model, image: object, *, target: Target = None, layer: str | None = None) -> Tensor:
     """max(0, sum_k alpha_k A_k), alpha_k the mean of dy_c / dA_k over the positions (Selvaraju et al. 2017, equations 1 and 2).
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
-        at: the layer with the maps A; None for the one that `graph.spatial_layer` picks.
+        layer: the layer with the maps A; None for the one that `autograd_graph.spatial_layer` picks.
 
     Returns:
         h x w of the layer for one image, else N x h x w; never negative. `heat` brings it to the image's size.
@@ -101,7 +101,7 @@ def gradcam(model: Model, image: object, *, target: Target = None, at: str | Non
         ShapeError: the image has another shape.
 
     """
-    return _plain(run_gradcam, question(model, image, target), at=at)
+    return _plain(run_gradcam, make_query(model, image, target), layer=layer)
 
 
 def integrated_gradients(
@@ -113,7 +113,7 @@ def integrated_gradients(
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
         baseline: the image that says nothing, in the network's numbers: 0 is the training mean where that was subtracted.
         steps: points on the way.
@@ -127,7 +127,7 @@ def integrated_gradients(
         ShapeError: the image or the baseline has another shape.
 
     """
-    return _plain(run_integrated_gradients, question(model, image, target), baseline=baseline, steps=steps)
+    return _plain(run_integrated_gradients, make_query(model, image, target), baseline=baseline, steps=steps)
 
 
 def occlusion(
@@ -141,11 +141,11 @@ def occlusion(
 ) -> Tensor:
     """By how much the logit falls under a gray square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
-    It needs no gradient, so every network can be asked.
+    It needs no gradient, so every network works.
 
     Args:
         model: a network, or a classifier such as `striate.load` gives.
-        image: as `asking.question` takes it.
+        image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
         baseline: what the square is filled with, in the network's numbers: 0 is the training mean where that was subtracted.
         window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
@@ -159,58 +159,58 @@ def occlusion(
         ShapeError: the image or the baseline has another shape.
 
     """
-    return _plain(run_occlusion, question(model, image, target), baseline=baseline, window=window, stride=stride)
+    return _plain(run_occlusion, make_query(model, image, target), baseline=baseline, window=window, stride=stride)
 
 
-def run_saliency(asked: Question) -> Raw:
+def run_saliency(query: Query) -> Raw:
     """Of a question; see `saliency`."""
     from captum.attr import Saliency
 
-    follow(asked.net, asked.images_NCHW[:1], "saliency")
-    return _by_parts(asked, lambda part: Saliency(part.net).attribute(part.images_NCHW, part.targets_N, abs=False))
+    follow(query.net, query.images_NCHW[:1], "saliency")
+    return _by_parts(query, lambda part: Saliency(part.net).attribute(part.images_NCHW, part.targets_N, abs=False))
 
 
-def run_deconvnet(asked: Question) -> Raw:
+def run_deconvnet(query: Query) -> Raw:
     """Of a question; see `deconvnet`."""
     from captum.attr import Deconvolution
 
-    check_rectifiers(asked.net, asked.images_NCHW[:1], "deconvnet")
-    return _by_parts(asked, lambda part: Deconvolution(part.net).attribute(part.images_NCHW, part.targets_N))
+    check_rectifiers(query.net, query.images_NCHW[:1], "deconvnet")
+    return _by_parts(query, lambda part: Deconvolution(part.net).attribute(part.images_NCHW, part.targets_N))
 
 
-def run_guided(asked: Question) -> Raw:
+def run_guided(query: Query) -> Raw:
     """Of a question; see `guided`."""
     from captum.attr import GuidedBackprop
 
-    check_rectifiers(asked.net, asked.images_NCHW[:1], "guided")
-    return _by_parts(asked, lambda part: GuidedBackprop(part.net).attribute(part.images_NCHW, part.targets_N))
+    check_rectifiers(query.net, query.images_NCHW[:1], "guided")
+    return _by_parts(query, lambda part: GuidedBackprop(part.net).attribute(part.images_NCHW, part.targets_N))
 
 
-def run_gradcam(asked: Question, at: str | None = None) -> Raw:
+def run_gradcam(query: Query, layer: str | None = None) -> Raw:
     """Of a question; see `gradcam`."""
     from captum.attr import LayerGradCam
 
-    layer = maps_at(asked.net, asked.images_NCHW[:1], at)
+    name = maps_at(query.net, query.images_NCHW[:1], layer)
 
-    def maps(part: Question) -> Tensor:
-        cam = LayerGradCam(part.net, part.net.get_submodule(layer))
+    def maps(part: Query) -> Tensor:
+        cam = LayerGradCam(part.net, part.net.get_submodule(name))
         found_N1hw: Tensor = cam.attribute(part.images_NCHW, part.targets_N, relu_attributions=True)
         return found_N1hw[:, 0]
 
-    return _by_parts(asked, maps)._replace(at=layer)
+    return _by_parts(query, maps)._replace(layer=name)
 
 
-def run_integrated_gradients(asked: Question, baseline: float | Tensor = 0.0, steps: int = STEPS) -> Raw:
+def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps: int = STEPS) -> Raw:
     """Of a question; see `integrated_gradients`."""
     from captum.attr import IntegratedGradients
 
     if steps < 1:
         raise SettingError(f"integrated_gradients expects 1 step or more; got {steps}.")
-    gray = _gray(baseline, asked.images_NCHW)
-    follow(asked.net, asked.images_NCHW[:1], "integrated_gradients")
+    gray = _gray(baseline, query.images_NCHW)
+    follow(query.net, query.images_NCHW[:1], "integrated_gradients")
     errors: list[Tensor] = []
 
-    def sums(part: Question) -> Tensor:
+    def sums(part: Query) -> Tensor:
         found, error_N = IntegratedGradients(part.net).attribute(
             part.images_NCHW, gray, part.targets_N, n_steps=steps, return_convergence_delta=True,
             internal_batch_size=room(part.images_NCHW, gradient=True),
@@ -219,14 +219,14 @@ def run_integrated_gradients(asked: Question, baseline: float | Tensor = 0.0, st
         values: Tensor = found
         return values.to(part.images_NCHW.dtype)
 
-    return _by_parts(asked, sums)._replace(error_N=torch.cat(errors))
+    return _by_parts(query, sums)._replace(error_N=torch.cat(errors))
 
 
-def run_occlusion(asked: Question, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
+def run_occlusion(query: Query, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
     """Of a question; see `occlusion`."""
     from captum.attr import Occlusion
 
-    channels, *sides = asked.images_NCHW.shape[1:]
+    channels, *sides = query.images_NCHW.shape[1:]
     windows = tuple(-(-side // 8) if window is None else window for side in sides)
     strides = tuple(-(-size // 2) if stride is None else stride for size in windows)
     if not all(1 <= size <= side and 1 <= step <= size for size, side, step in zip(windows, sides, strides, strict=True)):
@@ -234,17 +234,17 @@ def run_occlusion(asked: Question, baseline: float | Tensor = 0.0, window: int |
             f"occlusion expects a window of 1 to {min(sides)} pixels and a stride of 1 to the window; got {windows[0]} and "
             f"{strides[0]}."
         )
-    gray = _gray(baseline, asked.images_NCHW)
+    gray = _gray(baseline, query.images_NCHW)
 
-    def drops(part: Question) -> Tensor:
-        at_once = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
+    def drops(part: Query) -> Tensor:
+        batch_size = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
         found_NCHW: Tensor = Occlusion(part.net).attribute(
             part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=gray, target=part.targets_N,
-            perturbations_per_eval=at_once,
+            perturbations_per_eval=batch_size,
         )  # fmt: skip
         return found_NCHW[:, 0].to(part.images_NCHW.dtype)  # the square hides all channels, so they are alike
 
-    return _by_parts(asked, drops)
+    return _by_parts(query, drops)
 
 
 RUNS: dict[str, Callable[..., Raw]] = {
@@ -284,19 +284,19 @@ def heat_of(method: str, values: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.where(most_N11 > 0, heat_NHW / most_N11.clamp(min=torch.finfo(heat_NHW.dtype).tiny), 0.0)
 
 
-def _plain(run: Callable[..., Raw], asked: Question, **options: object) -> Tensor:
-    values = run(asked, **options).values
-    return values[0] if asked.single else values
+def _plain(run: Callable[..., Raw], query: Query, **options: object) -> Tensor:
+    values = run(query, **options).values
+    return values[0] if query.single else values
 
 
-def _by_parts(asked: Question, find: Callable[[Question], Tensor]) -> Raw:
+def _by_parts(query: Query, find: Callable[[Query], Tensor]) -> Raw:
     """So many images at once as memory allows, all in evaluation mode; the images get no gradient of their own."""
-    at_once = room(asked.images_NCHW, gradient=True)
+    batch_size = room(query.images_NCHW, gradient=True)
     found = []
-    with at_rest(asked.net):
-        pairs = zip(torch.split(asked.images_NCHW, at_once), torch.split(asked.targets_N, at_once), strict=True)
+    with evaluating_with_gradients(query.net):
+        pairs = zip(torch.split(query.images_NCHW, batch_size), torch.split(query.targets_N, batch_size), strict=True)
         for images_NCHW, targets_N in pairs:
-            part = asked._replace(images_NCHW=images_NCHW.detach().clone().requires_grad_(), targets_N=targets_N)
+            part = query._replace(images_NCHW=images_NCHW.detach().clone().requires_grad_(), targets_N=targets_N)
             found.append(find(part).detach())
     return Raw(torch.cat(found))
 

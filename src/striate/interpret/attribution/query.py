@@ -1,4 +1,4 @@
-"""What is asked: a network, images as it takes them, and a class for each; and the state that it is asked in.
+"""A query: a network, images as it takes them and a target class for each; and running it in evaluation mode.
 
 Legend: N images, C channels, H x W pixels, K classes.
 """
@@ -38,8 +38,8 @@ class Classifier(Protocol):
         """Images as the network takes them, N x C x H x W."""
 
 
-class Question(NamedTuple):
-    """What is asked.
+class Query(NamedTuple):
+    """A network, preprocessed images and the target class of each.
 
     Attributes:
         net: the network.
@@ -55,7 +55,7 @@ class Question(NamedTuple):
     single: bool
 
 
-def question(model: nn.Module | Classifier, image: object, target: Target = None) -> Question:
+def make_query(model: nn.Module | Classifier, image: object, target: Target = None) -> Query:
     """Bring what a user gives into one form.
 
     Args:
@@ -81,7 +81,7 @@ def question(model: nn.Module | Classifier, image: object, target: Target = None
     else:
         numbers = _numbers(target, classes, logits_NK.shape[1], len(images_NCHW))
         targets_N = torch.tensor(numbers, device=images_NCHW.device)
-    return Question(net, images_NCHW, targets_N, single)
+    return Query(net, images_NCHW, targets_N, single)
 
 
 def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]:
@@ -133,13 +133,13 @@ def room(images_NCHW: Tensor, gradient: bool) -> int:
 
 def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
     """N x K, in evaluation mode and without gradients, a bounded number of images at once."""
-    with at_rest(net), torch.no_grad():
+    with evaluating_with_gradients(net), torch.no_grad():
         parts = [net(part_NCHW) for part_NCHW in torch.split(images_NCHW, room(images_NCHW, gradient=False))]
         return torch.cat(parts)
 
 
 @contextmanager
-def at_rest(net: nn.Module) -> Iterator[None]:
+def evaluating_with_gradients(net: nn.Module) -> Iterator[None]:
     """The network in evaluation mode, gradients on whatever the caller had off, captum's notices unsaid.
 
     After the block each layer is in the mode that it was in.

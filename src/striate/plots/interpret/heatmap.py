@@ -176,7 +176,7 @@ def _note(panel: Panel) -> list[str]:
         if panel.gain is None
         else [f"gain {panel.gain:+.2f}" + ("" if panel.p_value is None else f", p = {panel.p_value:.2f}")]
     )
-    head = "EXPLAINS NOTHING HERE" if panel.explains is False else None
-    reason = panel.why.removeprefix("explains nothing here: ").removeprefix("explains: ")
+    head = "NOT FAITHFUL" if panel.explains is False else None
+    reason = panel.why.removeprefix("not faithful: ").removeprefix("faithful: ")
     short = reason.partition(" (")[0] if panel.explains is False else ""
     return [*([head] if head else []), *wrap(short, _LETTERS), *figures]

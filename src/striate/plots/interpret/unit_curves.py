@@ -71,13 +71,13 @@ class Series(NamedTuple):
     Attributes:
         name: of it.
         shifts_D: pixels or periods.
-        kept_DU: what its units keep of their answer; units with a nan are left out.
+        response_DU: what its units keep of their answer; units with a nan are left out.
 
     """
 
     name: str
     shifts_D: Array
-    kept_DU: Array
+    response_DU: Array
 
 
 def draw_tolerance(title: str, moved: str, series: Sequence[Series], path: Path) -> None:
@@ -101,8 +101,8 @@ def draw_tolerance(title: str, moved: str, series: Sequence[Series], path: Path)
     axes = figure.subplots()
     for number, one in enumerate(series):
         color = COLORS[number % len(COLORS)]
-        known = one.kept_DU[:, ~np.isnan(one.kept_DU).any(axis=0)]
-        units = f"{known.shape[1]:,} of {one.kept_DU.shape[1]:,} units answer"
+        known = one.response_DU[:, ~np.isnan(one.response_DU).any(axis=0)]
+        units = f"{known.shape[1]:,} of {one.response_DU.shape[1]:,} units answer"
         if not known.shape[1]:
             axes.plot([], [], color=color, label=f"{one.name}: {units}")
             continue

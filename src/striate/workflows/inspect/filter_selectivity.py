@@ -72,15 +72,15 @@ def _first(told: Json, title: str, model: Model, first: filter_selectivity.First
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
         drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
-    tuned = orientation_tuning.tuning(net, probe.at)
+    tuned = orientation_tuning.tuning(net, probe.readout)
     unit_curves.draw_tuning(
-        f"{probe.at} of {title} for stripes", tuned.orientations_A, _over_largest(tuned), _words(tuned), paths[2]
+        f"{probe.readout} of {title} for stripes", tuned.orientations_A, _over_largest(tuned), _words(tuned), paths[2]
     )
-    pool = pool_after(net, probe.at)
+    pool = pool_after(net, probe.readout)
     measured = [unit_shift_tolerance.by_gratings(net, tuned, _SHIFTS, in_periods=True)]
     if pool is not None:
         measured.append(unit_shift_tolerance.by_gratings(net, orientation_tuning.tuning(net, pool), _SHIFTS, in_periods=True))
-    series = [unit_curves.Series(one.layer, one.shifts_D, one.kept_DU) for one in measured]
+    series = [unit_curves.Series(one.layer, one.shifts_D, one.response_DU) for one in measured]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
     told["first"] = {"layer": first.layer, "each": filter_selectivity.as_json(liked)}
     told["tuning"] = orientation_tuning.as_json(tuned)

@@ -65,7 +65,7 @@ def inspect_image(
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     for method in methods:
         run_of(method)
-    names = activations.layers_of(model.net, layers or None)
+    names = activations.layer_names(model.net, layers or None)
     found = []
     with asked() as stop:
         for number, image in enumerate(paths):
@@ -97,7 +97,7 @@ def _add_neighbors(run: str, model: Model, images: Sequence[Path], found: Sequen
             near = nearest(kept, asked_MD, np.array([_row(dataset, image) for image in images]), NEAR)
             for at, (image, one) in enumerate(zip(images, found, strict=True)):
                 rows_k = kept.rows_B[near.rows_Qk[at]]
-                _draw_neighbors(run, model, image, one, dataset, rows_k, near.likeness_Qk[at])
+                _draw_neighbors(run, model, image, one, dataset, rows_k, near.cosine_Qk[at])
     except (DataError, SettingError) as error:
         log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
 
@@ -113,18 +113,18 @@ def _row(dataset: Dataset, image: Path) -> int:
 
 def _draw_neighbors(
     run: str, model: Model, image: Path, one: Json, dataset: Dataset, rows_k: NDArray[np.int64],
-    likeness_k: NDArray[np.float32],
+    cosine_k: NDArray[np.float32],
 ) -> None:  # fmt: skip
     from striate.plots.mosaic import Tile, draw_images
 
     examples, pixels = dataset.examples, dataset.stored.pixels_NHWC[rows_k] / 255
     one["neighbors"] = [
-        {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "likeness": float(likeness)}
-        for row, likeness in zip(rows_k.tolist(), likeness_k, strict=True)
+        {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "cosine_similarity": float(cosine)}
+        for row, cosine in zip(rows_k.tolist(), cosine_k, strict=True)
     ]
     tiles = [Tile(model.pixels([image])[0] / 255, f"the image\n{one['label']}")]
     tiles += [
-        Tile(image_HWC, f"{near['class']}\n{near['likeness']:.2f}")
+        Tile(image_HWC, f"{near['class']}\n{near['cosine_similarity']:.2f}")
         for image_HWC, near in zip(pixels, one["neighbors"], strict=True)
     ]
     path = Path(one["files"][0]).with_name("near.png") if one["files"] else Path("near.png")
@@ -149,7 +149,10 @@ def _one(
         feature_maps.draw_maps(title, name, maps[name][0].cpu().numpy(), pixels_HWC / 255, path)
         files.append(str(path))
     why = attribution.explain_all(model, image, methods, target=wanted)
-    panels = [heatmap.Panel(name, made.at, made.heat_NHW[0].cpu().numpy(), *_figures(made)) for name, made in why.made.items()]
+    panels = [
+        heatmap.Panel(name, made.layer, made.heat_NHW[0].cpu().numpy(), *_figures(made))
+        for name, made in why.explanations.items()
+    ]
     if panels:
         path = folder / "why.png"
         share = dict(answer.top).get(wanted)
@@ -159,14 +162,14 @@ def _one(
     return {
         "path": str(image), "label": answer.label, "probability": answer.probability,
         "top": [list(one) for one in answer.top], "target": wanted,
-        "methods": [_told(made) for made in why.made.values()], "refused": why.refused,
+        "methods": [_told(made) for made in why.explanations.values()], "refused": why.refused,
         "layers": [_measured(name, maps[name]) for name in layers], "neighbors": [], "files": files,
     }  # fmt: skip
 
 
 def _figures(made: Explanation) -> tuple[float, float, bool, str]:
     (found,) = made.faithfulness
-    return found.gain, found.p_value, found.explains, found.why
+    return found.gain, found.p_value, found.faithful, found.reason
 
 
 def _told(made: Explanation) -> Json:
@@ -174,12 +177,12 @@ def _told(made: Explanation) -> Json:
     error = made.completeness_error[0] if made.completeness_error else None
     numbers = {name: value for name, value in found._asdict().items() if not name.endswith("curve_S")}
     curves = {name[:-2]: list(map(float, value)) for name, value in found._asdict().items() if name.endswith("curve_S")}
-    return {"method": made.method, "at": made.at, **numbers, **curves, "completeness_error": error}
+    return {"method": made.method, "layer": made.layer, **numbers, **curves, "completeness_error": error}
 
 
 def _measured(name: str, maps: Any) -> Json:
     values = maps[0].float()
     return {
-        "name": name, "shape": list(values.shape), "mean": float(values.mean()), "largest": float(values.max()),
+        "name": name, "shape": list(values.shape), "mean": float(values.mean()), "max": float(values.max()),
         "zeros": float((values == 0).float().mean()),
     }  # fmt: skip

@@ -48,12 +48,12 @@ def units(
         watch: called with progress.
 
     Returns:
-        run, net, layer, seen_at, seen, units, statistics, strongest, maximized, why_not and files.
+        run, net, layer, readout_layer, seen, units, statistics, strongest, maximized, why_not and files.
 
     """
     model, folder = load(run), output_folder(run, out)
-    activations.layers_of(model.net, [layer])
-    at = next((probe.at for probe in probes(model.net) if probe.layer == layer), layer)  # where its rectifier has spoken
+    activations.layer_names(model.net, [layer])
+    at = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # where its rectifier has spoken
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
@@ -74,7 +74,7 @@ def units(
     made, why_not = _made(run, model, layer, chosen, folder)
     told_of = activations.as_json({at: found})
     return {
-        "run": run, "net": model.net_name, "layer": layer, "seen_at": at,
+        "run": run, "net": model.net_name, "layer": layer, "readout_layer": at,
         "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
         "statistics": _named(told_of, model), "strongest": top_activations.as_json({at: strongest}),
         "maximized": made, "why_not": why_not,
@@ -98,7 +98,7 @@ def _chosen(found: Statistics, numbers: Sequence[int]) -> list[int]:
             raise SettingError(f"expected units from 0 to {units - 1} of {found.layer}; got {number}.")
     if numbers:
         return list(numbers)
-    by_U = found.deviation_U if found.selectivity_U is None else found.selectivity_U
+    by_U = found.std_U if found.selectivity_U is None else found.selectivity_U
     order_U = np.argsort(-np.nan_to_num(by_U, nan=-1.0), kind="stable")
     awake_U = order_U[found.zeros_U[order_U] < filter_health.NEARLY]  # what answers once in a while is selective by chance
     return [int(u) for u in (awake_U if len(awake_U) else order_U)[:_SHOWN]]
@@ -133,7 +133,7 @@ def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) 
     except UnsupportedError as error:
         return [], str(error)
     images_UHWC = _images(model, best.images_UCHW)
-    answers = list(zip(best.before_U.tolist(), best.after_U.tolist(), best.stuck_U.tolist(), strict=True))
+    answers = list(zip(best.start_U.tolist(), best.end_U.tolist(), best.stuck_U.tolist(), strict=True))
     tiles = [
         Tile(image_HWC, f"unit {u}\n{'no gradient' if stuck else f'{before:.2g} to {after:.2g}'}")
         for u, image_HWC, (before, after, stuck) in zip(chosen, images_UHWC, answers, strict=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
 from striate.interpret import attribution, faithfulness, nearest_images
+from striate.interpret.faithfulness import FaithfulnessTest
 from striate.metrics.misclassified import Answer
 from striate.model import Model
 from striate.plots.interpret import heatmap as drawing
@@ -22,7 +23,7 @@ from striate.workflows.report import page
 Json = dict[str, Any]
 SHARES = 6  # of an image that are removed one after the other, where a map is tested
 NEAR = 5  # neighbors of each
-PASSES = (SHARES + 1) * (2 * faithfulness.PLACES + 2 + faithfulness.ORDERS)
+PASSES = (SHARES + 1) * (2 * faithfulness.SHIFTS + 2 + faithfulness.ORDERS)
 _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 
 
@@ -57,8 +58,9 @@ def cards(
                 "answered": classes[answer.predicted], "probability": answer.probability,
                 "given_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
                 "neighbors": [
-                    {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]], "likeness": float(likeness)}
-                    for row, likeness in zip(near_k, near.likeness_Qk[at], strict=True)
+                    {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]],
+                     "cosine_similarity": float(cosine)}
+                    for row, cosine in zip(near_k, near.cosine_Qk[at], strict=True)
                 ],
                 "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
                          "said": _spoken(vote, len(near_k), classes, classes[answer.label])},
@@ -96,10 +98,8 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
     for method in ("gradcam", "occlusion"):
         try:
             parts = [
-                attribution.explain(
-                    model.net, images_MCHW[rows], method, target=list(targets[rows]), check=check, shares=SHARES
-                )
-                for rows, check in ((slice(0, tested), True), (slice(tested, None), False))
+                attribution.explain(model.net, images_MCHW[rows], method, target=list(targets[rows]), test=test)
+                for rows, test in ((slice(0, tested), FaithfulnessTest(steps=SHARES)), (slice(tested, None), None))
                 if len(targets[rows])
             ]
         except UnsupportedError:
@@ -112,21 +112,23 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
 
 def _said(made: attribution.Explanation, n: int) -> Json:
     """What is said of the map of the n-th image."""
-    by = _NAMES[made.method] if made.at is None else f"{_NAMES[made.method]} at {made.at}"
-    about: Json = {"method": made.method, "at": made.at, "explains": None}
+    by = _NAMES[made.method] if made.layer is None else f"{_NAMES[made.method]} at {made.layer}"
+    about: Json = {"method": made.method, "layer": made.layer, "faithful": None}
     if not made.faithfulness:
         return {**about, "said": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
     found = made.faithfulness[n]
-    about |= {"explains": found.explains, "why": found.why}
-    about |= {name: getattr(found, name) for name in ("gain", "area", "elsewhere_area", "p_value", "likeness")}
-    if found.explains:
+    about |= {"faithful": found.faithful, "reason": found.reason}
+    about |= {
+        name: getattr(found, name) for name in ("gain", "deletion_area", "shifted_deletion_area", "p_value", "rank_correlation")
+    }
+    if found.faithful:
         return {
-            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than without as much "
-            f"elsewhere (p = {found.p_value:.2f}).",
+            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than "
+            f"with a shifted control (p = {found.p_value:.2f}).",
         }  # fmt: skip
-    return {**about, "said": f"{by} explains nothing here, and is grayed: {_short(found)}."}
+    return {**about, "said": f"{by} is not faithful here, and is grayed: {_short(found)}."}
 
 
 def _short(found: faithfulness.Faithfulness) -> str:
-    """Why a map explains nothing, without the numbers, which the JSON has."""
-    return found.why.removeprefix("explains nothing here: ").partition(" (")[0]
+    """Why a map is not faithful, without the numbers, which the JSON has."""
+    return found.reason.removeprefix("not faithful: ").partition(" (")[0]
