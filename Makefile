@@ -53,4 +53,4 @@ bench-mnist: $(VENV)/.dev  ## seconds until 99.0 % of MNIST beside fastai and Ke
 	$(BIN)/python bench/mnist_99.py --seeds 3 --threads 2
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build docs/_generated dist
