@@ -41,7 +41,7 @@ def test_what_other_pages_run_is_run_there():
         if block.not_run is None
         for command in block.commands
     }
-    left = [block for block in blocks(ENGLISH.read_text("utf-8")) if block.not_run == "the pages of the origins run them"]
+    left = [block for block in blocks(ENGLISH.read_text("utf-8")) if block.not_run == "the pages of the history run them"]
     assert left
     assert {tuple(command.split()[:3]) for block in left for command in block.commands} <= run
 
