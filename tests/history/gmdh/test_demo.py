@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history.gmdh import gmdh
+from striate.cli.history import gmdh
 
 from striate.base.errors import SettingError
 from striate.history.gmdh import demo as demonstration

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history.optimal_control import optimal_control
+from striate.cli.history import optimal_control
 
 from striate.base.errors import SettingError
 from striate.history.optimal_control.demo import demonstrate

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history.rumelhart import rumelhart
+from striate.cli.history import rumelhart
 
 from striate.base.errors import SettingError
 
