@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from striate.cli.history import neocognitron
 
+from striate.cli.history import neocognitron
 from striate.history.neocognitron import demo as demonstration
 
 FOUND = {"lines": ["one thing", "another [thing]"], "files": ["out/a.png"]}

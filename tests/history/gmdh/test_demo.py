@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history import gmdh
 
 from striate.base.errors import SettingError
+from striate.cli.history import gmdh
 from striate.history.gmdh import demo as demonstration
 from striate.history.gmdh.demo import demonstrate
 

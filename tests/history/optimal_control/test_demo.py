@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history import optimal_control
 
 from striate.base.errors import SettingError
+from striate.cli.history import optimal_control
 from striate.history.optimal_control.demo import demonstrate
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from striate.cli.history import rumelhart
 
 from striate.base.errors import SettingError
+from striate.cli.history import rumelhart
 
 
 @pytest.fixture(scope="module")
