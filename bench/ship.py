@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from striate.base import config, files
 from striate.base import run_folder as runs
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.metrics import classification
 from striate.model import Model
@@ -85,7 +85,7 @@ def ship(run_folder: Path, name: str) -> Path:
 def _measure(shipped: Model, run: config.Run, run_folder: Path) -> dict[str, object]:
     """Accuracy of the shipped weights on the run's own test images, and how far their logits are from the run's."""
     ids_N, labels_N, before_NK = runs.load_predictions(run_folder / "predictions-test.npz")
-    with asked() as stop:
+    with catch_signals() as stop:
         dataset = gather(sources.read(run.data), run, stop, lambda _event: None)
     rows_N = dataset.parts.test_M[np.argsort(dataset.examples.ids_N[dataset.parts.test_M])]
     assert (dataset.examples.ids_N[rows_N] == ids_N).all()

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from striate.base.errors import Interrupted
-from striate.base.signals import Stop, asked
+from striate.base.signals import Stop, catch_signals
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_turns_the_answer_to_yes(number: signal.Signals):
-    with asked() as stop:
+    with catch_signals() as stop:
         assert not stop
         stop.check("training")  # goes on: nobody asked
         signal.raise_signal(number)
@@ -21,7 +21,7 @@ def test_a_signal_turns_the_answer_to_yes(number: signal.Signals):
 
 
 def test_who_checks_leaves_with_the_signal_and_what_was_being_done():
-    with asked() as stop:
+    with catch_signals() as stop:
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Interrupted) as left:
             stop.check("decoding images")
@@ -43,7 +43,7 @@ def mine() -> Iterator[Callable[..., None]]:
 
 
 def test_handlers_are_put_back_when_the_block_ends(mine: Callable[..., None]):
-    with asked() as stop:
+    with catch_signals() as stop:
         assert mine not in [signal.getsignal(number) for number in SIGNALS]
         signal.raise_signal(signal.SIGTERM)
         assert stop
@@ -51,7 +51,7 @@ def test_handlers_are_put_back_when_the_block_ends(mine: Callable[..., None]):
 
 
 def test_handlers_are_put_back_when_the_block_fails(mine: Callable[..., None]):
-    with pytest.raises(ZeroDivisionError), asked():
+    with pytest.raises(ZeroDivisionError), catch_signals():
         raise ZeroDivisionError
     assert [signal.getsignal(number) for number in SIGNALS] == [mine] * len(SIGNALS)
 
@@ -63,13 +63,13 @@ def test_a_second_interrupt_ends_the_block_at_once(first: signal.Signals):
         assert stop
         signal.raise_signal(signal.SIGINT)
 
-    with asked() as stop, pytest.raises(KeyboardInterrupt):
+    with catch_signals() as stop, pytest.raises(KeyboardInterrupt):
         impatient(stop)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_second_sigterm_is_as_patient_as_the_first():
-    with asked() as stop:
+    with catch_signals() as stop:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert stop.signal == "SIGTERM"
@@ -80,7 +80,7 @@ def test_outside_of_the_main_thread_the_answer_stays_no():
     answers = []
 
     def work() -> None:
-        with asked() as stop:
+        with catch_signals() as stop:
             answers.append((bool(stop), [signal.getsignal(number) for number in SIGNALS] == handlers))
 
     thread = threading.Thread(target=work)

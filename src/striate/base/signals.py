@@ -12,7 +12,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
 class Stop:
-    """Whether an orderly end was asked for, and by which signal."""
+    """True once a signal has asked for an orderly end; `signal` is its name."""
 
     def __init__(self) -> None:
         self.signal: str | None = None
@@ -21,7 +21,7 @@ class Stop:
         return self.signal is not None
 
     def check(self, doing: str, then: str = "nothing is lost: run the same command again.") -> None:
-        """Leave here if an end was asked for.
+        """Raise if a signal has come.
 
         Raises:
             Interrupted: naming the signal, what was being done, and what to do then.
@@ -32,10 +32,10 @@ class Stop:
 
 
 @contextmanager
-def asked() -> Iterator[Stop]:
-    """Turn the signals into a question for the time of the block; a second SIGINT ends it at once.
+def catch_signals() -> Iterator[Stop]:
+    """Note signals in the `Stop` of the block instead of dying by them; a second SIGINT ends it at once.
 
-    Outside of the main thread, where Python lets no one handle signals, the answer stays no.
+    Outside of the main thread, where Python cannot handle signals, none is noted.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

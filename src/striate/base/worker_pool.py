@@ -21,9 +21,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def workers(asked: int | None = None, sharers: int = 1) -> int:
+def workers(count: int | None = None, sharers: int = 1) -> int:
     """How many children to use: what was asked for, else a core each, at most 8, where `sharers` processes share the cores."""
-    return asked or max(1, min(_MOST_BY_ITSELF, cores() // sharers))
+    return count or max(1, min(_MOST_BY_ITSELF, cores() // sharers))
 
 
 def in_order(

@@ -298,16 +298,16 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
 
 
 def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, count: int, ahead: int = 32) -> Generator[Answer]:
-    """What the function `where` answers in `count` child processes for each file, in order; `asked` reads its argument.
+    """What the function `where` answers in `count` child processes for each file, in order; `parse_request` reads its argument.
 
     At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
     """
     size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
-    asked = (
+    requests = (
         {"path": os.fsencode(path).hex(), "input_spec": None if input_spec is None else list(input_spec)} for path in paths
     )
     ahead = max(count, min(ahead, _READY_BYTES // size))
-    return worker_pool.in_order(where, asked, count, _CHILD_MB, _CHILD_SECONDS, ahead)
+    return worker_pool.in_order(where, requests, count, _CHILD_MB, _CHILD_SECONDS, ahead)
 
 
 def _facts_from(value: Any) -> Facts:
@@ -315,7 +315,7 @@ def _facts_from(value: Any) -> Facts:
     return Facts(height, width, gray, found_hash, tuple(mean), tuple(mean_square))
 
 
-def asked(argument: Any) -> tuple[Path, InputSpec | None]:
+def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file and the look that it was asked for."""
     input_spec = argument["input_spec"]
     path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
@@ -326,7 +326,7 @@ def asked(argument: Any) -> tuple[Path, InputSpec | None]:
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
-    path, input_spec = asked(argument)
+    path, input_spec = parse_request(argument)
     found = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
     pixels = b"" if input_spec is None else square(found, input_spec).tobytes()
     return list(facts(found)), pixels

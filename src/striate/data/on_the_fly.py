@@ -122,7 +122,7 @@ class Streamed:
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What a child runs for one file: the hash of its pixels, and the pixels at the look."""
-    path, input_spec = decode.asked(argument)
+    path, input_spec = decode.parse_request(argument)
     assert input_spec is not None
     found = decode.decode_image(path, input_spec.background)
     return decode.pixel_hash(found), decode.square(found, input_spec).tobytes()

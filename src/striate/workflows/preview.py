@@ -17,7 +17,7 @@ from striate.base import config, worker_pool
 from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.batches import augment, preprocess
 from striate.batches.loader import Loader
 from striate.batches.pixel_pairs import clouds
@@ -72,7 +72,7 @@ def preview(
     run = config.build(config.merge(tree, {"data": {"path": data}}))
     examples = sources.read(run.data)
     run = defaults.complete(run, examples)
-    with asked() as stop:
+    with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
     return {"preview": what, "drawn": str(figure_path), **previews[what](run, dataset, figure_path)}
 

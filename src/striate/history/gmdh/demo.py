@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.phrases import listed
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.batches import whitening
 from striate.data import decode, sources
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
@@ -250,7 +250,7 @@ def _gather() -> "Dataset":
     from striate.workflows.dataset import gather
 
     run = config.build({"data": {"path": "digits"}, "preprocess": {"size_px": 8, "channels": 1, "resize_mode": "squash"}})
-    with asked() as stop:
+    with catch_signals() as stop:
         return gather(sources.read(run.data), run, stop, lambda _event: None)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from striate.base import config, files, run_folder
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.hash_rng import words
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.batches import augment
 from striate.data import sources
 from striate.data.survey import SampleStats, sample_stats
@@ -57,7 +57,7 @@ def run_in(
     """Fine-tune in `out/name`, anew or on from what is there; the run's result. `load` gives the model of a name."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
-    with asked() as stop:
+    with catch_signals() as stop:
         if resume:
             folder = run_folder.claim(out, str(name), resume=True)
             run, start = _begun(folder, settings, load)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from striate.base import config, run_folder
 from striate.base.errors import RunError, SettingError, UnsupportedError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import Stop, asked
+from striate.base.signals import Stop, catch_signals
 from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
@@ -49,7 +49,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
                 f"{model.input_spec.channels} channels; leave it out."
             )
     settings, part = images_of(run, data)
-    with asked() as stop:
+    with catch_signals() as stop:
         if settings is None:
             log.info("There are no images to look at, so only the weights are judged; give --data for dead filters.")
             layers, seen = filter_health.examine(model.net), None

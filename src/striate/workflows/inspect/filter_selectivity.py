@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.base.errors import SettingError, UnsupportedError, nearest
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.interpret import filter_health, filter_selectivity, orientation_tuning, unit_shift_tolerance
 from striate.interpret.orientation_tuning import Tuning
 from striate.interpret.readout_points import Probe, pool_after, probes
@@ -45,7 +45,7 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
     title = Path(run).name
     told: Json = {"run": run, "net": model.net_name, "first": None, "why_not": None, "tuning": None, "tolerance": []}
     files: list[str] = []
-    with asked() as stop:
+    with catch_signals() as stop:
         try:
             first = filter_selectivity.first(model.net)
         except UnsupportedError as error:

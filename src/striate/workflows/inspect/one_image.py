@@ -16,7 +16,7 @@ from torch import Tensor
 from striate.base import errors
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import Stop, asked
+from striate.base.signals import Stop, catch_signals
 from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
@@ -67,7 +67,7 @@ def inspect_image(
         run_of(method)
     names = activations.layer_names(model.net, layers or None)
     found = []
-    with asked() as stop:
+    with catch_signals() as stop:
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
             found.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))

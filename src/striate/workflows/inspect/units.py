@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import asked
+from striate.base.signals import catch_signals
 from striate.interpret import activation_maximization, activations, filter_health, top_activations
 from striate.interpret.activations import Statistics
 from striate.interpret.readout_points import probes
@@ -57,7 +57,7 @@ def units(
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
-    with asked() as stop:
+    with catch_signals() as stop:
         engine = machine.pick(settings.engine)
         engine.place(model.net)
         with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:

@@ -14,7 +14,7 @@ from pathlib import Path
 from striate.base import files, run_folder
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import Stop, asked
+from striate.base.signals import Stop, catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
 from striate.training import device as machine
@@ -52,7 +52,7 @@ def of_run(name: str, watch: Watch) -> Json:
     if known.facts["state"] != "done":
         return _write(folder, known)
     settings, model = run_folder.settings(folder), Model.load(folder / "model")
-    with asked() as stop:
+    with catch_signals() as stop:
         engine = machine.pick(settings.engine)
         try:
             with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
@@ -117,7 +117,7 @@ def _look(known: RunFacts, model: Model, dataset: Dataset, engine: Engine, stop:
 def _follow(name: str, watch: Watch) -> Json:
     """Rewrite the report after each epoch of a run that trains, until no process works on it any more."""
     folder, seen = _folder(name), -1
-    with asked() as stop:
+    with catch_signals() as stop:
         while _is_trained(folder):
             if (now := _epochs(folder)) != seen:
                 if seen < 0:

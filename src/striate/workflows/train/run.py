@@ -8,7 +8,7 @@ import numpy as np
 
 from striate.base import config, files, run_folder
 from striate.base.errors import RunError, SettingError
-from striate.base.signals import Stop, asked
+from striate.base.signals import Stop, catch_signals
 from striate.data import sources
 from striate.data.examples import Examples
 from striate.training import device as machine
@@ -29,7 +29,7 @@ def run_in(
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     examples = None
-    with asked() as stop:
+    with catch_signals() as stop:
         if not resume:
             run, examples = _asked_for(settings)
         else:
@@ -71,7 +71,7 @@ def find_rate(settings: config.Tree, path: Path, watch: Watch) -> run_folder.Jso
     from striate.plots.training import lr_finder as drawing
 
     save_figure.check_ending(path)
-    with asked() as stop:
+    with catch_signals() as stop:
         run, examples = _asked_for(settings)
         if run.data.folds is not None:
             raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
