@@ -69,7 +69,7 @@ def adapted(data: Path, start: Path, out: Path, threads: int) -> tuple[float, Pa
         "augment": {"flip": False}, "engine": {"threads": threads},
         "finetune": {"adapt": {"epochs": EPOCHS, "batch_size": BATCH}},
     }  # fmt: skip
-    found = striate.finetune(str(data), start=str(start), strategies="adapt", out=out, name="adapt", settings=settings)
+    found = striate.finetune(str(data), weights=str(start), strategies="adapt", out=out, name="adapt", settings=settings)
     return found["strategies"][0]["seconds"], out / "adapt"
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from striate.base import config, files
 from striate.base import run_folder as runs
+from striate.base.phrases import spoken
 from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.metrics import classification
@@ -21,7 +22,6 @@ from striate.model import Model
 from striate.training import journal
 from striate.workflows import external_weights
 from striate.workflows.dataset import gather
-from striate.workflows.train.one_training import spoken
 
 CARD = """# {name}
 

@@ -79,7 +79,7 @@ def main() -> None:
         for seed in range(asked.seeds):
             data = root / f"other-{seed}"
             make_other(data, pixels_NHWC, labels_N, examples.classes, seed)
-            found = striate.finetune(str(data), start=body, strategies="all", seed=seed, out=root, name=f"run-{seed}")
+            found = striate.finetune(str(data), weights=body, strategies="all", seed=seed, out=root, name=f"run-{seed}")
             print(f"\nseed {seed}\n\n| strategy | validation | test | p | seconds |\n|---|---|---|---|---|")
             print("\n".join(rows(found)), found["sentence"], sep="\n\n", flush=True)
             for row in found["strategies"]:

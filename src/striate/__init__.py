@@ -21,8 +21,8 @@ _HOME = {
     "evaluate": "striate.workflows.evaluate",
     "explain": "striate.workflows.nets",
     "filters": "striate.workflows.inspect.filter_selectivity",
-    "find_rate": "striate.workbench",
-    "finetune": "striate.workbench",
+    "find_lr": "striate.workflows.train.run",
+    "finetune": "striate.workflows.finetune.run",
     "import_weights": "striate.workflows.external_weights",
     "inspect_image": "striate.workflows.inspect.one_image",
     "layers": "striate.workflows.nets",
@@ -33,7 +33,7 @@ _HOME = {
     "signal": "striate.workflows.nets",
     "survey": "striate.workflows.data",
     "taps": "striate.nets.hooks",
-    "train": "striate.workbench",
+    "train": "striate.workflows.train.run",
     "units": "striate.workflows.inspect.units",
     "verdicts": "striate.workflows.inspect.filter_health",
     "weights": "striate.workflows.runs",
@@ -46,13 +46,11 @@ if TYPE_CHECKING:
     from striate.model import Model as Model
     from striate.nets.hooks import taps as taps
     from striate.nets.net import Net as Net
-    from striate.workbench import find_rate as find_rate
-    from striate.workbench import finetune as finetune
-    from striate.workbench import train as train
     from striate.workflows.data import survey as survey
     from striate.workflows.doctor import doctor as doctor
     from striate.workflows.evaluate import evaluate as evaluate
     from striate.workflows.external_weights import import_weights as import_weights
+    from striate.workflows.finetune.run import finetune as finetune
     from striate.workflows.inspect.filter_health import verdicts as verdicts
     from striate.workflows.inspect.filter_selectivity import filters as filters
     from striate.workflows.inspect.one_image import inspect_image as inspect_image
@@ -67,6 +65,8 @@ if TYPE_CHECKING:
     from striate.workflows.report.build import write_report as write_report
     from striate.workflows.runs import list_runs as list_runs
     from striate.workflows.runs import weights as weights
+    from striate.workflows.train.run import find_lr as find_lr
+    from striate.workflows.train.run import train as train
 
 
 def __getattr__(name: str) -> object:

@@ -183,7 +183,7 @@ def test_every_setting_is_described_in_one_clause():
             "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "
             "write `striate finetune DATA --from NAME --classifier knn`.",
         ),
-        ({"finetune": {"classifier": "svm"}}, "finetune: classifier does not apply without finetune.start; remove it."),
+        ({"finetune": {"classifier": "svm"}}, "finetune: classifier does not apply without finetune.weights; remove it."),
         ({"data": {"fold": 0}}, "data: fold must be below folds=None; got 0."),
         ({"data": {"folds": 3, "fold": 3}}, "data: fold must be below folds=3; got 3."),
         (

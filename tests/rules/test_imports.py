@@ -55,15 +55,14 @@ ROOMS = {
     "figures": room("base nets plots training workflows", others="numpy torch", where_used="matplotlib"),
     "history": room(
         "base batches data metrics nets plots training",
-        later="workflows workbench",
+        later="workflows",
         others="numpy torch",
         where_used="matplotlib PIL",
     ),
-    "workbench": room("base", later="data history metrics model training workflows"),
-    "cli": room("base nets.catalogue _version", later="figures history workbench workflows", others="cyclopts rich"),
+    "cli": room("base nets.catalogue _version", later="figures history workflows", others="cyclopts rich"),
     "recipes": room(),
     "_version": room(),
-    "__init__": room("_version", later="base model nets workbench workflows"),
+    "__init__": room("_version", later="base model nets workflows"),
     "__main__": room("cli"),
 }
 NEVER_TORCH = ("base", "data", "metrics", "plots", "nets.catalogue", "cli")

@@ -22,7 +22,7 @@ except SystemExit as end:
     assert not end.code, end.code
 """
 
-WITHOUT_TORCH = ("base", "data", "metrics", "cli", "workbench", "nets.catalogue")
+WITHOUT_TORCH = ("base", "data", "metrics", "cli", "nets.catalogue")
 
 
 def heavy_after(code: str, *arguments: str) -> list[str]:

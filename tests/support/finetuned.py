@@ -19,7 +19,7 @@ def finetune(data: Path | None, out: Path, *names: str, own: dict[str, Any] | No
         how["strategies"] = list(names)
     short = {name: how for name, how in SHORT.items() if name in names or (name == "adapt" and "retrain" in names)}
     settings = {"finetune": {**short, **(own or {})}, **how.pop("settings", {})}
-    return striate.finetune(str(data), start=START, out=out, name="run", settings=settings, **how)
+    return striate.finetune(str(data), weights=START, out=out, name="run", settings=settings, **how)
 
 
 def weights(run: str | Path, strategy: str) -> dict[str, torch.Tensor]:

@@ -190,6 +190,16 @@ def lay_over(below: Tree, above: Tree) -> Tree:
     return merge(below, above)
 
 
+def change(run: Run, changes: Tree) -> Run:
+    """The settings of a run with `changes` over them, validated; a length of training takes the place of another."""
+    return build(lay_over(given_by_user(run), changes))
+
+
+def complete(run: Run, defaults: Tree) -> Run:
+    """The settings of a run with `defaults` for what is not set, validated."""
+    return build(merge(defaults, given_by_user(run)))
+
+
 def to_toml(run: Run, defaults: bool = True) -> str:
     """A run as TOML; `read_toml` gives it back unchanged. Without `defaults` it holds what was given alone.
 
@@ -234,10 +244,10 @@ def recipe(name: str) -> Tree:
     return merge(read_toml(path), {"recipe": name})
 
 
-_recipe = recipe  # whose name `asked` needs for a word
+_recipe = recipe  # whose name `settings_from_args` needs for an argument
 
 
-def asked(
+def settings_from_args(
     data: str | None,
     settings: Mapping[str, Any] | None,
     *,
@@ -250,8 +260,8 @@ def asked(
     data_dir: str | None = None,
     pixel_cache_gb: float | None = None,
 ) -> Tree:
-    """What a training was asked for: a recipe by name, settings over it, and over both what has a word of its own."""
-    words = {
+    """Nested settings of a training: a recipe, over it `settings`, and over both the named arguments."""
+    named = {
         "seed": seed,
         "data": {"path": data, "data_dir": data_dir, "folds": folds},
         "preprocess": {"pixel_cache_gb": pixel_cache_gb},
@@ -259,4 +269,4 @@ def asked(
         "train": {"epochs": epochs, "minutes": minutes},
     }
     below = lay_over(_recipe(recipe) if recipe else {}, dict(settings or {}))
-    return lay_over(below, merge(words))
+    return lay_over(below, merge(named))

@@ -104,7 +104,7 @@ def model_folder(run: str) -> Path:
         return folder
     files.recover(folder / "model")
     if not (folder / "model").is_dir():
-        command = "train" if settings(folder).finetune.start is None else "finetune"
+        command = "train" if settings(folder).finetune.weights is None else "finetune"
         raise RunError(f"the run {folder} has no model yet; go on with it: striate {command} --name {folder.name} --resume.")
     return folder / "model"
 

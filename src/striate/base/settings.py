@@ -183,7 +183,7 @@ class Run(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.finetune.start is None and self.net.knn_memory is not None:
+        if self.finetune.weights is None and self.net.knn_memory is not None:
             raise ValueError(
                 "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "
                 "write `striate finetune DATA --from NAME --classifier knn`"

@@ -109,19 +109,21 @@ STRATEGY = Literal["extract", "adapt", "retrain", "scratch"]
 class Finetune(Section):
     """A start from the weights of another training."""
 
-    start: str | None = Field(None, description="NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned")
+    weights: str | None = Field(
+        None, description="pretrained weights: NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned"
+    )
     strategies: tuple[STRATEGY, ...] | None = Field(None, min_length=1, description="what is tried; else extract")
     minutes: float | None = Field(None, gt=0, description="most minutes that each strategy may train for")
     per_class: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
         None, min_length=1, description="training images of each class, for learning curves; all strategies at each number"
     )
-    taps: tuple[str, ...] | None = Field(None, description="of extract: layers to compare; else the last before the head")
+    layers: tuple[str, ...] | None = Field(None, description="of extract: layers to compare; else the last before the head")
     classifier: Literal["svm", "logistic", "knn"] | None = Field(None, description="of extract: on the features; else svm")
     normalize: Literal["standardize", "l2"] | None = Field(None, description="of extract: the features; else standardize")
-    views: int | None = Field(
-        None, ge=1, le=100, description="of adapt: changed copies of each image whose features are kept; else 4, or 1 unchanged"
+    augmented_copies: int | None = Field(
+        None, ge=1, le=100, description="of adapt: augmented copies of each image; else 2, or 1 unchanged without augmentation"
     )
-    norms: Literal["frozen", "learn"] | None = Field(None, description="of retrain: batch norms; else frozen")
+    freeze_batchnorm: bool | None = Field(None, description="of retrain: batch norms keep their statistics; else yes")
     unfreeze: Literal["at-once", "gradual"] | None = Field(
         None, description="of retrain: all layers from the start, or from the last to the first; else at-once"
     )
@@ -132,17 +134,17 @@ class Finetune(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = self.strategies or ("extract",)
-        if self.start is None:
-            self._refuse(tuple(name for name in type(self).model_fields if name != "start"), "without finetune.start")
+        if self.weights is None:
+            self._refuse(tuple(name for name in type(self).model_fields if name != "weights"), "without finetune.weights")
         if len(set(names)) < len(names):
             raise ValueError(f"strategies: expected each once; got {', '.join(names)}")
         if self.per_class and list(self.per_class) != sorted(set(self.per_class)):
             raise ValueError(f"per_class: expected rising numbers, as 5, 10, 20; got {', '.join(map(str, self.per_class))}")
         if "extract" not in names:
-            self._refuse(("taps", "classifier", "normalize"), "without the strategy extract")
+            self._refuse(("layers", "classifier", "normalize"), "without the strategy extract")
         if not {"adapt", "retrain"} & {*names}:  # retrain begins with an adapted head
-            self._refuse(("views", "adapt"), "without the strategies adapt and retrain")
-        for name, fields in (("retrain", ("norms", "unfreeze", "retrain")), ("scratch", ("scratch",))):
+            self._refuse(("augmented_copies", "adapt"), "without the strategies adapt and retrain")
+        for name, fields in (("retrain", ("freeze_batchnorm", "unfreeze", "retrain")), ("scratch", ("scratch",))):
             if name not in names:
                 self._refuse(fields, f"without the strategy {name}")
         if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.lr_multipliers or self.adapt.layer_decay):

@@ -15,9 +15,9 @@ def finetune(
     data: str | None = None,
     /,
     *,
-    start: Annotated[str | None, Parameter("--from")] = None,
+    weights: Annotated[str | None, Parameter("--from")] = None,
     strategy: str | None = None,
-    tap: tuple[str, ...] = (),
+    layer: tuple[str, ...] = (),
     classifier: Literal["svm", "logistic", "knn"] | None = None,
     per_class: str | None = None,
     minutes: float | None = None,
@@ -34,10 +34,10 @@ def finetune(
 
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
-        start: resnet20@cifar10, which comes along; NET@imagenet, NET@FILE.safetensors, a run, or a model's folder.
+        weights: resnet20@cifar10, which comes along; NET@imagenet, NET@FILE.safetensors, a run, or a model's folder.
         strategy: extract: a classifier on what the frozen network makes of the images (the default); adapt: a new last layer;
             retrain: all weights; scratch: none of them, as a control; some with commas; or all.
-        tap: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
+        layer: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
         classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbors.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
         minutes: most minutes that each strategy may train for.
@@ -51,20 +51,20 @@ def finetune(
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
+    from striate.workflows.finetune import run as workflow
 
     flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
     settings = config.merge(*(config.setting(text) for text in set_), flags)
     with speaking() as watch:
-        found = workbench.finetune(
-            data, start=start, strategies=split((strategy or "",)), taps=split(tap), per_class=_numbers(per_class),
+        result = workflow.finetune(
+            data, weights=weights, strategies=split((strategy or "",)), layers=split(layer), per_class=_numbers(per_class),
             minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,
             watch=watch,
         )  # fmt: skip
     if json:
-        print_json(found)
+        print_json(result)
     else:
-        _say(found)
+        _say(result)
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -74,22 +74,22 @@ def _numbers(text: str | None) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _say(found: dict[str, Any]) -> None:
+def _say(result: dict[str, Any]) -> None:
     out = stdout()
-    for tap in found.get("taps", ()):
-        share = "" if tap["cross_validated"] is None else f", {tap['cross_validated']:.4f} of left-out training images right"
-        out.print(f"{tap['name']}: {tap['features']:,} features{share}", markup=False)
-    if len(found["strategies"]) > 1:
-        out.print(_table(found["strategies"], found["recommended"]))
-    for point in found["curve"]:
+    for layer in result.get("layers", ()):
+        share = "" if layer["cross_validated"] is None else f", {layer['cross_validated']:.4f} cross-validated accuracy"
+        out.print(f"{layer['name']}: {layer['features']:,} features{share}", markup=False)
+    if len(result["strategies"]) > 1:
+        out.print(_table(result["strategies"], result["recommended"]))
+    for point in result["curve"]:
         out.print(f"{point['per_class']} of each class, {point['images']:,} training images:", markup=False)
         out.print(_table(point["strategies"], None))
-    if found["drawn"]:
-        out.print(f"learning curves: {found['drawn']}", markup=False)
-    if len(found["strategies"]) > 1:
-        out.print(found["sentence"], markup=False)
-    where = f"{found['seconds']:.0f} s; the run lies in {found['run']}"
-    out.print("\n".join([*scores(found), where, *reported(found)]), markup=False)
+    if result["drawn"]:
+        out.print(f"learning curves: {result['drawn']}", markup=False)
+    if len(result["strategies"]) > 1:
+        out.print(result["sentence"], markup=False)
+    where = f"{result['seconds']:.0f} s; the run lies in {result['run']}"
+    out.print("\n".join([*scores(result), where, *reported(result)]), markup=False)
 
 
 def _table(strategies: list[dict[str, Any]], kept: str | None) -> Table:

@@ -55,7 +55,7 @@ def train(
         json: print one JSON object on stdout.
 
     """
-    from striate import workbench
+    from striate.workflows.train import run as workflow
 
     settings = config.merge(*(config.setting(text) for text in set_))
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
@@ -67,7 +67,7 @@ def train(
     _refuse({"--draw": draw}, "without --find-lr")
     run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report}
     with speaking() as watch:
-        result = workbench.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
+        result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
     return _say(result, json)
 
 
@@ -87,21 +87,21 @@ def _refuse(flags: dict[str, Any], when: str) -> None:
 
 
 def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[str, Any], json: bool) -> None:
-    from striate import workbench
+    from striate.workflows.train import run as workflow
 
     with speaking() as watch:
-        found = workbench.find_rate(data, draw=draw, settings=settings, watch=watch, **run)
-    if found["drawn"] is None:  # not the process that speaks
+        search = workflow.find_lr(data, draw=draw, settings=settings, watch=watch, **run)
+    if search["drawn"] is None:  # not the process that speaks
         return
     if json:
-        print_json(found)
+        print_json(search)
         return
-    rates, proposal = found["rates"], found["proposal"]
-    lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {found['drawn']}"]
+    rates, proposal = search["rates"], search["proposal"]
+    lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {search['drawn']}"]
     if proposal is None:
         lines.append("the loss fell at none of them, so there is no proposal: look at the image, the images and the labels")
     else:
-        lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {found['lr']:g}")
+        lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {search['lr']:g}")
         lines.append(f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it")
     stdout().print("\n".join(lines), markup=False)
 

@@ -9,14 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.base import config, files
 from striate.base.phrases import printable
 from striate.base.signals import Stop
+from striate.batches.loader import Loader
+from striate.batches.preprocess import Preprocess
 from striate.data import crop_loss, pixel_cache, sources, split
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import Streamed
+from striate.training.device import Engine
 
 Watch = Callable[[dict[str, object]], None]
 
@@ -33,6 +37,24 @@ class Dataset:
     def examples(self) -> Examples:
         """The images that could be decoded."""
         return self.stored.examples
+
+    def by_id(self, rows_M: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows in the order of their ids, which does not depend on the order of the source."""
+        return rows_M[np.argsort(self.examples.ids_N[rows_M], kind="stable")]
+
+    def loader(
+        self,
+        rows_M: NDArray[np.int64],
+        preprocess: Preprocess,
+        batch_size: int,
+        engine: Engine | None = None,
+        **options: Any,
+    ) -> Loader:
+        """These rows as batches on the device of `engine`, else on the CPU; `options` are those of `Loader`."""
+        if engine is not None:
+            options = {"device": engine.device, "channels_last": engine.channels_last, **options}
+        pixels_NHWC, labels_N, ids_N = self.stored.pixels_NHWC, self.examples.labels_N, self.examples.ids_N
+        return Loader(pixels_NHWC, labels_N, ids_N, rows_M, preprocess, batch_size, **options)
 
     def hidden(self) -> tuple[str, ...]:
         """A sentence on what making the images square hides or bends, where that is worth saying."""
@@ -72,8 +94,8 @@ class Dataset:
             "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
         }  # fmt: skip
-        told: dict[str, Any] = printable(account)
-        return told
+        escaped: dict[str, Any] = printable(account)
+        return escaped
 
 
 def divided(dataset: Dataset, run: config.Run) -> Dataset:

@@ -19,7 +19,6 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
 from striate.base.signals import catch_signals
 from striate.batches import augment, preprocess
-from striate.batches.loader import Loader
 from striate.batches.pixel_pairs import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
@@ -189,11 +188,9 @@ def _augment(run: config.Run, dataset: Dataset, path: Path) -> Json:
     channels = pixels_NHWC.shape[3]
     plain = Preprocess(torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
     shown_N = _spread(dataset, run.seed)
-    stream = Loader(
-        pixels_NHWC, dataset.examples.labels_N, dataset.examples.ids_N, shown_N, plain, len(shown_N), augmentation=changes
-    )
+    loader = dataset.loader(shown_N, plain, len(shown_N), augmentation=changes)
     originals = (pixels_NHWC[shown_N] / np.float32(255)).astype(np.float32)
-    versions = [next(iter(stream.epoch(epoch))).images_NCHW.permute(0, 2, 3, 1).numpy() for epoch in range(_VERSIONS)]
+    versions = [next(iter(loader.epoch(epoch))).images_NCHW.permute(0, 2, 3, 1).numpy() for epoch in range(_VERSIONS)]
     names = [dataset.examples.classes[label] for label in dataset.examples.labels_N[shown_N]]
     rows = [Row(name, np.stack([originals[at], *(version[at] for version in versions)])) for at, name in enumerate(names)]
     on = {name: value for name, value in config.given(run.augment).items() if value and name != "border"}

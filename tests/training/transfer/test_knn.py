@@ -133,7 +133,7 @@ def test_it_can_be_stopped_between_two_chunks_of_images():
         (
             (20_000, 16_384),
             "16,384 features of 20,000 training images take 1.31 GB, which a classifier by nearest neighbors would keep: "
-            "expected at most 1. Read a layer with fewer by --tap, or take --classifier svm or logistic.",
+            "expected at most 1. Read a layer with fewer by --layer, or take --classifier svm or logistic.",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def finetune(data: Path, out: Path, **how: Any) -> dict[str, Any]:
-    return striate.finetune(str(data), start=START, out=out, name="run", **how)
+    return striate.finetune(str(data), weights=START, out=out, name="run", **how)
 
 
 def test_the_body_stays_and_the_head_is_the_classifier(shapes: Path, tmp_path: Path):
@@ -51,9 +51,9 @@ def test_the_body_stays_and_the_head_is_the_classifier(shapes: Path, tmp_path: P
     [
         ({}, None),
         ({"settings": {"finetune": {"classifier": "logistic", "normalize": "l2"}}}, UnitLinear),
-        ({"taps": ["conv2_1", "conv3_3"]}, FeatureHeadNet),
+        ({"layers": ["conv2_1", "conv3_3"]}, FeatureHeadNet),
         ({"settings": {"finetune": {"classifier": "knn"}}}, KNNHead),
-        ({"taps": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalize": "l2"}}}, KNNHead),
+        ({"layers": ["conv3_3"], "settings": {"finetune": {"classifier": "knn", "normalize": "l2"}}}, KNNHead),
     ],
 )
 def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, shapes: Path, tmp_path: Path):
@@ -73,7 +73,7 @@ def test_the_artifact_answers_as_the_run_did(how: dict[str, Any], kind: Any, sha
 
 def test_a_run_of_any_head_can_be_started_from(shapes: Path, tmp_path: Path):
     first = striate.finetune(
-        str(shapes), start=START, out=tmp_path, name="first", settings={"finetune": {"classifier": "knn", "normalize": "l2"}}
+        str(shapes), weights=START, out=tmp_path, name="first", settings={"finetune": {"classifier": "knn", "normalize": "l2"}}
     )
     assert ("k" in first, "c" in first) == (True, False)
     kept = striate.load(tmp_path / "first")
@@ -82,18 +82,18 @@ def test_a_run_of_any_head_can_be_started_from(shapes: Path, tmp_path: Path):
     assert saved == first["weights_sha256"]
     images = sorted(shapes.glob("*/*.png"))[::7]
     assert striate.load(tmp_path / "copy").predict(images) == kept.predict(images)
-    second = striate.finetune(str(shapes), start=str(tmp_path / "first"), out=tmp_path, name="second")
+    second = striate.finetune(str(shapes), weights=str(tmp_path / "first"), out=tmp_path, name="second")
     again = striate.load(tmp_path / "second")
     assert again.net_settings == {}
     assert striate.evaluate(str(tmp_path / "second"))["accuracy"] == second["test"]["accuracy"]
 
 
 def test_taps_are_compared_on_the_training_images_alone(shapes: Path, tmp_path: Path):
-    result = finetune(shapes, tmp_path, taps=["conv1", "conv4_3"])
-    assert [tap["name"] for tap in result["taps"]] == ["conv1", "conv4_3"]
-    assert [tap["features"] for tap in result["taps"]] == [16 * 32 * 32, 64 * 8 * 8]
-    best = max(result["taps"], key=lambda tap: tap["cross_validated"])
-    assert result["tap"] == best["name"]
+    result = finetune(shapes, tmp_path, layers=["conv1", "conv4_3"])
+    assert [layer["name"] for layer in result["layers"]] == ["conv1", "conv4_3"]
+    assert [layer["features"] for layer in result["layers"]] == [16 * 32 * 32, 64 * 8 * 8]
+    best = max(result["layers"], key=lambda layer: layer["cross_validated"])
+    assert result["layer"] == best["name"]
 
 
 def test_the_test_images_change_no_byte_of_the_head(shapes: Path, tmp_path: Path):
@@ -125,7 +125,7 @@ def example_id(root: Path, name: str) -> int:
 
 def test_gray_images_for_a_color_body_are_said_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level("INFO", logger="striate"):
-        result = striate.finetune("digits", start=START, out=tmp_path, name="run")
+        result = striate.finetune("digits", weights=START, out=tmp_path, name="run")
     assert "The images are gray and resnet20 takes color: their gray goes into all three channels." in caplog.text
     assert result["test"]["accuracy"] > 0.8
 
@@ -143,7 +143,7 @@ def parts(root: Path, train: int, val: tuple[str, ...], test: tuple[str, ...]) -
 def test_weights_of_another_architecture_are_refused(shapes: Path, tmp_path: Path):
     file = next(iter(Path(striate.__file__).parent.glob("weights/resnet20-cifar10/*.safetensors")))
     with pytest.raises(WeightsError, match=r"these weights do not fit resnet18: of 116 tensors \d+ have no place: "):
-        striate.finetune(str(shapes), start=f"resnet18@{file}", out=tmp_path, name="run")
+        striate.finetune(str(shapes), weights=f"resnet18@{file}", out=tmp_path, name="run")
     assert not (tmp_path / "run").exists()
 
 
@@ -154,10 +154,10 @@ def test_a_head_that_no_other_can_replace_is_refused_and_earlier_layers_are_not(
         tmp_path / "start"
     )
     with pytest.raises(UnsupportedError, match=r"expected a fully connected head .* of LeNet5, .*, is a RadialBasis"):
-        striate.finetune(str(shapes), start=str(tmp_path / "start"), strategies="retrain", out=tmp_path, name="run")
+        striate.finetune(str(shapes), weights=str(tmp_path / "start"), strategies="retrain", out=tmp_path, name="run")
     assert not (tmp_path / "run").exists()
-    found = striate.finetune(str(shapes), start=str(tmp_path / "start"), taps=["s4"], out=tmp_path, name="run")
-    assert (found["tap"], found["taps"][0]["features"]) == ("s4", 16 * 5 * 5)
+    found = striate.finetune(str(shapes), weights=str(tmp_path / "start"), layers=["s4"], out=tmp_path, name="run")
+    assert (found["layer"], found["layers"][0]["features"]) == ("s4", 16 * 5 * 5)
 
 
 def test_too_few_images_are_refused(tmp_path: Path):
@@ -187,7 +187,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
     ("how", "error", "text"),
     [
         (
-            {"taps": ["conv9"]},
+            {"layers": ["conv9"]},
             SettingError,
             "CifarResNet has no layer 'conv9' before its head; expected one of conv1, conv2_1,",
         ),
@@ -198,24 +198,24 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         ),
         ({"strategies": ["adapt", "adapt"]}, SettingError, "finetune: strategies: expected each once; got adapt, adapt."),
         (
-            {"strategies": "adapt", "taps": ["pool4"]},
+            {"strategies": "adapt", "layers": ["pool4"]},
             SettingError,
-            "finetune: taps does not apply without the strategy extract",
+            "finetune: layers does not apply without the strategy extract",
         ),
         (
-            {"settings": {"finetune": {"views": 3}}},
+            {"settings": {"finetune": {"augmented_copies": 3}}},
             SettingError,
-            "finetune: views does not apply without the strategies adapt and",
+            "finetune: augmented_copies does not apply without the strategies adapt and",
         ),
         (
-            {"settings": {"finetune": {"norms": "learn"}}},
+            {"settings": {"finetune": {"freeze_batchnorm": False}}},
             SettingError,
-            "finetune: norms does not apply without the strategy retrain",
+            "finetune: freeze_batchnorm does not apply without the strategy retrain",
         ),
         (
-            {"strategies": "adapt", "settings": {"finetune": {"views": 3}, "augment": {"flip": False}}},
+            {"strategies": "adapt", "settings": {"finetune": {"augmented_copies": 3}, "augment": {"flip": False}}},
             SettingError,
-            "finetune.views does not apply where images are not changed at random; remove it, or set one of augment",
+            "finetune.augmented_copies does not apply without augmentation; remove it, or set one of augment",
         ),
         ({"settings": {"augment": {"rotate": 9}}}, SettingError, "augment.rotate does not apply to extract, which sees each"),
         (
@@ -301,13 +301,13 @@ def test_the_two_commands_keep_to_their_own_runs(shapes: Path, tmp_path: Path):
     ):
         striate.finetune(out=tmp_path, name="trained", resume=True)
     with pytest.raises(
-        SettingError, match=r"finetune\.start does not apply to a training: write `striate finetune DATA --from NAME`"
+        SettingError, match=r"finetune\.weights does not apply to a training: write `striate finetune DATA --from NAME`"
     ):
-        striate.train(str(shapes), out=tmp_path, settings={"finetune": {"start": START}})
+        striate.train(str(shapes), out=tmp_path, settings={"finetune": {"weights": START}})
 
 
 def test_the_command_says_taps_and_scores(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path):
-    done = run(capsys, "finetune", shapes, "--from", START, "--out", tmp_path, "--name", "run", "--tap", "conv4_3,pool4")
+    done = run(capsys, "finetune", shapes, "--from", START, "--out", tmp_path, "--name", "run", "--layer", "conv4_3,pool4")
     assert done.code == 0
     assert "conv4_3: 4,096 features, " in done.out
     assert "pool4: 64 features, " in done.out

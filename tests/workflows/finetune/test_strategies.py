@@ -49,7 +49,7 @@ def test_retraining_changes_every_weight_and_no_norm(all_four: dict[str, Any]):
 
 
 def test_norms_learn_where_that_is_asked_for(shapes: Path, tmp_path: Path):
-    finetune(shapes, tmp_path, "retrain", own={"norms": "learn", "retrain": {"epochs": 1}})
+    finetune(shapes, tmp_path, "retrain", own={"freeze_batchnorm": False, "retrain": {"epochs": 1}})
     before, after = striate.load(START).net.state_dict(), weights(tmp_path / "run", "retrain")
     assert changed(before, after) == set(before)
 
@@ -146,7 +146,7 @@ def test_retraining_begins_with_the_adapted_head(shapes: Path, tmp_path: Path, m
     begun: list[dict[str, torch.Tensor]] = []
 
     def trained(*arguments: Any, **_more: Any) -> Any:
-        begun.append(copy.deepcopy(arguments[7].net.state_dict()))
+        begun.append(copy.deepcopy(arguments[2].net.state_dict()))
         raise InterruptedError
 
     monkeypatch.setattr(one_training, "train", trained)
@@ -209,7 +209,7 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
     striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="start", settings={"preprocess": {"size_px": 16}})
     begin = str(tmp_path / "start")
     with pytest.raises(Interrupted, match=r"SIGTERM while computing features; go on with --resume\."):
-        striate.finetune(str(shapes), start=begin, out=tmp_path, name="run", watch=stop)
+        striate.finetune(str(shapes), weights=begin, out=tmp_path, name="run", watch=stop)
     with pytest.raises(SettingError) as refused:
         striate.finetune(out=tmp_path, name="run", resume=True, seed=3)
     assert str(refused.value) == ("a resumed run keeps its settings: seed is 0; got 3. Leave it out, or start a new run.")
@@ -253,7 +253,7 @@ def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, 
     with caplog.at_level("INFO", logger="striate"):
         settings = {"finetune": {"adapt": {"epochs": 1, "lr": 1e-9}}, "augment": {"flip": False}}
         second = striate.finetune(
-            str(shapes), start=first["run"], strategies="adapt", out=tmp_path, name="second", settings=settings
+            str(shapes), weights=first["run"], strategies="adapt", out=tmp_path, name="second", settings=settings
         )
     assert f"The classes are those of {first['run']}, so its head is gone on with." in caplog.text
     before, after = (striate.load(run["run"]).net.state_dict()["fc.weight"] for run in (first, second))
@@ -262,15 +262,15 @@ def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, 
 
 def test_it_goes_on_from_a_run_that_reads_an_earlier_layer(shapes: Path, tmp_path: Path):
     first = striate.finetune(
-        str(shapes), start=START, taps=["conv3_3"], out=tmp_path, name="first", settings={"finetune": {"normalize": "l2"}}
+        str(shapes), weights=START, layers=["conv3_3"], out=tmp_path, name="first", settings={"finetune": {"normalize": "l2"}}
     )
-    one = {"epochs": 1, "batch_size": 16}
-    settings = {"finetune": {"adapt": one, "retrain": one, "unfreeze": "gradual"}}
+    short = {"epochs": 1, "batch_size": 16}
+    settings = {"finetune": {"adapt": short, "retrain": short, "unfreeze": "gradual"}}
     found = striate.finetune(
-        str(shapes), start=first["run"], strategies=["extract", "adapt", "retrain"], taps=["conv2_1", "conv3_1"], out=tmp_path,
-        name="second", settings=settings,
+        str(shapes), weights=first["run"], strategies=["extract", "adapt", "retrain"], out=tmp_path,
+        name="second", layers=["conv2_1", "conv3_1"], settings=settings,
     )  # fmt: skip
-    for name, read in (("extract", found["tap"]), ("adapt", "conv3_3"), ("retrain", "conv3_3")):
+    for name, read in (("extract", found["layer"]), ("adapt", "conv3_3"), ("retrain", "conv3_3")):
         model = striate.load(Path(found["run"]) / "strategies" / name / "model")
         assert model.net_settings["feature_layer"] == read
         assert "unit_features" not in model.net_settings

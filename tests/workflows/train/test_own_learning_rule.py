@@ -10,10 +10,10 @@ import pytest
 import striate
 from striate.base import run_folder
 from striate.base.errors import Interrupted, SettingError, ShapeError, UnsupportedError
+from striate.base.signals import Stop
 from striate.nets import catalogue
 from striate.nets.factory import build, build_around
 from striate.workflows.report import rerun_network
-from striate.workflows.train import own_learning_rule
 from support.command_line import run
 from support.pages import check
 from support.shape_images import make_folder
@@ -92,7 +92,7 @@ def test_a_run_that_is_stopped_begins_anew_and_ends_with_the_same_bytes(
         raise Interrupted("SIGTERM while learning")
 
     with monkeypatch.context() as patch:
-        patch.setattr(own_learning_rule.Stop, "check", stopped)
+        patch.setattr(Stop, "check", stopped)
         with pytest.raises(Interrupted):
             striate.train("digits", net="gmdh", out=tmp_path, name="cut", report=False)
     ended = striate.train(name="cut", out=tmp_path, resume=True, report=False)

@@ -65,9 +65,9 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
         watch: called with every event.
 
     """
-    from striate import workbench
     from striate.base import run_folder
     from striate.history.timeline import plots as drawing
+    from striate.workflows.train import run as workflow
 
     rows: list[Json] = []
     learners = {one.name for one in catalogue.ORIGINS if one.kind == "classifier"}
@@ -80,7 +80,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
             asked: Json = {} if begun else {
                 "data": "digits", "net": station.name, "seed": seed, "settings": dict(station.settings or {})
             }  # fmt: skip
-            result = workbench.train(**asked, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
+            result = workflow.train(**asked, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
             row |= {name: result[name] for name in ("test", "seconds", "parameters")}
             done = run_folder.settings(folder).train.epochs
             row["epochs"] = done if station.settings is not None else None

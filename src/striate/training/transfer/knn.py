@@ -126,7 +126,7 @@ def _refuse_much(images: int, features: int) -> None:
     if 4 * images * features > MOST_BYTES:
         raise DataError(
             f"{features:,} features of {images:,} training images take {4e-9 * images * features:.2f} GB, which a classifier "
-            f"by nearest neighbors would keep: expected at most {MOST_BYTES / 1e9:g}. Read a layer with fewer by --tap, or "
+            f"by nearest neighbors would keep: expected at most {MOST_BYTES / 1e9:g}. Read a layer with fewer by --layer, or "
             "take --classifier svm or logistic."
         )
 

@@ -1,10 +1,10 @@
-"""What fine-tuning does where it was not told, and how long that will take.
+"""The defaults of fine-tuning, and how long it will take.
 
 | strategy | rule |
 |---|---|
 | all that train | batches of a tenth of the training images, at least 8 and at most 64 |
 | adapt | 3,000 steps, between 20 and 200 epochs: they cost next to nothing |
-| adapt, views | 2 changed copies of each image where images are changed at random, else the image itself |
+| adapt, augmented_copies | 2 of each image where augmentation is on, else the image itself |
 | retrain | as many epochs as show 20,000 images, 5 to 30; a tenth of the usual rate, and a tenth of that at the first layer |
 | scratch | as `striate train`: as many epochs as show 400,000 images, at most 60 |
 | mirroring | images in color are mirrored at random, for every strategy but extract |
@@ -13,26 +13,87 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 
 from striate.base import config
-from striate.base.errors import UnsupportedError
+from striate.base.errors import SettingError, UnsupportedError
 from striate.base.phrases import spoken
 from striate.batches import augment
+from striate.data.survey import SampleStats
 from striate.model import Model
-from striate.nets.feature_layer import with_head
+from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with, with_head
 from striate.training import timing
 from striate.training.transfer import full_finetune as retraining
-from striate.workflows.finetune.strategies import STRATEGIES, begin_with, training_run, within
-from striate.workflows.finetune.task import Case
-from striate.workflows.train import one_training
+from striate.workflows.finetune.strategies import STRATEGIES, starting_weights_of, training_run, within
+from striate.workflows.finetune.task import TransferTask
+from striate.workflows.train import defaults
+from striate.workflows.train.schedule_length import seconds_per_image
 
 log = logging.getLogger("striate")
-_HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _VIEWS = 3000, 20_000, 400_000, 3e-4, 2
+_HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _COPIES = 3000, 20_000, 400_000, 3e-4, 2
 
 
-def complete(run: config.Run, start: Model, train_images: int) -> config.Run:
-    """The settings of each strategy that is asked for, completed from the number of images to learn from."""
+def check(run: config.Run, pretrained: Model) -> None:
+    """Refuse settings that belong to the pretrained weights or do not apply, and layers that the network does not have.
+
+    Raises:
+        SettingError: naming the setting, and what to do.
+        UnsupportedError: the head cannot be replaced, which a strategy needs.
+
+    """
+    given, strategies = config.given_by_user(run), run.finetune.strategies or ("extract",)
+    for name in given.get("train", {}):
+        raise SettingError(
+            f"train.{name} does not say which strategy it is for; write finetune.adapt.{name}, finetune.retrain.{name} or "
+            f"finetune.scratch.{name}."
+        )
+    fixed = [f"net.{name}" for name in given.get("net", {})]
+    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in ("resize_mode", "pixel_cache_gb")]
+    if fixed:
+        raise SettingError(f"{fixed[0]} belongs to the pretrained weights; remove it.")
+    for name in given.get("augment", {}):
+        if strategies == ("extract",):
+            raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
+        if name in ("mixup", "cutmix"):
+            raise SettingError(f"augment.{name} mixes images, whose features cannot be cached one by one; remove it.")
+    if {"folds", "fold"} & {*given.get("data", {})}:
+        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
+    for layer in run.finetune.layers or ():
+        check_feature_layer(body_of(pretrained.net), layer)
+    if {"adapt", "retrain"} & {*strategies} or ("extract" in strategies and not run.finetune.layers):
+        check_head(pretrained.net)
+
+
+def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Run:
+    """The settings with those of the pretrained weights and those that depend on the images; the choices are logged."""
+    input_spec, net_name = pretrained.input_spec, pretrained.net_name
+    preprocess: config.Tree = {"size_px": input_spec.size_px, "channels": input_spec.channels}
+    chosen: config.Tree = {
+        "preprocess": preprocess, "net": {"name": net_name, **settings_with(pretrained.net, pretrained.net_settings)},
+    }  # fmt: skip
+    if run.preprocess.resize_mode is None:
+        preprocess["resize_mode"], reason = defaults.resize_mode(stats)
+        log.info("%s", reason)
+    if stats.gray and input_spec.channels == 3:
+        log.info("The images are gray and %s takes color: their gray goes into all three channels.", net_name)
+    if not stats.gray and input_spec.channels == 1:
+        log.info("The images have color and %s takes gray: their color is left out.", net_name)
+    if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
+        if not stats.gray:
+            log.info("mirrored at random, but for extract: the images have color (augment.flip=false if left and right matter)")
+        chosen["augment"] = {"flip": not stats.gray}
+    run = config.change(run, chosen)
+    if run.finetune.augmented_copies is not None and not augment.is_on(run.augment):
+        raise SettingError(
+            "finetune.augmented_copies does not apply without augmentation; remove it, or set one of augment, as in "
+            "augment.flip=true."
+        )
+    return run
+
+
+def complete(run: config.Run, pretrained: Model, train_images: int) -> config.Run:
+    """The settings with those of each strategy completed from the number of images to learn from."""
     given = run.finetune
     names = given.strategies or ("extract",)
     batch = max(8, min(64, train_images // 10))
@@ -41,68 +102,69 @@ def complete(run: config.Run, start: Model, train_images: int) -> config.Run:
     if {"adapt", "retrain"} & {*names}:
         epochs = max(20, min(200, ceil(_HEAD_STEPS * batch / train_images)))
         rules["adapt"] = {"epochs": epochs, "batch_size": batch, "label_smoothing": 0.0}
-        own["views"] = given.views or (_VIEWS if augment.is_on(run.augment) else None)
+        own["augmented_copies"] = given.augmented_copies or (_COPIES if augment.is_on(run.augment) else None)
     if "retrain" in names:
         epochs = max(5, min(30, ceil(_RETRAINED / train_images)))
         rules["retrain"] = {"epochs": epochs, "batch_size": batch, "lr": _RETRAIN_RATE, "warmup": 0.1}
         if given.retrain is None or given.retrain.layer_decay is None:
-            rules["retrain"] |= _rate_decay(start)
+            rules["retrain"] |= _layer_decay(pretrained)
     if "scratch" in names:
         rules["scratch"] = {"epochs": max(1, min(60, ceil(_SCRATCH / train_images))), "batch_size": batch}
-    own |= {name: _laid(rule, getattr(given, name)) for name, rule in rules.items()}
-    return config.build(config.merge(config.given_by_user(run), {"finetune": own}))
+    own |= {name: _train_settings(rule, getattr(given, name)) for name, rule in rules.items()}
+    return config.change(run, {"finetune": own})
 
 
-def _rate_decay(start: Model) -> config.Tree:
+def _layer_decay(pretrained: Model) -> config.Tree:
     try:
-        return {"layer_decay": round(retraining.layer_decay(start.net), 4)}
+        return {"layer_decay": round(retraining.layer_decay(pretrained.net), 4)}
     except UnsupportedError:
-        log.info("The layers of %s cannot be put in order, so all of them are retrained at one rate.", start.net_name)
+        log.info("The layers of %s cannot be put in order, so all of them are retrained at one rate.", pretrained.net_name)
         return {}
 
 
-def _laid(rule: config.Tree, given: config.Train | None) -> config.Tree:
+def _train_settings(rule: config.Tree, given: config.Train | None) -> config.Tree:
     above: config.Tree = {} if given is None else config.given_by_user(given)
-    laid: config.Tree = config.lay_over({"train": rule}, {"train": above})["train"]
-    return laid
+    settings: config.Tree = config.lay_over({"train": rule}, {"train": above})["train"]
+    return settings
 
 
-def estimates(case: Case, cases: Sequence[Case]) -> dict[str, float]:
-    """Seconds that each strategy will take over all `cases`, of which `case` is the one with all images."""
-    names = [*(case.run.finetune.strategies or ("extract",))]
-    reads = [within(case.start.net, tap) for tap in case.run.finetune.taps or (None,)]
-    pass_1 = timing.seconds_an_image(case.body, case.stream("train"))
-    shared = sum(case.missing(part, [None]) for part in ("val", "test"))
-    found: dict[str, float] = {}
+def estimates(task: TransferTask, tasks: Sequence[TransferTask]) -> dict[str, float]:
+    """Seconds that each strategy will take over all `tasks`, of which `task` is the one with all images."""
+    names = [*(task.run.finetune.strategies or ("extract",))]
+    reads = [within(task.pretrained.net, layer) for layer in task.run.finetune.layers or (None,)]
+    forward_seconds = timing.seconds_an_image(task.body, task.loader("train"))
+    shared = sum(task.missing(part, [None]) for part in ("val", "test"))
+    seconds: dict[str, float] = {}
     if "extract" in names:
-        found["extract"] = pass_1 * sum(case.missing(part, reads) for part in ("train", "val", "test"))
+        seconds["extract"] = forward_seconds * sum(task.missing(part, reads) for part in ("train", "val", "test"))
     if {"adapt", "retrain"} & {*names}:
-        found["adapt"] = pass_1 * (sum(case.missing("train", [None], view) for view in case.views) + shared)
+        seconds["adapt"] = forward_seconds * (
+            sum(task.missing("train", [None], copy_number) for copy_number in task.copies) + shared
+        )
     trained = [name for name in ("retrain", "scratch") if name in names]
     if trained:
-        net = with_head(copy.deepcopy(case.body), len(case.classes))
-        a_shown = one_training.seconds_an_image(
-            training_run(case, getattr(case.run.finetune, trained[0])), case.dataset, case.engine, begin_with(case, net)
-        )
+        net = with_head(copy.deepcopy(task.body), len(task.classes))
+        run = training_run(task, getattr(task.run.finetune, trained[0]))
+        image_seconds = seconds_per_image(replace(task, run=run), starting_weights_of(task, net))
         for name in trained:
-            found[name] = sum(_seconds(one, getattr(one.run.finetune, name), a_shown) for one in cases)
-    return {name: found[name] for name in STRATEGIES if name in found}
+            seconds[name] = sum(_seconds(part, getattr(part.run.finetune, name), image_seconds) for part in tasks)
+    return {name: seconds[name] for name in STRATEGIES if name in seconds}
 
 
-def _seconds(case: Case, settings: config.Train, a_shown: float) -> float:
-    minutes = settings.minutes or case.run.finetune.minutes
-    count = len(case.dataset.parts.train_M)
+def _seconds(task: TransferTask, settings: config.Train, image_seconds: float) -> float:
+    minutes = settings.minutes or task.run.finetune.minutes
+    count = len(task.dataset.parts.train_M)
     steps_an_epoch = -(-count // settings.batch_size)
-    planned = a_shown * timing.planned(settings, steps_an_epoch) * count / steps_an_epoch
+    planned = image_seconds * timing.planned(settings, steps_an_epoch) * count / steps_an_epoch
     if settings.minutes is not None:
         return 60 * settings.minutes
     return planned if minutes is None else min(planned, 60 * minutes)
 
 
-def told(found: Mapping[str, float]) -> str:
+def estimate_sentence(seconds: Mapping[str, float]) -> str:
     """Estimates as a sentence.
 
-    >>> told({"extract": 3.2, "retrain": 400.0})
+    >>> estimate_sentence({"extract": 3.2, "retrain": 400.0})
     'Estimated: extract 3 s, retrain 7 min; fits of classifiers and heads come on top.'
     """
-    return f"Estimated: {', '.join(f'{n} {spoken(s)}' for n, s in found.items())}; fits of classifiers and heads come on top."
+    return f"Estimated: {', '.join(f'{n} {spoken(s)}' for n, s in seconds.items())}; fits of classifiers and heads come on top."

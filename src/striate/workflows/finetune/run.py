@@ -1,7 +1,7 @@
-"""From the weights of another training to a run of one's own: what `striate finetune` does.
+"""`striate finetune`: train a classifier from pretrained weights, by one strategy or several compared.
 
-All strategies see one split, one pixel store and one set of kept features. Which is taken is decided on the validation images;
-the test images are asked once, at the end, how far the others are from it.
+All strategies share one split, one pixel cache and one set of cached features. The validation images decide which is
+recommended; the test images are used once, at the end, to compare the others with it.
 
 Legend: M images of a part, K classes.
 """
@@ -10,177 +10,171 @@ import copy
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from striate.base import config, files, run_folder
 from striate.base.errors import DataError, RunError, SettingError
+from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
-from striate.batches import augment
+from striate.base.train_settings import STRATEGY
 from striate.data import sources
-from striate.data.survey import SampleStats, sample_stats
+from striate.data.survey import sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
 from striate.model import Model
-from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
-from striate.workflows.dataset import Dataset, Watch, gather
-from striate.workflows.finetune import plan as finetuning_plan
+from striate.workflows.dataset import Dataset, gather
+from striate.workflows.finetune import plan
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
-from striate.workflows.finetune.task import Case, Outcome
-from striate.workflows.train import defaults
-from striate.workflows.train.one_training import interval, write_beginning
+from striate.workflows.finetune.task import Outcome, TransferTask
+from striate.workflows.load_model import load
+from striate.workflows.train.artifacts import Score, score, score_json, write_start
 
 log = logging.getLogger("striate")
 
-ASKED = "asked.toml"
-Json = dict[str, Any]
+GIVEN = "asked.toml"  # the settings before the rules
 
 
-def run_in(
-    out: Path,
-    name: str | None,
-    settings: config.Tree,
-    resume: bool,
-    load: Callable[[str], Model],
-    watch: Watch,
+def finetune(
+    data: str | None = None,
+    *,
+    weights: str | None = None,
+    strategies: str | Iterable[str] | None = None,
+    layers: Iterable[str] = (),
+    per_class: Iterable[int] = (),
+    minutes: float | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    resume: bool = False,
     report: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
 ) -> Json:
-    """Fine-tune in `out/name`, anew or on from what is there; the run's result. `load` gives the model of a name."""
+    """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
+
+    Strategies: extract, a classifier on what the frozen network makes of them; adapt, a new last layer on it; retrain, all
+    weights, the last layer first; scratch, from its initialization, as a control. The best on the validation images is kept.
+
+    Args:
+        data: as for `train`.
+        weights: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
+        strategies: all, or one or some of extract, adapt, retrain and scratch; else extract.
+        layers: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
+        per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
+        minutes: most minutes that each strategy may train for.
+        seed: of folds, order, augmentation and initialization.
+        name: of the run; else a readable one is chosen.
+        out: the folder of runs.
+        resume: resume the run `name` where it was interrupted; takes no other setting.
+        report: end by writing the report.
+        settings: nested settings, as in `{"finetune": {"retrain": {"epochs": 10}}}`.
+        watch: called with every event.
+
+    Returns:
+        run, strategies [{name, val, test, seconds, p_value, parameters, ...}], recommended, sentence, curve, and more.
+
+    """
+    names = [strategies] if isinstance(strategies, str) else list(strategies or ())
+    named = {
+        "weights": weights, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
+        "layers": list(layers) or None, "per_class": list(per_class) or None, "minutes": minutes,
+    }  # fmt: skip
+    own = config.merge(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": named})
+    if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
+        raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
+    return run_in(Path(out), name, own, resume, watch, report)
+
+
+def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True) -> Json:
+    """Fine-tune in `out/name`, anew or from what is there; the run's result for JSON."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     with catch_signals() as stop:
         if resume:
             folder = run_folder.claim(out, str(name), resume=True)
-            run, start = _begun(folder, settings, load)
+            run, pretrained = _settings_to_resume(folder, settings)
             if (result := run_folder.read_json(folder / "result.json")) is not None:
                 log.info("%s is finished already; this is its result.", folder)
-                if report:
-                    from striate.workflows.report import build
-
-                    return build.later(result, folder, watch)
-                return result
+                return _report_later(result, folder, watch) if report else result
             examples = sources.read(run.data)
         else:
-            start = load(config.build(settings).finetune.start or "")
-            run = config.build(_own_settings(settings, start))
-            _check_layers(run, start)
+            run = config.build(settings)
+            pretrained = load(run.finetune.weights or "")
+            plan.check(run, pretrained)
             examples = sources.read(run.data)
-            run = _fitted(run, start, sample_stats(examples))
+            run = plan.resolve(run, pretrained, sample_stats(examples))
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
-        folder = run_folder.claim(out, name or run_folder.fresh_name(out, run.data.path, start.net_name), resume)
+        folder = run_folder.claim(out, name or run_folder.fresh_name(out, run.data.path, pretrained.net_name), resume)
         with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
                 log.warning("%s", note)
             _refuse_few(dataset, run)
-            body = copy.deepcopy(start.net)
+            body = copy.deepcopy(pretrained.net)
             engine.place(body)
-            whole = Case(run, start, body, dataset, dataset, folder / "strategies", engine, stop, watch)
-            cases = [_completed(whole)]
-            cases += [_completed(_fewer(whole, count)) for count in run.finetune.per_class or ()]
-            if not resume:  # the rules depend on the number of images, so what was given is kept beside what they made of it
-                files.write_text(folder / ASKED, config.to_toml(run, defaults=False))
-            write_beginning(cases[0].run, dataset, folder, engine, resumed=resume)
-            events = journal.Journal(folder / "journal.jsonl")
-            events.write("resumed" if resume else "start", reasons=list(engine.reasons), body=body_sha256(start.net))
-            log.info("%s", finetuning_plan.told(finetuning_plan.estimates(cases[0], cases)))
-            tables = [_table(case) for case in cases]
-            result = _finish(cases, tables, folder, events)
-            if report:
-                from striate.workflows.report import build
-
-                model = tables[0].outcomes[tables[0].recommended.name].model
-                return build.at_end(result, folder, model, dataset, engine, stop, watch)
-            return result
+            whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)
+            return _compare(whole, folder, resume, report)
 
 
-def _begun(folder: Path, settings: config.Tree, load: Callable[[str], Model]) -> tuple[config.Run, Model]:
-    """The settings of a run that was begun, and what it started from."""
+def _report_later(result: Json, folder: Path, watch: Watch) -> Json:
+    from striate.workflows.report import build
+
+    return build.later(result, folder, watch)
+
+
+def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run, Model]:
+    """The settings of an interrupted run before the rules, and its pretrained model."""
     run = run_folder.settings(folder)
-    if run.finetune.start is None:
+    if run.finetune.weights is None:
         raise RunError(
-            f"{folder} was not made by `striate finetune`; go on with it by `striate train --resume --name {folder.name}`."
+            f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."
         )
     config.refuse_other(config.merge(settings), run)
-    run = config.build(config.read_toml(folder / ASKED))
-    start = load(run.finetune.start or "")
-    began = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
-    if began and began[0] != body_sha256(start.net):
+    run = config.build(config.read_toml(folder / GIVEN))
+    pretrained = load(run.finetune.weights or "")
+    starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
+    if starts and starts[0] != body_sha256(pretrained.net):
         raise RunError(
-            f"{folder} began with other weights than {run.finetune.start} has now, so its strategies would not compare. Bring "
-            "those weights back, or start a new run."
+            f"{folder} began with other weights than {run.finetune.weights} has now, so its strategies would not compare. "
+            "Bring those weights back, or start a new run."
         )
-    return run, start
+    return run, pretrained
 
 
-def _own_settings(settings: config.Tree, start: Model) -> config.Tree:
-    """The settings, with those that belong to the weights; the user may not set these."""
-    strategies = config.build(settings).finetune.strategies or ("extract",)
-    for name in settings.get("train", {}):
-        raise SettingError(
-            f"train.{name} does not say which strategy it is for; write finetune.adapt.{name}, finetune.retrain.{name} or "
-            f"finetune.scratch.{name}."
-        )
-    for name in settings.get("net", {}):
-        raise SettingError(f"net.{name} belongs to the weights that are started from; remove it.")
-    for name in settings.get("preprocess", {}):
-        if name not in ("resize_mode", "pixel_cache_gb"):
-            raise SettingError(f"preprocess.{name} belongs to the weights that are started from; remove it.")
-    for name in settings.get("augment", {}):
-        if strategies == ("extract",):
-            raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
-        if name in ("mixup", "cutmix"):
-            raise SettingError(f"augment.{name} mixes images, whose features cannot be kept one by one; remove it.")
-    if "folds" in settings.get("data", {}) or "fold" in settings.get("data", {}):
-        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
-    input_spec = start.input_spec
-    preprocess = {"size_px": input_spec.size_px, "channels": input_spec.channels}
-    kept = settings_with(start.net, start.net_settings)
-    return config.merge(settings, {"preprocess": preprocess, "net": {"name": start.net_name, **kept}})
+def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> Json:
+    """Run every strategy, with all images and with fewer, and write the result and the report."""
+    tasks = [_completed(whole)]
+    tasks += [_completed(_fewer(whole, count)) for count in whole.run.finetune.per_class or ()]
+    if not resume:  # the rules depend on the number of images, so the settings before them are written too
+        files.write_text(folder / GIVEN, config.to_toml(whole.run, defaults=False))
+    write_start(replace(tasks[0], folder=folder), resumed=resume)
+    events = journal.Journal(folder / "journal.jsonl")
+    reasons, body = list(whole.engine.reasons), body_sha256(whole.pretrained.net)
+    events.write("resumed" if resume else "start", reasons=reasons, body=body)
+    log.info("%s", plan.estimate_sentence(plan.estimates(tasks[0], tasks)))
+    tables = [_table(task) for task in tasks]
+    result = _finish(tasks, tables, folder, events).as_json()
+    if report:
+        from striate.workflows.report import build
 
-
-def _check_layers(run: config.Run, start: Model) -> None:
-    """Refuse a network whose head cannot be replaced where that is needed, and layers that it does not have."""
-    for tap in run.finetune.taps or ():
-        check_feature_layer(body_of(start.net), tap)
-    names = {*(run.finetune.strategies or ("extract",))}
-    if {"adapt", "retrain"} & names or ("extract" in names and not run.finetune.taps):
-        check_head(start.net)
-
-
-def _fitted(run: config.Run, start: Model, seen: SampleStats) -> config.Run:
-    """How other shapes are made square, and whether images are mirrored, by rule where it was not given; and what is said."""
-    run, reason = defaults.fit(run, seen)
-    if reason:
-        log.info("%s", reason)
-    if seen.gray and start.input_spec.channels == 3:
-        log.info("The images are gray and %s takes color: their gray goes into all three channels.", start.net_name)
-    if not seen.gray and start.input_spec.channels == 1:
-        log.info("The images have color and %s takes gray: their color is left out.", start.net_name)
-    if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
-        if not seen.gray:
-            log.info("mirrored at random, but for extract: the images have color (augment.flip=false if left and right matter)")
-        run = config.build(config.merge(config.given_by_user(run), {"augment": {"flip": not seen.gray}}))
-    if run.finetune.views is not None and not augment.is_on(run.augment):
-        raise SettingError(
-            "finetune.views does not apply where images are not changed at random; remove it, or set one of augment, as in "
-            "augment.flip=true."
-        )
-    return run
+        model = tables[0].outcomes[tables[0].recommended.name].model
+        return build.at_end(result, folder, model, whole.dataset, whole.engine, whole.stop, whole.watch)
+    return result
 
 
 def _refuse_few(dataset: Dataset, run: config.Run) -> None:
-    """Refuse what cannot be learned from, and say what a score will not tell."""
+    """Refuse what cannot be learned from, and warn of classes that a score does not cover."""
     classes, count, labels_N = dataset.examples.classes, len(dataset.examples), dataset.examples.labels_N
     if count < 2 * len(classes):
         raise DataError(
@@ -191,7 +185,7 @@ def _refuse_few(dataset: Dataset, run: config.Run) -> None:
         missing = np.flatnonzero(np.bincount(labels_N[rows_M], minlength=len(classes)) == 0)
         if len(missing) and len(rows_M):
             log.warning(
-                "The %s part has no image of %d of the classes (%s), so its score does not tell of them.",
+                "The %s part has no image of %d of the classes (%s), so its score does not cover them.",
                 part, len(missing), ", ".join(classes[k] for k in missing[:5]),
             )  # fmt: skip
     counts_K = np.bincount(labels_N[dataset.parts.train_M], minlength=len(classes))
@@ -199,99 +193,132 @@ def _refuse_few(dataset: Dataset, run: config.Run) -> None:
     if most > counts_K.min():
         scarce = int(counts_K.argmin())
         raise SettingError(
-            f"finetune.per_class: {most} images of each class are more than class {classes[scarce]!r} has to learn from: "
+            f"finetune.per_class: {most} images of each class are more than class {classes[scarce]!r} has training images: "
             f"{counts_K[scarce]}. Leave it out, or add images."
         )
 
 
-def _completed(case: Case) -> Case:
-    count = len(case.dataset.parts.train_M)
-    return replace(case, run=finetuning_plan.complete(case.run, case.start, count))
+def _completed(task: TransferTask) -> TransferTask:
+    count = len(task.dataset.parts.train_M)
+    return replace(task, run=plan.complete(task.run, task.pretrained, count))
 
 
-def _fewer(whole: Case, count: int) -> Case:
-    """The same case with so many training images of each class; more images hold those of fewer."""
+def _fewer(whole: TransferTask, count: int) -> TransferTask:
+    """The same task with so many training images of each class; more images hold those of fewer."""
     examples, parts = whole.dataset.examples, whole.dataset.parts
     order = np.argsort(words(examples.ids_N[parts.train_M], whole.run.seed, "per class"), kind="stable")
     drawn_M = parts.train_M[order]
-    kept = [drawn_M[examples.labels_N[drawn_M] == k][:count] for k in range(len(examples.classes))]
-    fewer = replace(whole.dataset, parts=replace(parts, train_M=np.sort(np.concatenate(kept))))
+    rows = [drawn_M[examples.labels_N[drawn_M] == k][:count] for k in range(len(examples.classes))]
+    fewer = replace(whole.dataset, parts=replace(parts, train_M=np.sort(np.concatenate(rows))))
     return replace(whole, dataset=fewer, folder=whole.folder.parent / "per-class" / str(count))
 
 
 class Table(NamedTuple):
-    """What the strategies of a case left, and which to take."""
+    """The outcomes of the strategies of a task, and the recommended one."""
 
     outcomes: dict[str, Outcome]
     recommended: Recommendation
 
+    def as_json(self) -> list[Json]:
+        """A row for each strategy."""
+        return [
+            {
+                "name": name, "val": score_json(score(outcome.val)), "test": score_json(score(outcome.test)),
+                "seconds": round(outcome.seconds, 2), "p_value": self.recommended.p_values.get(name),
+                "parameters": sum(parameter.numel() for parameter in outcome.model.net.parameters()), **outcome.more,
+            }
+            for name, outcome in self.outcomes.items()
+        ]  # fmt: skip
 
-def _table(case: Case) -> Table:
-    found: dict[str, Outcome] = {}
-    names = case.run.finetune.strategies or ("extract",)
-    if case.dataset is not case.whole:
-        log.info("With %d training images:", len(case.dataset.parts.train_M))
+
+class FinetuneResult(NamedTuple):
+    """What `striate finetune --json` prints, and `result.json` holds; `extract` has the values of that strategy."""
+
+    run: str
+    weights: str | None
+    net: str
+    strategies: list[Json]
+    recommended: str
+    sentence: str
+    extract: Json
+    seconds: float
+    val: Score | None
+    test: Score | None
+    seed: int
+    images: dict[str, int]
+    quarantined: int
+    ignored: int
+    curve: list[Json]
+    drawn: str | None
+    report: str | None
+    weights_sha256: str
+
+    def as_json(self) -> Json:
+        """As a dictionary for JSON."""
+        values = {**self._asdict(), "val": score_json(self.val), "test": score_json(self.test)}
+        del values["extract"]
+        return {**self.extract, **values}
+
+
+def _table(task: TransferTask) -> Table:
+    outcomes: dict[str, Outcome] = {}
+    names = task.run.finetune.strategies or ("extract",)
+    if task.dataset is not task.whole:
+        log.info("With %d training images:", len(task.dataset.parts.train_M))
     for name in STRATEGIES:
         if name in names:
-            found[name] = attempt(case, name, found)
-    return Table(found, recommend([_candidate(name, outcome) for name, outcome in found.items()]))
+            outcomes[name] = attempt(task, name, outcomes)
+    return Table(outcomes, recommend([_candidate(name, outcome) for name, outcome in outcomes.items()]))
 
 
 def _candidate(name: str, outcome: Outcome) -> Candidate:
     val, test = outcome.val, outcome.test
-    right_N = None if test is None else test.logits_NK.argmax(axis=1) == test.labels_N
-    score = classification.accuracy(val.logits_NK, val.labels_N)
-    return Candidate(name, score, right_N, outcome.seconds)
+    correct_N = None if test is None else test.logits_NK.argmax(axis=1) == test.labels_N
+    return Candidate(name, classification.accuracy(val.logits_NK, val.labels_N), correct_N, outcome.seconds)
 
 
-def _rows(table: Table) -> list[Json]:
-    return [
-        {
-            "name": name, "val": interval(outcome.val), "test": interval(outcome.test), "seconds": round(outcome.seconds, 2),
-            "p_value": table.recommended.p_values.get(name),
-            "parameters": sum(parameter.numel() for parameter in outcome.model.net.parameters()), **outcome.more,
-        }
-        for name, outcome in table.outcomes.items()
-    ]  # fmt: skip
-
-
-def _finish(cases: Sequence[Case], tables: Sequence[Table], folder: Path, events: journal.Journal) -> Json:
-    case, table = cases[0], tables[0]
-    dataset, run = case.dataset, case.run
+def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path, events: journal.Journal) -> FinetuneResult:
+    """Copy the recommended model into the run's folder, and write the result."""
+    task, table = tasks[0], tables[0]
+    dataset, run, parts = task.dataset, task.run, task.dataset.parts
     best = table.outcomes[table.recommended.name]
-    kept = case.folder / table.recommended.name
-    curve = [
-        {"per_class": count, "images": len(one.dataset.parts.train_M), "strategies": _rows(found)}
-        for count, one, found in zip(run.finetune.per_class or (), cases[1:], tables[1:], strict=True)
+    best_folder = task.folder / table.recommended.name
+    curve: list[Json] = [
+        {"per_class": count, "images": len(small.dataset.parts.train_M), "strategies": small_table.as_json()}
+        for count, small, small_table in zip(run.finetune.per_class or (), tasks[1:], tables[1:], strict=True)
     ]
-    result: Json = {
-        "run": str(folder), "start": run.finetune.start, "net": best.model.net_name, "strategies": _rows(table),
-        "recommended": table.recommended.name, "sentence": table.recommended.sentence,
-        **(table.outcomes["extract"].more if "extract" in table.outcomes else {}),
-        "seconds": round(best.seconds, 2), "val": interval(best.val), "test": interval(best.test), "seed": run.seed,
-        "images": {"train": len(dataset.parts.train_M), "val": len(dataset.parts.val_M), "test": len(dataset.parts.test_M)},
-        "quarantined": len(dataset.examples.quarantined) + len(dataset.parts.leaked),
-        "ignored": len(dataset.examples.ignored), "curve": curve, "drawn": None, "report": None,
-    }  # fmt: skip
-    if curve:
-        from striate.plots.training import accuracy_by_train_size
-
-        result["drawn"] = str(folder / "learning-curve.svg")
-        all_images = {"images": result["images"]["train"], "strategies": result["strategies"]}
-        accuracy_by_train_size.draw(f"{result['net']} on {run.data.path}", [*curve, all_images], Path(result["drawn"]))
-    _share(kept / "model", folder / "model")
-    result["weights_sha256"] = files.sha256(folder / "model" / "weights.safetensors")
+    _share(best_folder / "model", folder / "model")
+    result = FinetuneResult(
+        run=str(folder), weights=run.finetune.weights, net=best.model.net_name, strategies=table.as_json(),
+        recommended=table.recommended.name, sentence=table.recommended.sentence,
+        extract=table.outcomes["extract"].more if "extract" in table.outcomes else {}, seconds=round(best.seconds, 2),
+        val=score(best.val), test=score(best.test), seed=run.seed,
+        images={"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)},
+        quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
+        drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
+        weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
+    )  # fmt: skip
     for part in ("val", "test"):
-        if (kept / f"predictions-{part}.npz").exists():
-            files.write_bytes(folder / f"predictions-{part}.npz", (kept / f"predictions-{part}.npz").read_bytes())
-    events.write("end", durable=True, recommended=result["recommended"], weights_sha256=result["weights_sha256"])
-    run_folder.write_json(folder / "result.json", result)
-    for one in cases[
-        1:
-    ]:  # only the scores of these were wanted; not before the result is there, since a resumed run reads them
-        for left in one.folder.glob("*/model"):
-            shutil.rmtree(left)
+        predictions = f"predictions-{part}.npz"
+        if (best_folder / predictions).exists():
+            files.write_bytes(folder / predictions, (best_folder / predictions).read_bytes())
+    events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
+    run_folder.write_json(folder / "result.json", result.as_json())
+    for small in tasks[1:]:  # only their scores are needed; not before the result is written, since a resumed run reads them
+        for model_folder in small.folder.glob("*/model"):
+            shutil.rmtree(model_folder)
     return result
+
+
+def _draw_curve(task: TransferTask, table: Table, curve: list[Json], path: Path) -> str | None:
+    if not curve:
+        return None
+    from striate.plots.training import accuracy_by_train_size
+
+    all_images = {"images": len(task.dataset.parts.train_M), "strategies": table.as_json()}
+    net_name = table.outcomes[table.recommended.name].model.net_name
+    accuracy_by_train_size.draw(f"{net_name} on {task.run.data.path}", [*curve, all_images], path)
+    return str(path)
 
 
 def _share(source: Path, target: Path) -> None:

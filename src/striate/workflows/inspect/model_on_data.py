@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
-from striate.batches.loader import Batch, Loader
+from striate.batches.loader import Batch
 from striate.interpret import nearest_images
 from striate.interpret.nearest_images import Nearest
 from striate.model import Model
@@ -36,12 +36,8 @@ class ModelOnDataset(NamedTuple):
     def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
         """The images of these rows, in their order, as the network takes them."""
         dataset, done = self.dataset, 0
-        stream = Loader(
-            pixels_NHWC=dataset.stored.pixels_NHWC, labels_N=dataset.examples.labels_N, ids_N=dataset.examples.ids_N,
-            rows_M=rows_M, preprocess=self.model.preprocess, batch_size=_BATCH, device=self.engine.device,
-            channels_last=self.engine.channels_last,
-        )  # fmt: skip
-        for batch in stream.epoch(0):
+        loader = dataset.loader(rows_M, self.model.preprocess, _BATCH, self.engine)
+        for batch in loader.epoch(0):
             yield batch
             done += len(batch.ids_N)
             self.watch({"event": "inspect", "done": done, "total": len(rows_M)})

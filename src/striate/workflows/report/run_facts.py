@@ -55,7 +55,8 @@ def read(folder: Path) -> RunFacts:
         "curves": epochs, "best_epoch": kept, "training": _told(result, epochs, kept),
         "health": [event for event in events if event["event"] == "health"],
         "val": result and result["val"], "test": result and result["test"], "folds": (result or {}).get("folds", []),
-        **{name: (result or {}).get(name) for name in ("strategies", "sentence", "start", "recommended", "weights_sha256")},
+        "starting_weights": (result or {}).get("weights"),
+        **{name: (result or {}).get(name) for name in ("strategies", "sentence", "recommended", "weights_sha256")},
         "score": None, "reliability": [], "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [],
         "mistakes_note": "", "plane": None, "filters": [], "filters_note": "", "weights": {"start": [], "end": []},
         "settings": config.to_toml(run), "environment": run_folder.read_json(folder / "environment.json") or {},
@@ -96,7 +97,7 @@ def _progress(run: config.Run, epochs: Sequence[Json]) -> str:
 
 
 def _net(run: config.Run, result: Json | None) -> str:
-    return str((result or {}).get("net") or run.net.name or run.finetune.start or "a network")
+    return str((result or {}).get("net") or run.net.name or run.finetune.weights or "a network")
 
 
 def _parameters(result: Json | None) -> int | None:
@@ -116,9 +117,9 @@ def _told(result: Json | None, epochs: Sequence[Json], kept: int | None) -> str:
 
 
 def _repeat(run: config.Run, folder: Path) -> list[str]:
-    if run.finetune.start is not None:
+    if run.finetune.weights is not None:
         return [
-            f"striate finetune {run.data.path} --from {run.finetune.start} --name again",
+            f"striate finetune {run.data.path} --from {run.finetune.weights} --name again",
             "# with the settings below, each as --set SECTION.NAME=VALUE where it is not the default",
         ]
     return [

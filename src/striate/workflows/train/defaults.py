@@ -1,4 +1,4 @@
-"""The rule by which `striate train FOLDER` alone chooses network, size, color, fit, epochs and batch.
+"""The rule by which `striate train FOLDER` alone chooses network, size, color, resize mode, epochs and batch.
 
 Each choice comes with its reason, is printed before the first step and stored in run.toml. What the user gave is never changed.
 
@@ -8,7 +8,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean; PCA: `mlp` |
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | size, network named | not below its published size (timm's: 224) where the images have 3/4 of that, nor below its least |
-| fit | nearly square images are squashed; where a center crop hides at most 30 % of the median image: crop; else pad |
+| resize mode | nearly square images are squashed; where a center crop hides at most 30 % of the median image: crop; else pad |
 | mirroring | color images are mirrored left and right at random; gray ones are not, since digits and letters would change |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60 |
@@ -44,24 +44,23 @@ class Plan(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def choose(run: config.Run, seen: SampleStats, train_images: int) -> Plan:
-    """Complete the settings of a run from a glance at the images, and from how many of them an epoch shows."""
+def choose(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
+    """Complete the settings of a run from statistics of a sample of the images, and from how many images an epoch shows."""
     chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}, "train": {}}
     if run.net.name is not None and catalogue.origin(run.net.name) is not None:
-        return _before_descent(run, seen, chosen)
-    reasons = [_color(run, seen, chosen)]
-    short = min(seen.height_px, seen.width_px)
+        return _without_gradients(run, stats, chosen)
+    reasons = [_color(run, stats, chosen)]
+    short = min(stats.height_px, stats.width_px)
     reasons.append(_net_and_size(run, short, chosen))
-    reasons.append(_fit(run, seen, chosen))
+    reasons.append(_resize(run, stats, chosen))
     reasons.append(_batch(run, train_images, chosen))
     channels = run.preprocess.channels or chosen["preprocess"]["channels"]
     reasons.append(_flip(run, channels, chosen))
     reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
-    whole = config.build(config.merge(chosen, config.given_by_user(run)))
-    return Plan(whole, tuple(reason for reason in reasons if reason))
+    return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
 
 
-def _before_descent(run: config.Run, seen: SampleStats, chosen: config.Tree) -> Plan:
+def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree) -> Plan:
     """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimizer."""
     given, name = config.given_by_user(run), run.net.name
     for section in ("train", "augment", "net"):
@@ -79,20 +78,19 @@ def _before_descent(run: config.Run, seen: SampleStats, chosen: config.Tree) -> 
         if given.get("preprocess", {}).get(setting, value) != value and setting != "components":
             raise SettingError(f"preprocess.{setting} has to be {value} for {name}; remove it.")
     chosen["preprocess"] |= {**wanted, **{k: v for k, v in given.get("preprocess", {}).items() if k == "components"}}
-    reasons = [_net_and_size(run, min(seen.height_px, seen.width_px), chosen), _fit(run, seen, chosen), why]
+    reasons = [_net_and_size(run, min(stats.height_px, stats.width_px), chosen), _resize(run, stats, chosen), why]
     if name == "gmdh":
-        reasons.append(_color(run, seen, chosen))
-    whole = config.build(config.merge(chosen, config.given_by_user(run)))
-    return Plan(whole, tuple(reason for reason in reasons if reason))
+        reasons.append(_color(run, stats, chosen))
+    return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
 
 
 def complete(run: config.Run, examples: Examples) -> config.Run:
-    """The settings, completed by the rule from a glance at these images, with the choices said aloud."""
-    learned_from = examples.labels_N[examples.parts_N != Part.TEST]
-    held = run.data.val_share + (0.0 if len(learned_from) < len(examples) else (run.data.test_share or 0.2))
-    shown = len(learned_from)
+    """The settings, completed by the rule from a sample of these images; the choices are logged."""
+    labels_M = examples.labels_N[examples.parts_N != Part.TEST]
+    held = run.data.val_share + (0.0 if len(labels_M) < len(examples) else (run.data.test_share or 0.2))
+    shown = len(labels_M)
     if run.train.sampling == "balanced":
-        counts = np.bincount(learned_from)
+        counts = np.bincount(labels_M)
         shown = int(np.count_nonzero(counts) * counts.max())
     chosen = choose(run, sample_stats(examples), max(1, round(shown * (1 - held))))
     for reason in chosen.reasons:
@@ -100,18 +98,20 @@ def complete(run: config.Run, examples: Examples) -> config.Run:
     return chosen.run
 
 
-def fit(run: config.Run, seen: SampleStats) -> tuple[config.Run, str]:
-    """The settings with the fit alone completed, and the reason for it; empty where it was given."""
-    chosen: config.Tree = {"preprocess": {}}
-    reason = _fit(run, seen, chosen)
-    return config.build(config.merge(chosen, config.given_by_user(run))), reason
+def resize_mode(stats: SampleStats) -> tuple[str, str]:
+    """How images of these shapes are made square, and the reason."""
+    if stats.aspect <= 1.05:
+        return "squash", "resize squash: the images are nearly square, so nothing is lost or bent"
+    hidden = 1 - 1 / stats.aspect
+    mode = "crop" if hidden <= 0.3 else "pad"
+    return mode, f"resize {mode}: a center crop would hide {hidden:.0%} of the median image"
 
 
-def _color(run: config.Run, seen: SampleStats, chosen: config.Tree) -> str:
+def _color(run: config.Run, stats: SampleStats, chosen: config.Tree) -> str:
     if run.preprocess.channels:
         return ""
-    chosen["preprocess"]["channels"] = 1 if seen.gray else 3
-    return "gray: the images have no color" if seen.gray else "color: the images have it"
+    chosen["preprocess"]["channels"] = 1 if stats.gray else 3
+    return "gray: the images have no color" if stats.gray else "color: the images have it"
 
 
 def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
@@ -143,15 +143,11 @@ def _net(run: config.Run, short: int) -> tuple[str, str]:
     return PHOTO_NET, f"network of four convolutions: the median short side is {short} px"
 
 
-def _fit(run: config.Run, seen: SampleStats, chosen: config.Tree) -> str:
+def _resize(run: config.Run, stats: SampleStats, chosen: config.Tree) -> str:
     if run.preprocess.resize_mode:
         return ""
-    if seen.aspect <= 1.05:
-        chosen["preprocess"]["resize_mode"] = "squash"
-        return "resize squash: the images are nearly square, so nothing is lost or bent"
-    hidden = 1 - 1 / seen.aspect
-    chosen["preprocess"]["resize_mode"] = "crop" if hidden <= 0.3 else "pad"
-    return f"resize {chosen['preprocess']['resize_mode']}: a center crop would hide {hidden:.0%} of the median image"
+    chosen["preprocess"]["resize_mode"], reason = resize_mode(stats)
+    return reason
 
 
 def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:

@@ -1,61 +1,58 @@
-"""A training without gradients: networks that come from before back-propagation learn by a method of their own.
+"""A training without gradients: networks from before back-propagation learn by a method of their own.
 
-They go through the same folder, split, predictions, artifact and report as any other; there are no epochs, and no checkpoints:
-a run that is stopped begins anew, and ends with the same bytes.
+They share folder, split, predictions, artifact and report with every other; there are no epochs and no checkpoints: an
+interrupted run starts over, and ends with the same bytes.
 
 Legend: N images.
 """
 
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from striate.base import config
 from striate.base.errors import RunError
-from striate.base.signals import Stop
-from striate.batches import preprocess
 from striate.metrics import temperature_scaling
-from striate.training.device import Engine
 from striate.training.inference import predict
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
-from striate.workflows.dataset import Dataset
-from striate.workflows.train import one_training
-from striate.workflows.train.one_training import Trained, Watch
+from striate.workflows.run_context import RunContext
+from striate.workflows.train.artifacts import Trained, evaluate_and_save, write_start
+from striate.workflows.train.setup import TrainingSetup, build_loaders, build_network, fit_preprocess
 
 log = logging.getLogger("striate")
 
 
-def train(run: config.Run, dataset: Dataset, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool) -> Trained:
-    """Let a network learn by its own rule in `folder`, and write what `job.train` writes."""
+def train(context: RunContext, resume: bool) -> Trained:
+    """Let a network learn by its own rule, and write what every training writes."""
+    name, engine, folder = context.run.net.name, context.engine, context.folder
     if engine.world > 1:
-        raise RunError(f"{run.net.name} learns in one process; got {engine.world}. Start it without torchrun.")
-    numbers = preprocess.fit(dataset.stored.pixels_NHWC, dataset.parts.train_M, run.preprocess)
-    net: Any = one_training.network(run, dataset, numbers, engine)
-    streams = one_training.streams_of(run, dataset, numbers, None, engine)
-    begun = resume and (folder / "environment.json").exists()
-    one_training.write_beginning(run, dataset, folder, engine, begun)
+        raise RunError(f"{name} learns in one process; got {engine.world}. Start it without torchrun.")
+    preprocess = fit_preprocess(context)
+    net: Any = build_network(context, preprocess)
+    loaders = build_loaders(context, preprocess, None)
+    resumed = resume and (folder / "environment.json").exists()
+    write_start(context, resumed)
     journal = Journal(folder / "journal.jsonl")
-    journal.write("resumed" if begun else "start", steps=1, reasons=list(engine.reasons), notes=list(dataset.hidden()))
-    began = time.monotonic()
+    event_name = "resumed" if resumed else "start"
+    journal.write(event_name, steps=1, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
+    start = time.monotonic()
 
-    def see(event: dict[str, Any]) -> None:
-        watch(event)
-        stop.check("learning", "it begins anew with --resume.")
+    def observe(event: dict[str, Any]) -> None:
+        context.watch(event)
+        context.stop.check("learning", "it starts over with --resume.")
 
-    batches = list(streams["train"].epoch(0))
+    batches = list(loaders["train"].epoch(0))
     images_NCHW = torch.cat([batch.images_NCHW for batch in batches])
     labels_N = torch.cat([batch.labels_N for batch in batches])
     with torch.no_grad():
-        net.learn(images_NCHW, labels_N, see)
-    val = predict(net.eval(), streams["val"], engine)
+        net.learn(images_NCHW, labels_N, observe)
+    val = predict(net.eval(), loaders["val"], engine)
     assert val is not None
     net.answer.factor.fill_(temperature_scaling.scale(val.logits_NK, val.labels_N))
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - start
     log.info("Learned in %.0f s: %s.", seconds, net.said)
     journal.write("learned", seconds=round(seconds, 3), grown=net.grown)
     fitted = Fitted(1, seconds, {"epoch": 1, "step": 1}, [])
-    return one_training.finish(run, dataset, folder, engine, numbers, net, streams, fitted, journal, None)
+    return evaluate_and_save(context, TrainingSetup(preprocess, net, loaders), fitted, journal)

@@ -1,14 +1,18 @@
-"""From what was asked for to a run's result: the plan, the folder, the processes, the folds."""
+"""`striate train`: from settings to a run's result - the folder, the processes, the folds."""
 
 import logging
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from striate.base import config, files, run_folder
 from striate.base.errors import RunError, SettingError
-from striate.base.signals import Stop, catch_signals
+from striate.base.events import Json, Watch, quiet
+from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.data.examples import Examples
 from striate.training import device as machine
@@ -16,143 +20,220 @@ from striate.training import weight_histograms
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.workflows.dataset import Dataset, divided, gather
-from striate.workflows.train import defaults, one_training
-from striate.workflows.train.one_training import Watch, interval
+from striate.workflows.run_context import RunContext
+from striate.workflows.train import defaults
+from striate.workflows.train.artifacts import Trained, score
+from striate.workflows.train.fit import fit
+from striate.workflows.train.one_training import lr_range_test
 
 log = logging.getLogger("striate")
 
 
-def run_in(
-    out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch, report: bool = True
-) -> run_folder.Json:
-    """Train with these settings in `out/name`, anew or on from its last checkpoint; the run's result."""
+def train(
+    data: str | None = None,
+    *,
+    net: str | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    folds: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    data_dir: str | None = None,
+    pixel_cache_gb: float | None = None,
+    resume: bool = False,
+    report: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
+) -> Json:
+    """Train a classifier on labeled images, test it, and save it under `out/name`.
+
+    Args:
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10.
+        net: a name of the catalogue, a line of layers, or `file.py:Class`; else by the rule in `workflows/train/defaults.py`.
+        recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
+        epochs: passes over the training images.
+        minutes: time to train for, in place of epochs.
+        folds: test on every image once by so many trainings, then train on all.
+        seed: of initialization, order and dropout.
+        name: of the run; else a readable one is chosen.
+        out: the folder of runs.
+        data_dir: where named data sets lie.
+        pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
+        resume: resume the run `name` from its last checkpoint; takes no other setting.
+        report: end by writing the report.
+        settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
+        watch: called with every event: decode, step, epoch.
+
+    Returns:
+        run, net, steps, seconds, val and test {accuracy, low, high, n}, weights_sha256, and more.
+
+    Raises:
+        StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
+
+    """
+    tree = config.settings_from_args(
+        data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
+        pixel_cache_gb=pixel_cache_gb,
+    )  # fmt: skip
+    return run_in(Path(out), name, tree, resume, watch, report)
+
+
+def find_lr(
+    data: str | None = None,
+    *,
+    draw: str | Path = "find-lr.svg",
+    settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
+    **arguments: Any,
+) -> Json:
+    """Propose a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a plot.
+
+    Args:
+        data: as for `train`.
+        draw: the plot, as .svg, .png or .pdf.
+        settings: as for `train`.
+        watch: called with every event: decode, step.
+        arguments: `net`, `recipe`, `epochs`, `minutes`, `seed` and `data_dir`, as for `train`.
+
+    Returns:
+        net, rates, losses, smooth (the losses' running mean), proposal (a tenth of the rate at which that is least; None where
+        the loss never fell), lr (what the settings have now) and drawn.
+
+    """
+    from striate.plots import save_figure
+    from striate.plots.training import lr_finder as drawing
+
+    path = Path(draw)
+    tree = config.settings_from_args(data, settings, **arguments)
+    save_figure.check_ending(path)
+    with catch_signals() as stop:
+        run, examples = _resolve(tree)
+        if run.data.folds is not None:
+            raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
+        engine = _pick_engine(run)
+        watch = watch if engine.writes else quiet
+        with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+            curve = lr_range_test(RunContext(run, dataset, path.parent, engine, stop, watch))
+        name = run.net.name or ""
+        if engine.writes:
+            drawing.draw(f"{name} on {run.data.path}, {run.train.optimizer}", *curve, path)
+    drawn = str(path) if engine.writes else None
+    return LrSearch(name, curve.rates, curve.losses, curve.smooth, curve.proposal, run.train.lr, drawn).as_json()
+
+
+class LrSearch(NamedTuple):
+    """What a learning-rate range test gives; `drawn` is None in processes that do not write."""
+
+    net: str
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smooth: tuple[float, ...]
+    proposal: float | None
+    lr: float
+    drawn: str | None
+
+    def as_json(self) -> Json:
+        """As a dictionary for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+
+
+def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True) -> Json:
+    """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     examples = None
     with catch_signals() as stop:
-        if not resume:
-            run, examples = _asked_for(settings)
+        if resume:
+            run = _settings_to_resume(out, str(name), settings)
         else:
-            folder = run_folder.claim(out, str(name), resume=True)
-            run = run_folder.settings(folder)
-            if run.finetune.start is not None:
-                raise RunError(
-                    f"{folder} was made by `striate finetune`; go on with it by `striate finetune --resume --name {name}`."
-                )
-            config.refuse_other(settings, run)
-        engine = machine.pick(run.engine)
-        if not engine.writes:
-            log.setLevel(logging.CRITICAL)
+            run, examples = _resolve(settings)
+        engine = _pick_engine(run)
+        watch = watch if engine.writes else quiet
         name = name or run_folder.fresh_name(out, run.data.path, run.net.name or "")
         folder = run_folder.claim(out, name, resume)
-        with machine.processes(engine.device):
-            if not engine.writes:
-                return _train(run, examples, folder, engine, stop, _nothing, resume, report)
-            with files.lock(folder):
-                for inner in (folder, folder / "checkpoints"):
-                    files.sweep(inner)
-                return _train(run, examples, folder, engine, stop, watch, resume, report)
+        with machine.processes(engine.device), _locked(folder, engine):
+            if resume and (result := _finished(run, folder)) is not None:
+                return _report_later(result, folder, watch) if report and engine.writes else result
+            for reason in engine.reasons:
+                log.info("%s", reason)
+            with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
+                return _train(RunContext(run, dataset, folder, engine, stop, watch), resume, report)
 
 
-def _asked_for(settings: config.Tree) -> tuple[config.Run, Examples]:
-    """Complete settings, and the examples that they were completed from."""
+def _resolve(settings: config.Tree) -> tuple[config.Run, Examples]:
+    """Complete settings, and the examples from which the rules completed them."""
     run = config.build(settings)
-    if run.finetune.start is not None:
-        raise SettingError("finetune.start does not apply to a training: write `striate finetune DATA --from NAME`.")
+    if run.finetune.weights is not None:
+        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
     examples = sources.read(run.data)
     return defaults.complete(run, examples), examples
 
 
-def find_rate(settings: config.Tree, path: Path, watch: Watch) -> run_folder.Json:
-    """The range test for these settings: its curve, drawn at `path`, and the rate that it proposes."""
-    from striate.plots import save_figure
-    from striate.plots.training import lr_finder as drawing
-
-    save_figure.check_ending(path)
-    with catch_signals() as stop:
-        run, examples = _asked_for(settings)
-        if run.data.folds is not None:
-            raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
-        engine = machine.pick(run.engine)
-        if not engine.writes:
-            log.setLevel(logging.CRITICAL)
-        with machine.processes(engine.device):
-            seen_by = watch if engine.writes else _nothing
-            with closing(gather(examples, run, stop, seen_by, engine.workers)) as dataset:
-                curve = one_training.find_rate(run, dataset, engine, stop, seen_by)
-        name, drawn = run.net.name or "", str(path) if engine.writes else None
-        if drawn is not None:
-            drawing.draw(f"{name} on {run.data.path}, {run.train.optimizer}", *curve, path)
-    return {
-        "net": name, "rates": list(curve.rates), "losses": list(curve.losses), "smooth": list(curve.smooth),
-        "proposal": curve.proposal, "lr": run.train.lr, "drawn": drawn,
-    }  # fmt: skip
+def _settings_to_resume(out: Path, name: str, settings: config.Tree) -> config.Run:
+    folder = run_folder.claim(out, name, resume=True)
+    run = run_folder.settings(folder)
+    if run.finetune.weights is not None:
+        raise RunError(f"{folder} was made by `striate finetune`; resume it with `striate finetune --resume --name {name}`.")
+    config.refuse_other(settings, run)
+    return run
 
 
-def weights_of(run: str, path: Path | None) -> run_folder.Json:
-    """What the journal of a run says of its weights, drawn at `path`."""
-    folder = run_folder.find(run)
-    found = weight_histograms.noted(folder / "journal.jsonl")
-    if not found["start"]:
-        raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
-    if path is not None:
-        from striate.plots.training import weight_histograms as drawing
-
-        drawing.draw(folder.name, found["start"], found["end"], weight_histograms.BIN, weight_histograms.NEAR, path)
-    told = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in found.items()}
-    return {"run": str(folder), "drawn": None if path is None else str(path), **told}
+def _pick_engine(run: config.Run) -> Engine:
+    """The engine of a run; of several processes, those that do not write log errors alone."""
+    engine = machine.pick(run.engine)
+    if not engine.writes:
+        log.setLevel(logging.CRITICAL)
+    return engine
 
 
-def _nothing(_event: dict[str, object]) -> None:
-    """What the processes watch that do not speak."""
+@contextmanager
+def _locked(folder: Path, engine: Engine) -> Iterator[None]:
+    """Lock the folder for the process that writes, and remove what an interruption left half written."""
+    if not engine.writes:
+        yield
+        return
+    with files.lock(folder):
+        for inner in (folder, folder / "checkpoints"):
+            files.sweep(inner)
+        yield
 
 
-def _finished(run: config.Run, folder: Path) -> run_folder.Json | None:
-    """The result of a run that has ended; None where it has not, as when its folds have but their sum has not."""
-    done = run_folder.read_json(folder / "result.json")
-    if done is None or (run.data.folds is not None and "folds" not in done):
+def _finished(run: config.Run, folder: Path) -> Json | None:
+    """The result of a run that has ended; None where it has not, as when its folds have ended but the whole has not."""
+    result = run_folder.read_json(folder / "result.json")
+    if result is None or (run.data.folds is not None and "folds" not in result):
         return None
     log.info("%s is finished already; this is its result.", folder)
-    return done
+    return result
 
 
-def _train(
-    run: config.Run,
-    examples: Examples | None,
-    folder: Path,
-    engine: Engine,
-    stop: Stop,
-    watch: Watch,
-    resume: bool,
-    report: bool,
-) -> run_folder.Json:
-    """Train with the examples that the plan was made from; a resumed run reads its own, unless it has ended."""
-    if resume and (done := _finished(run, folder)) is not None:
-        if report and engine.writes:
-            from striate.workflows.report import build
+def _report_later(result: Json, folder: Path, watch: Watch) -> Json:
+    from striate.workflows.report import build
 
-            return build.later(done, folder, watch)
-        return done
-    for reason in engine.reasons:
-        log.info("%s", reason)
-    with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
-        for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
-            log.warning("%s", note)
-        _say_bad_files(dataset)
-        if run.data.folds is not None and run.data.fold is None:
-            trained = _folds(run, dataset, folder, engine, stop, watch, resume)
-        else:
-            trained = one_training.train(run, dataset, folder, engine, stop, watch, resume)
-        if report and engine.writes:
-            from striate.workflows.report import build
-
-            return build.at_end(trained.result, folder, trained.model, dataset, engine, stop, watch)
-        return trained.result
+    return build.later(result, folder, watch)
 
 
-def _say_bad_files(dataset: Dataset) -> None:
+def _train(context: RunContext, resume: bool, report: bool) -> Json:
+    """Train, with folds where the settings have them, and write the report."""
+    dataset, run = context.dataset, context.run
+    for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
+        log.warning("%s", note)
+    _warn_of_bad_files(dataset)
+    folds = run.data.folds is not None and run.data.fold is None
+    trained = _train_folds(context, resume) if folds else fit(context, resume)
+    result = trained.result.as_json()
+    if report and context.engine.writes:
+        from striate.workflows.report import build
+
+        return build.at_end(result, context.folder, trained.model, dataset, context.engine, context.stop, context.watch)
+    return result
+
+
+def _warn_of_bad_files(dataset: Dataset) -> None:
     bad = (*dataset.examples.quarantined, *dataset.parts.leaked)
     if bad:
         log.warning("%d of the files found are quarantined and not used:", len(bad))
@@ -162,32 +243,45 @@ def _say_bad_files(dataset: Dataset) -> None:
             log.warning("  and %d more; `striate data` lists them all.", len(bad) - 10)
 
 
-def _folds(
-    run: config.Run, dataset: Dataset, folder: Path, engine: Engine, stop: Stop, watch: Watch, resume: bool
-) -> one_training.Trained:
+def _train_folds(context: RunContext, resume: bool) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
+    run, folder, engine = context.run, context.folder, context.engine
     count = run.data.folds or 0
     if engine.writes:
         files.write_text(folder / "run.toml", config.to_toml(run))
     tests: list[Predictions] = []
     for fold in range(count):
         inner = folder / "folds" / f"fold-{fold}"
-        one = config.build(config.merge(config.given_by_user(run), {"data": {"fold": fold}}))
         if engine.agree(float((inner / "result.json").exists())):  # one answer for all processes, while one of them writes
             tests.append(Predictions(*run_folder.load_predictions(inner / "predictions-test.npz")))
             continue
         log.info("Fold %d of %d.", fold + 1, count)
-        begun = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        test = one_training.train(one, divided(dataset, one), inner, engine, stop, watch, begun).test
+        fold_run = config.change(run, {"data": {"fold": fold}})
+        fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
+        fold_context = replace(context, run=fold_run, dataset=divided(context.dataset, fold_run), folder=inner)
+        test = fit(fold_context, fold_resume).test
         assert test is not None
         tests.append(test)
     log.info("The model itself: trained on all images, tested by the %d folds.", count)
-    final = one_training.train(run, dataset, folder, engine, stop, watch, resume)
-    ids_N = np.concatenate([part.ids_N for part in tests])
-    order = np.argsort(ids_N)
+    final = fit(context, resume)
+    order = np.argsort(np.concatenate([test.ids_N for test in tests]))
     pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
-    result = {**final.result, "test": interval(pooled), "folds": [interval(part) for part in tests]}
+    result = final.result._replace(test=score(pooled), folds=tuple(score(test) for test in tests))
     if engine.writes:
         run_folder.save_predictions(folder / "predictions-test.npz", *pooled)
-        run_folder.write_json(folder / "result.json", result)
+        run_folder.write_json(folder / "result.json", result.as_json())
     return final._replace(result=result, test=pooled)
+
+
+def weights_of(run: str, path: Path | None) -> Json:
+    """What the journal of a run says of its weights, drawn at `path`."""
+    folder = run_folder.find(run)
+    histograms = weight_histograms.noted(folder / "journal.jsonl")
+    if not histograms["start"]:
+        raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
+    if path is not None:
+        from striate.plots.training import weight_histograms as drawing
+
+        drawing.draw(folder.name, histograms["start"], histograms["end"], weight_histograms.BIN, weight_histograms.NEAR, path)
+    rows_by_time = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in histograms.items()}
+    return {"run": str(folder), "drawn": None if path is None else str(path), **rows_by_time}

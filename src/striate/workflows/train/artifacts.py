@@ -1,0 +1,184 @@
+"""What a training writes into its folder: settings and environment at its start; model, predictions and result at its end."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from striate.base import config, files, run_folder
+from striate.base.errors import DataError, RunError
+from striate.metrics import classification
+from striate.model import Model
+from striate.nets import catalogue, factory
+from striate.training.inference import Predictions, predict
+from striate.training.journal import Journal
+from striate.training.loop import Fitted
+from striate.workflows.run_context import RunContext
+from striate.workflows.train.setup import StartingWeights, TrainingSetup
+
+
+class Score(NamedTuple):
+    """An accuracy with its 95 % interval, on `n` images."""
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+class TrainResult(NamedTuple):
+    """What `striate train --json` prints, and `result.json` holds.
+
+    Attributes:
+        run: folder of the run.
+        net: name of the network.
+        steps: of the optimizer.
+        seconds: of training.
+        epochs: that were trained.
+        best_epoch: the epoch whose weights are saved.
+        seed: of the run.
+        parameters: of the network.
+        val: score on the validation images.
+        test: score on the test images; None where there are none.
+        weights_sha256: of the saved weights; None in processes that do not write.
+        report: path of the report; None until it is written.
+        images: number of train, val and test images.
+        quarantined: files that are not used because something is wrong with them.
+        ignored: files that are not images.
+        folds: score of each fold; None where there are no folds.
+
+    """
+
+    run: str
+    net: str | None
+    steps: int
+    seconds: float
+    epochs: int
+    best_epoch: int
+    seed: int
+    parameters: int
+    val: Score | None
+    test: Score | None
+    weights_sha256: str | None
+    report: str | None
+    images: dict[str, int]
+    quarantined: int
+    ignored: int
+    folds: tuple[Score | None, ...] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As a dictionary for JSON; without `folds` where there are none."""
+        values = {**self._asdict(), "val": score_json(self.val), "test": score_json(self.test)}
+        if self.folds is None:
+            del values["folds"]
+            return values
+        return {**values, "folds": [score_json(fold) for fold in self.folds]}
+
+
+class Trained(NamedTuple):
+    """What a training leaves: its result, its model, and the predictions for the test images."""
+
+    result: TrainResult
+    model: Model
+    test: Predictions | None
+
+
+def score(predictions: Predictions | None) -> Score | None:
+    """Accuracy with its 95 % interval; None where nothing was predicted."""
+    if predictions is None:
+        return None
+    accuracy = classification.accuracy(predictions.logits_NK, predictions.labels_N)
+    return Score(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
+
+
+def score_json(value: Score | None) -> dict[str, Any] | None:
+    """A score for JSON."""
+    return None if value is None else value._asdict()
+
+
+def write_start(context: RunContext, resumed: bool) -> None:
+    """run.toml, environment.json and data.json of a new run; of a resumed one, refuse where its environment has changed."""
+    folder, engine, dataset = context.folder, context.engine, context.dataset
+    environment = run_folder.environment(
+        device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=dataset.fingerprint()
+    )
+    before = run_folder.read_json(folder / "environment.json")
+    if before is not None and resumed:
+        _refuse_change(before, environment, folder)
+        return
+    run_folder.write_json(folder / "environment.json", environment)
+    run_folder.write_json(folder / "data.json", dataset.account())
+    source = factory.source_of(context.run.net.name or "")
+    if source is not None:
+        files.write_bytes(folder / source.path.name, source.path.read_bytes())
+    files.write_text(folder / "run.toml", config.to_toml(context.run))
+
+
+def _refuse_change(before: run_folder.Json, now: run_folder.Json, folder: Path) -> None:
+    if before["data_sha256"] != now["data_sha256"]:
+        raise DataError(
+            f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
+            f"{now['data_sha256'][:12]}... Restore them, or start a new run."
+        )
+    for name in ("torch", "processes", "device", "threads"):
+        if before[name] != now[name]:
+            raise RunError(
+                f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
+                f"Resume with {name} {before[name]}, or start a new run."
+            )
+
+
+def evaluate_and_save(
+    context: RunContext,
+    setup: TrainingSetup,
+    fitted: Fitted,
+    journal: Journal,
+    starting_weights: StartingWeights | None = None,
+) -> Trained:
+    """Predict the validation and test images with a trained network, and write the artifact and the result."""
+    run, dataset, net, loaders = context.run, context.dataset, setup.net, setup.loaders
+    val = predict(net, loaders["val"], context.engine)
+    test = predict(net, loaders["test"], context.engine) if len(loaders["test"]) else None
+    assert val is not None
+    net.drop_auxiliary()
+    model = _model(context, setup, fitted, starting_weights)
+    result = TrainResult(
+        run=str(context.folder), net=run.net.name, steps=fitted.steps, seconds=round(fitted.seconds, 2),
+        epochs=len(fitted.history), best_epoch=fitted.best["epoch"], seed=run.seed,
+        parameters=_parameters(net), val=score(val), test=score(test),
+        weights_sha256=None, report=None, images={part: len(loaders[part]) for part in ("train", "val", "test")},
+        quarantined=len(dataset.examples.quarantined) + len(dataset.parts.leaked), ignored=len(dataset.examples.ignored),
+    )  # fmt: skip
+    if context.engine.writes:
+        result = result._replace(weights_sha256=model.save(context.folder / "model"))
+        for name, predictions in (("val", val), ("test", test)):
+            if predictions is not None:
+                run_folder.save_predictions(context.folder / f"predictions-{name}.npz", *predictions)
+        end = {name: getattr(result, name) for name in ("steps", "seconds", "weights_sha256")}
+        journal.write("end", durable=True, **end)
+        run_folder.write_json(context.folder / "result.json", result.as_json())
+        for old in sorted((context.folder / "checkpoints").glob("step-*"))[:-1]:
+            shutil.rmtree(old, ignore_errors=True)
+    return Trained(result, model, test)
+
+
+def _parameters(net: Any) -> int:
+    """Learned numbers of a network; one that learns without gradients counts its own."""
+    return sum(parameter.numel() for parameter in net.parameters()) or int(net.learned)
+
+
+def _model(context: RunContext, setup: TrainingSetup, fitted: Fitted, starting_weights: StartingWeights | None) -> Model:
+    run, dataset, name = context.run, context.dataset, context.run.net.name or ""
+    settings = run.net.own()
+    if "aux" in factory.settings_of(name):
+        settings["aux"] = False
+    if catalogue.origin(name):
+        settings["grown"] = setup.net.grown
+    training = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
+    training |= {"flip": bool(run.augment.flip), **(starting_weights.about if starting_weights is not None else {})}
+    return Model(
+        net=setup.net.eval(), net_name=name, net_settings=settings, preprocess=setup.preprocess.to(torch.device("cpu")),
+        input_spec=dataset.input_spec, classes=dataset.examples.classes, training=training,
+        license="" if starting_weights is None else starting_weights.license,
+    )  # fmt: skip

@@ -1,0 +1,19 @@
+"""The way a network learns: by back-propagation, or by a rule of its own."""
+
+from striate.nets import catalogue
+from striate.workflows.run_context import RunContext
+from striate.workflows.train import one_training, own_learning_rule
+from striate.workflows.train.artifacts import Trained
+from striate.workflows.train.setup import StartingWeights
+
+
+def fit(
+    context: RunContext,
+    resume: bool,
+    starting_weights: StartingWeights | None = None,
+    most_minutes: float | None = None,
+) -> Trained:
+    """Train the network of `context`, from its last checkpoint where `resume`, and write what a training leaves."""
+    if catalogue.origin(context.run.net.name or "") is not None:
+        return own_learning_rule.train(context, resume)
+    return one_training.train(context, resume, starting_weights, most_minutes)

@@ -1,0 +1,140 @@
+"""What a training starts with: preprocessing, network, loaders and loss.
+
+Legend: M images of a split, K classes.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.errors import RunError, ShapeError
+from striate.batches import augment, patches, preprocess
+from striate.batches.loader import Loader
+from striate.batches.preprocess import Preprocess
+from striate.batches.sampler import balanced
+from striate.data.examples import Examples
+from striate.nets import factory
+from striate.nets.init import first_convolution, whiten
+from striate.nets.net import Net
+from striate.training import loss as losses
+from striate.workflows.run_context import RunContext
+
+log = logging.getLogger("striate")
+
+_EVAL_BATCH = 256
+
+
+class StartingWeights(NamedTuple):
+    """Weights to start from in place of the network's own initialization.
+
+    Attributes:
+        net: on the device, with a head for the classes; its weights change.
+        preprocess: from pixels to the network's input.
+        license: of the weights.
+        about: entries for the artifact's record of its training.
+        unfreeze_epochs: for a number of epochs, the epoch from which each parameter is trained, by name.
+
+    """
+
+    net: Net
+    preprocess: Preprocess
+    license: str
+    about: dict[str, Any]
+    unfreeze_epochs: Callable[[Net, int], dict[str, int]] | None = None
+
+
+class TrainingSetup(NamedTuple):
+    """Preprocessing, the network on the device, and loaders for train, val and test."""
+
+    preprocess: Preprocess
+    net: Net
+    loaders: dict[str, Loader]
+
+
+def set_up(context: RunContext, starting_weights: StartingWeights | None = None) -> TrainingSetup:
+    """What a training by back-propagation starts with."""
+    run, dataset, world = context.run, context.dataset, context.engine.world
+    if starting_weights is not None:
+        net, fitted_preprocess = starting_weights.net, starting_weights.preprocess
+    else:
+        fitted_preprocess = fit_preprocess(context)
+        net = build_network(context, fitted_preprocess)
+    augmentation = augment.fit(run.augment, dataset.stored.pixels_NHWC, dataset.parts.train_M, run.seed)
+    loaders = build_loaders(context, fitted_preprocess, augmentation)
+    if len(dataset.parts.train_M) < world or run.train.batch_size < world:
+        raise RunError(
+            f"{world} processes share each batch; expected train.batch_size and the training images to be at least that many, "
+            f"got {run.train.batch_size} and {len(dataset.parts.train_M)}. Start fewer processes."
+        )
+    return TrainingSetup(fitted_preprocess, net, loaders)
+
+
+def build_loss(context: RunContext) -> losses.Loss:
+    """The loss of a run, with the weights of its classes."""
+    examples, train = context.dataset.examples, context.run.train
+    weights_K = losses.class_weights(
+        examples.labels_N[context.dataset.parts.train_M], len(examples.classes), train.class_weights
+    )
+    return losses.make(train, None if weights_K is None else weights_K.to(context.engine.device))
+
+
+def fit_preprocess(context: RunContext) -> Preprocess:
+    """Preprocessing with the statistics of the training images."""
+    dataset = context.dataset
+    return preprocess.fit(dataset.stored.pixels_NHWC, dataset.parts.train_M, context.run.preprocess)
+
+
+def build_network(context: RunContext, fitted_preprocess: Preprocess) -> Net:
+    """The network of a run with its initial weights, on the device."""
+    run, dataset = context.run, context.dataset
+    assert run.net.name is not None
+    own = run.net.own()
+    if "aux" in factory.settings_of(run.net.name):
+        own.setdefault("aux", True)
+    side = dataset.input_spec.size_px
+    chw = fitted_preprocess.output_chw((dataset.input_spec.channels, side, side))
+    try:
+        net = factory.build(run.net.name, chw, len(dataset.examples.classes), seed=run.seed, **run.net.start(), **own)
+    except ShapeError as error:
+        if run.preprocess.scale != "pca":
+            raise
+        raise ShapeError(
+            f"preprocess.scale=pca makes {chw[0]} numbers without places of each image, which {run.net.name} cannot take: "
+            "expected a network of fully connected layers. Take preprocess.scale=zca, or --net mlp."
+        ) from error
+    if run.net.init == "whitening":
+        conv = first_convolution(net)
+        rows_M = dataset.by_id(dataset.parts.train_M)
+        side = conv.kernel_size[0]
+        whiten(conv, *patches.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed))
+    context.engine.place(net)
+    return net
+
+
+def build_loaders(
+    context: RunContext, fitted_preprocess: Preprocess, augmentation: augment.Augmentation | None
+) -> dict[str, Loader]:
+    """Loaders for train, val and test; with several processes, of this one's share of each batch."""
+    run, dataset, engine, parts = context.run, context.dataset, context.engine, context.dataset.parts
+    # by id, so that the order of training does not depend on the order of the source
+    train_M, sampling = dataset.by_id(parts.train_M), None
+    if run.train.sampling == "balanced":
+        sampling = balanced(train_M, dataset.examples.labels_N[train_M])
+        log.info("sampling balanced: an epoch shows %d images in place of %d", sampling.places, len(train_M))
+
+    def loader(rows_M: NDArray[np.int64], batch_size: int, **options: Any) -> Loader:
+        return dataset.loader(rows_M, fitted_preprocess, batch_size, engine, rank=engine.rank, world=engine.world, **options)
+
+    return {
+        "train": loader(train_M, run.train.batch_size, shuffle_seed=run.seed, augmentation=augmentation, sampling=sampling),
+        "val": loader(parts.val_M, _EVAL_BATCH),
+        "test": loader(parts.test_M, _EVAL_BATCH),
+    }
+
+
+def image_names(examples: Examples, ids_M: NDArray[np.uint64]) -> list[str]:
+    """The paths of M images; looked up when there is something to report, since a table of all would cost memory."""
+    return [examples.names[int(np.flatnonzero(examples.ids_N == i)[0])] for i in ids_M]
