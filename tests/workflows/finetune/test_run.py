@@ -179,7 +179,7 @@ def test_a_class_without_training_images_is_refused(tmp_path: Path):
 def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level("WARNING", logger="striate"):
         finetune(parts(tmp_path / "data", 4, ("circle", "square"), ("circle",)), tmp_path)
-    assert "The validation part has no image of 1 of the classes (triangle), so its score does not tell of them." in caplog.text
+    assert "The validation part has no image of 1 of the classes (triangle), so its score does not cover them." in caplog.text
     assert "The test part has no image of 2 of the classes (square, triangle), so its score does not tell of" in caplog.text
 
 
@@ -221,7 +221,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         (
             {"strategies": "all", "settings": {"augment": {"mixup": 0.2}}},
             SettingError,
-            "augment.mixup mixes images, whose features cannot be kept one by one; remove it.",
+            "augment.mixup mixes images, whose features cannot be cached one by one; remove it.",
         ),
         (
             {"settings": {"data": {"folds": 3}}},
@@ -229,7 +229,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             "data.folds does not apply to striate finetune, which has one split",
         ),
         ({"per_class": [10, 5]}, SettingError, "finetune: per_class: expected rising numbers, as 5, 10, 20; got 10, 5."),
-        ({"settings": {"net": {"dropout": 0.5}}}, SettingError, "net.dropout belongs to the weights that are started from"),
+        ({"settings": {"net": {"dropout": 0.5}}}, SettingError, "net.dropout belongs to the pretrained weights"),
         (
             {"strategies": "retrain", "settings": {"finetune": {"retrain": {"epoch": 3}}}},
             SettingError,

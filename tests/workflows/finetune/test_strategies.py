@@ -255,7 +255,7 @@ def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, 
         second = striate.finetune(
             str(shapes), weights=first["run"], strategies="adapt", out=tmp_path, name="second", settings=settings
         )
-    assert f"The classes are those of {first['run']}, so its head is gone on with." in caplog.text
+    assert f"The classes are those of {first['run']}, so its head is trained further." in caplog.text
     before, after = (striate.load(run["run"]).net.state_dict()["fc.weight"] for run in (first, second))
     assert torch.allclose(before, after, atol=1e-6)
 

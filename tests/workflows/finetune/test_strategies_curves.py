@@ -49,7 +49,7 @@ def test_more_images_of_a_class_than_there_are_is_refused(shapes: Path, tmp_path
     with pytest.raises(SettingError) as refused:
         finetune(shapes, tmp_path, "extract", per_class=[5, 50])
     assert str(refused.value).startswith("finetune.per_class: 50 images of each class are more than class ")
-    assert str(refused.value).endswith(" has to learn from: 10. Leave it out, or add images.")
+    assert str(refused.value).endswith(" has training images: 10. Leave it out, or add images.")
 
 
 def test_fewer_images_are_among_more(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
