@@ -1,4 +1,4 @@
-"""A classifier that is loaded, asked, exported and served: net + preprocessing + fit + class names + decision.
+"""A trained classifier with all that a prediction needs: net, preprocessing, input size, class names, threshold.
 
 On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the
 name of its file before a tensor is used.
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from striate.base import files
 from striate.base.errors import ArtifactError, DecodeError, SettingError
-from striate.batches import multi_crop as seen
+from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode
 from striate.data.decode import InputSpec
@@ -35,7 +35,7 @@ _BATCH = 64
 
 
 class Prediction(NamedTuple):
-    """What a model says of one image.
+    """A prediction for one image.
 
     Attributes:
         label: the most probable class.
@@ -65,10 +65,10 @@ class Model:
         net: in evaluation mode.
         net_name: what `nets.factory.build` was given.
         net_settings: the further settings that it was built with.
-        preprocess: from pixels to the net's numbers.
+        preprocess: from pixels to the input of the net.
         input_spec: how an image is brought to the net's size and channels.
         classes: K names, in the order of the logits.
-        threshold: the least probability of an answer; None to answer always.
+        threshold: the least probability of a prediction; None to predict always.
         training: a summary of how it was trained.
         license: of the weights that it started from; empty for one's own.
         aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
@@ -86,23 +86,23 @@ class Model:
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def input_spec_for(self, views: int) -> InputSpec:
-        """How images are decoded for 1, 5 or 10 views (`batches.views`).
+    def input_spec_for(self, crops: int) -> InputSpec:
+        """How images are decoded for 1, 5 or 10 crops (`batches.multi_crop`).
 
         Raises:
-            SettingError: another number of views, or 10 of a model that was trained without mirrored images.
+            SettingError: another number of crops, or 10 of a model that was trained without mirrored images.
 
         """
-        seen.check(views, self.training.get("flip"))
-        return seen.look(self.input_spec, views)
+        multi_crop.check(crops, self.training.get("flip"))
+        return multi_crop.decode_spec(self.input_spec, crops)
 
-    def logits(self, pixels_NHWC: NDArray[np.uint8], views: int = 1) -> NDArray[np.float32]:
-        """N x K logits of images that `look_for(views)` has been applied to, in float32, by batches of 64.
+    def logits(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> NDArray[np.float32]:
+        """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of 64.
 
-        Of several views they are logs of the mean probabilities.
+        Of several crops they are logs of the mean probabilities.
         """
-        parts = [self._logits(part_NHWC) for part_NHWC in seen.cut(pixels_NHWC, self.input_spec.size_px, views)]
-        return seen.mean_logits(np.stack(parts))
+        parts = [self._logits(part_NHWC) for part_NHWC in multi_crop.cut(pixels_NHWC, self.input_spec.size_px, crops)]
+        return multi_crop.mean_logits(np.stack(parts))
 
     def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [np.empty((0, len(self.classes)), np.float32)]
@@ -126,18 +126,18 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
-    def predict(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]], views: int = 1) -> list[Prediction]:
-        """What the model says of images given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
+    def predict(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]], crops: int = 1) -> list[Prediction]:
+        """Predictions for images given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
 
-        Of 5 or 10 views of each image (`batches.views`) the probabilities are averaged.
+        Of 5 or 10 crops of each image (`batches.multi_crop`) the probabilities are averaged.
 
         Raises:
             DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
-            SettingError: views that this model does not take; see `look_for`.
+            SettingError: crops that this model does not take; see `input_spec_for`.
 
         """
-        squares = _stacked(images, self.input_spec_for(views), "predict")
-        return self.answers(self.logits(squares, views)) if len(squares) else []
+        squares = _stacked(images, self.input_spec_for(crops), "predict")
+        return self.answers(self.logits(squares, crops)) if len(squares) else []
 
     def images(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> Tensor:
         """Images, given as to `predict`, as the net takes them: N x C x H x W, on its device.

@@ -21,15 +21,15 @@ def test_five_views_are_the_corners_and_the_center_and_ten_also_their_mirror_ima
 
 def test_images_for_several_views_are_larger_by_eight_sevenths():
     own = InputSpec(224, 3, "crop", (1, 2, 3), 0.7)
-    assert multi_crop.look(own, 10) == InputSpec(256, 3, "crop", (1, 2, 3), pytest.approx(0.8))
-    assert multi_crop.look(own, 1) is own
-    assert multi_crop.look(InputSpec(28, 1, "squash"), 5) == InputSpec(32, 1, "squash")
-    assert multi_crop.look(InputSpec(64, 3, "crop", share=0.9), 5) == InputSpec(73, 3, "crop", share=1.0)
+    assert multi_crop.decode_spec(own, 10) == InputSpec(256, 3, "crop", (1, 2, 3), pytest.approx(0.8))
+    assert multi_crop.decode_spec(own, 1) is own
+    assert multi_crop.decode_spec(InputSpec(28, 1, "squash"), 5) == InputSpec(32, 1, "squash")
+    assert multi_crop.decode_spec(InputSpec(64, 3, "crop", share=0.9), 5) == InputSpec(73, 3, "crop", share=1.0)
 
 
 @given(side=st.integers(1, 300), number=st.sampled_from([5, 10]))
 def test_views_have_the_size_of_the_net_and_lie_within_the_image(side: int, number: int):
-    larger = multi_crop.look(InputSpec(side, 1, "squash"), number).size_px
+    larger = multi_crop.decode_spec(InputSpec(side, 1, "squash"), number).size_px
     pixels = np.zeros((1, larger, larger, 1), np.uint8)
     pixels[:, [0, 0, -1, -1], [0, -1, 0, -1]] = 1
     found = list(multi_crop.cut(pixels, side, number))
@@ -43,7 +43,7 @@ def test_the_mean_of_probabilities_comes_back_from_the_logits():
     extreme = np.array([[[1e4, 0, -1e4]], [[1e4, 0, -1e4]]], np.float32)
     assert np.isfinite(multi_crop.mean_logits(extreme)).all()
     alone = np.array([[[3.0, -2.0]]], np.float32)
-    assert np.array_equal(multi_crop.mean_logits(alone), alone[0])  # of one view the logits are its own, not logs
+    assert np.array_equal(multi_crop.mean_logits(alone), alone[0])  # of one crop the logits are its own, not logs
 
 
 @pytest.mark.parametrize("number", [0, -1, 2, 3, 9, 11])
@@ -51,7 +51,7 @@ def test_other_numbers_of_views_are_refused(number: int):
     with pytest.raises(SettingError) as refused:
         multi_crop.check(number, None)
     assert str(refused.value) == (
-        f"expected 1, 5 or 10 views: the image, five crops, or those and their mirrors; got {number}."
+        f"expected 1, 5 or 10 crops: the image, five crops, or those and their mirrors; got {number}."
     )
 
 
@@ -59,7 +59,7 @@ def test_mirror_images_are_refused_for_a_model_that_has_seen_none():
     with pytest.raises(SettingError) as refused:
         multi_crop.check(10, False)
     assert str(refused.value) == (
-        "half of 10 views are mirror images, and this model was trained without any (augment.flip=false); ask for 5 views."
+        "half of 10 crops are mirror images, and this model was trained without any (augment.flip=false); ask for 5 crops."
     )
     for number, mirrored in ((5, False), (1, False), (10, True), (10, None)):
         multi_crop.check(number, mirrored)

@@ -1,4 +1,4 @@
-"""Several views of an image, through every way that images reach a model."""
+"""Several crops of an image, through every way that images reach a model."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def photos(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def by_hand(path: Path, mirror: bool) -> np.ndarray:
-    """Mean probabilities over the views, from the images as Pillow's filter makes them larger: 24 px for a net of 21."""
+    """Mean probabilities over the crops, from the images as Pillow's filter makes them larger: 24 px for a net of 21."""
     model = striate.load("mirrored")
     input_spec = model.input_spec._replace(size_px=24)
     square_HWC = decode.square(decode.decode_image(path, input_spec.background), input_spec)
@@ -50,27 +50,27 @@ def test_every_way_gives_the_mean_over_the_views(photos: Path, number: int, caps
     paths = sorted(photos.rglob("*.png"))
     expected = np.stack([by_hand(path, number == 10) for path in paths])
     model = striate.load("mirrored")
-    assert [answer.probability for answer in model.predict(paths, views=number)] == pytest.approx(expected.max(1), abs=1e-5)
-    said = run(capsys, "predict", "mirrored", "photos", "--views", number, "--json")
+    assert [answer.probability for answer in model.predict(paths, crops=number)] == pytest.approx(expected.max(1), abs=1e-5)
+    said = run(capsys, "predict", "mirrored", "photos", "--crops", number, "--json")
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert [row["probability"] for row in rows] == pytest.approx(expected.max(1), abs=1e-5)
     plain = run(capsys, "predict", "mirrored", "photos", "--json")
     assert [json.loads(line)["probability"] for line in plain.out.splitlines()] != [row["probability"] for row in rows]
-    evaluated = run(capsys, "evaluate", "mirrored", "photos", "--views", number, "--json").json
+    evaluated = run(capsys, "evaluate", "mirrored", "photos", "--crops", number, "--json").json
     labels = np.repeat(np.arange(3), 12)
     assert evaluated["accuracy"] == pytest.approx(np.mean(expected.argmax(1) == labels))
-    assert evaluated["views"] == number
-    assert striate.evaluate("mirrored", "photos", views=number)["confusion"] == evaluated["confusion"]
-    assert next(iter(striate.predict("mirrored", ["photos"], views=number))).as_json() == rows[0]
+    assert evaluated["crops"] == number
+    assert striate.evaluate("mirrored", "photos", crops=number)["confusion"] == evaluated["confusion"]
+    assert next(iter(striate.predict("mirrored", ["photos"], crops=number))).as_json() == rows[0]
 
 
 def test_views_that_a_model_or_a_command_cannot_take_are_refused(photos: Path, capsys: pytest.CaptureFixture[str]):
     for arguments in (("evaluate", "straight", "photos"), ("predict", "straight", "photos")):
-        assert run(capsys, *arguments, "--views", 5).code == 0
-        refused = run(capsys, *arguments, "--views", 10)
+        assert run(capsys, *arguments, "--crops", 5).code == 0
+        refused = run(capsys, *arguments, "--crops", 10)
         assert refused.code == 2
-        assert "this model was trained without any (augment.flip=false); ask for 5 views." in refused.err.replace("\n", " ")
-        assert run(capsys, *arguments, "--views", 3).code == 2
-    stored = run(capsys, "evaluate", "mirrored", "--views", 10)
+        assert "this model was trained without any (augment.flip=false); ask for 5 crops." in refused.err.replace("\n", " ")
+        assert run(capsys, *arguments, "--crops", 3).code == 2
+    stored = run(capsys, "evaluate", "mirrored", "--crops", 10)
     assert stored.code == 2
-    assert "views=10 needs DATA, since stored predictions are of one view" in stored.err
+    assert "crops=10 needs DATA, since stored predictions are of one crop" in stored.err

@@ -1,9 +1,9 @@
-"""Several views of one image, whose probabilities are averaged: five or ten crops (Krizhevsky et al. 2012, section 4.1).
+"""Several crops of one image, whose probabilities are averaged: five or ten crops (Krizhevsky et al. 2012, section 4.1).
 
-The image is brought to a square that is larger by 8/7, as AlexNet's 256 pixels are than its 224; views are its four corners
-and its center, and of ten also their mirror images. One view is the image as in training.
+The image is brought to a square that is larger by 8/7, as AlexNet's 256 pixels are than its 224; crops are its four corners
+and its center, and of ten also their mirror images. One crop is the image as in training.
 
-Legend: V views, N images, K classes, H x W pixels, C channels.
+Legend: V crops, N images, K classes, H x W pixels, C channels.
 """
 
 from collections.abc import Iterator
@@ -17,49 +17,49 @@ from striate.data.decode import InputSpec
 NUMBERS = (1, 5, 10)
 
 
-def check(views: int, mirrored: bool | None) -> None:
-    """Refuse a number of views that there is not, or that shows what a model has never seen.
+def check(crops: int, mirrored: bool | None) -> None:
+    """Refuse a number of crops that there is not, or that shows what a model has never seen.
 
     Args:
-        views: how many are asked for.
+        crops: how many are asked for.
         mirrored: whether the model was trained on mirrored images; None where that is not known.
 
     Raises:
         SettingError: another number than 1, 5 and 10; or 10 for a model that was trained without mirrored images.
 
     """
-    if views not in NUMBERS:
-        raise SettingError(f"expected 1, 5 or 10 views: the image, five crops, or those and their mirrors; got {views}.")
-    if views == 10 and mirrored is False:
+    if crops not in NUMBERS:
+        raise SettingError(f"expected 1, 5 or 10 crops: the image, five crops, or those and their mirrors; got {crops}.")
+    if crops == 10 and mirrored is False:
         raise SettingError(
-            "half of 10 views are mirror images, and this model was trained without any (augment.flip=false); ask for 5 views."
+            "half of 10 crops are mirror images, and this model was trained without any (augment.flip=false); ask for 5 crops."
         )
 
 
-def look(own: InputSpec, views: int) -> InputSpec:
-    """What images are brought to for so many views: the model's own look, or one with sides larger by 8/7, rounded.
+def decode_spec(own: InputSpec, crops: int) -> InputSpec:
+    """What images are brought to for so many crops: the model's own size, or one with sides larger by 8/7, rounded.
 
-    Where the model's look keeps a part of the short side only, as much more of it is kept, up to all.
+    Where the model's input_spec keeps a part of the short side only, as much more of it is kept, up to all.
     """
-    if views == 1:
+    if crops == 1:
         return own
     return own._replace(size_px=round(own.size_px * 8 / 7), share=min(1.0, own.share * 8 / 7))
 
 
-def cut(pixels_NHWC: NDArray[np.uint8], size_px: int, views: int) -> Iterator[NDArray[np.uint8]]:
+def cut(pixels_NHWC: NDArray[np.uint8], size_px: int, crops: int) -> Iterator[NDArray[np.uint8]]:
     """V times N x size_px x size_px x C: top left, top right, bottom left, bottom right, center; then their mirror images."""
-    if views == 1:
+    if crops == 1:
         yield pixels_NHWC
         return
     far = pixels_NHWC.shape[1] - size_px
-    for mirror in range(views // 5):
+    for mirror in range(crops // 5):
         for top, left in ((0, 0), (0, far), (far, 0), (far, far), (far // 2, far // 2)):
-            view = pixels_NHWC[:, top : top + size_px, left : left + size_px]
-            yield view[:, :, ::-1] if mirror else view
+            crop_NHWC = pixels_NHWC[:, top : top + size_px, left : left + size_px]
+            yield crop_NHWC[:, :, ::-1] if mirror else crop_NHWC
 
 
 def mean_logits(logits_VNK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N x K logs of the mean of the views' probabilities, so that softmax gives that mean back; of one view its own logits."""
+    """N x K logs of the mean of the crops' probabilities, so that softmax gives that mean back; of one crop its own logits."""
     if len(logits_VNK) == 1:
         own_NK: NDArray[np.float32] = logits_VNK[0]
         return own_NK

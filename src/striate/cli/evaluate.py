@@ -14,7 +14,7 @@ def evaluate(
     data: str | None = None,
     /,
     *,
-    views: int = 1,
+    crops: int = 1,
     data_dir: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
@@ -24,7 +24,7 @@ def evaluate(
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labeled images to test on; nothing for the run's own test images.
-        views: of each image of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
+        crops: of each image of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.
         json: print one JSON object on stdout.
@@ -34,7 +34,7 @@ def evaluate(
 
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
-        found = evaluate_model(run, data, config.section(settings, "data"), watch, views=views)
+        found = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
     if json:
         print_json(found)
         return
@@ -50,7 +50,7 @@ def _headline(found: dict[str, Any]) -> str:
     bad = f"\n{len(found['quarantined'])} files could not be decoded and are not counted" if found["quarantined"] else ""
     return (
         f"accuracy {found['accuracy']:.4f}  (95 % interval {found['low']:.4f} to {found['high']:.4f}, {found['n']:,} images; "
-        f"always the largest class: {found['majority']:.4f}){top5}\nmacro-F1 {found['macro_f1']:.4f}, "
+        f"majority-class baseline: {found['majority']:.4f}){top5}\nmacro F1 {found['macro_f1']:.4f}, "
         f"calibration error {found['calibration_error']:.4f}{bad}"
     )
 

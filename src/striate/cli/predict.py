@@ -8,7 +8,7 @@ from striate.cli.console import print_json, speaking, stdout
 
 
 def predict(
-    run: str, paths: list[str], /, *, out: Path | None = None, views: int = 1, device: str = "auto", json: bool = False
+    run: str, paths: list[str], /, *, out: Path | None = None, crops: int = 1, device: str = "auto", json: bool = False
 ) -> None:
     """Predict classes for images: files, folders, globs.
 
@@ -16,7 +16,7 @@ def predict(
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
         paths: files, folders (searched through) and globs.
         out: a file to write, as .csv, .jsonl or .parquet.
-        views: of each image: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
+        crops: of each image: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
         device: auto, cpu, cuda, mps.
         json: print JSON lines on stdout, one for each image.
 
@@ -24,7 +24,7 @@ def predict(
     from striate.workflows.predict import predict as predict_images
 
     with speaking():
-        rows = predict_images(run, paths, device, out, views=views)
+        rows = predict_images(run, paths, device, out, crops=crops)
         if out is not None:
             counted = list(rows)
             stdout().print(f"{len(counted)} rows in {out}, {sum(row.error is not None for row in counted)} of them errors")

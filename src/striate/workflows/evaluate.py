@@ -32,7 +32,7 @@ def evaluate(
     settings: Mapping[str, Any] | None = None,
     watch: Watch = quiet,
     *,
-    views: int = 1,
+    crops: int = 1,
 ) -> Json:
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
@@ -41,31 +41,31 @@ def evaluate(
         data: labeled images to test on; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
-        views: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        crops: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     if data is None:
-        return _stored(run, settings, views)
+        return _stored(run, settings, crops)
     model = load(run)
-    tested = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, views)
+    tested = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, crops)
     quarantined = [bad._asdict() for bad in tested.quarantined]
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
-    return {"run": run, "data": data, "quarantined": quarantined, "views": views, **scores}
+    return {"run": run, "data": data, "quarantined": quarantined, "crops": crops, **scores}
 
 
-def _stored(run: str, settings: Mapping[str, Any] | None, views: int) -> Json:
+def _stored(run: str, settings: Mapping[str, Any] | None, crops: int) -> Json:
     """The scores of a run on its own test images, from the predictions in its folder."""
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
-    if views != 1:
-        raise SettingError(f"views={views} needs DATA, since stored predictions are of one view; give it, or remove views.")
+    if crops != 1:
+        raise SettingError(f"crops={crops} needs DATA, since stored predictions are of one crop; give it, or remove crops.")
     if is_external(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     folder = run_folder.find(run)
     _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
     scores = summary(logits_NK, labels_N, load(run).classes).as_json()
     data = run_folder.settings(folder).data.path
-    return {"run": str(folder), "data": data, "quarantined": [], "views": views, **scores}
+    return {"run": str(folder), "data": data, "quarantined": [], "crops": crops, **scores}
 
 
 class LabeledLogits(NamedTuple):
@@ -76,17 +76,17 @@ class LabeledLogits(NamedTuple):
     quarantined: tuple[Quarantined, ...]
 
 
-def predict_examples(model: Model, data: Data, watch: Watch, views: int = 1) -> LabeledLogits:
+def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
     """Logits of every labeled image of `data`; of its test part alone, where it has one.
 
-    Classes are matched by name, whatever their order. Of 5 or 10 views the logits are logs of the mean probabilities.
+    Classes are matched by name, whatever their order. Of 5 or 10 crops the logits are logs of the mean probabilities.
 
     Raises:
         DataError: a class that the model does not know, or no image that can be decoded.
-        SettingError: views that the model does not take.
+        SettingError: crops that the model does not take.
 
     """
-    input_spec = model.input_spec_for(views)
+    input_spec = model.input_spec_for(crops)
     examples = sources.read(data)
     tests = np.flatnonzero(examples.parts_N == Part.TEST)
     if len(tests):
@@ -108,7 +108,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, views: int = 1) -> 
         bad += [Quarantined(examples.names[at], found.reason or "") for at, found in batch if found.pixels_HWC is None]
         kept += [position for position, _ in good]
         if good:
-            logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), views))
+            logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
         watch({"event": "predict", "done": batch[-1][0] + 1, "total": len(examples)})
     if not kept:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")

@@ -26,7 +26,7 @@ _BATCH = 64
 
 
 def predict(
-    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, views: int = 1
+    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
 ) -> Iterator["Row"]:
     """One row for each image, in order; an image that cannot be decoded has a row with its error.
 
@@ -35,13 +35,13 @@ def predict(
         paths: files, folders (searched through) and globs.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
-        views: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
     if out is not None:
         check_ending(Path(out))
     place = pick(config.Engine(device=device)).device
-    predictions = rows(load(run, str(place)), paths, views)
+    predictions = rows(load(run, str(place)), paths, crops)
     if out is None:
         return predictions
     table = list(predictions)
@@ -92,16 +92,16 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
     return list(found)
 
 
-def rows(model: Model, paths: Iterable[str | Path], views: int = 1) -> Iterator[Row]:
+def rows(model: Model, paths: Iterable[str | Path], crops: int = 1) -> Iterator[Row]:
     """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64.
 
-    Of 5 or 10 views the probabilities are averaged.
+    Of 5 or 10 crops the probabilities are averaged.
     """
     wanted = files(paths)
-    decoded = zip(wanted, decode.stream(wanted, model.input_spec_for(views)), strict=True)
+    decoded = zip(wanted, decode.stream(wanted, model.input_spec_for(crops)), strict=True)
     while batch := list(islice(decoded, _BATCH)):
         images = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
-        answers = iter(model.answers(model.logits(np.stack(images), views)) if images else ())
+        answers = iter(model.answers(model.logits(np.stack(images), crops)) if images else ())
         for path, found in batch:
             if found.pixels_HWC is None:
                 yield Row(str(path), None, found.reason)

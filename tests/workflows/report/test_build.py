@@ -85,7 +85,7 @@ def test_every_number_of_the_page_is_in_its_json(run: Path):
         assert row["path"] not in [near["path"] for near in row["neighbors"]]
         assert row["heat"]["layer"] == "relu2"
         assert row["heat"]["faithful"] in (True, False)
-        assert 0 <= row["given_probability"] <= row["probability"] <= 1
+        assert 0 <= row["true_probability"] <= row["probability"] <= 1
     points = facts["plane"]
     assert len(points["paths"]) == len(points["principal"]) == len(points["tsne"]) == len(points["classes"])
     assert points["parts"].count("val") == facts["val"]["n"]

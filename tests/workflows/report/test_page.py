@@ -40,7 +40,7 @@ def facts(**own):
 def scored():
     return facts(
         test=SCORE, val=SCORE, folds=[SCORE], calibration_by_chance=0.1,
-        confused=[{"given": "a", "answered": "b", "images": 3}],
+        confused=[{"true": "a", "predicted": "b", "images": 3}],
         score={**SCORE, "part": "test", "what": "test images", "majority": 0.5, "top5": None, "macro_f1": 0.7, "log_loss": 0.5,
                "calibration_error": 0.05, "per_class": {"a": PER_CLASS, "b": PER_CLASS}, "confusion": [[7, 3], [2, 8]]},
     )  # fmt: skip
@@ -63,7 +63,7 @@ def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     text = render(scored(), {"classes": "", "reliability": ""})
     assert text.index("75.0%") < text.index("What it was trained on")
     assert "left: 50.00%; width: 40.00%" in text
-    assert "mark: always the largest class, 50.0%" in text
+    assert "mark: majority-class baseline, 50.0%" in text
     check(text)
 
 
@@ -112,7 +112,7 @@ def test_strategies_and_filters_have_their_tables():
 
 def test_mistakes_show_the_image_its_heat_and_its_neighbors():
     row = {
-        "path": "a.png", "given": "cat", "answered": "dog", "probability": 0.9, "given_probability": 0.1,
+        "path": "a.png", "true": "cat", "predicted": "dog", "probability": 0.9, "true_probability": 0.1,
         "heat": {"faithful": False, "said": "Grad-CAM is not faithful here."},
         "neighbors": [{"path": "b.png", "class": "cat", "cosine_similarity": 0.98}], "vote": {"against": False, "said": "All."},
     }  # fmt: skip

@@ -54,9 +54,9 @@ def cards(
         vote = nearest_images.vote(examples.labels_N[near_k], answer.label)
         facts.append(
             {
-                "path": examples.names[int(rows_M[at])], "given": classes[answer.label],
-                "answered": classes[answer.predicted], "probability": answer.probability,
-                "given_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
+                "path": examples.names[int(rows_M[at])], "true": classes[answer.label],
+                "predicted": classes[answer.predicted], "probability": answer.probability,
+                "true_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
                 "neighbors": [
                     {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]],
                      "cosine_similarity": float(cosine)}
@@ -79,11 +79,11 @@ def cards(
 def _spoken(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
     if vote.against and vote.other is not None:
         return (
-            f"Of its {near} neighbors {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: they speak "
-            "against the given label."
+            f"Of its {near} neighbors {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: evidence "
+            "against the true label."
         )
     many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
-    return f"{many[0].upper()}{many[1:]} neighbors are {given}: they do not speak against the given label."
+    return f"{many[0].upper()}{many[1:]} neighbors are {given}: no evidence against the true label."
 
 
 class _Heats(NamedTuple):

@@ -49,7 +49,7 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
         share = _figure()
         axes = share.subplots()
         axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
-        _over_epochs(axes, "Accuracy on the validation images", "share of images answered rightly", best, numbers[-1])
+        _over_epochs(axes, "Accuracy on the validation images", "accuracy", best, numbers[-1])
         last = epochs[-1]
         return [
             inline(
@@ -94,7 +94,7 @@ def reliability(bins: Sequence[Json]) -> str:
         above.errorbar(x, y, np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
                        capsize=2, label="measured, with 95 % interval")  # fmt: skip
         above.set_ylabel("share that is right")
-        above.set_title("Does a probability mean what it says?")
+        above.set_title("Reliability diagram")
         above.set_ylim(-0.03, 1.03)
         above.grid(visible=True)
         above.legend(loc="upper left")
@@ -143,7 +143,7 @@ def _short(name: str, most: int = 28) -> str:
 
 
 def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
-    """Images by given class (row) and answer (column), as shares of the row; None for one class, or more than 60."""
+    """Images by true class (row) and predicted class (column), as shares of the row; None for one class, or more than 60."""
     k = len(names)
     if not 1 < k <= _MOST_CELLS:
         return None
@@ -158,9 +158,9 @@ def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
         turn, anchor = (45, "right") if max(map(len, labels)) > 2 else (0, "center")
         axes.set_xticks(range(k), labels, rotation=turn, ha=anchor, rotation_mode="anchor", fontsize=small)
         axes.set_yticks(range(k), labels, fontsize=small)
-        axes.set_xlabel("answered")
-        axes.set_ylabel("given label")
-        axes.set_title("Who is taken for whom")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        axes.set_title("Confusion matrix")
         for spine in axes.spines.values():
             spine.set_visible(False)
         if k <= 20:
@@ -218,9 +218,9 @@ def plane(
 
     Args:
         points_N2: coordinates.
-        labels_N: their given classes.
+        labels_N: their true classes.
         names: K class names.
-        wrong_N: which are answered wrongly; these have a ring.
+        wrong_N: which are misclassified; these have a ring.
         faint_N: which are training images; these are small.
         title: of the plot.
         axis_names: with units, or what the axes mean.
@@ -263,7 +263,5 @@ def plane(
             axes.set_yticks([])
         if len(names) <= 24:
             figure.legend(loc="outside lower center", ncols=4, fontsize=7, markerscale=0.9)
-        said = (
-            f"{title}: {len(points_N2):,} images of {len(np.unique(labels_N))} classes, {int(wrong_N.sum())} answered wrongly."
-        )
+        said = f"{title}: {len(points_N2):,} images of {len(np.unique(labels_N))} classes, {int(wrong_N.sum())} misclassified."
         return inline(figure, name, said)

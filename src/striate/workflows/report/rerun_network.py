@@ -1,6 +1,6 @@
 """What a report shows of a run by asking its network again: mistakes and their neighbors, features, filters.
 
-The test images are not asked for another score; of them only those that were answered wrongly, or barely, are looked at.
+The test images are not asked for another score; of them only those that were misclassified, or barely correct, are used.
 
 Legend: N images, M rows, H x W pixels, C channels.
 """

@@ -164,7 +164,7 @@ def _score(
         for row in reliability_diagram.bins(found.logits_NK, found.labels_N)
     ]
     pairs = [
-        {"given": names[true], "answered": names[said], "images": images}
+        {"true": names[true], "predicted": names[said], "images": images}
         for true, said, images in confused(summary.confusion_KK, _CONFUSED)
     ]
     what = f"{_PARTS[part]} images"
