@@ -21,7 +21,7 @@ def test_train_names_the_report_and_report_writes_it_again(
     ran = run(capsys, "report", "a")
     assert ran.code == 0
     assert ran.out.splitlines()[-1].startswith("runs/a/report.html (0.")
-    assert "  warning: The score is uncertain: " in ran.out
+    assert "  warning: Accuracy is uncertain: " in ran.out
     told = json.loads(run(capsys, "report", "a", "--json").out)
     assert told["report"] == "runs/a/report.html"
     assert told["state"] == "done"

@@ -51,7 +51,7 @@ def test_it_is_symmetric_and_a_probability(right_a_N: np.ndarray):
 
 
 @pytest.mark.parametrize("counts", [(0, 0), (3, 4)])
-def test_answers_to_other_images_are_refused(counts: tuple[int, int]):
+def test_predictions_for_other_images_are_refused(counts: tuple[int, int]):
     with pytest.raises(DataError) as refused:
         paired(np.ones(counts[0], bool), np.ones(counts[1], bool))
-    assert str(refused.value) == f"expected answers for the same images; got {counts[0]} and {counts[1]}."
+    assert str(refused.value) == f"expected predictions for the same images; got {counts[0]} and {counts[1]}."

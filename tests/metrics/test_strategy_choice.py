@@ -20,45 +20,45 @@ def test_the_best_on_validation_is_taken_and_of_equals_the_first():
     assert found.name == "adapt"
 
 
-def test_one_alone_is_said_to_be_alone():
+def test_a_single_strategy_is_reported_as_such():
     found = recommend([candidate("extract", 90, range(10))])
-    assert found == ("extract", {}, "extract is all that was tried: 0.9000 of 100 validation images.")
+    assert found == ("extract", {}, "Only extract was trained: validation accuracy 0.9000 on 100 images.")
 
 
-def test_a_clear_lead_is_said():
+def test_a_significant_lead_is_reported():
     # Ten images that only the chosen one has right: p = 2 / 2 ** 10 = 0.00195, twice that after Holm
     found = recommend(
         [candidate("extract", 80, range(10)), candidate("adapt", 79, range(12)), candidate("retrain", 90, range(0))]
     )
     assert found.p_values == {"extract": 2 / 2**10, "adapt": 2 / 2**12}
     assert found.sentence == (
-        "Take retrain: the best on validation (0.9000 of 100 validation images); on the test images it is better than extract "
-        "and adapt by more than chance."
+        "Choose retrain: the highest validation accuracy 0.9000 on 100 images; on the test images it is significantly better "
+        "than extract and adapt."
     )
 
 
-def test_a_difference_that_may_be_chance_is_said_with_what_it_costs():
+def test_a_difference_that_may_be_chance_is_reported_with_the_time_saved():
     # Three images that only the chosen one has right, none the other way: p = 2 / 8
     found = recommend([candidate("extract", 85, range(3), seconds=20), candidate("retrain", 90, range(0), seconds=600)])
     assert found.p_values == {"extract": 0.25}
     assert found.sentence == (
-        "Take retrain: the best on validation (0.9000 of 100 validation images); its difference from extract on the test "
-        "images is not significant (p = 0.25); extract took 20 s in place of 10 min."
+        "Choose retrain: the highest validation accuracy 0.9000 on 100 images; its difference from extract on the test "
+        "images is not significant (p = 0.25); extract took 20 s instead of 10 min."
     )
 
 
-def test_a_rival_that_did_better_on_the_test_images_does_not_win_and_is_said():
+def test_a_rival_that_did_better_on_the_test_images_is_reported_and_not_chosen():
     found = recommend([candidate("extract", 85, range(0)), candidate("retrain", 90, range(10))])
     assert found.name == "retrain"
     assert found.sentence.endswith(
-        "yet extract did better on the test images, which must not choose: hold out more validation images."
+        "but extract is significantly better on the test images, which must not choose: hold out more validation images."
     )
 
 
 def test_without_test_images_nothing_is_claimed():
     found = recommend([candidate("extract", 85, None), candidate("retrain", 90, None)])
     assert found.sentence == (
-        "Take retrain: the best on validation (0.9000 of 100 validation images). Without test images nothing says by how much."
+        "Choose retrain: the highest validation accuracy 0.9000 on 100 images. Without test images no difference can be tested."
     )
     assert not found.p_values
 

@@ -18,48 +18,48 @@ def levels(findings):
     return [finding.level for finding in findings]
 
 
-def test_the_gravest_finding_decides_and_comes_first():
+def test_the_most_serious_finding_decides_and_comes_first():
     found = judge([Finding("good", "a"), Finding("bad", "b"), Finding("note", "c"), Finding("warning", "d")])
     assert found.level == "bad"
     assert [finding.sentence for finding in found.findings] == ["b", "d", "c", "a"]
     assert found.sentence == "Do not rely on this classifier yet."
-    assert judge([Finding("good", "a")]).sentence == "Nothing here speaks against this classifier."
+    assert judge([Finding("good", "a")]).sentence == "No problems found."
 
 
-def test_a_score_on_many_images_far_above_the_largest_class_speaks_for_it():
+def test_a_score_on_many_images_far_above_the_baseline_is_good():
     assert levels(of_score(wilson(950, 1000), wilson(480, 500), 0.2, 5)) == ["good"]
 
 
-def test_a_score_no_better_than_the_largest_class_speaks_against_it():
+def test_a_score_no_better_than_the_baseline_is_bad():
     (found,) = of_score(wilson(520, 1000), None, 0.5, 2)
     assert found.level == "bad"
     assert found.sentence == (
-        "The score may be no better than always answering the largest class: 52.0% with an interval from 48.9%, against 50.0%."
+        "Accuracy may be no better than the majority-class baseline: 52.0% with an interval from 48.9%, against 50.0%."
     )
 
 
 def test_a_score_on_few_images_is_uncertain():
     found = of_score(wilson(24, 24), None, 1 / 3, 3)
     assert levels(found) == ["good", "warning"]
-    assert "24 images put it anywhere from 86.2% to 100.0%" in found[1].sentence
+    assert "on 24 images its 95% interval is 86.2% to 100.0%" in found[1].sentence
 
 
 def test_a_score_of_the_images_that_chose_the_epoch_is_called_so():
-    assert "flatters" in of_score(None, wilson(900, 1000), 0.1, 10)[0].sentence
+    assert "so it is optimistic" in of_score(None, wilson(900, 1000), 0.1, 10)[0].sentence
     assert levels(of_score(None, None, None, 3)) == ["bad"]
 
 
-def test_test_images_that_are_answered_worse_than_chance_explains_are_a_warning():
+def test_a_test_accuracy_significantly_below_validation_is_a_warning():
     assert levels(of_score(wilson(800, 1000), wilson(950, 1000), 0.1, 10)) == ["good", "warning"]
     assert levels(of_score(wilson(940, 1000), wilson(950, 1000), 0.1, 10)) == ["good"]
     assert levels(of_score(wilson(950, 1000), wilson(800, 1000), 0.1, 10)) == ["good"]
 
 
-def test_a_class_that_is_clearly_found_less_often_is_named():
+def test_a_class_with_clearly_lower_recall_is_named():
     rows = {"cat": {"recall": 0.99, "support": 100}, "dog": {"recall": 0.5, "support": 100}, "elk": {"recall": 1, "support": 3}}
     weak, few = of_classes(rows, wilson(152, 203))
-    assert weak.sentence == "Found clearly less often than the rest: dog (50% of 100)."
-    assert few.sentence == "Fewer than 10 test images, so their own shares say little: elk (3)."
+    assert weak.sentence == "Recall clearly below the accuracy: dog (50% of 100)."
+    assert few.sentence == "Fewer than 10 test images, so their recall is uncertain: elk (3)."
     assert of_classes({"cat": {"recall": 0.9, "support": 50}}, wilson(45, 50)) == []
 
 
@@ -68,14 +68,14 @@ def test_probabilities_are_only_called_wrong_where_chance_does_not_explain_it():
     assert levels(of_calibration(0.045, 0.04, 0.95, 0.9)) == ["note"]
     (found,) = of_calibration(0.2, 0.04, 0.95, 0.75)
     assert found.level == "warning"
-    assert "too high: they average 95.0% where 75.0% is right" in found.sentence
+    assert "too high: their mean is 95.0% and the accuracy 75.0%" in found.sentence
     assert "too low" in of_calibration(0.2, 0.04, 0.7, 0.9)[0].sentence
 
 
 @pytest.mark.parametrize(
     ("losses", "best", "said"),
     [
-        ([1.0, 0.5, 0.4, 0.9], 3, "by heart"),
+        ([1.0, 0.5, 0.4, 0.9], 3, "overfit"),
         ([1.0, 0.5, 0.3], 3, "still falling"),
         ([1.0, 0.5, 0.48], 3, None),
         ([1.0, 0.5], 2, None),
@@ -87,7 +87,7 @@ def test_curves_that_rise_again_or_still_fall_are_noted(losses, best, said):
     assert (said in found[0].sentence) if said else found == []
 
 
-def test_files_filters_and_labels_are_told():
+def test_findings_on_files_filters_and_labels():
     assert of_data(100, 0, 0) == []
     assert levels(of_data(100, 1, 2)) == ["note", "note"]
     assert of_data(100, 1, 0)[0].sentence == "1 file found (1.0%) could not be used, listed below."
@@ -96,4 +96,4 @@ def test_files_filters_and_labels_are_told():
     assert of_filters(["conv1: a.", "conv2: b."])[0].sentence == "conv1: a. And 1 more layer, see below."
     assert of_labels(0, 5, 0.99) == []
     assert of_labels(2, 5, 0.5) == []
-    assert "Of 5 mistakes looked at, 2 have" in of_labels(2, 5, 0.99)[0].sentence
+    assert "Of 5 misclassified images examined, 2 have" in of_labels(2, 5, 0.99)[0].sentence

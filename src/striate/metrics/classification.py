@@ -1,4 +1,4 @@
-"""Scores of logits against labels.
+"""Classification metrics of logits and labels: accuracy, top-5 accuracy, F1, confusion matrix, calibration error, log-loss.
 
 Legend: N images, K classes. Predictions are the class of the largest logit; among equal ones, the first.
 """
@@ -19,7 +19,7 @@ Labels = NDArray[np.int64]
 
 
 class ClassScore(NamedTuple):
-    """One class: a share whose denominator is 0 is 0, as in scikit-learn with zero_division=0."""
+    """Metrics of one class: one whose denominator is 0 is 0, as in scikit-learn with zero_division=0."""
 
     precision: float
     recall: float
@@ -29,14 +29,14 @@ class ClassScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """All scores of one test.
+    """All metrics of a set of images.
 
     Attributes:
         classes: K names.
         accuracy: with its 95 % interval.
-        top5: share whose label is among the five largest logits; None up to five classes, where it says nothing.
-        macro_f1: mean F1 over the classes that have images.
-        majority: accuracy of always answering the largest class.
+        top5: top-5 accuracy; None up to five classes, where it says nothing.
+        macro_f1: mean F1 of the classes that have images.
+        majority: accuracy of the majority-class baseline.
         per_class: by class.
         confusion_KK: images by true class (row) and predicted class (column).
         calibration_error: see `calibration_error`.
@@ -65,11 +65,11 @@ class Summary:
 
 
 def check(logits_NK: Logits, labels_N: Labels) -> None:
-    """Refuse what cannot be scored.
+    """Refuse logits and labels that cannot be scored.
 
     Raises:
         DataError: there are no images.
-        ShapeError: shapes or labels do not fit.
+        ShapeError: shapes do not match, or a label is out of range.
         NumbersError: a logit is not finite; names the first row.
 
     """
@@ -85,7 +85,7 @@ def check(logits_NK: Logits, labels_N: Labels) -> None:
 
 
 def accuracy(logits_NK: Logits, labels_N: Labels) -> Interval:
-    """Share of images whose largest logit is their label's, with its 95 % interval."""
+    """Share of correct predictions, with its 95 % interval."""
     check(logits_NK, labels_N)
     return wilson(int((logits_NK.argmax(axis=1) == labels_N).sum()), len(labels_N))
 
@@ -107,7 +107,7 @@ def log_loss(logits_NK: Logits, labels_N: Labels) -> float:
 
 
 def top_k(logits_NK: Logits, labels_N: Labels, k: int) -> float:
-    """Share of images with fewer than k classes whose logit is larger than the label's."""
+    """Top-k accuracy: share of images with fewer than k classes whose logit is larger than that of the true class."""
     check(logits_NK, labels_N)
     true_N1 = logits_NK[np.arange(len(labels_N)), labels_N][:, None]
     return float(((logits_NK > true_N1).sum(axis=1) < k).mean())
@@ -120,10 +120,10 @@ def confusion(predicted_N: Labels, labels_N: Labels, classes: int) -> NDArray[np
 
 def per_class(confusion_KK: NDArray[np.int64]) -> tuple[ClassScore, ...]:
     """Precision, recall, F1 and support of each class."""
-    hits, truths, answers = np.diag(confusion_KK), confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
+    correct, true, predicted = np.diag(confusion_KK), confusion_KK.sum(axis=1), confusion_KK.sum(axis=0)
     return tuple(
-        ClassScore(_share(hit, given), _share(hit, true), _share(2 * hit, given + true), int(true))
-        for hit, true, given in zip(hits.tolist(), truths.tolist(), answers.tolist(), strict=True)
+        ClassScore(_share(hits, guesses), _share(hits, images), _share(2 * hits, guesses + images), int(images))
+        for hits, images, guesses in zip(correct.tolist(), true.tolist(), predicted.tolist(), strict=True)
     )
 
 
@@ -142,7 +142,7 @@ def calibration_error(logits_NK: Logits, labels_N: Labels) -> float:
 
 
 def summary(logits_NK: Logits, labels_N: Labels, classes: tuple[str, ...]) -> Summary:
-    """Every score of one test."""
+    """Every metric of these predictions."""
     check(logits_NK, labels_N)
     k = len(classes)
     if logits_NK.shape[1] != k:

@@ -1,4 +1,4 @@
-"""How far a share measured on n images may be from the truth."""
+"""Confidence intervals of accuracies and other shares."""
 
 from math import sqrt
 from statistics import NormalDist

@@ -1,4 +1,4 @@
-"""Which images to look at: those answered wrongly with the most confidence, and those answered with the least.
+"""Which images to examine: the most confidently misclassified, the least certain, and the classes confused most often.
 
 Legend: N images, K classes.
 """
@@ -11,14 +11,14 @@ from striate.metrics.classification import Labels, Logits, check, softmax
 
 
 class Answer(NamedTuple):
-    """What was said of one image.
+    """The prediction for one image.
 
     Attributes:
         row: of the logits.
-        label: the class it was given.
+        label: the true class.
         predicted: the class with the largest logit.
         probability: of the predicted class, 0..1.
-        given: probability of the class it was given.
+        given: probability of the true class.
         margin: probability of the predicted class less that of the next.
 
     """
@@ -32,14 +32,14 @@ class Answer(NamedTuple):
 
 
 def wrong(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
-    """Up to `most` images whose largest logit is not their label's, the most confident first."""
+    """Up to `most` misclassified images, the most confident first."""
     answers = _answers(logits_NK, labels_N)
-    found = [answer for answer in answers if answer.predicted != answer.label]
-    return sorted(found, key=lambda answer: -answer.probability)[:most]
+    mistakes = [answer for answer in answers if answer.predicted != answer.label]
+    return sorted(mistakes, key=lambda answer: -answer.probability)[:most]
 
 
 def uncertain(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
-    """Up to `most` images, right or wrong, whose two most probable classes lie closest together, the closest first."""
+    """Up to `most` images, correct or not, with the smallest margins, the smallest first."""
     return sorted(_answers(logits_NK, labels_N), key=lambda answer: answer.margin)[:most]
 
 
@@ -56,8 +56,8 @@ def _answers(logits_NK: Logits, labels_N: Labels) -> list[Answer]:
 
 
 def confused(confusion_KK: Labels, most: int) -> list[tuple[int, int, int]]:
-    """(true class, predicted class, images) of the commonest mistakes, the commonest first."""
+    """(true class, predicted class, images) of the most frequent confusions, the most frequent first."""
     wrong_KK = confusion_KK - np.diag(np.diag(confusion_KK))
     order = np.argsort(-wrong_KK, axis=None, kind="stable")[:most]
-    pairs = ((int(at) // len(wrong_KK), int(at) % len(wrong_KK)) for at in order)
-    return [(true, said, int(wrong_KK[true, said])) for true, said in pairs if wrong_KK[true, said]]
+    pairs = (divmod(int(cell), len(wrong_KK)) for cell in order)
+    return [(true, predicted, int(wrong_KK[true, predicted])) for true, predicted in pairs if wrong_KK[true, predicted]]

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: how often answers of a probability are right, and what chance alone would do.
+"""The bins of a reliability diagram, and the calibration error that chance alone would give.
 
 Legend: N images, K classes.
 """
@@ -15,14 +15,14 @@ _DRAWS = 400
 
 
 class Bin(NamedTuple):
-    """Answers whose probability lies above `low` and at most at `high`.
+    """Predictions whose probability lies above `low` and at most at `high`.
 
     Attributes:
         low: end of the bin.
         high: end of the bin.
         images: in it.
         confidence: their mean probability.
-        accuracy: share of them that is right, with its interval.
+        accuracy: with its interval.
 
     """
 
@@ -34,23 +34,23 @@ class Bin(NamedTuple):
 
 
 def bins(logits_NK: Logits, labels_N: Labels) -> list[Bin]:
-    """The answers by the probability of the predicted class; bins without images are left out (Guo et al. 2017, section 2)."""
+    """The predictions by the probability of the predicted class, without empty bins (Guo et al. 2017, section 2)."""
     check(logits_NK, labels_N)
     confident_N = softmax(logits_NK).max(axis=1)
     right_N = logits_NK.argmax(axis=1) == labels_N
     bin_N = np.clip(np.ceil(confident_N * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    found = []
+    rows = []
     for b in np.unique(bin_N).tolist():
         here_N = bin_N == b
         n, right = int(here_N.sum()), int(right_N[here_N].sum())
-        found.append(Bin(b / BINS, (b + 1) / BINS, n, float(confident_N[here_N].mean()), wilson(right, n)))
-    return found
+        rows.append(Bin(b / BINS, (b + 1) / BINS, n, float(confident_N[here_N].mean()), wilson(right, n)))
+    return rows
 
 
 def by_chance(logits_NK: Logits, level: float = 0.95) -> float:
     """The calibration error that a model whose probabilities are true stays below, at this level, on as many images.
 
-    It is never 0, since N answers scatter; so an error is only worth a word where it is larger. Labels are drawn by the
+    It is never 0, since N predictions scatter; only a larger error means anything. Labels are drawn by the
     model's own probabilities, 400 times (a parametric bootstrap; Widmann et al. 2019 test so).
     """
     confident_N = softmax(logits_NK).max(axis=1)

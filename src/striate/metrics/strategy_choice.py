@@ -1,7 +1,7 @@
-"""Which of several ways to train a classifier to take, and how sure that is.
+"""Which of several strategies of training a classifier to choose, and how sure that is.
 
-The choice is made by the validation images. Whether the chosen one is better than another, or the difference is chance, is
-asked of the test images, once, by the paired test of `comparison`; with several rivals after Holm's correction.
+The validation images choose. Whether the choice is better than another, or the difference is chance, is tested once, on
+the test images, by `paired_test`; against several others with Holm's correction.
 
 Legend: N test images.
 """
@@ -20,13 +20,13 @@ LEVEL = 0.05
 
 
 class Candidate(NamedTuple):
-    """One way that was tried.
+    """One strategy that was tried.
 
     Attributes:
-        name: of it.
+        name: of the strategy.
         val: accuracy on the validation images.
-        right_N: for each test image whether it was right; None where there is no test image.
-        seconds: that it took.
+        right_N: whether each test image was classified correctly; None where there are no test images.
+        seconds: of training.
 
     """
 
@@ -37,12 +37,12 @@ class Candidate(NamedTuple):
 
 
 class Recommendation(NamedTuple):
-    """What to take.
+    """Which strategy to choose.
 
     Attributes:
-        name: of the chosen one.
-        p_values: of the others, by name: that a difference from the chosen one at least as large would be chance alone.
-        sentence: what to take and why, and what that does not say.
+        name: of the chosen strategy.
+        p_values: by name, of the others against the chosen one: McNemar's exact test.
+        sentence: which to choose, why, and how sure that is.
 
     """
 
@@ -52,49 +52,50 @@ class Recommendation(NamedTuple):
 
 
 def recommend(tried: Sequence[Candidate]) -> Recommendation:
-    """Choose by validation accuracy, of equals the first; say against whom the test images bear it out.
+    """Choose by validation accuracy, of equals the first; the test images tell which differences are significant.
 
     Args:
         tried: at least one, the simplest first.
 
     """
-    best = max(tried, key=lambda one: one.val.value)
-    rivals = [one for one in tried if one is not best]
-    score = f"{best.val.value:.4f} of {best.val.n:,} validation images"
+    best = max(tried, key=lambda candidate: candidate.val.value)
+    rivals = [candidate for candidate in tried if candidate is not best]
+    score = f"validation accuracy {best.val.value:.4f} on {best.val.n:,} images"
     if not rivals:
-        return Recommendation(best.name, {}, f"{best.name} is all that was tried: {score}.")
+        return Recommendation(best.name, {}, f"Only {best.name} was trained: {score}.")
     if best.right_N is None:
         return Recommendation(
-            best.name, {}, f"Take {best.name}: the best on validation ({score}). Without test images nothing says by how much."
+            best.name, {}, f"Choose {best.name}: the highest {score}. Without test images no difference can be tested."
         )
-    pairs = {one.name: paired(best.right_N, one.right_N) for one in rivals if one.right_N is not None}
+    pairs = {rival.name: paired(best.right_N, rival.right_N) for rival in rivals if rival.right_N is not None}
     p_values = {name: pair.p_value for name, pair in pairs.items()}
     corrected = holm(p_values)
-    ahead = [one.name for one in rivals if corrected[one.name] < LEVEL and pairs[one.name].only_a > pairs[one.name].only_b]
-    behind = [one.name for one in rivals if corrected[one.name] < LEVEL and pairs[one.name].only_a < pairs[one.name].only_b]
-    level = [one for one in rivals if corrected[one.name] >= LEVEL]
-    parts = [f"Take {best.name}: the best on validation ({score})"]
-    if ahead:
-        parts.append(f"on the test images it is better than {listed(ahead)} by more than chance")
-    if level:
-        worst = min(corrected[one.name] for one in level)
-        more = "p = 1" if worst == 1 else f"p = {worst:.2g}" if len(level) == 1 else f"p = {worst:.2g} or more"
+    significant = [(rival.name, pairs[rival.name]) for rival in rivals if corrected[rival.name] < LEVEL]
+    worse = [name for name, pair in significant if pair.only_a > pair.only_b]
+    better = [name for name, pair in significant if pair.only_a < pair.only_b]
+    similar = [rival for rival in rivals if corrected[rival.name] >= LEVEL]
+    parts = [f"Choose {best.name}: the highest {score}"]
+    if worse:
+        parts.append(f"on the test images it is significantly better than {listed(worse)}")
+    if similar:
+        least = min(corrected[rival.name] for rival in similar)
+        p_value = "p = 1" if least == 1 else f"p = {least:.2g}" if len(similar) == 1 else f"p = {least:.2g} or more"
+        names = listed([rival.name for rival in similar])
+        parts.append(f"its difference from {names} on the test images is not significant ({p_value})")
+    if better:
         parts.append(
-            f"its difference from {listed([one.name for one in level])} on the test images is not significant ({more})"
+            f"but {listed(better)} is significantly better on the test images, which must not choose: hold out more validation "
+            "images"
         )
-    if behind:
-        parts.append(
-            f"yet {listed(behind)} did better on the test images, which must not choose: hold out more validation images"
-        )
-    quicker = [one for one in level if one.seconds < 0.5 * best.seconds]
+    quicker = [rival for rival in similar if rival.seconds < 0.5 * best.seconds]
     if quicker:
-        quick = min(quicker, key=lambda one: one.seconds)
-        parts.append(f"{quick.name} took {spoken(quick.seconds)} in place of {spoken(best.seconds)}")
+        quick = min(quicker, key=lambda rival: rival.seconds)
+        parts.append(f"{quick.name} took {spoken(quick.seconds)} instead of {spoken(best.seconds)}")
     return Recommendation(best.name, p_values, "; ".join(parts) + ".")
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Each p-value corrected for how many there are (Holm 1979): the least by all, the next by one fewer, never falling.
+    """Each p-value corrected for their number (Holm 1979): the least by all, the next by one fewer, never falling.
 
     >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
     {'a': 0.03, 'c': 0.06, 'b': 0.06}

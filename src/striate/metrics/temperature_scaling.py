@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one number that scales all logits.
+"""Temperature scaling: the one factor of all logits that calibrates their probabilities.
 
 Legend: N images, K classes.
 """
@@ -17,7 +17,7 @@ _TURNS = 60
 def scale(logits_NK: Logits, labels_N: Labels) -> float:
     """The factor for logits that gives the least log-loss on these images: 1 / T of temperature scaling (Guo et al. 2017, 4.2).
 
-    It changes no answer. So that images which are all right do not drive it to infinity, each label counts as
+    It changes no prediction. So that images which are all correct do not drive it to infinity, each label counts as
     (N + 1) / (N + 2), and the rest is spread over the other classes (Platt 1999, section 2.2, for two classes).
 
     Raises:
