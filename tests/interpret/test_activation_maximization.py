@@ -151,8 +151,8 @@ def test_frozen_weights_do_not_matter_but_a_net_without_gradients_is_refused():
     with pytest.raises(UnsupportedError) as caught:
         maximize(Steps(), "fc1", [0])
     assert str(caught.value) == (
-        "the image that a unit of fc1 likes best is found by gradient ascent, and no gradient leads from there back to the "
-        "image of Steps. Take the images of a data set that excite it most: striate.interpret.top_activations.strongest."
+        "activation maximization of fc1 needs gradients, and none leads from there back to the image of Steps. Take the images "
+        "of a data set that excite it most: striate.interpret.top_activations.strongest."
     )
 
 

@@ -81,7 +81,7 @@ def test_statistics_by_hand():
 def test_without_classes_there_is_no_selectivity_and_without_images_nothing():
     found = activations.statistics(OnesThenMean(), batches(ramp(), (1,)), ["relu1"])["relu1"]
     assert (found.selectivity_U, found.preferred_U, found.class_means_KU) == (None, None, None)
-    with pytest.raises(SettingError, match="expected images to look at; there are none"):
+    with pytest.raises(SettingError, match="expected images; got none"):
         activations.statistics(OnesThenMean(), [])
 
 

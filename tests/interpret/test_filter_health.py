@@ -135,7 +135,9 @@ def test_advice_is_for_what_ails_a_tenth_of_a_layer(net: Net):
         conv.bias[:2] = -1000.0
     layer = filter_health.examine(net, images(net))[0]
     assert layer.share("dead") == 0.25
-    assert layer.advice().startswith(f"{layer.name}: 25% dead: lower the learning rate")
+    assert layer.advice().startswith(
+        f"{layer.name}: 2 of 8 filters are dead: their output never changes (a lower learning rate"
+    )
     (row, _) = filter_health.as_json(filter_health.examine(net, images(net)))
     assert (row["dead"], row["filters"], row["nearly_dead"]) == (2, 8, 0)
 

@@ -40,5 +40,5 @@ def test_images_that_all_look_the_same_lie_on_one_point():
 
 def test_one_feature_is_enough_and_four_images_are_not():
     assert principal(np.arange(5.0)[:, None]).points_N2.shape == (5, 2)
-    with pytest.raises(DataError, match="at least 5 images to lay out on a sheet; got 4"):
+    with pytest.raises(DataError, match="at least 5 images to project; got 4"):
         principal(np.zeros((4, 3)))

@@ -62,11 +62,11 @@ def test_what_cannot_be_is_refused():
     net = OnesThenMean()
     with pytest.raises(SettingError, match="expected at least 1 image for each unit; got k=0"):
         top_activations.strongest(net, [], k=0)
-    with pytest.raises(SettingError, match="expected images to look at; there are none"):
+    with pytest.raises(SettingError, match="expected images; got none"):
         top_activations.strongest(net, [])
     with pytest.raises(SettingError, match="There is no layer 'convo1'; did you mean conv1"):
         top_activations.strongest(net, [], ["convo1"])
-    with pytest.raises(NumbersError, match="conv1 puts out what is no number, or infinite"):
+    with pytest.raises(NumbersError, match="conv1 has outputs that are nan or infinite"):
         top_activations.strongest(net, batches(ramp() * torch.nan, (1,)))
     assert hooks_of(net) == 0
 

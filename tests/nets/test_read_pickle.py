@@ -175,7 +175,7 @@ def test_tensors_that_are_not_plain_numbers_are_refused(tmp_path: Path):
     for tensor, kind in (
         (torch.eye(2).to_sparse(), "sparse_coo"),
         (torch.ones(2, dtype=torch.complex64), "complex64"),
-        (torch.ones(2, device="meta"), "without numbers"),
+        (torch.ones(2, device="meta"), "without values"),
     ):
         text = refused(tmp_path / "a.pth", {"fine": torch.ones(1), "odd": tensor})
         assert text == f"expected tensors of plain real numbers; got odd ({kind})"

@@ -1,19 +1,19 @@
-"""The image that a unit likes best, by gradient ascent on the image, held back by the published regularizers.
+"""Activation maximization: the image that activates a unit most, by gradient ascent with the published regularizers.
 
 | regularizer | after each step | source |
 |---|---|---|
 | norm | the image is brought to this length | Erhan, Bengio, Courville & Vincent 2009 |
-| penalty | none: l |x|^2 is taken from what is climbed | Simonyan, Vedaldi & Zisserman 2014, equation 1 |
+| penalty | none: l |x|^2 is subtracted from the activation | Simonyan, Vedaldi & Zisserman 2014, equation 1 |
 | decay | times 1 - decay | Yosinski et al. 2015, and the three below |
-| blur | a Gaussian of this deviation, every so many steps | |
+| blur | a Gaussian of this standard deviation, every so many steps | |
 | small norm | this share of the pixels, those of least length over the channels, to zero | |
 | small contribution | this share of the pixels, those whose |sum of x dx| over the channels is least, to zero | |
 
 Departure: in the papers a step is a rate times the gradient, which differs by orders of magnitude between layers. Here it is
-divided by the root mean square of the answer's gradient, so that the rate is in the net's numbers a step. Zero is the mean
+divided by the root mean square of the gradient, so that the step size is in preprocessed values. Zero is the mean
 image where the mean is subtracted.
 
-Legend: N images, C channels, H x W pixels, U units that are climbed at the same time.
+Legend: N images, C channels, H x W pixels, U units at the same time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,13 @@ PLACES = ("middle", "mean")
 
 @dataclass(frozen=True)
 class Regularizers:
-    """What holds an image back; each is off where it is None or zero.
+    """Regularizers of the image; each is off where it is None or zero.
 
     Attributes:
         norm: Euclidean length that the image is brought to.
         penalty: l of l |x|^2.
         decay: share of the image that is lost each step, 0 to below 1.
-        blur_px: deviation of the Gaussian.
+        blur_px: standard deviation of the Gaussian.
         blur_every: steps from one blur to the next.
         small_norm: share of pixels, 0 to below 1.
         small_contribution: share of pixels, 0 to below 1.
@@ -79,15 +79,15 @@ PRESETS: Mapping[str, Regularizers] = {
 
 
 class MaximizedImages(NamedTuple):
-    """The images that U units like best.
+    """The images that maximize U units.
 
     Attributes:
         layer: its name.
-        units: which units of it.
-        images_UCHW: in the net's numbers; `Preprocess.pixels` brings them back for display.
-        start_U: the answer to the image that the ascent began with.
-        end_U: the answer to the image in the end.
-        stuck_U: no gradient reached the image in the first step, as of a rectifier that is off: try its layer before.
+        units: their indices.
+        images_UCHW: preprocessed; `Preprocess.pixels` brings them back for display.
+        start_U: activations by the start images.
+        end_U: activations by the final images.
+        stuck_U: no gradient reached the image in the first step, as of a ReLU that is off: try the layer before it.
 
     """
 
@@ -178,19 +178,19 @@ def _climb(
         images_UCHW = _of_length(images_UCHW, regularizers.norm)
     start_U = stuck_U = torch.empty(0)
     for step in range(ascent.steps):
-        answers_U, gradient_UCHW = _gradient(net, layer, units, images_UCHW, ascent.place)
+        activations_U, gradient_UCHW = _gradient(net, layer, units, images_UCHW, ascent.place)
         if step == 0:
-            start_U, stuck_U = answers_U, gradient_UCHW.flatten(1).abs().amax(1) == 0
+            start_U, stuck_U = activations_U, gradient_UCHW.flatten(1).abs().amax(1) == 0
         size_U111 = gradient_UCHW.flatten(1).square().mean(1).sqrt().view(-1, 1, 1, 1)
         upwards_UCHW = gradient_UCHW - 2 * regularizers.penalty * images_UCHW
         moved_UCHW = images_UCHW + ascent.step_size * upwards_UCHW / size_U111.clamp(min=1e-20)
         images_UCHW = _held_back(moved_UCHW, gradient_UCHW, regularizers, step)
     with torch.no_grad():
-        end_U = _answers(net, layer, units, images_UCHW, ascent.place)
+        end_U = _activations(net, layer, units, images_UCHW, ascent.place)
     return images_UCHW, start_U, end_U, stuck_U
 
 
-def _answers(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, place: str) -> Tensor:
+def _activations(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, place: str) -> Tensor:
     output = outputs_up_to(net, images_UCHW, [layer])[layer]
     values_NUP = flat_NUP(layer, output)
     known = values_NUP.shape[1]
@@ -206,15 +206,15 @@ def _answers(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, pl
 def _gradient(net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, place: str) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         images_UCHW = images_UCHW.detach().requires_grad_()
-        answers_U = _answers(net, layer, units, images_UCHW, place)
-        if not answers_U.requires_grad:
+        activations_U = _activations(net, layer, units, images_UCHW, place)
+        if not activations_U.requires_grad:
             raise UnsupportedError(
-                f"the image that a unit of {layer} likes best is found by gradient ascent, and no gradient leads from there "
+                f"activation maximization of {layer} needs gradients, and none leads from there "
                 f"back to the image of {type(net).__name__}. Take the images of a data set that excite it most: "
                 "striate.interpret.top_activations.strongest."
             )
-        (gradient_UCHW,) = torch.autograd.grad(answers_U.sum(), images_UCHW)
-    return answers_U.detach(), gradient_UCHW
+        (gradient_UCHW,) = torch.autograd.grad(activations_U.sum(), images_UCHW)
+    return activations_U.detach(), gradient_UCHW
 
 
 def _held_back(images_UCHW: Tensor, gradient_UCHW: Tensor, regularizers: Regularizers, step: int) -> Tensor:
@@ -242,11 +242,11 @@ def _without_least(images_UCHW: Tensor, size_UHW: Tensor, share: float) -> Tenso
     return images_UCHW * kept_UP.view(len(images_UCHW), 1, *images_UCHW.shape[2:])
 
 
-def blurred(images_NCHW: Tensor, deviation_px: float) -> Tensor:
-    """Blurred by a Gaussian that is cut off at three deviations and sums to 1; a border is repeated beyond itself."""
-    reach_px = max(1, ceil(3 * deviation_px))
+def blurred(images_NCHW: Tensor, std_px: float) -> Tensor:
+    """Blurred by a Gaussian that is cut off at three standard deviations and sums to 1; a border is repeated beyond itself."""
+    reach_px = max(1, ceil(3 * std_px))
     along_K = torch.arange(-reach_px, reach_px + 1, device=images_NCHW.device, dtype=images_NCHW.dtype)
-    weights_K = torch.exp(-0.5 * (along_K / deviation_px).square())
+    weights_K = torch.exp(-0.5 * (along_K / std_px).square())
     weights_K = weights_K / weights_K.sum()
     channels = images_NCHW.shape[1]
     down, right = weights_K.view(-1, 1), weights_K.view(1, -1)

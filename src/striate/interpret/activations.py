@@ -1,4 +1,4 @@
-"""What a network makes of images: the maps of its layers, and what each unit does over a data set.
+"""Activations of layers: their maps for images, and statistics of each unit over a data set.
 
 A unit is a map of a convolutional layer, with all its places, or one number of a fully connected one. Over a data set
 everything is counted in one pass whose memory does not grow with it.
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 def maps(net: Net, images_NCHW: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """What layers put out for images: N x U x H x W, or N x U where there are no maps; raw, without gradients.
+    """Outputs of layers for images: N x U x H x W, or N x U where there are no maps; raw, without gradients.
 
     The network is in evaluation mode for that, and keeps its own.
 
@@ -61,11 +61,11 @@ def layer_names(net: Net, names: Sequence[str] | None) -> list[str]:
 
 
 class _Reached(Exception):
-    """All that was asked for has been seen: the rest of the forward pass is left out."""
+    """The last of the named layers has run: the rest of the forward pass is skipped."""
 
 
 def outputs_up_to(net: Net, images_NCHW: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """What named layers put out, with the graph that led there; the forward pass ends at the last of them.
+    """Outputs of named layers with their autograd graph; the forward pass ends at the last of them.
 
     For many passes up to an early layer: nothing behind it costs anything. Where a layer runs twice, its first output counts.
     """
@@ -100,7 +100,7 @@ def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Cal
     No output is kept longer than that. The network is in evaluation mode, without gradients, and keeps its own mode.
 
     Raises:
-        UnsupportedError: a layer runs twice in one pass, so that its units have no single answer.
+        UnsupportedError: a layer runs twice in one pass, so that its units have no single value.
 
     """
     images, now, met = 0, None, set[str]()
@@ -108,7 +108,7 @@ def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Cal
     def note(name: str, output: Tensor) -> None:
         if name in met:
             raise UnsupportedError(
-                f"{name} runs more than once in a forward pass, so its units have no single answer. Name others."
+                f"{name} runs more than once in a forward pass, so its units have no single value. Name other layers."
             )
         met.add(name)
         see(name, output, now)
@@ -123,7 +123,7 @@ def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Cal
 
 
 class Statistics(NamedTuple):
-    """What the units of a layer do over images, U of each.
+    """Statistics of U units of a layer over images.
 
     Attributes:
         layer: its name.
@@ -131,16 +131,16 @@ class Statistics(NamedTuple):
         places: P of a unit in one image.
         mean_U: over images and places.
         std_U: standard deviation over the same, around that mean.
-        min_U: the least value.
+        min_U: the smallest value.
         max_U: the largest value.
         zeros_U: share of exact zeros (APoZ of Hu et al. 2016).
         sparseness_U: (1 - a) / (1 - 1/n) with a = mean^2 / mean square over n images and places (Vinje & Gallant 2000, after
             Treves & Rolls 1991): 0 for one value everywhere, 1 for a single answer; nan where a value is negative or all are 0.
         selectivity_U: (m - r) / (m + r), m the mean over the class with the largest, r the mean of the other classes' means
             (Morcos et al. 2018): 1 for a unit of one class alone; nan where a class mean is negative, or all
-            are 0. None where labels were not asked for.
-        preferred_U: that class. None where labels were not asked for.
-        class_means_KU: mean over each class; nan where none of its images was there. None where labels were not asked for.
+            are 0. None without labels.
+        preferred_U: that class. None without labels.
+        class_means_KU: mean over each class; nan where none of its images was there. None without labels.
 
     """
 
@@ -190,7 +190,7 @@ class _Tally:
             self.class_sums_KU.index_add_(0, labels_N, sums_NU)
             self.class_counts_K += torch.bincount(labels_N, minlength=self.classes)
 
-    def found(self, layer: str) -> Statistics:
+    def result(self, layer: str) -> Statistics:
         pivot_U, count = self.pivot_U.double(), self.images * self.places
         off_U = self.sum_U / count
         mean_U = _array(pivot_U + off_U)
@@ -219,7 +219,7 @@ class _Tally:
 def statistics(
     net: Net, batches: Iterable[Any], names: Sequence[str] | None = None, classes: int | None = None
 ) -> dict[str, Statistics]:
-    """What each unit of each layer does over a data set, in one pass.
+    """Statistics of each unit of each layer over a data set, in one pass.
 
     Args:
         net: on the device of the batches; it keeps its mode.
@@ -239,8 +239,8 @@ def statistics(
         tallies[name].add(flat_NUP(name, output), batch.labels_N if with_labels else None)
 
     if not run_batches(net, batches, list(tallies), see):
-        raise SettingError("expected images to look at; there are none. Give a part of the data that has some.")
-    return {name: tally.found(name) for name, tally in tallies.items()}
+        raise SettingError("expected images; got none. Give a part of the data that has some.")
+    return {name: tally.result(name) for name, tally in tallies.items()}
 
 
 class Selectivity(NamedTuple):
@@ -276,19 +276,19 @@ def _sparseness(mean_U: Array, variance_U: Array, min_U: Array, count: int) -> A
 
 
 def _array(tensor: Tensor) -> Array:
-    found: Array = tensor.double().cpu().numpy()
-    return found
+    array: Array = tensor.double().cpu().numpy()
+    return array
 
 
-def as_json(found: Mapping[str, Statistics]) -> list[dict[str, Any]]:
+def as_json(by_layer: Mapping[str, Statistics]) -> list[dict[str, Any]]:
     """The statistics for JSON: one entry a layer, in each one a unit; None where a number is not defined."""
     columns = ("mean", "std", "min", "max", "zeros", "sparseness", "selectivity", "preferred")
     rows = []
-    for name, one in found.items():
-        values = {column: getattr(one, f"{column}_U") for column in columns}
-        kept = {column: [_plain(v) for v in array.tolist()] for column, array in values.items() if array is not None}
-        units = [dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True)]
-        rows.append({"name": name, "images": one.images, "places": one.places, "units": units})
+    for name, layer in by_layer.items():
+        values = {column: getattr(layer, f"{column}_U") for column in columns}
+        lists = {column: [_plain(v) for v in array.tolist()] for column, array in values.items() if array is not None}
+        units = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+        rows.append({"name": name, "images": layer.images, "places": layer.places, "units": units})
     return rows
 
 

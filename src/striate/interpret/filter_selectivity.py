@@ -1,4 +1,4 @@
-"""What the filters of a first layer look for: stripes of which orientation and how fine, and which color.
+"""Filter selectivity: the preferred orientation, spatial frequency and color of the filters of a first layer.
 
 All is read off the weights. The power of a kernel at a frequency (u, v), in cycles a pixel, is the squared length of its
 Fourier sum there, added over the channels; it is taken on a polar grid of 1 degree and 1/128 cycles a pixel within the
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 class Preferences(NamedTuple):
-    """What F filters look for; nan where a number is not defined.
+    """Selectivity of F filters; nan where a number is not defined.
 
     Attributes:
         orientation_F: of the stripes, in degrees from 0 to before 180; nan where the peak is at frequency 0, as of a blob.
@@ -42,7 +42,7 @@ class Preferences(NamedTuple):
             power does not fall to half: not oriented.
         octaves_F: between the frequencies of half power below and above the peak; nan where there is none on one side.
         strength_F: how much of the power is oriented: the length of the mean of exp(2 i angle), weighed by power: 0 for a
-            spot or a chequerboard, 1 for a wave without end.
+            spot or a checkerboard, 1 for a wave without end.
         chromatic_F: share of the energy, the sum of squared weights, off the axis from dark to light, (1, 1, 1); 0 for one
             channel, nan for other than one or three.
         hue_F: direction of the chromatic weights, degrees: 0 red against green, 90 yellow against blue, 180 green against red,
@@ -121,8 +121,8 @@ def power(kernels_FCkk: Array, angles_A: Array, radii_R: Array) -> Array:
     lines = (kernels_FCkk.reshape(-1, w).astype(complex) @ along_x).reshape(f * c, h, -1)
     sums = np.einsum("nhq,hq->nq", lines, along_y)
     square = sums.real**2 + sums.imag**2
-    found: Array = square.reshape(f, c, len(radii_R), len(angles_A)).sum(axis=1)
-    return found
+    power_FRA: Array = square.reshape(f, c, len(radii_R), len(angles_A)).sum(axis=1)
+    return power_FRA
 
 
 def _waves(kernels_FCkk: Array) -> tuple[Array, ...]:
@@ -188,17 +188,17 @@ def _color(kernels_FCkk: Array) -> tuple[Array, Array]:
     return chromatic_F, np.where(np.nan_to_num(chromatic_F) > 1e-12, hue_F, np.nan)
 
 
-def as_json(found: Preferences) -> list[dict[str, Any]]:
+def as_json(preferences: Preferences) -> list[dict[str, Any]]:
     """One entry a filter, with None where a number is not defined."""
-    names = [name.removesuffix("_F") for name in found._fields]
-    rows = zip(*(column.tolist() for column in found), strict=True)
+    names = [name.removesuffix("_F") for name in preferences._fields]
+    rows = zip(*(column.tolist() for column in preferences), strict=True)
     return [{name: value if np.isfinite(value) else None for name, value in zip(names, row, strict=True)} for row in rows]
 
 
-def captions(found: Preferences) -> Sequence[str]:
+def captions(preferences: Preferences) -> Sequence[str]:
     """One short line a filter for below its image: degrees, cycles a pixel, and the share of color where there is any."""
     lines = []
-    for angle, cycles, color in zip(found.orientation_F, found.frequency_F, found.chromatic_F, strict=True):
+    for angle, cycles, color in zip(preferences.orientation_F, preferences.frequency_F, preferences.chromatic_F, strict=True):
         wave = "blob" if np.isnan(angle) else f"{round(angle) % 180}° {cycles:.2f}"
         lines.append(wave if not color > 0.005 else f"{wave}\n{color:.0%} color")
     return lines

@@ -1,7 +1,7 @@
-"""Whether kernels differ from white noise.
+"""Kernel noise: whether kernels can be told from white noise.
 
-A filter that has learned to see something is smooth, or repeats itself; one that has not looks like the noise that it began
-with. Two numbers tell them apart, and both have a known distribution where every weight is drawn by itself from one normal:
+A filter that has learned something is smooth or repeats itself; one that has not looks like its random initialization. Two
+numbers tell them apart, and both have a known distribution where every weight is drawn by itself from one normal:
 
 - roughness: the mean squared difference of neighbors over the variance; 2 k^2 / (k^2 - 1) for k x k white noise;
 - spectral entropy: of the shares of energy at the (k^2 - 1) / 2 frequencies, in nats; H_N - 1 for N of them, H_N harmonic.
@@ -55,7 +55,7 @@ def roughness(kernels: Kernels) -> NDArray[np.float64]:
 
     0 for a kernel that is constant.
 
-    >>> float(roughness(np.array([[1.0, -1.0], [-1.0, 1.0]])))  # a chequerboard: differences of 2, variance 1
+    >>> float(roughness(np.array([[1.0, -1.0], [-1.0, 1.0]])))  # a checkerboard: differences of 2, variance 1
     4.0
     """
     down, right = np.diff(kernels, axis=-2), np.diff(kernels, axis=-1)
@@ -74,8 +74,8 @@ def spectral_entropy(kernels: Kernels) -> NDArray[np.float64]:
     energy = np.square(np.abs(np.fft.fft2(kernels)))[..., rows, columns]
     total = energy.sum(axis=-1, keepdims=True)
     shares = energy / np.maximum(total, _TINY)
-    found: NDArray[np.float64] = -(shares * np.log(np.maximum(shares, _TINY))).sum(axis=-1)
-    return np.where(total[..., 0] > _TINY, found, 0.0)
+    entropy: NDArray[np.float64] = -(shares * np.log(np.maximum(shares, _TINY))).sum(axis=-1)
+    return np.where(total[..., 0] > _TINY, entropy, 0.0)
 
 
 @lru_cache
@@ -100,18 +100,18 @@ def white_entropy(k: int) -> float:
 def bounds(k: int, channels: int, error: float) -> Bounds:
     """What white noise of so many channels falls below with probability `error` / 2, each of the two; by 4,000 draws.
 
-    Of more than 16 channels the means are as good as normal, so mean and deviation of one channel give the bounds.
+    Of more than 16 channels the means are as good as normal, so mean and standard deviation of one channel give the bounds.
     """
     rng = np.random.default_rng(seed_of(k, channels, "white noise"))
     drawn = min(channels, 16)
     kernels = rng.standard_normal((_DRAWS, drawn, k, k))
-    found = []
+    limits = []
     for values in (roughness(kernels), spectral_entropy(kernels)):
         if channels <= 16:
-            found.append(float(np.quantile(values.mean(axis=1), error / 2)))
+            limits.append(float(np.quantile(values.mean(axis=1), error / 2)))
         else:
-            found.append(float(values.mean() + _normal_quantile(error / 2) * values.std() / channels**0.5))
-    return Bounds(*found)
+            limits.append(float(values.mean() + _normal_quantile(error / 2) * values.std() / channels**0.5))
+    return Bounds(*limits)
 
 
 def _normal_quantile(share: float) -> float:

@@ -1,6 +1,6 @@
-"""The training images that look most like an image to a network, and whether they speak against its label.
+"""The training images with the features nearest to those of an image, and whether their labels contradict its label.
 
-Legend: N images, Q images that are asked about, B images to choose from, D features, k neighbors.
+Legend: N images, Q query images, B images to choose from, D features, k neighbors.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ Features = NDArray[np.float32]
 
 
 class Nearest(NamedTuple):
-    """For each of Q images its k nearest, the nearest first: their rows, and the cosine of the angle between the features."""
+    """For each of Q images its k nearest, the nearest first: their rows, and the cosine similarity of the features."""
 
     rows_Qk: NDArray[np.int64]
     cosine_Qk: NDArray[np.float32]
@@ -43,26 +43,26 @@ class Vote(NamedTuple):
 
 def penultimate(net: Net, batches: Iterable[Any]) -> Features:
     """N x D: what the head is given, for every image of the batches, in their order; the net's mode is put back."""
-    was_training, found = net.training, []
+    was_training, parts = net.training, []
     net.eval()
     try:
         with torch.inference_mode(), inputs(net, net.head_name) as seen:
             for batch in batches:
                 net(batch.images_NCHW)
-                found.append(seen[net.head_name].flatten(1).float().cpu().numpy())
+                parts.append(seen[net.head_name].flatten(1).float().cpu().numpy())
     finally:
         net.train(was_training)
-    return np.concatenate(found) if found else np.empty((0, 0), np.float32)
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
 
 
-def nearest(asked_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[np.int64] | None = None) -> Nearest:
+def nearest(query_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[np.int64] | None = None) -> Nearest:
     """The k of B images whose features point most where those of each asked image do.
 
-    The cosine is taken, since after a rectifier the length of features says how strong an image is and the direction what it
+    The cosine is taken, since after a ReLU the length of features says how strong an image is and the direction what it
     shows.
 
     Args:
-        asked_QD: of the images asked about.
+        query_QD: of the images asked about.
         bank_BD: of the images to choose from; where there are fewer than k all are given.
         k: how many.
         not_rows_Q: for each asked image a row of the bank that is left out, as it is itself; -1 for none.
@@ -71,8 +71,8 @@ def nearest(asked_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[n
     k = min(k, len(bank_BD) - (not_rows_Q is not None))
     bank_BD_unit = _unit(bank_BD)
     rows, cosines = [], []
-    for start in range(0, len(asked_QD), 256):
-        cosine_QB = _unit(asked_QD[start : start + 256]) @ bank_BD_unit.T
+    for start in range(0, len(query_QD), 256):
+        cosine_QB = _unit(query_QD[start : start + 256]) @ bank_BD_unit.T
         if not_rows_Q is not None:
             own_Q = torch.from_numpy(not_rows_Q[start : start + 256])
             has_Q = torch.nonzero(own_Q >= 0).flatten()

@@ -1,8 +1,8 @@
-"""Any unit measured as one measures a cell of the striate cortex: by gratings, of every orientation, fineness and phase.
+"""Orientation tuning of units, measured as in the striate cortex: by gratings of every orientation, frequency and phase.
 
-The unit in the middle of a map looks at a wave that drifts past; its answer above that to a blank image, never below zero, is a
-firing rate. From the rates come the orientation tuning, the preferred frequency, and the modulation ratio F1/F0: the part of
-the rate that follows the stripes over its mean. A simple cell answers to stripes in one place, and its ratio is above 1; a
+The unit in the middle of a map looks at a wave that drifts past; its response above that to a blank image, never below zero,
+is a firing rate. From the rates come the orientation tuning, the preferred frequency, and the modulation ratio F1/F0: the part
+of the rate that follows the stripes over its mean. A simple cell responds to stripes in one place, and its ratio is above 1; a
 complex cell does not mind where they are, and its ratio is below 1 (Skottun et al. 1991). Exactly: a half-wave rectified
 cosine has pi / 2, a constant 0.
 
@@ -26,12 +26,12 @@ from striate.nets.net import Net
 
 FREQUENCIES = tuple(2.0 ** (n / 2) for n in range(-10, -2))  # 1/32 to 0.35 cycles a pixel, in half octaves
 _BATCH = 128
-_STILL = 1e-9  # of the largest answer: what rounding makes
+_ROUNDING = 1e-9  # of the largest response
 Array = NDArray[np.float64]
 
 
 class Tuning(NamedTuple):
-    """What gratings say about U units of a layer; nan for a unit that answers to none.
+    """Tuning of U units of a layer; nan for a unit that responds to no grating.
 
     Attributes:
         layer: its name.
@@ -45,7 +45,7 @@ class Tuning(NamedTuple):
         phase_U: radians by which the best grating has drifted: the phase of F1.
         modulation_U: F1/F0.
         rate_U: the largest rate, in the numbers of the layer.
-        blank_U: the answer to a blank image.
+        blank_U: the response to a blank image.
 
     """
 
@@ -96,19 +96,19 @@ def gratings(
 
 
 def middle_NU(output: Tensor) -> Tensor:
-    """What the unit in the middle of each map answers; of units without maps, all."""
+    """Responses of the unit in the middle of each map; of units without maps, all."""
     return output[:, :, output.shape[2] // 2, output.shape[3] // 2] if output.dim() == 4 else output
 
 
 def responses_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
-    """What the middle units of a layer answer to many images, in batches, in evaluation mode and without gradients."""
+    """Responses of the middle units of a layer to many images, in batches, in evaluation mode and without gradients."""
     place = next(net.parameters(), torch.empty(0))
-    found = []
+    parts = []
     with torch.inference_mode(), evaluating(net):
         for at in range(0, len(images_NCHW), _BATCH):
             part_NCHW = images_NCHW[at : at + _BATCH]
-            found.append(middle_NU(outputs_up_to(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
-    array: Array = torch.cat(found).numpy()
+            parts.append(middle_NU(outputs_up_to(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
+    array: Array = torch.cat(parts).numpy()
     return array
 
 
@@ -127,7 +127,7 @@ def tuning(
 
     Args:
         net: the network; it keeps its mode.
-        layer: any of its layers; a rectifier is the nearest to a cell.
+        layer: any of its layers; a ReLU is the nearest to a cell.
         orientations: A, evenly over 180 degrees.
         frequencies: S of them, cycles a pixel, above 0 and up to 1/2.
         phases: T, evenly over a whole drift; at least 4.
@@ -163,8 +163,8 @@ def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_AS
     best_U = most_ASU.reshape(-1, len(units)).argmax(axis=0)
     a_U, s_U = np.unravel_index(best_U, most_ASU.shape[:2])
     rate_U = most_ASU[a_U, s_U, units]
-    answers_U = rate_U > _STILL * max(1.0, float(np.abs(blank_U).max(initial=0)))
-    curve_AU = most_ASU[:, s_U, units] / np.where(answers_U, rate_U, 1)
+    responds_U = rate_U > _ROUNDING * max(1.0, float(np.abs(blank_U).max(initial=0)))
+    curve_AU = most_ASU[:, s_U, units] / np.where(responds_U, rate_U, 1)
     drifting_TU = rates_ASTU[a_U, s_U, :, units].T
     mean_U = drifting_TU.mean(axis=0)
     first_U = 2 * (drifting_TU * np.exp(1j * turns_T)[:, None]).mean(axis=0)
@@ -175,11 +175,11 @@ def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_AS
     widths_U = np.array([_half_width(curve_AU[:, u], int(a_U[u]), step) for u in units])
 
     def known(values_U: Array) -> Array:
-        return np.where(answers_U, values_U, np.nan)
+        return np.where(responds_U, values_U, np.nan)
 
     return Tuning(
         layer, angles_A, waves_S, len(turns_T), curve_AU, known(turned_U % 180), known(widths_U), known(waves_S[s_U]),
-        known(phase_U), known(np.abs(first_U) / np.where(answers_U, mean_U, 1)), rate_U, blank_U,
+        known(phase_U), known(np.abs(first_U) / np.where(responds_U, mean_U, 1)), rate_U, blank_U,
     )  # fmt: skip
 
 
@@ -203,30 +203,30 @@ def _half_width(curve_A: Array, top: int, step: float) -> float:
     return float(np.mean(sides)) * step
 
 
-def captions(found: Tuning) -> list[str]:
+def captions(tuning: Tuning) -> list[str]:
     """Two short lines a unit for below its curve: number, orientation and half width; frequency and F1/F0."""
     lines = []
-    for u, (angle, width) in enumerate(zip(found.orientation_U, found.half_width_U, strict=True)):
+    for u, (angle, width) in enumerate(zip(tuning.orientation_U, tuning.half_width_U, strict=True)):
         wide = "" if np.isnan(width) else f" ±{width:.0f}°"
-        numbers = f"{found.frequency_U[u]:.2f} cycles/px, F1/F0 {found.modulation_U[u]:.2f}"
-        lines.append(f"{u}\nno answer" if np.isnan(angle) else f"{u}: {round(angle) % 180}°{wide}\n{numbers}")
+        numbers = f"{tuning.frequency_U[u]:.2f} cycles/px, F1/F0 {tuning.modulation_U[u]:.2f}"
+        lines.append(f"{u}\nno response" if np.isnan(angle) else f"{u}: {round(angle) % 180}°{wide}\n{numbers}")
     return lines
 
 
-def as_json(found: Tuning) -> dict[str, Any]:
+def as_json(tuning: Tuning) -> dict[str, Any]:
     """The tuning for JSON, with None where a number is not defined; a unit is called simple or complex by its ratio."""
     units = []
-    for u in range(len(found.rate_U)):
+    for u in range(len(tuning.rate_U)):
         values: Mapping[str, float] = {
-            name: float(getattr(found, f"{name}_U")[u])
+            name: float(getattr(tuning, f"{name}_U")[u])
             for name in ("orientation", "half_width", "frequency", "modulation", "rate")
         }
         ratio = values["modulation"]
         kind = None if np.isnan(ratio) else "simple" if ratio > 1 else "complex"
         units.append({**{k: v if np.isfinite(v) else None for k, v in values.items()}, "kind": kind})
     return {
-        "name": found.layer,
-        "orientations": found.orientations_A.tolist(),
-        "curves": found.curve_AU.T.tolist(),
+        "name": tuning.layer,
+        "orientations": tuning.orientations_A.tolist(),
+        "curves": tuning.curve_AU.T.tolist(),
         "units": units,
     }

@@ -1,4 +1,4 @@
-"""Features of many dimensions as points on a sheet: principal components, and t-SNE of these.
+"""Projection of features to two dimensions: principal components, and t-SNE of these.
 
 Legend: N images, D features.
 """
@@ -20,7 +20,7 @@ class Plane(NamedTuple):
     """N points.
 
     Attributes:
-        points_N2: coordinates; of t-SNE only who is near whom means something.
+        points_N2: coordinates; of t-SNE only nearness has a meaning.
         shares_2: of principal components: share of the variance along each; None for t-SNE.
         perplexity: of t-SNE; None for principal components.
 
@@ -54,16 +54,16 @@ def tsne(features_ND: Features, seed: int = 0) -> Plane:
     from sklearn.manifold import TSNE
 
     points_NK, _ = _components(features_ND, _KEPT)
-    if not np.ptp(points_NK):  # all images look the same to the network
+    if not np.ptp(points_NK):  # all images have the same features
         return Plane(np.zeros((len(points_NK), 2)), None, None)
     perplexity = min(30.0, len(points_NK) / 4)
-    made = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed, n_jobs=1, max_iter=500)
-    return Plane(np.asarray(made.fit_transform(points_NK), np.float64), None, perplexity)
+    projector = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed, n_jobs=1, max_iter=500)
+    return Plane(np.asarray(projector.fit_transform(points_NK), np.float64), None, perplexity)
 
 
 def _components(features_ND: Features, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(features_ND) < _FEWEST:
-        raise DataError(f"expected at least {_FEWEST} images to lay out on a sheet; got {len(features_ND)}. Give more images.")
+        raise DataError(f"expected at least {_FEWEST} images to project; got {len(features_ND)}. Give more images.")
     centered_ND = np.asarray(features_ND, np.float64) - np.mean(features_ND, axis=0, dtype=np.float64)
     if centered_ND.shape[1] < 2:
         centered_ND = np.pad(centered_ND, ((0, 0), (0, 2 - centered_ND.shape[1])))

@@ -1,4 +1,4 @@
-"""Where what a layer makes can be seen: after the norm and the activation that follow it.
+"""Readout points: the layer at which a layer's filters are judged, after the norm and the activation that follow it.
 
 Legend: N images, F filters or units.
 """
@@ -27,7 +27,7 @@ class Probe(NamedTuple):
         layer: its name.
         norm: the batch norm that scales what it makes; None where there is none.
         readout: the layer whose output is judged: the activation that follows, else the norm, else the layer itself.
-        zeros: that activation puts out exact zeros, as a rectifier does.
+        zeros: that activation puts out exact zeros, as ReLU does.
 
     """
 
@@ -41,7 +41,7 @@ def probes(net: Net) -> list[Probe]:
     """Every layer with filters or units, in the order in which an image meets them, the head left out."""
     modules = dict(net.named_modules())
     follows = _followers(net, modules)
-    found = []
+    points = []
     for name in follows.met:
         if not isinstance(modules[name], _WEIGHTED) or name == net.head_name:
             continue
@@ -56,8 +56,8 @@ def probes(net: Net) -> list[Probe]:
             if isinstance(module, _activations()):
                 break
         zeros = isinstance(modules[at], nn.ReLU | nn.ReLU6)
-        found.append(Probe(name, norm, at, zeros))
-    return found
+        points.append(Probe(name, norm, at, zeros))
+    return points
 
 
 def pool_after(net: Net, layer: str) -> str | None:

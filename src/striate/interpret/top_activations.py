@@ -1,9 +1,9 @@
-"""The images of a data set that excite a unit most, where in the image, and the patch that the unit sees there.
+"""The images of a data set that activate a unit most, where in the image, and the receptive field there.
 
-One pass, with memory for k images a unit: an image is remembered by its id, its place in the stream and the place of its
+One pass, with memory for k images a unit: an image is stored by its id, its place in the stream and the place of its
 largest value. Of equal values the earlier counts, so nothing depends on the batch size.
 
-Legend: N images, U units, P places of a unit, k images kept, C channels, H x W pixels.
+Legend: N images, U units, P places of a unit, k images, C channels, H x W pixels.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ _MOST = 1 << 24  # numbers of maps that are looked through at a time for the pla
 
 
 class Strongest(NamedTuple):
-    """The k images that excite each of U units most, the strongest first; fewer where there are fewer images.
+    """The k images that activate each of U units most, the strongest first; fewer where there are fewer images.
 
     Attributes:
         layer: its name.
@@ -43,7 +43,7 @@ class Strongest(NamedTuple):
     boxes_Uk4: NDArray[np.int64]
 
 
-class _Kept:
+class _TopK:
     """Of one layer: values, ids, order and places, each k x U, sorted by value."""
 
     def __init__(self, k: int) -> None:
@@ -56,7 +56,7 @@ class _Kept:
         n, u, _ = values_NUP.shape
         most_NU = values_NUP.amax(2).float()
         if not bool(torch.isfinite(most_NU).all()):
-            raise NumbersError(f"{name} puts out what is no number, or infinite; look at the weights with `striate inspect`.")
+            raise NumbersError(f"{name} has outputs that are nan or infinite; check the weights with `striate inspect`.")
         if not self.images:
             self.width = output.shape[3] if output.dim() == 4 else 1
             self.values_kU = most_NU.new_full((self.k, u), -torch.inf)
@@ -83,7 +83,7 @@ class _Kept:
         self.at_kU[:, moved_M] = at_kM
         self.values_kU[:, moved_M] = values_kM
 
-    def found(self, name: str, seen: Windows) -> Strongest:
+    def result(self, name: str, seen: Windows) -> Strongest:
         k = min(self.k, self.images)
         at_Uk = self.at_kU[:k].T.cpu().numpy()
         rows_Uk, columns_Uk = at_Uk // self.width, at_Uk % self.width
@@ -97,15 +97,15 @@ class _Kept:
 def _places(values_NUP: Tensor, images_M: Tensor, units_M: Tensor) -> Tensor:
     """The first place of the largest value of each of M maps, a few millions of numbers at a time."""
     step = max(1, _MOST // values_NUP.shape[2])
-    found = [
+    parts = [
         values_NUP[images_M[first : first + step], units_M[first : first + step]].argmax(dim=1)
         for first in range(0, len(images_M), step)
     ]
-    return torch.cat(found) if found else images_M
+    return torch.cat(parts) if parts else images_M
 
 
 def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = None, k: int = 9) -> dict[str, Strongest]:
-    """The k images that excite each unit of each layer most, by the largest value over its places.
+    """The k images that activate each unit of each layer most, by the largest value over its places.
 
     Args:
         net: on the device of the batches; it keeps its mode.
@@ -121,27 +121,27 @@ def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = No
     """
     if k < 1:
         raise SettingError(f"expected at least 1 image for each unit; got k={k}.")
-    kept = {name: _Kept(k) for name in layer_names(net, names)}
+    tops = {name: _TopK(k) for name in layer_names(net, names)}
 
     def see(name: str, output: Tensor, batch: Any) -> None:
         own = getattr(batch, "ids_N", None)
-        first = kept[name].images
+        first = tops[name].images
         ids_N = np.arange(first, first + len(output)) if own is None else np.asarray(own, np.uint64).view(np.int64)
-        kept[name].add(name, output, torch.from_numpy(ids_N).to(output.device))
+        tops[name].add(name, output, torch.from_numpy(ids_N).to(output.device))
 
-    if not run_batches(net, batches, list(kept), see):
-        raise SettingError("expected images to look at; there are none. Give a part of the data that has some.")
-    seen = windows(net, tuple(kept))
-    return {name: one.found(name, seen[name]) for name, one in kept.items()}
+    if not run_batches(net, batches, list(tops), see):
+        raise SettingError("expected images; got none. Give a part of the data that has some.")
+    seen = windows(net, tuple(tops))
+    return {name: top.result(name, seen[name]) for name, top in tops.items()}
 
 
-def as_json(found: Mapping[str, Strongest]) -> list[dict[str, Any]]:
+def as_json(by_layer: Mapping[str, Strongest]) -> list[dict[str, Any]]:
     """The strongest images for JSON: for each layer and unit a list of {id, order, value, place, box}."""
     rows = []
-    for name, one in found.items():
+    for name, top in by_layer.items():
         units = []
-        for u in range(len(one.values_Uk)):
-            columns = (one.ids_Uk[u], one.order_Uk[u], one.values_Uk[u], one.places_Uk2[u], one.boxes_Uk4[u])
+        for u in range(len(top.values_Uk)):
+            columns = (top.ids_Uk[u], top.order_Uk[u], top.values_Uk[u], top.places_Uk2[u], top.boxes_Uk4[u])
             keys = ("id", "order", "value", "place", "box")
             units.append(
                 [dict(zip(keys, row, strict=True)) for row in zip(*(array.tolist() for array in columns), strict=True)]

@@ -1,9 +1,10 @@
-"""How much of its answer a unit keeps when what it likes moves a little: the shift tolerance, before and after a pool.
+"""Shift tolerance of units: how similar the response stays when the stimulus shifts, before and after a pool.
 
-Two ways. By gratings: each unit sees the grating that it likes best, moved across its stripes. What is linear and rectified
-follows the cosine, is at a half after a sixth of a period, and silent half a period away; what is pooled over half a period or
-more keeps answering. By images: the correlation, over images, of a unit's answers to them and to the same images moved; for a
-linear unit and white noise that is the autocorrelation of its kernel.
+Two ways. By gratings: each unit sees its preferred grating, shifted across its stripes; the similarity is the response
+relative to the unshifted one. What is linear and rectified follows the cosine, is at a half after a sixth of a period, and
+silent half a period away; what is pooled over half a period or more keeps responding. By images: the correlation, over images,
+of a unit's responses to them and to the same images shifted; for a linear unit and white noise that is the autocorrelation of
+its kernel.
 
 Legend: N images, U units, D shifts.
 """
@@ -26,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 class Tolerance(NamedTuple):
-    """What U units keep when their stimulus moves; nan for a unit that does not answer.
+    """Shift tolerance of U units; nan for a unit that does not respond.
 
     Attributes:
         layer: its name.
@@ -37,7 +38,7 @@ class Tolerance(NamedTuple):
             images the correlation; 1 at 0.
         half_shift_U: the first shift at which the response has fallen to a half, linearly interpolated; inf where that lies
             beyond the last.
-        antiphase_U: by gratings: what is kept half a period away, where a simple cell is silent; None by images.
+        antiphase_U: by gratings: the relative response half a period away, where a simple cell is silent; None by images.
 
     """
 
@@ -57,7 +58,7 @@ def by_gratings(
 
     Args:
         net: the network; it keeps its mode.
-        tuned: of the layer, from `gratings.tuning` at the same amplitude and from dark to light.
+        tuned: of the layer, from `orientation_tuning.tuning` at the same amplitude and from dark to light.
         shifts: pixels, growing from 0; fractions are as good.
         amplitude: of the gratings.
         in_periods: the shifts are in periods of each unit's own grating, so that units of all frequencies can be compared.
@@ -89,7 +90,7 @@ def by_gratings(
 
 
 def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolerance:
-    """Correlate a unit's answers to images with those to the same images moved up, down, left and right.
+    """Correlate a unit's responses to images with those to the same images shifted up, down, left and right.
 
     The unit is the one in the middle of each map, and what comes in at a border repeats it, so that for fields that keep
     `most_px` from the border nothing is made up.
@@ -140,26 +141,32 @@ def _correlation(one_NU: Array, other_NU: Array) -> Array:
 
 
 def _half(shifts_D: Array, response_DU: Array) -> Array:
-    found = []
-    for kept_D in response_DU.T:
-        below = np.flatnonzero(kept_D <= 0.5)
-        if np.isnan(kept_D).any():
-            found.append(np.nan)
+    shifts = []
+    for response_D in response_DU.T:
+        below = np.flatnonzero(response_D <= 0.5)
+        if np.isnan(response_D).any():
+            shifts.append(np.nan)
         elif not len(below):
-            found.append(np.inf)
+            shifts.append(np.inf)
         else:
             at = int(below[0])
-            share = (kept_D[at - 1] - 0.5) / (kept_D[at - 1] - kept_D[at])
-            found.append(shifts_D[at - 1] + share * (shifts_D[at] - shifts_D[at - 1]))
-    return np.array(found)
+            share = (response_D[at - 1] - 0.5) / (response_D[at - 1] - response_D[at])
+            shifts.append(shifts_D[at - 1] + share * (shifts_D[at] - shifts_D[at - 1]))
+    return np.array(shifts)
 
 
-def as_json(found: Tolerance) -> dict[str, Any]:
+def as_json(tolerance: Tolerance) -> dict[str, Any]:
     """The tolerance for JSON; None where a number is not defined or, of `half`, lies beyond the last shift."""
     units = []
-    for u in range(found.response_DU.shape[1]):
-        away = None if found.antiphase_U is None else float(found.antiphase_U[u])
-        numbers = [*found.response_DU[:, u].tolist(), float(found.half_shift_U[u]), away]
+    for u in range(tolerance.response_DU.shape[1]):
+        away = None if tolerance.antiphase_U is None else float(tolerance.antiphase_U[u])
+        numbers = [*tolerance.response_DU[:, u].tolist(), float(tolerance.half_shift_U[u]), away]
         *response, half_shift, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
         units.append({"response": response, "half_shift": half_shift, "antiphase": antiphase})
-    return {"name": found.layer, "by": found.by, "unit": found.unit, "shifts": found.shifts_D.tolist(), "units": units}
+    return {
+        "name": tolerance.layer,
+        "by": tolerance.by,
+        "unit": tolerance.unit,
+        "shifts": tolerance.shifts_D.tolist(),
+        "units": units,
+    }

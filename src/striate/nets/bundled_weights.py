@@ -1,9 +1,9 @@
-"""Weights that the package brings along, so that there is something to start from without a network connection.
+"""Bundled weights: those that come with the package, to start from without a network connection.
 
 Each is a folder `striate/weights/NET-DATA/` that is named as `NET@DATA`:
 
 model.safetensors  float16 tensors by our own layer names
-config.json        mean, deviation, size, class names, license, as timm writes it
+config.json        mean, standard deviation, size, class names, license, as timm writes it
 README.md          the model card: data, recipe, time, accuracy with its interval
 training.jsonl     the journal's epochs
 MANIFEST.sha256    of all of these

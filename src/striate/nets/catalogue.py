@@ -23,7 +23,7 @@ class Entry(NamedTuple):
         classes: classes it was published for.
         parameters: of the deployed network, without auxiliary heads, for that input and those classes.
         macs: multiply-adds for one image.
-        taps: names of the layers that can be looked at, in forward order.
+        taps: names of the layers whose outputs can be read, in forward order.
         settings: the settings of section [net] that apply, besides name and initialization.
         smallest_px: the least side that still works.
         learns: how it learns.
@@ -122,7 +122,7 @@ CATALOGUE = (
         settings=("output",), smallest_px=32,
     ),
     Entry(
-        name="lenet5_modern", year=1998, paper="as most code has it since: full connections, rectifiers, max pools",
+        name="lenet5_modern", year=1998, paper="as most code has it since: full connections, ReLU, max pools",
         where="lenet5_modern:LeNet5Modern", input_chw=(1, 28, 28), classes=10, parameters=61_706, macs=416_520,
         taps=("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc1", "relu3", "fc2", "relu4", "fc3"),
         settings=("activation", "pooling"), smallest_px=12,
@@ -236,11 +236,11 @@ def origin(name: str) -> Origin | None:
         SettingError: it is a demonstrator, which no images train.
 
     """
-    for one in ORIGINS:
-        if one.name == name:
-            if one.kind == "demonstrator":
+    for network in ORIGINS:
+        if network.name == name:
+            if network.kind == "demonstrator":
                 raise SettingError(f"{name} is a demonstrator, which no images train; `striate history {name}` runs it.")
-            return one
+            return network
     return None
 
 
@@ -259,7 +259,7 @@ def find(name: str) -> Entry:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
-    known = (*names(), *(one.name for one in ORIGINS if one.kind == "classifier"))
+    known = (*names(), *(network.name for network in ORIGINS if network.kind == "classifier"))
     raise SettingError(
         f"There is no network {name!r}; {nearest(name, known)} "
         "One of your own is a line of layers ('conv 5x5x32, relu, pool 2, fc 10') or file.py:Class; one of timm's is timm:NAME."
@@ -284,8 +284,8 @@ def is_timm(name: str) -> bool:
 
 def builder(name: str) -> "Callable[..., Net]":
     """The class behind a name of the catalogue; torch arrives here."""
-    before = origin(name)
-    where = f"striate.nets.architectures.{find(name).where}" if before is None else before.where
+    historical = origin(name)
+    where = f"striate.nets.architectures.{find(name).where}" if historical is None else historical.where
     module, _, cls = where.partition(":")
     build: Callable[..., Net] = getattr(import_module(module), cls)
     return build

@@ -1,4 +1,4 @@
-"""How weights begin: schemes by name.
+"""Weight initialization: schemes by name.
 
     paper        what the network's paper says, or what its file says where the paper says nothing or does not train
     torch        what the layers of torch draw: U(+-1/sqrt(fan_in)), also for biases
@@ -8,7 +8,7 @@
     glorot       U(+-sqrt(6 / (fan_in + fan_out))) (Glorot & Bengio 2010, eq. 16)
     he           N(0, 2 / fan_in) (He et al. 2015, eq. 10)
     sparse       each unit has K incoming weights from N(0, 1), the rest are zero (Martens 2010; Sutskever et al. 2013)
-    orthogonal   rows of an orthogonal matrix (Saxe et al. 2014) times sqrt(2), which a rectifier needs; where a table leaves
+    orthogonal   rows of an orthogonal matrix (Saxe et al. 2014) times sqrt(2), which ReLU needs; where a table leaves
                  links out, each row keeps that length
     zero-gamma   as paper, and the last norm of each residual block at zero: the block begins as its shortcut
     whitening    as paper, and the first convolution from the principal components of image patches
@@ -165,7 +165,7 @@ def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
     Args:
         net: changed in place.
         scheme: one of `SCHEMES`.
-        bias: what the schemes that set biases set them to; 0 or, for rectifiers, 0.01.
+        bias: what the schemes that set biases set them to; 0 or, for ReLU, 0.01.
         sparse_inputs: K of `sparse`.
 
     Raises:

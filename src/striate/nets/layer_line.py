@@ -1,4 +1,4 @@
-"""A network of one's own, written as a line: `conv 5x5x32, relu, pool 2, conv 5x5x64, relu, pool 2, fc 128, relu, fc 10`.
+"""A network written as a line of layers: `conv 5x5x32, relu, pool 2, conv 5x5x64, relu, pool 2, fc 128, relu, fc 10`.
 
 Layers are named by kind and number - conv1, relu1, pool1, conv2 - and each is a tap. Sizes follow from the input; the first
 fully connected layer flattens what comes to it. The last layer is `fc K`, or `fc` alone for as many outputs as there are
@@ -88,22 +88,22 @@ def _check_end(words: list[str], num_classes: int) -> None:
         )
 
 
-def _layer(word: str, kind: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
+def _layer(word: str, kind: str, rest: str, shape: _Shape) -> tuple[nn.Module, _Shape]:
     if kind in ACTIVATIONS and not rest:
-        return ACTIVATIONS[kind](), at
+        return ACTIVATIONS[kind](), shape
     if kind == "conv":
-        return _conv(word, rest, at)
+        return _conv(word, rest, shape)
     if kind in ("pool", "avgpool"):
-        return _pool(word, kind, rest, at)
+        return _pool(word, kind, rest, shape)
     if word == "globalpool":
-        _refuse_flat(word, at)
-        return nn.AdaptiveAvgPool2d(1), at._replace(height=1, width=1)
+        _refuse_flat(word, shape)
+        return nn.AdaptiveAvgPool2d(1), shape._replace(height=1, width=1)
     if word == "bn":
-        return (nn.BatchNorm1d if at.flat else nn.BatchNorm2d)(at.channels), at
+        return (nn.BatchNorm1d if shape.flat else nn.BatchNorm2d)(shape.channels), shape
     if kind == "dropout" and re.fullmatch(r"0?\.\d+|0", rest):
-        return nn.Dropout(float(rest)), at
+        return nn.Dropout(float(rest)), shape
     if kind == "fc" and rest.isdecimal() and int(rest):
-        return nn.Linear(at.channels, int(rest)), at._replace(channels=int(rest))
+        return nn.Linear(shape.channels, int(rest)), shape._replace(channels=int(rest))
     if kind in _KINDS:
         raise SettingError(f"{word!r} is not how {kind} is written; a line reads like {_EXAMPLES[kind]!r}.")
     raise SettingError(f"There is no layer {kind!r}; {nearest(kind, _KINDS)}")
@@ -114,34 +114,36 @@ _EXAMPLES = {kind: kind for kind in _KINDS} | {
 }  # fmt: skip
 
 
-def _refuse_flat(word: str, at: _Shape) -> None:
-    if at.flat:
+def _refuse_flat(word: str, shape: _Shape) -> None:
+    if shape.flat:
         raise SettingError(f"{word!r} comes after a fully connected layer, where there are no maps left; put it before.")
 
 
-def _conv(word: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
-    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)(?: stride (\d+))?(?: pad (\d+|same))?", rest)
-    if not found or 0 in (int(found[1]), int(found[2]), int(found[3]), int(found[4] or 1)):
+def _conv(word: str, rest: str, shape: _Shape) -> tuple[nn.Module, _Shape]:
+    match = re.fullmatch(r"(\d+)x(\d+)x(\d+)(?: stride (\d+))?(?: pad (\d+|same))?", rest)
+    if not match or 0 in (int(match[1]), int(match[2]), int(match[3]), int(match[4] or 1)):
         raise SettingError(f"{word!r} is not how conv is written; a line reads like {_EXAMPLES['conv']!r}.")
-    _refuse_flat(word, at)
-    kh, kw, filters, stride = int(found[1]), int(found[2]), int(found[3]), int(found[4] or 1)
-    same = found[5] in (None, "same")
+    _refuse_flat(word, shape)
+    kh, kw, filters, stride = int(match[1]), int(match[2]), int(match[3]), int(match[4] or 1)
+    same = match[5] in (None, "same")
     if same and (kh % 2 == 0 or kw % 2 == 0):
         raise SettingError(f"{word!r}: an even kernel cannot keep the size; say 'pad 0', or use {kh + 1}x{kw + 1}.")
-    pad_h, pad_w = (kh // 2, kw // 2) if same else (int(found[5]), int(found[5]))
-    height, width = _out(word, at.height, kh, stride, pad_h), _out(word, at.width, kw, stride, pad_w)
-    layer = nn.Conv2d(at.channels, filters, (kh, kw), stride=stride, padding=(pad_h, pad_w))
+    pad_h, pad_w = (kh // 2, kw // 2) if same else (int(match[5]), int(match[5]))
+    height, width = _out(word, shape.height, kh, stride, pad_h), _out(word, shape.width, kw, stride, pad_w)
+    layer = nn.Conv2d(shape.channels, filters, (kh, kw), stride=stride, padding=(pad_h, pad_w))
     return layer, _Shape(filters, height, width, flat=False)
 
 
-def _pool(word: str, kind: str, rest: str, at: _Shape) -> tuple[nn.Module, _Shape]:
-    found = re.fullmatch(r"([1-9]\d*)(?:/([1-9]\d*))?", rest)
-    if not found:
+def _pool(word: str, kind: str, rest: str, shape: _Shape) -> tuple[nn.Module, _Shape]:
+    match = re.fullmatch(r"([1-9]\d*)(?:/([1-9]\d*))?", rest)
+    if not match:
         raise SettingError(f"{word!r} is not how {kind} is written; a line reads like {_EXAMPLES[kind]!r}.")
-    _refuse_flat(word, at)
-    size, stride = int(found[1]), int(found[2] or found[1])
+    _refuse_flat(word, shape)
+    size, stride = int(match[1]), int(match[2] or match[1])
     layer = nn.MaxPool2d(size, stride) if kind == "pool" else nn.AvgPool2d(size, stride)
-    return layer, at._replace(height=_out(word, at.height, size, stride, 0), width=_out(word, at.width, size, stride, 0))
+    return layer, shape._replace(
+        height=_out(word, shape.height, size, stride, 0), width=_out(word, shape.width, size, stride, 0)
+    )
 
 
 def _out(word: str, side: int, kernel: int, stride: int, pad: int) -> int:

@@ -62,7 +62,7 @@ WEIGHTS: Mapping[str, Mapping[str, Published]] = {
         "vgg13_bn": Published("vgg13_bn-abd245e5.pth", 71.586, 90.374),
         "vgg16_bn": Published("vgg16_bn-6c64b313.pth", 73.360, 91.516),
         "vgg19_bn": Published("vgg19_bn-c79401a0.pth", 74.218, 91.842),
-        # torchvision turns ImageNet's mean and deviation back into these before the first layer (`transform_input`)
+        # torchvision turns ImageNet's mean and standard deviation back into these before the first layer (`transform_input`)
         "googlenet_bn": Published("googlenet-1378be20.pth", 69.778, 89.530, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
         "resnet18": Published("resnet18-f37072fd.pth", 69.758, 89.078),
         "resnet34": Published("resnet34-b627a593.pth", 73.314, 91.420),
@@ -92,13 +92,13 @@ def published(net: str, weights: str) -> Published:
         SettingError: there is none, with those that there are.
 
     """
-    brought = [name.partition("@")[2] for name in bundled_weights.names()]
-    if weights in brought:
+    bundled = [name.partition("@")[2] for name in bundled_weights.names()]
+    if weights in bundled:
         raise SettingError(f"The package brings no {weights} weights of {net}; it has {', '.join(bundled_weights.names())}.")
     if weights not in WEIGHTS:
         raise SettingError(
             f"{net}@{weights}: there is no file {weights}, and no weights of that name; "
-            f"{nearest(weights, [*WEIGHTS, *brought])}"
+            f"{nearest(weights, [*WEIGHTS, *bundled])}"
         )
     if net not in WEIGHTS[weights]:
         near = {"alexnet": "alexnet_owt", "googlenet": "googlenet_bn"}.get(net)
@@ -140,10 +140,10 @@ def convert(pickle: Path, out: Path) -> Mapping[str, object]:
     return answer.value
 
 
-def _pickle(asked: str, source: Published) -> Path:
-    kept = files.cache_folder() / "weights" / source.file
+def _pickle(name: str, source: Published) -> Path:
+    cached = files.cache_folder() / "weights" / source.file
     offline = os.environ.get("STRIATE_WEIGHTS")
-    for path in ([Path(offline) / source.file] if offline else []) + [kept]:
+    for path in ([Path(offline) / source.file] if offline else []) + [cached]:
         if path.is_file():
             _check(files.sha256(path), source, str(path))
             return path
@@ -151,18 +151,18 @@ def _pickle(asked: str, source: Published) -> Path:
         content = fetch(BASE + source.file)
     except OSError as error:
         raise WeightsError(
-            f"{asked} needs the file {source.file}, which is not on this machine and cannot be downloaded ({error}). Put it "
+            f"{name} needs the file {source.file}, which is not on this machine and cannot be downloaded ({error}). Put it "
             f"into a folder and set STRIATE_WEIGHTS to that folder{f' (now {offline})' if offline else ''}; it is published at "
             f"{BASE}{source.file}."
         ) from error
     _check(hashlib.sha256(content).hexdigest(), source, BASE + source.file)
-    files.write_bytes(kept, content)
-    return kept
+    files.write_bytes(cached, content)
+    return cached
 
 
-def _check(found: str, source: Published, where: str) -> None:
-    if not found.startswith(source.sha256_start):
+def _check(sha256: str, source: Published, where: str) -> None:
+    if not sha256.startswith(source.sha256_start):
         raise WeightsError(
-            f"{where}: expected a SHA-256 that begins with {source.sha256_start}; got {found[:16]}... It is damaged or another "
-            "file; get it again."
+            f"{where}: expected a SHA-256 that begins with {source.sha256_start}; got {sha256[:16]}... It is damaged or "
+            "another file; get it again."
         )

@@ -1,4 +1,4 @@
-"""Weights out of a pickle, in a child process: run there by `base.child`, never in the process of the user."""
+"""Weights out of a pickle, in a child process: run there by `base.child_process`, never in the process of the user."""
 
 import re
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ def convert(argument: object) -> tuple[object, bytes]:
     """
     assert isinstance(argument, dict)
     try:
-        found: Any = torch.load(argument["path"], map_location="cpu", weights_only=True)
+        content: Any = torch.load(argument["path"], map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a page of advice, part of which is how to run the pickle all the same
         raise DecodeError(_reason(error)) from None
     within = ""
-    while isinstance(found, Mapping):
-        name = next((name for name in _WRAPPERS if isinstance(found.get(name), Mapping)), None)
+    while isinstance(content, Mapping):
+        name = next((name for name in _WRAPPERS if isinstance(content.get(name), Mapping)), None)
         if name is None:
             break
-        found, within = found[name], f"{within}{name}."
-    if not isinstance(found, Mapping):
-        raise DecodeError(f"expected a dictionary of tensors; got {type(found).__name__}")
-    tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
-    others = [str(name) for name in found if str(name) not in tensors]
+        content, within = content[name], f"{within}{name}."
+    if not isinstance(content, Mapping):
+        raise DecodeError(f"expected a dictionary of tensors; got {type(content).__name__}")
+    tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    others = [str(name) for name in content if str(name) not in tensors]
     if not tensors or (others and not within):
         raise DecodeError(f"expected a dictionary of tensors; got {', '.join(others[:5]) or 'an empty one'}")
     odd = [f"{name} ({kind})" for name, tensor in tensors.items() if (kind := _oddity(tensor))]
@@ -72,7 +72,7 @@ def _oddity(tensor: Tensor) -> str:
         return str(tensor.layout).removeprefix("torch.")
     if tensor.is_quantized or tensor.is_complex():
         return str(tensor.dtype).removeprefix("torch.")
-    return "without numbers" if tensor.is_meta else ""
+    return "without values" if tensor.is_meta else ""
 
 
 def _save(tensors: Mapping[str, Tensor], out: Path) -> None:

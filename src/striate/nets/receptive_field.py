@@ -1,4 +1,4 @@
-"""The part of the image that a unit sees, exactly: which rows and which columns.
+"""Receptive fields: exactly which rows and columns of the image reach a unit.
 
 For each row and each column of the maps of a layer the first and the last row and column of the image that reach it are
 kept, and carried through every function of a forward pass. A window of kernel k, stride s, padding p and dilation d takes the
@@ -83,11 +83,11 @@ def windows(net: Net, names: tuple[str, ...] | None = None) -> dict[str, Windows
     wanted = net.taps if names is None else names
     with torch.no_grad(), evaluating(net), taps(net, *wanted) as seen, _Follow(h, w):
         net(image_1CHW)
-    found = {}
+    by_layer = {}
     for name, output in seen.items():
         rows, columns = getattr(output, "windows", _whole(h, w, (1, 1)))
-        found[name] = Windows(*_cut(rows), *_cut(columns))
-    return found
+        by_layer[name] = Windows(*_cut(rows), *_cut(columns))
+    return by_layer
 
 
 def _cut(axis: _Axis) -> tuple[Places, Places]:
@@ -126,9 +126,9 @@ class _Follow(TorchFunctionMode):
         before: list[_Seen] = [source.windows for source in sources]
         out = func(*args, **given)
         if before:
-            for one in _tensors(out):
-                if not hasattr(one, "windows") or any(one is source for source in sources):  # changed in place: seen anew
-                    _mark(one, self._after(func, args, given, before, one))
+            for result in _tensors(out):
+                if not hasattr(result, "windows") or any(result is source for source in sources):  # changed in place: seen anew
+                    _mark(result, self._after(func, args, given, before, result))
         return out
 
     def _after(self, func: Any, args: tuple[Any, ...], given: dict[str, Any], before: list[_Seen], out: Tensor) -> _Seen:
@@ -207,8 +207,8 @@ def _slide(seen: _Seen, sides: tuple[int, int], *how: Any) -> _Seen:
 
 def _over(low: Places, high: Places, at: Places, there: NDArray[np.bool_]) -> _Axis:
     """The box around places `at`, a row for each place of the output, of which some are not there."""
-    kept = np.clip(at, 0, len(low) - 1)
-    return _Axis(np.where(there, low[kept], _NEVER).min(axis=1), np.where(there, high[kept], 0).max(axis=1))
+    inside = np.clip(at, 0, len(low) - 1)
+    return _Axis(np.where(there, low[inside], _NEVER).min(axis=1), np.where(there, high[inside], 0).max(axis=1))
 
 
 def _adaptive(seen: _Seen, sides: tuple[int, int], *_: Any, **__: Any) -> _Seen:
@@ -236,8 +236,8 @@ def _pad(
         elif mode == "reflect":
             place = len(low) - 1 - np.abs(len(low) - 1 - np.abs(place))
         axes.append(_over(low, high, place[:, None], (there if mode == "constant" else np.ones_like(there))[:, None]))
-    found = _Seen(*axes)
-    return found if (len(found.rows.low), len(found.columns.low)) == sides else None
+    padded = _Seen(*axes)
+    return padded if (len(padded.rows.low), len(padded.columns.low)) == sides else None
 
 
 def _part(seen: _Seen, sides: tuple[int, int], _maps: Tensor, index: Any, *_: Any) -> _Seen | None:

@@ -51,7 +51,7 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
 
     """
     names = {layer: name for name, layer in net.named_modules()}
-    kept = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
     modes = {layer: layer.training for layer in net.modules()}
     layers = [names[layer] for layer in weighted(net)]
     try:
@@ -67,7 +67,7 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
         for layer, training in modes.items():
             layer.training = training
         for name, buffer in net.named_buffers():
-            buffer.copy_(kept[name])
+            buffer.copy_(buffers[name])
     return tuple(
         Signal(name, *_moments(seen[name].detach()), *((0.0, 0.0) if gradient is None else _moments(gradient)))
         for name, gradient in zip(ran, gradients, strict=True)

@@ -80,10 +80,10 @@ class _Follow(TorchFunctionMode):
             return out
         field = Field(max(trace.field.size for trace in traces), max(trace.field.jump for trace in traces))
         whole = _Trace(field, tuple(dict.fromkeys(name for trace in traces for name in trace.layers)))
-        for one in out if isinstance(out, tuple | list) else (out,):
+        for result in out if isinstance(out, tuple | list) else (out,):
             # What is changed in place is its own source, and has a lineage already
-            if isinstance(one, Tensor) and (not hasattr(one, "lineage") or any(one is source for source in sources)):
-                _mark(one, whole)
+            if isinstance(result, Tensor) and (not hasattr(result, "lineage") or any(result is source for source in sources)):
+                _mark(result, whole)
         return out
 
 
@@ -93,8 +93,8 @@ def _mark(tensor: Tensor, trace: _Trace) -> None:
 
 def _run(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     rule = _RULES.get(func) if args else None
-    made = None if rule is None else rule(*args, **kwargs)
-    return func(*args, **kwargs) if made is None else made
+    shaped = None if rule is None else rule(*args, **kwargs)
+    return func(*args, **kwargs) if shaped is None else shaped
 
 
 def _alike(maps: Tensor, *_: Any, **__: Any) -> Tensor | None:
@@ -109,8 +109,8 @@ def _linear(units: Tensor, weight: Tensor, *_: Any, **__: Any) -> Tensor | None:
     return units.new_empty(*units.shape[:-1], len(weight)) if units.shape[-1] == weight.shape[1] else None
 
 
-def _sum(one: Tensor, other: Any, **_: Any) -> Tensor | None:
-    return _alike(one) if isinstance(other, Tensor) and one.shape == other.shape else None
+def _sum(first: Tensor, other: Any, **_: Any) -> Tensor | None:
+    return _alike(first) if isinstance(other, Tensor) and first.shape == other.shape else None
 
 
 def _joined(tensors: Sequence[Tensor], dim: int = 0, **_: Any) -> Tensor | None:

@@ -31,15 +31,15 @@ def explain(net: Net, name: str) -> tuple[str, ...]:
 
     """
     rows = layer_table(net)
-    found = [row for row in rows if row.name == name or row.name.startswith(f"{name}.")]
-    if not found:
+    matching = [row for row in rows if row.name == name or row.name.startswith(f"{name}.")]
+    if not matching:
         block = name.rpartition(".")[0]
         inside = {row.name for row in rows if block and row.name.startswith(f"{block}.")}
         raise SettingError(
             f"There is no layer {name!r}; {nearest(name, inside or {row.name.partition('.')[0] for row in rows})}"
         )
     layers, side = dict(net.named_modules()), max(net.input_chw[1:])
-    return tuple(line for row in found for line in _lines(row, layers[row.name], side))
+    return tuple(line for row in matching for line in _lines(row, layers[row.name], side))
 
 
 def _lines(row: Layer, layer: nn.Module, side: int) -> Iterator[str]:

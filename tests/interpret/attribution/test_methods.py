@@ -258,14 +258,14 @@ def test_a_network_without_gradients_is_refused_with_what_works(name: str, funct
     ("function", "why"),
     [
         (lambda net, x: torch.relu(net.conv1(x)).mean((2, 3)), "Own calls one that is no nn.ReLU layer"),
-        (lambda net, x: net.tanh1(net.conv1(x)).mean((2, 3)), "is defined for rectifiers .ReLU., and Own has tanh"),
-        (lambda net, x: net.clipped(net.conv1(x)).mean((2, 3)), "and Own has a clipped rectifier"),
+        (lambda net, x: net.tanh1(net.conv1(x)).mean((2, 3)), "is defined for ReLU, and Own has tanh"),
+        (lambda net, x: net.clipped(net.conv1(x)).mean((2, 3)), "and Own has a clipped ReLU"),
         (lambda net, x: shared_input(net, net.conv1(x)).mean((2, 3)), "in Own one shares its input with another layer"),
         (lambda net, x: (net.relu(net.conv1(x)) + net.relu(net.conv2(x))).mean((2, 3)), "Own uses one layer in several"),
     ],
     ids=["functional", "tanh", "relu6", "beside a shortcut", "shared by branches"],
 )
-def test_rules_about_rectifiers_are_refused_where_they_cannot_be_kept(name: str, function, why: str):
+def test_rules_about_relu_are_refused_where_they_cannot_be_kept(name: str, function, why: str):
     layers = {"conv1": conv(torch.ones(2, 1, 3, 3)), "conv2": conv(-torch.ones(2, 1, 3, 3))}
     net = Own((1, 4, 4), function, tanh1=nn.Tanh(), clipped=nn.ReLU6(), relu=nn.ReLU(), **layers)
     with pytest.raises(UnsupportedError, match=rf"{why}.*Take saliency, gradcam, integrated_gradients or occlusion\."):

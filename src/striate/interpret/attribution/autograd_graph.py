@@ -1,6 +1,6 @@
-"""What a forward pass did, read off the graph that autograd keeps of it.
+"""The autograd graph of a forward pass: which layers all information passes through, and whether gradients reach the image.
 
-The graph says what no list of layers can: through which layer all information flows, whether a rectifier was called that is
+The graph says what no list of layers can: through which layer all information flows, whether a ReLU was called that is
 no layer, and whether the answer has a gradient at all.
 
 Legend: N images, C channels, H x W pixels.
@@ -18,10 +18,10 @@ from striate.interpret.readout_points import watched
 
 _POOLING = ("MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "MkldnnMaxPool", "MkldnnAvgPool", "Mean")
 _STEPS = ("Sign", "Round", "Floor", "Ceil", "Trunc")
-_RECTIFIER = "ReluBackward"
+_RELU = "ReluBackward"
 _ACTIVATIONS = {
     "Tanh": "tanh", "Sigmoid": "sigmoid", "LogSigmoid": "log-sigmoid", "Gelu": "GELU", "Silu": "SiLU", "Elu": "ELU",
-    "LeakyRelu": "leaky ReLU", "Prelu": "PReLU", "Hardtanh": "a clipped rectifier", "Hardswish": "hard swish",
+    "LeakyRelu": "leaky ReLU", "Prelu": "PReLU", "Hardtanh": "a clipped ReLU", "Hardswish": "hard swish",
     "Hardsigmoid": "hard sigmoid", "Mish": "Mish", "Softplus": "softplus", "Clamp": "clamp", "Threshold": "threshold",
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ class Call(NamedTuple):
     """One call of a layer: its name, whether it is an nn.ReLU, what it put out."""
 
     name: str
-    rectifier: bool
+    is_relu: bool
     shape: tuple[int, ...]
     node: Node
 
@@ -104,14 +104,14 @@ def _inputs_first(end: Node) -> list[Node]:
 
 def _gates(leading: dict[Node, list[Node]], takers: Counter[Node]) -> dict[Node, int]:
     """Nodes that every way from the logits to the image passes: where no other edge is open when all above is done."""
-    found: dict[Node, int] = {}
+    gates: dict[Node, int] = {}
     unfinished = 0
     for node in reversed(leading):  # from the logits down, each after all that take from it
         unfinished -= takers[node]
         if unfinished == 0:
-            found[node] = len(found)
+            gates[node] = len(gates)
         unfinished += len(leading[node])
-    return found
+    return gates
 
 
 def spatial_layer(net: nn.Module, image_1CHW: Tensor) -> str:
@@ -177,10 +177,10 @@ def _is_spatial(call: Call, seen: Pass, image_hw: tuple[int, ...]) -> bool:
     return height * width > 1 and height <= image_hw[0] and width <= image_hw[1]  # larger: channels that stand last
 
 
-def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
-    """Refuse a network for which a rule about rectifiers says nothing, or where it cannot be kept.
+def check_relus(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
+    """Refuse a network for which a rule about ReLU says nothing, or where it cannot be kept.
 
-    Other non-linearities beside rectifiers pass back their own derivative; so do pools, whose maxima pass it to where they came
+    Other non-linearities beside ReLU pass back their own derivative; so do pools, whose maxima pass it to where they came
     from, which are the switches of Zeiler & Fergus. A network without any non-linearity is right: there is nothing to change.
 
     Raises:
@@ -189,20 +189,18 @@ def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
     """
     seen, name = follow(net, image_1CHW, method), type(net).__name__
     takes = "Take saliency, gradcam, integrated_gradients or occlusion."
-    all_relus = [node for node in seen.nodes if node.name().startswith(_RECTIFIER)]
-    layers = [call for call in seen.calls if call.rectifier and call.node in seen.nodes]
+    all_relus = [node for node in seen.nodes if node.name().startswith(_RELU)]
+    layers = [call for call in seen.calls if call.is_relu and call.node in seen.nodes]
     if len(all_relus) > len({call.node for call in layers}):
         raise UnsupportedError(
-            f"{method} changes what rectifiers pass back, and {name} calls one that is no nn.ReLU layer. {takes}"
+            f"{method} changes what ReLU passes back, and {name} calls one that is no nn.ReLU layer. {takes}"
         )
     others = sorted({_ACTIVATIONS[kind] for kind in map(_kind, seen.nodes) if kind in _ACTIVATIONS})
     if not all_relus and others:
-        raise UnsupportedError(
-            f"{method} is defined for rectifiers (ReLU), and {name} has {', '.join(others)} instead. {takes}"
-        )
+        raise UnsupportedError(f"{method} is defined for ReLU, and {name} has {', '.join(others)} instead. {takes}")
     if any(seen.takers[node.next_functions[0][0]] > 1 for node in all_relus):
         raise UnsupportedError(
-            f"{method} cannot tell apart what comes back through a rectifier from what comes back beside it, and in {name} one "
+            f"{method} cannot tell apart what comes back through a ReLU from what comes back beside it, and in {name} one "
             f"shares its input with another layer. {takes}"
         )
     by_layer: dict[int, list[Node]] = {}
@@ -212,7 +210,7 @@ def check_rectifiers(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
     for nodes in by_layer.values():
         distinct = list(dict.fromkeys(nodes))
         if any(earlier not in _inputs_first(later) for earlier, later in pairwise(distinct)):
-            raise UnsupportedError(f"{method} needs a rectifier for each branch; {name} uses one layer in several. {takes}")
+            raise UnsupportedError(f"{method} needs a ReLU for each branch; {name} uses one layer in several. {takes}")
 
 
 def _kind(node: Node) -> str:

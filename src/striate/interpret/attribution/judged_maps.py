@@ -22,11 +22,11 @@ class Explanation:
 
     Attributes:
         method: a name of `METHODS`.
-        targets: the class that was asked about, of each image.
-        layer: the layer that Grad-CAM looked at, picked or given; None for the other methods.
-        values: what the method found, with N; see `methods`.
+        targets: the target class of each image.
+        layer: the layer of Grad-CAM, picked or given; None for the other methods.
+        values: the raw maps, with N; see `methods`.
         heat_NHW: one heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros.
-        faithfulness: of each image; empty where it was not asked for.
+        faithfulness: of each image; empty where it was not tested.
         completeness_error: of integrated gradients, by how much the sum differs from f(image) - f(baseline), of each image;
             empty for the other methods.
 
@@ -62,7 +62,7 @@ def heat(
     Args:
         net: the network.
         images_NCHW: as it takes them.
-        targets_N: the class that is asked about, of each.
+        targets_N: the target class of each.
         method: a name of `METHODS`.
         layer: the layer for Grad-CAM; None for the one that is picked.
         options: of the method.

@@ -5,9 +5,9 @@ number for each number of the image, C x H x W; for `gradcam` h x w of its layer
 
 `heat_of` makes one heat for each pixel of it. A gradient says how fast the logit changes and its sign only in which direction,
 so of saliency, deconvnet and guided the largest absolute value over the channels counts (Simonyan et al. 2014, section 3.1).
-Integrated gradients and occlusion say how much of the logit a pixel gives or takes, so their channels are summed, and what
-speaks for the class counts; integrated gradients hold the factor (image - baseline) already, and no other method is multiplied
-by the image. Grad-CAM is never negative, and is brought to the image's size by bilinear interpolation.
+Integrated gradients and occlusion say how much of the logit a pixel gives or takes, so their channels are summed, and what is
+evidence for the class counts; integrated gradients hold the factor (image - baseline) already, and no other method is
+multiplied by the image. Grad-CAM is never negative, and is brought to the image's size by bilinear interpolation.
 
 Legend: N images, C channels, H x W pixels, h x w positions of a layer.
 """
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
-from striate.interpret.attribution.autograd_graph import check_rectifiers, follow, maps_at
+from striate.interpret.attribution.autograd_graph import check_relus, follow, maps_at
 from striate.interpret.attribution.query import Classifier, Query, Target, evaluating_with_gradients, make_query, room
 
 STEPS = 32  # Gauss-Legendre points, of Sundararajan et al.'s "20 to 300" steps
@@ -28,7 +28,7 @@ Model = nn.Module | Classifier
 
 
 class Raw(NamedTuple):
-    """What a method found.
+    """The raw result of a method.
 
     Attributes:
         values: N x C x H x W, N x h x w or N x H x W.
@@ -63,20 +63,20 @@ def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
 
 
 def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
-    """The gradient, but each rectifier passes back max(0, R) whatever came in (Zeiler & Fergus 2014, section 2.1).
+    """The gradient, but each ReLU passes back max(0, R) whatever came in (Zeiler & Fergus 2014, section 2.1).
 
     Filters are transposed and max pools pass back to where the maximum was, as in any gradient. Arguments and result as of
     `saliency`.
 
     Raises:
-        UnsupportedError: the network has other non-linearities than rectifiers, or rectifiers that are no layers.
+        UnsupportedError: the network has other non-linearities than ReLU, or a ReLU that is no layer.
 
     """
     return _plain(run_deconvnet, make_query(model, image, target))
 
 
 def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
-    """The gradient, but each rectifier passes back max(0, R) only where it was on (Springenberg et al. 2015, section 3.4).
+    """The gradient, but each ReLU passes back max(0, R) only where it was on (Springenberg et al. 2015, section 3.4).
 
     Arguments, result and errors as of `deconvnet`.
     """
@@ -107,7 +107,7 @@ def gradcam(model: Model, image: object, *, target: Target = None, layer: str | 
 def integrated_gradients(
     model: Model, image: object, *, target: Target = None, baseline: float | Tensor = 0.0, steps: int = STEPS
 ) -> Tensor:
-    """(x - b) times the mean gradient on the straight way from b to x (Sundararajan et al. 2017, equation 1).
+    """(x - b) times the mean gradient on the straight line from b to x (Sundararajan et al. 2017, equation 1).
 
     Their sum is y_c(x) - y_c(b), up to an error of the sum that stands for the integral; `explain` says it.
 
@@ -115,8 +115,8 @@ def integrated_gradients(
         model: a network, or a classifier such as `striate.load` gives.
         image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
-        baseline: the image that says nothing, in the network's numbers: 0 is the training mean where that was subtracted.
-        steps: points on the way.
+        baseline: the neutral image, preprocessed: 0 is the training mean where that was subtracted.
+        steps: points on the line.
 
     Returns:
         C x H x W for one image, else N x C x H x W; signed.
@@ -147,7 +147,7 @@ def occlusion(
         model: a network, or a classifier such as `striate.load` gives.
         image: as `query.make_query` takes it.
         target: class, of all images or of each; None for the one with the largest logit.
-        baseline: what the square is filled with, in the network's numbers: 0 is the training mean where that was subtracted.
+        baseline: what the square is filled with, preprocessed: 0 is the training mean where that was subtracted.
         window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
         stride: from one square to the next, in pixels; None for half of the window, rounded up: about 15 x 15 squares.
 
@@ -174,7 +174,7 @@ def run_deconvnet(query: Query) -> Raw:
     """Of a question; see `deconvnet`."""
     from captum.attr import Deconvolution
 
-    check_rectifiers(query.net, query.images_NCHW[:1], "deconvnet")
+    check_relus(query.net, query.images_NCHW[:1], "deconvnet")
     return _by_parts(query, lambda part: Deconvolution(part.net).attribute(part.images_NCHW, part.targets_N))
 
 
@@ -182,7 +182,7 @@ def run_guided(query: Query) -> Raw:
     """Of a question; see `guided`."""
     from captum.attr import GuidedBackprop
 
-    check_rectifiers(query.net, query.images_NCHW[:1], "guided")
+    check_relus(query.net, query.images_NCHW[:1], "guided")
     return _by_parts(query, lambda part: GuidedBackprop(part.net).attribute(part.images_NCHW, part.targets_N))
 
 
@@ -292,13 +292,13 @@ def _plain(run: Callable[..., Raw], query: Query, **options: object) -> Tensor:
 def _by_parts(query: Query, find: Callable[[Query], Tensor]) -> Raw:
     """So many images at once as memory allows, all in evaluation mode; the images get no gradient of their own."""
     batch_size = room(query.images_NCHW, gradient=True)
-    found = []
+    parts = []
     with evaluating_with_gradients(query.net):
         pairs = zip(torch.split(query.images_NCHW, batch_size), torch.split(query.targets_N, batch_size), strict=True)
         for images_NCHW, targets_N in pairs:
             part = query._replace(images_NCHW=images_NCHW.detach().clone().requires_grad_(), targets_N=targets_N)
-            found.append(find(part).detach())
-    return Raw(torch.cat(found))
+            parts.append(find(part).detach())
+    return Raw(torch.cat(parts))
 
 
 def _gray(baseline: float | Tensor, images_NCHW: Tensor) -> Tensor:

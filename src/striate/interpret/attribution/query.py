@@ -44,8 +44,8 @@ class Query(NamedTuple):
     Attributes:
         net: the network.
         images_NCHW: as it takes them, on its device.
-        targets_N: the class that is asked about, of each.
-        single: one image came, so the answer is without N.
+        targets_N: the target class of each.
+        single: one image came, so the result is without N.
 
     """
 
@@ -79,8 +79,8 @@ def make_query(model: nn.Module | Classifier, image: object, target: Target = No
     if target is None:
         targets_N = logits_NK.argmax(dim=1)
     else:
-        numbers = _numbers(target, classes, logits_NK.shape[1], len(images_NCHW))
-        targets_N = torch.tensor(numbers, device=images_NCHW.device)
+        indices = _class_indices(target, classes, logits_NK.shape[1], len(images_NCHW))
+        targets_N = torch.tensor(indices, device=images_NCHW.device)
     return Query(net, images_NCHW, targets_N, single)
 
 
@@ -104,16 +104,16 @@ def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]
     return images_NCHW, len(images_NCHW) == 1
 
 
-def _numbers(target: Any, classes: tuple[str, ...], count: int, images: int) -> list[int]:
+def _class_indices(target: Any, classes: tuple[str, ...], count: int, images: int) -> list[int]:
     if isinstance(target, Tensor | np.ndarray):
         target = target.tolist()
     given = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target] * images
     if len(given) != images:
         raise SettingError(f"expected one class, or one for each of {images} images; got {len(given)}.")
-    return [_number(one, classes, count) for one in given]
+    return [_class_index(each, classes, count) for each in given]
 
 
-def _number(target: object, classes: tuple[str, ...], count: int) -> int:
+def _class_index(target: object, classes: tuple[str, ...], count: int) -> int:
     if isinstance(target, str):
         if target in classes:
             return classes.index(target)
@@ -140,7 +140,7 @@ def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating_with_gradients(net: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode, gradients on whatever the caller had off, captum's notices unsaid.
+    """The network in evaluation mode, with gradients and without captum's warnings.
 
     After the block each layer is in the mode that it was in.
     """

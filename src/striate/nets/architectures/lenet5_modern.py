@@ -1,4 +1,4 @@
-"""What is called LeNet-5 in most code: LeCun et al. 1998 with full connections, rectifiers, pools without parameters.
+"""What is called LeNet-5 in most code: LeCun et al. 1998 with full connections, ReLU, pools without parameters.
 
 28 x 28 pixels with a border of 2, which equals the paper's 32 x 32. 61,706 parameters, not the paper's 60,000: C3 sees all
 six maps, the pools have none, the output is fully connected.

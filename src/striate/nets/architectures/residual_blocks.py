@@ -26,8 +26,8 @@ class Padding(nn.Module):
     def forward(self, maps_NCHW: Tensor) -> Tensor:
         """The shape of the block's other branch; half of the new channels before the old ones, half after."""
         more = self.out_channels - self.in_channels
-        kept = maps_NCHW[:, :, :: self.stride, :: self.stride]
-        return functional.pad(kept, (0, 0, 0, 0, more // 2, more - more // 2))
+        strided_NCHW = maps_NCHW[:, :, :: self.stride, :: self.stride]
+        return functional.pad(strided_NCHW, (0, 0, 0, 0, more // 2, more - more // 2))
 
 
 class Projection(nn.Module):

@@ -86,8 +86,8 @@ def recommended(name: str) -> Mapping[str, Any]:
 
 
 def _config(body: Any) -> dict[str, Any]:
-    found: dict[str, Any] = body.pretrained_cfg
-    return found
+    config: dict[str, Any] = body.pretrained_cfg
+    return config
 
 
 def _create(name: str, **settings: Any) -> nn.Module:

@@ -4,7 +4,7 @@
 3 x 224 x 224 and 1000 classes: 132,863,336 (11 layers, configuration A), 133,047,848 (13, B), 138,357,544 (16, D), 143,667,240
 (19, E); 123,642,856 of them are fully connected. With batch norm: 132,868,840, 133,053,736, 138,365,992, 143,678,248.
 
-Departures: none in structure. Batch norm came after the paper; it stands between convolution and rectifier, and the
+Departures: none in structure. Batch norm came after the paper; it stands between convolution and ReLU, and the
 convolution keeps its bias, as in torchvision.
 """
 
