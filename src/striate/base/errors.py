@@ -8,7 +8,7 @@
     ├── UnsupportedError         a thing this network or method cannot do, with what can
     ├── MissingExtraError        an optional package that is not installed
     ├── ArtifactError            a saved model or checkpoint that is not what it was when it was written
-    ├── WeightsError             weights of others that do not fit the network, or are not there
+    ├── WeightsError             external weights that do not fit the network, or are not there
     ├── RunError                 a run folder that is in use, absent or of another kind
     ├── NumbersError             a loss or a weight that stopped being a number
     ├── DiskError                exit 74: the disk refused
@@ -59,7 +59,7 @@ class ArtifactError(StriateError):
 
 
 class WeightsError(StriateError):
-    """Weights of others do not fit the network, or are not there."""
+    """External weights do not fit the network, or are not there."""
 
 
 class RunError(StriateError):

@@ -36,7 +36,7 @@ def _reason(error: OSError, doing: str) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "the folder is not writable; give another with --out (or STRIATE_CACHE), or change its permissions"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full; free some space, then go on with --resume"
+        return "the disk is full; free some space, then resume with --resume"
     return f"{error.strerror or error} (errno {error.errno})"
 
 
@@ -190,11 +190,11 @@ def _compare(folder: Path, sheet: Path) -> None:
         if name not in listed:
             raise ArtifactError(f"{folder / name} is not in the manifest. Remove it, or use another copy.")
         with explained(folder / name, "read"):
-            found = sha256(folder / name)
-        if found != listed[name]:
+            digest = sha256(folder / name)
+        if digest != listed[name]:
             raise ArtifactError(
                 f"{folder / name} has changed since it was written: expected SHA-256 {listed[name][:16]}..., "
-                f"got {found[:16]}... Use another copy; nothing was loaded."
+                f"got {digest[:16]}... Use another copy; nothing was loaded."
             )
 
 

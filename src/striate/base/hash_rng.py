@@ -69,12 +69,12 @@ def permute(positions_M: NDArray[np.int64], n: int, *purpose: int | str) -> NDAr
         raise IndexError(f"expected positions below n={n}; got {positions_M!r}.")
     half = np.uint64(max(1, ((n - 1).bit_length() + 1) // 2))
     keys = [key(*purpose, "feistel", turn) for turn in range(_ROUNDS)]
-    found = _feistel(positions, half, keys)
-    outside = found >= n
+    places_M = _feistel(positions, half, keys)
+    outside = places_M >= n
     while outside.any():  # the domain is less than 4 n, so the walk is short: under 4 turns a position on average
-        found[outside] = _feistel(found[outside], half, keys)
-        outside = found >= n
-    return found.astype(np.int64)
+        places_M[outside] = _feistel(places_M[outside], half, keys)
+        outside = places_M >= n
+    return places_M.astype(np.int64)
 
 
 def _feistel(values: Words, half: np.uint64, keys: list[np.uint64]) -> Words:
@@ -95,5 +95,5 @@ def places(first: int, end: int, count: int, seed: int | None, epoch: int) -> ND
 
     After the last place comes the first again, so `end` may be `count` + 1. Without a seed the order is as it is.
     """
-    found: NDArray[np.int64] = np.arange(first, min(end, count + 1)) % count
-    return found if seed is None else permute(found, count, seed, epoch, "order")
+    positions: NDArray[np.int64] = np.arange(first, min(end, count + 1)) % count
+    return positions if seed is None else permute(positions, count, seed, epoch, "order")

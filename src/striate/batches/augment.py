@@ -162,5 +162,5 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
 def principal_colors(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:
     """[p1 l1, p2 l2, p3 l3]: components of pixel colors times their variances (Krizhevsky et al. 2012, section 4.1)."""
     variances_3, components_33 = np.linalg.eigh(covariance_33)
-    found: NDArray[np.float64] = components_33 * variances_3
-    return found
+    lighting_33: NDArray[np.float64] = components_33 * variances_3
+    return lighting_33

@@ -76,8 +76,8 @@ class Drawn(NamedTuple):
 
     def whether(self, name: str) -> NDArray[np.bool_]:
         """Which images drew this change."""
-        found: NDArray[np.bool_] = self.op_N == _PLACE[name]
-        return found
+        chosen_N: NDArray[np.bool_] = self.op_N == _PLACE[name]
+        return chosen_N
 
     def strengths(self, name: str) -> Numbers:
         """How strong this change is: 0 for images that drew another."""
@@ -96,7 +96,7 @@ def drawn(
     open_to = np.array([place for place, op in enumerate(OPS) if channels == 3 or op.name not in color.COLOR_ONLY])
     most = np.array([_most(op, settings.policy, side_px) for op in OPS])
     signed = np.array([op.signed for op in OPS])
-    made = []
+    turns = []
     for turn in range((settings.policy_ops or _OPS) if settings.policy == "randaugment" else 1):
 
         def draw(purpose: str, turn: int = turn) -> Numbers:
@@ -109,8 +109,8 @@ def drawn(
         else:
             bin_N = np.floor(draw("magnitude") * BINS)
         sign_N = np.where(signed[op_N] & (draw("sign") < 0.5), -1.0, 1.0)
-        made.append(Drawn(op_N, sign_N * most[op_N] * bin_N / (BINS - 1)))
-    return tuple(made)
+        turns.append(Drawn(op_N, sign_N * most[op_N] * bin_N / (BINS - 1)))
+    return tuple(turns)
 
 
 def _most(op: Op, policy: str, side_px: int) -> float:
@@ -124,17 +124,17 @@ def _most(op: Op, policy: str, side_px: int) -> float:
 
 def places(turns: tuple[Drawn, ...], side_px: int) -> list[geometry.Matrices]:
     """N x 3 x 3 matrices, one for each turn; translations are by whole pixels."""
-    made = []
+    matrices = []
     for turn in turns:
         slants = [np.degrees(np.arctan(turn.strengths(f"shear {axis}"))) for axis in "xy"]
         shifts = [np.rint(turn.strengths(f"translate {axis}") * side_px) * 2 / side_px for axis in "xy"]
-        made.append(
+        matrices.append(
             geometry.shear(slants[0])
             @ geometry.shear(slants[1]).transpose(0, 2, 1)
             @ geometry.translation(*shifts)
             @ geometry.rotation(turn.strengths("rotate"))
         )
-    return made
+    return matrices
 
 
 def factors(turns: tuple[Drawn, ...]) -> list[color.Factors]:
@@ -145,11 +145,11 @@ def factors(turns: tuple[Drawn, ...]) -> list[color.Factors]:
 
 def steps(turns: tuple[Drawn, ...]) -> list[lookup_tables.Step]:
     """What is looked up in tables, one for each turn."""
-    made = []
+    tables = []
     for turn in turns:
         # The small number: 255 * (1 - 10 / 30) is 170, and not the next level for want of a last bit
         thresholds_N = np.ceil(255 * (1 - turn.strengths("solarize")) - 1e-9)
-        made.append(
+        tables.append(
             lookup_tables.Step(
                 posterize_N=np.rint(turn.strengths("posterize")).astype(np.int64),
                 solarize_N=np.where(turn.whether("solarize"), thresholds_N, lookup_tables.UNTOUCHED).astype(np.int64),
@@ -157,7 +157,7 @@ def steps(turns: tuple[Drawn, ...]) -> list[lookup_tables.Step]:
                 autocontrast_N=turn.whether("autocontrast"),
             )
         )
-    return made
+    return tables
 
 
 def sharpened(images_NCHW: Tensor, turns: tuple[Drawn, ...], rows: slice) -> Tensor:

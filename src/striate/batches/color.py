@@ -61,68 +61,68 @@ def matrices(
         return 1 + (2 * uniform(ids_N, seed, epoch, "augment", purpose) - 1) * most
 
     def grays() -> Numbers:
-        found: Numbers = compose(made, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
-        return found
+        gray_N: Numbers = compose(steps, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
+        return gray_N
 
-    made: list[Matrices] = []
+    steps: list[Matrices] = []
     if settings.brightness:
-        made.append(brightness(factor("brightness", settings.brightness), channels))
+        steps.append(brightness(factor("brightness", settings.brightness), channels))
     if settings.contrast:
-        made.append(contrast(factor("contrast", settings.contrast), grays(), channels))
+        steps.append(contrast(factor("contrast", settings.contrast), grays(), channels))
     if settings.saturation:
-        made.append(saturation(factor("saturation", settings.saturation)))
+        steps.append(saturation(factor("saturation", settings.saturation)))
     if settings.hue:
-        made.append(hue(factor("hue", settings.hue) - 1))
+        steps.append(hue(factor("hue", settings.hue) - 1))
     if settings.pca_noise and lighting_33 is not None:
         draws_N3 = np.stack([_normal(ids_N, seed, epoch, f"lighting {axis}") for axis in range(3)], axis=1)
-        made.append(shift(draws_N3 * settings.pca_noise @ lighting_33.T))
+        steps.append(shift(draws_N3 * settings.pca_noise @ lighting_33.T))
     if settings.gray:
         drawn_N = uniform(ids_N, seed, epoch, "augment", "grey") < settings.gray
-        made.append(saturation(np.where(drawn_N, 0.0, 1.0)))
+        steps.append(saturation(np.where(drawn_N, 0.0, 1.0)))
     for factors in after:
-        made.append(brightness(factors.brightness_N, channels))
-        made.append(contrast(factors.contrast_N, grays(), channels))
+        steps.append(brightness(factors.brightness_N, channels))
+        steps.append(contrast(factors.contrast_N, grays(), channels))
         if channels == 3:
-            made.append(saturation(factors.saturation_N))
-    return multiplied(made, n, channels) if made else None
+            steps.append(saturation(factors.saturation_N))
+    return multiplied(steps, n, channels) if steps else None
 
 
-def multiplied(made: list[Matrices], n: int, channels: int) -> Matrices:
+def multiplied(steps: list[Matrices], n: int, channels: int) -> Matrices:
     """One matrix that does what these do one after another."""
     whole = np.tile(np.eye(channels, channels + 1), (n, 1, 1))
-    for one in made:
+    for one in steps:
         linear, constant = one[..., :-1], one[..., -1:]
         whole = np.concatenate([linear @ whole[..., :-1], linear @ whole[..., -1:] + constant], axis=2)
     return whole
 
 
-def compose(made: list[Matrices], n: int, channels: int, levels_NC: Numbers) -> Numbers:
+def compose(steps: list[Matrices], n: int, channels: int, levels_NC: Numbers) -> Numbers:
     """What these make of one level of each channel of each image."""
-    whole = multiplied(made, n, channels)
-    found: Numbers = (whole[..., :-1] @ levels_NC[..., None])[..., 0] + whole[..., -1]
-    return found
+    whole = multiplied(steps, n, channels)
+    levels: Numbers = (whole[..., :-1] @ levels_NC[..., None])[..., 0] + whole[..., -1]
+    return levels
 
 
 def _normal(ids_N: NDArray[np.uint64], seed: int, epoch: int, purpose: str) -> Numbers:
     """Draws from N(0, 1) by Box and Muller's transform."""
     first, second = (uniform(ids_N, seed, epoch, "augment", f"{purpose} {which}") for which in ("radius", "angle"))
-    found: Numbers = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * pi * second)
-    return found
+    draws_N: Numbers = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * pi * second)
+    return draws_N
 
 
 def brightness(factors_N: Numbers, channels: int) -> Matrices:
     """Multiplies every level."""
-    made = np.zeros((len(factors_N), channels, channels + 1))
+    matrices = np.zeros((len(factors_N), channels, channels + 1))
     for channel in range(channels):
-        made[:, channel, channel] = factors_N
-    return made
+        matrices[:, channel, channel] = factors_N
+    return matrices
 
 
 def contrast(factors_N: Numbers, means_N: Numbers, channels: int) -> Matrices:
     """Multiplies the distance of every level to the image's mean gray."""
-    made = brightness(factors_N, channels)
-    made[..., -1] = ((1 - factors_N) * means_N)[:, None]
-    return made
+    matrices = brightness(factors_N, channels)
+    matrices[..., -1] = ((1 - factors_N) * means_N)[:, None]
+    return matrices
 
 
 def saturation(factors_N: Numbers) -> Matrices:
@@ -141,9 +141,9 @@ def hue(turns_N: Numbers) -> Matrices:
 
 def shift(levels_N3: Numbers) -> Matrices:
     """Adds one level to each channel."""
-    made = np.tile(np.eye(3, 4), (len(levels_N3), 1, 1))
-    made[..., 3] = levels_N3
-    return made
+    matrices = np.tile(np.eye(3, 4), (len(levels_N3), 1, 1))
+    matrices[..., 3] = levels_N3
+    return matrices
 
 
 def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0, out: Tensor | None = None) -> Tensor:

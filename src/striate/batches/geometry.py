@@ -42,32 +42,32 @@ def homographies(
     def around(purpose: str, most: float) -> Numbers:
         return (2 * draw(purpose) - 1) * most
 
-    made: list[Matrices] = []
+    maps: list[Matrices] = []
     if settings.crop is not None:
-        made.append(crop(settings.crop, *(draw(f"crop {what}") for what in ("area", "ratio", "x", "y"))))
+        maps.append(crop(settings.crop, *(draw(f"crop {what}") for what in ("area", "ratio", "x", "y"))))
     if settings.flip:
-        made.append(scaling(np.where(draw("flip") < 0.5, -1.0, 1.0), np.ones(len(ids_N))))
+        maps.append(scaling(np.where(draw("flip") < 0.5, -1.0, 1.0), np.ones(len(ids_N))))
     if settings.flip_vertical:
-        made.append(scaling(np.ones(len(ids_N)), np.where(draw("flip vertical") < 0.5, -1.0, 1.0)))
+        maps.append(scaling(np.ones(len(ids_N)), np.where(draw("flip vertical") < 0.5, -1.0, 1.0)))
     if settings.perspective:
         corners = np.stack([draw(f"corner {number}") for number in range(8)], axis=1)
-        made.append(perspective(settings.perspective * corners.reshape(-1, 4, 2)))
+        maps.append(perspective(settings.perspective * corners.reshape(-1, 4, 2)))
     if settings.scale:
         factors = (1 + settings.scale) ** around("scale", 1.0)
-        made.append(scaling(1 / factors, 1 / factors))
+        maps.append(scaling(1 / factors, 1 / factors))
     if settings.shear:
-        made.append(shear(around("shear", settings.shear)))
+        maps.append(shear(around("shear", settings.shear)))
     if settings.rotate:
-        made.append(rotation(around("rotate", settings.rotate)))
+        maps.append(rotation(around("rotate", settings.rotate)))
     if settings.shift:
         most_px = settings.shift * side_px
         dx, dy = (np.rint(around(f"shift {axis}", most_px)) * (2 / side_px) for axis in "xy")
-        made.append(translation(dx, dy))
-    made += after
-    if not made:
+        maps.append(translation(dx, dy))
+    maps += after
+    if not maps:
         return None
-    whole = made[0]
-    for matrix in made[1:]:
+    whole = maps[0]
+    for matrix in maps[1:]:
         whole = whole @ matrix
     return whole
 
@@ -78,31 +78,31 @@ def _identity(n: int) -> Matrices:
 
 def scaling(x: Numbers, y: Numbers) -> Matrices:
     """Shows `x` times as much of the old image from left to right, `y` times from top to bottom; -1 mirrors."""
-    made = _identity(len(x))
-    made[:, 0, 0], made[:, 1, 1] = x, y
-    return made
+    maps = _identity(len(x))
+    maps[:, 0, 0], maps[:, 1, 1] = x, y
+    return maps
 
 
 def translation(x: Numbers, y: Numbers) -> Matrices:
     """Moves the image by `x` to the right and `y` down, in half sides."""
-    made = _identity(len(x))
-    made[:, 0, 2], made[:, 1, 2] = -x, -y
-    return made
+    maps = _identity(len(x))
+    maps[:, 0, 2], maps[:, 1, 2] = -x, -y
+    return maps
 
 
 def rotation(degrees: Numbers) -> Matrices:
     """Turns the image clockwise."""
-    made, turn = _identity(len(degrees)), degrees * pi / 180
-    made[:, 0, 0], made[:, 0, 1] = np.cos(turn), np.sin(turn)
-    made[:, 1, 0], made[:, 1, 1] = -np.sin(turn), np.cos(turn)
-    return made
+    maps, turn = _identity(len(degrees)), degrees * pi / 180
+    maps[:, 0, 0], maps[:, 0, 1] = np.cos(turn), np.sin(turn)
+    maps[:, 1, 0], maps[:, 1, 1] = -np.sin(turn), np.cos(turn)
+    return maps
 
 
 def shear(degrees: Numbers) -> Matrices:
     """Slants vertical lines by so many degrees, to the right at the bottom."""
-    made = _identity(len(degrees))
-    made[:, 0, 1] = -np.tan(degrees * pi / 180)
-    return made
+    maps = _identity(len(degrees))
+    maps[:, 0, 1] = -np.tan(degrees * pi / 180)
+    return maps
 
 
 def crop(least_area: float, area: Numbers, ratio: Numbers, x: Numbers, y: Numbers) -> Matrices:
@@ -114,9 +114,9 @@ def crop(least_area: float, area: Numbers, ratio: Numbers, x: Numbers, y: Number
     low, high = np.log(_RATIO[0]), np.log(_RATIO[1])
     ratios = np.exp(low + ratio * (high - low))
     wide, tall = np.minimum(np.sqrt(areas * ratios), 1.0), np.minimum(np.sqrt(areas / ratios), 1.0)
-    made = scaling(wide, tall)
-    made[:, 0, 2], made[:, 1, 2] = (2 * x - 1) * (1 - wide), (2 * y - 1) * (1 - tall)
-    return made
+    maps = scaling(wide, tall)
+    maps[:, 0, 2], maps[:, 1, 2] = (2 * x - 1) * (1 - wide), (2 * y - 1) * (1 - tall)
+    return maps
 
 
 def perspective(inward_N42: Numbers) -> Matrices:
@@ -157,15 +157,15 @@ def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: st
             continue
         every = bool(chosen_N.all())
         chosen = slice(None) if every else torch.from_numpy(np.flatnonzero(chosen_N)).to(images_NCHW.device)
-        found = reduced[chosen]
+        source = reduced[chosen]
         if level != _STILL:
             grid_NHW2 = _grid(matrices_N33[chosen_N], size_px, images_NCHW.device)
-            found = functional.grid_sample(
-                found, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False
+            source = functional.grid_sample(
+                source, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False
             )
         if every:
-            return found
-        out_NCHW[chosen] = found
+            return source
+        out_NCHW[chosen] = source
     return out_NCHW
 
 

@@ -138,8 +138,8 @@ def histograms(pixels_NHWC: NDArray[np.uint8], device: torch.device) -> Histogra
         part = torch.from_numpy(pixels_NHWC[start : start + step]).to(device)
         levels_NCP = part.permute(0, 3, 1, 2).flatten(2).long()
         zeros = torch.zeros(len(part), channels, 256, dtype=torch.int64, device=device)
-        found = zeros.scatter_add_(2, levels_NCP, levels_NCP.new_ones(1).expand_as(levels_NCP))
-        counts_NC256[start : start + step] = found.cpu().numpy()
+        counts = zeros.scatter_add_(2, levels_NCP, levels_NCP.new_ones(1).expand_as(levels_NCP))
+        counts_NC256[start : start + step] = counts.cpu().numpy()
     return counts_NC256
 
 
@@ -148,8 +148,8 @@ def pushed(counts_NC256: Histograms, tables_NC256: Tables) -> Histograms:
     n, channels, _ = counts_NC256.shape
     bins_NC256 = tables_NC256 + np.arange(n * channels).reshape(n, channels, 1) * 256
     # Weights are float64, in which counts of pixels are exact
-    found = np.bincount(bins_NC256.ravel(), weights=counts_NC256.ravel(), minlength=n * channels * 256)
-    return found.astype(np.int64).reshape(n, channels, 256)
+    sums = np.bincount(bins_NC256.ravel(), weights=counts_NC256.ravel(), minlength=n * channels * 256)
+    return sums.astype(np.int64).reshape(n, channels, 256)
 
 
 def apply(pixels_NCHW: Tensor, tables_NC256: Tables) -> Tensor:

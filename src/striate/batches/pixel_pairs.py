@@ -71,11 +71,11 @@ def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon
         ("decorrelated", turned_N2),
         ("whitened", turned_N2 / np.sqrt(np.maximum(variances_2[::-1], 0.0) + epsilon)),
     )
-    made = tuple(Cloud(name, points_N2, _covariance(points_N2)) for name, points_N2 in steps[: _STEPS[what]])
-    return Pair(row, column, channel, made)
+    named_clouds = tuple(Cloud(name, points_N2, _covariance(points_N2)) for name, points_N2 in steps[: _STEPS[what]])
+    return Pair(row, column, channel, named_clouds)
 
 
 def _covariance(points_N2: NDArray[np.float64]) -> NDArray[np.float64]:
     centered_N2 = points_N2 - points_N2.mean(axis=0)
-    found: NDArray[np.float64] = centered_N2.T @ centered_N2 / len(points_N2)
-    return found
+    covariance_22: NDArray[np.float64] = centered_N2.T @ centered_N2 / len(points_N2)
+    return covariance_22

@@ -99,11 +99,11 @@ class Preprocess:
 
     def tensors(self) -> dict[str, Tensor]:
         """Mean and deviation of whole images, and the whitening, where there are such, to be stored beside the weights."""
-        kept = {f"preprocess.{name}": value for name, value in (("mean", self.mean), ("std", self.std)) if _is_whole(value)}
+        by_name = {f"preprocess.{name}": value for name, value in (("mean", self.mean), ("std", self.std)) if _is_whole(value)}
         if self.whitening is not None:
-            kept["preprocess.components"] = self.whitening.components_KD
-            kept["preprocess.variances"] = self.whitening.variances_K
-        return kept
+            by_name["preprocess.components"] = self.whitening.components_KD
+            by_name["preprocess.variances"] = self.whitening.variances_K
+        return by_name
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
@@ -114,11 +114,11 @@ class Preprocess:
             else torch.tensor(saved[name], dtype=torch.float32).view(-1, 1, 1)
             for name in ("mean", "std")
         )
-        described, found = saved.get("whitening"), None
+        described, transform = saved.get("whitening"), None
         if described is not None:
             parts = tensors["preprocess.components"], tensors["preprocess.variances"]
-            found = Whitening(described["kind"], *parts, described["epsilon"])
-        return cls(mean, std, saved["epsilon"], found)
+            transform = Whitening(described["kind"], *parts, described["epsilon"])
+        return cls(mean, std, saved["epsilon"], transform)
 
 
 def _is_whole(value: Tensor) -> bool:
@@ -136,8 +136,8 @@ def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: PreprocessS
 
     """
     if settings.scale in ("pca", "zca"):
-        found, mean = whitening.fit(pixels_NHWC, rows_M, settings.scale, settings.components, settings.epsilon)
-        return Preprocess(mean, torch.ones(len(mean), 1, 1), found.epsilon, found)
+        transform, mean = whitening.fit(pixels_NHWC, rows_M, settings.scale, settings.components, settings.epsilon)
+        return Preprocess(mean, torch.ones(len(mean), 1, 1), transform.epsilon, transform)
     _, height, width, channels = pixels_NHWC.shape
     total = np.zeros((height, width, channels))
     squares = np.zeros((height, width, channels))

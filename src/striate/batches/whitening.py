@@ -113,8 +113,8 @@ def fit(
         )  # fmt: skip
     largest_K = np.abs(components_KD).argmax(axis=1)
     signs_K = np.sign(components_KD[np.arange(len(components_KD)), largest_K])  # else the sign is the library's whim
-    made = (torch.from_numpy(array).to(torch.float32) for array in (components_KD * signs_K[:, None], variances_K, mean_D))
-    rotation_KD, spread_K, mean_image = made
+    parts = (torch.from_numpy(array).to(torch.float32) for array in (components_KD * signs_K[:, None], variances_K, mean_D))
+    rotation_KD, spread_K, mean_image = parts
     whitening = Whitening(kind, rotation_KD.contiguous(), spread_K, epsilon or EPSILON)
     return whitening, mean_image.view(channels, height, width)
 
@@ -164,9 +164,9 @@ def _exact(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -
 def _incremental(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Found:
     from sklearn.decomposition import IncrementalPCA
 
-    found = IncrementalPCA(n_components=components)
+    pca = IncrementalPCA(n_components=components)
     parts = max(1, len(rows_M) // max(2 * components, _EXACT_ROWS))
     for bytes_ND in _flat(pixels_NHWC, rows_M, -(-len(rows_M) // parts)):
-        found.partial_fit(bytes_ND / 255.0)
+        pca.partial_fit(bytes_ND / 255.0)
     own = (len(rows_M) - 1) / len(rows_M)  # the library divides by one less than the number of images
-    return found.mean_, found.explained_variance_ * own, found.components_
+    return pca.mean_, pca.explained_variance_ * own, pca.components_

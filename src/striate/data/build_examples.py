@@ -61,7 +61,7 @@ def from_arrays(
 
 def from_files(
     root: Path,
-    found: Sequence[tuple[str, str, Part]],
+    entries: Sequence[tuple[str, str, Part]],
     quarantined: Sequence[Quarantined] = (),
     ignored: Sequence[Ignored] = (),
     notes: Sequence[str] = (),
@@ -75,21 +75,21 @@ def from_files(
         DataError: no images, fewer than two classes, or a class that is missing from the training part.
 
     """
-    if not found:
+    if not entries:
         raise DataError(f"expected images by class in {root}; found none that can be used{_account(quarantined, ignored)}.")
-    order = sorted(range(len(found)), key=lambda i: found[i][0].encode("utf-8", "surrogateescape"))
-    names = [found[i][0] for i in order]
-    words = [found[i][1] for i in order]
-    parts_N = np.array([found[i][2] for i in order], np.uint8)
+    order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
+    names = [entries[i][0] for i in order]
+    words = [entries[i][1] for i in order]
+    parts_N = np.array([entries[i][2] for i in order], np.uint8)
     classes = sorted(set(words))
     check_classes(str(root), classes)
     given = set(parts_N.tolist())
-    said = list(notes)
+    all_notes = list(notes)
     if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
         parts_N[parts_N == Part.VAL] = Part.TEST
-        said.append(VAL_IS_TEST)
+        all_notes.append(VAL_IS_TEST)
     elif given == {Part.TRAIN}:
-        said.append(TEST_IS_CUT)
+        all_notes.append(TEST_IS_CUT)
     position = {word: place for place, word in enumerate(classes)}
     labels_N = np.array([position[word] for word in words], np.int64)
     _check_training_part(root, labels_N, parts_N, classes)
@@ -98,7 +98,7 @@ def from_files(
         groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
     return Examples(
         root=root, names=tuple(names), labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
-        groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*said, *_twins(classes)),
+        groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_twins(classes)),
     )  # fmt: skip
 
 

@@ -134,10 +134,10 @@ def _download(name: str, cache: Path) -> None:
         if _kept(file, cache):
             continue
         content = _fetch(source.base + file, name)
-        found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        if found != expected:
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if digest != expected:
             raise DataError(
-                f"{source.base}{file}: expected MD5 {expected}; got {found}. It was not kept; try again, or get it elsewhere: "
+                f"{source.base}{file}: expected MD5 {expected}; got {digest}. It was not kept; try again, or get it elsewhere: "
                 f"into $STRIATE_DATA/{name}, {_put(name)}"
             )
         if file.endswith(".tar.gz"):

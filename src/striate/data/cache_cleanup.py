@@ -100,8 +100,8 @@ def look_through(folder: Path) -> Cache:
 
     """
     with files.explained(folder, "read"):
-        found = [*_stores(folder), *_others(folder)]
-    return Cache(str(folder), tuple(sorted(found, key=lambda one: (one.what, one.used), reverse=True)))
+        contents = [*_stores(folder), *_others(folder)]
+    return Cache(str(folder), tuple(sorted(contents, key=lambda one: (one.what, one.used), reverse=True)))
 
 
 def clear(folder: Path) -> Cache:

@@ -30,13 +30,13 @@ def read(folder: Path) -> Examples:
         DataError: a batch is missing or has half a record.
 
     """
-    found = {name: file_at(folder, name) for name in (*BATCHES, TEST_BATCH)}
-    missing = [name for name in BATCHES if found[name] is None]
+    batch_files = {name: file_at(folder, name) for name in (*BATCHES, TEST_BATCH)}
+    missing = [name for name in BATCHES if batch_files[name] is None]
     if missing:
         raise DataError(f"expected {', '.join(missing)} (or .gz) in {folder}; not there. Put all five batches in one folder.")
-    has_test = found[TEST_BATCH] is not None
+    has_test = batch_files[TEST_BATCH] is not None
     records, names, parts = [], [], []
-    for name, path in found.items():
+    for name, path in batch_files.items():
         if path is None:
             continue
         content = np.frombuffer(read_bytes(path), np.uint8)

@@ -17,8 +17,8 @@ _HIDDEN, _BENT = 0.10, 1.25
 def hidden(sizes_N2: NDArray[np.int32], share: float = 1.0) -> NDArray[np.float64]:
     """The part of each image's area that a center crop hides, 0..1; `share` as in `InputSpec`."""
     short_N, long_N = sizes_N2.min(axis=1), sizes_N2.max(axis=1)
-    found: NDArray[np.float64] = 1 - share**2 * short_N / long_N
-    return found
+    hidden_N: NDArray[np.float64] = 1 - share**2 * short_N / long_N
+    return hidden_N
 
 
 def sentences(sizes_N2: NDArray[np.int32], input_spec: InputSpec) -> tuple[str, ...]:

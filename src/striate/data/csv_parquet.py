@@ -41,7 +41,7 @@ def read(path: Path, data: Data) -> Examples:
 
 def _examples(table: Path, names: list[str], labels: list[str], parts: list[Part], groups: list[str] | None) -> Examples:
     seen: dict[str, str] = {}
-    found, kept_groups, bad, ignored = [], [], [], []
+    entries, kept_groups, bad, ignored = [], [], [], []
     for row, (name, label) in enumerate(zip(names, labels, strict=True)):
         if name in seen:
             if seen[name] != label:
@@ -54,9 +54,9 @@ def _examples(table: Path, names: list[str], labels: list[str], parts: list[Part
         elif reason := _fault(table.parent / name):
             bad.append(Quarantined(name, reason))
         else:
-            found.append((name, label, parts[row]))
+            entries.append((name, label, parts[row]))
             kept_groups.append("" if groups is None else groups[row] or f"\x1falone {name}")
-    return from_files(table.parent, found, bad, ignored, groups=None if groups is None else kept_groups)
+    return from_files(table.parent, entries, bad, ignored, groups=None if groups is None else kept_groups)
 
 
 def _fault(path: Path) -> str | None:

@@ -97,8 +97,8 @@ class Examples:
             return hasher.hexdigest()
         for name in self.names:
             try:
-                found = (self.root / name).stat()
-                facts = f"{found.st_size} {found.st_mtime_ns}"
+                status = (self.root / name).stat()
+                facts = f"{status.st_size} {status.st_mtime_ns}"
             except OSError as error:
                 facts = f"errno {error.errno}"
             hasher.update(f"{name!r} {facts}\n".encode())

@@ -37,8 +37,8 @@ class Walk:
 
     def __post_init__(self) -> None:
         self.inside = Path(os.path.realpath(self.root))
-        found = self.inside.stat()
-        self.entered.add((found.st_dev, found.st_ino))
+        status = self.inside.stat()
+        self.entered.add((status.st_dev, status.st_ino))
 
     def into(self, folder: str) -> None:
         """Take in everything below `folder`, a path relative to the root."""
@@ -79,15 +79,15 @@ class Walk:
                     return self._bad(path, "a link to nothing")
                 if not real.is_relative_to(self.inside):
                     return self._bad(path, "a link out of the data folder")
-            found = full.stat()
+            status = full.stat()
         except OSError as error:
             return self._bad(path, f"cannot be read: {error.strerror}")
-        if stat.S_ISDIR(found.st_mode):
-            if (found.st_dev, found.st_ino) in self.entered:
+        if stat.S_ISDIR(status.st_mode):
+            if (status.st_dev, status.st_ino) in self.entered:
                 return self._bad(path, "a link to a folder that is in already")
-            self.entered.add((found.st_dev, found.st_ino))
+            self.entered.add((status.st_dev, status.st_ino))
             return "folder"
-        return "file" if stat.S_ISREG(found.st_mode) else self._bad(path, "not a regular file")
+        return "file" if stat.S_ISREG(status.st_mode) else self._bad(path, "not a regular file")
 
     def _bad(self, path: str, reason: str) -> str:
         self.quarantined.append(Quarantined(path, reason))
@@ -105,7 +105,7 @@ def read(root: Path) -> Examples:
     top = [path for path, is_folder in walk.entries("") if is_folder]
     _outside(walk)
     parts = {path: part_named(path) for path in top}
-    found: list[tuple[str, str, Part]] = []
+    entries: list[tuple[str, str, Part]] = []
     if Part.TRAIN in parts.values():
         for path in top:
             part = parts[path]
@@ -114,19 +114,19 @@ def read(root: Path) -> Examples:
                 continue
             inner = [entry for entry, is_folder in walk.entries(path) if is_folder]
             _outside(walk)
-            found += _classes(walk, inner, part)
+            entries += _classes(walk, inner, part)
     else:
-        found = _classes(walk, top, Part.FREE)
-    return from_files(root, found, walk.quarantined, walk.ignored)
+        entries = _classes(walk, top, Part.FREE)
+    return from_files(root, entries, walk.quarantined, walk.ignored)
 
 
 def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str, Part]]:
-    found = []
+    class_names = []
     for folder in folders:
         walk.into(folder)
-        found += [(name, folder.rpartition("/")[2], part) for name in walk.files]
+        class_names += [(name, folder.rpartition("/")[2], part) for name in walk.files]
         walk.files.clear()
-    return found
+    return class_names
 
 
 def _outside(walk: Walk) -> None:

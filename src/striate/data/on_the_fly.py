@@ -109,8 +109,8 @@ class Streamed:
     def _resized(self, rows_M: NDArray[np.int64]) -> NDArray[np.uint8]:
         assert self.examples.pixels_NHWC is not None
         whole = (decode.canonical(self.examples.pixels_NHWC[row]) for row in rows_M)
-        found = [decode.square(pixels_HWC, self.input_spec) for pixels_HWC in whole]
-        return np.stack(found) if found else np.empty((0, *self.shape[1:]), np.uint8)
+        squares = [decode.square(pixels_HWC, self.input_spec) for pixels_HWC in whole]
+        return np.stack(squares) if squares else np.empty((0, *self.shape[1:]), np.uint8)
 
     def _checked(self, answer: Answer, row: int) -> NDArray[np.uint8]:
         if answer.error is None and answer.value == int(self.pixel_hash_N[row]):
@@ -124,8 +124,8 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     """What a child runs for one file: the hash of its pixels, and the pixels at the look."""
     path, input_spec = decode.parse_request(argument)
     assert input_spec is not None
-    found = decode.decode_image(path, input_spec.background)
-    return decode.pixel_hash(found), decode.square(found, input_spec).tobytes()
+    levels_HWC = decode.decode_image(path, input_spec.background)
+    return decode.pixel_hash(levels_HWC), decode.square(levels_HWC, input_spec).tobytes()
 
 
 def read(
@@ -136,8 +136,8 @@ def read(
     Groups may be drawn early, and by another thread.
     """
     if isinstance(pixels_NHWC, Streamed):
-        with closing(pixels_NHWC.each(groups, rows, ahead)) as found:
-            yield from found
+        with closing(pixels_NHWC.each(groups, rows, ahead)) as answers:
+            yield from answers
         return
     for group in groups:
         yield group, pixels_NHWC[rows(group)]

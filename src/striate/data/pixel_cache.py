@@ -90,8 +90,8 @@ class Columns:
 def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
     if examples.pixels_NHWC is None:
-        with closing(decode.stream((examples.root / name for name in examples.names), input_spec, workers)) as found:
-            yield from found
+        with closing(decode.stream((examples.root / name for name in examples.names), input_spec, workers)) as answers:
+            yield from answers
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
@@ -135,9 +135,9 @@ def build(
     own = examples.pixels_NHWC
     if own is not None and own.shape[1:] == (input_spec.size_px, input_spec.size_px, input_spec.channels):
         columns = Columns(len(examples))
-        for at, found in enumerate(verdicts(examples, None)):
-            assert found.facts is not None
-            columns.put(at, found.facts)
+        for at, verdict in enumerate(verdicts(examples, None)):
+            assert verdict.facts is not None
+            columns.put(at, verdict.facts)
             if at % 1000 == 0:
                 tell(at, len(examples))
         return _stored(examples, own, columns.arrays(), {})
@@ -186,8 +186,8 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, tell: 
     begun = time.monotonic()
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         pixels = _empty(new / "pixels.npy", shape) if keep else None
-        with closing(verdicts(examples, input_spec, workers)) as found:
-            for at, verdict in enumerate(found):
+        with closing(verdicts(examples, input_spec, workers)) as answers:
+            for at, verdict in enumerate(answers):
                 if verdict.reason is not None:
                     reasons[at] = verdict.reason
                 else:

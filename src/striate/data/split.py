@@ -211,20 +211,20 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
 
 def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArray[np.uint8]) -> list[tuple[int, Quarantined]]:
     """Images given for training whose image or group is held out by a given part; or for validation and in test."""
-    found: dict[int, Quarantined] = {}
+    leaked: dict[int, Quarantined] = {}
     sameness: list[tuple[NDArray[Any], str]] = [(pixel_hash_N, "the same image as")]
     if examples.groups_N is not None:
         sameness.append((examples.groups_N, "of the same group as"))
-    for kept, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):
-        held = np.flatnonzero(parts_N == kept)
+    for part, given in ((Part.TEST, (Part.TRAIN, Part.FREE, Part.VAL)), (Part.VAL, (Part.TRAIN, Part.FREE))):
+        held = np.flatnonzero(parts_N == part)
         others = np.flatnonzero(np.isin(parts_N, given))
         for keys_N, how in sameness:
             copies = others[np.isin(keys_N[others], keys_N[held])]
             name_of = dict(zip(keys_N[held].tolist(), held.tolist(), strict=True)) if len(copies) else {}
             for position in copies.tolist():
                 reason = f"{how} {examples.names[name_of[int(keys_N[position])]]}, which is held out"
-                found.setdefault(position, Quarantined(examples.names[position], reason))
-    return sorted(found.items())
+                leaked.setdefault(position, Quarantined(examples.names[position], reason))
+    return sorted(leaked.items())
 
 
 def _check(

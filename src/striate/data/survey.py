@@ -51,12 +51,12 @@ def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
 
     """
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
-    found = [verdict.facts for verdict in pixel_cache.verdicts(examples.keep(chosen), None)]
-    good = [facts for facts in found if facts is not None]
+    sample = [verdict.facts for verdict in pixel_cache.verdicts(examples.keep(chosen), None)]
+    good = [facts for facts in sample if facts is not None]
     if not good:
         bad = next(iter(pixel_cache.verdicts(examples.keep(chosen[:1]), None)))
         raise DataError(
-            f"none of {len(found)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
+            f"none of {len(sample)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
             "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
         )
     aspects = [max(facts.height, facts.width) / min(facts.height, facts.width) for facts in good]

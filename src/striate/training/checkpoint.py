@@ -2,7 +2,7 @@
 
 `checkpoints/step-000000123/` holds `state.safetensors` - the network's weights and buffers, their average, the best so far, the
 optimizer's moments -, `state.json` and the manifest. It is written under another name, fsynced, renamed; then its folder is
-fsynced and the journal says so. A checkpoint that fails its manifest is set aside, said aloud, and the one before it is used.
+fsynced and the journal says so. A checkpoint that fails its manifest is set aside, logged, and the one before it is used.
 """
 
 import json

@@ -40,16 +40,16 @@ def factors(net: nn.Module, settings: Train) -> dict[str, float]:
         if not any(_within(layer, name) for layer in own):
             raise SettingError(f"train.lr_multipliers: there is no layer {name!r} with weights; there are: {_known(own)}.")
     by_depth = _by_depth(net, own, settings.layer_decay or 1.0)
-    found: dict[str, float] = {}
+    multipliers: dict[str, float] = {}
     for layer in own:
         holding = max((name for name in by_name if _within(layer, name)), key=len, default=None)
         factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
-        found |= dict.fromkeys(own[layer], factor)
-    if not any(found.values()):
+        multipliers |= dict.fromkeys(own[layer], factor)
+    if not any(multipliers.values()):
         raise SettingError(
             f"train.lr_multipliers: expected a layer that learns; got a factor of 0 for all: {', '.join(by_name)}."
         )
-    return found if any(factor != 1.0 for factor in found.values()) else {}
+    return multipliers if any(factor != 1.0 for factor in multipliers.values()) else {}
 
 
 def layers(net: nn.Module) -> dict[str, tuple[str, ...]]:
@@ -58,20 +58,20 @@ def layers(net: nn.Module) -> dict[str, tuple[str, ...]]:
     return {layer: tuple(names) for layer, names in groupby(named, key=lambda name: name.rpartition(".")[0])}
 
 
-def freeze(net: nn.Module, found: Mapping[str, float]) -> None:
+def freeze(net: nn.Module, multipliers: Mapping[str, float]) -> None:
     """Let nothing reach the parameters whose factor is 0: no gradient, no decay, no bound."""
     for name, parameter in net.named_parameters():
-        if found.get(name) == 0.0:
+        if multipliers.get(name) == 0.0:
             parameter.requires_grad_(False)
 
 
-def spoken(found: Mapping[str, float]) -> str:
+def spoken(multipliers: Mapping[str, float]) -> str:
     """The factors by layer, as people read them.
 
     >>> spoken({"conv1.weight": 0.0, "conv1.bias": 0.0, "fc.weight": 10.0})
     'conv1 frozen, fc x 10'
     """
-    by_layer = {name.rpartition(".")[0]: factor for name, factor in found.items()}
+    by_layer = {name.rpartition(".")[0]: factor for name, factor in multipliers.items()}
     parts = [f"{layer} x {factor:.3g}" if factor else f"{layer} frozen" for layer, factor in by_layer.items()]
     if len(parts) > _SHOWN:
         parts[_SHOWN // 2 : -_SHOWN // 2] = [f"{len(parts) - _SHOWN} more"]

@@ -75,8 +75,8 @@ def note(into: journal.Journal, net: nn.Module, when: Literal["start", "end"]) -
 
 def noted(path: Path) -> dict[str, list[Spread]]:
     """What `note` wrote into the journal at this path: "start" and "end", each empty where it is not there."""
-    found: dict[str, list[Spread]] = {"start": [], "end": []}
+    spreads: dict[str, list[Spread]] = {"start": [], "end": []}
     for event in journal.read(path):
         if event["event"] == "weights":
-            found[event["when"]] = [Spread(**{**layer, "counts": tuple(layer["counts"])}) for layer in event["layers"]]
-    return found
+            spreads[event["when"]] = [Spread(**{**layer, "counts": tuple(layer["counts"])}) for layer in event["layers"]]
+    return spreads

@@ -59,14 +59,14 @@ def compute(
     try:
         with torch.inference_mode():
             for batch in batches.epoch(epoch):
-                for kept, found_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
-                    kept.append(found_ND.float().cpu().numpy())
+                for columns, found_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
+                    columns.append(found_ND.float().cpu().numpy())
                 done += len(batch.ids_N)
                 if watch is not None:
                     watch(done)
     finally:
         net.train(was_training)
-    return [np.concatenate(kept) for kept in values]
+    return [np.concatenate(columns) for columns in values]
 
 
 def kept(
@@ -99,9 +99,9 @@ def kept(
     missing = [number for number, path in enumerate(paths) if not _is_there(path)]
     if missing:
         begun = time.monotonic()
-        found = compute(net, batches, [reads[number] for number in missing], epoch, watch)
+        computed = compute(net, batches, [reads[number] for number in missing], epoch, watch)
         seconds = time.monotonic() - begun
-        for number, values_MD in zip(missing, found, strict=True):
+        for number, values_MD in zip(missing, computed, strict=True):
             with files.new_folder(paths[number]) as new, files.explained(new, "write"):
                 np.save(new / "values.npy", values_MD)
                 facts = {**about, "read": reads[number], "seconds": round(seconds, 3)}

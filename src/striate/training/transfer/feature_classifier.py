@@ -84,8 +84,8 @@ class Linear(NamedTuple):
     def logits(self, values_MD: Values) -> NDArray[np.float32]:
         """M x K."""
         x_MD = unit_length(values_MD) if self.unit else values_MD
-        found: NDArray[np.float32] = x_MD @ self.weight_KD.T + self.bias_K
-        return found
+        logits_NK: NDArray[np.float32] = x_MD @ self.weight_KD.T + self.bias_K
+        return logits_NK
 
 
 Fitted = Linear | Kept
@@ -159,11 +159,11 @@ def fit(
     weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)
     weight_KD = (weight_KD if span is None else span.back(weight_KD)) * factor_D
     bias_K = bias_K - weight_KD @ np.broadcast_to(shift_D, weight_KD.shape[1:])
-    found = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalize == "l2", best, tried)
+    linear = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalize == "l2", best, tried)
     if not len(val_labels_V):
-        return found
-    factor = temperature_scaling.scale(found.logits(val_VD), val_labels_V)
-    return found._replace(weight_KD=(weight_KD * factor).astype(np.float32), bias_K=(bias_K * factor).astype(np.float32))
+        return linear
+    factor = temperature_scaling.scale(linear.logits(val_VD), val_labels_V)
+    return linear._replace(weight_KD=(weight_KD * factor).astype(np.float32), bias_K=(bias_K * factor).astype(np.float32))
 
 
 class _Span(NamedTuple):
@@ -240,10 +240,10 @@ def _fitted(ready_MD: Ready, labels_M: Labels, kind: LinearKind, c: float) -> tu
         model = LinearSVC(C=c, dual="auto", max_iter=_ITERATIONS, random_state=0)
     else:
         model = LogisticRegression(C=c, max_iter=_ITERATIONS)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(ready_MD.astype(np.float64), labels_M)
-    if any(issubclass(warning.category, ConvergenceWarning) for warning in told):
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         log.info("The classifier was stopped after %s turns, at C=%.2g, before it had quite settled.", f"{_ITERATIONS:,}", c)
     weight, bias = model.coef_, np.atleast_1d(model.intercept_)
     if len(weight) == 1:  # two classes: one plane between them

@@ -82,7 +82,7 @@ class FeatureStream:
 
 
 def fresh(features: int, classes: int) -> nn.Linear:
-    """A last layer that says nothing yet: with one layer alone there is no symmetry to break, so its weights begin with 0."""
+    """A zero-initialized linear head: with one layer alone there is no symmetry to break, so its weights begin with 0."""
     head = nn.Linear(features, classes)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)

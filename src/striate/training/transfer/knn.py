@@ -111,10 +111,10 @@ def fit(
     layer.bank_MD, layer.labels_M = torch.from_numpy(ready_MD), torch.from_numpy(labels_M)
     tried = _compare(layer.bank_MD, layer.labels_M, classes, seed, tick)
     layer.k = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
-    found = Kept(layer, tried)
+    classifier = Kept(layer, tried)
     if len(val_labels_V):
-        layer.scale.fill_(temperature_scaling.scale(found.logits(val_VD), val_labels_V))
-    return found
+        layer.scale.fill_(temperature_scaling.scale(classifier.logits(val_VD), val_labels_V))
+    return classifier
 
 
 def _refuse_much(images: int, features: int) -> None:
@@ -142,14 +142,14 @@ def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: C
     right = dict.fromkeys(numbers, 0)
     for part in parts:
         left_out = torch.from_numpy(part.left_out)
-        for asked in _chunks(part.left_out[asking_M[part.left_out]]):
+        for queries in _chunks(part.left_out[asking_M[part.left_out]]):
             tick()
-            gaps_NM = knn_head.gaps(bank_MD[asked], bank_MD)
+            gaps_NM = knn_head.gaps(bank_MD[queries], bank_MD)
             gaps_NM[:, left_out] = torch.inf
             near_Nk = labels_M[knn_head.nearest(gaps_NM, numbers[-1])]
             for k in numbers:
                 answers_N = knn_head.votes(near_Nk[:, :k], classes).argmax(dim=1)
-                right[k] += int((answers_N == labels_M[asked]).sum())
+                right[k] += int((answers_N == labels_M[queries]).sum())
     return tuple(TriedNumber(k, right[k] / int(asking_M.sum())) for k in numbers)
 
 
