@@ -162,9 +162,12 @@ def _together(before: list[_Seen], sides: tuple[int, int]) -> _Seen | None:
 
 
 def _conv(
-    seen: _Seen, sides: tuple[int, int], _maps: Tensor, weight: Tensor, _bias: Any = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, *_: Any, **__: Any,
-) -> _Seen:  # fmt: skip
+    seen: _Seen, sides: tuple[int, int], _maps: Tensor, weight: Tensor, _bias: Any = None, *positional: Any, **named: Any
+) -> _Seen:
+    settings = dict(zip(("stride", "padding", "dilation"), positional, strict=False)) | named
+    stride, padding, dilation = (
+        settings.get(key, default) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     kernel = _pair(weight.shape[2:])
     if isinstance(padding, str):  # torch's "same" has stride 1, and the odd pixel of an even kernel at the end
         spans = [d * (k - 1) // 2 for k, d in zip(kernel, _pair(dilation), strict=True)]
