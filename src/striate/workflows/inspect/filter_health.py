@@ -1,23 +1,16 @@
 """`striate inspect RUN`: a verdict on every filter of a model, and its first filters as a figure."""
 
 import logging
-from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from striate.base import config, run_folder
-from striate.base.errors import RunError, SettingError, UnsupportedError
+from striate.base.errors import UnsupportedError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import Stop, catch_signals
+from striate.base.signals import catch_signals
 from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
-from striate.training import device as machine
-from striate.workflows.dataset import Dataset, again
-from striate.workflows.inspect.model_on_data import ModelOnDataset
 from striate.workflows.load_model import load
+from striate.workflows.open_run import images_of, open_run, rows_of
 
 log = logging.getLogger("striate")
 
@@ -54,7 +47,10 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
             log.info("There are no images to look at, so only the weights are judged; give --data for dead filters.")
             layers, seen = filter_health.examine(model.net), None
         else:
-            layers, seen = _with_images(settings, part, model, stop, watch), f"{part} images of {settings.data.path}"
+            with open_run(settings, model, stop, watch) as model_on_data:
+                batches = model_on_data.batches(rows_of(model_on_data.dataset, part), "looking at the images")
+                layers = filter_health.examine(model.net, batches)
+            seen = f"{part} images of {settings.data.path}"
     found = filter_health.as_json(layers)
     files = []
     if draw is not None:
@@ -78,35 +74,3 @@ def _drawable(model: Model) -> bool:
         return False
     weights = filter_health.effective(model.net, found[0])
     return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
-
-
-def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
-    """Settings that give the images to look at, and which part of them; None for no images."""
-    if data is not None:
-        return config.build({"data": {"path": data}}), "all"
-    try:
-        folder = run_folder.find(run)
-    except RunError:  # weights by name
-        return None, ""
-    return (run_folder.settings(folder), "validation") if (folder / "run.toml").is_file() else (None, "")
-
-
-def _with_images(settings: config.Run, part: str, model: Model, stop: Stop, watch: Watch) -> list[filter_health.Layer]:
-    engine = machine.pick(settings.engine)
-    engine.place(model.net)
-    with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
-        model_on_data = ModelOnDataset(model, dataset, engine, stop, watch)
-        return filter_health.examine(model.net, model_on_data.batches(rows_of(dataset, part), "looking at the images"))
-
-
-def rows_of(dataset: Dataset, part: str) -> NDArray[np.int64]:
-    """The rows of a part of the images: `validation`, or `all`.
-
-    Raises:
-        SettingError: there are none.
-
-    """
-    rows_M = dataset.parts.val_M if part == "validation" else np.arange(len(dataset.examples))
-    if not len(rows_M):
-        raise SettingError(f"expected images to look at in {dataset.examples.root}; there are none. Give others by --data.")
-    return rows_M

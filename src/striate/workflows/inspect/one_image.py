@@ -5,7 +5,6 @@ Legend: C channels, H x W pixels.
 
 import logging
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +20,11 @@ from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.model import Model
-from striate.training import device as machine
-from striate.workflows.dataset import Dataset, again
-from striate.workflows.inspect.filter_health import images_of, output_folder
-from striate.workflows.inspect.model_on_data import ModelOnDataset, bank, nearest
+from striate.workflows.dataset import Dataset
+from striate.workflows.inspect.filter_health import output_folder
+from striate.workflows.inspect.model_on_data import bank, nearest
 from striate.workflows.load_model import load
+from striate.workflows.open_run import images_of, open_run
 
 log = logging.getLogger("striate")
 
@@ -88,11 +87,9 @@ def _add_neighbors(run: str, model: Model, images: Sequence[Path], found: Sequen
     settings, _ = images_of(run, None)
     if settings is None:
         return
-    engine = machine.pick(settings.engine)
-    engine.place(model.net)
     try:
-        with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
-            kept = bank(ModelOnDataset(model, dataset, engine, stop, watch))
+        with open_run(settings, model, stop, watch) as model_on_data:
+            dataset, kept = model_on_data.dataset, bank(model_on_data)
             asked_MD = nearest_images.penultimate(model.net, [_Given(model.images(images))])
             near = nearest(kept, asked_MD, np.array([_row(dataset, image) for image in images]), NEAR)
             for at, (image, one) in enumerate(zip(images, found, strict=True)):

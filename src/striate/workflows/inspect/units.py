@@ -4,7 +4,6 @@ Legend: U units, k images of each, K classes.
 """
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,10 @@ from striate.interpret.activations import Statistics
 from striate.interpret.readout_points import probes
 from striate.interpret.top_activations import Strongest
 from striate.model import Model
-from striate.training import device as machine
-from striate.workflows.dataset import Dataset, again
-from striate.workflows.inspect.filter_health import images_of, output_folder, rows_of
-from striate.workflows.inspect.model_on_data import ModelOnDataset
+from striate.workflows.dataset import Dataset
+from striate.workflows.inspect.filter_health import output_folder
 from striate.workflows.load_model import load
+from striate.workflows.open_run import images_of, open_run, rows_of
 
 _SHOWN, _IMAGES = 12, 8
 
@@ -53,24 +51,22 @@ def units(
     """
     model, folder = load(run), output_folder(run, out)
     activations.layer_names(model.net, [layer])
-    at = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # where its rectifier has spoken
+    at = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
-    with catch_signals() as stop:
-        engine = machine.pick(settings.engine)
-        engine.place(model.net)
-        with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
-            rows_M, model_on_data = rows_of(dataset, part), ModelOnDataset(model, dataset, engine, stop, watch)
-            labeled = dataset.examples.classes == model.classes
-            found = activations.statistics(
-                model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
-            )[at]
-            chosen = _chosen(found, unit_indices)
-            strongest = top_activations.strongest(
-                model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES
-            )[at]
-            files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", folder)]
+    with catch_signals() as stop, open_run(settings, model, stop, watch) as model_on_data:
+        dataset = model_on_data.dataset
+        rows_M = rows_of(dataset, part)
+        labeled = dataset.examples.classes == model.classes
+        found = activations.statistics(
+            model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
+        )[at]
+        chosen = _chosen(found, unit_indices)
+        strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES)[
+            at
+        ]
+        files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", folder)]
     made, why_not = _made(run, model, layer, chosen, folder)
     told_of = activations.as_json({at: found})
     return {

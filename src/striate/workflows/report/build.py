@@ -8,7 +8,6 @@ Legend: N images, K classes.
 
 import logging
 import time
-from contextlib import closing
 from pathlib import Path
 
 from striate.base import files, run_folder
@@ -17,10 +16,11 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
-from striate.training import device as machine
 from striate.training import journal
 from striate.training.device import Engine
-from striate.workflows.dataset import Dataset, again
+from striate.workflows.dataset import Dataset
+from striate.workflows.inspect.model_on_data import ModelOnDataset
+from striate.workflows.open_run import open_run
 from striate.workflows.report import page, rerun_network, run_facts
 from striate.workflows.report.run_facts import RunFacts
 
@@ -53,15 +53,14 @@ def of_run(name: str, watch: Watch) -> Json:
         return _write(folder, known)
     settings, model = run_folder.settings(folder), Model.load(folder / "model")
     with catch_signals() as stop:
-        engine = machine.pick(settings.engine)
         try:
-            with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
+            with open_run(settings, model, stop, watch) as model_on_data:
                 before = known.facts["environment"].get("data_sha256")
-                if before != dataset.fingerprint():
+                if before != model_on_data.dataset.fingerprint():
                     known.facts["notes"].append(
                         "The images have changed since this run began; what is shown of them is as they are now."
                     )
-                _look(known, model, dataset, engine, stop, watch)
+                _add_network_results(known, model_on_data)
         except (DataError, SettingError) as error:
             known.facts["notes"].append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
         return _write(folder, known)
@@ -84,7 +83,8 @@ def at_end(result: Json, folder: Path, model: Model, dataset: Dataset, engine: E
     """
     log.info("Writing the report.")
     known = run_facts.read(folder)
-    _look(known, model, dataset, engine, stop, watch)
+    engine.place(model.net)
+    _add_network_results(known, ModelOnDataset(model, dataset, engine, stop, watch))
     return _named(result, folder, _write(folder, known))
 
 
@@ -99,18 +99,18 @@ def _named(result: Json, folder: Path, written: Json) -> Json:
     return result
 
 
-def _look(known: RunFacts, model: Model, dataset: Dataset, engine: Engine, stop: Stop, watch: Watch) -> None:
-    """Add what the network says when it is asked again."""
+def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None:
+    """Add the results that need the network: misclassified images, features, filters."""
     if known.asked is None:
         return
-    found = rerun_network.gather(model, dataset, engine, *known.asked, known.val, stop, watch)
-    known.facts.update(found.facts)
-    known.figures.update(found.figures)
-    against = sum(row["vote"]["against"] for row in found.facts["mistakes"])
-    known.findings.extend(trust_findings.of_labels(against, len(found.facts["mistakes"]), known.facts["score"]["accuracy"]))
-    if found.facts["filters"]:
+    evidence = rerun_network.gather(model_on_data, *known.asked, known.val)
+    known.facts.update(evidence.facts)
+    known.figures.update(evidence.figures)
+    against = sum(row["vote"]["against"] for row in evidence.facts["mistakes"])
+    known.findings.extend(trust_findings.of_labels(against, len(evidence.facts["mistakes"]), known.facts["score"]["accuracy"]))
+    if evidence.facts["filters"]:
         known.findings.extend(
-            trust_findings.of_filters([layer["advice"] for layer in found.facts["filters"] if layer["advice"]])
+            trust_findings.of_filters([layer["advice"] for layer in evidence.facts["filters"] if layer["advice"]])
         )
 
 

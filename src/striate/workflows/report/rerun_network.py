@@ -11,14 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.signals import Stop
 from striate.interpret import filter_health, nearest_images, projection
 from striate.interpret.readout_points import probes
 from striate.metrics import misclassified
 from striate.model import Model
-from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows.dataset import Dataset, Watch
 from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank, macs, sample
 from striate.workflows.report import image_cards
 
@@ -34,31 +31,17 @@ class Evidence(NamedTuple):
     figures: Json
 
 
-def gather(
-    model: Model,
-    dataset: Dataset,
-    engine: Engine,
-    predictions: Predictions,
-    part: str,
-    val: Predictions | None,
-    stop: Stop,
-    watch: Watch,
-) -> Evidence:
-    """Look at a run through its model.
+def gather(model_on_data: ModelOnDataset, predictions: Predictions, part: str, val: Predictions | None) -> Evidence:
+    """Run the network of a run on its images again.
 
     Args:
-        model: of the run.
-        dataset: its figures.
-        engine: to compute on.
-        predictions: whose mistakes are looked at.
-        part: `test` or `validation`, as these are called.
-        val: of the validation images; None where there are none.
-        stop: asked between batches.
-        watch: called with progress.
+        model_on_data: the model of the run on its device, and the images.
+        predictions: whose mistakes are shown.
+        part: `test` or `validation`, the images of `predictions`.
+        val: predictions of the validation images; None where there are none.
 
     """
-    engine.place(model.net)
-    model_on_data = ModelOnDataset(model, dataset, engine, stop, watch)
+    model, dataset = model_on_data.model, model_on_data.dataset
     kept = bank(model_on_data)
     facts: Json = {}
     figures: Json = {}
@@ -70,9 +53,9 @@ def gather(
         facts[name], figures[name] = image_cards.cards(model_on_data, predictions, answers, kept, most_tested)
     less = "" if len(kept.rows_B) == len(dataset.parts.train_M) else f"{len(kept.rows_B):,} of the "
     facts["mistakes_note"] = (
-        f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is what spoke for the answer; below it are "
-        f"the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, with their "
-        "label and the cosine of the angle between their features."
+        f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is the evidence for the prediction; below it "
+        f"are the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, "
+        "with their label and the cosine of the angle between their features."
     )
     facts["plane"], figures["plane"] = _plane(model_on_data, val, *kept)
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
