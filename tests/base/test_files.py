@@ -13,7 +13,7 @@ from striate.base import files as disk
 from striate.base.errors import DiskError, RunError
 from striate.base.files import MANIFEST, lock, new_folder, recover, verify, write_bytes
 
-FULL = "the disk is full; free some space, then go on with --resume"
+FULL = "the disk is full; free some space, then resume with --resume"
 READ_ONLY = "the folder is not writable; give another with --out (or STRIATE_CACHE), or change its permissions"
 
 

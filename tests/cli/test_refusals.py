@@ -168,7 +168,7 @@ def test_a_full_disk(photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     monkeypatch.setattr(files, "write_bytes", full)
     done = run(capsys, "train", "photos", *QUICK)
     assert done.code == 74
-    assert "the disk is full; free some space, then go on with --resume." in done.err
+    assert "the disk is full; free some space, then resume with --resume." in done.err
 
 
 def test_an_unknown_run(trained: Path, capsys: pytest.CaptureFixture[str]):

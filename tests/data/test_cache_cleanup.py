@@ -47,7 +47,7 @@ def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
     assert pixels.used == "1970-01-02T00:00:00+00:00"
     assert pixels.bytes == sum(file.stat().st_size for file in path.parent.iterdir()) > 6 * 8 * 8 * 3
     assert (facts.what, facts.input_spec, facts.images) == ("facts", "9 px, gray, pad", 6)
-    assert (other.what, other.bytes, other.state, other.data) == ("mnist", 1500, "not a store", None)
+    assert (other.what, other.bytes, other.state, other.data) == ("mnist", 1500, "not a pixel cache", None)
     said = str(cache_cleanup.look_through(cache))
     assert f"pixels of {photos}: 6 images, 8 px, color, crop, whole, last used 1970-01-02 00:00 UTC" in said
     assert "1.5 kB  mnist: not decoded images; remove it by hand" in said

@@ -154,7 +154,7 @@ def test_a_image_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path):
         pixels[np.array([0, row, 1])]
     assert str(refused.value) == (
         f"{path} has changed since this run first decoded it: it cannot be decoded any more: cannot be read: No such file or "
-        "directory. Restore it, then go on with --resume."
+        "directory. Restore it, then resume with --resume."
     )
     paint(path, (91, 20))
     with pytest.raises(DataError, match=r"wide.jpg has changed since this run first decoded it: it is another image now. "):

@@ -130,7 +130,7 @@ def test_a_damaged_store_is_built_anew_and_that_is_said(
     path.write_bytes(content)
     with caplog.at_level(logging.WARNING, "striate"):
         again = pixel_cache.build(folders.read(photos), LOOK, cache)
-    assert f"The pixel store {path.parent} is damaged" in caplog.text
+    assert f"The pixel cache {path.parent} is damaged" in caplog.text
     assert np.array_equal(again.pixels_NHWC, expected)
     caplog.clear()
     pixel_cache.build(folders.read(photos), LOOK, cache)

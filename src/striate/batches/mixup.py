@@ -1,4 +1,4 @@
-"""Two images in one: mixup lays them over each other, cutmix puts a rectangle of one into the other; the label is shared alike.
+"""Mixup blends two images, CutMix pastes a rectangle of one into the other; their labels are mixed in the same shares.
 
 An image's partner is the next of the epoch's order, so it depends on no batch. Also rectangles in general, for erasing.
 

@@ -1,4 +1,4 @@
-"""From what a source found to `Examples`: ids, sorted classes, and the checks that hold for every source.
+"""Building `Examples` from what a source lists: ids, sorted classes, and the checks that hold for every source.
 
 Legend: N images, H x W pixels, C channels.
 """

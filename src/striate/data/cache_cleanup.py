@@ -1,7 +1,7 @@
-"""What lies in the cache folder, and removing the decoded images that no run is using.
+"""Listing the cache folder, and removing the pixel caches that no run is building.
 
-A store is removed by renaming it first, so who opens it sees the whole of it or nothing. A run that has mapped one into its
-memory keeps it until it ends (on Linux and macOS; Windows refuses, and the store stays). One that is being built is locked.
+A pixel cache is removed by renaming it first, so it is seen whole or not at all. A run that has mapped one into its
+memory keeps it until it ends (on Linux and macOS; Windows refuses, and the cache stays). One that is being built is locked.
 """
 
 import json
@@ -24,13 +24,13 @@ class Kept(NamedTuple):
 
     Attributes:
         path: of its folder or file.
-        what: `pixels` or `facts` of a store; of other things the name of their folder.
-        data: the folder or file that a store was made from; None for other things.
-        input_spec: side, channels and fit, as `64 px, color, crop`; None for other things.
-        images: in the store; None for other things.
+        what: `pixels` or `facts` of a pixel cache; of other things the name of their folder.
+        data: the folder or file that a pixel cache was made from; None for other things.
+        input_spec: side, channels and resize mode, as `64 px, color, crop`; None for other things.
+        images: in the pixel cache; None for other things.
         bytes: on the disk.
-        used: when a store was opened last, or the newest file was written; UTC.
-        state: `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a store`.
+        used: when a pixel cache was opened last, or the newest file was written; UTC.
+        state: `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a pixel cache`.
 
     """
 
@@ -56,32 +56,35 @@ class Cache:
     def as_json(self) -> dict[str, Any]:
         """For --json."""
         return {
-            "cache": self.folder, "bytes": sum(one.bytes for one in self.kept), "kept": [one._asdict() for one in self.kept],
-            "removed": [one._asdict() for one in self.removed], "freed": sum(one.bytes for one in self.removed),
+            "cache": self.folder, "bytes": sum(entry.bytes for entry in self.kept),
+            "kept": [entry._asdict() for entry in self.kept],
+            "removed": [entry._asdict() for entry in self.removed], "freed": sum(entry.bytes for entry in self.removed),
             "refused": self.refused,
         }  # fmt: skip
 
     def __str__(self) -> str:
         lines = []
         if self.removed:
-            freed = sum(one.bytes for one in self.removed)
+            freed = sum(entry.bytes for entry in self.removed)
             lines += [f"freed {_size(freed)} in {self.folder}:", *map(_line, self.removed)]
-            lines.append("a run that has one of them open goes on with it; the space is free when it ends")
+            lines.append("a run that has one of them open keeps it; the space is free when it ends")
         lines += [f"  {path} stays: {why}" for path, why in self.refused.items()]
-        total = sum(one.bytes for one in self.kept)
+        total = sum(entry.bytes for entry in self.kept)
         lines += [f"{self.folder}: {_size(total)}{':' if self.kept else ', nothing kept'}", *map(_line, self.kept)]
         return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
 
 
-def _line(one: Kept) -> str:
-    if one.state == "not a store":
-        return f"  {_size(one.bytes):>9}  {one.what}: not decoded images; remove it by hand where you do not need it"
-    what = f"{one.what} of {one.data}: {one.images:,} images, {one.input_spec}" if one.images is not None else one.what
-    return f"  {_size(one.bytes):>9}  {what}, {one.state}, last used {one.used[:16].replace('T', ' ')} UTC"
+def _line(entry: Kept) -> str:
+    if entry.state == "not a pixel cache":
+        return f"  {_size(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
+    what = (
+        f"{entry.what} of {entry.data}: {entry.images:,} images, {entry.input_spec}" if entry.images is not None else entry.what
+    )
+    return f"  {_size(entry.bytes):>9}  {what}, {entry.state}, last used {entry.used[:16].replace('T', ' ')} UTC"
 
 
 def _size(count: int) -> str:
-    """Bytes as people say them.
+    """Bytes in the largest fitting unit.
 
     >>> _size(999), _size(1_500_000), _size(23_400_000_000)
     ('999 B', '1.5 MB', '23.4 GB')
@@ -100,22 +103,22 @@ def look_through(folder: Path) -> Cache:
 
     """
     with files.explained(folder, "read"):
-        contents = [*_stores(folder), *_others(folder)]
-    return Cache(str(folder), tuple(sorted(contents, key=lambda one: (one.what, one.used), reverse=True)))
+        entries = [*_pixel_caches(folder), *_others(folder)]
+    return Cache(str(folder), tuple(sorted(entries, key=lambda entry: (entry.what, entry.used), reverse=True)))
 
 
 def clear(folder: Path) -> Cache:
-    """Remove the stores that no one is building, the half-built ones too; other things stay.
+    """Remove the pixel caches that no process is building, the half-built ones too; other things stay.
 
     Raises:
         DiskError: the cache folder cannot be read.
 
     """
     removed, refused = [], {}
-    for one in look_through(folder).kept:
-        if one.state == "not a store":
+    for entry in look_through(folder).kept:
+        if entry.state == "not a pixel cache":
             continue
-        path = Path(one.path)
+        path = Path(entry.path)
         try:
             with files.lock(_lock(path), "store"):
                 aside = path if path.name.startswith(".") else path.with_name(f".{path.name}.removed.tmp")
@@ -123,28 +126,28 @@ def clear(folder: Path) -> Cache:
                     path.rename(aside)
                 shutil.rmtree(aside)
         except RunError:
-            refused[one.path] = "it is being built"
+            refused[entry.path] = "it is being built"
         except OSError as error:
-            refused[one.path] = f"{error.strerror or error}"
+            refused[entry.path] = f"{error.strerror or error}"
         else:
-            removed.append(one)
+            removed.append(entry)
     left = look_through(folder)
     return Cache(left.folder, left.kept, tuple(removed), refused)
 
 
 def _lock(path: Path) -> Path:
-    """The folder whose lock the builder of a store, whole or half-built, holds."""
+    """The folder whose lock the builder of a pixel cache, whole or half-built, holds."""
     return path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.building")
 
 
-def _stores(folder: Path) -> Iterator[Kept]:
+def _pixel_caches(folder: Path) -> Iterator[Kept]:
     for room in _ROOMS:
         for path in sorted((folder / room).glob("*")) if (folder / room).is_dir() else ():
             if path.is_dir() and not path.name.endswith(".building"):
-                yield _store(path, room)
+                yield _pixel_cache(path, room)
 
 
-def _store(path: Path, room: str) -> Kept:
+def _pixel_cache(path: Path, room: str) -> Kept:
     half = path.name.startswith(".")
     data, input_spec, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
     if half:
@@ -168,7 +171,7 @@ def _store(path: Path, room: str) -> Kept:
 def _others(folder: Path) -> Iterator[Kept]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in _ROOMS:
-            yield Kept(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a store")
+            yield Kept(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a pixel cache")
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -70,7 +70,7 @@ class Facts(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """The verdict on one file: facts, and pixels where a look was asked for; or the reason why it is refused."""
+    """The verdict on one file: facts, and pixels where an input_spec was given; or the reason why it is refused."""
 
     pixels_HWC: Pixels | None
     facts: Facts | None
@@ -316,7 +316,7 @@ def _facts_from(value: Any) -> Facts:
 
 
 def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
-    """In a child: the file and the look that it was asked for."""
+    """In a child: the file to decode, and how."""
     input_spec = argument["input_spec"]
     path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
     return path, None if input_spec is None else InputSpec(

@@ -1,4 +1,4 @@
-"""Images whose decoded pixels are too many to be kept: they are decoded whenever their rows are asked for, ahead of use.
+"""Decoding on the fly: images too many to keep decoded are decoded whenever their rows are requested, ahead of use.
 
 `Streamed` stands where an array of pixels stands, and gives the same bytes. `read` goes through rows of either.
 
@@ -42,7 +42,7 @@ class Streamed:
 
     Args:
         examples: N that can be decoded.
-        input_spec: size, color and fit.
+        input_spec: size, color and resize mode.
         pixel_hash_N: of each, when they were decoded first: an image that has changed since is refused.
         workers: processes.
 
@@ -117,7 +117,7 @@ class Streamed:
             return np.frombuffer(answer.payload, np.uint8).reshape(self.shape[1:])
         name = str(self.examples.root / self.examples.names[row])
         what = "it is another image now" if answer.error is None else f"it cannot be decoded any more: {answer.error}"
-        raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then go on with --resume.")
+        raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then resume with --resume.")
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
@@ -131,7 +131,7 @@ def in_child(argument: Any) -> tuple[object, bytes]:
 def read(
     pixels_NHWC: PixelRows, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int = _AHEAD
 ) -> Generator[tuple[Group, NDArray[np.uint8]]]:
-    """Each group with the pixels of its rows, in order; of streamed images the next `ahead` are decoded meanwhile.
+    """Each group with the pixels of its rows, in order; of images decoded on the fly the next `ahead` are decoded meanwhile.
 
     Groups may be drawn early, and by another thread.
     """

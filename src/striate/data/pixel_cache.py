@@ -1,9 +1,9 @@
-"""The pixel store: every image decoded once into a memory-mapped uint8 array, shared by all runs.
+"""The pixel cache: every image decoded once into a memory-mapped uint8 array, shared by all runs.
 
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
-change, the decoder's version and the look. It is built under another name and renamed when it is whole, so a build that is
-killed leaves nothing that looks like a store. A source that is an array of the right size already is used as it is. Where the
-pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `streamed.py` decodes anew.
+change, the decoder's version and the `InputSpec`. It is built under another name and renamed when it is whole, so a build that
+is killed leaves no entry that looks whole. A source that is an array of the right size already is used as it is. Where the
+pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -173,7 +173,7 @@ def _say_streamed(folder: Path, count: int, needed: int, most_bytes: int, worker
 
 
 def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
-    """The name of the store of these examples at this look."""
+    """The name of the cache entry of these examples at this input_spec."""
     text = f"{examples.stamp()} {decode.DECODER_VERSION} {tuple(input_spec)!r}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -225,7 +225,7 @@ def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uin
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Half-built stores of processes that died; the lock says that no one alive is building this one."""
+    """Half-built entries of processes that died; the lock shows that no live process builds this one."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(left, ignore_errors=True)
 
@@ -242,7 +242,7 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int) -> Stored | None:
-    """The store, where it is whole; None where it is absent or, said aloud, damaged."""
+    """The cached images; None where there are none or, with a warning, where they are damaged."""
     files.recover(folder)
     if not folder.is_dir():
         return None
@@ -267,7 +267,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
         else:
             pixels = Streamed(used_ones(examples, reasons), input_spec, columns["pixel_hash_N"], workers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("The pixel store %s is damaged (%s); it is built anew.", folder, error)
+        log.warning("The pixel cache %s is damaged (%s); it is rebuilt.", folder, error)
         return None
     with suppress(OSError):  # the time of its last use; a cache that may only be read is used all the same
         os.utime(folder / "store.json")

@@ -1,8 +1,8 @@
-"""Sums by which a changed bit in a pixel store is noticed: a CRC-32 for each block of whole images, about 4 MB.
+"""Checksums that notice a changed bit in a pixel cache: a CRC-32 for each block of whole images, about 4 MB.
 
-Reading a store to the end each time it is opened would cost a second for each gigabyte. So 256 MB are read: the whole of most
-stores; of a larger one every second, third ... block, others each time it is used. A fifth of a second, and what has changed is
-found sooner or later.
+Reading an entry to the end each time it is opened would cost a second for each gigabyte. So 256 MB are read: the whole of most
+entries; of a larger one every second, third ... block, others each time it is used. It takes a fifth of a second, and every
+change is found sooner or later.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -23,7 +23,7 @@ def _rows(shape: tuple[int, ...]) -> int:
 
 
 class Sums:
-    """CRC-32 of the images of a store, which are added one by one; `shape` is N, H, W, C."""
+    """CRC-32 of the images of an entry, which are added one by one; `shape` is N, H, W, C."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.rows = _rows(shape)
@@ -45,7 +45,7 @@ class Sums:
 
 
 def check(pixels_NHWC: NDArray[np.uint8], expected: list[int], turn: int) -> None:
-    """Compare up to 256 MB of blocks with their sums: all of a small store, of a large one those that are at their turn.
+    """Compare up to 256 MB of blocks with their sums: all of a small entry, of a large one those that are at their turn.
 
     Raises:
         ValueError: a block has changed.

@@ -1,4 +1,4 @@
-"""How images are divided into training, validation and test: in hash order within each class.
+"""The split into training, validation and test images: in hash order within each class.
 
 An image's place is decided by the hash of its id, so it depends neither on the order of the folder nor on the seed of a run.
 Images of one group, and images whose pixels are equal, stay on one side: they are one cluster, which stands in the order by its

@@ -1,4 +1,4 @@
-"""What is there: a glance at a sample before training, and the whole survey that `striate data` prints.
+"""Survey of the images: statistics of a sample before training, and the whole survey that `striate data` prints.
 
 Legend: N images.
 """

@@ -1,4 +1,4 @@
-"""A moving average of the weights, which often scores better than the weights themselves."""
+"""Exponential moving average (EMA) of the weights, which often scores better than the weights themselves."""
 
 import copy
 

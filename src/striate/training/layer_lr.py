@@ -1,4 +1,4 @@
-"""Learning rates by layer: a factor for each, by name and by depth.
+"""Learning rates by layer: a multiplier for each, by name and by depth.
 
 A new head on a trained body learns ten times as fast as the body (Girshick et al. 2014, section 2.3); layers near the image,
 which hold what all images share, change least where the rate falls with depth (Howard & Ruder 2018, section 3.2).

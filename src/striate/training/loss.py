@@ -1,4 +1,4 @@
-"""What is minimized.
+"""Loss functions.
 
 Legend: N images, K classes.
 """

@@ -1,4 +1,4 @@
-"""The range test of the learning rate: a short training whose rate rises geometrically, to see where the loss breaks.
+"""The learning rate finder (range test): a short training whose rate rises geometrically, to see where the loss breaks.
 
 Smith 2017, "Cyclical learning rates for training neural networks", section 3.3, where the rise is a straight line.
 """

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, in multiples of the peak."""
+"""Learning rate schedules: the rate as a function of the step, in multiples of `train.lr`."""
 
 from collections.abc import Callable
 from math import cos, pi

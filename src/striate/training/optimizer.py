@@ -1,4 +1,4 @@
-"""How gradients become steps: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019)."""
+"""Optimizers: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product

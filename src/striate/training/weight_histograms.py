@@ -1,4 +1,4 @@
-"""How the weights of each layer are spread: a histogram, the shares of small ones and of zeros, mean and deviation.
+"""Weight histograms by layer, with the shares of small weights and of zeros, mean and standard deviation.
 
 Bins are 0.005 wide, about the multiples of 0.005 from -1 to 1, so that the middle one is about zero; the outermost hold what
 lies beyond. They are the same for every layer, network and time, so histograms can be laid over each other.

@@ -1,4 +1,4 @@
-"""What keeps weights small: L2, L1, both (the elastic net), and a bound on each unit's norm.
+"""Weight penalties: L2, L1, both (the elastic net), and a bound on each unit's norm (max-norm).
 
 `l2` adds l2 * sum of w^2 to the loss, whose gradient is 2 l2 w. `weight_decay` adds w * weight_decay to the gradient of SGD and
 Adam, the same for SGD where weight_decay = 2 l2; for AdamW it shrinks the weights beside the gradient, where Adam's scaling

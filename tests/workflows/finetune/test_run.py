@@ -274,7 +274,7 @@ def test_an_interruption_while_fitting_is_gone_on_from(shapes: Path, tmp_path: P
     monkeypatch.setattr(feature_classifier, "fit", stopped)
     with pytest.raises(Interrupted) as left:
         finetune(shapes, tmp_path)
-    assert str(left.value) == "SIGTERM while fitting the classifiers; go on with --resume."
+    assert str(left.value) == "SIGTERM while fitting the classifiers; resume with --resume."
     monkeypatch.undo()
     with pytest.raises(RunError, match=r"exists; go on with it by --resume, or give another --name\."):
         finetune(shapes, tmp_path)

@@ -208,7 +208,7 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
 
     striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="start", settings={"preprocess": {"size_px": 16}})
     begin = str(tmp_path / "start")
-    with pytest.raises(Interrupted, match=r"SIGTERM while computing features; go on with --resume\."):
+    with pytest.raises(Interrupted, match=r"SIGTERM while computing features; resume with --resume\."):
         striate.finetune(str(shapes), weights=begin, out=tmp_path, name="run", watch=stop)
     with pytest.raises(SettingError) as refused:
         striate.finetune(out=tmp_path, name="run", resume=True, seed=3)

@@ -1,4 +1,4 @@
-"""What a frozen body makes of images: computed once, and kept in the cache.
+"""Features of images from a frozen backbone: computed once and cached.
 
 Legend: M images, D features.
 """

@@ -135,7 +135,7 @@ def fit(
         val_labels_V: their labels.
         classes: K, at least 2.
         kind: linear SVM (one against the rest, squared hinge), logistic regression (multinomial), or nearest neighbors.
-        normalize: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        normalize: subtract mean and divide by the standard deviation of each feature, or divide each row by its length.
         seed: of the folds.
         tick: called before each piece of the work; may raise.
 

@@ -1,4 +1,4 @@
-"""A new last layer on a frozen body: the second of the three strategies (Yosinski et al. 2014, section 3, without fine-tuning).
+"""Training a new head on a frozen backbone (Yosinski et al. 2014, section 3, without fine-tuning).
 
 The body does not change, so what it makes of an image is computed once, and the layer is trained on that. Where images are
 changed at random, K changed copies of each are kept, and epoch e shows those of number e mod K.
@@ -47,7 +47,7 @@ class FeatureStream:
     """Features as batches, in the order in which `batches.stream.Loader` gives their images.
 
     Attributes:
-        views: of the images, once or more often: rows x D each, in memory or memory-mapped.
+        copies: features of the images and of their augmented copies: rows x D each, in memory or memory-mapped.
         rows_M: the rows that this stream gives.
         labels_M: their labels.
         ids_M: their ids.
@@ -57,7 +57,7 @@ class FeatureStream:
 
     """
 
-    views: Sequence[Values]
+    copies: Sequence[Values]
     rows_M: NDArray[np.int64]
     labels_M: NDArray[np.int64]
     ids_M: NDArray[np.uint64]
@@ -72,7 +72,7 @@ class FeatureStream:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[FeatureBatch]:
         """The batches of an epoch from position `start` on."""
-        count, values = len(self.rows_M), self.views[epoch % len(self.views)]
+        count, values = len(self.rows_M), self.copies[epoch % len(self.copies)]
         order = places(0, count, count, self.shuffle_seed, epoch)
         for step in range(start, self.steps):
             at = order[step * count // self.steps : (step + 1) * count // self.steps]

@@ -1,4 +1,4 @@
-"""Nearest neighbors on features: which images are kept, and how many of them are asked.
+"""Nearest neighbors on features: which images are stored, and the number k of neighbors.
 
 Legend: M training images, V validation images, D features, K classes, k neighbors.
 """
@@ -87,7 +87,7 @@ def fit(
         val_VD: features of the validation images, which only scale logits to probabilities.
         val_labels_V: their labels.
         classes: K.
-        normalize: subtract mean and divide by deviation of each feature, or divide each row by its length.
+        normalize: subtract mean and divide by the standard deviation of each feature, or divide each row by its length.
         seed: of the folds.
         tick: called before the distances of each chunk of images; may raise.
 

@@ -1,4 +1,4 @@
-"""What comes before any classifier is fitted to features: their scale, and which images are left out to compare by.
+"""Preparing features for a classifier: their scale, and which images are left out to compare by.
 
 Legend: M training images, D features.
 """
@@ -35,11 +35,11 @@ class Standard(NamedTuple):
 
 
 def standard(values_MD: Values) -> Standard:
-    """Mean and one over the deviation of each feature; 0 for features that never change, which say nothing."""
+    """Mean and one over the standard deviation of each feature; 0 for features that never change, which say nothing."""
     mean_D = values_MD.mean(axis=0, dtype=np.float64)
-    deviation_D = values_MD.std(axis=0, dtype=np.float64)
-    alive_D = deviation_D > 1e-6 * max(1e-12, float(deviation_D.max()))
-    factor_D = np.where(alive_D, 1 / np.where(alive_D, deviation_D, 1), 0)
+    std_D = values_MD.std(axis=0, dtype=np.float64)
+    alive_D = std_D > 1e-6 * max(1e-12, float(std_D.max()))
+    factor_D = np.where(alive_D, 1 / np.where(alive_D, std_D, 1), 0)
     return Standard(mean_D.astype(np.float32), factor_D.astype(np.float32))
 
 
