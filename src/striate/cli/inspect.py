@@ -34,9 +34,9 @@ def inspect(
 
     Args:
         run: a run by name or folder, a model's folder, or NET@WEIGHTS.
-        images: images: the maps of every layer for each, and what in it spoke for the answer.
-        filters: stripes and colors that the first filters like, shift tolerance, and all weights as tiles.
-        layer: with IMAGES or --filters, layers to draw; alone, one layer: what excites its units most, and what they like best.
+        images: images: the maps of every layer for each, and the evidence in it for the prediction.
+        filters: stripes and colors that the first filters are tuned to, shift tolerance, and all weights as tiles.
+        layer: with IMAGES or --filters, layers to draw; alone, one layer: what activates and maximizes its units.
         unit: with --layer alone: units to draw; else those that tell classes apart most.
         method: with IMAGES: saliency, deconvnet, guided, gradcam, integrated_gradients, occlusion; else all.
         target: with IMAGES: the class that is asked about; else the answer.

@@ -121,7 +121,7 @@ def _draw_strongest(
 
 
 def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
-    """Images that the chosen units like best, by gradient ascent, drawn; or why there are none."""
+    """Images that maximize the activation of units, by gradient ascent, drawn; or why there are none."""
     from striate.plots.mosaic import Tile, draw_images
 
     try:
@@ -137,7 +137,7 @@ def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) 
     note = (
         "By gradient ascent with Yosinski's third choice of regularizers; below each, its answer at the start and at the end."
     )
-    draw_images(f"What units of {layer} of {Path(run).name} like best", note, tiles, out / f"maximized-{layer}.png")
+    draw_images(f"Images that maximize units of {layer} of {Path(run).name}", note, tiles, out / f"maximized-{layer}.png")
     return [
         {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
         for u, (before, after, stuck) in zip(chosen, answers, strict=True)

@@ -1,4 +1,4 @@
-"""The images that a classifier gets wrong, or barely right: what spoke for the answer, and what looks like them.
+"""The images that are misclassified or barely correct: evidence for the prediction, and nearest training images.
 
 Legend: N images, M rows, B training images that are compared with, D features, H x W pixels, C channels.
 """

@@ -27,7 +27,7 @@ _PARTS = {"test": "test", "val": "validation"}
 
 
 class RunFacts(NamedTuple):
-    """Numbers for the JSON, images for the page, and what speaks for and against the classifier so far.
+    """Numbers for the JSON, figures for the page, and findings so far.
 
     `asked` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
     """
