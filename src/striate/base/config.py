@@ -156,10 +156,10 @@ def refuse_other(tree: Tree, run: Run) -> None:
         SettingError: naming one that does.
 
     """
-    kept = given(run)
+    own_settings = given(run)
     for section, value in tree.items():
         for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
-            inner = kept.get(section)
+            inner = own_settings.get(section)
             own = inner.get(name) if isinstance(inner, dict) else inner
             if wanted is not None and wanted != own:
                 path = f"{section}.{name}" if name else section

@@ -1,4 +1,4 @@
-"""The sections of a run's settings: each field is described once, here and in `learning`.
+"""The sections of a run's settings: each field is described once, here and in `train_settings`.
 
 Legend: shares are of 1, sides in pixels, angles in degrees, times in minutes.
 """
@@ -18,16 +18,20 @@ class Data(Section):
     """Where the labeled images are and how they are divided."""
 
     path: str = Field("", description="a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
-    data_dir: str | None = Field(None, description="where named data sets lie; else $STRIATE_DATA, else the cache")
+    data_dir: str | None = Field(None, description="folder of named data sets; else $STRIATE_DATA, else the cache")
     image_column: str = Field("path", description="of a table: the column with the paths of the images")
     label_column: str = Field("label", description="of a table: the column with the classes")
-    group_column: str | None = Field(None, description="of a table: images of one group (patient, video) stay together")
+    group_column: str | None = Field(
+        None, description="of a table: images of one group (patient, video) stay in one part of the split"
+    )
     split_column: str | None = Field(None, description="of a table: train, val or test for each image")
-    val_share: float = Field(0.1, gt=0, lt=0.5, description="share of the training images held out to choose by")
-    test_share: float | None = Field(None, gt=0, lt=0.8, description="share to test on, where no test part is given; 0.2")
-    split_seed: int = Field(0, ge=0, description="another seed divides otherwise; runs compare only within one split")
-    folds: int | None = Field(None, ge=2, le=20, description="test on every image once, by this many trainings")
-    fold: int | None = Field(None, ge=0, description="the part that is the test set of this one training, from 0")
+    val_share: float = Field(0.1, gt=0, lt=0.5, description="share of the training images held out for validation")
+    test_share: float | None = Field(
+        None, gt=0, lt=0.8, description="share of the images held out for testing, where the data has no test part; else 0.2"
+    )
+    split_seed: int = Field(0, ge=0, description="seed of the split; runs are comparable only on the same split")
+    folds: int | None = Field(None, ge=2, le=20, description="number of cross-validation folds, each one training; off")
+    fold: int | None = Field(None, ge=0, description="train only this fold, from 0")
     background: tuple[int, int, int] = Field((255, 255, 255), description="color behind transparent pixels, 0..255")
 
     @model_validator(mode="after")
@@ -42,23 +46,28 @@ class Data(Section):
 
 
 class PreprocessSettings(Section):
-    """From files to numbers."""
+    """From image files to the network's input."""
 
-    size_px: int | None = Field(None, ge=1, le=4096, description="side of the square that the net sees; else by rule")
+    size_px: int | None = Field(None, ge=1, le=4096, description="side of the square input in pixels; else by rule")
     channels: Literal[1, 3] | None = Field(None, description="1 gray or 3 color; else by rule")
-    resize_mode: Literal["crop", "pad", "squash"] | None = Field(None, description="how other shapes are made square; by rule")
+    resize_mode: Literal["crop", "pad", "squash"] | None = Field(
+        None, description="how images that are not square are made square; else by rule"
+    )
     center: Literal["pixel", "image", "none"] | None = Field(
-        None, description="subtract the mean pixel, mean image, nothing; else pixel, image where whitened"
+        None, description="subtract the mean pixel, the mean image, or nothing; else pixel, or image where whitened"
     )
     scale: Literal["std", "std-image", "pca", "zca", "none"] = Field(
-        "std", description="divide by the deviation of each channel or of each pixel; whiten by pca or zca; or neither"
+        "std",
+        description="divide by the standard deviation per channel (std) or pixel (std-image), whiten by pca or zca, or nothing",
     )
-    components: int | None = Field(None, ge=1, description="of pca and zca: directions that are kept; else all")
+    components: int | None = Field(None, ge=1, description="of pca and zca: number of principal components; else all")
     epsilon: float | None = Field(
-        None, gt=0, description="added under the root of the variance of [0, 1]; else 1e-6, 1e-5 where whitened"
+        None, gt=0, description="added to the variance, of values in [0, 1]; else 1e-6, or 1e-5 where whitened"
     )
     pixel_cache_gb: float | None = Field(
-        None, ge=0, description="most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew"
+        None,
+        ge=0,
+        description="most GB of decoded pixels to cache, else 50 or half of the free space; above, each epoch decodes again",
     )
 
     @model_validator(mode="after")
@@ -75,33 +84,51 @@ class PreprocessSettings(Section):
 class Augment(Section):
     """Random changes to the training images: each is a function of (seed, epoch, image)."""
 
-    flip: bool | None = Field(None, description="mirror left and right with probability 1/2; else by rule")
-    flip_vertical: bool = Field(False, description="mirror top and bottom with probability 1/2")
-    shift: float = Field(0.0, ge=0, le=0.5, description="most shift in each direction, as a share of the side; whole pixels")
-    rotate: float = Field(0.0, ge=0, le=180, description="most turn to either side, in degrees")
-    shear: float = Field(0.0, ge=0, le=45, description="most shear to either side, in degrees")
-    scale: float = Field(0.0, ge=0, le=2, description="0.2 scales by 1/1.2 to 1.2")
-    perspective: float = Field(0.0, ge=0, le=0.9, description="corners move in by up to half of this share of the side")
-    crop: float | None = Field(None, gt=0, le=1, description="a random part of at least this share of the area fills the net")
-    border: Literal["mirror", "edge", "black"] = Field("mirror", description="what lies outside of the image")
-    brightness: float = Field(0.0, ge=0, le=1, description="0.4 multiplies by 0.6 to 1.4")
-    contrast: float = Field(0.0, ge=0, le=1, description="the same for the distance to the image's mean gray")
-    saturation: float = Field(0.0, ge=0, le=1, description="the same for the distance to each pixel's gray")
-    hue: float = Field(0.0, ge=0, le=0.5, description="most turn of the color circle, as a share of it")
-    pca_noise: float = Field(0.0, ge=0, le=1, description="AlexNet's color noise: deviation of its factors, there 0.1")
-    gray: float = Field(0.0, ge=0, le=1, description="probability of a gray image")
-    posterize: int = Field(0, ge=0, le=7, description="most bits of the 8 of a level that are taken away")
-    solarize: float = Field(0.0, ge=0, le=1, description="most of the range of levels that is inverted, the bright end first")
-    equalize: float = Field(0.0, ge=0, le=1, description="probability that each channel's levels are spread evenly")
+    flip: bool | None = Field(None, description="horizontal flip with probability 1/2; else by rule")
+    flip_vertical: bool = Field(False, description="vertical flip with probability 1/2")
+    shift: float = Field(
+        0.0, ge=0, le=0.5, description="largest shift in each direction, as a share of the side, in whole pixels"
+    )
+    rotate: float = Field(0.0, ge=0, le=180, description="largest rotation to either side, in degrees")
+    shear: float = Field(0.0, ge=0, le=45, description="largest shear to either side, in degrees")
+    scale: float = Field(0.0, ge=0, le=2, description="random scale: 0.2 scales by 1/1.2 to 1.2")
+    perspective: float = Field(
+        0.0, ge=0, le=0.9, description="random perspective: corners move inward by up to half of this share of the side"
+    )
+    crop: float | None = Field(None, gt=0, le=1, description="random resized crop of at least this share of the area; off")
+    border: Literal["mirror", "edge", "black"] = Field("mirror", description="fill for pixels outside of the image")
+    brightness: float = Field(0.0, ge=0, le=1, description="brightness factor: 0.4 multiplies by 0.6 to 1.4")
+    contrast: float = Field(
+        0.0, ge=0, le=1, description="contrast factor: the same for the difference from the image's mean gray"
+    )
+    saturation: float = Field(
+        0.0, ge=0, le=1, description="saturation factor: the same for the difference from each pixel's gray"
+    )
+    hue: float = Field(0.0, ge=0, le=0.5, description="largest hue shift, as a share of the color circle")
+    pca_noise: float = Field(
+        0.0, ge=0, le=1, description="AlexNet's PCA color noise: standard deviation of its factors, 0.1 in the paper"
+    )
+    gray: float = Field(0.0, ge=0, le=1, description="probability of conversion to gray")
+    posterize: int = Field(0, ge=0, le=7, description="largest number of the 8 bits of a level that are removed")
+    solarize: float = Field(
+        0.0, ge=0, le=1, description="largest share of the range of levels that is inverted, from the bright end"
+    )
+    equalize: float = Field(0.0, ge=0, le=1, description="probability of histogram equalization of each channel")
     autocontrast: float = Field(0.0, ge=0, le=1, description="probability that each channel is stretched from black to white")
     policy: Literal["randaugment", "trivialaugment"] | None = Field(
-        None, description="drawn changes besides: a few of one strength, or one of any strength"
+        None, description="also apply a random policy: RandAugment, or TrivialAugment; off"
     )
-    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: changes to each image; else 2")
-    policy_magnitude: int | None = Field(None, ge=0, le=30, description="of randaugment: strength of each, 0 to 30; else 9")
-    random_erasing: float = Field(0.0, ge=0, le=1, description="probability of a rectangle of mean color")
-    mixup: float = Field(0.0, ge=0, le=1, description="lay the next image over each; Beta's parameter, 0.2 is usual")
-    cutmix: float = Field(0.0, ge=0, le=1, description="put a square of the next image into each; Beta's parameter, 1 is usual")
+    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: operations per image; else 2")
+    policy_magnitude: int | None = Field(None, ge=0, le=30, description="of randaugment: magnitude of each, 0 to 30; else 9")
+    random_erasing: float = Field(
+        0.0, ge=0, le=1, description="probability that a random rectangle is erased to the mean color"
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=1, description="mixup with the next image: parameter of the Beta distribution, 0.2 is usual"
+    )
+    cutmix: float = Field(
+        0.0, ge=0, le=1, description="CutMix with the next image: parameter of the Beta distribution, 1 is usual"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -114,23 +141,31 @@ class Augment(Section):
 class NetSettings(Section):
     """The network."""
 
-    name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; by rule")
-    dropout: float | None = Field(None, ge=0, lt=1, description="probability that a unit is dropped; else the net's own")
-    activation: str | None = Field(None, description="relu, tanh, elu and more of striate.nets.blocks; else the net's own")
-    pooling: Literal["max", "average"] | None = Field(None, description="of the pools; else the net's own")
-    shortcut: Literal["A", "B", "C"] | None = Field(None, description="of residual blocks; else the net's own")
-    v1: bool | None = Field(None, description="of bottlenecks: stride in the first 1x1, as in the paper; else in the 3x3")
-    output: Literal["rbf", "linear"] | None = Field(None, description="of lenet5; else rbf for 10 classes")
-    aux: bool | None = Field(None, description="auxiliary heads in training, of googlenet; else yes")
-    feature_layer: str | None = Field(
-        None, description="layer that the classes are read off, as conv3; else the last before the head"
+    name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; else by rule")
+    dropout: float | None = Field(None, ge=0, lt=1, description="dropout probability; else the network's own")
+    activation: str | None = Field(
+        None, description="activation function: relu, tanh, elu and more of striate.nets.blocks; else the network's own"
     )
-    unit_features: bool | None = Field(None, description="divide what the head is given by its length; else no")
-    knn_memory: int | None = Field(None, ge=1, description="images that a head of nearest neighbors keeps, of finetune")
-    knn_k: int | None = Field(None, ge=1, description="how many of these it asks, of finetune")
-    init: INIT = Field("paper", description="how weights begin: a scheme of striate.nets.init")
-    init_bias: float | None = Field(None, description="what biases begin with; else 0; 0.01 is usual for rectifiers")
-    sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: weights of a unit that are not 0; else 15")
+    pooling: Literal["max", "average"] | None = Field(None, description="kind of pooling; else the network's own")
+    shortcut: Literal["A", "B", "C"] | None = Field(
+        None, description="shortcut type of residual blocks; else the network's own"
+    )
+    v1: bool | None = Field(
+        None, description="of bottlenecks: stride in the first 1x1 convolution, as in the paper; else in the 3x3"
+    )
+    output: Literal["rbf", "linear"] | None = Field(None, description="output layer of lenet5; else rbf for 10 classes")
+    aux: bool | None = Field(None, description="of googlenet: auxiliary heads in training; else true")
+    feature_layer: str | None = Field(
+        None, description="layer whose output the classifier uses, as conv3; else the input of the head"
+    )
+    unit_features: bool | None = Field(None, description="divide the features by their L2 norm; else false")
+    knn_memory: int | None = Field(
+        None, ge=1, description="of a k-nearest-neighbors head from finetune: number of stored images"
+    )
+    knn_k: int | None = Field(None, ge=1, description="of a k-nearest-neighbors head from finetune: number of neighbors")
+    init: INIT = Field("paper", description="initialization of the weights: a scheme of striate.nets.init")
+    init_bias: float | None = Field(None, description="initial bias; else 0; 0.01 is usual for ReLU")
+    sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: nonzero weights per unit; else 15")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -159,19 +194,21 @@ class NetSettings(Section):
 
 
 class Engine(Section):
-    """The machine; `auto` is explained in the output of every run."""
+    """The machine; every run logs what `auto` chose."""
 
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="of the products; weights are always fp32")
-    channels_last: Literal["auto", "on", "off"] = Field("auto", description="memory order of images and filters")
-    threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one a core")
-    workers: int | None = Field(None, ge=1, le=64, description="processes that decode images; else one a core, at most 8")
+    device: str = Field("auto", description="device to compute on: auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="precision of matrix products; weights are always fp32"
+    )
+    channels_last: Literal["auto", "on", "off"] = Field("auto", description="channels-last memory format")
+    threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one per core")
+    workers: int | None = Field(None, ge=1, le=64, description="processes that decode images; else one per core, at most 8")
 
 
 class Run(Section):
     """Everything that a run depends on, besides the images."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="of initialization, order and dropout")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of initialization, order, augmentation and dropout")
     recipe: str | None = Field(None, description="the recipe that the settings started from")
     data: Data = Data()
     preprocess: PreprocessSettings = PreprocessSettings()

@@ -1,4 +1,4 @@
-"""The sections of a run's settings that say how weights are learned, and what every section is.
+"""The settings of training and fine-tuning, and the base class of every section.
 
 Legend: shares are of 1, times in minutes.
 """
@@ -25,47 +25,73 @@ class Train(Section):
     """The optimization."""
 
     epochs: int | None = Field(None, ge=1, description="passes over the training images; else by rule")
-    steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
-    minutes: float | None = Field(None, gt=0, description="time to train for, instead of epochs: 20 steps are timed")
-    batch_size: int = Field(64, ge=1, description="most images a step; an epoch is cut into equal batches")
-    grad_accum_steps: int = Field(1, ge=1, description="work through each batch in this many parts, to save memory")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="how gradients become steps")
-    lr: float = Field(3e-3, gt=0, description="largest learning rate of the schedule")
+    steps: int | None = Field(None, ge=1, description="optimizer steps to train for, instead of epochs")
+    minutes: float | None = Field(
+        None, gt=0, description="minutes to train for, instead of epochs; 20 steps are timed to fix the number of steps"
+    )
+    batch_size: int = Field(64, ge=1, description="largest number of images in a batch; an epoch is divided into equal batches")
+    grad_accum_steps: int = Field(
+        1, ge=1, description="accumulate gradients over this many parts of each batch, to save memory"
+    )
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="optimization algorithm")
+    lr: float = Field(3e-3, gt=0, description="peak learning rate of the schedule")
     layer_decay: float | None = Field(
-        None, gt=0, le=1, description="the rate of each layer is that of the next times this, and that of the last is whole"
+        None,
+        gt=0,
+        le=1,
+        description="learning rate of each layer as a fraction of the next layer's; the last layer has the full rate",
     )
     lr_multipliers: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None, description="factors of the rate by layer, as lr_multipliers.fc2=10; a layer of factor 0 is frozen"
+        None, description="factors of the learning rate by layer, as lr_multipliers.fc2=10; 0 freezes the layer"
     )
     momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
-    nesterov: bool | None = Field(None, description="of sgd with momentum: look ahead; else no")
+    nesterov: bool | None = Field(None, description="of sgd: Nesterov momentum; else false")
     betas: tuple[float, float] | None = Field(None, description="of adam and adamw; else (0.9, 0.999)")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled for adamw, added to the gradient for sgd and adam")
-    schedule: Literal["constant", "step", "cosine", "one-cycle"] = Field("one-cycle", description="of the learning rate")
-    warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps that rise; one-cycle 0.3, else 0")
-    step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two falls; 1/3")
-    step_factor: float | None = Field(None, gt=0, lt=1, description="of step: what the rate is multiplied with; else 0.1")
+    weight_decay: float = Field(
+        0.01, ge=0, description="weight decay: decoupled for adamw, added to the gradient for sgd and adam"
+    )
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] = Field("one-cycle", description="learning-rate schedule")
+    warmup: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the steps in which the learning rate rises; else 0.3 for one-cycle and 0 for the others",
+    )
+    step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two drops; else 1/3")
+    step_factor: float | None = Field(
+        None, gt=0, lt=1, description="of step: factor of the learning rate at each drop; else 0.1"
+    )
     loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = Field(
-        "cross-entropy", description="what is minimized: cross-entropy, or hinge over the sum or the largest of the others"
+        "cross-entropy", description="cross-entropy, or a multi-class hinge loss: the sum over classes or the largest violation"
     )
     label_smoothing: float | None = Field(
-        None, ge=0, lt=1, description="of cross-entropy: share of the target spread over all classes; else 0.05"
+        None, ge=0, lt=1, description="of cross-entropy: share of the target distributed over all classes; else 0.05"
     )
-    focal: float | None = Field(None, gt=0, le=10, description="of cross-entropy: gamma that lets easy images weigh less")
-    margin: float | None = Field(None, gt=0, description="of the hinge losses; else 1")
-    squared: bool | None = Field(None, description="of the hinge losses: their squares; else no")
-    l1: float = Field(0.0, ge=0, description="penalty l1 * sum of |w|")
-    l1_by: Literal["proximal", "subgradient"] | None = Field(None, description="of l1; else proximal: exact zeros")
-    l2: float = Field(0.0, ge=0, description="penalty l2 * sum of w^2 as a term of the loss; weight_decay is another thing")
-    max_norm: float | None = Field(None, gt=0, description="largest norm of the weights that come into a unit; 3 to 4 is usual")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: rare classes weigh more")
+    focal: float | None = Field(
+        None, gt=0, le=10, description="of cross-entropy: gamma of the focal loss, which gives easy images less weight; off"
+    )
+    margin: float | None = Field(None, gt=0, description="of the hinge losses: the margin; else 1")
+    squared: bool | None = Field(None, description="of the hinge losses: square them; else false")
+    l1: float = Field(0.0, ge=0, description="weight penalty l1 * sum of |w| in the loss")
+    l1_by: Literal["proximal", "subgradient"] | None = Field(
+        None, description="of l1: how it is applied; else proximal, which makes exact zeros"
+    )
+    l2: float = Field(0.0, ge=0, description="weight penalty l2 * sum of w^2 in the loss, apart from weight_decay")
+    max_norm: float | None = Field(None, gt=0, description="largest norm of a unit's incoming weights; 3 to 4 is usual; off")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: weight the loss of each class inversely to its frequency"
+    )
     sampling: Literal["each-once", "balanced"] = Field(
-        "each-once", description="balanced: images of rare classes come again until all classes have as many as the largest"
+        "each-once", description="balanced: oversample rare classes until every class has as many images as the largest"
     )
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="score and save a moving average of the weights")
-    clip_grad_norm: float | None = Field(None, gt=0, description="largest norm of the gradient")
-    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
-    checkpoint_minutes: float = Field(10.0, gt=0, description="most minutes between two checkpoints; one ends each epoch")
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="decay of the exponential moving average of the weights that is evaluated and saved; off"
+    )
+    clip_grad_norm: float | None = Field(None, gt=0, description="clip the gradient to this norm; off")
+    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation score; off")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="most minutes between two checkpoints; each epoch also ends with one"
+    )
 
     @field_validator("lr_multipliers", mode="before")
     @classmethod
@@ -107,29 +133,40 @@ STRATEGY = Literal["extract", "adapt", "retrain", "scratch"]
 
 
 class Finetune(Section):
-    """A start from the weights of another training."""
+    """Training from pretrained weights."""
 
     weights: str | None = Field(
         None, description="pretrained weights: NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned"
     )
-    strategies: tuple[STRATEGY, ...] | None = Field(None, min_length=1, description="what is tried; else extract")
+    strategies: tuple[STRATEGY, ...] | None = Field(None, min_length=1, description="strategies to compare; else extract")
     minutes: float | None = Field(None, gt=0, description="most minutes that each strategy may train for")
     per_class: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
-        None, min_length=1, description="training images of each class, for learning curves; all strategies at each number"
+        None,
+        min_length=1,
+        description="numbers of training images per class, for learning curves; all strategies run with each",
     )
-    layers: tuple[str, ...] | None = Field(None, description="of extract: layers to compare; else the last before the head")
-    classifier: Literal["svm", "logistic", "knn"] | None = Field(None, description="of extract: on the features; else svm")
-    normalize: Literal["standardize", "l2"] | None = Field(None, description="of extract: the features; else standardize")
+    layers: tuple[str, ...] | None = Field(
+        None, description="of extract: layers to compare as features; else the input of the head"
+    )
+    classifier: Literal["svm", "logistic", "knn"] | None = Field(
+        None, description="of extract: classifier on the features; else svm"
+    )
+    normalize: Literal["standardize", "l2"] | None = Field(
+        None, description="of extract: how features are scaled; else standardize"
+    )
     augmented_copies: int | None = Field(
         None, ge=1, le=100, description="of adapt: augmented copies of each image; else 2, or 1 unchanged without augmentation"
     )
-    freeze_batchnorm: bool | None = Field(None, description="of retrain: batch norms keep their statistics; else yes")
-    unfreeze: Literal["at-once", "gradual"] | None = Field(
-        None, description="of retrain: all layers from the start, or from the last to the first; else at-once"
+    freeze_batchnorm: bool | None = Field(
+        None, description="of retrain: keep the parameters and statistics of batch norms; else true"
     )
-    adapt: Train | None = Field(None, description="how the new head is trained: settings of [train]; by rule where not given")
-    retrain: Train | None = Field(None, description="how all weights are trained on: settings of [train]")
-    scratch: Train | None = Field(None, description="how the control is trained: settings of [train]")
+    unfreeze: Literal["at-once", "gradual"] | None = Field(
+        None,
+        description="of retrain: train all layers from the start, or unfreeze them from the last to the first; else at-once",
+    )
+    adapt: Train | None = Field(None, description="settings of [train] for the new head; else by rule")
+    retrain: Train | None = Field(None, description="settings of [train] for all weights; else by rule")
+    scratch: Train | None = Field(None, description="settings of [train] for the control; else by rule")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -149,16 +186,18 @@ class Finetune(Section):
                 self._refuse(fields, f"without the strategy {name}")
         if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.lr_multipliers or self.adapt.layer_decay):
             raise ValueError(
-                "adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on kept features; remove them"
+                "adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on cached features; remove them"
             )
         if self.unfreeze == "gradual" and self.retrain and (self.retrain.l1 or self.retrain.l2 or self.retrain.max_norm):
-            raise ValueError("unfreeze=gradual does not go with l1, l2 or max_norm, which move frozen weights; remove one")
+            raise ValueError(
+                "unfreeze=gradual cannot be combined with l1, l2 or max_norm, which move frozen weights; remove one"
+            )
         return self
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in tree.items():
         inner = _flat(value) if isinstance(value, Mapping) else None
-        found |= {name: value} if inner is None else {f"{name}.{rest}": factor for rest, factor in inner.items()}
-    return found
+        flat |= {name: value} if inner is None else {f"{name}.{rest}": factor for rest, factor in inner.items()}
+    return flat

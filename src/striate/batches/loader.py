@@ -1,6 +1,6 @@
 """Batches from the pixel store or from memory, in an order that is a function of (seed, epoch).
 
-Legend: N images of a batch, M images of the stream, C channels, H x W pixels.
+Legend: N images of a batch, M images of the loader, C channels, H x W pixels.
 """
 
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ class Loader:
         pixels_NHWC: uint8, in memory, memory-mapped or decoded as they are needed: two batches ahead, in other processes.
         labels_N: a label for each row of `pixels_NHWC`.
         ids_N: an id for each row.
-        rows_M: the rows that this stream gives.
+        rows_M: the rows that this loader gives.
         preprocess: applied to each batch, on the device.
         augmentation: random changes before that; None for none.
         sampling: what an epoch shows of `rows_M`, where that is not each image once.
@@ -109,8 +109,8 @@ class Loader:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on; those before cost nothing."""
         preprocess, ahead = self.preprocess.to(self.device), _BATCHES_AHEAD * self.batch_size
-        with closing(read(self.pixels_NHWC, self._shares(epoch, start), self._wanted, ahead)) as found:
-            for share, pixels in found:
+        with closing(read(self.pixels_NHWC, self._shares(epoch, start), self._wanted, ahead)) as decoded:
+            for share, pixels in decoded:
                 yield self._batch(share, pixels, preprocess, epoch)
 
     def _shares(self, epoch: int, start: int) -> Iterator[_Share]:
@@ -120,8 +120,8 @@ class Loader:
             first, end = step * count // steps, (step + 1) * count // steps
             if end >= begins + len(block):
                 block, begins = self._order(epoch, first, max(end + 1, first + _BLOCK)), first
-            at = first - begins + self.rank
-            own, following = block[at : end - begins : self.world], block[at + 1 : end - begins + 1 : self.world]
+            offset = first - begins + self.rank
+            own, following = block[offset : end - begins : self.world], block[offset + 1 : end - begins + 1 : self.world]
             yield _Share(self._picked(own, epoch), self._picked(following, epoch), end - first)
 
     def _fresh(self, share: _Share) -> Picked:

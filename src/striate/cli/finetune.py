@@ -42,10 +42,10 @@ def finetune(
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
         minutes: most minutes that each strategy may train for.
         seed: of folds, order, augmentation and initialization.
-        name: of the run; else a readable one is made.
+        name: of the run; else a readable one is chosen.
         out: the folder of runs.
         data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        resume: go on with the run NAME where it was interrupted.
+        resume: resume the run NAME where it was interrupted.
         set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
         no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
@@ -92,14 +92,14 @@ def _say(result: dict[str, Any]) -> None:
     out.print("\n".join([*scores(result), where, *reported(result)]), markup=False)
 
 
-def _table(strategies: list[dict[str, Any]], kept: str | None) -> Table:
+def _table(strategies: list[dict[str, Any]], recommended: str | None) -> Table:
     table = Table("strategy", "validation", "test", "95 % interval", "p against it", "seconds", "parameters", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in strategies:
         test, p_value = row["test"], row["p_value"]
         table.add_row(
-            f"{row['name']}{' (kept)' if row['name'] == kept else ''}", f"{row['val']['accuracy']:.4f}",
+            f"{row['name']}{' (kept)' if row['name'] == recommended else ''}", f"{row['val']['accuracy']:.4f}",
             f"{test['accuracy']:.4f}" if test else "-", f"{test['low']:.4f} to {test['high']:.4f}" if test else "-",
             "-" if p_value is None else f"{p_value:.2g}", f"{row['seconds']:,.0f}", f"{row['parameters']:,}",
         )  # fmt: skip

@@ -33,7 +33,7 @@ def train(
 ) -> None:
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
-    What is not given is chosen by a written rule from the images, and said.
+    What is not given is chosen by rule from the images, and logged.
 
     Args:
         data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
@@ -43,14 +43,14 @@ def train(
         minutes: time to train for, instead of epochs; 20 steps are timed, then the number of steps is fixed.
         folds: test on every image once by so many trainings, for small data sets.
         seed: of initialization, order and dropout.
-        name: of the run; else a readable one is made.
+        name: of the run; else a readable one is chosen.
         out: the folder of runs.
-        data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
+        data_dir: folder of named data sets; else $STRIATE_DATA, else the cache.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
-        resume: go on with the run NAME from its last checkpoint.
+        resume: resume the run NAME from its last checkpoint.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
-        draw: with --find-lr: the image, .svg, .png or .pdf; else find-lr.svg.
+        draw: with --find-lr: the plot, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
         json: print one JSON object on stdout.
 
@@ -99,7 +99,7 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
     rates, proposal = search["rates"], search["proposal"]
     lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {search['drawn']}"]
     if proposal is None:
-        lines.append("the loss fell at none of them, so there is no proposal: look at the image, the images and the labels")
+        lines.append("the loss fell at none of them, so there is no proposal: check the plot, the images and the labels")
     else:
         lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {search['lr']:g}")
         lines.append(f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it")

@@ -161,8 +161,8 @@ def pick(settings: Settings) -> Engine:
     return Engine(device, bf16, last, threads, rank, size, workers, reasons)
 
 
-def _device(asked: str, local: int) -> tuple[torch.device, str]:
-    if asked == "auto":
+def _device(requested: str, local: int) -> tuple[torch.device, str]:
+    if requested == "auto":
         if torch.cuda.is_available():
             device = torch.device("cuda", local)
             torch.cuda.set_device(device)
@@ -171,9 +171,9 @@ def _device(asked: str, local: int) -> tuple[torch.device, str]:
             return torch.device("mps"), "Apple's GPU is there"
         return torch.device("cpu"), "no GPU is there"
     try:
-        device = torch.device(asked)
+        device = torch.device(requested)
     except RuntimeError:
-        raise SettingError(f"engine.device: expected auto, cpu, cuda, cuda:1 or mps; got {asked!r}.") from None
+        raise SettingError(f"engine.device: expected auto, cpu, cuda, cuda:1 or mps; got {requested!r}.") from None
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
@@ -181,7 +181,7 @@ def _device(asked: str, local: int) -> tuple[torch.device, str]:
     }.get(device.type, False)
     if not there:
         raise SettingError(
-            f"engine.device: this machine, or this build of torch, has no {asked}; use auto or cpu. "
+            f"engine.device: this machine, or this build of torch, has no {requested}; use auto or cpu. "
             "`striate doctor` shows what is there."
         )
     return device, "asked for"
@@ -206,22 +206,22 @@ def keep_freed_memory() -> bool:
 _AMPERE = (8, 0)  # the first with bf16 in its tensor cores
 
 
-def _precision(asked: str, device: torch.device) -> tuple[bool, str]:
+def _precision(requested: str, device: torch.device) -> tuple[bool, str]:
     able = device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
-    if asked == "bf16":
+    if requested == "bf16":
         if not able:
             raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
         return True, "asked for"
-    if asked == "fp32":
+    if requested == "fp32":
         return False, "asked for"
     if device.type == "cuda" and able:
         return True, "the GPU has it; weights stay fp32"
     return False, "the most exact; engine.precision=bf16 is faster where the processor has it"
 
 
-def _threads(asked: int | None) -> tuple[int, str]:
-    if asked is not None:
-        torch.set_num_threads(asked)
-        return asked, "asked for"
+def _threads(requested: int | None) -> tuple[int, str]:
+    if requested is not None:
+        torch.set_num_threads(requested)
+        return requested, "asked for"
     from_environment = "OMP_NUM_THREADS" in os.environ
     return torch.get_num_threads(), "from OMP_NUM_THREADS" if from_environment else "one a core"

@@ -126,17 +126,17 @@ def losses(task: Task, rate: lr_schedule.Schedule) -> Iterator[float]:
     loop = _Loop(task)
     loop.rate = rate
     task.net.train()
-    while loop.at.step < task.steps:
-        epoch, position = divmod(loop.at.step, task.train.steps)
+    while loop.progress.step < task.steps:
+        epoch, position = divmod(loop.progress.step, task.train.steps)
         for batch in task.train.epoch(epoch, position):
             yield loop.step(batch)
-            if loop.at.step == task.steps:
+            if loop.progress.step == task.steps:
                 return
 
 
 class _Loop:
     def __init__(self, task: Task) -> None:
-        self.task, self.at = task, Progress()
+        self.task, self.progress = task, Progress()
         factors = layer_lr.factors(task.net, task.settings)
         layer_lr.freeze(task.net, factors)
         self.model = task.engine.parallel(task.net)
@@ -148,40 +148,40 @@ class _Loop:
         self.named = dict(task.net.named_parameters())
         self.parameters = list(self.named.values())
         self.opens = {name: epoch for name, epoch in task.opens.items() if self.named[name].requires_grad}
-        self.begun = time.monotonic()
+        self.start = time.monotonic()
         self.saved = time.monotonic()
 
     def run(self) -> Fitted:
-        task, at = self.task, self.at
+        task, progress = self.task, self.progress
         task.net.train()
         while not self._finished():
-            epoch, position = divmod(at.step, task.train.steps)
-            if at.step and position == 0 and at.evaluated_step != at.step:
+            epoch, position = divmod(progress.step, task.train.steps)
+            if progress.step and position == 0 and progress.evaluated_step != progress.step:
                 self._end_epoch()  # resumed between the last step of an epoch and its validation
                 continue
             for name, opened in self.opens.items():
                 self.named[name].requires_grad_(epoch >= opened)  # without a gradient the optimizer leaves it alone
             for batch in task.train.epoch(epoch, position):
                 self.step(batch)
-                if at.step == task.steps:
+                if progress.step == task.steps:
                     break
             self._end_epoch()
         task.net.load_state_dict(self.best_weights)
-        assert at.best is not None
-        return Fitted(at.step, self._seconds(), at.best, at.history)
+        assert progress.best is not None
+        return Fitted(progress.step, self._seconds(), progress.best, progress.history)
 
     def _finished(self) -> bool:
-        at, patience = self.at, self.task.settings.patience
-        if at.evaluated_step != at.step:
+        progress, patience = self.progress, self.task.settings.patience
+        if progress.evaluated_step != progress.step:
             return False
-        stale = bool(patience and at.best and len(at.history) - at.best["epoch"] >= patience)
-        return at.step >= self.task.steps or stale
+        stale = bool(patience and progress.best and len(progress.history) - progress.best["epoch"] >= patience)
+        return progress.step >= self.task.steps or stale
 
     def step(self, batch: BatchLike) -> float:
         """One step; the mean loss of the whole batch before it."""
-        task, at, engine = self.task, self.at, self.task.engine
-        torch.manual_seed(seed_of(task.seed, at.step, engine.rank, "net"))
-        rate = task.settings.lr * self.rate(at.step)
+        task, progress, engine = self.task, self.progress, self.task.engine
+        torch.manual_seed(seed_of(task.seed, progress.step, engine.rank, "net"))
+        rate = task.settings.lr * self.rate(progress.step)
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         losses_N, right = self._gradients(batch)
@@ -195,12 +195,14 @@ class _Loop:
         self.optimizer.step()
         if self.penalty is not None:
             self.penalty.after_step(rate)
-        at.step += 1
+        progress.step += 1
         if self.average is not None:
-            self.average.follow(task.net, at.step)
-        at.loss_sum, at.right, at.seen = at.loss_sum + lost, at.right + right, at.seen + batch.whole
+            self.average.follow(task.net, progress.step)
+        progress.loss_sum += lost
+        progress.right += right
+        progress.seen += batch.whole
         for observer in task.observers:
-            observer({"event": "step", "step": at.step, "steps": task.steps, "loss": lost / batch.whole})
+            observer({"event": "step", "step": progress.step, "steps": task.steps, "loss": lost / batch.whole})
         if stop or (engine.world == 1 and task.stop):
             self._interrupt()
         if engine.writes and time.monotonic() - self.saved > 60 * task.settings.checkpoint_minutes:
@@ -230,14 +232,14 @@ class _Loop:
     def _apart(self) -> AbstractContextManager[None]:
         """Gradients of one part of a batch stay in this process; the last part's backward pass shares them all."""
         assert isinstance(self.model, DistributedDataParallel)
-        kept: AbstractContextManager[None] = self.model.no_sync()
-        return kept
+        context: AbstractContextManager[None] = self.model.no_sync()
+        return context
 
     def _refuse(self, lost: float, batch: BatchLike, losses_N: Tensor) -> None:
-        task, step = self.task, self.at.step + 1
+        task, step = self.task, self.progress.step + 1
         wrong = batch.ids_N[~torch.isfinite(losses_N).cpu().numpy()]
         paths = task.names(wrong[:5])
-        epoch = self.at.step // task.train.steps + 1
+        epoch = self.progress.step // task.train.steps + 1
         task.journal.write("stopped", durable=True, reason="loss not finite", step=step, epoch=epoch, images=paths)
         raise NumbersError(
             f"The loss is {lost} at step {step} of {task.steps} (epoch {epoch}); expected a finite number. Images: "
@@ -246,7 +248,7 @@ class _Loop:
         )
 
     def _end_epoch(self) -> None:
-        task, at = self.task, self.at
+        task, progress = self.task, self.progress
         scored = self.average.net if self.average is not None else task.net
         predictions = predict(scored, task.val, task.engine, lambda: bool(task.stop))
         if predictions is None:
@@ -255,15 +257,15 @@ class _Loop:
         summary = classification.accuracy(predictions.logits_NK, predictions.labels_N)
         loss = classification.log_loss(predictions.logits_NK, predictions.labels_N)
         event: Event = {
-            "epoch": len(at.history) + 1, "step": at.step, "rate": task.settings.lr * self.rate(at.step - 1),
-            "train_loss": at.loss_sum / max(at.seen, 1), "train_accuracy": at.right / max(at.seen, 1),
+            "epoch": len(progress.history) + 1, "step": progress.step, "rate": task.settings.lr * self.rate(progress.step - 1),
+            "train_loss": progress.loss_sum / max(progress.seen, 1), "train_accuracy": progress.right / max(progress.seen, 1),
             "accuracy": summary.value, "loss": loss,
         }  # fmt: skip
-        at.history.append(event)
-        if at.best is None or (event["accuracy"], -loss) > (at.best["accuracy"], -at.best["loss"]):
-            at.best = event
+        progress.history.append(event)
+        if progress.best is None or (event["accuracy"], -loss) > (progress.best["accuracy"], -progress.best["loss"]):
+            progress.best = event
             self.best_weights = {name: tensor.detach().clone() for name, tensor in scored.state_dict().items()}
-        at.evaluated_step, at.loss_sum, at.right, at.seen = at.step, 0.0, 0.0, 0.0
+        progress.evaluated_step, progress.loss_sum, progress.right, progress.seen = progress.step, 0.0, 0.0, 0.0
         task.journal.write("epoch", seconds=round(self._seconds(), 3), **event)
         for observer in task.observers:
             observer({"event": "epoch", **event})
@@ -277,15 +279,15 @@ class _Loop:
         if task.engine.writes:
             if not saved:
                 self._save()
-            task.journal.write("stopped", durable=True, reason=task.stop.signal or "another process", step=self.at.step)
-        kept = "the checkpoint is written" if task.checkpoints is not None else "it is short and will begin again"
+            task.journal.write("stopped", durable=True, reason=task.stop.signal or "another process", step=self.progress.step)
+        consequence = "the checkpoint is written" if task.checkpoints is not None else "it is short and will begin again"
         raise Interrupted(
-            f"Stopped by {task.stop.signal or 'a signal to another process'} after step {self.at.step} of {task.steps}; "
-            f"{kept}. Go on with --resume."
+            f"Stopped by {task.stop.signal or 'a signal to another process'} after step {self.progress.step} of {task.steps}; "
+            f"{consequence}. Go on with --resume."
         )
 
     def _seconds(self) -> float:
-        return self.at.seconds + time.monotonic() - self.begun
+        return self.progress.seconds + time.monotonic() - self.start
 
     def _save(self) -> None:
         self.saved = time.monotonic()
@@ -296,16 +298,16 @@ class _Loop:
             tensors |= checkpoint.prefixed("average", self.average.net.state_dict())
         tensors |= checkpoint.prefixed("best", self.best_weights)
         for number, moments in self.optimizer.state_dict()["state"].items():
-            kept = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
-            tensors |= checkpoint.prefixed(f"optimizer.{number}", kept)
-        state: dict[str, Any] = {**asdict(self.at), "seconds": self._seconds(), "steps": self.task.steps}
-        path = checkpoint.save(self.task.checkpoints, self.at.step, tensors, state)
-        self.task.journal.write("checkpoint", durable=True, step=self.at.step, path=f"checkpoints/{path.name}")
+            tensor_moments = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
+            tensors |= checkpoint.prefixed(f"optimizer.{number}", tensor_moments)
+        state: dict[str, Any] = {**asdict(self.progress), "seconds": self._seconds(), "steps": self.task.steps}
+        path = checkpoint.save(self.task.checkpoints, self.progress.step, tensors, state)
+        self.task.journal.write("checkpoint", durable=True, step=self.progress.step, path=f"checkpoints/{path.name}")
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         state = dict(saved.state)
         state.pop("steps")
-        self.at = Progress(**state)
+        self.progress = Progress(**state)
         self.task.net.load_state_dict(checkpoint.under("net", saved.tensors))
         device = self.task.engine.device
         if self.average is not None:
@@ -314,5 +316,5 @@ class _Loop:
         empty = self.optimizer.state_dict()
         numbers = [number for group in empty["param_groups"] for number in group["params"]]
         moments = {number: checkpoint.under(f"optimizer.{number}", saved.tensors) for number in numbers}
-        empty["state"] = {number: kept for number, kept in moments.items() if kept}
+        empty["state"] = {number: values for number, values in moments.items() if values}
         self.optimizer.load_state_dict(empty)

@@ -28,7 +28,7 @@ def seconds_a_step(
     layer_lr.freeze(twin, factors)
     steps_made = optimizer.make(twin, settings, factors)
     times: list[float] = []
-    begun = time.monotonic()
+    start = time.monotonic()
     torch.manual_seed(seed_of(0, "timing"))
     while len(times) < steps + _WARM_UP:
         before = time.monotonic()
@@ -41,7 +41,7 @@ def seconds_a_step(
             float(final(outputs).detach()[0, 0])  # wait for the device
             now = time.monotonic()
             times.append(now - before)  # with the wait for the batch, which may be decoded only now
-            before, late = now, now - begun > at_most
+            before, late = now, now - start > at_most
             if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
                 return engine.agree(_median(times[_WARM_UP:]))
     return engine.agree(_median(times[_WARM_UP:]))
@@ -49,23 +49,23 @@ def seconds_a_step(
 
 def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
     """The time of a forward pass in evaluation mode, of one image in a batch; the first batch warms up."""
-    was_training, images, begun, begun_all = net.training, 0, 0.0, time.monotonic()
+    was_training, images, start, first_start = net.training, 0, 0.0, time.monotonic()
     net.eval()
     try:
         with torch.inference_mode():
             for number, batch in enumerate(batches.epoch(0)):
-                found = net(batch.images_NCHW)
-                float(final(found)[0, 0])  # wait for the device
+                outputs = net(batch.images_NCHW)
+                float(final(outputs)[0, 0])  # wait for the device
                 now = time.monotonic()
                 if number == 0:
-                    first, begun = (now - begun_all) / len(batch.labels_N), now
+                    first, start = (now - first_start) / len(batch.labels_N), now
                 else:
                     images += len(batch.labels_N)
-                if now - begun_all > at_most:
+                if now - first_start > at_most:
                     break
     finally:
         net.train(was_training)
-    return (time.monotonic() - begun) / images if images else first
+    return (time.monotonic() - start) / images if images else first
 
 
 def planned(settings: Train, steps_an_epoch: int) -> int:

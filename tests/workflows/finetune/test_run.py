@@ -238,12 +238,12 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         (
             {"strategies": "all", "settings": {"finetune": {"adapt": {"sampling": "balanced"}}}},
             SettingError,
-            "finetune: adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on kept features",
+            "finetune: adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on cached features",
         ),
         (
             {"strategies": "all", "settings": {"finetune": {"unfreeze": "gradual", "retrain": {"l1": 0.1}}}},
             SettingError,
-            "finetune: unfreeze=gradual does not go with l1, l2 or max_norm, which move frozen weights; remove one.",
+            "finetune: unfreeze=gradual cannot be combined with l1, l2 or max_norm, which move frozen weights; remove one.",
         ),
         (
             {"settings": {"train": {"epochs": 2}}},
@@ -291,14 +291,10 @@ def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch
 
 def test_the_two_commands_keep_to_their_own_runs(shapes: Path, tmp_path: Path):
     finetune(shapes, tmp_path)
-    with pytest.raises(
-        RunError, match="was made by `striate finetune`; go on with it by `striate finetune --resume --name run`"
-    ):
+    with pytest.raises(RunError, match="was made by `striate finetune`; resume it with `striate finetune --resume --name run`"):
         striate.train(out=tmp_path, name="run", resume=True)
     striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="trained")
-    with pytest.raises(
-        RunError, match="was not made by `striate finetune`; go on with it by `striate train --resume --name tra"
-    ):
+    with pytest.raises(RunError, match="was not made by `striate finetune`; resume it with `striate train --resume --name tra"):
         striate.finetune(out=tmp_path, name="trained", resume=True)
     with pytest.raises(
         SettingError, match=r"finetune\.weights does not apply to a training: write `striate finetune DATA --from NAME`"

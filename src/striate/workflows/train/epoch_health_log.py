@@ -19,8 +19,8 @@ from striate.training.journal import Event, Journal
 log = logging.getLogger("striate")
 
 SHARE = 0.02  # of the time of training
-LOUD = 0.5  # share of dead filters in a layer from which on it is said aloud: on few images a selective unit looks dead too
-_LEAST, _MOST, _OF_ALL = 8, 256, 100  # images that are looked at: a hundredth of those an epoch shows, within these
+LOUD = 0.5  # share of dead filters in a layer from which it is logged: on few images a selective unit looks dead too
+_LEAST, _MOST, _OF_ALL = 8, 256, 100  # images that are examined: a hundredth of those an epoch shows, within these
 
 
 def observer(net: Net, val: Loader, train_images: int, journal: Journal) -> Callable[[Event], None]:
@@ -28,18 +28,18 @@ def observer(net: Net, val: Loader, train_images: int, journal: Journal) -> Call
 
     Args:
         net: that is trained.
-        val: validation images, of which a few are looked at; dead is what is dead on these.
+        val: validation images, of which a few are examined; dead is what is dead on these.
         train_images: that an epoch shows.
         journal: takes an event "health": `layers` with dead and duplicate filters of each, and the norm of the last gradient.
 
     """
     count = int(np.clip(train_images // _OF_ALL, _LEAST, _MOST))
-    began, spent, told = time.monotonic(), 0.0, set[str]()
+    start, spent, reported = time.monotonic(), 0.0, set[str]()
 
     def watch(event: Event) -> None:
         nonlocal spent
         now = time.monotonic()
-        if event["event"] != "epoch" or (spent and spent > SHARE * (now - began)):
+        if event["event"] != "epoch" or (spent and spent > SHARE * (now - start)):
             return
         layers = filter_health.examine(net, _few(val, count), only=("dead", "duplicate"))
         norms = gradient_norms(net)
@@ -50,8 +50,8 @@ def observer(net: Net, val: Loader, train_images: int, journal: Journal) -> Call
         ]  # fmt: skip
         journal.write("health", epoch=event["epoch"], images=layers[0].images if layers else 0, layers=rows)
         for layer in layers:
-            if layer.share("dead") >= LOUD and layer.name not in told:
-                told.add(layer.name)
+            if layer.share("dead") >= LOUD and layer.name not in reported:
+                reported.add(layer.name)
                 log.warning("after epoch %d, on %d images, %s", event["epoch"], layer.images, layer.advice())
         spent += time.monotonic() - now
 
@@ -68,10 +68,10 @@ def gradient_norms(net: nn.Module) -> dict[str, float]:
 
 
 def _few(val: Loader, count: int) -> Any:
-    seen = 0
+    count_so_far = 0
     for batch in val.epoch(0):
-        images_NCHW = batch.images_NCHW[: count - seen]
+        images_NCHW = batch.images_NCHW[: count - count_so_far]
         yield batch._replace(images_NCHW=images_NCHW)
-        seen += len(images_NCHW)
-        if seen >= count:
+        count_so_far += len(images_NCHW)
+        if count_so_far >= count:
             return
