@@ -77,7 +77,7 @@ def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(made:
 
 def test_dropout_scales_what_it_keeps_and_nothing_in_use(made: dict[str, tuple[Path, Drawn]]):
     found = numbers(made, "dropout")
-    assert found["in_use"] == list(dropout.OUTPUTS)
+    assert found["inference"] == list(dropout.OUTPUTS)
     for row in found["training"]:
         assert all(value in (0, 2 * output) for value, output in zip(row, dropout.OUTPUTS, strict=True))
     assert found["mean"] == pytest.approx(dropout.OUTPUTS, abs=0.03)
@@ -97,10 +97,10 @@ def test_slopes_are_those_of_the_functions(x: float):
 
 def test_activations_have_the_papers_numbers(made: dict[str, tuple[Path, Drawn]]):
     found = numbers(made, "activations")
-    assert found["sigmoid"]["largest_slope"] == pytest.approx(0.25)
+    assert found["sigmoid"]["largest_derivative"] == pytest.approx(0.25)
     assert found["scaled_tanh"]["at_1"] == pytest.approx(0.999997, abs=1e-6)
     assert activations.at("scaled_tanh", 0.0)[1] == pytest.approx(1.14393, abs=1e-5)
-    assert found["relu"]["slope_at_-3"] == 0
+    assert found["relu"]["derivative_at_-3"] == 0
 
 
 def test_losses_are_the_textbooks(made: dict[str, tuple[Path, Drawn]]):
@@ -144,7 +144,7 @@ def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[
     found = numbers(made, "batchnorm")
     assert found["four_numbers"] == pytest.approx([-1.341635, -0.447212, 0.447212, 1.341635], abs=1e-6)
     assert found["running_mean"] == pytest.approx(batchnorm.MEANS, abs=0.05)
-    assert found["running_deviation"] == pytest.approx(batchnorm.DEVIATIONS, rel=0.02)
+    assert found["running_std"] == pytest.approx(batchnorm.DEVIATIONS, rel=0.02)
     _, normalized, moved = found["stages"].values()
     assert normalized == [[pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4)] for _ in range(3)]
     assert [mean for mean, _ in moved] == pytest.approx(batchnorm.BETA, abs=1e-5)

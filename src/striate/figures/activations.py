@@ -1,4 +1,4 @@
-"""Activation functions and their slopes, by the activations of the networks and autograd.
+"""Activation functions and their derivatives, by the activations of the networks and autograd.
 
 Legend: P places on the axis.
 """
@@ -14,47 +14,47 @@ from striate.figures.table import Drawn
 from striate.nets.blocks import activation
 
 GROUPS = {
-    "rectifiers and their smooth relatives": ("relu", "leaky_relu", "elu", "gelu", "silu"),
+    "ReLU and its relatives": ("relu", "leaky_relu", "elu", "gelu", "silu"),
     "squashing functions": ("sigmoid", "tanh", "scaled_tanh"),
 }
-LAYERS = 10  # through which the largest slope is carried
+LAYERS = 10  # through which the largest derivative is carried
 
 
 def draw(path: Path) -> Drawn:
-    """Values and slopes from -4 to 4."""
+    """Values and derivatives from -4 to 4."""
     x_P = torch.linspace(-4, 4, 801, dtype=torch.float64)
     values, slopes, numbers = [], [], dict[str, object]()
     for title, names in GROUPS.items():
         found = {name: of(name, x_P) for name in names}
         numbers |= {
-            name: {"at_-1": at(name, -1.0)[0], "at_1": at(name, 1.0)[0], "slope_at_-3": at(name, -3.0)[1],
-                   "largest_slope": float(both[1].max())}
+            name: {"at_-1": at(name, -1.0)[0], "at_1": at(name, 1.0)[0], "derivative_at_-3": at(name, -3.0)[1],
+                   "largest_derivative": float(both[1].max())}
             for name, both in found.items()
         }  # fmt: skip
         top = [Line(name, both[0].numpy()) for name, both in found.items()]
         below = [Line(name, both[1].numpy()) for name, both in found.items()]
         values.append(Panel(title, "input a", "output f(a)", x_P.numpy(), top, (-2, 4) if "relu" in names else (-2, 2)))
-        slopes.append(Panel("their slopes", "input a", "slope f'(a)", x_P.numpy(), below, (-0.2, 1.25)))
+        slopes.append(Panel("derivatives", "input a", "derivative f'(a)", x_P.numpy(), below, (-0.2, 1.25)))
     draw_panels(
-        "Activation functions: what a unit puts out, and what a gradient is multiplied with on its way back",
+        "Activation functions: the output of a unit, and the factor on a gradient in back-propagation",
         [values, slopes],
         path,
     )
     sigmoid = at("sigmoid", 0.0)[1]
     return Drawn(
         (
-            f"the slope of sigmoid is at most {sigmoid:g}: through {LAYERS} layers at most {sigmoid**LAYERS:.2g}; "
-            "that of relu is 1 where it is on, and 0 elsewhere",
-            f"at -3: slope of relu {at('relu', -3.0)[1]:g}, leaky_relu {at('leaky_relu', -3.0)[1]:g}, elu "
+            f"the derivative of sigmoid is at most {sigmoid:g}: through {LAYERS} layers at most {sigmoid**LAYERS:.2g}; "
+            "that of relu is 1 for positive inputs, and 0 elsewhere",
+            f"at -3: derivative of relu {at('relu', -3.0)[1]:g}, leaky_relu {at('leaky_relu', -3.0)[1]:g}, elu "
             f"{at('elu', -3.0)[1]:.3f}, tanh {at('tanh', -3.0)[1]:.4f}",
-            f"1.7159 tanh(2a/3) at 1: {at('scaled_tanh', 1.0)[0]:.6f}; its slope at 0: {at('scaled_tanh', 0.0)[1]:.5f}",
+            f"1.7159 tanh(2a/3) at 1: {at('scaled_tanh', 1.0)[0]:.6f}; its derivative at 0: {at('scaled_tanh', 0.0)[1]:.5f}",
         ),
         numbers,
     )
 
 
 def of(name: str, x_P: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and slopes of an activation at these places."""
+    """Values and derivatives of an activation at these places."""
     x_P = x_P.clone().requires_grad_()
     y_P = activation(name)(x_P)
     (slope_P,) = torch.autograd.grad(y_P.sum(), x_P)
@@ -62,6 +62,6 @@ def of(name: str, x_P: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def at(name: str, x: float) -> tuple[float, float]:
-    """Value and slope of an activation at one place."""
+    """Value and derivative of an activation at one place."""
     value, slope = of(name, torch.tensor([x], dtype=torch.float64))
     return float(value), float(slope)

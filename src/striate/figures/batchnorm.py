@@ -50,23 +50,24 @@ def draw(path: Path) -> Drawn:
     four = four_numbers()
     rows = {name: _moments(maps) for name, maps in stages.items()}
     lines = [
-        f"{name}: " + "; ".join(f"mean {mean:.3f}, deviation {std:.3f}" for mean, std in found) for name, found in rows.items()
+        f"{name}: " + "; ".join(f"mean {mean:.3f}, standard deviation {std:.3f}" for mean, std in found)
+        for name, found in rows.items()
     ]
     used, alone = _moments(used_NCHW), _moments(alone_NCHW)
     return Drawn(
         (
             *lines,
             "running mean after 60 batches: " + ", ".join(f"{value:.3f}" for value in running_TC[-1].tolist())
-            + "; running deviation: " + ", ".join(f"{value:.3f}" for value in variance_TC[-1].sqrt().tolist()),
-            "one image in use, by the running statistics: " + ", ".join(f"mean {mean:.2f}" for mean, _ in used)
+            + "; running standard deviation: " + ", ".join(f"{value:.3f}" for value in variance_TC[-1].sqrt().tolist()),
+            "one image at inference, by the running statistics: " + ", ".join(f"mean {mean:.2f}" for mean, _ in used)
             + "; by its own, as if training: " + ", ".join(f"mean {mean:.2f}" for mean, _ in alone),
             "1, 2, 3, 4 become " + ", ".join(f"{value:.6f}" for value in four),
         ),
         {
             "stages": {name: [list(pair) for pair in found] for name, found in rows.items()},
             "gamma": list(GAMMA), "beta": list(BETA),
-            "running_mean": running_TC[-1].tolist(), "running_deviation": variance_TC[-1].sqrt().tolist(),
-            "in_use": [list(pair) for pair in used], "four_numbers": four,
+            "running_mean": running_TC[-1].tolist(), "running_std": variance_TC[-1].sqrt().tolist(),
+            "inference": [list(pair) for pair in used], "four_numbers": four,
         },
     )  # fmt: skip
 
@@ -125,16 +126,20 @@ def plot(
         axes.tick_params(labelsize=7)
     panels[0].set_ylabel("share of a channel's values", fontsize=8)
     panels[0].legend(fontsize=8, frameon=False)
-    for axes, found_TC, true, name in zip(
-        lower.subplots(1, 2), (means_TC, deviations_TC), (true_means, true_deviations), ("mean", "deviation"), strict=True
+    for axes, running_TC, true, name in zip(
+        lower.subplots(1, 2),
+        (means_TC, deviations_TC),
+        (true_means, true_deviations),
+        ("mean", "standard deviation"),
+        strict=True,
     ):
         for channel in range(channels):
-            axes.plot(found_TC[:, channel], color=COLORS[channel], linewidth=1.6)
+            axes.plot(running_TC[:, channel], color=COLORS[channel], linewidth=1.6)
             axes.axhline(true[channel], color=COLORS[channel], linewidth=0.9, linestyle="--")
-        axes.set_title(f"running {name}, which use takes in place of the batch's; dashed: the true one", fontsize=9)
+        axes.set_title(f"running {name}, used at inference; dashed: true", fontsize=9)
         axes.set_xlabel("batches seen in training", fontsize=8)
         axes.set_ylabel(f"running {name}", fontsize=8)
-        axes.set_xlim(0, len(found_TC) - 1)
+        axes.set_xlim(0, len(running_TC) - 1)
         axes.tick_params(labelsize=7)
     figure.suptitle("Batch norm: every batch of training is normalized, each channel by itself", fontsize=11)
     save(figure, path)

@@ -28,7 +28,7 @@ KEEPS = (0.5, 0.8)
 
 
 def draw(path: Path) -> Drawn:
-    """Four passes in training and one in use; how many neurons are kept; the mean of 10,000 passes."""
+    """Four passes in training and one at inference; how many neurons are kept; the mean of 10,000 passes."""
     outputs_U = torch.tensor(OUTPUTS, dtype=torch.float64)
     passes_PU = passes(outputs_U, MANY)
     shown_PU = passes_PU[:SHOWN]
@@ -45,13 +45,13 @@ def draw(path: Path) -> Drawn:
     return Drawn(
         (
             *lines,
-            f"in use: {', '.join(f'{value:g}' for value in used_U.tolist())}",
+            f"at inference: {', '.join(f'{value:g}' for value in used_U.tolist())}",
             f"mean of {MANY:,} passes: {', '.join(f'{value:.3f}' for value in mean_U.tolist())}",
             f"how many of four are kept at a rate of {RATE:g}: two in {counted[2]:.1%} of the passes, "
             f"{chances[0.5][2]:.1%} by the binomial law; none in {counted[0]:.1%}",
         ),
         {
-            "rate": RATE, "outputs": list(OUTPUTS), "training": shown_PU.tolist(), "in_use": used_U.tolist(),
+            "rate": RATE, "outputs": list(OUTPUTS), "training": shown_PU.tolist(), "inference": used_U.tolist(),
             "mean": mean_U.tolist(), "variance": variance_U.tolist(), "kept": counted,
             "binomial": {str(keep): shares for keep, shares in chances.items()},
         },
@@ -78,12 +78,12 @@ def plot(
     chances: Mapping[float, Sequence[float]],
     path: Path,
 ) -> None:
-    """Draw the layer in each pass and in use, and how likely it is that so many are kept.
+    """Draw the layer in each pass and at inference, and how likely it is that so many are kept.
 
     Args:
         outputs_U: of the neurons, without dropout.
         passes_PU: in training; 0 where a neuron was dropped.
-        used_U: in use.
+        used_U: at inference.
         chances: for each probability to be kept, how likely 0, 1, ... kept neurons are.
         path: .svg, .png or .pdf.
 
@@ -96,7 +96,7 @@ def plot(
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.05 * count, 3.6))[0]
     panels = left.subplots(1, count)
     for number, (axes, row_U) in enumerate(zip(panels, [*passes_PU, used_U], strict=True), 1):
-        title = f"training, pass {number}" if number < count else "in use"
+        title = f"training, pass {number}" if number < count else "inference"
         _layer(axes, title, outputs_U, row_U, ORANGE if number == count else BLUE)
     axes = right.subplots()
     width = 0.8 / len(chances)
@@ -111,7 +111,7 @@ def plot(
     axes.set_ylim(0, 0.52)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("Dropout at a rate of 0.5: what is kept is scaled by 1 / 0.5, so that use needs no scaling", fontsize=11)
+    figure.suptitle("Dropout at a rate of 0.5: what is kept is scaled by 1 / 0.5, so inference needs no scaling", fontsize=11)
     save(figure, path)
 
 

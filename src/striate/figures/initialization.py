@@ -25,7 +25,7 @@ RELU = ("N(0, 0.01²)", "N(0, 1/n)", "N(0, 2/n)", "N(0, 0.01²) and batch norm")
 
 
 def draw(path: Path) -> Drawn:
-    """Send N(0, 1) through ten layers of 400 units, with tanh and with rectifiers."""
+    """Send N(0, 1) through ten layers of 400 units, with tanh and with ReLU."""
     deviations: dict[str, dict[str, list[float]]] = {"tanh": {}, "relu": {}}
     histograms = {}
     for act, starts in (("tanh", TANH), ("relu", RELU)):
@@ -36,7 +36,7 @@ def draw(path: Path) -> Drawn:
                 histograms[start] = [torch.histc(outputs[layer - 1], 41, -1, 1).div(INPUTS * UNITS).numpy() for layer in SHOWN]
     plot(SHOWN, histograms, deviations, path)
     lines = [
-        f"{act}, {start}: deviation {found[0]:.3g} after layer 1, {found[4]:.3g} after 5, {found[9]:.3g} after 10"
+        f"{act}, {start}: standard deviation {found[0]:.3g} after layer 1, {found[4]:.3g} after 5, {found[9]:.3g} after 10"
         for act, rows in deviations.items()
         for start, found in rows.items()
     ]
@@ -109,18 +109,18 @@ def plot(
                 axes.set_title(f"layer {layer}", fontsize=9)
             if at == 0:
                 axes.set_ylabel(start.replace(" and ", "\nand "), fontsize=8, color=colors[start])
-    left.supxlabel("what tanh puts out; the number is its deviation; bars above 0.3 are cut", fontsize=8)
+    left.supxlabel("output of tanh; the number is its standard deviation; bars above 0.3 are cut", fontsize=8)
     for axes, (act, rows) in zip(right.subplots(2, 1, sharex=True), deviations.items(), strict=True):
         for number, (start, found) in enumerate(rows.items()):
             axes.plot(range(1, len(found) + 1), found, marker="osD^"[number], markersize=4, color=colors[start], label=start)
         axes.set_yscale("log")
-        axes.set_title(f"deviation after each layer, {act}", fontsize=9)
+        axes.set_title(f"standard deviation after each layer, {act}", fontsize=9)
         axes.grid(True, linewidth=0.4, alpha=0.5)
         axes.tick_params(labelsize=7)
         axes.legend(fontsize=7, frameon=False, loc="lower left")
         axes.set_xticks(range(1, len(found) + 1))
     axes.set_xlabel("layer", fontsize=8)
     figure.suptitle(
-        "Ten layers at the start: too small fades, too large saturates, 1/n suits tanh, 2/n rectifiers", fontsize=11
+        "Ten layers at the start: too small fades, too large saturates, 1/n suits tanh, 2/n suits ReLU", fontsize=11
     )
     save(figure, path)

@@ -29,9 +29,9 @@ def draw(path: Path) -> Drawn:
     }
     found = {name: over(loss, margins_P) for name, loss in shown.items()}
     x_P = margins_P.double().numpy()
-    value = Panel("loss of one image", "margin: right score minus the other", "loss", x_P,
+    value = Panel("loss of one image", "margin: true-class score minus the other", "loss", x_P,
                   [Line(name, both[0].double().numpy()) for name, both in found.items()], (-0.2, 6))  # fmt: skip
-    slope = Panel("its gradient with respect to the margin", "margin: right score minus the other", "gradient", x_P,
+    slope = Panel("its gradient with respect to the margin", "margin: true-class score minus the other", "gradient", x_P,
                   [Line(name, both[1].double().numpy()) for name, both in found.items()], (-4, 0.4))  # fmt: skip
     table = {name: [one(loss, scores) for scores in SCORES] for name, loss in three().items()}
     plot((value, slope), SCORES, table, path)
@@ -97,6 +97,6 @@ def plot(
     grid.auto_set_font_size(False)
     grid.set_fontsize(9)
     grid.scale(0.85, 1.25)
-    axes.set_title("three classes, the first is right; hinges with a margin of 10", fontsize=9)
-    figure.suptitle("Cross-entropy never rests; a hinge rests once the margin is met", fontsize=11)
+    axes.set_title("three classes, the first is the true one; hinge losses with a margin of 10", fontsize=9)
+    figure.suptitle("Cross-entropy is never zero; a hinge loss is zero once the margin is met", fontsize=11)
     save(figure, path)

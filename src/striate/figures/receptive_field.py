@@ -49,7 +49,7 @@ def draw(path: Path) -> Drawn:
     return Drawn(
         (
             *lines,
-            f"weights: 27 C² = {sums[0]:,} against 49 C² = {sums[1]:,}, {sums[0] / sums[1]:.0%}, with two more rectifiers",
+            f"weights: 27 C² = {sums[0]:,} against 49 C² = {sums[1]:,}, {sums[0] / sums[1]:.0%}, with two more ReLUs",
             f"of the 7 x 7 pixels the middle one leads up by {middle} ways and a corner by {corner}",
         ),
         {

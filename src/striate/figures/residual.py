@@ -1,4 +1,4 @@
-"""A residual block of one channel, whose slope can be worked out by hand: F' without the shortcut, F' + 1 with it."""
+"""A residual block of one channel, whose derivative can be worked out by hand: F' without the shortcut, F' + 1 with it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from striate.plots.save_figure import check_ending, save
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 BLUE, ORANGE = "#0072b2", "#d55e00"
-FIRST, SECOND = 0.5, 0.3  # the middle weights of the two convolutions, so that F' = 0.15 where the rectifier is on
+FIRST, SECOND = 0.5, 0.3  # the middle weights of the two convolutions, so that F' = 0.15 where the ReLU is active
 X = 2.0
 BLOCKS = 20
 
 
 def draw(path: Path) -> Drawn:
-    """Slopes of one block, and of 1 to 20 in a row."""
+    """Derivatives of one block, and of 1 to 20 in a row."""
     with_slope = [slope(count, "B") for count in range(1, BLOCKS + 1)]
     plain = [slope(count, "none") for count in range(1, BLOCKS + 1)]
     with torch.no_grad():
@@ -30,7 +30,7 @@ def draw(path: Path) -> Drawn:
     return Drawn(
         (
             f"F(x) = {SECOND:g} relu({FIRST:g} x); at x = {X:g}: F = {value - X:g}, F + x = {value:g}",
-            f"slope of F: {plain[0]:.4g}; of F + x: {with_slope[0]:.4g} = F' + 1",
+            f"derivative of F: {plain[0]:.4g}; of F + x: {with_slope[0]:.4g} = F' + 1",
             f"ten blocks in a row: {plain[9]:.3g} without shortcuts, {with_slope[9]:.3g} with them; "
             f"twenty: {plain[19]:.3g} and {with_slope[19]:.3g}",
         ),
@@ -57,7 +57,7 @@ def run(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def slope(count: int, option: Shortcut) -> float:
-    """The slope through so many blocks in a row, by autograd."""
+    """The derivative through so many blocks in a row, by autograd."""
     x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
     (found,) = torch.autograd.grad(run(nn.Sequential(*(block(option) for _ in range(count))), x), x)
     return float(found)
@@ -104,12 +104,12 @@ def plot(
     right.axhline(1, color=GRAY, linewidth=0.7)
     right.set_xticks([1, 5, 10, 15, 20])
     right.set_xlabel("blocks in a row", fontsize=8)
-    right.set_ylabel("slope of what goes out with respect to what comes in", fontsize=8)
-    right.set_title("what a gradient is multiplied with, without norms", fontsize=9)
+    right.set_ylabel("derivative of the output with respect to the input", fontsize=8)
+    right.set_title("factor on a gradient, without batch norm", fontsize=9)
     right.tick_params(labelsize=8)
     right.grid(True, linewidth=0.4, alpha=0.5)
     right.legend(fontsize=8, frameon=False, loc="lower left")
-    figure.suptitle("A residual block adds its own input: F(x) + x, whose slope is F' + 1", fontsize=11)
+    figure.suptitle("A residual block adds its own input: F(x) + x, whose derivative is F' + 1", fontsize=11)
     save(figure, path)
 
 
@@ -154,17 +154,17 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
         (0.35, f"{value:g}"),
     ):
         axes.text(-0.12, y, text, fontsize=9, ha="right", va="center")
-    axes.text(2.4, 4.4, f"shortcut: x = {x:g},\nslope 1", fontsize=9, color=BLUE, va="center")
+    axes.text(2.4, 4.4, f"shortcut: x = {x:g},\nderivative 1", fontsize=9, color=BLUE, va="center")
     axes.text(
         -1.65,
         4.5,
-        f"slope F' =\n{second:g} x {first:g} = {second * first:g}",
+        f"derivative F' =\n{second:g} x {first:g} = {second * first:g}",
         fontsize=9,
         color=ORANGE,
         va="center",
         ha="right",
     )
-    axes.text(0.5, 1.55, f"slope F' + 1 = {second * first + 1:g}", fontsize=9, va="center", fontweight="bold")
+    axes.text(0.5, 1.55, f"derivative F' + 1 = {second * first + 1:g}", fontsize=9, va="center", fontweight="bold")
     axes.set_xlim(-3.9, 4.3)
     axes.set_ylim(-0.1, 7.2)
     axes.set_aspect("equal")

@@ -38,15 +38,15 @@ class Drawn(NamedTuple):
 FIGURES = (
     Entry("volumes", "the layer volumes of AlexNet, or of --net NAME", "striate.figures.volumes"),
     Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and what flows back", "striate.figures.pooling"),
-    Entry("dropout", "four neurons with random masks in training, all of them in use", "striate.figures.dropout"),
-    Entry("activations", "activation functions and their slopes", "striate.figures.activations"),
+    Entry("dropout", "four neurons with random masks in training, all of them at inference", "striate.figures.dropout"),
+    Entry("activations", "activation functions and their derivatives", "striate.figures.activations"),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
     Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
     Entry("initialization", "the spread of activations through ten layers", "striate.figures.initialization"),
     Entry("batchnorm", "three channels before and after batch norm, and its running statistics", "striate.figures.batchnorm"),
     Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive_field"),
     Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
-    Entry("residual", "a residual block, and its slope F' + 1 in numbers", "striate.figures.residual"),
+    Entry("residual", "a residual block, and its derivative F' + 1 in numbers", "striate.figures.residual"),
 )
 ELSEWHERE = (
     Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate history convolution"),
@@ -58,7 +58,7 @@ ELSEWHERE = (
     Elsewhere("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
     Elsewhere("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
     Elsewhere("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),
-    Elsewhere("filters", "filters, maps and what spoke for an answer", "striate inspect RUN [IMAGE]"),
+    Elsewhere("filters", "filters, feature maps and attribution of a prediction", "striate inspect RUN [IMAGE]"),
 )
 
 
