@@ -124,7 +124,7 @@ def test_mistakes_show_the_image_its_heat_and_its_neighbors():
     }
     tree = check(render(facts(mistakes=[row], mistakes_note="Of 3."), {"mistakes": [shown]}))
     assert [image.get("alt") for image in tree.iter("img")] == [
-        "a.png", "The same image with what spoke for dog marked.", "b.png"
+        "a.png", "The same image with the evidence for dog marked.", "b.png"
     ]  # fmt: skip
     assert [block.get("class") for block in tree.iter("div") if "two" in (block.get("class") or "")] == ["two useless"]
 
