@@ -107,7 +107,7 @@ def gmdh(
     keep: int = 20,
     components: int | None = None,
     features: str | None = None,
-    tap: str | None = None,
+    layer: str | None = None,
     json: bool = False,
 ) -> None:
     """Grow polynomial networks layer by layer until an external criterion stops falling (Ivakhnenko 1971).
@@ -118,14 +118,14 @@ def gmdh(
         keep: the most elements that a layer keeps, on the digits.
         components: PCA coordinates of the digits that the networks get; else 20.
         features: NET@WEIGHTS, as resnet20@cifar10, whose features they get in their place.
-        tap: the layer that these are read from; else the input of its head.
+        layer: the layer that these are read from; else the input of its head.
         json: print one JSON object on stdout.
 
     """
     from striate.history.gmdh import demo
 
     with speaking():
-        result = demo.demonstrate(out, seed, keep, components, features, tap)
+        result = demo.demonstrate(out, seed, keep, components, features, layer)
     _print(result, json)
 
 

@@ -60,7 +60,7 @@ def test_features_of_a_tap_take_the_place_of_pca(
     parts = whole.parts
     fewer = replace(parts, train_M=parts.train_M[:200], val_M=parts.val_M[:100], test_M=parts.test_M[:100])
     monkeypatch.setattr(demonstration, "_gather", lambda: replace(whole, parts=fewer))
-    gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", tap="conv2_1", json=True)
+    gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", layer="conv2_1", json=True)
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "lines" not in found
     assert found["digits"]["features"] == "conv2_1 of resnet20@cifar10"
@@ -73,7 +73,7 @@ def test_features_of_a_tap_take_the_place_of_pca(
     ("settings", "said"),
     [
         ({"model": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
-        ({"tap": "pool4"}, "a tap is a layer of a network; got 'pool4' and no features. Add --features NET@WEIGHTS."),
+        ({"layer": "pool4"}, "--layer names a layer of a network; got 'pool4' and no network. Add --features NET@WEIGHTS."),
         (
             {"model": "resnet20@cifar10", "components": 9},
             "PCA components and the features of a network do not go together; leave one of them out.",
@@ -94,4 +94,4 @@ def test_settings_that_do_not_go_together_are_refused_before_anything_is_drawn(
 
 def test_a_layer_that_is_none_is_refused(tmp_path: Path):
     with pytest.raises(SettingError, match="There is no layer 'pool9'; did you mean pool4"):
-        demonstrate(tmp_path, model="resnet20@cifar10", tap="pool9")
+        demonstrate(tmp_path, model="resnet20@cifar10", layer="pool9")

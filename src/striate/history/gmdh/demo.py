@@ -95,7 +95,7 @@ def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -
 
 
 def demonstrate(
-    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, tap: str | None = None
+    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, layer: str | None = None
 ) -> Json:
     """Run all four, and draw three images.
 
@@ -105,21 +105,21 @@ def demonstrate(
         keep: the most elements that a layer keeps, on the digits.
         components: of the images, by PCA fitted to the training images, that the networks get; else 20.
         model: NET@WEIGHTS whose features they get in their place.
-        tap: the layer that these are read from, else the input of its head; maps are averaged over their places.
+        layer: the layer that these are read from, else the input of its head; maps are averaged over their places.
 
     Returns:
         the numbers, with `files` that were drawn and `lines` to say.
 
     Raises:
-        SettingError: a seed below 0, components that do not exist or do not apply, or a tap without a network.
+        SettingError: a seed below 0, components that do not exist or do not apply, or a layer without a network.
 
     """
-    _check(seed, components, model, tap)
+    _check(seed, components, model, layer)
     from striate.history.gmdh import plots as images
 
     found: Json = {
         "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
-        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, tap),
+        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, layer),
     }  # fmt: skip
     grown = GMDH(keep=6).fit(*cross_check_table())
     images.draw_network(
@@ -140,11 +140,11 @@ def demonstrate(
     return {**found, "files": files, "lines": _lines(found)}
 
 
-def _check(seed: int, components: int | None, model: str | None, tap: str | None) -> None:
+def _check(seed: int, components: int | None, model: str | None, layer: str | None) -> None:
     if seed < 0:
         raise SettingError(f"expected a seed of 0 or more; got {seed}.")
-    if model is None and tap is not None:
-        raise SettingError(f"a tap is a layer of a network; got {tap!r} and no features. Add --features NET@WEIGHTS.")
+    if model is None and layer is not None:
+        raise SettingError(f"--layer names a layer of a network; got {layer!r} and no network. Add --features NET@WEIGHTS.")
     if model is not None and components is not None:
         raise SettingError("PCA components and the features of a network do not go together; leave one of them out.")
     if model is not None and "@" not in model:
@@ -189,10 +189,10 @@ def _errors(history: list[Step]) -> Json:
     }
 
 
-def _digits(keep: int, components: int, model: str | None, tap: str | None) -> Json:
+def _digits(keep: int, components: int, model: str | None, layer: str | None) -> Json:
     from striate.metrics.intervals import wilson
 
-    images = _pca(components) if model is None else _features(model, tap)
+    images = _pca(components) if model is None else _features(model, layer)
     network = GMDHClassifier(keep=keep, test_share=images.external).fit(images.grow_MD, images.grow_labels_M)
     answers_M = network.predict(images.test_MD)
     right = int((answers_M == images.test_labels_M).sum())
@@ -227,23 +227,24 @@ def _pca(components: int) -> Images:
     return _images(f"{components} PCA coordinates", dataset, coordinates)
 
 
-def _features(name: str, tap: str | None) -> Images:
+def _features(name: str, layer: str | None) -> Images:
     from striate.workflows import external_weights
 
     model, dataset = external_weights.load_external(name), _gather()
     pixels_NHWC = dataset.stored.pixels_NHWC
-    layer, hooked = (model.net.head_name, inputs) if tap is None else (tap, taps)
+    name_of_layer, hooked = (model.net.head_name, inputs) if layer is None else (layer, taps)
 
     def read(rows_M: NDArray[np.int64]) -> Floats:
         values: list[NDArray[np.float32]] = []
         for start in range(0, len(rows_M), _BATCH):
             images = [decode.square(pixels_HWC, model.input_spec) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
-            with torch.inference_mode(), hooked(model.net, layer) as seen:
+            with torch.inference_mode(), hooked(model.net, name_of_layer) as outputs:
                 model.net(model.preprocess.images(torch.from_numpy(np.stack(images))))
-            values.append(seen[layer].flatten(2).mean(2).numpy() if seen[layer].dim() == 4 else seen[layer].numpy())
+            maps = outputs[name_of_layer]
+            values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
         return np.concatenate(values).astype(np.float64)
 
-    return _images(f"{tap or 'the last features'} of {name}", dataset, read)
+    return _images(f"{layer or 'the last features'} of {name}", dataset, read)
 
 
 def _gather() -> "Dataset":
