@@ -249,8 +249,8 @@ def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:
         return
     source = factory.source_of(name) if Path(name.rpartition(":")[0]).is_file() else None
     if source is None or source.sha256 != recorded["sha256"]:
-        found = "none" if source is None else f"another ({source.sha256[:16]}...)"
+        got = "none" if source is None else f"another ({source.sha256[:16]}...)"
         raise ArtifactError(
-            f"this model was trained with {name}, SHA-256 {recorded['sha256'][:16]}...; found {found}. "
+            f"this model was trained with {name}, SHA-256 {recorded['sha256'][:16]}...; got {got}. "
             "Run from the folder where that file is, as it was; the run folder keeps a copy."
         )

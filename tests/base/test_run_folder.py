@@ -24,7 +24,7 @@ def test_a_run_is_begun_once_and_resumed_only_where_it_was_begun(tmp_path: Path)
     assert run_folder.claim(tmp_path, "new", resume=False) == tmp_path / "new"
     begun(tmp_path / "old")
     assert run_folder.claim(tmp_path, "old", resume=True) == tmp_path / "old"
-    with pytest.raises(RunError, match=r"exists; go on with it by --resume, or give another --name"):
+    with pytest.raises(RunError, match=r"exists; resume it with --resume, or give another --name"):
         run_folder.claim(tmp_path, "old", resume=False)
     with pytest.raises(RunError, match=r"there is nothing to resume in .*olt; did you mean old\?"):
         run_folder.claim(tmp_path, "olt", resume=True)
@@ -38,7 +38,7 @@ def test_a_run_is_found_by_name_by_folder_and_by_its_artifact(tmp_path: Path, mo
     folder = begun(tmp_path / "runs" / "one")
     assert run_folder.find("one").resolve() == folder
     assert run_folder.find(str(folder)) == folder
-    with pytest.raises(RunError, match=r"the run .*one has no model yet; go on with it: striate train --name one --resume"):
+    with pytest.raises(RunError, match=r"the run .*one has no model yet; resume it: striate train --name one --resume"):
         run_folder.model_folder("one")
     (folder / "model").mkdir()
     (folder / "model" / "model.json").write_text("{}")

@@ -69,7 +69,7 @@ def test_sigterm_ends_in_a_checkpoint_and_exit_75(place: Path, expected: str, mo
     _, err = process.communicate(timeout=300)
     assert process.returncode == 75
     assert "striate: Stopped by SIGTERM after step" in err
-    assert "the checkpoint is written. Go on with --resume." in err
+    assert "the checkpoint is written. Resume with --resume." in err
     assert json.loads(Path("runs/stopped/journal.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
     assert finish("train", "--name", "stopped", "--resume", "--json")["weights_sha256"] == expected
 

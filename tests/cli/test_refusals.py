@@ -177,7 +177,7 @@ def test_an_unknown_run(trained: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_a_name_that_is_taken(trained: Path, capsys: pytest.CaptureFixture[str]):
     text = refused(capsys, "train", "photos", *QUICK, "--name", "first")
-    assert "the run runs/first exists; go on with it by --resume, or give another --name." in text
+    assert "the run runs/first exists; resume it with --resume, or give another --name." in text
     assert "expected a plain name for --name" in refused(capsys, "train", "photos", *QUICK, "--name", "../first")
 
 

@@ -28,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_empty_cache_and_none_at_all(cache: Path):
     for _ in range(2):
         for found in (cache_cleanup.look_through(cache), cache_cleanup.clear(cache)):
-            assert (found.kept, found.removed) == ((), ())
+            assert (found.entries, found.removed) == ((), ())
             assert str(found) == f"{cache}: 0 B, nothing kept"
         cache.mkdir(exist_ok=True)
 
@@ -40,7 +40,7 @@ def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
     (cache / "mnist" / "images.gz").write_bytes(b"x" * 1500)
     (path,) = cache.glob("pixels/*/store.json")
     os.utime(path, (0, 86400))
-    pixels, other, facts = cache_cleanup.look_through(cache).kept
+    pixels, other, facts = cache_cleanup.look_through(cache).entries
     assert (pixels.what, pixels.data, pixels.input_spec, pixels.images, pixels.state) == (
         "pixels", str(photos), "8 px, color, crop", 6, "whole"
     )  # fmt: skip
@@ -66,11 +66,11 @@ def test_clearing_removes_stores_alone_and_a_run_goes_on_with_its_own(photos: Pa
     before = np.array(opened.pixels_NHWC)
     pixel_cache.build(folders.read(photos), InputSpec(9, 1, "pad"), cache, most_bytes=0)
     (cache / "mnist").mkdir()
-    bytes_before = sum(one.bytes for one in cache_cleanup.look_through(cache).kept)
+    bytes_before = sum(one.bytes for one in cache_cleanup.look_through(cache).entries)
     found = cache_cleanup.clear(cache)
     assert sorted(one.what for one in found.removed) == ["facts", "pixels"]
     assert found.as_json()["freed"] == bytes_before
-    assert [one.what for one in found.kept] == ["mnist"]
+    assert [one.what for one in found.entries] == ["mnist"]
     assert not list(cache.glob("**/store.json"))
     assert np.array_equal(opened.pixels_NHWC, before)
     assert np.array_equal(pixel_cache.build(folders.read(photos), LOOK, cache).pixels_NHWC, before), "built anew"
@@ -82,11 +82,11 @@ def test_a_store_that_is_being_built_stays(photos: Path, cache: Path):
     half.mkdir(parents=True)
     (half / "pixels.npy").write_bytes(b"x" * 10)
     with files.lock(cache / "pixels" / f"{name}.building", "store"):
-        assert [(one.state, one.bytes) for one in cache_cleanup.look_through(cache).kept] == [("being built", 10)]
+        assert [(one.state, one.bytes) for one in cache_cleanup.look_through(cache).entries] == [("being built", 10)]
         found = cache_cleanup.clear(cache)
         assert (found.removed, found.refused) == ((), {str(half): "it is being built"})
         assert f"{half} stays: it is being built" in str(found)
-    assert [one.state for one in cache_cleanup.look_through(cache).kept] == ["half-built"]
+    assert [one.state for one in cache_cleanup.look_through(cache).entries] == ["half-built"]
     assert [one.bytes for one in cache_cleanup.clear(cache).removed] == [10]
     assert not half.exists()
 
@@ -95,7 +95,7 @@ def test_a_store_that_cannot_be_read_is_listed_and_removed(photos: Path, cache: 
     pixel_cache.build(folders.read(photos), LOOK, cache)
     (path,) = cache.glob("pixels/*/store.json")
     path.write_text("{")
-    (found,) = cache_cleanup.look_through(cache).kept
+    (found,) = cache_cleanup.look_through(cache).entries
     assert (found.state, found.images) == ("unreadable", None)
     assert len(cache_cleanup.clear(cache).removed) == 1
 
@@ -104,7 +104,7 @@ def test_the_command(photos: Path, cache: Path, capsys: pytest.CaptureFixture[st
     pixel_cache.build(folders.read(photos), LOOK, cache)
     assert f"pixels of {photos}: 6 images" in run(capsys, "data", "--cache").out
     listed = run(capsys, "data", "--cache", "--json").json
-    assert (listed["cache"], len(listed["kept"]), listed["freed"]) == (str(cache), 1, 0)
+    assert (listed["cache"], len(listed["entries"]), listed["freed"]) == (str(cache), 1, 0)
     cleared = run(capsys, "data", "--clear-cache", "--json").json
     assert (cleared["freed"], cleared["bytes"]) == (listed["bytes"], 0)
     assert [one["data"] for one in cleared["removed"]] == [str(photos)]

@@ -11,7 +11,7 @@ from striate.history.sample_images import gray, shapes
 def test_colors_become_gray_levels_by_the_weights_of_itu_r_601(tmp_path: Path):
     Image.fromarray(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)).save(tmp_path / "rgb.png")
     image = gray(tmp_path / "rgb.png", 100)
-    assert image.said == "rgb.png"
+    assert image.description == "rgb.png"
     assert image.levels_HW.tolist() == [pytest.approx([0.299, 0.587, 0.114])]
 
 
@@ -20,7 +20,7 @@ def test_a_large_image_is_averaged_over_blocks_and_that_is_said(tmp_path: Path):
     levels[:, ::2] = 255
     Image.fromarray(levels).save(tmp_path / "wide.png")
     image = gray(tmp_path / "wide.png", 5)
-    assert image.said == "wide.png, reduced 2 times"
+    assert image.description == "wide.png, reduced 2 times"
     assert image.levels_HW.tolist() == np.full((2, 5), 0.5).tolist()
 
 
@@ -31,7 +31,7 @@ def test_a_image_of_one_row_is_averaged_too(tmp_path: Path):
 
 def test_without_a_file_shapes_are_drawn():
     image = gray(None, 10)
-    assert image.said == "shapes drawn here"
+    assert image.description == "shapes drawn here"
     assert image.levels_HW.shape == (64, 64)
     assert shapes(32).min() == pytest.approx(0.1)
     assert shapes(32).max() == pytest.approx(0.9)

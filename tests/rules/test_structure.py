@@ -90,3 +90,19 @@ EIGHT = "a, b, c, d, e, f, g, h"
 def test_which_functions_have_too_many_parameters(tmp_path: Path, file: str, code: str, counted: bool):
     ast.parse(code)
     assert bool(house.wide_functions(package(tmp_path, **{file: code}), but_for_users=True)) == counted
+
+
+def test_at_the_top_of_the_package_are_rooms_and_four_files():
+    assert set(house.modules_at_the_top(PACKAGE)) == house.AT_THE_TOP
+
+
+# Functions that are still wider than seven parameters; none may join them
+WIDE = {
+    "history/cells/plots.py:fields", "history/convolution/demo.py:demonstrate", "history/optimal_control/model.py:hold",
+    "history/rumelhart/model.py:learn", "plots/canvas.py:text", "training/transfer/feature_classifier.py:fit",
+    "training/transfer/knn.py:fit", "workflows/report/plots.py:plane",
+}  # fmt: skip
+
+
+def test_functions_have_at_most_seven_parameters():
+    assert {function.name for function in house.wide_functions(PACKAGE, but_for_users=True)} == WIDE

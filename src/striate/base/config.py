@@ -244,29 +244,19 @@ def recipe(name: str) -> Tree:
     return merge(read_toml(path), {"recipe": name})
 
 
-_recipe = recipe  # whose name `settings_from_args` needs for an argument
+_NAMED = {  # arguments of `train` and the settings that they stand for
+    "seed": ("seed",), "data_dir": ("data", "data_dir"), "folds": ("data", "folds"), "net": ("net", "name"),
+    "pixel_cache_gb": ("preprocess", "pixel_cache_gb"), "epochs": ("train", "epochs"), "minutes": ("train", "minutes"),
+}  # fmt: skip
 
 
-def settings_from_args(
-    data: str | None,
-    settings: Mapping[str, Any] | None,
-    *,
-    net: str | None = None,
-    recipe: str | None = None,
-    epochs: int | None = None,
-    minutes: float | None = None,
-    folds: int | None = None,
-    seed: int | None = None,
-    data_dir: str | None = None,
-    pixel_cache_gb: float | None = None,
-) -> Tree:
-    """Nested settings of a training: a recipe, over it `settings`, and over both the named arguments."""
-    named = {
-        "seed": seed,
-        "data": {"path": data, "data_dir": data_dir, "folds": folds},
-        "preprocess": {"pixel_cache_gb": pixel_cache_gb},
-        "net": {"name": net},
-        "train": {"epochs": epochs, "minutes": minutes},
-    }
-    below = lay_over(_recipe(recipe) if recipe else {}, dict(settings or {}))
-    return lay_over(below, merge(named))
+def settings_from_args(data: str | None, settings: Mapping[str, Any] | None, **named: Any) -> Tree:
+    """Nested settings of a training: those of `recipe`, over them `settings`, and over both the other named arguments."""
+    below = lay_over(recipe(name) if (name := named.pop("recipe", None)) else {}, dict(settings or {}))
+    above: Tree = {"data": {"path": data}}
+    for argument, value in named.items():
+        if argument not in _NAMED:
+            raise TypeError(f"expected {', '.join([*_NAMED, 'recipe'])} by name; got {argument}.")
+        path = _NAMED[argument]
+        above = merge(above, {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}})
+    return lay_over(below, above)

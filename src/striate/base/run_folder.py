@@ -4,7 +4,7 @@ run.toml           everything needed to repeat it
 environment.json   versions, device, fingerprint of the data
 data.json          what became of every file that was found
 journal.jsonl      what happened, append-only
-checkpoints/       to go on from
+checkpoints/       to resume from
 asked.toml         of a fine-tuning: what was asked for, before rules completed it
 strategies/        of a fine-tuning: what each of its strategies left
 predictions-*.npz  ids, labels and logits of validation and test
@@ -58,7 +58,7 @@ def _word(text: str) -> str:
 
 
 def claim(out: Path, name: str, resume: bool) -> Path:
-    """The folder of a run that is to begin or to go on.
+    """The folder of a run that begins or is resumed.
 
     Raises:
         RunError: it exists and is not to be resumed, or is to be resumed and does not exist.
@@ -69,7 +69,7 @@ def claim(out: Path, name: str, resume: bool) -> Path:
     folder = out / name
     begun = (folder / "run.toml").exists()
     if begun and not resume:
-        raise RunError(f"the run {folder} exists; go on with it by --resume, or give another --name.")
+        raise RunError(f"the run {folder} exists; resume it with --resume, or give another --name.")
     if resume and not begun:
         known = [path.parent.name for path in out.glob("*/run.toml")]
         hint = nearest(name, known) if known else f"there are no runs in {out}."
@@ -105,7 +105,7 @@ def model_folder(run: str) -> Path:
     files.recover(folder / "model")
     if not (folder / "model").is_dir():
         command = "train" if settings(folder).finetune.weights is None else "finetune"
-        raise RunError(f"the run {folder} has no model yet; go on with it: striate {command} --name {folder.name} --resume.")
+        raise RunError(f"the run {folder} has no model yet; resume it: striate {command} --name {folder.name} --resume.")
     return folder / "model"
 
 
@@ -129,10 +129,10 @@ def read_json(path: Path) -> Json | None:
     if not path.is_file():
         return None
     try:
-        found: Json = json.loads(path.read_text("utf-8"))
+        value: Json = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ArtifactError(f"{path} is damaged: {error}. Restore it from a copy, or start the run anew.") from None
-    return found
+    return value
 
 
 def environment(**more: object) -> Json:

@@ -53,8 +53,8 @@ def in_order(
         for thread in threads:
             thread.start()
         turn = 0
-        while (found := lanes[turn % count].take()) is not None:
-            yield found
+        while (answer := lanes[turn % count].take()) is not None:
+            yield answer
             turn += 1
         if dealt.failure is not None:
             raise dealt.failure
@@ -126,11 +126,11 @@ class _Lane:
 
     def take(self) -> Answer | None:
         """The next answer; None after the last."""
-        found = self.ready.get()
-        if isinstance(found, BaseException):
-            raise found
+        answer = self.ready.get()
+        if isinstance(answer, BaseException):
+            raise answer
         self.room.release()
-        return found
+        return answer
 
     def end(self) -> None:
         """Make the thread end soon, whatever it waits for."""

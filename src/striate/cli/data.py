@@ -47,7 +47,7 @@ def data(
         flag = "--clear-cache" if clear_cache else "--cache"
         given = {"DATA": data, "--data-dir": data_dir, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
         _refuse_with_cache(flag, [name for name, there in given.items() if there])
-        found: Any = workflow.cache(clear=clear_cache)
+        result: Any = workflow.cache(clear=clear_cache)
     elif data is None:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
     elif preview is not None:
@@ -60,11 +60,11 @@ def data(
         return
     else:
         with speaking() as watch:
-            found = workflow.survey(data, config.section(settings, "data"), watch)
+            result = workflow.survey(data, config.section(settings, "data"), watch)
     if json:
-        print_json(found.as_json())
+        print_json(result.as_json())
     else:
-        stdout().print(str(found), markup=False)
+        stdout().print(str(result), markup=False)
 
 
 def _spoken(shown: dict[str, Any]) -> Iterator[str]:

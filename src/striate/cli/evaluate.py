@@ -34,35 +34,36 @@ def evaluate(
 
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
-        found = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
+        result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
     if json:
-        print_json(found)
+        print_json(result)
         return
     console = stdout()
-    console.print(_headline(found), markup=False)
-    console.print(_classes(found))
-    if len(found["per_class"]) <= 20:
-        console.print(_confusion(found))
+    console.print(_headline(result), markup=False)
+    console.print(_classes(result))
+    if len(result["per_class"]) <= 20:
+        console.print(_confusion(result))
 
 
-def _headline(found: dict[str, Any]) -> str:
-    top5 = "" if found["top5"] is None else f"\ntop-5 {found['top5']:.4f}"
-    bad = f"\n{len(found['quarantined'])} files could not be decoded and are not counted" if found["quarantined"] else ""
+def _headline(result: dict[str, Any]) -> str:
+    top5 = "" if result["top5"] is None else f"\ntop-5 {result['top5']:.4f}"
+    bad = f"\n{len(result['quarantined'])} files could not be decoded and are not counted" if result["quarantined"] else ""
     return (
-        f"accuracy {found['accuracy']:.4f}  (95 % interval {found['low']:.4f} to {found['high']:.4f}, {found['n']:,} images; "
-        f"majority-class baseline: {found['majority']:.4f}){top5}\nmacro F1 {found['macro_f1']:.4f}, "
-        f"calibration error {found['calibration_error']:.4f}{bad}"
+        f"accuracy {result['accuracy']:.4f}  (95 % interval {result['low']:.4f} to {result['high']:.4f}, "
+        f"{result['n']:,} images; "
+        f"majority-class baseline: {result['majority']:.4f}){top5}\nmacro F1 {result['macro_f1']:.4f}, "
+        f"calibration error {result['calibration_error']:.4f}{bad}"
     )
 
 
-def _classes(found: dict[str, Any]) -> Table:
+def _classes(result: dict[str, Any]) -> Table:
     table = Table()
     for column in ("class", "precision", "recall", "F1", "images"):
         table.add_column(column, justify="left" if column == "class" else "right")
-    absent = sum(not score["support"] for score in found["per_class"].values())
+    absent = sum(not score["support"] for score in result["per_class"].values())
     if absent:
         table.caption = f"{absent:,} classes have no images here and are not shown"
-    for name, score in found["per_class"].items():
+    for name, score in result["per_class"].items():
         if not score["support"]:
             continue
         shares = (score["precision"], score["recall"], score["f1"])
@@ -70,12 +71,12 @@ def _classes(found: dict[str, Any]) -> Table:
     return table
 
 
-def _confusion(found: dict[str, Any]) -> Table:
-    names = list(found["per_class"])
+def _confusion(result: dict[str, Any]) -> Table:
+    names = list(result["per_class"])
     table = Table(title="true class by row, prediction by column")
     table.add_column("")
     for name in names:
         table.add_column(name, justify="right")
-    for name, row in zip(names, found["confusion"], strict=True):
+    for name, row in zip(names, result["confusion"], strict=True):
         table.add_row(name, *(str(count) if count else "." for count in row))
     return table

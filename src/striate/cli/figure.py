@@ -34,8 +34,8 @@ def figure(
         return
     from striate.figures.drawing import draw
 
-    path, made = draw(name, out, net)
+    path, drawn = draw(name, out, net)
     if json:
-        print_json({"name": name, **made.numbers, "files": [str(path)]})
+        print_json({"name": name, **drawn.numbers, "files": [str(path)]})
     else:
-        say([*made.lines, f"drawn: {path}"])
+        say([*drawn.lines, f"drawn: {path}"])

@@ -48,15 +48,17 @@ def import_(
     from striate.workflows import external_weights
 
     with speaking():
-        found = external_weights.import_weights(
+        result = external_weights.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
             size_px=size, share=share, bgr=bgr or None, license=license, like=like,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
     if json:
-        print_json(found)
+        print_json(result)
         return
-    stdout().print(f"{found['model']}: {net}, {found['parameters']:,} parameters, {found['classes']:,} classes", markup=False)
+    stdout().print(
+        f"{result['model']}: {net}, {result['parameters']:,} parameters, {result['classes']:,} classes", markup=False
+    )
 
 
 def _numbers(text: str | None, flag: str) -> tuple[float, ...] | None:

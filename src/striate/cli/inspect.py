@@ -55,19 +55,19 @@ def inspect(
     layers = split(layer)
     with speaking() as watch:
         if which == "images":
-            found = one_image.inspect_image(
+            result = one_image.inspect_image(
                 run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch
             )
         elif which == "filters":
-            found = filter_selectivity.filters(run, layers=layers, out=out, watch=watch)
+            result = filter_selectivity.filters(run, layers=layers, out=out, watch=watch)
         elif which == "units":
-            found = unit_workflow.units(run, _one(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
+            result = unit_workflow.units(run, _one(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
         else:
-            found = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
+            result = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
     if json:
-        print_json(found)
+        print_json(result)
     else:
-        _say(which, found)
+        _say(which, result)
 
 
 def _refuse(which: str, given: list[str]) -> None:
@@ -92,39 +92,39 @@ def _numbers(given: tuple[str, ...]) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _say(which: str, found: dict[str, Any]) -> None:
+def _say(which: str, result: dict[str, Any]) -> None:
     out = stdout()
-    {"images": _say_images, "filters": _say_filters, "units": _say_units, "verdicts": _say_verdicts}[which](found)
-    for path in found["files"]:
+    {"images": _say_images, "filters": _say_filters, "units": _say_units, "verdicts": _say_verdicts}[which](result)
+    for path in result["files"]:
         out.print(f"drawn: {path}", markup=False)
 
 
-def _say_images(found: dict[str, Any]) -> None:
+def _say_images(result: dict[str, Any]) -> None:
     out = stdout()
-    for one in found["images"]:
-        asked = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
-        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{asked}", markup=False)
-        for made in one["methods"]:
-            at = f" at {made['layer']}" if made["layer"] else ""
-            out.print(f"  {made['method']}{at} {made['reason']}", markup=False)
+    for one in result["images"]:
+        target = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
+        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{target}", markup=False)
+        for explanation in one["methods"]:
+            at = f" at {explanation['layer']}" if explanation["layer"] else ""
+            out.print(f"  {explanation['method']}{at} {explanation['reason']}", markup=False)
         for method, reason in one["refused"].items():
             out.print(f"  {method}: {reason}", markup=False)
 
 
-def _say_filters(found: dict[str, Any]) -> None:
+def _say_filters(result: dict[str, Any]) -> None:
     out = stdout()
-    if found["first"] is None:
-        out.print(found["why_not"], markup=False)
+    if result["first"] is None:
+        out.print(result["why_not"], markup=False)
         return
     table = Table("filter", "orientation", "cycles a pixel", "strength", "color", box=None)
     for column in table.columns:
         column.justify = "right"
-    for number, row in enumerate(found["first"]["each"]):
+    for number, row in enumerate(result["first"]["each"]):
         angle = "-" if row["orientation"] is None else f"{row['orientation']:.0f}°"
         numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
         table.add_row(str(number), angle, *numbers)
     out.print(table)
-    for one in found["tolerance"]:
+    for one in result["tolerance"]:
         known = sorted(unit["half_shift"] for unit in one["units"] if unit["half_shift"] is not None)
         median = (
             f"{known[len(known) // 2]:.2f} periods of the best stripes, the median of {len(known)} units"
@@ -134,40 +134,40 @@ def _say_filters(found: dict[str, Any]) -> None:
         out.print(f"{one['name']}: half of the response remains after a shift of {median}", markup=False)
 
 
-def _say_units(found: dict[str, Any]) -> None:
+def _say_units(result: dict[str, Any]) -> None:
     out = stdout()
-    rows = found["statistics"][0]["units"]
+    rows = result["statistics"][0]["units"]
     table = Table("unit", "mean", "std", "max", "zeros", "selectivity", "class", box=None)
     for column in table.columns[:-1]:
         column.justify = "right"
-    for number in found["units"]:
+    for number in result["units"]:
         row = rows[number]
-        told = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "std", "max", "zeros"))
+        cells = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "std", "max", "zeros"))
         share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
-        table.add_row(str(number), *told, share, "-" if row.get("preferred") is None else row["preferred"])
+        table.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
     out.print(table)
-    out.print(f"{found['readout_layer']}: looked at {found['seen']}", markup=False)
-    if found["why_not"]:
-        out.print(found["why_not"], markup=False)
+    out.print(f"{result['readout_layer']}: looked at {result['seen']}", markup=False)
+    if result["why_not"]:
+        out.print(result["why_not"], markup=False)
 
 
-def _say_verdicts(found: dict[str, Any]) -> None:
+def _say_verdicts(result: dict[str, Any]) -> None:
     out = stdout()
     table = Table("layer", "filters", *(name.replace("_", " ") for name in _COLUMNS), "3x3 noise", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in found["layers"]:
+    for row in result["layers"]:
         ratio = "-" if row["noise_ratio"] is None else f"{row['noise_ratio']:.3f}"
         table.add_row(row["name"], f"{row['filters']:,}", *(_number(row[name]) for name in _COLUMNS), ratio)
     out.print(table)
-    for row in found["layers"]:
+    for row in result["layers"]:
         if row["advice"]:
             out.print(row["advice"], markup=False)
-    seen = found["seen"]
-    if not found["layers"]:
-        out.print(f"{found['net']} has no filters or units before its head that could be judged", markup=False)
+    seen = result["seen"]
+    if not result["layers"]:
+        out.print(f"{result['net']} has no filters or units before its head that could be judged", markup=False)
         return
-    out.print(f"looked at {found['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone", markup=False)
+    out.print(f"looked at {result['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone", markup=False)
 
 
 def _number(count: int) -> str:

@@ -156,18 +156,18 @@ def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> 
 def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, Any], json: bool) -> None:
     from striate.workflows import nets as anatomy
 
-    found = anatomy.signal(name, init, seed, draw, **how)
+    signals = anatomy.signal(name, init, seed, draw, **how)
     if json:
         rows = [
             {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row._asdict().items()}
-            for row in found
+            for row in signals
         ]
         drawn = {} if draw is None else {"drawn": draw}
         print_json({"name": name, "init": init, "seed": seed, "signal": rows, **drawn})
         return
     heads = dict.fromkeys(("mean", "variance", "gradient mean", "gradient variance"), "right")
     title = f"{name}, init {init}: one forward and one backward pass at the start, for images from N(0, 1)"
-    _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in found))
+    _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in signals))
     stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for an image.", markup=False)
 
 

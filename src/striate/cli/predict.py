@@ -37,7 +37,7 @@ def predict(
         for column in ("path", "label", "probability"):
             table.add_column(column, overflow="fold")
         for row in rows:
-            said = row.prediction
-            shown = ("error", row.error or "") if said is None else (said.label, f"{said.probability:.3f}")
+            prediction = row.prediction
+            shown = ("error", row.error or "") if prediction is None else (prediction.label, f"{prediction.probability:.3f}")
             table.add_row(str(row.as_json()["path"]), *shown)
         stdout().print(table)

@@ -19,14 +19,14 @@ def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:
     from striate.workflows.report.build import write_report
 
     with speaking() as see:
-        found = write_report(run, follow=watch, watch=see)
+        result = write_report(run, follow=watch, watch=see)
     if json:
-        print_json(found)
+        print_json(result)
     else:
-        stdout().print(_spoken(found), markup=False)
+        stdout().print(_spoken(result), markup=False)
 
 
-def _spoken(found: dict[str, Any]) -> str:
-    lines = [found["trust"]["sentence"]]
-    lines += [f"  {_WORDS[one['level']]}: {one['sentence']}" for one in found["trust"]["findings"] if one["level"] != "good"]
-    return "\n".join([*lines, *found["notes"], f"{found['report']} ({found['bytes'] / 1e6:.1f} MB)"])
+def _spoken(result: dict[str, Any]) -> str:
+    lines = [result["trust"]["sentence"]]
+    lines += [f"  {_WORDS[one['level']]}: {one['sentence']}" for one in result["trust"]["findings"] if one["level"] != "good"]
+    return "\n".join([*lines, *result["notes"], f"{result['report']} ({result['bytes'] / 1e6:.1f} MB)"])

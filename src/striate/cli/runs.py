@@ -45,15 +45,15 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
 def _one(run: str, draw: str | None, json: bool) -> None:
     from striate.workflows import runs as workflow
 
-    found = workflow.weights(run, draw)
+    result = workflow.weights(run, draw)
     if json:
-        print_json(found)
+        print_json(result)
         return
-    ends = {row["layer"]: row for row in found["end"]}
-    table = Table(title=f"{found['run']}: weights " + ("before the first step → at the end" if ends else "at the start"))
+    ends = {row["layer"]: row for row in result["end"]}
+    table = Table(title=f"{result['run']}: weights " + ("before the first step → at the end" if ends else "at the start"))
     for column in ("layer", "weights", "zero", "within ±0.2", "mean", "deviation"):
         table.add_column(column, justify="left" if column == "layer" else "right", overflow="fold")
-    for row in found["start"]:
+    for row in result["start"]:
         both = [row, ends[row["layer"]]] if row["layer"] in ends else [row]
         shares = (" → ".join(f"{one[name]:.1%}" for one in both) for name in ("zero", "near"))
         moments = (" → ".join(f"{one[name]:.3g}" for one in both) for name in ("mean", "deviation"))

@@ -19,7 +19,7 @@ from striate.base.errors import RunError
 _ROOMS = ("pixels", "facts")
 
 
-class Kept(NamedTuple):
+class Entry(NamedTuple):
     """One thing in the cache.
 
     Attributes:
@@ -49,15 +49,15 @@ class Cache:
     """The cache folder: what lies there now, and what was removed."""
 
     folder: str
-    kept: tuple[Kept, ...]
-    removed: tuple[Kept, ...] = ()
+    entries: tuple[Entry, ...]
+    removed: tuple[Entry, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For --json."""
         return {
-            "cache": self.folder, "bytes": sum(entry.bytes for entry in self.kept),
-            "kept": [entry._asdict() for entry in self.kept],
+            "cache": self.folder, "bytes": sum(entry.bytes for entry in self.entries),
+            "entries": [entry._asdict() for entry in self.entries],
             "removed": [entry._asdict() for entry in self.removed], "freed": sum(entry.bytes for entry in self.removed),
             "refused": self.refused,
         }  # fmt: skip
@@ -69,12 +69,12 @@ class Cache:
             lines += [f"freed {_size(freed)} in {self.folder}:", *map(_line, self.removed)]
             lines.append("a run that has one of them open keeps it; the space is free when it ends")
         lines += [f"  {path} stays: {why}" for path, why in self.refused.items()]
-        total = sum(entry.bytes for entry in self.kept)
-        lines += [f"{self.folder}: {_size(total)}{':' if self.kept else ', nothing kept'}", *map(_line, self.kept)]
+        total = sum(entry.bytes for entry in self.entries)
+        lines += [f"{self.folder}: {_size(total)}{':' if self.entries else ', nothing kept'}", *map(_line, self.entries)]
         return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
 
 
-def _line(entry: Kept) -> str:
+def _line(entry: Entry) -> str:
     if entry.state == "not a pixel cache":
         return f"  {_size(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
     what = (
@@ -115,7 +115,7 @@ def clear(folder: Path) -> Cache:
 
     """
     removed, refused = [], {}
-    for entry in look_through(folder).kept:
+    for entry in look_through(folder).entries:
         if entry.state == "not a pixel cache":
             continue
         path = Path(entry.path)
@@ -132,7 +132,7 @@ def clear(folder: Path) -> Cache:
         else:
             removed.append(entry)
     left = look_through(folder)
-    return Cache(left.folder, left.kept, tuple(removed), refused)
+    return Cache(left.folder, left.entries, tuple(removed), refused)
 
 
 def _lock(path: Path) -> Path:
@@ -140,14 +140,14 @@ def _lock(path: Path) -> Path:
     return path.with_name(f"{path.name.lstrip('.').partition('.')[0]}.building")
 
 
-def _pixel_caches(folder: Path) -> Iterator[Kept]:
+def _pixel_caches(folder: Path) -> Iterator[Entry]:
     for room in _ROOMS:
         for path in sorted((folder / room).glob("*")) if (folder / room).is_dir() else ():
             if path.is_dir() and not path.name.endswith(".building"):
                 yield _pixel_cache(path, room)
 
 
-def _pixel_cache(path: Path, room: str) -> Kept:
+def _pixel_cache(path: Path, room: str) -> Entry:
     half = path.name.startswith(".")
     data, input_spec, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
     if half:
@@ -165,13 +165,13 @@ def _pixel_cache(path: Path, room: str) -> Kept:
         input_spec = f"{seen['size_px']} px, {'gray' if seen['channels'] == 1 else 'color'}, {seen['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"
-    return Kept(str(path), room, data, input_spec, images, _bytes(path), _when(used), state)
+    return Entry(str(path), room, data, input_spec, images, _bytes(path), _when(used), state)
 
 
-def _others(folder: Path) -> Iterator[Kept]:
+def _others(folder: Path) -> Iterator[Entry]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in _ROOMS:
-            yield Kept(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a pixel cache")
+            yield Entry(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a pixel cache")
 
 
 def _files(path: Path) -> Iterator[Path]:

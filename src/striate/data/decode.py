@@ -327,6 +327,6 @@ def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
     path, input_spec = parse_request(argument)
-    found = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
-    pixels = b"" if input_spec is None else square(found, input_spec).tobytes()
-    return list(facts(found)), pixels
+    levels_HWC = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
+    pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
+    return list(facts(levels_HWC)), pixels

@@ -25,14 +25,14 @@ def draw(path: Path) -> Drawn:
     x_P = torch.linspace(-4, 4, 801, dtype=torch.float64)
     values, slopes, numbers = [], [], dict[str, object]()
     for title, names in GROUPS.items():
-        found = {name: of(name, x_P) for name in names}
+        curves = {name: of(name, x_P) for name in names}
         numbers |= {
             name: {"at_-1": at(name, -1.0)[0], "at_1": at(name, 1.0)[0], "derivative_at_-3": at(name, -3.0)[1],
                    "largest_derivative": float(both[1].max())}
-            for name, both in found.items()
+            for name, both in curves.items()
         }  # fmt: skip
-        top = [Line(name, both[0].numpy()) for name, both in found.items()]
-        below = [Line(name, both[1].numpy()) for name, both in found.items()]
+        top = [Line(name, both[0].numpy()) for name, both in curves.items()]
+        below = [Line(name, both[1].numpy()) for name, both in curves.items()]
         values.append(Panel(title, "input a", "output f(a)", x_P.numpy(), top, (-2, 4) if "relu" in names else (-2, 2)))
         slopes.append(Panel("derivatives", "input a", "derivative f'(a)", x_P.numpy(), below, (-0.2, 1.25)))
     draw_panels(

@@ -50,8 +50,8 @@ def draw(path: Path) -> Drawn:
     four = four_numbers()
     rows = {name: _moments(maps) for name, maps in stages.items()}
     lines = [
-        f"{name}: " + "; ".join(f"mean {mean:.3f}, standard deviation {std:.3f}" for mean, std in found)
-        for name, found in rows.items()
+        f"{name}: " + "; ".join(f"mean {mean:.3f}, standard deviation {std:.3f}" for mean, std in levels)
+        for name, levels in rows.items()
     ]
     used, alone = _moments(used_NCHW), _moments(alone_NCHW)
     return Drawn(
@@ -64,7 +64,7 @@ def draw(path: Path) -> Drawn:
             "1, 2, 3, 4 become " + ", ".join(f"{value:.6f}" for value in four),
         ),
         {
-            "stages": {name: [list(pair) for pair in found] for name, found in rows.items()},
+            "stages": {name: [list(pair) for pair in levels] for name, levels in rows.items()},
             "gamma": list(GAMMA), "beta": list(BETA),
             "running_mean": running_TC[-1].tolist(), "running_std": variance_TC[-1].sqrt().tolist(),
             "inference": [list(pair) for pair in used], "four_numbers": four,
@@ -80,8 +80,8 @@ def batch(generator: torch.Generator, images: int) -> Tensor:
 
 def four_numbers() -> list[float]:
     """What batch norm makes of 1, 2, 3, 4 in one channel."""
-    found: list[float] = nn.BatchNorm1d(1)(torch.tensor([[1.0], [2.0], [3.0], [4.0]])).flatten().tolist()
-    return found
+    normalized: list[float] = nn.BatchNorm1d(1)(torch.tensor([[1.0], [2.0], [3.0], [4.0]])).flatten().tolist()
+    return normalized
 
 
 def _kept(statistic: Tensor | None) -> Tensor:

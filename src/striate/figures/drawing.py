@@ -24,10 +24,10 @@ def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Pa
         DiskError: the disk refused.
 
     """
-    found = entry(name)
+    row = entry(name)
     if net is not None and name != "volumes":
         raise SettingError(f"--net belongs to the figure volumes; got {name}. Leave it out.")
     path = Path(f"figure-{name}.svg") if out is None else out
     save_figure.check_ending(path)
-    made: Drawn = import_module(found.where).draw(path, **({} if net is None else {"net": net}))
-    return path, made
+    drawn: Drawn = import_module(row.where).draw(path, **({} if net is None else {"net": net}))
+    return path, drawn

@@ -68,7 +68,7 @@ def passes(outputs_U: Tensor, count: int) -> Tensor:
 
 def binomial(count: int, keep: float) -> list[float]:
     """The probability that 0, 1, ..., count are kept."""
-    return [comb(count, kept) * keep**kept * (1 - keep) ** (count - kept) for kept in range(count + 1)]
+    return [comb(count, alive) * keep**alive * (1 - keep) ** (count - alive) for alive in range(count + 1)]
 
 
 def plot(
@@ -101,7 +101,7 @@ def plot(
     axes = right.subplots()
     width = 0.8 / len(chances)
     for number, (keep, shares) in enumerate(chances.items()):
-        places = [kept + (number - (len(chances) - 1) / 2) * width for kept in range(len(shares))]
+        places = [alive + (number - (len(chances) - 1) / 2) * width for alive in range(len(shares))]
         bars = axes.bar(places, shares, width, color=COLORS[number], label=f"each kept with {keep:g}")
         axes.bar_label(bars, [f"{share:.0%}" for share in shares], fontsize=7)
     axes.set_xlabel("neurons kept, of four", fontsize=8)

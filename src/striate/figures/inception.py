@@ -118,8 +118,8 @@ def _module(canvas: Canvas, left: float, title: str, given: str, branches: Seque
             _draw_box(canvas, x, top, box, len(branch) == 2)
             y = top + HIGH
         canvas.line([(x + BOX / 2, y), (x + BOX / 2, bottom)], GRAY, 1.0, arrow=True)
-    said = " + ".join(str(branch[-1].channels) for branch in branches)
-    _bar(canvas, left, bottom, wide, f"joined along the channels: {said} = {channels}", COLORS["inception module"])
+    label = " + ".join(str(branch[-1].channels) for branch in branches)
+    _bar(canvas, left, bottom, wide, f"joined along the channels: {label} = {channels}", COLORS["inception module"])
 
 
 def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, color: str) -> None:
@@ -132,5 +132,5 @@ def _draw_box(canvas: Canvas, left: float, top: float, box: Box, of_two: bool) -
     canvas.rounded(left, top, BOX, HIGH, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
     canvas.text(left + BOX / 2, top + 0.14, box.kind, 8.5, bold=True)
     canvas.text(left + BOX / 2, top + 0.31, f"{box.channels} channels", 8)
-    said = f"{box.macs / 1e6:,.1f} M multiply-adds" if box.macs else "no weights"
-    canvas.text(left + BOX / 2, top + 0.48, said, 7.5, color=GRAY)
+    label = f"{box.macs / 1e6:,.1f} M multiply-adds" if box.macs else "no weights"
+    canvas.text(left + BOX / 2, top + 0.48, label, 7.5, color=GRAY)

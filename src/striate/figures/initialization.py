@@ -36,9 +36,9 @@ def draw(path: Path) -> Drawn:
                 histograms[start] = [torch.histc(outputs[layer - 1], 41, -1, 1).div(INPUTS * UNITS).numpy() for layer in SHOWN]
     plot(SHOWN, histograms, deviations, path)
     lines = [
-        f"{act}, {start}: standard deviation {found[0]:.3g} after layer 1, {found[4]:.3g} after 5, {found[9]:.3g} after 10"
+        f"{act}, {start}: standard deviation {values[0]:.3g} after layer 1, {values[4]:.3g} after 5, {values[9]:.3g} after 10"
         for act, rows in deviations.items()
-        for start, found in rows.items()
+        for start, values in rows.items()
     ]
     return Drawn(tuple(lines), {"layers": LAYERS, "units": UNITS, "deviations": deviations})
 
@@ -64,12 +64,12 @@ def activations(act: str, start: str) -> list[Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net, outputs_NU = stack(act, start), torch.randn(INPUTS, UNITS)
-    found = []
+    layers = []
     for module in net:
         outputs_NU = module(outputs_NU)
         if not isinstance(module, nn.Linear | nn.BatchNorm1d):
-            found.append(outputs_NU)
-    return found
+            layers.append(outputs_NU)
+    return layers
 
 
 def plot(
@@ -111,14 +111,14 @@ def plot(
                 axes.set_ylabel(start.replace(" and ", "\nand "), fontsize=8, color=colors[start])
     left.supxlabel("output of tanh; the number is its standard deviation; bars above 0.3 are cut", fontsize=8)
     for axes, (act, rows) in zip(right.subplots(2, 1, sharex=True), deviations.items(), strict=True):
-        for number, (start, found) in enumerate(rows.items()):
-            axes.plot(range(1, len(found) + 1), found, marker="osD^"[number], markersize=4, color=colors[start], label=start)
+        for number, (start, values) in enumerate(rows.items()):
+            axes.plot(range(1, len(values) + 1), values, marker="osD^"[number], markersize=4, color=colors[start], label=start)
         axes.set_yscale("log")
         axes.set_title(f"standard deviation after each layer, {act}", fontsize=9)
         axes.grid(True, linewidth=0.4, alpha=0.5)
         axes.tick_params(labelsize=7)
         axes.legend(fontsize=7, frameon=False, loc="lower left")
-        axes.set_xticks(range(1, len(found) + 1))
+        axes.set_xticks(range(1, len(values) + 1))
     axes.set_xlabel("layer", fontsize=8)
     figure.suptitle(
         "Ten layers at the start: too small fades, too large saturates, 1/n suits tanh, 2/n suits ReLU", fontsize=11

@@ -27,12 +27,12 @@ def draw(path: Path) -> Drawn:
         "squared hinge": losses.weston_watkins(1.0, squared=True),
         "focal, gamma 2": losses.cross_entropy(focal=2.0),
     }
-    found = {name: over(loss, margins_P) for name, loss in shown.items()}
+    loss_curves = {name: over(loss, margins_P) for name, loss in shown.items()}
     x_P = margins_P.double().numpy()
     value = Panel("loss of one image", "margin: true-class score minus the other", "loss", x_P,
-                  [Line(name, both[0].double().numpy()) for name, both in found.items()], (-0.2, 6))  # fmt: skip
+                  [Line(name, both[0].double().numpy()) for name, both in loss_curves.items()], (-0.2, 6))  # fmt: skip
     slope = Panel("its gradient with respect to the margin", "margin: true-class score minus the other", "gradient", x_P,
-                  [Line(name, both[1].double().numpy()) for name, both in found.items()], (-4, 0.4))  # fmt: skip
+                  [Line(name, both[1].double().numpy()) for name, both in loss_curves.items()], (-4, 0.4))  # fmt: skip
     table = {name: [one(loss, scores) for scores in SCORES] for name, loss in three().items()}
     plot((value, slope), SCORES, table, path)
     label = ", ".join(f"{score:g}" for score in SCORES[0])
@@ -40,8 +40,8 @@ def draw(path: Path) -> Drawn:
     by_torch = float(nn.MultiMarginLoss(margin=MARGIN)(torch.tensor([SCORES[0]]), torch.tensor([0])))
     lines.append(f"torch's MultiMarginLoss divides by the classes: {by_torch:.4f} for ({label})")
     softmax = torch.tensor(SCORES[0], dtype=torch.float64).softmax(0).tolist()
-    said = ", ".join(f"{share:.4g}" for share in softmax)
-    lines.append(f"softmax of these: {said}; without knowledge, cross-entropy of 10 "
+    probabilities = ", ".join(f"{share:.4g}" for share in softmax)
+    lines.append(f"softmax of these: {probabilities}; without knowledge, cross-entropy of 10 "
                  f"classes is log 10 = {float(torch.tensor(10.0).log()):.4f}")  # fmt: skip
     return Drawn(tuple(lines), {"scores": [list(scores) for scores in SCORES], "losses": table, "multi_margin_loss": by_torch,
                                 "softmax": softmax})  # fmt: skip

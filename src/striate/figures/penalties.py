@@ -73,10 +73,10 @@ def draw(path: Path) -> Drawn:
         end = way_T2[-1].tolist()
         by_subgradient = descend(case, minimum, curvature, proximal=False)[-1].tolist() if case.l1 else None
         paths.append(Way(case.name, case.l1, case.l2, case.max_norm, way_T2.numpy()))
-        said = f"{case.name}: w = ({_said(end[0])}, {_said(end[1])})"
+        sentence = f"{case.name}: w = ({_said(end[0])}, {_said(end[1])})"
         if by_subgradient is not None:
-            said += f"; by the subgradient w1 = {by_subgradient[0]:.2g}"
-        lines.append(said)
+            sentence += f"; by the subgradient w1 = {by_subgradient[0]:.2g}"
+        lines.append(sentence)
         numbers[case.name.partition(":")[0]] = {
             "l1": case.l1, "l2": case.l2, "max_norm": case.max_norm, "weights": end, "by_subgradient": by_subgradient,
         }  # fmt: skip

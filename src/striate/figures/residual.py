@@ -40,14 +40,14 @@ def draw(path: Path) -> Drawn:
 
 def block(option: Shortcut) -> BasicBlock:
     """A block of one channel without its norms, whose kernels are zero but for their middle."""
-    made = BasicBlock(1, 1, 1, option, "relu").double()
+    module = BasicBlock(1, 1, 1, option, "relu").double()
     for norm in ("bn1", "bn2"):
-        made.add_module(norm, nn.Identity())
+        module.add_module(norm, nn.Identity())
     with torch.no_grad():
-        for conv, weight in ((made.conv1, FIRST), (made.conv2, SECOND)):
+        for conv, weight in ((module.conv1, FIRST), (module.conv2, SECOND)):
             conv.weight.zero_()
             conv.weight[0, 0, 1, 1] = weight
-    return made
+    return module
 
 
 def run(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -59,8 +59,8 @@ def run(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 def slope(count: int, option: Shortcut) -> float:
     """The derivative through so many blocks in a row, by autograd."""
     x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
-    (found,) = torch.autograd.grad(run(nn.Sequential(*(block(option) for _ in range(count))), x), x)
-    return float(found)
+    (gradient,) = torch.autograd.grad(run(nn.Sequential(*(block(option) for _ in range(count))), x), x)
+    return float(gradient)
 
 
 def plot(

@@ -73,7 +73,7 @@ class NeocognitronClassifier(Neocognitron):
             self.resize(4, tuple(grown[2]))
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What it has grown to."""
         return f"us2 {self.grown[0]}, us3 {self.grown[1]} and us4 {sum(self.grown[2]):,} planes"
 
@@ -147,7 +147,7 @@ class GMDHNet(Net):
         self.answer = Answer(num_classes)
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What it has grown to."""
         depths = [len(layers) for layers in self.grown]
         return f"networks of {min(depths)} to {max(depths)} layers, {sum(map(sum, self.grown))} elements"

@@ -20,7 +20,7 @@ _FINE = 8  # points across a pixel at which a shape is asked for
 class SampleImage(NamedTuple):
     """A gray image in [0, 1], and what it is, for titles and messages."""
 
-    said: str
+    description: str
     levels_HW: Floats
 
 

@@ -82,19 +82,19 @@ class _Followers(NamedTuple):
 
 def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
     met: list[str] = []
-    made: dict[int, str] = {}
+    producers: dict[int, str] = {}
     after: dict[str, str] = {}
-    kept: list[Tensor] = []  # so that no tensor's place is given to another during the pass
+    alive: list[Tensor] = []  # so that no tensor's place is given to another during the pass
 
     def note(name: str, _module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, Tensor) or not given or not isinstance(given[0], Tensor):
             return
         met.append(name)
-        if id(given[0]) in made:
-            before = made[id(given[0])]
+        if id(given[0]) in producers:
+            before = producers[id(given[0])]
             after[before] = "" if before in after else name  # two that take it: it branches
-        made[id(output)] = name
-        kept.extend((given[0], output))
+        producers[id(output)] = name
+        alive.extend((given[0], output))
 
     first, was_training = next(net.parameters(), torch.empty(0)), net.training
     with ExitStack() as hooks, torch.inference_mode():

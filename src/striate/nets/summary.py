@@ -221,11 +221,11 @@ def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
                 continue
 
             def note(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name, block: bool = block) -> None:
-                given, made = next(_tensors((args, kwargs)), None), next(_tensors(output), None)
-                if given is None or made is None:
+                given, output_tensor = next(_tensors((args, kwargs)), None), next(_tensors(output), None)
+                if given is None or output_tensor is None:
                     return
-                before: _Trace = getattr(made if block else given, "lineage", _IMAGE)
-                shape = tuple(made.shape[1:])
+                before: _Trace = getattr(output_tensor if block else given, "lineage", _IMAGE)
+                shape = tuple(output_tensor.shape[1:])
                 field = before.field if block else _field(module, before.field, side, shape)
                 for tensor in _tensors(output):
                     _mark(tensor, _Trace(field, (name,)))

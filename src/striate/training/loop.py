@@ -283,7 +283,7 @@ class _Loop:
         consequence = "the checkpoint is written" if task.checkpoints is not None else "it is short and will begin again"
         raise Interrupted(
             f"Stopped by {task.stop.signal or 'a signal to another process'} after step {self.progress.step} of {task.steps}; "
-            f"{consequence}. Go on with --resume."
+            f"{consequence}. Resume with --resume."
         )
 
     def _seconds(self) -> float:

@@ -100,19 +100,19 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    kept, bad = [], list(examples.quarantined)
+    positions, bad = [], list(examples.quarantined)
     logits = [np.empty((0, len(model.classes)), np.float32)]
     images = enumerate(_images(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
-        good = [(position, found.pixels_HWC) for position, found in batch if found.pixels_HWC is not None]
-        bad += [Quarantined(examples.names[at], found.reason or "") for at, found in batch if found.pixels_HWC is None]
-        kept += [position for position, _ in good]
+        good = [(position, answer.pixels_HWC) for position, answer in batch if answer.pixels_HWC is not None]
+        bad += [Quarantined(examples.names[at], answer.reason or "") for at, answer in batch if answer.pixels_HWC is None]
+        positions += [position for position, _ in good]
         if good:
             logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
         watch({"event": "predict", "done": batch[-1][0] + 1, "total": len(examples)})
-    if not kept:
+    if not positions:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
-    labels_N = mapped_K[examples.labels_N[np.array(kept)]]
+    labels_N = mapped_K[examples.labels_N[np.array(positions)]]
     return LabeledLogits(labels_N, np.concatenate(logits), tuple(bad))
 
 

@@ -144,9 +144,9 @@ def import_weights(
         raise SettingError(f"{folder} exists; give another folder for the model.")
     about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
-    model, found = import_file(file, net, folder, about, size_px, like, own)
+    model, facts = import_file(file, net, folder, about, size_px, like, own)
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
-    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **found}
+    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **facts}
 
 
 def import_file(
@@ -180,15 +180,15 @@ def import_file(
     path = Path(file)
     if not path.is_file():
         raise SettingError(f"expected a file of weights at {file}; there is none.")
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if path.suffix.lower() == ".safetensors":
         tensors = _safetensors(path)
     else:
         with TemporaryDirectory() as folder:
-            found = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
+            facts = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
             tensors = _safetensors(Path(folder) / "weights.safetensors")
-        if found["others"]:
-            log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(found["others"][:6]))
+        if facts["others"]:
+            log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(facts["others"][:6]))
     given = {name: value for name, value in about.items() if value is not None}
     base = imagenet(net) if like else _read_beside(path)
     if base is not None and "classes" in given:
@@ -203,7 +203,7 @@ def import_file(
     whole = About(**{**({} if base is None else vars(base)), **given})
     model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=settings)
     sha256 = model.save(out)
-    return model, {**found, "weights_sha256": sha256}
+    return model, {**facts, "weights_sha256": sha256}
 
 
 def build(

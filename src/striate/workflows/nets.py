@@ -82,12 +82,12 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
     outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
     chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
     built = factory.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
-    found = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
+    rows = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
     if path is not None:
         from striate.plots.network import signal as drawing
 
-        drawing.draw(f"{net}, init {init}", found, Path(path))
-    return found
+        drawing.draw(f"{net}, init {init}", rows, Path(path))
+    return rows
 
 
 def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:

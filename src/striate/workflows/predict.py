@@ -61,10 +61,11 @@ class Row(NamedTuple):
         path = self.path.encode("utf-8", "backslashreplace").decode()
         if self.prediction is None:
             return {"path": path, "error": self.error}
-        said = self.prediction
+        prediction = self.prediction
         return {
-            "path": path, "label": said.label, "probability": round(said.probability, 6), "abstained": said.abstained,
-            "unknown": said.unknown, "top": [[name, round(share, 6)] for name, share in said.top],
+            "path": path, "label": prediction.label, "probability": round(prediction.probability, 6),
+            "abstained": prediction.abstained,
+            "unknown": prediction.unknown, "top": [[name, round(share, 6)] for name, share in prediction.top],
         }  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
         DataError: a path that does not exist, or a glob or folder without files.
 
     """
-    found: dict[Path, None] = {}
+    unique_paths: dict[Path, None] = {}
     for given in paths:
         path = Path(given)
         if path.is_dir():
@@ -88,8 +89,8 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
                 raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {given}.")
         if not inside:
             raise DataError(f"expected images in the folder {given}; it holds none.")
-        found |= dict.fromkeys(inside)
-    return list(found)
+        unique_paths |= dict.fromkeys(inside)
+    return list(unique_paths)
 
 
 def rows(model: Model, paths: Iterable[str | Path], crops: int = 1) -> Iterator[Row]:
@@ -100,21 +101,21 @@ def rows(model: Model, paths: Iterable[str | Path], crops: int = 1) -> Iterator[
     wanted = files(paths)
     decoded = zip(wanted, decode.stream(wanted, model.input_spec_for(crops)), strict=True)
     while batch := list(islice(decoded, _BATCH)):
-        images = [found.pixels_HWC for _, found in batch if found.pixels_HWC is not None]
+        images = [answer.pixels_HWC for _, answer in batch if answer.pixels_HWC is not None]
         answers = iter(model.answers(model.logits(np.stack(images), crops)) if images else ())
-        for path, found in batch:
-            if found.pixels_HWC is None:
-                yield Row(str(path), None, found.reason)
+        for path, answer in batch:
+            if answer.pixels_HWC is None:
+                yield Row(str(path), None, answer.reason)
             else:
                 yield Row(str(path), next(answers), None)
 
 
-def _lines(found: Iterable[Row]) -> bytes:
-    return "".join(json.dumps(row.as_json()) + "\n" for row in found).encode()
+def _lines(rows: Iterable[Row]) -> bytes:
+    return "".join(json.dumps(row.as_json()) + "\n" for row in rows).encode()
 
 
-def _flat(found: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    for row in found:
+def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    for row in rows:
         flat = row.as_json()
         top = flat.pop("top", None)
         names = ("label", "probability", "abstained", "unknown")
@@ -124,15 +125,15 @@ def _flat(found: Iterable[Row]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _csv(found: Iterable[Row]) -> bytes:
+def _csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
     table = csv.DictWriter(text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n")
     table.writeheader()
-    table.writerows(_flat(found))
+    table.writerows(_flat(rows))
     return text.getvalue().encode()
 
 
-def _parquet(found: Iterable[Row]) -> bytes:
+def _parquet(rows: Iterable[Row]) -> bytes:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -144,7 +145,7 @@ def _parquet(found: Iterable[Row]) -> bytes:
          ("error", text)]
     )  # fmt: skip
     sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(_flat(found)), schema=schema), sink)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(_flat(rows)), schema=schema), sink)
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -168,7 +169,7 @@ def check_ending(path: Path) -> None:
         raise SettingError(f"expected a file that ends in {', '.join(_WRITERS)}; got {path}.")
 
 
-def write(found: Iterable[Row], path: Path) -> None:
+def write(rows: Iterable[Row], path: Path) -> None:
     """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
     check_ending(path)
-    disk.write_bytes(path, _WRITERS[path.suffix.lower()](found))
+    disk.write_bytes(path, _WRITERS[path.suffix.lower()](rows))

@@ -91,14 +91,14 @@ def _steps(what: str) -> Preview:
         title = f"{_name(what, step)}, fitted to {len(rows_M):,} training images"
         points = len(pair.clouds[0].points_N2)
         preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
-        found: Json = {
+        result: Json = {
             "images": len(rows_M),
             "pixels": [[pair.row, pair.column + side, pair.channel] for side in (0, 1)],
             "clouds": {cloud.name: {"covariance": cloud.covariance_22.tolist()} for cloud in pair.clouds},
         }
         if numbers.whitening is not None:
-            found |= {"dimensions": numbers.whitening.components_KD.shape[1], "components": len(numbers.whitening.variances_K)}
-        return found
+            result |= {"dimensions": numbers.whitening.components_KD.shape[1], "components": len(numbers.whitening.variances_K)}
+        return result
 
     return drawn
 
@@ -127,8 +127,8 @@ def _name(what: str, step: config.PreprocessSettings) -> str:
         return f"Centering: {center}"
     if what == "std":
         return f"Standardization: {center}, deviation of each {'pixel' if step.scale == 'std-image' else 'channel'}"
-    kept = "" if step.components is None else f", {step.components} components"
-    return f"Whitening: {step.scale.upper()}{kept}"
+    components = "" if step.components is None else f", {step.components} components"
+    return f"Whitening: {step.scale.upper()}{components}"
 
 
 def _rows(what: str, numbers: Preprocess, images_NCHW: torch.Tensor) -> list[Row]:

@@ -60,13 +60,13 @@ def test_filled_cells_answer_by_cosine():
 
 def test_the_top_layer_makes_a_plane_for_each_mistake_and_reinforces_what_is_right():
     seen_ND = torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.9, 0.1], [0.0, 1.0]])
-    top = growing.compete(seen_ND, torch.tensor([0, 0, 1, 2]), sweeps=1, most=9, told=quiet)
+    top = growing.compete(seen_ND, torch.tensor([0, 0, 1, 2]), sweeps=1, most=9, report=quiet)
     assert top.labels_P.tolist() == [0, 1, 2]
     assert top.sums_PD.tolist() == [[2.0, pytest.approx(0.2)], [pytest.approx(0.9), pytest.approx(0.1)], [0.0, 1.0]]
 
 
 def test_the_top_layer_has_no_more_planes_than_it_may():
-    top = growing.compete(torch.eye(5), torch.arange(5), sweeps=2, most=3, told=quiet)
+    top = growing.compete(torch.eye(5), torch.arange(5), sweeps=2, most=3, report=quiet)
     assert top.labels_P.tolist() == [0, 1, 2]
 
 

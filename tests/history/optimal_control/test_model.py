@@ -95,7 +95,7 @@ def test_the_double_integrator_takes_six_minus_twelve_t():
     problem = problems.double_integrator()._replace(slope=euler)
     *_, held = hold(problem, problems.arrive(1.0, 0.0), torch.zeros(100, 1, dtype=F64), weight=100, rounds=8, iterations=60)
     assert held.missed_Z.abs().max() < 1e-6
-    u = held.found.controls_NU[:, 0]
+    u = held.solution.controls_NU[:, 0]
     assert float(u.square().mean()) == pytest.approx(2 * 6.00060, abs=2e-5)
     t = (torch.arange(100, dtype=F64) + 0.5) / 100
     assert float((u - (6 - 12 * t)).abs().max()) < 0.1
@@ -116,13 +116,13 @@ def test_the_state_limit_of_bryson_and_denham_by_penalty(limit: float, least: fl
     for weight in (1e3, 1e4, 1e5):
         problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
         *_, held = hold(problem, problems.arrive(0.0, -1.0), controls, weight=1000, rounds=3, iterations=80, tolerance=1e-6)
-        controls = held.found.controls_NU
+        controls = held.solution.controls_NU
         missed.append(least - float(controls.square().mean()) / 2)
         assert held.missed_Z.abs().max() < 1e-3
     # A penalty lets a path be too cheap, the less the larger it is; a limit that is never met costs nothing
     assert all(after < before + 1e-6 for before, after in pairwise(missed))
     assert -1e-3 < missed[-1] < 0.015 * least
-    assert float(held.found.last.states[:, 0].max()) < limit + 0.002
+    assert float(held.solution.last.states[:, 0].max()) < limit + 0.002
 
 
 def test_the_formulas_of_the_state_limit_meet_where_they_change():

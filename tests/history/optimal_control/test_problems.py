@@ -54,7 +54,7 @@ def shoot(pushed: Push, falls_off: bool, guess: list[float]) -> float:
 def fly(problem: Problem, angles: torch.Tensor, weight: float) -> tuple[float, float]:
     """T in days, and the largest condition that was missed."""
     *_, held = hold(problem, problems.mars_orbit(), angles[:, None], weight, 5, 60, tolerance=1e-6, longest=0.3)
-    return math.exp(float(held.found.start_D[-1])) * DAYS, float(held.missed_Z.abs().max())
+    return math.exp(float(held.solution.start_D[-1])) * DAYS, float(held.missed_Z.abs().max())
 
 
 def test_the_rocket_takes_as_long_as_pontryagin_says_and_as_was_published():

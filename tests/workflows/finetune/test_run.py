@@ -276,7 +276,7 @@ def test_an_interruption_while_fitting_is_gone_on_from(shapes: Path, tmp_path: P
         finetune(shapes, tmp_path)
     assert str(left.value) == "SIGTERM while fitting the classifiers; resume with --resume."
     monkeypatch.undo()
-    with pytest.raises(RunError, match=r"exists; go on with it by --resume, or give another --name\."):
+    with pytest.raises(RunError, match=r"exists; resume it with --resume, or give another --name\."):
         finetune(shapes, tmp_path)
     resumed = striate.finetune(out=tmp_path, name="run", resume=True)
     assert resumed["weights_sha256"] == finetune(shapes, tmp_path / "whole")["weights_sha256"]

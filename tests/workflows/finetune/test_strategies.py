@@ -186,7 +186,7 @@ def test_interrupted_anywhere_and_resumed_it_ends_with_the_same_bytes(shapes: Pa
 
         return watch
 
-    with pytest.raises(Interrupted, match=r"after step 5 of \d+; it is short and will begin again\. Go on with --resume\."):
+    with pytest.raises(Interrupted, match=r"after step 5 of \d+; it is short and will begin again\. Resume with --resume\."):
         finetune(shapes, tmp_path, *NAMES, watch=stopping("adapt", 5))
     with pytest.raises(Interrupted, match="after step 3 of 4; the checkpoint is written"):
         striate.finetune(out=tmp_path, name="run", resume=True, watch=stopping("retrain", 3))

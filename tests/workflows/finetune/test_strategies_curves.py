@@ -37,7 +37,7 @@ def test_ended_at_its_last_step_it_is_gone_on_from(shapes: Path, tmp_path: Path,
     monkeypatch.setattr("striate.workflows.finetune.run._share", ended)
     with pytest.raises(InterruptedError):
         finetune(shapes, tmp_path, "extract", "retrain", per_class=[2])
-    with pytest.raises(RunError, match=r"has no model yet; go on with it: striate finetune --name run --resume\."):
+    with pytest.raises(RunError, match=r"has no model yet; resume it: striate finetune --name run --resume\."):
         striate.load(tmp_path / "run")
     monkeypatch.undo()
     found = striate.finetune(out=tmp_path, name="run", resume=True)

@@ -78,7 +78,7 @@ def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():
         "confusion": confusion(np.array([[7, 3], [2, 8]]), ["a", "b"]), "reliability": reliability(BINS),
         "plane": [plane(points, labels, ["a", "b"], wrong, faint, "Points", ("x", "y"), "pca")],
     }  # fmt: skip
-    tree = check(render({**scored(), "curves": EPOCHS, "plane": {"said": "Points."}}, drawn))
+    tree = check(render({**scored(), "curves": EPOCHS, "plane": {"sentence": "Points."}}, drawn))
     svg = "{http://www.w3.org/2000/svg}"
     images = list(tree.iter(f"{svg}svg"))
     assert len(images) == 7
@@ -113,8 +113,9 @@ def test_strategies_and_filters_have_their_tables():
 def test_mistakes_show_the_image_its_heat_and_its_neighbors():
     row = {
         "path": "a.png", "true": "cat", "predicted": "dog", "probability": 0.9, "true_probability": 0.1,
-        "heat": {"faithful": False, "said": "Grad-CAM is not faithful here."},
-        "neighbors": [{"path": "b.png", "class": "cat", "cosine_similarity": 0.98}], "vote": {"against": False, "said": "All."},
+        "heat": {"faithful": False, "sentence": "Grad-CAM is not faithful here."},
+        "neighbors": [{"path": "b.png", "class": "cat", "cosine_similarity": 0.98}],
+        "vote": {"against": False, "sentence": "All."},
     }  # fmt: skip
     shown = {
         "image": "data:image/png;base64,AA==",

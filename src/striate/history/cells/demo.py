@@ -52,12 +52,13 @@ def demonstrate(
     _draw_maps(sample, cells, answers, files["maps"])
     shifts = _shifts(sample, cells, radius, files["shifts"])
     modulations = _modulation(cells, radius, files["modulation"])
-    found = {
-        "image": sample.said, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength, "field_px": cells.side,
+    result = {
+        "image": sample.description, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength,
+        "field_px": cells.side,
         "pool_px": radius, "tuning": tuned, "shifts": shifts, "modulation": modulations,
         "files": [str(path) for path in files.values()],
     }  # fmt: skip
-    return found | {"lines": _lines(found)}
+    return result | {"lines": _lines(result)}
 
 
 def _name(degrees: float) -> str:
@@ -88,7 +89,7 @@ def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
         peaks = {kind: hw.peak(degrees_N, curve_AN[index], 180) for kind, curve_AN in curves._asdict().items()}
         rows.append(
             {"orientation": float(degrees), "preferred": peaks["simple"].at}
-            | {f"half_width_{kind}": found.half_width for kind, found in peaks.items()}
+            | {f"half_width_{kind}": peak.half_width for kind, peak in peaks.items()}
         )
     width = float(np.mean([row["half_width_simple"] for row in rows]))
     title = f"Orientation tuning: half the answer is left {width:.1f} degrees from the preferred one"
@@ -115,11 +116,11 @@ def _draw_maps(sample: SampleImage, cells: hw.Bank, answers: hw.Answers, path: P
 
     chosen = np.unique(np.linspace(0, len(cells.degrees_A), 4, endpoint=False).astype(int))
     rows = [
-        [Shown(sample.said, sample.levels_HW) if kind == "simple" else None]
+        [Shown(sample.description, sample.levels_HW) if kind == "simple" else None]
         + [Shown(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
         for kind, maps_AHW in answers._asdict().items()
     ]
-    panels(f"{sample.said}: answers of simple cells, and of complex ones by both accounts", rows, path)
+    panels(f"{sample.description}: answers of simple cells, and of complex ones by both accounts", rows, path)
 
 
 def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dic
             {kind: f"half left at {width:.1f} px" for kind, width in widths.items()},
         ),
         drawing.Curves(
-            f"{sample.said}, moved", "moved to the right by, px", "likeness of all answers to those before (cosine)",
+            f"{sample.description}, moved", "moved to the right by, px", "cosine similarity to the unshifted responses",
             moved.astype(float), {kind: np.array(values) for kind, values in alike.items()},
             {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in alike.items() if radius < len(values)},
         ),
@@ -177,11 +178,11 @@ def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     return {"f1_over_f0": ratios, "pooled_by_radius": by_radius}
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    tuned, shifts, ratios = found["tuning"], found["shifts"], found["modulation"]["f1_over_f0"]
+def _lines(result: dict[str, Any]) -> list[str]:
+    tuned, shifts, ratios = result["tuning"], result["shifts"], result["modulation"]["f1_over_f0"]
     apart = [abs(row["preferred"] - row["orientation"]) for row in tuned]
     off = max(min(degrees, 180 - degrees) for degrees in apart)
-    radius, alike, bars = found["pool_px"], shifts["likeness_by_px"], shifts["bar_half_width_px"]
+    radius, alike, bars = result["pool_px"], shifts["likeness_by_px"], shifts["bar_half_width_px"]
     by = min(radius, _SHIFTS)
     moved = {kind: values[by] for kind, values in alike.items()}
 
@@ -190,8 +191,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
     widths = {kind: float(np.mean([row[f"half_width_{kind}"] for row in tuned])) for kind in hw.Answers._fields}
     return [
-        f"{len(tuned)} orientations, fields of {found['field_px']} x {found['field_px']} px, "
-        f"stripes of {found['wavelength_px']:g} px, pooled over {radius} px to each side; the image: {found['image']}",
+        f"{len(tuned)} orientations, fields of {result['field_px']} x {result['field_px']} px, "
+        f"stripes of {result['wavelength_px']:g} px, pooled over {radius} px to each side; the image: {result['image']}",
         f"preferred orientations are within {off:.1f} degrees of the cells' own; half-widths in degrees: {each(widths, '.1f')}",
         f"F1/F0 to a drifting grating (above 1 simple, below complex; half a sine wave has 1.57): {each(ratios, '.2f')}",
         f"a bar moved off leaves half the answer at, px: {each(bars, '.1f')}",

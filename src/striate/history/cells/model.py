@@ -155,11 +155,11 @@ def shifted(image_HW: Floats, by_px: int) -> Floats:
 
 def tuning(cells: Bank, radius_px: int, degrees_N: Floats) -> Answers:
     """Answers, A x N, to gratings of the cells' own wavelength at N orientations, on average over a cycle."""
-    side, found = stimulus_side(cells, radius_px), []
+    side, responses = stimulus_side(cells, radius_px), []
     for degrees in degrees_N:
         cycle = drift(cells, radius_px, float(degrees), around(360, _PHASES), side)
-        found.append([curve_AN.mean(axis=1) for curve_AN in cycle])
-    return Answers(*np.array(found).transpose(1, 2, 0))
+        responses.append([curve_AN.mean(axis=1) for curve_AN in cycle])
+    return Answers(*np.array(responses).transpose(1, 2, 0))
 
 
 def drift(cells: Bank, radius_px: int, degrees: float, phases_N: Floats, side: int | None = None) -> Answers:

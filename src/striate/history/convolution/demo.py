@@ -67,17 +67,17 @@ def demonstrate(
     files = {name: out / f"{name}.png" for name in ("map", "steps", "flip", "weights")}
     first, kernel_FG = next(iter(kernels.items()))
     above = [
-        drawing.Shown(sample.said, levels_HW),
+        drawing.Shown(sample.description, levels_HW),
         *(drawing.Shown(f"kernel {name}", weights_FG, True) for name, weights_FG in kernels.items()),
     ]
     below = [drawing.Shown(f"map of {name}: {_sides(values.shape)}", values) for name, values in answers.items()]
     rows = [above, below] if len(kernels) > 1 else [above + below]
-    drawing.panels(f"{sample.said}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
+    drawing.panels(f"{sample.description}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
     walked = _draw_walks(levels_HW, kernel_FG, first, files["steps"])
     flipped = _flip(levels_HW, {first: kernel_FG}, stride, padding, files["flip"])
     counts = _weights(files["weights"])
-    found = {
-        "image": sample.said, "image_hw": levels_HW.shape, "stride": stride, "padding": padding,
+    result = {
+        "image": sample.description, "image_hw": levels_HW.shape, "stride": stride, "padding": padding,
         "kernels": {name: weights_FG.tolist() for name, weights_FG in kernels.items()},
         "maps": {
             name: {"hw": values.shape, "least": float(values.min()), "most": float(values.max()), "mean": float(values.mean())}
@@ -85,7 +85,7 @@ def demonstrate(
         },
         "steps": walked, "flip": flipped, "weights": counts, "files": [str(path) for path in files.values()],
     }  # fmt: skip
-    return found | {"lines": _lines(found)}
+    return result | {"lines": _lines(result)}
 
 
 def _sides(hw: tuple[int, ...]) -> str:
@@ -246,15 +246,15 @@ def _weights(path: Path) -> dict[str, Any]:
     }
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    height, width = found["image_hw"]
-    lines = [f"{found['image']}: {height} x {width}, stride {found['stride']}, padding {found['padding']}"]
+def _lines(result: dict[str, Any]) -> list[str]:
+    height, width = result["image_hw"]
+    lines = [f"{result['image']}: {height} x {width}, stride {result['stride']}, padding {result['padding']}"]
     lines += [
         f"map of {name}: {_sides(row['hw'])}, from {row['least']:.3f} to {row['most']:.3f}, "
         f"mean {round(row['mean'], 3) + 0.0:.3f}"
-        for name, row in found["maps"].items()
+        for name, row in result["maps"].items()
     ]
-    flip, weights = found["flip"], found["weights"]
+    flip, weights = result["flip"], result["weights"]
     alexnet, five = weights["alexnet_conv1"], weights["5x5x3"]
     apart = f"differ by up to {flip['largest_difference']:.4g}"
     same = "are the same: the kernel is its own mirror image" if flip["kernel_is_its_mirror_image"] else apart

@@ -25,8 +25,8 @@ TERMS = ("", "{u}", "{v}", "{u} {v}", "{u}^2", "{v}^2")
 def terms(inputs_MD: Floats, pairs_P2: Ints) -> Floats:
     """What an element is linear in, for each pair of inputs: P x M x 6."""
     u, v = inputs_MD.T[pairs_P2[:, 0]], inputs_MD.T[pairs_P2[:, 1]]
-    found: Floats = np.stack([np.ones_like(u), u, v, u * v, u * u, v * v], axis=-1)
-    return found
+    products: Floats = np.stack([np.ones_like(u), u, v, u * v, u * u, v * v], axis=-1)
+    return products
 
 
 def least_squares(terms_PMQ: Floats, targets_M: Floats) -> Floats:
@@ -35,14 +35,14 @@ def least_squares(terms_PMQ: Floats, targets_M: Floats) -> Floats:
     lengths_P1Q[lengths_P1Q == 0] = 1.0
     targets_PM1 = torch.from_numpy(targets_M)[None, :, None].expand(len(terms_PMQ), -1, -1)
     solved = torch.linalg.lstsq(torch.from_numpy(terms_PMQ / lengths_P1Q), targets_PM1, driver="gelsy").solution
-    found: Floats = solved[:, :, 0].numpy() / lengths_P1Q[:, 0]
-    return found
+    weights: Floats = solved[:, :, 0].numpy() / lengths_P1Q[:, 0]
+    return weights
 
 
 def apply(terms_PMQ: Floats, weights_PQ: Floats) -> Floats:
     """What the elements put out: P x M."""
-    found: Floats = (terms_PMQ @ weights_PQ[:, :, None])[:, :, 0]
-    return found
+    outputs: Floats = (terms_PMQ @ weights_PQ[:, :, None])[:, :, 0]
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -80,39 +80,43 @@ class Candidates:
 
     def error_A(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on A."""
-        found: Floats = np.square(apply(self.terms_A, weights_PQ) - self.targets_A).sum(axis=1)
-        return found
+        errors: Floats = np.square(apply(self.terms_A, weights_PQ) - self.targets_A).sum(axis=1)
+        return errors
 
     def error_B(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on B."""
-        found: Floats = np.square(apply(self.terms_B, weights_PQ) - self.targets_B).sum(axis=1)
-        return found
+        errors: Floats = np.square(apply(self.terms_B, weights_PQ) - self.targets_B).sum(axis=1)
+        return errors
 
     def outputs_differ(self, rows_PMQ: Floats) -> Floats:
         """The sum of squared differences between what the elements fitted to A and those fitted to B say of some rows."""
-        found: Floats = np.square(apply(rows_PMQ, self.weights_A - self.weights_B)).sum(axis=1)
-        return found
+        differences: Floats = np.square(apply(rows_PMQ, self.weights_A - self.weights_B)).sum(axis=1)
+        return differences
 
 
 Criterion = Callable[[Candidates], Floats]
 
 
-def _noise_immunity(found: Candidates) -> Floats:
-    to_all = apply(found.terms_B, found.weights_all - found.weights_A)
-    noise: Floats = (to_all * apply(found.terms_B, found.weights_B - found.weights_all)).sum(axis=1)
+def _noise_immunity(candidates: Candidates) -> Floats:
+    to_all = apply(candidates.terms_B, candidates.weights_all - candidates.weights_A)
+    noise: Floats = (to_all * apply(candidates.terms_B, candidates.weights_B - candidates.weights_all)).sum(axis=1)
     return noise
 
 
 # Each gives one number for each candidate; less is better. Sums of squares, not divided by the number of rows.
 CRITERIA: Mapping[str, Criterion] = {
-    "regularity": lambda found: found.error_B(found.weights_A),
-    "symmetric_regularity": lambda found: found.error_B(found.weights_A) + found.error_A(found.weights_B),
-    "stability": lambda found: found.error_A(found.weights_A) + found.error_B(found.weights_A),
-    "unbiased_outputs": lambda found: found.outputs_differ(found.terms_B),
-    "symmetric_unbiased_outputs": lambda found: found.outputs_differ(found.terms_A) + found.outputs_differ(found.terms_B),
-    "unbiased_coefficients": lambda found: np.square(found.weights_A - found.weights_B).sum(axis=1),
+    "regularity": lambda candidates: candidates.error_B(candidates.weights_A),
+    "symmetric_regularity": lambda candidates: (
+        candidates.error_B(candidates.weights_A) + candidates.error_A(candidates.weights_B)
+    ),
+    "stability": lambda candidates: candidates.error_A(candidates.weights_A) + candidates.error_B(candidates.weights_A),
+    "unbiased_outputs": lambda candidates: candidates.outputs_differ(candidates.terms_B),
+    "symmetric_unbiased_outputs": lambda candidates: (
+        candidates.outputs_differ(candidates.terms_A) + candidates.outputs_differ(candidates.terms_B)
+    ),
+    "unbiased_coefficients": lambda candidates: np.square(candidates.weights_A - candidates.weights_B).sum(axis=1),
     "absolute_noise_immunity": _noise_immunity,
-    "training_error": lambda found: found.error_A(found.weights_A),  # not external: what overfits, to show it
+    "training_error": lambda candidates: candidates.error_A(candidates.weights_A),  # not external: what overfits, to show it
 }
 
 
@@ -124,9 +128,9 @@ class Combined:
     second: str
     share: float = 0.5
 
-    def __call__(self, found: Candidates) -> Floats:
+    def __call__(self, candidates: Candidates) -> Floats:
         """One number for each candidate."""
-        first, second = (named(name)(found) for name in (self.first, self.second))
+        first, second = (named(name)(candidates) for name in (self.first, self.second))
         return self.share * first + (1 - self.share) * second
 
 

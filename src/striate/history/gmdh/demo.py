@@ -117,7 +117,7 @@ def demonstrate(
     _check(seed, components, model, layer)
     from striate.history.gmdh import plots as images
 
-    found: Json = {
+    result: Json = {
         "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
         "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, layer),
     }  # fmt: skip
@@ -129,15 +129,15 @@ def demonstrate(
         [layer.criteria_K for layer in grown.layers_],
         out / "network.png",
     )
-    images.draw_overfit(found["overfit"]["without"], found["overfit"]["with"], out / "overfit.png")
-    digits = found["digits"]
+    images.draw_overfit(result["overfit"]["without"], result["overfit"]["with"], out / "overfit.png")
+    digits = result["digits"]
     images.draw_digits(
         f"Ten networks on {digits['features']}: {digits['accuracy']:.1%} of {digits['n']} test images",
         digits["classes"], [network["mean_squared_errors"] for network in digits["networks"]], digits["confusion"],
         out / "digits.png",
     )  # fmt: skip
     files = [str(out / name) for name in ("network.png", "overfit.png", "digits.png")]
-    return {**found, "files": files, "lines": _lines(found)}
+    return {**result, "files": files, "lines": _lines(result)}
 
 
 def _check(seed: int, components: int | None, model: str | None, layer: str | None) -> None:
@@ -221,8 +221,8 @@ def _pca(components: int) -> Images:
 
     def coordinates(rows_M: NDArray[np.int64]) -> Floats:
         levels = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[rows_M])).permute(0, 3, 1, 2) / 255.0
-        found: Floats = fitted.forward(levels - mean_CHW).flatten(1).double().numpy()
-        return found
+        components: Floats = fitted.forward(levels - mean_CHW).flatten(1).double().numpy()
+        return components
 
     return _images(f"{components} PCA coordinates", dataset, coordinates)
 
@@ -262,15 +262,15 @@ def _images(name: str, dataset: "Dataset", read: Callable[[NDArray[np.int64]], F
     return Images(name, read(grow_M), labels_N[grow_M], external, read(parts.test_M), labels_N[parts.test_M])
 
 
-def _lines(found: Json) -> list[str]:
-    over, digits = found["overfit"], found["digits"]
-    checks = [f"{row['keep']} kept: {row['accepted']} layers" for row in found["cross_check"] if row["agrees"]]
-    wrong = [str(row["keep"]) for row in found["cross_check"] if not row["agrees"]]
+def _lines(result: Json) -> list[str]:
+    over, digits = result["overfit"], result["digits"]
+    checks = [f"{row['keep']} kept: {row['accepted']} layers" for row in result["cross_check"] if row["agrees"]]
+    wrong = [str(row["keep"]) for row in result["cross_check"] if not row["agrees"]]
     layers = [network["layers"] for network in digits["networks"]]
     last = over["without"]["external"][-1]
     beyond = "no number" if last is None else f"{last:.3g}"
     return [
-        f"found again, to {found['recovery']['largest_error']:.0e}:  {found['recovery']['formula']}",
+        f"found again, to {result['recovery']['largest_error']:.0e}:  {result['recovery']['formula']}",
         f"as the reference implementation, layer by layer:  {listed(checks) if checks else 'none'}"
         + (f"; NOT with {listed(wrong)} kept" if wrong else ""),
         f"noisy rows, chosen by the rows that weights are fitted to: error {over['without']['fitted'][0]:.3f} falls to "
@@ -284,4 +284,4 @@ def _lines(found: Json) -> list[str]:
 
 
 def _last(errors: Json) -> float:
-    return float([error for error, kept in zip(errors["external"], errors["accepted"], strict=True) if kept][-1])
+    return float([error for error, accepted in zip(errors["external"], errors["accepted"], strict=True) if accepted][-1])

@@ -80,9 +80,9 @@ def grow_layer(inputs_A: Floats, inputs_B: Floats, y_A: Floats, y_B: Floats, cri
     parts = max(1, -(-pairs_P2.size // 2 * len(TERMS) * (len(y_A) + len(y_B)) // _AT_ONCE))
     weights, values = [], []
     for some_P2 in np.array_split(pairs_P2, min(parts, len(pairs_P2))):
-        found = Candidates(terms(inputs_A, some_P2), terms(inputs_B, some_P2), y_A, y_B)
-        values.append(criterion(found))
-        weights.append(found.weights_A)
+        candidates = Candidates(terms(inputs_A, some_P2), terms(inputs_B, some_P2), y_A, y_B)
+        values.append(criterion(candidates))
+        weights.append(candidates.weights_A)
     values_P, weights_PQ = np.concatenate(values), np.concatenate(weights)
     best_K = np.argsort(values_P, kind="stable")[:keep]
     return Layer(pairs_P2[best_K], weights_PQ[best_K], values_P[best_K])
@@ -251,16 +251,16 @@ class GMDH(_Settable):
 
 def pruned(layers: list[Layer]) -> tuple[Layer, ...]:
     """The same without the elements that the best of the last layer does not need."""
-    kept: list[Layer] = []
+    pruned_layers: list[Layer] = []
     needed = np.zeros(1, np.int64)
     for layer in reversed(layers):
         pairs_K2 = layer.pairs_K2[needed]
         needed_before, places = np.unique(pairs_K2, return_inverse=True)
         first = layer is layers[0]
         pairs_K2 = pairs_K2 if first else places.reshape(pairs_K2.shape).astype(np.int64)
-        kept.append(Layer(pairs_K2, layer.weights_KQ[needed], layer.criteria_K[needed]))
+        pruned_layers.append(Layer(pairs_K2, layer.weights_KQ[needed], layer.criteria_K[needed]))
         needed = needed_before
-    return tuple(reversed(kept))
+    return tuple(reversed(pruned_layers))
 
 
 def _formula(layers: tuple[Layer, ...], digits: int) -> Iterator[str]:
@@ -322,8 +322,8 @@ class GMDHClassifier(_Settable):
     def predict(self, X: Any) -> NDArray[Any]:
         """M labels."""
         best_M = self.decision_function(X).argmax(axis=1)
-        found: NDArray[Any] = self.classes_[best_M]
-        return found
+        labels_M: NDArray[Any] = self.classes_[best_M]
+        return labels_M
 
     def score(self, X: Any, y: Any) -> float:
         """The share of labels that are right."""

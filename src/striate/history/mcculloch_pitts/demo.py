@@ -61,11 +61,11 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
     _draw("The outline detector of one pixel: active, and not all nine are", mp.OUTLINE, files["edge_network"])
     edges = _edges(sample, files["edges"])
     drawn = [*files.values(), *(Path(machine["file"]) for machine in machines)]
-    found = {
+    result = {
         "one_unit": one, "truth_tables": tables, "table": compiled, "automata": machines, "edges": edges,
         "files": [str(path) for path in drawn],
     }  # fmt: skip
-    return found | {"lines": _lines(found)}
+    return result | {"lines": _lines(result)}
 
 
 def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ def _machine(name: str, language: Language, path: Path) -> dict[str, Any]:
     read, right = 0, 0
     for length in range(LONGEST + 1):
         words = ["".join(word) for word in product(net.inputs, repeat=length)]
-        right += sum(said == language.holds(word) for said, word in zip(_accepted(net, words), words, strict=True))
+        right += sum(accepted == language.holds(word) for accepted, word in zip(_accepted(net, words), words, strict=True))
         read += len(words)
     apart = difference(language.machine, back)
     _draw(f'The automaton "{name}": a unit for each state and letter, then one for each state', net, path)
@@ -159,8 +159,8 @@ def _draw_words(word: str, path: Path) -> None:
     for name, (machine, _) in LANGUAGES.items():
         net = mp.compile_automaton(machine)
         shown = [unit for unit in net.units if unit.startswith("at ")] + ["out"]
-        said = f"{name}: {word!r} is {'accepted' if _accepted(net, [word])[0] else 'not accepted'}"
-        panels.append(_trace(said, net, _fed(net, word), shown))
+        title = f"{name}: {word!r} is {'accepted' if _accepted(net, [word])[0] else 'not accepted'}"
+        panels.append(_trace(title, net, _fed(net, word), shown))
     drawing.traces(f"Three networks read {word}, a letter every second tick", panels, path)
 
 
@@ -193,7 +193,7 @@ def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
     nets = {"outline": mp.OUTLINE, **{f"{side} edge": net for side, net in mp.SIDES.items()}}
     maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
     shown = {f"{name}: {len(nets[name].units)} a pixel, tick {mp.latency(nets[name])}": edges for name, edges in maps.items()}
-    gray_and_active = {sample.said: sample.levels_HW, "brighter than its mean": active_HW}
+    gray_and_active = {sample.description: sample.levels_HW, "brighter than its mean": active_HW}
     plots.draw(
         "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when they answer",
         gray_and_active | shown,
@@ -201,14 +201,14 @@ def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
         across=4,
     )
     return {
-        "image": sample.said, "pixels": active_HW.size, "active": int(active_HW.sum()),
+        "image": sample.description, "pixels": active_HW.size, "active": int(active_HW.sum()),
         "units": active_HW.size * len(mp.OUTLINE.units), "latency_ticks": mp.latency(mp.OUTLINE),
         **{name.replace(" ", "_"): int(edges.sum()) for name, edges in maps.items()},
     }  # fmt: skip
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    one, table, edges = found["one_unit"], found["table"], found["edges"]
+def _lines(result: dict[str, Any]) -> list[str]:
+    one, table, edges = result["one_unit"], result["table"], result["edges"]
     lines = [
         f"one unit, two inputs: all {one['units']} units compute {len(one['computed'])} of 16 functions; none of them computes "
         f"{', '.join(one['not_computed'])}",
@@ -218,7 +218,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += [
         f"compiled: {row['right']} of {row['functions']} functions of {row['inputs']} inputs are right in every row, "
         f"two layers, at most {row['most_units']} units"
-        for row in found["truth_tables"]
+        for row in result["truth_tables"]
     ]
     lines.append(
         f"truth table {table['values']} -> units: {table['units']}, answers: {table['answers']}, "
@@ -228,7 +228,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"{row['name']}: {row['units']} units hold {row['states']} states, reach {row['states_reached']} of "
         f"{row['states_possible']:,}; {row['words_right']:,} of {row['words_read']:,} words up to {LONGEST} letters right; "
         f"the automaton taken out is {'the same' if row['equal'] else 'another'} for words of any length"
-        for row in found["automata"]
+        for row in result["automata"]
     ]
     lines.append(
         f"edges of {edges['image']}: {edges['units']:,} units find in {edges['latency_ticks']} ticks that "

@@ -158,8 +158,8 @@ def layers(network: Network) -> list[tuple[str, ...]]:
     except CycleError:
         depth = dict.fromkeys(network.inputs, 0)
         for level in range(1, len(sources) + 1):
-            found = [name for name in sources if name not in depth and sources[name] & depth.keys()]
-            depth |= dict.fromkeys(found, level)
+            ready = [name for name in sources if name not in depth and sources[name] & depth.keys()]
+            depth |= dict.fromkeys(ready, level)
         depth = dict.fromkeys(sources, 1) | depth  # what no input reaches
     return [tuple(name for name in depth if depth[name] == level) for level in range(max(depth.values(), default=0) + 1)]
 
@@ -219,10 +219,10 @@ def single_units(n: int, copies: int = 1) -> Iterator[Unit]:
 def computed_by_one(n: int, copies: int = 1) -> dict[tuple[int, ...], Unit]:
     """Every truth table that one unit on n inputs computes, with one that has the fewest edges."""
     rows = [{f"x{i + 1}": bool(bit) for i, bit in enumerate(row)} for row in product((0, 1), repeat=n)]
-    found: dict[tuple[int, ...], Unit] = {}
+    units: dict[tuple[int, ...], Unit] = {}
     for unit in sorted(single_units(n, copies), key=lambda unit: len(unit.excitatory + unit.inhibitory)):
-        found.setdefault(tuple(int(fires(unit, row)) for row in rows), unit)
-    return found
+        units.setdefault(tuple(int(fires(unit, row)) for row in rows), unit)
+    return units
 
 
 # Finite automata: into networks, and out of them
@@ -272,11 +272,11 @@ def extract(network: Network, letters: Mapping[str, Bits], most_states: int = 40
     if len(network.outputs) != 1:
         raise SettingError(f"expected a network with one output; got {len(network.outputs)}: {', '.join(network.outputs)}.")
     out, names = [*network.units].index(network.outputs[0]), [*network.units]
-    found = [at_start(network)]
-    known = {_bits(found[0])}
+    states = [at_start(network)]
+    known = {_bits(states[0])}
     following: dict[tuple[str, str], str] = {}
     emits: set[tuple[str, str]] = set()
-    for state_U in found:  # grows meanwhile
+    for state_U in states:  # grows meanwhile
         for letter, inputs_TI in letters.items():
             after_U = run(network, inputs_TI[:, :, None], state_U)[-1, :, 0]
             following[_bits(state_U), letter] = _bits(after_U)
@@ -284,10 +284,10 @@ def extract(network: Network, letters: Mapping[str, Bits], most_states: int = 40
                 emits.add((_bits(state_U), letter))
             if _bits(after_U) not in known:
                 known.add(_bits(after_U))
-                found.append(after_U)
-        if len(found) > most_states:
+                states.append(after_U)
+        if len(states) > most_states:
             raise SettingError(f"expected at most {most_states:,} states; the {len(names)} units of this network reach more.")
-    return Automaton(tuple(letters), _bits(found[0]), following, frozenset(emits), bool(found[0][out]))
+    return Automaton(tuple(letters), _bits(states[0]), following, frozenset(emits), bool(states[0][out]))
 
 
 def _bits(state_U: Bits) -> str:

@@ -66,22 +66,22 @@ def demonstrate(
     handwritten = _mnist(mnist, data_dir) if mnist else None
     started = time.perf_counter()
     net = teacher.teach(Neocognitron())
-    found: Json = {"table": [row._asdict() for row in table(net)], "supervised": judge(net)}
-    found["supervised"]["seconds"] = round(time.perf_counter() - started, 2)
+    result: Json = {"table": [row._asdict() for row in table(net)], "supervised": judge(net)}
+    result["supervised"]["seconds"] = round(time.perf_counter() - started, 2)
     files = _draw_supervised(net, out)
-    found["unsupervised"], drawn = _without_teacher(range(seed, seed + SEEDS), out, watch)
+    result["unsupervised"], drawn = _without_teacher(range(seed, seed + SEEDS), out, watch)
     files += drawn
-    found["image"] = found["mnist"] = None
+    result["image"] = result["mnist"] = None
     if asked_HW is not None:
         outputs_K = net(asked_HW[None, None])[0]
-        found["image"] = {"path": str(image), "answer": int(answer(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
+        result["image"] = {"path": str(image), "answer": int(answer(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
         files.append(
             _draw_activations(net, asked_HW, f"{Path(str(image)).name} in the neocognitron of 1988", out / "image.png")
         )
     if handwritten is not None:
-        found["mnist"], drawn = _on_mnist(handwritten, out, watch)
+        result["mnist"], drawn = _on_mnist(handwritten, out, watch)
         files += drawn
-    return {**found, "files": [str(path) for path in files], "lines": _lines(found)}
+    return {**result, "files": [str(path) for path in files], "lines": _lines(result)}
 
 
 def judge(net: Neocognitron) -> Json:
@@ -95,14 +95,14 @@ def judge(net: Neocognitron) -> Json:
 
     def ask(drawings: Sequence[digits.Strokes], labels: Sequence[int], move: tuple[int, int] = (0, 0)) -> list[Json]:
         images_NCHW = torch.stack([render(strokes, size, move) for strokes in drawings])[:, None]
-        said = answer(net(images_NCHW)).tolist()
+        predicted = answer(net(images_NCHW)).tolist()
         return [
             {"digit": label, "answer": got, "number": number, "shift": list(move)}
-            for number, (label, got) in enumerate(zip(labels, said, strict=True))
+            for number, (label, got) in enumerate(zip(labels, predicted, strict=True))
         ]
 
     drawings = [strokes for _, strokes in shown]
-    asked = {
+    trials = {
         "templates": ask(drawings, labels),
         "shifted": [one for move in SHIFTS for one in ask(drawings, labels, move)],
         "others": ask(digits.OTHERS, range(10)),
@@ -110,7 +110,7 @@ def judge(net: Neocognitron) -> Json:
     return {
         name: {"right": sum(one["digit"] == one["answer"] for one in all_), "of": len(all_),
                "wrong": [one for one in all_ if one["digit"] != one["answer"]]}
-        for name, all_ in asked.items()
+        for name, all_ in trials.items()
     }  # fmt: skip
 
 
@@ -184,11 +184,11 @@ def _on_mnist(scans: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[
     started = time.perf_counter()
     net = growing.learn(growing.empty(), scans.train_NCHW, scans.train_labels_N, watch)
     learned = time.perf_counter()
-    said: list[int] = []
+    predicted: list[int] = []
     for batch in torch.split(scans.test_NCHW, _BATCH):
-        said += answer(net(batch)).tolist()
-        watch({"event": "testing", "done": len(said), "total": tests})
-    score = mnist_score(np.array(said), scans.test_labels_N.numpy())
+        predicted += answer(net(batch)).tolist()
+        watch({"event": "testing", "done": len(predicted), "total": tests})
+    score = mnist_score(np.array(predicted), scans.test_labels_N.numpy())
     files = [out / "confusion-mnist.png"]
     title = f"MNIST: accuracy {score['accuracy']:.4f} of {tests:,} test digits"
     plots_results.draw_confusion(title, np.array(score.pop("confusion")), scans.classes, files[0])
@@ -254,8 +254,8 @@ def _rounded(outputs_K: Tensor) -> list[float]:
     return [round(value, 4) for value in outputs_K.tolist()]
 
 
-def _lines(found: Json) -> list[str]:
-    taught, alone = found["supervised"], found["unsupervised"]
+def _lines(result: Json) -> list[str]:
+    taught, alone = result["supervised"], result["unsupervised"]
     counts = {name: f"{taught[name]['right']} of {taught[name]['of']}" for name in ("templates", "shifted", "others")}
     five = sum(run["distinct"] == len(run["winners"]) for run in alone["runs"])
     lines = [
@@ -264,10 +264,10 @@ def _lines(found: Json) -> list[str]:
         f"1980, without a teacher: {five} of {len(alone['runs'])} seeds end with five distinct winners for five patterns "
         f"({alone['seconds']:.1f} s)",
     ]
-    if (image := found["image"]) is not None:
-        said = "nothing it knows" if image["answer"] < 0 else f"a {image['answer']}"
-        lines.append(f"{image['path']}: {said}")
-    if (grown := found["mnist"]) is not None:
+    if (image := result["image"]) is not None:
+        meaning = "nothing it knows" if image["answer"] < 0 else f"a {image['answer']}"
+        lines.append(f"{image['path']}: {meaning}")
+    if (grown := result["mnist"]) is not None:
         planes = " + ".join(map(str, grown["planes"]))
         between = f"95 % interval {grown['low']:.4f} to {grown['high']:.4f}, {grown['n']:,} images"
         took = f"learning {grown['learning_seconds']:.0f} s, testing {grown['testing_seconds']:.0f} s"

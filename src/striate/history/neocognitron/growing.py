@@ -106,8 +106,8 @@ def learn(
     few_NCHW = images_NCHW[: growth.images]
     for stage in (2, 3):
         maps_NKHW = torch.cat([net.up_to(batch, stage - 1) for batch in torch.split(few_NCHW, _BATCH)])
-        told = _told(watch, f"us{stage}")
-        a_PKkk = grow(net.s_layer(stage), maps_NKHW, growth.silent[stage - 2], growth.most[stage - 2], growth.visible, told)
+        report = _told(watch, f"us{stage}")
+        a_PKkk = grow(net.s_layer(stage), maps_NKHW, growth.silent[stage - 2], growth.most[stage - 2], growth.visible, report)
         net.resize(stage, (1,) * len(a_PKkk))
         fill(net.s_layer(stage), a_PKkk)
     seen_ND = torch.cat([_middles(net, batch) for batch in _watched(images_NCHW, _told(watch, "uc3"))])
@@ -127,7 +127,7 @@ def fill(layer: SLayer, a_PKkk: Tensor) -> None:
     layer.b_P.fill_(_LARGE)
 
 
-def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: float, told: Callable[..., None]) -> Tensor:
+def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: float, report: Callable[..., None]) -> Tensor:
     """Weights a of the planes that a layer finds in what is before it, P x K x k x k.
 
     Args:
@@ -136,7 +136,7 @@ def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: fl
         silent: a place where no plane is more alike than this gets a new one.
         most: planes at most.
         visible: share of the largest V-output from which a place counts.
-        told: called with images done, images and planes.
+        report: called with images done, images and planes.
 
     """
     n, k_in = maps_NKHW.shape[:2]
@@ -150,7 +150,7 @@ def grow(layer: SLayer, maps_NKHW: Tensor, silent: float, most: int, visible: fl
         v_BL = layer.v_cells(batch).flatten(1)
         sums_PD = _added(seen_BDL, v_BL, sums_PD, silent, most, least, first)
         _reward(seen_BDL, v_BL, sums_PD, silent, layer.row.side)
-        told(min(first + _BATCH, n), n, len(sums_PD))
+        report(min(first + _BATCH, n), n, len(sums_PD))
     return sums_PD.view(-1, k_in, size, size) * layer.c_kk.sqrt()
 
 
@@ -194,7 +194,7 @@ class Top(NamedTuple):
     labels_P: Tensor
 
 
-def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, told: Callable[..., None]) -> Top:
+def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, report: Callable[..., None]) -> Top:
     """A plane for each pattern whose most alike plane is of another class; else that plane is reinforced.
 
     Within a batch the patterns meet the planes one after the other, but are reinforced together at its end.
@@ -204,7 +204,7 @@ def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, told: Cal
         labels_N: classes.
         sweeps: how often all are shown.
         most: planes at most; when there are so many, winners of the right class are still reinforced.
-        told: called with images done, images and planes.
+        report: called with images done, images and planes.
 
     """
     sums_PD, labels_P, planes = seen_ND.new_zeros(most, seen_ND.shape[1]), labels_N.new_zeros(most), 0
@@ -233,7 +233,7 @@ def compete(seen_ND: Tensor, labels_N: Tensor, sweeps: int, most: int, told: Cal
             sums_PD.index_add_(0, planes_M, seen_ND[rows_B[images_M]])
         touched = sorted({plane for _, plane in right} | set(range(planes - len(new), planes)))
         unit_PD[touched] = functional.normalize(sums_PD[touched], dim=1)
-        told(min(done + _BATCH, total), total, planes)
+        report(min(done + _BATCH, total), total, planes)
     return Top(sums_PD[:planes], labels_P[:planes])
 
 
@@ -254,12 +254,12 @@ def _middles(net: Neocognitron, images_BCHW: Tensor) -> Tensor:
     return (maps_BKHW[:, :, start : start + size, start : start + size] * layer.c_kk.sqrt()).flatten(1)
 
 
-def _watched(images_NCHW: Tensor, told: Callable[..., None]) -> Iterator[Tensor]:
+def _watched(images_NCHW: Tensor, report: Callable[..., None]) -> Iterator[Tensor]:
     done = 0
     for batch in torch.split(images_NCHW, _BATCH):
         yield batch
         done += len(batch)
-        told(done, len(images_NCHW), 0)
+        report(done, len(images_NCHW), 0)
 
 
 def _told(watch: Watch, layer: str) -> Callable[..., None]:

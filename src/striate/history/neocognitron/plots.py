@@ -146,11 +146,11 @@ def draw_activations(title: str, image_HW: Array, sheets: Sequence[Sheet], path:
         _show(axes, mosaic(maps_PHW, across), max(largest, 1e-9))
         middle = (top - (height - 0.28) / 2) / total
         active = int((sheet.maps_PHW > 0).any(axis=(1, 2)).sum())
-        said = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
+        caption = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
         if len(maps_PHW) < planes:
-            said += f"\nstrongest {len(maps_PHW)}"
+            caption += f"\nstrongest {len(maps_PHW)}"
         figure.text(0.1 / width, middle, sheet.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
-        figure.text((_LABEL - 0.1) / width, middle, said, ha="right", va="center", fontsize=6, color=GRAY)
+        figure.text((_LABEL - 0.1) / width, middle, caption, ha="right", va="center", fontsize=6, color=GRAY)
         top -= height
     save(figure, path)
 

@@ -91,12 +91,12 @@ def draw_confusion(title: str, counts_KK: NDArray[np.int64], names: Sequence[str
     axes = figure.subplots()
     axes.imshow(wrong_KK, cmap="Blues", vmin=0)
     for true in range(classes):
-        for said in range(classes):
-            if counts_KK[true, said]:
-                dark = wrong_KK[true, said] > 0.6 * max(1, wrong_KK.max())
+        for predicted in range(classes):
+            if counts_KK[true, predicted]:
+                dark = wrong_KK[true, predicted] > 0.6 * max(1, wrong_KK.max())
                 axes.text(
-                    said, true, f"{counts_KK[true, said]:,}", ha="center", va="center", fontsize=7,
-                    color="white" if dark else "#1a1a1a", fontweight="bold" if true == said else "normal",
+                    predicted, true, f"{counts_KK[true, predicted]:,}", ha="center", va="center", fontsize=7,
+                    color="white" if dark else "#1a1a1a", fontweight="bold" if true == predicted else "normal",
                 )  # fmt: skip
     axes.set_xticks(range(classes), names, fontsize=8)
     axes.set_yticks(range(classes), names, fontsize=8)

@@ -62,13 +62,13 @@ def path(stroke: Stroke) -> list[Point]:
     before = points[-2] if closed else points[0]
     after = points[1] if closed else points[-1]
     along = (before, *points, after)
-    found: list[Point] = []
+    outline: list[Point] = []
     for n in range(len(points) - 1):
         p0, p1, p2, p3 = along[n : n + 4]
         fine = max(_FINE, ceil(10 * hypot(p2[0] - p1[0], p2[1] - p1[1])))
         for t in (step / fine for step in range(fine)):
-            found.append(_spline(p0, p1, p2, p3, t) if stroke.smooth else _between(p1, p2, t))
-    return [*found, points[-1]]
+            outline.append(_spline(p0, p1, p2, p3, t) if stroke.smooth else _between(p1, p2, t))
+    return [*outline, points[-1]]
 
 
 def _between(p: Point, q: Point, t: float) -> Point:

@@ -57,13 +57,13 @@ def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
     """
     strongest_HW, plane_HW = maps_PHW.max(0)
     _, at = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
-    found: dict[int, tuple[float, Representative]] = {}
+    strongest: dict[int, tuple[float, Representative]] = {}
     for place in sorted(set(at.flatten().tolist())):
         row, col = divmod(place, maps_PHW.shape[2])
         output, plane = float(strongest_HW[row, col]), int(plane_HW[row, col])
-        if output > 0 and output > found.get(plane, (0.0, None))[0]:
-            found[plane] = (output, Representative(plane, row, col))
-    return [representative for _, representative in found.values()]
+        if output > 0 and output > strongest.get(plane, (0.0, None))[0]:
+            strongest[plane] = (output, Representative(plane, row, col))
+    return [representative for _, representative in strongest.values()]
 
 
 def start(seed: int) -> Neocognitron:
@@ -110,5 +110,5 @@ def organize(
 def winners(net: Neocognitron, images_NCHW: Tensor) -> Sequence[int]:
     """The plane of the last layer that answers most to each image; -1 where none does."""
     strongest_N, plane_N = net(images_NCHW).max(1)
-    found: list[int] = torch.where(strongest_N > 0, plane_N, torch.full_like(plane_N, -1)).tolist()
-    return found
+    planes: list[int] = torch.where(strongest_N > 0, plane_N, torch.full_like(plane_N, -1)).tolist()
+    return planes

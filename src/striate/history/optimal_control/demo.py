@@ -48,9 +48,9 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
     for name, flight in flown.items():
         images.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
     images.draw_residual(residual, out / "residual.png")
-    found = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
+    result = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
     files = [str(out / f"{name}.png") for name in ("known", *flown, "residual")]
-    return {"origin": "optimal_control", **found, "files": files, "lines": _lines(found)}
+    return {"origin": "optimal_control", **result, "files": files, "lines": _lines(result)}
 
 
 def _zeros(steps: int) -> torch.Tensor:
@@ -60,7 +60,7 @@ def _zeros(steps: int) -> torch.Tensor:
 def _scalar(steps: int) -> Json:
     """Kelley's descent, checked by autograd, by differences and by Dreyfus's chain rule at a point on its way."""
     problem = problems.scalar()
-    found = descend(problem, _zeros(steps), step=0.6, iterations=100, tolerance=2e-15)
+    solution = descend(problem, _zeros(steps), step=0.6, iterations=100, tolerance=2e-15)
     controls = torch.linspace(-1, 0.5, steps, dtype=torch.float64)[:, None].requires_grad_()
     (by_torch,) = torch.autograd.grad(cost(problem, forward(problem, controls), controls), controls)
     here = controls.detach()
@@ -69,9 +69,9 @@ def _scalar(steps: int) -> Json:
     difference = (sweep(problem, here + small).cost - sweep(problem, here - small).cost) / 2e-5
     t = np.arange(steps) / steps
     return {
-        "steps": steps, "cost": found.costs[-1], "exact": math.tanh(1) / 2, "iterations": len(found.costs) - 1,
-        "times": t.tolist(), "control": found.controls_NU[:, 0].tolist(),
-        "exact_control": (-np.sinh(1 - t) / math.cosh(1)).tolist(), "largest_slopes": found.largest,
+        "steps": steps, "cost": solution.costs[-1], "exact": math.tanh(1) / 2, "iterations": len(solution.costs) - 1,
+        "times": t.tolist(), "control": solution.controls_NU[:, 0].tolist(),
+        "exact_control": (-np.sinh(1 - t) / math.cosh(1)).tolist(), "largest_slopes": solution.largest,
         "away": {
             "autograd": float((by_adjoint - by_torch).abs().max()),
             "chain_rule": float((by_adjoint[:, 0] - torch.tensor(by_chain.gradient, dtype=torch.float64)).abs().max()),
@@ -84,7 +84,7 @@ def _scalar(steps: int) -> Json:
 def _energy(steps: int) -> Json:
     problem = problems.double_integrator()._replace(slope=euler)
     rounds = [*hold(problem, problems.arrive(1.0, 0.0), _zeros(steps), weight=100, rounds=6, iterations=60)]
-    controls = rounds[-1].found.controls_NU[:, 0]
+    controls = rounds[-1].solution.controls_NU[:, 0]
     return {
         "steps": steps, "integral": float(controls.square().mean()), "exact": 12.0,
         "times": (np.arange(steps) / steps).tolist(), "control": controls.tolist(),
@@ -99,7 +99,7 @@ def _limited(limit: float, steps: int = 30) -> Json:
     for weight in _WEIGHTS:
         problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
         *_, held = hold(problem, problems.arrive(0.0, -1.0), controls, weight=1000, rounds=3, iterations=80, tolerance=1e-5)
-        controls, states = held.found.controls_NU, held.found.last.states
+        controls, states = held.solution.controls_NU, held.solution.last.states
         beyond = max(0.0, float(states[:, 0].max()) - limit)
         by_weight.append({"weight": weight, "cost": float(controls.square().mean()) / 2, "beyond": beyond})
     return {
@@ -114,12 +114,12 @@ def _flight(name: str, steps: int) -> Json:
     rounds = [*hold(problem, problems.mars_orbit(), angles[:, None], weight, 7, 60, tolerance=1e-6, longest=0.3)]
     last = rounds[-1]
     duration = _duration(last)
-    states, controls = last.found.last.states.numpy(), last.found.controls_NU[:, 0].numpy()
+    states, controls = last.solution.last.states.numpy(), last.solution.controls_NU[:, 0].numpy()
     turned = states[:, 2] / states[:, 0] * duration / steps  # radians of a step, at the rate of its beginning
     around = np.concatenate([[0.0], np.cumsum((turned[1:] + turned[:-1]) / 2)])
     return {
         "name": name, "steps": steps, "days": duration * problems.DAYS, "by_shooting": problems.BY_SHOOTING[name],
-        "missed": last.missed_Z.abs().tolist(), "sweeps": sum(len(held.found.costs) for held in rounds),
+        "missed": last.missed_Z.abs().tolist(), "sweeps": sum(len(held.solution.costs) for held in rounds),
         "rounds": [{"days": _duration(held) * problems.DAYS, "missed": float(held.missed_Z.abs().max())} for held in rounds],
         "radius": states[:, 0].tolist(), "around": around.tolist(), "target": problems.MARS,
         "angle": np.degrees(np.mod(controls + math.pi, 2 * math.pi) - math.pi).tolist(),
@@ -138,7 +138,7 @@ def _begin(name: str, steps: int) -> tuple[Problem, torch.Tensor, float]:
 
 
 def _duration(held: Held) -> float:
-    return math.exp(float(held.found.start_D[-1]))
+    return math.exp(float(held.solution.start_D[-1]))
 
 
 def _residual(seed: int) -> Json:
@@ -146,7 +146,7 @@ def _residual(seed: int) -> Json:
     start, target = (torch.randn(4, dtype=torch.float64, generator=draw) for _ in range(2))
     weights = 0.4 * torch.randn(_BLOCKS, 20, dtype=torch.float64, generator=draw)
     problem = residual_network(start, target, _BLOCKS)
-    found = sweep(problem, weights)
+    gradients = sweep(problem, weights)
     states = [start.clone().requires_grad_()]
     controls = weights.clone().requires_grad_()
     for control in controls:
@@ -155,19 +155,19 @@ def _residual(seed: int) -> Json:
     one = residual_network(torch.tensor([0.5], dtype=torch.float64), torch.zeros(1, dtype=torch.float64), _BLOCKS)
     chains = factors(one, 0.5 * torch.randn(_BLOCKS, 2, dtype=torch.float64, generator=draw))
     return {
-        "blocks": _BLOCKS, "adjoints": found.adjoints.norm(dim=1).tolist(),
+        "blocks": _BLOCKS, "adjoints": gradients.adjoints.norm(dim=1).tolist(),
         "autograd": torch.stack(by_torch[:-1]).norm(dim=1).tolist(),
         "away": max(
-            float((found.slope_NU - by_torch[-1]).abs().max()),
-            float((found.adjoints - torch.stack(by_torch[:-1])).abs().max()),
+            float((gradients.slope_NU - by_torch[-1]).abs().max()),
+            float((gradients.adjoints - torch.stack(by_torch[:-1])).abs().max()),
         ),
         "factors": {"plain": chains.plain, "residual": chains.residual},
         "products": {"plain": math.prod(chains.plain), "residual": math.prod(chains.residual)},
     }  # fmt: skip
 
 
-def _lines(found: Json) -> list[str]:
-    scalar, energy, residual = found["scalar"], found["energy"], found["residual"]
+def _lines(result: Json) -> list[str]:
+    scalar, energy, residual = result["scalar"], result["energy"], result["residual"]
     away, counts, products = scalar["away"], scalar["multiplications"], residual["products"]
     return [
         f"scalar problem: J = {scalar['cost']:.6f} in {scalar['steps']} steps of Euler, after {scalar['iterations']} descents; "
@@ -179,12 +179,12 @@ def _lines(found: Json) -> list[str]:
         *(
             f"state limit {row['limit']:.4f}: J = {row['cost']:.4f} by a penalty of {row['by_weight'][-1]['weight']:.0e}; "
             f"exact {row['exact']:.4f}"
-            for row in found["state_limit"]
+            for row in result["state_limit"]
         ),
         *(
             f"{name} to the orbit of Mars: {flight['days']:.2f} days in {flight['steps']} steps, conditions missed by at most "
             f"{max(flight['missed']):.0e}; by shooting {flight['by_shooting']:.2f}"
-            for name, flight in found["flights"].items()
+            for name, flight in result["flights"].items()
         ),
         f"residual network of {residual['blocks']} blocks: adjoints and torch's backward pass differ by {residual['away']:.0e}",
         f"one unit: the product of F' + 1 is {products['residual']:.3g}, that of F' alone {products['plain']:.1e}",

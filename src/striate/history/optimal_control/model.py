@@ -138,7 +138,7 @@ def _gradients(value: Tensor, *variables: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad(value, variables, retain_graph=True, allow_unused=True, materialize_grads=True)
 
 
-class Found(NamedTuple):
+class Solution(NamedTuple):
     """Where a search ended.
 
     Attributes:
@@ -159,18 +159,18 @@ class Found(NamedTuple):
     inverse_VV: Tensor | None = None
 
 
-def descend(problem: Problem, controls_NU: Tensor, step: float, iterations: int, tolerance: float = 0.0) -> Found:
+def descend(problem: Problem, controls_NU: Tensor, step: float, iterations: int, tolerance: float = 0.0) -> Solution:
     """Kelley's method: steps against the slope, until none of it is larger than the tolerance."""
-    found = sweep(problem, controls_NU)
-    costs, largest = [found.cost], [float(found.slope_NU.abs().max())]
+    current = sweep(problem, controls_NU)
+    costs, largest = [current.cost], [float(current.slope_NU.abs().max())]
     for _ in range(iterations):
         if largest[-1] <= tolerance:
             break
-        controls_NU = controls_NU - step * found.slope_NU
-        found = sweep(problem, controls_NU)
-        costs.append(found.cost)
-        largest.append(float(found.slope_NU.abs().max()))
-    return Found(controls_NU, problem.start_D, found, costs, largest)
+        controls_NU = controls_NU - step * current.slope_NU
+        current = sweep(problem, controls_NU)
+        costs.append(current.cost)
+        largest.append(float(current.slope_NU.abs().max()))
+    return Solution(controls_NU, problem.start_D, current, costs, largest)
 
 
 def bfgs(
@@ -180,7 +180,7 @@ def bfgs(
     tolerance: float = 1e-8,
     longest: float = math.inf,
     inverse_VV: Tensor | None = None,
-) -> Found:
+) -> Solution:
     """The same slope, and steps that learn the curvature (Broyden, Fletcher, Goldfarb, Shanno 1970); moves free starts too.
 
     Args:
@@ -197,8 +197,8 @@ def bfgs(
     def at(point_V: Tensor) -> tuple[Tensor, Tensor, Sweep, Tensor]:
         controls, start_D = point_V[: controls_NU.numel()].view(shape), problem.start_D.clone()
         start_D[free] = point_V[controls_NU.numel() :]
-        found = sweep(problem, controls, start_D)
-        return controls, start_D, found, torch.cat([h * found.slope_NU.flatten(), found.adjoints[0][free]])
+        current = sweep(problem, controls, start_D)
+        return controls, start_D, current, torch.cat([h * current.slope_NU.flatten(), current.adjoints[0][free]])
 
     point_V = torch.cat([controls_NU.flatten(), problem.start_D[free]])
     here = at(point_V)
@@ -223,7 +223,7 @@ def bfgs(
         inverse_VV = _curvature(inverse_VV, moved_V, turned_V, first=fresh and len(costs) == 1)
         costs.append(here[2].cost)
         largest.append(float(here[3].abs().max()))
-    return Found(here[0], here[1], here[2], costs, largest, inverse_VV)
+    return Solution(here[0], here[1], here[2], costs, largest, inverse_VV)
 
 
 def _curvature(inverse_VV: Tensor, moved_V: Tensor, turned_V: Tensor, first: bool) -> Tensor:
@@ -242,13 +242,13 @@ class Held(NamedTuple):
     """A round of a search with conditions at its end.
 
     Attributes:
-        found: where it ended.
+        solution: where it ended.
         missed_Z: psi there.
         multipliers_Z: K (psi + shift), which converge to the prices of the conditions.
 
     """
 
-    found: Found
+    solution: Solution
     missed_Z: Tensor
     multipliers_Z: Tensor
 
@@ -279,12 +279,12 @@ def hold(
     shift_Z, inverse_VV = torch.zeros_like(conditions(problem.start_D)), None
     for _ in range(rounds):
         penalized = _penalized(problem, conditions, weight, shift_Z)
-        found = bfgs(penalized, controls_NU, iterations, tolerance, longest, inverse_VV)
-        missed_Z = conditions(found.last.states[-1]).detach()
+        solution = bfgs(penalized, controls_NU, iterations, tolerance, longest, inverse_VV)
+        missed_Z = conditions(solution.last.states[-1]).detach()
         shift_Z = shift_Z + missed_Z
-        yield Held(found, missed_Z, weight * shift_Z)
-        inverse_VV = found.inverse_VV  # a shift changes little of it
-        controls_NU, problem = found.controls_NU, problem._replace(start_D=found.start_D)
+        yield Held(solution, missed_Z, weight * shift_Z)
+        inverse_VV = solution.inverse_VV  # a shift changes little of it
+        controls_NU, problem = solution.controls_NU, problem._replace(start_D=solution.start_D)
 
 
 def _penalized(problem: Problem, conditions: Callable[[Tensor], Tensor], weight: float, shift_Z: Tensor) -> Problem:

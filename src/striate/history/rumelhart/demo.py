@@ -51,21 +51,21 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
         "symmetry": _learn(tasks.symmetry(), seeds, 0.1, most=4000, near=_RIGHT),
         "encoder": _learn(tasks.encoder(), seeds, 0.1, most=4000, near=_RIGHT),
     }
-    found: Json = {name: _summary(one, seeds, paper) for (name, one), paper in zip(learned.items(), _PAPER, strict=True)}
-    found["symmetry"] |= _mirrors(learned["symmetry"])
-    found["encoder"] |= _codes(learned["encoder"])
-    found["families"] = _families(seed)
+    result: Json = {name: _summary(one, seeds, paper) for (name, one), paper in zip(learned.items(), _PAPER, strict=True)}
+    result["symmetry"] |= _mirrors(learned["symmetry"])
+    result["encoder"] |= _codes(learned["encoder"])
+    result["families"] = _families(seed)
     images.draw_learning(
         [
-            images.Curves(title, learned[name].errors.T.tolist(), found[name]["sweeps"], found[name]["paper"])
+            images.Curves(title, learned[name].errors.T.tolist(), result[name]["sweeps"], result[name]["paper"])
             for name, title in _TITLES.items()
         ],
         out / "learning.png",
     )
-    images.draw_hidden(found["symmetry"]["shown"], found["encoder"]["shown"], out / "hidden.png")
-    images.draw_families(found["families"], out / "families.png")
+    images.draw_hidden(result["symmetry"]["shown"], result["encoder"]["shown"], out / "hidden.png")
+    images.draw_families(result["families"], out / "families.png")
     files = [str(out / f"{name}.png") for name in ("learning", "hidden", "families")]
-    return {"origin": "rumelhart", **found, "files": files, "lines": _lines(found)}
+    return {"origin": "rumelhart", **result, "files": files, "lines": _lines(result)}
 
 
 _TITLES = {
@@ -97,11 +97,11 @@ def _mirrors(learned: Learned) -> Json:
     sizes_S3 = np.sort(np.abs(weights_SIJ[:, :3]).mean(axis=2), axis=1)
     done = np.flatnonzero(learned.sweeps_S >= 0)
     ratios_S3 = sizes_S3 / sizes_S3[:, :1]
-    found: Json = {"away": away_S.tolist(), "ratios": ratios_S3.tolist(), "shown": None}
+    result: Json = {"away": away_S.tolist(), "ratios": ratios_S3.tolist(), "shown": None}
     if len(done):
         best = int(done[np.abs(ratios_S3[done] - (1, 2, 4)).max(axis=1).argmin()])
-        found["shown"] = {"network": best, "weights": weights_SIJ[best].T.tolist(), "ratio": ratios_S3[best].tolist()}
-    return found
+        result["shown"] = {"network": best, "weights": weights_SIJ[best].T.tolist(), "ratio": ratios_S3[best].tolist()}
+    return result
 
 
 def _codes(learned: Learned) -> Json:
@@ -118,13 +118,13 @@ def _families(seed: int) -> Json:
     every = tasks.facts()
     held = sorted(np.random.default_rng(seed).choice(len(every), _HELD, replace=False).tolist())
     task = tasks.families(tuple(fact for number, fact in enumerate(every) if number not in held))
-    asked = tasks.families(tuple(every[number] for number in held))
+    training_task = tasks.families(tuple(every[number] for number in held))
     seeds = range(seed, seed + _FAMILIES)
     learned = learn(
         task.layout, draw(task.layout, seeds, reach=1.0), task.inputs, task.targets_NJ,
         [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], _SWEEPS, everywhere_near(0.2), slack=0.2 - 1e-9, decay=0.0002,
     )  # fmt: skip
-    right = [_right(learned, part).sum(axis=1).tolist() for part in (task, asked)]
+    right = [_right(learned, part).sum(axis=1).tolist() for part in (task, training_task)]
     best = int(np.argmax(np.add(*right)))
     weights_PJ = learned.weights.links["person", "who"][best]
     return {
@@ -148,8 +148,8 @@ def _explained(weights_PJ: Floats, groups_P: NDArray[np.int64]) -> list[float]:
 def _right(learned: Learned, task: Task) -> NDArray[np.bool_]:
     """S x N: whether exactly the persons who belong there are on."""
     outputs_SNJ = forward(task.layout, learned.weights, task.inputs)[task.layout.output]
-    found: NDArray[np.bool_] = ((outputs_SNJ > _RIGHT) == (task.targets_NJ > _RIGHT)).all(axis=2)
-    return found
+    correct: NDArray[np.bool_] = ((outputs_SNJ > _RIGHT) == (task.targets_NJ > _RIGHT)).all(axis=2)
+    return correct
 
 
 def _sentence(fact: tasks.Fact) -> str:
@@ -157,20 +157,20 @@ def _sentence(fact: tasks.Fact) -> str:
     return f"{names[fact.person]} has {tasks.RELATIONS[fact.relation]} {' and '.join(names[other] for other in fact.others)}"
 
 
-def _lines(found: Json) -> list[str]:
+def _lines(result: Json) -> list[str]:
     lines = []
     for name, title in _TITLES.items():
-        one = found[name]
+        one = result[name]
         median = "" if one["median"] is None else f", median {one['median']:.0f} sweeps"
         lines.append(
             f"{title}: {one['learned']} of {len(one['seeds'])} networks{median}"
             + (f"; the paper's took {one['paper']:,}" if one["paper"] else "")
         )
-    if found["symmetry"]["shown"]:
-        ratio = " : ".join(f"{part:.2f}" for part in found["symmetry"]["shown"]["ratio"])
+    if result["symmetry"]["shown"]:
+        ratio = " : ".join(f"{part:.2f}" for part in result["symmetry"]["shown"]["ratio"])
         lines.append(f"symmetry, the network nearest to 1 : 2 : 4: weights of opposite sign about the middle, {ratio}")
-    lines.append(f"encoder: least distance of two codes {min(found['encoder']['nearest']):.2f}, over all networks")
-    families = found["families"]
+    lines.append(f"encoder: least distance of two codes {min(result['encoder']['nearest']):.2f}, over all networks")
+    families = result["families"]
     lines.append(
         f"families, after {families['sweeps']:,} sweeps: {min(families['learned'])} to "
         f"{max(families['learned'])} of 100 facts, and "

@@ -75,14 +75,14 @@ class Fact(NamedTuple):
 
 def facts() -> tuple[Fact, ...]:
     """The 104 facts of the two families, who have the same tree."""
-    found = []
+    all_facts = []
     for offset in (0, 12):
         for person in range(12):
             for relation, name in enumerate(RELATIONS):
                 others = sorted(_others(person, name))
                 if others:
-                    found.append(Fact(person + offset, relation, tuple(other + offset for other in others)))
-    return tuple(found)
+                    all_facts.append(Fact(person + offset, relation, tuple(other + offset for other in others)))
+    return tuple(all_facts)
 
 
 def _parents(person: int) -> tuple[int, ...]:

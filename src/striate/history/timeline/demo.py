@@ -46,9 +46,7 @@ LINE = (
     Station(1989, "lecun1989", "a convolutional network trained by back-propagation", _SMALL),
     Station(1990, "lenet1", "feature maps and subsampling in turn", _SMALL),
     Station(1998, "lenet5", "the network that read cheques", _SMALL),
-    Station(
-        2012, "alexnet", "rectifiers, dropout, and GPUs on a million photographs", {**_DEEP, "net": {"init": "he"}}, large=True
-    ),
+    Station(2012, "alexnet", "ReLU, dropout, and GPUs on a million photographs", {**_DEEP, "net": {"init": "he"}}, large=True),
     Station(2014, "vgg11", "depth of small kernels", {**_DEEP, "net": {"init": "he"}}, large=True),
     Station(2014, "googlenet", "several kernel sizes side by side", _DEEP, large=True),
     Station(2015, "resnet20", "shortcuts, so that depth does not hurt", {"train": {"epochs": 4}}, large=True),
@@ -77,10 +75,10 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
         trains = station.settings is not None or station.name in learners
         if trains and (everything or not station.large or (folder / "result.json").is_file()):
             begun = (folder / "run.toml").is_file()
-            asked: Json = {} if begun else {
+            options: Json = {} if begun else {
                 "data": "digits", "net": station.name, "seed": seed, "settings": dict(station.settings or {})
             }  # fmt: skip
-            result = workflow.train(**asked, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
+            result = workflow.train(**options, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
             row |= {name: result[name] for name in ("test", "seconds", "parameters")}
             done = run_folder.settings(folder).train.epochs
             row["epochs"] = done if station.settings is not None else None

@@ -211,12 +211,12 @@ def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps
     errors: list[Tensor] = []
 
     def sums(part: Query) -> Tensor:
-        found, error_N = IntegratedGradients(part.net).attribute(
+        attribution_NCHW, error_N = IntegratedGradients(part.net).attribute(
             part.images_NCHW, gray, part.targets_N, n_steps=steps, return_convergence_delta=True,
             internal_batch_size=room(part.images_NCHW, gradient=True),
         )  # fmt: skip
         errors.append(error_N.detach().abs())
-        values: Tensor = found
+        values: Tensor = attribution_NCHW
         return values.to(part.images_NCHW.dtype)
 
     return _by_parts(query, sums)._replace(error_N=torch.cat(errors))

@@ -70,8 +70,8 @@ def figure(
     across = min(_ACROSS, max(4, ceil(len(images) ** 0.5)))
     rows = ceil(len(images) / across)
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
-    made = Figure(figsize=(0.62 * across + 0.3, (0.78 + 0.1 * lines) * rows + 1.3), layout="constrained")
-    grid = np.atleast_2d(made.subplots(rows, across, squeeze=False))
+    drawing = Figure(figsize=(0.62 * across + 0.3, (0.78 + 0.1 * lines) * rows + 1.3), layout="constrained")
+    grid = np.atleast_2d(drawing.subplots(rows, across, squeeze=False))
     for number, axes in enumerate(grid.flat):
         axes.set_xticks([])
         axes.set_yticks([])
@@ -84,13 +84,13 @@ def figure(
             side.set_visible(True)
             side.set_color(FRAMES[verdict])
             side.set_linewidth(0.8 if verdict == "healthy" else 2.4)
-        said = str(number) if verdict == "healthy" else f"{number} {verdict}"
-        axes.set_xlabel(f"{said}\n{captions[number]}" if captions else said, fontsize=5.5, labelpad=1.5)
+        text = str(number) if verdict == "healthy" else f"{number} {verdict}"
+        axes.set_xlabel(f"{text}\n{captions[number]}" if captions else text, fontsize=5.5, labelpad=1.5)
     counts = {verdict: list(verdicts).count(verdict) for verdict in FRAMES if verdict in verdicts}
     boxes = [Patch(facecolor="white", edgecolor=FRAMES[name], linewidth=2, label=f"{name} {n}") for name, n in counts.items()]
-    made.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
+    drawing.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
     more = "" if len(shown) == len(kernels_FCkk) else f", the first {_MOST} of {len(kernels_FCkk):,}"
     scale = ", each on its own scale" if each else " on one scale"
-    said = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]}{scale}{more}"
-    made.suptitle("\n".join(wrap(said, max(30, 8 * across))), fontsize=9)
-    return made
+    text = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]}{scale}{more}"
+    drawing.suptitle("\n".join(wrap(text, max(30, 8 * across))), fontsize=9)
+    return drawing

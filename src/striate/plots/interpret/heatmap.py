@@ -30,8 +30,8 @@ _ACROSS = 4  # panels side by side
 _WIDE = 2.55  # inches of a panel
 _LETTERS = 36  # in a line under a panel
 _GAIN = (
-    "gain: how much lower the class's mean probability is while what the map marks is removed than with the same map laid "
-    "elsewhere; p: the share of places, its own included, where showing and removing does as well"
+    "gain: how much lower the class's mean probability is while what the map marks is removed than with the same map "
+    "shifted; p: the share of shifts, its own included, where showing and removing does as well"
 )
 _NOTHING = "#d55e00"  # Okabe & Ito's vermilion
 _ENDS = ((0.28, 0.12, 300.0), (0.60, 0.19, 378.0), (0.93, 0.17, 466.0))  # lightness, chroma, hue in degrees of Oklab
@@ -77,8 +77,8 @@ def colors() -> NDArray[np.float64]:
          [0.2309699292, -0.3413193965, 1.7076147010]]
     )  # fmt: skip
     bounded = np.clip(linear, 0, 1)
-    found: NDArray[np.float64] = np.where(bounded <= 0.0031308, 12.92 * bounded, 1.055 * bounded ** (1 / 2.4) - 0.055)
-    return found
+    srgb: NDArray[np.float64] = np.where(bounded <= 0.0031308, 12.92 * bounded, 1.055 * bounded ** (1 / 2.4) - 0.055)
+    return srgb
 
 
 def overlay(image_HWC: Pixels, heat_HW: Heat) -> Pixels:

@@ -64,10 +64,10 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
         sheet.canvas.text(sheet.left, top + height / 2, row.name, 7.5, across="left", bold=True)
         for at, (image_HWC, box) in enumerate(zip(row.images_kHWC, row.boxes_k4, strict=True)):
             x = sheet.left + _NAME + at * step_x
-            said = f"{row.values_k[at]:.3g}" + (f"\n{_short(row.captions[at])}" if row.captions else "")
+            caption = f"{row.values_k[at]:.3g}" + (f"\n{_short(row.captions[at])}" if row.captions else "")
             t, le, b, r = (int(side) for side in box)
             frame = (t, le, b, r) if parts and b > t and r > le else None
-            sheet.image(x + (_SIDE - width) / 2, top, width, height, Tile(image_HWC, said, frame), None)
+            sheet.image(x + (_SIDE - width) / 2, top, width, height, Tile(image_HWC, caption, frame), None)
             if frame is not None:
                 patch = image_HWC[t:b, le:r]
                 size = sized(patch, _SIDE)

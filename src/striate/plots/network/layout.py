@@ -108,8 +108,8 @@ def short(kinds: Sequence[str]) -> list[str]:
     >>> short(["BatchNorm2d", "ReLU", "Flatten"])
     ['BatchNorm', 'ReLU']
     """
-    found = [kind.removesuffix("2d").removesuffix("1d").replace("LocalResponseNorm", "LRN") for kind in kinds]
-    return list(dict.fromkeys(kind for kind in found if kind != "Flatten"))
+    names = [kind.removesuffix("2d").removesuffix("1d").replace("LocalResponseNorm", "LRN") for kind in kinds]
+    return list(dict.fromkeys(kind for kind in names if kind != "Flatten"))
 
 
 def category_of(row: Row) -> str:

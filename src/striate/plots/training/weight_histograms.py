@@ -142,5 +142,5 @@ def _bars(row: Row, step: int, side: int) -> NDArray[np.float64]:
     bars = (numbers + step // 2) // step + side
     inside = (bars >= 0) & (bars <= 2 * side)
     counts = np.bincount(bars[inside], weights=np.asarray(row.counts)[inside], minlength=2 * side + 1)
-    found: NDArray[np.float64] = counts / row.weights
-    return found
+    shares: NDArray[np.float64] = counts / row.weights
+    return shares

@@ -51,7 +51,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
                 batches = model_on_data.batches(rows_of(model_on_data.dataset, part), "looking at the images")
                 layers = filter_health.examine(model.net, batches)
             seen = f"{part} images of {settings.data.path}"
-    found = filter_health.as_json(layers)
+    rows = filter_health.as_json(layers)
     files = []
     if draw is not None:
         first = layers[0]
@@ -60,7 +60,7 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
             f"{first.name} of {Path(run).name}", weights, [one.verdict for one in first.filters], Path(draw)
         )
         files.append(str(draw))
-    return {"run": run, "net": model.net_name, "seen": seen, "layers": found, "files": files}
+    return {"run": run, "net": model.net_name, "seen": seen, "layers": rows, "files": files}
 
 
 def output_folder(run: str, out: str | Path | None) -> Path:
@@ -69,8 +69,8 @@ def output_folder(run: str, out: str | Path | None) -> Path:
 
 
 def _drawable(model: Model) -> bool:
-    found = probes(model.net)
-    if not found:
+    layers = probes(model.net)
+    if not layers:
         return False
-    weights = filter_health.effective(model.net, found[0])
+    weights = filter_health.effective(model.net, layers[0])
     return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1

@@ -37,30 +37,30 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
 
     """
     model, folder = load(run), output_folder(run, out)
-    found = probes(model.net)
-    known = [probe.layer for probe in found]
+    probed_layers = probes(model.net)
+    known = [probe.layer for probe in probed_layers]
     for name in layers:
         if name not in known:
             raise SettingError(f"There is no layer {name!r} with filters or units before the head; {nearest(name, known)}")
     title = Path(run).name
-    told: Json = {"run": run, "net": model.net_name, "first": None, "why_not": None, "tuning": None, "tolerance": []}
+    result: Json = {"run": run, "net": model.net_name, "first": None, "why_not": None, "tuning": None, "tolerance": []}
     files: list[str] = []
     with catch_signals() as stop:
         try:
             first = filter_selectivity.first(model.net)
         except UnsupportedError as error:
-            told["why_not"] = str(error)
+            result["why_not"] = str(error)
         else:
-            files += _first(told, title, model, first, found[0], folder)
-        chosen = [probe for probe in found if probe.layer in layers or not layers]
+            files += _first(result, title, model, first, probed_layers[0], folder)
+        chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
             watch({"event": "inspect", "done": number + 1, "total": len(chosen)})
             stop.check("drawing the weights")
-    return {**told, "layers": [probe.layer for probe in chosen], "files": files}
+    return {**result, "layers": [probe.layer for probe in chosen], "files": files}
 
 
-def _first(told: Json, title: str, model: Model, first: filter_selectivity.First, probe: Probe, out: Path) -> list[str]:
+def _first(result: Json, title: str, model: Model, first: filter_selectivity.First, probe: Probe, out: Path) -> list[str]:
     """Measure the first layer before and after its pool; the sheets that were drawn."""
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
@@ -82,9 +82,9 @@ def _first(told: Json, title: str, model: Model, first: filter_selectivity.First
         measured.append(unit_shift_tolerance.by_gratings(net, orientation_tuning.tuning(net, pool), _SHIFTS, in_periods=True))
     series = [unit_curves.Series(one.layer, one.shifts_D, one.response_DU) for one in measured]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
-    told["first"] = {"layer": first.layer, "each": filter_selectivity.as_json(liked)}
-    told["tuning"] = orientation_tuning.as_json(tuned)
-    told["tolerance"] = [unit_shift_tolerance.as_json(one) for one in measured]
+    result["first"] = {"layer": first.layer, "each": filter_selectivity.as_json(liked)}
+    result["tuning"] = orientation_tuning.as_json(tuned)
+    result["tolerance"] = [unit_shift_tolerance.as_json(one) for one in measured]
     return [str(path) for path in paths]
 
 

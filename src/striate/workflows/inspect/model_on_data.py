@@ -86,16 +86,16 @@ def bank(model_on_data: ModelOnDataset) -> Bank:
     )
 
 
-def nearest(kept: Bank, asked_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
+def nearest(bank: Bank, asked_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
     """The k training images that look most like each of M images; an image is not its own neighbor.
 
     Args:
-        kept: to choose from.
+        bank: to choose from.
         asked_MD: features of the M images.
         rows_M: where these are among all images; -1 for an image of elsewhere.
         k: how many.
 
     """
-    places = {int(row): at for at, row in enumerate(kept.rows_B)}
+    places = {int(row): at for at, row in enumerate(bank.rows_B)}
     own_M = np.array([places.get(int(row), -1) for row in rows_M], np.int64)
-    return nearest_images.nearest(asked_MD, kept.features_BD, k, own_M if (own_M >= 0).any() else None)
+    return nearest_images.nearest(asked_MD, bank.features_BD, k, own_M if (own_M >= 0).any() else None)

@@ -65,15 +65,15 @@ def inspect_image(
     for method in methods:
         run_of(method)
     names = activations.layer_names(model.net, layers or None)
-    found = []
+    results = []
     with catch_signals() as stop:
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
-            found.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
+            results.append(_one(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
             watch({"event": "inspect", "done": number + 1, "total": len(paths)})
             stop.check("looking at the images")
-        _add_neighbors(run, model, paths, found, stop, watch)
-    return {"run": run, "net": model.net_name, "images": found, "files": [path for one in found for path in one["files"]]}
+        _add_neighbors(run, model, paths, results, stop, watch)
+    return {"run": run, "net": model.net_name, "images": results, "files": [path for one in results for path in one["files"]]}
 
 
 class _Given(NamedTuple):
@@ -82,18 +82,18 @@ class _Given(NamedTuple):
     images_NCHW: Tensor
 
 
-def _add_neighbors(run: str, model: Model, images: Sequence[Path], found: Sequence[Json], stop: Stop, watch: Watch) -> None:
+def _add_neighbors(run: str, model: Model, images: Sequence[Path], results: Sequence[Json], stop: Stop, watch: Watch) -> None:
     """Say of each image which training images look most like it; nothing for a model without training images."""
     settings, _ = images_of(run, None)
     if settings is None:
         return
     try:
         with open_run(settings, model, stop, watch) as model_on_data:
-            dataset, kept = model_on_data.dataset, bank(model_on_data)
+            dataset, train_bank = model_on_data.dataset, bank(model_on_data)
             asked_MD = nearest_images.penultimate(model.net, [_Given(model.images(images))])
-            near = nearest(kept, asked_MD, np.array([_row(dataset, image) for image in images]), NEAR)
-            for at, (image, one) in enumerate(zip(images, found, strict=True)):
-                rows_k = kept.rows_B[near.rows_Qk[at]]
+            near = nearest(train_bank, asked_MD, np.array([_row(dataset, image) for image in images]), NEAR)
+            for at, (image, one) in enumerate(zip(images, results, strict=True)):
+                rows_k = train_bank.rows_B[near.rows_Qk[at]]
                 _draw_neighbors(run, model, image, one, dataset, rows_k, near.cosine_Qk[at])
     except (DataError, SettingError) as error:
         log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
@@ -147,8 +147,8 @@ def _one(
         files.append(str(path))
     why = attribution.explain_all(model, image, methods, target=wanted)
     panels = [
-        heatmap.Panel(name, made.layer, made.heat_NHW[0].cpu().numpy(), *_figures(made))
-        for name, made in why.explanations.items()
+        heatmap.Panel(name, explanation.layer, explanation.heat_NHW[0].cpu().numpy(), *_figures(explanation))
+        for name, explanation in why.explanations.items()
     ]
     if panels:
         path = folder / "why.png"
@@ -159,22 +159,22 @@ def _one(
     return {
         "path": str(image), "label": answer.label, "probability": answer.probability,
         "top": [list(one) for one in answer.top], "target": wanted,
-        "methods": [_told(made) for made in why.explanations.values()], "refused": why.refused,
+        "methods": [_told(explanation) for explanation in why.explanations.values()], "refused": why.refused,
         "layers": [_measured(name, maps[name]) for name in layers], "neighbors": [], "files": files,
     }  # fmt: skip
 
 
-def _figures(made: Explanation) -> tuple[float, float, bool, str]:
-    (found,) = made.faithfulness
-    return found.gain, found.p_value, found.faithful, found.reason
+def _figures(explanation: Explanation) -> tuple[float, float, bool, str]:
+    (test,) = explanation.faithfulness
+    return test.gain, test.p_value, test.faithful, test.reason
 
 
-def _told(made: Explanation) -> Json:
-    (found,) = made.faithfulness
-    error = made.completeness_error[0] if made.completeness_error else None
-    numbers = {name: value for name, value in found._asdict().items() if not name.endswith("curve_S")}
-    curves = {name[:-2]: list(map(float, value)) for name, value in found._asdict().items() if name.endswith("curve_S")}
-    return {"method": made.method, "layer": made.layer, **numbers, **curves, "completeness_error": error}
+def _told(explanation: Explanation) -> Json:
+    (test,) = explanation.faithfulness
+    error = explanation.completeness_error[0] if explanation.completeness_error else None
+    numbers = {name: value for name, value in test._asdict().items() if not name.endswith("curve_S")}
+    curves = {name[:-2]: list(map(float, value)) for name, value in test._asdict().items() if name.endswith("curve_S")}
+    return {"method": explanation.method, "layer": explanation.layer, **numbers, **curves, "completeness_error": error}
 
 
 def _measured(name: str, maps: Any) -> Json:

@@ -59,22 +59,22 @@ def units(
         dataset = model_on_data.dataset
         rows_M = rows_of(dataset, part)
         labeled = dataset.examples.classes == model.classes
-        found = activations.statistics(
+        statistics = activations.statistics(
             model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
         )[at]
-        chosen = _chosen(found, unit_indices)
+        chosen = _chosen(statistics, unit_indices)
         strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES)[
             at
         ]
         files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", folder)]
-    made, why_not = _made(run, model, layer, chosen, folder)
-    told_of = activations.as_json({at: found})
+    maximized, why_not = _made(run, model, layer, chosen, folder)
+    told_of = activations.as_json({at: statistics})
     return {
         "run": run, "net": model.net_name, "layer": layer, "readout_layer": at,
         "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
         "statistics": _named(told_of, model), "strongest": top_activations.as_json({at: strongest}),
-        "maximized": made, "why_not": why_not,
-        "files": [*files, *([str(folder / f"maximized-{layer}.png")] if made else [])],
+        "maximized": maximized, "why_not": why_not,
+        "files": [*files, *([str(folder / f"maximized-{layer}.png")] if maximized else [])],
     }  # fmt: skip
 
 
@@ -87,21 +87,21 @@ def _named(statistics: list[Json], model: Model) -> list[Json]:
     return statistics
 
 
-def _chosen(found: Statistics, numbers: Sequence[int]) -> list[int]:
-    units = len(found.mean_U)
+def _chosen(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
+    units = len(statistics.mean_U)
     for number in numbers:
         if not 0 <= number < units:
-            raise SettingError(f"expected units from 0 to {units - 1} of {found.layer}; got {number}.")
+            raise SettingError(f"expected units from 0 to {units - 1} of {statistics.layer}; got {number}.")
     if numbers:
         return list(numbers)
-    by_U = found.std_U if found.selectivity_U is None else found.selectivity_U
+    by_U = statistics.std_U if statistics.selectivity_U is None else statistics.selectivity_U
     order_U = np.argsort(-np.nan_to_num(by_U, nan=-1.0), kind="stable")
-    awake_U = order_U[found.zeros_U[order_U] < filter_health.NEARLY]  # what answers once in a while is selective by chance
+    awake_U = order_U[statistics.zeros_U[order_U] < filter_health.NEARLY]  # what answers once in a while is selective by chance
     return [int(u) for u in (awake_U if len(awake_U) else order_U)[:_SHOWN]]
 
 
 def _draw_strongest(
-    run: str, layer: str, chosen: Sequence[int], found: Strongest, dataset: Dataset, seen: str, out: Path
+    run: str, layer: str, chosen: Sequence[int], strongest: Strongest, dataset: Dataset, seen: str, out: Path
 ) -> str:
     from striate.plots.interpret import top_activations as drawing
 
@@ -109,11 +109,13 @@ def _draw_strongest(
     order = np.argsort(examples.ids_N)
     rows = []
     for u in chosen:
-        count = max(1, int((found.values_Uk[u] > 0).sum()))  # what does not excite it is not shown
-        at_k = order[np.searchsorted(examples.ids_N, found.ids_Uk[u, :count], sorter=order)]
+        count = max(1, int((strongest.values_Uk[u] > 0).sum()))  # what does not excite it is not shown
+        at_k = order[np.searchsorted(examples.ids_N, strongest.ids_Uk[u, :count], sorter=order)]
         names = tuple(examples.classes[k] for k in examples.labels_N[at_k])
         rows.append(
-            drawing.Row(f"unit {u}", pixels[at_k] / 255, found.boxes_Uk4[u, :count], found.values_Uk[u, :count].tolist(), names)
+            drawing.Row(
+                f"unit {u}", pixels[at_k] / 255, strongest.boxes_Uk4[u, :count], strongest.values_Uk[u, :count].tolist(), names
+            )
         )
     path = out / f"exciting-{layer}.png"
     drawing.draw(f"What excites {layer} of {Path(run).name} most, of {seen}", rows, path)

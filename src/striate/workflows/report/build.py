@@ -101,9 +101,9 @@ def _named(result: Json, folder: Path, written: Json) -> Json:
 
 def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None:
     """Add the results that need the network: misclassified images, features, filters."""
-    if known.asked is None:
+    if known.scored is None:
         return
-    evidence = rerun_network.gather(model_on_data, *known.asked, known.val)
+    evidence = rerun_network.gather(model_on_data, *known.scored, known.val)
     known.facts.update(evidence.facts)
     known.figures.update(evidence.figures)
     against = sum(row["vote"]["against"] for row in evidence.facts["mistakes"])
@@ -128,7 +128,7 @@ def _follow(name: str, watch: Watch) -> Json:
             time.sleep(_WAIT_SECONDS)
             stop.check("watching the run; the report is as of its last epoch")
     if not (folder / "result.json").is_file():
-        log.warning("No process trains %s, and it has not ended; --resume goes on with it.", folder)
+        log.warning("No process trains %s, and it has not ended; resume it with --resume.", folder)
     return of_run(name, watch)
 
 

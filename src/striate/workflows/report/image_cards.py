@@ -31,7 +31,7 @@ def cards(
     model_on_data: ModelOnDataset,
     predictions: Predictions,
     answers: Sequence[Answer],
-    kept: Bank,
+    train_bank: Bank,
     tested: int,
 ) -> tuple[list[Json], list[Json]]:
     """For each answer what the JSON says of it, and its figures."""
@@ -44,26 +44,26 @@ def cards(
     batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
     asked_MD = nearest_images.penultimate(model_on_data.model.net, batches)
-    near = nearest(kept, asked_MD, rows_M, NEAR)
+    near = nearest(train_bank, asked_MD, rows_M, NEAR)
     heats = _heats(model_on_data.model, images_MCHW, [answer.predicted for answer in answers], tested)
     pixels = model_on_data.dataset.stored.pixels_NHWC
     facts, images = [], []
     for at, answer in enumerate(answers):
         image_HWC = pixels[rows_M[at : at + 1]][0]
-        near_k = kept.rows_B[near.rows_Qk[at]]
+        near_k = train_bank.rows_B[near.rows_Qk[at]]
         vote = nearest_images.vote(examples.labels_N[near_k], answer.label)
         facts.append(
             {
                 "path": examples.names[int(rows_M[at])], "true": classes[answer.label],
                 "predicted": classes[answer.predicted], "probability": answer.probability,
-                "true_probability": answer.given, "margin": answer.margin, "heat": heats.said[at],
+                "true_probability": answer.given, "margin": answer.margin, "heat": heats.verdicts[at],
                 "neighbors": [
                     {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]],
                      "cosine_similarity": float(cosine)}
                     for row, cosine in zip(near_k, near.cosine_Qk[at], strict=True)
                 ],
                 "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
-                         "said": _spoken(vote, len(near_k), classes, classes[answer.label])},
+                         "sentence": _spoken(vote, len(near_k), classes, classes[answer.label])},
             }
         )  # fmt: skip
         images.append(
@@ -90,7 +90,7 @@ class _Heats(NamedTuple):
     """Heat for each image, M x H x W, None for a network that no method applies to; and what is said of each."""
 
     maps_MHW: NDArray[np.float32] | None
-    said: Sequence[Json | None]
+    verdicts: Sequence[Json | None]
 
 
 def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
@@ -105,30 +105,30 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
         except UnsupportedError:
             continue
         maps_MHW = np.concatenate([part.heat_NHW.float().cpu().numpy() for part in parts])
-        said = [_said(part, n) for part in parts for n in range(len(part.targets))]
-        return _Heats(maps_MHW, said)
+        verdicts = [_said(part, n) for part in parts for n in range(len(part.targets))]
+        return _Heats(maps_MHW, verdicts)
     return _Heats(None, [None] * len(targets))
 
 
-def _said(made: attribution.Explanation, n: int) -> Json:
+def _said(explanation: attribution.Explanation, n: int) -> Json:
     """What is said of the map of the n-th image."""
-    by = _NAMES[made.method] if made.layer is None else f"{_NAMES[made.method]} at {made.layer}"
-    about: Json = {"method": made.method, "layer": made.layer, "faithful": None}
-    if not made.faithfulness:
-        return {**about, "said": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
-    found = made.faithfulness[n]
-    about |= {"faithful": found.faithful, "reason": found.reason}
+    by = _NAMES[explanation.method] if explanation.layer is None else f"{_NAMES[explanation.method]} at {explanation.layer}"
+    about: Json = {"method": explanation.method, "layer": explanation.layer, "faithful": None}
+    if not explanation.faithfulness:
+        return {**about, "sentence": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
+    test = explanation.faithfulness[n]
+    about |= {"faithful": test.faithful, "reason": test.reason}
     about |= {
-        name: getattr(found, name) for name in ("gain", "deletion_area", "shifted_deletion_area", "p_value", "rank_correlation")
+        name: getattr(test, name) for name in ("gain", "deletion_area", "shifted_deletion_area", "p_value", "rank_correlation")
     }
-    if found.faithful:
+    if test.faithful:
         return {
-            **about, "said": f"{by}: without what it marks the probability is {found.gain:.2f} lower than "
-            f"with a shifted control (p = {found.p_value:.2f}).",
+            **about, "sentence": f"{by}: without what it marks the probability is {test.gain:.2f} lower than "
+            f"with a shifted control (p = {test.p_value:.2f}).",
         }  # fmt: skip
-    return {**about, "said": f"{by} is not faithful here, and is grayed: {_short(found)}."}
+    return {**about, "sentence": f"{by} is not faithful here, and is grayed: {_short(test)}."}
 
 
-def _short(found: faithfulness.Faithfulness) -> str:
+def _short(test: faithfulness.Faithfulness) -> str:
     """Why a map is not faithful, without the numbers, which the JSON has."""
-    return found.reason.removeprefix("not faithful: ").partition(" (")[0]
+    return test.reason.removeprefix("not faithful: ").partition(" (")[0]

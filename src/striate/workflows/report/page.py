@@ -51,9 +51,9 @@ def _template() -> Any:
     def code(text: str) -> str:
         return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
-    made = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, undefined=StrictUndefined)
-    made.filters["code"] = code
-    return made.get_template("report.html")
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, undefined=StrictUndefined)
+    environment.filters["code"] = code
+    return environment.get_template("report.html")
 
 
 def data_uri(image_HWC: NDArray[np.uint8]) -> str:

@@ -93,7 +93,7 @@ def reliability(bins: Sequence[Json]) -> str:
         ]
         above.errorbar(x, y, np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
                        capsize=2, label="measured, with 95 % interval")  # fmt: skip
-        above.set_ylabel("share that is right")
+        above.set_ylabel("accuracy")
         above.set_title("Reliability diagram")
         above.set_ylim(-0.03, 1.03)
         above.grid(visible=True)
@@ -164,9 +164,17 @@ def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
         for spine in axes.spines.values():
             spine.set_visible(False)
         if k <= 20:
-            for true, said in np.argwhere(matrix_KK).tolist():
-                color = "#ffffff" if shares_KK[true, said] > 0.5 else INK
-                axes.text(said, true, f"{matrix_KK[true, said]:,}", ha="center", va="center", fontsize=small - 1, color=color)
+            for true, predicted in np.argwhere(matrix_KK).tolist():
+                color = "#ffffff" if shares_KK[true, predicted] > 0.5 else INK
+                axes.text(
+                    predicted,
+                    true,
+                    f"{matrix_KK[true, predicted]:,}",
+                    ha="center",
+                    va="center",
+                    fontsize=small - 1,
+                    color=color,
+                )
         return inline(figure, "confusion", f"Confusion matrix of {k} classes; the same numbers are in report.json.")
 
 
@@ -263,5 +271,7 @@ def plane(
             axes.set_yticks([])
         if len(names) <= 24:
             figure.legend(loc="outside lower center", ncols=4, fontsize=7, markerscale=0.9)
-        said = f"{title}: {len(points_N2):,} images of {len(np.unique(labels_N))} classes, {int(wrong_N.sum())} misclassified."
-        return inline(figure, name, said)
+        alternative = (
+            f"{title}: {len(points_N2):,} images of {len(np.unique(labels_N))} classes, {int(wrong_N.sum())} misclassified."
+        )
+        return inline(figure, name, alternative)

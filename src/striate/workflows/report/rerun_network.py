@@ -42,7 +42,7 @@ def gather(model_on_data: ModelOnDataset, predictions: Predictions, part: str, v
 
     """
     model, dataset = model_on_data.model, model_on_data.dataset
-    kept = bank(model_on_data)
+    train_bank = bank(model_on_data)
     facts: Json = {}
     figures: Json = {}
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
@@ -50,14 +50,14 @@ def gather(model_on_data: ModelOnDataset, predictions: Predictions, part: str, v
     unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        facts[name], figures[name] = image_cards.cards(model_on_data, predictions, answers, kept, most_tested)
-    less = "" if len(kept.rows_B) == len(dataset.parts.train_M) else f"{len(kept.rows_B):,} of the "
+        facts[name], figures[name] = image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested)
+    less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
     facts["mistakes_note"] = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is the evidence for the prediction; below it "
         f"are the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, "
         "with their label and the cosine of the angle between their features."
     )
-    facts["plane"], figures["plane"] = _plane(model_on_data, val, *kept)
+    facts["plane"], figures["plane"] = _plane(model_on_data, val, *train_bank)
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts["filters"] = filter_health.as_json(layers)
@@ -111,7 +111,7 @@ def _plane(
             near.points_N2, labels_N[rows_P], classes, wrong_P, faint_P, "t-SNE", ("no unit: near is alike", "no unit"), "tsne"
         ),
     ]  # fmt: skip
-    said = (
+    alternative = (
         f"Each point is an image by the {features_PD.shape[1]:,} numbers that the last layer is given: {int(faint_P.sum()):,} "
         f"training images, small, and {len(rows_V):,} validation images, large. Classes that lie apart are easy; a ring in "
         "another class's cloud is a mistake worth looking at."
@@ -123,7 +123,7 @@ def _plane(
         "principal": np.round(flat.points_N2, 4).tolist(), "shares": list(flat.shares_2),
         "tsne": np.round(near.points_N2, 3).tolist(), "perplexity": near.perplexity,
     }  # fmt: skip
-    return {"said": said, **points}, drawn
+    return {"sentence": alternative, **points}, drawn
 
 
 def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
@@ -131,14 +131,14 @@ def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
     from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
-    found = probes(model.net)
-    if not found:
+    probed_layers = probes(model.net)
+    if not probed_layers:
         return None
-    weights = filter_health.effective(model.net, found[0])
+    weights = filter_health.effective(model.net, probed_layers[0])
     if not (weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1):
         return None
     with save_figure.for_page():
         drawn = first_layer_filters.figure(layers[0].name, weights, [one.verdict for one in layers[0].filters])
         counts = {verdict: layers[0].count(verdict) for verdict in filter_health.VERDICTS if layers[0].count(verdict)}
-        told = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-        return save_figure.inline(drawn, "kernels", f"The {len(weights)} filters of {layers[0].name} as images: {told}.")
+        counts_text = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        return save_figure.inline(drawn, "kernels", f"The {len(weights)} filters of {layers[0].name} as images: {counts_text}.")

@@ -29,13 +29,13 @@ _PARTS = {"test": "test", "val": "validation"}
 class RunFacts(NamedTuple):
     """Numbers for the JSON, figures for the page, and findings so far.
 
-    `asked` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
+    `scored` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
     """
 
     facts: Json
     figures: Json
     findings: list[trust_findings.Finding]
-    asked: tuple[Predictions, str] | None
+    scored: tuple[Predictions, str] | None
     val: Predictions | None
 
 
@@ -46,13 +46,13 @@ def read(folder: Path) -> RunFacts:
     account = run_folder.read_json(folder / "data.json")
     epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
     best = max(epochs, key=lambda row: (row["accuracy"], -row["loss"]), default=None)
-    kept = None if best is None else int(best["epoch"])
+    best_epoch = None if best is None else int(best["epoch"])
     facts: Json = {
         "run": folder.name, "striate": __version__, "made": _date(datetime.now(UTC).timestamp()),
         "state": "training" if result is None else "done", "progress": _progress(run, epochs),
         "finished": None if result is None else _date(events[-1]["time"] if events else datetime.now(UTC).timestamp()),
         "net": _net(run, result), "data": run.data.path, "parameters": _parameters(result), "account": account,
-        "curves": epochs, "best_epoch": kept, "training": _told(result, epochs, kept),
+        "curves": epochs, "best_epoch": best_epoch, "training": _told(result, epochs, best_epoch),
         "health": [event for event in events if event["event"] == "health"],
         "val": result and result["val"], "test": result and result["test"], "folds": (result or {}).get("folds", []),
         "starting_weights": (result or {}).get("weights"),
@@ -67,12 +67,12 @@ def read(folder: Path) -> RunFacts:
     if account is not None:
         findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
     if epochs:
-        figures["curves"] = plots.curves(epochs, None if result is None else kept)
+        figures["curves"] = plots.curves(epochs, None if result is None else best_epoch)
         figures["gradients"] = plots.gradients(facts["health"])
-        findings += trust_findings.of_training(epochs, kept)
+        findings += trust_findings.of_training(epochs, best_epoch)
     _weigh(facts, figures, folder)
-    asked, val = _score(facts, figures, findings, folder, account)
-    return RunFacts(facts, figures, findings, asked, val)
+    scored, val = _score(facts, figures, findings, folder, account)
+    return RunFacts(facts, figures, findings, scored, val)
 
 
 def _events(folder: Path, result: Json | None) -> list[journal.Event]:
@@ -81,8 +81,8 @@ def _events(folder: Path, result: Json | None) -> list[journal.Event]:
     if any(event["event"] == "epoch" for event in own):
         return own
     if result is not None and result.get("recommended"):
-        kept = journal.read(folder / "strategies" / result["recommended"] / "journal.jsonl")
-        return [*kept, *own]
+        chosen = journal.read(folder / "strategies" / result["recommended"] / "journal.jsonl")
+        return [*chosen, *own]
     inner = [*folder.glob("strategies/*/journal.jsonl"), *folder.glob("folds/*/journal.jsonl")]
     return journal.read(max(inner, key=lambda path: path.stat().st_mtime)) if inner else own
 
@@ -104,15 +104,15 @@ def _parameters(result: Json | None) -> int | None:
     if result is None:
         return None
     rows = {row["name"]: row for row in result.get("strategies", [])}
-    found: int | None = result.get("parameters") or rows.get(result.get("recommended"), {}).get("parameters")
-    return found
+    parameters: int | None = result.get("parameters") or rows.get(result.get("recommended"), {}).get("parameters")
+    return parameters
 
 
-def _told(result: Json | None, epochs: Sequence[Json], kept: int | None) -> str:
+def _told(result: Json | None, epochs: Sequence[Json], best_epoch: int | None) -> str:
     if not epochs:
         return ""
     took = f" in {spoken(result['seconds'])}" if result is not None else ""
-    chosen = f" The weights of epoch {kept} were kept, the best on the validation images." if result is not None else ""
+    chosen = f" The weights of epoch {best_epoch} were kept, the best on the validation images." if result is not None else ""
     return f"{counted(len(epochs), 'epoch')}, {counted(epochs[-1]['step'], 'step')}{took}.{chosen}"
 
 
@@ -132,40 +132,40 @@ def _weigh(facts: Json, figures: Json, folder: Path) -> None:
     own = folder / "journal.jsonl"
     recommended = facts["recommended"]
     path = own if recommended is None else folder / "strategies" / recommended / "journal.jsonl"
-    found = weight_histograms.noted(path)
-    if not found["start"]:
+    spreads = weight_histograms.noted(path)
+    if not spreads["start"]:
         return
-    facts["weights"] = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in found.items()}
+    facts["weights"] = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in spreads.items()}
     with save_figure.for_page():
         drawn = weights_drawing.histograms(
-            facts["run"], found["start"], found["end"], weight_histograms.BIN, weight_histograms.NEAR
+            facts["run"], spreads["start"], spreads["end"], weight_histograms.BIN, weight_histograms.NEAR
         )
-        said = f"Histograms of the weights of {len(found['start'])} layers before the first step and at the end."
-        figures["weights"] = save_figure.inline(drawn, "weights", said)
+        alternative = f"Histograms of the weights of {len(spreads['start'])} layers before the first step and at the end."
+        figures["weights"] = save_figure.inline(drawn, "weights", alternative)
 
 
 def _score(
     facts: Json, figures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
 ) -> tuple[tuple[Predictions, str] | None, Predictions | None]:
-    kept = {
+    predictions = {
         part: Predictions(*run_folder.load_predictions(folder / f"predictions-{part}.npz"))
         for part in _PARTS
         if (folder / f"predictions-{part}.npz").is_file()
     }
-    if not kept or facts["state"] != "done":
+    if not predictions or facts["state"] != "done":
         return None, None
-    part = "test" if "test" in kept else "val"
-    found = kept[part]
-    names = _classes(folder, account, found.logits_NK.shape[1])
-    summary = classification.summary(found.logits_NK, found.labels_N, names)
-    chance = reliability_diagram.by_chance(found.logits_NK)
+    part = "test" if "test" in predictions else "val"
+    shown = predictions[part]
+    names = _classes(folder, account, shown.logits_NK.shape[1])
+    summary = classification.summary(shown.logits_NK, shown.labels_N, names)
+    chance = reliability_diagram.by_chance(shown.logits_NK)
     bins = [
         {**row._asdict(), "accuracy": row.accuracy._asdict()}
-        for row in reliability_diagram.bins(found.logits_NK, found.labels_N)
+        for row in reliability_diagram.bins(shown.logits_NK, shown.labels_N)
     ]
     pairs = [
-        {"true": names[true], "predicted": names[said], "images": images}
-        for true, said, images in confused(summary.confusion_KK, _CONFUSED)
+        {"true": names[true], "predicted": names[predicted], "images": images}
+        for true, predicted, images in confused(summary.confusion_KK, _CONFUSED)
     ]
     what = f"{_PARTS[part]} images"
     facts.update(
@@ -182,9 +182,9 @@ def _score(
     val = facts["val"] and _interval(facts["val"])
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_classes(facts["score"]["per_class"], summary.accuracy)
-    confidence = float(classification.softmax(found.logits_NK).max(axis=1).mean())
+    confidence = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
     findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
-    return (found, _PARTS[part]), kept.get("val")
+    return (shown, _PARTS[part]), predictions.get("val")
 
 
 def _interval(score: Json) -> Interval:

@@ -52,7 +52,7 @@ def train(context: RunContext, resume: bool) -> Trained:
     assert val is not None
     net.answer.factor.fill_(temperature_scaling.scale(val.logits_NK, val.labels_N))
     seconds = time.monotonic() - start
-    log.info("Learned in %.0f s: %s.", seconds, net.said)
+    log.info("Learned in %.0f s: %s.", seconds, net.description)
     journal.write("learned", seconds=round(seconds, 3), grown=net.grown)
     fitted = Fitted(1, seconds, {"epoch": 1, "step": 1}, [])
     return evaluate_and_save(context, TrainingSetup(preprocess, net, loaders), fitted, journal)
