@@ -180,7 +180,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
     with caplog.at_level("WARNING", logger="striate"):
         finetune(parts(tmp_path / "data", 4, ("circle", "square"), ("circle",)), tmp_path)
     assert "The validation part has no image of 1 of the classes (triangle), so its score does not cover them." in caplog.text
-    assert "The test part has no image of 2 of the classes (square, triangle), so its score does not tell of" in caplog.text
+    assert "The test part has no image of 2 of the classes (square, triangle), so its score does not cover them" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
         (
             {"settings": {"preprocess": {"size_px": 64}}},
             SettingError,
-            "preprocess.size_px belongs to the weights that are started",
+            "preprocess.size_px belongs to the pretrained weights",
         ),
     ],
 )
@@ -307,5 +307,5 @@ def test_the_command_says_taps_and_scores(capsys: pytest.CaptureFixture[str], sh
     assert done.code == 0
     assert "conv4_3: 4,096 features, " in done.out
     assert "pool4: 64 features, " in done.out
-    assert "of left-out training images right" in done.out
+    assert "cross-validated accuracy" in done.out
     assert "test accuracy " in done.out

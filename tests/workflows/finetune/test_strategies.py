@@ -72,7 +72,7 @@ def test_the_result_has_a_row_for_each_and_names_the_kept(all_four: dict[str, An
     (chosen,) = [row for row in all_four["strategies"] if row["name"] == kept]
     assert chosen["val"]["accuracy"] == best
     assert all_four["test"] == chosen["test"]
-    assert all_four["sentence"].startswith(f"Take {kept}: the best on validation ")
+    assert all_four["sentence"].startswith(f"Choose {kept}: the highest validation accuracy ")
     model = (folder / "model" / "weights.safetensors").read_bytes()
     assert model == (folder / "strategies" / kept / "model" / "weights.safetensors").read_bytes()
     assert all_four["weights_sha256"] == hashlib.sha256(model).hexdigest()
@@ -286,7 +286,7 @@ def test_the_command_shows_estimate_table_and_sentence(capsys: pytest.CaptureFix
     assert "mirrored at random, but for extract: the images have color" in done.err
     assert "strategy" in done.out
     assert "(kept)" in done.out
-    assert "Take " in done.out
+    assert "Choose " in done.out
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_fewer_images_are_among_more(shapes: Path, tmp_path: Path, monkeypatch: 
     seen = []
     attempt = strategies.attempt
 
-    def noted(case: strategies.Case, *more: Any) -> Any:
+    def noted(case: strategies.TransferTask, *more: Any) -> Any:
         seen.append(set(case.dataset.parts.train_M.tolist()))
         return attempt(case, *more)
 

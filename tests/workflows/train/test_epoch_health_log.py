@@ -55,7 +55,7 @@ def test_dead_filters_are_said_once_for_each_layer(
     assert [row["dead"] for row in (event["layers"][0] for event in noted(tmp_path))] == [2, 2, 2]
     said = [record.getMessage() for record in caplog.records if "dead" in record.getMessage()]
     assert len(said) == 1
-    assert said[0].startswith(f"after epoch 1, on 8 images, {first.layer}: 50% dead: lower the learning rate, or warm it up")
+    assert said[0].startswith(f"after epoch 1, on 8 images, {first.layer}: 2 of 4 filters are dead: ")
 
 
 def test_a_few_silent_filters_are_noted_and_not_said(
