@@ -1,4 +1,4 @@
-"""One network looked at before any training: its layer table, the arithmetic behind it, an image, its signal at the start."""
+"""One network looked at before any training: its layer table, the arithmetic behind it, a figure, its signal at the start."""
 
 from collections.abc import Mapping
 from pathlib import Path

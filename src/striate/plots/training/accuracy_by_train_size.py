@@ -1,4 +1,4 @@
-"""An image of learning curves: test accuracy over the number of training images, one line for each strategy."""
+"""A figure of learning curves: test accuracy over the number of training images, one line for each strategy."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

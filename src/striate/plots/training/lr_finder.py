@@ -1,4 +1,4 @@
-"""An image of a range test: the loss over the learning rate."""
+"""A figure of a range test: the loss over the learning rate."""
 
 from collections.abc import Sequence
 from pathlib import Path
