@@ -1,4 +1,4 @@
-"""Batches from the pixel store or from memory, in an order that is a function of (seed, epoch).
+"""Batches from the pixel cache or from memory, in an order that is a function of (seed, epoch).
 
 Legend: N images of a batch, M images of the loader, C channels, H x W pixels.
 """

@@ -21,7 +21,7 @@ def convolution(
         side: of mean (else 3) and gabor (else 11), odd.
         angle: of gabor, in degrees (else 45); 0 has upright stripes.
         wavelength: of gabor, in pixels (else 6).
-        out: folder for the drawings.
+        out: folder for the figures.
         json: print one JSON object on stdout.
 
     """
@@ -44,7 +44,7 @@ def cells(
         orientations: of the cells, 2 to 12.
         wavelength: of the stripes that they like best, 4 to 12 px.
         pool: how far to each side a pooled complex cell looks, 1 to 8 px; else half a wavelength.
-        out: folder for the drawings.
+        out: folder for the figures.
         json: print one JSON object on stdout.
 
     """
@@ -64,7 +64,7 @@ def mcculloch_pitts(
         image: an image whose edges are found; else shapes drawn here.
         table: the truth table that is compiled: 2 to 32 values of 0 and 1 in counting order; 0110 is XOR.
         word: of 0 and 1, that three automata read.
-        out: folder for the drawings.
+        out: folder for the figures.
         json: print one JSON object on stdout.
 
     """
@@ -85,7 +85,7 @@ def optimal_control(
     """Fly to Mars by the backward pass of 1960 (Kelley, Bryson, Dreyfus), and see that residual networks have the same.
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: of the residual network's weights.
         steps: of a flight; more are slower and nearer to the best time.
         flight: rocket, sail, both or none.
@@ -113,7 +113,7 @@ def gmdh(
     """Grow polynomial networks layer by layer until an external criterion stops falling (Ivakhnenko 1971).
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: of the noise on the rows that show overfitting.
         keep: the most elements that a layer keeps, on the digits.
         components: PCA coordinates of the digits that the networks get; else 20.
@@ -133,7 +133,7 @@ def rumelhart(*, out: Path = Path("striate-history-rumelhart"), seed: int = 0, j
     """Learn the tasks by which back-propagation became known (Rumelhart, Hinton & Williams 1986).
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: the first of twenty seeds of weights, and that of the facts that are held out.
         json: print one JSON object on stdout.
 
@@ -159,7 +159,7 @@ def neocognitron(
 
     Args:
         image: an image of a digit to ask the network of 1988 about.
-        out: the folder for its images.
+        out: folder for the figures.
         seed: of the first of six networks that learn without a teacher.
         mnist: let a network organize itself on so many training images of MNIST, and test it on the 10,000 others.
         data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
@@ -177,7 +177,7 @@ def timeline(*, out: Path = Path("striate-history-timeline"), all_: bool = False
     """Draw the line from 1943 to 2015, with what each network makes of the same digits.
 
     Args:
-        out: folder for the image and the runs, which are used again.
+        out: folder for the figure and the runs, which are used again.
         all_: train AlexNet, VGG, GoogLeNet and ResNet too, which takes minutes.
         seed: of the trainings.
         json: print one JSON object on stdout.

@@ -21,7 +21,7 @@ def scale(logits_NK: Logits, labels_N: Labels) -> float:
     (N + 1) / (N + 2), and the rest is spread over the other classes (Platt 1999, section 2.2, for two classes).
 
     Raises:
-        DataError, ShapeError, NumbersError: see `metrics.check`.
+        DataError, ShapeError, NumbersError: see `classification.check`.
 
     """
     check(logits_NK, labels_N)

@@ -119,7 +119,7 @@ def of_classes(per_class: Mapping[str, Mapping[str, Any]], score: Interval) -> l
     """Classes whose recall is clearly below the accuracy, and classes with too few images.
 
     Args:
-        per_class: by name `recall` and `support`, as `metrics.Summary.as_json` has them.
+        per_class: by name `recall` and `support`, as `classification.Summary.as_json` has them.
         score: accuracy on all images.
 
     """

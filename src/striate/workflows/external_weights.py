@@ -37,7 +37,7 @@ class About:
         std: of each channel, in [0, 1].
         classes: K names in the order of the logits.
         share: of the short side of an image that is kept.
-        resize_mode: as `images.decode.InputSpec` has it.
+        resize_mode: as `data.decode.InputSpec` has it.
         size_px: side of the images; None for the network's published one.
         bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
         aliases: other names of the classes.

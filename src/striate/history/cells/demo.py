@@ -29,7 +29,7 @@ def demonstrate(
         orientations: of the cells, 2 to 12.
         wavelength: of the stripes that they like best, 4 to 12 px.
         pool: how far to each side a pooled cell looks, 1 to 8 px; else half a wavelength.
-        out: folder for the drawings.
+        out: folder for the figures.
 
     Raises:
         SettingError: an option out of range.

@@ -47,7 +47,7 @@ def demonstrate(
         side: of mean (else 3) and gabor (else 11), odd.
         angle: of gabor, degrees; 0 has upright stripes.
         wavelength: of gabor, pixels.
-        out: folder for the drawings.
+        out: folder for the figures.
 
     Raises:
         SettingError: an option that is out of range, or does not belong to this kernel.

@@ -100,7 +100,7 @@ def demonstrate(
     """Run all four, and draw three images.
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: of the noise.
         keep: the most elements that a layer keeps, on the digits.
         components: of the images, by PCA fitted to the training images, that the networks get; else 20.

@@ -35,7 +35,7 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
         image: an image whose edges are found; else shapes drawn here.
         table: the truth table that is compiled and drawn, 2 to 32 values of 0 and 1 in counting order.
         word: of 0 and 1, that the automata read in a drawing.
-        out: folder for the drawings.
+        out: folder for the figures.
 
     Raises:
         SettingError: a table or word that is none.

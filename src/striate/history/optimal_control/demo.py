@@ -28,7 +28,7 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
     """Run all of it, and draw two images and one for each flight.
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: of the residual network's weights.
         steps: of a flight, 8 or more.
         fly: which flights: rocket, sail.

@@ -30,7 +30,7 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
     """Learn all tasks, and draw three images.
 
     Args:
-        out: folder for the images.
+        out: folder for the figures.
         seed: the first of the seeds of weights, and that of the four facts that are held out.
 
     Returns:

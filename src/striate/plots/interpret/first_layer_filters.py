@@ -36,7 +36,7 @@ def draw(
     Args:
         title: which layer of what.
         kernels_FCkk: F x C x k x k with C of 1 or 3; of more than 512 the first are drawn, and that is said.
-        verdicts: on each, of `inside.health`; what is not healthy has a frame of its own and its word.
+        verdicts: on each, of `interpret.filter_health`; what is not healthy has a frame of its own and its word.
         path: .svg, .png or .pdf.
         each: each kernel has its own scale, in place of one for all; which of both is said.
         captions: a line or two below each, as its orientation and frequency; none for none.

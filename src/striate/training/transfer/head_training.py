@@ -22,7 +22,7 @@ _CPU = torch.device("cpu")
 
 
 class FeatureBatch(NamedTuple):
-    """What `training.scoring.BatchLike` asks for, with features in place of images.
+    """What `training.inference.BatchLike` asks for, with features in place of images.
 
     Attributes:
         images_NCHW: N x D features, float32, on the device.
@@ -44,7 +44,7 @@ class FeatureBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """Features as batches, in the order in which `batches.stream.Loader` gives their images.
+    """Features as batches, in the order in which `batches.loader.Loader` gives their images.
 
     Attributes:
         copies: features of the images and of their augmented copies: rows x D each, in memory or memory-mapped.
