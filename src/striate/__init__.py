@@ -20,7 +20,7 @@ _HOME = {
     "draw": "striate.workflows.nets",
     "evaluate": "striate.workflows.evaluate",
     "explain": "striate.workflows.nets",
-    "filters": "striate.workflows.inspect.filter_selectivity",
+    "filters": "striate.workflows.inspect.first_layer_filters",
     "find_lr": "striate.workflows.train.run",
     "finetune": "striate.workflows.finetune.run",
     "import_weights": "striate.workflows.external_weights",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from striate.workflows.external_weights import import_weights as import_weights
     from striate.workflows.finetune.run import finetune as finetune
     from striate.workflows.inspect.filter_health import verdicts as verdicts
-    from striate.workflows.inspect.filter_selectivity import filters as filters
+    from striate.workflows.inspect.first_layer_filters import filters as filters
     from striate.workflows.inspect.one_image import inspect_image as inspect_image
     from striate.workflows.inspect.units import units as units
     from striate.workflows.load_model import load as load

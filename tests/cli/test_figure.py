@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.figures.table import FIGURES
+from striate.figures.catalogue import FIGURES
 from support.command_line import run
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from striate.base.errors import SettingError
-from striate.interpret import filter_selectivity, orientation_tuning
+from striate.interpret import filter_orientation_color, orientation_tuning
 from support.tiny_nets import POINT, Cells, apart, gabor
 
 
@@ -53,7 +53,9 @@ def test_pooled_over_half_a_period_it_is_complex_and_over_a_whole_one_a_constant
 def test_the_tuning_curve_of_a_linear_unit_is_the_root_of_its_spectrum():
     kernel = gabor(11, 30, 0.177)  # even, so the largest answer is at phase 0
     found = orientation_tuning.tuning(Cells(kernel[None]), "conv1", 36, (2**-2.5,))
-    power_A = filter_selectivity.power(kernel[None, None], np.deg2rad(found.orientations_A - 90), np.array([2**-2.5]))[0, 0]
+    power_A = filter_orientation_color.power(kernel[None, None], np.deg2rad(found.orientations_A - 90), np.array([2**-2.5]))[
+        0, 0
+    ]
     assert found.curve_AU[:, 0] == pytest.approx(np.sqrt(power_A / power_A.max()), abs=1e-4)
 
 

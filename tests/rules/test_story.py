@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from striate.figures.drawing import draw
-from striate.figures.table import FIGURES
+from striate.figures.catalogue import FIGURES
+from striate.figures.draw_by_name import draw
 from support.documents import ROOT, blocks
 
 ENGLISH, CHINESE = (ROOT / "docs" / "tutorials" / name for name in ("story.md", "story.zh.md"))

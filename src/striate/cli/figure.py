@@ -18,7 +18,7 @@ def figure(
         json: print one JSON object on stdout, with all numbers.
 
     """
-    from striate.figures.table import ELSEWHERE, FIGURES
+    from striate.figures.catalogue import ELSEWHERE, FIGURES
 
     if name is None:
         for flag, value in (("--net", net), ("--out", out)):
@@ -32,7 +32,7 @@ def figure(
         say(["", "drawn by other commands:"])
         say(f"{one.name:<16}{one.shows}: `{one.command}`" for one in ELSEWHERE)
         return
-    from striate.figures.drawing import draw
+    from striate.figures.draw_by_name import draw
 
     path, drawn = draw(name, out, net)
     if json:

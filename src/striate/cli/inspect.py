@@ -46,7 +46,7 @@ def inspect(
         json: print one JSON object on stdout, with all numbers.
 
     """
-    from striate.workflows.inspect import filter_health, filter_selectivity, one_image
+    from striate.workflows.inspect import filter_health, first_layer_filters, one_image
     from striate.workflows.inspect import units as unit_workflow
 
     which = "images" if images else "filters" if filters else "units" if layer else "verdicts"
@@ -59,7 +59,7 @@ def inspect(
                 run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch
             )
         elif which == "filters":
-            result = filter_selectivity.filters(run, layers=layers, out=out, watch=watch)
+            result = first_layer_filters.filters(run, layers=layers, out=out, watch=watch)
         elif which == "units":
             result = unit_workflow.units(run, _one(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
         else:

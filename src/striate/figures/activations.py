@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from striate.figures.catalogue import Drawn
 from striate.figures.curves import Line, Panel
 from striate.figures.curves import draw as draw_panels
-from striate.figures.table import Drawn
 from striate.nets.blocks import activation
 
 GROUPS = {

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from striate.figures.table import Drawn
+from striate.figures.catalogue import Drawn
 from striate.plots.canvas import GRAY, INK
 from striate.plots.interpret.unit_curves import COLORS
 from striate.plots.save_figure import check_ending, save

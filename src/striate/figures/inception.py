@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from striate.figures.table import Drawn
+from striate.figures.catalogue import Drawn
 from striate.nets.architectures.googlenet import TABLE, Inception
 from striate.nets.summary import macs_of
 from striate.plots.canvas import COLORS, GRAY, INK, Canvas, mixed

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from striate.figures.catalogue import Drawn
 from striate.figures.curves import Line, Panel, curves
-from striate.figures.table import Drawn
 from striate.plots.save_figure import check_ending, save
 from striate.training import loss as losses
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.figures.table import Drawn
+from striate.figures.catalogue import Drawn
 from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 from striate.training.weight_penalty import Penalty

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.figures.catalogue import Drawn
 from striate.figures.number_grid import WINDOWS, numbers, window
-from striate.figures.table import Drawn
 from striate.nets import blocks
 from striate.plots.canvas import GRAY
 from striate.plots.save_figure import check_ending, save

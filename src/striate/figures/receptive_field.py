@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.figures.catalogue import Drawn
 from striate.figures.number_grid import WINDOWS, numbers
-from striate.figures.table import Drawn
 from striate.plots.canvas import GRAY, INK
 from striate.plots.save_figure import check_ending, save
 from striate.workflows import nets

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from striate.figures.table import Drawn
+from striate.figures.catalogue import Drawn
 from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut
 from striate.plots.canvas import COLORS, GRAY, INK, mixed
 from striate.plots.save_figure import check_ending, save

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from striate.figures.table import Drawn
+from striate.figures.catalogue import Drawn
 from striate.workflows import nets
 
 

@@ -19,7 +19,7 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
 from striate.base.signals import catch_signals
 from striate.batches import augment, preprocess
-from striate.batches.pixel_pairs import clouds
+from striate.batches.neighbor_pixel_scatter import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
 from striate.data import sources

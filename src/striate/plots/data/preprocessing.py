@@ -21,7 +21,7 @@ _WIDE = 11.0  # inches
 
 
 class Cloud(Protocol):
-    """What is drawn of a cloud: `striate.batches.pixel_pairs.Cloud` has it."""
+    """What is drawn of a cloud: `striate.batches.neighbor_pixel_scatter.Cloud` has it."""
 
     @property
     def name(self) -> str:

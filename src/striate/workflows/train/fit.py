@@ -2,7 +2,7 @@
 
 from striate.nets import catalogue
 from striate.workflows.run_context import RunContext
-from striate.workflows.train import one_training, own_learning_rule
+from striate.workflows.train import gradient_free, one_training
 from striate.workflows.train.artifacts import Trained
 from striate.workflows.train.setup import StartingWeights
 
@@ -15,5 +15,5 @@ def fit(
 ) -> Trained:
     """Train the network of `context`, from its last checkpoint where `resume`, and write what a training leaves."""
     if catalogue.origin(context.run.net.name or "") is not None:
-        return own_learning_rule.train(context, resume)
+        return gradient_free.train(context, resume)
     return one_training.train(context, resume, starting_weights, most_minutes)

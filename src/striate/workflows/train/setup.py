@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import RunError, ShapeError
-from striate.batches import augment, patches, preprocess
+from striate.batches import augment, image_patch_pca, preprocess
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 from striate.batches.sampler import balanced
@@ -109,7 +109,7 @@ def build_network(context: RunContext, fitted_preprocess: Preprocess) -> Net:
         conv = first_convolution(net)
         rows_M = dataset.by_id(dataset.parts.train_M)
         side = conv.kernel_size[0]
-        whiten(conv, *patches.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed))
+        whiten(conv, *image_patch_pca.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed))
     context.engine.place(net)
     return net
 

@@ -12,7 +12,7 @@ import numpy as np
 from striate.base.errors import SettingError, UnsupportedError, nearest
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
-from striate.interpret import filter_health, filter_selectivity, orientation_tuning, unit_shift_tolerance
+from striate.interpret import filter_health, filter_orientation_color, orientation_tuning, unit_shift_tolerance
 from striate.interpret.orientation_tuning import Tuning
 from striate.interpret.readout_points import Probe, pool_after, probes
 from striate.model import Model
@@ -47,7 +47,7 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
     files: list[str] = []
     with catch_signals() as stop:
         try:
-            first = filter_selectivity.first(model.net)
+            first = filter_orientation_color.first(model.net)
         except UnsupportedError as error:
             result["why_not"] = str(error)
         else:
@@ -60,15 +60,15 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
     return {**result, "layers": [probe.layer for probe in chosen], "files": files}
 
 
-def _first(result: Json, title: str, model: Model, first: filter_selectivity.First, probe: Probe, out: Path) -> list[str]:
+def _first(result: Json, title: str, model: Model, first: filter_orientation_color.First, probe: Probe, out: Path) -> list[str]:
     """Measure the first layer before and after its pool; the sheets that were drawn."""
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
 
     net = model.net
-    liked = filter_selectivity.preferences(first.kernels_FCkk)
+    liked = filter_orientation_color.preferences(first.kernels_FCkk)
     verdicts = [one.verdict for one in filter_health.examine(net)[0].filters]
-    captions = filter_selectivity.captions(liked)
+    captions = filter_orientation_color.captions(liked)
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
         drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
@@ -82,7 +82,7 @@ def _first(result: Json, title: str, model: Model, first: filter_selectivity.Fir
         measured.append(unit_shift_tolerance.by_gratings(net, orientation_tuning.tuning(net, pool), _SHIFTS, in_periods=True))
     series = [unit_curves.Series(one.layer, one.shifts_D, one.response_DU) for one in measured]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
-    result["first"] = {"layer": first.layer, "each": filter_selectivity.as_json(liked)}
+    result["first"] = {"layer": first.layer, "each": filter_orientation_color.as_json(liked)}
     result["tuning"] = orientation_tuning.as_json(tuned)
     result["tolerance"] = [unit_shift_tolerance.as_json(one) for one in measured]
     return [str(path) for path in paths]

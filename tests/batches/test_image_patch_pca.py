@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.base.errors import ShapeError
-from striate.batches import patches
-from striate.batches.patches import components
+from striate.batches import image_patch_pca
+from striate.batches.image_patch_pca import components
 from striate.batches.preprocess import Preprocess
 from striate.nets.init import whiten
 
@@ -131,16 +131,16 @@ def test_of_many_a_sample_of_two_thousand_is_looked_at_which_the_seed_draws():
 
 
 def test_the_moments_are_the_sample_s_mean(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(patches, "_IMAGES", 6)
-    monkeypatch.setattr(patches, "_NUMBERS", 4)
+    monkeypatch.setattr(image_patch_pca, "_IMAGES", 6)
+    monkeypatch.setattr(image_patch_pca, "_NUMBERS", 4)
     found = components(numbered(90), np.arange(90), Counting(torch.zeros(1, 1, 1), torch.ones(1, 1, 1)), 1, 0)
     assert len(seen) == 6
     assert found.variances_P.tolist() == pytest.approx([sum((level / 255) ** 2 for level in seen) / 6])
 
 
 def test_of_large_images_a_grid_of_patches_is_looked_at_a_few_images_at_a_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(patches, "_PLACES", 4)  # of the 9 places of a 1 px patch: every second in each direction
-    monkeypatch.setattr(patches, "_NUMBERS", 4)  # one image at a time
+    monkeypatch.setattr(image_patch_pca, "_PLACES", 4)  # of the 9 places of a 1 px patch: every second in each direction
+    monkeypatch.setattr(image_patch_pca, "_NUMBERS", 4)  # one image at a time
     pixels_NHWC = np.zeros((2, 3, 3, 1), np.uint8)
     pixels_NHWC[:, ::2, ::2] = 255
     looking = Counting(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))

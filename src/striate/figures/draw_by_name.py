@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from striate.base.errors import SettingError
-from striate.figures.table import Drawn, entry
+from striate.figures.catalogue import Drawn, entry
 from striate.plots import save_figure
 
 
@@ -12,7 +12,7 @@ def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Pa
     """Compute a figure and draw it.
 
     Args:
-        name: of the table.
+        name: a figure of the catalogue.
         out: .svg, .png or .pdf; else figure-NAME.svg in the current folder.
         net: of `volumes`: any network that `striate nets` takes; else alexnet.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from striate.batches.pixel_pairs import clouds
+from striate.batches.neighbor_pixel_scatter import clouds
 
 # four images of 2 x 2 pixels: only the lower two pixels vary, and together; the right one by half as much
 IMAGES_NHWC = np.array(

@@ -1,4 +1,4 @@
-"""The figures there are, as a table that can be read without torch."""
+"""The figures there are, as a catalogue that can be read without torch."""
 
 from typing import NamedTuple
 

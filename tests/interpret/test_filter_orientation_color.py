@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.base.errors import ShapeError, UnsupportedError
-from striate.interpret import filter_selectivity
+from striate.interpret import filter_orientation_color
 from striate.nets.factory import build
 from support.tiny_nets import apart, gabor
 
 
-def measured(*kernels: np.ndarray) -> filter_selectivity.Preferences:
-    return filter_selectivity.preferences(np.stack(kernels)[:, None] if kernels[0].ndim == 2 else np.stack(kernels))
+def measured(*kernels: np.ndarray) -> filter_orientation_color.Preferences:
+    return filter_orientation_color.preferences(np.stack(kernels)[:, None] if kernels[0].ndim == 2 else np.stack(kernels))
 
 
 def test_stripes_lie_stand_and_rise_as_one_sees_them():
@@ -38,7 +38,7 @@ def test_the_power_is_that_of_the_fourier_transform_in_a_frame_of_zeros():
     kernels = np.random.default_rng(0).standard_normal((2, 3, 5, 5))
     spectrum = (np.abs(np.fft.fft2(kernels, s=(64, 64))) ** 2).sum(axis=1)
     angles, radii = np.deg2rad([0, 90]), np.arange(0, 0.5, 1 / 64)
-    found = filter_selectivity.power(kernels, angles, radii)
+    found = filter_orientation_color.power(kernels, angles, radii)
     assert found[:, :, 0] == pytest.approx(spectrum[:, 0, :32])
     assert found[:, :, 1] == pytest.approx(spectrum[:, (-np.arange(32)) % 64, 0])  # up is against the rows
 
@@ -66,7 +66,7 @@ def test_what_has_no_orientation_says_so():
     spot[2, 2] = 1
     y, x = np.mgrid[:7, :7] - 3
     blob = np.exp(-(x**2 + y**2) / 4)
-    found = filter_selectivity.preferences(np.stack([blob, np.zeros((7, 7))])[:, None])
+    found = filter_orientation_color.preferences(np.stack([blob, np.zeros((7, 7))])[:, None])
     assert found.frequency_F[0] == 0
     assert np.isnan(found.orientation_F[0])
     assert found.strength_F[0] < 0.01
@@ -102,8 +102,8 @@ def test_hues_by_hand():
 
 def test_one_channel_has_no_color_and_of_five_none_is_known():
     kernels = np.ones((1, 5, 3, 3))
-    assert filter_selectivity.preferences(kernels[:, :1]).chromatic_F.tolist() == [0]
-    assert np.isnan(filter_selectivity.preferences(kernels).chromatic_F).all()
+    assert filter_orientation_color.preferences(kernels[:, :1]).chromatic_F.tolist() == [0]
+    assert np.isnan(filter_orientation_color.preferences(kernels).chromatic_F).all()
 
 
 @settings(max_examples=10)
@@ -116,27 +116,27 @@ def test_size_does_not_matter(factor: float):
 
 def test_small_kernels_are_refused_and_networks_without_a_first_convolution():
     with pytest.raises(ShapeError, match=r"expected kernels F x C x k x k with k of at least 3; got \(4, 3, 1, 1\)"):
-        filter_selectivity.preferences(np.ones((4, 3, 1, 1)))
+        filter_orientation_color.preferences(np.ones((4, 3, 1, 1)))
     with pytest.raises(
         UnsupportedError, match=r"MLP does not. Measure any layer by gratings: striate.interpret.orientation_tuning.tuning"
     ):
-        filter_selectivity.first(build("mlp", (1, 8, 8), 2))
+        filter_orientation_color.first(build("mlp", (1, 8, 8), 2))
 
 
 def test_the_first_layer_of_a_network_is_as_it_acts():
     net = build("resnet20", (3, 16, 16), 2)
     with torch.no_grad():
         net.bn1.weight.fill_(3.0)
-    found = filter_selectivity.first(net.eval())
+    found = filter_orientation_color.first(net.eval())
     assert found.layer == "conv1"
     assert found.kernels_FCkk == pytest.approx(3 * net.conv1.weight.detach().double().numpy(), rel=1e-4)
 
 
 def test_for_json_and_for_below_a_image():
     found = measured(colored(1, 1, 1), colored(1, 0, 0), flat(1, 1, 1).repeat(3, 1).repeat(3, 2)[:, :7, :7])
-    rows = filter_selectivity.as_json(found)
+    rows = filter_orientation_color.as_json(found)
     assert rows[0]["hue"] is None
     assert rows[2]["orientation"] is None
-    assert filter_selectivity.captions(found)[0] == f"20° {rows[0]['frequency']:.2f}"
-    assert filter_selectivity.captions(found)[1].endswith("\n67% color")
-    assert filter_selectivity.captions(found)[2] == "blob"
+    assert filter_orientation_color.captions(found)[0] == f"20° {rows[0]['frequency']:.2f}"
+    assert filter_orientation_color.captions(found)[1].endswith("\n67% color")
+    assert filter_orientation_color.captions(found)[2] == "blob"
