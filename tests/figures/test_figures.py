@@ -52,7 +52,7 @@ def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str
 
 def test_the_table_and_the_files_are_the_same_and_no_name_is_there_twice():
     folder = Path(pooling.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "curves", "draw_by_name", "number_grid", "catalogue"}
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "draw_by_name", "catalogue"}
     assert {one.where.rpartition(".")[2] for one in FIGURES} == files
     both = [*NAMES, *(one.name for one in ELSEWHERE)]
     assert len(both) == len(set(both))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from striate.figures.catalogue import Drawn
-from striate.figures.curves import Line, Panel
-from striate.figures.curves import draw as draw_panels
 from striate.nets.blocks import activation
+from striate.plots.curves import Line, Panel
+from striate.plots.curves import draw as draw_panels
 
 GROUPS = {
     "ReLU and its relatives": ("relu", "leaky_relu", "elu", "gelu", "silu"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.figures.catalogue import Drawn
-from striate.plots.interpret.unit_curves import COLORS
+from striate.plots.canvas import SERIES_COLORS
 from striate.plots.save_figure import check_ending, save
 
 MEANS, DEVIATIONS = (4.0, -2.0, 0.5), (2.0, 0.5, 1.0)  # of what comes in
@@ -119,8 +119,8 @@ def plot(
     for axes, (name, values) in zip(panels, stages.items(), strict=True):
         for channel, values_P in enumerate(values):
             counts = np.histogram(values_P, edges)[0] / len(values_P)
-            axes.stairs(counts, edges, fill=True, alpha=0.35, color=COLORS[channel])
-            axes.stairs(counts, edges, color=COLORS[channel], linewidth=1.2, label=f"channel {channel}")
+            axes.stairs(counts, edges, fill=True, alpha=0.35, color=SERIES_COLORS[channel])
+            axes.stairs(counts, edges, color=SERIES_COLORS[channel], linewidth=1.2, label=f"channel {channel}")
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("value", fontsize=8)
         axes.tick_params(labelsize=7)
@@ -134,8 +134,8 @@ def plot(
         strict=True,
     ):
         for channel in range(channels):
-            axes.plot(running_TC[:, channel], color=COLORS[channel], linewidth=1.6)
-            axes.axhline(true[channel], color=COLORS[channel], linewidth=0.9, linestyle="--")
+            axes.plot(running_TC[:, channel], color=SERIES_COLORS[channel], linewidth=1.6)
+            axes.axhline(true[channel], color=SERIES_COLORS[channel], linewidth=0.9, linestyle="--")
         axes.set_title(f"running {name}, used at inference; dashed: true", fontsize=9)
         axes.set_xlabel("batches seen in training", fontsize=8)
         axes.set_ylabel(f"running {name}", fontsize=8)

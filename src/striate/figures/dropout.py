@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.figures.catalogue import Drawn
-from striate.plots.canvas import GRAY, INK
-from striate.plots.interpret.unit_curves import COLORS
+from striate.plots.canvas import GRAY, INK, SERIES_COLORS
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def plot(
     width = 0.8 / len(chances)
     for number, (keep, shares) in enumerate(chances.items()):
         places = [alive + (number - (len(chances) - 1) / 2) * width for alive in range(len(shares))]
-        bars = axes.bar(places, shares, width, color=COLORS[number], label=f"each kept with {keep:g}")
+        bars = axes.bar(places, shares, width, color=SERIES_COLORS[number], label=f"each kept with {keep:g}")
         axes.bar_label(bars, [f"{share:.0%}" for share in shares], fontsize=7)
     axes.set_xlabel("neurons kept, of four", fontsize=8)
     axes.set_ylabel("probability", fontsize=8)

@@ -13,7 +13,7 @@ from torch import nn
 from striate.figures.catalogue import Drawn
 from striate.nets.architectures.googlenet import TABLE, Inception
 from striate.nets.summary import macs_of
-from striate.plots.canvas import COLORS, GRAY, INK, Canvas, mixed
+from striate.plots.canvas import CATEGORY_COLORS, GRAY, INK, Canvas, mixed
 from striate.plots.save_figure import check_ending, save
 
 BOX, HIGH, GAP, LEVEL = 1.42, 0.62, 0.2, 1.15  # inches
@@ -108,7 +108,7 @@ def _module(canvas: Canvas, left: float, title: str, given: str, branches: Seque
     total, channels = sum(box.macs for branch in branches for box in branch), sum(branch[-1].channels for branch in branches)
     canvas.text(left + wide / 2, 0.75, title, 10, bold=True)
     canvas.text(left + wide / 2, 0.98, f"{total / 1e6:,.1f} million multiply-adds", 9, color=GRAY)
-    _bar(canvas, left, 1.2, wide, f"input {given}", COLORS["input"])
+    _bar(canvas, left, 1.2, wide, f"input {given}", CATEGORY_COLORS["input"])
     bottom = 1.2 + 0.36 + 2 * LEVEL + 0.3
     for number, branch in enumerate(branches):
         x, y = left + number * (BOX + GAP), 1.2 + 0.36
@@ -119,7 +119,7 @@ def _module(canvas: Canvas, left: float, title: str, given: str, branches: Seque
             y = top + HIGH
         canvas.line([(x + BOX / 2, y), (x + BOX / 2, bottom)], GRAY, 1.0, arrow=True)
     label = " + ".join(str(branch[-1].channels) for branch in branches)
-    _bar(canvas, left, bottom, wide, f"joined along the channels: {label} = {channels}", COLORS["inception module"])
+    _bar(canvas, left, bottom, wide, f"joined along the channels: {label} = {channels}", CATEGORY_COLORS["inception module"])
 
 
 def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, color: str) -> None:
@@ -128,7 +128,9 @@ def _bar(canvas: Canvas, left: float, top: float, wide: float, text: str, color:
 
 
 def _draw_box(canvas: Canvas, left: float, top: float, box: Box, of_two: bool) -> None:
-    color = COLORS["pool"] if box.macs == 0 else REDUCTION if of_two and box.side == 1 else COLORS["convolution"]
+    color = (
+        CATEGORY_COLORS["pool"] if box.macs == 0 else REDUCTION if of_two and box.side == 1 else CATEGORY_COLORS["convolution"]
+    )
     canvas.rounded(left, top, BOX, HIGH, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
     canvas.text(left + BOX / 2, top + 0.14, box.kind, 8.5, bold=True)
     canvas.text(left + BOX / 2, top + 0.31, f"{box.channels} channels", 8)

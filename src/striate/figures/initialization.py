@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from striate.figures.catalogue import Drawn
 from striate.nets import init
 from striate.nets.blocks import activation
-from striate.plots.interpret.unit_curves import COLORS
+from striate.plots.canvas import SERIES_COLORS
 from striate.plots.save_figure import check_ending, save
 
 LAYERS, UNITS, INPUTS = 10, 400, 500
@@ -93,7 +93,7 @@ def plot(
     grid = left.subplots(len(histograms), len(layers), sharex=True, sharey=True)
     names = [*histograms]
     others = [name for rows in deviations.values() for name in rows if name not in names]
-    colors = dict(zip([*names, *dict.fromkeys(others)], COLORS, strict=False))
+    colors = dict(zip([*names, *dict.fromkeys(others)], SERIES_COLORS, strict=False))
     for line, (start, counts) in zip(grid, histograms.items(), strict=True):
         for axes, layer, shares_B, at in zip(line, layers, counts, range(len(layers)), strict=True):
             edges = np.linspace(-1, 1, len(shares_B) + 1)

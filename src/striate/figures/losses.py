@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.figures.catalogue import Drawn
-from striate.figures.curves import Line, Panel, curves
+from striate.plots.curves import Line, Panel, curves
 from striate.plots.save_figure import check_ending, save
 from striate.training import loss as losses
 

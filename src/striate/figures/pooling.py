@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.figures.catalogue import Drawn
-from striate.figures.number_grid import WINDOWS, numbers, window
 from striate.nets import blocks
 from striate.plots.canvas import GRAY
+from striate.plots.number_grid import WINDOWS, numbers, window
 from striate.plots.save_figure import check_ending, save
 
 Floats = NDArray[np.float32]

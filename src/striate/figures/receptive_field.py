@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.figures.catalogue import Drawn
-from striate.figures.number_grid import WINDOWS, numbers
 from striate.plots.canvas import GRAY, INK
+from striate.plots.number_grid import WINDOWS, numbers
 from striate.plots.save_figure import check_ending, save
 from striate.workflows import nets
 

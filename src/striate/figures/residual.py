@@ -9,7 +9,7 @@ from torch import nn
 
 from striate.figures.catalogue import Drawn
 from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut
-from striate.plots.canvas import COLORS, GRAY, INK, mixed
+from striate.plots.canvas import CATEGORY_COLORS, GRAY, INK, mixed
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -134,14 +134,16 @@ def _block(axes: "Axes", first: float, second: float, x: float, value: float) ->
 
     inner = first * x
     arrow([(0, 7.0), (0, 5.98)])
-    box(5.7, f"convolution: times {first:g}", COLORS["convolution"])
+    box(5.7, f"convolution: times {first:g}", CATEGORY_COLORS["convolution"])
     arrow([(0, 5.42), (0, 4.78)])
     box(4.5, "relu", "#d9d9d9")
     arrow([(0, 4.22), (0, 3.58)])
-    box(3.3, f"convolution: times {second:g}", COLORS["convolution"])
+    box(3.3, f"convolution: times {second:g}", CATEGORY_COLORS["convolution"])
     arrow([(0, 3.02), (0, 2.32)])
     arrow([(0, 6.6), (2.3, 6.6), (2.3, 2.0), (0.32, 2.0)], BLUE)
-    axes.add_patch(Circle((0, 2.0), 0.32, facecolor=mixed(COLORS["residual block"], "#ffffff", 0.4), edgecolor=INK, zorder=3))
+    axes.add_patch(
+        Circle((0, 2.0), 0.32, facecolor=mixed(CATEGORY_COLORS["residual block"], "#ffffff", 0.4), edgecolor=INK, zorder=3)
+    )
     axes.text(0, 1.98, "+", ha="center", va="center", fontsize=13, zorder=4)
     arrow([(0, 1.68), (0, 1.28)])
     box(1.0, "relu", "#d9d9d9")

@@ -9,8 +9,9 @@ Point = tuple[float, float]
 
 INK = "#1a1a1a"
 GRAY = "#6b6b6b"
-# Of Okabe & Ito's palette, whose colors stay apart for color-blind readers
-COLORS = {
+# Okabe & Ito's palette, whose colors stay apart for color-blind readers
+SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+CATEGORY_COLORS = {
     "input": "#d9d9d9", "convolution": "#56b4e9", "pool": "#d55e00", "fully connected": "#009e73", "plain block": "#e69f00",
     "residual block": "#cc79a7", "inception module": "#f0e442", "block with concat": "#f0e442", "norm": "#0072b2",
     "activation": "#ffffff",

@@ -49,6 +49,32 @@ def save(figure: "Figure", path: Path) -> None:
 
 
 @contextmanager
+def new_figure(path: Path, width: float, height: float, title: str = "", **options: Any) -> Iterator["Figure"]:
+    """A figure to draw into within the block; then it is written to `path`, whole or not at all.
+
+    Args:
+        path: .svg, .png or .pdf.
+        width: in inches.
+        height: in inches.
+        title: above everything.
+        options: of matplotlib's Figure; else `layout="constrained"`.
+
+    Raises:
+        SettingError: the path has another ending; nothing was drawn.
+        DiskError: the disk refused.
+
+    """
+    check_ending(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), **({"layout": "constrained"} | options))
+    yield figure
+    if title:
+        figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+@contextmanager
 def for_page() -> Iterator[None]:
     """Within this block figures are made for a page: no background, text and axes in `INK`, small type."""
     from matplotlib import rc_context

@@ -66,7 +66,7 @@ def _name(degrees: float) -> str:
 
 
 def _draw_bank(cells: hw.Bank, path: Path) -> None:
-    from striate.history import plots
+    from striate.plots import image_panels
 
     shown = {
         f"{phase}, {_name(degrees)}": kernel_FF
@@ -74,7 +74,7 @@ def _draw_bank(cells: hw.Bank, path: Path) -> None:
         for degrees, kernel_FF in zip(cells.degrees_A, kernels_AFF, strict=True)
     }
     title = f"Receptive fields of {cells.side} x {cells.side} pixels: light on white excites, on black inhibits"
-    plots.draw(title, shown, path, across=len(cells.degrees_A), side=1.25)
+    image_panels.draw(title, shown, path, across=len(cells.degrees_A), side=1.25)
 
 
 def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.history.plots import show
 from striate.plots.canvas import GRAY
+from striate.plots.image_panels import show
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:

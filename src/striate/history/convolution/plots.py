@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.history.plots import SIDE, height, show
+from striate.plots.image_panels import SIDE, height, show
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:

@@ -187,14 +187,14 @@ def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Seq
 
 def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
     """The outline and the four sides of what is brighter than the mean of the image."""
-    from striate.history import plots
+    from striate.plots import image_panels
 
     active_HW = sample.levels_HW > sample.levels_HW.mean()
     nets = {"outline": mp.OUTLINE, **{f"{side} edge": net for side, net in mp.SIDES.items()}}
     maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
     shown = {f"{name}: {len(nets[name].units)} a pixel, tick {mp.latency(nets[name])}": edges for name, edges in maps.items()}
     gray_and_active = {sample.description: sample.levels_HW, "brighter than its mean": active_HW}
-    plots.draw(
+    image_panels.draw(
         "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when they answer",
         gray_and_active | shown,
         path,

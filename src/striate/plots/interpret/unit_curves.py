@@ -11,12 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GRAY, width_of
+from striate.plots.canvas import GRAY, SERIES_COLORS, width_of
 from striate.plots.mosaic import GAP, LINE, Sheet
 from striate.plots.save_figure import check_ending, save
 
 BLUE = "#0072b2"
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MOST = 64
 _RADIUS = 0.36  # inches
 Array = NDArray[np.float64]
@@ -100,7 +99,7 @@ def draw_tolerance(title: str, moved: str, series: Sequence[Series], path: Path)
     figure = Figure(figsize=(6.5, 4.0), layout="constrained")
     axes = figure.subplots()
     for number, one in enumerate(series):
-        color = COLORS[number % len(COLORS)]
+        color = SERIES_COLORS[number % len(SERIES_COLORS)]
         known = one.response_DU[:, ~np.isnan(one.response_DU).any(axis=0)]
         units = f"{known.shape[1]:,} of {one.response_DU.shape[1]:,} units answer"
         if not known.shape[1]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from striate.plots.canvas import COLORS, GRAY, Canvas, width_of
+from striate.plots.canvas import CATEGORY_COLORS, GRAY, Canvas, width_of
 from striate.plots.network.block_graph import Inset
 from striate.plots.network.layout import Row, Stage, read, shape_of
 from striate.plots.network.volumes import boxes_of, draw_line, height_of, lines_of
@@ -111,7 +111,7 @@ def _draw_legend(canvas: Canvas, words: Sequence[str], y: float) -> None:
     x = MARGIN
     for word in words:
         corners = ((x, y - 0.06), (x + 0.14, y - 0.06), (x + 0.14, y + 0.06), (x, y + 0.06))
-        canvas.polygon(corners, COLORS[word.partition(" (")[0]])
+        canvas.polygon(corners, CATEGORY_COLORS[word.partition(" (")[0]])
         canvas.text(x + 0.2, y, word, LEGEND, across="left")
         x += _legend_width(word)
     canvas.text(MARGIN, y + 0.2, SCALES, NOTE, color=GRAY, across="left")

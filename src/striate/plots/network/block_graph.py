@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import NamedTuple
 
-from striate.plots.canvas import COLORS, GRAY, INK, Canvas, Point, mixed, width_of
+from striate.plots.canvas import CATEGORY_COLORS, GRAY, INK, Canvas, Point, mixed, width_of
 from striate.plots.network.layout import Node, Stage, name_of, shape_of, short
 
 LEVEL = 0.66  # inches from a layer to the next
@@ -189,15 +189,15 @@ def _draw_node(canvas: Canvas, node: Node, place: Place) -> None:
     if node.category == "way":
         canvas.text(place.x + 0.06, place.y, node.label, NOTE, color=INK, across="left")
     elif node.category in ("input", "merge"):
-        fill = COLORS["input"] if node.category == "input" else "#ffffff"
+        fill = CATEGORY_COLORS["input"] if node.category == "input" else "#ffffff"
         if node.label == "concat":
-            fill = COLORS["inception module"]
+            fill = CATEGORY_COLORS["inception module"]
         elif node.category == "merge":
-            fill = COLORS["residual block"]
+            fill = CATEGORY_COLORS["residual block"]
         canvas.rounded(place.left, place.top, wide, high, mixed(fill, "#ffffff", 0.35), INK)
         canvas.text(place.x, place.y, _text(node), 10 if node.label in "+x" else NOTE, bold=True)
     else:
-        color = COLORS[node.category]
+        color = CATEGORY_COLORS[node.category]
         canvas.rounded(place.left, place.top, wide, high, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
         name, size, more = _lines(node)
         step = 0.12

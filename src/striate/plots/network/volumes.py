@@ -5,7 +5,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import NamedTuple
 
-from striate.plots.canvas import COLORS, GRAY, INK, Canvas, mixed, width_of
+from striate.plots.canvas import CATEGORY_COLORS, GRAY, INK, Canvas, mixed, width_of
 from striate.plots.network.layout import Stage, shape_of, short
 
 TALLEST = 1.7  # inches, of the front of the largest map
@@ -155,7 +155,7 @@ def _draw_sides(canvas: Canvas, boxes: Sequence[Box], lefts: Sequence[float], y:
 
 def _draw_box(canvas: Canvas, box: Box, x: float, middle: float) -> None:
     dx, dy = box.back
-    color = COLORS[box.stage.category]
+    color = CATEGORY_COLORS[box.stage.category]
     upper, lower = middle - dy / 2 - box.high / 2, middle - dy / 2 + box.high / 2
     count = len(box.stage.names)
     for shift in (0.1, 0.05) if count > 1 else ():  # more of the same behind
@@ -163,7 +163,7 @@ def _draw_box(canvas: Canvas, box: Box, x: float, middle: float) -> None:
     _draw_solid(canvas, box, x, (upper, lower), color)
     if box.stage.has_norm:
         band = min(0.06, box.thick / 2)
-        right, norm = x + box.thick, COLORS["norm"]
+        right, norm = x + box.thick, CATEGORY_COLORS["norm"]
         canvas.polygon(((right - band, upper), (right, upper), (right, lower), (right - band, lower)), norm, line=0.3)
         over = ((right - band, upper), (right, upper), (right + dx, upper + dy), (right - band + dx, upper + dy))
         canvas.polygon(over, norm, line=0.3)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GRAY
-from striate.plots.interpret.unit_curves import COLORS
+from striate.plots.canvas import GRAY, SERIES_COLORS
 from striate.plots.save_figure import check_ending, save
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def curves(axes: "Axes", panel: Panel) -> None:
     axes.axhline(0, color=GRAY, linewidth=0.6)
     axes.axvline(0, color=GRAY, linewidth=0.6)
     for number, line in enumerate(panel.lines):
-        style, color = STYLES[number % len(STYLES)], COLORS[number % len(COLORS)]
+        style, color = STYLES[number % len(STYLES)], SERIES_COLORS[number % len(SERIES_COLORS)]
         axes.plot(panel.x_P, line.y_P, linestyle=style, color=color, linewidth=1.8, label=line.name)
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
