@@ -27,7 +27,7 @@ from striate.batches.preprocess import Preprocess
 from striate.data import decode
 from striate.data.decode import InputSpec
 from striate.metrics.classification import softmax
-from striate.nets import factory
+from striate.nets import catalogue, factory, own_network
 from striate.nets.net import Net
 
 FORMAT = 1
@@ -164,11 +164,12 @@ class Model:
 
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
-        source = factory.source_of(self.net_name)
+        source = own_network.read(self.net_name) if catalogue.is_own(self.net_name) else None
+        net_name = self.net_name if source is None else f"{own_network.COPY}:{source.class_name}"
         described = {
             "format": FORMAT,
-            "net": {"name": self.net_name, "input_chw": list(self.net.input_chw), "settings": dict(self.net_settings)},
-            "net_source": None if source is None else {"file": source.path.name, "sha256": source.sha256},
+            "net": {"name": net_name, "input_chw": list(self.net.input_chw), "settings": dict(self.net_settings)},
+            "net_source": None if source is None else {"file": own_network.COPY, "sha256": source.sha256},
             "classes": list(self.classes),
             "preprocess": self.preprocess.as_json(),
             "input_spec": {**self.input_spec._asdict(), "background": list(self.input_spec.background)},
@@ -182,14 +183,22 @@ class Model:
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         with files.new_folder(folder) as new:
             files.write_bytes(new / "weights.safetensors", as_bytes(on_cpu))
+            if source is not None:
+                files.write_bytes(new / own_network.COPY, source.content)
             files.write_text(new / "model.json", json.dumps(described, indent=1, allow_nan=False))
         return files.sha256(folder / "weights.safetensors")
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> Self:
+    def load(cls, folder: Path, device: str = "cpu", trust_code: bool = False) -> Self:
         """Read an artifact whose every byte is as written.
 
+        Args:
+            folder: of the artifact.
+            device: where the net is put.
+            trust_code: run the Python file of a network of one's own that comes with the model, now and later on this machine.
+
         Raises:
+            UntrustedCodeError: the model comes with such a file, which has not been run on this machine.
             ArtifactError: a file is changed, missing, or of a later format; names it.
 
         """
@@ -202,7 +211,8 @@ class Model:
         tensors = load_file(folder / "weights.safetensors", device=device)
         classes = tuple(described["classes"])
         name, settings = described["net"]["name"], described["net"]["settings"]
-        _check_source(name, described["net_source"])
+        if catalogue.is_own(name):
+            name = _own_name(folder, name, described["net_source"], trust_code)
         chw: Sequence[int] = described["net"]["input_chw"]
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
@@ -244,13 +254,20 @@ def _square(image: str | Path | bytes | NDArray[np.uint8], input_spec: InputSpec
         raise DecodeError(f"{which}: {error}") from None
 
 
-def _check_source(name: str, recorded: Mapping[str, str] | None) -> None:
-    if recorded is None:
-        return
-    source = factory.source_of(name) if Path(name.rpartition(":")[0]).is_file() else None
-    if source is None or source.sha256 != recorded["sha256"]:
-        got = "none" if source is None else f"another ({source.sha256[:16]}...)"
+def _own_name(folder: Path, name: str, recorded: Mapping[str, str] | None, trust_code: bool) -> str:
+    """The name of a network of one's own by the copy of its file in the model's folder, and by no other file."""
+    file, _, class_name = name.rpartition(":")
+    copy = folder / own_network.COPY
+    if file != own_network.COPY or recorded is None or copy.is_symlink() or not copy.is_file():
         raise ArtifactError(
-            f"this model was trained with {name}, SHA-256 {recorded['sha256'][:16]}...; got {got}. "
-            "Run from the folder where that file is, as it was; the run folder keeps a copy."
+            f"expected {folder} to hold the file of its network as {own_network.COPY}; got the network {name!r}. "
+            "A model runs no code from elsewhere; train it again with this striate."
         )
+    source = own_network.read(f"{copy}:{class_name}")
+    if source.sha256 != recorded["sha256"]:
+        raise ArtifactError(
+            f"expected {copy} with SHA-256 {recorded['sha256'][:16]}..., as model.json has it; got {source.sha256[:16]}..."
+        )
+    if trust_code:
+        own_network.trust(source)
+    return f"{copy}:{class_name}"

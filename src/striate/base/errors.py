@@ -58,6 +58,10 @@ class ArtifactError(StriateError):
     """A saved model or checkpoint is not what was written."""
 
 
+class UntrustedCodeError(ArtifactError):
+    """A model, a run or a recipe from outside brings Python code that its user has not agreed to."""
+
+
 class WeightsError(StriateError):
     """External weights do not fit the network, or are not there."""
 

@@ -4,6 +4,7 @@ run.toml           everything needed to repeat it
 environment.json   versions, device, fingerprint of the data
 data.json          what became of every file that was found
 journal.jsonl      what happened, append-only
+own_network.py     of a network of one's own: its file as it was
 checkpoints/       to resume from
 asked.toml         of a fine-tuning: what was asked for, before rules completed it
 strategies/        of a fine-tuning: what each of its strategies left

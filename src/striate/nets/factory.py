@@ -1,19 +1,15 @@
 """Builds a network from a name: of the catalogue, a line of layers, a class in a file of one's own, or one of timm's."""
 
-import hashlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from striate.base.errors import SettingError
 from striate.base.hash_rng import seed_of
-from striate.nets import catalogue
+from striate.nets import catalogue, own_network
 from striate.nets.feature_layer import HEAD_SETTINGS, with_head
 from striate.nets.init import initialize
 from striate.nets.net import Net
@@ -22,17 +18,10 @@ SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux
 _INIT_SETTINGS = {"init_bias": "bias", "sparse_inputs": "sparse_inputs"}
 
 
-class Source(NamedTuple):
-    """The file behind a network of one's own."""
-
-    path: Path
-    sha256: str
-
-
 def settings_of(name: str) -> tuple[str, ...]:
     """The settings of section [net] that this network has, besides name and initialization."""
     if catalogue.is_own(name):
-        known = inspect.signature(own_class(name)).parameters
+        known = inspect.signature(own_network.load_class(name)).parameters
         return tuple(setting for setting in SETTINGS if setting in known)
     if catalogue.is_line(name):
         return ()
@@ -104,7 +93,7 @@ def build(
 
 def _construct(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
     if catalogue.is_own(name):
-        return _own(name, input_chw, num_classes, settings)
+        return own_network.build(name, input_chw, num_classes, settings)
     if catalogue.is_line(name):
         from striate.nets.layer_line import LineNet
 
@@ -134,70 +123,4 @@ def build_around(
     net = outline(name, input_chw, num_classes, **settings)
     # Tensors read from a file may lie at any byte, where some kernels round otherwise than in training
     net.load_state_dict({name: tensor.clone() for name, tensor in weights.items()}, assign=True)
-    return net
-
-
-def source_of(name: str) -> Source | None:
-    """The file of a network of one's own and its hash; None for the package's."""
-    if not catalogue.is_own(name):
-        return None
-    path = Path(name.rpartition(":")[0])
-    return Source(path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def own_class(name: str) -> type[Net]:
-    """The class that `file.py:Class` names.
-
-    Raises:
-        SettingError: no such file, no such class, or a class that does not derive from Net.
-
-    """
-    path_text, _, class_name = name.rpartition(":")
-    path = Path(path_text)
-    if not path.is_file():
-        raise SettingError(f"expected a Python file at {path} for --net {name}; there is none.")
-    module_name = f"striate_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the user's own code: whatever it raises, say where
-        raise SettingError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
-    cls = getattr(module, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, Net) and cls is not Net):
-        kind = "no such class" if cls is None else f"{cls!r}"
-        raise SettingError(
-            f"expected in {path} a class {class_name} that derives from striate.nets.net.Net; got {kind}. "
-            "Its docstring shows the six lines that such a class needs."
-        )
-    return cls
-
-
-def _own(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
-    cls = own_class(name)
-    constructor: Callable[..., Net] = cls
-    try:
-        net = constructor(input_chw, num_classes=num_classes, **settings)
-    except TypeError as error:
-        raise SettingError(
-            f"{name} cannot be built as {cls.__name__}(input_chw, num_classes=K): {error}. "
-            "Give its __init__ these two parameters and call super().__init__(input_chw)."
-        ) from error
-    layers = dict(net.named_modules())
-    missing = [tap for tap in (*cls.taps, cls.head_name) if tap not in layers or not tap]
-    if missing or not cls.taps:
-        raise SettingError(
-            f"{name}: expected `taps` and `head_name` to name its layers; got {missing or 'no taps'}. "
-            f"Its layers are: {', '.join(layer for layer in layers if layer)}."
-        )
-    if not isinstance(layers[cls.head_name], torch.nn.Linear):
-        raise SettingError(f"{name}: expected the head {cls.head_name!r} to be torch.nn.Linear; got {layers[cls.head_name]}.")
-    if net.num_classes != num_classes:
-        raise SettingError(
-            f"{name}: the data have {num_classes} classes; its head {cls.head_name!r} has {net.num_classes} outputs. "
-            "Use the num_classes that __init__ is given."
-        )
     return net

@@ -21,7 +21,7 @@ from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
-from striate.nets import bundled_weights, catalogue, convert_weights, factory, pretrained
+from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, pretrained
 
 log = logging.getLogger("striate")
 
@@ -176,6 +176,7 @@ def import_file(
     """
     if like not in (None, "imagenet"):
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
+    own_network.trust_named(net)
     factory.published(net)  # an unknown network is refused before the file is read
     path = Path(file)
     if not path.is_file():

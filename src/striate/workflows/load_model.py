@@ -7,11 +7,22 @@ from striate.model import Model
 from striate.workflows import external_weights
 
 
-def load(run: str | Path, device: str = "cpu") -> Model:
-    """The model of a run, given by name or folder; of a model's folder; or `NET@imagenet`, `NET@FILE.safetensors`."""
+def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Model:
+    """The model of a run, given by name or folder; of a model's folder; or `NET@imagenet`, `NET@FILE.safetensors`.
+
+    Args:
+        run: a name, a folder, or external weights.
+        device: where the net is put.
+        trust_code: run the Python file of a network of one's own that comes with the model, now and later on this machine.
+
+    Raises:
+        UntrustedCodeError: the model comes with such a file, which has not been run on this machine.
+        ArtifactError: a file of the model is changed or missing.
+
+    """
     if is_external(str(run)):
         return external_weights.load_external(str(run), device)
-    return Model.load(run_folder.model_folder(str(run)), device)
+    return Model.load(run_folder.model_folder(str(run)), device, trust_code)
 
 
 def is_external(run: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.nets import factory, worked_arithmetic
+from striate.nets import factory, own_network, worked_arithmetic
 from striate.nets import signal_propagation as signalling
 from striate.nets.net import Net
 from striate.nets.signal_propagation import Signal
@@ -40,6 +40,7 @@ def _outline(
     for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
         if value is not None and value < 1:
             raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
+    own_network.trust_named(net)
     c, side, k = factory.published(net)
     own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
     return factory.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)

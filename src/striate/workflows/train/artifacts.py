@@ -10,7 +10,7 @@ from striate.base import config, files, run_folder
 from striate.base.errors import DataError, RunError
 from striate.metrics import classification
 from striate.model import Model
-from striate.nets import catalogue, factory
+from striate.nets import catalogue, factory, own_network
 from striate.training.inference import Predictions, predict
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
@@ -104,14 +104,20 @@ def write_start(context: RunContext, resumed: bool) -> None:
         device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=dataset.fingerprint()
     )
     before = run_folder.read_json(folder / "environment.json")
+    name = context.run.net.name or ""
+    source = own_network.read(name) if catalogue.is_own(name) else None
     if before is not None and resumed:
         _refuse_change(before, environment, folder)
+        if source is not None and (folder / own_network.COPY).read_bytes() != source.content:
+            raise RunError(
+                f"{source.path} has changed since {folder} began, which keeps it as {own_network.COPY}. "
+                "Put it back as it was, or start a new run."
+            )
         return
     run_folder.write_json(folder / "environment.json", environment)
     run_folder.write_json(folder / "data.json", dataset.account())
-    source = factory.source_of(context.run.net.name or "")
     if source is not None:
-        files.write_bytes(folder / source.path.name, source.path.read_bytes())
+        files.write_bytes(folder / own_network.COPY, source.content)
     files.write_text(folder / "run.toml", config.to_toml(context.run))
 
 

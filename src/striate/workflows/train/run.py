@@ -15,6 +15,7 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.data.examples import Examples
+from striate.nets import own_network
 from striate.training import device as machine
 from striate.training import weight_histograms
 from striate.training.device import Engine
@@ -44,6 +45,7 @@ def train(
     pixel_cache_gb: float | None = None,
     resume: bool = False,
     report: bool = True,
+    trust_code: bool = False,
     settings: Mapping[str, Any] | None = None,
     watch: Watch = quiet,
 ) -> Json:
@@ -63,6 +65,7 @@ def train(
         pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: resume the run `name` from its last checkpoint; takes no other setting.
         report: end by writing the report.
+        trust_code: run the file of a network that a recipe or the run to resume names; one named by `net` is trusted.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
 
@@ -77,7 +80,15 @@ def train(
         data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
         pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
-    return run_in(Path(out), name, tree, resume, watch, report)
+    own_network.trust_named(_named_net(net, settings))
+    return run_in(Path(out), name, tree, resume, watch, report, trust_code)
+
+
+def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | None:
+    """The network that the user has named, in place of a file."""
+    section = (settings or {}).get("net")
+    named = section.get("name") if isinstance(section, Mapping) else None
+    return net if net is not None or not isinstance(named, str) else named
 
 
 def find_lr(
@@ -107,6 +118,7 @@ def find_lr(
 
     path = Path(draw)
     tree = config.settings_from_args(data, settings, **arguments)
+    own_network.trust_named(_named_net(arguments.get("net"), settings))
     save_figure.check_ending(path)
     with catch_signals() as stop:
         run, examples = _resolve(tree)
@@ -139,7 +151,10 @@ class LrSearch(NamedTuple):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
 
-def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True) -> Json:
+def run_in(
+    out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True,
+    trust_code: bool = False,
+) -> Json:  # fmt: skip
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
@@ -148,7 +163,9 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         if resume:
             run = _settings_to_resume(out, str(name), settings)
         else:
-            run, examples = _resolve(settings)
+            run, examples = _resolve(settings, trust_code)
+        if trust_code:
+            own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
         watch = watch if engine.writes else quiet
         name = name or run_folder.fresh_name(out, run.data.path, run.net.name or "")
@@ -162,9 +179,11 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
                 return _train(RunContext(run, dataset, folder, engine, stop, watch), resume, report)
 
 
-def _resolve(settings: config.Tree) -> tuple[config.Run, Examples]:
+def _resolve(settings: config.Tree, trust_code: bool = False) -> tuple[config.Run, Examples]:
     """Complete settings, and the examples from which the rules completed them."""
     run = config.build(settings)
+    if trust_code:
+        own_network.trust_named(run.net.name)
     if run.finetune.weights is not None:
         raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
     if not run.data.path:
