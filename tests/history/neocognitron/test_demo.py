@@ -8,7 +8,7 @@ from PIL import Image
 from striate.base.errors import DataError, DecodeError, SettingError
 from striate.history.neocognitron import digits
 from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_score
-from striate.history.neocognitron.net import Neocognitron, answer
+from striate.history.neocognitron.net import Neocognitron, predict
 from striate.history.neocognitron.strokes import render
 from striate.history.neocognitron.teacher import teach
 
@@ -22,7 +22,7 @@ def drawn_large(number: int, path: Path, factor: int = 8) -> Path:
     return path
 
 
-def test_a_image_becomes_thin_strokes_in_the_middle(tmp_path: Path):
+def test_an_image_becomes_thin_strokes_in_the_middle(tmp_path: Path):
     image_HW = as_strokes(drawn_large(1, tmp_path / "one.png"))
     rows, columns = image_HW.nonzero(as_tuple=True)
     assert (int(rows.min()), int(rows.max())) == (2, 16)
@@ -36,10 +36,10 @@ def test_images_of_digits_are_recognized_white_on_black_too(tmp_path: Path):
         path = drawn_large(number, tmp_path / "digit.png")
         Image.fromarray(255 - np.asarray(Image.open(path))).save(tmp_path / "inverse.png")
         for which in (path, tmp_path / "inverse.png"):
-            assert answer(net(as_strokes(which)[None, None])).tolist() == [number]
+            assert predict(net(as_strokes(which)[None, None])).tolist() == [number]
 
 
-def test_a_image_of_one_color_and_one_that_is_none_are_refused(tmp_path: Path):
+def test_an_image_of_one_color_and_one_that_is_none_are_refused(tmp_path: Path):
     Image.new("L", (30, 30), 90).save(tmp_path / "gray.png")
     with pytest.raises(SettingError, match=r"expected an image of a digit; .*gray.png is of one color"):
         as_strokes(tmp_path / "gray.png")

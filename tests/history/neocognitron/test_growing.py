@@ -9,7 +9,7 @@ from torch import Tensor
 from striate.history.neocognitron import digits, growing
 from striate.history.neocognitron.demo import demonstrate
 from striate.history.neocognitron.layers import SLayer, SRow
-from striate.history.neocognitron.net import Neocognitron, answer
+from striate.history.neocognitron.net import Neocognitron, predict
 from striate.history.neocognitron.strokes import render
 
 
@@ -28,17 +28,17 @@ def view(*pixels: float) -> Tensor:
     return torch.tensor(pixels, dtype=torch.float32).view(1, len(pixels), 1, 1)
 
 
-def grown(maps_NKHW: Tensor, most: int = 9, silent: float = 0.7) -> Tensor:
+def grown(maps_NKHW: Tensor, max_planes: int = 9, threshold: float = 0.7) -> Tensor:
     layer = SLayer((maps_NKHW.shape[1], 1), SRow(1, 0, 1, 1.0, 1.0), 1988)
-    return growing.grow(layer, maps_NKHW, silent, most, 0.1, quiet).flatten(1)
+    return growing.grow(layer, maps_NKHW, threshold, max_planes, 0.1, quiet).flatten(1)
 
 
 def test_a_plane_is_added_only_where_all_are_silent():
     maps_NKHW = torch.cat([view(1, 0), view(3, 1), view(0, 2)])  # the first two are alike: cosine 0.95
     found_PD = grown(maps_NKHW)
     assert len(found_PD) == 2
-    assert len(grown(maps_NKHW, silent=0.96)) == 3
-    assert len(grown(maps_NKHW, most=1)) == 1
+    assert len(grown(maps_NKHW, threshold=0.96)) == 3
+    assert len(grown(maps_NKHW, max_planes=1)) == 1
 
 
 def test_winners_are_reinforced_by_what_they_see():
@@ -50,34 +50,34 @@ def test_where_there_is_little_to_see_no_plane_is_added():
     assert len(grown(torch.cat([view(0, 0), view(0, 0.01), view(1, 0)]))) == 1
 
 
-def test_filled_cells_answer_by_cosine():
+def test_filled_cells_respond_by_cosine():
     layer = SLayer((2, 3), SRow(3, 2, 3, 1.0, 0.5), 1988)
     generator = torch.Generator().manual_seed(0)
-    seen_Kkk = torch.rand(2, 3, 3, generator=generator)
-    growing.fill(layer, torch.stack([7 * seen_Kkk * layer.c_kk, torch.rand(2, 3, 3, generator=generator)]))
-    assert layer(seen_Kkk[None])[0, 0, 1, 1].item() == pytest.approx(1.0, abs=1e-3)  # r (1 / theta - 1) with theta 1/2
+    window_Kkk = torch.rand(2, 3, 3, generator=generator)
+    growing.fill(layer, torch.stack([7 * window_Kkk * layer.c_kk, torch.rand(2, 3, 3, generator=generator)]))
+    assert layer(window_Kkk[None])[0, 0, 1, 1].item() == pytest.approx(1.0, abs=1e-3)  # r (1 / theta - 1) with theta 1/2
 
 
 def test_the_top_layer_makes_a_plane_for_each_mistake_and_reinforces_what_is_right():
-    seen_ND = torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.9, 0.1], [0.0, 1.0]])
-    top = growing.compete(seen_ND, torch.tensor([0, 0, 1, 2]), sweeps=1, most=9, report=quiet)
+    inputs_ND = torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.9, 0.1], [0.0, 1.0]])
+    top = growing.compete(inputs_ND, torch.tensor([0, 0, 1, 2]), sweeps=1, max_planes=9, progress=quiet)
     assert top.labels_P.tolist() == [0, 1, 2]
     assert top.sums_PD.tolist() == [[2.0, pytest.approx(0.2)], [pytest.approx(0.9), pytest.approx(0.1)], [0.0, 1.0]]
 
 
 def test_the_top_layer_has_no_more_planes_than_it_may():
-    top = growing.compete(torch.eye(5), torch.arange(5), sweeps=2, most=3, report=quiet)
+    top = growing.compete(torch.eye(5), torch.arange(5), sweeps=2, max_planes=3, progress=quiet)
     assert top.labels_P.tolist() == [0, 1, 2]
 
 
-def test_a_network_that_grew_knows_what_it_learned_and_tells_its_progress():
-    shown = [(plane.digit, strokes) for plane in digits.TEACHING for strokes in plane.exemplars]
+def test_a_network_that_grew_recognizes_what_it_learned_and_reports_its_progress():
+    shown = [(plane.digit, strokes) for plane in digits.TRAINING for strokes in plane.exemplars]
     images_NCHW = torch.stack([render(strokes, 19) for _, strokes in shown])[:, None]
     labels_N = torch.tensor([digit for digit, _ in shown])
     events: list[dict[str, object]] = []
-    small = growing.GROWTH._replace(most=(20, 40))
+    small = growing.GROWTH._replace(max_planes=(20, 40))
     net = growing.learn(growing.empty(), images_NCHW, labels_N, events.append, small)
-    assert (answer(net(images_NCHW)) == labels_N).float().mean() >= 0.96
+    assert (predict(net(images_NCHW)) == labels_N).float().mean() >= 0.96
     assert {event["event"] for event in events} == {"growing us2", "growing us3", "growing uc3", "growing us4"}
     assert all(event["done"] <= event["total"] for event in events)
     again = growing.learn(growing.empty(), images_NCHW, labels_N, growth=small)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from striate.base.errors import ShapeError
-from striate.history.neocognitron.layers import CLayer, CRow, SLayer, SRow, Year, reach
+from striate.history.neocognitron.layers import CLayer, CRow, SLayer, SRow, Year, distance_weights
 
 
 def s_cells(year: Year, window: int = 1, side: int = 1, r: float = 1.0, gamma: float = 0.5, planes: int = 1) -> SLayer:
@@ -51,9 +51,9 @@ def test_the_fixed_weights_of_1980_sum_to_one_over_window_and_planes():
 @pytest.mark.parametrize(("year", "share"), [(1988, 1.0), (1980, 0.5)])
 def test_reinforcement_adds_c_times_what_is_seen_and_v(year: Year, share: float):
     layer = s_cells(year, window=3, side=3, planes=2)
-    seen_Kkk = layer.seen_by(torch.full((1, 1, 3, 3), 2.0), 0, 1, 1)
+    window_Kkk = layer.window_at(torch.full((1, 1, 3, 3), 2.0), 0, 1, 1)
     for _ in range(2):
-        layer.reinforce(1, seen_Kkk, q=10.0)
+        layer.reinforce(1, window_Kkk, q=10.0)
     total = 0.25 if year == 1980 else 1.0  # c is .25 .5 .25 / .5 1 .5 / .25 .5 .25, which sum to 4
     assert layer.a_PKkk[1, 0].flatten().tolist() == pytest.approx(
         [40 * total * c for c in (0.25, 0.5, 0.25, 0.5, 1, 0.5, 0.25, 0.5, 0.25)]
@@ -63,30 +63,30 @@ def test_reinforcement_adds_c_times_what_is_seen_and_v(year: Year, share: float)
 
 
 @pytest.mark.parametrize(("r", "theta"), [(1.7, 0.630), (4.0, 0.800), (1.5, 0.600), (1.0, 0.500)])
-def test_the_least_likeness_of_each_layer(r: float, theta: float):
+def test_the_similarity_threshold_of_each_layer(r: float, theta: float):
     for year in (1980, 1988):
         assert s_cells(year, r=r).theta == pytest.approx(theta, abs=0.0005)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([0.05, 1.0, 20.0]), st.sampled_from([1.0, 1.7, 4.0]))
-def test_with_large_weights_likeness_alone_counts_whatever_the_contrast(seed: int, contrast: float, r: float):
+def test_with_large_weights_similarity_alone_counts_whatever_the_contrast(seed: int, contrast: float, r: float):
     generator = torch.Generator().manual_seed(seed)
-    learned_Kkk, seen_Kkk = torch.rand(2, 3, 5, 5, generator=generator)
+    learned_Kkk, window_Kkk = torch.rand(2, 3, 5, 5, generator=generator)
     layer = SLayer((3, 5), SRow(1, 1, 5, r, 0.9), 1988).double()
     layer.reinforce(0, learned_Kkk.double(), q=1e9)
     c_kk = layer.c_kk.double()
-    lengths = [(c_kk * one.double().square()).sum().sqrt() for one in (learned_Kkk, seen_Kkk)]
-    likeness = ((c_kk * learned_Kkk * seen_Kkk).sum() / (lengths[0] * lengths[1])).item()
-    expected = r * max(0.0, likeness / layer.theta - 1)
-    assert layer(contrast * seen_Kkk.double()[None]).item() == pytest.approx(expected, abs=1e-6)
+    lengths = [(c_kk * values_Kkk.double().square()).sum().sqrt() for values_Kkk in (learned_Kkk, window_Kkk)]
+    similarity = ((c_kk * learned_Kkk * window_Kkk).sum() / (lengths[0] * lengths[1])).item()
+    expected = r * max(0.0, similarity / layer.theta - 1)
+    assert layer(contrast * window_Kkk.double()[None]).item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_is_no_more_alike_than_theta_is_not_answered():
+def test_what_is_no_more_similar_than_theta_gets_no_response():
     layer = SLayer((1, 3), SRow(1, 1, 3, 1.7, 0.9), 1988)
     bar_1kk = torch.tensor([[[0.0, 0, 0], [1, 1, 1], [0, 0, 0]]])
     layer.reinforce(0, bar_1kk, q=1e5)
     assert layer(bar_1kk[None]).item() == pytest.approx(1.7 * (1 / (1.7 / 2.7) - 1), abs=1e-3)
-    assert layer(torch.ones(1, 1, 3, 3)).item() == 0.0  # likeness sqrt(2.8 / 7.84) = 0.598 < 0.630
+    assert layer(torch.ones(1, 1, 3, 3)).item() == 0.0  # similarity sqrt(2.8 / 7.84) = 0.598 < 0.630
 
 
 def c_cells(year: Year, groups: tuple[int, ...], side: int = 5, after: int = 5, window: int = 3) -> CLayer:
@@ -136,7 +136,7 @@ def test_a_last_layer_of_more_than_one_cell_is_refused():
     ],
 )
 def test_the_middles_of_layers_lie_over_each_other(before: int, after: int, window: int, stride: int, first: int):
-    weights_OI = reach(before, after, window, stride, 0.9)
+    weights_OI = distance_weights(before, after, window, stride, 0.9)
     for cell, row_I in enumerate(weights_OI):
         inside = range(first + stride * cell, first + stride * cell + window)
         assert row_I.nonzero().flatten().tolist() == [place for place in inside if 0 <= place < before]

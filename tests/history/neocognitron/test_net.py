@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from striate.base.errors import ShapeError, UnsupportedError
 from striate.history.neocognitron import digits, features, growing
 from striate.history.neocognitron.demo import judge
-from striate.history.neocognitron.net import DESIGN_1980, DESIGN_1988, Neocognitron, answer, table
+from striate.history.neocognitron.net import DESIGN_1980, DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render
 from striate.history.neocognitron.teacher import lessons, teach
 from striate.nets.hooks import taps
@@ -44,11 +44,11 @@ def test_every_s_plane_is_in_a_group():
 
 def test_planes_of_a_group_are_for_the_same():
     for named, (_, c_row) in zip((features.FEATURES, features.PARTS), DESIGN_1988.stages[1:3], strict=True):
-        names = iter([one.name for one in named])
+        names = iter([entry.name for entry in named])
         groups = [{next(names) for _ in range(planes)} for planes in c_row.groups]
         assert all(len(group) == 1 for group in groups)
         assert len(set.union(*groups)) == len(groups)
-    assert [plane.digit for plane in digits.TEACHING] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
+    assert [plane.digit for plane in digits.TRAINING] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
 
 
 def test_as_many_exemplars_are_shown_as_the_table_has():
@@ -71,12 +71,12 @@ def test_every_template_is_recognized_when_shifted_by_a_pixel_in_any_direction()
 
 def test_ten_digits_in_other_styles_are_recognized():
     size = DESIGN_1988.size_px
-    drawn = [render(strokes, size) for plane in digits.TEACHING for strokes in plane.exemplars]
-    assert not any(torch.equal(render(other, size), one) for other in digits.OTHERS for one in drawn)
+    drawn = [render(strokes, size) for plane in digits.TRAINING for strokes in plane.exemplars]
+    assert not any(torch.equal(render(other, size), template) for other in digits.OTHERS for template in drawn)
     assert judge(taught())["others"] == {"right": 10, "of": 10, "wrong": []}
 
 
-def test_a_judge_tells_what_is_wrong():
+def test_the_evaluation_lists_what_is_wrong():
     found = judge(Neocognitron())
     assert found["templates"]["right"] == 0
     assert found["templates"]["wrong"][0] == {"digit": 0, "answer": -1, "number": 0, "shift": [0, 0]}
@@ -84,13 +84,13 @@ def test_a_judge_tells_what_is_wrong():
 
 def test_a_digit_of_any_contrast_is_recognized():
     images_NCHW = torch.stack([render(other, 19) for other in digits.OTHERS])[:, None]
-    assert answer(taught()(0.2 * images_NCHW)).tolist() == list(range(10))
+    assert predict(taught()(0.2 * images_NCHW)).tolist() == list(range(10))
 
 
-def test_nothing_is_rejected_as_nothing():
+def test_an_empty_image_is_rejected():
     outputs_NK = taught()(torch.zeros(2, 1, 19, 19))
     assert not outputs_NK.any()
-    assert answer(outputs_NK).tolist() == [-1, -1]
+    assert predict(outputs_NK).tolist() == [-1, -1]
 
 
 def test_taps_are_layers_in_forward_order_and_the_head_is_the_last():
@@ -119,7 +119,7 @@ def test_images_of_another_shape_are_refused():
         taught()(torch.zeros(2, 1, 28, 28))
 
 
-def test_an_image_s_answer_does_not_depend_on_its_batch():
+def test_an_image_s_prediction_does_not_depend_on_its_batch():
     images_NCHW = torch.stack([render(other, 19) for other in digits.OTHERS])[:, None]
     alone_NK = torch.cat([taught()(image_CHW[None]) for image_CHW in images_NCHW])
     assert torch.allclose(taught()(images_NCHW), alone_NK, atol=1e-5)
@@ -131,7 +131,7 @@ def test_its_last_layer_cannot_be_replaced():
 
 
 @pytest.mark.parametrize("design", [DESIGN_1988, DESIGN_1980])
-def test_no_weight_wants_a_gradient(design: object):
+def test_no_weight_requires_a_gradient(design: object):
     net: nn.Module = Neocognitron(DESIGN_1988 if design is DESIGN_1988 else DESIGN_1980)
     assert not any(weight.requires_grad for weight in net.parameters())
 

@@ -21,7 +21,7 @@ def test_a_curve_goes_through_its_points_and_closes():
 
 
 def test_what_lies_outside_the_image_is_lost_and_a_drawing_can_be_moved():
-    assert drawn(render([line((0, 1), (9, 1))], 3, move=(1, 1))) == ["...", "...", ".##"]
+    assert drawn(render([line((0, 1), (9, 1))], 3, shift=(1, 1))) == ["...", "...", ".##"]
 
 
 def test_thick_strokes_become_thin_and_thin_ones_stay():

@@ -41,7 +41,7 @@ def test_where_one_column_is_the_whole_layer_one_plane_learns():
     assert representatives(maps_PHW, 2) == [Representative(3, 0, 1)]
 
 
-def test_cells_that_do_not_answer_are_not_nominated():
+def test_cells_that_do_not_respond_are_not_nominated():
     assert representatives(torch.zeros(3, 8, 8), 5) == []
 
 

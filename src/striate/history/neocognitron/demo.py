@@ -18,7 +18,7 @@ from striate.data import decode
 from striate.data.builtin_datasets import read
 from striate.data.examples import Part
 from striate.history.neocognitron import digits, features, growing, teacher, winners
-from striate.history.neocognitron.net import DESIGN_1988, Neocognitron, answer, table
+from striate.history.neocognitron.net import DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render, thinned
 from striate.metrics.intervals import wilson
 from striate.nets.hooks import taps
@@ -74,7 +74,7 @@ def demonstrate(
     result["image"] = result["mnist"] = None
     if asked_HW is not None:
         outputs_K = net(asked_HW[None, None])[0]
-        result["image"] = {"path": str(image), "answer": int(answer(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
+        result["image"] = {"path": str(image), "answer": int(predict(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
         files.append(
             _draw_activations(net, asked_HW, f"{Path(str(image)).name} in the neocognitron of 1988", out / "image.png")
         )
@@ -89,13 +89,13 @@ def judge(net: Neocognitron) -> Json:
 
     Each has "right", "of" and "wrong": the digit, the answer (-1 for none), and where there are several, which one.
     """
-    shown = [(plane.digit, strokes) for plane in digits.TEACHING for strokes in plane.exemplars]
+    shown = [(plane.digit, strokes) for plane in digits.TRAINING for strokes in plane.exemplars]
     labels = [digit for digit, _ in shown]
     size = net.design.size_px
 
     def ask(drawings: Sequence[digits.Strokes], labels: Sequence[int], move: tuple[int, int] = (0, 0)) -> list[Json]:
         images_NCHW = torch.stack([render(strokes, size, move) for strokes in drawings])[:, None]
-        predicted = answer(net(images_NCHW)).tolist()
+        predicted = predict(net(images_NCHW)).tolist()
         return [
             {"digit": label, "answer": got, "number": number, "shift": list(move)}
             for number, (label, got) in enumerate(zip(labels, predicted, strict=True))
@@ -186,7 +186,7 @@ def _on_mnist(scans: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[
     learned = time.perf_counter()
     predicted: list[int] = []
     for batch in torch.split(scans.test_NCHW, _BATCH):
-        predicted += answer(net(batch)).tolist()
+        predicted += predict(net(batch)).tolist()
         watch({"event": "testing", "done": len(predicted), "total": tests})
     score = mnist_score(np.array(predicted), scans.test_labels_N.numpy())
     files = [out / "confusion-mnist.png"]
@@ -219,7 +219,7 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
         1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
         2: [feature.name for feature in features.FEATURES],
         3: [part.name for part in features.PARTS],
-        4: [f"digit {plane.digit}" for plane in digits.TEACHING],
+        4: [f"digit {plane.digit}" for plane in digits.TRAINING],
     }
     files = []
     for stage, (start, side) in {1: (8, 3), 2: (5, 9), 3: (0, 19), 4: (0, 19)}.items():

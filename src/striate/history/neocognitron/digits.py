@@ -1,4 +1,4 @@
-"""The digits of this project's own hand, as strokes on 19 x 19 pixels: those that teach, and ten in other styles that test.
+"""The digits of this project's own hand, as strokes on 19 x 19 pixels: those for training, and ten in other styles to test.
 
 For each plane of us4 as many exemplars as the table of 1988 has: 2, 3, 2, 2, 3, 4, 1, 2, 2, 2, 2; the digit 4 has two planes.
 """
@@ -11,7 +11,7 @@ Strokes = tuple[Stroke, ...]
 
 
 class Plane(NamedTuple):
-    """What one plane of us4 is shown: the digit, and its exemplars."""
+    """The digit of a plane of us4, and its exemplars."""
 
     digit: int
     exemplars: tuple[Strokes, ...]
@@ -74,7 +74,7 @@ NINE = (
     (_oval(9, 6, 4, 4), line((13, 6), (13, 16))),
 )
 
-TEACHING = (
+TRAINING = (
     Plane(0, ZERO), Plane(1, ONE), Plane(2, TWO), Plane(3, THREE), Plane(4, FOUR_OPEN), Plane(4, FOUR_CLOSED), Plane(5, FIVE),
     Plane(6, SIX), Plane(7, SEVEN), Plane(8, EIGHT), Plane(9, NINE),
 )  # fmt: skip

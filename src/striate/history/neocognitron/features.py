@@ -1,7 +1,7 @@
-"""What the teacher shows below the digits: edges for us1, ends, bends and crossings for us2, parts of digits for us3.
+"""Training patterns below the digits: edges for us1, ends, bends and crossings for us2, parts of digits for us3.
 
 The edges of us1 are those of the table of 1988; the rest is this project's own. A feature for us2 is a bundle of arms that
-leave the middle of 9 x 9 pixels; arms of a curve bend. A part for us3 is what lies of a digit within a box. The numbers of
+leave the center of 9 x 9 pixels; arms of a curve bend. A part for us3 is what lies of a digit within a box. The numbers of
 planes are those of the table: 12, 38 and 35; so are those of exemplars for us2, 123, and for us3, 73 in all.
 """
 
@@ -20,24 +20,16 @@ EDGES = (
     ".#. .#. ..#", "#.. .#. ..#", "... ##. ..#", "#.. .## ...",
 )  # fmt: skip
 TILE_PX = 9
+_ARM_STEPS = 7
 
 
 class Feature(NamedTuple):
-    """A plane of us2.
+    """A plane of us2; directions are in degrees, 0 to the right and 90 up."""
 
-    Attributes:
-        name: what its group of planes is for.
-        arms: directions in degrees, 0 to the right and 90 up.
-        bend: degrees by which an arm's direction has turned at its end, towards `bent_to`.
-        bent_to: direction that bending arms turn to.
-        exemplars: how many, from the beginning of `TURNS`.
-
-    """
-
-    name: str
-    arms: tuple[int, ...]
-    exemplars: int
-    bend: int = 0
+    name: str  # of the feature that its group of planes extracts
+    arms: tuple[int, ...]  # directions
+    exemplars: int  # how many, from the beginning of `TURNS`
+    bend: int = 0  # degrees by which an arm's direction has turned at its end, towards `bent_to`
     bent_to: int = 0
 
 
@@ -45,7 +37,7 @@ TURNS = (0, 8, -8, 15, -15)  # degrees by which the exemplars of a feature are t
 
 
 def _bow(name: str, opens: int, exemplars: int, bend: int, tilt: int = 0) -> Feature:
-    """A curve that opens towards a direction, through the middle."""
+    """A curve that opens towards a direction, through the center."""
     return Feature(name, (opens + 90 + tilt, opens - 90 + tilt), exemplars, bend, opens + tilt)
 
 
@@ -72,14 +64,13 @@ FEATURES = (
 
 
 def _arm(angle: float, bend: float, bent_to: float) -> Stroke:
-    """From the middle of a tile to beyond its border, in steps of a pixel."""
+    """From the center of a tile to beyond its border, in steps of a pixel."""
     side = 1 if (bent_to - angle) % 360 < 180 else -1
     x = y = (TILE_PX - 1) / 2
     points = [(x, y)]
-    steps = 7
-    for step in range(steps):
-        turned = radians(angle + side * bend * step / (steps - 1))
-        x, y = x + cos(turned), y - sin(turned)
+    for step in range(_ARM_STEPS):
+        direction = radians(angle + side * bend * step / (_ARM_STEPS - 1))
+        x, y = x + cos(direction), y - sin(direction)
         points.append((x, y))
     return curve(*points)
 
@@ -101,27 +92,20 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom: the first and last 
 
 
 class Part(NamedTuple):
-    """A plane of us3.
+    """A plane of us3; its box is larger than the part alone, so that the ends which cutting makes lie at its border."""
 
-    Attributes:
-        name: what its group of planes is for.
-        box: what is shown of the exemplars: more than the part alone, so that the ends which cutting makes lie at its border.
-        exemplars: digits of `digits`.
-
-    """
-
-    name: str
+    name: str  # of the part that its group of planes extracts
     box: Box
     exemplars: tuple[digits.Strokes, ...]
 
     @property
-    def middle(self) -> tuple[float, float]:
-        """The middle of the box, (x, y) in pixels."""
+    def center(self) -> tuple[float, float]:
+        """The center of the box, (x, y) in pixels."""
         left, top, right, bottom = self.box
         return (left + right) / 2, (top + bottom) / 2
 
 
-_Z, _1, _2, _3, _4, _C, _5, _6, _7, _8, _9 = (plane.exemplars for plane in digits.TEACHING)
+_Z, _1, _2, _3, _4, _C, _5, _6, _7, _8, _9 = (plane.exemplars for plane in digits.TRAINING)
 PARTS = (
     Part("arch", (0, 0, 18, 10), (*_Z, _6[0])), Part("arch", (0, 0, 18, 10), (_2[0], _2[1], _3[0], _9[0])),
     Part("bowl", (0, 8, 18, 18), (*_Z, *_6)), Part("bowl", (0, 8, 18, 18), (*_3, *_5)),
@@ -155,7 +139,7 @@ def part_images(part: Part, size_px: int) -> Iterator[Tensor]:
     """The exemplars of a plane of us3, with nothing outside the box."""
     left, top, right, bottom = part.box
     for strokes in part.exemplars:
-        image_HW, shown_HW = render(strokes, size_px), torch.zeros(size_px, size_px)
+        image_HW, part_HW = render(strokes, size_px), torch.zeros(size_px, size_px)
         inside = (slice(top, bottom + 1), slice(left, right + 1))
-        shown_HW[inside] = image_HW[inside]
-        yield shown_HW
+        part_HW[inside] = image_HW[inside]
+        yield part_HW

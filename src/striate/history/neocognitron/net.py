@@ -15,7 +15,7 @@ from striate.base.errors import UnsupportedError
 from striate.history.neocognitron.layers import CLayer, CRow, SLayer, SRow, Year
 from striate.nets.net import Net
 
-ALONE = (1,) * 24
+_SINGLE = (1,) * 24  # each C-plane collects one S-plane
 
 
 class Design(NamedTuple):
@@ -42,16 +42,16 @@ DESIGN_1988 = Design(
 DESIGN_1980 = Design(
     16,
     (
-        (SRow(16, 24, 5, 4.0, 0.9), CRow(10, ALONE, 5, 1, 0.9, 4.0)),
-        (SRow(8, 24, 5, 1.5, 0.9), CRow(6, ALONE, 5, 1, 0.8, 4.0)),
-        (SRow(2, 24, 5, 1.5, 0.9), CRow(1, ALONE, 2, 1, 0.7, 2.5)),
+        (SRow(16, 24, 5, 4.0, 0.9), CRow(10, _SINGLE, 5, 1, 0.9, 4.0)),
+        (SRow(8, 24, 5, 1.5, 0.9), CRow(6, _SINGLE, 5, 1, 0.8, 4.0)),
+        (SRow(2, 24, 5, 1.5, 0.9), CRow(1, _SINGLE, 2, 1, 0.7, 2.5)),
     ),
     1980,
 )
 
 
 class Neocognitron(Net):
-    """us1 - uc1 - us2 - ... - uc4: the outputs of the last layer are the answer, all zero where nothing is recognized.
+    """us1 - uc1 - us2 - ... - uc4: the strongest cell of the last layer is the class, all are zero where none is recognized.
 
     It has no gradients to descend: `teacher.teach`, `winners.organize` and `growing.learn` change the weights.
 
@@ -61,8 +61,6 @@ class Neocognitron(Net):
 
     """
 
-    head_name = "uc4"
-
     def __init__(self, design: Design = DESIGN_1988, strongest: bool = False) -> None:
         super().__init__((1, design.size_px, design.size_px))
         self.design = design
@@ -70,27 +68,27 @@ class Neocognitron(Net):
         self.taps = tuple(f"{kind}{number}" for number in range(1, len(design.stages) + 1) for kind in ("us", "uc"))
         self.head_name = self.taps[-1]
         for number in range(1, len(design.stages) + 1):
-            self._make(number)
+            self._add_stage(number)
 
-    def _make(self, stage: int) -> None:
+    def _add_stage(self, stage: int) -> None:
         """The empty cells of a stage, as the design says."""
         s_row, c_row = self.design.stages[stage - 1]
-        planes, side = 1, self.design.size_px
+        before = (1, self.design.size_px)
         if stage > 1:
-            before = self.design.stages[stage - 2][1]
-            planes, side = len(before.groups), before.side
+            c_before = self.design.stages[stage - 2][1]
+            before = len(c_before.groups), c_before.side
         last = stage == len(self.design.stages)
-        self.add_module(f"us{stage}", SLayer((planes, side), s_row, self.design.year))
+        self.add_module(f"us{stage}", SLayer(before, s_row, self.design.year))
         self.add_module(f"uc{stage}", CLayer(s_row.side, c_row, self.design.year, strongest=self.strongest and last, flat=last))
 
     def resize(self, stage: int, groups: tuple[int, ...]) -> None:
-        """Give a stage other numbers of planes, one C-plane for each group; it and the one after it begin anew, empty."""
+        """Give a stage other numbers of planes, one C-plane for each group; it and the one after it become empty."""
         stages = list(self.design.stages)
         s_row, c_row = stages[stage - 1]
         stages[stage - 1] = (s_row._replace(planes=sum(groups)), c_row._replace(groups=groups))
         self.design = self.design._replace(stages=tuple(stages))
         for number in range(stage, min(stage + 1, len(stages)) + 1):
-            self._make(number)
+            self._add_stage(number)
 
     def s_layer(self, stage: int) -> SLayer:
         """The S-cells of a stage, from 1."""
@@ -105,38 +103,33 @@ class Neocognitron(Net):
         return layer
 
     def up_to(self, images_NCHW: Tensor, stage: int) -> Tensor:
-        """What the C-cells of a stage put out; the images themselves for stage 0."""
+        """Responses of the C-cells of a stage; the images themselves for stage 0."""
         maps_NKHW = images_NCHW
         for number in range(1, stage + 1):
             maps_NKHW = self.c_layer(number)(self.s_layer(number)(maps_NKHW))
         return maps_NKHW
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
-        """Outputs of the last layer from 0 to below 1, N x K, of images in [0, 1] with ink 1."""
+        """Responses of the last layer from 0 to below 1, N x K, to images in [0, 1] with ink 1."""
         self.check(images_NCHW)
         with torch.no_grad():
             return self.up_to(images_NCHW, len(self.design.stages))
 
     def replace_head(self, num_classes: int) -> None:
-        """Refused: what each plane of the last layer stands for comes from what it was shown.
-
-        Raises:
-            UnsupportedError: always.
-
-        """
+        """Refused with an UnsupportedError: what each plane of the last layer stands for comes from what it was shown."""
         raise UnsupportedError(
-            f"the last layer of a neocognitron cannot be replaced by one of {num_classes} classes: its planes are made by "
+            f"the last layer of a neocognitron cannot be replaced by one of {num_classes} classes: its planes are built from "
             "what it is shown. Build it anew and let it learn."
         )
 
 
 class Row(NamedTuple):
-    """What one layer has: its cells by sides and planes, what a cell sees, and the weights that learn."""
+    """The counts of one layer: planes, cells of a side, window, cells, and the weights a and b that learn."""
 
     name: str
     planes: int
     side: int
-    window: int
+    window: int  # side of what a cell sees; 0 of the input
     cells: int
     v_cells: int
     a: int
@@ -144,19 +137,20 @@ class Row(NamedTuple):
 
 
 def table(net: Neocognitron) -> list[Row]:
-    """The layers from u0 on, with what they count; the numbers of learning weights are of all the planes there are."""
+    """The layers from u0 on, with their counts."""
     size = net.design.size_px
     rows = [Row("u0", 1, size, 0, size * size, 0, 0, 0)]
     for number, (s_row, c_row) in enumerate(net.design.stages, start=1):
         s_layer, groups = net.s_layer(number), net.c_layer(number).out_features
         planes, s_cells = len(s_layer.b_P), s_row.side**2
-        a = s_layer.a_PKkk.numel()
-        rows.append(Row(f"us{number}", planes, s_row.side, s_row.window, planes * s_cells, s_cells, a, planes))
+        rows.append(
+            Row(f"us{number}", planes, s_row.side, s_row.window, planes * s_cells, s_cells, s_layer.a_PKkk.numel(), planes)
+        )
         rows.append(Row(f"uc{number}", groups, c_row.side, c_row.window, groups * c_row.side**2, 0, 0, 0))
     return rows
 
 
-def answer(outputs_NK: Tensor) -> Tensor:
-    """The strongest class of each image, -1 where the last layer is silent and so rejects it."""
+def predict(outputs_NK: Tensor) -> Tensor:
+    """The plane or class that responds most to each image, -1 where the last layer is silent and so rejects it."""
     strongest_N, classes_N = outputs_NK.max(1)
     return torch.where(strongest_N > 0, classes_N, torch.full_like(classes_N, -1))

@@ -1,6 +1,6 @@
 """Strokes drawn as pixels: lines and smooth curves through points, one pixel wide.
 
-Points are (x, y) in pixels, x to the right and y down, (0, 0) the middle of the upper left pixel. H x W pixels.
+Points are (x, y) in pixels, x to the right and y down, (0, 0) the center of the upper left pixel. H x W pixels.
 """
 
 from collections.abc import Iterable
@@ -16,16 +16,10 @@ _FINE = 32  # samples of a piece between two points
 
 
 class Stroke(NamedTuple):
-    """One movement of the pen.
-
-    Attributes:
-        points: where it goes.
-        smooth: by a curve through all points, else by straight lines from one to the next.
-
-    """
+    """One movement of the pen."""
 
     points: tuple[Point, ...]
-    smooth: bool
+    smooth: bool  # a curve through all points, else straight lines from one to the next
 
 
 def line(*points: Point) -> Stroke:
@@ -38,18 +32,11 @@ def curve(*points: Point) -> Stroke:
     return Stroke(points, smooth=True)
 
 
-def render(strokes: Iterable[Stroke], size_px: int, move: Point = (0, 0)) -> Tensor:
-    """The pixels, 1 on strokes and 0 elsewhere, H x W; what lies outside is lost.
-
-    Args:
-        strokes: what to draw.
-        size_px: side of the image.
-        move: pixels by which all is shifted to the right and down.
-
-    """
+def render(strokes: Iterable[Stroke], size_px: int, shift: Point = (0, 0)) -> Tensor:
+    """The pixels, 1 on strokes and 0 elsewhere, H x W, shifted to the right and down; what lies outside is lost."""
     image_HW = torch.zeros(size_px, size_px)
     for stroke in strokes:
-        for x, y in _thinned([(x + move[0], y + move[1]) for x, y in path(stroke)]):
+        for x, y in _pixels([(x + shift[0], y + shift[1]) for x, y in path(stroke)]):
             if 0 <= x < size_px and 0 <= y < size_px:
                 image_HW[y, x] = 1.0
     return image_HW
@@ -59,9 +46,7 @@ def path(stroke: Stroke) -> list[Point]:
     """Points along a stroke, less than a tenth of a pixel apart in images of up to 19 pixels."""
     points = stroke.points
     closed = points[0] == points[-1]
-    before = points[-2] if closed else points[0]
-    after = points[1] if closed else points[-1]
-    along = (before, *points, after)
+    along = (points[-2] if closed else points[0], *points, points[1] if closed else points[-1])
     outline: list[Point] = []
     for n in range(len(points) - 1):
         p0, p1, p2, p3 = along[n : n + 4]
@@ -82,17 +67,17 @@ def _spline(p0: Point, p1: Point, p2: Point, p3: Point, t: float) -> Point:
     return along(p0[0], p1[0], p2[0], p3[0]), along(p0[1], p1[1], p2[1], p3[1])
 
 
-def _thinned(points: Iterable[Point]) -> list[Pixel]:
-    """Pixels met on the way, without those at a step's corner, which make a line two pixels wide."""
-    met: list[Pixel] = []
+def _pixels(points: Iterable[Point]) -> list[Pixel]:
+    """The pixels of a path, without those at a step's corner, which make a line two pixels wide."""
+    pixels: list[Pixel] = []
     for x, y in points:
         pixel = (round(x), round(y))
-        if met and pixel == met[-1]:
+        if pixels and pixel == pixels[-1]:
             continue
-        if len(met) > 1 and abs(pixel[0] - met[-2][0]) <= 1 and abs(pixel[1] - met[-2][1]) <= 1:
-            met.pop()
-        met.append(pixel)
-    return met
+        if len(pixels) > 1 and abs(pixel[0] - pixels[-2][0]) <= 1 and abs(pixel[1] - pixels[-2][1]) <= 1:
+            pixels.pop()
+        pixels.append(pixel)
+    return pixels
 
 
 def thinned(image_HW: Tensor) -> Tensor:
@@ -101,15 +86,15 @@ def thinned(image_HW: Tensor) -> Tensor:
     changed = True
     while changed:
         changed = False
-        for turn in (0, 1):
-            gone_HW = _removable(image_HW, turn)
-            image_HW[gone_HW] = 0.0
-            changed |= bool(gone_HW.any())
+        for first in (True, False):
+            removable_HW = _removable(image_HW, first)
+            image_HW[removable_HW] = 0.0
+            changed |= bool(removable_HW.any())
     return image_HW
 
 
-def _removable(image_HW: Tensor, turn: int) -> Tensor:
-    """Pixels on the border of a stroke, without which it stays in one piece; each turn takes those of two sides."""
+def _removable(image_HW: Tensor, first: bool) -> Tensor:
+    """Pixels on the border of a stroke, without which it stays in one piece; each subiteration takes those of two sides."""
     padded_HW = torch.nn.functional.pad(image_HW, (1, 1, 1, 1))
     h, w = image_HW.shape
     around = [(0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0)]  # clockwise from above
@@ -117,6 +102,6 @@ def _removable(image_HW: Tensor, turn: int) -> Tensor:
     count_HW = near_8HW.sum(0)
     begins_HW = ((near_8HW == 0) & (near_8HW.roll(-1, 0) == 1)).sum(0)
     above, right, below, left = near_8HW[0], near_8HW[2], near_8HW[4], near_8HW[6]
-    sides = (above * right * below, right * below * left) if turn == 0 else (above * right * left, above * below * left)
+    sides = (above * right * below, right * below * left) if first else (above * right * left, above * below * left)
     free_HW = (sides[0] == 0) & (sides[1] == 0)
     return (image_HW == 1) & (count_HW >= 2) & (count_HW <= 6) & (begins_HW == 1) & free_HW

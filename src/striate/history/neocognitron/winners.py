@@ -1,14 +1,13 @@
-"""1980: learning without a teacher. Patterns are shown again and again; the cells that answer most are reinforced.
+"""1980: learning without a teacher. Patterns are shown again and again; the cells that respond most are reinforced.
 
 In each presentation every S-column - the cells of all planes within a small square - nominates its strongest cell. Of its own
 nominees each plane takes the strongest, its representative, which is reinforced, and with it all cells of the plane; a plane
-without a nominee learns nothing. So planes that come to answer to the same thing are pushed apart. All layers learn at each
+without a nominee learns nothing. So planes that come to respond to the same feature are pushed apart. All layers learn at each
 presentation. Source: Fukushima 1980, Biol. Cybern. 36:193. The number of sweeps and q of the first layer are not confirmed.
 
 Legend: P planes, H x W cells of a plane.
 """
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,12 +16,12 @@ from torch.nn import functional
 
 from striate.base import hash_rng
 from striate.history.neocognitron.digits import Strokes
-from striate.history.neocognitron.net import DESIGN_1980, Neocognitron
+from striate.history.neocognitron.net import DESIGN_1980, Neocognitron, predict
 from striate.history.neocognitron.strokes import curve, line, render
 
 COLUMNS = (5, 5, 2)  # sides of the S-columns of the three layers
 Q = (1.0, 16.0, 16.0)
-START = 0.05  # the weights a begin between 0 and this, b at 0
+START = 0.05  # the initial weights a lie between 0 and this, b is 0
 SWEEPS = 20
 
 PATTERNS: tuple[Strokes, ...] = (
@@ -35,7 +34,7 @@ PATTERNS: tuple[Strokes, ...] = (
 
 
 class Representative(NamedTuple):
-    """The cell by which a plane is reinforced."""
+    """The seed cell by which a plane is reinforced."""
 
     plane: int
     row: int
@@ -48,17 +47,14 @@ def patterns() -> Tensor:
 
 
 def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
-    """The representative of each plane that has one; only cells that answer can be nominated.
+    """The representative of each plane that has one, for responses of S-cells; only cells that respond can be nominated.
 
-    Args:
-        maps_PHW: outputs of a layer of S-cells.
-        column: side of a column; every square of that side in the layer is one, so that they overlap.
-
+    Every square of side `column` in the layer is an S-column, so that they overlap.
     """
     strongest_HW, plane_HW = maps_PHW.max(0)
-    _, at = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
+    _, places = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
     strongest: dict[int, tuple[float, Representative]] = {}
-    for place in sorted(set(at.flatten().tolist())):
+    for place in sorted(set(places.flatten().tolist())):
         row, col = divmod(place, maps_PHW.shape[2])
         output, plane = float(strongest_HW[row, col]), int(plane_HW[row, col])
         if output > 0 and output > strongest.get(plane, (0.0, None))[0]:
@@ -67,7 +63,7 @@ def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
 
 
 def start(seed: int) -> Neocognitron:
-    """The network of 1980 with small random weights a, by which the planes differ a little."""
+    """The network of 1980 with small random initial weights a."""
     net = Neocognitron(DESIGN_1980)
     generator = torch.Generator().manual_seed(hash_rng.seed_of(seed, "neocognitron 1980"))
     for stage in range(1, len(DESIGN_1980.stages) + 1):
@@ -77,38 +73,26 @@ def start(seed: int) -> Neocognitron:
 
 
 def present(net: Neocognitron, image_1CHW: Tensor) -> None:
-    """Show one pattern: all layers answer, then the representatives of each are reinforced."""
+    """Show one pattern: the representatives of each layer are reinforced by its input."""
     maps = image_1CHW
     for stage, (column, q) in enumerate(zip(COLUMNS, Q, strict=True), start=1):
         layer = net.s_layer(stage)
         outputs = layer(maps)
         for plane, row, col in representatives(outputs[0], column):
-            layer.reinforce(plane, layer.seen_by(maps, 0, row, col), q)
+            layer.reinforce(plane, layer.window_at(maps, 0, row, col), q)
         maps = net.c_layer(stage)(outputs)
 
 
-def organize(
-    images_NCHW: Tensor, seed: int, sweeps: int = SWEEPS, watch: Callable[[int], None] = lambda _sweep: None
-) -> Neocognitron:
-    """Let a fresh network find what there is in a few patterns, without being told which they are.
-
-    Args:
-        images_NCHW: 16 x 16 pixels, 1 on ink and 0 elsewhere.
-        seed: of the weights at the start.
-        sweeps: how often each pattern is shown.
-        watch: called with the number of each sweep, from 1.
-
-    """
+def organize(images_NCHW: Tensor, seed: int, sweeps: int = SWEEPS) -> Neocognitron:
+    """A network that has organized itself by a few unlabeled patterns of 16 x 16 pixels, ink 1, each shown `sweeps` times."""
     net = start(seed)
-    for sweep in range(1, sweeps + 1):
+    for _ in range(sweeps):
         for image_CHW in images_NCHW:
             present(net, image_CHW[None])
-        watch(sweep)
     return net
 
 
-def winners(net: Neocognitron, images_NCHW: Tensor) -> Sequence[int]:
-    """The plane of the last layer that answers most to each image; -1 where none does."""
-    strongest_N, plane_N = net(images_NCHW).max(1)
-    planes: list[int] = torch.where(strongest_N > 0, plane_N, torch.full_like(plane_N, -1)).tolist()
+def winners(net: Neocognitron, images_NCHW: Tensor) -> list[int]:
+    """The plane of the last layer that responds most to each image; -1 where none does."""
+    planes: list[int] = predict(net(images_NCHW)).tolist()
     return planes
