@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from striate.base import config, files
 from striate.base import run_folder as runs
-from striate.base.phrases import spoken
+from striate.base.phrases import format_duration
 from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.metrics import classification
@@ -32,7 +32,7 @@ CARD = """# {name}
 |---|---|
 | data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on |
 | recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
-| seconds | {seconds:,.0f} ({spoken}) on {device}, {threads} thread{s}, shared with other work |
+| seconds | {seconds:,.0f} ({duration}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
 | before rounding | {before:.4f}; the largest difference of a logit is {difference:.4f} |
 | validation accuracy | {val_accuracy:.4f}, 95 % interval {val_low:.4f} to {val_high:.4f}, {val_n:,} images |
@@ -72,7 +72,7 @@ def ship(run_folder: Path, name: str) -> Path:
         card = CARD.format(
             name=name, net=model.net_name, data=run.data.path, asked="@".join(name.rsplit("-", 1)), bytes=len(content),
             parameters=result["parameters"], **images, recipe=run.recipe, epochs=result["epochs"], steps=result["steps"],
-            seconds=result["seconds"], spoken=spoken(result["seconds"]), device=environment["device"],
+            seconds=result["seconds"], duration=format_duration(result["seconds"]), device=environment["device"],
             threads=environment["threads"], s="s" if environment["threads"] != 1 else "", **test,
             before=result["test"]["accuracy"], difference=numbers["difference"], val_accuracy=val["accuracy"],
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),

@@ -31,7 +31,7 @@ def alone(name: str, strength: float, n: int = 1) -> augment_policies.Drawn:
 
 def changed(pixels_NHWC: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, *turns: augment_policies.Drawn) -> torch.Tensor:
     """The images, with the policy's draws replaced by these."""
-    monkeypatch.setattr(augment_policies, "drawn", lambda *_: turns)
+    monkeypatch.setattr(augment_policies, "draw", lambda *_: turns)
     found = augment.fit(Augment(policy="randaugment"), pixels_NHWC, np.arange(len(pixels_NHWC)), 0)
     assert found is not None
     return found.images(pixels_NHWC, np.arange(len(pixels_NHWC), dtype=np.uint64), 0, CPU)
@@ -39,12 +39,12 @@ def changed(pixels_NHWC: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, *tu
 
 @pytest.mark.parametrize("magnitude", [0, 9, 10, 30])
 def test_strengths_of_randaugment_are_torchvisions(magnitude: int):
-    (turn,) = augment_policies.drawn(Augment(policy="randaugment", policy_ops=1, policy_magnitude=magnitude), IDS, 3, 331, 0, 0)
+    (turn,) = augment_policies.draw(Augment(policy="randaugment", policy_ops=1, policy_magnitude=magnitude), IDS, 3, 331, 0, 0)
     check_strengths(turn, v2.RandAugment._AUGMENTATION_SPACE, lambda bins: [float(bins[magnitude])])
 
 
 def test_strengths_of_trivialaugment_are_torchvisions():
-    (turn,) = augment_policies.drawn(Augment(policy="trivialaugment"), IDS, 3, 331, 0, 0)
+    (turn,) = augment_policies.draw(Augment(policy="trivialaugment"), IDS, 3, 331, 0, 0)
     check_strengths(turn, v2.TrivialAugmentWide._AUGMENTATION_SPACE, lambda bins: bins.tolist())
 
 
@@ -74,7 +74,7 @@ def check_strengths(turn: augment_policies.Drawn, space: dict, chosen: Callable[
 
 
 def test_a_small_image_moves_by_half_a_side_at_most():
-    (turn,) = augment_policies.drawn(Augment(policy="trivialaugment"), IDS, 1, 28, 0, 0)
+    (turn,) = augment_policies.draw(Augment(policy="trivialaugment"), IDS, 1, 28, 0, 0)
     (matrices,) = augment_policies.places((turn,), 28)
     pixels = matrices[:, :2, 2] * 14
     assert np.abs(pixels).max() == pytest.approx(14)
@@ -84,7 +84,7 @@ def test_a_small_image_moves_by_half_a_side_at_most():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gray_images_have_every_change_but_saturation(channels: int):
     for policy in ("randaugment", "trivialaugment"):
-        turns = augment_policies.drawn(Augment(policy=policy), IDS, channels, 28, 0, 0)
+        turns = augment_policies.draw(Augment(policy=policy), IDS, channels, 28, 0, 0)
         assert len(turns) == (2 if policy == "randaugment" else 1)
         drew = {op.name for op in augment_policies.OPS if turns[-1].whether(op.name).any()}
         assert drew == {op.name for op in augment_policies.OPS} - ({"saturation"} if channels == 1 else set())
@@ -92,11 +92,11 @@ def test_gray_images_have_every_change_but_saturation(channels: int):
 
 def test_the_turns_of_randaugment_draw_apart_and_anew_in_each_epoch():
     asked = Augment(policy="randaugment", policy_ops=3)
-    turns, later = (augment_policies.drawn(asked, IDS, 3, 32, 0, epoch) for epoch in (0, 1))
+    turns, later = (augment_policies.draw(asked, IDS, 3, 32, 0, epoch) for epoch in (0, 1))
     assert len(turns) == 3
     for first, second in ((turns[0], turns[1]), (turns[1], turns[2]), (turns[0], later[0])):
         assert (first.op_N == second.op_N).mean() == pytest.approx(1 / 14, abs=0.015)
-    assert np.array_equal(augment_policies.drawn(asked, IDS[7:9], 3, 32, 0, 0)[2].op_N, turns[2].op_N[7:9])
+    assert np.array_equal(augment_policies.draw(asked, IDS[7:9], 3, 32, 0, 0)[2].op_N, turns[2].op_N[7:9])
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_one_matrix_does_what_all_do_one_after_another():
     after = images
     for part in parts:
         after = color.apply(after, part)
-    assert torch.allclose(color.apply(images, color.multiplied(parts, 8, 3)), after, atol=1e-5)
+    assert torch.allclose(color.apply(images, color.multiply(parts, 8, 3)), after, atol=1e-5)
 
 
 def test_contrast_turns_around_what_brightness_has_made_of_the_mean():

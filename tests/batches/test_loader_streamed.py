@@ -12,7 +12,7 @@ from striate.batches import augment, preprocess
 from striate.batches.loader import Batch, Loader
 from striate.data import folders, pixel_cache
 from striate.data.decode import InputSpec
-from striate.data.on_the_fly import PixelRows, Streamed
+from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 from support.shape_images import make_folder
 
 LOOK = InputSpec(16, 3, "crop")
@@ -32,7 +32,7 @@ def stream(place: Path, workers: int, batch: int) -> Loader:
     examples = folders.read(place / "photos")
     if workers:
         stored = pixel_cache.build(examples, LOOK, place / "cache", most_bytes=0, workers=workers)
-        assert isinstance(stored.pixels_NHWC, Streamed)
+        assert isinstance(stored.pixels_NHWC, DecodedOnTheFly)
     else:
         stored = pixel_cache.build(examples, LOOK, place / "kept")
         assert isinstance(stored.pixels_NHWC, np.memmap)

@@ -135,14 +135,14 @@ def test_an_image_that_drew_nothing_keeps_its_table():
 
 def test_draws_have_the_bounds_and_shares_that_were_asked_for():
     ids = np.arange(4000, dtype=np.uint64)
-    made = lookup_tables.drawn(Augment(posterize=3, solarize=0.5, equalize=0.25, autocontrast=0.75), ids, 0, 0)
+    made = lookup_tables.draw(Augment(posterize=3, solarize=0.5, equalize=0.25, autocontrast=0.75), ids, 0, 0)
     assert made is not None
     assert np.bincount(made.posterize_N) / 4000 == pytest.approx([0.25] * 4, abs=0.03)
     assert (made.solarize_N.min(), made.solarize_N.max()) == (128, 255)
     assert made.solarize_N.mean() == pytest.approx(191.75, abs=2)
     assert (made.equalize_N.mean(), made.autocontrast_N.mean()) == pytest.approx((0.25, 0.75), abs=0.03)
-    assert lookup_tables.drawn(Augment(rotate=10), ids, 0, 0) is None
-    other = lookup_tables.drawn(Augment(solarize=0.5), ids, 0, 1)
+    assert lookup_tables.draw(Augment(rotate=10), ids, 0, 0) is None
+    other = lookup_tables.draw(Augment(solarize=0.5), ids, 0, 1)
     assert other is not None
     assert not np.array_equal(other.solarize_N, made.solarize_N)
     assert not other.equalize_N.any()

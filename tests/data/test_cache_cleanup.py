@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_empty_cache_and_none_at_all(cache: Path):
     for _ in range(2):
-        for found in (cache_cleanup.look_through(cache), cache_cleanup.clear(cache)):
+        for found in (cache_cleanup.list_cache(cache), cache_cleanup.clear(cache)):
             assert (found.entries, found.removed) == ((), ())
             assert str(found) == f"{cache}: 0 B, nothing kept"
         cache.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
     (cache / "mnist" / "images.gz").write_bytes(b"x" * 1500)
     (path,) = cache.glob("pixels/*/store.json")
     os.utime(path, (0, 86400))
-    pixels, other, facts = cache_cleanup.look_through(cache).entries
+    pixels, other, facts = cache_cleanup.list_cache(cache).entries
     assert (pixels.what, pixels.data, pixels.input_spec, pixels.images, pixels.state) == (
         "pixels", str(photos), "8 px, color, crop", 6, "whole"
     )  # fmt: skip
@@ -48,7 +48,7 @@ def test_each_store_says_what_it_is_of(photos: Path, cache: Path):
     assert pixels.bytes == sum(file.stat().st_size for file in path.parent.iterdir()) > 6 * 8 * 8 * 3
     assert (facts.what, facts.input_spec, facts.images) == ("facts", "9 px, gray, pad", 6)
     assert (other.what, other.bytes, other.state, other.data) == ("mnist", 1500, "not a pixel cache", None)
-    said = str(cache_cleanup.look_through(cache))
+    said = str(cache_cleanup.list_cache(cache))
     assert f"pixels of {photos}: 6 images, 8 px, color, crop, whole, last used 1970-01-02 00:00 UTC" in said
     assert "1.5 kB  mnist: not decoded images; remove it by hand" in said
 
@@ -66,7 +66,7 @@ def test_clearing_removes_stores_alone_and_a_run_goes_on_with_its_own(photos: Pa
     before = np.array(opened.pixels_NHWC)
     pixel_cache.build(folders.read(photos), InputSpec(9, 1, "pad"), cache, most_bytes=0)
     (cache / "mnist").mkdir()
-    bytes_before = sum(one.bytes for one in cache_cleanup.look_through(cache).entries)
+    bytes_before = sum(one.bytes for one in cache_cleanup.list_cache(cache).entries)
     found = cache_cleanup.clear(cache)
     assert sorted(one.what for one in found.removed) == ["facts", "pixels"]
     assert found.as_json()["freed"] == bytes_before
@@ -82,11 +82,11 @@ def test_a_store_that_is_being_built_stays(photos: Path, cache: Path):
     half.mkdir(parents=True)
     (half / "pixels.npy").write_bytes(b"x" * 10)
     with files.lock(cache / "pixels" / f"{name}.building", "store"):
-        assert [(one.state, one.bytes) for one in cache_cleanup.look_through(cache).entries] == [("being built", 10)]
+        assert [(one.state, one.bytes) for one in cache_cleanup.list_cache(cache).entries] == [("being built", 10)]
         found = cache_cleanup.clear(cache)
         assert (found.removed, found.refused) == ((), {str(half): "it is being built"})
         assert f"{half} stays: it is being built" in str(found)
-    assert [one.state for one in cache_cleanup.look_through(cache).entries] == ["half-built"]
+    assert [one.state for one in cache_cleanup.list_cache(cache).entries] == ["half-built"]
     assert [one.bytes for one in cache_cleanup.clear(cache).removed] == [10]
     assert not half.exists()
 
@@ -95,7 +95,7 @@ def test_a_store_that_cannot_be_read_is_listed_and_removed(photos: Path, cache: 
     pixel_cache.build(folders.read(photos), LOOK, cache)
     (path,) = cache.glob("pixels/*/store.json")
     path.write_text("{")
-    (found,) = cache_cleanup.look_through(cache).entries
+    (found,) = cache_cleanup.list_cache(cache).entries
     assert (found.state, found.images) == ("unreadable", None)
     assert len(cache_cleanup.clear(cache).removed) == 1
 

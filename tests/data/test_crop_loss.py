@@ -9,7 +9,7 @@ from PIL import Image
 
 from striate.base.config import Data
 from striate.data import decode, folders
-from striate.data.crop_loss import hidden, of_survey, sentences
+from striate.data.crop_loss import center_crop_sentences, hidden, sentences
 from striate.data.decode import InputSpec
 from striate.data.survey import survey
 
@@ -30,8 +30,10 @@ def test_more_than_a_tenth_is_said_with_the_median_of_those():
     assert sentences(SIZES, CROP) == expected
     assert sentences(SIZES[:3], CROP) == ()
     assert sentences(SIZES, PAD) == ()
-    assert of_survey(SIZES)[0].startswith("A center crop would cut off 50% of the image in 3 of 6 images (the median of")
-    assert of_survey(SIZES[:3]) == ()
+    assert center_crop_sentences(SIZES)[0].startswith(
+        "A center crop would cut off 50% of the image in 3 of 6 images (the median of"
+    )
+    assert center_crop_sentences(SIZES[:3]) == ()
 
 
 def test_shapes_that_are_bent_are_said():

@@ -15,7 +15,7 @@ from PIL import Image
 from striate.base.errors import DataError
 from striate.data import builtin_datasets, decode, folders, pixel_cache
 from striate.data.decode import InputSpec
-from striate.data.on_the_fly import Streamed, in_chunks, read
+from striate.data.on_the_fly import DecodedOnTheFly, in_chunks, read
 from support.shape_images import make_folder
 
 LOOK = InputSpec(10, 3, "crop", background=(10, 20, 30))
@@ -43,20 +43,20 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(photos: Path, tmp_path: Path) -> pixel_cache.Stored:
+def kept(photos: Path, tmp_path: Path) -> pixel_cache.CachedPixels:
     return pixel_cache.build(folders.read(photos), LOOK, tmp_path / "kept")
 
 
-def streamed(photos: Path, cache: Path, workers: int = 2) -> pixel_cache.Stored:
+def streamed(photos: Path, cache: Path, workers: int = 2) -> pixel_cache.CachedPixels:
     return pixel_cache.build(folders.read(photos), LOOK, cache, most_bytes=0, workers=workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_all_that_is_known_and_every_pixel_is_as_in_the_store(
-    photos: Path, kept: pixel_cache.Stored, tmp_path: Path, workers: int
+    photos: Path, kept: pixel_cache.CachedPixels, tmp_path: Path, workers: int
 ):
     found = streamed(photos, tmp_path / "cache", workers)
-    assert isinstance(found.pixels_NHWC, Streamed)
+    assert isinstance(found.pixels_NHWC, DecodedOnTheFly)
     assert (len(found.pixels_NHWC), found.pixels_NHWC.shape) == (15, (15, 10, 10, 3))
     assert not list(tmp_path.glob("cache/**/pixels.npy"))
     assert found.examples.names == kept.examples.names
@@ -103,7 +103,7 @@ def test_the_budget(asked: float | None, free: int, most: int, tmp_path: Path, m
 def test_just_as_many_bytes_as_allowed_are_kept(photos: Path, tmp_path: Path):
     needed = 16 * 10 * 10 * 3
     examples = folders.read(photos)
-    assert isinstance(pixel_cache.build(examples, LOOK, tmp_path / "a", most_bytes=needed - 1).pixels_NHWC, Streamed)
+    assert isinstance(pixel_cache.build(examples, LOOK, tmp_path / "a", most_bytes=needed - 1).pixels_NHWC, DecodedOnTheFly)
     assert isinstance(pixel_cache.build(examples, LOOK, tmp_path / "b", most_bytes=needed).pixels_NHWC, np.memmap)
 
 
@@ -112,7 +112,7 @@ def test_an_array_of_another_size_is_brought_to_it_each_time(tmp_path: Path):
     input_spec = InputSpec(12, 3, "squash")
     kept = pixel_cache.build(digits, input_spec, tmp_path / "kept").pixels_NHWC
     found = pixel_cache.build(digits, input_spec, tmp_path / "cache", most_bytes=0).pixels_NHWC
-    assert isinstance(found, Streamed)
+    assert isinstance(found, DecodedOnTheFly)
     rows = np.array([7, 29, 7])
     assert np.array_equal(found[rows], kept[rows])
     assert found[rows[:0]].shape == (0, 12, 12, 3)
@@ -136,7 +136,7 @@ def test_groups_come_as_they_were_asked_for_the_empty_ones_too(
         assert np.array_equal(one, other)
 
 
-def test_chunks_are_consecutive_rows(photos: Path, kept: pixel_cache.Stored, tmp_path: Path):
+def test_chunks_are_consecutive_rows(photos: Path, kept: pixel_cache.CachedPixels, tmp_path: Path):
     rows = np.arange(14)[::-1]
     for pixels in (kept.pixels_NHWC, streamed(photos, tmp_path / "cache").pixels_NHWC):
         chunks = list(in_chunks(pixels, rows, 5))
@@ -165,7 +165,7 @@ def test_a_image_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path):
 
 def test_a_reading_that_is_left_half_way_is_ended_by_closing(photos: Path, tmp_path: Path):
     pixels = streamed(photos, tmp_path / "cache").pixels_NHWC
-    assert isinstance(pixels, Streamed)
+    assert isinstance(pixels, DecodedOnTheFly)
     left = pixels.each(iter([np.arange(3)] * 100), lambda rows: rows, 8)
     next(left)
     assert len(children()) == 4, "two processes and their readers"
@@ -184,7 +184,7 @@ def test_facts_that_are_damaged_are_gathered_anew(photos: Path, tmp_path: Path, 
     assert len(found.examples) == 15
 
 
-def test_the_background_of_clear_images_is_in_the_facts_too(photos: Path, kept: pixel_cache.Stored, tmp_path: Path):
+def test_the_background_of_clear_images_is_in_the_facts_too(photos: Path, kept: pixel_cache.CachedPixels, tmp_path: Path):
     found = streamed(photos, tmp_path / "cache")
     other = pixel_cache.build(folders.read(photos), LOOK._replace(background=(255, 0, 0)), tmp_path / "cache", most_bytes=0)
     row = found.examples.names.index("circle/clear.png")

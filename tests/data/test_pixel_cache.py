@@ -195,14 +195,14 @@ def test_too_little_space_is_said_before_anything_is_decoded(photos: Path, cache
 
 def test_used_ones_keeps_the_account(photos: Path):
     examples: Examples = replace(folders.read(photos), quarantined=(Quarantined("x", "y"),))
-    used = pixel_cache.used_ones(examples, {2: "bad", 5: "worse"})
+    used = pixel_cache.keep_usable(examples, {2: "bad", 5: "worse"})
     assert len(used) == 10
     assert used.quarantined == (
         Quarantined("x", "y"),
         Quarantined(examples.names[2], "bad"),
         Quarantined(examples.names[5], "worse"),
     )
-    assert pixel_cache.used_ones(examples, {}) is examples
+    assert pixel_cache.keep_usable(examples, {}) is examples
 
 
 def test_time_and_process_leave_the_fingerprint_alone(photos: Path):

@@ -53,16 +53,19 @@ def commands(app: str = "app") -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", ALL, ids=short)
-def test_a_file_is_at_most_350_lines_and_named_for_what_it_holds(path: Path):
-    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
-    assert path.stem.removeprefix("test_") not in SAY_NOTHING
-    assert not SAY_NOTHING & set(Path(short(path)).parts)
+def test_files_are_at_most_350_lines():
+    lengths = {short(path): len(path.read_text("utf-8").splitlines()) for path in ALL}
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=short)
-def test_everything_public_says_what_it_is(path: Path):
-    assert undocumented(path.read_text("utf-8")) == []
+def test_files_and_folders_are_named_for_what_they_hold():
+    words = {short(path): {path.stem.removeprefix("test_"), *Path(short(path)).parts} for path in ALL}
+    assert [name for name in words if SAY_NOTHING & words[name]] == []
+
+
+def test_everything_public_says_what_it_is():
+    missing = {short(path): undocumented(path.read_text("utf-8")) for path in SOURCES}
+    assert {name: names for name, names in missing.items() if names} == {}
 
 
 def test_what_says_nothing_is_found():

@@ -140,7 +140,7 @@ def test_stopped_and_resumed_a_run_with_rates_ends_with_the_same_bytes(tmp_path:
 
 def test_rates_are_said_layer_by_layer():
     found = layer_lr.factors(build("mnist_cnn", (1, 28, 28), 10), Train(lr_multipliers={"conv1": 0.0, "fc2": 10.0}))
-    assert layer_lr.spoken(found) == "conv1 frozen, conv2 x 1, fc1 x 1, fc2 x 10"
+    assert layer_lr.describe(found) == "conv1 frozen, conv2 x 1, fc1 x 1, fc2 x 10"
 
 
 @pytest.mark.parametrize(

@@ -61,17 +61,17 @@ def test_biases_and_norms_are_left_out():
 
 def test_what_is_noted_comes_back_and_is_noted_once(tmp_path: Path):
     into, net = Journal(tmp_path / "journal.jsonl"), layer(0.5, 0.0)
-    assert weight_histograms.noted(tmp_path / "journal.jsonl") == {"start": [], "end": []}
+    assert weight_histograms.read(tmp_path / "journal.jsonl") == {"start": [], "end": []}
     before = weight_histograms.spreads(net)
-    weight_histograms.note(into, net, "start")
+    weight_histograms.record(into, net, "start")
     with torch.no_grad():
         net.weight.zero_()
-    weight_histograms.note(into, net, "start")  # of a resumed run
-    weight_histograms.note(into, net, "end")
+    weight_histograms.record(into, net, "start")  # of a resumed run
+    weight_histograms.record(into, net, "end")
     events = journal.read(tmp_path / "journal.jsonl")
     assert [(event["event"], event["when"]) for event in events] == [("weights", "start"), ("weights", "end")]
-    assert weight_histograms.noted(tmp_path / "journal.jsonl") == {"start": before, "end": weight_histograms.spreads(net)}
-    weight_histograms.note(Journal(None), net, "start")  # the processes that do not write
+    assert weight_histograms.read(tmp_path / "journal.jsonl") == {"start": before, "end": weight_histograms.spreads(net)}
+    weight_histograms.record(Journal(None), net, "start")  # the processes that do not write
 
 
 def test_the_proximal_step_of_l1_ends_with_zeros_and_l2_with_none():

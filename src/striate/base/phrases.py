@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time as people say it.
 
-    >>> spoken(42.4), spoken(200), spoken(9000)
+    >>> format_duration(42.4), format_duration(200), format_duration(9000)
     ('42 s', '3 min', '2.5 h')
     """
     if seconds < 90:
@@ -15,19 +15,19 @@ def spoken(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names as people list them.
 
-    >>> listed(["a"]), listed(["a", "b", "c"])
+    >>> join_names(["a"]), join_names(["a", "b", "c"])
     ('a', 'a, b and c')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def counted(count: int, what: str) -> str:
+def plural(count: int, what: str) -> str:
     """A number of things.
 
-    >>> counted(1, "file"), counted(2000, "file")
+    >>> plural(1, "file"), plural(2000, "file")
     ('1 file', '2,000 files')
     """
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -53,10 +53,10 @@ class Augmentation:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
         settings, seed = self.settings, self.seed
         n, side_px, _, channels = pixels_NHWC.shape
-        turns = augment_policies.drawn(settings, ids_N, channels, side_px, seed, epoch)
+        turns = augment_policies.draw(settings, ids_N, channels, side_px, seed, epoch)
         steps = [
             step
-            for step in (lookup_tables.drawn(settings, ids_N, seed, epoch), *augment_policies.steps(turns))
+            for step in (lookup_tables.draw(settings, ids_N, seed, epoch), *augment_policies.steps(turns))
             if step is not None
         ]
         looked_up = lookup_tables.compose(steps, pixels_NHWC, device) if steps else None
@@ -76,7 +76,7 @@ class Augmentation:
                 part = part.to(torch.float32, memory_format=torch.contiguous_format)
             else:
                 part = lookup_tables.apply(part, looked_up[some])
-            part = augment_policies.sharpened(part, turns, some)
+            part = augment_policies.sharpen_rows(part, turns, some)
             if places is not None:
                 part = geometry.sample(part, places[some], side_px, settings.border)
             if levels is None:

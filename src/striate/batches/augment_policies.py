@@ -84,9 +84,7 @@ class Drawn(NamedTuple):
         return np.where(self.whether(name), self.strength_N, 0.0)
 
 
-def drawn(
-    settings: Augment, ids_N: NDArray[np.uint64], channels: int, side_px: int, seed: int, epoch: int
-) -> tuple[Drawn, ...]:
+def draw(settings: Augment, ids_N: NDArray[np.uint64], channels: int, side_px: int, seed: int, epoch: int) -> tuple[Drawn, ...]:
     """The changes that the policy makes one after another, drawn by (seed, epoch, id); none without a policy.
 
     Gray images have one change less: saturation is left out.
@@ -160,7 +158,7 @@ def steps(turns: tuple[Drawn, ...]) -> list[lookup_tables.Step]:
     return tables
 
 
-def sharpened(images_NCHW: Tensor, turns: tuple[Drawn, ...], rows: slice) -> Tensor:
+def sharpen_rows(images_NCHW: Tensor, turns: tuple[Drawn, ...], rows: slice) -> Tensor:
     """The images, float32 from 0 to 255, with their sharpness; changed in place. `rows` are theirs among the N of the turns."""
     for turn in turns:
         strengths_N = turn.strengths("sharpness")[rows]

@@ -84,10 +84,10 @@ def matrices(
         steps.append(contrast(factors.contrast_N, grays(), channels))
         if channels == 3:
             steps.append(saturation(factors.saturation_N))
-    return multiplied(steps, n, channels) if steps else None
+    return multiply(steps, n, channels) if steps else None
 
 
-def multiplied(steps: list[Matrices], n: int, channels: int) -> Matrices:
+def multiply(steps: list[Matrices], n: int, channels: int) -> Matrices:
     """One matrix that does what these do one after another."""
     whole = np.tile(np.eye(channels, channels + 1), (n, 1, 1))
     for one in steps:
@@ -98,7 +98,7 @@ def multiplied(steps: list[Matrices], n: int, channels: int) -> Matrices:
 
 def compose(steps: list[Matrices], n: int, channels: int, levels_NC: Numbers) -> Numbers:
     """What these make of one level of each channel of each image."""
-    whole = multiplied(steps, n, channels)
+    whole = multiply(steps, n, channels)
     levels: Numbers = (whole[..., :-1] @ levels_NC[..., None])[..., 0] + whole[..., -1]
     return levels
 
@@ -154,16 +154,16 @@ def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0, out: T
     out_NCHW = torch.empty_like(images_NCHW) if out is None else out
     changed_N = (matrices_NCD != np.eye(*matrices_NCD.shape[1:])).any(axis=(1, 2))
     if changed_N.all():
-        return _multiplied(images_NCHW, matrices_NCD, unit, out_NCHW)
+        return _apply_each(images_NCHW, matrices_NCD, unit, out_NCHW)
     torch.clamp(images_NCHW / unit, 0.0, 1.0, out=out_NCHW)
     if changed_N.any():
         chosen = torch.from_numpy(np.flatnonzero(changed_N)).to(images_NCHW.device)
         some = images_NCHW[chosen]
-        out_NCHW[chosen] = _multiplied(some, matrices_NCD[changed_N], unit, torch.empty_like(some))
+        out_NCHW[chosen] = _apply_each(some, matrices_NCD[changed_N], unit, torch.empty_like(some))
     return out_NCHW
 
 
-def _multiplied(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float, out: Tensor) -> Tensor:
+def _apply_each(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float, out: Tensor) -> Tensor:
     scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
     m = torch.from_numpy(scaled_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
     channels = images_NCHW.shape[1]

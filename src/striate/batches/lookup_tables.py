@@ -47,7 +47,7 @@ class Step(NamedTuple):
     autocontrast_N: Chosen
 
 
-def drawn(settings: Augment, ids_N: NDArray[np.uint64], seed: int, epoch: int) -> Step | None:
+def draw(settings: Augment, ids_N: NDArray[np.uint64], seed: int, epoch: int) -> Step | None:
     """What the settings ask for, drawn by (seed, epoch, id); None where they ask for no table."""
     if not (settings.posterize or settings.solarize or settings.equalize or settings.autocontrast):
         return None
@@ -78,17 +78,17 @@ def compose(steps: Sequence[Step], pixels_NHWC: NDArray[np.uint8], device: torch
     whole_NC256 = np.tile(LEVELS, (n, channels, 1))
     for step in steps:
         if step.posterize_N.any():
-            whole_NC256 = then(whole_NC256, posterize(step.posterize_N))
+            whole_NC256 = chain(whole_NC256, posterize(step.posterize_N))
         if (step.solarize_N < UNTOUCHED).any():
-            whole_NC256 = then(whole_NC256, solarize(step.solarize_N))
+            whole_NC256 = chain(whole_NC256, solarize(step.solarize_N))
         for chosen_N, make in ((step.equalize_N, equalize), (step.autocontrast_N, autocontrast)):
             if chosen_N.any():
                 some = whole_NC256[chosen_N]
-                whole_NC256[chosen_N] = then(some, make(pushed(counts_NC256[chosen_N], some)))
+                whole_NC256[chosen_N] = chain(some, make(transform_histograms(counts_NC256[chosen_N], some)))
     return whole_NC256 if (whole_NC256 != LEVELS).any() else None
 
 
-def then(first_NC256: Tables, second_NB256: Tables) -> Tables:
+def chain(first_NC256: Tables, second_NB256: Tables) -> Tables:
     """One table that does what the two do one after another."""
     second_NC256 = np.broadcast_to(second_NB256, first_NC256.shape)
     return np.take_along_axis(second_NC256, first_NC256.astype(np.intp), axis=2)
@@ -143,7 +143,7 @@ def histograms(pixels_NHWC: NDArray[np.uint8], device: torch.device) -> Histogra
     return counts_NC256
 
 
-def pushed(counts_NC256: Histograms, tables_NC256: Tables) -> Histograms:
+def transform_histograms(counts_NC256: Histograms, tables_NC256: Tables) -> Histograms:
     """The histograms of the images after their tables."""
     n, channels, _ = counts_NC256.shape
     bins_NC256 = tables_NC256 + np.arange(n * channels).reshape(n, channels, 1) * 256

@@ -95,7 +95,7 @@ def _size(count: int) -> str:
     return f"{count} B"
 
 
-def look_through(folder: Path) -> Cache:
+def list_cache(folder: Path) -> Cache:
     """What lies in the cache folder; nothing is changed.
 
     Raises:
@@ -115,7 +115,7 @@ def clear(folder: Path) -> Cache:
 
     """
     removed, refused = [], {}
-    for entry in look_through(folder).entries:
+    for entry in list_cache(folder).entries:
         if entry.state == "not a pixel cache":
             continue
         path = Path(entry.path)
@@ -131,7 +131,7 @@ def clear(folder: Path) -> Cache:
             refused[entry.path] = f"{error.strerror or error}"
         else:
             removed.append(entry)
-    left = look_through(folder)
+    left = list_cache(folder)
     return Cache(left.folder, left.entries, tuple(removed), refused)
 
 

@@ -1,6 +1,6 @@
 """Decoding on the fly: images too many to keep decoded are decoded whenever their rows are requested, ahead of use.
 
-`Streamed` stands where an array of pixels stands, and gives the same bytes. `read` goes through rows of either.
+`DecodedOnTheFly` stands where an array of pixels stands, and gives the same bytes. `read` goes through rows of either.
 
 Legend: N images, M rows of a group, H x W pixels, C channels.
 """
@@ -25,7 +25,7 @@ _AHEAD = 64
 
 
 class PixelRows(Protocol):
-    """What is needed of N images: an array has it, and so has `Streamed`."""
+    """What is needed of N images: an array has it, and so has `DecodedOnTheFly`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,7 +37,7 @@ class PixelRows(Protocol):
         """uint8, M x H x W x C."""
 
 
-class Streamed:
+class DecodedOnTheFly:
     """Images by row, uint8, decoded in child processes each time.
 
     Args:
@@ -135,7 +135,7 @@ def read(
 
     Groups may be drawn early, and by another thread.
     """
-    if isinstance(pixels_NHWC, Streamed):
+    if isinstance(pixels_NHWC, DecodedOnTheFly):
         with closing(pixels_NHWC.each(groups, rows, ahead)) as answers:
             yield from answers
         return

@@ -30,7 +30,7 @@ from striate.base.errors import DataError, DiskError, RunError
 from striate.data import decode, pixel_cache_integrity
 from striate.data.decode import Decoded, Facts, InputSpec
 from striate.data.examples import Examples, Quarantined
-from striate.data.on_the_fly import PixelRows, Streamed
+from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 
 log = logging.getLogger("striate")
 
@@ -42,7 +42,7 @@ _MOST_GB = 50.0
 
 
 @dataclass(frozen=True)
-class Stored:
+class CachedPixels:
     """The images that could be decoded, with what is known of them; the others are in `examples.quarantined`.
 
     Attributes:
@@ -114,7 +114,7 @@ def build(
     *,
     most_bytes: int | None = None,
     workers: int = 1,
-) -> Stored:
+) -> CachedPixels:
     """The pixels of all examples at this look: from the cache where they are there, else decoded now.
 
     Args:
@@ -131,7 +131,7 @@ def build(
         DiskError: the cache cannot take them.
 
     """
-    tell = progress or (lambda _done, _total: None)
+    report = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC
     if own is not None and own.shape[1:] == (input_spec.size_px, input_spec.size_px, input_spec.channels):
         columns = Columns(len(examples))
@@ -139,8 +139,8 @@ def build(
             assert verdict.facts is not None
             columns.put(at, verdict.facts)
             if at % 1000 == 0:
-                tell(at, len(examples))
-        return _stored(examples, own, columns.arrays(), {})
+                report(at, len(examples))
+        return CachedPixels(examples, own, **columns.arrays())
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
     needed = len(examples) * input_spec.size_px**2 * input_spec.channels
@@ -151,18 +151,18 @@ def build(
         opened = _open(examples, input_spec, folder, workers)
         if opened is not None:
             if most_bytes is not None and not keep:
-                _say_streamed(folder, len(examples), needed, most_bytes, workers)
+                _warn_of_decoding_again(folder, len(examples), needed, most_bytes, workers)
             return opened
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
                 if _open(examples, input_spec, folder, workers) is None:
-                    _decode_into(examples, input_spec, folder, tell, workers, keep)
+                    _decode_into(examples, input_spec, folder, report, workers, keep)
         except RunError:  # another process builds it: wait, then use it
             time.sleep(_WAIT_SECONDS)
-            tell(0, len(examples))
+            report(0, len(examples))
 
 
-def _say_streamed(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
+def _warn_of_decoding_again(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
     about = json.loads((folder / "store.json").read_text("utf-8"))
     log.warning(
         "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept "
@@ -178,7 +178,7 @@ def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, tell: Progress, workers: int, keep: bool) -> None:
+def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report: Progress, workers: int, keep: bool) -> None:
     shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
     _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
     _remove_leftovers(folder)
@@ -198,7 +198,7 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, tell: 
                         sums.add(verdict.pixels_HWC)
                     columns.put(good, verdict.facts)
                     good += 1
-                tell(at + 1, len(examples))
+                report(at + 1, len(examples))
         seconds = max(time.monotonic() - begun, 1e-9)
         if pixels is not None:
             pixels.flush()
@@ -241,7 +241,7 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int) -> Stored | None:
+def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int) -> CachedPixels | None:
     """The cached images; None where there are none or, with a warning, where they are damaged."""
     files.recover(folder)
     if not folder.is_dir():
@@ -265,20 +265,16 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
             pixel_cache_integrity.check(mapped[:count], about["crc32"], turn)
             pixels = mapped[:count]
         else:
-            pixels = Streamed(used_ones(examples, reasons), input_spec, columns["pixel_hash_N"], workers)
+            pixels = DecodedOnTheFly(keep_usable(examples, reasons), input_spec, columns["pixel_hash_N"], workers)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("The pixel cache %s is damaged (%s); it is rebuilt.", folder, error)
         return None
     with suppress(OSError):  # the time of its last use; a cache that may only be read is used all the same
         os.utime(folder / "store.json")
-    return _stored(examples, pixels, columns, reasons)
+    return CachedPixels(keep_usable(examples, reasons), pixels, **columns)
 
 
-def _stored(examples: Examples, pixels: PixelRows, columns: dict[str, NDArray[Any]], reasons: dict[int, str]) -> Stored:
-    return Stored(used_ones(examples, reasons), pixels, **columns)
-
-
-def used_ones(examples: Examples, reasons: dict[int, str]) -> Examples:
+def keep_usable(examples: Examples, reasons: dict[int, str]) -> Examples:
     """The examples without those that have a reason, which join the quarantine.
 
     Raises:

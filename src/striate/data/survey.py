@@ -163,9 +163,9 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
                 good += 1
             if progress is not None:
                 progress(at + 1, len(examples))
-    used = pixel_cache.used_ones(examples, reasons)
+    used = pixel_cache.keep_usable(examples, reasons)
     notes = list(used.notes)
-    notes += crop_loss.of_survey(columns.sizes_N2[:good])
+    notes += crop_loss.center_crop_sentences(columns.sizes_N2[:good])
     try:
         parts = split.divide(used, columns.pixel_hash_N[:good], data)
         notes += parts.notes

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.phrases import listed, spoken
+from striate.base.phrases import format_duration, join_names
 from striate.metrics.intervals import Interval
 from striate.metrics.paired_test import paired
 
@@ -76,21 +76,21 @@ def recommend(tried: Sequence[Candidate]) -> Recommendation:
     similar = [rival for rival in rivals if corrected[rival.name] >= LEVEL]
     parts = [f"Choose {best.name}: the highest {score}"]
     if worse:
-        parts.append(f"on the test images it is significantly better than {listed(worse)}")
+        parts.append(f"on the test images it is significantly better than {join_names(worse)}")
     if similar:
         least = min(corrected[rival.name] for rival in similar)
         p_value = "p = 1" if least == 1 else f"p = {least:.2g}" if len(similar) == 1 else f"p = {least:.2g} or more"
-        names = listed([rival.name for rival in similar])
+        names = join_names([rival.name for rival in similar])
         parts.append(f"its difference from {names} on the test images is not significant ({p_value})")
     if better:
         parts.append(
-            f"but {listed(better)} is significantly better on the test images, which must not choose: hold out more validation "
-            "images"
+            f"but {join_names(better)} is significantly better on the test images, which must not choose: hold out more "
+            "validation images"
         )
     quicker = [rival for rival in similar if rival.seconds < 0.5 * best.seconds]
     if quicker:
         quick = min(quicker, key=lambda rival: rival.seconds)
-        parts.append(f"{quick.name} took {spoken(quick.seconds)} instead of {spoken(best.seconds)}")
+        parts.append(f"{quick.name} took {format_duration(quick.seconds)} instead of {format_duration(best.seconds)}")
     return Recommendation(best.name, p_values, "; ".join(parts) + ".")
 
 

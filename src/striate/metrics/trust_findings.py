@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any, Literal, NamedTuple
 
-from striate.base.phrases import counted
+from striate.base.phrases import plural
 from striate.metrics.intervals import Interval, wilson
 
 Level = Literal["good", "note", "warning", "bad"]
@@ -199,10 +199,10 @@ def of_data(used: int, quarantined: int, leaks: int) -> list[Finding]:
     if quarantined:
         share = quarantined / max(1, used + quarantined)
         level: Level = "warning" if share > _WIDE else "note"
-        findings.append(Finding(level, f"{counted(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
+        findings.append(Finding(level, f"{plural(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
     if leaks:
         findings.append(
-            Finding("note", f"Left out of training, since a copy is in the test or validation part: {counted(leaks, 'image')}.")
+            Finding("note", f"Left out of training, since a copy is in the test or validation part: {plural(leaks, 'image')}.")
         )
     return findings
 
@@ -226,7 +226,7 @@ def of_labels(against: int, looked: int, accuracy: float) -> list[Finding]:
     return [
         Finding(
             "note",
-            f"Of {counted(looked, 'misclassified image')} examined, {against} have nearest training images of another class "
+            f"Of {plural(looked, 'misclassified image')} examined, {against} have nearest training images of another class "
             "than their label: those labels may be wrong. Check them.",
         )
     ]

@@ -65,10 +65,10 @@ def freeze(net: nn.Module, multipliers: Mapping[str, float]) -> None:
             parameter.requires_grad_(False)
 
 
-def spoken(multipliers: Mapping[str, float]) -> str:
+def describe(multipliers: Mapping[str, float]) -> str:
     """The factors by layer, as people read them.
 
-    >>> spoken({"conv1.weight": 0.0, "conv1.bias": 0.0, "fc.weight": 10.0})
+    >>> describe({"conv1.weight": 0.0, "conv1.bias": 0.0, "fc.weight": 10.0})
     'conv1 frozen, fc x 10'
     """
     by_layer = {name.rpartition(".")[0]: factor for name, factor in multipliers.items()}

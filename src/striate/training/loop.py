@@ -82,7 +82,7 @@ class Task:
         stop: asks for an orderly end.
         names: paths for ids, for messages.
         observers: called with every event.
-        opens: the epoch, from 0, in which a parameter begins to learn, by name; those that are not there learn from the start.
+        unfreeze_epochs: the epoch, from 0, in which a parameter begins to learn, by name; the others learn from the start.
 
     """
 
@@ -99,7 +99,7 @@ class Task:
     stop: Stop
     names: Callable[[NDArray[np.uint64]], list[str]]
     observers: Iterable[Observer] = ()
-    opens: Mapping[str, int] = field(default_factory=dict)
+    unfreeze_epochs: Mapping[str, int] = field(default_factory=dict)
 
 
 def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
@@ -147,7 +147,7 @@ class _Loop:
         self.best_weights: dict[str, Tensor] = {}
         self.named = dict(task.net.named_parameters())
         self.parameters = list(self.named.values())
-        self.opens = {name: epoch for name, epoch in task.opens.items() if self.named[name].requires_grad}
+        self.unfreeze_epochs = {name: epoch for name, epoch in task.unfreeze_epochs.items() if self.named[name].requires_grad}
         self.start = time.monotonic()
         self.saved = time.monotonic()
 
@@ -159,8 +159,8 @@ class _Loop:
             if progress.step and position == 0 and progress.evaluated_step != progress.step:
                 self._end_epoch()  # resumed between the last step of an epoch and its validation
                 continue
-            for name, opened in self.opens.items():
-                self.named[name].requires_grad_(epoch >= opened)  # without a gradient the optimizer leaves it alone
+            for name, first_epoch in self.unfreeze_epochs.items():
+                self.named[name].requires_grad_(epoch >= first_epoch)  # without a gradient the optimizer leaves it alone
             for batch in task.train.epoch(epoch, position):
                 self.step(batch)
                 if progress.step == task.steps:
@@ -293,13 +293,13 @@ class _Loop:
         self.saved = time.monotonic()
         if self.task.checkpoints is None:
             return
-        tensors = checkpoint.prefixed("net", self.task.net.state_dict())
+        tensors = checkpoint.add_prefix("net", self.task.net.state_dict())
         if self.average is not None:
-            tensors |= checkpoint.prefixed("average", self.average.net.state_dict())
-        tensors |= checkpoint.prefixed("best", self.best_weights)
+            tensors |= checkpoint.add_prefix("average", self.average.net.state_dict())
+        tensors |= checkpoint.add_prefix("best", self.best_weights)
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensor_moments = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
-            tensors |= checkpoint.prefixed(f"optimizer.{number}", tensor_moments)
+            tensors |= checkpoint.add_prefix(f"optimizer.{number}", tensor_moments)
         state: dict[str, Any] = {**asdict(self.progress), "seconds": self._seconds(), "steps": self.task.steps}
         path = checkpoint.save(self.task.checkpoints, self.progress.step, tensors, state)
         self.task.journal.write("checkpoint", durable=True, step=self.progress.step, path=f"checkpoints/{path.name}")
@@ -308,13 +308,13 @@ class _Loop:
         state = dict(saved.state)
         state.pop("steps")
         self.progress = Progress(**state)
-        self.task.net.load_state_dict(checkpoint.under("net", saved.tensors))
+        self.task.net.load_state_dict(checkpoint.strip_prefix("net", saved.tensors))
         device = self.task.engine.device
         if self.average is not None:
-            self.average.net.load_state_dict(checkpoint.under("average", saved.tensors))
-        self.best_weights = {name: t.to(device) for name, t in checkpoint.under("best", saved.tensors).items()}
+            self.average.net.load_state_dict(checkpoint.strip_prefix("average", saved.tensors))
+        self.best_weights = {name: t.to(device) for name, t in checkpoint.strip_prefix("best", saved.tensors).items()}
         empty = self.optimizer.state_dict()
         numbers = [number for group in empty["param_groups"] for number in group["params"]]
-        moments = {number: checkpoint.under(f"optimizer.{number}", saved.tensors) for number in numbers}
+        moments = {number: checkpoint.strip_prefix(f"optimizer.{number}", saved.tensors) for number in numbers}
         empty["state"] = {number: values for number, values in moments.items() if values}
         self.optimizer.load_state_dict(empty)

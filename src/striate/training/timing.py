@@ -68,7 +68,7 @@ def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> 
     return (time.monotonic() - start) / images if images else first
 
 
-def planned(settings: Train, steps_an_epoch: int) -> int:
+def planned_steps(settings: Train, steps_an_epoch: int) -> int:
     """The optimizer steps that the settings ask for, where they do not ask for minutes."""
     return settings.steps or (settings.epochs or 1) * steps_an_epoch
 

@@ -65,16 +65,16 @@ def _spread(layer: str, weight: Tensor) -> Spread:
     )  # fmt: skip
 
 
-def note(into: journal.Journal, net: nn.Module, when: Literal["start", "end"]) -> None:
+def record(into: journal.Journal, net: nn.Module, when: Literal["start", "end"]) -> None:
     """Write an event "weights" into a journal, unless it has one of this `when` already, as that of a resumed run has."""
-    if into.path is None or noted(into.path)[when]:
+    if into.path is None or read(into.path)[when]:
         return
     layers = [{**spread._asdict(), "counts": list(spread.counts)} for spread in spreads(net)]
     into.write("weights", when=when, layers=layers)
 
 
-def noted(path: Path) -> dict[str, list[Spread]]:
-    """What `note` wrote into the journal at this path: "start" and "end", each empty where it is not there."""
+def read(path: Path) -> dict[str, list[Spread]]:
+    """What `record` wrote into the journal at this path: "start" and "end", each empty where it is not there."""
     spreads: dict[str, list[Spread]] = {"start": [], "end": []}
     for event in journal.read(path):
         if event["event"] == "weights":

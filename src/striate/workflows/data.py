@@ -33,4 +33,4 @@ def cache(clear: bool = False) -> Cache:
         clear: remove the decoded images that no process is writing; a run that has them open keeps them.
 
     """
-    return (cache_cleanup.clear if clear else cache_cleanup.look_through)(files.cache_folder())
+    return (cache_cleanup.clear if clear else cache_cleanup.list_cache)(files.cache_folder())

@@ -19,7 +19,7 @@ from striate.batches.preprocess import Preprocess
 from striate.data import crop_loss, pixel_cache, sources, split
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
-from striate.data.on_the_fly import Streamed
+from striate.data.on_the_fly import DecodedOnTheFly
 from striate.training.device import Engine
 
 Watch = Callable[[dict[str, object]], None]
@@ -29,7 +29,7 @@ Watch = Callable[[dict[str, object]], None]
 class Dataset:
     """Decoded images and how they are divided."""
 
-    stored: pixel_cache.Stored
+    stored: pixel_cache.CachedPixels
     parts: split.Split
     input_spec: InputSpec
 
@@ -62,7 +62,7 @@ class Dataset:
 
     def close(self) -> None:
         """End the processes that still decode images, as an error or an interruption leaves them."""
-        if isinstance(self.stored.pixels_NHWC, Streamed):
+        if isinstance(self.stored.pixels_NHWC, DecodedOnTheFly):
             self.stored.pixels_NHWC.close()
 
     def fingerprint(self) -> str:

@@ -64,53 +64,53 @@ def test_several_layers_are_read_in_one_pass(net: Net):
 
 def test_what_is_kept_is_not_computed_again(net: Net, tmp_path: Path):
     batches = Batches()
-    first = feature_cache.kept(tmp_path, net, batches, {"images": "a"}, [None])
-    again = feature_cache.kept(tmp_path, net, batches, {"images": "a"}, [None, "pool4"])
+    first = feature_cache.load_or_compute(tmp_path, net, batches, {"images": "a"}, [None])
+    again = feature_cache.load_or_compute(tmp_path, net, batches, {"images": "a"}, [None, "pool4"])
     assert batches.passes == 2  # of the second call only pool4 was missing
     assert np.array_equal(first.values[0], again.values[0])
-    feature_cache.kept(tmp_path, net, batches, {"images": "b"}, [None])
+    feature_cache.load_or_compute(tmp_path, net, batches, {"images": "b"}, [None])
     assert batches.passes == 3
 
 
 def test_the_seconds_of_the_pass_are_remembered(net: Net, tmp_path: Path):
-    first = feature_cache.kept(tmp_path, net, Batches(), {}, [None])
+    first = feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
     assert first.seconds > 0
-    assert feature_cache.kept(tmp_path, net, Batches(), {}, [None]).seconds == pytest.approx(first.seconds, abs=1e-3)
+    assert feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None]).seconds == pytest.approx(first.seconds, abs=1e-3)
 
 
 def test_it_is_known_what_is_kept(net: Net, tmp_path: Path):
-    assert not feature_cache.are_kept(tmp_path, net, {}, [None])
-    feature_cache.kept(tmp_path, net, Batches(), {}, [None])
-    assert feature_cache.are_kept(tmp_path, net, {}, [None])
-    assert not feature_cache.are_kept(tmp_path, net, {}, [None, "pool4"])
-    assert not feature_cache.are_kept(tmp_path, net, {"images": "b"}, [None])
+    assert not feature_cache.are_cached(tmp_path, net, {}, [None])
+    feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
+    assert feature_cache.are_cached(tmp_path, net, {}, [None])
+    assert not feature_cache.are_cached(tmp_path, net, {}, [None, "pool4"])
+    assert not feature_cache.are_cached(tmp_path, net, {"images": "b"}, [None])
 
 
 def test_another_epoch_shows_other_images(net: Net, tmp_path: Path):
-    found = [feature_cache.kept(tmp_path, net, Batches(), {"view": view}, [None], view).values[0] for view in (0, 1)]
+    found = [feature_cache.load_or_compute(tmp_path, net, Batches(), {"view": view}, [None], view).values[0] for view in (0, 1)]
     assert not np.array_equal(*found)
 
 
 def test_another_head_has_the_same_features_and_another_body_has_not(net: Net, tmp_path: Path):
     batches = Batches()
-    feature_cache.kept(tmp_path, net, batches, {}, [None])
+    feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
     net.replace_head(3)
-    feature_cache.kept(tmp_path, net, batches, {}, [None])
+    feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
     assert batches.passes == 1
     with torch.no_grad():
         next(net.parameters())[0, 0, 0, 0] += 1e-6
-    feature_cache.kept(tmp_path, net, batches, {}, [None])
+    feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
     assert batches.passes == 2
 
 
 def test_a_changed_file_is_refused(net: Net, tmp_path: Path):
-    feature_cache.kept(tmp_path, net, Batches(), {}, [None])
+    feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
     (path,) = tmp_path.glob("*/values.npy")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"values\.npy"):
-        feature_cache.kept(tmp_path, net, Batches(), {}, [None])
+        feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
 
 
 def test_a_pass_can_be_stopped_half_way(net: Net, tmp_path: Path):
@@ -119,5 +119,5 @@ def test_a_pass_can_be_stopped_half_way(net: Net, tmp_path: Path):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        feature_cache.kept(tmp_path, net, Batches(), {}, [None], watch=stop)
+        feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None], watch=stop)
     assert list(tmp_path.iterdir()) == []

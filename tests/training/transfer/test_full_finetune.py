@@ -24,7 +24,7 @@ def test_the_first_layer_learns_at_a_tenth_of_the_last_ones_rate():
 
 def test_layers_open_from_the_last_to_the_first_within_half_of_the_epochs():
     net = build("lenet5_modern", (1, 32, 32), 10)  # five layers, so of ten epochs one for each after the head
-    found = full_finetune.opens(net, 10)
+    found = full_finetune.unfreeze_epochs(net, 10)
     by_layer = {name.rpartition(".")[0]: epoch for name, epoch in found.items()}
     assert list(by_layer.values()) == [5, 3, 2, 1, 0]
     assert {*found} == {name for name, _ in net.named_parameters()}
@@ -32,7 +32,7 @@ def test_layers_open_from_the_last_to_the_first_within_half_of_the_epochs():
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_few_epochs_open_all_in_time(epochs: int):
-    found = full_finetune.opens(build("resnet20", (3, 32, 32), 10), epochs)
+    found = full_finetune.unfreeze_epochs(build("resnet20", (3, 32, 32), 10), epochs)
     assert max(found.values()) == epochs // 2
 
 
@@ -40,7 +40,7 @@ def opening(folder: Path | None) -> loop.Task:
     """Twelve steps, four an epoch; the first layer with weights learns from the second epoch on."""
     made = task(folder)
     first = next(iter(layer_lr.layers(made.net).values()))
-    return replace(made, opens=dict.fromkeys(first, 1))
+    return replace(made, unfreeze_epochs=dict.fromkeys(first, 1))
 
 
 def test_nothing_moves_before_it_is_opened():
@@ -54,8 +54,8 @@ def test_nothing_moves_before_it_is_opened():
 
     loop.fit(replace(made, observers=[watch]))
     names = {name for name, _ in made.net.named_parameters()}
-    assert not moved[4] & {*made.opens}
-    assert moved[4] >= names - {*made.opens}
+    assert not moved[4] & {*made.unfreeze_epochs}
+    assert moved[4] >= names - {*made.unfreeze_epochs}
     assert moved[6] >= names
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from striate.base.errors import DataError
 from striate.metrics.classification import softmax
 from striate.training.transfer import feature_classifier, knn
-from striate.training.transfer.knn import Kept, fit
+from striate.training.transfer.knn import FittedKNN, fit
 from striate.training.transfer.prepare_features import folds
 from support.points import clusters
 
@@ -28,7 +28,7 @@ def test_the_training_images_are_kept_and_answer_for_themselves():
 def test_clusters_are_told_apart(normalize: Any, classes: int):
     new_ND, new_N = clusters(1, classes)
     found = feature_classifier.fit(*clusters(0, classes), *clusters(2, classes), classes, "knn", normalize)
-    assert isinstance(found, Kept)
+    assert isinstance(found, FittedKNN)
     assert (found.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
     assert found.layer.unit_features == (normalize == "l2")
 

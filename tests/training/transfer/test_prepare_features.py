@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from striate.training.transfer.prepare_features import folds, some, standard, unit_length
+from striate.training.transfer.prepare_features import folds, standard, subsample, unit_length
 
 
 def test_rows_of_unit_length_by_hand():
@@ -16,11 +16,11 @@ def test_features_are_standardized_and_those_that_never_change_say_nothing():
 
 def test_some_images_are_the_same_share_of_each_class_but_five_where_it_has_them():
     labels_M = np.repeat([0, 1, 2, 3], [600, 380, 17, 3])
-    kept_M = some(labels_M, 100, seed=0)
+    kept_M = subsample(labels_M, 100, seed=0)
     assert np.bincount(labels_M[kept_M]).tolist() == [60, 38, 5, 3]
     assert kept_M.tolist() == sorted(set(kept_M.tolist()))
-    assert kept_M.tolist() != some(labels_M, 100, seed=1).tolist()
-    assert some(labels_M, 1000, seed=0).tolist() == list(range(1000))
+    assert kept_M.tolist() != subsample(labels_M, 100, seed=1).tolist()
+    assert subsample(labels_M, 1000, seed=0).tolist() == list(range(1000))
 
 
 @pytest.mark.parametrize("seed", [0, 2**63 - 1])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.base.phrases import listed
+from striate.base.phrases import join_names
 from striate.base.signals import catch_signals
 from striate.batches import whitening
 from striate.data import decode, sources
@@ -271,8 +271,8 @@ def _lines(result: Json) -> list[str]:
     beyond = "no number" if last is None else f"{last:.3g}"
     return [
         f"found again, to {result['recovery']['largest_error']:.0e}:  {result['recovery']['formula']}",
-        f"as the reference implementation, layer by layer:  {listed(checks) if checks else 'none'}"
-        + (f"; NOT with {listed(wrong)} kept" if wrong else ""),
+        f"as the reference implementation, layer by layer:  {join_names(checks) if checks else 'none'}"
+        + (f"; NOT with {join_names(wrong)} kept" if wrong else ""),
         f"noisy rows, chosen by the rows that weights are fitted to: error {over['without']['fitted'][0]:.3f} falls to "
         f"{over['without']['fitted'][-1]:.3f} there, and {over['without']['external'][0]:.3f} becomes {beyond} elsewhere",
         f"noisy rows, chosen by the other half: growth ends after {over['layers']} layers at {_last(over['with']):.3f} there",

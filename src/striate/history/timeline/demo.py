@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from striate.base.phrases import spoken
+from striate.base.phrases import format_duration
 from striate.nets import catalogue
 
 Json = dict[str, Any]
@@ -95,5 +95,5 @@ def _line(row: Json) -> str:
     score = row["test"]
     return (
         f"{head} {score['accuracy']:.4f} ({score['low']:.4f} to {score['high']:.4f} on {score['n']} digits), "
-        f"{row['parameters']:,} parameters, {spoken(row['seconds'])}: {row['what']}"
+        f"{row['parameters']:,} parameters, {format_duration(row['seconds'])}: {row['what']}"
     )

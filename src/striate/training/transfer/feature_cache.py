@@ -25,7 +25,7 @@ Values = NDArray[np.float32]
 Watch = Callable[[int], None]
 
 
-class Kept(NamedTuple):
+class CachedFeatures(NamedTuple):
     """Features in the cache.
 
     Attributes:
@@ -69,7 +69,7 @@ def compute(
     return [np.concatenate(columns) for columns in values]
 
 
-def kept(
+def load_or_compute(
     folder: Path,
     net: Net,
     batches: Batches,
@@ -77,7 +77,7 @@ def kept(
     reads: Sequence[str | None],
     epoch: int = 0,
     watch: Watch | None = None,
-) -> Kept:
+) -> CachedFeatures:
     """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
 
     Args:
@@ -96,7 +96,7 @@ def kept(
 
     """
     paths = _paths(folder, net, about, reads)
-    missing = [number for number, path in enumerate(paths) if not _is_there(path)]
+    missing = [number for number, path in enumerate(paths) if not _is_cached(path)]
     if missing:
         begun = time.monotonic()
         computed = compute(net, batches, [reads[number] for number in missing], epoch, watch)
@@ -109,12 +109,12 @@ def kept(
     for path in paths:
         files.verify(path)
     took = max(float(json.loads((path / "about.json").read_text("utf-8")).get("seconds", 0)) for path in paths)
-    return Kept([np.load(path / "values.npy", mmap_mode="r") for path in paths], took)
+    return CachedFeatures([np.load(path / "values.npy", mmap_mode="r") for path in paths], took)
 
 
-def are_kept(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> bool:
+def are_cached(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> bool:
     """Whether all of these are in the cache."""
-    return all(_is_there(path) for path in _paths(folder, net, about, reads))
+    return all(_is_cached(path) for path in _paths(folder, net, about, reads))
 
 
 def _paths(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> list[Path]:
@@ -139,6 +139,6 @@ def _key(about: dict[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _is_there(path: Path) -> bool:
+def _is_cached(path: Path) -> bool:
     files.recover(path)
     return path.is_dir()

@@ -21,8 +21,8 @@ from striate.metrics import temperature_scaling
 from striate.nets.feature_layer import settings_with, with_head
 from striate.nets.net import Net
 from striate.training.transfer import knn
-from striate.training.transfer.knn import Kept
-from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, some, standard, unit_length
+from striate.training.transfer.knn import FittedKNN
+from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, standard, subsample, unit_length
 
 log = logging.getLogger("striate")
 
@@ -88,7 +88,7 @@ class Linear(NamedTuple):
         return logits_NK
 
 
-Fitted = Linear | Kept
+Fitted = Linear | FittedKNN
 
 
 class Installed(NamedTuple):
@@ -153,7 +153,7 @@ def fit(
     length2 = max(1e-12, float(np.square(ready_MD, dtype=np.float64).sum(axis=1).mean()))
     span = spanned(ready_MD)
     narrow = ready_MD if span is None else span.coordinates_MM
-    compared = some(labels_M, _MOST_COMPARED, seed)
+    compared = subsample(labels_M, _MOST_COMPARED, seed)
     tried = _compare(narrow[compared], labels_M[compared], kind, length2, seed, tick)
     best = max(tried, key=lambda one: (one.accuracy, -one.c)).c if tried else 1.0 / length2
     weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)

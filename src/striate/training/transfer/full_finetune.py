@@ -23,7 +23,7 @@ def layer_decay(net: nn.Module) -> float:
     return float(_FIRST ** (1 / max(1, layers - 1)))
 
 
-def opens(net: nn.Module, epochs: int) -> dict[str, int]:
+def unfreeze_epochs(net: nn.Module, epochs: int) -> dict[str, int]:
     """The epoch in which each parameter begins to learn, by its name: gradual unfreezing (Howard & Ruder 2018, section 3.3).
 
     The head learns from the first epoch on, and one layer after the other joins it, the one nearest to the image when half of

@@ -14,7 +14,7 @@ from striate.base.errors import DataError
 from striate.metrics import temperature_scaling
 from striate.nets import knn_head
 from striate.nets.knn_head import KNNHead
-from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, some, standard, unit_length
+from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, standard, subsample, unit_length
 
 NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbors
 MOST_IMAGES = 50_000
@@ -30,7 +30,7 @@ class TriedNumber(NamedTuple):
     accuracy: float
 
 
-class Kept(NamedTuple):
+class FittedKNN(NamedTuple):
     """A fitted classifier by nearest neighbors.
 
     Attributes:
@@ -78,7 +78,7 @@ def fit(
     normalize: Normalize = "standardize",
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
-) -> Kept:
+) -> FittedKNN:
     """Keep the training images; the number of neighbors by cross-validation on them, the scale by the validation images.
 
     Args:
@@ -111,7 +111,7 @@ def fit(
     layer.bank_MD, layer.labels_M = torch.from_numpy(ready_MD), torch.from_numpy(labels_M)
     tried = _compare(layer.bank_MD, layer.labels_M, classes, seed, tick)
     layer.k = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
-    classifier = Kept(layer, tried)
+    classifier = FittedKNN(layer, tried)
     if len(val_labels_V):
         layer.scale.fill_(temperature_scaling.scale(classifier.logits(val_VD), val_labels_V))
     return classifier
@@ -138,7 +138,7 @@ def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: C
     if not parts:
         return ()
     numbers = [k for k in NUMBERS if k <= min(len(part.learn) for part in parts)]
-    asking_M = np.isin(np.arange(len(labels)), some(labels, _MOST_ASKED, seed))
+    asking_M = np.isin(np.arange(len(labels)), subsample(labels, _MOST_ASKED, seed))
     right = dict.fromkeys(numbers, 0)
     for part in parts:
         left_out = torch.from_numpy(part.left_out)

@@ -50,7 +50,7 @@ def unit_length(values_MD: Values) -> Values:
     return divided
 
 
-def some(labels_M: Labels, most: int, seed: int) -> NDArray[np.int64]:
+def subsample(labels_M: Labels, most: int, seed: int) -> NDArray[np.int64]:
     """Positions of about `most` images, in order: the same share of each class, but five where it has them.
 
     All where there are no more than `most`.

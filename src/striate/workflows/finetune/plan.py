@@ -18,7 +18,7 @@ from math import ceil
 
 from striate.base import config
 from striate.base.errors import SettingError, UnsupportedError
-from striate.base.phrases import spoken
+from striate.base.phrases import format_duration
 from striate.batches import augment
 from striate.data.survey import SampleStats
 from striate.model import Model
@@ -155,7 +155,7 @@ def _seconds(task: TransferTask, settings: config.Train, image_seconds: float) -
     minutes = settings.minutes or task.run.finetune.minutes
     count = len(task.dataset.parts.train_M)
     steps_an_epoch = -(-count // settings.batch_size)
-    planned = image_seconds * timing.planned(settings, steps_an_epoch) * count / steps_an_epoch
+    planned = image_seconds * timing.planned_steps(settings, steps_an_epoch) * count / steps_an_epoch
     if settings.minutes is not None:
         return 60 * settings.minutes
     return planned if minutes is None else min(planned, 60 * minutes)
@@ -167,4 +167,5 @@ def estimate_sentence(seconds: Mapping[str, float]) -> str:
     >>> estimate_sentence({"extract": 3.2, "retrain": 400.0})
     'Estimated: extract 3 s, retrain 7 min; fits of classifiers and heads come on top.'
     """
-    return f"Estimated: {', '.join(f'{n} {spoken(s)}' for n, s in seconds.items())}; fits of classifiers and heads come on top."
+    times = ", ".join(f"{name} {format_duration(duration)}" for name, duration in seconds.items())
+    return f"Estimated: {times}; fits of classifiers and heads come on top."

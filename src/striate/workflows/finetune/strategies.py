@@ -120,7 +120,7 @@ def _head_task(
 ) -> loop.Task:
     weights_K = losses.class_weights(train.labels_M, len(task.classes), settings.class_weights)
     loss = losses.make(settings, None if weights_K is None else weights_K.to(task.engine.device))
-    steps, minutes = timing.planned(settings, train.steps), settings.minutes or task.run.finetune.minutes
+    steps, minutes = timing.planned_steps(settings, train.steps), settings.minutes or task.run.finetune.minutes
     if minutes is not None:
         a_step = timing.seconds_a_step(head, train, settings, loss, task.engine, 20, at_most=5.0)
         fitting = max(1, int(60 * minutes / a_step))
@@ -151,7 +151,7 @@ def starting_weights_of(task: TransferTask, net: Net) -> StartingWeights:
     if settings.freeze_batchnorm is not False:
         freeze_batchnorm(net)
     about = {"weights": settings.weights, "strategy": "retrain"}
-    unfreeze_epochs = retraining.opens if settings.unfreeze == "gradual" else None
+    unfreeze_epochs = retraining.unfreeze_epochs if settings.unfreeze == "gradual" else None
     return StartingWeights(net, task.pretrained.preprocess, task.pretrained.license, about, unfreeze_epochs)
 
 

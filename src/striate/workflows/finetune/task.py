@@ -105,7 +105,7 @@ class TransferTask(RunContext):
             self.whole.by_id(rows_M), self.pretrained.preprocess, _BATCH, self.engine, augmentation=augmentation
         )
 
-    def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.Kept:
+    def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.CachedFeatures:
         """The frozen body's features of a part's images, of one augmented copy of each where `copy` is given."""
 
         def report(done: int) -> None:
@@ -114,13 +114,13 @@ class TransferTask(RunContext):
 
         loader = self.loader(part, None if copy is None else self.augmentation)
         about, folder = self._about(loader, copy), files.cache_folder() / "features"
-        return features.kept(folder, self.body, loader, about, reads, copy or 0, report)
+        return features.load_or_compute(folder, self.body, loader, about, reads, copy or 0, report)
 
     def missing(self, part: str, reads: list[str | None], copy: int | None = None) -> int:
         """Images whose features have yet to be computed."""
         loader = self.loader(part)
         about = self._about(loader, copy)
-        return 0 if features.are_kept(files.cache_folder() / "features", self.body, about, reads) else len(loader)
+        return 0 if features.are_cached(files.cache_folder() / "features", self.body, about, reads) else len(loader)
 
     def _about(self, loader: Loader, copy: int | None) -> Json:
         hasher, start = hashlib.sha256(loader.ids_N[loader.rows_M].tobytes()), self.pretrained

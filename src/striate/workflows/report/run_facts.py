@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from striate._version import __version__
 from striate.base import config, run_folder
-from striate.base.phrases import counted, printable, spoken
+from striate.base.phrases import format_duration, plural, printable
 from striate.metrics import classification, reliability_diagram, trust_findings
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
@@ -111,9 +111,9 @@ def _parameters(result: Json | None) -> int | None:
 def _told(result: Json | None, epochs: Sequence[Json], best_epoch: int | None) -> str:
     if not epochs:
         return ""
-    took = f" in {spoken(result['seconds'])}" if result is not None else ""
+    took = f" in {format_duration(result['seconds'])}" if result is not None else ""
     chosen = f" The weights of epoch {best_epoch} were kept, the best on the validation images." if result is not None else ""
-    return f"{counted(len(epochs), 'epoch')}, {counted(epochs[-1]['step'], 'step')}{took}.{chosen}"
+    return f"{plural(len(epochs), 'epoch')}, {plural(epochs[-1]['step'], 'step')}{took}.{chosen}"
 
 
 def _repeat(run: config.Run, folder: Path) -> list[str]:
@@ -132,7 +132,7 @@ def _weigh(facts: Json, figures: Json, folder: Path) -> None:
     own = folder / "journal.jsonl"
     recommended = facts["recommended"]
     path = own if recommended is None else folder / "strategies" / recommended / "journal.jsonl"
-    spreads = weight_histograms.noted(path)
+    spreads = weight_histograms.read(path)
     if not spreads["start"]:
         return
     facts["weights"] = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in spreads.items()}

@@ -28,7 +28,7 @@ def train(
     setup, loss = set_up(context, starting_weights), build_loss(context)
     net, loaders, engine, folder = setup.net, setup.loaders, context.engine, context.folder
     if factors := layer_lr.factors(net, context.run.train):
-        log.info("learning rates: %s", layer_lr.spoken(factors))
+        log.info("learning rates: %s", layer_lr.describe(factors))
     resume_from = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = count_steps(context, setup, loss, resume_from, most_minutes)
     context = replace(context, run=run)
@@ -49,11 +49,11 @@ def train(
         net=net, train=loaders["train"], val=loaders["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
         seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=context.stop,
         names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=observers,
-        opens=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
+        unfreeze_epochs=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
     )  # fmt: skip
-    weight_histograms.note(journal, net, "start")
+    weight_histograms.record(journal, net, "start")
     fitted = loop.fit(task, resume_from)
-    weight_histograms.note(journal, net, "end")
+    weight_histograms.record(journal, net, "end")
     return evaluate_and_save(context, setup, fitted, journal, starting_weights)
 
 

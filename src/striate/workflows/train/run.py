@@ -295,7 +295,7 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
 def weights_of(run: str, path: Path | None) -> Json:
     """What the journal of a run says of its weights, drawn at `path`."""
     folder = run_folder.find(run)
-    histograms = weight_histograms.noted(folder / "journal.jsonl")
+    histograms = weight_histograms.read(folder / "journal.jsonl")
     if not histograms["start"]:
         raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
     if path is not None:

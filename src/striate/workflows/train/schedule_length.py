@@ -3,7 +3,7 @@
 import logging
 
 from striate.base import config
-from striate.base.phrases import spoken
+from striate.base.phrases import format_duration
 from striate.training import checkpoint, timing
 from striate.training.loss import Loss
 from striate.workflows.run_context import RunContext
@@ -30,7 +30,7 @@ def count_steps(
         setup.net, loaders["train"], run.train, loss, context.engine, _TIMED_STEPS if timed else 5,
         at_most=60.0 if timed else 3.0,
     )  # fmt: skip
-    steps = fitting = timing.planned(run.train, loaders["train"].steps)
+    steps = fitting = timing.planned_steps(run.train, loaders["train"].steps)
     if run.train.minutes is not None:
         steps = fitting = max(1, int(60 * run.train.minutes / step_seconds))
     elif most_minutes is not None:
@@ -40,7 +40,7 @@ def count_steps(
         steps = fitting
         run = config.change(run, {"train": {"steps": steps}})
         log.info("%d steps fit in the given minutes, at %.0f ms a step; the run is exact from here.", steps, 1e3 * step_seconds)
-    log.info("Training takes about %s: %d steps of %.0f ms.", spoken(steps * step_seconds), steps, 1e3 * step_seconds)
+    log.info("Training takes about %s: %d steps of %.0f ms.", format_duration(steps * step_seconds), steps, 1e3 * step_seconds)
     return run, steps
 
 
