@@ -13,7 +13,7 @@ def test_mistakes_come_with_the_most_confident_first():
     assert [answer.row for answer in found] == [0, 1]
     assert (found[0].label, found[0].predicted) == (1, 0)
     assert found[0].probability == pytest.approx(0.8)
-    assert found[0].given == pytest.approx(0.1)
+    assert found[0].true_probability == pytest.approx(0.1)
     assert found[0].margin == pytest.approx(0.7)
     assert [answer.row for answer in wrong(LOGITS, np.array([1, 0, 2]), 1)] == [0]
     assert wrong(LOGITS, np.array([0, 1, 2]), 5) == []

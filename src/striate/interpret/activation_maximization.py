@@ -36,26 +36,15 @@ PLACES = ("middle", "mean")
 
 @dataclass(frozen=True)
 class Regularizers:
-    """Regularizers of the image; each is off where it is None or zero.
+    """Regularizers of the image; each is off where it is None or zero."""
 
-    Attributes:
-        norm: Euclidean length that the image is brought to.
-        penalty: l of l |x|^2.
-        decay: share of the image that is lost each step, 0 to below 1.
-        blur_px: standard deviation of the Gaussian.
-        blur_every: steps from one blur to the next.
-        small_norm: share of pixels, 0 to below 1.
-        small_contribution: share of pixels, 0 to below 1.
-
-    """
-
-    norm: float | None = None
-    penalty: float = 0.0
-    decay: float = 0.0
-    blur_px: float = 0.0
-    blur_every: int = 1
-    small_norm: float = 0.0
-    small_contribution: float = 0.0
+    norm: float | None = None  # Euclidean length that the image is brought to
+    penalty: float = 0.0  # l of l |x|^2
+    decay: float = 0.0  # share of the image that is lost each step, 0 to below 1
+    blur_px: float = 0.0  # standard deviation of the Gaussian
+    blur_every: int = 1  # steps from one blur to the next
+    small_norm: float = 0.0  # share of pixels, 0 to below 1
+    small_contribution: float = 0.0  # share of pixels, 0 to below 1
 
     def __post_init__(self) -> None:
         shares = (self.decay, self.small_norm, self.small_contribution)
@@ -79,48 +68,27 @@ PRESETS: Mapping[str, Regularizers] = {
 
 
 class MaximizedImages(NamedTuple):
-    """The images that maximize U units.
-
-    Attributes:
-        layer: its name.
-        units: their indices.
-        images_UCHW: preprocessed; `Preprocess.pixels` brings them back for display.
-        start_U: activations by the start images.
-        end_U: activations by the final images.
-        stuck_U: no gradient reached the image in the first step, as of a ReLU that is off: try the layer before it.
-
-    """
+    """The images that maximize U units."""
 
     layer: str
-    units: tuple[int, ...]
-    images_UCHW: Tensor
-    start_U: Tensor
-    end_U: Tensor
-    stuck_U: Tensor
+    units: tuple[int, ...]  # their indices
+    images_UCHW: Tensor  # preprocessed; `Preprocess.pixels` brings them back for display
+    start_U: Tensor  # activations by the start images
+    end_U: Tensor  # activations by the final images
+    stuck_U: Tensor  # no gradient reached the image in the first step, as of a ReLU that is off: try the layer before it
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """How the image is found.
+    """How the image is found."""
 
-    Attributes:
-        regularizers: of the image; `PRESETS` has the published choices.
-        place: of a unit with a map: "middle", the middle position, or "mean" of all positions.
-        steps: at least 1.
-        step_size: root mean square of what a step adds, in preprocessed values.
-        spread: standard deviation of the noise added to the start image, each unit its own.
-        seed: of the noise; an image depends on it, the layer and the unit, not on the other units.
-        batch_size: units at the same time.
-
-    """
-
-    regularizers: Regularizers = PRESETS["yosinski-3"]
-    place: str = "middle"
-    steps: int = 200
-    step_size: float = 0.1
-    spread: float = 0.1
-    seed: int = 0
-    batch_size: int = 32
+    regularizers: Regularizers = PRESETS["yosinski-3"]  # of the image; `PRESETS` has the published choices
+    place: str = "middle"  # of a unit with a map: "middle", the middle position, or "mean" of all positions
+    steps: int = 200  # at least 1
+    step_size: float = 0.1  # root mean square of what a step adds, in preprocessed values
+    spread: float = 0.1  # standard deviation of the noise added to the start image, each unit its own
+    seed: int = 0  # of the noise; an image depends on it, the layer and the unit, not on the other units
+    batch_size: int = 32  # units at the same time
 
     def __post_init__(self) -> None:
         if self.place not in PLACES or min(self.steps, self.batch_size) < 1 or self.step_size <= 0 or self.spread < 0:

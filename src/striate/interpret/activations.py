@@ -123,39 +123,24 @@ def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Cal
 
 
 class Statistics(NamedTuple):
-    """Statistics of U units of a layer over images.
-
-    Attributes:
-        layer: its name.
-        images: N.
-        places: P of a unit in one image.
-        mean_U: over images and places.
-        std_U: standard deviation over the same, around that mean.
-        min_U: the smallest value.
-        max_U: the largest value.
-        zeros_U: share of exact zeros (APoZ of Hu et al. 2016).
-        sparseness_U: (1 - a) / (1 - 1/n) with a = mean^2 / mean square over n images and places (Vinje & Gallant 2000, after
-            Treves & Rolls 1991): 0 for one value everywhere, 1 for a single answer; nan where a value is negative or all are 0.
-        selectivity_U: (m - r) / (m + r), m the mean over the class with the largest, r the mean of the other classes' means
-            (Morcos et al. 2018): 1 for a unit of one class alone; nan where a class mean is negative, or all
-            are 0. None without labels.
-        preferred_U: that class. None without labels.
-        class_means_KU: mean over each class; nan where none of its images was there. None without labels.
-
-    """
+    """Statistics of U units of a layer over images."""
 
     layer: str
-    images: int
-    places: int
-    mean_U: Array
-    std_U: Array
-    min_U: Array
-    max_U: Array
-    zeros_U: Array
+    images: int  # N
+    places: int  # P of a unit in one image
+    mean_U: Array  # over images and places
+    std_U: Array  # standard deviation over the same, around that mean
+    min_U: Array  # the smallest value
+    max_U: Array  # the largest value
+    zeros_U: Array  # share of exact zeros (APoZ of Hu et al. 2016)
+    # (1 - a) / (1 - 1/n) with a = mean^2 / mean square over n images and places (Vinje & Gallant 2000, after Treves & Rolls
+    # 1991): 0 for one value everywhere, 1 for a single answer; nan where a value is negative or all are 0
     sparseness_U: Array
+    # (m - r) / (m + r), m the mean over the class with the largest, r the mean of the other classes' means (Morcos et al.
+    # 2018): 1 for a unit of one class alone; nan where a class mean is negative, or all are 0. None without labels, as below
     selectivity_U: Array | None
-    preferred_U: NDArray[np.int64] | None
-    class_means_KU: Array | None
+    preferred_U: NDArray[np.int64] | None  # that class
+    class_means_KU: Array | None  # mean over each class; nan where none of its images was there
 
 
 class _Tally:

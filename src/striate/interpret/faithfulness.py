@@ -49,62 +49,34 @@ Order = NDArray[np.int64]
 
 
 class Faithfulness(NamedTuple):
-    """The results of both tests for the map of one image.
+    """The results of both tests for the map of one image."""
 
-    Attributes:
-        faithful: the map passes both.
-        reason: a sentence.
-        deletion_area: under the deletion curve of the map, 0..1; small is good.
-        shifted_deletion_area: the mean over the shifted controls.
-        shifted_deletion_std: their standard deviation.
-        gain: shifted_deletion_area - deletion_area; how much faster the probability falls than for the shifted controls.
-        insertion_area: under the insertion curve of the map, 0..1; large is good.
-        shifted_insertion_area: its mean over the shifted controls.
-        p_value: (1 + controls whose insertion_area - deletion_area is as large) / (1 + controls).
-        random_deletion_area: the mean of the areas under the deletion curves of squares in random orders.
-        rank_correlation: rank correlation with the map of fresh weights, -1..1; 0 where one of the two is constant.
-        deletion_curve_S: probability of the class with 0, 1/steps, ... all of the image removed.
-        insertion_curve_S: with as much of it inserted.
-        shifted_deletion_curve_S: the mean over the shifted controls.
-        forward_passes: images that went through the network for these curves; the maps of fresh weights come on top.
-
-    """
-
-    faithful: bool
-    reason: str
-    deletion_area: float
-    shifted_deletion_area: float
-    shifted_deletion_std: float
-    gain: float
-    insertion_area: float
-    shifted_insertion_area: float
-    p_value: float
-    random_deletion_area: float
-    rank_correlation: float
-    deletion_curve_S: Floats
-    insertion_curve_S: Floats
-    shifted_deletion_curve_S: Floats
-    forward_passes: int
+    faithful: bool  # the map passes both
+    reason: str  # a sentence
+    deletion_area: float  # under the deletion curve of the map, 0..1; small is good
+    shifted_deletion_area: float  # the mean over the shifted controls
+    shifted_deletion_std: float  # their standard deviation
+    gain: float  # shifted_deletion_area - deletion_area; how much faster the probability falls than for the shifted controls
+    insertion_area: float  # under the insertion curve of the map, 0..1; large is good
+    shifted_insertion_area: float  # its mean over the shifted controls
+    p_value: float  # (1 + controls whose insertion_area - deletion_area is as large) / (1 + controls)
+    random_deletion_area: float  # the mean of the areas under the deletion curves of squares in random orders
+    rank_correlation: float  # rank correlation with the map of fresh weights, -1..1; 0 where one of the two is constant
+    deletion_curve_S: Floats  # probability of the class with 0, 1/steps, ... all of the image removed
+    insertion_curve_S: Floats  # with as much of it inserted
+    shifted_deletion_curve_S: Floats  # the mean over the shifted controls
+    forward_passes: int  # images that went through the network for these curves; the maps of fresh weights come on top
 
 
 @dataclass(frozen=True)
 class FaithfulnessTest:
-    """How thoroughly a map is tested.
+    """How thoroughly a map is tested."""
 
-    Attributes:
-        steps: in which the image is deleted and inserted.
-        shifts: shifted controls, 9 or more.
-        orders: of squares at random, for `random_deletion_area`.
-        copies: networks with random weights; the correlations with their maps are averaged.
-        seed: of the orders, of ties and of the weights.
-
-    """
-
-    steps: int = STEPS
-    shifts: int = SHIFTS
-    orders: int = ORDERS
-    copies: int = COPIES
-    seed: int = 0
+    steps: int = STEPS  # in which the image is deleted and inserted
+    shifts: int = SHIFTS  # shifted controls, 9 or more
+    orders: int = ORDERS  # of squares at random, for `random_deletion_area`
+    copies: int = COPIES  # networks with random weights; the correlations with their maps are averaged
+    seed: int = 0  # of the orders, of ties and of the weights
 
     def __post_init__(self) -> None:
         if min(self.steps, self.orders, self.copies) < 1 or self.shifts < MIN_SHIFTS:

@@ -44,46 +44,25 @@ ADVICE: Mapping[Verdict, str] = {
 
 
 class Filter(NamedTuple):
-    """One filter or unit.
-
-    Attributes:
-        verdict: on it.
-        size: its largest weight over the layer's largest, norm included.
-        nearest: the earlier filter with the most similar weights; None for the first, or below nine weights.
-        similarity: their cosine similarity.
-        zeros: share of zeros in its output; None without images.
-        range: of its output, largest less smallest; None without images.
-        roughness: see `kernel_noise`; None where kernels are too small.
-        entropy: see `kernel_noise`.
-
-    """
+    """One filter or unit."""
 
     verdict: Verdict
-    size: float
-    nearest: int | None
-    similarity: float | None
-    zeros: float | None
-    range: float | None
-    roughness: float | None
-    entropy: float | None
+    size: float  # its largest weight over the layer's largest, norm included
+    nearest: int | None  # the earlier filter with the most similar weights; None for the first, or below nine weights
+    similarity: float | None  # their cosine similarity
+    zeros: float | None  # share of zeros in its output; None without images
+    range: float | None  # of its output, largest less smallest; None without images
+    roughness: float | None  # see `kernel_noise`; None where kernels are too small
+    entropy: float | None  # see `kernel_noise`
 
 
 class Layer(NamedTuple):
-    """A layer and its filters.
-
-    Attributes:
-        name: of it.
-        readout_layer: the layer whose output was judged.
-        images: N; 0 where only weights were judged.
-        noise_ratio: of 3 x 3 kernels: variance entropy over that of random ones; None for others.
-        filters: F.
-
-    """
+    """A layer and its filters."""
 
     name: str
-    readout_layer: str
-    images: int
-    noise_ratio: float | None
+    readout_layer: str  # the layer whose output was judged
+    images: int  # N; 0 where only weights were judged
+    noise_ratio: float | None  # of 3 x 3 kernels: variance entropy over that of random ones; None for others
     filters: tuple[Filter, ...]
 
     def count(self, verdict: Verdict) -> int:

@@ -33,30 +33,22 @@ Array = NDArray[np.float64]
 
 
 class Preferences(NamedTuple):
-    """Selectivity of F filters; nan where a number is not defined.
+    """Selectivity of F filters; nan where a number is not defined."""
 
-    Attributes:
-        orientation_F: of the stripes, in degrees from 0 to before 180; nan where the peak is at frequency 0, as of a blob.
-        frequency_F: cycles a pixel of the peak; nan for a kernel of zeros.
-        half_width_F: degrees from the peak to half of its power, at the peak's frequency, mean of both sides; nan where the
-            power does not fall to half: not oriented.
-        octaves_F: between the frequencies of half power below and above the peak; nan where there is none on one side.
-        strength_F: how much of the power is oriented: the length of the mean of exp(2 i angle), weighed by power: 0 for a
-            spot or a checkerboard, 1 for a wave without end.
-        chromatic_F: share of the energy, the sum of squared weights, off the axis from dark to light, (1, 1, 1); 0 for one
-            channel, nan for other than one or three.
-        hue_F: direction of the chromatic weights, degrees: 0 red against green, 90 yellow against blue, 180 green against red,
-            270 blue against yellow; of their principal axis the end to which their sum points, which is the color of light
-            over the whole kernel that excites it. Nan without chromatic weights.
-
-    """
-
-    orientation_F: Array
-    frequency_F: Array
+    orientation_F: Array  # of the stripes, in degrees from 0 to before 180; nan where the peak is at frequency 0, as of a blob
+    frequency_F: Array  # cycles a pixel of the peak; nan for a kernel of zeros
+    # Degrees from the peak to half of its power, at its frequency, mean of both sides; nan where it does not fall: not oriented
     half_width_F: Array
-    octaves_F: Array
+    octaves_F: Array  # between the frequencies of half power below and above the peak; nan where there is none on one side
+    # How much of the power is oriented: the length of the mean of exp(2 i angle), weighed by power: 0 for a spot or a
+    # checkerboard, 1 for a wave without end
     strength_F: Array
+    # Share of the energy, the sum of squared weights, off the axis from dark to light, (1, 1, 1); 0 for one channel, nan for
+    # other than one or three
     chromatic_F: Array
+    # Direction of the chromatic weights, degrees: 0 red against green, 90 yellow against blue, 180 green against red, 270 blue
+    # against yellow; of their principal axis the end to which their sum points, which is the color of light over the whole
+    # kernel that excites it. Nan without chromatic weights
     hue_F: Array
 
 

@@ -29,18 +29,11 @@ Kernels = NDArray[np.float64]
 
 
 class Whiteness(NamedTuple):
-    """How much filters are like white noise, F of each.
+    """How much filters are like white noise, F of each."""
 
-    Attributes:
-        roughness_F: mean over the channels.
-        entropy_F: mean over the channels, in nats.
-        noisy_F: both are at least what white noise falls below with half of the error rate each.
-
-    """
-
-    roughness_F: NDArray[np.float64]
-    entropy_F: NDArray[np.float64]
-    noisy_F: NDArray[np.bool_]
+    roughness_F: NDArray[np.float64]  # mean over the channels
+    entropy_F: NDArray[np.float64]  # mean over the channels, in nats
+    noisy_F: NDArray[np.bool_]  # both are at least what white noise falls below with half of the error rate each
 
 
 class Bounds(NamedTuple):

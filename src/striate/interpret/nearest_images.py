@@ -25,20 +25,12 @@ class Nearest(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """What the labels of k neighbors say.
+    """What the labels of k neighbors say."""
 
-    Attributes:
-        given: how many carry the label that the image was given.
-        other: the commonest label among the others; of equals the one that comes first. None where all carry the given one.
-        others: how many carry that one.
-        against: `other` has more than half of the neighbors.
-
-    """
-
-    given: int
-    other: int | None
-    others: int
-    against: bool
+    given: int  # neighbors with the true label
+    other: int | None  # the commonest label among the others; of equals the one that comes first. None where there is none
+    others: int  # neighbors with that one
+    against: bool  # `other` has more than half of the neighbors
 
 
 def penultimate(net: Net, batches: Iterable[Any]) -> Features:

@@ -31,36 +31,20 @@ Array = NDArray[np.float64]
 
 
 class Tuning(NamedTuple):
-    """Tuning of U units of a layer; nan for a unit that responds to no grating.
-
-    Attributes:
-        layer: its name.
-        orientations_A: degrees.
-        frequencies_S: cycles a pixel.
-        phases: T.
-        curve_AU: the largest rate over the phases, at the unit's best frequency, over its largest: from 0 to 1.
-        orientation_U: of the largest rate, refined by a parabola.
-        half_width_U: degrees from there to half of the largest rate, mean of both sides; nan where it does not fall so far.
-        frequency_U: the frequency of the largest rate.
-        phase_U: radians by which the best grating has drifted: the phase of F1.
-        modulation_U: F1/F0.
-        rate_U: the largest rate, in the numbers of the layer.
-        blank_U: the response to a blank image.
-
-    """
+    """Tuning of U units of a layer; nan for a unit that responds to no grating."""
 
     layer: str
-    orientations_A: Array
-    frequencies_S: Array
-    phases: int
-    curve_AU: Array
-    orientation_U: Array
-    half_width_U: Array
-    frequency_U: Array
-    phase_U: Array
-    modulation_U: Array
-    rate_U: Array
-    blank_U: Array
+    orientations_A: Array  # degrees
+    frequencies_S: Array  # cycles a pixel
+    phases: int  # T
+    curve_AU: Array  # the largest rate over the phases, at the unit's best frequency, over its largest: from 0 to 1
+    orientation_U: Array  # of the largest rate, refined by a parabola
+    half_width_U: Array  # degrees from there to half of the largest rate, mean of both sides; nan where it does not fall so far
+    frequency_U: Array  # the frequency of the largest rate
+    phase_U: Array  # radians by which the best grating has drifted: the phase of F1
+    modulation_U: Array  # F1/F0
+    rate_U: Array  # the largest rate, in the numbers of the layer
+    blank_U: Array  # the response to a blank image
 
 
 def gratings(

@@ -17,18 +17,11 @@ _FEWEST = 5
 
 
 class Plane(NamedTuple):
-    """N points.
+    """N points."""
 
-    Attributes:
-        points_N2: coordinates; of t-SNE only nearness has a meaning.
-        shares_2: of principal components: share of the variance along each; None for t-SNE.
-        perplexity: of t-SNE; None for principal components.
-
-    """
-
-    points_N2: NDArray[np.float64]
-    shares_2: tuple[float, float] | None
-    perplexity: float | None
+    points_N2: NDArray[np.float64]  # coordinates; of t-SNE only nearness has a meaning
+    shares_2: tuple[float, float] | None  # of principal components: share of the variance along each; None for t-SNE
+    perplexity: float | None  # of t-SNE; None for principal components
 
 
 def principal(features_ND: Features) -> Plane:

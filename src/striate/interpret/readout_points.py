@@ -21,20 +21,12 @@ _WEIGHTED = (nn.Conv2d, nn.Linear, TableConv2d)
 
 
 class Probe(NamedTuple):
-    """A layer with filters or units, and the place where they are judged.
-
-    Attributes:
-        layer: its name.
-        norm: the batch norm that scales what it makes; None where there is none.
-        readout: the layer whose output is judged: the activation that follows, else the norm, else the layer itself.
-        zeros: that activation puts out exact zeros, as ReLU does.
-
-    """
+    """A layer with filters or units, and the place where they are judged."""
 
     layer: str
-    norm: str | None
-    readout: str
-    zeros: bool
+    norm: str | None  # the batch norm that scales what it makes; None where there is none
+    readout: str  # the layer whose output is judged: the activation that follows, else the norm, else the layer itself
+    zeros: bool  # that activation puts out exact zeros, as ReLU does
 
 
 def probes(net: Net) -> list[Probe]:

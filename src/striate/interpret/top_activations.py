@@ -23,24 +23,14 @@ _MOST = 1 << 24  # numbers of maps that are looked through at a time for the pla
 
 
 class Strongest(NamedTuple):
-    """The k images that activate each of U units most, the strongest first; fewer where there are fewer images.
-
-    Attributes:
-        layer: its name.
-        values_Uk: the largest value over the places of the unit.
-        ids_Uk: ids of the images.
-        order_Uk: their places in the stream, from 0.
-        places_Uk2: row and column of that value in the unit's map; zeros where there are no maps.
-        boxes_Uk4: the patch that this place sees: top, left, bottom and right in pixels, bottom and right not included.
-
-    """
+    """The k images that activate each of U units most, the strongest first; fewer where there are fewer images."""
 
     layer: str
-    values_Uk: NDArray[np.float32]
+    values_Uk: NDArray[np.float32]  # the largest value over the places of the unit
     ids_Uk: NDArray[np.uint64]
-    order_Uk: NDArray[np.int64]
-    places_Uk2: NDArray[np.int64]
-    boxes_Uk4: NDArray[np.int64]
+    order_Uk: NDArray[np.int64]  # their places in the stream, from 0
+    places_Uk2: NDArray[np.int64]  # row and column of that value in the unit's map; zeros where there are no maps
+    boxes_Uk4: NDArray[np.int64]  # the patch that this place sees: top, left, and bottom, right not included, in pixels
 
 
 class _TopK:

@@ -27,28 +27,17 @@ Array = NDArray[np.float64]
 
 
 class Tolerance(NamedTuple):
-    """Shift tolerance of U units; nan for a unit that does not respond.
-
-    Attributes:
-        layer: its name.
-        by: "gratings" or "images".
-        unit: of the shifts: "pixels", or "periods" of each unit's own grating.
-        shifts_D: from 0.
-        response_DU: similarity to the unshifted response, the mean of the directions: by gratings the relative response, by
-            images the correlation; 1 at 0.
-        half_shift_U: the first shift at which the response has fallen to a half, linearly interpolated; inf where that lies
-            beyond the last.
-        antiphase_U: by gratings: the relative response half a period away, where a simple cell is silent; None by images.
-
-    """
+    """Shift tolerance of U units; nan for a unit that does not respond."""
 
     layer: str
-    by: str
-    unit: str
-    shifts_D: Array
+    by: str  # "gratings" or "images"
+    unit: str  # of the shifts: "pixels", or "periods" of each unit's own grating
+    shifts_D: Array  # from 0
+    # Similarity to the unshifted response, the mean of the directions: by gratings the relative response, by images the
+    # correlation; 1 at 0
     response_DU: Array
-    half_shift_U: Array
-    antiphase_U: Array | None
+    half_shift_U: Array  # where the response first falls to a half, linearly interpolated; inf beyond the last shift
+    antiphase_U: Array | None  # by gratings: the relative response half a period away, where a simple cell is silent
 
 
 def by_gratings(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from striate.base.errors import DataError, NumbersError, ShapeError
 from striate.metrics.intervals import Interval, wilson
 
-_BINS = 15
+BINS = 15  # of the calibration error and of the reliability diagram
 
 Logits = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
@@ -29,30 +29,17 @@ class ClassScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """All metrics of a set of images.
+    """All metrics of a set of images."""
 
-    Attributes:
-        classes: K names.
-        accuracy: with its 95 % interval.
-        top5: top-5 accuracy; None up to five classes, where it says nothing.
-        macro_f1: mean F1 of the classes that have images.
-        majority: accuracy of the majority-class baseline.
-        per_class: by class.
-        confusion_KK: images by true class (row) and predicted class (column).
-        calibration_error: see `calibration_error`.
-        log_loss: mean cross-entropy, in nats.
-
-    """
-
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # K names
     accuracy: Interval
-    top5: float | None
-    macro_f1: float
-    majority: float
+    top5: float | None  # top-5 accuracy; None up to five classes, where it says nothing
+    macro_f1: float  # mean F1 of the classes that have images
+    majority: float  # accuracy of the majority-class baseline
     per_class: tuple[ClassScore, ...]
-    confusion_KK: NDArray[np.int64]
-    calibration_error: float
-    log_loss: float
+    confusion_KK: NDArray[np.int64]  # images by true class (row) and predicted class (column)
+    calibration_error: float  # 0..1
+    log_loss: float  # mean cross-entropy, in nats
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `striate evaluate --json`."""
@@ -68,9 +55,7 @@ def check(logits_NK: Logits, labels_N: Labels) -> None:
     """Refuse logits and labels that cannot be scored.
 
     Raises:
-        DataError: there are no images.
-        ShapeError: shapes do not match, or a label is out of range.
-        NumbersError: a logit is not finite; names the first row.
+        DataError, ShapeError, NumbersError: no images; other shapes or a label out of range; a logit that is not finite.
 
     """
     if logits_NK.ndim != 2 or labels_N.shape != logits_NK.shape[:1]:
@@ -134,29 +119,31 @@ def _share(part: int, whole: int) -> float:
 def calibration_error(logits_NK: Logits, labels_N: Labels) -> float:
     """Expected calibration error: |accuracy - confidence| over 15 bins of the top probability (Guo et al. 2017, eq. 3)."""
     check(logits_NK, labels_N)
+    return calibration_gap(logits_NK.argmax(axis=1) == labels_N, *confidences(logits_NK))
+
+
+def confidences(logits_NK: Logits) -> tuple[NDArray[np.float64], Labels]:
+    """Probability of each predicted class, and the bin from 0 that it lies in: above its lower end, at most at its upper."""
     confident_N = softmax(logits_NK).max(axis=1)
-    right_N = logits_NK.argmax(axis=1) == labels_N
-    bin_N = np.clip(np.ceil(confident_N * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
-    gaps = np.bincount(bin_N, weights=right_N - confident_N, minlength=_BINS)
-    return float(np.abs(gaps).sum() / len(labels_N))
+    return confident_N, np.clip(np.ceil(confident_N * BINS).astype(np.int64) - 1, 0, BINS - 1)
+
+
+def calibration_gap(right_N: NDArray[np.bool_], confident_N: NDArray[np.float64], bin_N: Labels) -> float:
+    """Mean over the images of |accuracy - confidence| of their bins."""
+    gaps = np.bincount(bin_N, weights=right_N - confident_N, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(right_N))
 
 
 def summary(logits_NK: Logits, labels_N: Labels, classes: tuple[str, ...]) -> Summary:
     """Every metric of these predictions."""
     check(logits_NK, labels_N)
-    k = len(classes)
-    if logits_NK.shape[1] != k:
+    if logits_NK.shape[1] != (k := len(classes)):
         raise ShapeError(f"expected one logit for each of {k} classes; got {logits_NK.shape[1]}.")
     matrix_KK = confusion(logits_NK.argmax(axis=1).astype(np.int64), labels_N, k)
     scores = per_class(matrix_KK)
     return Summary(
-        classes=classes,
-        accuracy=accuracy(logits_NK, labels_N),
-        top5=top_k(logits_NK, labels_N, 5) if k > 5 else None,
+        classes=classes, accuracy=accuracy(logits_NK, labels_N), top5=top_k(logits_NK, labels_N, 5) if k > 5 else None,
         macro_f1=float(np.mean([score.f1 for score in scores if score.support])),
-        majority=float(matrix_KK.sum(axis=1).max() / len(labels_N)),
-        per_class=scores,
-        confusion_KK=matrix_KK,
-        calibration_error=calibration_error(logits_NK, labels_N),
-        log_loss=log_loss(logits_NK, labels_N),
-    )
+        majority=float(matrix_KK.sum(axis=1).max() / len(labels_N)), per_class=scores, confusion_KK=matrix_KK,
+        calibration_error=calibration_error(logits_NK, labels_N), log_loss=log_loss(logits_NK, labels_N),
+    )  # fmt: skip

@@ -10,40 +10,30 @@ import numpy as np
 from striate.metrics.classification import Labels, Logits, check, softmax
 
 
-class Answer(NamedTuple):
-    """The prediction for one image.
+class ImagePrediction(NamedTuple):
+    """The prediction for one image."""
 
-    Attributes:
-        row: of the logits.
-        label: the true class.
-        predicted: the class with the largest logit.
-        probability: of the predicted class, 0..1.
-        given: probability of the true class.
-        margin: probability of the predicted class less that of the next.
-
-    """
-
-    row: int
-    label: int
-    predicted: int
-    probability: float
-    given: float
-    margin: float
+    row: int  # of the logits
+    label: int  # the true class
+    predicted: int  # the class with the largest logit
+    probability: float  # of the predicted class, 0..1
+    true_probability: float  # of the true class, 0..1
+    margin: float  # probability of the predicted class less that of the next
 
 
-def wrong(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
+def wrong(logits_NK: Logits, labels_N: Labels, most: int) -> list[ImagePrediction]:
     """Up to `most` misclassified images, the most confident first."""
-    answers = _answers(logits_NK, labels_N)
-    mistakes = [answer for answer in answers if answer.predicted != answer.label]
-    return sorted(mistakes, key=lambda answer: -answer.probability)[:most]
+    predictions = _predictions(logits_NK, labels_N)
+    mistakes = [prediction for prediction in predictions if prediction.predicted != prediction.label]
+    return sorted(mistakes, key=lambda prediction: -prediction.probability)[:most]
 
 
-def uncertain(logits_NK: Logits, labels_N: Labels, most: int) -> list[Answer]:
+def uncertain(logits_NK: Logits, labels_N: Labels, most: int) -> list[ImagePrediction]:
     """Up to `most` images, correct or not, with the smallest margins, the smallest first."""
-    return sorted(_answers(logits_NK, labels_N), key=lambda answer: answer.margin)[:most]
+    return sorted(_predictions(logits_NK, labels_N), key=lambda prediction: prediction.margin)[:most]
 
 
-def _answers(logits_NK: Logits, labels_N: Labels) -> list[Answer]:
+def _predictions(logits_NK: Logits, labels_N: Labels) -> list[ImagePrediction]:
     check(logits_NK, labels_N)
     shares_NK = softmax(logits_NK)
     rows_N = np.arange(len(labels_N))
@@ -52,7 +42,7 @@ def _answers(logits_NK: Logits, labels_N: Labels) -> list[Answer]:
     others_NK = shares_NK.copy()
     others_NK[rows_N, predicted_N] = 0.0
     columns = (rows_N, labels_N, predicted_N, top_N, shares_NK[rows_N, labels_N], top_N - others_NK.max(axis=1))
-    return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return [ImagePrediction(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def confused(confusion_KK: Labels, most: int) -> list[tuple[int, int, int]]:

@@ -13,22 +13,13 @@ from striate.base.errors import DataError
 
 
 class Comparison(NamedTuple):
-    """How many images two classifiers classified correctly.
-
-    Attributes:
-        both_right: correct by both.
-        only_a: correct by the first only.
-        only_b: correct by the second only.
-        both_wrong: correct by neither.
-        p_value: how often a difference this large would arise if both were equally good.
-
-    """
+    """How many images both, one or none of two classifiers, a and b, classified correctly."""
 
     both_right: int
     only_a: int
     only_b: int
     both_wrong: int
-    p_value: float
+    p_value: float  # how often a difference this large would arise if both were equally good
 
 
 def paired(right_a_N: NDArray[np.bool_], right_b_N: NDArray[np.bool_]) -> Comparison:

@@ -20,53 +20,32 @@ LEVEL = 0.05
 
 
 class Candidate(NamedTuple):
-    """One strategy that was tried.
-
-    Attributes:
-        name: of the strategy.
-        val: accuracy on the validation images.
-        right_N: whether each test image was classified correctly; None where there are no test images.
-        seconds: of training.
-
-    """
+    """One strategy that was tried."""
 
     name: str
-    val: Interval
-    right_N: NDArray[np.bool_] | None
+    val: Interval  # accuracy on the validation images
+    right_N: NDArray[np.bool_] | None  # whether each test image was classified correctly; None where there are no test images
     seconds: float
 
 
 class Recommendation(NamedTuple):
-    """Which strategy to choose.
-
-    Attributes:
-        name: of the chosen strategy.
-        p_values: by name, of the others against the chosen one: McNemar's exact test.
-        sentence: which to choose, why, and how sure that is.
-
-    """
+    """Which strategy to choose."""
 
     name: str
-    p_values: Mapping[str, float]
-    sentence: str
+    p_values: Mapping[str, float]  # by name, of the others against the chosen one: McNemar's exact test
+    sentence: str  # which to choose, why, and how sure that is
 
 
 def recommend(tried: Sequence[Candidate]) -> Recommendation:
-    """Choose by validation accuracy, of equals the first; the test images tell which differences are significant.
-
-    Args:
-        tried: at least one, the simplest first.
-
-    """
+    """Choose by validation accuracy, of equals the first (simplest); the test images tell which differences are significant."""
     best = max(tried, key=lambda candidate: candidate.val.value)
     rivals = [candidate for candidate in tried if candidate is not best]
     score = f"validation accuracy {best.val.value:.4f} on {best.val.n:,} images"
     if not rivals:
         return Recommendation(best.name, {}, f"Only {best.name} was trained: {score}.")
     if best.right_N is None:
-        return Recommendation(
-            best.name, {}, f"Choose {best.name}: the highest {score}. Without test images no difference can be tested."
-        )
+        sentence = f"Choose {best.name}: the highest {score}. Without test images no difference can be tested."
+        return Recommendation(best.name, {}, sentence)
     pairs = {rival.name: paired(best.right_N, rival.right_N) for rival in rivals if rival.right_N is not None}
     p_values = {name: pair.p_value for name, pair in pairs.items()}
     corrected = holm(p_values)
@@ -83,10 +62,8 @@ def recommend(tried: Sequence[Candidate]) -> Recommendation:
         names = join_names([rival.name for rival in similar])
         parts.append(f"its difference from {names} on the test images is not significant ({p_value})")
     if better:
-        parts.append(
-            f"but {join_names(better)} is significantly better on the test images, which must not choose: hold out more "
-            "validation images"
-        )
+        where = "significantly better on the test images"
+        parts.append(f"but {join_names(better)} is {where}, which must not choose: hold out more validation images")
     quicker = [rival for rival in similar if rival.seconds < 0.5 * best.seconds]
     if quicker:
         quick = min(quicker, key=lambda rival: rival.seconds)

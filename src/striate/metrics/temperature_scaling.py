@@ -19,10 +19,6 @@ def scale(logits_NK: Logits, labels_N: Labels) -> float:
 
     It changes no prediction. So that images which are all correct do not drive it to infinity, each label counts as
     (N + 1) / (N + 2), and the rest is spread over the other classes (Platt 1999, section 2.2, for two classes).
-
-    Raises:
-        DataError, ShapeError, NumbersError: see `classification.check`.
-
     """
     check(logits_NK, labels_N)
     count, classes = logits_NK.shape

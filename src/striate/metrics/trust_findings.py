@@ -25,18 +25,11 @@ class Finding(NamedTuple):
 
 
 class Trust(NamedTuple):
-    """The verdict.
-
-    Attributes:
-        level: the most serious of the findings.
-        sentence: in one line.
-        findings: the most serious first.
-
-    """
+    """The verdict: the most serious level, in one line, and all findings."""
 
     level: Level
     sentence: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...]  # the most serious first
 
 
 _SENTENCES: Mapping[Level, str] = {
@@ -57,55 +50,36 @@ def judge(findings: Sequence[Finding]) -> Trust:
 def of_score(test: Interval | None, val: Interval | None, majority: float | None, classes: int) -> list[Finding]:
     """The accuracy against its interval, the majority-class baseline and the validation accuracy.
 
-    Args:
-        test: accuracy on the test images; None where there are none.
-        val: accuracy on the validation images, which chose the epoch.
-        majority: accuracy of the majority-class baseline, on the same images.
-        classes: K.
-
+    Either accuracy is None where those images were not held out; the validation images chose the epoch.
     """
     score, findings = test or val, []
     if score is None:
         return [Finding("bad", "There is no accuracy: no validation or test images were held out.")]
     if test is None:
-        findings.append(
-            Finding(
-                "warning",
-                "There are no test images: the accuracy is that of the validation images, which chose "
-                "the epoch, so it is optimistic.",
-            )
-        )
+        text = "There are no test images: the accuracy is that of the validation images, which chose the epoch"
+        findings.append(Finding("warning", f"{text}, so it is optimistic."))
     base = max(majority or 0.0, 1 / classes)
     if score.low <= base:
-        findings.append(
-            Finding(
-                "bad",
-                f"Accuracy may be no better than the majority-class baseline: {score.value:.1%} with an interval from "
-                f"{score.low:.1%}, against {base:.1%}.",
-            )
+        text = (
+            f"Accuracy may be no better than the majority-class baseline: {score.value:.1%} with an interval from "
+            f"{score.low:.1%}, against {base:.1%}."
         )
+        findings.append(Finding("bad", text))
     else:
-        findings.append(
-            Finding(
-                "good", f"Accuracy is clearly above the majority-class baseline ({score.low:.1%} or more, against {base:.1%})."
-            )
-        )
+        text = f"Accuracy is clearly above the majority-class baseline ({score.low:.1%} or more, against {base:.1%})."
+        findings.append(Finding("good", text))
     if (score.high - score.low) / 2 > _WIDE:
-        findings.append(
-            Finding(
-                "warning",
-                f"Accuracy is uncertain: on {score.n:,} images its 95% interval is {score.low:.1%} to {score.high:.1%}. More "
-                "test images, or --folds, narrow that.",
-            )
+        text = (
+            f"Accuracy is uncertain: on {score.n:,} images its 95% interval is {score.low:.1%} to {score.high:.1%}. More "
+            "test images, or --folds, narrow that."
         )
+        findings.append(Finding("warning", text))
     if test is not None and val is not None and (gap := _gap(val, test)) > 0:
-        findings.append(
-            Finding(
-                "warning",
-                f"Test accuracy is significantly below validation accuracy ({test.value:.1%} against {val.value:.1%}), "
-                f"by {gap:.1%} at least. The test images may come from another source.",
-            )
+        text = (
+            f"Test accuracy is significantly below validation accuracy ({test.value:.1%} against {val.value:.1%}), "
+            f"by {gap:.1%} at least. The test images may come from another source."
         )
+        findings.append(Finding("warning", text))
     return findings
 
 
@@ -116,12 +90,9 @@ def _gap(val: Interval, test: Interval) -> float:
 
 
 def of_classes(per_class: Mapping[str, Mapping[str, Any]], score: Interval) -> list[Finding]:
-    """Classes whose recall is clearly below the accuracy, and classes with too few images.
+    """Classes whose recall is clearly below the accuracy on all images, and classes with too few images.
 
-    Args:
-        per_class: by name `recall` and `support`, as `classification.Summary.as_json` has them.
-        score: accuracy on all images.
-
+    `per_class` has `recall` and `support` by name, as in `classification.Summary.as_json`.
     """
     findings, weak, few = [], [], []
     for name, row in per_class.items():
@@ -145,49 +116,31 @@ def _some(names: Sequence[str], most: int = 6) -> str:
 
 
 def of_calibration(error: float, by_chance: float, confidence: float, accuracy: float) -> list[Finding]:
-    """Whether the probabilities are calibrated.
-
-    Args:
-        error: calibration error.
-        by_chance: what calibrated probabilities would stay below.
-        confidence: mean probability of the predictions.
-        accuracy: of the predictions.
-
-    """
+    """Whether the probabilities, of this mean, are calibrated: their error is one that calibrated ones would stay below."""
     if error <= by_chance:
-        return [
-            Finding("good", f"Probabilities are calibrated: calibration error {error:.3f}, by chance up to {by_chance:.3f}.")
-        ]
+        text = f"Probabilities are calibrated: calibration error {error:.3f}, by chance up to {by_chance:.3f}."
+        return [Finding("good", text)]
     way = "too high" if confidence > accuracy else "too low"
     level: Level = "warning" if error > 0.05 else "note"
-    return [
-        Finding(
-            level,
-            f"Probabilities are {way}: their mean is {confidence:.1%} and the accuracy {accuracy:.1%} (calibration error "
-            f"{error:.3f}, by chance up to {by_chance:.3f}).",
-        )
-    ]
+    text = (
+        f"Probabilities are {way}: their mean is {confidence:.1%} and the accuracy {accuracy:.1%} (calibration error "
+        f"{error:.3f}, by chance up to {by_chance:.3f})."
+    )
+    return [Finding(level, text)]
 
 
 def of_training(epochs: Sequence[Mapping[str, Any]], best_epoch: int | None) -> list[Finding]:
     """Overfitting, or training that ended too early.
 
-    Args:
-        epochs: each with `train_loss` and `loss`, of the validation images, in order.
-        best_epoch: whose weights were kept, counted as `epochs` are; None where that is not known.
-
+    Each epoch, in order, has `epoch`, `train_loss` and `loss`, of the validation images; `best_epoch` is that of the weights.
     """
     if len(epochs) < 3:
         return []
     losses = [float(row["loss"]) for row in epochs]
     if losses[-1] > 1.2 * min(losses):
-        return [
-            Finding(
-                "note",
-                f"The validation loss rose from {min(losses):.3f} to {losses[-1]:.3f} by the end: the network began to "
-                "overfit. More images, augmentation or weight decay help.",
-            )
-        ]
+        rise = f"from {min(losses):.3f} to {losses[-1]:.3f} by the end"
+        text = f"The validation loss rose {rise}: the network began to overfit."
+        return [Finding("note", f"{text} More images, augmentation or weight decay help.")]
     if best_epoch == epochs[-1].get("epoch") and losses[-1] < 0.9 * losses[-2]:
         return [Finding("note", "The validation loss was still falling at the last epoch: training longer may help.")]
     return []
@@ -201,9 +154,8 @@ def of_data(used: int, quarantined: int, leaks: int) -> list[Finding]:
         level: Level = "warning" if share > _WIDE else "note"
         findings.append(Finding(level, f"{plural(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
     if leaks:
-        findings.append(
-            Finding("note", f"Left out of training, since a copy is in the test or validation part: {plural(leaks, 'image')}.")
-        )
+        text = f"Left out of training, since a copy is in the test or validation part: {plural(leaks, 'image')}."
+        findings.append(Finding("note", text))
     return findings
 
 
@@ -216,17 +168,15 @@ def of_filters(advice: Sequence[str]) -> list[Finding]:
     return [Finding("note", f"{advice[0]}{more}")]
 
 
-def of_labels(against: int, looked: int, accuracy: float) -> list[Finding]:
+def of_labels(against: int, examined: int, accuracy: float) -> list[Finding]:
     """Misclassified images whose nearest training images have the predicted class, not the label.
 
     For an inaccurate classifier that means nothing: its features confuse the classes as it does.
     """
     if not against or accuracy < _TRUSTED:
         return []
-    return [
-        Finding(
-            "note",
-            f"Of {plural(looked, 'misclassified image')} examined, {against} have nearest training images of another class "
-            "than their label: those labels may be wrong. Check them.",
-        )
-    ]
+    text = (
+        f"Of {plural(examined, 'misclassified image')} examined, {against} have nearest training images of another class "
+        "than their label: those labels may be wrong. Check them."
+    )
+    return [Finding("note", text)]

@@ -12,38 +12,21 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """One network of the catalogue.
+    """One network of the catalogue."""
 
-    Attributes:
-        name: what `--net` takes.
-        year: of the paper.
-        paper: authors and place.
-        where: "file:class" in `architectures/`, or a function that builds one.
-        input_chw: channels, height and width it was published for.
-        classes: classes it was published for.
-        parameters: of the deployed network, without auxiliary heads, for that input and those classes.
-        macs: multiply-adds for one image.
-        taps: names of the layers whose outputs can be read, in forward order.
-        settings: the settings of section [net] that apply, besides name and initialization.
-        smallest_px: the least side that still works.
-        learns: how it learns.
-        kind: "classifier" or "demonstrator".
-
-    """
-
-    name: str
+    name: str  # what `--net` takes
     year: int
     paper: str
-    where: str
-    input_chw: tuple[int, int, int]
+    where: str  # "file:class" in `architectures/`, or a function that builds one
+    input_chw: tuple[int, int, int]  # channels, height and width it was published for
     classes: int
-    parameters: int
-    macs: int
-    taps: tuple[str, ...]
-    settings: tuple[str, ...]
-    smallest_px: int
-    learns: str = "back-propagation"
-    kind: str = "classifier"
+    parameters: int  # of the deployed network, without auxiliary heads, for that input and those classes
+    macs: int  # multiply-adds for one image
+    taps: tuple[str, ...]  # names of the layers whose outputs can be read, in forward order
+    settings: tuple[str, ...]  # the settings of section [net] that apply, besides name and initialization
+    smallest_px: int  # the least side that still works
+    learns: str = "back-propagation"  # how it learns
+    kind: str = "classifier"  # "classifier" or "demonstrator"
 
 
 _ALEXNET = "Krizhevsky, Sutskever & Hinton, section 3.5"
@@ -186,30 +169,17 @@ CATALOGUE = (
 
 
 class Origin(NamedTuple):
-    """What came before back-propagation took over.
+    """What came before back-propagation took over."""
 
-    Attributes:
-        name: what `striate history` takes, and `--net` where it is a classifier.
-        year: of the paper.
-        paper: authors and place.
-        learns: how.
-        kind: "classifier", which `striate train` takes, or "demonstrator".
-        where: "module:class" of a classifier; empty for a demonstrator.
-        input_chw: what a classifier takes best; None for a demonstrator.
-        smallest_px: the least side that a classifier takes.
-        taps: of a classifier.
-
-    """
-
-    name: str
+    name: str  # what `striate history` takes, and `--net` where it is a classifier
     year: int
     paper: str
-    learns: str
-    kind: str
-    where: str = ""
-    input_chw: tuple[int, int, int] | None = None
-    smallest_px: int = 1
-    taps: tuple[str, ...] = ()
+    learns: str  # how
+    kind: str  # "classifier", which `striate train` takes, or "demonstrator"
+    where: str = ""  # "module:class" of a classifier; empty for a demonstrator
+    input_chw: tuple[int, int, int] | None = None  # what a classifier takes best; None for a demonstrator
+    smallest_px: int = 1  # the least side that a classifier takes
+    taps: tuple[str, ...] = ()  # of a classifier
 
 
 ORIGINS = (

@@ -25,20 +25,13 @@ class KNNHead(nn.Module):
         k: neighbors that vote.
         unit_features: divide each row of features by its length; else standardize them.
 
-    Attributes:
-        bank_MD: features of the stored images, standardized or of length one.
-        labels_M: their classes.
-        shift_D: subtracted from features that are standardized.
-        factor_D: multiplies these then.
-        scale: of the logits.
-
     """
 
-    bank_MD: Tensor
-    labels_M: Tensor
-    shift_D: Tensor
-    factor_D: Tensor
-    scale: Tensor
+    bank_MD: Tensor  # features of the stored images, standardized or of length one
+    labels_M: Tensor  # their classes
+    shift_D: Tensor  # subtracted from features that are standardized
+    factor_D: Tensor  # multiplies these then
+    scale: Tensor  # of the logits
 
     def __init__(self, in_features: int, num_classes: int, memory: int, k: int, unit_features: bool = False) -> None:
         super().__init__()

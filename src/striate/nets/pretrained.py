@@ -26,23 +26,13 @@ _SECONDS = 600.0
 
 
 class Published(NamedTuple):
-    """A file of weights.
+    """A file of weights."""
 
-    Attributes:
-        file: its name, with the start of its SHA-256.
-        top1: accuracy in % on ImageNet's validation images, as its publisher gives it.
-        top5: the same for five guesses.
-        share: of the short side that is kept of an image: 224 of the pixels it is first brought to.
-        mean: of each channel, in [0, 1].
-        std: of each channel, in [0, 1].
-
-    """
-
-    file: str
-    top1: float
-    top5: float
-    share: float = 224 / 256
-    mean: tuple[float, ...] = MEAN
+    file: str  # its name, with the start of its SHA-256
+    top1: float  # accuracy in % on ImageNet's validation images, as its publisher gives it
+    top5: float  # the same for five guesses
+    share: float = 224 / 256  # of the short side that is kept of an image: 224 of the pixels it is first brought to
+    mean: tuple[float, ...] = MEAN  # of each channel, in [0, 1]
     std: tuple[float, ...] = STD
 
     @property

@@ -34,18 +34,11 @@ class Windows(NamedTuple):
     """What the units of a layer see: rows tops_H to before bottoms_H of the image, columns lefts_W to before rights_W.
 
     A unit that sees nothing but padding has a box without rows or columns.
-
-    Attributes:
-        tops_H: for each row of the maps; one for a layer without maps, as for each that follows.
-        bottoms_H: likewise.
-        lefts_W: for each column of the maps.
-        rights_W: likewise.
-
     """
 
-    tops_H: Places
+    tops_H: Places  # for each row of the maps; one for a layer without maps, as for each that follows
     bottoms_H: Places
-    lefts_W: Places
+    lefts_W: Places  # for each column of the maps
     rights_W: Places
 
     def boxes(self, rows: Places, columns: Places) -> Places:

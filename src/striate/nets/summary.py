@@ -28,35 +28,19 @@ class Field(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """One row of the table.
+    """One row of the table."""
 
-    Attributes:
-        name: the layer's attribute, which is its tap.
-        kind: its class.
-        output: shape of its output for one image.
-        parameters: weights and biases.
-        macs: multiply-adds for one image; additions of a bias, pools, norms and activations are not counted.
-        receptive_field: side in pixels of the part of the image that one unit sees; at least the whole side once there are no
-            maps left.
-        jump: distance in pixels between the centers of what two neighboring units see.
-        bytes: of the output for one image in float32, which training keeps for the backward pass.
-        input: shape of its input for one image.
-        before: receptive field and jump of its input; for a block with parameters of its own, of what its layers made.
-        sources: names of the layers whose outputs make its input, as it takes them; none for the image.
-
-    """
-
-    name: str
+    name: str  # the layer's attribute, which is its tap
     kind: str
-    output: tuple[int, ...]
-    parameters: int
-    macs: int
-    receptive_field: int
-    jump: int
-    bytes: int
-    input: tuple[int, ...]
-    before: Field
-    sources: tuple[str, ...]
+    output: tuple[int, ...]  # shape of its output for one image
+    parameters: int  # weights and biases
+    macs: int  # multiply-adds for one image; additions of a bias, pools, norms and activations are not counted
+    receptive_field: int  # side in pixels of what one unit sees; at least the whole image once there are no maps left
+    jump: int  # distance in pixels between the centers of what two neighboring units see
+    bytes: int  # of the output for one image in float32, which training keeps for the backward pass
+    input: tuple[int, ...]  # shape of its input for one image
+    before: Field  # receptive field and jump of its input; for a block with parameters of its own, of what its layers made
+    sources: tuple[str, ...]  # names of the layers whose outputs make its input, as it takes them; none for the image
 
 
 class _Trace(NamedTuple):

@@ -38,20 +38,12 @@ class Call(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """A forward pass of one image.
+    """A forward pass of one image."""
 
-    Attributes:
-        calls: of every layer that put out a tensor, in the order in which they ended.
-        nodes: of the graph, all that lead to the image.
-        takers: for each of them, how many take what it makes.
-        gates: nodes that all information passes through, with their place from the logits down.
-
-    """
-
-    calls: tuple[Call, ...]
-    nodes: tuple[Node, ...]
-    takers: Counter[Node]
-    gates: dict[Node, int]
+    calls: tuple[Call, ...]  # of every layer that put out a tensor, in the order in which they ended
+    nodes: tuple[Node, ...]  # of the graph, all that lead to the image
+    takers: Counter[Node]  # for each of them, how many take what it makes
+    gates: dict[Node, int]  # nodes that all information passes through, with their place from the logits down
 
 
 def follow(net: nn.Module, image_1CHW: Tensor, method: str) -> Pass:

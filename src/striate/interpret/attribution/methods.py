@@ -28,18 +28,11 @@ Model = nn.Module | Classifier
 
 
 class Raw(NamedTuple):
-    """The raw result of a method.
+    """The raw result of a method."""
 
-    Attributes:
-        values: N x C x H x W, N x h x w or N x H x W.
-        layer: the layer of Grad-CAM; None for the others.
-        error_N: of integrated gradients, by how much the sum differs from f(image) - f(baseline); None for the others.
-
-    """
-
-    values: Tensor
-    layer: str | None = None
-    error_N: Tensor | None = None
+    values: Tensor  # N x C x H x W, N x h x w or N x H x W
+    layer: str | None = None  # of Grad-CAM
+    error_N: Tensor | None = None  # of integrated gradients: how far the sum is from f(image) - f(baseline)
 
 
 def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:

@@ -39,20 +39,12 @@ class Classifier(Protocol):
 
 
 class Query(NamedTuple):
-    """A network, preprocessed images and the target class of each.
-
-    Attributes:
-        net: the network.
-        images_NCHW: as it takes them, on its device.
-        targets_N: the target class of each.
-        single: one image came, so the result is without N.
-
-    """
+    """A network, preprocessed images and the target class of each."""
 
     net: nn.Module
-    images_NCHW: Tensor
-    targets_N: Tensor
-    single: bool
+    images_NCHW: Tensor  # as it takes them, on its device
+    targets_N: Tensor  # the target class of each
+    single: bool  # one image came, so the result is without N
 
 
 def make_query(model: nn.Module | Classifier, image: object, target: Target = None) -> Query:

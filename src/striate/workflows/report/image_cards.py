@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate.base.errors import UnsupportedError
 from striate.interpret import attribution, faithfulness, nearest_images
 from striate.interpret.faithfulness import FaithfulnessTest
-from striate.metrics.misclassified import Answer
+from striate.metrics.misclassified import ImagePrediction
 from striate.model import Model
 from striate.plots.interpret import heatmap as drawing
 from striate.training.inference import Predictions
@@ -30,7 +30,7 @@ _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 def cards(
     model_on_data: ModelOnDataset,
     predictions: Predictions,
-    answers: Sequence[Answer],
+    answers: Sequence[ImagePrediction],
     train_bank: Bank,
     tested: int,
 ) -> tuple[list[Json], list[Json]]:
@@ -56,7 +56,7 @@ def cards(
             {
                 "path": examples.names[int(rows_M[at])], "true": classes[answer.label],
                 "predicted": classes[answer.predicted], "probability": answer.probability,
-                "true_probability": answer.given, "margin": answer.margin, "heat": heats.verdicts[at],
+                "true_probability": answer.true_probability, "margin": answer.margin, "heat": heats.verdicts[at],
                 "neighbors": [
                     {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]],
                      "cosine_similarity": float(cosine)}
