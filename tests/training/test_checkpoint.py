@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from striate.base import files
 from striate.base.errors import ArtifactError, DiskError, NumbersError
 from striate.training import checkpoint
 
@@ -71,3 +72,24 @@ def test_what_is_not_finite_is_never_saved(tmp_path: Path):
     with pytest.raises(NumbersError, match=r"net.weight is not finite at step 3; no checkpoint was written"):
         checkpoint.save(tmp_path, 3, {"net.weight": torch.tensor([1.0, float("nan")])}, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_between_the_two_renames_the_checkpoint_before_is_put_back_and_nothing_is_left_behind(tmp_path: Path):
+    folder = tmp_path / "checkpoints"
+    checkpoint.save(folder, 3, {"a": torch.ones(2)}, {"step": 3})
+    checkpoint.save(folder, 7, {"a": torch.zeros(2)}, {"step": 7})
+    (folder / "step-000000007").rename(folder / ".step-000000007.old")  # as a kill leaves it: the new one is not there yet
+    (folder / ".step-000000007.123.tmp").mkdir()
+    files.sweep(folder)
+    newest = checkpoint.latest(folder)
+    assert newest is not None
+    assert newest.state == {"step": 7}
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000003", "step-000000007"]
+
+
+def test_killed_after_the_second_rename_the_old_folder_is_removed(tmp_path: Path):
+    folder = tmp_path / "checkpoints"
+    checkpoint.save(folder, 7, {"a": torch.zeros(2)}, {"step": 7})
+    (folder / ".step-000000007.old").mkdir()
+    files.sweep(folder)
+    assert [path.name for path in folder.iterdir()] == ["step-000000007"]

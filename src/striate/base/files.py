@@ -131,7 +131,10 @@ def _seal(temporary: Path, path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left half-written in a folder; only for who holds its lock."""
+    """Put back or remove what writers that were killed left in a folder; only for who holds its lock."""
+    for aside in folder.glob(".*.old"):
+        recover(folder / aside.name[1 : -len(".old")])
+        shutil.rmtree(aside, ignore_errors=True)  # where the new folder is in its place
     for left in folder.glob(".*.tmp"):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
