@@ -21,25 +21,25 @@ from striate.figures import (
     residual,
     volumes,
 )
-from striate.figures.catalogue import ELSEWHERE, FIGURES, Drawn
+from striate.figures.catalogue import FIGURES, OTHER_COMMANDS, FigureResult
 from striate.figures.draw_by_name import draw
 from striate.training import loss
 
-NAMES = [one.name for one in FIGURES]
+NAMES = [figure.name for figure in FIGURES]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Drawn]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
     folder = tmp_path_factory.mktemp("figures")
     return {name: draw(name, folder / f"{name}.png") for name in NAMES}
 
 
-def numbers(made: dict[str, tuple[Path, Drawn]], name: str) -> Any:
+def numbers(made: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
     return made[name][1].numbers
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str, tuple[Path, Drawn]]):
+def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str, tuple[Path, FigureResult]]):
     path, drawn = made[name]
     with Image.open(path) as image:
         image.load()
@@ -53,18 +53,18 @@ def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str
 def test_the_table_and_the_files_are_the_same_and_no_name_is_there_twice():
     folder = Path(pooling.__file__).parent
     files = {path.stem for path in folder.glob("*.py")} - {"__init__", "draw_by_name", "catalogue"}
-    assert {one.where.rpartition(".")[2] for one in FIGURES} == files
-    both = [*NAMES, *(one.name for one in ELSEWHERE)]
+    assert {figure.module.rpartition(".")[2] for figure in FIGURES} == files
+    both = [*NAMES, *(figure.name for figure in OTHER_COMMANDS)]
     assert len(both) == len(set(both))
 
 
-def test_the_same_figure_has_the_same_bytes(tmp_path: Path, made: dict[str, tuple[Path, Drawn]]):
+def test_the_same_figure_has_the_same_bytes(tmp_path: Path, made: dict[str, tuple[Path, FigureResult]]):
     for name in ("dropout", "batchnorm"):  # which draw at random
         again, _ = draw(name, tmp_path / f"{name}.png")
         assert again.read_bytes() == made[name][0].read_bytes()
 
 
-def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(made: dict[str, tuple[Path, Drawn]]):
+def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(made: dict[str, tuple[Path, FigureResult]]):
     two, three = numbers(made, "pooling")["2x2"], numbers(made, "pooling")["3x3"]
     assert two["max"] == [[8, 5], [6, 9]]
     assert two["average"] == [[4, 2], [2.25, 5.75]]
@@ -75,7 +75,7 @@ def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(made:
     assert numbers(made, "pooling")["volume"] == {"input": [12, 28, 28], "output": [12, 14, 14], "parameters": 0}
 
 
-def test_dropout_scales_what_it_keeps_and_nothing_in_use(made: dict[str, tuple[Path, Drawn]]):
+def test_dropout_scales_what_it_keeps_and_nothing_in_use(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "dropout")
     assert found["inference"] == list(dropout.OUTPUTS)
     for row in found["training"]:
@@ -95,7 +95,7 @@ def test_slopes_are_those_of_the_functions(x: float):
             assert activations.at(name, x)[1] == pytest.approx(rise, abs=1e-4)
 
 
-def test_activations_have_the_papers_numbers(made: dict[str, tuple[Path, Drawn]]):
+def test_activations_have_the_papers_numbers(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "activations")
     assert found["sigmoid"]["largest_derivative"] == pytest.approx(0.25)
     assert found["scaled_tanh"]["at_1"] == pytest.approx(0.999997, abs=1e-6)
@@ -103,7 +103,7 @@ def test_activations_have_the_papers_numbers(made: dict[str, tuple[Path, Drawn]]
     assert found["relu"]["derivative_at_-3"] == 0
 
 
-def test_losses_are_the_textbooks(made: dict[str, tuple[Path, Drawn]]):
+def test_losses_are_the_textbooks(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "losses")
     assert found["losses"]["cross-entropy"][0] == pytest.approx(log(1 + exp(-15) + exp(-5)), rel=1e-4)
     assert [found["losses"][name] for name in ("Weston-Watkins", "Weston-Watkins, squared", "Crammer-Singer")] == [
@@ -116,7 +116,7 @@ def test_losses_are_the_textbooks(made: dict[str, tuple[Path, Drawn]]):
     assert slopes.tolist() == [-1, -1, 0]
 
 
-def test_penalties_end_where_the_slopes_balance(made: dict[str, tuple[Path, Drawn]]):
+def test_penalties_end_where_the_slopes_balance(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "penalties")
     # H (w - m) + 2 l2 w = 0 for L2; on the corner of L1 the second alone: w2 = 1.5 + 0.3 * 0.4 - 0.6
     curvature, minimum = torch.tensor(penalties.CURVATURE), torch.tensor(penalties.MINIMUM)
@@ -128,7 +128,7 @@ def test_penalties_end_where_the_slopes_balance(made: dict[str, tuple[Path, Draw
     assert all(w != 0 for name in ("L2", "elastic net", "max-norm") for w in found[name]["weights"])
 
 
-def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, Drawn]]):
+def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "initialization")["deviations"]
     assert found["tanh"]["N(0, 0.01²)"][9] < 1e-6
     assert min(found["tanh"]["N(0, 1)"]) > 0.95
@@ -140,18 +140,18 @@ def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, Drawn]]):
     assert len(initialization.activations("relu", "N(0, 2/n)")) == initialization.LAYERS
 
 
-def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[Path, Drawn]]):
+def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "batchnorm")
     assert found["four_numbers"] == pytest.approx([-1.341635, -0.447212, 0.447212, 1.341635], abs=1e-6)
     assert found["running_mean"] == pytest.approx(batchnorm.MEANS, abs=0.05)
-    assert found["running_std"] == pytest.approx(batchnorm.DEVIATIONS, rel=0.02)
+    assert found["running_std"] == pytest.approx(batchnorm.STDS, rel=0.02)
     _, normalized, moved = found["stages"].values()
     assert normalized == [[pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4)] for _ in range(3)]
     assert [mean for mean, _ in moved] == pytest.approx(batchnorm.BETA, abs=1e-5)
     assert [deviation for _, deviation in moved] == pytest.approx(batchnorm.GAMMA, abs=1e-4)
 
 
-def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Path, Drawn]]):
+def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "receptive")
     row = [1, 3, 6, 7, 6, 3, 1]
     assert found["paths"] == [[a * b for b in row] for a in row]
@@ -163,7 +163,7 @@ def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Pat
     assert int((receptive_field.paths(5, 2) > 0).sum()) == 81
 
 
-def test_an_inception_module_costs_what_its_table_says(made: dict[str, tuple[Path, Drawn]]):
+def test_an_inception_module_costs_what_its_table_says(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "inception")
     per_place = 192 * 64 + 192 * 96 + 9 * 96 * 128 + 192 * 16 + 25 * 16 * 32 + 192 * 32
     assert (found["parameters"], found["channels"], found["macs"]) == (163_696, 256, 28 * 28 * per_place)
@@ -172,15 +172,15 @@ def test_an_inception_module_costs_what_its_table_says(made: dict[str, tuple[Pat
     assert [branch[-1].channels for branch in inception.reduced()] == [64, 128, 32, 32]
 
 
-def test_a_residual_block_has_the_slope_of_f_and_one_more(made: dict[str, tuple[Path, Drawn]]):
+def test_a_residual_block_has_the_slope_of_f_and_one_more(made: dict[str, tuple[Path, FigureResult]]):
     found = numbers(made, "residual")
     assert found["value"] == pytest.approx(2.3)
     assert found["plain"] == pytest.approx([0.15**count for count in range(1, 21)])
     assert found["residual"] == pytest.approx([1.15**count for count in range(1, 21)])
-    assert residual.slope(3, "B") == pytest.approx(1.15**3)
+    assert residual.derivative(3, "B") == pytest.approx(1.15**3)
 
 
-def test_volumes_are_those_of_the_layer_table(made: dict[str, tuple[Path, Drawn]], tmp_path: Path):
+def test_volumes_are_those_of_the_layer_table(made: dict[str, tuple[Path, FigureResult]], tmp_path: Path):
     found = numbers(made, "volumes")
     assert found["parameters"] == 60_965_224
     assert {row["name"]: row["output"][-1] for row in found["layers"] if len(row["output"]) == 3} == {

@@ -18,7 +18,7 @@ def figure(
         json: print one JSON object on stdout, with all numbers.
 
     """
-    from striate.figures.catalogue import ELSEWHERE, FIGURES
+    from striate.figures.catalogue import FIGURES, OTHER_COMMANDS
 
     if name is None:
         for flag, value in (("--net", net), ("--out", out)):
@@ -26,11 +26,11 @@ def figure(
                 raise SettingError(f"{flag} applies to one figure; got no NAME. Write `striate figure NAME {flag} {value}`.")
         if json:
             figures = [{"name": one.name, "shows": one.shows} for one in FIGURES]
-            print_json({"figures": figures, "elsewhere": [one._asdict() for one in ELSEWHERE]})
+            print_json({"figures": figures, "elsewhere": [one._asdict() for one in OTHER_COMMANDS]})
             return
         say(f"{one.name:<16}{one.shows}" for one in FIGURES)
         say(["", "drawn by other commands:"])
-        say(f"{one.name:<16}{one.shows}: `{one.command}`" for one in ELSEWHERE)
+        say(f"{one.name:<16}{one.shows}: `{one.command}`" for one in OTHER_COMMANDS)
         return
     from striate.figures.draw_by_name import draw
 

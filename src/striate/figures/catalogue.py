@@ -6,21 +6,14 @@ from striate.base.errors import SettingError, nearest
 
 
 class Entry(NamedTuple):
-    """One figure.
-
-    Attributes:
-        name: what `striate figure` takes.
-        shows: in a few words.
-        where: the module that computes and draws it.
-
-    """
+    """One figure: what `striate figure` calls it, what it shows, and the module that computes and draws it."""
 
     name: str
     shows: str
-    where: str
+    module: str
 
 
-class Elsewhere(NamedTuple):
+class OtherCommand(NamedTuple):
     """A figure that another command draws."""
 
     name: str
@@ -28,8 +21,8 @@ class Elsewhere(NamedTuple):
     command: str
 
 
-class Drawn(NamedTuple):
-    """What a figure says besides its image: lines for people, and its numbers."""
+class FigureResult(NamedTuple):
+    """What a figure gives besides its file: lines for people, and its numbers."""
 
     lines: tuple[str, ...]
     numbers: dict[str, object]
@@ -37,7 +30,7 @@ class Drawn(NamedTuple):
 
 FIGURES = (
     Entry("volumes", "the layer volumes of AlexNet, or of --net NAME", "striate.figures.volumes"),
-    Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and what flows back", "striate.figures.pooling"),
+    Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and their gradients", "striate.figures.pooling"),
     Entry("dropout", "four neurons with random masks in training, all of them at inference", "striate.figures.dropout"),
     Entry("activations", "activation functions and their derivatives", "striate.figures.activations"),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
@@ -48,31 +41,26 @@ FIGURES = (
     Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
     Entry("residual", "a residual block, and its derivative F' + 1 in numbers", "striate.figures.residual"),
 )
-ELSEWHERE = (
-    Elsewhere("convolution", "a kernel on its way, the flip, shared weights", "striate history convolution"),
-    Elsewhere("cells", "simple and complex cells", "striate history cells"),
-    Elsewhere("units", "units of McCulloch and Pitts, XOR", "striate history mcculloch_pitts"),
-    Elsewhere("mean", "centered and scaled pixels as clouds", "striate data DATA --preview mean (or std)"),
-    Elsewhere("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --preview whitening"),
-    Elsewhere("augmentation", "what training sees of each image", "striate data DATA --preview augment"),
-    Elsewhere("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
-    Elsewhere("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
-    Elsewhere("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),
-    Elsewhere("filters", "filters, feature maps and attribution of a prediction", "striate inspect RUN [IMAGE]"),
+OTHER_COMMANDS = (
+    OtherCommand("convolution", "a sliding kernel, the flip, shared weights", "striate history convolution"),
+    OtherCommand("cells", "simple and complex cells", "striate history cells"),
+    OtherCommand("units", "units of McCulloch and Pitts, XOR", "striate history mcculloch_pitts"),
+    OtherCommand("mean", "centered and scaled pixels as clouds", "striate data DATA --preview mean (or std)"),
+    OtherCommand("whitening", "pixels decorrelated and whitened as clouds", "striate data DATA --preview whitening"),
+    OtherCommand("augmentation", "what training sees of each image", "striate data DATA --preview augment"),
+    OtherCommand("signal", "activations and gradients of a network at the start", "striate nets NAME --signal --draw FILE"),
+    OtherCommand("architecture", "a network with the inside of its blocks", "striate nets NAME --draw FILE"),
+    OtherCommand("weights", "histograms of weights, as with L1 and L2", "striate runs RUN --weights FILE"),
+    OtherCommand("filters", "filters, feature maps and attribution of a prediction", "striate inspect RUN [IMAGE]"),
 )
 
 
 def entry(name: str) -> Entry:
-    """The figure of this name.
-
-    Raises:
-        SettingError: there is none; with the command where another one draws it.
-
-    """
-    for one in FIGURES:
-        if one.name == name:
-            return one
-    for other in ELSEWHERE:
+    """The figure of this name; a SettingError names the command where another one draws it."""
+    for figure in FIGURES:
+        if figure.name == name:
+            return figure
+    for other in OTHER_COMMANDS:
         if other.name == name:
             raise SettingError(f"{name!r} is drawn by another command: `{other.command}`.")
-    raise SettingError(f"There is no figure {name!r}; {nearest(name, [one.name for one in FIGURES])}")
+    raise SettingError(f"There is no figure {name!r}; {nearest(name, [figure.name for figure in FIGURES])}")

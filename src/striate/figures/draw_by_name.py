@@ -4,30 +4,23 @@ from importlib import import_module
 from pathlib import Path
 
 from striate.base.errors import SettingError
-from striate.figures.catalogue import Drawn, entry
+from striate.figures.catalogue import FigureResult, entry
 from striate.plots import save_figure
 
 
-def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Path, Drawn]:
-    """Compute a figure and draw it.
+def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Path, FigureResult]:
+    """Compute a figure of the catalogue and draw it; its file, and what was computed.
 
     Args:
-        name: a figure of the catalogue.
+        name: of the figure.
         out: .svg, .png or .pdf; else figure-NAME.svg in the current folder.
-        net: of `volumes`: any network that `striate nets` takes; else alexnet.
-
-    Returns:
-        the file, and what was computed.
-
-    Raises:
-        SettingError: no such figure, another ending, or a network for a figure that is of none.
-        DiskError: the disk refused.
+        net: of `volumes` alone: any network that `striate nets` takes; else alexnet.
 
     """
-    row = entry(name)
+    figure = entry(name)
     if net is not None and name != "volumes":
         raise SettingError(f"--net belongs to the figure volumes; got {name}. Leave it out.")
     path = Path(f"figure-{name}.svg") if out is None else out
     save_figure.check_ending(path)
-    drawn: Drawn = import_module(row.where).draw(path, **({} if net is None else {"net": net}))
-    return path, drawn
+    result: FigureResult = import_module(figure.module).draw(path, **({} if net is None else {"net": net}))
+    return path, result

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import hypot
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from striate.plots.save_figure import save
 
 Point = tuple[float, float]
 
@@ -34,13 +37,7 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 
 
 class Canvas:
-    """A white figure with a scale of inches, x to the right and y down; what is drawn later lies above.
-
-    Args:
-        width: in inches.
-        height: in inches.
-
-    """
+    """A white figure, x to the right and y down, all in inches; what is drawn later lies above."""
 
     def __init__(self, width: float, height: float) -> None:
         from matplotlib.figure import Figure
@@ -55,29 +52,23 @@ class Canvas:
         """A filled shape with straight sides; `line` is the width of its edge in points."""
         from matplotlib.patches import Polygon
 
-        self._axes.add_patch(
-            Polygon(points, closed=True, facecolor=fill, edgecolor=edge, linewidth=line, joinstyle="round", clip_on=False)
-        )
+        style: dict[str, Any] = {"edgecolor": edge, "linewidth": line, "joinstyle": "round", "clip_on": False}
+        self._axes.add_patch(Polygon(points, facecolor=fill, **style))
 
     def rounded(self, left: float, top: float, width: float, height: float, fill: str, edge: str) -> None:
         """A filled box with rounded corners."""
         from matplotlib.patches import FancyBboxPatch
 
-        corner = min(0.06, height / 2, width / 2)
-        style = f"round,pad=0,rounding_size={corner}"
-        self._axes.add_patch(
-            FancyBboxPatch(
-                (left, top), width, height, boxstyle=style, facecolor=fill, edgecolor=edge, linewidth=1.0, clip_on=False
-            )
-        )
+        box = f"round,pad=0,rounding_size={min(0.06, height / 2, width / 2)}"
+        style: dict[str, Any] = {"facecolor": fill, "edgecolor": edge, "linewidth": 1.0, "clip_on": False}
+        self._axes.add_patch(FancyBboxPatch((left, top), width, height, boxstyle=box, **style))
 
     def line(self, points: Sequence[Point], color: str = GRAY, width: float = 0.9, arrow: bool = False) -> None:
-        """A line through the points, `width` points wide, with an arrow's head at its end where asked."""
+        """A line through the points, `width` points wide; with `arrow`, a head at its end."""
         from matplotlib.patches import Polygon
 
-        self._axes.add_patch(
-            Polygon(points, closed=False, fill=False, edgecolor=color, linewidth=width, joinstyle="round", clip_on=False)
-        )
+        style: dict[str, Any] = {"edgecolor": color, "linewidth": width, "joinstyle": "round", "clip_on": False}
+        self._axes.add_patch(Polygon(points, closed=False, fill=False, **style))
         if arrow:
             (x0, y0), (x, y) = list(pairwise(points))[-1]
             length = hypot(x - x0, y - y0)
@@ -87,10 +78,15 @@ class Canvas:
 
     def text(
         self, x: float, y: float, text: str, size: float, *, color: str = INK, bold: bool = False,
-        across: Literal["left", "center", "right"] = "center", down: Literal["center", "baseline"] = "center",
+        anchor: Literal["left", "center", "right", "baseline"] = "center",
     ) -> None:  # fmt: skip
-        """Text of `size` points; `across` and `down` say which part of it lies at (x, y), in matplotlib's words."""
+        """Text of `size` points, whose left, center, right or center of the baseline lies at (x, y)."""
+        across, down = ("center", "baseline") if anchor == "baseline" else (anchor, "center")
         self._axes.text(
             x, y, text, fontsize=size, color=color, fontweight="bold" if bold else "normal", ha=across, va=down,
             parse_math=False, clip_on=False,
         )  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Write the drawing as .svg, .png or .pdf."""
+        save(self.figure, path)

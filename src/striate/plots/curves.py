@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.plots.axes import label
 from striate.plots.canvas import GRAY, SERIES_COLORS
-from striate.plots.save_figure import check_ending, save
+from striate.plots.save_figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,54 +18,33 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 class Line(NamedTuple):
-    """One curve: its name and its values over the panel's x."""
+    """One curve: its name and its values over the panel's x; those of one name look alike in all panels of a figure."""
 
     name: str
     y_P: NDArray[np.float64]
 
 
 class Panel(NamedTuple):
-    """Curves over one axis.
-
-    Attributes:
-        title: above it.
-        x_label: of the axis, with its unit.
-        y_label: likewise.
-        x_P: places.
-        lines: curves; those of one name have one look in all panels of a figure.
-        limits: lowest and highest y that are shown; None for what there is.
-
-    """
+    """Curves over one axis."""
 
     title: str
-    x_label: str
+    x_label: str  # with the unit
     y_label: str
     x_P: NDArray[np.float64]
     lines: Sequence[Line]
-    limits: tuple[float, float] | None = None
+    limits: tuple[float, float] | None = None  # lowest and highest y shown; None for what there is
 
 
 def draw(title: str, rows: Sequence[Sequence[Panel]], path: Path) -> None:
-    """Draw panels in rows; a legend stands in each panel of the first row.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
+    """Draw panels in rows; a legend stands in each panel of the first row."""
     across = max(map(len, rows))
-    figure = Figure(figsize=(4.6 * across, 3.2 * len(rows) + 0.4), layout="constrained")
-    grid = figure.subplots(len(rows), across, squeeze=False)
-    for number, (line, row) in enumerate(zip(grid, rows, strict=True)):
-        for axes, panel in zip(line, row, strict=True):
-            curves(axes, panel)
-            if number == 0:
-                axes.legend(fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=11)
-    save(figure, path)
+    with new_figure(path, 4.6 * across, 3.2 * len(rows) + 0.4, title) as figure:
+        grid = figure.subplots(len(rows), across, squeeze=False)
+        for axes_row, row in zip(grid, rows, strict=True):
+            for axes, panel in zip(axes_row, row, strict=True):
+                curves(axes, panel)
+        for axes in grid[0]:
+            axes.legend(fontsize=8, frameon=False)
 
 
 def curves(axes: "Axes", panel: Panel) -> None:
@@ -77,8 +57,5 @@ def curves(axes: "Axes", panel: Panel) -> None:
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
     axes.set_xlim(float(panel.x_P[0]), float(panel.x_P[-1]))
-    axes.set_title(panel.title, fontsize=9)
-    axes.set_xlabel(panel.x_label, fontsize=8)
-    axes.set_ylabel(panel.y_label, fontsize=8)
-    axes.tick_params(labelsize=7)
+    label(axes, panel.title, panel.x_label, panel.y_label)
     axes.grid(True, linewidth=0.4, alpha=0.5)

@@ -78,10 +78,10 @@ class Sheet:
         self.left = MARGIN
         self.canvas = Canvas(whole, self.top + height + MARGIN)
         for number, line in enumerate(titles):
-            self.canvas.text(MARGIN, MARGIN + 0.08 + 0.19 * number, line, TITLE, bold=True, across="left")
+            self.canvas.text(MARGIN, MARGIN + 0.08 + 0.19 * number, line, TITLE, bold=True, anchor="left")
         below = MARGIN + 0.19 * len(titles) + 0.08
         for number, line in enumerate(notes):
-            self.canvas.text(MARGIN, below + 0.15 * number, line, NOTE, color=GRAY, across="left")
+            self.canvas.text(MARGIN, below + 0.15 * number, line, NOTE, color=GRAY, anchor="left")
 
     def image(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
         """One image with its frame and caption."""
@@ -111,12 +111,12 @@ class Sheet:
     def bar(self, left: float, top: float, width: float, scale: Scale, label: str) -> None:
         """The colors of a scale, its ends and its middle named below, what it measures above."""
         steps = np.linspace(scale.low, scale.high, 128)[None]
-        self.canvas.text(left, top + 0.05, label, NOTE - 1, across="left")
+        self.canvas.text(left, top + 0.05, label, NOTE - 1, anchor="left")
         self.image(left, top + 0.14, width, 0.11, Tile(steps), scale)
         below, size, middle = top + 0.34, CAPTION + 0.5, (scale.low + scale.high) / 2
-        self.canvas.text(left, below, f"{scale.low:.3g}", size, across="left")
+        self.canvas.text(left, below, f"{scale.low:.3g}", size, anchor="left")
         self.canvas.text(left + width / 2, below, f"{middle:.3g}", size)
-        self.canvas.text(left + width, below, f"{scale.high:.3g}", size, across="right")
+        self.canvas.text(left + width, below, f"{scale.high:.3g}", size, anchor="right")
 
     def save(self, path: Path) -> None:
         """Write it."""

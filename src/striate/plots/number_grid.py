@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GRAY, INK
+from striate.plots.canvas import GRAY, INK, SERIES_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WINDOWS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe & Ito
+WINDOWS = SERIES_COLORS[:4]
 
 
 def numbers(axes: "Axes", values_HW: NDArray[Any], fills: dict[tuple[int, int], str] | None = None, size: float = 10) -> None:

@@ -61,7 +61,7 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
     sheet = Sheet(title, note, _NAME + most * step_x, len(rows) * step_y)
     for number, row in enumerate(rows):
         top = sheet.top + number * step_y
-        sheet.canvas.text(sheet.left, top + height / 2, row.name, 7.5, across="left", bold=True)
+        sheet.canvas.text(sheet.left, top + height / 2, row.name, 7.5, anchor="left", bold=True)
         for at, (image_HWC, box) in enumerate(zip(row.images_kHWC, row.boxes_k4, strict=True)):
             x = sheet.left + _NAME + at * step_x
             caption = f"{row.values_k[at]:.3g}" + (f"\n{_short(row.captions[at])}" if row.captions else "")

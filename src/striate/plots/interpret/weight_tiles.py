@@ -54,7 +54,7 @@ def draw(title: str, weights: NDArray[np.float64], path: Path, *, each: bool = F
         sheet.canvas.text(sheet.left + names + c * step_x + width / 2, sheet.top + 0.08, str(c), 5.5, color=GRAY)
     for f in range(filters):
         top = sheet.top + 0.18 + f * step_y
-        sheet.canvas.text(sheet.left + names - 0.07, top + height / 2, str(f), 5.5, across="right", color=GRAY)
+        sheet.canvas.text(sheet.left + names - 0.07, top + height / 2, str(f), 5.5, anchor="right", color=GRAY)
         most = max(float(np.abs(shown[f]).max()), 1e-30)
         own = Scale(-most, most) if each else scale
         for c in range(channels):

@@ -46,8 +46,8 @@ def draw(name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: 
     heights = [0.3 + max(inset.head for inset in shelf) + max(inset.height for inset in shelf) for shelf in shelves]
     canvas = Canvas(inner + 2 * MARGIN, y + sum(height_of(line) + 0.2 for line in lines) + 0.6 + sum(heights))
     for number, part in enumerate(title):
-        canvas.text(MARGIN, 0.3 + 0.28 * number, part, TITLE, bold=True, across="left")
-    canvas.text(MARGIN, y - 0.28, about, ABOUT, color=GRAY, across="left")
+        canvas.text(MARGIN, 0.3 + 0.28 * number, part, TITLE, bold=True, anchor="left")
+    canvas.text(MARGIN, y - 0.28, about, ABOUT, color=GRAY, anchor="left")
     spread = min(SPREAD, (inner - strip) / len(lines[0])) if len(lines) == 1 else 0.0
     for line in lines:
         draw_line(canvas, line, MARGIN, y, spread, goes_on=line is not lines[-1])
@@ -112,6 +112,6 @@ def _draw_legend(canvas: Canvas, words: Sequence[str], y: float) -> None:
     for word in words:
         corners = ((x, y - 0.06), (x + 0.14, y - 0.06), (x + 0.14, y + 0.06), (x, y + 0.06))
         canvas.polygon(corners, CATEGORY_COLORS[word.partition(" (")[0]])
-        canvas.text(x + 0.2, y, word, LEGEND, across="left")
+        canvas.text(x + 0.2, y, word, LEGEND, anchor="left")
         x += _legend_width(word)
-    canvas.text(MARGIN, y + 0.2, SCALES, NOTE, color=GRAY, across="left")
+    canvas.text(MARGIN, y + 0.2, SCALES, NOTE, color=GRAY, anchor="left")

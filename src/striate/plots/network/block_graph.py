@@ -187,7 +187,7 @@ def _edge(source: Place, to: Place, before: Node, node: Node) -> Iterator[Point]
 def _draw_node(canvas: Canvas, node: Node, place: Place) -> None:
     wide, high = place.right - place.left, place.bottom - place.top
     if node.category == "way":
-        canvas.text(place.x + 0.06, place.y, node.label, NOTE, color=INK, across="left")
+        canvas.text(place.x + 0.06, place.y, node.label, NOTE, color=INK, anchor="left")
     elif node.category in ("input", "merge"):
         fill = CATEGORY_COLORS["input"] if node.category == "input" else "#ffffff"
         if node.label == "concat":

@@ -134,10 +134,10 @@ def draw_line(canvas: Canvas, boxes: Sequence[Box], left: float, top: float, spr
         _draw_box(canvas, box, start, middle)
         end = start + box.thick + box.back[0] / 2
         for line, words in enumerate(box.name):
-            canvas.text(center, below + LINE * line, words, NAME, bold=True, down="baseline")
+            canvas.text(center, below + LINE * line, words, NAME, bold=True, anchor="baseline")
         for line, words in enumerate((*box.shape, *box.more)):
             color = INK if line < len(box.shape) else GRAY
-            canvas.text(center, below + LINE * (names + line), words, NOTE, color=color, down="baseline")
+            canvas.text(center, below + LINE * (names + line), words, NOTE, color=color, anchor="baseline")
     if goes_on and end is not None:
         canvas.line(((end, middle), (lefts[-1] + boxes[-1].width + 0.15, middle)), GRAY, 0.9, arrow=True)
 

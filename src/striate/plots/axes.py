@@ -1,0 +1,32 @@
+"""What the axes of many plots share: names in small type, images without ticks, tables of numbers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def label(axes: "Axes", title: str = "", x: str = "", y: str = "", *, ticks: float = 7) -> None:
+    """Title, names of both axes and their ticks in small type; `ticks` in points."""
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(x, fontsize=8)
+    axes.set_ylabel(y, fontsize=8)
+    axes.tick_params(labelsize=ticks)
+
+
+def image(axes: "Axes", pixels: Any, frame: bool = True, **options: Any) -> None:
+    """Pixels as they are, without ticks; `options` of matplotlib's imshow."""
+    axes.imshow(pixels, **({"interpolation": "nearest"} | options))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(frame)
+
+
+def table(axes: "Axes", rows: Sequence[Sequence[str]], scale: tuple[float, float], **options: Any) -> None:
+    """Rows of text between horizontal lines, the first of them the heads; `scale` of the cells' width and height."""
+    axes.axis("off")
+    cells = axes.table(cellText=rows, loc="center", cellLoc="center", edges="horizontal", **options)
+    cells.auto_set_font_size(False)
+    cells.set_fontsize(9)
+    cells.scale(*scale)
