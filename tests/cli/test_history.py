@@ -9,6 +9,7 @@ from PIL import Image
 
 from striate.history.cells import demo as cells
 from striate.history.convolution import demo as convolution
+from striate.history.demonstration import Demonstration
 from striate.history.mcculloch_pitts import demo as mcculloch_pitts
 from support.command_line import Ran, run
 
@@ -132,11 +133,11 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
 def test_people_get_lines_and_programs_get_numbers(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    found = {"number": 1, "files": ["a [b].png"]}
+    result = Demonstration({"number": 1}, ["one [two]", "three"], [Path("a [b].png")])
     demonstration = import_module(f"striate.history.{name}.demo")
-    monkeypatch.setattr(demonstration, "demonstrate", lambda *_, **__: {**found, "lines": ["one [two]", "three"]})
+    monkeypatch.setattr(demonstration, "demonstrate", lambda *_, **__: result)
     assert run(capsys, "history", name).out == "one [two]\nthree\ndrawn: a [b].png\n"
-    assert run(capsys, "history", name, "--json").json == found
+    assert run(capsys, "history", name, "--json").json == {"number": 1, "files": ["a [b].png"]}
 
 
 @pytest.mark.parametrize("table", ["011", "0", "01120", "ab", "0" * 64])

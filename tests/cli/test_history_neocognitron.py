@@ -4,19 +4,20 @@ from pathlib import Path
 import pytest
 
 from striate.cli.history import neocognitron
+from striate.history.demonstration import Demonstration
 from striate.history.neocognitron import demo as demonstration
 
-FOUND = {"lines": ["one thing", "another [thing]"], "files": ["out/a.png"]}
+RESULT = Demonstration({"n": 1}, ["one thing", "another [thing]"], [Path("out/a.png")])
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     calls: list[dict[str, object]] = []
 
-    def demonstrate(out: Path, **settings: object) -> dict[str, object]:
+    def demonstrate(out: Path, **settings: object) -> Demonstration:
         settings.pop("watch")
         calls.append({"out": out, **settings})
-        return dict(FOUND)
+        return RESULT
 
     monkeypatch.setattr(demonstration, "demonstrate", demonstrate)
     return calls
@@ -32,5 +33,5 @@ def test_people_are_told_in_sentences(asked: list[dict[str, object]], capsys: py
 
 def test_programs_get_one_object(asked: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
     neocognitron(Path("digit.png"), out=Path("there"), seed=4, mnist=500, data_dir="data", json=True)
-    assert json.loads(capsys.readouterr().out) == {"files": FOUND["files"]}  # lines are for people
+    assert json.loads(capsys.readouterr().out) == {"n": 1, "files": ["out/a.png"]}  # lines are for people
     assert asked == [{"out": Path("there"), "seed": 4, "image": Path("digit.png"), "mnist": 500, "data_dir": "data"}]

@@ -1,16 +1,53 @@
-"""How commands speak: results on stdout, everything else on stderr, progress on a terminal only."""
+"""How commands speak: results on stdout, everything else on stderr, progress on a terminal only; their help text."""
 
+import ast
+import inspect
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib.resources import files
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 Event = dict[str, Any]
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def documented_by(module: str, function: str, **descriptions: str) -> Callable[[Command], Command]:
+    """Describe a command's parameters as the function does that it calls, whose docstring is read, not imported.
+
+    `module` is a file of striate, with dots. `descriptions` are of what the command alone has, or words otherwise; its own
+    `Args:` may stay where it has one. Every parameter must have a description, or this raises KeyError.
+    """
+
+    def decorate(command: Command) -> Command:
+        head, _, own = inspect.cleandoc(command.__doc__ or "").partition("\n\nArgs:\n")
+        described = {"json": "print one JSON object on stdout."}
+        described |= _arguments(_docstring(module, function)) | _arguments(f"Args:\n{own}") | descriptions
+        lines = [f"    {name}: {described[name]}" for name in inspect.signature(command).parameters]
+        command.__doc__ = "\n".join([head, "", "Args:", *lines])
+        return command
+
+    return decorate
+
+
+def _docstring(module: str, function: str) -> str:
+    package, *folders, name = module.split(".")
+    tree = ast.parse(files(package).joinpath(*folders, f"{name}.py").read_text("utf-8"))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return ast.get_docstring(next(functions)) or ""
+
+
+def _arguments(docstring: str) -> dict[str, str]:
+    """What a docstring says of each argument, by name, on one line."""
+    section = docstring.partition("Args:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.+(?:\n {5,}.+)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
 
 
 class _Out(Console):

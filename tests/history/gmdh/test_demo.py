@@ -9,13 +9,19 @@ import pytest
 
 from striate.base.errors import SettingError
 from striate.cli.history import gmdh
+from striate.history.demonstration import Demonstration
 from striate.history.gmdh import demo as demonstration
 from striate.history.gmdh.demo import demonstrate
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     return demonstrate(tmp_path_factory.mktemp("gmdh"), keep=8, components=10)
+
+
+@pytest.fixture(scope="module")
+def ran(result: Demonstration) -> dict[str, Any]:
+    return result.as_json()
 
 
 def test_it_agrees_with_the_reference_implementation_and_finds_the_polynomial_again(ran: dict[str, Any]):
@@ -45,12 +51,12 @@ def test_the_digits_are_scored_on_the_test_images_alone(ran: dict[str, Any]):
         assert network["degree"] == 2 ** network["layers"]
 
 
-def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(ran: dict[str, Any]):
-    assert [Path(file).name for file in ran["files"]] == ["network.png", "overfit.png", "digits.png"]
-    assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in ran["files"])
-    assert any(line.startswith("digits, 10 PCA coordinates: accuracy 0.") for line in ran["lines"])
-    assert not any("NOT" in line for line in ran["lines"])
-    json.dumps({key: value for key, value in ran.items() if key != "lines"}, allow_nan=False)
+def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(result: Demonstration):
+    assert [file.name for file in result.files] == ["network.png", "overfit.png", "digits.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in result.files)
+    assert any(line.startswith("digits, 10 PCA coordinates: accuracy 0.") for line in result.lines)
+    assert not any("NOT" in line for line in result.lines)
+    json.dumps(result.as_json(), allow_nan=False)
 
 
 def test_features_of_a_tap_take_the_place_of_pca(
@@ -72,10 +78,10 @@ def test_features_of_a_tap_take_the_place_of_pca(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"model": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
+        ({"features": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
         ({"layer": "pool4"}, "--layer names a layer of a network; got 'pool4' and no network. Add --features NET@WEIGHTS."),
         (
-            {"model": "resnet20@cifar10", "components": 9},
+            {"features": "resnet20@cifar10", "components": 9},
             "PCA components and the features of a network do not go together; leave one of them out.",
         ),
         ({"components": 65}, "expected 2 to 64 components of 8 x 8 pixels; got 65."),
@@ -94,4 +100,4 @@ def test_settings_that_do_not_go_together_are_refused_before_anything_is_drawn(
 
 def test_a_layer_that_is_none_is_refused(tmp_path: Path):
     with pytest.raises(SettingError, match="There is no layer 'pool9'; did you mean pool4"):
-        demonstrate(tmp_path, model="resnet20@cifar10", layer="pool9")
+        demonstrate(tmp_path, features="resnet20@cifar10", layer="pool9")

@@ -60,7 +60,8 @@ def test_the_score_of_mnist_counts_what_is_rejected_as_wrong():
 def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     events: list[dict[str, object]] = []
     image = drawn_large(7, tmp_path / "seven.png")
-    found = demonstrate(tmp_path / "out", seed=3, image=image, watch=events.append)
+    result = demonstrate(tmp_path / "out", seed=3, image=image, watch=events.append)
+    found = result.as_json()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     names = [
         "templates-us1",
@@ -77,8 +78,8 @@ def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     assert [run["seed"] for run in found["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
     assert found["image"]["answer"] == 7
     assert found["mnist"] is None
-    assert found["lines"][0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
-    assert found["lines"][2] == f"{image}: a 7"
+    assert result.lines[0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
+    assert result.lines[2] == f"{image}: a 7"
     assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}
 
 

@@ -89,6 +89,6 @@ def test_a_network_that_grew_recognizes_what_it_learned_and_reports_its_progress
 
 @pytest.mark.soak
 def test_accuracy_on_mnist(shared_data: Path, tmp_path: Path):
-    found = demonstrate(tmp_path, mnist=12_000, data_dir=str(shared_data))["mnist"]
+    found = demonstrate(tmp_path, mnist=12_000, data_dir=str(shared_data)).numbers["mnist"]
     assert found["n"] == 10_000
     assert found["accuracy"] >= 0.94

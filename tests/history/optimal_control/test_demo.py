@@ -8,12 +8,18 @@ import pytest
 
 from striate.base.errors import SettingError
 from striate.cli.history import optimal_control
+from striate.history.demonstration import Demonstration
 from striate.history.optimal_control.demo import demonstrate
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
     return demonstrate(tmp_path_factory.mktemp("control"), steps=10, fly=("rocket",))
+
+
+@pytest.fixture(scope="module")
+def ran(result: Demonstration) -> dict[str, Any]:
+    return result.as_json()
 
 
 def test_known_answers_are_reached(ran: dict[str, Any]):
@@ -50,26 +56,26 @@ def test_the_shortcut_keeps_a_gradient_that_is_lost_without_it(ran: dict[str, An
     assert abs(products["plain"]) < 1e-4 < 0.01 < abs(products["residual"])
 
 
-def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(ran: dict[str, Any]):
-    assert [Path(file).name for file in ran["files"]] == ["known.png", "rocket.png", "residual.png"]
-    assert all(Path(file).read_bytes().startswith(b"\x89PNG") for file in ran["files"])
-    assert any(line.startswith("rocket to the orbit of Mars: 193.") for line in ran["lines"])
-    json.dumps({key: value for key, value in ran.items() if key != "lines"}, allow_nan=False)
+def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(result: Demonstration):
+    assert [file.name for file in result.files] == ["known.png", "rocket.png", "residual.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in result.files)
+    assert any(line.startswith("rocket to the orbit of Mars: 193.") for line in result.lines)
+    json.dumps(result.as_json(), allow_nan=False)
 
 
 def test_the_command_gives_the_same_numbers_as_json(
-    ran: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    result: Demonstration, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[object] = []
 
-    def remembered(*settings: object) -> dict[str, Any]:
+    def remembered(*settings: object) -> Demonstration:
         asked.extend(settings)
-        return dict(ran)
+        return result
 
     monkeypatch.setattr("striate.history.optimal_control.demo.demonstrate", remembered)
     optimal_control(out=tmp_path, flight="none", steps=9, json=True)
     assert asked == [tmp_path, 0, 9, ()]
-    assert json.loads(capsys.readouterr().out) == {key: value for key, value in ran.items() if key != "lines"}
+    assert json.loads(capsys.readouterr().out) == result.as_json()
 
 
 def test_a_flight_that_is_none_is_refused(tmp_path: Path):

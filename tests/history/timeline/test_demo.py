@@ -28,15 +28,15 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_learns_is_trained_once_and_what_does_not_says_why(short: None, tmp_path: Path):
     found = demo.demonstrate(tmp_path)
-    rows: dict[str, Any] = {row["name"]: row for row in found["stations"]}
+    rows: dict[str, Any] = {row["name"]: row for row in found.numbers["stations"]}
     assert rows["mcculloch_pitts"]["test"] is rows["resnet20"]["test"] is None
     assert rows["gmdh"]["test"]["n"] == rows["lecun1989"]["test"]["n"] == 359
     assert rows["gmdh"]["test"]["accuracy"] > 0.8
     assert rows["lecun1989"]["epochs"] == 1
-    assert found["lines"][0].startswith("1943  mcculloch_pitts  a network of all-or-none units")
-    assert found["lines"][3].endswith("; not trained here, --all does")
+    assert found.lines[0].startswith("1943  mcculloch_pitts  a network of all-or-none units")
+    assert found.lines[3].endswith("; not trained here, --all does")
     assert (tmp_path / "timeline.png").stat().st_size > 10_000
     written = (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns
     again = demo.demonstrate(tmp_path)
-    assert again["stations"] == found["stations"]
+    assert again.numbers["stations"] == found.numbers["stations"]
     assert (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns == written

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
 from striate.history.cells import model as hw
+from striate.history.demonstration import Demonstration
 from striate.history.sample_images import SampleImage, gray
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ _ORIENTATIONS, _WAVELENGTHS, _MOST_RADIUS = (2, 12), (4.0, 12.0), 8
 
 def demonstrate(
     image: Path | None = None, *, orientations: int = 8, wavelength: float = 8.0, pool: int | None = None, out: Path
-) -> dict[str, Any]:
+) -> Demonstration:
     """Show gratings, bars and an image to simple and complex cells, and draw what they answer.
 
     Args:
@@ -56,9 +57,8 @@ def demonstrate(
         "image": sample.description, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength,
         "field_px": cells.side,
         "pool_px": radius, "tuning": tuned, "shifts": shifts, "modulation": modulations,
-        "files": [str(path) for path in files.values()],
     }  # fmt: skip
-    return result | {"lines": _lines(result)}
+    return Demonstration(result, _lines(result), [*files.values()])
 
 
 def _name(degrees: float) -> str:

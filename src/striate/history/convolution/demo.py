@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError, nearest
 from striate.history.convolution import model as conv
+from striate.history.demonstration import Demonstration
 from striate.history.sample_images import gray
 
 if TYPE_CHECKING:
@@ -36,17 +37,17 @@ class Options(NamedTuple):
 def demonstrate(
     image: Path | None = None, *, kernel: str = "sobel", stride: int = 1, padding: int = 0, side: int | None = None,
     angle: float | None = None, wavelength: float | None = None, out: Path,
-) -> dict[str, Any]:  # fmt: skip
+) -> Demonstration:  # fmt: skip
     """Slide a kernel over an image and draw it.
 
     Args:
         image: an image, made gray; else shapes drawn here.
-        kernel: mean, sobel, gabor, or a file: rows of numbers as text or CSV, or .npy.
+        kernel: mean, sobel, gabor, or a FILE: rows of numbers as text or CSV, or .npy.
         stride: pixels from one window to the next.
         padding: rows and columns of zeros on each side.
         side: of mean (else 3) and gabor (else 11), odd.
-        angle: of gabor, degrees; 0 has upright stripes.
-        wavelength: of gabor, pixels.
+        angle: of gabor, in degrees (else 45); 0 has upright stripes.
+        wavelength: of gabor, in pixels (else 6).
         out: folder for the figures.
 
     Raises:
@@ -83,9 +84,9 @@ def demonstrate(
             name: {"hw": values.shape, "least": float(values.min()), "most": float(values.max()), "mean": float(values.mean())}
             for name, values in answers.items()
         },
-        "steps": walked, "flip": flipped, "weights": counts, "files": [str(path) for path in files.values()],
+        "steps": walked, "flip": flipped, "weights": counts,
     }  # fmt: skip
-    return result | {"lines": _lines(result)}
+    return Demonstration(result, _lines(result), [*files.values()])
 
 
 def _sides(hw: tuple[int, ...]) -> str:

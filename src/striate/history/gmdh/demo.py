@@ -18,6 +18,7 @@ from striate.base.phrases import join_names
 from striate.base.signals import catch_signals
 from striate.batches import whitening
 from striate.data import decode, sources
+from striate.history.demonstration import Demonstration
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
 from striate.nets.hooks import inputs, taps
 
@@ -95,31 +96,29 @@ def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -
 
 
 def demonstrate(
-    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, model: str | None = None, layer: str | None = None
-) -> Json:
+    out: Path, seed: int = 0, keep: int = 20, components: int | None = None, features: str | None = None,
+    layer: str | None = None,
+) -> Demonstration:  # fmt: skip
     """Run all four, and draw three images.
 
     Args:
         out: folder for the figures.
-        seed: of the noise.
+        seed: of the noise on the rows that show overfitting.
         keep: the most elements that a layer keeps, on the digits.
-        components: of the images, by PCA fitted to the training images, that the networks get; else 20.
-        model: NET@WEIGHTS whose features they get in their place.
-        layer: the layer that these are read from, else the input of its head; maps are averaged over their places.
-
-    Returns:
-        the numbers, with `files` that were drawn and `lines` to say.
+        components: PCA coordinates of the digits that the networks get; else 20.
+        features: NET@WEIGHTS, as resnet20@cifar10, whose features they get in their place.
+        layer: the layer that these are read from; else the input of its head. Maps are averaged over their places.
 
     Raises:
         SettingError: a seed below 0, components that do not exist or do not apply, or a layer without a network.
 
     """
-    _check(seed, components, model, layer)
+    _check(seed, components, features, layer)
     from striate.history.gmdh import plots as images
 
     result: Json = {
-        "origin": "gmdh", "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
-        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, model, layer),
+        "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
+        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, features, layer),
     }  # fmt: skip
     grown = GMDH(keep=6).fit(*cross_check_table())
     images.draw_network(
@@ -136,8 +135,8 @@ def demonstrate(
         digits["classes"], [network["mean_squared_errors"] for network in digits["networks"]], digits["confusion"],
         out / "digits.png",
     )  # fmt: skip
-    files = [str(out / name) for name in ("network.png", "overfit.png", "digits.png")]
-    return {**result, "files": files, "lines": _lines(result)}
+    files = [out / name for name in ("network.png", "overfit.png", "digits.png")]
+    return Demonstration(result, _lines(result), files)
 
 
 def _check(seed: int, components: int | None, model: str | None, layer: str | None) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
+from striate.history.demonstration import Demonstration
 from striate.history.mcculloch_pitts import model as mp
 from striate.history.mcculloch_pitts.automaton import LANGUAGES, Language, difference
 from striate.history.sample_images import SampleImage, gray
@@ -28,7 +29,7 @@ _MOST_PX = 256
 _MOST_INPUTS, _MOST_LETTERS = 5, 24
 
 
-def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "0110100", out: Path) -> dict[str, Any]:
+def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "0110100", out: Path) -> Demonstration:
     """Compile, run, extract and draw.
 
     Args:
@@ -63,9 +64,8 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
     drawn = [*files.values(), *(Path(machine["file"]) for machine in machines)]
     result = {
         "one_unit": one, "truth_tables": tables, "table": compiled, "automata": machines, "edges": edges,
-        "files": [str(path) for path in drawn],
     }  # fmt: skip
-    return result | {"lines": _lines(result)}
+    return Demonstration(result, _lines(result), drawn)
 
 
 def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:

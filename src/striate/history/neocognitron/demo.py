@@ -17,6 +17,7 @@ from striate.base.errors import SettingError
 from striate.data import decode
 from striate.data.builtin_datasets import read
 from striate.data.examples import Part
+from striate.history.demonstration import Demonstration
 from striate.history.neocognitron import digits, features, growing, teacher, winners
 from striate.history.neocognitron.net import DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render, thinned
@@ -40,19 +41,16 @@ def demonstrate(
     mnist: int = 0,
     data_dir: str | None = None,
     watch: Watch = lambda _event: None,
-) -> Json:
+) -> Demonstration:
     """Train the networks, test them, draw what they did.
 
     Args:
-        out: the folder for images.
-        seed: of the first of six networks that learn without a teacher; the others have the next five.
+        out: folder for the figures.
+        seed: of the first of six networks that learn without a teacher.
         image: an image of a digit to ask the network of 1988 about.
-        mnist: training images for the network that grows; 0 leaves it out.
-        data_dir: where MNIST lies.
+        mnist: let a network organize itself on so many training images of MNIST, and test it on the 10,000 others.
+        data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
         watch: called with events that have "event", "done" and "total".
-
-    Returns:
-        "supervised", "unsupervised", "mnist", "image", "table", "files", and "lines": sentences for people.
 
     Raises:
         SettingError: `mnist` is neither 0 nor between 100 and the number of training images.
@@ -81,7 +79,7 @@ def demonstrate(
     if handwritten is not None:
         result["mnist"], drawn = _on_mnist(handwritten, out, watch)
         files += drawn
-    return {**result, "files": [str(path) for path in files], "lines": _lines(result)}
+    return Demonstration(result, _lines(result), files)
 
 
 def judge(net: Neocognitron) -> Json:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from striate.base.errors import SettingError
+from striate.history.demonstration import Demonstration
 from striate.history.optimal_control import problems
 from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
 from striate.history.optimal_control.model import Held, Problem, cost, descend, euler, forward, hold, sweep
@@ -24,17 +25,14 @@ _WEIGHTS = (1e3, 1e4, 1e5, 1e6)
 _BLOCKS = 12
 
 
-def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = FLIGHTS) -> Json:
+def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = FLIGHTS) -> Demonstration:
     """Run all of it, and draw two images and one for each flight.
 
     Args:
         out: folder for the figures.
         seed: of the residual network's weights.
-        steps: of a flight, 8 or more.
+        steps: of a flight, 8 or more; more are slower and nearer to the best time.
         fly: which flights: rocket, sail.
-
-    Returns:
-        the numbers, with `files` that were drawn and `lines` to say.
 
     """
     from striate.history.optimal_control import plots as images
@@ -49,8 +47,8 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
         images.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
     images.draw_residual(residual, out / "residual.png")
     result = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
-    files = [str(out / f"{name}.png") for name in ("known", *flown, "residual")]
-    return {"origin": "optimal_control", **result, "files": files, "lines": _lines(result)}
+    files = [out / f"{name}.png" for name in ("known", *flown, "residual")]
+    return Demonstration(result, _lines(result), files)
 
 
 def _zeros(steps: int) -> torch.Tensor:

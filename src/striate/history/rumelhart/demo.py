@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
+from striate.history.demonstration import Demonstration
 from striate.history.rumelhart import tasks
 from striate.history.rumelhart.model import Floats, Learned, Schedule, draw, everywhere_near, forward, learn
 from striate.history.rumelhart.tasks import Task
@@ -26,15 +27,12 @@ _GENERATIONS = np.tile([1] * 4 + [2] * 6 + [3] * 2, 2)
 _RIGHT = 0.5  # an output is right on its side of this
 
 
-def demonstrate(out: Path, seed: int = 0) -> Json:
+def demonstrate(out: Path, seed: int = 0) -> Demonstration:
     """Learn all tasks, and draw three images.
 
     Args:
         out: folder for the figures.
-        seed: the first of the seeds of weights, and that of the four facts that are held out.
-
-    Returns:
-        the numbers, with `files` that were drawn and `lines` to say.
+        seed: the first of twenty seeds of weights, and that of the four facts that are held out.
 
     Raises:
         SettingError: a seed below 0.
@@ -64,8 +62,8 @@ def demonstrate(out: Path, seed: int = 0) -> Json:
     )
     images.draw_hidden(result["symmetry"]["shown"], result["encoder"]["shown"], out / "hidden.png")
     images.draw_families(result["families"], out / "families.png")
-    files = [str(out / f"{name}.png") for name in ("learning", "hidden", "families")]
-    return {"origin": "rumelhart", **result, "files": files, "lines": _lines(result)}
+    files = [out / f"{name}.png" for name in ("learning", "hidden", "families")]
+    return Demonstration(result, _lines(result), files)
 
 
 _TITLES = {

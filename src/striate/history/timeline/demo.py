@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from striate.base.phrases import format_duration
+from striate.history.demonstration import Demonstration
 from striate.nets import catalogue
 
 Json = dict[str, Any]
@@ -53,11 +54,11 @@ LINE = (
 )
 
 
-def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Watch = lambda _event: None) -> Json:
+def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Watch = lambda _event: None) -> Demonstration:
     """Train what learns on the digits that come along, and draw the line.
 
     Args:
-        out: folder for the image and for the runs, which are used again.
+        out: folder for the figure and the runs, which are used again.
         everything: the four large networks too, which takes minutes.
         seed: of the trainings.
         watch: called with every event.
@@ -85,7 +86,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
         rows.append(row)
     path = out / "timeline.png"
     drawing.draw(rows, path)
-    return {"seed": seed, "stations": rows, "files": [str(path)], "lines": [_line(row) for row in rows]}
+    return Demonstration({"seed": seed, "stations": rows}, [_line(row) for row in rows], [path])
 
 
 def _line(row: Json) -> str:
