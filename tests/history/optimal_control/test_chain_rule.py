@@ -16,16 +16,16 @@ def test_a_product_and_a_sum_by_hand():
     tape = Tape()
     x, y = tape.put(3.0), tape.put(5.0)
     out = tape.add(tape.multiply(x, y), tape.multiply(x, x))  # x y + x^2 = 24
-    assert tape.numbers[out.place] == 24
-    slopes = tape.backward(out)
-    assert (slopes[x.place], slopes[y.place]) == (5 + 6, 3)
+    assert tape.numbers[out] == 24
+    derivatives = tape.backward(out)
+    assert (derivatives[x], derivatives[y]) == (5 + 6, 3)
 
 
 def test_dreyfus_chain_rule_gives_kelleys_gradient_at_twice_the_multiplications():
     controls = torch.linspace(-1, 0.5, 50, dtype=F64)
     found, by_chain = sweep(problems.scalar(), controls[:, None]), scalar_by_chain(controls.tolist())
     assert by_chain.cost == pytest.approx(found.cost, abs=1e-14)
-    assert torch.tensor(by_chain.gradient, dtype=F64) == pytest.approx(found.slope_NU[:, 0] / 50, abs=1e-15)
+    assert torch.tensor(by_chain.gradient, dtype=F64) == pytest.approx(found.gradient_NU[:, 0] / 50, abs=1e-15)
     assert by_chain.forward == 4 * 50
     assert by_chain.backward == 2 * by_chain.forward
 
@@ -47,11 +47,11 @@ def test_the_adjoints_are_the_backward_pass_of_a_residual_network():
     controls = torch.stack([torch.cat([block.fc.weight.flatten(), block.fc.bias]) for block in net]).detach()
     found = sweep(residual_network(start.detach(), target, 8), controls)
     by_torch = torch.stack([torch.cat([block.fc.weight.grad.flatten(), block.fc.bias.grad]) for block in net])
-    assert (found.slope_NU - by_torch).abs().max() < 1e-14 * max(1, float(by_torch.abs().max()))
+    assert (found.gradient_NU - by_torch).abs().max() < 1e-14 * max(1, float(by_torch.abs().max()))
     assert (found.adjoints[0] - start.grad).abs().max() < 1e-14 * max(1, float(start.grad.abs().max()))
 
 
-def test_each_block_multiplies_a_gradient_by_its_slope_and_one():
+def test_each_block_multiplies_a_gradient_by_its_derivative_and_one():
     # F(x) = tanh(w x): F' = w (1 - F^2)
     problem = residual_network(torch.tensor([0.5], dtype=F64), torch.zeros(1, dtype=F64), 2)
     controls = torch.tensor([[0.3, 0.0], [-0.4, 0.0]], dtype=F64)
@@ -59,6 +59,6 @@ def test_each_block_multiplies_a_gradient_by_its_slope_and_one():
     plain = [0.3 * (1 - math.tanh(0.15) ** 2), -0.4 * (1 - math.tanh(-0.4 * x1) ** 2)]
     found, backward = factors(problem, controls), sweep(problem, controls)
     assert found.plain == pytest.approx(plain, abs=1e-15)
-    assert found.residual == pytest.approx([slope + 1 for slope in plain], abs=1e-15)
+    assert found.residual == pytest.approx([derivative + 1 for derivative in plain], abs=1e-15)
     ratio = float(backward.adjoints[0] / backward.adjoints[-1])  # dx[N]/dx[0]
     assert ratio == pytest.approx((plain[0] + 1) * (plain[1] + 1), abs=1e-15)

@@ -52,7 +52,7 @@ def test_the_rocket_arrives_nearly_as_soon_as_it_can(ran: dict[str, Any]):
 
 def test_the_shortcut_keeps_a_gradient_that_is_lost_without_it(ran: dict[str, Any]):
     chains, products = ran["residual"]["factors"], ran["residual"]["products"]
-    assert chains["residual"] == [slope + 1 for slope in chains["plain"]]
+    assert chains["residual"] == [derivative + 1 for derivative in chains["plain"]]
     assert abs(products["plain"]) < 1e-4 < 0.01 < abs(products["residual"])
 
 

@@ -10,12 +10,23 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from striate.history.optimal_control import model, problems
-from striate.history.optimal_control.model import Problem, bfgs, cost, descend, euler, forward, hold, runge_kutta, sweep
+from striate.history.optimal_control.model import (
+    Penalty,
+    Problem,
+    bfgs,
+    cost,
+    descend,
+    euler,
+    forward,
+    meet_conditions,
+    runge_kutta,
+    sweep,
+)  # fmt: skip
 
 F64 = torch.float64
 
 
-def pendulum(slope: model.Slope) -> Problem:
+def pendulum(integrator: model.Integrator) -> Problem:
     """Neither rate nor costs are linear, and they mix states and controls."""
     return Problem(
         lambda x, u: torch.stack([x[..., 1], torch.sin(x[..., 0]) - 0.1 * x[..., 1] + u[..., 0] * torch.cos(x[..., 0])], -1),
@@ -23,7 +34,7 @@ def pendulum(slope: model.Slope) -> Problem:
         lambda x: x[0] ** 2 * x[1] + torch.exp(x[1]),
         torch.tensor([0.7, -0.2], dtype=F64),
         duration=2.0,
-        slope=slope,
+        integrator=integrator,
     )
 
 
@@ -33,28 +44,28 @@ def unrolled(problem: Problem, controls_NU: Tensor) -> tuple[Tensor, Tensor]:
     return torch.autograd.grad(cost(problem, forward(problem, controls, start), controls), (controls, start))
 
 
-@pytest.mark.parametrize("slope", [euler, runge_kutta])
+@pytest.mark.parametrize("integrator", [euler, runge_kutta])
 @given(seed=st.integers(0, 2**31))
 @settings(max_examples=20)
-def test_the_adjoints_are_autograd_through_the_unrolled_loop(slope: model.Slope, seed: int):
+def test_the_adjoints_are_autograd_through_the_unrolled_loop(integrator: model.Integrator, seed: int):
     controls = torch.randn(25, 1, dtype=F64, generator=torch.Generator().manual_seed(seed))
-    found = sweep(pendulum(slope), controls)
-    by_torch, by_torch_start = unrolled(pendulum(slope), controls)
+    found = sweep(pendulum(integrator), controls)
+    by_torch, by_torch_start = unrolled(pendulum(integrator), controls)
     h = 2.0 / 25
     scale = 1 + by_torch.abs().max()
-    assert (h * found.slope_NU - by_torch).abs().max() < 1e-12 * scale
+    assert (h * found.gradient_NU - by_torch).abs().max() < 1e-12 * scale
     assert (found.adjoints[0] - by_torch_start).abs().max() < 1e-12 * (1 + by_torch_start.abs().max())
 
 
-@pytest.mark.parametrize("slope", [euler, runge_kutta])
-def test_they_are_differences_of_the_cost(slope: model.Slope):
-    problem = pendulum(slope)
+@pytest.mark.parametrize("integrator", [euler, runge_kutta])
+def test_they_are_differences_of_the_cost(integrator: model.Integrator):
+    problem = pendulum(integrator)
     controls, small = torch.linspace(-1, 1, 20, dtype=F64)[:, None], 1e-5
     found = sweep(problem, controls)
     for k in (0, 7, 19):
         moved = small * torch.eye(20, dtype=F64)[k][:, None]
         difference = (sweep(problem, controls + moved).cost - sweep(problem, controls - moved).cost) / (2 * small)
-        assert difference == pytest.approx(0.1 * float(found.slope_NU[k]), rel=1e-6)
+        assert difference == pytest.approx(0.1 * float(found.gradient_NU[k]), rel=1e-6)
 
 
 def test_one_step_of_each_recursion_by_hand():
@@ -64,7 +75,7 @@ def test_one_step_of_each_recursion_by_hand():
     assert found.cost == 41
     assert found.states.tolist() == [[2], [8]]
     assert found.adjoints.tolist() == [[8 * (1 + 3)], [8]]  # lambda(1) = x(1); lambda(0) = lambda(1) (1 + h u)
-    assert found.slope_NU.tolist() == [[2 * 3 + 2 * 8]]  # L_u + x lambda(1)
+    assert found.gradient_NU.tolist() == [[2 * 3 + 2 * 8]]  # L_u + x lambda(1)
 
 
 # Euler's rule is of first order: the error is halved with the step
@@ -72,7 +83,7 @@ def test_one_step_of_each_recursion_by_hand():
 def test_descent_on_the_scalar_problem_reaches_its_optimum(steps: int, least: float):
     found = descend(problems.scalar(), torch.zeros(steps, 1, dtype=F64), step=0.6, iterations=400, tolerance=2e-15)
     assert found.costs[-1] == pytest.approx(least, abs=5e-7)
-    assert found.largest[-1] < 2e-15
+    assert found.largest_gradients[-1] < 2e-15
     assert len(found.costs) < 60
     t = torch.arange(steps, dtype=F64) / steps
     exact = -torch.sinh(1 - t) / math.cosh(1)
@@ -92,20 +103,22 @@ def test_each_step_of_descent_lowers_the_cost():
 
 
 def test_the_double_integrator_takes_six_minus_twelve_t():
-    problem = problems.double_integrator()._replace(slope=euler)
-    *_, held = hold(problem, problems.arrive(1.0, 0.0), torch.zeros(100, 1, dtype=F64), weight=100, rounds=8, iterations=60)
-    assert held.missed_Z.abs().max() < 1e-6
-    u = held.solution.controls_NU[:, 0]
+    problem = problems.double_integrator()._replace(integrator=euler)
+    penalty = Penalty(100, rounds=8, iterations=60)
+    *_, last = meet_conditions(problem, problems.arrive(1.0, 0.0), torch.zeros(100, 1, dtype=F64), penalty)
+    assert last.violation_Z.abs().max() < 1e-6
+    u = last.solution.controls_NU[:, 0]
     assert float(u.square().mean()) == pytest.approx(2 * 6.00060, abs=2e-5)
     t = (torch.arange(100, dtype=F64) + 0.5) / 100
     assert float((u - (6 - 12 * t)).abs().max()) < 0.1
-    assert held.multipliers_Z.tolist() == pytest.approx([-12, 6], abs=0.1)  # the prices: lambda(1) of the exact answer
+    assert last.multipliers_Z.tolist() == pytest.approx([-12, 6], abs=0.1)  # lambda(1) of the exact solution
 
 
-def test_a_penalty_alone_misses_by_the_price_over_its_weight():
+def test_a_penalty_alone_misses_by_the_multiplier_over_its_weight():
     for weight in (100.0, 1000.0):
-        (held,) = hold(problems.double_integrator(), problems.arrive(1.0, 0.0), torch.zeros(50, 1, dtype=F64), weight, 1, 60)
-        assert (weight * held.missed_Z).tolist() == pytest.approx([-12, 6], rel=20 / weight)
+        problem, controls = problems.double_integrator(), torch.zeros(50, 1, dtype=F64)
+        (last,) = meet_conditions(problem, problems.arrive(1.0, 0.0), controls, Penalty(weight, 1, 60))
+        assert (weight * last.violation_Z).tolist() == pytest.approx([-12, 6], rel=20 / weight)
 
 
 # The first two limits touch the path over a stretch and at one point; the third is never met
@@ -115,14 +128,14 @@ def test_the_state_limit_of_bryson_and_denham_by_penalty(limit: float, least: fl
     controls, missed = torch.zeros(30, 1, dtype=F64), []
     for weight in (1e3, 1e4, 1e5):
         problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
-        *_, held = hold(problem, problems.arrive(0.0, -1.0), controls, weight=1000, rounds=3, iterations=80, tolerance=1e-6)
-        controls = held.solution.controls_NU
+        *_, last = meet_conditions(problem, problems.arrive(0.0, -1.0), controls, Penalty(1000, 3, 80, tolerance=1e-6))
+        controls = last.solution.controls_NU
         missed.append(least - float(controls.square().mean()) / 2)
-        assert held.missed_Z.abs().max() < 1e-3
+        assert last.violation_Z.abs().max() < 1e-3
     # A penalty lets a path be too cheap, the less the larger it is; a limit that is never met costs nothing
     assert all(after < before + 1e-6 for before, after in pairwise(missed))
     assert -1e-3 < missed[-1] < 0.015 * least
-    assert float(held.solution.last.states[:, 0].max()) < limit + 0.002
+    assert float(last.solution.last.states[:, 0].max()) < limit + 0.002
 
 
 def test_the_formulas_of_the_state_limit_meet_where_they_change():
@@ -144,5 +157,5 @@ def test_a_free_start_is_chosen_too():
 
 def test_no_number_moves_farther_than_it_may():
     problem = problems.scalar()
-    found = bfgs(problem, torch.full((10, 1), 9.0, dtype=F64), iterations=1, longest=0.25)
+    found = bfgs(problem, torch.full((10, 1), 9.0, dtype=F64), iterations=1, max_change=0.25)
     assert (found.controls_NU - 9).abs().max() <= 0.25 + 1e-12

@@ -12,7 +12,7 @@ from striate.history.optimal_control import plots
 
 SCALAR: dict[str, Any] = {
     "times": [0.0, 0.5], "control": [-0.7, -0.3], "exact_control": [-0.8, -0.4], "cost": 0.5, "exact": 0.4,
-    "largest_slopes": [1.0, 0.1],
+    "largest_gradients": [1.0, 0.1],
 }  # fmt: skip
 ENERGY: dict[str, Any] = {"times": [0.0, 0.5], "control": [5.0, 0.0], "integral": 12.5}
 LIMITED: list[dict[str, Any]] = [

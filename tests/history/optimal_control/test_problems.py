@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import fsolve
 
 from striate.history.optimal_control import problems
-from striate.history.optimal_control.model import Problem, forward, hold
+from striate.history.optimal_control.model import Penalty, Problem, forward, meet_conditions
 from striate.history.optimal_control.problems import DAYS, MARS
 
 Push = Callable[[float, float, float, float], tuple[float, float]]
@@ -53,8 +53,9 @@ def shoot(pushed: Push, falls_off: bool, guess: list[float]) -> float:
 
 def fly(problem: Problem, angles: torch.Tensor, weight: float) -> tuple[float, float]:
     """T in days, and the largest condition that was missed."""
-    *_, held = hold(problem, problems.mars_orbit(), angles[:, None], weight, 5, 60, tolerance=1e-6, longest=0.3)
-    return math.exp(float(held.solution.start_D[-1])) * DAYS, float(held.missed_Z.abs().max())
+    penalty = Penalty(weight, 5, 60, tolerance=1e-6, max_change=0.3)
+    *_, last = meet_conditions(problem, problems.mars_orbit(), angles[:, None], penalty)
+    return math.exp(float(last.solution.start_D[-1])) * DAYS, float(last.violation_Z.abs().max())
 
 
 def test_the_rocket_takes_as_long_as_pontryagin_says_and_as_was_published():

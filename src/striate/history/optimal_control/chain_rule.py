@@ -14,88 +14,63 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from striate.history.optimal_control.model import Problem, forward, nothing
+from striate.history.optimal_control.model import Problem, forward, no_running_cost
 
-
-@dataclass(frozen=True)
-class Value:
-    """The place of a number on a tape."""
-
-    place: int
+Place = int  # of a number on a tape
 
 
 class Operation(NamedTuple):
-    """`out` is `a` + `b` or `a` * `b`; all are places."""
+    """`out` is `a` + `b` or `a` * `b`."""
 
     multiplies: bool
-    a: int
-    b: int
-    out: int
+    a: Place
+    b: Place
+    out: Place
 
 
 @dataclass
 class Tape:
-    """Single operations in the order in which they were done, with every number on the way.
-
-    Attributes:
-        numbers: by place.
-        operations: additions and multiplications.
-        multiplications: done so far, forward or backward.
-
-    """
+    """Single operations in the order in which they were done, with every intermediate number."""
 
     numbers: list[float] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
-    multiplications: int = 0
+    multiplications: int = 0  # done so far, forward or backward
 
-    def put(self, number: float) -> Value:
-        """A number to begin with."""
+    def put(self, number: float) -> Place:
+        """An input."""
         self.numbers.append(number)
-        return Value(len(self.numbers) - 1)
+        return len(self.numbers) - 1
 
-    def add(self, a: Value, b: Value) -> Value:
+    def add(self, a: Place, b: Place) -> Place:
         """The sum of two."""
-        return self._done(False, a, b, self.numbers[a.place] + self.numbers[b.place])
+        return self._record(False, a, b, self.numbers[a] + self.numbers[b])
 
-    def multiply(self, a: Value, b: Value) -> Value:
+    def multiply(self, a: Place, b: Place) -> Place:
         """The product of two."""
         self.multiplications += 1
-        return self._done(True, a, b, self.numbers[a.place] * self.numbers[b.place])
+        return self._record(True, a, b, self.numbers[a] * self.numbers[b])
 
-    def _done(self, multiplies: bool, a: Value, b: Value, number: float) -> Value:
+    def _record(self, multiplies: bool, a: Place, b: Place, number: float) -> Place:
         out = self.put(number)
-        self.operations.append(Operation(multiplies, a.place, b.place, out.place))
+        self.operations.append(Operation(multiplies, a, b, out))
         return out
 
-    def backward(self, of: Value) -> list[float]:
+    def backward(self, output: Place) -> list[float]:
         """The derivative of one number with respect to all, by one pass from the last operation to the first.
 
-        A product hands to each factor what it got times the other, so two multiplications stand for one.
+        A product gives each factor its own derivative times the other, so two multiplications stand for one.
         """
-        slopes = [0.0] * len(self.numbers)
-        slopes[of.place] = 1.0
-        for operation in reversed(self.operations):
-            slope = slopes[operation.out]
-            if operation.multiplies:
-                slopes[operation.a] += slope * self.numbers[operation.b]
-                slopes[operation.b] += slope * self.numbers[operation.a]
-                self.multiplications += 2
-            else:
-                slopes[operation.a] += slope
-                slopes[operation.b] += slope
-        return slopes
+        derivatives = [0.0] * len(self.numbers)
+        derivatives[output] = 1.0
+        for multiplies, a, b, out in reversed(self.operations):
+            derivatives[a] += derivatives[out] * (self.numbers[b] if multiplies else 1)
+            derivatives[b] += derivatives[out] * (self.numbers[a] if multiplies else 1)
+            self.multiplications += 2 * multiplies
+        return derivatives
 
 
 class ByChain(NamedTuple):
-    """What the chain rule gives for the scalar problem.
-
-    Attributes:
-        cost: J.
-        gradient: dJ/du[k], N numbers.
-        forward: multiplications of the pass forward.
-        backward: of the pass backward.
-
-    """
+    """The scalar problem by the chain rule: J, dJ/du[k] for N controls, and the multiplications of both passes."""
 
     cost: float
     gradient: list[float]
@@ -112,9 +87,9 @@ def scalar_by_chain(controls: list[float], start: float = 1.0) -> ByChain:
         squares = tape.add(tape.multiply(x, x), tape.multiply(u, u))
         total = tape.add(total, tape.multiply(half, squares))
         x = tape.add(x, tape.multiply(h, u))
-    there = tape.multiplications
-    slopes = tape.backward(total)
-    return ByChain(tape.numbers[total.place], [slopes[u.place] for u in places], there, tape.multiplications - there)
+    in_forward = tape.multiplications
+    derivatives = tape.backward(total)
+    return ByChain(tape.numbers[total], [derivatives[u] for u in places], in_forward, tape.multiplications - in_forward)
 
 
 def residual_network(start_D: Tensor, target_D: Tensor, blocks: int) -> Problem:
@@ -128,26 +103,20 @@ def residual_network(start_D: Tensor, target_D: Tensor, blocks: int) -> Problem:
         weights, bias = u[..., : size * size].reshape(*u.shape[:-1], size, size), u[..., size * size :]
         return torch.tanh((weights @ x[..., None])[..., 0] + bias)
 
-    return Problem(rate, nothing, lambda x: (x - target_D).square().sum() / 2, start_D, duration=float(blocks))
+    return Problem(rate, no_running_cost, lambda x: (x - target_D).square().sum() / 2, start_D, duration=float(blocks))
 
 
-class Chains(NamedTuple):
-    """What a gradient is multiplied with on its way back, block by block, in a network of one unit.
+class Factors(NamedTuple):
+    """What a gradient is multiplied by on its way back, block by block, in a network of one unit."""
 
-    Attributes:
-        plain: F', the factor of a block without the shortcut, at the same states.
-        residual: F' + 1, with it.
-
-    """
-
-    plain: list[float]
-    residual: list[float]
+    plain: list[float]  # F', the factor of a block without the shortcut, at the same states
+    residual: list[float]  # F' + 1, with it
 
 
-def factors(problem: Problem, controls_NU: Tensor) -> Chains:
-    """The factors of a residual network of one unit; their product is dx[N]/dx[0]."""
+def factors(problem: Problem, controls_NU: Tensor) -> Factors:
+    """The factors of a residual network of one unit; the product of `residual` is dx[N]/dx[0]."""
     with torch.no_grad():
         states = forward(problem, controls_NU)[:-1]
     states.requires_grad_()
-    (slope_N1,) = torch.autograd.grad(problem.rate(states, controls_NU).sum(), states)
-    return Chains(slope_N1[:, 0].tolist(), (slope_N1[:, 0] + 1).tolist())
+    (derivative_N1,) = torch.autograd.grad(problem.rate(states, controls_NU).sum(), states)
+    return Factors(derivative_N1[:, 0].tolist(), (derivative_N1[:, 0] + 1).tolist())

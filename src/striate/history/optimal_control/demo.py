@@ -15,7 +15,7 @@ from striate.base.errors import SettingError
 from striate.history.demonstration import Demonstration
 from striate.history.optimal_control import problems
 from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
-from striate.history.optimal_control.model import Held, Problem, cost, descend, euler, forward, hold, sweep
+from striate.history.optimal_control.model import Penalty, Problem, Round, cost, descend, euler, forward, meet_conditions, sweep
 
 Json = dict[str, Any]
 
@@ -55,6 +55,10 @@ def _zeros(steps: int) -> torch.Tensor:
     return torch.zeros(steps, 1, dtype=torch.float64)
 
 
+def _largest(values: torch.Tensor) -> float:
+    return float(values.abs().max())
+
+
 def _scalar(steps: int) -> Json:
     """Kelley's descent, checked by autograd, by differences and by Dreyfus's chain rule at a point on its way."""
     problem = problems.scalar()
@@ -62,17 +66,17 @@ def _scalar(steps: int) -> Json:
     controls = torch.linspace(-1, 0.5, steps, dtype=torch.float64)[:, None].requires_grad_()
     (by_torch,) = torch.autograd.grad(cost(problem, forward(problem, controls), controls), controls)
     here = controls.detach()
-    by_adjoint, by_chain = sweep(problem, here).slope_NU / steps, scalar_by_chain(here[:, 0].tolist())
+    by_adjoint, by_chain = sweep(problem, here).gradient_NU / steps, scalar_by_chain(here[:, 0].tolist())
     small = 1e-5 * torch.eye(steps, dtype=torch.float64)[0][:, None]
     difference = (sweep(problem, here + small).cost - sweep(problem, here - small).cost) / 2e-5
     t = np.arange(steps) / steps
     return {
         "steps": steps, "cost": solution.costs[-1], "exact": math.tanh(1) / 2, "iterations": len(solution.costs) - 1,
         "times": t.tolist(), "control": solution.controls_NU[:, 0].tolist(),
-        "exact_control": (-np.sinh(1 - t) / math.cosh(1)).tolist(), "largest_slopes": solution.largest,
+        "exact_control": (-np.sinh(1 - t) / math.cosh(1)).tolist(), "largest_gradients": solution.largest_gradients,
         "away": {
-            "autograd": float((by_adjoint - by_torch).abs().max()),
-            "chain_rule": float((by_adjoint[:, 0] - torch.tensor(by_chain.gradient, dtype=torch.float64)).abs().max()),
+            "autograd": _largest(by_adjoint - by_torch),
+            "chain_rule": _largest(by_adjoint[:, 0] - torch.tensor(by_chain.gradient, dtype=torch.float64)),
             "differences": abs(difference - float(by_adjoint[0, 0])),
         },
         "multiplications": {"forward": by_chain.forward, "backward": by_chain.backward},
@@ -80,13 +84,13 @@ def _scalar(steps: int) -> Json:
 
 
 def _energy(steps: int) -> Json:
-    problem = problems.double_integrator()._replace(slope=euler)
-    rounds = [*hold(problem, problems.arrive(1.0, 0.0), _zeros(steps), weight=100, rounds=6, iterations=60)]
+    problem = problems.double_integrator()._replace(integrator=euler)
+    rounds = [*meet_conditions(problem, problems.arrive(1.0, 0.0), _zeros(steps), Penalty(100, rounds=6, iterations=60))]
     controls = rounds[-1].solution.controls_NU[:, 0]
     return {
         "steps": steps, "integral": float(controls.square().mean()), "exact": 12.0,
         "times": (np.arange(steps) / steps).tolist(), "control": controls.tolist(),
-        "missed": [float(held.missed_Z.abs().max()) for held in rounds],
+        "missed": [_largest(finished.violation_Z) for finished in rounds],
         "prices": rounds[-1].multipliers_Z.tolist(),
     }  # fmt: skip
 
@@ -96,20 +100,21 @@ def _limited(limit: float, steps: int = 30) -> Json:
     controls, by_weight = _zeros(steps), []
     for weight in _WEIGHTS:
         problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
-        *_, held = hold(problem, problems.arrive(0.0, -1.0), controls, weight=1000, rounds=3, iterations=80, tolerance=1e-5)
-        controls, states = held.solution.controls_NU, held.solution.last.states
+        *_, last = meet_conditions(problem, problems.arrive(0.0, -1.0), controls, Penalty(1000, 3, 80, tolerance=1e-5))
+        controls, states = last.solution.controls_NU, last.solution.last.states
         beyond = max(0.0, float(states[:, 0].max()) - limit)
         by_weight.append({"weight": weight, "cost": float(controls.square().mean()) / 2, "beyond": beyond})
     return {
         "limit": limit, "exact": problems.bryson_denham(limit), "by_weight": by_weight, "cost": by_weight[-1]["cost"],
-        "missed": float(held.missed_Z.abs().max()), "times": np.linspace(0, 1, steps + 1).tolist(),
+        "missed": _largest(last.violation_Z), "times": np.linspace(0, 1, steps + 1).tolist(),
         "path": states[:, 0].tolist(),
     }  # fmt: skip
 
 
 def _flight(name: str, steps: int) -> Json:
     problem, angles, weight = _begin(name, steps)
-    rounds = [*hold(problem, problems.mars_orbit(), angles[:, None], weight, 7, 60, tolerance=1e-6, longest=0.3)]
+    penalty = Penalty(weight, 7, 60, tolerance=1e-6, max_change=0.3)
+    rounds = [*meet_conditions(problem, problems.mars_orbit(), angles[:, None], penalty)]
     last = rounds[-1]
     duration = _duration(last)
     states, controls = last.solution.last.states.numpy(), last.solution.controls_NU[:, 0].numpy()
@@ -117,8 +122,8 @@ def _flight(name: str, steps: int) -> Json:
     around = np.concatenate([[0.0], np.cumsum((turned[1:] + turned[:-1]) / 2)])
     return {
         "name": name, "steps": steps, "days": duration * problems.DAYS, "by_shooting": problems.BY_SHOOTING[name],
-        "missed": last.missed_Z.abs().tolist(), "sweeps": sum(len(held.solution.costs) for held in rounds),
-        "rounds": [{"days": _duration(held) * problems.DAYS, "missed": float(held.missed_Z.abs().max())} for held in rounds],
+        "missed": last.violation_Z.abs().tolist(), "sweeps": sum(len(finished.solution.costs) for finished in rounds),
+        "rounds": [{"days": _duration(entry) * problems.DAYS, "missed": _largest(entry.violation_Z)} for entry in rounds],
         "radius": states[:, 0].tolist(), "around": around.tolist(), "target": problems.MARS,
         "angle": np.degrees(np.mod(controls + math.pi, 2 * math.pi) - math.pi).tolist(),
         "from_horizon": name == "rocket", "times": (np.arange(steps) * duration * problems.DAYS / steps).tolist(),
@@ -135,8 +140,8 @@ def _begin(name: str, steps: int) -> tuple[Problem, torch.Tensor, float]:
     return problems.sail(6.0), torch.full((steps,), 0.6, dtype=torch.float64), 1000.0
 
 
-def _duration(held: Held) -> float:
-    return math.exp(float(held.solution.start_D[-1]))
+def _duration(finished: Round) -> float:
+    return math.exp(float(finished.solution.start_D[-1]))
 
 
 def _residual(seed: int) -> Json:
@@ -156,8 +161,7 @@ def _residual(seed: int) -> Json:
         "blocks": _BLOCKS, "adjoints": gradients.adjoints.norm(dim=1).tolist(),
         "autograd": torch.stack(by_torch[:-1]).norm(dim=1).tolist(),
         "away": max(
-            float((gradients.slope_NU - by_torch[-1]).abs().max()),
-            float((gradients.adjoints - torch.stack(by_torch[:-1])).abs().max()),
+            _largest(gradients.gradient_NU - by_torch[-1]), _largest(gradients.adjoints - torch.stack(by_torch[:-1])),
         ),
         "factors": {"plain": chains.plain, "residual": chains.residual},
         "products": {"plain": math.prod(chains.plain), "residual": math.prod(chains.residual)},

@@ -24,7 +24,7 @@ def draw_known(scalar: Mapping[str, Any], energy: Mapping[str, Any], limited: Se
     """Draw what was found for problems whose answers are known, with the answers.
 
     Args:
-        scalar: `times`, `control`, `exact_control`, `cost`, `exact` and `largest_slopes`.
+        scalar: `times`, `control`, `exact_control`, `cost`, `exact` and `largest_gradients`.
         energy: `times`, `control` and `integral`.
         limited: of three limits, each with `limit`, `times`, `path`, `cost` and `exact`.
         path: .svg, .png or .pdf.
@@ -43,9 +43,9 @@ def draw_known(scalar: Mapping[str, Any], energy: Mapping[str, Any], limited: Se
     every = max(1, len(scalar["times"]) // 20)
     first.plot(scalar["times"][::every], scalar["control"][::every], "o", color=BLUE, markersize=4, label="found")
     _label(first, f"x' = u, cost of x² + u²: J = {scalar['cost']:.5f}, exact {scalar['exact']:.5f}", "time", "control u")
-    falls.plot(range(len(scalar["largest_slopes"])), scalar["largest_slopes"], color=BLUE, marker="o", markersize=3)
+    falls.plot(range(len(scalar["largest_gradients"])), scalar["largest_gradients"], color=BLUE, marker="o", markersize=3)
     falls.set_yscale("log")
-    _label(falls, "the same: descent with one step size", "iteration", "largest slope |g|")
+    _label(falls, "the same: descent with one step size", "iteration", "largest gradient |g|")
     second.plot([0, 1], [6, -6], color="black", linewidth=1, label="exact, 6 - 12 t")
     every = max(1, len(energy["times"]) // 20)
     second.plot(energy["times"][::every], energy["control"][::every], "o", color=BLUE, markersize=4, label="found")
