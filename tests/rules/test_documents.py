@@ -6,6 +6,9 @@ block; a command of the quickstart that it repeats has been run. A shell makes i
 since one of its own costs seconds of imports each time; a line with pipes and the like is the shell's, in processes of their
 own. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run,
 and the reason is reported.
+
+The trainings of the timeline take one epoch each, and .png files stay empty: that commands draw well is for the tests of what
+they draw.
 """
 
 import importlib.util
@@ -18,10 +21,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from matplotlib.figure import Figure
 
 import striate
 from striate.base.settings import Run
 from striate.cli.main import app, main
+from striate.history.timeline import demo as timeline
 from support.command_line import Ran
 from support.command_line import run as run_here
 from support.documents import ROOT, Block, blocks
@@ -65,6 +70,19 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
         ran = Ran(whole.returncode, whole.stdout, whole.stderr)
     if ran.code:
         pytest.fail(f"$ {command}\nended with {ran.code}:\n{ran.out[-2000:]}{ran.err[-2000:]}", pytrace=False)
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the networks of the timeline for one epoch, and leave .png files empty."""
+    stations = [row._replace(settings={"train": {"epochs": 1}}) if row.settings else row for row in timeline.LINE]
+    monkeypatch.setattr(timeline, "LINE", tuple(stations))
+    savefig = Figure.savefig
+
+    def all_but_png(self: Figure, target: object, **options: object) -> None:
+        if options["format"] != "png":
+            savefig(self, target, **options)
+
+    monkeypatch.setattr(Figure, "savefig", all_but_png)
 
 
 def generator() -> ModuleType:
@@ -127,6 +145,7 @@ def test_the_commands_of_a_document_run(
         assert not_run, "<!-- not run: REASON --> needs its reason"
         pytest.skip(not_run)
     folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
+    quick(monkeypatch)
     already_run = commands_of(QUICKSTART)
     for command in commands:
         if not STRIATE.match(command):
