@@ -34,9 +34,9 @@ def test_the_families_are_learned_and_units_come_to_stand_for_nation_and_generat
     families = printed["families"]
     assert families["facts"] == 104
     assert max(families["learned"]) >= 98
-    assert len(families["held"]) == 4
-    assert all(0 <= right <= 4 for right in families["held_right"])
-    assert max(families["held_right"]) >= 2
+    assert len(families["held_out"]) == 4
+    assert all(0 <= correct <= 4 for correct in families["held_out_correct"])
+    assert max(families["held_out_correct"]) >= 2
     assert max(families["shown"]["nation"]) > 0.7
     assert max(families["shown"]["generation"]) > 0.5
 

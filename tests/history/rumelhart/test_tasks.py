@@ -34,12 +34,12 @@ def test_the_two_families_have_104_facts_of_112_persons():
 )
 def test_a_fact(person: str, relation: str, others: set[str]):
     names = [*tasks.PERSONS["English"], *tasks.PERSONS["Italian"]]
-    asked = names.index(person), tasks.RELATIONS.index(relation)
-    (found,) = (fact.others for fact in tasks.facts() if (fact.person, fact.relation) == asked)
+    key = names.index(person), tasks.RELATIONS.index(relation)
+    (found,) = (fact.others for fact in tasks.facts() if (fact.person, fact.relation) == key)
     assert {names[other] for other in found} == others
 
 
-def test_nobody_is_his_own_relative_and_relations_answer_each_other():
+def test_nobody_is_his_own_relative_and_relations_are_mutual():
     facts = {(fact.person, fact.relation): fact.others for fact in tasks.facts()}
     husband, wife = tasks.RELATIONS.index("husband"), tasks.RELATIONS.index("wife")
     assert all(person not in others for (person, _), others in facts.items())
@@ -51,7 +51,7 @@ def test_nobody_is_his_own_relative_and_relations_answer_each_other():
 def test_the_network_of_the_families_has_the_published_layers():
     task = tasks.families(tasks.facts()[:2])
     assert task.layout.sizes == {
-        "person": 24, "relation": 12, "who": 6, "what": 6, "hidden": 12, "answer": 6, "output": 24
+        "person": 24, "relation": 12, "person code": 6, "relation code": 6, "hidden": 12, "output code": 6, "output": 24
     }  # fmt: skip
     assert task.inputs["person"].sum(axis=1).tolist() == [1, 1]
     assert task.targets_NJ.shape == (2, 24)

@@ -1,6 +1,6 @@
 """The tasks of 1986, each learned by networks from several seeds at once.
 
-Legend: S seeds, N patterns, J units.
+Legend: S seeds, N patterns, P persons, J units.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,33 @@ from numpy.typing import NDArray
 from striate.base.errors import SettingError
 from striate.history.demonstration import Demonstration
 from striate.history.rumelhart import tasks
-from striate.history.rumelhart.model import Floats, Learned, Schedule, draw, everywhere_near, forward, learn
-from striate.history.rumelhart.tasks import Task
+from striate.history.rumelhart.model import Floats, Schedule, Task, Trained, Training, forward, initial_weights, learn
 
 Json = dict[str, Any]
 
 _SEEDS = 20
 _FAMILIES = 8
-_HELD = 4
-_SWEEPS = 1500
+_HELD_OUT = 4
 _NATIONS = np.repeat([0, 1], 12)
 _GENERATIONS = np.tile([1] * 4 + [2] * 6 + [3] * 2, 2)
-_RIGHT = 0.5  # an output is right on its side of this
+_NAMES = [name for family in tasks.PERSONS.values() for name in family]
+_THRESHOLD = 0.5  # an output is correct on its side of this
+_TITLES = {
+    "xor_direct": "exclusive or: one hidden unit, direct links",
+    "xor": "exclusive or: two hidden units",
+    "symmetry": "mirror symmetry of six",
+    "encoder": "encoder: eight through three",
+}
+_TASKS = {
+    "xor_direct": (tasks.xor(1, direct=True), Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)),
+    "xor": (tasks.xor(2, direct=False), Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)),
+    "symmetry": (tasks.symmetry(), Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)),
+    "encoder": (tasks.encoder(), Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)),
+}
+_FAMILY_TRAINING = Training(
+    [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], 1500, tolerance=0.2, slack=0.2 - 1e-9, decay=0.0002
+)
+_PAPER = {"xor_direct": 558, "symmetry": 1425}  # sweeps, where there is a figure
 
 
 def demonstrate(out: Path, seed: int = 0) -> Demonstration:
@@ -40,99 +55,75 @@ def demonstrate(out: Path, seed: int = 0) -> Demonstration:
     """
     if seed < 0:
         raise SettingError(f"expected a seed of 0 or more; got {seed}.")
-    from striate.history.rumelhart import plots as images
+    from striate.history.rumelhart import plots
 
     seeds = range(seed, seed + _SEEDS)
-    learned = {
-        "xor_direct": _learn(tasks.xor(1, direct=True), seeds, 0.5, most=5000, near=0.1),
-        "xor": _learn(tasks.xor(2, direct=False), seeds, 0.5, most=5000, near=0.1),
-        "symmetry": _learn(tasks.symmetry(), seeds, 0.1, most=4000, near=_RIGHT),
-        "encoder": _learn(tasks.encoder(), seeds, 0.1, most=4000, near=_RIGHT),
-    }
-    result: Json = {name: _summary(one, seeds, paper) for (name, one), paper in zip(learned.items(), _PAPER, strict=True)}
-    result["symmetry"] |= _mirrors(learned["symmetry"])
-    result["encoder"] |= _codes(learned["encoder"])
-    result["families"] = _families(seed)
-    images.draw_learning(
-        [
-            images.Curves(title, learned[name].errors.T.tolist(), result[name]["sweeps"], result[name]["paper"])
-            for name, title in _TITLES.items()
-        ],
-        out / "learning.png",
-    )
-    images.draw_hidden(result["symmetry"]["shown"], result["encoder"]["shown"], out / "hidden.png")
-    images.draw_families(result["families"], out / "families.png")
+    trained = {name: learn(task, initial_weights(task.layout, seeds), training) for name, (task, training) in _TASKS.items()}
+    numbers: Json = {name: _summary(result, seeds, _PAPER.get(name)) for name, result in trained.items()}
+    numbers["symmetry"] |= _symmetry(trained["symmetry"])
+    numbers["encoder"] |= _codes(trained["encoder"])
+    numbers["families"] = _families(seed)
+    curves = [
+        plots.Curves(title, trained[name].errors.T.tolist(), numbers[name]["sweeps"], numbers[name]["paper"])
+        for name, title in _TITLES.items()
+    ]
     files = [out / f"{name}.png" for name in ("learning", "hidden", "families")]
-    return Demonstration(result, _lines(result), files)
+    plots.draw_learning(curves, files[0])
+    plots.draw_hidden(numbers["symmetry"]["shown"], numbers["encoder"]["shown"], files[1])
+    plots.draw_families(numbers["families"], files[2])
+    return Demonstration(numbers, _lines(numbers), files)
 
 
-_TITLES = {
-    "xor_direct": "exclusive or: one hidden unit, direct links",
-    "xor": "exclusive or: two hidden units",
-    "symmetry": "mirror symmetry of six",
-    "encoder": "encoder: eight through three",
-}
-_PAPER = (558, None, 1425, None)  # sweeps, where there is a figure
-
-
-def _learn(task: Task, seeds: Sequence[int], rate: float, most: int, near: float) -> Learned:
-    weights = draw(task.layout, seeds)
-    return learn(task.layout, weights, task.inputs, task.targets_NJ, [Schedule(rate, 0.9)], most, everywhere_near(near))
-
-
-def _summary(learned: Learned, seeds: Sequence[int], paper: int | None) -> Json:
-    done = learned.sweeps_S[learned.sweeps_S >= 0]
+def _summary(trained: Trained, seeds: Sequence[int], paper: int | None) -> Json:
+    learned = trained.sweeps_S[trained.sweeps_S >= 0]
     return {
-        "seeds": list(seeds), "sweeps": [int(sweep) if sweep >= 0 else None for sweep in learned.sweeps_S],
-        "learned": len(done), "median": float(np.median(done)) if len(done) else None, "paper": paper,
+        "seeds": list(seeds), "sweeps": [int(sweep) if sweep >= 0 else None for sweep in trained.sweeps_S],
+        "learned": len(learned), "median": float(np.median(learned)) if len(learned) else None, "paper": paper,
     }  # fmt: skip
 
 
-def _mirrors(learned: Learned) -> Json:
+def _symmetry(trained: Trained) -> Json:
     """How far weights to the two hidden units are from their mirror images' opposites, and the ratio of their sizes."""
-    weights_SIJ = learned.weights.links["input", "hidden"]
+    weights_SIJ = trained.weights.links["input", "hidden"]
     away_S = np.abs(weights_SIJ + weights_SIJ[:, ::-1]).max(axis=(1, 2)) / np.abs(weights_SIJ).max(axis=(1, 2))
     sizes_S3 = np.sort(np.abs(weights_SIJ[:, :3]).mean(axis=2), axis=1)
-    done = np.flatnonzero(learned.sweeps_S >= 0)
+    learned = np.flatnonzero(trained.sweeps_S >= 0)
     ratios_S3 = sizes_S3 / sizes_S3[:, :1]
-    result: Json = {"away": away_S.tolist(), "ratios": ratios_S3.tolist(), "shown": None}
-    if len(done):
-        best = int(done[np.abs(ratios_S3[done] - (1, 2, 4)).max(axis=1).argmin()])
-        result["shown"] = {"network": best, "weights": weights_SIJ[best].T.tolist(), "ratio": ratios_S3[best].tolist()}
-    return result
+    numbers: Json = {"away": away_S.tolist(), "ratios": ratios_S3.tolist(), "shown": None}
+    if len(learned):
+        best = int(learned[np.abs(ratios_S3[learned] - (1, 2, 4)).max(axis=1).argmin()])
+        numbers["shown"] = {"network": best, "weights": weights_SIJ[best].T.tolist(), "ratio": ratios_S3[best].tolist()}
+    return numbers
 
 
-def _codes(learned: Learned) -> Json:
-    """What the three hidden units make of the eight patterns; how near the two nearest are, in the unit that differs most."""
-    task = tasks.encoder()
-    codes_SNJ = forward(task.layout, learned.weights, task.inputs)["hidden"]
-    apart_SNN = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + 2 * np.eye(8)
+def _codes(trained: Trained) -> Json:
+    """The codes of the eight patterns in three hidden units; how near the two nearest are, in the unit that differs most."""
+    task, _ = _TASKS["encoder"]
+    codes_SNJ = forward(task.layout, trained.weights, task.inputs)["hidden"]
+    distances_SNN = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + 2 * np.eye(8)
     distinct = [len({*map(tuple, np.round(codes_NJ).astype(int).tolist())}) for codes_NJ in codes_SNJ]
-    return {"nearest": apart_SNN.min(axis=(1, 2)).tolist(), "distinct": distinct, "shown": codes_SNJ[0].tolist()}
+    return {"nearest": distances_SNN.min(axis=(1, 2)).tolist(), "distinct": distinct, "shown": codes_SNJ[0].tolist()}
 
 
 def _families(seed: int) -> Json:
-    """100 of the 104 facts are learned, and the other four asked for."""
-    every = tasks.facts()
-    held = sorted(np.random.default_rng(seed).choice(len(every), _HELD, replace=False).tolist())
-    task = tasks.families(tuple(fact for number, fact in enumerate(every) if number not in held))
-    training_task = tasks.families(tuple(every[number] for number in held))
+    """100 of the 104 facts are learned, and the other four tested."""
+    facts = tasks.facts()
+    held_out = sorted(np.random.default_rng(seed).choice(len(facts), _HELD_OUT, replace=False).tolist())
+    task = tasks.families(tuple(fact for number, fact in enumerate(facts) if number not in held_out))
+    test_task = tasks.families(tuple(facts[number] for number in held_out))
     seeds = range(seed, seed + _FAMILIES)
-    learned = learn(
-        task.layout, draw(task.layout, seeds, reach=1.0), task.inputs, task.targets_NJ,
-        [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], _SWEEPS, everywhere_near(0.2), slack=0.2 - 1e-9, decay=0.0002,
-    )  # fmt: skip
-    right = [_right(learned, part).sum(axis=1).tolist() for part in (task, training_task)]
-    best = int(np.argmax(np.add(*right)))
-    weights_PJ = learned.weights.links["person", "who"][best]
+    trained = learn(task, initial_weights(task.layout, seeds, limit=1.0), _FAMILY_TRAINING)
+    correct = [_correct(trained, part).sum(axis=1).tolist() for part in (task, test_task)]
+    best = int(np.argmax(np.add(*correct)))
+    weights_PJ = trained.weights.links["person", "person code"][best]
     return {
-        "seeds": list(seeds), "sweeps": _SWEEPS, "facts": len(every), "learned": right[0], "held_right": right[1],
-        "held": [_sentence(every[number]) for number in held], "paper": 1500,
+        "seeds": list(seeds), "sweeps": _FAMILY_TRAINING.max_sweeps, "facts": len(facts), "learned": correct[0],
+        "held_out_correct": correct[1], "held_out": [_sentence(facts[number]) for number in held_out], "paper": 1500,
         "shown": {
             "network": best, "weights": weights_PJ.T.tolist(), "nation": _explained(weights_PJ, _NATIONS),
             "generation": _explained(weights_PJ, _GENERATIONS),
         },
-        "persons": [name for family in tasks.PERSONS.values() for name in family],
+        "persons": _NAMES,
     }  # fmt: skip
 
 
@@ -143,39 +134,36 @@ def _explained(weights_PJ: Floats, groups_P: NDArray[np.int64]) -> list[float]:
     return shares
 
 
-def _right(learned: Learned, task: Task) -> NDArray[np.bool_]:
-    """S x N: whether exactly the persons who belong there are on."""
-    outputs_SNJ = forward(task.layout, learned.weights, task.inputs)[task.layout.output]
-    correct: NDArray[np.bool_] = ((outputs_SNJ > _RIGHT) == (task.targets_NJ > _RIGHT)).all(axis=2)
+def _correct(trained: Trained, task: Task) -> NDArray[np.bool_]:
+    """S x N: whether exactly the persons of the fact are on."""
+    outputs_SNJ = forward(task.layout, trained.weights, task.inputs)[task.layout.output]
+    correct: NDArray[np.bool_] = ((outputs_SNJ > _THRESHOLD) == (task.targets_NJ > _THRESHOLD)).all(axis=2)
     return correct
 
 
 def _sentence(fact: tasks.Fact) -> str:
-    names = [name for family in tasks.PERSONS.values() for name in family]
-    return f"{names[fact.person]} has {tasks.RELATIONS[fact.relation]} {' and '.join(names[other] for other in fact.others)}"
+    others = " and ".join(_NAMES[other] for other in fact.others)
+    return f"{_NAMES[fact.person]} has {tasks.RELATIONS[fact.relation]} {others}"
 
 
-def _lines(result: Json) -> list[str]:
+def _lines(numbers: Json) -> list[str]:
     lines = []
     for name, title in _TITLES.items():
-        one = result[name]
-        median = "" if one["median"] is None else f", median {one['median']:.0f} sweeps"
-        lines.append(
-            f"{title}: {one['learned']} of {len(one['seeds'])} networks{median}"
-            + (f"; the paper's took {one['paper']:,}" if one["paper"] else "")
-        )
-    if result["symmetry"]["shown"]:
-        ratio = " : ".join(f"{part:.2f}" for part in result["symmetry"]["shown"]["ratio"])
-        lines.append(f"symmetry, the network nearest to 1 : 2 : 4: weights of opposite sign about the middle, {ratio}")
-    lines.append(f"encoder: least distance of two codes {min(result['encoder']['nearest']):.2f}, over all networks")
-    families = result["families"]
+        summary = numbers[name]
+        median = "" if summary["median"] is None else f", median {summary['median']:.0f} sweeps"
+        paper = f"; the paper's took {summary['paper']:,}" if summary["paper"] else ""
+        lines.append(f"{title}: {summary['learned']} of {len(summary['seeds'])} networks{median}{paper}")
+    if numbers["symmetry"]["shown"]:
+        ratio = " : ".join(f"{part:.2f}" for part in numbers["symmetry"]["shown"]["ratio"])
+        lines.append(f"symmetry, the network nearest to 1 : 2 : 4: weights of opposite sign about the center, {ratio}")
+    lines.append(f"encoder: least distance of two codes {min(numbers['encoder']['nearest']):.2f}, over all networks")
+    families = numbers["families"]
     lines.append(
-        f"families, after {families['sweeps']:,} sweeps: {min(families['learned'])} to "
-        f"{max(families['learned'])} of 100 facts, and "
-        f"{', '.join(map(str, families['held_right']))} of the {_HELD} held out"
+        f"families, after {families['sweeps']:,} sweeps: {min(families['learned'])} to {max(families['learned'])} of 100 facts "
+        f"and {', '.join(map(str, families['held_out_correct']))} of the {_HELD_OUT} held out"
     )
-    for what in ("nation", "generation"):
-        shares = families["shown"][what]
+    for group in ("nation", "generation"):
+        shares = families["shown"][group]
         unit = int(np.argmax(shares)) + 1
-        lines.append(f"in the network with most facts, unit {unit} tells the {what}: {max(shares):.0%} of its variance")
+        lines.append(f"in the network with most facts, unit {unit} encodes the {group}: {max(shares):.0%} of its variance")
     return lines

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.history.rumelhart.model import Floats, Layout
+from striate.history.rumelhart.model import Layout, Task
 
 PERSONS: Mapping[str, tuple[str, ...]] = {
     "English": (
@@ -27,21 +27,6 @@ WOMEN = frozenset((1, 3, 4, 6, 8, 11))  # by position in each family
 MARRIED = ((0, 1), (2, 3), (5, 4), (7, 6), (9, 8))  # husband, wife
 CHILDREN: Mapping[tuple[int, int], tuple[int, ...]] = {(0, 1): (5, 6), (2, 3): (7, 8), (7, 6): (10, 11)}
 RELATIONS = ("father", "mother", "husband", "wife", "son", "daughter", "uncle", "aunt", "brother", "sister", "nephew", "niece")
-
-
-class Task(NamedTuple):
-    """What is to be learned, and by what.
-
-    Attributes:
-        layout: of the network.
-        inputs: N x I for each input group.
-        targets_NJ: of the output group.
-
-    """
-
-    layout: Layout
-    inputs: Mapping[str, Floats]
-    targets_NJ: Floats
 
 
 def xor(hidden: int, direct: bool) -> Task:
@@ -60,13 +45,13 @@ def symmetry(size: int = 6, hidden: int = 2) -> Task:
 
 
 def encoder(size: int = 8, hidden: int = 3) -> Task:
-    """One of eight inputs is on, and so shall be the same output, through three units."""
+    """One of eight inputs is on, and the target is the same output, through three hidden units."""
     layout = Layout({"input": size, "hidden": hidden, "output": size}, (("input", "hidden"), ("hidden", "output")), "output")
     return Task(layout, {"input": np.eye(size)}, np.eye(size))
 
 
 class Fact(NamedTuple):
-    """Of a person, those who are something to him or her: 24 persons, the Italians after the English."""
+    """A person, a relation, and those who are that to him or her: 24 persons, the Italians after the English."""
 
     person: int
     relation: int
@@ -75,14 +60,13 @@ class Fact(NamedTuple):
 
 def facts() -> tuple[Fact, ...]:
     """The 104 facts of the two families, who have the same tree."""
-    all_facts = []
-    for offset in (0, 12):
-        for person in range(12):
-            for relation, name in enumerate(RELATIONS):
-                others = sorted(_others(person, name))
-                if others:
-                    all_facts.append(Fact(person + offset, relation, tuple(other + offset for other in others)))
-    return tuple(all_facts)
+    return tuple(
+        Fact(person + offset, relation, tuple(other + offset for other in others))
+        for offset in (0, 12)
+        for person in range(12)
+        for relation, name in enumerate(RELATIONS)
+        if (others := sorted(_others(person, name)))
+    )
 
 
 def _parents(person: int) -> tuple[int, ...]:
@@ -108,8 +92,8 @@ def _others(person: int, relation: str) -> set[int]:
     related = {
         "father": set(_parents(person)), "mother": set(_parents(person)), "husband": _spouse(person), "wife": _spouse(person),
         "son": _children(person), "daughter": _children(person), "brother": _siblings(person), "sister": _siblings(person),
-        "uncle": of_parents | {other for one in of_parents for other in _spouse(one)},
-        "nephew": {child for one in of_pair for sibling in _siblings(one) for child in _children(sibling)},
+        "uncle": of_parents | {other for sibling in of_parents for other in _spouse(sibling)},
+        "nephew": {child for parent in of_pair for sibling in _siblings(parent) for child in _children(sibling)},
     }  # fmt: skip
     related |= {"aunt": related["uncle"], "niece": related["nephew"]}
     woman = relation in ("mother", "wife", "daughter", "aunt", "sister", "niece")
@@ -117,11 +101,11 @@ def _others(person: int, relation: str) -> set[int]:
 
 
 def families(chosen: tuple[Fact, ...]) -> Task:
-    """Facts as patterns: 24 persons and 12 relations come in by 6 units each, and 24 persons come out."""
-    sizes = {"person": 24, "relation": 12, "who": 6, "what": 6, "hidden": 12, "answer": 6, "output": 24}
+    """Facts as patterns: 24 persons and 12 relations come in by 6 units each, and 24 persons come out by 6."""
+    sizes = {"person": 24, "relation": 12, "person code": 6, "relation code": 6, "hidden": 12, "output code": 6, "output": 24}
     links = (
-        ("person", "who"), ("relation", "what"), ("who", "hidden"), ("what", "hidden"), ("hidden", "answer"),
-        ("answer", "output"),
+        ("person", "person code"), ("relation", "relation code"), ("person code", "hidden"), ("relation code", "hidden"),
+        ("hidden", "output code"), ("output code", "output"),
     )  # fmt: skip
     targets_NJ = np.zeros((len(chosen), 24))
     for row, fact in enumerate(chosen):
