@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -18,8 +18,8 @@ Event = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def documented_by(module: str, function: str, **descriptions: str) -> Callable[[Command], Command]:
-    """Describe a command's parameters as the function does that it calls, whose docstring is read, not imported.
+def documented_by(module: str, *names: str, **descriptions: str) -> Callable[[Command], Command]:
+    """Describe a command's parameters as the functions or classes do that it calls, whose docstrings are read, not imported.
 
     `module` is a file of striate, with dots. `descriptions` are of what the command alone has, or words otherwise; its own
     `Args:` may stay where it has one. Every parameter must have a description, or this raises KeyError.
@@ -28,7 +28,9 @@ def documented_by(module: str, function: str, **descriptions: str) -> Callable[[
     def decorate(command: Command) -> Command:
         head, _, own = inspect.cleandoc(command.__doc__ or "").partition("\n\nArgs:\n")
         described = {"json": "print one JSON object on stdout."}
-        described |= _arguments(_docstring(module, function)) | _arguments(f"Args:\n{own}") | descriptions
+        for docstring in (*_docstrings(module, names), f"Args:\n{own}"):
+            described |= _arguments(docstring)
+        described |= descriptions
         lines = [f"    {name}: {described[name]}" for name in inspect.signature(command).parameters]
         command.__doc__ = "\n".join([head, "", "Args:", *lines])
         return command
@@ -36,11 +38,12 @@ def documented_by(module: str, function: str, **descriptions: str) -> Callable[[
     return decorate
 
 
-def _docstring(module: str, function: str) -> str:
-    package, *folders, name = module.split(".")
-    tree = ast.parse(files(package).joinpath(*folders, f"{name}.py").read_text("utf-8"))
-    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
-    return ast.get_docstring(next(functions)) or ""
+def _docstrings(module: str, names: Sequence[str]) -> list[str]:
+    """Of the functions and classes of a module; each must be there."""
+    package, *folders, file = module.split(".")
+    tree = ast.parse(files(package).joinpath(*folders, f"{file}.py").read_text("utf-8"))
+    nodes = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return [ast.get_docstring(nodes[name]) or "" for name in names]
 
 
 def _arguments(docstring: str) -> dict[str, str]:

@@ -9,19 +9,17 @@ if TYPE_CHECKING:
     from striate.history.demonstration import Demonstration
 
 
-@documented_by("striate.history.convolution.demo", "demonstrate")
+@documented_by("striate.history.convolution.demo", "demonstrate", "KernelChoice")
 def convolution(
     image: Path | None = None, /, *, kernel: str = "sobel", stride: int = 1, padding: int = 0, side: int | None = None,
     angle: float | None = None, wavelength: float | None = None, out: Path = Path("striate-history-convolution"),
     json: bool = False,
 ) -> None:  # fmt: skip
     """A kernel slides over an image: its map, the window step by step, the flip, volumes and weights."""
-    from striate.history.convolution.demo import demonstrate
+    from striate.history.convolution.demo import KernelChoice, demonstrate
 
-    result = demonstrate(
-        image, kernel=kernel, stride=stride, padding=padding, side=side, angle=angle, wavelength=wavelength, out=out
-    )
-    _print(result, json)
+    choice = KernelChoice(kernel, side, angle, wavelength)
+    _print(demonstrate(image, choice, stride=stride, padding=padding, out=out), json)
 
 
 @documented_by("striate.history.cells.demo", "demonstrate")

@@ -1,6 +1,5 @@
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,28 +9,20 @@ from matplotlib.patches import Rectangle
 
 from striate.base.errors import SettingError
 from striate.history.convolution import plots as drawing
-from striate.history.convolution.plots import Shown, Walk, number, weight
-
-
-class At(NamedTuple):
-    """A step made by hand."""
-
-    row: int
-    column: int
-    top: int
-    left: int
-    total: float
-
+from striate.history.convolution.model import Step
+from striate.history.convolution.plots import Walk, number, weight
+from striate.plots import image_panels
+from striate.plots.image_panels import Panel
 
 KERNEL = np.array([[1.0, 0], [-1, 0.5]])
 PATCH = np.arange(9.0).reshape(3, 3)
-WALK = Walk(1, 0, PATCH, [At(0, 0, 0, 0, -1.0), At(1, 1, 1, 1, 1.0)], np.array([[-1.0, -0.5], [0.5, 1]]))
+WALK = Walk(1, 0, PATCH, [Step(0, 0, 0, 0, KERNEL, -1.0), Step(1, 1, 1, 1, KERNEL, 1.0)], np.array([[-1.0, -0.5], [0.5, 1]]))
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(drawing, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
     return figures
 
 
@@ -46,7 +37,7 @@ def test_weights_are_fractions_where_these_are_short():
 
 
 def test_numbers_are_written_into_a_kernel_and_left_out_of_a_large_one(drawn: list[Figure]):
-    drawing.panels("two kernels", [[Shown("small", KERNEL, True), Shown("large", np.ones((11, 11)), True)]], Path("p.svg"))
+    image_panels.draw_rows("two", [[Panel("small", KERNEL, weight), Panel("large", np.ones((11, 11)), weight)]], Path("p.svg"))
     small, large = drawn[0].axes
     assert [text.get_text() for text in small.texts] == ["1", "0", "-1", "0.5"]
     assert [text.get_color() for text in small.texts] == ["black", "white", "white", "black"]
@@ -54,7 +45,7 @@ def test_numbers_are_written_into_a_kernel_and_left_out_of_a_large_one(drawn: li
 
 
 def test_rows_of_panels_may_differ_in_length(drawn: list[Figure]):
-    drawing.panels("three", [[Shown("a", PATCH), Shown("b", PATCH)], [Shown("c", PATCH)]], Path("p.svg"))
+    image_panels.draw_rows("three", [[Panel("a", PATCH), Panel("b", PATCH)], [Panel("c", PATCH)]], Path("p.svg"))
     assert [axes.get_title() for axes in drawn[0].axes] == ["a", "b", "c", ""]
     assert not drawn[0].axes[3].axison
 
@@ -90,8 +81,8 @@ def test_bars_carry_their_numbers_and_no_text_covers_another(drawn: list[Figure]
     assert all(box.x1 <= figure.bbox.x1 and box.x0 >= 0 for box in boxes)
 
 
-@pytest.mark.parametrize("draw", ["panels", "walks", "weights"])
+@pytest.mark.parametrize("draw", ["walks", "weights"])
 def test_another_ending_is_refused(draw: str, tmp_path: Path):
-    arguments = {"panels": ([[Shown("a", PATCH)]],), "walks": (KERNEL, [WALK]), "weights": ({"a": 1},)}[draw]
+    arguments = {"walks": (KERNEL, [WALK]), "weights": ({"a": 1},)}[draw]
     with pytest.raises(SettingError, match=r"expected an image's path to end in \.svg, \.png, \.pdf"):
         getattr(drawing, draw)("title", *arguments, tmp_path / "a.gif")

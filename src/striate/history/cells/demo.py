@@ -112,15 +112,15 @@ def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, answers: hw.A
 
 def _draw_maps(sample: SampleImage, cells: hw.Bank, answers: hw.Answers, path: Path) -> None:
     """Maps of four orientations at most: simple, pooled, energy."""
-    from striate.history.convolution.plots import Shown, panels
+    from striate.plots.image_panels import Panel, draw_rows
 
     chosen = np.unique(np.linspace(0, len(cells.degrees_A), 4, endpoint=False).astype(int))
     rows = [
-        [Shown(sample.description, sample.levels_HW) if kind == "simple" else None]
-        + [Shown(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
+        [Panel(sample.description, sample.levels_HW) if kind == "simple" else None]
+        + [Panel(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
         for kind, maps_AHW in answers._asdict().items()
     ]
-    panels(f"{sample.description}: answers of simple cells, and of complex ones by both accounts", rows, path)
+    draw_rows(f"{sample.description}: answers of simple cells, and of complex ones by both accounts", rows, path)
 
 
 def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Convolution on an image: kernels and their maps, the window step by step, the flip, volumes and weights by the formulas."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,6 @@ from striate.base.errors import DataError, SettingError, nearest
 from striate.history.convolution import model as conv
 from striate.history.demonstration import Demonstration
 from striate.history.sample_images import gray
-
-if TYPE_CHECKING:
-    from striate.history.convolution.plots import Walk
 
 Floats = NDArray[np.float64]
 NAMES = ("mean", "sobel", "gabor")
@@ -26,28 +23,36 @@ _C: Floats = np.array([[2.0, 0, 1], [1, 3, 0]])
 _COUNTING: Floats = np.arange(1.0, 10).reshape(3, 3)
 
 
-class Options(NamedTuple):
-    """What belongs to kernels by name; None where it was not given."""
+class KernelChoice(NamedTuple):
+    """A kernel by name or of a file, with what belongs to some names; None for what was not given.
 
+    Args:
+        kernel: mean, sobel, gabor, or a FILE: rows of numbers as text or CSV, or .npy.
+        side: of mean (else 3) and gabor (else 11), odd.
+        angle: of gabor, in degrees (else 45); 0 has upright stripes.
+        wavelength: of gabor, in pixels (else 6).
+
+    """
+
+    kernel: str = "sobel"
     side: int | None = None
     angle: float | None = None
     wavelength: float | None = None
 
 
+_SOBEL = KernelChoice()
+
+
 def demonstrate(
-    image: Path | None = None, *, kernel: str = "sobel", stride: int = 1, padding: int = 0, side: int | None = None,
-    angle: float | None = None, wavelength: float | None = None, out: Path,
-) -> Demonstration:  # fmt: skip
+    image: Path | None = None, choice: KernelChoice = _SOBEL, *, stride: int = 1, padding: int = 0, out: Path
+) -> Demonstration:
     """Slide a kernel over an image and draw it.
 
     Args:
         image: an image, made gray; else shapes drawn here.
-        kernel: mean, sobel, gabor, or a FILE: rows of numbers as text or CSV, or .npy.
+        choice: of the kernel.
         stride: pixels from one window to the next.
         padding: rows and columns of zeros on each side.
-        side: of mean (else 3) and gabor (else 11), odd.
-        angle: of gabor, in degrees (else 45); 0 has upright stripes.
-        wavelength: of gabor, in pixels (else 6).
         out: folder for the figures.
 
     Raises:
@@ -56,59 +61,58 @@ def demonstrate(
         DataError: no image at `image`, or no kernel at `kernel`.
 
     """
-    from striate.history.convolution import plots as drawing
+    from striate.history.convolution.plots import weight
+    from striate.plots.image_panels import Panel, draw_rows
 
-    kernels = _kernels(kernel, Options(side, angle, wavelength))
+    kernels = _kernels(choice)
     sample = gray(image, _MOST_PX)
     levels_HW = sample.levels_HW
     maps = {name: conv.feature_map(levels_HW, weights_FG, stride, padding) for name, weights_FG in kernels.items()}
-    answers = dict(maps)
-    if kernel == "sobel":
-        answers["magnitude"] = np.hypot(*maps.values())
+    if choice.kernel == "sobel":
+        maps["magnitude"] = np.hypot(*maps.values())
     files = {name: out / f"{name}.png" for name in ("map", "steps", "flip", "weights")}
     first, kernel_FG = next(iter(kernels.items()))
-    above = [
-        drawing.Shown(sample.description, levels_HW),
-        *(drawing.Shown(f"kernel {name}", weights_FG, True) for name, weights_FG in kernels.items()),
-    ]
-    below = [drawing.Shown(f"map of {name}: {_sides(values.shape)}", values) for name, values in answers.items()]
+    above = [Panel(f"kernel {name}", weights_FG, weight) for name, weights_FG in kernels.items()]
+    above = [Panel(sample.description, levels_HW), *above]
+    below = [Panel(f"map of {name}: {_sides(map_YX.shape)}", map_YX) for name, map_YX in maps.items()]
     rows = [above, below] if len(kernels) > 1 else [above + below]
-    drawing.panels(f"{sample.description}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
-    walked = _draw_walks(levels_HW, kernel_FG, first, files["steps"])
-    flipped = _flip(levels_HW, {first: kernel_FG}, stride, padding, files["flip"])
-    counts = _weights(files["weights"])
-    result = {
+    draw_rows(f"{sample.description}: what is seen with stride {stride} and padding {padding}", rows, files["map"])
+    numbers = {
         "image": sample.description, "image_hw": levels_HW.shape, "stride": stride, "padding": padding,
         "kernels": {name: weights_FG.tolist() for name, weights_FG in kernels.items()},
         "maps": {
-            name: {"hw": values.shape, "least": float(values.min()), "most": float(values.max()), "mean": float(values.mean())}
-            for name, values in answers.items()
+            name: {"hw": map_YX.shape, "least": float(map_YX.min()), "most": float(map_YX.max()), "mean": float(map_YX.mean())}
+            for name, map_YX in maps.items()
         },
-        "steps": walked, "flip": flipped, "weights": counts,
+        "steps": _draw_walks(levels_HW, kernel_FG, first, files["steps"]),
+        "flip": _flip(levels_HW, first, kernel_FG, stride, padding, files["flip"]),
+        "weights": _weights(files["weights"]),
     }  # fmt: skip
-    return Demonstration(result, _lines(result), [*files.values()])
+    return Demonstration(numbers, _lines(numbers), [*files.values()])
 
 
 def _sides(hw: tuple[int, ...]) -> str:
     return " x ".join(map(str, hw))
 
 
-def _kernels(kernel: str, options: Options) -> dict[str, Floats]:
+def _kernels(choice: KernelChoice) -> dict[str, Floats]:
     """The kernels of a name, or that of a file."""
-    allowed = {"mean": ("side",), "gabor": options._fields}.get(kernel, ())
-    if wrong := [name for name, value in options._asdict().items() if value is not None and name not in allowed]:
-        whose = "gabor and mean" if wrong[0] == "side" else "gabor"
-        raise SettingError(f"--{wrong[0]} belongs to --kernel {whose}; got --kernel {kernel}. Leave it out.")
-    side = options.side or (11 if kernel == "gabor" else 3)
-    if options.side is not None and not (1 <= options.side <= _MOST_SIDE and options.side % 2):
-        raise SettingError(f"expected --side odd and from 1 to {_MOST_SIDE}, so that there is a middle; got {options.side}.")
+    kernel, given_side, angle, wavelength = choice
+    allowed = {"mean": ("side",), "gabor": choice._fields}.get(kernel, ())
+    for name, value in zip(choice._fields[1:], choice[1:], strict=True):
+        if value is not None and name not in allowed:
+            names = "gabor and mean" if name == "side" else "gabor"
+            raise SettingError(f"--{name} belongs to --kernel {names}; got --kernel {kernel}. Leave it out.")
+    side = given_side or (11 if kernel == "gabor" else 3)
+    if given_side is not None and not (1 <= given_side <= _MOST_SIDE and given_side % 2):
+        raise SettingError(f"expected --side odd and from 1 to {_MOST_SIDE}, so that there is a middle; got {given_side}.")
     if kernel == "mean":
         return {f"mean {side} x {side}": conv.mean(side)}
     if kernel == "sobel":
         return {"sobel x": conv.SOBEL_X, "sobel y": conv.SOBEL_Y}
     if kernel == "gabor":
-        wavelength = 6.0 if options.wavelength is None else options.wavelength
-        degrees = 45.0 if options.angle is None else options.angle
+        wavelength = 6.0 if wavelength is None else wavelength
+        degrees = 45.0 if angle is None else angle
         if not (wavelength >= 2 and side >= 3 and np.isfinite([wavelength, degrees]).all()):
             raise SettingError(
                 f"expected --wavelength of at least 2 px, a --side of at least 3 and a finite --angle; "
@@ -151,78 +155,68 @@ def read_kernel(path: Path) -> Floats:
 
 def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[str, Any]:
     """The window on a patch of the image, in whole numbers from 0 to 9, where most happens."""
-    from striate.history.convolution import plots as drawing
+    from striate.history.convolution.plots import Walk, walks, weight
 
     if max(kernel_FG.shape) > 3:  # nine products can be read
         kernel_FG, name = conv.SOBEL_X, "sobel x"
     patch_HW = _liveliest(np.rint(9 * levels_HW), kernel_FG)
-    rows = [_walk(patch_HW, kernel_FG, stride, padding) for stride, padding in _WALKS]
-    numbers = " / ".join(" ".join(map(drawing.weight, row)) for row in kernel_FG)
-    title = f"{name} ({numbers}) on {_sides(patch_HW.shape)} pixels of the image, in levels from 0 to 9"
-    drawing.walks(title, kernel_FG, rows, path)
-    return {
-        "kernel": name,
-        "patch": patch_HW.tolist(),
-        "maps": [{"stride": row.stride, "padding": row.padding, "map": row.map_YX.tolist()} for row in rows],
-    }
+    rows = []
+    for stride, padding in _WALKS:
+        steps = conv.steps(patch_HW, kernel_FG, stride, padding)
+        map_YX = conv.feature_map(patch_HW, kernel_FG, stride, padding)
+        rows.append(Walk(stride, padding, np.pad(patch_HW, padding), [steps[0], steps[1], steps[-1]], map_YX))
+    weights = " / ".join(" ".join(map(weight, row)) for row in kernel_FG)
+    walks(f"{name} ({weights}) on {_sides(patch_HW.shape)} pixels of the image, in levels from 0 to 9", kernel_FG, rows, path)
+    maps = [{"stride": row.stride, "padding": row.padding, "map": row.map_YX.tolist()} for row in rows]
+    return {"kernel": name, "patch": patch_HW.tolist(), "maps": maps}
 
 
 def _liveliest(levels_HW: Floats, kernel_FG: Floats) -> Floats:
     """The patch on which the map varies most; an image smaller than a patch is set into one of zeros."""
-    short = [max(0, _PATCH - side) for side in levels_HW.shape]
-    padded_HW = np.pad(levels_HW, [(0, rows) for rows in short])
-    of_patch = [_PATCH - side + 1 for side in kernel_FG.shape]
-    windows = np.lib.stride_tricks.sliding_window_view(conv.feature_map(padded_HW, kernel_FG), of_patch)
+    padded_HW = np.pad(levels_HW, [(0, max(0, _PATCH - side)) for side in levels_HW.shape])
+    map_sides = [_PATCH - side + 1 for side in kernel_FG.shape]  # of the map of a patch
+    windows = np.lib.stride_tricks.sliding_window_view(conv.feature_map(padded_HW, kernel_FG), map_sides)
     row, column = np.unravel_index(windows.var(axis=(2, 3)).argmax(), windows.shape[:2])
     return padded_HW[row : row + _PATCH, column : column + _PATCH]
 
 
-def _walk(patch_HW: Floats, kernel_FG: Floats, stride: int, padding: int) -> "Walk":
-    from striate.history.convolution.plots import Walk
-
-    visited = conv.steps(patch_HW, kernel_FG, stride, padding)
-    map_YX = conv.feature_map(patch_HW, kernel_FG, stride, padding)
-    return Walk(stride, padding, np.pad(patch_HW, padding), [visited[0], visited[1], visited[-1]], map_YX)
-
-
-def _flip(levels_HW: Floats, kernel: dict[str, Floats], stride: int, padding: int, path: Path) -> dict[str, Any]:
+def _flip(levels_HW: Floats, name: str, kernel_FG: Floats, stride: int, padding: int, path: Path) -> dict[str, Any]:
     """Both on a dot, where convolution gives the kernel as it is written; and both on the image."""
-    from striate.history.convolution.plots import Shown, panels
+    from striate.history.convolution.plots import weight
+    from striate.plots.image_panels import Panel, draw_rows
 
     dot_HW = np.zeros((5, 5))
     dot_HW[2, 2] = 1
-    ((name, kernel_FG),) = kernel.items()
     correlated, convolved = (conv.feature_map(levels_HW, kernel_FG, stride, padding, flip) for flip in (False, True))
+    of_dot = [conv.feature_map(dot_HW, _COUNTING, padding=1, flip=flip) for flip in (False, True)]
     rows = [
         [
-            Shown("a dot", dot_HW, True),
-            Shown("a kernel without symmetry", _COUNTING, True),
-            Shown("cross-correlation: turned round", conv.feature_map(dot_HW, _COUNTING, padding=1), True),
-            Shown("convolution: the kernel", conv.feature_map(dot_HW, _COUNTING, padding=1, flip=True), True),
+            Panel("a dot", dot_HW, weight), Panel("a kernel without symmetry", _COUNTING, weight),
+            Panel("cross-correlation: turned round", of_dot[0], weight), Panel("convolution: the kernel", of_dot[1], weight),
         ],
         [
-            Shown("the image", levels_HW),
-            Shown(f"kernel {name}", kernel_FG, True),
-            Shown("cross-correlation", correlated),
-            Shown("convolution", convolved),
+            Panel("the image", levels_HW), Panel(f"kernel {name}", kernel_FG, weight), Panel("cross-correlation", correlated),
+            Panel("convolution", convolved),
         ],
-    ]
-    panels(
-        "Cross-correlation, which networks compute, and convolution, which turns the kernel by half a turn first", rows, path
-    )
+    ]  # fmt: skip
+    title = "Cross-correlation, which networks compute, and convolution, which turns the kernel by half a turn first"
+    draw_rows(title, rows, path)
+    flips = {"convolution": True, "cross_correlation": False}
     return {
         "kernel_is_its_mirror_image": bool(np.allclose(kernel_FG, kernel_FG[::-1, ::-1], rtol=0, atol=1e-12)),
         "largest_difference": float(np.abs(correlated - convolved).max()),
-        "commutes": {"convolution": _apart_when_swapped(True), "cross_correlation": _apart_when_swapped(False)},
-        "associates": {"convolution": _apart_when_regrouped(True), "cross_correlation": _apart_when_regrouped(False)},
+        "commutes": {kind: _swapped(flip) for kind, flip in flips.items()},
+        "associates": {kind: _regrouped(flip) for kind, flip in flips.items()},
     }
 
 
-def _apart_when_swapped(flip: bool) -> float:
+def _swapped(flip: bool) -> float:
+    """The largest difference of a * b from b * a."""
     return float(np.abs(conv.everywhere(_A, _B, flip) - conv.everywhere(_B, _A, flip)).max())
 
 
-def _apart_when_regrouped(flip: bool) -> float:
+def _regrouped(flip: bool) -> float:
+    """The largest difference of (a * b) * c from a * (b * c)."""
     left = conv.everywhere(conv.everywhere(_A, _B, flip), _C, flip)
     return float(np.abs(left - conv.everywhere(_A, conv.everywhere(_B, _C, flip), flip)).max())
 

@@ -9,6 +9,7 @@ Sources: the formulas as in Stanford's notes for CS231n; AlexNet is Krizhevsky, 
 Legend: C channels of H x W pixels in, D kernels of C x F x G weights, and so D maps of Y x X out.
 """
 
+from itertools import product
 from math import cos, pi, radians, sin
 from typing import NamedTuple
 
@@ -65,43 +66,33 @@ def feature_map(image_HW: Floats, kernel_FG: Floats, stride: int = 1, padding: i
     return map_YX
 
 
-def everywhere(one_HW: Floats, other_FG: Floats, flip: bool = True) -> Floats:
+def everywhere(first_HW: Floats, second_FG: Floats, flip: bool = True) -> Floats:
     """All places where two arrays overlap at all, H + F - 1 by W + G - 1: the convolution of polynomials and of signals."""
-    rows, columns = (side - 1 for side in other_FG.shape)
-    return feature_map(np.pad(one_HW, ((rows, rows), (columns, columns))), other_FG, flip=flip)
+    rows, columns = (side - 1 for side in second_FG.shape)
+    return feature_map(np.pad(first_HW, ((rows, rows), (columns, columns))), second_FG, flip=flip)
 
 
 class Step(NamedTuple):
-    """One place of the kernel.
+    """One place of the kernel."""
 
-    Attributes:
-        row: of the map.
-        column: of the map.
-        top: of the window, in the padded image.
-        left: of the window, in the padded image.
-        products_FG: each weight times the pixel under it.
-        total: their sum, which is the value of the map.
-
-    """
-
-    row: int
+    row: int  # of the map
     column: int
-    top: int
+    top: int  # of the window, in the padded image
     left: int
-    products_FG: Floats
-    total: float
+    products_FG: Floats  # each weight times the pixel under it
+    total: float  # their sum, which is the value of the map
 
 
 def steps(image_HW: Floats, kernel_FG: Floats, stride: int = 1, padding: int = 0) -> list[Step]:
     """Every place that a kernel visits, row by row: what `correlate` does, slowly."""
     padded_HW, (height, width) = np.pad(image_HW, padding), kernel_FG.shape
-    visited = []
-    for row in range(output_side(image_HW.shape[0], height, stride, padding)):
-        for column in range(output_side(image_HW.shape[1], width, stride, padding)):
-            top, left = row * stride, column * stride
-            products_FG = padded_HW[top : top + height, left : left + width] * kernel_FG
-            visited.append(Step(row, column, top, left, products_FG, float(products_FG.sum())))
-    return visited
+    rows, columns = (output_side(*sides, stride, padding) for sides in zip(image_HW.shape, kernel_FG.shape, strict=True))
+    places = []
+    for row, column in product(range(rows), range(columns)):
+        top, left = row * stride, column * stride
+        products_FG = padded_HW[top : top + height, left : left + width] * kernel_FG
+        places.append(Step(row, column, top, left, products_FG, float(products_FG.sum())))
+    return places
 
 
 # Kernels
@@ -164,22 +155,13 @@ def output_side(side: int, filter_side: int, stride: int = 1, padding: int = 0) 
 
 
 class Cost(NamedTuple):
-    """What a convolutional layer is made of.
+    """What a convolutional layer is made of."""
 
-    Attributes:
-        side: of its maps.
-        neurons: values of its maps.
-        shared: weights and biases, one kernel for all places of a map.
-        unshared: the same if each neuron had its own.
-        multiplications: for one image.
-
-    """
-
-    side: int
-    neurons: int
-    shared: int
-    unshared: int
-    multiplications: int
+    side: int  # of its maps
+    neurons: int  # values of its maps
+    shared: int  # weights and biases, one kernel for all places of a map
+    unshared: int  # the same if each neuron had its own
+    multiplications: int  # for one image
 
 
 def cost(side: int, channels: int, filter_side: int, kernels: int, stride: int = 1, padding: int = 0) -> Cost:

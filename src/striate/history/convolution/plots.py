@@ -1,69 +1,22 @@
-"""Drawings of convolution: kernels with their numbers, the window on its way, the flip, and how many weights."""
+"""Drawings of convolution: the window on its way over a patch, and how many weights there are."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from textwrap import wrap
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.image_panels import SIDE, height, show
-from striate.plots.save_figure import check_ending, save
+from striate.history.convolution.model import Step
+from striate.plots.canvas import SERIES_COLORS
+from striate.plots.save_figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-WINDOWS = ("#0072b2", "#d55e00", "#009e73")  # of the places shown, first to last
-_NUMBERED = 9  # largest side whose numbers are legible
-
-
-class Shown(NamedTuple):
-    """A panel: its name, its values, and whether they are written into it."""
-
-    name: str
-    values_HW: Floats
-    numbers: bool = False
-
-
-def panels(title: str, rows: Sequence[Sequence[Shown | None]], path: Path) -> None:
-    """Draw images, kernels and maps in rows, None for an empty place; where there is something below 0, gray is 0.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
-    across = max(map(len, rows))
-    heights = [SIDE * max(height(shown.values_HW) for shown in row if shown) + 0.45 for row in rows]
-    figure = Figure(figsize=(SIDE * across + 0.4, sum(heights) + 0.4), layout="constrained")
-    grid = figure.subplots(len(rows), across, squeeze=False, height_ratios=heights)
-    for axes in grid.flat:
-        axes.axis("off")
-    for line, row in zip(grid, rows, strict=True):
-        for axes, shown in zip(line, row, strict=False):
-            if shown is None:
-                continue
-            show(axes, shown.values_HW)
-            axes.set_title("\n".join(wrap(shown.name, 34)), fontsize=8)
-            if shown.numbers and max(shown.values_HW.shape) <= _NUMBERED:
-                _write(axes, shown.values_HW)
-    figure.suptitle("\n".join(wrap(title, int(12 * SIDE * across))), fontsize=10)
-    save(figure, path)
-
-
-def _write(axes: "Axes", values_HW: Floats) -> None:
-    """The numbers into their cells, black on bright ones and white on dark."""
-    least, most = axes.images[0].get_clim()
-    size = min(9.0, 52 / max(values_HW.shape))
-    for (row, column), value in np.ndenumerate(values_HW):
-        bright = value > ((least or 0.0) + (most or 0.0)) / 2
-        axes.text(column, row, weight(value), fontsize=size, ha="center", va="center", color="black" if bright else "white")
+WINDOWS = SERIES_COLORS[:3]  # of the places shown, first to last
 
 
 def number(value: float) -> str:
@@ -86,108 +39,63 @@ def weight(value: float) -> str:
     return str(fraction) if exact and fraction.denominator > 2 else number(value)
 
 
-class StepLike(Protocol):
-    """What is drawn of a step: `striate.history.convolution.model.Step` has it."""
-
-    @property
-    def row(self) -> int:
-        """Of the map."""
-
-    @property
-    def column(self) -> int:
-        """Of the map."""
-
-    @property
-    def top(self) -> int:
-        """Of the window, in the padded image."""
-
-    @property
-    def left(self) -> int:
-        """Of the window, in the padded image."""
-
-    @property
-    def total(self) -> float:
-        """The value of the map."""
-
-
 class Walk(NamedTuple):
-    """A kernel on its way over a patch: three of its places are shown, and the map that comes out.
-
-    Attributes:
-        stride: pixels from one window to the next.
-        padding: rows and columns of zeros on each side.
-        padded_HW: the patch with them.
-        shown: the places, at most three.
-        map_YX: of all places.
-
-    """
+    """A kernel on its way over a patch: at most three of its places are shown, and the map that comes out."""
 
     stride: int
     padding: int
     padded_HW: Floats
-    shown: Sequence[StepLike]
-    map_YX: Floats
+    shown: Sequence[Step]
+    map_YX: Floats  # of all places
 
 
 def walks(title: str, kernel_FG: Floats, rows: Sequence[Walk], path: Path) -> None:
-    """Draw a window at several places, with the products and their sum written out, a row for each stride and padding.
+    """Draw a window at several places, with the products and their sum written out, a row for each stride and padding."""
+    tall = 3.2 * len(rows) + 0.7
+    grid_spec = {
+        "left": 0.04, "right": 0.985, "top": 1 - 0.65 / tall, "bottom": 0.68 / tall, "wspace": 0.12, "hspace": 0.36,
+    }  # fmt: skip
+    # Laid out by hand, since hundreds of numbers are slow to measure
+    with new_figure(path, 11.2, tall, title, layout=None) as figure:
+        grid = figure.subplots(len(rows), 4, squeeze=False, gridspec_kw=grid_spec)
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes_row, walk in zip(grid, rows, strict=True):
+            _walk(axes_row, kernel_FG, walk)
 
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
 
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
+def _walk(axes_row: Sequence["Axes"], kernel_FG: Floats, walk: Walk) -> None:
+    """The window at its places, then the map."""
+    height, width = kernel_FG.shape
+    *places, whole = axes_row
+    _cells(whole, walk.map_YX, 0)
+    for axes, step, color in zip(places, walk.shown, WINDOWS, strict=False):
+        _cells(axes, walk.padded_HW, walk.padding)
+        _frame(axes, step.top, step.left, height, width, color)
+        axes.set_xlabel(_sum(walk.padded_HW, kernel_FG, step), fontsize=7, color=color)
+        axes.set_title(f"row {step.row}, column {step.column} of the map", fontsize=8, color=color)
+        _frame(whole, step.row, step.column, 1, 1, color)
+    places[0].set_ylabel(f"stride {walk.stride}, padding {walk.padding}", fontsize=9)
+    rows, columns = walk.map_YX.shape
+    side = len(walk.padded_HW) - 2 * walk.padding
+    whole.set_title(f"the map: {rows} x {columns}", fontsize=8)
+    whole.set_xlabel(f"floor(({side} - {height} + 2 x {walk.padding}) / {walk.stride}) + 1 = {rows}", fontsize=7)
+
+
+def _frame(axes: "Axes", top: int, left: int, height: int, width: int, color: str) -> None:
+    from matplotlib.colors import to_rgba
     from matplotlib.patches import Rectangle
 
-    tall = 3.2 * len(rows) + 0.7
-    figure = Figure(figsize=(11.2, tall))  # laid out by hand, since hundreds of numbers are slow to measure
-    grid = figure.subplots(
-        len(rows), 4, squeeze=False,
-        gridspec_kw={
-            "left": 0.04, "right": 0.985, "top": 1 - 0.65 / tall, "bottom": 0.68 / tall, "wspace": 0.12, "hspace": 0.36,
-        },
-    )  # fmt: skip
-    kernel_height, width = kernel_FG.shape
-    for line, walk in zip(grid, rows, strict=True):
-        for axes in line:
-            axes.axis("off")
-        for axes, step, color in zip(line, walk.shown, WINDOWS, strict=False):
-            _cells(axes, walk.padded_HW, walk.padding)
-            window = Rectangle(
-                (step.left - 0.5, step.top - 0.5), width, kernel_height, facecolor=color, alpha=0.22, edgecolor="none"
-            )
-            axes.add_patch(window)
-            frame = Rectangle((step.left - 0.5, step.top - 0.5), width, kernel_height, fill=False, edgecolor=color, linewidth=2)
-            axes.add_patch(frame)
-            axes.set_xlabel(_sum(walk.padded_HW, kernel_FG, step), fontsize=7, color=color)
-            axes.set_title(f"row {step.row}, column {step.column} of the map", fontsize=8, color=color)
-        line[0].set_ylabel(f"stride {walk.stride}, padding {walk.padding}", fontsize=9)
-        _cells(line[3], walk.map_YX, 0)
-        for step, color in zip(walk.shown, WINDOWS, strict=False):
-            line[3].add_patch(
-                Rectangle((step.column - 0.5, step.row - 0.5), 1, 1, facecolor=color, alpha=0.25, edgecolor=color, linewidth=2)
-            )
-        rows_out, columns_out = walk.map_YX.shape
-        side = (
-            f"floor(({walk.padded_HW.shape[0] - 2 * walk.padding} - {kernel_height} + 2 x {walk.padding}) / {walk.stride}) + 1"
-        )
-        line[3].set_title(f"the map: {rows_out} x {columns_out}", fontsize=8)
-        line[3].set_xlabel(f"{side} = {rows_out}", fontsize=7)
-    figure.suptitle(title, fontsize=10, y=1 - 0.22 / tall)
-    save(figure, path)
+    corner = (left - 0.5, top - 0.5)
+    axes.add_patch(Rectangle(corner, width, height, facecolor=to_rgba(color, 0.22), edgecolor=color, linewidth=2))
 
 
 def _cells(axes: "Axes", values_HW: Floats, padding: int) -> None:
     """A sheet of squares with their numbers; what is padding is gray."""
     height, width = values_HW.shape
-    shade = np.ones((height, width))
-    if padding:
-        shade[:] = 0.82
-        shade[padding:-padding, padding:-padding] = 1
+    inner_HW = np.ones((height - 2 * padding, width - 2 * padding))
     axes.axis("on")
-    axes.imshow(shade, cmap="gray", vmin=0, vmax=1)
+    axes.imshow(np.pad(inner_HW, padding, constant_values=0.82), cmap="gray", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.hlines(np.arange(0.5, height - 1), -0.5, width - 0.5, color="#999999", linewidth=0.5)
@@ -196,44 +104,28 @@ def _cells(axes: "Axes", values_HW: Floats, padding: int) -> None:
         axes.text(column, row, number(value), fontsize=7, ha="center", va="center")
 
 
-def _sum(padded_HW: Floats, kernel_FG: Floats, step: StepLike) -> str:
+def _sum(padded_HW: Floats, kernel_FG: Floats, step: Step) -> str:
     """The products of a window, a line for each row of the kernel, and their sum."""
-    height, width = kernel_FG.shape
-    pixels_FG = padded_HW[step.top : step.top + height, step.left : step.left + width]
     lines = []
-    for pixels, factors in zip(pixels_FG, kernel_FG, strict=True):
-        terms = (
-            f"{number(pixel)}·{weight(factor) if factor >= 0 else f'({weight(factor)})'}"
-            for pixel, factor in zip(pixels, factors, strict=True)
-        )
-        lines.append(" + ".join(terms))
+    for row, factors in enumerate(kernel_FG):
+        pixels = padded_HW[step.top + row, step.left :]
+        written = [weight(factor) if factor >= 0 else f"({weight(factor)})" for factor in factors]
+        lines.append(" + ".join(f"{number(pixel)}·{factor}" for pixel, factor in zip(pixels, written, strict=False)))
     return " +\n".join(lines) + f"\n= {number(step.total)}"
 
 
 def weights(title: str, counts: Mapping[str, int], path: Path) -> None:
-    """Draw how many weights there are as bars on a logarithmic scale, with the numbers beside them.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.2, 0.5 * len(counts) + 1.3), layout="constrained")
-    axes = figure.subplots()
-    places = range(len(counts))
-    axes.barh(places, [*counts.values()], color=WINDOWS[0], height=0.62)
-    for place, count in zip(places, counts.values(), strict=True):
-        axes.text(count * 1.15, place, f"{count:,}", fontsize=8, va="center")
-    axes.set_yticks(places, [*counts], fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.set_xlim(10, max(counts.values()) * 12)
-    axes.set_xlabel("weights", fontsize=8)
-    axes.tick_params(axis="x", labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.suptitle(title, fontsize=10)
-    save(figure, path)
+    """Draw how many weights there are as bars on a logarithmic scale, with the numbers beside them."""
+    with new_figure(path, 8.2, 0.5 * len(counts) + 1.3, title) as figure:
+        axes = figure.subplots()
+        places = range(len(counts))
+        axes.barh(places, [*counts.values()], color=WINDOWS[0], height=0.62)
+        for place, count in zip(places, counts.values(), strict=True):
+            axes.text(count * 1.15, place, f"{count:,}", fontsize=8, va="center")
+        axes.set_yticks(places, [*counts], fontsize=8)
+        axes.invert_yaxis()
+        axes.set_xscale("log")
+        axes.set_xlim(10, max(counts.values()) * 12)
+        axes.set_xlabel("weights", fontsize=8)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
