@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
 from striate.history.optimal_control import plots
+from striate.plots import save_figure
 
 SCALAR: dict[str, Any] = {
     "times": [0.0, 0.5], "control": [-0.7, -0.3], "exact_control": [-0.8, -0.4], "cost": 0.5, "exact": 0.4,
@@ -30,11 +31,11 @@ RESIDUAL: dict[str, Any] = {
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     return figures
 
 
-def test_what_was_found_stands_on_the_answers(drawn: list[Figure]):
+def test_what_was_computed_lies_on_the_known_solutions(drawn: list[Figure]):
     plots.draw_known(SCALAR, ENERGY, LIMITED, Path("a.svg"))
     first, falls, second, third = drawn[0].axes
     assert [list(line.get_ydata()) for line in first.lines] == [[-0.8, -0.4], [-0.7, -0.3]]
@@ -51,7 +52,7 @@ def test_what_was_found_stands_on_the_answers(drawn: list[Figure]):
 def test_arrows_point_where_the_push_goes(from_horizon: bool, directions: list[tuple[int, int]], drawn: list[Figure]):
     plots.draw_flight("title", {**FLIGHT, "from_horizon": from_horizon}, Path("a.svg"))
     plane, control, rounds = drawn[0].axes
-    (arrows,) = (found for found in plane.collections if hasattr(found, "U"))
+    (arrows,) = (artist for artist in plane.collections if hasattr(artist, "U"))
     assert list(zip(arrows.U, arrows.V, strict=True)) == pytest.approx([pytest.approx(pair, abs=1e-12) for pair in directions])
     assert list(control.lines[0].get_xdata()) == [0.0, 5.0, 10.0]
     assert list(rounds.lines[0].get_ydata()) == [0.1, 0.01]

@@ -1,4 +1,4 @@
-"""Optimal control at work: problems with known answers, flights to Mars, and the same recursion in a residual network.
+"""Optimal control at work: problems with known solutions, flights to Mars, and the same recursion in a residual network.
 
 Legend: N steps, D numbers of a state.
 """
@@ -15,7 +15,7 @@ from striate.base.errors import SettingError
 from striate.history.demonstration import Demonstration
 from striate.history.optimal_control import problems
 from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
-from striate.history.optimal_control.model import Penalty, Problem, Round, cost, descend, euler, forward, meet_conditions, sweep
+from striate.history.optimal_control.model import Penalty, Round, cost, descend, euler, forward, meet_conditions, sweep
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ _BLOCKS = 12
 
 
 def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = FLIGHTS) -> Demonstration:
-    """Run all of it, and draw two images and one for each flight.
+    """Solve the problems, and draw two images and one for each flight.
 
     Args:
         out: folder for the figures.
@@ -35,20 +35,20 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
         fly: which flights: rocket, sail.
 
     """
-    from striate.history.optimal_control import plots as images
+    from striate.history.optimal_control import plots
 
     if steps < 8 or not set(fly) <= set(FLIGHTS):
         raise SettingError(f"expected at least 8 steps, and flights of {', '.join(FLIGHTS)}; got {steps}, {', '.join(fly)}.")
     scalar, energy, limited = _scalar(100), _energy(100), [_limited(limit) for limit in _LIMITS]
-    flown = {name: _flight(name, steps) for name in fly}
+    flights = {name: _flight(name, steps) for name in fly}
     residual = _residual(seed)
-    images.draw_known(scalar, energy, limited, out / "known.png")
-    for name, flight in flown.items():
-        images.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, out / f"{name}.png")
-    images.draw_residual(residual, out / "residual.png")
-    result = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flown, "residual": residual}
-    files = [out / f"{name}.png" for name in ("known", *flown, "residual")]
-    return Demonstration(result, _lines(result), files)
+    files = [out / f"{name}.png" for name in ("known", *flights, "residual")]
+    plots.draw_known(scalar, energy, limited, files[0])
+    for (name, flight), path in zip(flights.items(), files[1:-1], strict=True):
+        plots.draw_flight(f"{name} to the orbit of Mars: {flight['days']:.1f} days", flight, path)
+    plots.draw_residual(residual, files[-1])
+    numbers = {"scalar": scalar, "energy": energy, "state_limit": limited, "flights": flights, "residual": residual}
+    return Demonstration(numbers, _lines(numbers), files)
 
 
 def _zeros(steps: int) -> torch.Tensor:
@@ -65,10 +65,10 @@ def _scalar(steps: int) -> Json:
     solution = descend(problem, _zeros(steps), step=0.6, iterations=100, tolerance=2e-15)
     controls = torch.linspace(-1, 0.5, steps, dtype=torch.float64)[:, None].requires_grad_()
     (by_torch,) = torch.autograd.grad(cost(problem, forward(problem, controls), controls), controls)
-    here = controls.detach()
-    by_adjoint, by_chain = sweep(problem, here).gradient_NU / steps, scalar_by_chain(here[:, 0].tolist())
+    point = controls.detach()
+    by_adjoint, by_chain = sweep(problem, point).gradient_NU / steps, scalar_by_chain(point[:, 0].tolist())
     small = 1e-5 * torch.eye(steps, dtype=torch.float64)[0][:, None]
-    difference = (sweep(problem, here + small).cost - sweep(problem, here - small).cost) / 2e-5
+    difference = (sweep(problem, point + small).cost - sweep(problem, point - small).cost) / 2e-5
     t = np.arange(steps) / steps
     return {
         "steps": steps, "cost": solution.costs[-1], "exact": math.tanh(1) / 2, "iterations": len(solution.costs) - 1,
@@ -96,7 +96,7 @@ def _energy(steps: int) -> Json:
 
 
 def _limited(limit: float, steps: int = 30) -> Json:
-    """Penalties that grow, each begun where the last ended."""
+    """Penalties that grow, each search from the solution of the one before."""
     controls, by_weight = _zeros(steps), []
     for weight in _WEIGHTS:
         problem = problems.double_integrator(v_start=1.0, limit=limit, weight=weight)
@@ -112,14 +112,17 @@ def _limited(limit: float, steps: int = 30) -> Json:
 
 
 def _flight(name: str, steps: int) -> Json:
-    problem, angles, weight = _begin(name, steps)
+    if name == "rocket":  # first pushes outwards and then turns over
+        problem, angles, weight = problems.rocket(3.5), torch.linspace(0.4, 5.6, steps, dtype=torch.float64), 100.0
+    else:  # the sail leans forward by the angle that pushes most along the orbit
+        problem, angles, weight = problems.sail(6.0), torch.full((steps,), 0.6, dtype=torch.float64), 1000.0
     penalty = Penalty(weight, 7, 60, tolerance=1e-6, max_change=0.3)
     rounds = [*meet_conditions(problem, problems.mars_orbit(), angles[:, None], penalty)]
     last = rounds[-1]
     duration = _duration(last)
     states, controls = last.solution.last.states.numpy(), last.solution.controls_NU[:, 0].numpy()
-    turned = states[:, 2] / states[:, 0] * duration / steps  # radians of a step, at the rate of its beginning
-    around = np.concatenate([[0.0], np.cumsum((turned[1:] + turned[:-1]) / 2)])
+    turns = states[:, 2] / states[:, 0] * duration / steps  # radians of a step, at the rate of its beginning
+    around = np.concatenate([[0.0], np.cumsum((turns[1:] + turns[:-1]) / 2)])
     return {
         "name": name, "steps": steps, "days": duration * problems.DAYS, "by_shooting": problems.BY_SHOOTING[name],
         "missed": last.violation_Z.abs().tolist(), "sweeps": sum(len(finished.solution.costs) for finished in rounds),
@@ -130,24 +133,14 @@ def _flight(name: str, steps: int) -> Json:
     }  # fmt: skip
 
 
-def _begin(name: str, steps: int) -> tuple[Problem, torch.Tensor, float]:
-    """The problem, angles to begin with, and the weight of the penalty.
-
-    The rocket first pushes outwards and then turns over; the sail leans forward by the angle that pushes most along the orbit.
-    """
-    if name == "rocket":
-        return problems.rocket(3.5), torch.linspace(0.4, 5.6, steps, dtype=torch.float64), 100.0
-    return problems.sail(6.0), torch.full((steps,), 0.6, dtype=torch.float64), 1000.0
-
-
 def _duration(finished: Round) -> float:
     return math.exp(float(finished.solution.start_D[-1]))
 
 
 def _residual(seed: int) -> Json:
-    draw = torch.Generator().manual_seed(seed)
-    start, target = (torch.randn(4, dtype=torch.float64, generator=draw) for _ in range(2))
-    weights = 0.4 * torch.randn(_BLOCKS, 20, dtype=torch.float64, generator=draw)
+    generator = torch.Generator().manual_seed(seed)
+    start, target = (torch.randn(4, dtype=torch.float64, generator=generator) for _ in range(2))
+    weights = 0.4 * torch.randn(_BLOCKS, 20, dtype=torch.float64, generator=generator)
     problem = residual_network(start, target, _BLOCKS)
     gradients = sweep(problem, weights)
     states = [start.clone().requires_grad_()]
@@ -155,38 +148,38 @@ def _residual(seed: int) -> Json:
     for control in controls:
         states.append(states[-1] + problem.rate(states[-1], control))
     by_torch = torch.autograd.grad((states[-1] - target).square().sum() / 2, [*states, controls])
-    one = residual_network(torch.tensor([0.5], dtype=torch.float64), torch.zeros(1, dtype=torch.float64), _BLOCKS)
-    chains = factors(one, 0.5 * torch.randn(_BLOCKS, 2, dtype=torch.float64, generator=draw))
+    one_unit = residual_network(torch.tensor([0.5], dtype=torch.float64), torch.zeros(1, dtype=torch.float64), _BLOCKS)
+    multipliers = factors(one_unit, 0.5 * torch.randn(_BLOCKS, 2, dtype=torch.float64, generator=generator))
     return {
         "blocks": _BLOCKS, "adjoints": gradients.adjoints.norm(dim=1).tolist(),
         "autograd": torch.stack(by_torch[:-1]).norm(dim=1).tolist(),
         "away": max(
             _largest(gradients.gradient_NU - by_torch[-1]), _largest(gradients.adjoints - torch.stack(by_torch[:-1])),
         ),
-        "factors": {"plain": chains.plain, "residual": chains.residual},
-        "products": {"plain": math.prod(chains.plain), "residual": math.prod(chains.residual)},
+        "factors": {"plain": multipliers.plain, "residual": multipliers.residual},
+        "products": {"plain": math.prod(multipliers.plain), "residual": math.prod(multipliers.residual)},
     }  # fmt: skip
 
 
-def _lines(result: Json) -> list[str]:
-    scalar, energy, residual = result["scalar"], result["energy"], result["residual"]
+def _lines(numbers: Json) -> list[str]:
+    scalar, energy, residual = numbers["scalar"], numbers["energy"], numbers["residual"]
     away, counts, products = scalar["away"], scalar["multiplications"], residual["products"]
     return [
-        f"scalar problem: J = {scalar['cost']:.6f} in {scalar['steps']} steps of Euler, after {scalar['iterations']} descents; "
+        f"scalar problem: J = {scalar['cost']:.6f} in {scalar['steps']} steps of Euler, {scalar['iterations']} iterations; "
         f"exact {scalar['exact']:.10f}",
-        f"its gradient by adjoints is that of autograd to {away['autograd']:.0e}, of Dreyfus's chain rule to "
-        f"{away['chain_rule']:.0e}, of differences to {away['differences']:.0e}",
+        f"its gradient by adjoints equals autograd's to {away['autograd']:.0e}, that of Dreyfus's chain rule to "
+        f"{away['chain_rule']:.0e} and finite differences to {away['differences']:.0e}",
         f"multiplications: {counts['forward']} forward, {counts['backward']} backward",
         f"double integrator: integral of u^2 = {energy['integral']:.4f} in {energy['steps']} steps; exact 12",
         *(
             f"state limit {row['limit']:.4f}: J = {row['cost']:.4f} by a penalty of {row['by_weight'][-1]['weight']:.0e}; "
             f"exact {row['exact']:.4f}"
-            for row in result["state_limit"]
+            for row in numbers["state_limit"]
         ),
         *(
-            f"{name} to the orbit of Mars: {flight['days']:.2f} days in {flight['steps']} steps, conditions missed by at most "
-            f"{max(flight['missed']):.0e}; by shooting {flight['by_shooting']:.2f}"
-            for name, flight in result["flights"].items()
+            f"{name} to the orbit of Mars: {flight['days']:.2f} days in {flight['steps']} steps, largest violation "
+            f"of the conditions {max(flight['missed']):.0e}; by shooting {flight['by_shooting']:.2f}"
+            for name, flight in numbers["flights"].items()
         ),
         f"residual network of {residual['blocks']} blocks: adjoints and torch's backward pass differ by {residual['away']:.0e}",
         f"one unit: the product of F' + 1 is {products['residual']:.3g}, that of F' alone {products['plain']:.1e}",
