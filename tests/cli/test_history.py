@@ -70,14 +70,12 @@ def test_cells(photo: Path, capsys: pytest.CaptureFixture[str]):
     ratios = found["modulation"]["f1_over_f0"]
     assert ratios["simple"] == pytest.approx(np.pi / 2, abs=0.005)
     assert max(ratios["pooled"], ratios["energy"]) < 0.1
-    alike, bars = found["shifts"]["likeness_by_px"], found["shifts"]["bar_half_width_px"]
-    assert alike["simple"][0] == pytest.approx(1)
-    assert min(alike["pooled"][2], alike["energy"][2]) > alike["simple"][2] + 0.2
+    similarities, bars = found["shifts"]["cosine_similarity_by_px"], found["shifts"]["bar_half_width_px"]
+    assert similarities["simple"][0] == pytest.approx(1)
+    assert min(similarities["pooled"][2], similarities["energy"][2]) > similarities["simple"][2] + 0.2
     assert bars["pooled"] >= bars["simple"] + 1.9
     lines = "\n".join(cells._lines(found))
-    assert (
-        "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; the image: square.png" in lines
-    )
+    assert "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; image: square.png" in lines
     assert "preferred orientations are within 0.0 degrees of the cells' own" in lines
     assert "simple 1.57, pooled 0.0" in lines
 

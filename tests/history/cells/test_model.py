@@ -16,7 +16,7 @@ PHASES = np.arange(64) * (360 / 64)
 
 
 @pytest.fixture(scope="module")
-def tuned() -> hw.Answers:
+def tuned() -> hw.Responses:
     return hw.tuning(BANK, RADIUS, np.arange(0, 180, 2.5))
 
 
@@ -28,9 +28,9 @@ def test_a_bank_has_evenly_spaced_orientations_and_fields_with_a_middle():
 
 
 @pytest.mark.parametrize("kind", ["simple", "pooled", "energy"])
-def test_every_cell_prefers_its_own_orientation(kind: str, tuned: hw.Answers):
+def test_every_cell_prefers_its_own_orientation(kind: str, tuned: hw.Responses):
     for degrees, curve_N in zip(BANK.degrees_A, getattr(tuned, kind), strict=True):
-        found = peak(np.arange(0, 180, 2.5), curve_N, 180).at
+        found = peak(np.arange(0, 180, 2.5), curve_N, 180).place
         # Which places are pooled is a matter of whole pixels, and moves the peak by a step of the curve
         assert min(abs(found - degrees), 180 - abs(found - degrees)) <= (2.5 if kind == "pooled" else 0)
 
@@ -45,13 +45,13 @@ def amplitude(degrees: float, sigma_waves: float) -> float:
     return exp(-2 * pi**2 * (across**2 + along**2))
 
 
-def test_the_tuning_curve_is_the_transform_of_the_bell(tuned: hw.Answers):
+def test_the_tuning_curve_is_the_transform_of_the_bell(tuned: hw.Responses):
     upright_N = tuned.simple[0] / tuned.simple[0].max()
     for index, degrees in enumerate(np.arange(0, 42.5, 2.5)):
         assert upright_N[index] == pytest.approx(amplitude(degrees, 0.5), abs=0.015), degrees  # a field ends at 2.5 deviations
 
 
-def test_the_half_width_is_that_of_the_formula(tuned: hw.Answers):
+def test_the_half_width_is_that_of_the_formula(tuned: hw.Responses):
     expected = next(d / 100 for d in range(9000) if amplitude(d / 100, 0.5) <= 0.5)
     assert expected == pytest.approx(15.2, abs=0.05)
     for curve_N in tuned.simple:
@@ -77,7 +77,7 @@ def test_pooling_over_more_places_makes_a_simple_cell_complex_step_by_step():
 
 def test_a_simple_cell_is_silent_where_a_crest_falls_into_its_trough_and_an_energy_cell_is_not():
     side = hw.stimulus_side(BANK, 0)
-    crest, trough = (hw.answer(hw.grating(side, 8, 0, phase), BANK, 0) for phase in (0, 180))
+    crest, trough = (hw.respond_to(hw.grating(side, 8, 0, phase), BANK, 0) for phase in (0, 180))
     assert crest.simple[0] > 1
     assert trough.simple[0] == 0
     assert trough.energy[0] == pytest.approx(crest.energy[0])
@@ -96,7 +96,7 @@ def test_a_pooled_cell_takes_the_bar_as_much_farther_off_as_it_looks_to_the_side
 
 def test_a_pooled_cell_of_one_place_is_a_simple_cell():
     image_HW = np.random.default_rng(0).random((20, 17))
-    seen = hw.see(image_HW, bank(4, 4.0), 0)
+    seen = hw.respond(image_HW, bank(4, 4.0), 0)
     assert seen.simple.shape == (4, 20, 17)
     assert np.array_equal(seen.pooled, seen.simple)
 
@@ -104,17 +104,17 @@ def test_a_pooled_cell_of_one_place_is_a_simple_cell():
 def test_a_map_holds_what_the_cell_at_each_pixel_answers():
     cells, radius = bank(3, 4.0), 2
     image_HW = np.random.default_rng(1).random((40, 44))
-    maps, half = hw.see(image_HW, cells, radius), hw.stimulus_side(cells, radius) // 2
+    maps, half = hw.respond(image_HW, cells, radius), hw.stimulus_side(cells, radius) // 2
     row, column = 20, 23
     patch = image_HW[row - half : row + half + 1, column - half : column + half + 1]
-    for map_AHW, one_A in zip(maps, hw.answer(patch, cells, radius), strict=True):
+    for map_AHW, response_A in zip(maps, hw.respond_to(patch, cells, radius), strict=True):
         assert map_AHW.shape == (3, 40, 44)
-        assert map_AHW[:, row, column] == pytest.approx(one_A)
+        assert map_AHW[:, row, column] == pytest.approx(response_A)
 
 
 @given(st.floats(0, 1), st.integers(1, 20), st.integers(1, 20))
 def test_even_light_gives_no_answer_whatever_the_size_of_the_image(light: float, height: int, width: int):
-    for map_AHW in hw.see(np.full((height, width), light), bank(2, 4.0), 1):
+    for map_AHW in hw.respond(np.full((height, width), light), bank(2, 4.0), 1):
         assert map_AHW.shape == (2, height, width)
         assert np.abs(map_AHW).max() < 1e-12
 
@@ -123,10 +123,10 @@ def test_cells_at_other_places_answer_to_a_moved_image_as_these_did():
     image_HW = np.zeros((40, 60))
     image_HW[10:30, 25:31] = 1
     cells = bank(4, 4.0)
-    before, after = hw.see(image_HW, cells, 2), hw.see(hw.shifted(image_HW, 5), cells, 2)
+    before, after = hw.respond(image_HW, cells, 2), hw.respond(hw.shifted(image_HW, 5), cells, 2)
     for one, other in zip(before, after, strict=True):
         assert np.abs(one[:, :, :-5] - other[:, :, 5:]).max() < 1e-12
-    assert hw.likeness(before.pooled, after.pooled) > hw.likeness(before.simple, after.simple)
+    assert hw.cosine_similarity(before.pooled, after.pooled) > hw.cosine_similarity(before.simple, after.simple)
 
 
 def test_shifts_by_hand():
@@ -161,8 +161,8 @@ def test_peaks_by_hand():
     assert peak(np.arange(0, 180, 30.0), np.array([2, 0, 0, 0, 2, 4.0]), 180) == Peak(150, 30)
 
 
-def test_likeness_by_hand():
-    assert hw.likeness(np.array([3.0, 4]), np.array([4.0, 3])) == pytest.approx(24 / 25)
-    assert hw.likeness(np.array([1.0, 2]), np.array([2.0, 4])) == pytest.approx(1)
-    assert hw.likeness(np.zeros(2), np.full(2, 1e-17)) == 1
-    assert hw.likeness(np.zeros(2), np.array([1.0, 2])) == 0
+def test_cosine_similarity_by_hand():
+    assert hw.cosine_similarity(np.array([3.0, 4]), np.array([4.0, 3])) == pytest.approx(24 / 25)
+    assert hw.cosine_similarity(np.array([1.0, 2]), np.array([2.0, 4])) == pytest.approx(1)
+    assert hw.cosine_similarity(np.zeros(2), np.full(2, 1e-17)) == 1
+    assert hw.cosine_similarity(np.zeros(2), np.array([1.0, 2])) == 0

@@ -9,37 +9,39 @@ from matplotlib.patches import Ellipse, Rectangle
 
 from striate.base.errors import SettingError
 from striate.history.cells import plots as drawing
-from striate.history.cells.plots import Curves
+from striate.history.cells.model import ASPECT, Bank
+from striate.history.cells.plots import panel
+from striate.plots import curves
 
 PLACES = np.linspace(0, 10, 40)
-PANEL = Curves(
-    "a bar", "place, px", "answer", PLACES, {"simple": PLACES / 10, "pooled": np.ones(40)}, {"simple": "F1/F0 = 1.57"}
+PANEL = panel(
+    "a bar", "place, px", "response", PLACES, {"simple": PLACES / 10, "pooled": np.ones(40)}, {"simple": "F1/F0 = 1.57"}
 )
-FIELDS = (np.zeros((24, 32)), 8, (4.0, 6.0), 3.0, np.array([0.0, 90.0]))
+FIELDS = (np.zeros((24, 32)), Bank(8.0, 4.0, np.array([0.0, 90.0]), np.zeros((2, 2, 9, 9))), 3)
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(drawing, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
     return figures
 
 
 def test_curves_have_notes_in_the_legend_and_dashes_of_their_own(drawn: list[Figure]):
-    drawing.curves("moved", [PANEL], Path("c.svg"))
+    curves.draw("moved", [[PANEL]], Path("c.svg"))
     (axes,) = drawn[0].axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["simple: F1/F0 = 1.57", "pooled"]
-    assert len({line.get_linestyle() for line in axes.lines}) == 2
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("place, px", "answer", "a bar")
+    assert len({line.get_linestyle() for line in axes.lines[-2:]}) == 2
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("place, px", "response", "a bar")
     assert axes.get_ylim() == (pytest.approx(-0.04), pytest.approx(1.28))
 
 
 def test_few_places_are_marked_and_a_level_has_its_words(drawn: list[Figure]):
-    panel = Curves("few", "px", "ratio", np.arange(5.0), {"pooled": np.arange(5.0)}, {}, (1.0, "above: simple"))
-    drawing.curves("few", [panel], Path("c.svg"))
+    few = panel("few", "px", "ratio", np.arange(5.0), {"pooled": np.arange(5.0)}, {}, (1.0, "above: simple"))
+    curves.draw("few", [[few]], Path("c.svg"))
     (axes,) = drawn[0].axes
-    assert axes.lines[0].get_marker() == "o"
-    assert axes.lines[1].get_ydata() == [1.0, 1.0]
+    assert axes.lines[2].get_marker() == "o"  # after the axes through 0
+    assert axes.lines[3].get_ydata() == [1.0, 1.0]
     assert [text.get_text() for text in axes.texts] == ["above: simple"]
     assert axes.get_legend() is None
     FigureCanvasAgg(drawn[0]).draw()
@@ -65,7 +67,7 @@ def test_fields_stand_on_a_grid_and_all_orientations_at_one_place(drawn: list[Fi
     ellipses = [patch for patch in left.patches if isinstance(patch, Ellipse)]
     assert len(ellipses) == 3 * 4 + 2
     assert ellipses[0].get_center() == (4, 4)
-    assert (ellipses[0].width, ellipses[0].height) == (8, 12)
+    assert (ellipses[0].width, ellipses[0].height) == (8, 8 / ASPECT)
     assert [ellipse.angle for ellipse in ellipses[-2:]] == [0, 90]
     (pool,) = [patch for patch in left.patches if isinstance(patch, Rectangle)]
     assert (pool.get_width(), pool.get_height()) == (7, 7)
@@ -84,10 +86,9 @@ def test_titles_do_not_cover_one_another(drawn: list[Figure]):
     assert all(drawn[0].bbox.x0 <= box.x0 < box.x1 <= drawn[0].bbox.x1 for box in boxes)
 
 
-@pytest.mark.parametrize("draw", ["curves", "tuning", "fields"])
+@pytest.mark.parametrize("draw", ["tuning", "fields"])
 def test_another_ending_is_refused(draw: str, tmp_path: Path):
     arguments = {
-        "curves": ("title", [PANEL]),
         "tuning": ("title", PLACES, PLACES[None], ["0°"]),
         "fields": (("left", "right"), *FIELDS, np.zeros((2, 24, 32))),
     }[draw]

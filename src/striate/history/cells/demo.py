@@ -23,13 +23,13 @@ _ORIENTATIONS, _WAVELENGTHS, _MOST_RADIUS = (2, 12), (4.0, 12.0), 8
 def demonstrate(
     image: Path | None = None, *, orientations: int = 8, wavelength: float = 8.0, pool: int | None = None, out: Path
 ) -> Demonstration:
-    """Show gratings, bars and an image to simple and complex cells, and draw what they answer.
+    """Show gratings, bars and an image to simple and complex cells, and draw their responses.
 
     Args:
         image: an image, made gray; else shapes drawn here.
         orientations: of the cells, 2 to 12.
-        wavelength: of the stripes that they like best, 4 to 12 px.
-        pool: how far to each side a pooled cell looks, 1 to 8 px; else half a wavelength.
+        wavelength: of the stripes that they prefer, 4 to 12 px.
+        pool: how far to each side a pooled complex cell looks, 1 to 8 px; else half a wavelength.
         out: folder for the figures.
 
     Raises:
@@ -47,18 +47,17 @@ def demonstrate(
     cells, radius = hw.bank(orientations, wavelength), ceil(wavelength / 2) if pool is None else pool
     files = {name: out / f"{name}.png" for name in ("bank", "tuning", "fields", "maps", "shifts", "modulation")}
     _draw_bank(cells, files["bank"])
-    tuned = _tuning(cells, radius, files["tuning"])
-    answers = hw.see(sample.levels_HW, cells, radius)
-    _draw_fields(sample, cells, radius, answers, files["fields"])
-    _draw_maps(sample, cells, answers, files["maps"])
-    shifts = _shifts(sample, cells, radius, files["shifts"])
-    modulations = _modulation(cells, radius, files["modulation"])
-    result = {
+    tuning = _tuning(cells, radius, files["tuning"])
+    responses = hw.respond(sample.levels_HW, cells, radius)
+    _draw_fields(sample, cells, radius, responses, files["fields"])
+    _draw_maps(sample, cells, responses, files["maps"])
+    numbers = {
         "image": sample.description, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength,
-        "field_px": cells.side,
-        "pool_px": radius, "tuning": tuned, "shifts": shifts, "modulation": modulations,
+        "field_px": cells.side, "pool_px": radius, "tuning": tuning,
+        "shifts": _shifts(sample, cells, radius, files["shifts"]),
+        "modulation": _modulation(cells, radius, files["modulation"]),
     }  # fmt: skip
-    return Demonstration(result, _lines(result), [*files.values()])
+    return Demonstration(numbers, _lines(numbers), [*files.values()])
 
 
 def _name(degrees: float) -> str:
@@ -78,39 +77,34 @@ def _draw_bank(cells: hw.Bank, path: Path) -> None:
 
 
 def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
-    """What each cell prefers, and how far off its answer has fallen to half."""
-    from striate.history.cells import plots as drawing
+    """What each cell prefers, and how far off its response has fallen to half."""
+    from striate.history.cells import plots
 
-    count = len(cells.degrees_A) * ceil(_ANGLES / len(cells.degrees_A))
-    degrees_N = hw.around(180, count)
-    curves = hw.tuning(cells, radius, degrees_N)
+    degrees_N = hw.around(180, len(cells.degrees_A) * ceil(_ANGLES / len(cells.degrees_A)))
+    tuning = hw.tuning(cells, radius, degrees_N)
     rows = []
     for index, degrees in enumerate(cells.degrees_A):
-        peaks = {kind: hw.peak(degrees_N, curve_AN[index], 180) for kind, curve_AN in curves._asdict().items()}
-        rows.append(
-            {"orientation": float(degrees), "preferred": peaks["simple"].at}
-            | {f"half_width_{kind}": peak.half_width for kind, peak in peaks.items()}
-        )
+        peaks = {kind: hw.peak(degrees_N, curve_AN[index], 180) for kind, curve_AN in tuning._asdict().items()}
+        widths = {f"half_width_{kind}": peak.half_width for kind, peak in peaks.items()}
+        rows.append({"orientation": float(degrees), "preferred": peaks["simple"].place, **widths})
     width = float(np.mean([row["half_width_simple"] for row in rows]))
-    title = f"Orientation tuning: half the answer is left {width:.1f} degrees from the preferred one"
-    relative_AN = curves.simple / curves.simple.max(axis=1, keepdims=True)
-    drawing.tuning(title, degrees_N, relative_AN, [_name(degrees) for degrees in cells.degrees_A], path)
+    title = f"Orientation tuning: half the response is left {width:.1f} degrees from the preferred one"
+    relative_AN = tuning.simple / tuning.simple.max(axis=1, keepdims=True)
+    plots.tuning(title, degrees_N, relative_AN, [_name(degrees) for degrees in cells.degrees_A], path)
     return rows
 
 
-def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, answers: hw.Answers, path: Path) -> None:
-    from striate.history.cells import plots as drawing
+def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, responses: hw.Responses, path: Path) -> None:
+    from striate.history.cells.plots import fields
 
     titles = (
         "Fields tile the image; yellow: all orientations at one place; orange: places that a pooled cell takes in",
-        "At each place the orientation that answers most (energy), as long as its answer",
+        "At each place the orientation that responds most (energy), as long as its response",
     )
-    field_px = (cells.sigma_px, cells.sigma_px / hw.ASPECT)
-    spacing = ceil(cells.wavelength_px)
-    drawing.fields(titles, sample.levels_HW, spacing, field_px, radius, cells.degrees_A, answers.energy, path)
+    fields(titles, sample.levels_HW, cells, radius, responses.energy, path)
 
 
-def _draw_maps(sample: SampleImage, cells: hw.Bank, answers: hw.Answers, path: Path) -> None:
+def _draw_maps(sample: SampleImage, cells: hw.Bank, responses: hw.Responses, path: Path) -> None:
     """Maps of four orientations at most: simple, pooled, energy."""
     from striate.plots.image_panels import Panel, draw_rows
 
@@ -118,44 +112,51 @@ def _draw_maps(sample: SampleImage, cells: hw.Bank, answers: hw.Answers, path: P
     rows = [
         [Panel(sample.description, sample.levels_HW) if kind == "simple" else None]
         + [Panel(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
-        for kind, maps_AHW in answers._asdict().items()
+        for kind, maps_AHW in responses._asdict().items()
     ]
-    draw_rows(f"{sample.description}: answers of simple cells, and of complex ones by both accounts", rows, path)
+    draw_rows(f"{sample.description}: responses of simple cells, and of complex ones by both accounts", rows, path)
+
+
+def _relative(curves: dict[str, Floats]) -> dict[str, Floats]:
+    """Each 1 at its highest."""
+    return {kind: curve_N / curve_N.max() for kind, curve_N in curves.items()}
 
 
 def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     """A bar that is moved past, and the image moved to the right."""
-    from striate.history.cells import plots as drawing
+    from striate.history.cells.plots import panel
+    from striate.plots.curves import draw
 
     reach = 2 * cells.wavelength_px + radius
     offsets_N = np.arange(-reach, reach + 0.25, 0.5)
-    swept = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
-    widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in swept.items()}
-    moved = np.arange(_SHIFTS + 1)
-    seen = [hw.see(hw.shifted(sample.levels_HW, int(by)), cells, radius) for by in moved]
-    alike = {kind: [hw.likeness(getattr(seen[0], kind), getattr(now, kind)) for now in seen] for kind in hw.Answers._fields}
+    curves = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
+    widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in curves.items()}
+    shifts_N = np.arange(_SHIFTS + 1)
+    moved = [hw.respond(hw.shifted(sample.levels_HW, int(px)), cells, radius) for px in shifts_N]
+    similarities = {
+        kind: [hw.cosine_similarity(getattr(moved[0], kind), getattr(responses, kind)) for responses in moved]
+        for kind in hw.Responses._fields
+    }
     panels = [
-        drawing.Curves(
+        panel(
             f"an upright bar, {cells.wavelength_px / 2:g} px wide", "distance of the bar from the middle, px",
-            "answer, highest = 1",
-            offsets_N, {kind: curve_N / curve_N.max() for kind, curve_N in swept.items()},
+            "response, highest = 1", offsets_N, _relative(curves),
             {kind: f"half left at {width:.1f} px" for kind, width in widths.items()},
         ),
-        drawing.Curves(
+        panel(
             f"{sample.description}, moved", "moved to the right by, px", "cosine similarity to the unshifted responses",
-            moved.astype(float), {kind: np.array(values) for kind, values in alike.items()},
-            {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in alike.items() if radius < len(values)},
+            shifts_N.astype(float), {kind: np.array(values) for kind, values in similarities.items()},
+            {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in similarities.items() if radius <= _SHIFTS},
         ),
     ]  # fmt: skip
-    drawing.curves(
-        "Tolerance to shifts: a simple cell wants its line in its place, a complex one anywhere nearby", panels, path
-    )
-    return {"bar_half_width_px": widths, "likeness_by_px": alike}
+    draw("Tolerance to shifts: a simple cell wants its line in its place, a complex one anywhere nearby", [panels], path)
+    return {"bar_half_width_px": widths, "cosine_similarity_by_px": similarities}
 
 
 def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
-    """Answers to a drifting grating, and how modulation falls as more places are pooled."""
-    from striate.history.cells import plots as drawing
+    """Responses to a drifting grating, and how modulation falls as more places are pooled."""
+    from striate.history.cells.plots import panel
+    from striate.plots.curves import draw
 
     phases_N = hw.around(360, _MOMENTS)
     cycle = {kind: curve_AN[0] for kind, curve_AN in hw.drift(cells, radius, 0, phases_N)._asdict().items()}
@@ -163,38 +164,37 @@ def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     radii = np.arange(max(radius, ceil(cells.wavelength_px / 2)) + 1)
     by_radius = [hw.modulation(hw.drift(cells, int(r), 0, phases_N).pooled[0]) for r in radii]
     panels = [
-        drawing.Curves(
-            "a grating of the preferred orientation drifts past", "phase of the grating, degrees", "answer, highest = 1",
-            phases_N,
-            {kind: curve_N / curve_N.max() for kind, curve_N in cycle.items()},
-            {kind: f"F1/F0 = {ratio:.2f}" for kind, ratio in ratios.items()},
+        panel(
+            "a grating of the preferred orientation drifts past", "phase of the grating, degrees", "response, highest = 1",
+            phases_N, _relative(cycle), {kind: f"F1/F0 = {ratio:.2f}" for kind, ratio in ratios.items()},
         ),
-        drawing.Curves(
+        panel(
             "from simple to complex by pooling", "places pooled to each side, px", "F1/F0", radii.astype(float),
             {"pooled": np.array(by_radius)}, {}, (1.0, "above: simple, below: complex"),
         ),
     ]  # fmt: skip
-    drawing.curves("Modulation by a drifting grating tells the two apart (Skottun et al. 1991)", panels, path)
+    draw("Modulation by a drifting grating tells the two apart (Skottun et al. 1991)", [panels], path)
     return {"f1_over_f0": ratios, "pooled_by_radius": by_radius}
 
 
 def _lines(result: dict[str, Any]) -> list[str]:
-    tuned, shifts, ratios = result["tuning"], result["shifts"], result["modulation"]["f1_over_f0"]
-    apart = [abs(row["preferred"] - row["orientation"]) for row in tuned]
-    off = max(min(degrees, 180 - degrees) for degrees in apart)
-    radius, alike, bars = result["pool_px"], shifts["likeness_by_px"], shifts["bar_half_width_px"]
-    by = min(radius, _SHIFTS)
-    moved = {kind: values[by] for kind, values in alike.items()}
+    tuning, shifts, radius = result["tuning"], result["shifts"], result["pool_px"]
+    errors = [abs(row["preferred"] - row["orientation"]) for row in tuning]
+    largest_error = max(min(degrees, 180 - degrees) for degrees in errors)
+    shift = min(radius, _SHIFTS)
+    similarities = {kind: values[shift] for kind, values in shifts["cosine_similarity_by_px"].items()}
+    widths = {kind: float(np.mean([row[f"half_width_{kind}"] for row in tuning])) for kind in hw.Responses._fields}
 
     def each(values: dict[str, float], form: str) -> str:
         return ", ".join(f"{kind} {value:{form}}" for kind, value in values.items())
 
-    widths = {kind: float(np.mean([row[f"half_width_{kind}"] for row in tuned])) for kind in hw.Answers._fields}
     return [
-        f"{len(tuned)} orientations, fields of {result['field_px']} x {result['field_px']} px, "
-        f"stripes of {result['wavelength_px']:g} px, pooled over {radius} px to each side; the image: {result['image']}",
-        f"preferred orientations are within {off:.1f} degrees of the cells' own; half-widths in degrees: {each(widths, '.1f')}",
-        f"F1/F0 to a drifting grating (above 1 simple, below complex; half a sine wave has 1.57): {each(ratios, '.2f')}",
-        f"a bar moved off leaves half the answer at, px: {each(bars, '.1f')}",
-        f"the image moved by {by} px leaves a likeness of: {each(moved, '.2f')}",
+        f"{len(tuning)} orientations, fields of {result['field_px']} x {result['field_px']} px, "
+        f"stripes of {result['wavelength_px']:g} px, pooled over {radius} px to each side; image: {result['image']}",
+        f"preferred orientations are within {largest_error:.1f} degrees of the cells' own; half-widths in degrees: "
+        f"{each(widths, '.1f')}",
+        "F1/F0 for a drifting grating (above 1 simple, below complex; half a sine wave has 1.57): "
+        f"{each(result['modulation']['f1_over_f0'], '.2f')}",
+        f"half the response is left when a bar has moved by, px: {each(shifts['bar_half_width_px'], '.1f')}",
+        f"cosine similarity to the unshifted responses when the image has moved by {shift} px: {each(similarities, '.2f')}",
     ]

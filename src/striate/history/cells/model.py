@@ -1,20 +1,21 @@
 """Simple and complex cells of the visual cortex, as Hubel & Wiesel found them (1959, 1962, 1968), made of Gabor functions.
 
-A simple cell answers to a line or edge of its own orientation at its own place: the sum of light times a Gabor function, where
-that is above 0. A complex cell answers to the same line anywhere in a larger field. Two accounts of it are here:
+A simple cell responds to a line or edge of its own orientation at its own place: the sum of light times a Gabor function, where
+that is above 0. A complex cell responds to the same line anywhere in a larger field. Two accounts of it are here:
 
-- pooled: the largest answer of simple cells of one orientation and phase at neighboring places. That simple cells drive a
+- pooled: the largest response of simple cells of one orientation and phase at neighboring places. That simple cells drive a
   complex one like this is Hubel & Wiesel's proposal of 1962; the maximum is Riesenhuber & Poggio's reading of it, 1999.
 - energy: the root of the sum of squares of two linear filters a quarter of a wave apart (Adelson & Bergen 1985).
 
 The Gabor function as a model of simple cells is Marcelja's, 1980, and Daugman's, 1985. Nothing is learned. Sizes are in pixels,
 and no number of an animal is claimed; what is tested is that cells are told apart as Skottun et al. 1991 do: while a grating
-drifts past, the first harmonic of what a simple cell answers is larger than its mean, and that of a complex cell smaller.
+drifts past, the first harmonic of a simple cell's response is larger than its mean, and that of a complex cell smaller.
 
 Legend: A orientations, P = 2 phases (even, odd), F x F pixels of a field, H x W of an image, S x S of a stimulus, N places or
 moments, D = 2 A filters.
 """
 
+from collections.abc import Sequence
 from math import ceil, cos, pi, radians, sin
 from typing import NamedTuple
 
@@ -27,25 +28,17 @@ from striate.history.convolution.model import correlate, gabor
 Floats = NDArray[np.float64]
 
 ASPECT = 0.7  # of a field, across over along its stripes
-_SILENT = 1e-9  # answers that are rounding alone
-_PHASES = 16  # of a grating, over which an answer is averaged
+_SILENT = 1e-9  # responses that are rounding alone
+_PHASES = 16  # of a grating, over which a response is averaged
 
 
 class Bank(NamedTuple):
-    """Cells at one place, of all orientations.
+    """Cells at one place, of all orientations."""
 
-    Attributes:
-        wavelength_px: of the stripes that they like best.
-        sigma_px: of the bell across the stripes: half a wavelength. Along them it is larger, by 1 / ASPECT.
-        degrees_A: in which direction their stripes follow one another; 0 has upright stripes.
-        kernels_PAFF: the linear filters, even and odd.
-
-    """
-
-    wavelength_px: float
-    sigma_px: float
-    degrees_A: Floats
-    kernels_PAFF: Floats
+    wavelength_px: float  # of the stripes that they prefer
+    sigma_px: float  # of the bell across the stripes: half a wavelength. Along them it is larger, by 1 / ASPECT
+    degrees_A: Floats  # in which direction their stripes follow one another; 0 has upright stripes
+    kernels_PAFF: Floats  # the linear filters, even and odd
 
     @property
     def side(self) -> int:
@@ -68,39 +61,27 @@ def around(degrees: float, count: int) -> Floats:
     return steps
 
 
-class Answers(NamedTuple):
-    """What cells answer, by orientation first: a number each, or a map.
+class Responses(NamedTuple):
+    """What cells respond, by orientation first: a number each, or a map."""
 
-    Attributes:
-        simple: simple cells of even phase.
-        pooled: complex cells, the largest of neighboring simple ones.
-        energy: complex cells, of an even and an odd filter.
+    simple: Floats  # simple cells of even phase
+    pooled: Floats  # complex cells, the largest of neighboring simple ones
+    energy: Floats  # complex cells, of an even and an odd filter
 
+
+def respond(image_HW: Floats, cells: Bank, radius_px: int) -> Responses:
+    """Maps, A x H x W, of cells at every pixel of an image in [0, 1]; beyond its rim it continues as it ends there.
+
+    A pooled cell takes in `radius_px` to each side; 0 makes it a simple one.
     """
-
-    simple: Floats
-    pooled: Floats
-    energy: Floats
+    return _respond(np.pad(image_HW, cells.side // 2 + radius_px, mode="edge"), cells, radius_px)
 
 
-def see(image_HW: Floats, cells: Bank, radius_px: int) -> Answers:
-    """Maps, A x H x W, of cells at every pixel; the image goes on beyond its rim as it ends there.
-
-    Args:
-        image_HW: light, in [0, 1].
-        cells: at each pixel.
-        radius_px: how far to each side a pooled cell looks; 0 makes it a simple one.
-
-    """
-    wide_HW = np.pad(image_HW, cells.side // 2 + radius_px, mode="edge")
-    return _answers(wide_HW, cells, radius_px)
-
-
-def answer(stimulus_SS: Floats, cells: Bank, radius_px: int) -> Answers:
-    """What the cells in the middle of a stimulus answer, one number for each orientation."""
-    maps = _answers(stimulus_SS, cells, radius_px)
+def respond_to(stimulus_SS: Floats, cells: Bank, radius_px: int) -> Responses:
+    """The responses of the cells in the middle of a stimulus, one number for each orientation."""
+    maps = _respond(stimulus_SS, cells, radius_px)
     assert maps.simple.shape[1:] == (1, 1), "a stimulus has the side of `stimulus_side`"
-    return Answers(*(map_A11[:, 0, 0] for map_A11 in maps))
+    return Responses(*(map_A11[:, 0, 0] for map_A11 in maps))
 
 
 def stimulus_side(cells: Bank, radius_px: int) -> int:
@@ -108,17 +89,15 @@ def stimulus_side(cells: Bank, radius_px: int) -> int:
     return cells.side + 2 * radius_px
 
 
-def _answers(wide_HW: Floats, cells: Bank, radius_px: int) -> Answers:
+def _respond(wide_HW: Floats, cells: Bank, radius_px: int) -> Responses:
     orientations, side = len(cells.degrees_A), cells.side
-    kernels_DCFF = cells.kernels_PAFF.reshape(2 * orientations, 1, side, side)
-    linear_DHW = correlate(wide_HW[None], kernels_DCFF)
+    linear_DHW = correlate(wide_HW[None], cells.kernels_PAFF.reshape(2 * orientations, 1, side, side))
     even_AHW, odd_AHW = linear_DHW[:orientations], linear_DHW[orientations:]
-    simple_AHW = np.maximum(even_AHW, 0)
-    inner = slice(radius_px, -radius_px or None)
+    simple_AHW, energy_AHW = np.maximum(even_AHW, 0), np.hypot(even_AHW, odd_AHW)
     window = (2 * radius_px + 1, 2 * radius_px + 1)
     pooled_AHW = sliding_window_view(simple_AHW, window, axis=(1, 2)).max(axis=(3, 4))
-    energy_AHW = np.hypot(even_AHW, odd_AHW)
-    return Answers(simple_AHW[:, inner, inner], pooled_AHW, energy_AHW[:, inner, inner])
+    inner = slice(radius_px, -radius_px or None)
+    return Responses(simple_AHW[:, inner, inner], pooled_AHW, energy_AHW[:, inner, inner])
 
 
 # What is shown to them
@@ -153,42 +132,43 @@ def shifted(image_HW: Floats, by_px: int) -> Floats:
 # What is measured
 
 
-def tuning(cells: Bank, radius_px: int, degrees_N: Floats) -> Answers:
-    """Answers, A x N, to gratings of the cells' own wavelength at N orientations, on average over a cycle."""
-    side, responses = stimulus_side(cells, radius_px), []
-    for degrees in degrees_N:
-        cycle = drift(cells, radius_px, float(degrees), around(360, _PHASES), side)
-        responses.append([curve_AN.mean(axis=1) for curve_AN in cycle])
-    return Answers(*np.array(responses).transpose(1, 2, 0))
+def tuning(cells: Bank, radius_px: int, degrees_N: Floats) -> Responses:
+    """Responses, A x N, to gratings of the cells' own wavelength at N orientations, on average over a cycle."""
+    cycles = [drift(cells, radius_px, float(degrees), around(360, _PHASES)) for degrees in degrees_N]
+    return Responses(*np.array([[curve_AN.mean(axis=1) for curve_AN in cycle] for cycle in cycles]).transpose(1, 2, 0))
 
 
-def drift(cells: Bank, radius_px: int, degrees: float, phases_N: Floats, side: int | None = None) -> Answers:
-    """Answers, A x N, while a grating drifts past: at N of its phases, in degrees."""
-    side = side or stimulus_side(cells, radius_px)
-    moments = [answer(grating(side, cells.wavelength_px, degrees, phase), cells, radius_px) for phase in phases_N]
-    return Answers(*(np.stack(answers, axis=1) for answers in zip(*moments, strict=True)))
-
-
-def sweep(cells: Bank, radius_px: int, offsets_N: Floats) -> Answers:
-    """Answers, A x N, to an upright bar, half a wavelength wide, at N places."""
+def drift(cells: Bank, radius_px: int, degrees: float, phases_N: Floats) -> Responses:
+    """Responses, A x N, while a grating drifts past: at N of its phases, in degrees."""
     side = stimulus_side(cells, radius_px)
-    moments = [answer(bar(side, cells.wavelength_px / 2, 0, offset), cells, radius_px) for offset in offsets_N]
-    return Answers(*(np.stack(answers, axis=1) for answers in zip(*moments, strict=True)))
+    return _each([grating(side, cells.wavelength_px, degrees, phase) for phase in phases_N], cells, radius_px)
 
 
-def modulation(answers_N: Floats) -> float:
-    """F1 / F0 of answers over one cycle of a grating: the amplitude of the first harmonic over the mean.
+def sweep(cells: Bank, radius_px: int, offsets_N: Floats) -> Responses:
+    """Responses, A x N, to an upright bar, half a wavelength wide, at N places."""
+    side = stimulus_side(cells, radius_px)
+    return _each([bar(side, cells.wavelength_px / 2, 0, offset) for offset in offsets_N], cells, radius_px)
+
+
+def _each(stimuli: Sequence[Floats], cells: Bank, radius_px: int) -> Responses:
+    """Responses, A x N, to N stimuli."""
+    moments = [respond_to(stimulus_SS, cells, radius_px) for stimulus_SS in stimuli]
+    return Responses(*(np.stack(responses, axis=1) for responses in zip(*moments, strict=True)))
+
+
+def modulation(responses_N: Floats) -> float:
+    """F1 / F0 of responses over one cycle of a grating: the amplitude of the first harmonic over the mean.
 
     Half a sine wave has pi / 2 = 1.57, what does not change has 0; Skottun et al. 1991 draw the line at 1.
     """
-    turns_N = np.exp(-2j * pi * np.arange(len(answers_N)) / len(answers_N))
-    return float(2 * abs((answers_N * turns_N).mean()) / answers_N.mean())
+    turns_N = np.exp(-2j * pi * np.arange(len(responses_N)) / len(responses_N))
+    return float(2 * abs((responses_N * turns_N).mean()) / responses_N.mean())
 
 
 class Peak(NamedTuple):
     """Where a curve is highest, and how far from there, on average of both sides, it has fallen to half."""
 
-    at: float
+    place: float
     half_width: float
 
 
@@ -199,25 +179,22 @@ def peak(places_N: Floats, curve_N: Floats, period: float | None = None) -> Peak
     """
     top = int(curve_N.argmax())
     if period is not None:  # the peak into the middle
-        roll = len(curve_N) // 2 - top
-        step = places_N[1] - places_N[0]
-        places_N, curve_N = places_N[top] + (np.arange(len(curve_N)) - len(curve_N) // 2) * step, np.roll(curve_N, roll)
-        top = len(curve_N) // 2
-    half = curve_N[top] / 2
-    sides = []
-    for walk in (range(top, len(curve_N) - 1), range(top, 0, -1)):
-        step = 1 if walk.step > 0 else -1
-        cross = next((i for i in walk if curve_N[i + step] <= half), None)
-        if cross is None:
+        middle, step = len(curve_N) // 2, places_N[1] - places_N[0]
+        places_N = places_N[top] + (np.arange(len(curve_N)) - middle) * step
+        curve_N, top = np.roll(curve_N, middle - top), middle
+    half, sides = curve_N[top] / 2, []
+    for walk, step in ((range(top, len(curve_N) - 1), 1), (range(top, 0, -1), -1)):
+        last = next((i for i in walk if curve_N[i + step] <= half), None)  # before it has fallen to half
+        if last is None:
             return Peak(float(places_N[top]), float("inf"))
-        share = (curve_N[cross] - half) / (curve_N[cross] - curve_N[cross + step])
-        sides.append(abs(places_N[cross] + share * (places_N[cross + step] - places_N[cross]) - places_N[top]))
+        share = (curve_N[last] - half) / (curve_N[last] - curve_N[last + step])
+        sides.append(abs(places_N[last] + share * (places_N[last + step] - places_N[last]) - places_N[top]))
     return Peak(float(places_N[top]), float(np.mean(sides)))
 
 
-def likeness(one: Floats, other: Floats) -> float:
-    """The cosine between two populations of answers: 1 where they are alike but for strength, or both silent."""
-    lengths = float(np.linalg.norm(one)), float(np.linalg.norm(other))
+def cosine_similarity(first: Floats, second: Floats) -> float:
+    """Of the responses of two populations: 1 where they differ in strength alone, or both are silent."""
+    lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
     if min(lengths) < _SILENT:
         return float(max(lengths) < _SILENT)
-    return float((one * other).sum() / (lengths[0] * lengths[1]))
+    return float((first * second).sum() / (lengths[0] * lengths[1]))
