@@ -1,6 +1,7 @@
 """What the axes of many plots share: names in small type, images without ticks, tables of numbers."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ def image(axes: "Axes", pixels: Any, frame: bool = True, **options: Any) -> None
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(frame)
+
+
+def short_title(text: str, most: int = 120, line: int = 66) -> str:
+    """In lines of so many letters; of what takes more than `most`, the middle is left out."""
+    shown = text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2) :]}"
+    return "\n".join(wrap(shown, line))
 
 
 def table(axes: "Axes", rows: Sequence[Sequence[str]], scale: tuple[float, float], **options: Any) -> None:

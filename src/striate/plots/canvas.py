@@ -6,7 +6,7 @@ from math import hypot
 from pathlib import Path
 from typing import Any, Literal
 
-from striate.plots.save_figure import save
+from striate.plots import save_figure
 
 Point = tuple[float, float]
 
@@ -89,4 +89,4 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write the drawing as .svg, .png or .pdf."""
-        save(self.figure, path)
+        save_figure.save(self.figure, path)

@@ -1,7 +1,4 @@
-"""Numbers in squares: a small map whose every value can be read.
-
-Legend: H x W places.
-"""
+"""Numbers in squares: a small map whose every value can be read."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +33,5 @@ def window(axes: "Axes", top: float, left: float, side: float, color: str, inset
     """Frame a window of `side` squares, drawn `inset` squares inwards so that frames of neighbors stay apart."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(
-        Rectangle((left + inset, top + inset), side - 2 * inset, side - 2 * inset, fill=False, edgecolor=color, linewidth=2.2)
-    )
+    corner, inner = (left + inset, top + inset), side - 2 * inset
+    axes.add_patch(Rectangle(corner, inner, inner, fill=False, edgecolor=color, linewidth=2.2))

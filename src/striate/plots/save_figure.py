@@ -20,24 +20,13 @@ FAINT = "#7f7f80"  # of grids and the like
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a path whose ending is no format of images, before any work is done.
-
-    Raises:
-        SettingError: with the endings that there are.
-
-    """
+    """Refuse a path whose ending is no format of images, before any work is done."""
     if path.suffix.lower() not in ENDINGS:
         raise SettingError(f"expected an image's path to end in {', '.join(ENDINGS)}; got {path}.")
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """Write a figure, whole or not at all.
-
-    Raises:
-        SettingError: the path has another ending than those of `ENDINGS`.
-        DiskError: the disk refused.
-
-    """
+    """Write a figure, whole or not at all; a SettingError for another ending, a DiskError where the disk refuses."""
     check_ending(path)
     from matplotlib import rc_context
 
@@ -50,18 +39,14 @@ def save(figure: "Figure", path: Path) -> None:
 
 @contextmanager
 def new_figure(path: Path, width: float, height: float, title: str = "", **options: Any) -> Iterator["Figure"]:
-    """A figure to draw into within the block; then it is written to `path`, whole or not at all.
+    """A figure to draw into within the block, its sides in inches; then it is written to `path`, whole or not at all.
 
     Args:
-        path: .svg, .png or .pdf.
+        path: .svg, .png or .pdf; a SettingError for another ending before anything is drawn, a DiskError if the disk refuses.
         width: in inches.
         height: in inches.
-        title: above everything.
+        title: above everything, in 10 points.
         options: of matplotlib's Figure; else `layout="constrained"`.
-
-    Raises:
-        SettingError: the path has another ending; nothing was drawn.
-        DiskError: the disk refused.
 
     """
     check_ending(path)
@@ -80,21 +65,21 @@ def for_page() -> Iterator[None]:
     from matplotlib import rc_context
 
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
-    input_spec: dict[Any, Any] = dict.fromkeys(names, INK)
-    input_spec |= {"axes.facecolor": "none", "figure.facecolor": "none", "legend.facecolor": "none", "legend.frameon": False}
-    input_spec |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
-    input_spec |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
-    input_spec |= {"axes.spines.top": False, "axes.spines.right": False}
-    with rc_context(input_spec):
+    style: dict[Any, Any] = dict.fromkeys(names, INK)
+    style |= {"axes.facecolor": "none", "figure.facecolor": "none", "legend.facecolor": "none", "legend.frameon": False}
+    style |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
+    style |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
+    style |= {"axes.spines.top": False, "axes.spines.right": False}
+    with rc_context(style):
         yield
 
 
 def inline(figure: "Figure", name: str, alternative: str) -> str:
-    """A figure as an <svg> element for a page, whose text and axes take the color of the page's text.
+    """A figure made within `for_page` as an <svg> element, whose text and axes take the color of the page's text.
 
     Args:
-        figure: made within `for_page`.
-        name: of the figure, a word that no other figure of the page has: ids begin with it.
+        figure: drawn.
+        name: a word that no other figure of the page has: ids begin with it.
         alternative: what the figure shows, for those who cannot see it.
 
     """
@@ -107,11 +92,11 @@ def inline(figure: "Figure", name: str, alternative: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     used = {*re.findall(r'xlink:href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
-    text = re.sub(r' id="([^"]+)"', lambda at: f' id="{name}-{at[1]}"' if at[1] in used else "", text)
+    text = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", text)
     text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
     text = text.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
     text = re.sub(r"#(0072b2|009e73|d55e00|cc79a7|e69f00|56b4e9|000001)", r"var(--c\1)", text)
-    _, view = re.findall(r'(viewBox)="([^"]+)"', text)[0]
+    (view,) = re.findall(r'viewBox="([^"]+)"', text)[:1]
     width = float(view.split()[2])
     head = (
         f'<svg viewBox="{view}" class="plot" style="max-width: {width * 4 / 3:.0f}px" role="img" aria-labelledby="{name}-alt" '

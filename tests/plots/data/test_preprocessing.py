@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
-from striate.plots.data import preprocessing
+from striate.plots import save_figure
 from striate.plots.data.preprocessing import Row, draw_sheet, draw_steps
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -29,7 +29,7 @@ GRAY = np.linspace(0, 1, 3 * 4 * 4, dtype=np.float32).reshape(3, 4, 4, 1)
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(preprocessing, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     return figures
 
 

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
-from striate.plots import mosaic
+from striate.plots import mosaic, save_figure
 from striate.plots.interpret import feature_maps, top_activations, unit_curves, weight_tiles
 
 RNG = np.random.default_rng(0)
@@ -18,8 +18,7 @@ GRAY = RNG.random((8, 8, 1))
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    for module in (feature_maps, weight_tiles, unit_curves, mosaic):
-        monkeypatch.setattr(module, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     return figures
 
 
@@ -161,7 +160,7 @@ def test_tolerance_is_the_median_of_the_units_that_answer(drawn: list[Figure]):
     unit_curves.draw_tolerance("title", "the best grating, in pixels", series, Path("tolerance.png"))
     axes = drawn[0].axes[0]
     assert axes.lines[0].get_ydata().tolist() == [1, 0.5]
-    assert [line.get_label() for line in axes.lines[:2]] == ["relu1: 3 of 4 units answer", "pool1: 0 of 2 units answer"]
+    assert [line.get_label() for line in axes.lines[:2]] == ["relu1: 3 of 4 units respond", "pool1: 0 of 2 units respond"]
     assert axes.get_xlabel() == "shift of the best grating, in pixels"
 
 

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
+from striate.plots import save_figure
 from striate.plots.interpret import first_layer_filters
 
 
@@ -33,7 +34,7 @@ def test_another_ending_is_refused(tmp_path: Path):
 
 def images(path: Path, monkeypatch: pytest.MonkeyPatch, **how: object) -> list[np.ndarray]:
     figures: list[Figure] = []
-    monkeypatch.setattr(first_layer_filters, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     kernels = np.ones((2, 1, 3, 3)) * np.array([1.0, -4.0]).reshape(2, 1, 1, 1)
     first_layer_filters.draw("conv1", kernels, ["healthy"] * 2, path, **how)
     return [axes.images[0].get_array()[0, 0].tolist() for axes in figures[0].axes if axes.images]

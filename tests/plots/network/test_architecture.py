@@ -16,6 +16,7 @@ from striate.nets import catalogue
 from striate.nets.architectures.googlenet import TABLE
 from striate.nets.factory import outline
 from striate.nets.summary import Layer, layer_table
+from striate.plots import save_figure
 from striate.plots.network import architecture
 from striate.plots.network.block_graph import lanes_of, levels_of, title_of
 from striate.plots.network.layout import Stage, name_of, read
@@ -178,7 +179,7 @@ def test_small_layers_belong_to_the_one_before_them():
 @pytest.mark.parametrize("name", ["googlenet_bn", "resnet152", "resnet20", "vgg19", "lecun1989", LINE], ids=str)
 def test_no_text_lies_on_another_or_leaves_the_sheet(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures: list[Figure] = []
-    monkeypatch.setattr(architecture, "save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, path: figures.append(figure))
     architecture.draw(name, *rows_of(name), tmp_path / "net.svg")
     renderer = FigureCanvasAgg(figures[0]).get_renderer()
     places = [(text.get_text(), text.get_window_extent(renderer)) for text in figures[0].axes[0].texts if text.get_text()]

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
-from striate.plots.network import signal
+from striate.plots import save_figure
 from striate.plots.network.signal import draw
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -34,7 +34,7 @@ ROWS = (
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(signal, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     return figures
 
 

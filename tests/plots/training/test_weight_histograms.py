@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
+from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights
 from striate.plots.training.weight_histograms import draw
 
@@ -29,7 +30,7 @@ AFTER = [Spread("conv1", zero=0.6, first=0, counts=(80, 20)), Spread("fc1", weig
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(weights, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
     return figures
 
 

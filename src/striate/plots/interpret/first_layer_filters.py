@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.save_figure import check_ending, save
+from striate.plots import save_figure
+from striate.plots.axes import image
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe & Ito 2008; the word stands beside each number too, since color alone says nothing to some
@@ -20,43 +22,29 @@ FRAMES: Mapping[str, str] = {
     "noisy": "#d55e00",
 }  # fmt: skip
 _ACROSS, _MOST = 16, 512
+Kernels = NDArray[np.float64]
 
 
 def draw(
-    title: str,
-    kernels_FCkk: NDArray[np.float64],
-    verdicts: Sequence[str],
-    path: Path,
-    *,
-    each: bool = False,
-    captions: Sequence[str] = (),
+    title: str, kernels_FCkk: Kernels, verdicts: Sequence[str], path: Path, *, each: bool = False, captions: Sequence[str] = ()
 ) -> None:
-    """Draw each kernel as a figure: gray is no weight, white and black are the largest of the layer, or with `each` its own.
+    """Draw each kernel as an image: gray is no weight, white and black are the largest of the layer, or with `each` its own.
 
     Args:
         title: which layer of what.
-        kernels_FCkk: F x C x k x k with C of 1 or 3; of more than 512 the first are drawn, and that is said.
+        kernels_FCkk: F x C x k x k with C of 1 or 3; of more than 512 the first are drawn.
         verdicts: on each, of `interpret.filter_health`; what is not healthy has a frame of its own and its word.
         path: .svg, .png or .pdf.
-        each: each kernel has its own scale, in place of one for all; which of both is said.
+        each: each kernel has its own scale, in place of one for all.
         captions: a line or two below each, as its orientation and frequency; none for none.
 
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
     """
-    check_ending(path)
-    save(figure(title, kernels_FCkk, verdicts, each=each, captions=captions), path)
+    save_figure.check_ending(path)
+    save_figure.save(figure(title, kernels_FCkk, verdicts, each=each, captions=captions), path)
 
 
 def figure(
-    title: str,
-    kernels_FCkk: NDArray[np.float64],
-    verdicts: Sequence[str],
-    *,
-    each: bool = False,
-    captions: Sequence[str] = (),
+    title: str, kernels_FCkk: Kernels, verdicts: Sequence[str], *, each: bool = False, captions: Sequence[str] = ()
 ) -> "Figure":
     """The figure that `draw` writes."""
     from matplotlib.figure import Figure
@@ -71,21 +59,13 @@ def figure(
     rows = ceil(len(images) / across)
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     drawing = Figure(figsize=(0.62 * across + 0.3, (0.78 + 0.1 * lines) * rows + 1.3), layout="constrained")
-    grid = np.atleast_2d(drawing.subplots(rows, across, squeeze=False))
-    for number, axes in enumerate(grid.flat):
-        axes.set_xticks([])
-        axes.set_yticks([])
-        if number >= len(images):
-            axes.axis("off")
-            continue
-        axes.imshow(images[number], interpolation="nearest")
-        verdict = verdicts[number]
-        for side in axes.spines.values():
-            side.set_visible(True)
-            side.set_color(FRAMES[verdict])
-            side.set_linewidth(0.8 if verdict == "healthy" else 2.4)
-        text = str(number) if verdict == "healthy" else f"{number} {verdict}"
+    grid = drawing.subplots(rows, across, squeeze=False).ravel()
+    for number, (axes, pixels) in enumerate(zip(grid, images, strict=False)):
+        image(axes, pixels)
+        text = _frame(axes, number, verdicts[number])
         axes.set_xlabel(f"{text}\n{captions[number]}" if captions else text, fontsize=5.5, labelpad=1.5)
+    for axes in grid[len(images) :]:
+        axes.axis("off")
     counts = {verdict: list(verdicts).count(verdict) for verdict in FRAMES if verdict in verdicts}
     boxes = [Patch(facecolor="white", edgecolor=FRAMES[name], linewidth=2, label=f"{name} {n}") for name, n in counts.items()]
     drawing.legend(handles=boxes, loc="outside lower center", ncols=min(len(boxes), 3), fontsize=8, frameon=False)
@@ -94,3 +74,10 @@ def figure(
     text = f"{title}: {len(kernels_FCkk):,} kernels of {shown.shape[-2]} x {shown.shape[-1]}{scale}{more}"
     drawing.suptitle("\n".join(wrap(text, max(30, 8 * across))), fontsize=9)
     return drawing
+
+
+def _frame(axes: "Axes", number: int, verdict: str) -> str:
+    """Frame a kernel by its verdict; the words that stand below it."""
+    healthy = verdict == "healthy"
+    axes.spines[:].set(color=FRAMES[verdict], linewidth=0.8 if healthy else 2.4)
+    return str(number) if healthy else f"{number} {verdict}"

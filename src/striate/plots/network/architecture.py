@@ -8,7 +8,6 @@ from striate.plots.canvas import CATEGORY_COLORS, GRAY, Canvas, width_of
 from striate.plots.network.block_graph import Inset
 from striate.plots.network.layout import Row, Stage, read, shape_of
 from striate.plots.network.volumes import boxes_of, draw_line, height_of, lines_of
-from striate.plots.save_figure import check_ending, save
 
 MARGIN = 0.3
 WIDEST = 16.0  # inches, of a line of boxes
@@ -26,38 +25,33 @@ def draw(name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: 
         rows: the layer table, in forward order.
         path: .svg, .png or .pdf; the same network gives the same bytes.
 
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
     """
-    check_ending(path)
     stages = read(input_chw, rows)
     lines = list(lines_of(boxes_of(stages), WIDEST))
     insets = _insets(stages)
     about, legend = summary(input_chw, rows), legend_of(stages)
     strip = max(sum(box.width for box in line) for line in lines)
-    words = [width_of(about, ABOUT), width_of(SCALES, NOTE), sum(_legend_width(word) for word in legend)]
-    inner = max([strip, *words, *(inset.width for inset in insets)])
+    texts = (width_of(about, ABOUT), width_of(SCALES, NOTE), sum(map(_legend_width, legend)))
+    inner = max([strip, *texts, *(inset.width for inset in insets)])
     shelves = list(shelves_of(insets, inner))
     title = wrap(name, int(inner / width_of("m", TITLE, bold=True))) or [""]
 
     y = 0.6 + 0.28 * len(title)
     heights = [0.3 + max(inset.head for inset in shelf) + max(inset.height for inset in shelf) for shelf in shelves]
     canvas = Canvas(inner + 2 * MARGIN, y + sum(height_of(line) + 0.2 for line in lines) + 0.6 + sum(heights))
-    for number, part in enumerate(title):
-        canvas.text(MARGIN, 0.3 + 0.28 * number, part, TITLE, bold=True, anchor="left")
+    for number, text in enumerate(title):
+        canvas.text(MARGIN, 0.3 + 0.28 * number, text, TITLE, bold=True, anchor="left")
     canvas.text(MARGIN, y - 0.28, about, ABOUT, color=GRAY, anchor="left")
     spread = min(SPREAD, (inner - strip) / len(lines[0])) if len(lines) == 1 else 0.0
     for line in lines:
-        draw_line(canvas, line, MARGIN, y, spread, goes_on=line is not lines[-1])
+        draw_line(canvas, line, MARGIN, y, spread, continued=line is not lines[-1])
         y += height_of(line) + 0.2
     _draw_legend(canvas, legend, y)
     y += 0.6
     for shelf, height in zip(shelves, heights, strict=True):
         _draw_shelf(canvas, shelf, inner, y)
         y += height
-    save(canvas.figure, path)
+    canvas.save(path)
 
 
 def summary(input_chw: tuple[int, int, int], rows: Sequence[Row]) -> str:

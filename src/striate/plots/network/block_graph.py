@@ -1,4 +1,4 @@
-"""The inside of a block as a graph: from its input at the top to its output, with one lane for each way through it."""
+"""The inside of a block as a graph: from its input at the top to its output, with one lane for each path through it."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -37,24 +37,17 @@ class Place(NamedTuple):
 
 
 class Inset:
-    """One kind of block.
+    """One kind of block, all stages of which are given; the first gives the numbers.
 
-    Args:
-        stages: those of the strip that are of this kind; the first gives the numbers.
-
-    Attributes:
-        width: in inches.
-        head: height of its title, in inches.
-        height: of the graph under that, in inches.
-        places: of the nodes, from the upper left corner of the graph.
-
+    In inches: its `width`, the heights of its `head` with the title and of the graph, and the `places` of the nodes.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self._stage, self._nodes = stages[0], stages[0].nodes
         lanes, levels = lanes_of(self._nodes), levels_of(self._nodes)
-        widths = [max([_width(node) for node, at in zip(self._nodes, lanes, strict=True) if at == lane] or [0.0])
-                  for lane in range(max(lanes) + 1)]  # fmt: skip
+        widths = [0.0] * (max(lanes) + 1)
+        for node, lane in zip(self._nodes, lanes, strict=True):
+            widths[lane] = max(widths[lane], _width(node))
         graph = sum(widths) + GAP * (len(widths) - 1)
         self.width = max(graph + 0.1, 2.3)
         letters = int(self.width / width_of("m", NOTE))
@@ -74,16 +67,14 @@ class Inset:
         for number, (node, lane, level) in enumerate(zip(self._nodes, lanes, levels, strict=True)):
             y, x = BAR / 2 + level * LEVEL, centers[lane]
             if _is_bar(node):
-                met = node.sources or tuple(at for at, other in enumerate(self._nodes) if number in other.sources)
-                ends = [centers[lanes[at]] for at in met] or [x]
+                joined = node.sources or [place for place, other in enumerate(self._nodes) if number in other.sources]
+                ends = [centers[lanes[place]] for place in joined] or [x]
                 half = max(width_of(_text(node), NOTE, bold=True) + 0.12, 0.6) / 2
                 middle = (min(ends) + max(ends)) / 2
-                yield Place(
-                    min(*ends, middle - half + 0.2) - 0.2, max(*ends, middle + half - 0.2) + 0.2, y - BAR / 2, y + BAR / 2
-                )
+                left, right = min(*ends, middle - half + 0.2) - 0.2, max(*ends, middle + half - 0.2) + 0.2
+                yield Place(left, right, y - BAR / 2, y + BAR / 2)
             else:
-                width = 0.0 if node.category == "way" else CIRCLE if node.category == "merge" else _width(node)
-                height = 0.0 if node.category == "way" else CIRCLE if node.category == "merge" else BOX
+                width, height = {"bypass": (0.0, 0.0), "merge": (CIRCLE, CIRCLE)}.get(node.category, (_width(node), BOX))
                 yield Place(x - width / 2, x + width / 2, y - height / 2, y + height / 2)
 
     def draw(self, canvas: Canvas, left: float, top: float, head: float) -> None:
@@ -97,7 +88,7 @@ class Inset:
         for number, node in enumerate(self._nodes):
             for source in node.sources:
                 points = list(_edge(places[source], places[number], self._nodes[source], node))
-                canvas.line(points, GRAY, 1.0, arrow=node.category != "way")
+                canvas.line(points, GRAY, 1.0, arrow=node.category != "bypass")
         used = {source for node in self._nodes for source in node.sources}
         for number, (node, place) in enumerate(zip(self._nodes, places, strict=True)):
             _draw_node(canvas, node, place)
@@ -107,10 +98,7 @@ class Inset:
 
 
 def title_of(stage: Stage) -> str:
-    """The kind of a block, with what its shortcut is.
-
-    A shortcut is the input itself, the input filled up with channels of zeros, or a layer's view of it.
-    """
+    """The kind of a block with that of its shortcut: the input, the input padded with channels of zeros, or a projection."""
     if stage.category != "residual block":
         return stage.category
     if any(node.label == "identity" for node in stage.nodes):
@@ -120,10 +108,10 @@ def title_of(stage: Stage) -> str:
 
 
 def lanes_of(nodes: Sequence[Node]) -> list[int]:
-    """The lane of each node: that of the node before it, or a new one where another goes on there."""
+    """The lane of each node: that of the node before it, or a new one where another continues there."""
     lanes, taken, new = [0], set[int](), 1
     for node in nodes[1:]:
-        first = next((source for source in node.sources if nodes[source].category != "way"), node.sources[0])
+        first = next((source for source in node.sources if nodes[source].category != "bypass"), node.sources[0])
         if first in taken and node.category != "merge":
             lanes.append(new)
             new += 1
@@ -158,7 +146,7 @@ def _lines(node: Node) -> tuple[str, str, str]:
 def _width(node: Node) -> float:
     if node.category in ("input", "merge"):
         return CIRCLE
-    if node.category == "way":
+    if node.category == "bypass":
         return 2 * width_of(node.label, NOTE) + 0.3
     name, size, more = _lines(node)
     return max(width_of(name, NOTE, bold=True), width_of(size, NOTE), width_of(more, NOTE - 1)) + 0.14
@@ -169,7 +157,7 @@ def _is_bar(node: Node) -> bool:
 
 
 def _edge(source: Place, to: Place, before: Node, node: Node) -> Iterator[Point]:
-    """From below the source, which is the place of `before`, down to the node, or into the side of a sum."""
+    """From below the place of `before` down to that of `node`, or into the side of a sum."""
     x = min(max(to.x, source.left), source.right) if _is_bar(before) else source.x
     goal = min(max(x, to.left), to.right) if _is_bar(node) else to.x
     yield x, source.bottom
@@ -186,23 +174,19 @@ def _edge(source: Place, to: Place, before: Node, node: Node) -> Iterator[Point]
 
 def _draw_node(canvas: Canvas, node: Node, place: Place) -> None:
     wide, high = place.right - place.left, place.bottom - place.top
-    if node.category == "way":
+    if node.category == "bypass":
         canvas.text(place.x + 0.06, place.y, node.label, NOTE, color=INK, anchor="left")
     elif node.category in ("input", "merge"):
-        fill = CATEGORY_COLORS["input"] if node.category == "input" else "#ffffff"
-        if node.label == "concat":
-            fill = CATEGORY_COLORS["inception module"]
-        elif node.category == "merge":
-            fill = CATEGORY_COLORS["residual block"]
+        merge = "inception module" if node.label == "concat" else "residual block"
+        fill = CATEGORY_COLORS["input" if node.category == "input" else merge]
         canvas.rounded(place.left, place.top, wide, high, mixed(fill, "#ffffff", 0.35), INK)
         canvas.text(place.x, place.y, _text(node), 10 if node.label in "+x" else NOTE, bold=True)
     else:
         color = CATEGORY_COLORS[node.category]
         canvas.rounded(place.left, place.top, wide, high, mixed(color, "#ffffff", 0.55), mixed(color, INK, 0.35))
         name, size, more = _lines(node)
-        step = 0.12
-        y = place.y - (step / 2 if not more else step)
+        y = place.y - (0.12 if more else 0.06)
         canvas.text(place.x, y, name, NOTE, bold=True)
-        canvas.text(place.x, y + step, size, NOTE)
+        canvas.text(place.x, y + 0.12, size, NOTE)
         if more:
-            canvas.text(place.x, y + 2 * step, more, NOTE - 1)
+            canvas.text(place.x, y + 0.24, more, NOTE - 1)

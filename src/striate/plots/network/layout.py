@@ -45,41 +45,23 @@ class Row(Protocol):
 
 
 class Node(NamedTuple):
-    """A layer inside a block with what belongs to it, or a place where ways part or meet.
+    """A layer inside a block with what belongs to it, or a place where paths part or meet."""
 
-    Attributes:
-        label: the layer's name within the block; "+", "x" or "concat" where ways meet.
-        category: as of a stage; or "input", "activation", "merge", or "way" for one that leads past other layers.
-        shape: of the output.
-        attached: kinds of the layers that belong to it.
-        sources: numbers of the nodes before it.
-
-    """
-
-    label: str
-    category: str
-    shape: tuple[int, ...]
-    attached: tuple[str, ...] = ()
-    sources: tuple[int, ...] = ()
+    label: str  # the layer's name within the block; "+", "x" or "concat" where paths meet
+    category: str  # as of a stage; or "input", "activation", "merge", or "bypass" for a path past other layers
+    shape: tuple[int, ...]  # of the output
+    attached: tuple[str, ...] = ()  # kinds of the layers that belong to it
+    sources: tuple[int, ...] = ()  # numbers of the nodes before it
 
 
 class Stage(NamedTuple):
-    """A box of the strip.
+    """A box of the strip."""
 
-    Attributes:
-        names: of the layer, of the block, or of all the equal blocks that follow one another.
-        category: "input", "convolution", "pool", "fully connected" or a kind of block.
-        shape: of the output.
-        attached: kinds of the layers that belong to it.
-        nodes: of a block, its inside; the first is the block's input.
-
-    """
-
-    names: tuple[str, ...]
-    category: str
-    shape: tuple[int, ...]
-    attached: tuple[str, ...] = ()
-    nodes: tuple[Node, ...] = ()
+    names: tuple[str, ...]  # of the layer, of the block, or of all the equal blocks that follow one another
+    category: str  # "input", "convolution", "pool", "fully connected" or a kind of block
+    shape: tuple[int, ...]  # of the output
+    attached: tuple[str, ...] = ()  # kinds of the layers that belong to it
+    nodes: tuple[Node, ...] = ()  # the inside of a block; the first is the block's input
 
     @property
     def plan(self) -> tuple[tuple[str, str, tuple[str, ...], tuple[int, ...]], ...]:
@@ -103,7 +85,7 @@ def name_of(names: tuple[str, ...]) -> str:
 
 
 def short(kinds: Sequence[str]) -> list[str]:
-    """Kinds of layers as they are written in a small place, without what is only a change of form.
+    """Kinds of layers in short, without what is only a change of form.
 
     >>> short(["BatchNorm2d", "ReLU", "Flatten"])
     ['BatchNorm', 'ReLU']
@@ -131,13 +113,7 @@ def is_stage(row: Row) -> bool:
 
 
 def read(input_chw: tuple[int, int, int], rows: Sequence[Row]) -> tuple[Stage, ...]:
-    """The stages of a network from its image on, the first of which is the image.
-
-    Args:
-        input_chw: channels, height and width of the image.
-        rows: layers in forward order.
-
-    """
+    """The stages of a network from its rows in forward order; the first stage is the image."""
     kinds = {row.name: row.kind.lower() for row in rows}
     shared = _shared(set(kinds))
     # The network itself is no part of it; an activation inside a norm, as timm has them, is part of the norm
@@ -192,7 +168,7 @@ def _block(name: str, sizes: Counter[str]) -> str:
 
 def _together(stages: list[Stage]) -> Iterator[Stage]:
     """Equal blocks that follow one another as one stage."""
-    for _, group in groupby(enumerate(stages), lambda at: at[1]._replace(names=()) if at[1].nodes else at[0]):
+    for _, group in groupby(enumerate(stages), lambda pair: pair[1]._replace(names=()) if pair[1].nodes else pair[0]):
         equal = [stage for _, stage in group]
         yield equal[0]._replace(names=tuple(name for stage in equal for name in stage.names))
 
@@ -200,21 +176,21 @@ def _together(stages: list[Stage]) -> Iterator[Stage]:
 def _block_stage(block: str, own: list[Row], within: str, after: Sequence[Row], rows: Sequence[Row]) -> Stage:
     inside = _Inside(own, within, Counter(source for row in rows for source in row.sources))
     names = {row.name for row in own}
-    user = next((row for row in after if names & set(row.sources)), None)
+    follower = next((row for row in after if names & set(row.sources)), None)
     nodes, shape = inside.nodes, own[-1].output
-    if user is not None:
-        from_here = [inside.at[source] for source in user.sources if source in names or source in inside.outside]
-        shape = nodes[inside.meet(tuple(dict.fromkeys(from_here)), user.input)].shape
-    met = [node for node in nodes if node.label == "concat"]
-    if met:
-        category = "inception module" if max(len(node.sources) for node in met) > 2 else "block with concat"
+    if follower is not None:
+        sources = dict.fromkeys(inside.at[source] for source in follower.sources if source in names | inside.outside)
+        shape = nodes[inside.meet(tuple(sources), follower.input)].shape
+    branches = max((len(node.sources) for node in nodes if node.label == "concat"), default=0)
+    if branches:
+        category = "inception module" if branches > 2 else "block with concat"
     else:
         category = "residual block" if any(node.label == "+" for node in nodes) else "plain block"
     return Stage((block,), category, shape, nodes=tuple(nodes))
 
 
 class _Inside:
-    """The graph of a block while it is made: what belongs to a layer is folded into its node, and ways meet in nodes."""
+    """The graph of a block while it is built: what belongs to a layer is folded into its node, and paths meet in nodes."""
 
     def __init__(self, own: Sequence[Row], block: str, uses: Counter[str]) -> None:
         self.nodes = [Node("input", "input", own[0].input)]
@@ -235,15 +211,13 @@ class _Inside:
             self.nodes[before] = node._replace(attached=(*node.attached, row.kind), shape=row.output)
             self.at[row.name], self._ends[before] = before, row.name
             return
-        self._add(Node(row.name.removeprefix(f"{block}."), category_of(row) or "activation", row.output, (), (before,)), row)
-        if not is_stage(row):
-            self.nodes[-1] = self.nodes[-1]._replace(attached=(row.kind,))
+        attached = () if is_stage(row) else (row.kind,)
+        label, category = row.name.removeprefix(f"{block}."), category_of(row) or "activation"
+        self.at[row.name] = self._add(Node(label, category, row.output, attached, (before,)), row.name)
 
-    def _add(self, node: Node, row: Row | None = None) -> int:
+    def _add(self, node: Node, layer: str = "") -> int:
         self.nodes.append(node)
-        self._ends.append(row.name if row is not None else "")
-        if row is not None:
-            self.at[row.name] = len(self.nodes) - 1
+        self._ends.append(layer)
         return len(self.nodes) - 1
 
     def meet(self, sources: tuple[int, ...], shape: tuple[int, ...]) -> int:
@@ -255,18 +229,18 @@ class _Inside:
         return self._met[sources]
 
     def _meet(self, sources: tuple[int, ...], shape: tuple[int, ...]) -> int:
-        given = [self.nodes[source].shape for source in sources]
+        shapes = [self.nodes[source].shape for source in sources]
         # What has as many channels and another size scales the rest, as squeeze-and-excite does
-        label = "concat" if any(one[0] != shape[0] for one in given) else "+" if len(set(given)) == 1 else "x"
+        label = "concat" if any(channels != shape[0] for channels, *_ in shapes) else "+" if len(set(shapes)) == 1 else "x"
         for known, node in sorted(self._met.items(), key=lambda item: -len(item[0])):
             if set(known) < set(sources) and self.nodes[node].label == label != "x":  # some of them have met before
                 return self.meet((node, *(source for source in sources if source not in known)), shape)
         used = {source for node in self.nodes for source in node.sources} | {0}
-        ways = []
+        paths = []
         for source in sources:
-            if source in used:  # others go on from there: a way of its own, past them
-                way = Node("identity" if source == 0 else "", "way", self.nodes[source].shape, (), (source,))
-                ways.append(self._add(way))
+            if source in used:  # others continue from there: a path of its own, past them
+                bypass = Node("identity" if source == 0 else "", "bypass", self.nodes[source].shape, (), (source,))
+                paths.append(self._add(bypass))
             else:
-                ways.append(source)
-        return self._add(Node(label, "merge", shape, (), tuple(ways)))
+                paths.append(source)
+        return self._add(Node(label, "merge", shape, (), tuple(paths)))

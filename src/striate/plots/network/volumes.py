@@ -20,26 +20,15 @@ LONGEST = 18  # letters of a name in one line
 
 
 class Box(NamedTuple):
-    """A stage of the strip as it is drawn, in inches.
-
-    Attributes:
-        stage: what it shows.
-        thick: along the strip, for the channels.
-        high: for the maps' height.
-        back: to the right and up, for the maps' width.
-        name: its lines.
-        shape: its lines.
-        more: small lines under them.
-
-    """
+    """A stage of the strip as it is drawn, in inches, and the lines of its texts."""
 
     stage: Stage
-    thick: float
-    high: float
-    back: tuple[float, float]
+    thick: float  # along the strip, for the channels
+    high: float  # for the maps' height
+    back: tuple[float, float]  # to the right and up, for the maps' width
     name: tuple[str, ...]
     shape: tuple[str, ...]
-    more: tuple[str, ...]
+    more: tuple[str, ...]  # small lines under them
 
     @property
     def solid(self) -> float:
@@ -73,9 +62,7 @@ def boxes_of(stages: Sequence[Stage]) -> list[Box]:
 
 def _volume(shape: tuple[int, ...]) -> tuple[float, float, float]:
     """Channels, height and width; of tokens, the square that they would fill."""
-    if len(shape) == 3:
-        return shape[0], shape[1], shape[2]
-    return shape[-1], shape[0] ** 0.5, shape[0] ** 0.5
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[-1], shape[0] ** 0.5, shape[0] ** 0.5)
 
 
 def _name_lines(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,7 +86,7 @@ def lines_of(boxes: Sequence[Box], widest: float) -> Iterator[list[Box]]:
 
 
 def height_of(boxes: Sequence[Box]) -> float:
-    """Inches that a line of boxes takes with all its texts."""
+    """Inches of a line of boxes with all its texts."""
     texts = max(len(box.name) for box in boxes) + max(len(box.shape) + len(box.more) for box in boxes)
     return ROOM + _tallest(boxes) + 0.2 + LINE * texts
 
@@ -108,18 +95,8 @@ def _tallest(boxes: Sequence[Box]) -> float:
     return max(box.high - box.back[1] for box in boxes)
 
 
-def draw_line(canvas: Canvas, boxes: Sequence[Box], left: float, top: float, spread: float, goes_on: bool) -> None:
-    """Draw a line of boxes from (left, top) on.
-
-    Args:
-        canvas: to draw on.
-        boxes: of this line.
-        left: in inches.
-        top: in inches.
-        spread: inches between a box and the next, besides what each has for itself.
-        goes_on: with an arrow at the end, for another line follows.
-
-    """
+def draw_line(canvas: Canvas, boxes: Sequence[Box], left: float, top: float, spread: float, continued: bool) -> None:
+    """Draw a line of boxes from (left, top) on, `spread` inches apart; where it is continued, with an arrow at the end."""
     middle = top + ROOM + _tallest(boxes) / 2
     below = top + ROOM + _tallest(boxes) + 0.2
     names = max(len(box.name) for box in boxes)
@@ -133,18 +110,18 @@ def draw_line(canvas: Canvas, boxes: Sequence[Box], left: float, top: float, spr
             canvas.line(((end, middle), (start, middle)), GRAY, 0.9, arrow=start - end > 0.12)
         _draw_box(canvas, box, start, middle)
         end = start + box.thick + box.back[0] / 2
-        for line, words in enumerate(box.name):
-            canvas.text(center, below + LINE * line, words, NAME, bold=True, anchor="baseline")
-        for line, words in enumerate((*box.shape, *box.more)):
-            color = INK if line < len(box.shape) else GRAY
-            canvas.text(center, below + LINE * (names + line), words, NOTE, color=color, anchor="baseline")
-    if goes_on and end is not None:
+        for line, text in enumerate(box.name):
+            canvas.text(center, below + LINE * line, text, NAME, bold=True, anchor="baseline")
+        for line, text in enumerate((*box.shape, *box.more), names):
+            color = INK if line < names + len(box.shape) else GRAY
+            canvas.text(center, below + LINE * line, text, NOTE, color=color, anchor="baseline")
+    if continued and end is not None:
         canvas.line(((end, middle), (lefts[-1] + boxes[-1].width + 0.15, middle)), GRAY, 0.9, arrow=True)
 
 
 def _draw_sides(canvas: Canvas, boxes: Sequence[Box], lefts: Sequence[float], y: float) -> None:
     """Above the boxes, from where to where the maps have the same sides."""
-    for sides, group in groupby(range(len(boxes)), lambda at: boxes[at].stage.shape[1:]):
+    for sides, group in groupby(range(len(boxes)), lambda place: boxes[place].stage.shape[1:]):
         places = list(group)
         if len(sides) != 2:
             continue

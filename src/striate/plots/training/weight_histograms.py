@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.save_figure import check_ending, save
+from striate.plots import save_figure
+from striate.plots.canvas import SERIES_COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BEFORE, AFTER = "#b3b3b3", "#0072b2"
+BEFORE, AFTER = "#b3b3b3", SERIES_COLORS[0]
 PANELS, COLUMNS, BARS = 24, 4, 41
 _SHOWN = 0.998  # of the weights lie within a panel, at the least
 _TOP = 1.5  # times the highest bar, for the text above it
@@ -63,48 +64,42 @@ def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: flo
         near: what `near` of a layer is the share within.
         path: .svg, .png or .pdf.
 
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
     """
-    check_ending(path)
-    save(histograms(title, before, after, bin_width, near), path)
+    save_figure.check_ending(path)
+    save_figure.save(histograms(title, before, after, bin_width, near), path)
 
 
 def histograms(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: float, near: float) -> "Figure":
     """The figure that `draw` writes."""
     from matplotlib.figure import Figure
 
-    chosen = sorted({round(i * (len(before) - 1) / max(1, PANELS - 1)) for i in range(PANELS)})
-    if len(before) <= PANELS:
-        chosen = list(range(len(before)))
+    count = min(len(before), PANELS)
+    chosen = [before[round(i * (len(before) - 1) / max(1, count - 1))] for i in range(count)]
     ends = {row.layer: row for row in after}
-    columns = min(COLUMNS, len(chosen))
-    rows = ceil(len(chosen) / columns)
+    columns = min(COLUMNS, count)
+    rows = ceil(count / columns)
     figure = Figure(figsize=(max(5.0, 2.9 * columns), 1.1 + 2.15 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, number in zip(panels, chosen, strict=False):
-        _panel(axes, before[number], ends.get(before[number].layer), bin_width, near)
-    for axes in panels[len(chosen) :]:
+    for axes, row in zip(panels, chosen, strict=False):
+        _panel(axes, row, ends.get(row.layer), bin_width, near)
+    for axes in panels[count:]:
         axes.set_axis_off()
-    layers = f"{len(before)} layers" if len(chosen) == len(before) else f"{len(chosen)} of {len(before)} layers"
+    layers = f"{len(before)} layers" if count == len(before) else f"{count} of {len(before)} layers"
     figure.suptitle(f"{title if len(title) <= 60 else title[:57] + '...'}: the weights of {layers}")
     figure.supxlabel("weight", fontsize=9)
     figure.supylabel("share of the layer's weights", fontsize=9)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=2, fontsize=8, frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     return figure
 
 
 def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near: float) -> None:
     from matplotlib.ticker import PercentFormatter
 
-    drawn = [before] if after is None else [before, after]
-    reach = max(_reach(row) for row in drawn)
+    rows = [before] if after is None else [before, after]
+    reach = max(map(_reach, rows))
     step = ceil((2 * reach + 1) / BARS) | 1  # bins to a bar: odd, so that the middle bar is about zero
     side = ceil((reach - step // 2) / step) if reach > step // 2 else 0
-    bars = [_bars(row, step, side) for row in drawn]
+    bars = [_bars(row, step, side) for row in rows]
     edges = (np.arange(-side, side + 2) - 0.5) * step * bin_width
     axes.stairs(bars[0], edges, fill=True, color=BEFORE, label="before the first step")
     if after is not None:
@@ -117,16 +112,10 @@ def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near:
     axes.locator_params(axis="both", nbins=4)
     axes.tick_params(labelsize=7)
     axes.set_title(before.layer, fontsize=9)
-    lines = (
-        f"{before.weights:,} weights",
-        f"zero {_change(before.zero, None if after is None else after.zero)}",
-        f"within ±{near:g} {_change(before.near, None if after is None else after.near)}",
-    )
+    zero = " → ".join(f"{row.zero:.1%}" for row in rows)
+    small = " → ".join(f"{row.near:.1%}" for row in rows)
+    lines = (f"{before.weights:,} weights", f"zero {zero}", f"within ±{near:g} {small}")
     axes.text(0.02, 0.97, "\n".join(lines), transform=axes.transAxes, fontsize=6, va="top", parse_math=False)
-
-
-def _change(start: float, end: float | None) -> str:
-    return f"{start:.1%}" if end is None else f"{start:.1%} → {end:.1%}"
 
 
 def _reach(row: Row) -> int:
@@ -141,6 +130,5 @@ def _bars(row: Row, step: int, side: int) -> NDArray[np.float64]:
     numbers = np.arange(row.first, row.first + len(row.counts))
     bars = (numbers + step // 2) // step + side
     inside = (bars >= 0) & (bars <= 2 * side)
-    counts = np.bincount(bars[inside], weights=np.asarray(row.counts)[inside], minlength=2 * side + 1)
-    shares: NDArray[np.float64] = counts / row.weights
+    shares: NDArray[np.float64] = np.bincount(bars[inside], np.asarray(row.counts)[inside], 2 * side + 1) / row.weights
     return shares
