@@ -9,6 +9,7 @@ Legend: N images, H x W pixels, C channels, K classes.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -53,7 +54,7 @@ class Prediction(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{name}</td><td>{share:.3f}</td></tr>" for name, share in self.top)
+        rows = "".join(f"<tr><td>{escape(name)}</td><td>{share:.3f}</td></tr>" for name, share in self.top)
         return f"<table>{rows}</table>"
 
 

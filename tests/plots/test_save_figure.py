@@ -8,7 +8,7 @@ from PIL import Image
 
 from striate.base import files
 from striate.base.errors import DiskError, SettingError
-from striate.plots.save_figure import ENDINGS, check_ending, save
+from striate.plots.save_figure import ENDINGS, check_ending, for_page, inline, new_figure, save
 
 
 def figure() -> Figure:
@@ -77,3 +77,29 @@ def test_a_disk_that_refuses_leaves_the_image_that_was_there(tmp_path: Path, mon
     with pytest.raises(DiskError):
         save(figure(), path)
     assert path.read_bytes() == b"old"
+
+
+NAMES = ["$x_1$", "<script>alert(1)</script>", 'a id="b"', "#0072b2 url(#c) #1a1a1b", "\x1b[31mred", "50 % & more"]
+
+
+def bars(figure: Figure) -> None:
+    axes = figure.subplots()
+    axes.barh(range(len(NAMES)), range(len(NAMES)))
+    axes.set_yticks(range(len(NAMES)), NAMES)
+    axes.set_title(NAMES[0])
+
+
+def test_names_of_classes_are_text_in_a_file_and_in_a_page(tmp_path: Path):
+    with new_figure(tmp_path / "bars.svg", 4, 3, "names") as drawing:
+        bars(drawing)
+    with for_page():
+        on_page = Figure(figsize=(4, 3))
+        bars(on_page)
+        page = inline(on_page, "bars", NAMES[1])
+    for svg in ((tmp_path / "bars.svg").read_text(), page):
+        texts = {
+            "".join(element.itertext()).strip()
+            for element in ElementTree.fromstring(svg).iter()
+            if element.tag.endswith("text")
+        }
+        assert {name.replace("\x1b", "\\x1b") for name in NAMES} <= texts

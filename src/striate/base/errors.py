@@ -8,6 +8,7 @@
     ├── UnsupportedError         a thing this network or method cannot do, with what can
     ├── MissingExtraError        an optional package that is not installed
     ├── ArtifactError            a saved model or checkpoint that is not what it was when it was written
+    │   └── UntrustedCodeError   Python code of a model, run or recipe that its user has not agreed to
     ├── WeightsError             external weights that do not fit the network, or are not there
     ├── RunError                 a run folder that is in use, absent or of another kind
     ├── NumbersError             a loss or a weight that stopped being a number

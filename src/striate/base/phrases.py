@@ -1,4 +1,4 @@
-"""How sentences name times, shares and lists."""
+"""How sentences name times and lists."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +13,6 @@ def format_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def percent(share: float) -> str:
-    """A share in percent.
-
-    >>> percent(0.969444)
-    '96.94 %'
-    """
-    return f"{100 * share:.2f} %"
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -40,6 +31,21 @@ def plural(count: int, what: str) -> str:
     ('1 file', '2,000 files')
     """
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+# Controls of a terminal, and those that turn the direction of text or break its lines
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))} | {
+    code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def without_controls(text: str) -> str:
+    r"""The text with what moves a terminal's cursor, changes its colors or turns the direction of text written as escapes.
+
+    >>> without_controls("\x1b[31mred\u202egnp.exe")
+    '\\x1b[31mred\\u202egnp.exe'
+    """
+    return str(printable(text)).translate(_CONTROLS)
 
 
 def printable(value: Any) -> Any:

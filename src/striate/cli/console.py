@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from striate.base.phrases import without_controls
 
 Event = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -53,8 +56,12 @@ def _arguments(docstring: str) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in entries}
 
 
-class _Out(Console):
-    """A console that leaves it to `main` what happens where the reader of a pipe has seen enough."""
+class _PlainConsole(Console):
+    """A console on which text is data: no markup, no emoji codes, no control characters, wherever names come from."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text as it is; rich calls this for all that is printed and for each cell of a table."""
+        return super().render_str(without_controls(text), **{**options, "markup": False, "emoji": False})
 
     def on_broken_pipe(self) -> None:
         """Say so, where rich would end the process with 1."""
@@ -63,14 +70,14 @@ class _Out(Console):
 
 def stdout() -> Console:
     """Where results go for people; as wide as the terminal, or 140 columns in a pipe."""
-    return _Out(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _PlainConsole(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def say(lines: Iterable[str]) -> None:
     """Lines of results for people, as they are."""
     out = stdout()
     for line in lines:
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def print_json(value: object) -> None:
@@ -109,13 +116,13 @@ class _Plain(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record as its text alone."""
         style = "yellow" if record.levelno >= logging.WARNING else None
-        self.console.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(record.getMessage(), style=style, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def speaking() -> Iterator[Callable[[Event], None]]:
     """Send striate's log to stderr for the block; gives what to watch events with, which draws progress on a terminal."""
-    console = Console(stderr=True)
+    console = _PlainConsole(stderr=True)
     log, handler = logging.getLogger("striate"), _Plain(console)
     level = log.level
     log.addHandler(handler)

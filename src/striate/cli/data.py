@@ -56,7 +56,7 @@ def data(
         if json:
             print_json(shown)
         else:
-            stdout().print("\n".join(_spoken(shown)), markup=False)
+            stdout().print("\n".join(_spoken(shown)))
         return
     else:
         with speaking() as watch:
@@ -64,7 +64,7 @@ def data(
     if json:
         print_json(result.as_json())
     else:
-        stdout().print(str(result), markup=False)
+        stdout().print(str(result))
 
 
 def _spoken(shown: dict[str, Any]) -> Iterator[str]:

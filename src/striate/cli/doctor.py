@@ -28,4 +28,4 @@ def doctor(*, json: bool = False) -> None:
     for name, extra in facts["extras"].items():
         state = "installed" if extra["installed"] else f"missing: {extra['get']}"
         lines.append(f"{extra['for']} [{name}]: {state}")
-    stdout().print("\n".join(lines), markup=False)
+    stdout().print("\n".join(lines))

@@ -39,7 +39,7 @@ def evaluate(
         print_json(result)
         return
     console = stdout()
-    console.print(_headline(result), markup=False)
+    console.print(_headline(result))
     console.print(_classes(result))
     if len(result["per_class"]) <= 20:
         console.print(_confusion(result))

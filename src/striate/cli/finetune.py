@@ -78,18 +78,18 @@ def _say(result: dict[str, Any]) -> None:
     out = stdout()
     for layer in result.get("layers", ()):
         share = "" if layer["cross_validated"] is None else f", {layer['cross_validated']:.4f} cross-validated accuracy"
-        out.print(f"{layer['name']}: {layer['features']:,} features{share}", markup=False)
+        out.print(f"{layer['name']}: {layer['features']:,} features{share}")
     if len(result["strategies"]) > 1:
         out.print(_table(result["strategies"], result["recommended"]))
     for point in result["curve"]:
-        out.print(f"{point['per_class']} of each class, {point['images']:,} training images:", markup=False)
+        out.print(f"{point['per_class']} of each class, {point['images']:,} training images:")
         out.print(_table(point["strategies"], None))
     if result["drawn"]:
-        out.print(f"learning curves: {result['drawn']}", markup=False)
+        out.print(f"learning curves: {result['drawn']}")
     if len(result["strategies"]) > 1:
-        out.print(result["sentence"], markup=False)
+        out.print(result["sentence"])
     where = f"{result['seconds']:.0f} s; the run lies in {result['run']}"
-    out.print("\n".join([*scores(result), where, *reported(result)]), markup=False)
+    out.print("\n".join([*scores(result), where, *reported(result)]))
 
 
 def _table(strategies: list[dict[str, Any]], recommended: str | None) -> Table:

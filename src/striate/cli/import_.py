@@ -56,9 +56,7 @@ def import_(
     if json:
         print_json(result)
         return
-    stdout().print(
-        f"{result['model']}: {net}, {result['parameters']:,} parameters, {result['classes']:,} classes", markup=False
-    )
+    stdout().print(f"{result['model']}: {net}, {result['parameters']:,} parameters, {result['classes']:,} classes")
 
 
 def _numbers(text: str | None, flag: str) -> tuple[float, ...] | None:

@@ -96,25 +96,25 @@ def _say(which: str, result: dict[str, Any]) -> None:
     out = stdout()
     {"images": _say_images, "filters": _say_filters, "units": _say_units, "verdicts": _say_verdicts}[which](result)
     for path in result["files"]:
-        out.print(f"drawn: {path}", markup=False)
+        out.print(f"drawn: {path}")
 
 
 def _say_images(result: dict[str, Any]) -> None:
     out = stdout()
     for one in result["images"]:
         target = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
-        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{target}", markup=False)
+        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{target}")
         for explanation in one["methods"]:
             at = f" at {explanation['layer']}" if explanation["layer"] else ""
-            out.print(f"  {explanation['method']}{at} {explanation['reason']}", markup=False)
+            out.print(f"  {explanation['method']}{at} {explanation['reason']}")
         for method, reason in one["refused"].items():
-            out.print(f"  {method}: {reason}", markup=False)
+            out.print(f"  {method}: {reason}")
 
 
 def _say_filters(result: dict[str, Any]) -> None:
     out = stdout()
     if result["first"] is None:
-        out.print(result["why_not"], markup=False)
+        out.print(result["why_not"])
         return
     table = Table("filter", "orientation", "cycles a pixel", "strength", "color", box=None)
     for column in table.columns:
@@ -131,7 +131,7 @@ def _say_filters(result: dict[str, Any]) -> None:
             if known
             else "more than was measured"
         )
-        out.print(f"{one['name']}: half of the response remains after a shift of {median}", markup=False)
+        out.print(f"{one['name']}: half of the response remains after a shift of {median}")
 
 
 def _say_units(result: dict[str, Any]) -> None:
@@ -146,9 +146,9 @@ def _say_units(result: dict[str, Any]) -> None:
         share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
         table.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
     out.print(table)
-    out.print(f"{result['readout_layer']}: looked at {result['seen']}", markup=False)
+    out.print(f"{result['readout_layer']}: looked at {result['seen']}")
     if result["why_not"]:
-        out.print(result["why_not"], markup=False)
+        out.print(result["why_not"])
 
 
 def _say_verdicts(result: dict[str, Any]) -> None:
@@ -162,12 +162,12 @@ def _say_verdicts(result: dict[str, Any]) -> None:
     out.print(table)
     for row in result["layers"]:
         if row["advice"]:
-            out.print(row["advice"], markup=False)
+            out.print(row["advice"])
     seen = result["seen"]
     if not result["layers"]:
-        out.print(f"{result['net']} has no filters or units before its head that could be judged", markup=False)
+        out.print(f"{result['net']} has no filters or units before its head that could be judged")
         return
-    out.print(f"looked at {result['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone", markup=False)
+    out.print(f"looked at {result['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone")
 
 
 def _number(count: int) -> str:

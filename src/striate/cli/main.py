@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from striate._version import __version__
 from striate.base.errors import Interrupted, StriateError
+from striate.base.phrases import without_controls
 
 # Idle threads of libgomp spin for so long by default that any other work on the machine slows training by up to ten times;
 # a short spin costs nothing where it is quiet (docs/decisions/0006). Read once, when torch is imported.
@@ -88,5 +89,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(f"striate: {sentence.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    print(f"striate: {without_controls(sentence)}", file=sys.stderr)
     return code

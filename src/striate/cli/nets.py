@@ -88,13 +88,13 @@ def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], js
         print_json({"name": name, "parameters": parameters, "macs": macs, "layers": layers, **explained, **drawn})
         return
     if lines:
-        stdout().print("\n".join(lines), markup=False)
+        stdout().print("\n".join(lines))
     else:
         memory = _size(sum(row.bytes for row in rows))
         title = f"{name}: {parameters:,} parameters, {macs:,} multiply-adds and {memory} of activations an image"
         _print(title, {"layer": "fold", "kind": "spare"} | dict.fromkeys(_NUMBERS, "right"), map(_cells, rows))
     if draw is not None:
-        stdout().print(f"drawn: {draw}", markup=False)
+        stdout().print(f"drawn: {draw}")
 
 
 _NUMBERS = ("output", "parameters", "multiply-adds", "sees", "jump", "memory")
@@ -134,8 +134,8 @@ def _print(title: str, columns: dict[str, str], rows: Iterable[tuple[str, ...]])
         console.print(table)
         return
     if title:
-        console.print(title, markup=False)
-    console.print("\n".join(_narrow(cells, tuple(columns.values()), console.width)), markup=False, soft_wrap=True)
+        console.print(title)
+    console.print("\n".join(_narrow(cells, tuple(columns.values()), console.width)), soft_wrap=True)
 
 
 def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> Iterator[str]:
@@ -168,7 +168,7 @@ def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, An
     heads = dict.fromkeys(("mean", "variance", "gradient mean", "gradient variance"), "right")
     title = f"{name}, init {init}: one forward and one backward pass at the start, for images from N(0, 1)"
     _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in signals))
-    stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for an image.", markup=False)
+    stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for an image.")
 
 
 def _catalogue(flags: dict[str, Any], json: bool) -> None:

@@ -23,7 +23,7 @@ def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:
     if json:
         print_json(result)
     else:
-        stdout().print(_spoken(result), markup=False)
+        stdout().print(_spoken(result))
 
 
 def _spoken(result: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
         print_json({"runs": [row._asdict() for row in rows]})
         return
     if not rows:
-        stdout().print(f"There are no runs in {out}; make one with `striate train DATA`.", markup=False)
+        stdout().print(f"There are no runs in {out}; make one with `striate train DATA`.")
         return
     table = Table()
     for column in ("run", "network", "data", "state", "test accuracy", "interval", "MB"):
@@ -59,4 +59,4 @@ def _one(run: str, draw: str | None, json: bool) -> None:
         moments = (" → ".join(f"{one[name]:.3g}" for one in both) for name in ("mean", "deviation"))
         table.add_row(row["layer"], f"{row['weights']:,}", *shares, *moments)
     stdout().print(table)
-    stdout().print("Add --weights FILE.svg for an image." if draw is None else f"drawn: {draw}", markup=False)
+    stdout().print("Add --weights FILE.svg for an image." if draw is None else f"drawn: {draw}")

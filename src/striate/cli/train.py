@@ -77,7 +77,7 @@ def _say(result: dict[str, Any], json: bool) -> None:
     if json:
         print_json(result)
     else:
-        stdout().print(_spoken(result), markup=False)
+        stdout().print(_spoken(result))
 
 
 def _refuse(flags: dict[str, Any], when: str) -> None:
@@ -103,7 +103,7 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
     else:
         lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {search['lr']:g}")
         lines.append(f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it")
-    stdout().print("\n".join(lines), markup=False)
+    stdout().print("\n".join(lines))
 
 
 def _spoken(result: dict[str, Any]) -> str:

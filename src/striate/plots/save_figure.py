@@ -1,6 +1,7 @@
 """Writing a matplotlib figure, into a file or a page: the same figure gives the same bytes, and text stays text."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".svg", ".png", ".pdf")
 INK = "#1a1a1b"  # of text and axes in a page, where it becomes the color of the page's text
+_PLAIN_TEXT: dict[Any, Any] = {"text.parse_math": False}  # a class may be called $x_1$
+_SVG: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "striate"}
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FAINT = "#7f7f80"  # of grids and the like
 
 
@@ -32,9 +36,23 @@ def save(figure: "Figure", path: Path) -> None:
 
     buffer, kind = BytesIO(), path.suffix.lower().removeprefix(".")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "striate"}):
+    with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
         figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
-    files.write_bytes(path, buffer.getvalue())
+    content = buffer.getvalue()
+    files.write_bytes(path, _without_controls(content.decode()).encode() if kind == "svg" else content)
+
+
+@contextmanager
+def _any_letter() -> Iterator[None]:
+    """Let a letter that the font lacks pass without a warning; a browser has more fonts."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")
+        yield
+
+
+def _without_controls(svg: str) -> str:
+    """The same SVG with control characters, which names of classes may have and XML may not, written as escapes."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", svg)
 
 
 @contextmanager
@@ -50,12 +68,14 @@ def new_figure(path: Path, width: float, height: float, title: str = "", **optio
 
     """
     check_ending(path)
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), **({"layout": "constrained"} | options))
-    yield figure
-    if title:
-        figure.suptitle(title, fontsize=10)
+    with rc_context(_PLAIN_TEXT):
+        figure = Figure(figsize=(width, height), **({"layout": "constrained"} | options))
+        yield figure
+        if title:
+            figure.suptitle(title, fontsize=10)
     save(figure, path)
 
 
@@ -70,7 +90,7 @@ def for_page() -> Iterator[None]:
     style |= {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8, "ytick.labelsize": 8}
     style |= {"grid.color": FAINT, "grid.alpha": 0.35, "grid.linewidth": 0.5, "legend.fontsize": 8}
     style |= {"axes.spines.top": False, "axes.spines.right": False}
-    with rc_context(style):
+    with rc_context(style | _PLAIN_TEXT):
         yield
 
 
@@ -86,16 +106,20 @@ def inline(figure: "Figure", name: str, alternative: str) -> str:
     from matplotlib import rc_context
 
     buffer = BytesIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "striate"}):
+    with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
         figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
-    text = buffer.getvalue().decode()
+    text = _without_controls(buffer.getvalue().decode())
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     used = {*re.findall(r'xlink:href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
-    text = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", text)
-    text = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = text.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
-    text = re.sub(r"#(0072b2|009e73|d55e00|cc79a7|e69f00|56b4e9|000001)", r"var(--c\1)", text)
+
+    def change(tag: str) -> str:
+        tag = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", tag)
+        tag = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", tag)
+        tag = tag.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
+        return re.sub(r"#(0072b2|009e73|d55e00|cc79a7|e69f00|56b4e9|000001)", r"var(--c\1)", tag)
+
+    text = re.sub(r"<[^>]+>", lambda match: change(match[0]), text)  # within tags: text between them may be a name
     (view,) = re.findall(r'viewBox="([^"]+)"', text)[:1]
     width = float(view.split()[2])
     head = (

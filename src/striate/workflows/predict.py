@@ -125,11 +125,16 @@ def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+def _no_formula(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it, as spreadsheets write such text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def _csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
     table = csv.DictWriter(text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n")
     table.writeheader()
-    table.writerows(_flat(rows))
+    table.writerows({name: _no_formula(value) for name, value in row.items()} for row in _flat(rows))
     return text.getvalue().encode()
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.phrases import without_controls
+
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
 FIGURES = (
     "curves", "gradients", "classes", "confusion", "reliability", "plane", "kernels", "weights", "mistakes", "uncertain",
@@ -36,11 +38,10 @@ def render(facts: Json, figures: Json) -> str:
     """
     style = _TEMPLATES.joinpath("style.css").read_text("utf-8")
     given = {**dict.fromkeys(FIGURES), **figures}
-    return str(
-        _template().render(
-            facts=facts, figures=given, style=style, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
-        )
+    page: str = _template().render(
+        facts=facts, figures=given, style=style, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
     )
+    return without_controls(page)  # HTML knows no control characters either
 
 
 @cache

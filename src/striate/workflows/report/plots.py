@@ -138,8 +138,7 @@ def classes(rows: Sequence[Json], overall: float) -> str:
 
 
 def _short(name: str, most: int = 28) -> str:
-    plain = name.replace("$", r"\$")
-    return plain if len(plain) <= most else f"{plain[: most - 3]}..."
+    return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
