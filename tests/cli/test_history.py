@@ -106,12 +106,12 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
     found = ran.json
     assert found["one_unit"]["not_computed"] == ["NAND", "XOR", "XNOR", "x1 OR NOT x2", "x2 OR NOT x1"]
     assert (found["one_unit"]["units"], found["one_unit"]["xor"], found["one_unit"]["of_three_inputs"]) == (36, False, 42)
-    assert [(row["functions"], row["right"], row["most_units"]) for row in found["truth_tables"]] == [
+    assert [(row["functions"], row["correct"], row["most_units"]) for row in found["truth_tables"]] == [
         (16, 16, 5),
         (256, 256, 9),
     ]
-    assert found["table"] == {"values": "10010110", "answers": "10010110", "units": 5, "latency_ticks": 2}
-    assert all(row["words_right"] == row["words_read"] == 2047 and row["equal"] for row in found["automata"])
+    assert found["table"] == {"values": "10010110", "outputs": "10010110", "units": 5, "latency_ticks": 2}
+    assert all(row["words_correct"] == row["words_read"] == 2047 and row["equal"] for row in found["automata"])
     assert [(row["states"], row["states_reached"], row["units"]) for row in found["automata"]] == [
         (2, 2, 7),
         (3, 3, 10),
@@ -122,8 +122,8 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
     }  # fmt: skip
     lines = "\n".join(mcculloch_pitts._lines(found))
     assert "all 36 units compute 11 of 16 functions; none of them computes NAND, XOR, XNOR" in lines
-    assert "truth table 10010110 -> units: 5, answers: 10010110, after ticks: 2" in lines
-    assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters right" in lines
+    assert "truth table 10010110 -> units: 5, outputs: 10010110, after ticks: 2" in lines
+    assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters correct" in lines
     assert lines.endswith("432 units find in 2 ticks that 20 of 36 active pixels are on an outline")
 
 

@@ -12,22 +12,13 @@ from striate.base.errors import SettingError
 
 @dataclass(frozen=True)
 class Automaton:
-    """A finite automaton that puts out 0 or 1 with each symbol it reads (Mealy).
+    """A finite automaton that puts out 0 or 1 with each symbol it reads (Mealy)."""
 
-    Attributes:
-        symbols: that it reads.
-        start: the state it begins in.
-        next: from each state and symbol, the state that follows.
-        emits: the states and symbols with which it puts out 1.
-        emits_first: whether it puts out 1 before any symbol, so accepts the empty word.
-
-    """
-
-    symbols: tuple[str, ...]
-    start: str
-    next: Mapping[tuple[str, str], str]
-    emits: frozenset[tuple[str, str]]
-    emits_first: bool = False
+    symbols: tuple[str, ...]  # that it reads
+    start: str  # the state it begins in
+    next: Mapping[tuple[str, str], str]  # from each state and symbol, the state that follows
+    emits: frozenset[tuple[str, str]]  # the states and symbols with which it puts out 1
+    emits_first: bool = False  # whether it puts out 1 before any symbol, so accepts the empty word
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -52,27 +43,24 @@ def read_word(machine: Automaton, word: Sequence[str]) -> list[bool]:
     return out
 
 
-def difference(one: Automaton, other: Automaton) -> tuple[str, ...] | None:
+def difference(first: Automaton, second: Automaton) -> tuple[str, ...] | None:
     """The shortest word with which two automata put out different things; None where there is none, of any length.
 
-    Both are walked in step (product construction), so each pair of states is looked at once.
-
-    Raises:
-        SettingError: they do not read the same symbols.
-
+    Both are walked in step (product construction), so each pair of states is visited once. Automata over other symbols are
+    refused with SettingError.
     """
-    if {*one.symbols} != {*other.symbols}:
-        raise SettingError(f"expected automata over the same symbols; got {one.symbols} and {other.symbols}.")
-    if one.emits_first != other.emits_first:
+    if {*first.symbols} != {*second.symbols}:
+        raise SettingError(f"expected automata over the same symbols; got {first.symbols} and {second.symbols}.")
+    if first.emits_first != second.emits_first:
         return ()
-    words: dict[tuple[str, str], tuple[str, ...]] = {(one.start, other.start): ()}
+    words: dict[tuple[str, str], tuple[str, ...]] = {(first.start, second.start): ()}
     pairs = [*words]
     for here, there in pairs:  # grows meanwhile
-        for symbol in one.symbols:
+        for symbol in first.symbols:
             word = (*words[here, there], symbol)
-            if ((here, symbol) in one.emits) != ((there, symbol) in other.emits):
+            if ((here, symbol) in first.emits) != ((there, symbol) in second.emits):
                 return word
-            pair = (one.next[here, symbol], other.next[there, symbol])
+            pair = (first.next[here, symbol], second.next[there, symbol])
             if pair not in words:
                 words[pair] = word
                 pairs.append(pair)
@@ -80,16 +68,10 @@ def difference(one: Automaton, other: Automaton) -> tuple[str, ...] | None:
 
 
 class Language(NamedTuple):
-    """A set of words, as an automaton and as a rule in plain Python.
+    """A set of words, as an automaton and as a rule in plain Python."""
 
-    Attributes:
-        machine: accepts the words of the set.
-        holds: whether a word is in it.
-
-    """
-
-    machine: Automaton
-    holds: Callable[[str], bool]
+    machine: Automaton  # accepts the words of the set
+    holds: Callable[[str], bool]  # whether a word is in it
 
 
 _BINARY = ("0", "1")

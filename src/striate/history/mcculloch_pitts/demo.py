@@ -34,8 +34,8 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
 
     Args:
         image: an image whose edges are found; else shapes drawn here.
-        table: the truth table that is compiled and drawn, 2 to 32 values of 0 and 1 in counting order.
-        word: of 0 and 1, that the automata read in a drawing.
+        table: the truth table that is compiled: 2 to 32 values of 0 and 1 in counting order; 0110 is XOR.
+        word: of 0 and 1, that three automata read.
         out: folder for the figures.
 
     Raises:
@@ -43,29 +43,28 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
         DataError: no image at `image`.
 
     """
+    from striate.history.mcculloch_pitts.plots import network
+
     values = _bits("a truth table of 2, 4, 8, 16 or 32 values", table, [2**n for n in range(1, _MOST_INPUTS + 1)])
     _bits(f"a word of 1 to {_MOST_LETTERS} letters", word, range(1, _MOST_LETTERS + 1))
     sample = gray(image, _MOST_PX)
-    files = {
-        name: out / f"{name}.png"
-        for name in ("one_unit", "table", "automata", "latch", "latch_network", "edges", "edge_network")
+    names = ("one_unit", "table", "automata", "latch", "latch_network", "edges", "edge_network")
+    files = {name: out / f"{name}.png" for name in names}
+    numbers: dict[str, Any] = {
+        "one_unit": _one_unit(files["one_unit"]),
+        "truth_tables": [_all_tables(n) for n in (2, 3)],
+        "table": _compile_table(table, values, files["table"]),
+        "automata": [
+            _automaton(name, language, out / f"automaton_{name.replace(' ', '_')}.png") for name, language in LANGUAGES.items()
+        ],
     }
-    one = _one_unit(files["one_unit"])
-    tables = [_all_tables(n) for n in (2, 3)]
-    compiled = _compiled(table, values, files["table"])
-    machines = [
-        _machine(name, language, out / f"automaton_{name.replace(' ', '_')}.png") for name, language in LANGUAGES.items()
-    ]
     _draw_words(word, files["automata"])
     _draw_latch(files["latch"])
-    _draw("A memory of one bit: one unit that excites itself", mp.LATCH, files["latch_network"])
-    _draw("The outline detector of one pixel: active, and not all nine are", mp.OUTLINE, files["edge_network"])
-    edges = _edges(sample, files["edges"])
-    drawn = [*files.values(), *(Path(machine["file"]) for machine in machines)]
-    result = {
-        "one_unit": one, "truth_tables": tables, "table": compiled, "automata": machines, "edges": edges,
-    }  # fmt: skip
-    return Demonstration(result, _lines(result), drawn)
+    network("A memory of one bit: one unit that excites itself", mp.LATCH, files["latch_network"])
+    network("The outline detector of one pixel: active, and not all nine are", mp.OUTLINE, files["edge_network"])
+    numbers["edges"] = _edges(sample, files["edges"])
+    drawn = [*files.values(), *(Path(row["file"]) for row in numbers["automata"])]
+    return Demonstration(numbers, _lines(numbers), drawn)
 
 
 def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:
@@ -76,58 +75,62 @@ def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:
 
 def _one_unit(path: Path) -> dict[str, Any]:
     """All 16 functions of two inputs against all units; edges may be tripled, which changes nothing."""
-    from striate.history.mcculloch_pitts import plots as drawing
+    from striate.history.mcculloch_pitts.plots import Table, tables
 
     by_one, tripled = mp.computed_by_one(2), mp.computed_by_one(2, copies=3)
-    rows = [drawing.Table(values, name, by_one.get(values)) for values, name in NAMES.items()]
-    drawing.tables(f"Functions of two inputs: one unit computes {len(by_one)} of {len(NAMES)} (blue), not XOR", rows, path)
+    rows = [Table(values, name, by_one.get(values)) for values, name in NAMES.items()]
+    tables(f"Functions of two inputs: one unit computes {len(by_one)} of {len(NAMES)} (blue), not XOR", rows, path)
     return {
         "units": len([*mp.single_units(2)]),
         "units_tripled": len([*mp.single_units(2, copies=3)]),
-        "computed": [NAMES[values] for values in NAMES if values in by_one],
-        "not_computed": [NAMES[values] for values in NAMES if values not in by_one],
+        "computed": [name for values, name in NAMES.items() if values in by_one],
+        "not_computed": [name for values, name in NAMES.items() if values not in by_one],
         "same_with_tripled_edges": by_one.keys() == tripled.keys(),
         "xor": XOR in by_one or XOR in tripled,
         "of_three_inputs": len(mp.computed_by_one(3, copies=2)),
     }
 
 
+def _outputs(net: mp.Network) -> tuple[int, ...]:
+    """The truth table of a network without circles."""
+    rows_NI = np.array([*product((0, 1), repeat=len(net.inputs))])
+    return tuple(mp.settled(net, rows_NI)[:, 0].astype(int).tolist())
+
+
 def _all_tables(n: int) -> dict[str, int]:
     """Compile every function of n inputs and compare the network with the table, row by row."""
-    rows_NI = np.array([*product((0, 1), repeat=n)])
-    right, most = 0, 0
-    for values in product((0, 1), repeat=2**n):
-        net = mp.compile_truth_table(values)
-        right += mp.settled(net, rows_NI)[:, 0].tolist() == [value == 1 for value in values]
-        most = max(most, len(net.units))
-    return {"inputs": n, "functions": 2**2**n, "right": right, "most_units": most}
+    tables = [*product((0, 1), repeat=2**n)]
+    nets = [mp.compile_truth_table(values) for values in tables]
+    correct = sum(_outputs(net) == values for net, values in zip(nets, tables, strict=True))
+    return {"inputs": n, "functions": len(tables), "correct": correct, "most_units": max(len(net.units) for net in nets)}
 
 
-def _compiled(table: str, values: tuple[int, ...], path: Path) -> dict[str, Any]:
+def _compile_table(table: str, values: tuple[int, ...], path: Path) -> dict[str, Any]:
+    from striate.history.mcculloch_pitts.plots import network
+
     net = mp.compile_truth_table(values)
-    rows_NI = np.array([*product((0, 1), repeat=len(net.inputs))])
-    named = f" ({NAMES[values]})" if values in NAMES else ""
-    _draw(f"The truth table {table}{named}: a unit for each row that is 1, then OR", net, path)
-    answers = "".join(str(int(bit)) for bit in mp.settled(net, rows_NI)[:, 0])
-    return {"values": table, "answers": answers, "units": len(net.units), "latency_ticks": mp.latency(net)}
+    name = f" ({NAMES[values]})" if values in NAMES else ""
+    network(f"The truth table {table}{name}: a unit for each row that is 1, then OR", net, path)
+    outputs = "".join(map(str, _outputs(net)))
+    return {"values": table, "outputs": outputs, "units": len(net.units), "latency_ticks": mp.latency(net)}
 
 
-def _machine(name: str, language: Language, path: Path) -> dict[str, Any]:
-    """Compile an automaton, read every word up to a length with the network, and take the automaton out again."""
+def _automaton(name: str, language: Language, path: Path) -> dict[str, Any]:
+    """Compile an automaton, read every word up to a length with the network, and extract the automaton from it again."""
+    from striate.history.mcculloch_pitts.plots import network
+
     net = mp.compile_automaton(language.machine)
-    letters = mp.every_second_tick(net.inputs)
-    back = mp.extract(net, letters)
-    read, right = 0, 0
+    extracted = mp.extract(net, mp.every_second_tick(net.inputs))
+    read, correct = 0, 0
     for length in range(LONGEST + 1):
         words = ["".join(word) for word in product(net.inputs, repeat=length)]
-        right += sum(accepted == language.holds(word) for accepted, word in zip(_accepted(net, words), words, strict=True))
+        correct += sum(accepted == language.holds(word) for accepted, word in zip(_accepted(net, words), words, strict=True))
         read += len(words)
-    apart = difference(language.machine, back)
-    _draw(f'The automaton "{name}": a unit for each state and letter, then one for each state', net, path)
+    network(f'The automaton "{name}": a unit for each state and letter, then one for each state', net, path)
     return {
-        "name": name, "states": len(language.machine.states), "units": len(net.units), "states_reached": len(back.states),
-        "states_possible": 2 ** len(net.units), "words_read": read, "words_right": right, "equal": apart is None,
-        "file": str(path),
+        "name": name, "states": len(language.machine.states), "units": len(net.units),
+        "states_reached": len(extracted.states), "states_possible": 2 ** len(net.units), "words_read": read,
+        "words_correct": correct, "equal": difference(language.machine, extracted) is None, "file": str(path),
     }  # fmt: skip
 
 
@@ -146,14 +149,8 @@ def _fed(net: mp.Network, word: str) -> NDArray[np.bool_]:
     return np.concatenate([letters[letter] for letter in word])
 
 
-def _draw(title: str, net: mp.Network, path: Path) -> None:
-    from striate.history.mcculloch_pitts import plots as drawing
-
-    drawing.network(title, mp.layers(net), net.units, net.outputs, path, net.firing)
-
-
 def _draw_words(word: str, path: Path) -> None:
-    from striate.history.mcculloch_pitts import plots as drawing
+    from striate.history.mcculloch_pitts.plots import traces
 
     panels = []
     for name, (machine, _) in LANGUAGES.items():
@@ -161,17 +158,17 @@ def _draw_words(word: str, path: Path) -> None:
         shown = [unit for unit in net.units if unit.startswith("at ")] + ["out"]
         title = f"{name}: {word!r} is {'accepted' if _accepted(net, [word])[0] else 'not accepted'}"
         panels.append(_trace(title, net, _fed(net, word), shown))
-    drawing.traces(f"Three networks read {word}, a letter every second tick", panels, path)
+    traces(f"Three networks read {word}, a letter every second tick", panels, path)
 
 
 def _draw_latch(path: Path) -> None:
-    from striate.history.mcculloch_pitts import plots as drawing
+    from striate.history.mcculloch_pitts.plots import traces
 
     inputs_TI = np.zeros((16, 2), bool)
     inputs_TI[[2, 10, 11], 0] = True
     inputs_TI[[7, 11], 1] = True
-    panel = _trace("kept: excited by set and by itself, forbidden by reset", mp.LATCH, inputs_TI, ["kept"])
-    drawing.traces("A memory of one bit: an edge that leads back", [panel], path)
+    panel = _trace("memory: excited by set and by itself, inhibited by reset", mp.LATCH, inputs_TI, ["memory"])
+    traces("A memory of one bit: an edge that leads back", [panel], path)
 
 
 def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Sequence[str]) -> "Trace":
@@ -194,12 +191,8 @@ def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
     maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
     shown = {f"{name}: {len(nets[name].units)} a pixel, tick {mp.latency(nets[name])}": edges for name, edges in maps.items()}
     gray_and_active = {sample.description: sample.levels_HW, "brighter than its mean": active_HW}
-    image_panels.draw(
-        "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when they answer",
-        gray_and_active | shown,
-        path,
-        across=4,
-    )
+    title = "Edges by McCulloch-Pitts units that see 3 x 3 pixels: how many units a pixel, and when the output comes"
+    image_panels.draw(title, gray_and_active | shown, path, across=4)
     return {
         "image": sample.description, "pixels": active_HW.size, "active": int(active_HW.sum()),
         "units": active_HW.size * len(mp.OUTLINE.units), "latency_ticks": mp.latency(mp.OUTLINE),
@@ -208,30 +201,25 @@ def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
 
 
 def _lines(result: dict[str, Any]) -> list[str]:
-    one, table, edges = result["one_unit"], result["table"], result["edges"]
-    lines = [
-        f"one unit, two inputs: all {one['units']} units compute {len(one['computed'])} of 16 functions; none of them computes "
-        f"{', '.join(one['not_computed'])}",
-        f"with up to three edges from an input: {one['units_tripled']} units, the same functions",
-        f"one unit, three inputs: {one['of_three_inputs']} of 256 functions",
-    ]
-    lines += [
-        f"compiled: {row['right']} of {row['functions']} functions of {row['inputs']} inputs are right in every row, "
-        f"two layers, at most {row['most_units']} units"
-        for row in result["truth_tables"]
-    ]
-    lines.append(
-        f"truth table {table['values']} -> units: {table['units']}, answers: {table['answers']}, "
-        f"after ticks: {table['latency_ticks']}"
-    )
-    lines += [
-        f"{row['name']}: {row['units']} units hold {row['states']} states, reach {row['states_reached']} of "
-        f"{row['states_possible']:,}; {row['words_right']:,} of {row['words_read']:,} words up to {LONGEST} letters right; "
-        f"the automaton taken out is {'the same' if row['equal'] else 'another'} for words of any length"
-        for row in result["automata"]
-    ]
-    lines.append(
+    single, table, edges = result["one_unit"], result["table"], result["edges"]
+    return [
+        f"one unit, two inputs: all {single['units']} units compute {len(single['computed'])} of 16 functions; none of them "
+        f"computes {', '.join(single['not_computed'])}",
+        f"with up to three edges from an input: {single['units_tripled']} units, the same functions",
+        f"one unit, three inputs: {single['of_three_inputs']} of 256 functions",
+        *(
+            f"compiled: {row['correct']} of {row['functions']} functions of {row['inputs']} inputs are correct in every row, "
+            f"two layers, at most {row['most_units']} units"
+            for row in result["truth_tables"]
+        ),
+        f"truth table {table['values']} -> units: {table['units']}, outputs: {table['outputs']}, "
+        f"after ticks: {table['latency_ticks']}",
+        *(
+            f"{row['name']}: {row['units']} units hold {row['states']} states, reach {row['states_reached']} of "
+            f"{row['states_possible']:,}; {row['words_correct']:,} of {row['words_read']:,} words up to {LONGEST} letters "
+            f"correct; the extracted automaton is {'the same' if row['equal'] else 'another'} for words of any length"
+            for row in result["automata"]
+        ),
         f"edges of {edges['image']}: {edges['units']:,} units find in {edges['latency_ticks']} ticks that "
-        f"{edges['outline']:,} of {edges['active']:,} active pixels are on an outline"
-    )
-    return lines
+        f"{edges['outline']:,} of {edges['active']:,} active pixels are on an outline",
+    ]

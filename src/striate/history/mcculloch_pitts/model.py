@@ -1,7 +1,7 @@
 """The unit of McCulloch & Pitts 1943, networks of it, and what they compute.
 
 A unit has excitatory and inhibitory edges, all alike, and an integer threshold. One tick later it fires if no inhibitory edge
-is active and at least as many excitatory ones as its threshold. One active inhibitory edge forbids it whatever the others say
+is active and at least as many excitatory ones as its threshold. One active inhibitory edge silences it whatever the others say
 (absolute inhibition): such an edge is a veto, not a weight of 0 or -1. Two edges from one source count twice, which makes
 integer weights. There is no learning in the paper, and none here: networks are compiled from what they are to do.
 
@@ -15,7 +15,7 @@ Legend: I inputs, U units, V = I + U signals, T ticks, N copies of a network tha
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from itertools import product
+from itertools import compress, product
 from typing import NamedTuple
 
 import numpy as np
@@ -71,21 +71,15 @@ def AND_NOT(source: str, veto: str) -> Unit:
 class Network:
     """Units that all take their step at the same tick; edges may lead in circles.
 
-    Attributes:
-        inputs: names of the signals that come from outside.
-        units: by name.
-        outputs: names of units that are read.
-        firing: names of units that fire at tick 0, before any input is seen.
-
     Raises:
         SettingError: a name that is there twice or not at all, or a threshold below 0.
 
     """
 
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # names of the signals that come from outside
     units: Mapping[str, Unit]
-    outputs: tuple[str, ...]
-    firing: tuple[str, ...] = ()
+    outputs: tuple[str, ...]  # names of units that are read
+    firing: tuple[str, ...] = ()  # names of units that fire at tick 0, before any input
 
     def __post_init__(self) -> None:
         known = {*self.inputs, *self.units}
@@ -106,16 +100,10 @@ def at_start(network: Network) -> Bits:
 
 
 def run(network: Network, inputs_TIN: NDArray[np.generic], start_U: Bits | None = None) -> Bits:
-    """Step all units T times, in N copies of the network at once.
+    """Step all units T times, in N copies of the network at once; inputs that are not 0 are active.
 
-    Args:
-        network: what is run.
-        inputs_TIN: of each tick; not 0 is active.
-        start_U: the units that fire at tick 0, else the network's own.
-
-    Returns:
-        fired_TUN: row t is what the units do at tick t + 1, having seen inputs and units of tick t.
-
+    Returns fired_TUN: row t is what the units do at tick t + 1, after inputs and units of tick t. `start_U` are the units that
+    fire at tick 0, else the network's own.
     """
     names, units = [*network.inputs, *network.units], network.units.values()
     excitatory_UV = np.array([[unit.excitatory.count(name) for name in names] for unit in units], float)
@@ -134,9 +122,7 @@ def run(network: Network, inputs_TIN: NDArray[np.generic], start_U: Bits | None 
 def settled(network: Network, inputs_NI: NDArray[np.generic]) -> Bits:
     """The outputs, one row for each row of inputs, after these have been held for as many ticks as the network needs.
 
-    Raises:
-        SettingError: the network has a circle, so it may never settle.
-
+    A network with a circle may never settle, and is refused with SettingError.
     """
     ticks = latency(network)
     if ticks is None:
@@ -147,9 +133,13 @@ def settled(network: Network, inputs_NI: NDArray[np.generic]) -> Bits:
     return last_UN[rows].T
 
 
+def _sources(network: Network) -> dict[str, set[str]]:
+    return {name: {*unit.excitatory, *unit.inhibitory} for name, unit in network.units.items()}
+
+
 def layers(network: Network) -> list[tuple[str, ...]]:
     """Inputs, then units by their delay: longest path from the inputs; shortest, where edges lead in circles."""
-    sources = {name: {*unit.excitatory, *unit.inhibitory} for name, unit in network.units.items()}
+    sources = _sources(network)
     depth = dict.fromkeys(network.inputs, 0)
     try:
         for name in TopologicalSorter(sources).static_order():
@@ -167,7 +157,7 @@ def layers(network: Network) -> list[tuple[str, ...]]:
 def latency(network: Network) -> int | None:
     """Ticks from a change of the inputs until the outputs have followed; None where edges lead in circles."""
     try:
-        TopologicalSorter({name: {*u.excitatory, *u.inhibitory} for name, u in network.units.items()}).prepare()
+        TopologicalSorter(_sources(network)).prepare()
     except CycleError:
         return None
     return max(level for level, names in enumerate(layers(network)) if {*names} & {*network.outputs})
@@ -179,35 +169,25 @@ def latency(network: Network) -> int | None:
 def compile_truth_table(values: Sequence[int]) -> Network:
     """A network of two layers for any function: a unit for each row that is 1, which only that row fires, and one OR of them.
 
-    At most 2^n + 1 units; the answer comes after two ticks.
-
-    Args:
-        values: of the 2^n rows in counting order, the first input slowest: 0 1 1 0 is XOR.
-
-    Raises:
-        SettingError: their number is no power of two from 2 on, or one is neither 0 nor 1.
-
+    At most 2^n + 1 units; the output comes after two ticks. The 2^n `values`, each 0 or 1, are of the rows in counting order,
+    the first input slowest: 0 1 1 0 is XOR. Others are refused with SettingError.
     """
     n = len(values).bit_length() - 1
     if n < 1 or len(values) != 2**n or not {*values} <= {0, 1}:
         raise SettingError(f"expected a truth table of 2, 4, 8, ... values, each 0 or 1; got {len(values)}: {[*values]}.")
     inputs = tuple(f"x{i + 1}" for i in range(n))
-    rows = {
-        "".join(map(str, row)): Unit(
-            tuple(name for name, bit in zip(inputs, row, strict=True) if bit),
-            tuple(name for name, bit in zip(inputs, row, strict=True) if not bit),
-            sum(row),
-        )
-        for row, value in zip(product((0, 1), repeat=n), values, strict=True)
-        if value
-    }
+    rows = {}
+    for row in compress(product((0, 1), repeat=n), values):
+        active = tuple(compress(inputs, row))
+        silent = tuple(name for name in inputs if name not in active)
+        rows["".join(map(str, row))] = Unit(active, silent, len(active))
     return Network(inputs, {**rows, "out": OR(*rows)}, ("out",))
 
 
 def single_units(n: int, copies: int = 1) -> Iterator[Unit]:
     """Every unit on n inputs: each absent, inhibitory, or excitatory with one to `copies` edges; every threshold that matters.
 
-    An input with edges of both kinds is not listed: where it is active it forbids, so it does what an inhibitory one does.
+    An input with edges of both kinds is not listed: where it is active it is a veto, so it does what an inhibitory one does.
     """
     for edges in product(range(-1, copies + 1), repeat=n):
         excitatory = tuple(f"x{i + 1}" for i, count in enumerate(edges) for _ in range(count))
@@ -238,13 +218,13 @@ def compile_automaton(machine: Automaton) -> Network:
     def name(pair: tuple[str, str]) -> str:
         return ", ".join(pair)
 
-    seen = {name((state, symbol)): AND(f"at {state}", symbol) for state, symbol in machine.next}
+    inputs = {name((state, symbol)): AND(f"at {state}", symbol) for state, symbol in machine.next}
     reached = {
         f"at {state}": OR(*(name(pair) for pair, after in machine.next.items() if after == state)) for state in machine.states
     }
     out = OR(*(name(pair) for pair in machine.next if pair in machine.emits))
     firing = (f"at {machine.start}", *(["out"] if machine.emits_first else []))
-    return Network(machine.symbols, {**seen, **reached, "out": out}, ("out",), firing)
+    return Network(machine.symbols, {**inputs, **reached, "out": out}, ("out",), firing)
 
 
 def every_second_tick(symbols: Sequence[str]) -> dict[str, Bits]:
@@ -258,36 +238,31 @@ def every_input(network: Network) -> dict[str, Bits]:
 
 
 def extract(network: Network, letters: Mapping[str, Bits], most_states: int = 4096) -> Automaton:
-    """The automaton that a network is: every state of its units that some word reaches, at most 2^U of them.
+    """The automaton that a network with one output is: every state of its units that some word reaches, at most 2^U of them.
 
-    Args:
-        network: with one output.
-        letters: for each symbol what the inputs do while it is read, ticks x I: `every_input`, `every_second_tick`.
-        most_states: where more are reached, it is given up.
-
-    Raises:
-        SettingError: the network has not one output, or reaches too many states.
-
+    `letters` give for each symbol what the inputs do while it is read, ticks x I: `every_input`, `every_second_tick`. Another
+    number of outputs, or more states than `most_states`, is refused with SettingError.
     """
     if len(network.outputs) != 1:
         raise SettingError(f"expected a network with one output; got {len(network.outputs)}: {', '.join(network.outputs)}.")
-    out, names = [*network.units].index(network.outputs[0]), [*network.units]
-    states = [at_start(network)]
-    known = {_bits(states[0])}
+    out, start_U = [*network.units].index(network.outputs[0]), at_start(network)
+    states = {_bits(start_U): start_U}
     following: dict[tuple[str, str], str] = {}
     emits: set[tuple[str, str]] = set()
-    for state_U in states:  # grows meanwhile
+    names = [*states]
+    for name in names:  # grows meanwhile
         for letter, inputs_TI in letters.items():
-            after_U = run(network, inputs_TI[:, :, None], state_U)[-1, :, 0]
-            following[_bits(state_U), letter] = _bits(after_U)
+            after_U = run(network, inputs_TI[:, :, None], states[name])[-1, :, 0]
+            after = following[name, letter] = _bits(after_U)
             if after_U[out]:
-                emits.add((_bits(state_U), letter))
-            if _bits(after_U) not in known:
-                known.add(_bits(after_U))
-                states.append(after_U)
+                emits.add((name, letter))
+            if after not in states:
+                states[after] = after_U
+                names.append(after)
         if len(states) > most_states:
-            raise SettingError(f"expected at most {most_states:,} states; the {len(names)} units of this network reach more.")
-    return Automaton(tuple(letters), _bits(states[0]), following, frozenset(emits), bool(states[0][out]))
+            count = len(network.units)
+            raise SettingError(f"expected at most {most_states:,} states; the {count} units of this network reach more.")
+    return Automaton(tuple(letters), names[0], following, frozenset(emits), bool(start_U[out]))
 
 
 def _bits(state_U: Bits) -> str:
@@ -305,7 +280,7 @@ SIDES: Mapping[str, Network] = {
     side: Network(PIXELS, {"edge": AND_NOT("here", pixel)}, ("edge",))
     for side, pixel in {"top": "n", "left": "w", "right": "e", "bottom": "s"}.items()
 }
-LATCH = Network(("set", "reset"), {"kept": Unit(("set", "kept"), ("reset",), 1)}, ("kept",))
+LATCH = Network(("set", "reset"), {"memory": Unit(("set", "memory"), ("reset",), 1)}, ("memory",))
 
 
 def over(network: Network, image_HW: NDArray[np.generic]) -> Bits:
