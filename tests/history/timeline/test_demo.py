@@ -11,7 +11,7 @@ def test_the_line_goes_from_1943_to_2015_and_every_name_is_known():
     years = [station.year for station in demo.LINE]
     assert years == sorted(years)
     assert (years[0], years[-1]) == (1943, 2015)
-    origins = {one.name: one for one in catalogue.ORIGINS}
+    origins = {origin.name: origin for origin in catalogue.ORIGINS}
     assert {*origins} <= {station.name for station in demo.LINE}
     for station in demo.LINE:
         known = origins.get(station.name) or catalogue.find(station.name)
@@ -21,22 +21,23 @@ def test_the_line_goes_from_1943_to_2015_and_every_name_is_known():
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    stations = [one for one in demo.LINE if one.name in ("mcculloch_pitts", "gmdh", "lecun1989", "resnet20")]
-    quick = [one._replace(settings={"train": {"epochs": 1}}) if one.name == "lecun1989" else one for one in stations]
+    stations = [station for station in demo.LINE if station.name in ("mcculloch_pitts", "gmdh", "lecun1989", "resnet20")]
+    short = {"train": {"epochs": 1}}
+    quick = [row._replace(settings=short) if row.name == "lecun1989" else row for row in stations]
     monkeypatch.setattr(demo, "LINE", tuple(quick))
 
 
 def test_what_learns_is_trained_once_and_what_does_not_says_why(short: None, tmp_path: Path):
-    found = demo.demonstrate(tmp_path)
-    rows: dict[str, Any] = {row["name"]: row for row in found.numbers["stations"]}
+    result = demo.demonstrate(tmp_path)
+    rows: dict[str, Any] = {row["name"]: row for row in result.numbers["stations"]}
     assert rows["mcculloch_pitts"]["test"] is rows["resnet20"]["test"] is None
     assert rows["gmdh"]["test"]["n"] == rows["lecun1989"]["test"]["n"] == 359
     assert rows["gmdh"]["test"]["accuracy"] > 0.8
     assert rows["lecun1989"]["epochs"] == 1
-    assert found.lines[0].startswith("1943  mcculloch_pitts  a network of all-or-none units")
-    assert found.lines[3].endswith("; not trained here, --all does")
+    assert result.lines[0].startswith("1943  mcculloch_pitts  a network of all-or-none units")
+    assert result.lines[3].endswith("; not trained here, --all does")
     assert (tmp_path / "timeline.png").stat().st_size > 10_000
-    written = (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns
+    saved = (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns
     again = demo.demonstrate(tmp_path)
-    assert again.numbers["stations"] == found.numbers["stations"]
-    assert (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns == written
+    assert again.numbers["stations"] == result.numbers["stations"]
+    assert (tmp_path / "runs" / "gmdh" / "model" / "weights.safetensors").stat().st_mtime_ns == saved

@@ -1,14 +1,13 @@
-"""The line from 1943 to 2015: what came when, and what each classifier makes of the same digits.
+"""The line from 1943 to 2015: what came when, and the accuracy of each classifier on the same digits.
 
-Each network is trained by `striate train` in a run folder of its own, which is kept: asked again, only what is missing is
-trained.
+Each network is trained by `striate train` in a run folder of its own, which stays: a second call trains only what is missing.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from striate.base.phrases import format_duration
+from striate.base.phrases import format_duration, percent
 from striate.history.demonstration import Demonstration
 from striate.nets import catalogue
 
@@ -17,22 +16,13 @@ Watch = Callable[[Json], None]
 
 
 class Station(NamedTuple):
-    """One year of the line.
+    """One year of the line: the network, or what cannot be trained, and what it brought."""
 
-    Attributes:
-        year: of the paper.
-        name: of the network, or of what cannot be trained.
-        what: it brought.
-        settings: to train it with; None for what learns otherwise, or not at all.
-        large: it takes minutes, so it is trained where that is asked for.
-
-    """
-
-    year: int
+    year: int  # of the paper
     name: str
     what: str
-    settings: Mapping[str, Any] | None = None
-    large: bool = False
+    settings: Mapping[str, Any] | None = None  # to train it with; None for what learns otherwise, or not at all
+    large: bool = False  # it takes minutes, so it is trained with `everything` alone
 
 
 _SMALL = {"train": {"epochs": 15}}
@@ -46,7 +36,7 @@ LINE = (
     Station(1986, "rumelhart", "back-propagation finds codes of its own in hidden units"),
     Station(1989, "lecun1989", "a convolutional network trained by back-propagation", _SMALL),
     Station(1990, "lenet1", "feature maps and subsampling in turn", _SMALL),
-    Station(1998, "lenet5", "the network that read cheques", _SMALL),
+    Station(1998, "lenet5", "the network that read checks", _SMALL),
     Station(2012, "alexnet", "ReLU, dropout, and GPUs on a million photographs", {**_DEEP, "net": {"init": "he"}}, large=True),
     Station(2014, "vgg11", "depth of small kernels", {**_DEEP, "net": {"init": "he"}}, large=True),
     Station(2014, "googlenet", "several kernel sizes side by side", _DEEP, large=True),
@@ -65,27 +55,26 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
 
     """
     from striate.base import run_folder
-    from striate.history.timeline import plots as drawing
+    from striate.history.timeline import plots
     from striate.workflows.train import run as workflow
 
     rows: list[Json] = []
-    learners = {one.name for one in catalogue.ORIGINS if one.kind == "classifier"}
+    classifiers = {origin.name for origin in catalogue.ORIGINS if origin.kind == "classifier"}
     for station in LINE:
         row: Json = {**station._asdict(), "test": None, "seconds": None, "parameters": None}
         folder = out / "runs" / station.name
-        trains = station.settings is not None or station.name in learners
+        trains = station.settings is not None or station.name in classifiers
         if trains and (everything or not station.large or (folder / "result.json").is_file()):
-            begun = (folder / "run.toml").is_file()
-            options: Json = {} if begun else {
-                "data": "digits", "net": station.name, "seed": seed, "settings": dict(station.settings or {})
-            }  # fmt: skip
-            result = workflow.train(**options, name=station.name, out=out / "runs", resume=begun, report=False, watch=watch)
+            resume = (folder / "run.toml").is_file()
+            options: Json = {"data": "digits", "net": station.name, "seed": seed, "settings": dict(station.settings or {})}
+            result = workflow.train(
+                **({} if resume else options), name=station.name, out=out / "runs", resume=resume, report=False, watch=watch
+            )
             row |= {name: result[name] for name in ("test", "seconds", "parameters")}
-            done = run_folder.settings(folder).train.epochs
-            row["epochs"] = done if station.settings is not None else None
+            row["epochs"] = None if station.settings is None else run_folder.settings(folder).train.epochs
         rows.append(row)
     path = out / "timeline.png"
-    drawing.draw(rows, path)
+    plots.draw(rows, path)
     return Demonstration({"seed": seed, "stations": rows}, [_line(row) for row in rows], [path])
 
 
@@ -95,6 +84,6 @@ def _line(row: Json) -> str:
         return f"{head} {row['what']}" + ("; not trained here, --all does" if row["large"] else "")
     score = row["test"]
     return (
-        f"{head} {score['accuracy']:.4f} ({score['low']:.4f} to {score['high']:.4f} on {score['n']} digits), "
+        f"{head} {percent(score['accuracy'])} ({percent(score['low'])} to {percent(score['high'])} on {score['n']} digits), "
         f"{row['parameters']:,} parameters, {format_duration(row['seconds'])}: {row['what']}"
     )

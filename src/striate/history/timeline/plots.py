@@ -1,56 +1,43 @@
-"""The line from 1943 to 2015 as a figure: what each network makes of the same digits, one after the other."""
+"""The line from 1943 to 2015 as a figure: the test accuracy of each network on the same digits, in the order of the years."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from striate.plots.save_figure import check_ending, save
-
-_BLUE, _GRAY = "#0072b2", "#6b6b6b"
+from striate.plots.canvas import GRAY, SERIES_COLORS
+from striate.plots.save_figure import new_figure
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw accuracy with its interval for each network in the order of the years; what has none stands at the line alone.
+    """Draw accuracy with its interval for each network; what has none stands at the bottom.
 
-    Args:
-        rows: each with `year`, `name`, `test` {accuracy, low, high, n} or None, and `large`.
-        path: .svg, .png or .pdf.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
+    Each row has `year`, `name`, `large`, and `test` {accuracy, low, high, n} or None.
     """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.0, 4.8), layout="constrained")
-    axes = figure.subplots()
-    lows = [row["test"]["low"] for row in rows if row["test"]]
-    bottom = max(0.0, min(lows, default=0.0) - 0.08)
-    for place, row in enumerate(rows):
-        score = row["test"]
-        if score is None:
-            why = "not trained here" if row["large"] else "reads no digits"
-            axes.plot([place], [bottom], color=_GRAY, marker="o", markersize=5, clip_on=False, zorder=3)
-            axes.annotate(
-                why, (place, bottom), xytext=(0, 9), textcoords="offset points", rotation=90, ha="center", va="bottom",
-                fontsize=8, color=_GRAY,
-            )  # fmt: skip
-            continue
-        ends = [[max(0.0, score["accuracy"] - score["low"])], [max(0.0, score["high"] - score["accuracy"])]]
-        axes.errorbar([place], [score["accuracy"]], ends, color=_BLUE, marker="o", markersize=6, elinewidth=1.2, capsize=3)
-        axes.annotate(
-            f"{score['accuracy']:.1%}", (place, score["accuracy"]), xytext=(7, 0), textcoords="offset points", va="center",
-            fontsize=9,
-        )  # fmt: skip
-    axes.set_xticks(range(len(rows)), [f"{row['year']}\n{row['name'].replace('_', chr(10))}" for row in rows], fontsize=8)
-    axes.set_xlim(-0.5, len(rows) - 0.3)
-    axes.set_ylim(bottom, 1.0)
-    axes.set_ylabel("test accuracy, with 95 % interval")
-    axes.grid(True, axis="y", linewidth=0.4, alpha=0.5)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    n = next((row["test"]["n"] for row in rows if row["test"]), 0)
-    axes.set_title(f"From 1943 to 2015: what each makes of the same {n} scanned digits, after a short training", fontsize=11)
-    save(figure, path)
+    scores = [row["test"] for row in rows if row["test"]]
+    bottom = max(0.0, min((score["low"] for score in scores), default=0.0) - 0.08)
+    with new_figure(path, 10.0, 4.8) as figure:
+        axes = figure.subplots()
+        for x, row in enumerate(rows):
+            score = row["test"]
+            if score is None:
+                reason = "not trained here" if row["large"] else "no image classifier"
+                axes.plot([x], [bottom], color=GRAY, marker="o", markersize=5, clip_on=False, zorder=3)
+                axes.annotate(
+                    reason, (x, bottom), xytext=(0, 9), textcoords="offset points", rotation=90, ha="center", va="bottom",
+                    fontsize=8, color=GRAY,
+                )  # fmt: skip
+                continue
+            accuracy = score["accuracy"]
+            ends = [[max(0.0, accuracy - score["low"])], [max(0.0, score["high"] - accuracy)]]
+            axes.errorbar([x], [accuracy], ends, color=SERIES_COLORS[0], marker="o", markersize=6, elinewidth=1.2, capsize=3)
+            text = f"{100 * accuracy:.1f} %"
+            axes.annotate(text, (x, accuracy), xytext=(7, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.set_xticks(range(len(rows)), [f"{row['year']}\n{row['name'].replace('_', chr(10))}" for row in rows], fontsize=8)
+        axes.set_xlim(-0.5, len(rows) - 0.3)
+        axes.set_ylim(bottom, 1.0)
+        axes.yaxis.set_major_formatter(lambda share, _tick: f"{100 * share:g} %")
+        axes.set_ylabel("test accuracy, with 95 % interval")
+        axes.grid(True, axis="y", linewidth=0.4, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        images = scores[0]["n"] if scores else 0
+        axes.set_title(f"From 1943 to 2015: accuracy on the same {images} scanned digits, after a short training", fontsize=11)
