@@ -1,4 +1,4 @@
-"""How sentences name times and lists."""
+"""How sentences name times, shares and lists."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +13,15 @@ def format_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def percent(share: float) -> str:
+    """A share in percent.
+
+    >>> percent(0.969444)
+    '96.94 %'
+    """
+    return f"{100 * share:.2f} %"
 
 
 def join_names(names: Sequence[str]) -> str:

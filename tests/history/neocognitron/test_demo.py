@@ -76,10 +76,10 @@ def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     assert found["files"] == [str(tmp_path / "out" / f"{name}.png") for name in names]
     assert all(Path(path).is_file() for path in found["files"])
     assert [run["seed"] for run in found["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
-    assert found["image"]["answer"] == 7
+    assert found["image"]["prediction"] == 7
     assert found["mnist"] is None
     assert result.lines[0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
-    assert result.lines[2] == f"{image}: a 7"
+    assert result.lines[2] == f"{image}: 7"
     assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}
 
 

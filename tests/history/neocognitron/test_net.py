@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from striate.base.errors import ShapeError, UnsupportedError
 from striate.history.neocognitron import digits, features, growing
-from striate.history.neocognitron.demo import judge
+from striate.history.neocognitron.demo import evaluate
 from striate.history.neocognitron.net import DESIGN_1980, DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render
 from striate.history.neocognitron.teacher import lessons, teach
@@ -62,24 +62,24 @@ def test_as_many_exemplars_are_shown_as_the_table_has():
 
 
 def test_every_template_is_recognized():
-    assert judge(taught())["templates"] == {"right": 25, "of": 25, "wrong": []}
+    assert evaluate(taught())["templates"] == {"correct": 25, "of": 25, "wrong": []}
 
 
 def test_every_template_is_recognized_when_shifted_by_a_pixel_in_any_direction():
-    assert judge(taught())["shifted"] == {"right": 200, "of": 200, "wrong": []}
+    assert evaluate(taught())["shifted"] == {"correct": 200, "of": 200, "wrong": []}
 
 
 def test_ten_digits_in_other_styles_are_recognized():
     size = DESIGN_1988.size_px
     drawn = [render(strokes, size) for plane in digits.TRAINING for strokes in plane.exemplars]
     assert not any(torch.equal(render(other, size), template) for other in digits.OTHERS for template in drawn)
-    assert judge(taught())["others"] == {"right": 10, "of": 10, "wrong": []}
+    assert evaluate(taught())["others"] == {"correct": 10, "of": 10, "wrong": []}
 
 
 def test_the_evaluation_lists_what_is_wrong():
-    found = judge(Neocognitron())
-    assert found["templates"]["right"] == 0
-    assert found["templates"]["wrong"][0] == {"digit": 0, "answer": -1, "number": 0, "shift": [0, 0]}
+    found = evaluate(Neocognitron())
+    assert found["templates"]["correct"] == 0
+    assert found["templates"]["wrong"][0] == {"digit": 0, "prediction": -1, "number": 0, "shift": [0, 0]}
 
 
 def test_a_digit_of_any_contrast_is_recognized():

@@ -1,4 +1,4 @@
-"""The neocognitron on its own tasks: ten digits with a teacher, five patterns without one, and MNIST, for which it grows.
+"""The neocognitron on its own tasks: ten digits with a teacher, five patterns without one, and growing on MNIST.
 
 Legend: N images, P planes, H x W pixels, K classes.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import SettingError
+from striate.base.phrases import percent
 from striate.data import decode
 from striate.data.builtin_datasets import read
 from striate.data.examples import Part
@@ -34,20 +35,15 @@ _BORDER_PX = 2
 
 
 def demonstrate(
-    out: Path,
-    *,
-    seed: int = 0,
-    image: Path | None = None,
-    mnist: int = 0,
-    data_dir: str | None = None,
+    out: Path, *, seed: int = 0, image: Path | None = None, mnist: int = 0, data_dir: str | None = None,
     watch: Watch = lambda _event: None,
-) -> Demonstration:
+) -> Demonstration:  # fmt: skip
     """Train the networks, test them, draw what they did.
 
     Args:
         out: folder for the figures.
         seed: of the first of six networks that learn without a teacher.
-        image: an image of a digit to ask the network of 1988 about.
+        image: an image of a digit, for a prediction of the network of 1988.
         mnist: let a network organize itself on so many training images of MNIST, and test it on the 10,000 others.
         data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
         watch: called with events that have "event", "done" and "total".
@@ -60,65 +56,58 @@ def demonstrate(
     """
     if mnist and mnist < _LEAST:
         raise SettingError(f"expected at least {_LEAST} training images of MNIST, or 0 for none; got {mnist}.")
-    asked_HW = None if image is None else as_strokes(image)
+    digit_HW = None if image is None else as_strokes(image)
     handwritten = _mnist(mnist, data_dir) if mnist else None
     started = time.perf_counter()
     net = teacher.teach(Neocognitron())
-    result: Json = {"table": [row._asdict() for row in table(net)], "supervised": judge(net)}
-    result["supervised"]["seconds"] = round(time.perf_counter() - started, 2)
+    numbers: Json = {"table": [row._asdict() for row in table(net)], "supervised": evaluate(net)}
+    numbers["supervised"]["seconds"] = round(time.perf_counter() - started, 2)
     files = _draw_supervised(net, out)
-    result["unsupervised"], drawn = _without_teacher(range(seed, seed + SEEDS), out, watch)
-    files += drawn
-    result["image"] = result["mnist"] = None
-    if asked_HW is not None:
-        outputs_K = net(asked_HW[None, None])[0]
-        result["image"] = {"path": str(image), "answer": int(predict(outputs_K[None])[0]), "outputs": _rounded(outputs_K)}
-        files.append(
-            _draw_activations(net, asked_HW, f"{Path(str(image)).name} in the neocognitron of 1988", out / "image.png")
-        )
+    files.append(out / "winners-1980.png")
+    numbers["unsupervised"] = _without_teacher(range(seed, seed + SEEDS), files[-1], watch)
+    numbers["image"] = numbers["mnist"] = None
+    if image is not None and digit_HW is not None:
+        outputs_NK = net(digit_HW[None, None])
+        outputs = [round(value, 4) for value in outputs_NK[0].tolist()]
+        numbers["image"] = {"path": str(image), "prediction": int(predict(outputs_NK)[0]), "outputs": outputs}
+        files.append(out / "image.png")
+        _draw_activations(net, digit_HW, f"{image.name} in the neocognitron of 1988", files[-1])
     if handwritten is not None:
-        result["mnist"], drawn = _on_mnist(handwritten, out, watch)
-        files += drawn
-    return Demonstration(result, _lines(result), files)
+        numbers["mnist"], mnist_files = _on_mnist(handwritten, out, watch)
+        files += mnist_files
+    return Demonstration(numbers, _lines(numbers), files)
 
 
-def judge(net: Neocognitron) -> Json:
+def evaluate(net: Neocognitron) -> Json:
     """How many of the templates, of the templates shifted by one pixel, and of ten digits in other styles are recognized.
 
-    Each has "right", "of" and "wrong": the digit, the answer (-1 for none), and where there are several, which one.
+    Each has "correct", "of" and the "wrong" ones: the digit, the prediction (-1 for none), and which of several it is.
     """
-    shown = [(plane.digit, strokes) for plane in digits.TRAINING for strokes in plane.exemplars]
-    labels = [digit for digit, _ in shown]
-    size = net.design.size_px
+    templates = [(plane.digit, strokes) for plane in digits.TRAINING for strokes in plane.exemplars]
 
-    def ask(drawings: Sequence[digits.Strokes], labels: Sequence[int], move: tuple[int, int] = (0, 0)) -> list[Json]:
-        images_NCHW = torch.stack([render(strokes, size, move) for strokes in drawings])[:, None]
-        predicted = predict(net(images_NCHW)).tolist()
+    def trials(labeled: Sequence[tuple[int, digits.Strokes]], shift: tuple[int, int] = (0, 0)) -> list[Json]:
+        images_NCHW = torch.stack([render(strokes, net.design.size_px, shift) for _, strokes in labeled])[:, None]
+        predictions = predict(net(images_NCHW)).tolist()
         return [
-            {"digit": label, "answer": got, "number": number, "shift": list(move)}
-            for number, (label, got) in enumerate(zip(labels, predicted, strict=True))
+            {"digit": label, "prediction": prediction, "number": number, "shift": list(shift)}
+            for number, ((label, _), prediction) in enumerate(zip(labeled, predictions, strict=True))
         ]
 
-    drawings = [strokes for _, strokes in shown]
-    trials = {
-        "templates": ask(drawings, labels),
-        "shifted": [one for move in SHIFTS for one in ask(drawings, labels, move)],
-        "others": ask(digits.OTHERS, range(10)),
+    parts = {
+        "templates": trials(templates),
+        "shifted": [trial for shift in SHIFTS for trial in trials(templates, shift)],
+        "others": trials([*enumerate(digits.OTHERS)]),
     }
+    wrong = {name: [trial for trial in part if trial["digit"] != trial["prediction"]] for name, part in parts.items()}
     return {
-        name: {"right": sum(one["digit"] == one["answer"] for one in all_), "of": len(all_),
-               "wrong": [one for one in all_ if one["digit"] != one["answer"]]}
-        for name, all_ in trials.items()
-    }  # fmt: skip
+        name: {"correct": len(part) - len(wrong[name]), "of": len(part), "wrong": wrong[name]} for name, part in parts.items()
+    }
 
 
 def as_strokes(path: Path) -> Tensor:
-    """An image as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border, made large and central.
+    """An image as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border, resized and centered.
 
-    Raises:
-        DecodeError: it cannot be decoded.
-        SettingError: it is of one color.
-
+    Raises a DecodeError where it cannot be decoded, a SettingError where it is of one color.
     """
     gray_HW = decode.decode_image(path, (255, 255, 255)).mean(axis=2)
     border = np.median(np.concatenate([gray_HW[0], gray_HW[-1], gray_HW[:, 0], gray_HW[:, -1]]))
@@ -137,8 +126,8 @@ def as_strokes(path: Path) -> Tensor:
     return thinned(strokes_HW)
 
 
-def _without_teacher(seeds: range, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
-    from striate.history.neocognitron import plots_results
+def _without_teacher(seeds: range, path: Path, watch: Watch) -> Json:
+    from striate.history.neocognitron import plots
 
     images_NCHW, started = winners.patterns(), time.perf_counter()
     runs, outputs = [], []
@@ -148,10 +137,9 @@ def _without_teacher(seeds: range, out: Path, watch: Watch) -> tuple[Json, list[
         runs.append({"seed": seed, "winners": planes, "distinct": len(set(planes) - {-1})})
         outputs.append(net(images_NCHW).numpy())
         watch({"event": "1980, without a teacher", "done": done, "total": len(seeds)})
-    path = out / "winners-1980.png"
-    title = "1980: what wins for five patterns that no one has named"
-    plots_results.draw_winners(title, images_NCHW[:, 0].numpy(), np.stack(outputs), list(seeds), path)
-    return {"runs": runs, "seconds": round(time.perf_counter() - started, 2)}, [path]
+    title = "1980: the winning planes for five unlabeled patterns"
+    plots.draw_winners(title, images_NCHW[:, 0].numpy(), np.stack(outputs), list(seeds), path)
+    return {"runs": runs, "seconds": round(time.perf_counter() - started, 2)}
 
 
 class _Handwritten(NamedTuple):
@@ -175,43 +163,41 @@ def _mnist(count: int, data_dir: str | None) -> _Handwritten:
     return _Handwritten(growing.shrunk(pixels[0]), labels[0], growing.shrunk(pixels[1]), labels[1], tuple(examples.classes))
 
 
-def _on_mnist(scans: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
-    from striate.history.neocognitron import plots_results
+def _on_mnist(images: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
+    from striate.history.neocognitron import plots
 
-    tests = len(scans.test_NCHW)
+    tests = len(images.test_NCHW)
     started = time.perf_counter()
-    net = growing.learn(growing.empty(), scans.train_NCHW, scans.train_labels_N, watch)
+    net = growing.learn(growing.empty(), images.train_NCHW, images.train_labels_N, watch)
     learned = time.perf_counter()
-    predicted: list[int] = []
-    for batch in torch.split(scans.test_NCHW, _BATCH):
-        predicted += predict(net(batch)).tolist()
-        watch({"event": "testing", "done": len(predicted), "total": tests})
-    score = mnist_score(np.array(predicted), scans.test_labels_N.numpy())
-    files = [out / "confusion-mnist.png"]
-    title = f"MNIST: accuracy {score['accuracy']:.4f} of {tests:,} test digits"
-    plots_results.draw_confusion(title, np.array(score.pop("confusion")), scans.classes, files[0])
-    files.append(
-        _draw_activations(net, scans.test_NCHW[0, 0], "A test digit of MNIST in the network that grew", out / "grown.png")
-    )
+    predictions: list[int] = []
+    for batch in torch.split(images.test_NCHW, _BATCH):
+        predictions += predict(net(batch)).tolist()
+        watch({"event": "testing", "done": len(predictions), "total": tests})
+    score = mnist_score(np.array(predictions), images.test_labels_N.numpy())
+    files = [out / "confusion-mnist.png", out / "grown.png"]
+    title = f"MNIST: accuracy {percent(score['accuracy'])} on {tests:,} test digits"
+    plots.draw_confusion(title, np.array(score.pop("confusion")), images.classes, files[0])
+    _draw_activations(net, images.test_NCHW[0, 0], "A test digit of MNIST in the network that grew", files[1])
     return {
-        **score, "train": len(scans.train_NCHW), "planes": [row.planes for row in table(net) if row.name.startswith("us")],
+        **score, "train": len(images.train_NCHW), "planes": [row.planes for row in table(net) if row.name.startswith("us")],
         "learning_seconds": round(learned - started, 1), "testing_seconds": round(time.perf_counter() - learned, 1),
     }, files  # fmt: skip
 
 
-def mnist_score(said_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -> Json:
-    """Accuracy with its 95 % interval, how many were rejected (-1, counted as wrong), and the confusion of the others."""
-    right = wilson(int((said_N == labels_N).sum()), len(labels_N))
+def mnist_score(predictions_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -> Json:
+    """Accuracy with its 95 % interval, how many were rejected (-1, counted as wrong), the confusion matrix of the others."""
+    accuracy = wilson(int((predictions_N == labels_N).sum()), len(labels_N))
     counts_KK = np.zeros((10, 10), np.int64)
-    np.add.at(counts_KK, (labels_N[said_N >= 0], said_N[said_N >= 0]), 1)
+    np.add.at(counts_KK, (labels_N[predictions_N >= 0], predictions_N[predictions_N >= 0]), 1)
     return {
-        "accuracy": right.value, "low": right.low, "high": right.high, "n": right.n, "rejected": int((said_N < 0).sum()),
-        "confusion": counts_KK.tolist(),
+        "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "n": accuracy.n,
+        "rejected": int((predictions_N < 0).sum()), "confusion": counts_KK.tolist(),
     }  # fmt: skip
 
 
 def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
-    from striate.history.neocognitron import plots as images
+    from striate.history.neocognitron import plots
 
     names = {
         1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
@@ -225,50 +211,46 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
         exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[stage]]
         for lesson in teacher.lessons(stage):
             exemplars[lesson.plane].append(lesson.image_HW[inside, inside].numpy())
-        shown = [images.Shown(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
-        title = f"What the teacher shows us{stage}: {len(shown)} planes, {sum(map(len, exemplars))} exemplars"
+        planes = [plots.Exemplars(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
+        title = f"Training patterns of us{stage}: {len(planes)} planes, {sum(map(len, exemplars))} exemplars"
         files.append(out / f"templates-us{stage}.png")
-        images.draw_templates(title, shown, files[-1], columns=6 if stage == 1 else 4)
-    files.append(out / "table-1988.png")
-    images.draw_table("The neocognitron of 1988", table(net), files[-1])
-    title = "A 5 in a style it was not taught, in every plane of the neocognitron of 1988"
-    files.append(_draw_activations(net, render(digits.OTHERS[5], net.design.size_px), title, out / "activations.png"))
+        plots.draw_templates(title, planes, files[-1], columns=6 if stage == 1 else 4)
+    files += [out / "table-1988.png", out / "activations.png"]
+    plots.draw_table("The neocognitron of 1988", table(net), files[-2])
+    title = "A 5 in an untrained style, in every plane of the neocognitron of 1988"
+    _draw_activations(net, render(digits.OTHERS[5], net.design.size_px), title, files[-1])
     return files
 
 
-def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Path) -> Path:
-    from striate.history.neocognitron import plots as images
+def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Path) -> None:
+    from striate.history.neocognitron import plots
 
-    with taps(net, *net.taps) as seen:
+    with taps(net, *net.taps) as maps:
         net(image_HW[None, None])
-    sheets = [
-        images.Sheet(name, maps[0].view(maps.shape[1], *(maps.shape[2:] or (1, 1))).numpy()) for name, maps in seen.items()
+    layers = [
+        plots.Responses(name, maps_1PHW[0].view(maps_1PHW.shape[1], *(maps_1PHW.shape[2:] or (1, 1))).numpy())
+        for name, maps_1PHW in maps.items()
     ]
-    images.draw_activations(title, image_HW.numpy(), sheets, path)
-    return path
+    plots.draw_activations(title, image_HW.numpy(), layers, path)
 
 
-def _rounded(outputs_K: Tensor) -> list[float]:
-    return [round(value, 4) for value in outputs_K.tolist()]
-
-
-def _lines(result: Json) -> list[str]:
-    taught, alone = result["supervised"], result["unsupervised"]
-    counts = {name: f"{taught[name]['right']} of {taught[name]['of']}" for name in ("templates", "shifted", "others")}
-    five = sum(run["distinct"] == len(run["winners"]) for run in alone["runs"])
+def _lines(numbers: Json) -> list[str]:
+    supervised, runs = numbers["supervised"], numbers["unsupervised"]["runs"]
+    counts = {name: f"{supervised[name]['correct']} of {supervised[name]['of']}" for name in ("templates", "shifted", "others")}
+    five = sum(run["distinct"] == len(run["winners"]) for run in runs)
     lines = [
         f"1988, with a teacher: {counts['templates']} templates recognized, {counts['shifted']} of them shifted by one pixel, "
-        f"{counts['others']} digits in other styles ({taught['seconds']:.1f} s)",
-        f"1980, without a teacher: {five} of {len(alone['runs'])} seeds end with five distinct winners for five patterns "
-        f"({alone['seconds']:.1f} s)",
+        f"{counts['others']} digits in other styles ({supervised['seconds']:.1f} s)",
+        f"1980, without a teacher: {five} of {len(runs)} seeds end with five distinct winners for five patterns "
+        f"({numbers['unsupervised']['seconds']:.1f} s)",
     ]
-    if (image := result["image"]) is not None:
-        meaning = "nothing it knows" if image["answer"] < 0 else f"a {image['answer']}"
-        lines.append(f"{image['path']}: {meaning}")
-    if (grown := result["mnist"]) is not None:
-        planes = " + ".join(map(str, grown["planes"]))
-        between = f"95 % interval {grown['low']:.4f} to {grown['high']:.4f}, {grown['n']:,} images"
-        took = f"learning {grown['learning_seconds']:.0f} s, testing {grown['testing_seconds']:.0f} s"
-        scored = f"test accuracy {grown['accuracy']:.4f} ({between})"
-        lines.append(f"MNIST, {grown['train']:,} training images: {scored}; {planes} S-planes; {took}")
+    if (image := numbers["image"]) is not None:
+        lines.append(f"{image['path']}: {'no digit recognized' if image['prediction'] < 0 else image['prediction']}")
+    if (mnist := numbers["mnist"]) is not None:
+        planes = " + ".join(map(str, mnist["planes"]))
+        interval = f"95 % interval {percent(mnist['low'])} to {percent(mnist['high'])}, {mnist['n']:,} images"
+        lines.append(
+            f"MNIST, {mnist['train']:,} training images: test accuracy {percent(mnist['accuracy'])} ({interval}); {planes} "
+            f"S-planes; learning {mnist['learning_seconds']:.0f} s, testing {mnist['testing_seconds']:.0f} s"
+        )
     return lines

@@ -1,4 +1,4 @@
-"""Images of a neocognitron: what its planes were shown, how every plane answers, its table, what won, what is mistaken.
+"""Images of a neocognitron: exemplars of its planes, responses of every plane, its table, the winners, the confusion matrix.
 
 Legend: P planes, H x W cells or pixels, S seeds, M patterns, K classes.
 """
@@ -6,164 +6,97 @@ Legend: P planes, H x W cells or pixels, S seeds, M patterns, K classes.
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.canvas import GRAY, INK
-from striate.plots.save_figure import check_ending, save
+from striate.plots.axes import image, label
+from striate.plots.canvas import GRAY, INK, SERIES_COLORS
+from striate.plots.save_figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from striate.history.neocognitron.net import Row
+
 Array = NDArray[np.float32]
-WINNER = "#d55e00"
 _GAP = "#e6e6e6"  # between planes
+_ACROSS = 20  # planes in a row of responses
+_MAX_PLANES, _STRONGEST = 400, 100  # of a layer with more planes, so many are drawn
+_TILE, _LABEL, _BETWEEN, _HEAD = (
+    0.5,
+    1.5,
+    0.28,
+    0.5,
+)  # inches: a plane, the text on its left, between layers, the title
 
 
-class Shown(NamedTuple):
-    """What one plane was shown: its number, the name of its group, and the exemplars, each H x W."""
+class Exemplars(NamedTuple):
+    """The number of a plane, the name of its group, and its exemplars, each H x W."""
 
     plane: int
     name: str
-    exemplars: Sequence[Array]
+    images: Sequence[Array]
 
 
-class Sheet(NamedTuple):
-    """How one layer answers: its name and the outputs of its planes, P x H x W."""
+class Responses(NamedTuple):
+    """The name of a layer and the responses of its planes, P x H x W."""
 
     name: str
     maps_PHW: Array
 
 
-class LayerRow(Protocol):
-    """A row of the table: `striate.history.neocognitron.net.Row` has it."""
-
-    @property
-    def name(self) -> str:
-        """Of the layer."""
-
-    @property
-    def planes(self) -> int:
-        """How many."""
-
-    @property
-    def side(self) -> int:
-        """Cells of a plane, in each direction."""
-
-    @property
-    def window(self) -> int:
-        """Side of what a cell sees; 0 of the input."""
-
-    @property
-    def cells(self) -> int:
-        """In all planes."""
-
-    @property
-    def v_cells(self) -> int:
-        """Beside them."""
-
-    @property
-    def a(self) -> int:
-        """Excitatory weights that learn."""
-
-    @property
-    def b(self) -> int:
-        """Inhibitory weights that learn."""
+def draw_templates(title: str, planes: Sequence[Exemplars], path: Path, columns: int = 4) -> None:
+    """Draw the exemplars of each plane side by side, under the plane's number and name; `columns` planes in a row."""
+    rows, most = ceil(len(planes) / columns), max(len(plane.images) for plane in planes)
+    width = max(0.52 * most, 0.95)
+    with new_figure(path, width * columns + 0.3, 0.78 * rows + 0.5) as figure:
+        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes in grid:
+            axes.set_axis_off()
+        for axes, plane in zip(grid, planes, strict=False):
+            tiles_EHW = np.stack(plane.images)
+            _show(axes, mosaic(tiles_EHW, most), 1.0)
+            axes.set_xlim(-0.5, mosaic(tiles_EHW[:1].repeat(most, 0), most).shape[1] - 0.5)
+            axes.set_aspect("equal", anchor="W")
+            axes.set_title(f"{plane.plane} {plane.name}", fontsize=6, pad=2, loc="left")
+        figure.suptitle(title, fontsize=9)
 
 
-def draw_templates(title: str, shown: Sequence[Shown], path: Path, columns: int = 4) -> None:
-    """Draw the exemplars of each plane side by side, under the plane's number and name.
+def draw_activations(title: str, image_HW: Array, layers: Sequence[Responses], path: Path) -> None:
+    """Draw every plane of every layer for one image, each layer on a scale of its own from 0 to its largest response.
 
-    Args:
-        title: which layer.
-        shown: its planes.
-        path: .svg, .png or .pdf.
-        columns: planes in a row.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
+    Of a layer with more than 400 planes the 100 that respond most are drawn, the strongest first, and its caption says so.
     """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
-    rows, most = ceil(len(shown) / columns), max(len(plane.exemplars) for plane in shown)
-    wide = max(0.52 * most, 0.95)
-    figure = Figure(figsize=(wide * columns + 0.3, 0.78 * rows + 0.5), layout="constrained")
-    for number, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.set_axis_off()
-        if number >= len(shown):
-            continue
-        plane = shown[number]
-        tiles_EHW = np.stack(plane.exemplars)
-        sheet = mosaic(tiles_EHW, most)
-        _show(axes, sheet, 1.0)
-        axes.set_xlim(-0.5, max(sheet.shape[1], mosaic(tiles_EHW[:1].repeat(most, 0), most).shape[1]) - 0.5)
-        axes.set_aspect("equal", anchor="W")
-        axes.set_title(f"{plane.plane} {plane.name}", fontsize=6, pad=2, loc="left")
-    figure.suptitle(title, fontsize=9)
-    save(figure, path)
-
-
-def draw_activations(title: str, image_HW: Array, sheets: Sequence[Sheet], path: Path) -> None:
-    """Draw every plane of every layer for one image, each layer on a scale of its own from 0 to its largest output.
-
-    Of a layer with more than 400 planes the 100 that answer most are drawn, the strongest first, and that is said.
-
-    Args:
-        title: what is shown.
-        image_HW: what the network saw.
-        sheets: layers in forward order.
-        path: .svg, .png or .pdf.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
-
-    everything = [Sheet("u0", image_HW[None]), *sheets]
-    across = 20
-    drawn = [_strongest(sheet.maps_PHW) for sheet in everything]
-    heights = [_TILE * ceil(len(maps_PHW) / across) + 0.28 for maps_PHW in drawn]
-    width = _LABEL + _TILE * across + 0.15
-    total = sum(heights) + 0.5
-    figure = Figure(figsize=(width, total))
-    figure.text(0.5, 1 - 0.22 / total, title, ha="center", va="center", fontsize=10)
-    top = total - 0.5
-    for sheet, maps_PHW, height in zip(everything, drawn, heights, strict=True):
-        planes, h, w = sheet.maps_PHW.shape
-        rows, columns = ceil(len(maps_PHW) / across), min(len(maps_PHW), across)
-        box = (_LABEL / width, (top - height + 0.28) / total, _TILE * columns / width, _TILE * rows / total)
-        axes = figure.add_axes(box)
-        axes.set_axis_off()
-        largest = float(sheet.maps_PHW.max())
-        _show(axes, mosaic(maps_PHW, across), max(largest, 1e-9))
-        middle = (top - (height - 0.28) / 2) / total
-        active = int((sheet.maps_PHW > 0).any(axis=(1, 2)).sum())
-        caption = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
-        if len(maps_PHW) < planes:
-            caption += f"\nstrongest {len(maps_PHW)}"
-        figure.text(0.1 / width, middle, sheet.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
-        figure.text((_LABEL - 0.1) / width, middle, caption, ha="right", va="center", fontsize=6, color=GRAY)
-        top -= height
-    save(figure, path)
+    layers = [Responses("u0", image_HW[None]), *layers]
+    strongest = [_strongest(layer.maps_PHW) for layer in layers]
+    width = _LABEL + _TILE * _ACROSS + 0.15
+    total = sum(_TILE * ceil(len(maps_PHW) / _ACROSS) + _BETWEEN for maps_PHW in strongest) + _HEAD
+    with new_figure(path, width, total, layout=None) as figure:
+        figure.text(0.5, 1 - 0.22 / total, title, ha="center", va="center", fontsize=10)
+        top = total - _HEAD
+        for layer, maps_PHW in zip(layers, strongest, strict=True):
+            planes, h, w = layer.maps_PHW.shape
+            height, columns = _TILE * ceil(len(maps_PHW) / _ACROSS), min(len(maps_PHW), _ACROSS)
+            axes = figure.add_axes((_LABEL / width, (top - height) / total, _TILE * columns / width, height / total))
+            axes.set_axis_off()
+            largest = float(layer.maps_PHW.max())
+            _show(axes, mosaic(maps_PHW, _ACROSS), max(largest, 1e-9))
+            active = int((layer.maps_PHW > 0).any(axis=(1, 2)).sum())
+            caption = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
+            if len(maps_PHW) < planes:
+                caption += f"\nstrongest {len(maps_PHW)}"
+            y = (top - height / 2) / total
+            figure.text(0.1 / width, y, layer.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
+            figure.text((_LABEL - 0.1) / width, y, caption, ha="right", va="center", fontsize=6, color=GRAY)
+            top -= height + _BETWEEN
 
 
 def _strongest(maps_PHW: Array) -> Array:
-    """All planes, or of more than 400 the 100 that answer most."""
-    if len(maps_PHW) <= _MOST:
+    if len(maps_PHW) <= _MAX_PLANES:
         return maps_PHW
-    return maps_PHW[np.argsort(-maps_PHW.max(axis=(1, 2)), kind="stable")[:_FEW]]
-
-
-_MOST, _FEW = 400, 100  # planes
-_TILE, _LABEL = 0.5, 1.5  # inches: of a plane, and of what stands to the left
+    return maps_PHW[np.argsort(-maps_PHW.max(axis=(1, 2)), kind="stable")[:_STRONGEST]]
 
 
 def mosaic(tiles_PHW: Array, columns: int) -> Array:
@@ -172,9 +105,10 @@ def mosaic(tiles_PHW: Array, columns: int) -> Array:
     >>> mosaic(np.ones((3, 12, 12), np.float32), 2).shape
     (27, 27)
     """
-    planes, h, w = tiles_PHW.shape
-    fine = ceil(12 / h)  # repeated, so that gaps can be thin
-    tiles_PHW, h, w = tiles_PHW.repeat(fine, 1).repeat(fine, 2), fine * h, fine * w
+    planes, h, _ = tiles_PHW.shape
+    repeats = ceil(12 / h)  # so that gaps can be thin
+    tiles_PHW = tiles_PHW.repeat(repeats, 1).repeat(repeats, 2)
+    _, h, w = tiles_PHW.shape
     columns, gap = min(columns, planes), max(1, h // 12)
     rows = ceil(planes / columns)
     sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap), np.nan, np.float32)
@@ -193,24 +127,9 @@ def _show(axes: "Axes", sheet: Array, largest: float) -> None:
     axes.imshow(np.ma.masked_invalid(sheet), cmap=colors, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
 
 
-def draw_table(title: str, rows: Sequence[LayerRow], path: Path) -> None:
-    """Draw the table of a network: sides, planes, windows, cells and the weights that learn, with their sums.
-
-    Args:
-        title: which network.
-        rows: from the input on.
-        path: .svg, .png or .pdf.
-
-    Raises:
-        SettingError: another ending.
-        DiskError: the disk refused.
-
-    """
-    check_ending(path)
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
-
-    heads = ("layer", "size x planes", "sees", "cells", "V-cells", "weights a", "weights b")
+def draw_table(title: str, rows: Sequence["Row"], path: Path) -> None:
+    """Draw the table of a network, from the input on: sides, planes, windows, cells and the weights that learn, with sums."""
+    heads = ("layer", "size x planes", "window", "cells", "V-cells", "weights a", "weights b")
     lines = [
         (
             row.name, f"{row.side} x {row.side} x {row.planes}", f"{row.window} x {row.window}" if row.window else "",
@@ -220,17 +139,66 @@ def draw_table(title: str, rows: Sequence[LayerRow], path: Path) -> None:
     ]  # fmt: skip
     sums = [f"{sum(getattr(row, name) for row in rows):,}" for name in ("cells", "v_cells", "a", "b")]
     lines.append(("all", "", "", *sums))
-    figure = Figure(figsize=(7.2, 0.27 * (len(lines) + 1) + 0.6))
-    axes = figure.add_axes((0.03, 0.04, 0.94, 0.96 - 0.5 / (0.27 * (len(lines) + 1) + 0.6)))
-    axes.set_axis_off()
-    table = axes.table(lines, colLabels=heads, loc="center", bbox=Bbox.unit(), cellLoc="right", edges="horizontal")
-    table.auto_set_font_size(False)
-    table.set_fontsize(9)
-    for (row, column), cell in table.get_celld().items():
-        cell.set_linewidth(0.5)
-        if row in (0, len(lines)):
-            cell.set_text_props(fontweight="bold")
-        if column == 0:
-            cell.set_text_props(ha="left")
-    figure.suptitle(title, fontsize=10, y=1 - 0.12 / figure.get_figheight(), va="top")
-    save(figure, path)
+    height = 0.27 * (len(lines) + 1) + 0.6
+    with new_figure(path, 7.2, height, layout=None) as figure:
+        from matplotlib.transforms import Bbox
+
+        axes = figure.add_axes((0.03, 0.04, 0.94, 0.96 - 0.5 / height))
+        axes.set_axis_off()
+        table = axes.table(lines, colLabels=heads, bbox=Bbox.unit(), cellLoc="right", edges="horizontal")
+        table.auto_set_font_size(False)
+        table.set_fontsize(9)
+        for (row, column), cell in table.get_celld().items():
+            cell.set_linewidth(0.5)
+            cell.set_text_props(
+                fontweight="bold" if row in (0, len(lines)) else "normal", ha="left" if column == 0 else "right"
+            )
+        figure.suptitle(title, fontsize=10, y=1 - 0.12 / height, va="top")
+
+
+def draw_winners(title: str, patterns_MHW: Array, outputs_SMP: Array, seeds: Sequence[int], path: Path) -> None:
+    """Draw the response of each plane of the last layer, from 0 to 1, to each pattern, for each seed; winners are framed."""
+    across = min(2, len(seeds))
+    rows = ceil(len(seeds) / across)
+    with new_figure(path, 4.6 * across, 1.6 + 1.75 * rows, title) as figure:
+        from matplotlib.patches import Rectangle
+
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.3, 1.75 * rows))[:, 0]
+        for number, axes in enumerate(above.subplots(1, len(patterns_MHW), squeeze=False).flat):
+            image(axes, patterns_MHW[number], cmap="Blues", vmin=0, vmax=1)
+            axes.set_title(f"pattern {number}", fontsize=8)
+        panels = list(below.subplots(rows, across, squeeze=False).flat)
+        for axes in panels[len(seeds) :]:
+            axes.set_axis_off()
+        for axes, outputs_MP, seed in zip(panels, outputs_SMP, seeds, strict=False):
+            colors = axes.imshow(outputs_MP, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            winners = {pattern: int(row.argmax()) for pattern, row in enumerate(outputs_MP) if row.max() > 0}
+            for pattern, plane in winners.items():
+                frame = Rectangle((plane - 0.5, pattern - 0.5), 1, 1, fill=False, edgecolor=SERIES_COLORS[1], linewidth=1.6)
+                axes.add_patch(frame)
+            axes.set_title(f"seed {seed}: {len(set(winners.values()))} planes win {len(outputs_MP)} patterns", fontsize=8)
+            axes.set_yticks(range(len(outputs_MP)))
+            axes.set_xticks(range(0, outputs_MP.shape[1], 4))
+            axes.tick_params(labelsize=7)
+        below.supxlabel("plane of the last layer", fontsize=8)
+        below.supylabel("pattern shown", fontsize=8)
+        bar = below.colorbar(colors, ax=panels, shrink=0.6, pad=0.01)
+        bar.set_label("response", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+
+
+def draw_confusion(title: str, counts_KK: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Draw the confusion matrix, true classes by predicted; the correct predictions, far more, are left white."""
+    wrong_KK = np.where(np.eye(len(names), dtype=bool), 0, counts_KK)
+    dark_KK = wrong_KK > 0.6 * max(1, wrong_KK.max())
+    with new_figure(path, 5.2, 4.9) as figure:
+        axes = figure.subplots()
+        axes.imshow(wrong_KK, cmap="Blues", vmin=0)
+        for true, predicted in np.argwhere(counts_KK).tolist():
+            axes.text(
+                predicted, true, f"{counts_KK[true, predicted]:,}", ha="center", va="center", fontsize=7,
+                color="white" if dark_KK[true, predicted] else INK, fontweight="bold" if true == predicted else "normal",
+            )  # fmt: skip
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+        label(axes, title, "predicted class", "true class", ticks=8)
