@@ -4,9 +4,8 @@ Legend: N images, P planes, H x W pixels, K classes.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import SettingError
+from striate.base.events import Json, Watch, quiet
 from striate.base.phrases import percent
 from striate.data import decode
 from striate.data.builtin_datasets import read
@@ -25,8 +25,6 @@ from striate.history.neocognitron.strokes import render, thinned
 from striate.metrics.intervals import wilson
 from striate.nets.hooks import taps
 
-Json = dict[str, Any]
-Watch = Callable[[Json], None]
 SHIFTS = tuple((x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if (x, y) != (0, 0))
 SEEDS = 6
 _LEAST = 100  # training images of MNIST
@@ -36,7 +34,7 @@ _BORDER_PX = 2
 
 def demonstrate(
     out: Path, *, seed: int = 0, image: Path | None = None, mnist: int = 0, data_dir: str | None = None,
-    watch: Watch = lambda _event: None,
+    watch: Watch = quiet,
 ) -> Demonstration:  # fmt: skip
     """Train the networks, test them, draw what they did.
 
@@ -115,15 +113,11 @@ def as_strokes(path: Path) -> Tensor:
     if not ink_HW.max() > 0:
         raise SettingError(f"expected an image of a digit; {path} is of one color.")
     rows, columns = (np.flatnonzero((ink_HW > ink_HW.max() / 2).any(axis=axis)) for axis in (1, 0))
-    cut_hw = ink_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    side = max(cut_hw.shape)
-    square = np.zeros((side, side), np.float32)
-    top, left = ((side - length) // 2 for length in cut_hw.shape)
-    square[top : top + cut_hw.shape[0], left : left + cut_hw.shape[1]] = cut_hw
-    small_HW = growing.shrunk(torch.from_numpy(square)[None], 19 - 2 * _BORDER_PX, 0)[0, 0]
-    strokes_HW = torch.zeros(19, 19)
-    strokes_HW[_BORDER_PX:-_BORDER_PX, _BORDER_PX:-_BORDER_PX] = (small_HW > small_HW.max() / 2).float()
-    return thinned(strokes_HW)
+    digit_HW = ink_HW[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    margins = [max(digit_HW.shape) - length for length in digit_HW.shape]
+    square_HW = np.pad(digit_HW, [(margin // 2, margin - margin // 2) for margin in margins]).astype(np.float32)
+    small_HW = growing.shrunk(torch.from_numpy(square_HW)[None], DESIGN_1988.size_px - 2 * _BORDER_PX, 0)[0, 0]
+    return thinned(torch.nn.functional.pad((small_HW > small_HW.max() / 2).float(), (_BORDER_PX,) * 4))
 
 
 def _without_teacher(seeds: range, path: Path, watch: Watch) -> Json:
@@ -142,45 +136,41 @@ def _without_teacher(seeds: range, path: Path, watch: Watch) -> Json:
     return {"runs": runs, "seconds": round(time.perf_counter() - started, 2)}
 
 
-class _Handwritten(NamedTuple):
-    train_NCHW: Tensor
-    train_labels_N: Tensor
-    test_NCHW: Tensor
-    test_labels_N: Tensor
-    classes: tuple[str, ...]
-
-
-def _mnist(count: int, data_dir: str | None) -> _Handwritten:
-    """The first `count` training images and all test images, as the network sees them."""
+def _mnist(count: int, data_dir: str | None) -> dict[Part, tuple[Tensor, Tensor]]:
+    """The first `count` training images and all test images, of 19 x 19 pixels, with their labels."""
     examples = read("mnist", data_dir)
     assert examples.pixels_NHWC is not None
-    train_N, test_N = (np.flatnonzero(examples.parts_N == part) for part in (Part.TRAIN, Part.TEST))
-    if count > len(train_N):
-        raise SettingError(f"expected at most {len(train_N):,} training images of MNIST; got {count:,}.")
-    train_N = train_N[:count]
-    pixels = [torch.from_numpy(examples.pixels_NHWC[rows_N, :, :, 0]).float() / 255 for rows_N in (train_N, test_N)]
-    labels = [torch.from_numpy(examples.labels_N[rows_N]) for rows_N in (train_N, test_N)]
-    return _Handwritten(growing.shrunk(pixels[0]), labels[0], growing.shrunk(pixels[1]), labels[1], tuple(examples.classes))
+    rows = {part: np.flatnonzero(examples.parts_N == part) for part in (Part.TRAIN, Part.TEST)}
+    if count > len(rows[Part.TRAIN]):
+        raise SettingError(f"expected at most {len(rows[Part.TRAIN]):,} training images of MNIST; got {count:,}.")
+    rows[Part.TRAIN] = rows[Part.TRAIN][:count]
+    return {
+        part: (
+            growing.shrunk(torch.from_numpy(examples.pixels_NHWC[rows_N, :, :, 0]).float() / 255),
+            torch.from_numpy(examples.labels_N[rows_N]),
+        )
+        for part, rows_N in rows.items()
+    }
 
 
-def _on_mnist(images: _Handwritten, out: Path, watch: Watch) -> tuple[Json, list[Path]]:
+def _on_mnist(images: dict[Part, tuple[Tensor, Tensor]], out: Path, watch: Watch) -> tuple[Json, list[Path]]:
     from striate.history.neocognitron import plots
 
-    tests = len(images.test_NCHW)
+    (train_NCHW, train_labels_N), (test_NCHW, test_labels_N) = images[Part.TRAIN], images[Part.TEST]
     started = time.perf_counter()
-    net = growing.learn(growing.empty(), images.train_NCHW, images.train_labels_N, watch)
+    net = growing.learn(growing.empty(), train_NCHW, train_labels_N, watch)
     learned = time.perf_counter()
     predictions: list[int] = []
-    for batch in torch.split(images.test_NCHW, _BATCH):
+    for batch in torch.split(test_NCHW, _BATCH):
         predictions += predict(net(batch)).tolist()
-        watch({"event": "testing", "done": len(predictions), "total": tests})
-    score = mnist_score(np.array(predictions), images.test_labels_N.numpy())
+        watch({"event": "testing", "done": len(predictions), "total": len(test_NCHW)})
+    score = mnist_score(np.array(predictions), test_labels_N.numpy())
     files = [out / "confusion-mnist.png", out / "grown.png"]
-    title = f"MNIST: accuracy {percent(score['accuracy'])} on {tests:,} test digits"
-    plots.draw_confusion(title, np.array(score.pop("confusion")), images.classes, files[0])
-    _draw_activations(net, images.test_NCHW[0, 0], "A test digit of MNIST in the network that grew", files[1])
+    title = f"MNIST: accuracy {percent(score['accuracy'])} on {len(test_NCHW):,} test digits"
+    plots.draw_confusion(title, np.array(score.pop("confusion")), [str(digit) for digit in range(10)], files[0])
+    _draw_activations(net, test_NCHW[0, 0], "A test digit of MNIST in the network that grew", files[1])
     return {
-        **score, "train": len(images.train_NCHW), "planes": [row.planes for row in table(net) if row.name.startswith("us")],
+        **score, "train": len(train_NCHW), "planes": [row.planes for row in table(net) if row.name.startswith("us")],
         "learning_seconds": round(learned - started, 1), "testing_seconds": round(time.perf_counter() - learned, 1),
     }, files  # fmt: skip
 

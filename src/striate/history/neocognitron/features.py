@@ -138,8 +138,7 @@ PARTS = (
 def part_images(part: Part, size_px: int) -> Iterator[Tensor]:
     """The exemplars of a plane of us3, with nothing outside the box."""
     left, top, right, bottom = part.box
+    box_HW = torch.zeros(size_px, size_px)
+    box_HW[top : bottom + 1, left : right + 1] = 1.0
     for strokes in part.exemplars:
-        image_HW, part_HW = render(strokes, size_px), torch.zeros(size_px, size_px)
-        inside = (slice(top, bottom + 1), slice(left, right + 1))
-        part_HW[inside] = image_HW[inside]
-        yield part_HW
+        yield box_HW * render(strokes, size_px)

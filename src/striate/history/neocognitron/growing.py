@@ -12,18 +12,18 @@ D = K k k.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from striate.base import hash_rng
+from striate.base.events import Watch, quiet
 from striate.history.neocognitron.layers import SLayer
 from striate.history.neocognitron.net import DESIGN_1988, Design, Neocognitron
 from striate.history.neocognitron.teacher import lessons
 
-Watch = Callable[[dict[str, Any]], None]
 Progress = Callable[[int, int, int], None]  # images done, images, planes
 _BATCH = 100
 _COLUMN = 5
@@ -72,7 +72,7 @@ def shrunk(pixels_NHW: Tensor, size_px: int = 19, margin_px: int = 3) -> Tensor:
 
 @torch.no_grad()
 def learn(
-    net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = lambda _event: None, growth: Growth = GROWTH
+    net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = quiet, growth: Growth = GROWTH
 ) -> Neocognitron:
     """Let an empty network organize itself by labeled images; gives it back.
 

@@ -60,13 +60,8 @@ class SLayer(nn.Module):
 
     G is 2r/(1+r) in 1980 and r/(1+r) in 1988; c is scaled to a sum of 1 over window and planes in 1980. All cells of a plane
     share a and b. Where both are large, u nears r phi(s / theta - 1), with s = e / (b v) between 0 and 1, the cosine similarity
-    of what a cell sees and what it has learned, whatever the contrast, and theta = r/(1+r).
-
-    Args:
-        before: planes and side of the layer before.
-        row: of the table.
-        year: 1980 or 1988.
-
+    of what a cell sees and what it has learned, whatever the contrast, and theta = r/(1+r). `before` is planes and side of the
+    layer before.
     """
 
     weights_OI: Tensor
@@ -127,10 +122,7 @@ class CLayer(nn.Module):
         year: 1980 or 1988.
         strongest: take the strongest S-cell of group and window in place of the sum, where groups differ much in size.
             For a last layer whose window covers the whole layer.
-        flat: put out N x G, for the last layer, whose planes are single cells.
-
-    Raises:
-        ShapeError: `flat` with planes of more than one cell.
+        flat: put out N x G, for the last layer, whose planes are single cells; a ShapeError where they are not.
 
     """
 

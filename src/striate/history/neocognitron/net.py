@@ -6,7 +6,7 @@ descriptions that agree, not from the paper itself. 1980 (Biol. Cybern. 36:193):
 the cells of uc1 lie apart is not confirmed: here they are neighbors, and the border of us1 is left out.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -26,45 +26,29 @@ class Design(NamedTuple):
     year: Year
 
 
-DESIGN_1988 = Design(
-    19,
-    (
-        (SRow(19, 12, 3, 1.7, 0.9), CRow(21, (1, 2, 1, 2, 1, 2, 1, 2), 3, 1, 0.9, 4.0)),
-        (SRow(21, 38, 5, 4.0, 0.9), CRow(13, (1, 1, 1, 1, 4, 3, 3, 2, 1, 1, 2, 1, 5, 4, 1, 2, 2, 2, 1), 7, 2, 0.8, 4.0)),
-        (
-            SRow(13, 35, 5, 1.5, 0.9),
-            CRow(7, (2, 3, 1, 1, 1, 1, 2, 2, 1, 3, 1, 3, 1, 2, 1, 1, 1, 1, 2, 1, 1, 2, 1), 5, 2, 0.7, 2.5),
-        ),
-        (SRow(3, 11, 5, 1.0, 0.8), CRow(1, (1, 1, 1, 1, 2, 1, 1, 1, 1, 1), 3, 1, 1.0, 1.0)),
-    ),
-    1988,
-)
-DESIGN_1980 = Design(
-    16,
-    (
-        (SRow(16, 24, 5, 4.0, 0.9), CRow(10, _SINGLE, 5, 1, 0.9, 4.0)),
-        (SRow(8, 24, 5, 1.5, 0.9), CRow(6, _SINGLE, 5, 1, 0.8, 4.0)),
-        (SRow(2, 24, 5, 1.5, 0.9), CRow(1, _SINGLE, 2, 1, 0.7, 2.5)),
-    ),
-    1980,
-)
+DESIGN_1988 = Design(19, (
+    (SRow(19, 12, 3, 1.7, 0.9), CRow(21, (1, 2, 1, 2, 1, 2, 1, 2), 3, 1, 0.9, 4.0)),
+    (SRow(21, 38, 5, 4.0, 0.9), CRow(13, (1, 1, 1, 1, 4, 3, 3, 2, 1, 1, 2, 1, 5, 4, 1, 2, 2, 2, 1), 7, 2, 0.8, 4.0)),
+    (SRow(13, 35, 5, 1.5, 0.9), CRow(7, (2, 3, 1, 1, 1, 1, 2, 2, 1, 3, 1, 3, 1, 2, 1, 1, 1, 1, 2, 1, 1, 2, 1), 5, 2, 0.7, 2.5)),
+    (SRow(3, 11, 5, 1.0, 0.8), CRow(1, (1, 1, 1, 1, 2, 1, 1, 1, 1, 1), 3, 1, 1.0, 1.0)),
+), 1988)  # fmt: skip
+DESIGN_1980 = Design(16, (
+    (SRow(16, 24, 5, 4.0, 0.9), CRow(10, _SINGLE, 5, 1, 0.9, 4.0)),
+    (SRow(8, 24, 5, 1.5, 0.9), CRow(6, _SINGLE, 5, 1, 0.8, 4.0)),
+    (SRow(2, 24, 5, 1.5, 0.9), CRow(1, _SINGLE, 2, 1, 0.7, 2.5)),
+), 1980)  # fmt: skip
 
 
 class Neocognitron(Net):
     """us1 - uc1 - us2 - ... - uc4: the strongest cell of the last layer is the class, all are zero where none is recognized.
 
-    It has no gradients to descend: `teacher.teach`, `winners.organize` and `growing.learn` change the weights.
-
-    Args:
-        design: the table.
-        strongest: the last C-cells take the strongest S-plane of their group in place of the sum.
-
+    It has no gradients to descend: `teacher.teach`, `winners.organize` and `growing.learn` change the weights. `strongest`: the
+    last C-cells take the strongest S-plane of their group in place of the sum.
     """
 
     def __init__(self, design: Design = DESIGN_1988, strongest: bool = False) -> None:
         super().__init__((1, design.size_px, design.size_px))
-        self.design = design
-        self.strongest = strongest
+        self.design, self.strongest = design, strongest
         self.taps = tuple(f"{kind}{number}" for number in range(1, len(design.stages) + 1) for kind in ("us", "uc"))
         self.head_name = self.taps[-1]
         for number in range(1, len(design.stages) + 1):
@@ -92,15 +76,11 @@ class Neocognitron(Net):
 
     def s_layer(self, stage: int) -> SLayer:
         """The S-cells of a stage, from 1."""
-        layer = self.get_submodule(f"us{stage}")
-        assert isinstance(layer, SLayer)
-        return layer
+        return cast("SLayer", self.get_submodule(f"us{stage}"))
 
     def c_layer(self, stage: int) -> CLayer:
         """The C-cells of a stage, from 1."""
-        layer = self.get_submodule(f"uc{stage}")
-        assert isinstance(layer, CLayer)
-        return layer
+        return cast("CLayer", self.get_submodule(f"uc{stage}"))
 
     def up_to(self, images_NCHW: Tensor, stage: int) -> Tensor:
         """Responses of the C-cells of a stage; the images themselves for stage 0."""

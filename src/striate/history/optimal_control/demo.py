@@ -6,18 +6,16 @@ Legend: N steps, D numbers of a state.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from striate.base.errors import SettingError
+from striate.base.events import Json
 from striate.history.demonstration import Demonstration
 from striate.history.optimal_control import problems
 from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
 from striate.history.optimal_control.model import Penalty, Round, cost, descend, euler, forward, meet_conditions, sweep
-
-Json = dict[str, Any]
 
 FLIGHTS = ("rocket", "sail")
 _LIMITS = (1 / 9, 1 / 5, 1 / 3)
@@ -91,7 +89,7 @@ def _energy(steps: int) -> Json:
         "steps": steps, "integral": float(controls.square().mean()), "exact": 12.0,
         "times": (np.arange(steps) / steps).tolist(), "control": controls.tolist(),
         "missed": [_largest(finished.violation_Z) for finished in rounds],
-        "prices": rounds[-1].multipliers_Z.tolist(),
+        "multipliers": rounds[-1].multipliers_Z.tolist(),
     }  # fmt: skip
 
 

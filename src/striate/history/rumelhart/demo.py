@@ -5,17 +5,15 @@ Legend: S seeds, N patterns, P persons, J units.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
+from striate.base.events import Json
 from striate.history.demonstration import Demonstration
 from striate.history.rumelhart import tasks
 from striate.history.rumelhart.model import Floats, Schedule, Task, Trained, Training, forward, initial_weights, learn
-
-Json = dict[str, Any]
 
 _SEEDS = 20
 _FAMILIES = 8

@@ -3,16 +3,14 @@
 Each network is trained by `striate train` in a run folder of its own, which stays: a second call trains only what is missing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from striate.base.events import Json, Watch, quiet
 from striate.base.phrases import format_duration, percent
 from striate.history.demonstration import Demonstration
 from striate.nets import catalogue
-
-Json = dict[str, Any]
-Watch = Callable[[Json], None]
 
 
 class Station(NamedTuple):
@@ -44,7 +42,7 @@ LINE = (
 )
 
 
-def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Watch = lambda _event: None) -> Demonstration:
+def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Watch = quiet) -> Demonstration:
     """Train what learns on the digits that come along, and draw the line.
 
     Args:
