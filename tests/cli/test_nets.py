@@ -59,7 +59,7 @@ def cells(line: str) -> list[str]:
 
 def test_the_catalogue_has_a_line_for_each_network(capsys: pytest.CaptureFixture[str]):
     lines = [cells(line) for line in out(capsys).splitlines() if line.startswith("│")]
-    assert [line[0] for line in lines] == [*catalogue.names(), *(one.name for one in catalogue.ORIGINS)]
+    assert [line[0] for line in lines] == [*catalogue.names(), *(one.name for one in catalogue.HISTORICAL)]
     alexnet = next(line for line in lines if line[0] == "alexnet")
     assert alexnet[1:5] == ["2012", "3x227x227", "60,965,224", "724,406,816"]
 
@@ -133,7 +133,7 @@ def test_no_name_and_no_number_is_cut_in_a_terminal_of_any_width(
     assert all(name[:10] in narrow for name, *_ in rows)  # the rest may go on in the next line
     flat = narrow.replace(" ", "").replace("\n", "")
     numbers = [cell.replace(" ", "") for row in rows for cell in row if cell.lstrip("-")[0].isdigit()]
-    counted = len(rows) if arguments else len(rows) - len(catalogue.ORIGINS)  # whose table is of words
+    counted = len(rows) if arguments else len(rows) - len(catalogue.HISTORICAL)  # whose table is of words
     assert len(numbers) >= 4 * counted
     assert [number for number in numbers if number not in flat] == []
 

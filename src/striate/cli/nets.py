@@ -177,8 +177,8 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
             example = f"striate nets NAME {flag} {value}".rstrip()
             raise SettingError(f"{flag} applies to one network; got no NAME. Write `{example}`.")
     if json:
-        old = [one._asdict() for one in catalogue.ORIGINS]
-        print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "origins": old})
+        old = [one._asdict() for one in catalogue.HISTORICAL]
+        print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "historical": old})
         return
     columns = {
         "name": "left",
@@ -197,5 +197,5 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
     )  # fmt: skip
     _print("", columns, rows)
     sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
-    rest = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.ORIGINS)
+    rest = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.HISTORICAL)
     _print("before back-propagation took over: `striate history NAME` runs each, --net takes the classifiers", sides, rest)

@@ -168,8 +168,8 @@ CATALOGUE = (
 )  # fmt: skip
 
 
-class Origin(NamedTuple):
-    """What came before back-propagation took over."""
+class Historical(NamedTuple):
+    """A network of the history, from before back-propagation took over."""
 
     name: str  # what `striate history` takes, and `--net` where it is a classifier
     year: int
@@ -182,31 +182,35 @@ class Origin(NamedTuple):
     taps: tuple[str, ...] = ()  # of a classifier
 
 
-ORIGINS = (
-    Origin("mcculloch_pitts", 1943, "McCulloch & Pitts, Bulletin of Mathematical Biophysics 5:115", "by hand", "demonstrator"),
-    Origin("optimal_control", 1960, "Kelley, ARS Journal 30:947", "gradients by adjoint equations", "demonstrator"),
-    Origin("cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator"),
-    Origin(
+HISTORICAL = (
+    Historical(
+        "mcculloch_pitts", 1943, "McCulloch & Pitts, Bulletin of Mathematical Biophysics 5:115", "by hand", "demonstrator",
+    ),
+    Historical("optimal_control", 1960, "Kelley, ARS Journal 30:947", "gradients by adjoint equations", "demonstrator"),
+    Historical(
+        "cells", 1962, "Hubel & Wiesel, Journal of Physiology 160:106", "not at all: cells of the cortex", "demonstrator",
+    ),
+    Historical(
         "gmdh", 1971, "Ivakhnenko, IEEE Transactions SMC-1:364", "least squares, layer by layer", "classifier",
         "striate.history.classifiers:GMDHNet", (20, 1, 1), 1, ("polynomials", "answer"),
     ),
-    Origin(
+    Historical(
         "neocognitron", 1980, "Fukushima, Biological Cybernetics 36:193; Neural Networks 1:119 (1988)", "winner takes all",
         "classifier", "striate.history.classifiers:NeocognitronClassifier", (1, 28, 28), 19,
         ("us1", "uc1", "us2", "uc2", "us3", "uc3", "us4", "uc4", "answer"),
     ),
-    Origin("rumelhart", 1986, "Rumelhart, Hinton & Williams, Nature 323:533", "back-propagation", "demonstrator"),
+    Historical("rumelhart", 1986, "Rumelhart, Hinton & Williams, Nature 323:533", "back-propagation", "demonstrator"),
 )  # fmt: skip
 
 
-def origin(name: str) -> Origin | None:
-    """The classifier of this name from before back-propagation; None where it is another network's.
+def gradient_free(name: str) -> Historical | None:
+    """The classifier of this name that learns without gradients; None for any other network.
 
     Raises:
         SettingError: it is a demonstrator, which no images train.
 
     """
-    for network in ORIGINS:
+    for network in HISTORICAL:
         if network.name == name:
             if network.kind == "demonstrator":
                 raise SettingError(f"{name} is a demonstrator, which no images train; `striate history {name}` runs it.")
@@ -229,7 +233,7 @@ def find(name: str) -> Entry:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
-    known = (*names(), *(network.name for network in ORIGINS if network.kind == "classifier"))
+    known = (*names(), *(network.name for network in HISTORICAL if network.kind == "classifier"))
     raise SettingError(
         f"There is no network {name!r}; {nearest(name, known)} "
         "One of your own is a line of layers ('conv 5x5x32, relu, pool 2, fc 10') or file.py:Class; one of timm's is timm:NAME."
@@ -254,7 +258,7 @@ def is_timm(name: str) -> bool:
 
 def builder(name: str) -> "Callable[..., Net]":
     """The class behind a name of the catalogue; torch arrives here."""
-    historical = origin(name)
+    historical = gradient_free(name)
     where = f"striate.nets.architectures.{find(name).where}" if historical is None else historical.where
     module, _, cls = where.partition(":")
     build: Callable[..., Net] = getattr(import_module(module), cls)

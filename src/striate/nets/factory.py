@@ -27,7 +27,7 @@ def settings_of(name: str) -> tuple[str, ...]:
         return ()
     if catalogue.is_timm(name):
         return ("dropout",)
-    if catalogue.origin(name) is not None:
+    if catalogue.gradient_free(name) is not None:
         return ("grown",)
     return catalogue.find(name).settings
 
@@ -46,7 +46,7 @@ def published(name: str) -> tuple[int, int, int]:
         from striate.nets.architectures.timm_net import published as published_by_timm
 
         return published_by_timm(name)
-    historical = catalogue.origin(name)
+    historical = catalogue.gradient_free(name)
     if historical is not None and historical.input_chw is not None:
         return historical.input_chw[0], historical.input_chw[1], 10
     entry = catalogue.find(name)
@@ -86,7 +86,7 @@ def build(
         net = _construct(name, input_chw, num_classes, settings)
         if any(value not in (None, False) for value in head_settings.values()):
             net = with_head(net, num_classes, **head_settings)
-        if catalogue.origin(name) is None:  # what learns without gradients draws nothing
+        if catalogue.gradient_free(name) is None:  # what learns without gradients draws nothing
             initialize(net, init, **init_settings)
     return net
 
@@ -115,7 +115,7 @@ def build_around(
     weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
 ) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
-    if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.origin(name) is not None:
+    if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.gradient_free(name) is not None:
         # Tensors of these may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
         net.load_state_dict(weights)

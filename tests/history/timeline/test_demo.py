@@ -11,10 +11,10 @@ def test_the_line_goes_from_1943_to_2015_and_every_name_is_known():
     years = [station.year for station in demo.LINE]
     assert years == sorted(years)
     assert (years[0], years[-1]) == (1943, 2015)
-    origins = {origin.name: origin for origin in catalogue.ORIGINS}
-    assert {*origins} <= {station.name for station in demo.LINE}
+    historical = {network.name: network for network in catalogue.HISTORICAL}
+    assert {*historical} <= {station.name for station in demo.LINE}
     for station in demo.LINE:
-        known = origins.get(station.name) or catalogue.find(station.name)
+        known = historical.get(station.name) or catalogue.find(station.name)
         assert known.year == station.year
         assert (station.settings is None) == (station.name in origins)
 

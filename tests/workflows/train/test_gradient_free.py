@@ -129,12 +129,12 @@ def test_inputs_that_cannot_work_are_refused():
         with pytest.raises(UnsupportedError):
             build(name, chw, 10).replace_head(3)
     with pytest.raises(SettingError, match="cells is a demonstrator, which no images train; `striate history cells` runs it"):
-        catalogue.origin("cells")
+        catalogue.gradient_free("cells")
 
 
 def test_the_catalogue_says_how_each_learns(capsys: pytest.CaptureFixture[str]):
     told = json.loads(run(capsys, "nets", "--json").out.splitlines()[-1])
-    assert {row["name"]: row["kind"] for row in told["origins"]} == {
+    assert {row["name"]: row["kind"] for row in told["historical"]} == {
         "mcculloch_pitts": "demonstrator", "optimal_control": "demonstrator", "cells": "demonstrator", "gmdh": "classifier",
         "neocognitron": "classifier", "rumelhart": "demonstrator",
     }  # fmt: skip

@@ -57,7 +57,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
     from striate.workflows.train import run as workflow
 
     rows: list[Json] = []
-    classifiers = {origin.name for origin in catalogue.ORIGINS if origin.kind == "classifier"}
+    classifiers = {network.name for network in catalogue.HISTORICAL if network.kind == "classifier"}
     for station in LINE:
         row: Json = {**station._asdict(), "test": None, "seconds": None, "parameters": None}
         folder = out / "runs" / station.name

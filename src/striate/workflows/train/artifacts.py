@@ -179,7 +179,7 @@ def _model(context: RunContext, setup: TrainingSetup, fitted: Fitted, starting_w
     settings = run.net.own()
     if "aux" in factory.settings_of(name):
         settings["aux"] = False
-    if catalogue.origin(name):
+    if catalogue.gradient_free(name):
         settings["grown"] = setup.net.grown
     training = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
     training |= {"flip": bool(run.augment.flip), **(starting_weights.about if starting_weights is not None else {})}

@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 def choose(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
     """Complete the settings of a run from statistics of a sample of the images, and from how many images an epoch shows."""
     chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}, "train": {}}
-    if run.net.name is not None and catalogue.origin(run.net.name) is not None:
+    if run.net.name is not None and catalogue.gradient_free(run.net.name) is not None:
         return _without_gradients(run, stats, chosen)
     reasons = [_color(run, stats, chosen)]
     short = min(stats.height_px, stats.width_px)
@@ -125,7 +125,7 @@ def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
         return why_net
     size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
     why_size = f"size {size} px: the median short side is {short} px"
-    entry = catalogue.origin(name) or (catalogue.find(name) if name in catalogue.names() else None)
+    entry = catalogue.gradient_free(name) or (catalogue.find(name) if name in catalogue.names() else None)
     published = entry.input_chw[1] if entry and entry.input_chw else _TIMM_PX if catalogue.is_timm(name) else 0
     if size < published and short >= 0.75 * published:
         size, why_size = published, f"size {published} px: {name} was published for it"

@@ -14,6 +14,6 @@ def fit(
     most_minutes: float | None = None,
 ) -> Trained:
     """Train the network of `context`, from its last checkpoint where `resume`, and write what a training leaves."""
-    if catalogue.origin(context.run.net.name or "") is not None:
+    if catalogue.gradient_free(context.run.net.name or "") is not None:
         return gradient_free.train(context, resume)
     return one_training.train(context, resume, starting_weights, most_minutes)
