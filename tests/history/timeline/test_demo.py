@@ -16,7 +16,7 @@ def test_the_line_goes_from_1943_to_2015_and_every_name_is_known():
     for station in demo.LINE:
         known = historical.get(station.name) or catalogue.find(station.name)
         assert known.year == station.year
-        assert (station.settings is None) == (station.name in origins)
+        assert (station.settings is None) == (station.name in historical)
 
 
 @pytest.fixture
