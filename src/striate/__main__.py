@@ -1,12 +1,36 @@
-"""`python -m striate`, which torchrun needs."""
+"""The `striate` command, also as `python -m striate`: it answers signals before anything else is imported."""
 
 import os
+import signal
 import sys
+from types import FrameType
 
-from striate.cli.main import main
+EXIT_INTERRUPTED = 75
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 
-if __name__ == "__main__":
-    code = main()
+
+def run() -> None:
+    """Run the command line and end the process by its exit code, which is 75 after a signal, whenever it comes."""
+    interrupted = False
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:  # the second one does not wait for what the first one ends
+            os._exit(EXIT_INTERRUPTED)
+        interrupted = True
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in _SIGNALS:
+        signal.signal(number, interrupt)
+    try:
+        from striate.cli.main import main
+
+        code = main()
+    except KeyboardInterrupt:  # while the command line was imported; later ones are for it to answer
+        print("striate: Interrupted; nothing is lost: run the same command again.", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # all is done; on its way out the interpreter would die of one
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # All is written by now. On the way out of the interpreter a thread of torch.distributed is now and then destroyed
         # while it runs, which aborts the process and makes torchrun call a finished run failed.
@@ -14,3 +38,7 @@ if __name__ == "__main__":
         sys.stderr.flush()
         os._exit(code)
     raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    run()

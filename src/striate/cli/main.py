@@ -27,6 +27,7 @@ app = App(
     exit_on_error=False,
     print_error=False,
     help_on_error=False,
+    suppress_keyboard_interrupt=False,
 )
 app.command("striate.cli.data:data", name="data", help="Survey labeled images: counts, bad files, duplicates, the split.")
 app.command("striate.cli.nets:nets", name="nets", help="The catalogue of networks, or one network layer by layer.")
