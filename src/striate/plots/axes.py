@@ -1,8 +1,13 @@
-"""What the axes of many plots share: names in small type, images without ticks, tables of numbers."""
+"""What the axes of many plots share: names in small type, images without ticks, tables, confusion matrices."""
 
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.plots.canvas import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,3 +42,18 @@ def table(axes: "Axes", rows: Sequence[Sequence[str]], scale: tuple[float, float
     cells.auto_set_font_size(False)
     cells.set_fontsize(9)
     cells.scale(*scale)
+
+
+def confusion_matrix(axes: "Axes", counts_KK: NDArray[np.int64], names: Sequence[str], title: str = "") -> None:
+    """Images by true (row) and predicted class; the correct predictions, far more, are left white."""
+    wrong_KK = np.where(np.eye(len(names), dtype=bool), 0, counts_KK)
+    dark_KK = wrong_KK > 0.6 * max(1, wrong_KK.max())
+    axes.imshow(wrong_KK, cmap="Blues", vmin=0)
+    for true, predicted in np.argwhere(counts_KK).tolist():
+        axes.text(
+            predicted, true, f"{counts_KK[true, predicted]:,}", ha="center", va="center", fontsize=7,
+            color="white" if dark_KK[true, predicted] else INK, fontweight="bold" if true == predicted else "normal",
+        )  # fmt: skip
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    label(axes, title, "predicted class", "true class", ticks=8)

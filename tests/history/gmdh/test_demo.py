@@ -54,7 +54,7 @@ def test_the_digits_are_scored_on_the_test_images_alone(ran: dict[str, Any]):
 def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(result: Demonstration):
     assert [file.name for file in result.files] == ["network.png", "overfit.png", "digits.png"]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in result.files)
-    assert any(line.startswith("digits, 10 PCA coordinates: accuracy 0.") for line in result.lines)
+    assert any(line.startswith("digits, 10 PCA coordinates: accuracy 8") for line in result.lines)
     assert not any("NOT" in line for line in result.lines)
     json.dumps(result.as_json(), allow_nan=False)
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
 from striate.history.gmdh import plots
+from striate.history.gmdh.model import Layer
 
 WITHOUT = {"fitted": [0.4, 0.3, 0.2], "external": [0.5, 90.0, None], "accepted": [True, True, True]}
 WITH = {"fitted": [0.4, 0.3, 0.25], "external": [0.5, 0.4, 0.45], "accepted": [True, True, False]}
@@ -16,13 +17,16 @@ WITH = {"fitted": [0.4, 0.3, 0.25], "external": [0.5, 0.4, 0.45], "accepted": [T
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
-    monkeypatch.setattr(plots, "save", lambda figure, _path: figures.append(figure))
+    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
     return figures
 
 
 def test_each_element_is_joined_to_its_two_inputs(drawn: list[Figure]):
-    pairs = [np.array([[0, 1], [1, 2]]), np.array([[0, 1]])]
-    plots.draw_network("title", ["x1", "x2", "x3", "x4"], pairs, [np.array([2.0, 3.0]), np.array([1.5])], Path("a.svg"))
+    layers = [
+        Layer(np.array([[0, 1], [1, 2]]), np.zeros((2, 6)), np.array([2.0, 3.0])),
+        Layer(np.array([[0, 1]]), np.zeros((1, 6)), np.array([1.5])),
+    ]
+    plots.draw_network("title", ["x1", "x2", "x3", "x4"], layers, Path("a.svg"))
     (axes,) = drawn[0].axes
     assert [text.get_text() for text in axes.texts] == ["x1", "x2", "x3", "x4", "2.00", "3.00", "1.50"]
     ends = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines]
@@ -54,7 +58,7 @@ def test_every_network_has_its_line_and_every_confusion_its_number(drawn: list[F
 
 def test_another_ending_is_refused_by_all():
     for draw in (
-        lambda path: plots.draw_network("", ["x"], [], [], path),
+        lambda path: plots.draw_network("", ["x"], [Layer(np.zeros((1, 2), int), np.zeros((1, 6)), np.zeros(1))], path),
         lambda path: plots.draw_overfit(WITHOUT, WITH, path),
         lambda path: plots.draw_digits("", [], [], [], path),
     ):

@@ -45,20 +45,18 @@ def apply(terms_PMQ: Floats, weights_PQ: Floats) -> Floats:
     return outputs
 
 
+def _squares(values_PM: Floats) -> Floats:
+    """The sum of squares of each row."""
+    sums: Floats = np.square(values_PM).sum(axis=1)
+    return sums
+
+
 @dataclass(frozen=True)
 class Candidates:
-    """The elements that a layer may be made of, with what a criterion needs to judge them.
+    """The elements that a layer may be made of, with what a criterion needs to judge them."""
 
-    Attributes:
-        terms_A: P x A x 6.
-        terms_B: P x B x 6.
-        targets_A: what was to be put out.
-        targets_B: the same of the other rows.
-
-    """
-
-    terms_A: Floats
-    terms_B: Floats
+    terms_A: Floats  # P x A x 6
+    terms_B: Floats  # P x B x 6
     targets_A: Floats
     targets_B: Floats
 
@@ -80,18 +78,15 @@ class Candidates:
 
     def error_A(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on A."""
-        errors: Floats = np.square(apply(self.terms_A, weights_PQ) - self.targets_A).sum(axis=1)
-        return errors
+        return _squares(apply(self.terms_A, weights_PQ) - self.targets_A)
 
     def error_B(self, weights_PQ: Floats) -> Floats:
         """The sum of squared errors of each element on B."""
-        errors: Floats = np.square(apply(self.terms_B, weights_PQ) - self.targets_B).sum(axis=1)
-        return errors
+        return _squares(apply(self.terms_B, weights_PQ) - self.targets_B)
 
     def outputs_differ(self, rows_PMQ: Floats) -> Floats:
-        """The sum of squared differences between what the elements fitted to A and those fitted to B say of some rows."""
-        differences: Floats = np.square(apply(rows_PMQ, self.weights_A - self.weights_B)).sum(axis=1)
-        return differences
+        """The sum of squared differences between the outputs of elements fitted to A and of those fitted to B."""
+        return _squares(apply(rows_PMQ, self.weights_A - self.weights_B))
 
 
 Criterion = Callable[[Candidates], Floats]
@@ -105,18 +100,14 @@ def _noise_immunity(candidates: Candidates) -> Floats:
 
 # Each gives one number for each candidate; less is better. Sums of squares, not divided by the number of rows.
 CRITERIA: Mapping[str, Criterion] = {
-    "regularity": lambda candidates: candidates.error_B(candidates.weights_A),
-    "symmetric_regularity": lambda candidates: (
-        candidates.error_B(candidates.weights_A) + candidates.error_A(candidates.weights_B)
-    ),
-    "stability": lambda candidates: candidates.error_A(candidates.weights_A) + candidates.error_B(candidates.weights_A),
-    "unbiased_outputs": lambda candidates: candidates.outputs_differ(candidates.terms_B),
-    "symmetric_unbiased_outputs": lambda candidates: (
-        candidates.outputs_differ(candidates.terms_A) + candidates.outputs_differ(candidates.terms_B)
-    ),
-    "unbiased_coefficients": lambda candidates: np.square(candidates.weights_A - candidates.weights_B).sum(axis=1),
+    "regularity": lambda c: c.error_B(c.weights_A),
+    "symmetric_regularity": lambda c: c.error_B(c.weights_A) + c.error_A(c.weights_B),
+    "stability": lambda c: c.error_A(c.weights_A) + c.error_B(c.weights_A),
+    "unbiased_outputs": lambda c: c.outputs_differ(c.terms_B),
+    "symmetric_unbiased_outputs": lambda c: c.outputs_differ(c.terms_A) + c.outputs_differ(c.terms_B),
+    "unbiased_coefficients": lambda c: _squares(c.weights_A - c.weights_B),
     "absolute_noise_immunity": _noise_immunity,
-    "training_error": lambda candidates: candidates.error_A(candidates.weights_A),  # not external: what overfits, to show it
+    "training_error": lambda c: c.error_A(c.weights_A),  # not external: what overfits, to show it
 }
 
 
@@ -135,12 +126,7 @@ class Combined:
 
 
 def named(criterion: str | Criterion) -> Criterion:
-    """A criterion of the table by its name; one's own as it is.
-
-    Raises:
-        SettingError: there is none of that name, with the nearest.
-
-    """
+    """A criterion of the table by its name, a function as it is; an unknown name is refused with SettingError."""
     if not isinstance(criterion, str):
         return criterion
     if criterion not in CRITERIA:

@@ -1,4 +1,4 @@
-"""GMDH at work: a polynomial found again, growth that ends by itself, overfitting when it does not, and the digits.
+"""GMDH at work: a polynomial recovered, growth that ends by itself, overfitting when it does not, and the digits.
 
 Legend: M rows, D columns, N classes.
 """
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.base.phrases import join_names
+from striate.base.phrases import percent
 from striate.base.signals import catch_signals
 from striate.batches import whitening
 from striate.data import decode, sources
 from striate.history.demonstration import Demonstration
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
+from striate.metrics.classification import confusion
+from striate.metrics.intervals import wilson
 from striate.nets.hooks import inputs, taps
 
 if TYPE_CHECKING:
@@ -47,22 +49,12 @@ class Table(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Features of the digits, of those to fit, to choose by and to test on.
+    """Features of the digits, of those to fit, to choose by and to test on."""
 
-    Attributes:
-        name: what the features are.
-        grow_MD: of the training images, then of the validation images.
-        grow_labels_M: of these.
-        external: the share of them that are validation images.
-        test_MD: of the test images.
-        test_labels_M: of these.
-
-    """
-
-    name: str
-    grow_MD: Floats
+    name: str  # of the features
+    grow_MD: Floats  # of the training images, then of the validation images
     grow_labels_M: NDArray[np.int64]
-    external: float
+    external: float  # the share of them that are validation images
     test_MD: Floats
     test_labels_M: NDArray[np.int64]
 
@@ -73,11 +65,17 @@ def columns(rows: int, count: int) -> Floats:
     return np.sin(i * (0.7 * j + 0.3)) + 0.5 * np.cos(0.011 * i**2 * j)
 
 
+def _polynomial(X_MD: Floats) -> Floats:
+    """Of the first five columns; it needs products of two pairs, so that no single element can be exact."""
+    x1, x2, x3, x4, x5 = X_MD.T[:5]
+    y_M: Floats = 1 + 2 * x1 - x2 * x3 + 0.5 * x4**2 + x1 * x5
+    return y_M
+
+
 def cross_check_table() -> Table:
-    """80 rows of 5 columns; y needs products of two pairs, so that no single element can be right."""
+    """80 rows of 5 columns, and the polynomial of them."""
     X_MD = columns(80, 5)
-    x1, x2, x3, x4, x5 = X_MD.T
-    return Table(X_MD, 1 + 2 * x1 - x2 * x3 + 0.5 * x4**2 + x1 * x5)
+    return Table(X_MD, _polynomial(X_MD))
 
 
 def recovery_table() -> Table:
@@ -91,8 +89,7 @@ def noisy_table(seed: int, noise: float = 0.6, rows: int = 80, count: int = 8) -
     """The polynomial of `cross_check_table` of 8 uniform columns, of which it needs 5, with normal noise on y."""
     draw = np.random.default_rng(seed)
     X_MD = draw.uniform(-1, 1, (rows, count))
-    x1, x2, x3, x4, x5 = X_MD.T[:5]
-    return Table(X_MD, 1 + 2 * x1 - x2 * x3 + 0.5 * x4**2 + x1 * x5 + noise * draw.standard_normal(rows))
+    return Table(X_MD, _polynomial(X_MD) + noise * draw.standard_normal(rows))
 
 
 def demonstrate(
@@ -114,29 +111,22 @@ def demonstrate(
 
     """
     _check(seed, components, features, layer)
-    from striate.history.gmdh import plots as images
+    from striate.history.gmdh import plots
 
-    result: Json = {
-        "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE],
-        "overfit": _overfit(seed), "digits": _digits(keep, components or _COMPONENTS, features, layer),
-    }  # fmt: skip
-    grown = GMDH(keep=6).fit(*cross_check_table())
-    images.draw_network(
-        "Grown on the cross-check: what the best element of the last layer needs",
-        [f"x{number}" for number in range(1, 6)],
-        [layer.pairs_K2 for layer in grown.layers_],
-        [layer.criteria_K for layer in grown.layers_],
-        out / "network.png",
-    )
-    images.draw_overfit(result["overfit"]["without"], result["overfit"]["with"], out / "overfit.png")
-    digits = result["digits"]
-    images.draw_digits(
-        f"Ten networks on {digits['features']}: {digits['accuracy']:.1%} of {digits['n']} test images",
-        digits["classes"], [network["mean_squared_errors"] for network in digits["networks"]], digits["confusion"],
-        out / "digits.png",
-    )  # fmt: skip
     files = [out / name for name in ("network.png", "overfit.png", "digits.png")]
-    return Demonstration(result, _lines(result), files)
+    overfit, digits = _overfit(seed), _digits(keep, components or _COMPONENTS, features, layer)
+    numbers: Json = {
+        "recovery": _recover(), "cross_check": [_cross_check(number) for number in REFERENCE], "overfit": overfit,
+        "digits": digits,
+    }  # fmt: skip
+    layers = GMDH(keep=6).fit(*cross_check_table()).layers_
+    title = "Grown on the cross-check: what the best element of the last layer needs"
+    plots.draw_network(title, [f"x{number}" for number in range(1, 6)], layers, files[0])
+    plots.draw_overfit(overfit["without"], overfit["with"], files[1])
+    title = f"Ten networks on {digits['features']}: accuracy {percent(digits['accuracy'])} on {digits['n']} test images"
+    errors = [network["mean_squared_errors"] for network in digits["networks"]]
+    plots.draw_digits(title, digits["classes"], errors, digits["confusion"], files[2])
+    return Demonstration(numbers, _lines(numbers), files)
 
 
 def _check(seed: int, components: int | None, model: str | None, layer: str | None) -> None:
@@ -189,15 +179,10 @@ def _errors(history: list[Step]) -> Json:
 
 
 def _digits(keep: int, components: int, model: str | None, layer: str | None) -> Json:
-    from striate.metrics.intervals import wilson
-
     images = _pca(components) if model is None else _features(model, layer)
     network = GMDHClassifier(keep=keep, test_share=images.external).fit(images.grow_MD, images.grow_labels_M)
-    answers_M = network.predict(images.test_MD)
-    right = int((answers_M == images.test_labels_M).sum())
-    score = wilson(right, len(answers_M))
-    count = len(network.classes_)
-    confusion = np.bincount(images.test_labels_M * count + answers_M, minlength=count**2).reshape(count, count)
+    predicted_M = network.predict(images.test_MD)
+    score = wilson(int((predicted_M == images.test_labels_M).sum()), len(predicted_M))
     networks = [
         {
             "class": int(label), "layers": len(grown.layers_), "degree": grown.degree,
@@ -209,7 +194,7 @@ def _digits(keep: int, components: int, model: str | None, layer: str | None) ->
     return {
         "features": images.name, "columns": images.grow_MD.shape[1], "accuracy": score.value, "low": score.low,
         "high": score.high, "n": score.n, "classes": [str(label) for label in network.classes_], "networks": networks,
-        "confusion": confusion.tolist(),
+        "confusion": confusion(predicted_M, images.test_labels_M, len(network.classes_)).tolist(),
     }  # fmt: skip
 
 
@@ -219,9 +204,9 @@ def _pca(components: int) -> Images:
     fitted, mean_CHW = whitening.fit(pixels_NHWC, parts.train_M, "pca", components)
 
     def coordinates(rows_M: NDArray[np.int64]) -> Floats:
-        levels = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[rows_M])).permute(0, 3, 1, 2) / 255.0
-        components: Floats = fitted.forward(levels - mean_CHW).flatten(1).double().numpy()
-        return components
+        levels_NCHW = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[rows_M])).permute(0, 3, 1, 2) / 255.0
+        coordinates_MD: Floats = fitted.forward(levels_NCHW - mean_CHW).flatten(1).double().numpy()
+        return coordinates_MD
 
     return _images(f"{components} PCA coordinates", dataset, coordinates)
 
@@ -231,15 +216,16 @@ def _features(name: str, layer: str | None) -> Images:
 
     model, dataset = external_weights.load_external(name), _gather()
     pixels_NHWC = dataset.stored.pixels_NHWC
-    name_of_layer, hooked = (model.net.head_name, inputs) if layer is None else (layer, taps)
+    layer_name, hooked = (model.net.head_name, inputs) if layer is None else (layer, taps)
 
     def read(rows_M: NDArray[np.int64]) -> Floats:
         values: list[NDArray[np.float32]] = []
         for start in range(0, len(rows_M), _BATCH):
-            images = [decode.square(pixels_HWC, model.input_spec) for pixels_HWC in pixels_NHWC[rows_M[start : start + _BATCH]]]
-            with torch.inference_mode(), hooked(model.net, name_of_layer) as outputs:
+            pixels = pixels_NHWC[rows_M[start : start + _BATCH]]
+            images = [decode.square(pixels_HWC, model.input_spec) for pixels_HWC in pixels]
+            with torch.inference_mode(), hooked(model.net, layer_name) as outputs:
                 model.net(model.preprocess.images(torch.from_numpy(np.stack(images))))
-            maps = outputs[name_of_layer]
+            maps = outputs[layer_name]
             values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
         return np.concatenate(values).astype(np.float64)
 
@@ -262,25 +248,25 @@ def _images(name: str, dataset: "Dataset", read: Callable[[NDArray[np.int64]], F
 
 
 def _lines(result: Json) -> list[str]:
-    over, digits = result["overfit"], result["digits"]
-    checks = [f"{row['keep']} kept: {row['accepted']} layers" for row in result["cross_check"] if row["agrees"]]
-    wrong = [str(row["keep"]) for row in result["cross_check"] if not row["agrees"]]
+    digits, rows = result["digits"], result["cross_check"]
+    without, with_ = result["overfit"]["without"], result["overfit"]["with"]
+    agreeing = ", ".join(f"{row['keep']} kept: {row['accepted']} layers" for row in rows if row["agrees"])
+    others = ", ".join(str(row["keep"]) for row in rows if not row["agrees"])
     layers = [network["layers"] for network in digits["networks"]]
-    last = over["without"]["external"][-1]
-    beyond = "no number" if last is None else f"{last:.3g}"
+    last = without["external"][-1]
+    largest = "no number" if last is None else f"{last:.3g}"
+    accepted = [error for error, stays in zip(with_["external"], with_["accepted"], strict=True) if stays]
     return [
-        f"found again, to {result['recovery']['largest_error']:.0e}:  {result['recovery']['formula']}",
-        f"as the reference implementation, layer by layer:  {join_names(checks) if checks else 'none'}"
-        + (f"; NOT with {join_names(wrong)} kept" if wrong else ""),
-        f"noisy rows, chosen by the rows that weights are fitted to: error {over['without']['fitted'][0]:.3f} falls to "
-        f"{over['without']['fitted'][-1]:.3f} there, and {over['without']['external'][0]:.3f} becomes {beyond} elsewhere",
-        f"noisy rows, chosen by the other half: growth ends after {over['layers']} layers at {_last(over['with']):.3f} there",
-        f"digits, {digits['features']}: accuracy {digits['accuracy']:.4f}  (95 % interval {digits['low']:.4f} to "
-        f"{digits['high']:.4f}, {digits['n']} images)",
+        f"recovered, with an error of at most {result['recovery']['largest_error']:.0e}:  {result['recovery']['formula']}",
+        f"agrees with the reference implementation in every layer:  {agreeing or 'none'}"
+        + (f"; NOT with {others} kept" if others else ""),
+        f"noisy rows, elements chosen by the rows that weights are fitted to: their error falls from "
+        f"{without['fitted'][0]:.3f} to {without['fitted'][-1]:.3f}, that of the other rows grows from "
+        f"{without['external'][0]:.3f} to {largest}",
+        f"noisy rows, elements chosen by the other rows: growth ends after {result['overfit']['layers']} layers, "
+        f"where the error of these rows is {accepted[-1]:.3f}",
+        f"digits, {digits['features']}: accuracy {percent(digits['accuracy'])}  (95 % interval {percent(digits['low'])} to "
+        f"{percent(digits['high'])}, {digits['n']} images)",
         f"their networks have {min(layers)} to {max(layers)} layers; {layers.count(8)} of {len(layers)} are in the 8-layer "
         f"configuration, degree {2**8}",
     ]
-
-
-def _last(errors: Json) -> float:
-    return float([error for error, accepted in zip(errors["external"], errors["accepted"], strict=True) if accepted][-1])

@@ -10,7 +10,7 @@ whether it lives. The best elements of a layer are the inputs of the next, whose
 layers. Growth ends where the criterion falls no more. Nothing is propagated back.
 
 The algorithm is the one called MIA, multilayered iterative. Which elements live is decided by a criterion of
-`gmdh_criteria.py`. Departures: least squares by a rank-revealing QR on columns of length one, so that two equal inputs do no
+`criteria.py`. Departures: least squares by a rank-revealing QR on columns of length one, so that two equal inputs do no
 harm; the six terms are the only kind of element.
 
 Legend: M rows, A those that weights are fitted to, B the rest, D inputs, P pairs, Q = 6 terms, K kept elements, N classes.
@@ -33,18 +33,11 @@ _AT_ONCE = 4_000_000  # numbers of the terms of pairs that are fitted together: 
 
 
 class Layer(NamedTuple):
-    """Elements side by side, the best first.
+    """Elements side by side, the best first."""
 
-    Attributes:
-        pairs_K2: their inputs, as positions in the layer before.
-        weights_KQ: of their six terms.
-        criteria_K: by which they were chosen.
-
-    """
-
-    pairs_K2: Ints
-    weights_KQ: Floats
-    criteria_K: Floats
+    pairs_K2: Ints  # their inputs, as positions in the layer before
+    weights_KQ: Floats  # of their six terms
+    criteria_K: Floats  # by which they were chosen
 
     def forward(self, inputs_MD: Floats) -> Floats:
         """M x K outputs."""
@@ -52,26 +45,15 @@ class Layer(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the growth of one layer came to.
+    """What the growth of one layer came to."""
 
-    Attributes:
-        layer: from 1 on.
-        candidates: pairs that were tried.
-        criterion: of the best.
-        mean: of the best few, by which growth goes on or ends.
-        error_A: mean squared error of the best on the rows that it was fitted to.
-        error_B: the same on the other rows.
-        accepted: whether the layer stayed.
-
-    """
-
-    layer: int
-    candidates: int
-    criterion: float
-    mean: float
-    error_A: float
-    error_B: float
-    accepted: bool
+    layer: int  # from 1 on
+    candidates: int  # pairs that were tried
+    criterion: float  # of the best
+    mean: float  # of the best few, by which growth continues or ends
+    error_A: float  # mean squared error of the best on the rows that it was fitted to
+    error_B: float  # the same on the other rows
+    accepted: bool  # whether the layer stayed
 
 
 def grow_layer(inputs_A: Floats, inputs_B: Floats, y_A: Floats, y_B: Floats, criterion: Criterion, keep: int) -> Layer:
@@ -131,7 +113,7 @@ class GMDH(_Settable):
         keep: the most elements that a layer keeps, K.
         test_share: the share of rows, the last ones, that are external: none of the weights is fitted to them.
         layers: the most layers.
-        limit: growth goes on while the criterion falls by more than this; -inf to grow all layers.
+        limit: growth continues while the criterion falls by more than this; -inf to grow all layers.
         average: the number of best elements whose mean criterion is watched.
 
     """
@@ -139,14 +121,9 @@ class GMDH(_Settable):
     _estimator_type = "regressor"
 
     def __init__(
-        self,
-        criterion: str | Criterion = "regularity",
-        keep: int = 3,
-        test_share: float = 0.5,
-        layers: int = 8,
-        limit: float = 0.0,
-        average: int = 1,
-    ) -> None:
+        self, criterion: str | Criterion = "regularity", keep: int = 3, test_share: float = 0.5, layers: int = 8,
+        limit: float = 0.0, average: int = 1,
+    ) -> None:  # fmt: skip
         self.criterion = criterion
         self.keep = keep
         self.test_share = test_share
@@ -218,7 +195,7 @@ class GMDH(_Settable):
                 raise SettingError(f"expected {name} to be {expected}; got {value}.")
 
     def predict(self, X: Any) -> Floats:
-        """What the network says of each row.
+        """The output for each row.
 
         Raises:
             DataError: another number of columns than it grew on, or something that is not finite.
@@ -256,11 +233,11 @@ def pruned(layers: list[Layer]) -> tuple[Layer, ...]:
     for layer in reversed(layers):
         pairs_K2 = layer.pairs_K2[needed]
         needed_before, places = np.unique(pairs_K2, return_inverse=True)
-        first = layer is layers[0]
-        pairs_K2 = pairs_K2 if first else places.reshape(pairs_K2.shape).astype(np.int64)
-        pruned_layers.append(Layer(pairs_K2, layer.weights_KQ[needed], layer.criteria_K[needed]))
+        if layer is not layers[0]:
+            pairs_K2 = places.reshape(pairs_K2.shape).astype(np.int64)
+        pruned_layers.insert(0, Layer(pairs_K2, layer.weights_KQ[needed], layer.criteria_K[needed]))
         needed = needed_before
-    return tuple(reversed(pruned_layers))
+    return tuple(pruned_layers)
 
 
 def _formula(layers: tuple[Layer, ...], digits: int) -> Iterator[str]:
@@ -292,14 +269,7 @@ def _table(X: Any) -> Floats:
 class GMDHClassifier(_Settable):
     """One network for each class, grown to put out 1 for it and 0 for the others; the largest output wins.
 
-    Args:
-        criterion: as of `GMDH`, and so are the others.
-        keep: the most elements that a layer keeps.
-        test_share: the share of rows, the last ones, that are external.
-        layers: the most layers.
-        limit: growth goes on while the criterion falls by more than this.
-        average: the number of best elements whose mean criterion is watched.
-
+    The settings are those of `GMDH`.
     """
 
     _estimator_type = "classifier"
@@ -326,5 +296,5 @@ class GMDHClassifier(_Settable):
         return labels_M
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of labels that are right."""
+        """The accuracy, a share."""
         return float((self.predict(X) == np.asarray(y)).mean())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.plots.axes import image, label
+from striate.plots.axes import confusion_matrix, image
 from striate.plots.canvas import GRAY, INK, SERIES_COLORS
 from striate.plots.save_figure import new_figure
 
@@ -189,16 +189,5 @@ def draw_winners(title: str, patterns_MHW: Array, outputs_SMP: Array, seeds: Seq
 
 def draw_confusion(title: str, counts_KK: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
     """Draw the confusion matrix, true classes by predicted; the correct predictions, far more, are left white."""
-    wrong_KK = np.where(np.eye(len(names), dtype=bool), 0, counts_KK)
-    dark_KK = wrong_KK > 0.6 * max(1, wrong_KK.max())
     with new_figure(path, 5.2, 4.9) as figure:
-        axes = figure.subplots()
-        axes.imshow(wrong_KK, cmap="Blues", vmin=0)
-        for true, predicted in np.argwhere(counts_KK).tolist():
-            axes.text(
-                predicted, true, f"{counts_KK[true, predicted]:,}", ha="center", va="center", fontsize=7,
-                color="white" if dark_KK[true, predicted] else INK, fontweight="bold" if true == predicted else "normal",
-            )  # fmt: skip
-        axes.set_xticks(range(len(names)), names)
-        axes.set_yticks(range(len(names)), names)
-        label(axes, title, "predicted class", "true class", ticks=8)
+        confusion_matrix(figure.subplots(), counts_KK, names, title)
