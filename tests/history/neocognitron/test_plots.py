@@ -7,8 +7,6 @@ import pytest
 from striate.base.errors import SettingError
 from striate.history.neocognitron.net import Row
 from striate.history.neocognitron.plots import (
-    Exemplars,
-    Responses,
     draw_activations,
     draw_confusion,
     draw_table,
@@ -44,7 +42,7 @@ def test_small_planes_are_enlarged_and_nothing_of_them_is_lost():
 def test_the_sheet_of_activations_names_every_layer_with_its_planes(tmp_path: Path):
     maps_PHW = np.zeros((3, 5, 5), np.float32)
     maps_PHW[1, 2, 2] = 0.5
-    draw_activations("a digit", np.eye(5, dtype=np.float32), [Responses("us1", maps_PHW)], tmp_path / "a.svg")
+    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us1": maps_PHW}, tmp_path / "a.svg")
     found = texts(tmp_path / "a.svg")
     assert {"a digit", "u0", "us1", "3 of 5 x 5", "active 1", "largest 0.50"} <= set(found)
     assert not any("strongest" in text for text in found)
@@ -52,13 +50,13 @@ def test_the_sheet_of_activations_names_every_layer_with_its_planes(tmp_path: Pa
 
 def test_of_a_very_large_layer_the_strongest_planes_are_drawn_and_that_is_said(tmp_path: Path):
     maps_PHW = np.random.default_rng(0).random((401, 3, 3)).astype(np.float32)
-    draw_activations("a digit", np.eye(5, dtype=np.float32), [Responses("us4", maps_PHW)], tmp_path / "a.svg")
+    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us4": maps_PHW}, tmp_path / "a.svg")
     assert {"401 of 3 x 3", "strongest 100"} <= set(texts(tmp_path / "a.svg"))
 
 
 def test_templates_stand_under_number_and_name_of_their_plane(tmp_path: Path):
     tile = np.eye(9, dtype=np.float32)
-    draw_templates("us2", [Exemplars(0, "fork", [tile, tile]), Exemplars(1, "end", [tile])], tmp_path / "t.svg")
+    draw_templates("us2", [("fork", [tile, tile]), ("end", [tile])], tmp_path / "t.svg")
     assert {"us2", "0 fork", "1 end"} <= set(texts(tmp_path / "t.svg"))
 
 

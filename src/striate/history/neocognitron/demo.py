@@ -201,10 +201,9 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
         exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[stage]]
         for lesson in teacher.lessons(stage):
             exemplars[lesson.plane].append(lesson.image_HW[inside, inside].numpy())
-        planes = [plots.Exemplars(plane, *pair) for plane, pair in enumerate(zip(names[stage], exemplars, strict=True))]
-        title = f"Training patterns of us{stage}: {len(planes)} planes, {sum(map(len, exemplars))} exemplars"
+        title = f"Training patterns of us{stage}: {len(exemplars)} planes, {sum(map(len, exemplars))} exemplars"
         files.append(out / f"templates-us{stage}.png")
-        plots.draw_templates(title, planes, files[-1], columns=6 if stage == 1 else 4)
+        plots.draw_templates(title, [*zip(names[stage], exemplars, strict=True)], files[-1], columns=6 if stage == 1 else 4)
     files += [out / "table-1988.png", out / "activations.png"]
     plots.draw_table("The neocognitron of 1988", table(net), files[-2])
     title = "A 5 in an untrained style, in every plane of the neocognitron of 1988"
@@ -217,11 +216,8 @@ def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Pat
 
     with taps(net, *net.taps) as maps:
         net(image_HW[None, None])
-    layers = [
-        plots.Responses(name, maps_1PHW[0].view(maps_1PHW.shape[1], *(maps_1PHW.shape[2:] or (1, 1))).numpy())
-        for name, maps_1PHW in maps.items()
-    ]
-    plots.draw_activations(title, image_HW.numpy(), layers, path)
+    responses = {name: m[0].view(m.shape[1], *(m.shape[2:] or (1, 1))).numpy() for name, m in maps.items()}
+    plots.draw_activations(title, image_HW.numpy(), responses, path)
 
 
 def _lines(numbers: Json) -> list[str]:

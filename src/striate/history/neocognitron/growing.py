@@ -74,15 +74,10 @@ def shrunk(pixels_NHW: Tensor, size_px: int = 19, margin_px: int = 3) -> Tensor:
 def learn(
     net: Neocognitron, images_NCHW: Tensor, labels_N: Tensor, watch: Watch = quiet, growth: Growth = GROWTH
 ) -> Neocognitron:
-    """Let an empty network organize itself by labeled images; gives it back.
+    """Let a network of `empty` organize itself by 19 x 19 pixels in [0, 1], ink 1, in an order that mixes the classes.
 
-    Args:
-        net: of `empty`.
-        images_NCHW: 19 x 19 pixels in [0, 1], ink 1, in an order that mixes the classes.
-        labels_N: classes from 0; the last layer alone uses them.
-        watch: called with {"event": "growing us2", "done": ..., "total": ..., "planes": ...} and the like.
-        growth: thresholds and limits.
-
+    The last layer alone uses the labels. The events are {"event": "growing us2", "done": ..., "total": ..., "planes": ...} and
+    the like. Gives the network back.
     """
 
     def progress(layer: str) -> Progress:
@@ -173,15 +168,7 @@ def compete(inputs_ND: Tensor, labels_N: Tensor, sweeps: int, max_planes: int, p
     """A plane for each pattern whose most similar plane is of another class; else that plane is reinforced.
 
     Within a batch the patterns meet the planes one after the other, but are reinforced together at its end. With `max_planes`
-    planes, winners of the true class are still reinforced.
-
-    Args:
-        inputs_ND: of the center cell of us4, weighted.
-        labels_N: classes.
-        sweeps: how often all are shown.
-        max_planes: at most.
-        progress: called with images done, images and planes.
-
+    planes, winners of the true class are still reinforced. The inputs are those of the center cell of us4, weighted.
     """
     sums_PD, labels_P, planes = inputs_ND.new_zeros(max_planes, inputs_ND.shape[1]), labels_N.new_zeros(max_planes), 0
     unit_PD = torch.zeros_like(sums_PD)

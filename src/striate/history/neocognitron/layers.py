@@ -116,14 +116,9 @@ class CLayer(nn.Module):
     1988: u = psi[sum of d u_S over group and window], psi(x) = x / (1 + x). 1980: u = psi[(1 + sum of d u_S) / (1 + v_S) - 1],
     psi(x) = phi(x) / (alpha + phi(x)), alpha = 0.5, v_S the mean over the planes of their sums of d u_S.
 
-    Args:
-        before: side of the S-planes.
-        row: of the table.
-        year: 1980 or 1988.
-        strongest: take the strongest S-cell of group and window in place of the sum, where groups differ much in size.
-            For a last layer whose window covers the whole layer.
-        flat: put out N x G, for the last layer, whose planes are single cells; a ShapeError where they are not.
-
+    `before` is the side of the S-planes. `strongest`: the strongest S-cell of a group counts in place of the sum, where groups
+    differ much in size, for a last layer whose window covers the whole layer. `flat`: the output is N x G, for the last layer,
+    whose planes are single cells; else a ShapeError.
     """
 
     weights_OI: Tensor

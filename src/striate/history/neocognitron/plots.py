@@ -3,10 +3,10 @@
 Legend: P planes, H x W cells or pixels, S seeds, M patterns, K classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,63 +32,48 @@ _TILE, _LABEL, _BETWEEN, _HEAD = (
 )  # inches: a plane, the text on its left, between layers, the title
 
 
-class Exemplars(NamedTuple):
-    """The number of a plane, the name of its group, and its exemplars, each H x W."""
-
-    plane: int
-    name: str
-    images: Sequence[Array]
-
-
-class Responses(NamedTuple):
-    """The name of a layer and the responses of its planes, P x H x W."""
-
-    name: str
-    maps_PHW: Array
-
-
-def draw_templates(title: str, planes: Sequence[Exemplars], path: Path, columns: int = 4) -> None:
-    """Draw the exemplars of each plane side by side, under the plane's number and name; `columns` planes in a row."""
-    rows, most = ceil(len(planes) / columns), max(len(plane.images) for plane in planes)
+def draw_templates(title: str, planes: Sequence[tuple[str, Sequence[Array]]], path: Path, columns: int = 4) -> None:
+    """Draw the exemplars of each plane, each H x W, under its number and the name of its group; `columns` planes in a row."""
+    rows, most = ceil(len(planes) / columns), max(len(images) for _, images in planes)
     width = max(0.52 * most, 0.95)
     with new_figure(path, width * columns + 0.3, 0.78 * rows + 0.5) as figure:
         grid = list(figure.subplots(rows, columns, squeeze=False).flat)
         for axes in grid:
             axes.set_axis_off()
-        for axes, plane in zip(grid, planes, strict=False):
-            tiles_EHW = np.stack(plane.images)
+        for number, (axes, (name, images)) in enumerate(zip(grid, planes, strict=False)):
+            tiles_EHW = np.stack(images)
             _show(axes, mosaic(tiles_EHW, most), 1.0)
             axes.set_xlim(-0.5, mosaic(tiles_EHW[:1].repeat(most, 0), most).shape[1] - 0.5)
             axes.set_aspect("equal", anchor="W")
-            axes.set_title(f"{plane.plane} {plane.name}", fontsize=6, pad=2, loc="left")
+            axes.set_title(f"{number} {name}", fontsize=6, pad=2, loc="left")
         figure.suptitle(title, fontsize=9)
 
 
-def draw_activations(title: str, image_HW: Array, layers: Sequence[Responses], path: Path) -> None:
-    """Draw every plane of every layer for one image, each layer on a scale of its own from 0 to its largest response.
+def draw_activations(title: str, image_HW: Array, responses: Mapping[str, Array], path: Path) -> None:
+    """Draw every plane of every layer, P x H x W, for one image, each layer on a scale from 0 to its largest response.
 
     Of a layer with more than 400 planes the 100 that respond most are drawn, the strongest first, and its caption says so.
     """
-    layers = [Responses("u0", image_HW[None]), *layers]
-    strongest = [_strongest(layer.maps_PHW) for layer in layers]
+    layers = {"u0": image_HW[None], **responses}
+    strongest = [_strongest(maps_PHW) for maps_PHW in layers.values()]
     width = _LABEL + _TILE * _ACROSS + 0.15
     total = sum(_TILE * ceil(len(maps_PHW) / _ACROSS) + _BETWEEN for maps_PHW in strongest) + _HEAD
     with new_figure(path, width, total, layout=None) as figure:
         figure.text(0.5, 1 - 0.22 / total, title, ha="center", va="center", fontsize=10)
         top = total - _HEAD
-        for layer, maps_PHW in zip(layers, strongest, strict=True):
-            planes, h, w = layer.maps_PHW.shape
+        for (name, all_PHW), maps_PHW in zip(layers.items(), strongest, strict=True):
+            planes, h, w = all_PHW.shape
             height, columns = _TILE * ceil(len(maps_PHW) / _ACROSS), min(len(maps_PHW), _ACROSS)
             axes = figure.add_axes((_LABEL / width, (top - height) / total, _TILE * columns / width, height / total))
             axes.set_axis_off()
-            largest = float(layer.maps_PHW.max())
+            largest = float(all_PHW.max())
             _show(axes, mosaic(maps_PHW, _ACROSS), max(largest, 1e-9))
-            active = int((layer.maps_PHW > 0).any(axis=(1, 2)).sum())
+            active = int((all_PHW > 0).any(axis=(1, 2)).sum())
             caption = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
             if len(maps_PHW) < planes:
                 caption += f"\nstrongest {len(maps_PHW)}"
             y = (top - height / 2) / total
-            figure.text(0.1 / width, y, layer.name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
+            figure.text(0.1 / width, y, name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
             figure.text((_LABEL - 0.1) / width, y, caption, ha="right", va="center", fontsize=6, color=GRAY)
             top -= height + _BETWEEN
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from math import ceil, hypot
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,27 +45,17 @@ def render(strokes: Iterable[Stroke], size_px: int, shift: Point = (0, 0)) -> Te
 
 def path(stroke: Stroke) -> list[Point]:
     """Points along a stroke, less than a tenth of a pixel apart in images of up to 19 pixels."""
-    points = stroke.points
-    closed = points[0] == points[-1]
-    along = (points[-2] if closed else points[0], *points, points[1] if closed else points[-1])
-    outline: list[Point] = []
-    for n in range(len(points) - 1):
-        p0, p1, p2, p3 = along[n : n + 4]
-        fine = max(_FINE, ceil(10 * hypot(p2[0] - p1[0], p2[1] - p1[1])))
-        for t in (step / fine for step in range(fine)):
-            outline.append(_spline(p0, p1, p2, p3, t) if stroke.smooth else _between(p1, p2, t))
-    return [*outline, points[-1]]
-
-
-def _between(p: Point, q: Point, t: float) -> Point:
-    return p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])
-
-
-def _spline(p0: Point, p1: Point, p2: Point, p3: Point, t: float) -> Point:
-    def along(a: float, b: float, c: float, d: float) -> float:
-        return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-
-    return along(p0[0], p1[0], p2[0], p3[0]), along(p0[1], p1[1], p2[1], p3[1])
+    points = np.array(stroke.points, float)
+    closed = stroke.points[0] == stroke.points[-1]
+    around = [points[-2] if closed else points[0], *points, points[1] if closed else points[-1]]
+    pieces = []
+    for p0, p1, p2, p3 in zip(around, around[1:], around[2:], around[3:], strict=False):
+        steps = max(_FINE, ceil(10 * hypot(*(p2 - p1))))
+        t = np.arange(steps)[:, None] / steps
+        straight = p1 + t * (p2 - p1)
+        spline = p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)))
+        pieces.append(spline if stroke.smooth else straight)
+    return [(float(x), float(y)) for x, y in np.concatenate([*pieces, points[-1:]])]
 
 
 def _pixels(points: Iterable[Point]) -> list[Pixel]:

@@ -158,14 +158,7 @@ def bfgs(
 ) -> Solution:  # fmt: skip
     """The same gradient, and steps that learn the curvature (Broyden, Fletcher, Goldfarb, Shanno 1970); moves free starts too.
 
-    Args:
-        problem: dynamics and cost.
-        controls_NU: initial.
-        iterations: at most.
-        tolerance: of the gradient.
-        max_change: the most that one number may change in an iteration.
-        inverse_VV: inverse Hessian of an earlier search; None to learn it anew.
-
+    No number changes by more than `max_change` in an iteration; `inverse_VV` is the inverse Hessian of an earlier search.
     """
     free, shape, h = [*problem.free], controls_NU.shape, problem.duration / len(controls_NU)
 

@@ -82,7 +82,7 @@ def _summary(trained: Trained, seeds: Sequence[int], paper: int | None) -> Json:
 
 def _symmetry(trained: Trained) -> Json:
     """How far weights to the two hidden units are from their mirror images' opposites, and the ratio of their sizes."""
-    weights_SIJ = trained.weights.links["input", "hidden"]
+    weights_SIJ = trained.weights["input", "hidden"]
     away_S = np.abs(weights_SIJ + weights_SIJ[:, ::-1]).max(axis=(1, 2)) / np.abs(weights_SIJ).max(axis=(1, 2))
     sizes_S3 = np.sort(np.abs(weights_SIJ[:, :3]).mean(axis=2), axis=1)
     learned = np.flatnonzero(trained.sweeps_S >= 0)
@@ -113,7 +113,7 @@ def _families(seed: int) -> Json:
     trained = learn(task, initial_weights(task.layout, seeds, limit=1.0), _FAMILY_TRAINING)
     correct = [_correct(trained, part).sum(axis=1).tolist() for part in (task, test_task)]
     best = int(np.argmax(np.add(*correct)))
-    weights_PJ = trained.weights.links["person", "person code"][best]
+    weights_PJ = trained.weights["person", "person code"][best]
     return {
         "seeds": list(seeds), "sweeps": _FAMILY_TRAINING.max_sweeps, "facts": len(facts), "learned": correct[0],
         "held_out_correct": correct[1], "held_out": [_sentence(facts[number]) for number in held_out], "paper": 1500,
@@ -163,5 +163,7 @@ def _lines(numbers: Json) -> list[str]:
     for group in ("nation", "generation"):
         shares = families["shown"][group]
         unit = int(np.argmax(shares)) + 1
-        lines.append(f"in the network with most facts, unit {unit} encodes the {group}: {max(shares):.0%} of its variance")
+        lines.append(
+            f"in the network with most facts, unit {unit} encodes the {group}: {100 * max(shares):.0f} % of its variance"
+        )
     return lines

@@ -15,14 +15,14 @@ Legend: S seeds, N patterns, I units of the group that a link comes from, J of t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Link = tuple[str, str]  # from all units of a group to all of another
-Key = TypeVar("Key", Link, str)
+Weights = dict[Link | str, Floats]  # of S networks: S x I x J of each link, S x 1 x J biases of each group but the inputs
 
 
 class Layout(NamedTuple):
@@ -32,9 +32,10 @@ class Layout(NamedTuple):
     links: tuple[Link, ...]
     output: str  # the group whose units are compared with the targets
 
-    def into(self, group: str) -> list[Link]:
-        """The links that lead to a group."""
-        return [link for link in self.links if link[1] == group]
+    @property
+    def units(self) -> list[str]:
+        """The groups that have weights: all but the inputs."""
+        return [group for group in self.sizes if any(group == end for _, end in self.links)]
 
 
 class Task(NamedTuple):
@@ -43,13 +44,6 @@ class Task(NamedTuple):
     layout: Layout
     inputs: Mapping[str, Floats]  # N x I for each input group
     targets_NJ: Floats  # d, of the output group
-
-
-class Weights(NamedTuple):
-    """The weights of S networks."""
-
-    links: dict[Link, Floats]  # S x I x J
-    biases: dict[str, Floats]  # S x 1 x J, of all groups but the inputs
 
 
 class Schedule(NamedTuple):
@@ -85,17 +79,16 @@ def initial_weights(layout: Layout, seeds: Sequence[int], limit: float = 0.3) ->
     def uniform(rows: int, columns: int) -> Floats:
         return np.stack([generator.uniform(-limit, limit, (rows, columns)) for generator in generators])
 
-    links = {link: uniform(layout.sizes[link[0]], layout.sizes[link[1]]) for link in layout.links}
-    return Weights(links, {group: uniform(1, size) for group, size in layout.sizes.items() if layout.into(group)})
+    links: Weights = {link: uniform(layout.sizes[link[0]], layout.sizes[link[1]]) for link in layout.links}
+    return links | {group: uniform(1, layout.sizes[group]) for group in layout.units}
 
 
 def forward(layout: Layout, weights: Weights, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
     """Outputs of the units of each group, S x N x J; inputs are N x I."""
     outputs = {group: values[None] for group, values in inputs.items()}
-    for group in layout.sizes:
-        if group not in outputs:
-            total = sum((outputs[link[0]] @ weights.links[link] for link in layout.into(group)), weights.biases[group])
-            outputs[group] = 1 / (1 + np.exp(-total))
+    for group in layout.units:
+        total = sum((outputs[start] @ weights[start, end] for start, end in layout.links if end == group), weights[group])
+        outputs[group] = 1 / (1 + np.exp(-total))
     return outputs
 
 
@@ -103,23 +96,21 @@ def backward(layout: Layout, weights: Weights, outputs: Mapping[str, Floats], dE
     """The gradient of E with respect to each weight, from dE/dy of the output units."""
     dE_dy = {layout.output: dE_dy_SNJ}
     dE_dx: dict[str, Floats] = {}
-    links: dict[Link, Floats] = {}
-    for group in reversed([*weights.biases]):
+    for group in reversed(layout.units):
         y = outputs[group]
         if group not in dE_dy:
-            ahead = (dE_dx[link[1]] @ weights.links[link].swapaxes(1, 2) for link in layout.links if link[0] == group)
+            ahead = (dE_dx[end] @ weights[start, end].swapaxes(1, 2) for start, end in layout.links if start == group)
             dE_dy[group] = sum(ahead, np.zeros_like(y))
         dE_dx[group] = dE_dy[group] * y * (1 - y)
-        for link in layout.into(group):
-            links[link] = outputs[link[0]].swapaxes(1, 2) @ dE_dx[group]
-    return Weights(links, {group: values_SNJ.sum(axis=1, keepdims=True) for group, values_SNJ in dE_dx.items()})
+    links: Weights = {(start, end): outputs[start].swapaxes(1, 2) @ dE_dx[end] for start, end in layout.links}
+    return links | {group: values_SNJ.sum(axis=1, keepdims=True) for group, values_SNJ in dE_dx.items()}
 
 
 def learn(task: Task, weights: Weights, training: Training) -> Trained:
     """Sweep through all patterns until each network has learned them; the initial weights are not changed."""
-    current = Weights(dict(weights.links), dict(weights.biases))
-    moves = Weights(_zeros(current.links), _zeros(current.biases))
-    sweeps_S = np.full(len(current.biases[task.layout.output]), -1)
+    current = dict(weights)
+    moves: Weights = {key: np.zeros_like(values) for key, values in weights.items()}
+    sweeps_S = np.full(len(weights[task.layout.output]), -1)
     errors: list[Floats] = []
     for sweep in range(training.max_sweeps + 1):
         outputs = forward(task.layout, current, task.inputs)
@@ -132,22 +123,10 @@ def learn(task: Task, weights: Weights, training: Training) -> Trained:
             break
         dE_dy_SNJ = np.where(np.abs(residual_SNJ) > training.slack, residual_SNJ, 0.0)
         gradient, schedule = backward(task.layout, current, outputs, dE_dy_SNJ), _schedule(training.schedules, sweep)
-        _step(current.links, moves.links, gradient.links, schedule, training.decay, active_S11)
-        _step(current.biases, moves.biases, gradient.biases, schedule, training.decay, active_S11)
+        for key, old in current.items():
+            moves[key] = schedule.momentum * moves[key] - schedule.rate * gradient[key]
+            current[key] = np.where(active_S11, (old + moves[key]) * (1 - training.decay), old)
     return Trained(current, sweeps_S, np.array(errors))
-
-
-def _zeros(weights: dict[Key, Floats]) -> dict[Key, Floats]:
-    return {key: np.zeros_like(values) for key, values in weights.items()}
-
-
-def _step(
-    weights: dict[Key, Floats], moves: dict[Key, Floats], gradient: dict[Key, Floats], schedule: Schedule, decay: float,
-    active_S11: NDArray[np.bool_],
-) -> None:  # fmt: skip
-    for key in weights:
-        moves[key] = schedule.momentum * moves[key] - schedule.rate * gradient[key]
-        weights[key] = np.where(active_S11, (weights[key] + moves[key]) * (1 - decay), weights[key])
 
 
 def _schedule(schedules: Sequence[Schedule], sweep: int) -> Schedule:
