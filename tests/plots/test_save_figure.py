@@ -103,3 +103,14 @@ def test_names_of_classes_are_text_in_a_file_and_in_a_page(tmp_path: Path):
             if element.tag.endswith("text")
         }
         assert {name.replace("\x1b", "\\x1b") for name in NAMES} <= texts
+
+
+def test_the_ticks_of_a_logarithmic_axis_are_powers_in_plain_letters(tmp_path: Path):
+    for limits, powers in (((0.01, 1000), {"10⁻¹", "10²"}), ((2, 7), {"2×10⁰", "3×10⁰"})):
+        with new_figure(tmp_path / "log.svg", 4, 3) as figure:
+            axes = figure.subplots()
+            axes.plot([1, 2], limits)
+            axes.set_yscale("log")
+        text = (tmp_path / "log.svg").read_text()
+        assert all(f">{power}<" in text for power in powers)
+        assert "mathdefault" not in text

@@ -19,6 +19,7 @@ ENDINGS = (".svg", ".png", ".pdf")
 INK = "#1a1a1b"  # of text and axes in a page, where it becomes the color of the page's text
 _PLAIN_TEXT: dict[Any, Any] = {"text.parse_math": False}  # a class may be called $x_1$
 _SVG: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "striate"}
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FAINT = "#7f7f80"  # of grids and the like
 
@@ -36,10 +37,27 @@ def save(figure: "Figure", path: Path) -> None:
 
     buffer, kind = BytesIO(), path.suffix.lower().removeprefix(".")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    _plain_powers(figure)
     with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
         figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
     content = buffer.getvalue()
     files.write_bytes(path, _without_controls(content.decode()).encode() if kind == "svg" else content)
+
+
+def _plain_powers(figure: "Figure") -> None:
+    """Let logarithmic axes, whose ticks matplotlib writes as math, write 10² in plain letters."""
+    from matplotlib.ticker import LogFormatterMathtext, LogFormatterSciNotation
+
+    class Plain(LogFormatterSciNotation):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            power = re.sub(r"\{(-?\d+)\}", lambda match: match[1].translate(_RAISED), super().__call__(x, pos))
+            return re.sub(r"[$^{}]|\\mathdefault", "", power).replace(r"\times", "×")
+
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+            axis.set_major_formatter(Plain())
+        if isinstance(axis.get_minor_formatter(), LogFormatterMathtext):
+            axis.set_minor_formatter(Plain(labelOnlyBase=False))
 
 
 @contextmanager
@@ -106,6 +124,7 @@ def inline(figure: "Figure", name: str, alternative: str) -> str:
     from matplotlib import rc_context
 
     buffer = BytesIO()
+    _plain_powers(figure)
     with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
         figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
     text = _without_controls(buffer.getvalue().decode())
