@@ -35,24 +35,14 @@ POOLS: dict[str, type[nn.MaxPool2d | nn.AvgPool2d]] = {"max": nn.MaxPool2d, "ave
 
 
 def activation(name: str) -> nn.Module:
-    """A fresh activation, never in place.
-
-    Raises:
-        SettingError: no activation of `ACTIVATIONS` has this name.
-
-    """
+    """A fresh activation of `ACTIVATIONS`, never in place; SettingError for another name."""
     if name not in ACTIVATIONS:
         raise SettingError(f"There is no activation {name!r}; {nearest(name, tuple(ACTIVATIONS))}")
     return ACTIVATIONS[name]()
 
 
 def pool(name: str, kernel_size: int, stride: int) -> nn.MaxPool2d | nn.AvgPool2d:
-    """A pool of this kind, without padding.
-
-    Raises:
-        SettingError: no pool of `POOLS` has this name.
-
-    """
+    """A pool of `POOLS` without padding; SettingError for another name."""
     if name not in POOLS:
         raise SettingError(f"There is no pooling {name!r}; {nearest(name, tuple(POOLS))}")
     return POOLS[name](kernel_size, stride=stride)

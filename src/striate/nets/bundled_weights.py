@@ -23,12 +23,7 @@ def names() -> dict[str, Path]:
 
 
 def tensors_file(name: str) -> Path | None:
-    """The safetensors file of `NET@DATA`; None where the package brings none of that name.
-
-    Raises:
-        ArtifactError: a file of it has changed; names it.
-
-    """
+    """The safetensors file of `NET@DATA`, None where the package brings none; ArtifactError where a file of it has changed."""
     folder = names().get(name)
     if folder is None:
         return None

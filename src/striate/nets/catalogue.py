@@ -204,11 +204,9 @@ HISTORICAL = (
 
 
 def gradient_free(name: str) -> Historical | None:
-    """The classifier of this name that learns without gradients; None for any other network.
+    """The classifier of this name that learns without gradients, else None.
 
-    Raises:
-        SettingError: it is a demonstrator, which no images train.
-
+    SettingError for a demonstrator, which no images train.
     """
     for network in HISTORICAL:
         if network.name == name:
@@ -224,12 +222,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Entry:
-    """The entry of this name.
-
-    Raises:
-        SettingError: where there is none, with the nearest names.
-
-    """
+    """The entry of this name; SettingError where there is none, with the nearest names."""
     for entry in CATALOGUE:
         if entry.name == name:
             return entry

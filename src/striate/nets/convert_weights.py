@@ -27,17 +27,10 @@ class LoadedNet(NamedTuple):
 
 
 def load_state(name: str, external: Mapping[str, Tensor], size_px: int | None = None, **settings: Any) -> LoadedNet:
-    """The network `name` with these weights; channels and classes are those of the weights.
+    """The network `name`, of the catalogue or `timm:NAME`, with these weights; channels and classes are those of the weights.
 
-    Args:
-        name: of the catalogue, or `timm:NAME`.
-        external: tensors by the names of another library, or by those of the package.
-        size_px: side of the images; None for the network's published one.
-        settings: of the network, as `factory.build` takes them.
-
-    Raises:
-        WeightsError: names the tensors that have no place, are missing or have another shape.
-
+    The tensors have the names of another library or of the package; `size_px` is the side of the images, None for the published
+    one; `settings` are those of `factory.build`. WeightsError names tensors without a place, missing or of another shape.
     """
     c, published_px, k = factory.published(name)
     side = published_px if size_px is None else size_px
@@ -50,13 +43,9 @@ def load_state(name: str, external: Mapping[str, Tensor], size_px: int | None = 
 
 
 def rename(external: Mapping[str, Tensor], net: Net, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """(weights by our names, names of tensors that only training needs); `net` may be an outline.
+    """(weights by our names, names of tensors that only training needs); `net` may be an outline. Raises as `load_state` does.
 
     A kernel that covers its whole input may stand for a fully connected layer: it has the same values in the same order.
-
-    Raises:
-        WeightsError: see `load_state`.
-
     """
     own = net.state_dict()
     table = _table(net, external)

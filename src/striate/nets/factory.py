@@ -12,7 +12,7 @@ from striate.base.hash_rng import seed_of
 from striate.nets import catalogue, own_network
 from striate.nets.feature_layer import HEAD_SETTINGS, with_head
 from striate.nets.init import initialize
-from striate.nets.net import Net
+from striate.nets.net import CHW, Net
 
 SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
 _INIT_SETTINGS = {"init_bias": "bias", "sparse_inputs": "sparse_inputs"}
@@ -53,9 +53,7 @@ def published(name: str) -> tuple[int, int, int]:
     return entry.input_chw[0], entry.input_chw[1], entry.classes
 
 
-def build(
-    name: str, input_chw: tuple[int, int, int], num_classes: int, *, init: str = "paper", seed: int = 0, **settings: Any
-) -> Net:
+def build(name: str, input_chw: CHW, num_classes: int, *, init: str = "paper", seed: int = 0, **settings: Any) -> Net:
     """A network with its initial weights, which depend on `seed` alone.
 
     Args:
@@ -91,7 +89,7 @@ def build(
     return net
 
 
-def _construct(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
+def _construct(name: str, input_chw: CHW, num_classes: int, settings: dict[str, Any]) -> Net:
     if catalogue.is_own(name):
         return own_network.build(name, input_chw, num_classes, settings)
     if catalogue.is_line(name):
@@ -105,15 +103,13 @@ def _construct(name: str, input_chw: tuple[int, int, int], num_classes: int, set
     return catalogue.builder(name)(input_chw, num_classes=num_classes, **settings)
 
 
-def outline(name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any) -> Net:
+def outline(name: str, input_chw: CHW, num_classes: int, **settings: Any) -> Net:
     """The network on the meta device: shapes without values, which cost neither memory nor time."""
     with torch.device("meta"):
         return build(name, input_chw, num_classes, init="torch", **settings)
 
 
-def build_around(
-    weights: Mapping[str, Tensor], name: str, input_chw: tuple[int, int, int], num_classes: int, **settings: Any
-) -> Net:
+def build_around(weights: Mapping[str, Tensor], name: str, input_chw: CHW, num_classes: int, **settings: Any) -> Net:
     """A network with copies of these weights; nothing is drawn for a network of the package."""
     if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.gradient_free(name) is not None:
         # Tensors of these may live outside of their state

@@ -32,15 +32,7 @@ class UnitLinear(nn.Linear):
 class FeatureHeadNet(Net):
     """A body with a classifier on one of its layers; the layers after it still run, and their output is not used.
 
-    Args:
-        body: a network, which loses its head.
-        feature_layer: name of a layer before the head.
-        num_classes: K.
-        head_settings: those of `HEAD_SETTINGS`, as `with_head` takes them.
-
-    Raises:
-        SettingError: the body has no such layer before its head; its taps are listed.
-
+    The body loses its head; `head_settings` are those of `HEAD_SETTINGS`, as `with_head` takes them.
     """
 
     head_name = "classifier"
@@ -74,7 +66,7 @@ def with_head(
     knn_memory: int | None = None,
     knn_k: int | None = None,
 ) -> Net:
-    """The network with a fresh classifier; every other layer stays the same object.
+    """The network, changed in place, with a fresh classifier for K classes; every other layer stays the same object.
 
     The body of a `FeatureHeadNet` gets the new head instead of being wrapped twice.
 
@@ -87,8 +79,7 @@ def with_head(
         knn_k: neighbors that vote in such a head.
 
     Raises:
-        SettingError: there is no such layer.
-        UnsupportedError: the head is not a fully connected layer.
+        SettingError, UnsupportedError: there is no such layer; the head is not a fully connected layer.
 
     """
     head_settings: dict[str, Any] = {"unit_features": unit_features, "knn_memory": knn_memory, "knn_k": knn_k}
@@ -102,12 +93,7 @@ def with_head(
 
 
 def check_head(net: Net) -> nn.Linear | KNNHead:
-    """The head, if another can replace it.
-
-    Raises:
-        UnsupportedError: it is not a fully connected layer.
-
-    """
+    """The head, if another can replace it; UnsupportedError where it is not a fully connected layer."""
     head = net.head
     if not isinstance(head, nn.Linear | KNNHead):
         raise UnsupportedError(
@@ -125,15 +111,7 @@ def body_of(net: Net) -> Net:
 def settings_with(
     net: Net, settings: Mapping[str, Any], feature_layer: str | None = None, **head_settings: Any
 ) -> dict[str, Any]:
-    """The settings with which `factory.build` makes the network that `with_head` makes of this one.
-
-    Args:
-        net: before it gets the new head.
-        settings: it was built with; those of its old head are dropped.
-        feature_layer: as for `with_head`.
-        head_settings: the others of `with_head`.
-
-    """
+    """The settings with which `factory.build` makes what `with_head` makes of this network, which was built with these."""
     body_settings = {name: value for name, value in settings.items() if name not in HEAD_SETTINGS}
     if feature_layer is not None:
         body_settings["feature_layer"] = _name_in_body(net, feature_layer)
@@ -141,12 +119,7 @@ def settings_with(
 
 
 def check_feature_layer(net: Net, name: str) -> None:
-    """Refuse a name that is not a layer before the head.
-
-    Raises:
-        SettingError: lists the taps before the head.
-
-    """
+    """Refuse a name that is not a layer before the head: SettingError, with the taps before it."""
     not_before = ("", net.head_name, "body" if isinstance(net, FeatureHeadNet) else "")
     if name in not_before or name not in dict(net.named_modules()):
         before = [tap for tap in net.taps if tap != net.head_name]

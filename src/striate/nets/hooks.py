@@ -31,12 +31,7 @@ def taps(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
 
 @contextmanager
 def inputs(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
-    """The same for the first argument of each named layer.
-
-    Raises:
-        SettingError: a name is no layer; suggests the nearest.
-
-    """
+    """The same for the first argument of each named layer."""
     with _hooked(net, names, _store_input) as first_arguments:
         yield first_arguments
 

@@ -158,7 +158,7 @@ def _orthogonal(layer: Weighted) -> None:
 
 
 def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs: int = SPARSE_INPUTS) -> None:
-    """Draw the weights anew, by torch's global generator.
+    """Draw the weights of a network anew, by torch's global generator.
 
     `whitening` draws as `paper` does; the first convolution follows by `whiten`, when the images are there.
 
@@ -210,12 +210,7 @@ def _zero_gamma(net: nn.Module) -> None:
 
 
 def first_convolution(net: nn.Module) -> nn.Conv2d:
-    """The convolution that sees the images.
-
-    Raises:
-        SettingError: the first layer with weights is none.
-
-    """
+    """The convolution that sees the images; SettingError where the first layer with weights is none."""
     first = next(weighted(net), None)
     ordinary = isinstance(first, nn.Conv2d) and first.groups == 1 and first.kernel_size[0] == first.kernel_size[1]
     if not isinstance(first, nn.Conv2d) or not ordinary:
@@ -229,20 +224,11 @@ def first_convolution(net: nn.Module) -> nn.Conv2d:
 
 @torch.no_grad()
 def whiten(conv: nn.Conv2d, variances_P: Tensor, components_PP: Tensor, epsilon: float = WHITENING_EPSILON) -> int:
-    """Set the filters of a first convolution to +v and -v of the leading components v of image patches.
+    """Set the filters of a first convolution to +v and -v of the leading components v of image patches; how many are set.
 
-    Each is scaled by 1 / sqrt(variance + epsilon), so that what it puts out has about unit variance. Filters beyond two for
-    each component keep what they had. Biases become zero.
-
-    Args:
-        conv: C x k x k inputs, F filters; changed in place.
-        variances_P: of the patches along each component, falling.
-        components_PP: one component in each column, its numbers in the order C, k, k.
-        epsilon: keeps the directions quiet in which patches hardly vary.
-
-    Returns:
-        the number of filters set.
-
+    Each is scaled by 1 / sqrt(variance + epsilon), so that what it puts out has about unit variance; epsilon keeps directions
+    quiet in which patches hardly vary. Filters beyond two for each component keep what they had. Biases become zero. Variances
+    fall; each column of the components has its numbers in the order C, k, k.
     """
     pairs = min(conv.out_channels // 2, len(variances_P))
     scaled_PM = components_PP[:, :pairs] / (variances_P[:pairs].clamp(min=0) + epsilon).sqrt()

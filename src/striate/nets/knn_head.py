@@ -18,13 +18,7 @@ class KNNHead(nn.Module):
     A share is (votes + 1 / K) / (k + 1), so that no class has none (Laplace), and `scale` times its log is the logit. Among
     classes with as many votes the nearer neighbors decide; of images equally near the earlier ones are the neighbors.
 
-    Args:
-        in_features: D.
-        num_classes: K.
-        memory: M, at least k.
-        k: neighbors that vote.
-        unit_features: divide each row of features by its length; else standardize them.
-
+    The head stores `memory` images, at least k; each row of features is divided by its length, or else standardized.
     """
 
     bank_MD: Tensor  # features of the stored images, standardized or of length one

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
 from striate.nets.blocks import ACTIVATIONS
-from striate.nets.net import Net
+from striate.nets.net import CHW, Net
 
 _KINDS = ("conv", *ACTIVATIONS, "pool", "avgpool", "globalpool", "bn", "dropout", "fc")
 
@@ -33,12 +33,7 @@ class _Shape(NamedTuple):
 
 
 class LineNet(Net):
-    """The network that a line describes.
-
-    Args:
-        line: the layers, with commas between.
-        input_chw: channels, height, width of the images.
-        num_classes: K; the last `fc` must have as many outputs.
+    """The network that a line describes: the layers, with commas between; the last `fc` has K outputs.
 
     Raises:
         SettingError: a word that is no layer, or a last layer that does not fit the classes.
@@ -46,7 +41,7 @@ class LineNet(Net):
 
     """
 
-    def __init__(self, line: str, input_chw: tuple[int, int, int], num_classes: int = 10) -> None:
+    def __init__(self, line: str, input_chw: CHW, num_classes: int = 10) -> None:
         super().__init__(input_chw)
         words = [" ".join(part.split()) for part in line.split(",")]
         _check_end(words, num_classes)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from striate.base.errors import ShapeError
 
+CHW = tuple[int, int, int]  # channels, height and width
+
 
 class Net(nn.Module):
     """The one base class. A network of one's own derives from it:
@@ -33,7 +35,7 @@ class Net(nn.Module):
     taps: tuple[str, ...] = ()
     head_name: str = ""
 
-    def __init__(self, input_chw: tuple[int, int, int]) -> None:
+    def __init__(self, input_chw: CHW) -> None:
         super().__init__()
         self.input_chw = input_chw
 
@@ -67,12 +69,7 @@ class Net(nn.Module):
         return {}
 
     def check(self, images_NCHW: Tensor) -> None:
-        """Refuse images of another shape than the network was built for.
-
-        Raises:
-            ShapeError: with what was expected, what came and what to do.
-
-        """
+        """Refuse images of another shape than the network was built for (ShapeError)."""
         if images_NCHW.dim() != 4 or tuple(images_NCHW.shape[1:]) != self.input_chw:
             c, h, w = self.input_chw
             raise ShapeError(
@@ -81,13 +78,8 @@ class Net(nn.Module):
             )
 
 
-def refuse_small(name: str, input_chw: tuple[int, int, int], least_px: int) -> None:
-    """Refuse an input that a network cannot be built for.
-
-    Raises:
-        ShapeError: where a side is shorter than `least_px` or there are no channels.
-
-    """
+def refuse_small(name: str, input_chw: CHW, least_px: int) -> None:
+    """Refuse an input that a network cannot be built for: ShapeError for a side below `least_px`, or no channels."""
     c, h, w = input_chw
     if c < 1 or min(h, w) < least_px:
         raise ShapeError(

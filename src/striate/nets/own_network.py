@@ -17,7 +17,7 @@ import torch
 from striate.base import files
 from striate.base.errors import SettingError, UntrustedCodeError
 from striate.nets import catalogue
-from striate.nets.net import Net
+from striate.nets.net import CHW, Net
 
 COPY = "own_network.py"  # the file's name within a model's folder
 
@@ -36,12 +36,7 @@ class Source(NamedTuple):
 
 
 def read(name: str) -> Source:
-    """The source that `file.py:Class` names; nothing of it is run.
-
-    Raises:
-        SettingError: no such file.
-
-    """
+    """The source that `file.py:Class` names, of which nothing is run; SettingError where there is no such file."""
     path_text, _, class_name = name.rpartition(":")
     path = Path(path_text)
     if not path.is_file():
@@ -108,13 +103,8 @@ def _run(source: Source) -> ModuleType:
     return module
 
 
-def build(name: str, input_chw: tuple[int, int, int], num_classes: int, settings: dict[str, Any]) -> Net:
-    """The network that `file.py:Class` names, checked against what striate needs of a network.
-
-    Raises:
-        SettingError: a class that does not keep the contract of `nets.net.Net`.
-
-    """
+def build(name: str, input_chw: CHW, num_classes: int, settings: dict[str, Any]) -> Net:
+    """The network that `file.py:Class` names; SettingError where it does not keep the contract of `nets.net.Net`."""
     cls = load_class(name)
     constructor: Callable[..., Net] = cls
     try:

@@ -76,12 +76,7 @@ def imagenet_classes() -> dict[str, str]:
 
 
 def published(net: str, weights: str) -> Published:
-    """The file of `NET@WEIGHTS`.
-
-    Raises:
-        SettingError: there is none, with those that there are.
-
-    """
+    """The file of `NET@WEIGHTS`; SettingError where there is none, with those that there are."""
     bundled = [name.partition("@")[2] for name in bundled_weights.names()]
     if weights in bundled:
         raise SettingError(f"The package brings no {weights} weights of {net}; it has {', '.join(bundled_weights.names())}.")
@@ -100,9 +95,7 @@ def published(net: str, weights: str) -> Published:
 def tensors_file(net: str, weights: str) -> Path:
     """The weights of `NET@WEIGHTS` as a safetensors file, in the cache; fetched and converted where it is not there yet.
 
-    Raises:
-        WeightsError: the file is not on this machine and cannot be downloaded, or is another; says what to put where.
-
+    WeightsError where the file cannot be had, or is another; it says what to put where.
     """
     source = published(net, weights)
     folder = files.cache_folder() / "weights" / source.file.removesuffix(".pth")
@@ -115,11 +108,9 @@ def tensors_file(net: str, weights: str) -> Path:
 
 
 def convert(pickle: Path, out: Path) -> Mapping[str, object]:
-    """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what it found on the way.
+    """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what was within the file.
 
-    Raises:
-        WeightsError: the file holds anything but tensors, is damaged, or needs too much memory.
-
+    WeightsError where it holds anything but tensors, is damaged, or needs too much memory.
     """
     size_mb = pickle.stat().st_size // 2**20
     with Child("striate.nets.read_pickle:convert", memory_mb=1024 + 4 * size_mb, seconds=_SECONDS) as child:

@@ -20,10 +20,6 @@ def convert(argument: object) -> tuple[object, bytes]:
 
     Only tensors and plain containers are read (`weights_only`); any other class in the file is refused, not run. A dictionary
     within, such as `state_dict`, is taken out, and prefixes that all names share, such as `module.`, are taken off.
-
-    Returns:
-        ({"tensors", "within", "prefix"}, b"").
-
     """
     assert isinstance(argument, dict)
     try:

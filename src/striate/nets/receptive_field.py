@@ -59,16 +59,7 @@ class _Seen(NamedTuple):
 
 
 def windows(net: Net, names: tuple[str, ...] | None = None) -> dict[str, Windows]:
-    """The windows of layers, by one forward pass of one image of zeros; `net` is not changed.
-
-    Args:
-        net: the network; in evaluation mode here, whatever its own.
-        names: layers; None for all taps.
-
-    Raises:
-        SettingError: a name is no layer, with the nearest that are.
-
-    """
+    """The windows of layers, None for all taps, by one forward pass of an image of zeros in evaluation mode."""
     c, h, w = net.input_chw
     first = next(net.parameters(), torch.empty(0))
     image_1CHW = torch.zeros(1, c, h, w, device=first.device, dtype=first.dtype)
@@ -99,13 +90,7 @@ def _whole(height: int, width: int, sides: tuple[int, int]) -> _Seen:
 
 
 class _Follow(TorchFunctionMode):
-    """Carries what each place sees to what is computed from it, through any function and any branch.
-
-    Args:
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-
-    """
+    """Carries what each place sees to what is computed from it, through any function and any branch."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()

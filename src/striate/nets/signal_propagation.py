@@ -41,14 +41,8 @@ def of_noise(net: Net, macs: int, seed: int = 0) -> tuple[Signal, ...]:
 def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
     """One forward and one backward pass in training mode; one row for each layer with weights, in forward order.
 
-    The loss is cross-entropy against labels drawn from `seed`, summed over the images. The network's buffers and mode are put
-    back; its weights do not change.
-
-    Args:
-        net: with its initial weights.
-        images_NCHW: after preprocessing, or from N(0, 1).
-        seed: of the labels and of dropout.
-
+    The loss is cross-entropy against labels drawn from `seed`, as dropout is, summed over the images. The network's buffers and
+    mode are put back; its weights do not change.
     """
     names = {layer: name for name, layer in net.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}

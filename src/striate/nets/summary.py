@@ -162,11 +162,8 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
     """One row for each layer that a forward pass of `net` runs, in that order; `net` is not changed.
 
     A layer that is run twice has two rows, of which the second has no parameters. A layer that does nothing has none. A block
-    with parameters of its own has a row after those of its layers.
-
-    Raises:
-        UnsupportedError: the forward pass fails, or asks for the numbers in a tensor.
-
+    with parameters of its own has a row after those of its layers. UnsupportedError where the forward pass fails, or asks for
+    the numbers in a tensor.
     """
     modes = {module: module.training for module in net.modules()}
     rows: list[Layer] = []
@@ -238,10 +235,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def window(module: nn.Module, axis: int | None = None) -> tuple[int, int, int, int]:
     """(kernel, stride, padding, dilation) of a layer that moves a window over its maps; (1, 1, 0, 1) of any other.
 
-    Args:
-        module: the layer.
-        axis: 0 along the height, 1 along the width, None for the larger of both. Padding that is a word counts as 0.
-
+    Along the height for axis 0, the width for 1, the larger of both for None. Padding that is a word counts as 0.
     """
     names = (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
     kernel, stride, padding, dilation = (_along(getattr(module, name, default), axis) for name, default in names)

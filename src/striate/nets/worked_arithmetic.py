@@ -20,15 +20,9 @@ _Border = nn.ConstantPad2d | nn.ReflectionPad2d | nn.ReplicationPad2d  # ZeroPad
 
 
 def explain(net: Net, name: str) -> tuple[str, ...]:
-    """Lines that work out shape, parameters, multiply-adds, receptive field, jump and memory of one layer.
+    """Lines that work out shape, parameters, multiply-adds, receptive field, jump and memory of one layer, or a block's layers.
 
-    Args:
-        net: may be an outline.
-        name: of a layer, or of a block, whose layers are explained one after the other.
-
-    Raises:
-        SettingError: no such layer, with the nearest names.
-
+    SettingError where there is no such layer, with the nearest names.
     """
     rows = layer_table(net)
     matching = [row for row in rows if row.name == name or row.name.startswith(f"{name}.")]

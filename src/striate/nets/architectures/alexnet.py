@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from striate.nets import blocks
 from striate.nets.init import gaussian
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 def conv_side(size_px: int, padding: int) -> int:
@@ -26,13 +26,7 @@ def conv_side(size_px: int, padding: int) -> int:
 class AlexNet(Net):
     """conv1 96, norm1, pool1 - conv2 256, norm2, pool2 - conv3 384 - conv4 384 - conv5 256, pool5 - fc6, fc7 4096 - fc8 K.
 
-    Args:
-        input_chw: any channels, sides of at least 67 pixels.
-        num_classes: K.
-        dropout: probability that a unit of fc6 and of fc7 is dropped in training.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        pooling: "max" or "average".
-
+    Any channels, sides of at least 67 pixels; `dropout` is the probability that a unit of fc6 or fc7 is dropped in training.
     """
 
     taps = (
@@ -43,7 +37,7 @@ class AlexNet(Net):
 
     def __init__(
         self,
-        input_chw: tuple[int, int, int] = (3, 227, 227),
+        input_chw: CHW = (3, 227, 227),
         num_classes: int = 1000,
         dropout: float = 0.5,
         activation: str = "relu",

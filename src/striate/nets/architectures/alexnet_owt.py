@@ -12,19 +12,13 @@ from torch import Tensor, nn
 
 from striate.nets import blocks
 from striate.nets.architectures.alexnet import conv_side
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class AlexNetOWT(Net):
     """conv1 64 - pool1 - conv2 192 - pool2 - conv3 384 - conv4 256 - conv5 256 - pool5 - fc6 4096 - fc7 4096 - fc8 K.
 
-    Args:
-        input_chw: any channels, sides of at least 63 pixels.
-        num_classes: K.
-        dropout: probability that an input of fc6 and of fc7 is dropped in training.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        pooling: "max" or "average".
-
+    Any channels, sides of at least 63 pixels; `dropout` is the probability that an input of fc6 or fc7 is dropped in training.
     """
 
     taps = (
@@ -35,7 +29,7 @@ class AlexNetOWT(Net):
 
     def __init__(
         self,
-        input_chw: tuple[int, int, int] = (3, 224, 224),
+        input_chw: CHW = (3, 224, 224),
         num_classes: int = 1000,
         dropout: float = 0.5,
         activation: str = "relu",

@@ -14,33 +14,22 @@ from functools import partial
 from torch import Tensor, nn
 
 from striate.nets import blocks
-from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut
+from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut, external_block, stages
 from striate.nets.init import he_fan_out
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class CifarResNet(Net):
-    """conv1 16 - conv2_1..n 16 - conv3_1..n 32 - conv4_1..n 64 - pool4 - fc K.
+    """conv1 16 - conv2_1..n 16 - conv3_1..n 32 - conv4_1..n 64 - pool4 - fc K, n blocks in each stage.
 
-    Args:
-        input_chw: any channels, sides of at least 8 pixels.
-        num_classes: K.
-        n: blocks in each stage.
-        shortcut: "A", "B" or "C" of `nets.architectures.residual_blocks`; "none" for the plain network.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-
+    Any channels, sides of at least 8 pixels; the shortcut is "A", "B" or "C" of `nets.architectures.residual_blocks`, or
+    "none" for the plain network.
     """
 
     head_name = "fc"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (3, 32, 32),
-        num_classes: int = 10,
-        *,
-        n: int,
-        shortcut: Shortcut = "A",
-        activation: str = "relu",
+        self, input_chw: CHW = (3, 32, 32), num_classes: int = 10, *, n: int, shortcut: Shortcut = "A", activation: str = "relu"
     ) -> None:
         super().__init__(input_chw)
         refuse_small("A residual network of this family", input_chw, least_px=8)
@@ -49,12 +38,10 @@ class CifarResNet(Net):
         self.relu1 = blocks.activation(activation)
         self.blocks: list[str] = []
         channels = 16
-        for stage, width in ((2, 16), (3, 32), (4, 64)):
-            for number in range(1, n + 1):
-                stride = 2 if stage > 2 and number == 1 else 1
-                self.blocks.append(f"conv{stage}_{number}")
-                setattr(self, self.blocks[-1], BasicBlock(channels, width, stride, shortcut, activation))
-                channels = width
+        for name, width, stride in stages((n, n, n), 16):
+            self.blocks.append(name)
+            setattr(self, name, BasicBlock(channels, width, stride, shortcut, activation))
+            channels = width
         self.pool4 = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(64, num_classes)
@@ -68,8 +55,7 @@ class CifarResNet(Net):
         """Names of the widely used CIFAR repositories, which differ in the head and the shortcut, by our own."""
         table = {"conv1": "conv1", "bn1": "bn1", "fc": "linear|fc"}
         for name in self.blocks:
-            stage, number = name.removeprefix("conv").split("_")
-            external = f"layer{int(stage) - 1}.{int(number) - 1}"
+            external = external_block(name)
             table |= {f"{name}.{part}": f"{external}.{part}" for part in ("conv1", "bn1", "conv2", "bn2")}
             for at, part in enumerate(("conv", "bn")):
                 table[f"{name}.shortcut.{part}"] = f"{external}.downsample.{at}|{external}.shortcut.{at}"

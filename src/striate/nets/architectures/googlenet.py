@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from striate.nets import blocks
 from striate.nets.init import he
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 # name: in, 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool proj
 TABLE = {
@@ -120,14 +120,8 @@ class Auxiliary(nn.Module):
 class GoogLeNet(Net):
     """conv1 7x7/2 - pool1 - conv2 - pool2 - inception3a, 3b - pool3 - 4a to 4e - pool4 - 5a, 5b - pool5 - dropout - fc K.
 
-    Args:
-        input_chw: any channels, sides of at least 32 pixels.
-        num_classes: K.
-        bn: torchvision's variant.
-        dropout: probability that an input of fc is dropped in training; None for 0.4, with `bn` 0.2.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        aux: with the auxiliary heads; then the forward pass in training returns a GoogLeNetOut.
-
+    Any channels, sides of at least 32 pixels; `bn` is torchvision's variant; `dropout` is the probability that an input of fc
+    is dropped in training, None for 0.4, with `bn` 0.2. With auxiliary heads, `aux`, training gets a GoogLeNetOut.
     """
 
     head_name = "fc"
@@ -137,15 +131,9 @@ class GoogLeNet(Net):
     )  # fmt: skip
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (3, 224, 224),
-        num_classes: int = 1000,
-        *,
-        bn: bool = False,
-        dropout: float | None = None,
-        activation: str = "relu",
-        aux: bool = False,
-    ) -> None:
+        self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, *, bn: bool = False, dropout: float | None = None,
+        activation: str = "relu", aux: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("GoogLeNet", input_chw, least_px=32)
         conv = partial(nn.Conv2d, bias=not bn)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from striate.nets.blocks import TableConv2d, UnitBias
 from striate.nets.init import lecun_uniform
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 TABLE = tuple(
     tuple(source for source in range(12) if source // 4 in groups) for groups in ((0, 1), (1, 2), (0, 2)) for _ in range(4)
@@ -21,18 +21,12 @@ TABLE = tuple(
 
 
 class LeCun1989(Net):
-    """h1 12 - h2 12 - h3 30 - output K.
-
-    Args:
-        input_chw: any channels, sides of at least 8 pixels.
-        num_classes: K.
-
-    """
+    """h1 12 - h2 12 - h3 30 - output K; any channels, sides of at least 8 pixels."""
 
     taps = ("h1", "tanh1", "h2", "tanh2", "h3", "tanh3", "output")
     head_name = "output"
 
-    def __init__(self, input_chw: tuple[int, int, int] = (1, 16, 16), num_classes: int = 10) -> None:
+    def __init__(self, input_chw: CHW = (1, 16, 16), num_classes: int = 10) -> None:
         super().__init__(input_chw)
         refuse_small("lecun1989", input_chw, least_px=8)
         c, h, w = input_chw

@@ -11,25 +11,19 @@ from torch import Tensor, nn
 
 from striate.nets.blocks import ScaledTanh, Subsampling, TableConv2d
 from striate.nets.init import lecun_uniform
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 _ROWS = ("111011000000", "011111000000", "000000111011", "000000011111")  # maps of H2, by maps of H3
 TABLE = tuple(tuple(source for source in range(4) if _ROWS[source][to] == "1") for to in range(12))
 
 
 class LeNet1(Net):
-    """h1 4 - h2 subsampling - h3 12 - h4 subsampling - output K.
-
-    Args:
-        input_chw: any channels, sides of at least 16 pixels.
-        num_classes: K.
-
-    """
+    """h1 4 - h2 subsampling - h3 12 - h4 subsampling - output K; any channels, sides of at least 16 pixels."""
 
     taps = ("h1", "squash1", "h2", "squash2", "h3", "squash3", "h4", "squash4", "output")
     head_name = "output"
 
-    def __init__(self, input_chw: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10) -> None:
+    def __init__(self, input_chw: CHW = (1, 28, 28), num_classes: int = 10) -> None:
         super().__init__(input_chw)
         refuse_small("lenet1", input_chw, least_px=16)
         c, h, w = input_chw

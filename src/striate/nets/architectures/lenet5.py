@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from striate.base.errors import SettingError
 from striate.nets.blocks import ScaledTanh, Subsampling, TableConv2d
 from striate.nets.init import lecun_uniform
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 TABLE = (
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
@@ -71,23 +71,16 @@ class RadialBasis(nn.Module):
 
 
 class LeNet5(Net):
-    """C1 6 - S2 - C3 16 - S4 - C5 120 - F6 84 - output K.
+    """C1 6 - S2 - C3 16 - S4 - C5 120 - F6 84 - output K; any channels, sides of at least 32 pixels.
 
-    Args:
-        input_chw: any channels, sides of at least 32 pixels.
-        num_classes: K.
-        output: "rbf", for 10 classes alone, or "linear"; None for the first where there are 10 classes.
-
+    The output is "rbf", for 10 classes alone, or "linear"; None for the first where there are 10 classes.
     """
 
     taps = ("c1", "squash1", "s2", "squash2", "c3", "squash3", "s4", "squash4", "c5", "squash5", "f6", "squash6", "output")
     head_name = "output"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (1, 32, 32),
-        num_classes: int = 10,
-        output: Literal["rbf", "linear"] | None = None,
+        self, input_chw: CHW = (1, 32, 32), num_classes: int = 10, output: Literal["rbf", "linear"] | None = None
     ) -> None:
         super().__init__(input_chw)
         refuse_small("lenet5", input_chw, least_px=32)

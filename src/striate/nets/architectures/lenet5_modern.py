@@ -7,29 +7,17 @@ six maps, the pools have none, the output is fully connected.
 from torch import Tensor, nn
 
 from striate.nets import blocks
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class LeNet5Modern(Net):
-    """conv1 6 - pool1 - conv2 16 - pool2 - fc1 120 - fc2 84 - fc3 K.
-
-    Args:
-        input_chw: any channels, sides of at least 12 pixels.
-        num_classes: K.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        pooling: "max" or "average".
-
-    """
+    """conv1 6 - pool1 - conv2 16 - pool2 - fc1 120 - fc2 84 - fc3 K; any channels, sides of at least 12 pixels."""
 
     taps = ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "fc1", "relu3", "fc2", "relu4", "fc3")
     head_name = "fc3"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (1, 28, 28),
-        num_classes: int = 10,
-        activation: str = "relu",
-        pooling: str = "max",
+        self, input_chw: CHW = (1, 28, 28), num_classes: int = 10, activation: str = "relu", pooling: str = "max"
     ) -> None:
         super().__init__(input_chw)
         refuse_small("lenet5_modern", input_chw, least_px=12)

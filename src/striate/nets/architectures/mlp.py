@@ -10,29 +10,20 @@ cross-entropy in place of squared error.
 from torch import Tensor, nn
 
 from striate.nets import blocks
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class MLP(Net):
-    """fc1 300 - fc2 100 - fc3 K over the flattened image; ReLU after fc1 and fc2.
+    """fc1 300 - fc2 100 - fc3 K over the flattened image, of any size; ReLU after fc1 and fc2.
 
-    Args:
-        input_chw: any.
-        num_classes: K.
-        dropout: probability that a unit of fc1 or fc2 is dropped in training.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-
+    `dropout` is the probability that a unit of fc1 or fc2 is dropped in training.
     """
 
     taps = ("fc1", "fc2", "fc3")
     head_name = "fc3"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (1, 28, 28),
-        num_classes: int = 10,
-        dropout: float = 0.0,
-        activation: str = "relu",
+        self, input_chw: CHW = (1, 28, 28), num_classes: int = 10, dropout: float = 0.0, activation: str = "relu"
     ) -> None:
         super().__init__(input_chw)
         refuse_small("mlp", input_chw, least_px=1)

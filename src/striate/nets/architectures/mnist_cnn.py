@@ -11,19 +11,14 @@ from torch import Tensor, nn
 
 from striate.nets import blocks
 from striate.nets.init import glorot
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class MnistCNN(Net):
     """conv1 5x5x32 - pool1 - conv2 5x5x64 - pool2 - fc1 1024 - dropout - fc2 K; ReLU after conv1, conv2 and fc1.
 
-    Args:
-        input_chw: any channels, sides of at least 4 pixels; a pool drops the last row or column of an odd side.
-        num_classes: K.
-        dropout: probability that a unit of fc1 is dropped in training.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        pooling: "max" or "average".
-
+    Any channels, sides of at least 4 pixels; a pool drops the last row or column of an odd side. `dropout` is the probability
+    that a unit of fc1 is dropped in training.
     """
 
     taps = ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2")
@@ -31,7 +26,7 @@ class MnistCNN(Net):
 
     def __init__(
         self,
-        input_chw: tuple[int, int, int] = (1, 28, 28),
+        input_chw: CHW = (1, 28, 28),
         num_classes: int = 10,
         dropout: float = 0.4,
         activation: str = "relu",

@@ -6,6 +6,7 @@ Option A: the identity, taken at every second pixel and filled up with channels 
 Legend: N images, C channels, H x W pixels.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -52,6 +53,19 @@ def shortcut(option: Shortcut, in_channels: int, out_channels: int, stride: int)
     if option == "C" or (option == "B" and changes):
         return Projection(in_channels, out_channels, stride)
     return Padding(in_channels, out_channels, stride) if changes else nn.Identity()
+
+
+def stages(depths: Sequence[int], width: int) -> Iterator[tuple[str, int, int]]:
+    """Name, width and stride of each block: conv2_1, conv2_2, ... conv3_1, ...; a stage doubles the width, halves the sides."""
+    for stage, depth in enumerate(depths):
+        for number in range(1, depth + 1):
+            yield f"conv{stage + 2}_{number}", width * 2**stage, 2 if stage and number == 1 else 1
+
+
+def external_block(name: str) -> str:
+    """The name that other libraries have for a block: layer1.0 for conv2_1."""
+    stage, number = name.removeprefix("conv").split("_")
+    return f"layer{int(stage) - 1}.{int(number) - 1}"
 
 
 class BasicBlock(nn.Module):

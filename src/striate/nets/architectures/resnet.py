@@ -13,38 +13,24 @@ from functools import partial
 from torch import Tensor, nn
 
 from striate.nets import blocks
-from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck, Shortcut
+from striate.nets.architectures.residual_blocks import BasicBlock, Bottleneck, Shortcut, external_block, stages
 from striate.nets.init import he_fan_out
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 
 class ResNet(Net):
-    """conv1 7x7/2 64 - pool1 3x3/2 - conv2_1.. - conv3_1.. - conv4_1.. - conv5_1.. - pool5 - fc K.
+    """conv1 7x7/2 64 - pool1 3x3/2 - conv2_1.. - conv3_1.. - conv4_1.. - conv5_1.. - pool5 - fc K, `depths` blocks in a stage.
 
-    Args:
-        input_chw: any channels, sides of at least 32 pixels.
-        num_classes: K.
-        depths: blocks in the four stages.
-        block: BasicBlock or Bottleneck.
-        shortcut: "A", "B" or "C" of `nets.architectures.residual_blocks`.
-        v1: of bottlenecks: stride in the first 1 x 1.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-
+    Any channels, sides of at least 32 pixels; the shortcut is "A", "B" or "C" of `nets.architectures.residual_blocks`; `v1`
+    puts the stride of bottlenecks into the first 1 x 1.
     """
 
     head_name = "fc"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (3, 224, 224),
-        num_classes: int = 1000,
-        *,
-        depths: tuple[int, int, int, int],
-        block: type[BasicBlock | Bottleneck],
-        shortcut: Shortcut = "B",
-        v1: bool = False,
-        activation: str = "relu",
-    ) -> None:
+        self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, *, depths: tuple[int, int, int, int],
+        block: type[BasicBlock | Bottleneck], shortcut: Shortcut = "B", v1: bool = False, activation: str = "relu",
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("ResNet", input_chw, least_px=32)
         self.conv1 = nn.Conv2d(input_chw[0], 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -53,13 +39,10 @@ class ResNet(Net):
         self.pool1 = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.blocks: list[str] = []
         channels = 64
-        for stage, depth in enumerate(depths, start=2):
-            width = 16 * 2**stage
-            for number in range(1, depth + 1):
-                stride = 2 if stage > 2 and number == 1 else 1
-                self.blocks.append(f"conv{stage}_{number}")
-                setattr(self, self.blocks[-1], block(channels, width, stride, shortcut, activation, v1))
-                channels = width * block.expansion
+        for name, width, stride in stages(depths, 64):
+            self.blocks.append(name)
+            setattr(self, name, block(channels, width, stride, shortcut, activation, v1))
+            channels = width * block.expansion
         self.pool5 = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels, num_classes)
@@ -73,8 +56,7 @@ class ResNet(Net):
         """Names of torchvision and of timm, which are the same, by our own."""
         table = {"conv1": "conv1", "bn1": "bn1", "fc": "fc"}
         for name in self.blocks:
-            stage, number = name.removeprefix("conv").split("_")
-            external = f"layer{int(stage) - 1}.{int(number) - 1}"
+            external = external_block(name)
             table |= {f"{name}.{part}": f"{external}.{part}" for part in ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")}
             table |= {f"{name}.shortcut.conv": f"{external}.downsample.0", f"{name}.shortcut.bn": f"{external}.downsample.1"}
         return table

@@ -13,28 +13,21 @@ from torch import Tensor, nn
 
 from striate.base.errors import MissingExtraError, SettingError, ShapeError, UnsupportedError
 from striate.nets.hooks import taps
-from striate.nets.net import Net
+from striate.nets.net import CHW, Net
 
 
 class TimmNet(Net):
-    """A timm network as `body`, whose layers are named `body.layer1` and so on.
+    """A timm network, `timm:NAME`, as `body`, whose layers are named `body.layer1` and so on; any channels.
 
-    Args:
-        name: `timm:NAME`.
-        input_chw: any channels; sides that the network can take.
-        num_classes: K.
-        dropout: probability that an input of the classifier is dropped in training; None for the network's own.
+    `dropout` is the probability that an input of the classifier is dropped in training; None for the network's own.
 
     Raises:
-        SettingError: timm has no such network.
-        ShapeError: it cannot take images of this size.
+        SettingError, ShapeError: timm has no such network; it cannot take images of this size.
         UnsupportedError: it does not say where its features are.
 
     """
 
-    def __init__(
-        self, name: str, input_chw: tuple[int, int, int], num_classes: int = 1000, dropout: float | None = None
-    ) -> None:
+    def __init__(self, name: str, input_chw: CHW, num_classes: int = 1000, dropout: float | None = None) -> None:
         super().__init__(input_chw)
         own = {} if dropout is None else {"drop_rate": dropout}
         self.body: Any = _create(name, in_chans=input_chw[0], num_classes=num_classes, **own)
@@ -104,7 +97,7 @@ def _create(name: str, **settings: Any) -> nn.Module:
     return body
 
 
-def _features(name: str, input_chw: tuple[int, int, int], layers: Sequence[str]) -> list[str]:
+def _features(name: str, input_chw: CHW, layers: Sequence[str]) -> list[str]:
     """Those of the layers that put out one tensor for an image of this size, in forward order."""
     with torch.device("meta"), torch.no_grad():
         body = _create(name, in_chans=input_chw[0]).eval()

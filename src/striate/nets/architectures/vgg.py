@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from striate.nets import blocks
 from striate.nets.init import gaussian, he
-from striate.nets.net import Net, refuse_small
+from striate.nets.net import CHW, Net, refuse_small
 
 _WIDTHS = (64, 128, 256, 512, 512)
 
@@ -23,30 +23,16 @@ _WIDTHS = (64, 128, 256, 512, 512)
 class VGG(Net):
     """conv1_1 .. pool1 - conv2_1 .. pool2 - conv3_1 .. pool3 - conv4_1 .. pool4 - conv5_1 .. pool5 - fc6 - fc7 4096 - fc8 K.
 
-    Args:
-        input_chw: any channels, sides of at least 32 pixels.
-        num_classes: K.
-        depths: convolutions before each of the five pools.
-        bn: batch norm after every convolution.
-        dropout: probability that a unit of fc6 and of fc7 is dropped in training.
-        activation: a name of `nets.blocks.ACTIVATIONS`.
-        pooling: "max" or "average".
-
+    Any channels, sides of at least 32 pixels; `depths` are the convolutions before each of the five pools; `bn` puts batch norm
+    after every convolution; `dropout` is the probability that a unit of fc6 and of fc7 is dropped in training.
     """
 
     head_name = "fc8"
 
     def __init__(
-        self,
-        input_chw: tuple[int, int, int] = (3, 224, 224),
-        num_classes: int = 1000,
-        *,
-        depths: tuple[int, int, int, int, int],
-        bn: bool = False,
-        dropout: float = 0.5,
-        activation: str = "relu",
-        pooling: str = "max",
-    ) -> None:
+        self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, *, depths: tuple[int, int, int, int, int],
+        bn: bool = False, dropout: float = 0.5, activation: str = "relu", pooling: str = "max",
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("VGG", input_chw, least_px=32)
         channels, height, width = input_chw
