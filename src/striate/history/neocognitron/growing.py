@@ -179,10 +179,11 @@ def compete(inputs_ND: Tensor, labels_N: Tensor, sweeps: int, max_planes: int, p
         within_BB = batch_BD @ batch_BD.T
         new: list[int] = []
         correct: list[tuple[int, int]] = []
-        best = _most_similar(batch_BD @ unit_PD[:planes].T)
-        for i, label in enumerate(classes_B.tolist()):
-            fresh = max(((float(within_BB[i, j]), planes + n) for n, j in enumerate(new)), default=(-1.0, -1))
-            _, plane = max(best[i], fresh)
+        # a first column, which no plane has, wins where there are no planes
+        similarity_B, column_B = functional.pad(batch_BD @ unit_PD[:planes].T, (1, 0), value=-1.0).max(1)
+        best = zip(similarity_B.tolist(), (column_B - 1).tolist(), strict=True)
+        for i, (label, old) in enumerate(zip(classes_B.tolist(), best, strict=True)):
+            _, plane = max([old, *((float(within_BB[i, j]), planes + n) for n, j in enumerate(new))])
             if plane >= 0 and int(labels_P[plane]) == label:
                 correct.append((i, plane))
             elif planes + len(new) < max_planes:
@@ -197,14 +198,6 @@ def compete(inputs_ND: Tensor, labels_N: Tensor, sweeps: int, max_planes: int, p
         unit_PD[changed] = functional.normalize(sums_PD[changed], dim=1)
         progress(min(done + _BATCH, total), total, planes)
     return Top(sums_PD[:planes], labels_P[:planes])
-
-
-def _most_similar(similarity_BP: Tensor) -> list[tuple[float, int]]:
-    """The similarity and number of each pattern's most similar plane; -1 and -1 where there are no planes."""
-    if not similarity_BP.shape[1]:
-        return [(-1.0, -1)] * len(similarity_BP)
-    similarity_B, plane_B = similarity_BP.max(1)
-    return list(zip(similarity_B.tolist(), plane_B.tolist(), strict=True))
 
 
 def _top_inputs(net: Neocognitron, images_NCHW: Tensor, progress: Progress) -> Tensor:

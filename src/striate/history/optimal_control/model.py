@@ -133,16 +133,15 @@ class Solution(NamedTuple):
 
 def descend(problem: Problem, controls_NU: Tensor, step: float, iterations: int, tolerance: float = 0.0) -> Solution:
     """Kelley's method: steps against the gradient, until none of its components is larger than the tolerance."""
-    current = sweep(problem, controls_NU)
-    costs, largest = [current.cost], [float(current.gradient_NU.abs().max())]
-    for _ in range(iterations):
-        if largest[-1] <= tolerance:
-            break
-        controls_NU = controls_NU - step * current.gradient_NU
+    costs: list[float] = []
+    largest: list[float] = []
+    while True:
         current = sweep(problem, controls_NU)
         costs.append(current.cost)
         largest.append(float(current.gradient_NU.abs().max()))
-    return Solution(controls_NU, problem.start_D, current, costs, largest)
+        if len(costs) > iterations or largest[-1] <= tolerance:
+            return Solution(controls_NU, problem.start_D, current, costs, largest)
+        controls_NU = controls_NU - step * current.gradient_NU
 
 
 class _Point(NamedTuple):

@@ -2,7 +2,7 @@
 
 Source: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors", Nature 323:533-536 (9 October;
 a technical report is of 1985), and chapter 8 of "Parallel distributed processing", volume 1. They were not the first: the
-backward pass is Kelley's of 1960 (`optimal_control.py`), as an algorithm Linnainmaa's of 1970, and for networks Werbos's of
+backward pass is Kelley's of 1960 (`optimal_control`), as an algorithm Linnainmaa's of 1970, and for networks Werbos's of
 1974; Parker and LeCun had it in 1985. What was new is what hidden units come to represent.
 
 With y = 1 / (1 + exp(-x)) and x the bias plus the weighted sum of the inputs (equations 1 and 2 of the paper), the error is

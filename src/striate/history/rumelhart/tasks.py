@@ -1,11 +1,10 @@
 """The tasks of 1986: exclusive or, mirror symmetry, the encoder, and two families.
 
-Source: as of `rumelhart.py`; the families are of Hinton 1986, "Learning distributed representations of concepts", figure 2.
+Source: as of `model.py`; the families are of Hinton 1986, "Learning distributed representations of concepts", figure 2.
 
 Legend: N patterns, J output units.
 """
 
-from collections.abc import Mapping
 from itertools import product
 from typing import NamedTuple
 
@@ -14,18 +13,15 @@ from numpy.typing import NDArray
 
 from striate.history.rumelhart.model import Layout, Task
 
-PERSONS: Mapping[str, tuple[str, ...]] = {
-    "English": (
-        "Christopher", "Penelope", "Andrew", "Christine", "Margaret", "Arthur", "Victoria", "James", "Jennifer", "Charles",
-        "Colin", "Charlotte",
-    ),
-    "Italian": (
-        "Roberto", "Maria", "Pierro", "Francesca", "Gina", "Emilio", "Lucia", "Marco", "Angela", "Tomaso", "Alfonso", "Sophia",
-    ),
+PERSONS = {
+    "English": ("Christopher", "Penelope", "Andrew", "Christine", "Margaret", "Arthur", "Victoria", "James", "Jennifer",
+                "Charles", "Colin", "Charlotte"),
+    "Italian": ("Roberto", "Maria", "Pierro", "Francesca", "Gina", "Emilio", "Lucia", "Marco", "Angela", "Tomaso", "Alfonso",
+                "Sophia"),
 }  # fmt: skip
 WOMEN = frozenset((1, 3, 4, 6, 8, 11))  # by position in each family
 MARRIED = ((0, 1), (2, 3), (5, 4), (7, 6), (9, 8))  # husband, wife
-CHILDREN: Mapping[tuple[int, int], tuple[int, ...]] = {(0, 1): (5, 6), (2, 3): (7, 8), (7, 6): (10, 11)}
+CHILDREN = {(0, 1): (5, 6), (2, 3): (7, 8), (7, 6): (10, 11)}
 RELATIONS = ("father", "mother", "husband", "wife", "son", "daughter", "uncle", "aunt", "brother", "sister", "nephew", "niece")
 
 
