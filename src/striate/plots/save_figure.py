@@ -75,15 +75,10 @@ def _without_controls(svg: str) -> str:
 
 @contextmanager
 def new_figure(path: Path, width: float, height: float, title: str = "", **options: Any) -> Iterator["Figure"]:
-    """A figure to draw into within the block, its sides in inches; then it is written to `path`, whole or not at all.
+    """A figure to draw into within the block, its sides in inches; then it is written, whole or not at all.
 
-    Args:
-        path: .svg, .png or .pdf; a SettingError for another ending before anything is drawn, a DiskError if the disk refuses.
-        width: in inches.
-        height: in inches.
-        title: above everything, in 10 points.
-        options: of matplotlib's Figure; else `layout="constrained"`.
-
+    Another ending than .svg, .png and .pdf is a SettingError before anything is drawn, a disk that refuses a DiskError. The
+    title stands above everything; `options` are those of matplotlib's Figure, else `layout="constrained"`.
     """
     check_ending(path)
     from matplotlib import rc_context
@@ -115,11 +110,7 @@ def for_page() -> Iterator[None]:
 def inline(figure: "Figure", name: str, alternative: str) -> str:
     """A figure made within `for_page` as an <svg> element, whose text and axes take the color of the page's text.
 
-    Args:
-        figure: drawn.
-        name: a word that no other figure of the page has: ids begin with it.
-        alternative: what the figure shows, for those who cannot see it.
-
+    Ids begin with `name`, a word that no other figure of the page has; `alternative` says what the figure shows.
     """
     from matplotlib import rc_context
 

@@ -5,7 +5,7 @@ Legend: N images in a row or points of a cloud, H x W pixels, C channels.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +22,8 @@ _GAP = 2  # pixels between images, at least
 _WIDE = 11.0  # inches
 
 
-class Cloud(Protocol):
-    """What is drawn of a cloud: `striate.batches.neighbor_pixel_scatter.Cloud` has it."""
-
-    @property
-    def name(self) -> str:
-        """Of the step."""
-
-    @property
-    def points_N2(self) -> NDArray[np.float64]:
-        """The points."""
-
-    @property
-    def covariance_22(self) -> NDArray[np.float64]:
-        """Of the points."""
+# The name of a step, its points, N x 2, and their covariance, 2 x 2, as `striate.batches.neighbor_pixel_scatter.Cloud` has them
+Cloud = tuple[str, NDArray[np.float64], NDArray[np.float64]]
 
 
 class Row(NamedTuple):
@@ -64,7 +52,7 @@ def draw_steps(title: str, pixels: str, clouds: Sequence[Cloud], rows: Sequence[
         upper, lower = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
         upper.suptitle(title)
         for axes, cloud in zip(np.atleast_1d(upper.subplots(1, len(clouds))), clouds, strict=True):
-            _cloud(axes, cloud)
+            _cloud(axes, *cloud)
         upper.supxlabel(pixels, fontsize=8)
         panels = lower.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
         for axes, row, strip in zip(panels, rows, strips, strict=True):
@@ -87,18 +75,18 @@ def draw_sheet(title: str, columns: Sequence[str], rows: Sequence[Row], path: Pa
         figure.suptitle(title, fontsize=10, wrap=True)
 
 
-def _cloud(axes: "Axes", cloud: Cloud) -> None:
+def _cloud(axes: "Axes", name: str, points_N2: NDArray[np.float64], covariance_22: NDArray[np.float64]) -> None:
     axes.axhline(0, color=AXIS, linewidth=0.6)
     axes.axvline(0, color=AXIS, linewidth=0.6)
-    axes.plot(*cloud.points_N2.T, ".", markersize=2, alpha=0.5, color=POINT, rasterized=True)
-    reach = max(1e-6, float(np.abs(cloud.points_N2).max())) * 1.05
+    axes.plot(*points_N2.T, ".", markersize=2, alpha=0.5, color=POINT, rasterized=True)
+    reach = max(1e-6, float(np.abs(points_N2).max())) * 1.05
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
     axes.set_aspect("equal")
     axes.tick_params(labelsize=7)
-    (xx, xy), (_, yy) = cloud.covariance_22
+    (xx, xy), (_, yy) = covariance_22
     covariance = f"{xy:.3g}" if abs(xy) >= 1e-9 else "0"
-    axes.set_title(f"{cloud.name}\nvariances {xx:.3g}, {yy:.3g}; covariance {covariance}", fontsize=7)
+    axes.set_title(f"{name}\nvariances {xx:.3g}, {yy:.3g}; covariance {covariance}", fontsize=7)
 
 
 def _strip(images_NHWC: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,9 +1,12 @@
-"""A figure of how signals travel through a network at the start."""
+"""A figure of how signals travel through a network at the start.
+
+Legend: L layers.
+"""
 
 from collections.abc import Sequence
 from math import ceil, floor, inf, isfinite, log10, nan, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from striate.plots.axes import short_title
 from striate.plots.canvas import SERIES_COLORS
@@ -16,28 +19,9 @@ OUTPUT, GRADIENT = SERIES_COLORS[:2]
 LETTER = 0.062  # inches, of a layer's name
 
 
-class Row(Protocol):
-    """What is drawn of a layer: `striate.nets.signal_propagation.Signal` has it."""
-
-    @property
-    def name(self) -> str:
-        """The layer."""
-
-    @property
-    def mean(self) -> float:
-        """Of what it puts out."""
-
-    @property
-    def variance(self) -> float:
-        """Of what it puts out."""
-
-    @property
-    def gradient_mean(self) -> float:
-        """Of the gradient with respect to that."""
-
-    @property
-    def gradient_variance(self) -> float:
-        """Of the gradient with respect to that."""
+# A layer's name, mean and variance of its output, and mean and variance of the gradient with respect to that, as
+# `striate.nets.signal_propagation.Signal` has them
+Row = tuple[str, float, float, float, float]
 
 
 def draw(title: str, rows: Sequence[Row], path: Path) -> None:
@@ -46,22 +30,23 @@ def draw(title: str, rows: Sequence[Row], path: Path) -> None:
     The variances are on logarithmic scales of whole decades, where zero and what is not finite lie on the lower and upper edge.
     The means are in standard deviations. Of a title that takes more than two lines the middle is left out.
     """
-    width, names = max(6.5, 1.6 + 0.17 * len(rows)), LETTER * max(len(row.name) for row in rows)
-    with new_figure(path, width, 6.4 + names) as figure:
+    names, mean_L, variance_L, gradient_mean_L, gradient_variance_L = zip(*rows, strict=True)
+    width = max(6.5, 1.6 + 0.17 * len(rows))
+    with new_figure(path, width, 6.4 + LETTER * max(map(len, names))) as figure:
         outputs, gradients, means = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
-        _decades(outputs, [row.variance for row in rows], OUTPUT)
+        _decades(outputs, variance_L, OUTPUT)
         outputs.set_ylabel("variance of the output")
-        _decades(gradients, [row.gradient_variance for row in rows], GRADIENT)
+        _decades(gradients, gradient_variance_L, GRADIENT)
         gradients.set_ylabel("variance of the gradient")
         for label, color, moments in (
-            ("output", OUTPUT, [(row.mean, row.variance) for row in rows]),
-            ("gradient", GRADIENT, [(row.gradient_mean, row.gradient_variance) for row in rows]),
+            ("output", OUTPUT, zip(mean_L, variance_L, strict=True)),
+            ("gradient", GRADIENT, zip(gradient_mean_L, gradient_variance_L, strict=True)),
         ):
             ratios = [mean / sqrt(variance) if 0 < variance < inf else nan for mean, variance in moments]
-            means.plot(range(len(rows)), ratios, marker="o", markersize=3, linewidth=1, color=color, label=label)
+            means.plot(ratios, marker="o", markersize=3, linewidth=1, color=color, label=label)
         means.set_ylabel("mean, in standard\ndeviations")
         means.margins(y=0.15)
-        means.set_xticks(range(len(rows)), [row.name for row in rows], rotation=90, fontsize=7)
+        means.set_xticks(range(len(rows)), names, rotation=90, fontsize=7)
         means.set_xlim(-0.6, len(rows) - 0.4)
         means.set_xlabel("layers with weights, from the image on")
         for axes in (outputs, gradients, means):
