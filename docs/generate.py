@@ -1,14 +1,18 @@
 """What the manual takes from striate itself, made when it is built: figures, and the pages of commands, settings and Python.
 
-Everything goes to docs/_generated. Figures are drawn again when the package or the quickstart is newer than they are.
+Everything goes to docs/_generated. Figures are drawn again when the package or the quickstart is newer than they are; those of
+the history, which take half a minute, when their own sources or those of the plots have changed.
 """
 
 import inspect
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import NoneType, UnionType
@@ -23,6 +27,7 @@ from striate.base.settings import Run
 from striate.cli.main import app, main
 
 DOCS = Path(__file__).parent
+PACKAGE = Path(striate.__file__).parent
 GENERATED = DOCS / "_generated"
 # Figures, by the command that draws them, in a folder where the quickstart has been followed
 FIGURES = {
@@ -40,7 +45,22 @@ FIGURES = {
     "why.png": "inspect first photos/circle/003.png --out inspect",
 }  # fmt: skip
 PLOTS = ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")  # of the report of `first`
-ILLUSTRATIONS = (*FIGURES, *(f"report-{name}.svg" for name in PLOTS))
+# Figures of the history: subject -> options of its command, and those of its files that the manual shows
+HISTORY = {
+    "mcculloch_pitts": ("", ("table.png", "automaton_ends_in_01.png")),
+    "cells": ("", ("tuning.png", "shifts.png")),
+    "convolution": ("", ("steps.png", "flip.png")),
+    "optimal_control": ("--flight rocket --steps 10", ("rocket.png", "residual.png")),
+    "gmdh": ("--keep 10", ("network.png", "overfit.png")),
+    "rumelhart": ("", ("learning.png", "hidden.png")),
+    "neocognitron": ("", ("activations.png", "winners-1980.png")),
+    "timeline": ("", ("timeline.png",)),
+}
+ILLUSTRATIONS = (
+    *FIGURES,
+    *(f"report-{name}.svg" for name in PLOTS),
+    *(f"history/{subject}/{name}" for subject, (_, names) in HISTORY.items() for name in names),
+)
 
 
 def build() -> None:
@@ -50,10 +70,18 @@ def build() -> None:
         path = GENERATED / f"{name}.md"
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
-    sources = [*Path(striate.__file__).parent.rglob("*.py"), Path(__file__), DOCS / "quickstart.md"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    history = subprocess.Popen(
+        [sys.executable, __file__], env=environment, stderr=subprocess.PIPE, text=True
+    )  # beside the others
+    sources = [*PACKAGE.rglob("*.py"), Path(__file__), DOCS / "quickstart.md"]
     newest = max(path.stat().st_mtime for path in sources)
-    if any(not (GENERATED / name).exists() or (GENERATED / name).stat().st_mtime < newest for name in ILLUSTRATIONS):
+    names = [name for name in ILLUSTRATIONS if not name.startswith("history/")]
+    if any(not (GENERATED / name).exists() or (GENERATED / name).stat().st_mtime < newest for name in names):
         illustrate()
+    _, errors = history.communicate()
+    if history.returncode:
+        raise RuntimeError(f"the figures of the history were not drawn: {errors[-2000:]}")
 
 
 def quickstart_script() -> str:
@@ -77,6 +105,27 @@ def illustrate() -> None:
         page = Path("runs/first/report.html").read_text("utf-8")
         for name in PLOTS:
             Path(f"report-{name}.svg").write_text(_plot(page, name), "utf-8")
+
+
+def illustrate_history() -> None:
+    """Draw the figures of those subjects of the history whose sources have changed since."""
+    for subject, (options, names) in HISTORY.items():
+        folder = GENERATED / "history" / subject
+        digest, stamp = _sources_of(subject, options), folder / "sources.sha256"
+        if stamp.exists() and stamp.read_text() == digest and all((folder / name).exists() for name in names):
+            continue
+        shutil.rmtree(folder, ignore_errors=True)  # the timeline would not train its runs again
+        with _in(GENERATED):
+            _striate(f"history {subject} {options} --out {folder.relative_to(GENERATED)}")
+        stamp.write_text(digest)
+
+
+def _sources_of(subject: str, options: str) -> str:
+    """A hash of what decides how its figures look; of the timeline all subjects."""
+    history = PACKAGE / "history"
+    own = history if subject == "timeline" else history / subject
+    files = sorted({*own.rglob("*.py"), *history.glob("*.py"), *(PACKAGE / "plots").rglob("*.py")})
+    return sha256(b"".join([options.encode(), *(path.read_bytes() for path in files)])).hexdigest()
 
 
 def _plot(page: str, name: str) -> str:
@@ -244,3 +293,7 @@ def python() -> str:
     lines += [".. automodule:: striate.interpret.attribution", "   :members:", ""]
     lines += [".. automodule:: striate.base.errors", "```", ""]
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    illustrate_history()
