@@ -106,12 +106,7 @@ def offences(paths: list[Path], wrong_in: Callable[[str], list[str]]) -> list[st
     return [f"{path.relative_to(ROOT)}:{wrong}" for path in paths for wrong in wrong_in(path.read_text("utf-8"))]
 
 
-# Rooms that are still to be cleaned; nothing is added here
-WORDS_TO_COME = {"history"}  # the room in which some words are still to be replaced
-VARIABLES_TO_COME: set[str] = set()
-
-
-@pytest.mark.parametrize("room", sorted(set(ROOMS) - WORDS_TO_COME))
+@pytest.mark.parametrize("room", ROOMS)
 def test_what_a_user_reads_is_in_the_words_of_the_field(room: str):
     assert offences(files_of(room), in_code) == []
 
@@ -121,7 +116,7 @@ def test_documents_are_in_the_words_of_the_field(path: Path):
     assert offences([path], in_document) == []
 
 
-@pytest.mark.parametrize("room", sorted(set(ROOMS) - VARIABLES_TO_COME))
+@pytest.mark.parametrize("room", ROOMS)
 def test_variables_are_named_for_what_they_hold(room: str):
     assert offences(files_of(room), variables) == []
 
