@@ -44,16 +44,8 @@ class NeocognitronClassifier(Neocognitron):
     """The neocognitron whose S-layers organize themselves (`neocognitron.growing`), for images of 19 px and more.
 
     Images of another side than 19 are brought to it by area; those of 28 px, as MNIST's, lose their empty margin before.
-    White is ink.
-
-    Args:
-        input_chw: one channel, and a side from 19 px.
-        num_classes: K.
-        grown: planes of us2, us3, and of us4 for each class; None for a network that has learned nothing.
-
-    Raises:
-        ShapeError: other images.
-
+    White is ink. `grown` is the planes of us2, us3, and of us4 for each class; None for a network that has learned nothing.
+    Colored images and smaller sides are refused with ShapeError.
     """
 
     def __init__(self, input_chw: tuple[int, int, int], num_classes: int, grown: Sequence[Any] | None = None) -> None:
@@ -80,14 +72,12 @@ class NeocognitronClassifier(Neocognitron):
     @property
     def macs(self) -> int:
         """Multiply-adds of one image, those of the V- and C-cells taken to be as many again each as those of the S-cells."""
-        layers = [self.s_layer(stage) for stage in (1, 2, 3, 4)]
-        return 3 * sum(layer.row.side**2 * layer.a_PKkk.numel() for layer in layers)
+        return 3 * sum(layer.row.side**2 * layer.a_PKkk.numel() for layer in map(self.s_layer, (1, 2, 3, 4)))
 
     @property
     def learned(self) -> int:
         """Numbers that learning has set: the weights a and b of the S-cells."""
-        layers = [self.s_layer(stage) for stage in (1, 2, 3, 4)]
-        return sum(layer.a_PKkk.numel() + layer.b_P.numel() for layer in layers)
+        return sum(layer.a_PKkk.numel() + layer.b_P.numel() for layer in map(self.s_layer, (1, 2, 3, 4)))
 
     @property
     def grown(self) -> list[Any]:
@@ -109,13 +99,9 @@ class NeocognitronClassifier(Neocognitron):
         return growing.shrunk(images_NCHW[:, 0], LEAST_PX, _MARGIN_28 if side == 28 else 0)
 
     def learn(self, images_NCHW: Tensor, labels_N: Tensor, watch: Watch) -> None:
-        """Let the S-layers grow (Fukushima 2003 and 2013; see `neocognitron.growing`).
+        """Let the S-layers grow (Fukushima 2003 and 2013; see `neocognitron.growing`); `watch` may raise.
 
-        Args:
-            images_NCHW: in [0, 1], in an order that mixes the classes.
-            labels_N: of all K classes.
-            watch: called with progress; may raise.
-
+        Images in [0, 1], in an order that mixes all K classes.
         """
         growing.learn(self, self._small(images_NCHW), labels_N, watch)
 
@@ -123,14 +109,9 @@ class NeocognitronClassifier(Neocognitron):
 class GMDHNet(Net):
     """One polynomial network for each class, grown to put out 1 for it and 0 for the others (`gmdh.GMDHClassifier`).
 
-    Args:
-        input_chw: D coordinates without places, (D, 1, 1), as `preprocess.scale=pca` gives.
-        num_classes: K.
-        grown: for each class the elements of its layers; None for a network that has learned nothing.
-
-    Raises:
-        ShapeError: images, of whose pixels there are too many pairs.
-
+    Its inputs are D coordinates without places, (D, 1, 1), as `preprocess.scale=pca` gives; images, of whose pixels there are
+    too many pairs, are refused with ShapeError. `grown` is for each class the elements of its layers; None for a network that
+    has learned nothing.
     """
 
     taps = ("polynomials", "answer")
@@ -170,25 +151,16 @@ class GMDHNet(Net):
         return logits
 
     def replace_head(self, num_classes: int) -> None:
-        """Refused: each class has a network of its own.
-
-        Raises:
-            UnsupportedError: always.
-
-        """
+        """Refused with UnsupportedError: each class has a network of its own."""
         raise UnsupportedError(
             f"gmdh has no last layer to replace by one of {num_classes} classes: each class has a network of its own. "
             "Train it anew."
         )
 
     def learn(self, images_NCHW: Tensor, labels_N: Tensor, watch: Watch) -> None:
-        """Grow the networks, half of the images external: none of the weights is fitted to them.
+        """Grow the networks, half of the images external: none of the weights is fitted to them. `watch` may raise.
 
-        Args:
-            images_NCHW: N x D x 1 x 1, in an order that mixes the classes.
-            labels_N: of all K classes.
-            watch: called with progress; may raise.
-
+        Images N x D x 1 x 1, in an order that mixes all K classes.
         """
         X_ND, labels = images_NCHW.flatten(1).double().cpu().numpy(), labels_N.cpu().numpy()
         classes = self.answer.out_features
@@ -207,9 +179,7 @@ class GMDHNet(Net):
 class Polynomials(nn.Module):
     """K grown networks of elements, in float64, since their degree is high.
 
-    Args:
-        sizes: for each class the elements L of its layers; the last has one.
-
+    `sizes` are for each class the elements L of its layers, of which the last has one.
     """
 
     def __init__(self, sizes: Sequence[Sequence[int]]) -> None:
@@ -230,9 +200,9 @@ class Polynomials(nn.Module):
 
     def forward(self, inputs_ND: Tensor) -> Tensor:
         """N x K outputs."""
-        return torch.stack([self._one(k, inputs_ND.double()) for k in range(len(self.sizes))], dim=1).to(inputs_ND.dtype)
+        return torch.stack([self._grown(k, inputs_ND.double()) for k in range(len(self.sizes))], dim=1).to(inputs_ND.dtype)
 
-    def _one(self, k: int, values_ND: Tensor) -> Tensor:
+    def _grown(self, k: int, values_ND: Tensor) -> Tensor:
         for number in range(len(self.sizes[k])):
             u_NL, v_NL = values_ND[:, self.pairs(k, number)].unbind(dim=2)
             terms_NLQ = torch.stack([torch.ones_like(u_NL), u_NL, v_NL, u_NL * v_NL, u_NL**2, v_NL**2], dim=2)

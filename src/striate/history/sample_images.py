@@ -14,7 +14,7 @@ from striate.base.errors import DataError, DecodeError
 from striate.data import decode
 
 Floats = NDArray[np.float64]
-_FINE = 8  # points across a pixel at which a shape is asked for
+_FINE = 8  # points across a pixel at which a shape is sampled
 
 
 class SampleImage(NamedTuple):
@@ -25,15 +25,9 @@ class SampleImage(NamedTuple):
 
 
 def gray(image: Path | None, most_px: int) -> SampleImage:
-    """The image of a file as gray levels (ITU-R 601), or shapes drawn here where there is no file.
+    """The image of a file as gray levels (ITU-R 601), or shapes drawn here where none is given; DataError for no image.
 
-    Args:
-        image: any format that striate decodes.
-        most_px: a longer side is divided by the least whole number that brings it to this; blocks of pixels are averaged.
-
-    Raises:
-        DataError: there is no such file, or it is not an image.
-
+    A side longer than `most_px` is divided by the least whole number that brings it to that; blocks of pixels are averaged.
     """
     if image is None:
         return SampleImage("shapes drawn here", shapes(64))
@@ -42,12 +36,12 @@ def gray(image: Path | None, most_px: int) -> SampleImage:
     except DecodeError as error:
         raise DataError(f"expected an image at {str(image)!r}; it is refused: {error}.") from error
     weights_C = np.array([0.299, 0.587, 0.114]) if levels_HWC.shape[2] == 3 else np.ones(1)
-    levels_HW, by = levels_HWC @ weights_C, ceil(max(levels_HWC.shape[:2]) / most_px)
-    if by == 1:
+    levels_HW, factor = levels_HWC @ weights_C, ceil(max(levels_HWC.shape[:2]) / most_px)
+    if factor == 1:
         return SampleImage(image.name, levels_HW)
-    height, width = (max(side // by, 1) for side in levels_HW.shape)
-    blocks = levels_HW[: height * by, : width * by].reshape(height, min(by, levels_HW.shape[0]), width, -1)
-    return SampleImage(f"{image.name}, reduced {by} times", blocks.mean(axis=(1, 3)))
+    height, width = (max(side // factor, 1) for side in levels_HW.shape)
+    blocks = levels_HW[: height * factor, : width * factor].reshape(height, min(factor, levels_HW.shape[0]), width, -1)
+    return SampleImage(f"{image.name}, reduced {factor} times", blocks.mean(axis=(1, 3)))
 
 
 def shapes(side: int) -> Floats:

@@ -21,20 +21,15 @@ from striate.base.errors import SettingError, ShapeError
 
 Floats = NDArray[np.float64]
 
-SOBEL_X: Floats = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])  # answers where it gets brighter to the right
+SOBEL_X: Floats = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])  # positive where it gets brighter to the right
 SOBEL_Y: Floats = SOBEL_X.T  # and downwards
 
 
 def correlate(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: int = 0) -> Floats:
     """Cross-correlation, what networks call convolution: maps_DYX[d, y, x] = sum over c, i, j of kernel times window.
 
-    Each kernel goes through all channels and gives one map: eight kernels give eight maps.
-
-    Args:
-        image_CHW: a volume.
-        kernels_DCFG: as deep as the volume.
-        stride: pixels from one window to the next.
-        padding: rows and columns of zeros on each side.
+    Each kernel goes through all channels and gives one map: eight kernels give eight maps. `stride` is the pixels from one
+    window to the next, `padding` the rows and columns of zeros on each side.
 
     Raises:
         ShapeError: a kernel is larger than the padded image, or not as deep.
@@ -61,8 +56,7 @@ def convolve(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: 
 
 def feature_map(image_HW: Floats, kernel_FG: Floats, stride: int = 1, padding: int = 0, flip: bool = False) -> Floats:
     """The map, Y x X, of one kernel on a gray image: cross-correlation, or convolution where it is flipped."""
-    slide = convolve if flip else correlate
-    map_YX: Floats = slide(image_HW[None], kernel_FG[None, None], stride, padding)[0]
+    map_YX: Floats = (convolve if flip else correlate)(image_HW[None], kernel_FG[None, None], stride, padding)[0]
     return map_YX
 
 

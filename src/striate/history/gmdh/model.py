@@ -80,12 +80,7 @@ class _Settable:
         return {name: getattr(self, name) for name in signature(type(self).__init__).parameters if name != "self"}
 
     def set_params(self, **settings: Any) -> Self:
-        """Other settings.
-
-        Raises:
-            SettingError: there is none of that name.
-
-        """
+        """Other settings; an unknown name is refused with SettingError."""
         for name, value in settings.items():
             if name not in self.get_params():
                 raise SettingError(f"{type(self).__name__} has no setting {name!r}; {nearest(name, self.get_params())}")
@@ -132,13 +127,10 @@ class GMDH(_Settable):
         self.average = average
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Grow the network; its layers are then in `layers_`, with what each step came to in `history_`.
+        """Grow the network on X, M x D numbers, D >= 2, and y, M numbers.
 
-        Elements that the best of the last layer does not need are left out.
-
-        Args:
-            X: M x D numbers, D >= 2.
-            y: M numbers.
+        Its layers are then in `layers_`, without the elements that the best of the last layer does not need, and what each
+        step came to in `history_`.
 
         Raises:
             DataError: they do not fit, are not finite, or leave less than 6 rows on either side.
@@ -195,13 +187,7 @@ class GMDH(_Settable):
                 raise SettingError(f"expected {name} to be {expected}; got {value}.")
 
     def predict(self, X: Any) -> Floats:
-        """The output for each row.
-
-        Raises:
-            DataError: another number of columns than it grew on, or something that is not finite.
-            SettingError: it has not grown yet.
-
-        """
+        """The output for each row of X: M x D finite numbers, D as in `fit` (DataError); SettingError before `fit`."""
         if not hasattr(self, "layers_"):
             raise SettingError("expected a network that has grown; call fit(X, y) first.")
         outputs_MK = _table(X)
