@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def label(axes: "Axes", title: str = "", x: str = "", y: str = "", *, ticks: float = 7) -> None:
-    """Title, names of both axes and their ticks in small type; `ticks` in points."""
+def label(axes: "Axes", title: str = "", x: str = "", y: str = "", *, ticks: float = 7, grid: bool = False) -> None:
+    """Title, names of both axes and their ticks in small type, `ticks` in points; a faint grid where wanted."""
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(x, fontsize=8)
     axes.set_ylabel(y, fontsize=8)
     axes.tick_params(labelsize=ticks)
+    if grid:
+        axes.grid(True, linewidth=0.4, alpha=0.6)
 
 
 def image(axes: "Axes", pixels: Any, frame: bool = True, **options: Any) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from striate.history.neocognitron.net import DESIGN_1980, Neocognitron, table
+from striate.history.neocognitron.net import DESIGN_1980, Neocognitron, predict, table
 from striate.history.neocognitron.winners import (
     COLUMNS,
     Representative,
@@ -12,7 +12,6 @@ from striate.history.neocognitron.winners import (
     present,
     representatives,
     start,
-    winners,
 )
 
 
@@ -65,11 +64,10 @@ def test_the_start_depends_on_the_seed_alone():
 @pytest.mark.parametrize("seed", range(6))
 def test_five_patterns_get_five_distinct_winners(seed: int):
     images_NCHW = patterns()
-    net = organize(images_NCHW, seed)
-    found = winners(net, images_NCHW)
-    assert len(set(found)) == 5
-    assert -1 not in found
+    planes = predict(organize(images_NCHW, seed)(images_NCHW)).tolist()
+    assert len(set(planes)) == 5
+    assert -1 not in planes
 
 
 def test_before_it_learns_no_five_planes_win():
-    assert len(set(winners(start(0), patterns()))) < 5
+    assert len(set(predict(start(0)(patterns())).tolist())) < 5

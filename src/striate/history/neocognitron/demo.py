@@ -22,6 +22,7 @@ from striate.history.demonstration import Demonstration
 from striate.history.neocognitron import digits, features, growing, teacher, winners
 from striate.history.neocognitron.net import DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render, thinned
+from striate.metrics.classification import confusion
 from striate.metrics.intervals import wilson
 from striate.nets.hooks import taps
 
@@ -126,13 +127,12 @@ def _without_teacher(seeds: range, path: Path, watch: Watch) -> Json:
     images_NCHW, started = winners.patterns(), time.perf_counter()
     runs, outputs = [], []
     for done, seed in enumerate(seeds, start=1):
-        net = winners.organize(images_NCHW, seed)
-        planes = winners.winners(net, images_NCHW)
+        outputs.append(winners.organize(images_NCHW, seed)(images_NCHW))
+        planes = predict(outputs[-1]).tolist()
         runs.append({"seed": seed, "winners": planes, "distinct": len(set(planes) - {-1})})
-        outputs.append(net(images_NCHW).numpy())
         watch({"event": "1980, without a teacher", "done": done, "total": len(seeds)})
     title = "1980: the winning planes for five unlabeled patterns"
-    plots.draw_winners(title, images_NCHW[:, 0].numpy(), np.stack(outputs), list(seeds), path)
+    plots.draw_winners(title, images_NCHW[:, 0].numpy(), torch.stack(outputs).numpy(), seeds, path)
     return {"runs": runs, "seconds": round(time.perf_counter() - started, 2)}
 
 
@@ -178,11 +178,11 @@ def _on_mnist(images: dict[Part, tuple[Tensor, Tensor]], out: Path, watch: Watch
 def mnist_score(predictions_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -> Json:
     """Accuracy with its 95 % interval, how many were rejected (-1, counted as wrong), the confusion matrix of the others."""
     accuracy = wilson(int((predictions_N == labels_N).sum()), len(labels_N))
-    counts_KK = np.zeros((10, 10), np.int64)
-    np.add.at(counts_KK, (labels_N[predictions_N >= 0], predictions_N[predictions_N >= 0]), 1)
+    accepted_N = predictions_N >= 0
+    counts_KK = confusion(predictions_N[accepted_N], labels_N[accepted_N], 10)
     return {
         "accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high, "n": accuracy.n,
-        "rejected": int((predictions_N < 0).sum()), "confusion": counts_KK.tolist(),
+        "rejected": int((~accepted_N).sum()), "confusion": counts_KK.tolist(),
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from striate.base import hash_rng
 from striate.history.neocognitron.digits import Strokes
-from striate.history.neocognitron.net import DESIGN_1980, Neocognitron, predict
+from striate.history.neocognitron.net import DESIGN_1980, Neocognitron
 from striate.history.neocognitron.strokes import curve, line, render
 
 COLUMNS = (5, 5, 2)  # sides of the S-columns of the three layers
@@ -90,9 +90,3 @@ def organize(images_NCHW: Tensor, seed: int, sweeps: int = SWEEPS) -> Neocognitr
         for image_CHW in images_NCHW:
             present(net, image_CHW[None])
     return net
-
-
-def winners(net: Neocognitron, images_NCHW: Tensor) -> list[int]:
-    """The plane of the last layer that responds most to each image; -1 where none does."""
-    planes: list[int] = predict(net(images_NCHW)).tolist()
-    return planes

@@ -22,11 +22,6 @@ BLUE, RED, GREEN = SERIES_COLORS[:3]
 _MAX_ARROWS = 30
 
 
-def _label(axes: "Axes", title: str, x: str, y: str) -> None:
-    label(axes, title, x, y, ticks=8)
-    axes.grid(True, linewidth=0.4, alpha=0.6)
-
-
 def draw_known(scalar: Mapping[str, Any], energy: Mapping[str, Any], limited: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw what was computed for problems with known solutions beside these; `limited` has three state limits."""
     with new_figure(path, 9.0, 6.4) as figure:
@@ -37,13 +32,13 @@ def draw_known(scalar: Mapping[str, Any], energy: Mapping[str, Any], limited: Se
         _draw_control(second, title, energy, [0, 1], [6, -6], "exact, 6 - 12 t")
         gradients.plot(scalar["largest_gradients"], color=BLUE, marker="o", markersize=3)
         gradients.set_yscale("log")
-        _label(gradients, "the same: descent with one step size", "iteration", "largest gradient |g|")
+        label(gradients, "the same: descent with one step size", "iteration", "largest gradient |g|", ticks=8, grid=True)
         for row, color in zip(limited, (RED, GREEN, BLUE), strict=True):
             name = f"limit {row['limit']:.3f}: J = {row['cost']:.3f}, exact {row['exact']:.3f}"
             third.plot(row["times"], row["path"], color=color, label=name)
             third.axhline(row["limit"], color=color, linestyle=":", linewidth=1)
         third.set_ylim(-0.17, 0.36)
-        _label(third, "x'' = u below a limit (dotted)", "time", "position x")
+        label(third, "x'' = u below a limit (dotted)", "time", "position x", ticks=8, grid=True)
         third.legend(fontsize=8, frameon=False, loc="lower center")
 
 
@@ -53,7 +48,7 @@ def _draw_control(
     axes.plot(times, exact, color="black", linewidth=1, label=name)
     some = slice(None, None, max(1, len(numbers["times"]) // 20))
     axes.plot(numbers["times"][some], numbers["control"][some], "o", color=BLUE, markersize=4, label="computed")
-    _label(axes, title, "time", "control u")
+    label(axes, title, "time", "control u", ticks=8, grid=True)
     axes.legend(fontsize=8, frameon=False)
 
 
@@ -65,12 +60,19 @@ def draw_flight(title: str, flight: Mapping[str, Any], path: Path) -> None:
         _draw_path(plane, flight)
         control.step([*flight["times"], flight["days"]], [*flight["angle"], flight["angle"][-1]], where="post", color=GREEN)
         reference = "above the horizon" if flight["from_horizon"] else "from the Sun's rays"
-        _label(control, "the control", "days", f"degrees {reference}")
+        label(control, "the control", "days", f"degrees {reference}", ticks=8, grid=True)
         numbers = range(1, len(flight["rounds"]) + 1)
         rounds.plot(numbers, [row["missed"] for row in flight["rounds"]], color=RED, marker="o", markersize=4)
         rounds.set_yscale("log")
         rounds.set_xticks(numbers)
-        _label(rounds, "violation of the conditions on the orbit of Mars", "round of the shifted penalty", "largest violation")
+        label(
+            rounds,
+            "violation of the conditions on the orbit of Mars",
+            "round of the shifted penalty",
+            "largest violation",
+            ticks=8,
+            grid=True,
+        )
 
 
 def _draw_path(axes: "Axes", flight: Mapping[str, Any]) -> None:
@@ -105,7 +107,7 @@ def draw_residual(residual: Mapping[str, Any], path: Path) -> None:
         norms.plot(residual["autograd"], "s", color=RED, markersize=7, fillstyle="none", label="torch's backward pass")
         norms.plot(residual["adjoints"], ".-", color=BLUE, label="Kelley's adjoints")
         norms.set_ylim(0, None)
-        _label(norms, "gradient at the state before each block", "block", "norm")
+        label(norms, "gradient at the state before each block", "block", "norm", ticks=8, grid=True)
         blocks = range(1, len(residual["factors"]["plain"]) + 1)
         for name, color, marker, legend in (("residual", BLUE, "o", "F' + 1"), ("plain", RED, "s", "F' alone")):
             values = residual["factors"][name]
@@ -115,9 +117,9 @@ def draw_residual(residual: Mapping[str, Any], path: Path) -> None:
             products.plot(blocks, from_last, marker=marker, markersize=4, color=color, label=legend)
         factors.axhline(0, color=GRAY, linewidth=0.8)
         factors.axhline(1, color=GRAY, linewidth=0.8, linestyle=":")
-        _label(factors, "one unit: the factor of each block", "block", "factor")
+        label(factors, "one unit: the factor of each block", "block", "factor", ticks=8, grid=True)
         products.set_yscale("log")
-        _label(products, "their product, from the end back to a block", "block", "size of the product")
+        label(products, "their product, from the end back to a block", "block", "size of the product", ticks=8, grid=True)
         for axes in (norms, factors, products):
             axes.set_xticks(range(0, len(blocks) + 1, 2))
             axes.legend(fontsize=8, frameon=False)

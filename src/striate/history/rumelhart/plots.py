@@ -46,8 +46,7 @@ def draw_learning(tasks: Sequence[Curves], path: Path) -> None:
                 axes.text(curves.paper, 0.97, f" {curves.paper:,}", transform=axes.get_xaxis_transform(), fontsize=8, va="top")
             axes.set_ylim(0, 1.2 * max(max(errors[1:]) for errors in curves.errors))
             y_label = "" if number % 2 else "error E, summed over patterns"
-            label(axes, curves.title, "sweep" if number > 1 else "", y_label, ticks=8)
-            axes.grid(True, linewidth=0.4, alpha=0.6)
+            label(axes, curves.title, "sweep" if number > 1 else "", y_label, ticks=8, grid=True)
         kinds = (
             Line2D([], [], color=BLUE, marker="o", markersize=3, label="learned at the dot"),
             Line2D([], [], color=RED, marker="o", markersize=3, label="not learned"),
