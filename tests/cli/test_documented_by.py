@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -11,6 +12,8 @@ from striate.cli.console import documented_by
 from support.command_line import run
 
 NAMES = ("convolution", "cells", "mcculloch_pitts", "optimal_control", "gmdh", "rumelhart", "neocognitron", "timeline")
+
+COMMANDS = ("data", "evaluate", "finetune", "predict", "report", "runs", "train")
 
 
 def test_descriptions_come_from_the_function_and_the_command_may_add_and_replace_some():
@@ -42,14 +45,15 @@ def test_a_parameter_that_no_one_describes_is_a_mistake():
             """First line."""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_help_of_each_subject_describes_every_flag(name: str, capsys: pytest.CaptureFixture[str]):
-    command = getattr(history, name)
-    printed = " ".join(run(capsys, "history", name, "--help").out.replace("│", " ").split())
+@pytest.mark.parametrize("words", [*(("history", name) for name in NAMES), *((name,) for name in COMMANDS)])
+def test_the_help_of_each_command_describes_every_flag(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]):
+    module = history if words[0] == "history" else import_module(f"striate.cli.{words[0]}")
+    command = getattr(module, words[-1])
+    printed = " ".join(run(capsys, *words, "--help").out.replace("│", " ").split())
     for line in (command.__doc__ or "").partition("Args:\n")[2].splitlines():
         parameter, _, description = line.strip().partition(": ")
         assert len(description) > 3, parameter
-        assert description in printed
+        assert description.replace("`", "") in printed
 
 
 def test_the_help_is_written_without_torch():

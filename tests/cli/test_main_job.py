@@ -133,7 +133,7 @@ def test_people_get_a_score_with_its_interval_and_the_folder(photos: Path, capsy
     assert "12 images" in lines[1]
     assert lines[-1].endswith("the run lies in runs/photos-net-1")
     evaluated = run(capsys, "evaluate", "photos-net-1").out
-    assert "majority-class baseline: 0.3333" in evaluated
+    assert "majority-class baseline: 33.33 %" in evaluated
     assert "true class by row, prediction by column" in evaluated
     assert "photos-net-1" in run(capsys, "runs").out
     table = run(capsys, "predict", "photos-net-1", "photos/circle/001.png").out

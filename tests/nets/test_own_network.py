@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from striate.base import files
 from striate.base.errors import ArtifactError, SettingError, UntrustedCodeError
@@ -14,6 +15,7 @@ from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets import own_network
 from striate.nets.factory import build
+from support.command_line import run
 
 OWN = """
 import torch
@@ -174,3 +176,11 @@ def test_a_file_that_is_not_the_recorded_one_is_refused(saved: Path):
     rewrite(saved, net_source={**described["net_source"], "sha256": "0" * 64})
     with pytest.raises(ArtifactError, match=r"own_network.py with SHA-256 0000000000000000\.\.\."):
         Model.load(saved, trust_code=True)
+
+
+def test_a_command_runs_the_file_where_it_is_told_to(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    Image.new("L", (2, 2), 9).save(tmp_path / "x.png")
+    refused = run(capsys, "predict", str(saved), str(tmp_path / "x.png"))
+    assert refused.code == 2
+    assert "is Python code that has not been run on this machine (SHA-256" in refused.err
+    assert run(capsys, "predict", str(saved), str(tmp_path / "x.png"), "--trust-code", "--json").json["label"] in ("a", "b")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from striate.base.phrases import without_controls
+from striate.base.phrases import percent, without_controls
 
 Event = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -25,15 +25,21 @@ def documented_by(module: str, *names: str, **descriptions: str) -> Callable[[Co
     """Describe a command's parameters as the functions or classes do that it calls, whose docstrings are read, not imported.
 
     `module` is a file of striate, with dots. `descriptions` are of what the command alone has, or words otherwise; its own
-    `Args:` may stay where it has one. Every parameter must have a description, or this raises KeyError.
+    `Args:` may stay where it has one. `data`, `data_dir` and `json` are the same everywhere, unless said otherwise. Every
+    parameter must have a description, or this raises KeyError.
     """
 
     def decorate(command: Command) -> Command:
         head, _, own = inspect.cleandoc(command.__doc__ or "").partition("\n\nArgs:\n")
-        described = {"json": "print one JSON object on stdout."}
-        for docstring in (*_docstrings(module, names), f"Args:\n{own}"):
-            described |= _arguments(docstring)
-        described |= descriptions
+        described = {
+            "data": "a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.",
+            "data_dir": "where named data sets lie; else $STRIATE_DATA, else the cache.",
+            "json": "print one JSON object on stdout.",
+            "trust_code": "run the Python file of a network of one's own that comes with RUN, now and later on this machine.",
+        }
+        for docstring in _docstrings(module, names):
+            described = _arguments(docstring) | described
+        described |= _arguments(f"Args:\n{own}") | descriptions
         lines = [f"    {name}: {described[name]}" for name in inspect.signature(command).parameters]
         command.__doc__ = "\n".join([head, "", "Args:", *lines])
         return command
@@ -90,17 +96,29 @@ def split(given: Iterable[str]) -> list[str]:
     return [part.strip() for text in given for part in text.split(",") if part.strip()]
 
 
+def interval(score: Event) -> str:
+    """The 95 % interval of an accuracy, in percent."""
+    return f"95 % interval {percent(score['low'])} to {percent(score['high'])}"
+
+
 def scores(result: Event) -> list[str]:
     """What a run's result says of its validation and test images, and of files that were not used, as lines."""
     lines = [
-        f"{what} accuracy {score['accuracy']:.4f}  (95 % interval {score['low']:.4f} to {score['high']:.4f}, "
-        f"{score['n']:,} images)"
+        f"{what} accuracy {percent(score['accuracy'])}  ({interval(score)}, {score['n']:,} images)"
         for part, what in (("val", "validation"), ("test", "test"))
         if (score := result[part])
     ]
     if result["quarantined"]:
         lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
     return lines
+
+
+def trust(run: str, trust_code: bool) -> None:
+    """Agree to the Python file that comes with a run's model, where `--trust-code` says so."""
+    if trust_code:
+        from striate.workflows.load_model import trust as trust_model
+
+        trust_model(run)
 
 
 def reported(result: Event) -> list[str]:
@@ -154,7 +172,7 @@ def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
         if kind == "epoch":
             console.print(
                 f"epoch {event['epoch']}: training loss {event['train_loss']:.4f}, validation loss {event['loss']:.4f}, "
-                f"accuracy {event['accuracy']:.4f}",
+                f"accuracy {percent(event['accuracy'])}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
             return

@@ -8,34 +8,24 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, speaking, stdout
+from striate.cli.console import documented_by, print_json, speaking, stdout
 
 
+@documented_by("striate.workflows.preview", "preview")
 def data(
-    data: str | None = None,
-    /,
-    *,
-    data_dir: str | None = None,
-    preview: str | None = None,
-    draw: Path | None = None,
-    recipe: str | None = None,
-    cache: bool = False,
-    clear_cache: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
-    json: bool = False,
-) -> None:
+    data: str | None = None, /, *, data_dir: str | None = None, preview: str | None = None, draw: Path | None = None,
+    recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), json: bool = False,
+) -> None:  # fmt: skip
     """Survey labeled images, or preview how they are prepared. Nothing is written into DATA.
 
     Args:
-        data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
-        data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         preview: in place of the survey: mean, std or whitening as scatter plots of two pixels, augment as rows of images.
         draw: with --preview: the figure's file, .svg, .png or .pdf; else striate-preview-WHAT.png in the current folder.
         recipe: with --preview: settings of a training to begin with.
         cache: say what lies in the cache instead: decoded images of which data, how large, when last used. Takes no DATA.
         clear_cache: remove the decoded images from the cache instead; runs that have them open go on. Takes no DATA.
         set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
-        json: print one JSON object on stdout.
 
     """
     from striate.workflows import data as workflow
@@ -56,7 +46,7 @@ def data(
         if json:
             print_json(shown)
         else:
-            stdout().print("\n".join(_spoken(shown)))
+            stdout().print("\n".join(_preview_lines(shown)))
         return
     else:
         with speaking() as watch:
@@ -67,7 +57,7 @@ def data(
         stdout().print(str(result))
 
 
-def _spoken(shown: dict[str, Any]) -> Iterator[str]:
+def _preview_lines(shown: dict[str, Any]) -> Iterator[str]:
     for name, cloud in shown.get("clouds", {}).items():
         (xx, xy), (_, yy) = cloud["covariance"]
         yield f"{name:<13} variances {xx:.4f} and {yy:.4f}, covariance {xy + 0.0 if abs(xy) > 1e-9 else 0.0:.4f}"

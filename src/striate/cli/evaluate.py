@@ -6,32 +6,26 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from striate.base import config
-from striate.cli.console import print_json, speaking, stdout
+from striate.base.phrases import percent
+from striate.cli.console import documented_by, interval, print_json, speaking, stdout, trust
 
 
+@documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
-    run: str,
-    data: str | None = None,
-    /,
-    *,
-    crops: int = 1,
-    data_dir: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
-    json: bool = False,
-) -> None:
+    run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
 
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labeled images to test on; nothing for the run's own test images.
-        crops: of each image of DATA: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
-        data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
         set_: a setting of section data for DATA; may be repeated.
-        json: print one JSON object on stdout.
 
     """
     from striate.workflows.evaluate import evaluate as evaluate_model
 
+    trust(run, trust_code)
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
         result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
@@ -46,12 +40,11 @@ def evaluate(
 
 
 def _headline(result: dict[str, Any]) -> str:
-    top5 = "" if result["top5"] is None else f"\ntop-5 {result['top5']:.4f}"
+    top5 = "" if result["top5"] is None else f"\ntop-5 accuracy {percent(result['top5'])}"
     bad = f"\n{len(result['quarantined'])} files could not be decoded and are not counted" if result["quarantined"] else ""
     return (
-        f"accuracy {result['accuracy']:.4f}  (95 % interval {result['low']:.4f} to {result['high']:.4f}, "
-        f"{result['n']:,} images; "
-        f"majority-class baseline: {result['majority']:.4f}){top5}\nmacro F1 {result['macro_f1']:.4f}, "
+        f"accuracy {percent(result['accuracy'])}  ({interval(result)}, {result['n']:,} images; "
+        f"majority-class baseline: {percent(result['majority'])}){top5}\nmacro F1 {result['macro_f1']:.4f}, "
         f"calibration error {result['calibration_error']:.4f}{bad}"
     )
 

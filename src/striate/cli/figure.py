@@ -25,12 +25,12 @@ def figure(
             if value is not None:
                 raise SettingError(f"{flag} applies to one figure; got no NAME. Write `striate figure NAME {flag} {value}`.")
         if json:
-            figures = [{"name": one.name, "shows": one.shows} for one in FIGURES]
-            print_json({"figures": figures, "elsewhere": [one._asdict() for one in OTHER_COMMANDS]})
+            figures = [{"name": row.name, "shows": row.shows} for row in FIGURES]
+            print_json({"figures": figures, "elsewhere": [row._asdict() for row in OTHER_COMMANDS]})
             return
-        say(f"{one.name:<16}{one.shows}" for one in FIGURES)
+        say(f"{row.name:<16}{row.shows}" for row in FIGURES)
         say(["", "drawn by other commands:"])
-        say(f"{one.name:<16}{one.shows}: `{one.command}`" for one in OTHER_COMMANDS)
+        say(f"{row.name:<16}{row.shows}: `{row.command}`" for row in OTHER_COMMANDS)
         return
     from striate.figures.draw_by_name import draw
 

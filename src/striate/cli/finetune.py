@@ -8,51 +8,35 @@ from rich.table import Table
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, reported, scores, speaking, split, stdout
+from striate.base.phrases import percent
+from striate.cli.console import documented_by, print_json, reported, scores, speaking, split, stdout, trust
 
 
+@documented_by("striate.workflows.finetune.run", "finetune")
 def finetune(
-    data: str | None = None,
-    /,
-    *,
-    weights: Annotated[str | None, Parameter("--from")] = None,
-    strategy: str | None = None,
-    layer: tuple[str, ...] = (),
-    classifier: Literal["svm", "logistic", "knn"] | None = None,
-    per_class: str | None = None,
-    minutes: float | None = None,
-    seed: int | None = None,
-    name: str | None = None,
-    out: Path = Path("runs"),
-    data_dir: str | None = None,
-    resume: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
-    no_report: bool = False,
-    json: bool = False,
-) -> None:
+    data: str | None = None, /, *, weights: Annotated[str | None, Parameter("--from")] = None, strategy: str | None = None,
+    layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
+    minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
+    data_dir: str | None = None, resume: bool = False, set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    no_report: bool = False, trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
 
     Args:
-        data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         weights: resnet20@cifar10, which comes along; NET@imagenet, NET@FILE.safetensors, a run, or a model's folder.
         strategy: extract: a classifier on what the frozen network makes of the images (the default); adapt: a new last layer;
             retrain: all weights; scratch: none of them, as a control; some with commas; or all.
         layer: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
         classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbors.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
-        minutes: most minutes that each strategy may train for.
-        seed: of folds, order, augmentation and initialization.
-        name: of the run; else a readable one is chosen.
-        out: the folder of runs.
-        data_dir: where named data sets lie; else $STRIATE_DATA, else the cache.
-        resume: resume the run NAME where it was interrupted.
         set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
         no_report: do not end by writing the report; `striate report NAME` does that later.
-        json: print one JSON object on stdout.
 
     """
     from striate.workflows.finetune import run as workflow
 
+    if weights is not None:
+        trust(weights, trust_code)
     flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
     settings = config.merge(*(config.setting(text) for text in set_), flags)
     with speaking() as watch:
@@ -64,7 +48,7 @@ def finetune(
     if json:
         print_json(result)
     else:
-        _say(result)
+        _print_result(result)
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -74,10 +58,10 @@ def _numbers(text: str | None) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _say(result: dict[str, Any]) -> None:
+def _print_result(result: dict[str, Any]) -> None:
     out = stdout()
     for layer in result.get("layers", ()):
-        share = "" if layer["cross_validated"] is None else f", {layer['cross_validated']:.4f} cross-validated accuracy"
+        share = "" if layer["cross_validated"] is None else f", cross-validated accuracy {percent(layer['cross_validated'])}"
         out.print(f"{layer['name']}: {layer['features']:,} features{share}")
     if len(result["strategies"]) > 1:
         out.print(_table(result["strategies"], result["recommended"]))
@@ -99,8 +83,8 @@ def _table(strategies: list[dict[str, Any]], recommended: str | None) -> Table:
     for row in strategies:
         test, p_value = row["test"], row["p_value"]
         table.add_row(
-            f"{row['name']}{' (kept)' if row['name'] == recommended else ''}", f"{row['val']['accuracy']:.4f}",
-            f"{test['accuracy']:.4f}" if test else "-", f"{test['low']:.4f} to {test['high']:.4f}" if test else "-",
+            f"{row['name']}{' (kept)' if row['name'] == recommended else ''}", percent(row['val']['accuracy']),
+            percent(test["accuracy"]) if test else "-", f"{percent(test['low'])} to {percent(test['high'])}" if test else "-",
             "-" if p_value is None else f"{p_value:.2g}", f"{row['seconds']:,.0f}", f"{row['parameters']:,}",
         )  # fmt: skip
     return table

@@ -11,22 +11,11 @@ from striate.cli.console import print_json, speaking, stdout
 
 
 def import_(
-    file: str,
-    /,
-    *,
-    net: str,
-    out: str | None = None,
-    like: Literal["imagenet"] | None = None,
-    mean: str | None = None,
-    std: str | None = None,
-    class_names: str | None = None,
-    size: int | None = None,
-    share: float | None = None,
-    bgr: bool = False,
-    license: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    file: str, /, *, net: str, out: str | None = None, like: Literal["imagenet"] | None = None, mean: str | None = None,
+    std: str | None = None, class_names: str | None = None, size: int | None = None, share: float | None = None,
+    bgr: bool = False, license: str | None = None, set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
     json: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.
 
     Args:

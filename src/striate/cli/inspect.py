@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, speaking, split, stdout
+from striate.cli.console import print_json, speaking, split, stdout, trust
 
 _COLUMNS = ("blank", "dead", "duplicate", "nearly_dead", "noisy", "healthy")
 _KINDS = {"images": "with IMAGES", "filters": "with --filters", "units": "with --layer alone", "verdicts": "with RUN alone"}
@@ -17,19 +17,10 @@ _APPLY = {
 
 
 def inspect(
-    run: str,
-    /,
-    *images: Path,
-    filters: bool = False,
-    layer: tuple[str, ...] = (),
-    unit: tuple[str, ...] = (),
-    method: tuple[str, ...] = (),
-    target: str | None = None,
-    data: str | None = None,
-    draw: Path | None = None,
-    out: Path | None = None,
-    json: bool = False,
-) -> None:
+    run: str, /, *images: Path, filters: bool = False, layer: tuple[str, ...] = (), unit: tuple[str, ...] = (),
+    method: tuple[str, ...] = (), target: str | None = None, data: str | None = None, draw: Path | None = None,
+    out: Path | None = None, trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
     """Look inside a model: a verdict on every filter; or one image through all layers; or filters; or the units of a layer.
 
     Args:
@@ -39,18 +30,20 @@ def inspect(
         layer: with IMAGES or --filters, layers to draw; alone, one layer: what activates and maximizes its units.
         unit: with --layer alone: units to draw; else those that tell classes apart most.
         method: with IMAGES: saliency, deconvnet, guided, gradcam, integrated_gradients, occlusion; else all.
-        target: with IMAGES: the class that is asked about; else the answer.
+        target: with IMAGES: the class to explain; else the prediction.
         data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
         draw: of the verdicts: a figure of the first layer's filters, .svg, .png or .pdf.
         out: a folder for sheets of images, filters or units; else striate-inspect-RUN.
+        trust_code: run the Python file of a network of one's own that comes with the model, now and later on this machine.
         json: print one JSON object on stdout, with all numbers.
 
     """
     from striate.workflows.inspect import filter_health, first_layer_filters, one_image
-    from striate.workflows.inspect import units as unit_workflow
+    from striate.workflows.inspect import units as workflow
 
     which = "images" if images else "filters" if filters else "units" if layer else "verdicts"
     flags = (("--filters", filters), ("--unit", unit), ("--method", method), ("--target", target), ("--draw", draw))
+    trust(run, trust_code)
     _refuse(which, [name for name, given in (*flags, ("--data", data), ("--out", out)) if given])
     layers = split(layer)
     with speaking() as watch:
@@ -61,13 +54,13 @@ def inspect(
         elif which == "filters":
             result = first_layer_filters.filters(run, layers=layers, out=out, watch=watch)
         elif which == "units":
-            result = unit_workflow.units(run, _one(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
+            result = workflow.units(run, _single_layer(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
         else:
             result = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
     if json:
         print_json(result)
     else:
-        _say(which, result)
+        _print_result(which, result)
 
 
 def _refuse(which: str, given: list[str]) -> None:
@@ -77,7 +70,7 @@ def _refuse(which: str, given: list[str]) -> None:
             raise SettingError(f"{flag} does not apply {_KINDS[which]}{only}; remove it.")
 
 
-def _one(layers: list[str]) -> str:
+def _single_layer(layers: list[str]) -> str:
     if len(layers) != 1:
         raise SettingError(
             f"expected one --layer, whose units are looked at; got {', '.join(layers)}. Ask for one after the other."
@@ -92,26 +85,26 @@ def _numbers(given: tuple[str, ...]) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _say(which: str, result: dict[str, Any]) -> None:
+def _print_result(which: str, result: dict[str, Any]) -> None:
     out = stdout()
-    {"images": _say_images, "filters": _say_filters, "units": _say_units, "verdicts": _say_verdicts}[which](result)
+    {"images": _print_images, "filters": _print_filters, "units": _print_units, "verdicts": _print_verdicts}[which](result)
     for path in result["files"]:
         out.print(f"drawn: {path}")
 
 
-def _say_images(result: dict[str, Any]) -> None:
+def _print_images(result: dict[str, Any]) -> None:
     out = stdout()
-    for one in result["images"]:
-        target = "" if one["target"] == one["label"] else f"; asked about {one['target']}"
-        out.print(f"{one['path']}: {one['label']} at {one['probability']:.1%}{target}")
-        for explanation in one["methods"]:
+    for image in result["images"]:
+        target = "" if image["target"] == image["label"] else f"; explained: {image['target']}"
+        out.print(f"{image['path']}: {image['label']} at {image['probability']:.1%}{target}")
+        for explanation in image["methods"]:
             at = f" at {explanation['layer']}" if explanation["layer"] else ""
             out.print(f"  {explanation['method']}{at} {explanation['reason']}")
-        for method, reason in one["refused"].items():
+        for method, reason in image["refused"].items():
             out.print(f"  {method}: {reason}")
 
 
-def _say_filters(result: dict[str, Any]) -> None:
+def _print_filters(result: dict[str, Any]) -> None:
     out = stdout()
     if result["first"] is None:
         out.print(result["why_not"])
@@ -124,17 +117,17 @@ def _say_filters(result: dict[str, Any]) -> None:
         numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
         table.add_row(str(number), angle, *numbers)
     out.print(table)
-    for one in result["tolerance"]:
-        known = sorted(unit["half_shift"] for unit in one["units"] if unit["half_shift"] is not None)
+    for row in result["tolerance"]:
+        known = sorted(unit["half_shift"] for unit in row["units"] if unit["half_shift"] is not None)
         median = (
             f"{known[len(known) // 2]:.2f} periods of the best stripes, the median of {len(known)} units"
             if known
             else "more than was measured"
         )
-        out.print(f"{one['name']}: half of the response remains after a shift of {median}")
+        out.print(f"{row['name']}: half of the response remains after a shift of {median}")
 
 
-def _say_units(result: dict[str, Any]) -> None:
+def _print_units(result: dict[str, Any]) -> None:
     out = stdout()
     rows = result["statistics"][0]["units"]
     table = Table("unit", "mean", "std", "max", "zeros", "selectivity", "class", box=None)
@@ -151,7 +144,7 @@ def _say_units(result: dict[str, Any]) -> None:
         out.print(result["why_not"])
 
 
-def _say_verdicts(result: dict[str, Any]) -> None:
+def _print_verdicts(result: dict[str, Any]) -> None:
     out = stdout()
     table = Table("layer", "filters", *(name.replace("_", " ") for name in _COLUMNS), "3x3 noise", box=None)
     for column in table.columns[1:]:

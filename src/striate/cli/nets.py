@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
-from rich.text import Text
 
 from striate.base.errors import SettingError, ShapeError
 from striate.cli.console import print_json, stdout
@@ -15,20 +14,10 @@ from striate.nets import catalogue
 
 
 def nets(
-    name: str | None = None,
-    /,
-    *,
-    size: int | None = None,
-    channels: int | None = None,
-    classes: int | None = None,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
-    explain: str | None = None,
-    draw: str | None = None,
-    signal: bool = False,
-    init: str | None = None,
-    seed: int | None = None,
-    json: bool = False,
-) -> None:
+    name: str | None = None, /, *, size: int | None = None, channels: int | None = None, classes: int | None = None,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), explain: str | None = None, draw: str | None = None,
+    signal: bool = False, init: str | None = None, seed: int | None = None, json: bool = False,
+) -> None:  # fmt: skip
     """The catalogue of networks, or one network layer by layer.
 
     Args:
@@ -64,7 +53,7 @@ def nets(
             _signal(name, init or "paper", seed or 0, draw, how, json)
         else:
             _refuse({"--init": init, "--seed": seed}, "applies with --signal alone; got {!r}. Add --signal, or leave it out.")
-            _one(name, explain, draw, how, json)
+            _layers(name, explain, draw, how, json)
     except ShapeError as error:  # written for a training, where the side is a setting
         raise ShapeError(str(error).replace("preprocess.size_px", "--size")) from error
 
@@ -75,7 +64,7 @@ def _refuse(flags: dict[str, Any], why: str) -> None:
             raise SettingError(f"{flag} {why.format(value)}")
 
 
-def _one(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
+def _layers(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
     from striate.workflows import nets as anatomy
 
     rows = anatomy.layers(name, **how)
@@ -123,11 +112,11 @@ def _print(title: str, columns: dict[str, str], rows: Iterable[tuple[str, ...]])
 
     """
     console, cells = stdout(), [tuple(columns), *rows]
-    table = Table(title=Text(title) if title else None)
+    table = Table(title=title or None)
     for head, side in columns.items():
         table.add_column(head, justify="right" if side == "right" else "left", no_wrap=True)
     for row in cells[1:]:
-        table.add_row(*map(Text, row))
+        table.add_row(*row)
     wide = console.measure(table, options=console.options.update(width=10_000)).maximum
     if wide <= console.width or not console.is_terminal:
         console.width = max(wide, console.width)
@@ -146,7 +135,7 @@ def _narrow(rows: list[tuple[str, ...]], sides: tuple[str, ...], width: int) -> 
     widths[fold] = min(widths[fold], max(10, width - gaps - sum(widths) + widths[fold]))
     for row in rows:
         for number, part in enumerate(wrap(row[fold], widths[fold])):
-            line = (part if at == fold else cell if number == 0 else "" for at, cell in enumerate(row))
+            line = (part if column == fold else cell if number == 0 else "" for column, cell in enumerate(row))
             placed = zip(line, widths, sides, strict=True)
             yield "  ".join(
                 cell.rjust(room) if side == "right" else cell.ljust(room) for cell, room, side in placed if side != "spare"
@@ -177,17 +166,11 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
             example = f"striate nets NAME {flag} {value}".rstrip()
             raise SettingError(f"{flag} applies to one network; got no NAME. Write `{example}`.")
     if json:
-        old = [one._asdict() for one in catalogue.HISTORICAL]
+        old = [network._asdict() for network in catalogue.HISTORICAL]
         print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "historical": old})
         return
-    columns = {
-        "name": "left",
-        "year": "left",
-        "input": "left",
-        "parameters": "right",
-        "multiply-adds": "right",
-        "paper": "fold",
-    }
+    columns = dict.fromkeys(("name", "year", "input"), "left")
+    columns |= dict.fromkeys(("parameters", "multiply-adds"), "right") | {"paper": "fold"}
     rows = (
         (
             entry.name, str(entry.year), "x".join(str(side) for side in entry.input_chw), f"{entry.parameters:,}",
@@ -197,5 +180,5 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
     )  # fmt: skip
     _print("", columns, rows)
     sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
-    rest = ((one.name, str(one.year), one.kind, one.learns, one.paper) for one in catalogue.HISTORICAL)
+    rest = ((net.name, str(net.year), net.kind, net.learns, net.paper) for net in catalogue.HISTORICAL)
     _print("before back-propagation took over: `striate history NAME` runs each, --net takes the classifiers", sides, rest)

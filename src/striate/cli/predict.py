@@ -4,25 +4,18 @@ from pathlib import Path
 
 from rich.table import Table
 
-from striate.cli.console import print_json, speaking, stdout
+from striate.cli.console import documented_by, print_json, speaking, stdout, trust
 
 
+@documented_by("striate.workflows.predict", "predict", json="print JSON lines on stdout, one for each image.")
 def predict(
-    run: str, paths: list[str], /, *, out: Path | None = None, crops: int = 1, device: str = "auto", json: bool = False
-) -> None:
-    """Predict classes for images: files, folders, globs.
-
-    Args:
-        run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet.
-        paths: files, folders (searched through) and globs.
-        out: a file to write, as .csv, .jsonl or .parquet.
-        crops: of each image: 5 crops, or 10 with their mirror images, whose probabilities are averaged.
-        device: auto, cpu, cuda, mps.
-        json: print JSON lines on stdout, one for each image.
-
-    """
+    run: str, paths: list[str], /, *, out: Path | None = None, crops: int = 1, device: str = "auto", trust_code: bool = False,
+    json: bool = False,
+) -> None:  # fmt: skip
+    """Predict classes for images: files, folders, globs."""
     from striate.workflows.predict import predict as predict_images
 
+    trust(run, trust_code)
     with speaking():
         rows = predict_images(run, paths, device, out, crops=crops)
         if out is not None:

@@ -2,31 +2,36 @@
 
 from typing import Any
 
-from striate.cli.console import print_json, speaking, stdout
+from striate.cli.console import documented_by, print_json, speaking, stdout, trust
 
-_WORDS = {"good": "in its favor", "note": "note", "warning": "warning", "bad": "against it"}
+_WORDS = {"note": "note", "warning": "warning", "bad": "problem"}
 
 
-def report(run: str, /, *, watch: bool = False, json: bool = False) -> None:
+@documented_by("striate.workflows.report.build", "write_report")
+def report(run: str, /, *, watch: bool = False, trust_code: bool = False, json: bool = False) -> None:
     """Write all that is known of a run on one page that needs no server and no network: RUN/report.html.
 
     Args:
-        run: by name or folder; it may still be training.
         watch: rewrite the page after each epoch, until the run has ended; a browser that shows it renews it by itself.
         json: print one JSON object on stdout; all numbers of the page are in RUN/report.json.
 
     """
     from striate.workflows.report.build import write_report
 
+    trust(run, trust_code)
     with speaking() as see:
         result = write_report(run, follow=watch, watch=see)
     if json:
         print_json(result)
     else:
-        stdout().print(_spoken(result))
+        stdout().print(_lines(result))
 
 
-def _spoken(result: dict[str, Any]) -> str:
+def _lines(result: dict[str, Any]) -> str:
     lines = [result["trust"]["sentence"]]
-    lines += [f"  {_WORDS[one['level']]}: {one['sentence']}" for one in result["trust"]["findings"] if one["level"] != "good"]
+    lines += [
+        f"  {_WORDS[finding['level']]}: {finding['sentence']}"
+        for finding in result["trust"]["findings"]
+        if finding["level"] != "good"
+    ]
     return "\n".join([*lines, *result["notes"], f"{result['report']} ({result['bytes'] / 1e6:.1f} MB)"])

@@ -7,52 +7,31 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, reported, scores, speaking, stdout
+from striate.cli.console import documented_by, print_json, reported, scores, speaking, stdout
 
 
+@documented_by("striate.workflows.train.run", "train")
 def train(
-    data: str | None = None,
-    /,
-    *,
-    net: str | None = None,
-    recipe: str | None = None,
-    epochs: int | None = None,
-    minutes: float | None = None,
-    folds: int | None = None,
-    seed: int | None = None,
-    name: str | None = None,
-    out: Path = Path("runs"),
-    data_dir: str | None = None,
-    pixel_cache_gb: float | None = None,
-    resume: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
-    find_lr: bool = False,
-    draw: str | None = None,
-    no_report: bool = False,
-    json: bool = False,
-) -> None:
+    data: str | None = None, /, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
+    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
+    out: Path = Path("runs"), data_dir: str | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
+    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), find_lr: bool = False, draw: str | None = None,
+    no_report: bool = False, trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
     What is not given is chosen by rule from the images, and logged.
 
     Args:
-        data: a folder of images by class, a CSV or Parquet table, or digits, mnist, fashion-mnist, cifar10.
         net: a network of `striate nets`, a line of layers ('conv 5x5x32, relu, pool 2, fc 10'), or file.py:Class.
         recipe: settings that belong together: mnist_cnn, mnist_cnn_textbook, or a TOML file.
-        epochs: passes over the training images.
         minutes: time to train for, instead of epochs; 20 steps are timed, then the number of steps is fixed.
-        folds: test on every image once by so many trainings, for small data sets.
-        seed: of initialization, order and dropout.
-        name: of the run; else a readable one is chosen.
-        out: the folder of runs.
-        data_dir: folder of named data sets; else $STRIATE_DATA, else the cache.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
         draw: with --find-lr: the plot, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
-        json: print one JSON object on stdout.
 
     """
     from striate.workflows.train import run as workflow
@@ -65,19 +44,19 @@ def train(
         _refuse(others, "with --find-lr")
         return _find_lr(data, draw or "find-lr.svg", settings, run, json)
     _refuse({"--draw": draw}, "without --find-lr")
-    run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report}
+    run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
     with speaking() as watch:
         result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
-    return _say(result, json)
+    return _print_result(result, json)
 
 
-def _say(result: dict[str, Any], json: bool) -> None:
+def _print_result(result: dict[str, Any], json: bool) -> None:
     if result["weights_sha256"] is None:  # not the process that speaks
         return
     if json:
         print_json(result)
     else:
-        stdout().print(_spoken(result))
+        stdout().print(_lines(result))
 
 
 def _refuse(flags: dict[str, Any], when: str) -> None:
@@ -106,6 +85,6 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
     stdout().print("\n".join(lines))
 
 
-def _spoken(result: dict[str, Any]) -> str:
+def _lines(result: dict[str, Any]) -> str:
     steps = f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
     return "\n".join([*scores(result), steps, *reported(result)])

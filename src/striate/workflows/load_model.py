@@ -4,6 +4,7 @@ from pathlib import Path
 
 from striate.base import run_folder
 from striate.model import Model
+from striate.nets import own_network
 from striate.workflows import external_weights
 
 
@@ -23,6 +24,14 @@ def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Mode
     if is_external(str(run)):
         return external_weights.load_external(str(run), device)
     return Model.load(run_folder.model_folder(str(run)), device, trust_code)
+
+
+def trust(run: str | Path) -> None:
+    """Agree to run the Python file of a network of one's own that comes with a model, now and later on this machine."""
+    if not is_external(str(run)):
+        copy = run_folder.model_folder(str(run)) / own_network.COPY
+        if copy.is_file():
+            own_network.trust(own_network.read(f"{copy}:"))
 
 
 def is_external(run: str) -> bool:
