@@ -104,25 +104,23 @@ DEFAULT_ASCENT = Ascent()
 def maximize(
     net: Net, layer: str, units: Sequence[int], ascent: Ascent = DEFAULT_ASCENT, start_CHW: Tensor | None = None
 ) -> MaximizedImages:
-    """Images that maximize units of a layer; the forward pass ends at that layer.
+    """Images that maximize units of a layer; the forward pass ends at that layer, and the network keeps its mode.
 
-    Args:
-        net: the network; it keeps its mode, and its weights get no gradient.
-        layer: any of its layers; for a class the head, before any softmax.
-        units: indices of its units.
-        ascent: how the images are found.
-        start_CHW: the start image of all; None for zeros.
+    Any layer will do; for a class the head, before any softmax. The start image of all is zeros where none is given.
 
     Raises:
-        SettingError: no such layer or unit.
-        UnsupportedError: no gradient leads from the layer back to the image.
+        SettingError, UnsupportedError: no such layer or unit; no gradient leads from the layer back to the image.
 
     """
     layer_names(net, [layer])
     if not units:
         raise SettingError("expected units to maximize; got none.")
     like = next(net.parameters(), torch.empty(0))
-    starts = [_start(net, layer, unit, start_CHW, ascent) for unit in units]
+    starts = []
+    for unit in units:
+        generator = torch.Generator().manual_seed(seed_of(ascent.seed, layer, unit, "maximize"))
+        noise_CHW = ascent.spread * torch.randn(net.input_chw, generator=generator)
+        starts.append(noise_CHW if start_CHW is None else noise_CHW + start_CHW.cpu())
     parts = []
     with evaluating(net):
         for first in range(0, len(units), ascent.batch_size):
@@ -130,12 +128,6 @@ def maximize(
             images_UCHW = torch.stack(starts[batch]).to(like.device, like.dtype)
             parts.append(_climb(net, layer, units[batch], images_UCHW, ascent))
     return MaximizedImages(layer, tuple(units), *(torch.cat(column) for column in zip(*parts, strict=True)))
-
-
-def _start(net: Net, layer: str, unit: int, start_CHW: Tensor | None, ascent: Ascent) -> Tensor:
-    generator = torch.Generator().manual_seed(seed_of(ascent.seed, layer, unit, "maximize"))
-    noise_CHW = ascent.spread * torch.randn(net.input_chw, generator=generator)
-    return noise_CHW if start_CHW is None else noise_CHW + start_CHW.cpu()
 
 
 def _climb(

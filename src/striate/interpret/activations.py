@@ -25,19 +25,9 @@ Array = NDArray[np.float64]
 
 
 def maps(net: Net, images_NCHW: Tensor, names: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """Outputs of layers for images: N x U x H x W, or N x U where there are no maps; raw, without gradients.
+    """Outputs of layers, None for all taps, for images: N x U x H x W, or N x U where there are no maps; raw, no gradients.
 
-    The network is in evaluation mode for that, and keeps its own.
-
-    Args:
-        net: the network.
-        images_NCHW: preprocessed, on its device.
-        names: layers; None for all taps.
-
-    Raises:
-        SettingError: a name is no layer, with the nearest that are.
-        ShapeError: images of another size than the network's.
-
+    The network is in evaluation mode for that, and keeps its own. Another name or size is a SettingError or a ShapeError.
     """
     wanted = net.taps if names is None else tuple(names)
     with torch.no_grad(), evaluating(net), taps(net, *wanted) as seen:
@@ -46,12 +36,7 @@ def maps(net: Net, images_NCHW: Tensor, names: Sequence[str] | None = None) -> d
 
 
 def layer_names(net: Net, names: Sequence[str] | None) -> list[str]:
-    """The named layers, each once; all taps for None.
-
-    Raises:
-        SettingError: a name is no layer, with the nearest that are.
-
-    """
+    """The named layers, each once, or all taps for None; SettingError where a name is no layer, with the nearest that are."""
     known = {name for name, _ in net.named_modules() if name}
     wanted = list(dict.fromkeys(net.taps if names is None else names))
     for name in wanted:
@@ -84,9 +69,7 @@ def outputs_up_to(net: Net, images_NCHW: Tensor, names: Sequence[str]) -> dict[s
 def flat_NUP(name: str, output: Any) -> Tensor:
     """The output of a layer as N x U x P: the places of a map side by side, one place where there are no maps.
 
-    Raises:
-        UnsupportedError: it is neither N x U x H x W nor N x U.
-
+    UnsupportedError where it is neither N x U x H x W nor N x U.
     """
     if isinstance(output, Tensor) and output.dim() in (2, 4):
         return output.flatten(2) if output.dim() == 4 else output.unsqueeze(2)
@@ -98,10 +81,7 @@ def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Cal
     """Run all batches, and give what each layer puts out to `see(name, output, batch)` while the pass runs; images seen.
 
     No output is kept longer than that. The network is in evaluation mode, without gradients, and keeps its own mode.
-
-    Raises:
-        UnsupportedError: a layer runs twice in one pass, so that its units have no single value.
-
+    UnsupportedError where a layer runs twice in one pass, so that its units have no single value.
     """
     images, now, met = 0, None, set[str]()
 
@@ -180,41 +160,29 @@ class _Tally:
         off_U = self.sum_U / count
         mean_U = _array(pivot_U + off_U)
         variance_U = _array((self.squares_U / count - off_U.square()).clamp(min=0))
-        min_U, max_U = _array(self.min_U), _array(self.max_U)
+        min_U = _array(self.min_U)
         class_means_KU = None
         if self.classes is not None:
             class_means_KU = _array(pivot_U + self.class_sums_KU / (self.class_counts_K[:, None] * self.places))
         preferring = None if class_means_KU is None else selectivity(class_means_KU)
         return Statistics(
-            layer=layer,
-            images=self.images,
-            places=self.places,
-            mean_U=mean_U,
-            std_U=np.sqrt(variance_U),
-            min_U=min_U,
-            max_U=max_U,
-            zeros_U=_array(self.zeros_U / count),
+            layer=layer, images=self.images, places=self.places, mean_U=mean_U, std_U=np.sqrt(variance_U), min_U=min_U,
+            max_U=_array(self.max_U), zeros_U=_array(self.zeros_U / count),
             sparseness_U=_sparseness(mean_U, variance_U, min_U, count),
             selectivity_U=None if preferring is None else preferring.index_U,
-            preferred_U=None if preferring is None else preferring.preferred_U,
-            class_means_KU=class_means_KU,
-        )
+            preferred_U=None if preferring is None else preferring.preferred_U, class_means_KU=class_means_KU,
+        )  # fmt: skip
 
 
 def statistics(
     net: Net, batches: Iterable[Any], names: Sequence[str] | None = None, classes: int | None = None
 ) -> dict[str, Statistics]:
-    """Statistics of each unit of each layer over a data set, in one pass.
+    """Statistics of each unit of each layer, None for all taps, over a data set, in one pass; the network keeps its mode.
 
-    Args:
-        net: on the device of the batches; it keeps its mode.
-        batches: with `images_NCHW`, and with `labels_N` where classes are given.
-        names: layers; None for all taps.
-        classes: K, for the selectivity; None leaves it out.
+    The batches have `images_NCHW`, and `labels_N` where the number of classes is given, for the selectivity.
 
     Raises:
-        SettingError: a name is no layer, or there is no image.
-        UnsupportedError: a layer puts out neither maps nor units, or runs twice.
+        SettingError, UnsupportedError: no such layer, or no image; a layer puts out neither maps nor units, or runs twice.
 
     """
     tallies = {name: _Tally(classes) for name in layer_names(net, names)}
@@ -271,11 +239,12 @@ def as_json(by_layer: Mapping[str, Statistics]) -> list[dict[str, Any]]:
     rows = []
     for name, layer in by_layer.items():
         values = {column: getattr(layer, f"{column}_U") for column in columns}
-        lists = {column: [_plain(v) for v in array.tolist()] for column, array in values.items() if array is not None}
+        lists = {column: [finite(v) for v in array.tolist()] for column, array in values.items() if array is not None}
         units = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
         rows.append({"name": name, "images": layer.images, "places": layer.places, "units": units})
     return rows
 
 
-def _plain(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number for JSON: None where it is not finite, so not defined."""
     return value if np.isfinite(value) else None

@@ -99,19 +99,11 @@ def judge(
     heat_of_copy: Callable[[nn.Module], Tensor],
     test: FaithfulnessTest = DEFAULT_TEST,
 ) -> list[Faithfulness]:
-    """Both tests of the maps of some images.
+    """Both tests of the maps of some images; an image costs (steps + 1) (2 + 2 shifts + orders) forward passes, 495 by default.
 
-    An image costs (steps + 1) (2 + 2 shifts + orders) forward passes, 495 by default, and the maps of the copies.
-
-    Args:
-        net: the network.
-        images_NCHW: preprocessed; 0 is the training mean.
-        targets_N: the class that each map is for.
-        heat_NHW: the maps, of the images' size, never negative.
-        logits: gives logits N x K of a network and images, without gradients and in bounded memory.
-        heat_of_copy: makes the same maps of another network.
-        test: how thoroughly.
-
+    Of the preprocessed images 0 is the training mean; `heat_NHW` are the maps for the target classes, of the images' size,
+    never negative. `logits` gives N x K of a network and images, without gradients and in bounded memory; `heat_of_copy` makes
+    the same maps of another network, at a cost of its own.
     """
     squares = _squares(images_NCHW)
     marks_NQ = squares.means(heat_NHW)
@@ -120,9 +112,8 @@ def judge(
     for n, marks_Q in enumerate(marks_NQ):
         image = _Masked(net, images_NCHW[n], int(targets_N[n]), squares, test.steps, logits)
         orders = [_order(squares.moved(marks_Q, m, test.shifts + 1), test.seed, m) for m in range(test.shifts + 1)]
-        random_orders = [
-            permute(np.arange(squares.number), squares.number, test.seed, m, "deletion") for m in range(test.orders)
-        ]
+        count = squares.number
+        random_orders = [permute(np.arange(count), count, test.seed, m, "deletion") for m in range(test.orders)]
         curves_M2S = np.array([image.curves(order_Q) for order_Q in orders])
         random_RS = np.array([image.curves(order_Q, insert=False)[0] for order_Q in random_orders])
         correlation = float(np.mean([rank_correlation(marks_Q, other_NQ[n]) for other_NQ in copies]))
@@ -131,14 +122,10 @@ def judge(
 
 
 def verdict(curves_M2S: Floats, random_RS: Floats, correlation: float, empty: bool = False) -> Faithfulness:
-    """The result that the curves give.
+    """The result that the deletion and insertion curves of the map and, after it, of its shifted controls give.
 
-    Args:
-        curves_M2S: deletion and insertion curve of the map, and after it those of its shifted controls.
-        random_RS: deletion curves of squares in R random orders.
-        correlation: rank correlation with the maps of random weights.
-        empty: the map marks nothing.
-
+    `random_RS` are deletion curves of squares in R random orders, `correlation` the rank correlation with the maps of random
+    weights; an empty map marks nothing.
     """
     areas_M2 = area_under(curves_M2S)
     (area, inserted), shifted_M2 = areas_M2[0], areas_M2[1:]

@@ -25,6 +25,7 @@ from torch import Tensor
 from striate.interpret import kernel_noise
 from striate.interpret.readout_points import Probe, probes, watched
 from striate.nets.blocks import TableConv2d
+from striate.nets.eval_mode import evaluating
 from striate.nets.net import Net
 
 BLANK, SAME, NEARLY, ERROR = 0.01, 0.99, 0.99, 0.05
@@ -67,7 +68,7 @@ class Layer(NamedTuple):
 
     def count(self, verdict: Verdict) -> int:
         """How many filters have this verdict."""
-        return sum(each.verdict == verdict for each in self.filters)
+        return sum(own.verdict == verdict for own in self.filters)
 
     def share(self, verdict: Verdict) -> float:
         """The same, as a share of all."""
@@ -101,25 +102,18 @@ class _Outputs:
 
 
 def examine(net: Net, batches: Iterable[Any] = (), only: tuple[Verdict, ...] = VERDICTS) -> list[Layer]:
-    """Judge every filter of a network; its mode and weights stay as they are.
+    """Judge every filter of a network, which keeps its mode; without batches, of `images_NCHW`, only the weights are judged.
 
-    Args:
-        net: on the device of the batches.
-        batches: with `images_NCHW`; without any only the weights are judged.
-        only: verdicts to give, such as dead and duplicate after each epoch, where time is short.
-
+    `only` are the verdicts to give, such as dead and duplicate after each epoch, where time is short.
     """
     points = probes(net)
-    outputs: dict[str, _Outputs] = {probe.readout: _Outputs() for probe in points}
-    images, was_training = 0, net.training
-    net.eval()
-    try:
-        with torch.inference_mode(), watched(net, list(outputs), lambda name, output: outputs[name].add(output)):
-            for batch in batches:
-                net(batch.images_NCHW)
-                images += len(batch.images_NCHW)
-    finally:
-        net.train(was_training)
+    outputs = {probe.readout: _Outputs() for probe in points}
+    images = 0
+    watching = watched(net, list(outputs), lambda name, output: outputs[name].add(output))
+    with torch.inference_mode(), evaluating(net), watching:
+        for batch in batches:
+            net(batch.images_NCHW)
+            images += len(batch.images_NCHW)
     return [_judged(net, probe, outputs[probe.readout] if images else None, images, only) for probe in points]
 
 
@@ -195,7 +189,7 @@ def as_json(layers: Iterable[Layer]) -> list[dict[str, Any]]:
         {
             "name": layer.name, "readout_layer": layer.readout_layer, "images": layer.images, "filters": len(layer.filters),
             **{verdict.replace(" ", "_"): layer.count(verdict) for verdict in VERDICTS}, "noise_ratio": layer.noise_ratio,
-            "advice": layer.advice(), "each": [each._asdict() for each in layer.filters],
+            "advice": layer.advice(), "each": [own._asdict() for own in layer.filters],
         }
         for layer in layers
     ]  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import ShapeError, UnsupportedError
+from striate.interpret.activations import finite
 from striate.interpret.filter_health import effective
 from striate.interpret.readout_points import probes
 from striate.nets.net import Net
@@ -62,9 +63,7 @@ class First(NamedTuple):
 def first(net: Net) -> First:
     """The kernels of the first layer.
 
-    Raises:
-        UnsupportedError: the network does not begin with a convolution of at least 3 x 3 over the image.
-
+    UnsupportedError where the network does not begin with a convolution of at least 3 x 3 over the image.
     """
     probe = next(iter(probes(net)), None)
     weights = np.empty(0) if probe is None else effective(net, probe)
@@ -78,15 +77,7 @@ def first(net: Net) -> First:
 
 
 def preferences(kernels_FCkk: Array) -> Preferences:
-    """Measure filters.
-
-    Args:
-        kernels_FCkk: F x C x k x k, k of at least 3; height and width may differ.
-
-    Raises:
-        ShapeError: other kernels.
-
-    """
+    """Measure filters F x C x k x k, k of at least 3; height and width may differ. ShapeError for other kernels."""
     if kernels_FCkk.ndim != 4 or min(kernels_FCkk.shape[2:]) < SMALLEST_K:
         raise ShapeError(
             f"expected kernels F x C x k x k with k of at least {SMALLEST_K}; got {tuple(kernels_FCkk.shape)}. "
@@ -125,7 +116,7 @@ def _waves(kernels_FCkk: Array) -> tuple[Array, ...]:
     weighed_FRA = power_FRA * radii_R[:, None]  # the area of a place of the polar grid grows with its radius
     total_F = weighed_FRA.sum(axis=(1, 2))
     mean_F = np.abs((weighed_FRA * np.exp(2j * angles_A)).sum(axis=(1, 2))) / np.maximum(total_F, _TINY)
-    rows = [(*_peak(one_RA, carried_RA.sum(axis=0)), mean) for one_RA, mean in zip(power_FRA, mean_F, strict=True)]
+    rows = [(*_peak(spectrum_RA, carried_RA.sum(axis=0)), mean) for spectrum_RA, mean in zip(power_FRA, mean_F, strict=True)]
     return tuple(np.array(column) for column in zip(*rows, strict=True))
 
 
@@ -138,25 +129,25 @@ def _peak(power_RA: Array, carried_A: NDArray[np.int64]) -> tuple[float, float, 
     if r == 0:
         return np.nan, 0.0, np.nan, np.nan
     ring, ray = power_RA[r], power_RA[: carried_A[a], a]
-    angle = a + _vertex(ring[a - 1], ring[a], ring[(a + 1) % _ANGLES])
-    radius = float(r) + (_vertex(ray[r - 1], ray[r], ray[r + 1]) if r + 1 < len(ray) else 0.0)
+    angle = a + vertex(ring[a - 1], ring[a], ring[(a + 1) % _ANGLES])
+    radius = float(r) + (float(vertex(ray[r - 1], ray[r], ray[r + 1])) if r + 1 < len(ray) else 0.0)
     turned = np.roll(ring, -int(a))
-    sides = [_fall(turned, most / 2), _fall(np.roll(turned[::-1], 1), most / 2)]
-    below, above = r - _fall(ray[r::-1], most / 2), r + _fall(ray[r:], most / 2)
+    sides = [steps_to(turned, most / 2), steps_to(np.roll(turned[::-1], 1), most / 2)]
+    below, above = r - steps_to(ray[r::-1], most / 2), r + steps_to(ray[r:], most / 2)
     octaves = float(np.log2(above / below)) if below > 0 and np.isfinite(above) else np.nan
     return round(float(angle + 90), 9) % 180, radius * _STEP, float(np.mean(sides)), octaves
 
 
-def _vertex(before: float, top: float, after: float) -> float:
-    """Where the parabola through three neighbors is largest, from the middle one."""
+def vertex(before: Any, top: Any, after: Any) -> Array:
+    """Where the parabola through three neighbors, numbers or arrays of them, is largest, from the middle one."""
     bend = before - 2 * top + after
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+    return np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1), 0).clip(-0.5, 0.5)
 
 
-def _fall(values: Array, level: float) -> float:
-    """How many steps from the first value to where the line through all falls to `level`; nan where it does not."""
+def steps_to(values: Array, level: float) -> float:
+    """Steps from the first value, which is above `level`, to where the line through all falls to it; nan if it never does."""
     below = np.flatnonzero(values <= level)
-    if not len(below):
+    if not len(below) or below[0] == 0:
         return np.nan
     at = int(below[0])
     return at - float((level - values[at]) / (values[at - 1] - values[at]))
@@ -184,7 +175,7 @@ def as_json(preferences: Preferences) -> list[dict[str, Any]]:
     """One entry a filter, with None where a number is not defined."""
     names = [name.removesuffix("_F") for name in preferences._fields]
     rows = zip(*(column.tolist() for column in preferences), strict=True)
-    return [{name: value if np.isfinite(value) else None for name, value in zip(names, row, strict=True)} for row in rows]
+    return [dict(zip(names, map(finite, row), strict=True)) for row in rows]
 
 
 def captions(preferences: Preferences) -> Sequence[str]:

@@ -15,6 +15,7 @@ Legend: F filters, C channels, k x k a kernel, N frequencies.
 
 from functools import lru_cache
 from math import exp, log2
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -103,23 +104,14 @@ def bounds(k: int, channels: int, error: float) -> Bounds:
         if channels <= 16:
             limits.append(float(np.quantile(values.mean(axis=1), error / 2)))
         else:
-            limits.append(float(values.mean() + _normal_quantile(error / 2) * values.std() / channels**0.5))
+            limits.append(float(values.mean() + NormalDist().inv_cdf(error / 2) * values.std() / channels**0.5))
     return Bounds(*limits)
 
 
-def _normal_quantile(share: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(share)
-
-
 def whiteness(kernels_FCkk: Kernels, error: float = 0.05) -> Whiteness | None:
-    """Judge filters of at least 5 x 5, k odd; None for others.
+    """Judge filters F x C x k x k of at least 5 x 5, k odd; None for others.
 
-    Args:
-        kernels_FCkk: weights of a convolution, F x C x k x k.
-        error: share of filters of white noise that are not called noisy.
-
+    `error` is the share of filters of white noise that are not called noisy.
     """
     k = kernels_FCkk.shape[-1]
     if k < SMALLEST_K or k % 2 == 0 or kernels_FCkk.shape[-2] != k:

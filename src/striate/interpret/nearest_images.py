@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import inputs
 from striate.nets.net import Net
 
@@ -35,30 +36,19 @@ class Vote(NamedTuple):
 
 def penultimate(net: Net, batches: Iterable[Any]) -> Features:
     """N x D: what the head is given, for every image of the batches, in their order; the net's mode is put back."""
-    was_training, parts = net.training, []
-    net.eval()
-    try:
-        with torch.inference_mode(), inputs(net, net.head_name) as seen:
-            for batch in batches:
-                net(batch.images_NCHW)
-                parts.append(seen[net.head_name].flatten(1).float().cpu().numpy())
-    finally:
-        net.train(was_training)
+    parts = []
+    with torch.inference_mode(), evaluating(net), inputs(net, net.head_name) as head_inputs:
+        for batch in batches:
+            net(batch.images_NCHW)
+            parts.append(head_inputs[net.head_name].flatten(1).float().cpu().numpy())
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
 
 
 def nearest(query_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[np.int64] | None = None) -> Nearest:
-    """The k of B images whose features point most where those of each asked image do.
+    """The k of B images, or all where there are fewer, whose features point most where those of each query image do.
 
     The cosine is taken, since after a ReLU the length of features says how strong an image is and the direction what it
-    shows.
-
-    Args:
-        query_QD: of the images asked about.
-        bank_BD: of the images to choose from; where there are fewer than k all are given.
-        k: how many.
-        not_rows_Q: for each asked image a row of the bank that is left out, as it is itself; -1 for none.
-
+    shows. `not_rows_Q` has for each query image a row of the bank that is left out, as it is itself; -1 for none.
     """
     k = min(k, len(bank_BD) - (not_rows_Q is not None))
     bank_BD_unit = _unit(bank_BD)
@@ -81,12 +71,11 @@ def _unit(features_ND: Features) -> Tensor:
     return torch.nn.functional.normalize(torch.from_numpy(np.ascontiguousarray(features_ND, np.float32)), dim=1)
 
 
-def vote(labels_k: NDArray[np.int64], given: int) -> Vote:
-    """What the labels of an image's neighbors say of the label that it was given."""
-    counts = np.bincount(labels_k, minlength=given + 1)
-    carry = int(counts[given])
-    counts[given] = 0
+def vote(labels_k: NDArray[np.int64], true_label: int) -> Vote:
+    """What the labels of an image's neighbors say of its own."""
+    counts = np.bincount(labels_k, minlength=true_label + 1)
+    given = int(counts[true_label])
+    counts[true_label] = 0
     other = int(counts.argmax())
-    if not counts[other]:
-        return Vote(carry, None, 0, against=False)
-    return Vote(carry, other, int(counts[other]), against=2 * int(counts[other]) > len(labels_k))
+    others = int(counts[other])
+    return Vote(given, other if others else None, others, against=2 * others > len(labels_k))

@@ -11,7 +11,7 @@ Orientation is that of the stripes as one sees them: 0 degrees lie, 90 stand, 45
 Legend: N images, C channels, H x W pixels, U units, A orientations, S frequencies, T phases.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base.errors import SettingError
-from striate.interpret.activations import layer_names, outputs_up_to
+from striate.interpret.activations import finite, layer_names, outputs_up_to
+from striate.interpret.filter_orientation_color import steps_to, vertex
 from striate.nets.eval_mode import evaluating
 from striate.nets.net import Net
 
@@ -58,16 +59,9 @@ def gratings(
     """Sinusoidal gratings in the net's numbers: amplitude times cos(2 pi f d - phase), d the distance across the stripes.
 
     The middle of the image, row h // 2 and column w // 2, is where d is 0. A growing phase drifts down where stripes lie, and
-    to the right where they stand: 2 pi f pixels of phase for each pixel of distance.
-
-    Args:
-        chw: of the images.
-        orientations_N: of the stripes, in degrees.
-        frequencies_N: cycles a pixel.
-        phases_N: radians.
-        amplitude: around zero, which is the mean image where the mean is subtracted.
-        color_C: a factor for each channel; None for ones, from dark to light.
-
+    to the right where they stand: 2 pi f pixels of phase for each pixel of distance. Orientations are of stripes, in degrees,
+    frequencies in cycles a pixel, phases in radians; the amplitude is around zero, the mean image where the mean is subtracted;
+    `color_C` is a factor for each channel, None for ones, from dark to light.
     """
     c, h, w = chw
     turns_N11 = torch.from_numpy(np.deg2rad(orientations_N)).view(-1, 1, 1)
@@ -105,21 +99,18 @@ def tuning(
     amplitude: float = 1.0,
     color_C: Sequence[float] | None = None,
 ) -> Tuning:
-    """Measure the middle units of a layer by gratings; the forward pass ends at that layer.
+    """Measure the middle units of a layer by gratings; the forward pass ends at that layer, and the network keeps its mode.
 
-    Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304.
+    Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304. A ReLU is the nearest to a cell.
 
     Args:
-        net: the network; it keeps its mode.
-        layer: any of its layers; a ReLU is the nearest to a cell.
-        orientations: A, evenly over 180 degrees.
+        net: the network.
+        layer: any of its layers.
+        orientations: A, evenly over 180 degrees; at least 2.
         frequencies: S of them, cycles a pixel, above 0 and up to 1/2.
         phases: T, evenly over a whole drift; at least 4.
         amplitude: of the gratings, in the net's numbers.
         color_C: a factor for each channel; None for ones.
-
-    Raises:
-        SettingError: no such layer, or numbers outside of these limits.
 
     """
     layer_names(net, [layer])
@@ -169,22 +160,13 @@ def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_AS
 
 def _vertices(curve_AU: Array, a_U: NDArray[np.int64]) -> Array:
     count, units = curve_AU.shape
-    before_U, top_U, after_U = (curve_AU[(a_U + at) % count, np.arange(units)] for at in (-1, 0, 1))
-    bend_U = before_U - 2 * top_U + after_U
-    return np.where(bend_U < 0, 0.5 * (before_U - after_U) / np.where(bend_U < 0, bend_U, 1), 0).clip(-0.5, 0.5)
+    return vertex(*(curve_AU[(a_U + at) % count, np.arange(units)] for at in (-1, 0, 1)))
 
 
 def _half_width(curve_A: Array, top: int, step: float) -> float:
     """Degrees to half of the top, mean of both sides, along straight lines between the orientations."""
-    sides = []
-    for direction in (1, -1):
-        turned = curve_A[(top + direction * np.arange(len(curve_A))) % len(curve_A)]
-        below = np.flatnonzero(turned <= 0.5 * turned[0])
-        if not len(below) or turned[0] <= 0:
-            return np.nan
-        at = int(below[0])
-        sides.append(at - (0.5 * turned[0] - turned[at]) / (turned[at - 1] - turned[at]))
-    return float(np.mean(sides)) * step
+    turned = (curve_A[(top + direction * np.arange(len(curve_A))) % len(curve_A)] for direction in (1, -1))
+    return float(np.mean([steps_to(side_A, 0.5 * side_A[0]) for side_A in turned])) * step
 
 
 def captions(tuning: Tuning) -> list[str]:
@@ -201,16 +183,9 @@ def as_json(tuning: Tuning) -> dict[str, Any]:
     """The tuning for JSON, with None where a number is not defined; a unit is called simple or complex by its ratio."""
     units = []
     for u in range(len(tuning.rate_U)):
-        values: Mapping[str, float] = {
-            name: float(getattr(tuning, f"{name}_U")[u])
-            for name in ("orientation", "half_width", "frequency", "modulation", "rate")
-        }
-        ratio = values["modulation"]
-        kind = None if np.isnan(ratio) else "simple" if ratio > 1 else "complex"
-        units.append({**{k: v if np.isfinite(v) else None for k, v in values.items()}, "kind": kind})
-    return {
-        "name": tuning.layer,
-        "orientations": tuning.orientations_A.tolist(),
-        "curves": tuning.curve_AU.T.tolist(),
-        "units": units,
-    }
+        names = ("orientation", "half_width", "frequency", "modulation", "rate")
+        values = {name: finite(float(getattr(tuning, f"{name}_U")[u])) for name in names}
+        ratio = tuning.modulation_U[u]
+        units.append({**values, "kind": None if np.isnan(ratio) else "simple" if ratio > 1 else "complex"})
+    angles, curves = tuning.orientations_A.tolist(), tuning.curve_AU.T.tolist()
+    return {"name": tuning.layer, "orientations": angles, "curves": curves, "units": units}

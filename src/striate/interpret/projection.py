@@ -25,12 +25,7 @@ class Plane(NamedTuple):
 
 
 def principal(features_ND: Features) -> Plane:
-    """The two directions in which the features spread most.
-
-    Raises:
-        DataError: fewer than five images.
-
-    """
+    """The two directions in which the features of at least five images (DataError) spread most."""
     points_NK, shares_K = _components(features_ND, 2)
     return Plane(points_NK, (float(shares_K[0]), float(shares_K[1])), None)
 
@@ -38,11 +33,7 @@ def principal(features_ND: Features) -> Plane:
 def tsne(features_ND: Features, seed: int = 0) -> Plane:
     """t-distributed stochastic neighbor embedding (van der Maaten & Hinton 2008) of the first 50 components.
 
-    The perplexity is 30, or a fourth of the images where that is less.
-
-    Raises:
-        DataError: fewer than five images.
-
+    The perplexity is 30, or a fourth of the images where that is less. DataError for fewer than five images.
     """
     from sklearn.manifold import TSNE
 

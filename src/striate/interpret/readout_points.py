@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.nets.blocks import ACTIVATIONS, LocalResponseNorm, Subsampling, TableConv2d, UnitBias
+from striate.nets.eval_mode import evaluating
 from striate.nets.net import Net
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -88,15 +89,12 @@ def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
         producers[id(output)] = name
         alive.extend((given[0], output))
 
-    first, was_training = next(net.parameters(), torch.empty(0)), net.training
-    with ExitStack() as hooks, torch.inference_mode():
+    like = next(net.parameters(), torch.empty(0))
+    with ExitStack() as hooks, torch.inference_mode(), evaluating(net):
         for name, module in modules.items():
             if name and not list(module.children()):
                 hooks.callback(module.register_forward_hook(partial(note, name)).remove)
-        try:
-            net.eval()(torch.zeros(1, *net.input_chw, device=first.device, dtype=first.dtype))
-        finally:
-            net.train(was_training)
+        net(torch.zeros(1, *net.input_chw, device=like.device, dtype=like.dtype))
     return _Followers(list(dict.fromkeys(met)), {name: taker for name, taker in after.items() if taker})
 
 
@@ -110,7 +108,6 @@ def watched(net: nn.Module, names: list[str], see: Any) -> Iterator[None]:
     modules = dict(net.named_modules())
     with ExitStack() as hooks:
         for name in names:
-            hooks.callback(
-                modules[name].register_forward_hook(lambda _module, _given, output, name=name: see(name, output)).remove
-            )
+            hook = modules[name].register_forward_hook(lambda _module, _given, output, name=name: see(name, output))
+            hooks.callback(hook.remove)
         yield

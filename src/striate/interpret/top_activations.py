@@ -95,18 +95,13 @@ def _places(values_NUP: Tensor, images_M: Tensor, units_M: Tensor) -> Tensor:
 
 
 def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = None, k: int = 9) -> dict[str, Strongest]:
-    """The k images that activate each unit of each layer most, by the largest value over its places.
+    """The k images that activate each unit of each layer, None for all taps, most, by the largest value over its places.
 
-    Args:
-        net: on the device of the batches; it keeps its mode.
-        batches: with `images_NCHW`, and `ids_N`, without which an image's id is its place in the stream.
-        names: layers; None for all taps.
-        k: images for each unit, at least 1.
+    The batches have `images_NCHW`, and `ids_N`, without which an image's id is its place in the stream; the net keeps its mode.
 
     Raises:
         SettingError: a name is no layer, k is below 1, or there is no image.
-        UnsupportedError: a layer puts out neither maps nor units, or runs twice.
-        NumbersError: a layer puts out what is not finite.
+        UnsupportedError, NumbersError: a layer puts out neither maps nor units, or runs twice; or what is not finite.
 
     """
     if k < 1:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.base.errors import SettingError
-from striate.interpret.activations import layer_names
+from striate.interpret.activations import finite, layer_names
 from striate.interpret.orientation_tuning import Tuning, gratings, responses_NU
 from striate.nets.net import Net
 
@@ -43,18 +43,10 @@ class Tolerance(NamedTuple):
 def by_gratings(
     net: Net, tuned: Tuning, shifts: Sequence[float], amplitude: float = 1.0, *, in_periods: bool = False
 ) -> Tolerance:
-    """Move each unit's best grating across its stripes, both ways.
+    """Move each unit's best grating, of `orientation_tuning.tuning` at the same amplitude, across its stripes, both ways.
 
-    Args:
-        net: the network; it keeps its mode.
-        tuned: of the layer, from `orientation_tuning.tuning` at the same amplitude and from dark to light.
-        shifts: pixels, growing from 0; fractions are as good.
-        amplitude: of the gratings.
-        in_periods: the shifts are in periods of each unit's own grating, so that units of all frequencies can be compared.
-
-    Raises:
-        SettingError: the shifts do not begin with 0 or do not grow.
-
+    Shifts grow from 0 (SettingError), in pixels, fractions too, or in periods of each unit's own grating, so that units of all
+    frequencies can be compared. The network keeps its mode.
     """
     shifts_D = _checked(shifts)
     units = np.flatnonzero(~np.isnan(tuned.orientation_U))
@@ -82,17 +74,8 @@ def by_images(net: Net, layer: str, images_NCHW: Tensor, most_px: int) -> Tolera
     """Correlate a unit's responses to images with those to the same images shifted up, down, left and right.
 
     The unit is the one in the middle of each map, and what comes in at a border repeats it, so that for fields that keep
-    `most_px` from the border nothing is made up.
-
-    Args:
-        net: the network; it keeps its mode.
-        layer: any of its layers.
-        images_NCHW: preprocessed, at least two; hundreds give a correlation to a few hundredths.
-        most_px: the largest shift; each whole number of pixels up to it is measured.
-
-    Raises:
-        SettingError: no such layer, fewer than two images, or a shift that is not inside the image.
-
+    `most_px` from the border nothing is made up. Each whole number of pixels up to `most_px`, which lies inside the image, is
+    measured. Of the preprocessed images, at least two (SettingError), hundreds give a correlation to a few hundredths.
     """
     layer_names(net, [layer])
     h, w = images_NCHW.shape[2:]
@@ -148,14 +131,8 @@ def as_json(tolerance: Tolerance) -> dict[str, Any]:
     """The tolerance for JSON; None where a number is not defined or, of `half`, lies beyond the last shift."""
     units = []
     for u in range(tolerance.response_DU.shape[1]):
-        away = None if tolerance.antiphase_U is None else float(tolerance.antiphase_U[u])
-        numbers = [*tolerance.response_DU[:, u].tolist(), float(tolerance.half_shift_U[u]), away]
-        *response, half_shift, antiphase = [value if value is not None and np.isfinite(value) else None for value in numbers]
-        units.append({"response": response, "half_shift": half_shift, "antiphase": antiphase})
-    return {
-        "name": tolerance.layer,
-        "by": tolerance.by,
-        "unit": tolerance.unit,
-        "shifts": tolerance.shifts_D.tolist(),
-        "units": units,
-    }
+        antiphase = None if tolerance.antiphase_U is None else finite(float(tolerance.antiphase_U[u]))
+        response, half_shift = tolerance.response_DU[:, u].tolist(), float(tolerance.half_shift_U[u])
+        units.append({"response": [*map(finite, response)], "half_shift": finite(half_shift), "antiphase": antiphase})
+    shifts = tolerance.shifts_D.tolist()
+    return {"name": tolerance.layer, "by": tolerance.by, "unit": tolerance.unit, "shifts": shifts, "units": units}

@@ -19,17 +19,6 @@ from striate.interpret.attribution.judged_maps import Explanation, Explanations,
 from striate.interpret.attribution.methods import METHODS, deconvnet, gradcam, guided, integrated_gradients, occlusion, saliency
 
 __all__ = [
-    "METHODS",
-    "Explanation",
-    "Explanations",
-    "deconvnet",
-    "explain",
-    "explain_all",
-    "gradcam",
-    "guided",
-    "heat",
-    "integrated_gradients",
-    "occlusion",
-    "saliency",
-    "spatial_layer",
-]
+    "METHODS", "Explanation", "Explanations", "deconvnet", "explain", "explain_all", "gradcam", "guided", "heat",
+    "integrated_gradients", "occlusion", "saliency", "spatial_layer",
+]  # fmt: skip

@@ -47,12 +47,7 @@ class Pass(NamedTuple):
 
 
 def follow(net: nn.Module, image_1CHW: Tensor, method: str) -> Pass:
-    """Put one image through a network and read the graph.
-
-    Raises:
-        UnsupportedError: the logits have no gradient that leads to the image.
-
-    """
+    """Put one image through a network and read the graph; UnsupportedError where no gradient leads from logits to image."""
     calls: list[Call] = []
 
     def see(name: str, output: object) -> None:
@@ -111,11 +106,7 @@ def spatial_layer(net: nn.Module, image_1CHW: Tensor) -> str:
 
     All information passes through it, so a branch of a block never is it; blocks and inception modules count as layers. In the
     networks of the catalogue it is the last convolution stage after its activation: relu5_3 of vgg16, conv5_3 of resnet50,
-    inception5b of googlenet.
-
-    Args:
-        net: any network.
-        image_1CHW: one image as it takes it; zeros will do.
+    inception5b of googlenet. Zeros will do as the image.
 
     Raises:
         UnsupportedError: there is no such layer.
@@ -125,13 +116,7 @@ def spatial_layer(net: nn.Module, image_1CHW: Tensor) -> str:
 
 
 def maps_at(net: nn.Module, image_1CHW: Tensor, layer: str | None) -> str:
-    """The layer that is asked for, if it has maps; without one, the one that is picked.
-
-    Raises:
-        SettingError: there is no layer of this name.
-        UnsupportedError: it puts out no maps, or the pass does not go through it.
-
-    """
+    """The named layer, if it has maps that the logits depend on (UnsupportedError); the one that is picked for None."""
     modules = [name for name, _ in net.named_modules() if name]
     if layer is not None and layer not in modules:
         raise SettingError(f"There is no layer {layer!r}; {nearest(layer, modules)}")
@@ -170,14 +155,10 @@ def _is_spatial(call: Call, seen: Pass, image_hw: tuple[int, ...]) -> bool:
 
 
 def check_relus(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
-    """Refuse a network for which a rule about ReLU says nothing, or where it cannot be kept.
+    """Refuse a network for which a rule about ReLU says nothing, or where it cannot be kept: UnsupportedError, with what works.
 
     Other non-linearities beside ReLU pass back their own derivative; so do pools, whose maxima pass it to where they came
     from, which are the switches of Zeiler & Fergus. A network without any non-linearity is right: there is nothing to change.
-
-    Raises:
-        UnsupportedError: with what works.
-
     """
     seen, name = follow(net, image_1CHW, method), type(net).__name__
     takes = "Take saliency, gradcam, integrated_gradients or occlusion."
@@ -187,7 +168,8 @@ def check_relus(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
         raise UnsupportedError(
             f"{method} changes what ReLU passes back, and {name} calls one that is no nn.ReLU layer. {takes}"
         )
-    others = sorted({_ACTIVATIONS[kind] for kind in map(_kind, seen.nodes) if kind in _ACTIVATIONS})
+    kinds = {str(node.name()).partition("Backward")[0] for node in seen.nodes}
+    others = sorted(_ACTIVATIONS[kind] for kind in kinds & _ACTIVATIONS.keys())
     if not all_relus and others:
         raise UnsupportedError(f"{method} is defined for ReLU, and {name} has {', '.join(others)} instead. {takes}")
     if any(seen.takers[node.next_functions[0][0]] > 1 for node in all_relus):
@@ -203,7 +185,3 @@ def check_relus(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
         distinct = list(dict.fromkeys(nodes))
         if any(earlier not in _inputs_first(later) for earlier, later in pairwise(distinct)):
             raise UnsupportedError(f"{method} needs a ReLU for each branch; {name} uses one layer in several. {takes}")
-
-
-def _kind(node: Node) -> str:
-    return str(node.name()).partition("Backward")[0]

@@ -59,22 +59,9 @@ def heat(
 ) -> Tensor:
     """Maps of many images at once: N x H x W at the images' size, 0 to 1, the largest of an image 1, zeros stay zeros.
 
-    Args:
-        net: the network.
-        images_NCHW: as it takes them.
-        targets_N: the target class of each.
-        method: a name of `METHODS`.
-        layer: the layer for Grad-CAM; None for the one that is picked.
-        options: of the method.
-
-    Raises:
-        UnsupportedError: the method does not work on this network; names what does.
-        SettingError: there is no such method, class or layer.
-        ShapeError: the images have another shape.
-
+    `targets_N` are the target classes; method, layer, options and errors are those of `explain`.
     """
-    query = make_query(net, images_NCHW, targets_N)
-    return _heat(query, method, layer, options)
+    return _explained(make_query(net, images_NCHW, targets_N), method, layer, options).heat_NHW
 
 
 def explain(
@@ -105,8 +92,6 @@ def explain(
 
     """
     query = make_query(model, image, target)
-    run_of(method)
-    refuse_without_places(query.images_NCHW)
     explanation = _explained(query, method, layer, options)
     return explanation if test is None else _tested(query, explanation, options, test)
 
@@ -121,17 +106,7 @@ def explain_all(
 ) -> Explanations:
     """The attribution maps of several methods, each tested. Those that do not work on this network say why.
 
-    Args:
-        model: a network, or a classifier such as `striate.load` gives.
-        image: as `query.make_query` takes it.
-        methods: names of `METHODS`.
-        target: class, of all images or of each; None for the predicted class.
-        test: how thoroughly.
-
-    Raises:
-        SettingError: there is no such method or class.
-        ShapeError: the image has another shape.
-
+    Arguments and errors are those of `explain`.
     """
     names = list(methods)
     for name in names:
@@ -155,30 +130,19 @@ def _with_layer(method: str, layer: str | None, options: dict[str, Any]) -> dict
     return {**options, "layer": layer}
 
 
-def _heat(query: Query, method: str, layer: str | None, options: dict[str, Any]) -> Tensor:
+def _explained(query: Query, method: str, layer: str | None, options: dict[str, Any]) -> Explanation:
     run = run_of(method)
     refuse_without_places(query.images_NCHW)
     raw = run(query, **_with_layer(method, layer, options))
-    return heat_of(method, raw.values, (query.images_NCHW.shape[2], query.images_NCHW.shape[3]))
-
-
-def _explained(query: Query, method: str, layer: str | None, options: dict[str, Any]) -> Explanation:
-    raw = run_of(method)(query, **_with_layer(method, layer, options))
-    return Explanation(
-        method=method,
-        targets=tuple(query.targets_N.tolist()),
-        layer=raw.layer,
-        values=raw.values,
-        heat_NHW=heat_of(method, raw.values, (query.images_NCHW.shape[2], query.images_NCHW.shape[3])),
-        completeness_error=() if raw.error_N is None else tuple(raw.error_N.tolist()),
-    )
+    heat_NHW = heat_of(method, raw.values, (query.images_NCHW.shape[2], query.images_NCHW.shape[3]))
+    error = () if raw.error_N is None else tuple(raw.error_N.tolist())
+    return Explanation(method, tuple(query.targets_N.tolist()), raw.layer, raw.values, heat_NHW, completeness_error=error)
 
 
 def _tested(query: Query, explanation: Explanation, options: dict[str, Any], test: FaithfulnessTest) -> Explanation:
     def heat_of_copy(net: nn.Module) -> Tensor:
-        return _heat(query._replace(net=net), explanation.method, explanation.layer, options)
+        return _explained(query._replace(net=net), explanation.method, explanation.layer, options).heat_NHW
 
-    results = faithfulness.judge(
-        query.net, query.images_NCHW, query.targets_N, explanation.heat_NHW, logits, heat_of_copy, test
-    )
+    maps = (query.images_NCHW, query.targets_N, explanation.heat_NHW)
+    results = faithfulness.judge(query.net, *maps, logits, heat_of_copy, test)
     return replace(explanation, faithfulness=tuple(results))

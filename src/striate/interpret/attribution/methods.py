@@ -79,19 +79,15 @@ def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
 def gradcam(model: Model, image: object, *, target: Target = None, layer: str | None = None) -> Tensor:
     """max(0, sum_k alpha_k A_k), alpha_k the mean of dy_c / dA_k over the positions (Selvaraju et al. 2017, equations 1 and 2).
 
-    Args:
-        model: a network, or a classifier such as `striate.load` gives.
-        image: as `query.make_query` takes it.
-        target: class, of all images or of each; None for the one with the largest logit.
-        layer: the layer with the maps A; None for the one that `autograd_graph.spatial_layer` picks.
+    The maps A are those of `layer`, None for the one that `autograd_graph.spatial_layer` picks; other arguments are those of
+    `saliency`.
 
     Returns:
         h x w of the layer for one image, else N x h x w; never negative. `heat` brings it to the image's size.
 
     Raises:
         UnsupportedError: the network has no gradients, or no layer with maps; names what works.
-        SettingError: there is no such class or layer.
-        ShapeError: the image has another shape.
+        SettingError, ShapeError: there is no such class or layer; the image has another shape.
 
     """
     return _plain(run_gradcam, make_query(model, image, target), layer=layer)
@@ -102,23 +98,9 @@ def integrated_gradients(
 ) -> Tensor:
     """(x - b) times the mean gradient on the straight line from b to x (Sundararajan et al. 2017, equation 1).
 
-    Their sum is y_c(x) - y_c(b), up to an error of the sum that stands for the integral; `explain` says it.
-
-    Args:
-        model: a network, or a classifier such as `striate.load` gives.
-        image: as `query.make_query` takes it.
-        target: class, of all images or of each; None for the one with the largest logit.
-        baseline: the neutral image, preprocessed: 0 is the training mean where that was subtracted.
-        steps: points on the line.
-
-    Returns:
-        C x H x W for one image, else N x C x H x W; signed.
-
-    Raises:
-        UnsupportedError: the network has no gradients.
-        SettingError: there is no such class, or there are no steps.
-        ShapeError: the image or the baseline has another shape.
-
+    Their sum is y_c(x) - y_c(b), up to an error of the sum that stands for the integral; `explain` says it. The baseline is the
+    neutral image, preprocessed: 0 is the training mean where that was subtracted; `steps` are points on the line, at least 1.
+    The other arguments, result and errors are those of `saliency`.
     """
     return _plain(run_integrated_gradients, make_query(model, image, target), baseline=baseline, steps=steps)
 
@@ -134,12 +116,12 @@ def occlusion(
 ) -> Tensor:
     """By how much the logit falls under a gray square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
-    It needs no gradient, so every network works.
+    It needs no gradient, so every network works. Model, image, target and their errors are those of `saliency`.
 
     Args:
-        model: a network, or a classifier such as `striate.load` gives.
-        image: as `query.make_query` takes it.
-        target: class, of all images or of each; None for the one with the largest logit.
+        model: a network, or a classifier.
+        image: one or several.
+        target: class.
         baseline: what the square is filled with, preprocessed: 0 is the training mean where that was subtracted.
         window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
         stride: from one square to the next, in pixels; None for half of the window, rounded up: about 15 x 15 squares.
@@ -147,16 +129,12 @@ def occlusion(
     Returns:
         H x W for one image, else N x H x W; signed: negative where the class gains.
 
-    Raises:
-        SettingError: there is no such class, or a window that does not fit.
-        ShapeError: the image or the baseline has another shape.
-
     """
     return _plain(run_occlusion, make_query(model, image, target), baseline=baseline, window=window, stride=stride)
 
 
 def run_saliency(query: Query) -> Raw:
-    """Of a question; see `saliency`."""
+    """`saliency` of a query."""
     from captum.attr import Saliency
 
     follow(query.net, query.images_NCHW[:1], "saliency")
@@ -164,7 +142,7 @@ def run_saliency(query: Query) -> Raw:
 
 
 def run_deconvnet(query: Query) -> Raw:
-    """Of a question; see `deconvnet`."""
+    """`deconvnet` of a query."""
     from captum.attr import Deconvolution
 
     check_relus(query.net, query.images_NCHW[:1], "deconvnet")
@@ -172,7 +150,7 @@ def run_deconvnet(query: Query) -> Raw:
 
 
 def run_guided(query: Query) -> Raw:
-    """Of a question; see `guided`."""
+    """`guided` of a query."""
     from captum.attr import GuidedBackprop
 
     check_relus(query.net, query.images_NCHW[:1], "guided")
@@ -180,21 +158,21 @@ def run_guided(query: Query) -> Raw:
 
 
 def run_gradcam(query: Query, layer: str | None = None) -> Raw:
-    """Of a question; see `gradcam`."""
+    """`gradcam` of a query."""
     from captum.attr import LayerGradCam
 
     name = maps_at(query.net, query.images_NCHW[:1], layer)
 
     def maps(part: Query) -> Tensor:
         cam = LayerGradCam(part.net, part.net.get_submodule(name))
-        found_N1hw: Tensor = cam.attribute(part.images_NCHW, part.targets_N, relu_attributions=True)
-        return found_N1hw[:, 0]
+        map_N1hw: Tensor = cam.attribute(part.images_NCHW, part.targets_N, relu_attributions=True)
+        return map_N1hw[:, 0]
 
     return _by_parts(query, maps)._replace(layer=name)
 
 
 def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps: int = STEPS) -> Raw:
-    """Of a question; see `integrated_gradients`."""
+    """`integrated_gradients` of a query."""
     from captum.attr import IntegratedGradients
 
     if steps < 1:
@@ -216,7 +194,7 @@ def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps
 
 
 def run_occlusion(query: Query, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
-    """Of a question; see `occlusion`."""
+    """`occlusion` of a query."""
     from captum.attr import Occlusion
 
     channels, *sides = query.images_NCHW.shape[1:]
@@ -231,42 +209,27 @@ def run_occlusion(query: Query, baseline: float | Tensor = 0.0, window: int | No
 
     def drops(part: Query) -> Tensor:
         batch_size = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
-        found_NCHW: Tensor = Occlusion(part.net).attribute(
+        drop_NCHW: Tensor = Occlusion(part.net).attribute(
             part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=gray, target=part.targets_N,
             perturbations_per_eval=batch_size,
         )  # fmt: skip
-        return found_NCHW[:, 0].to(part.images_NCHW.dtype)  # the square hides all channels, so they are alike
+        return drop_NCHW[:, 0].to(part.images_NCHW.dtype)  # the square hides all channels, so they are alike
 
     return _by_parts(query, drops)
 
 
 RUNS: dict[str, Callable[..., Raw]] = {
-    "saliency": run_saliency,
-    "deconvnet": run_deconvnet,
-    "guided": run_guided,
-    "gradcam": run_gradcam,
-    "integrated_gradients": run_integrated_gradients,
-    "occlusion": run_occlusion,
-}
+    "saliency": run_saliency, "deconvnet": run_deconvnet, "guided": run_guided, "gradcam": run_gradcam,
+    "integrated_gradients": run_integrated_gradients, "occlusion": run_occlusion,
+}  # fmt: skip
 METHODS: dict[str, Callable[..., Tensor]] = {
-    "saliency": saliency,
-    "deconvnet": deconvnet,
-    "guided": guided,
-    "gradcam": gradcam,
-    "integrated_gradients": integrated_gradients,
-    "occlusion": occlusion,
-}
+    "saliency": saliency, "deconvnet": deconvnet, "guided": guided, "gradcam": gradcam,
+    "integrated_gradients": integrated_gradients, "occlusion": occlusion,
+}  # fmt: skip
 
 
 def heat_of(method: str, values: Tensor, size: tuple[int, int]) -> Tensor:
-    """One heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros. N x H x W.
-
-    Args:
-        method: a name of `METHODS`.
-        values: what it found.
-        size: H, W of the images.
-
-    """
+    """One heat for each pixel of what a method gave, 0 to 1: the largest of an image is 1, zeros stay zeros. N x H x W."""
     if method in ("saliency", "deconvnet", "guided"):
         heat_NHW = values.abs().amax(dim=1)
     else:
@@ -304,24 +267,14 @@ def _gray(baseline: float | Tensor, images_NCHW: Tensor) -> Tensor:
 
 
 def run_of(method: str) -> Callable[..., Raw]:
-    """The method of this name.
-
-    Raises:
-        SettingError: with the nearest names.
-
-    """
+    """The method of this name; SettingError with the nearest names."""
     if method not in RUNS:
         raise SettingError(f"There is no method {method!r}; {nearest(method, RUNS)}")
     return RUNS[method]
 
 
 def refuse_without_places(images_NCHW: Tensor) -> None:
-    """Refuse numbers that lie at no pixels, as those of a PCA.
-
-    Raises:
-        UnsupportedError: an image is 1 x 1.
-
-    """
+    """Refuse numbers that lie at no pixels, as those of a PCA: UnsupportedError where an image is 1 x 1."""
     if images_NCHW.shape[2] * images_NCHW.shape[3] == 1:
         raise UnsupportedError(
             f"a map over an image needs numbers that lie at its pixels; this network takes {images_NCHW.shape[1]} numbers "

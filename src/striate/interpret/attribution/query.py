@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
+from striate.nets.eval_mode import evaluating
 
 SampleImage = str | Path | bytes | NDArray[np.uint8]
 Target = int | str | Sequence[int | str] | Tensor | None
@@ -48,18 +49,11 @@ class Query(NamedTuple):
 
 
 def make_query(model: nn.Module | Classifier, image: object, target: Target = None) -> Query:
-    """Bring what a user gives into one form.
+    """Bring what a user gives into one form; ShapeError or SettingError for other numbers or classes.
 
-    Args:
-        model: a network, or a classifier.
-        image: numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also an image, or a list.
-        target: number of a class, with a classifier also its name; one for all images or one for each. None asks about the
-            class with the largest logit.
-
-    Raises:
-        ShapeError: numbers of another shape or kind.
-        SettingError: a class that there is not, or as many as there are not images.
-
+    The image is numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also an image, or a list. The
+    target is the number of a class, with a classifier also its name; one for all images or one for each. None asks about the
+    class with the largest logit.
     """
     net, classes = (model, ()) if isinstance(model, nn.Module) else (model.net, tuple(model.classes))
     with torch.inference_mode(False):
@@ -132,16 +126,7 @@ def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating_with_gradients(net: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode, with gradients and without captum's warnings.
-
-    After the block each layer is in the mode that it was in.
-    """
-    before = [(module, module.training) for module in net.modules()]
-    try:
-        net.eval()
-        with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"captum\b")
-            yield
-    finally:
-        for module, training in before:
-            module.training = training
+    """The network in evaluation mode, with gradients and without captum's warnings; afterwards each layer has its own mode."""
+    with evaluating(net), torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"captum\b")
+        yield
