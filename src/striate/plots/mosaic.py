@@ -120,12 +120,11 @@ def grid_of(tiles: Sequence[Tile], side: float, across: int) -> Grid:
 
 
 def put(sheet: Sheet, tiles: Sequence[Tile], grid: Grid, left: float, top: float, scale: Scale | None) -> None:
-    """Draw the images of a grid; without a scale each on its own."""
+    """Draw the images of a grid: values by their scale, images in [0, 1] without."""
     for number, tile in enumerate(tiles):
         x = left + (number % grid.across) * grid.step_x + (grid.step_x - GAP - grid.size[0]) / 2
         y = top + (number // grid.across) * grid.step_y
-        own = scale if scale is not None or tile.image.ndim != 2 else scale_of(tile.image)
-        sheet.image(x, y, *grid.size, tile, own)
+        sheet.image(x, y, *grid.size, tile, scale)
 
 
 def sized(image: Values, side: float) -> tuple[float, float]:

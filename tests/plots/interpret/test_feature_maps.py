@@ -58,14 +58,6 @@ def test_zero_is_in_the_middle_where_a_value_is_negative(drawn: list[Figure]):
     assert {image.get_cmap().name for image in drawn[0].axes[0].images if image.get_array().ndim == 2} == {"RdBu_r"}
 
 
-def test_each_map_on_its_own_scale_says_so_and_has_no_bar(drawn: list[Figure]):
-    feature_maps.draw_maps("relu1", "relu1", np.array([[[0.0, 1.0]], [[0.0, 4.0]]]), GRAY, Path("maps.png"), each=True)
-    said = texts(drawn[0])
-    assert any("each on its own scale" in line for line in said)
-    assert "output of relu1" not in said
-    assert scales(drawn[0]) == [(0, 1), (0, 4)]
-
-
 def test_of_very_many_maps_the_first_256_are_drawn_and_that_is_said(drawn: list[Figure]):
     feature_maps.draw_maps("conv5", "conv5", np.ones((300, 2, 3)), GRAY, Path("maps.png"))
     said = texts(drawn[0])
@@ -94,13 +86,13 @@ def test_deep_kernels_are_tiles_a_row_for_each_filter(drawn: list[Figure]):
     assert set(scales(drawn[0])) == {(-most, most)}
 
 
-def test_of_many_kernels_the_first_are_drawn_and_that_is_said_and_each_filter_may_have_its_own_scale(drawn: list[Figure]):
+def test_of_many_kernels_the_first_are_drawn_and_that_is_said(drawn: list[Figure]):
     weights = np.ones((40, 50, 3, 3)) * np.arange(1, 41).reshape(-1, 1, 1, 1)
-    weight_tiles.draw("conv2", weights, Path("tiles.png"), each=True)
+    weight_tiles.draw("conv2", weights, Path("tiles.png"))
     said = " ".join(texts(drawn[0]))
-    assert "the first 32 of 40 filters down, the first 32 of 50 channels across, each filter on its own scale" in said
-    assert len(drawn[0].axes[0].images) == 32 * 32
-    assert sorted(set(scales(drawn[0]))) == [(-n, n) for n in range(32, 0, -1)]
+    assert "the first 32 of 40 filters down, the first 32 of 50 channels across, all on one scale" in said
+    assert len(drawn[0].axes[0].images) == 32 * 32 + 1  # with the bar of colors
+    assert set(scales(drawn[0])) == {(-32, 32)}
 
 
 def test_kernels_over_one_channel_are_a_grid(drawn: list[Figure]):

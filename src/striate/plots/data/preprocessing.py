@@ -34,16 +34,7 @@ class Row(NamedTuple):
 
 
 def draw_steps(title: str, pixels: str, clouds: Sequence[Cloud], rows: Sequence[Row], path: Path) -> None:
-    """Draw the clouds of two pixels beside each other, one for each step, and rows of images below.
-
-    Args:
-        title: what is shown.
-        pixels: which two, below the clouds.
-        clouds: one for each step.
-        rows: of images, as many in each.
-        path: .svg, .png or .pdf.
-
-    """
+    """Draw the clouds of the two `pixels` beside each other, one for each step, and rows of images below."""
     strips = [_strip(row.images_NHWC) for row in rows]
     heights = [_WIDE / strip.shape[1] * strip.shape[0] for strip in strips]
     side, below = _WIDE / max(len(clouds), 3), sum(heights) + 0.35 * len(rows)

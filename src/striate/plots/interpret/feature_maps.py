@@ -20,17 +20,10 @@ _BARS = 128
 _BLUE, _RED = SERIES_COLORS[:2]
 
 
-def draw_maps(title: str, layer: str, maps: Values, image_HWC: NDArray[np.float64], path: Path, *, each: bool = False) -> None:
-    """Draw the maps of one layer for one image, or bars where it has none.
+def draw_maps(title: str, layer: str, maps: Values, image_HWC: NDArray[np.float64], path: Path) -> None:
+    """Draw the maps of one layer on one scale, U x H x W, beside their image in [0, 1]; or bars where it has none, U.
 
-    Args:
-        title: which layer of what, and which image.
-        layer: its name.
-        maps: U x H x W, of which at most 256 are drawn, or U; maps of one place are bars.
-        image_HWC: the image, in [0, 1], with one channel or three.
-        path: .svg, .png or .pdf.
-        each: each map has its own scale, in place of one for the layer.
-
+    Of more than 256 maps the first are drawn; maps of one place are bars.
     """
     if maps.ndim == 1 or maps.shape[1:] == (1, 1):
         _draw_units(title, layer, maps.reshape(len(maps)), image_HWC, path)
@@ -40,14 +33,11 @@ def draw_maps(title: str, layer: str, maps: Values, image_HWC: NDArray[np.float6
     size, grid = sized(image_HWC, _INPUT), grid_of(tiles, _SIDE, min(16, max(6, ceil(len(tiles) ** 0.5))))
     h, w = maps.shape[1:]
     part = "" if len(shown) == len(maps) else f"The first {MOST} of "
-    how = "each on its own scale, to the largest of its values" if each else "all on one scale"
-    beside, bar = size[0] + 3 * GAP, 0.0 if each else 0.62
-    height = max(grid.height, size[1] + 0.25 + bar)
-    sheet = Sheet(title, f"{part}{len(maps):,} maps of {h} x {w}, {how}.", beside + grid.width, height)
+    beside, scale = size[0] + 3 * GAP, scale_of(shown)
+    note = f"{part}{len(maps):,} maps of {h} x {w}, all on one scale."
+    sheet = Sheet(title, note, beside + grid.width, max(grid.height, size[1] + 0.87))
     sheet.image(sheet.left, sheet.top, *size, Tile(image_HWC, "the image"), None)
-    scale = None if each else scale_of(shown)
-    if scale is not None:
-        sheet.bar(sheet.left, sheet.top + size[1] + 0.24, size[0], scale, f"output of {layer}")
+    sheet.bar(sheet.left, sheet.top + size[1] + 0.24, size[0], scale, f"output of {layer}")
     put(sheet, tiles, grid, sheet.left + beside, sheet.top, scale)
     sheet.canvas.save(path)
 

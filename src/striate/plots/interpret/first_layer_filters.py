@@ -30,14 +30,8 @@ def draw(
 ) -> None:
     """Draw each kernel as an image: gray is no weight, white and black are the largest of the layer, or with `each` its own.
 
-    Args:
-        title: which layer of what.
-        kernels_FCkk: F x C x k x k with C of 1 or 3; of more than 512 the first are drawn.
-        verdicts: on each, of `interpret.filter_health`; what is not healthy has a frame of its own and its word.
-        path: .svg, .png or .pdf.
-        each: each kernel has its own scale, in place of one for all.
-        captions: a line or two below each, as its orientation and frequency; none for none.
-
+    Kernels have one channel or three; of more than 512 the first are drawn. Verdicts are those of `interpret.filter_health`;
+    what is not healthy has a frame of its own and its word. Captions have a line or two for each kernel.
     """
     save_figure.check_ending(path)
     save_figure.save(figure(title, kernels_FCkk, verdicts, each=each, captions=captions), path)

@@ -90,12 +90,7 @@ def overlay(image_HWC: Pixels, heat_HW: Heat) -> Pixels:
 def draw(title: str, image_HWC: Pixels, panels: Sequence[Panel], path: Path) -> None:
     """Draw the image, and beside it each map over it with its method, layer and gain; one that is not faithful is crossed out.
 
-    Args:
-        title: what is explained: the image and the class.
-        image_HWC: uint8, 1 or 3 channels; small ones are enlarged without smoothing.
-        panels: the maps; a ShapeError where one has another size than the image.
-        path: .svg, .png or .pdf.
-
+    The image is uint8 with 1 or 3 channels; a small one is enlarged without smoothing. A map of another size is a ShapeError.
     """
     overlays = [overlay(image_HWC, panel.heat_HW) for panel in panels]
     notes = [_note(panel) for panel in panels]

@@ -26,14 +26,7 @@ class Row(NamedTuple):
 
 
 def draw(title: str, rows: Sequence[Row], path: Path) -> None:
-    """Draw a line of images for each unit, and below it a line of their patches where these are less than the image.
-
-    Args:
-        title: which layer of what, over which images.
-        rows: the units, all with images of one shape.
-        path: .svg, .png or .pdf.
-
-    """
+    """Draw a line of images for each unit, all of one shape, and below it their patches where these are less than the image."""
     h, w = rows[0].images_kHWC.shape[1:3]
     width, height = sized(rows[0].images_kHWC[0], _SIDE)
     enlarge = any(tuple(box) != (0, 0, h, w) for row in rows for box in row.boxes_k4)

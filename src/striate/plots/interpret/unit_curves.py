@@ -23,13 +23,7 @@ Array = NDArray[np.float64]
 def draw_tuning(title: str, orientations_A: Array, curves_UA: Array, captions: Sequence[str], path: Path) -> None:
     """Draw a polar curve for each unit: its distance from the center is the rate for stripes that run in this direction.
 
-    Args:
-        title: which layer of what.
-        orientations_A: of the stripes in degrees, from 0 to below 180.
-        curves_UA: rates over the unit's largest, 0 to 1; of more than 64 units the first are drawn.
-        captions: U, below each, of one line or several.
-        path: .svg, .png or .pdf.
-
+    Orientations are in degrees, from 0 to below 180, rates over the unit's largest; of more than 64 units the first are drawn.
     """
     shown, captions = curves_UA[:MOST], captions[:MOST]
     across = min(8, len(shown))
@@ -66,12 +60,7 @@ class Series(NamedTuple):
 def draw_tolerance(title: str, moved: str, series: Sequence[Series], path: Path) -> None:
     """Draw the response over the shift: for each layer the median of its units, and the half of them around it.
 
-    Args:
-        title: what of what.
-        moved: what is moved and in what, as "the best grating, in pixels".
-        series: layers, as before and after a pool.
-        path: .svg, .png or .pdf.
-
+    `moved` says what is moved and in what, as "the best grating, in pixels"; the layers are those before and after a pool.
     """
     with new_figure(path, 6.5, 4.0) as figure:
         axes = figure.subplots()

@@ -17,14 +17,9 @@ SCALES = "height of a box: side of the maps; thickness: channels (square roots);
 
 
 def draw(name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: Path) -> None:
-    """Draw a network: a box for each layer or block, whose height is the side of its maps and whose thickness their channels.
+    """Draw a box for each layer or block, whose height is the side of its maps and whose thickness their channels.
 
-    Args:
-        name: what the title shows.
-        input_chw: channels, height and width of the image in pixels.
-        rows: the layer table, in forward order.
-        path: .svg, .png or .pdf; the same network gives the same bytes.
-
+    The rows are the layer table in forward order; the same network gives the same bytes.
     """
     stages = read(input_chw, rows)
     lines = list(lines_of(boxes_of(stages), WIDEST))

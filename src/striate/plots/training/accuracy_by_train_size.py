@@ -16,12 +16,8 @@ STYLES: Mapping[str, tuple[str, str]] = {
 def draw(title: str, points: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw accuracy with its 95 % interval over the number of training images, on a logarithmic scale.
 
-    Args:
-        title: what was fine-tuned on what.
-        points: each with `images` and `strategies`, of which each has `name`, `val` and `test` as {accuracy, low, high, n};
-            where there are no test images the validation images are shown.
-        path: .svg, .png or .pdf.
-
+    Each point has `images` and `strategies`, of which each has `name`, `val` and `test` as {accuracy, low, high, n}; where
+    there are no test images the validation images are shown.
     """
     with new_figure(path, 6.5, 4.2) as figure:
         from matplotlib.ticker import NullLocator, PercentFormatter

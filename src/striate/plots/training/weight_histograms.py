@@ -54,16 +54,8 @@ def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: flo
 
     Of more than 24 layers, 24 are drawn, evenly spaced from the first to the last, and the title says so. A panel reaches as
     far as 99.8 % of the weights do. Where the bar in the middle is much higher than all others it is cut; the share of zeros
-    stands above.
-
-    Args:
-        title: what is shown.
-        before: the layers at the start.
-        after: the same at the end; nothing where there is no end yet.
-        bin_width: of the histograms; the middle of bin b lies at b times that.
-        near: what `near` of a layer is the share within.
-        path: .svg, .png or .pdf.
-
+    stands above. `after` is empty where there is no end yet; the middle of bin b lies at b times `bin_width`, and `near` is the
+    bound of each row's share of small weights.
     """
     save_figure.check_ending(path)
     save_figure.save(histograms(title, before, after, bin_width, near), path)
