@@ -7,7 +7,7 @@ nothing of probability, the last layer, `answer`, multiplies them by one factor,
 Legend: N images, C channels, H x W pixels, K classes, D coordinates, L elements of a layer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from striate.base.errors import ShapeError, UnsupportedError
+from striate.base.events import Watch
 from striate.history.gmdh.criteria import TERMS
 from striate.history.gmdh.model import GMDH
 from striate.history.neocognitron import growing
 from striate.history.neocognitron.net import Neocognitron
 from striate.nets.net import Net
 
-Watch = Callable[[dict[str, Any]], None]
 LEAST_PX = 19  # what the neocognitron looks at
 _LEAST, _MOST = -1.0, 2.0  # of a polynomial that was grown to put out 0 or 1: of degree 256, it explodes on unlike images
 _MARGIN_28 = 3  # outermost pixels of MNIST's 28 x 28 that carry no ink

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.base.events import quiet
 from striate.base.phrases import percent
 from striate.base.signals import catch_signals
 from striate.batches import whitening
-from striate.data import decode, sources
+from striate.data import sources
 from striate.history.demonstration import Demonstration
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
 from striate.metrics.classification import confusion
@@ -221,10 +222,8 @@ def _features(name: str, layer: str | None) -> Images:
     def read(rows_M: NDArray[np.int64]) -> Floats:
         values: list[NDArray[np.float32]] = []
         for start in range(0, len(rows_M), _BATCH):
-            pixels = pixels_NHWC[rows_M[start : start + _BATCH]]
-            images = [decode.square(pixels_HWC, model.input_spec) for pixels_HWC in pixels]
             with torch.inference_mode(), hooked(model.net, layer_name) as outputs:
-                model.net(model.preprocess.images(torch.from_numpy(np.stack(images))))
+                model.net(model.images(list(pixels_NHWC[rows_M[start : start + _BATCH]])))
             maps = outputs[layer_name]
             values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
         return np.concatenate(values).astype(np.float64)
@@ -237,7 +236,7 @@ def _gather() -> "Dataset":
 
     run = config.build({"data": {"path": "digits"}, "preprocess": {"size_px": 8, "channels": 1, "resize_mode": "squash"}})
     with catch_signals() as stop:
-        return gather(sources.read(run.data), run, stop, lambda _event: None)
+        return gather(sources.read(run.data), run, stop, quiet)
 
 
 def _images(name: str, dataset: "Dataset", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
