@@ -47,11 +47,6 @@ def demonstrate(
         data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
         watch: called with events that have "event", "done" and "total".
 
-    Raises:
-        SettingError: `mnist` is neither 0 nor between 100 and the number of training images.
-        DecodeError: `image` cannot be decoded.
-        DataError: MNIST is not there.
-
     """
     if mnist and mnist < _LEAST:
         raise SettingError(f"expected at least {_LEAST} training images of MNIST, or 0 for none; got {mnist}.")

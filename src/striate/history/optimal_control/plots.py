@@ -65,14 +65,7 @@ def draw_flight(title: str, flight: Mapping[str, Any], path: Path) -> None:
         rounds.plot(numbers, [row["missed"] for row in flight["rounds"]], color=RED, marker="o", markersize=4)
         rounds.set_yscale("log")
         rounds.set_xticks(numbers)
-        label(
-            rounds,
-            "violation of the conditions on the orbit of Mars",
-            "round of the shifted penalty",
-            "largest violation",
-            ticks=8,
-            grid=True,
-        )
+        label(rounds, "conditions of the Mars orbit", "round of the shifted penalty", "largest violation", ticks=8, grid=True)
 
 
 def _draw_path(axes: "Axes", flight: Mapping[str, Any]) -> None:

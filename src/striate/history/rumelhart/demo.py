@@ -5,6 +5,7 @@ Legend: S seeds, N patterns, P persons, J units.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +23,26 @@ _NATIONS = np.repeat([0, 1], 12)
 _GENERATIONS = np.tile([1] * 4 + [2] * 6 + [3] * 2, 2)
 _NAMES = [name for family in tasks.PERSONS.values() for name in family]
 _THRESHOLD = 0.5  # an output is correct on its side of this
-_TITLES = {
-    "xor_direct": "exclusive or: one hidden unit, direct links",
-    "xor": "exclusive or: two hidden units",
-    "symmetry": "mirror symmetry of six",
-    "encoder": "encoder: eight through three",
-}
-_TASKS = {
-    "xor_direct": (tasks.xor(1, direct=True), Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)),
-    "xor": (tasks.xor(2, direct=False), Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)),
-    "symmetry": (tasks.symmetry(), Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)),
-    "encoder": (tasks.encoder(), Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)),
+
+
+class _Experiment(NamedTuple):
+    title: str
+    task: Task
+    training: Training
+    paper: int | None = None  # sweeps of the paper's network, where there is a figure
+
+
+_XOR = Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)
+_DETECTION = Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)
+_EXPERIMENTS = {
+    "xor_direct": _Experiment("exclusive or: one hidden unit, direct links", tasks.xor(1, direct=True), _XOR, 558),
+    "xor": _Experiment("exclusive or: two hidden units", tasks.xor(2, direct=False), _XOR),
+    "symmetry": _Experiment("mirror symmetry of six", tasks.symmetry(), _DETECTION, 1425),
+    "encoder": _Experiment("encoder: eight through three", tasks.encoder(), _DETECTION),
 }
 _FAMILY_TRAINING = Training(
     [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], 1500, tolerance=0.2, slack=0.2 - 1e-9, decay=0.0002
 )
-_PAPER = {"xor_direct": 558, "symmetry": 1425}  # sweeps, where there is a figure
 
 
 def demonstrate(out: Path, seed: int = 0) -> Demonstration:
@@ -47,23 +52,23 @@ def demonstrate(out: Path, seed: int = 0) -> Demonstration:
         out: folder for the figures.
         seed: the first of twenty seeds of weights, and that of the four facts that are held out.
 
-    Raises:
-        SettingError: a seed below 0.
-
     """
     if seed < 0:
         raise SettingError(f"expected a seed of 0 or more; got {seed}.")
     from striate.history.rumelhart import plots
 
     seeds = range(seed, seed + _SEEDS)
-    trained = {name: learn(task, initial_weights(task.layout, seeds), training) for name, (task, training) in _TASKS.items()}
-    numbers: Json = {name: _summary(result, seeds, _PAPER.get(name)) for name, result in trained.items()}
+    trained = {
+        name: learn(task, initial_weights(task.layout, seeds), training)
+        for name, (_, task, training, _) in _EXPERIMENTS.items()
+    }
+    numbers: Json = {name: _summary(result, seeds, _EXPERIMENTS[name].paper) for name, result in trained.items()}
     numbers["symmetry"] |= _symmetry(trained["symmetry"])
     numbers["encoder"] |= _codes(trained["encoder"])
     numbers["families"] = _families(seed)
     curves = [
-        plots.Curves(title, trained[name].errors.T.tolist(), numbers[name]["sweeps"], numbers[name]["paper"])
-        for name, title in _TITLES.items()
+        plots.Curves(experiment.title, trained[name].errors.T.tolist(), numbers[name]["sweeps"], experiment.paper)
+        for name, experiment in _EXPERIMENTS.items()
     ]
     files = [out / f"{name}.png" for name in ("learning", "hidden", "families")]
     plots.draw_learning(curves, files[0])
@@ -96,7 +101,7 @@ def _symmetry(trained: Trained) -> Json:
 
 def _codes(trained: Trained) -> Json:
     """The codes of the eight patterns in three hidden units; how near the two nearest are, in the unit that differs most."""
-    task, _ = _TASKS["encoder"]
+    task = _EXPERIMENTS["encoder"].task
     codes_SNJ = forward(task.layout, trained.weights, task.inputs)["hidden"]
     distances_SNN = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + 2 * np.eye(8)
     distinct = [len({*map(tuple, np.round(codes_NJ).astype(int).tolist())}) for codes_NJ in codes_SNJ]
@@ -146,11 +151,11 @@ def _sentence(fact: tasks.Fact) -> str:
 
 def _lines(numbers: Json) -> list[str]:
     lines = []
-    for name, title in _TITLES.items():
+    for name, experiment in _EXPERIMENTS.items():
         summary = numbers[name]
         median = "" if summary["median"] is None else f", median {summary['median']:.0f} sweeps"
         paper = f"; the paper's took {summary['paper']:,}" if summary["paper"] else ""
-        lines.append(f"{title}: {summary['learned']} of {len(summary['seeds'])} networks{median}{paper}")
+        lines.append(f"{experiment.title}: {summary['learned']} of {len(summary['seeds'])} networks{median}{paper}")
     if numbers["symmetry"]["shown"]:
         ratio = " : ".join(f"{part:.2f}" for part in numbers["symmetry"]["shown"]["ratio"])
         lines.append(f"symmetry, the network nearest to 1 : 2 : 4: weights of opposite sign about the center, {ratio}")
