@@ -58,8 +58,7 @@ FEATURES = (
     Feature("corner, upper left", (0, 270), 3),
     Feature("corner, upper right", (180, 270), 3), Feature("corner, upper right", (180, 240), 4),
     Feature("corner, lower left", (90, 0), 3), Feature("corner, lower left", (50, 0), 3),
-    Feature("wedge, sideways", (150, 200), 1), Feature("wedge, sideways", (30, -30), 2),
-    Feature("wedge, up", (225, 285), 2),
+    Feature("wedge, sideways", (150, 200), 1), Feature("wedge, sideways", (30, -30), 2), Feature("wedge, up", (225, 285), 2),
 )  # fmt: skip
 
 
@@ -108,30 +107,22 @@ class Part(NamedTuple):
 _Z, _1, _2, _3, _4, _C, _5, _6, _7, _8, _9 = (plane.exemplars for plane in digits.TRAINING)
 PARTS = (
     Part("arch", (0, 0, 18, 10), (*_Z, _6[0])), Part("arch", (0, 0, 18, 10), (_2[0], _2[1], _3[0], _9[0])),
-    Part("bowl", (0, 8, 18, 18), (*_Z, *_6)), Part("bowl", (0, 8, 18, 18), (*_3, *_5)),
-    Part("bowl", (0, 8, 18, 18), _8),
-    Part("left side", (0, 1, 11, 17), (*_Z, *_6)),
-    Part("right side", (7, 1, 18, 17), _Z),
-    Part("stroke's top", (1, 0, 15, 12), (_1[0], _1[2])),
-    Part("stroke's foot", (3, 7, 15, 18), (_1[0], _1[1], _1[2])),
+    Part("bowl", (0, 8, 18, 18), (*_Z, *_6)), Part("bowl", (0, 8, 18, 18), (*_3, *_5)), Part("bowl", (0, 8, 18, 18), _8),
+    Part("left side", (0, 1, 11, 17), (*_Z, *_6)), Part("right side", (7, 1, 18, 17), _Z),
+    Part("stroke's top", (1, 0, 15, 12), (_1[0], _1[2])), Part("stroke's foot", (3, 7, 15, 18), (_1[0], _1[1], _1[2])),
     Part("flag", (1, 0, 14, 11), (_1[1],)), Part("flag", (5, 0, 16, 11), _C[:1]),
     Part("foot with base", (0, 8, 14, 18), _2[:1]), Part("foot with base", (5, 9, 18, 18), _2),
     Part("notch", (3, 2, 17, 15), _3),
     Part("neck", (4, 2, 18, 16), (_2[0],)), Part("neck", (4, 2, 18, 16), (_2[1],)), Part("neck", (4, 0, 17, 13), (_3[1],)),
     Part("right bow", (5, 0, 18, 12), (_3[0], _2[0])),
     Part("right belly", (5, 4, 18, 18), (*_3, *_5)), Part("right belly", (5, 4, 18, 18), _6),
-    Part("right belly", (5, 4, 18, 18), _8[1:]),
-    Part("stem crossed", (4, 4, 18, 18), (*_4, *_C[:2])),
+    Part("right belly", (5, 4, 18, 18), _8[1:]), Part("stem crossed", (4, 4, 18, 18), (*_4, *_C[:2])),
     Part("corner of a 4", (0, 3, 13, 16), _4), Part("corner of a 4", (0, 3, 13, 16), _C[:3]),
-    Part("stem's foot", (5, 8, 17, 18), (*_4, _C[0])),
-    Part("roof with wall", (0, 0, 16, 11), _5),
-    Part("wall with belly", (0, 1, 15, 14), _5),
-    Part("long left curve", (1, 0, 15, 13), _6),
+    Part("stem's foot", (5, 8, 17, 18), (*_4, _C[0])), Part("roof with wall", (0, 0, 16, 11), _5),
+    Part("wall with belly", (0, 1, 15, 14), _5), Part("long left curve", (1, 0, 15, 13), _6),
     Part("loop below", (1, 5, 17, 18), (_6[0],)), Part("loop below", (1, 5, 17, 18), (_6[1],)),
-    Part("roof with slope", (3, 0, 17, 12), _7),
-    Part("tail", (4, 6, 18, 18), _9[:1]),
-    Part("waist", (1, 2, 17, 16), (_8[0],)), Part("waist", (1, 2, 17, 16), (_8[1],)),
-    Part("loop above", (1, 0, 17, 14), _9),
+    Part("roof with slope", (3, 0, 17, 12), _7), Part("tail", (4, 6, 18, 18), _9[:1]),
+    Part("waist", (1, 2, 17, 16), (_8[0],)), Part("waist", (1, 2, 17, 16), (_8[1],)), Part("loop above", (1, 0, 17, 14), _9),
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ _NAMES = [name for family in tasks.PERSONS.values() for name in family]
 _THRESHOLD = 0.5  # an output is correct on its side of this
 
 
-class _Experiment(NamedTuple):
+class _Trial(NamedTuple):
     title: str
     task: Task
     training: Training
@@ -34,11 +34,11 @@ class _Experiment(NamedTuple):
 
 _XOR = Training([Schedule(0.5, 0.9)], 5000, tolerance=0.1)
 _DETECTION = Training([Schedule(0.1, 0.9)], 4000, _THRESHOLD)
-_EXPERIMENTS = {
-    "xor_direct": _Experiment("exclusive or: one hidden unit, direct links", tasks.xor(1, direct=True), _XOR, 558),
-    "xor": _Experiment("exclusive or: two hidden units", tasks.xor(2, direct=False), _XOR),
-    "symmetry": _Experiment("mirror symmetry of six", tasks.symmetry(), _DETECTION, 1425),
-    "encoder": _Experiment("encoder: eight through three", tasks.encoder(), _DETECTION),
+_TRIALS = {
+    "xor_direct": _Trial("exclusive or: one hidden unit, direct links", tasks.xor(1, direct=True), _XOR, 558),
+    "xor": _Trial("exclusive or: two hidden units", tasks.xor(2, direct=False), _XOR),
+    "symmetry": _Trial("mirror symmetry of six", tasks.symmetry(), _DETECTION, 1425),
+    "encoder": _Trial("encoder: eight through three", tasks.encoder(), _DETECTION),
 }
 _FAMILY_TRAINING = Training(
     [Schedule(0.005, 0.5, sweeps=20), Schedule(0.05, 0.9)], 1500, tolerance=0.2, slack=0.2 - 1e-9, decay=0.0002
@@ -58,17 +58,14 @@ def demonstrate(out: Path, seed: int = 0) -> Demonstration:
     from striate.history.rumelhart import plots
 
     seeds = range(seed, seed + _SEEDS)
-    trained = {
-        name: learn(task, initial_weights(task.layout, seeds), training)
-        for name, (_, task, training, _) in _EXPERIMENTS.items()
-    }
-    numbers: Json = {name: _summary(result, seeds, _EXPERIMENTS[name].paper) for name, result in trained.items()}
+    trained = {name: learn(row.task, initial_weights(row.task.layout, seeds), row.training) for name, row in _TRIALS.items()}
+    numbers: Json = {name: _summary(result, seeds, _TRIALS[name].paper) for name, result in trained.items()}
     numbers["symmetry"] |= _symmetry(trained["symmetry"])
     numbers["encoder"] |= _codes(trained["encoder"])
     numbers["families"] = _families(seed)
     curves = [
-        plots.Curves(experiment.title, trained[name].errors.T.tolist(), numbers[name]["sweeps"], experiment.paper)
-        for name, experiment in _EXPERIMENTS.items()
+        plots.Curves(trial.title, trained[name].errors.T.tolist(), numbers[name]["sweeps"], trial.paper)
+        for name, trial in _TRIALS.items()
     ]
     files = [out / f"{name}.png" for name in ("learning", "hidden", "families")]
     plots.draw_learning(curves, files[0])
@@ -101,7 +98,7 @@ def _symmetry(trained: Trained) -> Json:
 
 def _codes(trained: Trained) -> Json:
     """The codes of the eight patterns in three hidden units; how near the two nearest are, in the unit that differs most."""
-    task = _EXPERIMENTS["encoder"].task
+    task = _TRIALS["encoder"].task
     codes_SNJ = forward(task.layout, trained.weights, task.inputs)["hidden"]
     distances_SNN = np.abs(codes_SNJ[:, :, None] - codes_SNJ[:, None]).max(axis=3) + 2 * np.eye(8)
     distinct = [len({*map(tuple, np.round(codes_NJ).astype(int).tolist())}) for codes_NJ in codes_SNJ]
@@ -151,11 +148,11 @@ def _sentence(fact: tasks.Fact) -> str:
 
 def _lines(numbers: Json) -> list[str]:
     lines = []
-    for name, experiment in _EXPERIMENTS.items():
+    for name, trial in _TRIALS.items():
         summary = numbers[name]
         median = "" if summary["median"] is None else f", median {summary['median']:.0f} sweeps"
         paper = f"; the paper's took {summary['paper']:,}" if summary["paper"] else ""
-        lines.append(f"{experiment.title}: {summary['learned']} of {len(summary['seeds'])} networks{median}{paper}")
+        lines.append(f"{trial.title}: {summary['learned']} of {len(summary['seeds'])} networks{median}{paper}")
     if numbers["symmetry"]["shown"]:
         ratio = " : ".join(f"{part:.2f}" for part in numbers["symmetry"]["shown"]["ratio"])
         lines.append(f"symmetry, the network nearest to 1 : 2 : 4: weights of opposite sign about the center, {ratio}")
