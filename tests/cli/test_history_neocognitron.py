@@ -11,7 +11,7 @@ RESULT = Demonstration({"n": 1}, ["one thing", "another [thing]"], [Path("out/a.
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     calls: list[dict[str, object]] = []
 
     def demonstrate(out: Path, **settings: object) -> Demonstration:
@@ -23,15 +23,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     return calls
 
 
-def test_people_are_told_in_sentences(asked: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
+def test_people_get_sentences(calls: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
     neocognitron()
     assert capsys.readouterr().out.splitlines() == ["one thing", "another [thing]", "drawn: out/a.png"]
-    assert asked == [
+    assert calls == [
         {"out": Path("striate-history-neocognitron"), "seed": 0, "image": None, "mnist": 0, "data_dir": None},
     ]
 
 
-def test_programs_get_one_object(asked: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
+def test_programs_get_one_object(calls: list[dict[str, object]], capsys: pytest.CaptureFixture[str]):
     neocognitron(Path("digit.png"), out=Path("there"), seed=4, mnist=500, data_dir="data", json=True)
     assert json.loads(capsys.readouterr().out) == {"n": 1, "files": ["out/a.png"]}  # lines are for people
-    assert asked == [{"out": Path("there"), "seed": 4, "image": Path("digit.png"), "mnist": 500, "data_dir": "data"}]
+    assert calls == [{"out": Path("there"), "seed": 4, "image": Path("digit.png"), "mnist": 500, "data_dir": "data"}]

@@ -50,19 +50,19 @@ def test_an_image_of_one_color_and_one_that_is_none_are_refused(tmp_path: Path):
 
 
 def test_the_score_of_mnist_counts_what_is_rejected_as_wrong():
-    found = mnist_score(np.array([1, 2, -1, 4]), np.array([1, 2, 3, 5]))
-    assert (found["accuracy"], found["n"], found["rejected"]) == (0.5, 4, 1)
-    assert (round(found["low"], 3), round(found["high"], 3)) == (0.150, 0.850)
-    assert np.array(found["confusion"])[5, 4] == 1
-    assert np.array(found["confusion"]).sum() == 3
+    score = mnist_score(np.array([1, 2, -1, 4]), np.array([1, 2, 3, 5]))
+    assert (score["accuracy"], score["n"], score["rejected"]) == (0.5, 4, 1)
+    assert (round(score["low"], 3), round(score["high"], 3)) == (0.150, 0.850)
+    assert np.array(score["confusion"])[5, 4] == 1
+    assert np.array(score["confusion"]).sum() == 3
 
 
 def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     events: list[dict[str, object]] = []
     image = drawn_large(7, tmp_path / "seven.png")
     result = demonstrate(tmp_path / "out", seed=3, image=image, watch=events.append)
-    found = result.as_json()
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    numbers = result.as_json()
+    assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
     names = [
         "templates-us1",
         "templates-us2",
@@ -73,11 +73,11 @@ def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
         "winners-1980",
         "image",
     ]
-    assert found["files"] == [str(tmp_path / "out" / f"{name}.png") for name in names]
-    assert all(Path(path).is_file() for path in found["files"])
-    assert [run["seed"] for run in found["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
-    assert found["image"]["prediction"] == 7
-    assert found["mnist"] is None
+    assert numbers["files"] == [str(tmp_path / "out" / f"{name}.png") for name in names]
+    assert all(Path(path).is_file() for path in numbers["files"])
+    assert [run["seed"] for run in numbers["unsupervised"]["runs"]] == [3, 4, 5, 6, 7, 8]
+    assert numbers["image"]["prediction"] == 7
+    assert numbers["mnist"] is None
     assert result.lines[0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
     assert result.lines[2] == f"{image}: 7"
     assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}

@@ -43,7 +43,7 @@ def test_a_plane_is_added_only_where_all_are_silent():
 
 def test_winners_are_reinforced_by_what_they_see():
     found_PD = grown(torch.cat([view(1, 0), view(0, 2)]))
-    assert sorted(found_PD.tolist()) == [[0, 4], [2, 0]]  # what made the plane, and that seen once more
+    assert sorted(found_PD.tolist()) == [[0, 4], [2, 0]]  # the input that added the plane, and the same once more
 
 
 def test_where_there_is_little_to_see_no_plane_is_added():
@@ -89,6 +89,6 @@ def test_a_network_that_grew_recognizes_what_it_learned_and_reports_its_progress
 
 @pytest.mark.soak
 def test_accuracy_on_mnist(shared_data: Path, tmp_path: Path):
-    found = demonstrate(tmp_path, mnist=12_000, data_dir=str(shared_data)).numbers["mnist"]
-    assert found["n"] == 10_000
-    assert found["accuracy"] >= 0.94
+    mnist = demonstrate(tmp_path, mnist=12_000, data_dir=str(shared_data)).numbers["mnist"]
+    assert mnist["n"] == 10_000
+    assert mnist["accuracy"] >= 0.94

@@ -77,9 +77,9 @@ def test_ten_digits_in_other_styles_are_recognized():
 
 
 def test_the_evaluation_lists_what_is_wrong():
-    found = evaluate(Neocognitron())
-    assert found["templates"]["correct"] == 0
-    assert found["templates"]["wrong"][0] == {"digit": 0, "prediction": -1, "number": 0, "shift": [0, 0]}
+    counts = evaluate(Neocognitron())
+    assert counts["templates"]["correct"] == 0
+    assert counts["templates"]["wrong"][0] == {"digit": 0, "prediction": -1, "number": 0, "shift": [0, 0]}
 
 
 def test_a_digit_of_any_contrast_is_recognized():
@@ -95,16 +95,16 @@ def test_an_empty_image_is_rejected():
 
 def test_taps_are_layers_in_forward_order_and_the_head_is_the_last():
     net = taught()
-    with taps(net, *net.taps) as seen:
+    with taps(net, *net.taps) as responses:
         outputs_NK = net(torch.rand(3, 1, 19, 19))
-    assert tuple(seen) == net.taps == ("us1", "uc1", "us2", "uc2", "us3", "uc3", "us4", "uc4")
-    assert torch.equal(seen[net.head_name], outputs_NK)
+    assert tuple(responses) == net.taps == ("us1", "uc1", "us2", "uc2", "us3", "uc3", "us4", "uc4")
+    assert torch.equal(responses[net.head_name], outputs_NK)
     assert outputs_NK.shape == (3, 10)
     assert net.num_classes == 10
-    assert [tuple(maps.shape[1:]) for maps in seen.values()][:7] == [
+    assert [tuple(maps.shape[1:]) for maps in responses.values()][:7] == [
         (12, 19, 19), (8, 21, 21), (38, 21, 21), (19, 13, 13), (35, 13, 13), (23, 7, 7), (11, 3, 3),
     ]  # fmt: skip
-    assert all(bool((maps >= 0).all()) for maps in seen.values())
+    assert all(bool((maps >= 0).all()) for maps in responses.values())
 
 
 def test_hooks_come_off_when_the_network_fails():

@@ -43,9 +43,9 @@ def test_the_sheet_of_activations_names_every_layer_with_its_planes(tmp_path: Pa
     maps_PHW = np.zeros((3, 5, 5), np.float32)
     maps_PHW[1, 2, 2] = 0.5
     draw_activations("a digit", np.eye(5, dtype=np.float32), {"us1": maps_PHW}, tmp_path / "a.svg")
-    found = texts(tmp_path / "a.svg")
-    assert {"a digit", "u0", "us1", "3 of 5 x 5", "active 1", "largest 0.50"} <= set(found)
-    assert not any("strongest" in text for text in found)
+    labels = texts(tmp_path / "a.svg")
+    assert {"a digit", "u0", "us1", "3 of 5 x 5", "active 1", "largest 0.50"} <= set(labels)
+    assert not any("strongest" in text for text in labels)
 
 
 def test_of_a_very_large_layer_the_strongest_planes_are_drawn_and_that_is_said(tmp_path: Path):
@@ -63,8 +63,8 @@ def test_templates_stand_under_number_and_name_of_their_plane(tmp_path: Path):
 def test_the_table_has_its_sums(tmp_path: Path):
     rows = [Row("u0", 1, 19, 0, 361, 0, 0, 0), Row("us1", 12, 19, 3, 4332, 361, 108, 12)]
     draw_table("a network", rows, tmp_path / "table.svg")
-    found = texts(tmp_path / "table.svg")
-    assert {"19 x 19 x 12", "3 x 3", "4,693", "V-cells"} <= set(found)
+    labels = texts(tmp_path / "table.svg")
+    assert {"19 x 19 x 12", "3 x 3", "4,693", "V-cells"} <= set(labels)
 
 
 def test_winners_are_counted_for_each_seed(tmp_path: Path):
@@ -72,9 +72,9 @@ def test_winners_are_counted_for_each_seed(tmp_path: Path):
     outputs_SMP[0, 0, 1] = outputs_SMP[0, 1, 2] = 0.8
     outputs_SMP[1, :, 3] = 0.5
     draw_winners("winners", np.zeros((2, 5, 5), np.float32), outputs_SMP, [7, 8, 9], tmp_path / "w.svg")
-    found = texts(tmp_path / "w.svg")
+    labels = texts(tmp_path / "w.svg")
     assert {"seed 7: 2 planes win 2 patterns", "seed 8: 1 planes win 2 patterns", "seed 9: 0 planes win 2 patterns"} <= set(
-        found
+        labels
     )
 
 
@@ -82,8 +82,8 @@ def test_the_confusion_shows_every_count_that_is_not_zero(tmp_path: Path):
     counts_KK = np.zeros((10, 10), np.int64)
     counts_KK[3, 3], counts_KK[4, 9] = 1234, 56
     draw_confusion("MNIST", counts_KK, [str(digit) for digit in range(10)], tmp_path / "c.svg")
-    found = texts(tmp_path / "c.svg")
-    assert found.count("1,234") == found.count("56") == 1
+    labels = texts(tmp_path / "c.svg")
+    assert labels.count("1,234") == labels.count("56") == 1
 
 
 def test_another_ending_is_refused(tmp_path: Path):

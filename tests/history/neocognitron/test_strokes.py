@@ -27,9 +27,9 @@ def test_what_lies_outside_the_image_is_lost_and_a_drawing_can_be_moved():
 def test_thick_strokes_become_thin_and_thin_ones_stay():
     thick_HW = torch.zeros(9, 11)
     thick_HW[3:6, 1:10] = 1
-    found = drawn(thinned(thick_HW))
-    assert all(row == "." * 11 for number, row in enumerate(found) if number != 4)
-    assert "######" in found[4]
+    rows = drawn(thinned(thick_HW))
+    assert all(row == "." * 11 for number, row in enumerate(rows) if number != 4)
+    assert "######" in rows[4]
     thin_HW = render([line((1, 1), (7, 7)), line((7, 1), (1, 7))], 9)
     assert torch.equal(thinned(thin_HW), thin_HW)
 

@@ -30,8 +30,8 @@ def test_each_column_nominates_one_cell_and_each_plane_takes_its_strongest_nomin
     maps_PHW[1, 1, 2] = 4.0  # by the one that begins at 2
     maps_PHW[0, 0, 5] = 3.0  # by the last: but plane 0 has a stronger nominee
     maps_PHW[2, 2, 3] = 2.0  # weaker than another in every column
-    found = representatives(maps_PHW, 3)
-    assert sorted(found) == [Representative(0, 1, 1), Representative(1, 1, 2)]
+    chosen = representatives(maps_PHW, 3)
+    assert sorted(chosen) == [Representative(0, 1, 1), Representative(1, 1, 2)]
 
 
 def test_where_one_column_is_the_whole_layer_one_plane_learns():

@@ -23,9 +23,9 @@ def test_a_product_and_a_sum_by_hand():
 
 def test_dreyfus_chain_rule_gives_kelleys_gradient_at_twice_the_multiplications():
     controls = torch.linspace(-1, 0.5, 50, dtype=F64)
-    found, by_chain = sweep(problems.scalar(), controls[:, None]), scalar_by_chain(controls.tolist())
-    assert by_chain.cost == pytest.approx(found.cost, abs=1e-14)
-    assert torch.tensor(by_chain.gradient, dtype=F64) == pytest.approx(found.gradient_NU[:, 0] / 50, abs=1e-15)
+    backward, by_chain = sweep(problems.scalar(), controls[:, None]), scalar_by_chain(controls.tolist())
+    assert by_chain.cost == pytest.approx(backward.cost, abs=1e-14)
+    assert torch.tensor(by_chain.gradient, dtype=F64) == pytest.approx(backward.gradient_NU[:, 0] / 50, abs=1e-15)
     assert by_chain.forward == 4 * 50
     assert by_chain.backward == 2 * by_chain.forward
 
@@ -45,10 +45,10 @@ def test_the_adjoints_are_the_backward_pass_of_a_residual_network():
     start, target = torch.randn(4, dtype=F64, requires_grad=True), torch.randn(4, dtype=F64)
     ((net(start) - target).square().sum() / 2).backward()
     controls = torch.stack([torch.cat([block.fc.weight.flatten(), block.fc.bias]) for block in net]).detach()
-    found = sweep(residual_network(start.detach(), target, 8), controls)
+    backward = sweep(residual_network(start.detach(), target, 8), controls)
     by_torch = torch.stack([torch.cat([block.fc.weight.grad.flatten(), block.fc.bias.grad]) for block in net])
-    assert (found.gradient_NU - by_torch).abs().max() < 1e-14 * max(1, float(by_torch.abs().max()))
-    assert (found.adjoints[0] - start.grad).abs().max() < 1e-14 * max(1, float(start.grad.abs().max()))
+    assert (backward.gradient_NU - by_torch).abs().max() < 1e-14 * max(1, float(by_torch.abs().max()))
+    assert (backward.adjoints[0] - start.grad).abs().max() < 1e-14 * max(1, float(start.grad.abs().max()))
 
 
 def test_each_block_multiplies_a_gradient_by_its_derivative_and_one():
@@ -57,8 +57,8 @@ def test_each_block_multiplies_a_gradient_by_its_derivative_and_one():
     controls = torch.tensor([[0.3, 0.0], [-0.4, 0.0]], dtype=F64)
     x1 = 0.5 + math.tanh(0.15)
     plain = [0.3 * (1 - math.tanh(0.15) ** 2), -0.4 * (1 - math.tanh(-0.4 * x1) ** 2)]
-    found, backward = factors(problem, controls), sweep(problem, controls)
-    assert found.plain == pytest.approx(plain, abs=1e-15)
-    assert found.residual == pytest.approx([derivative + 1 for derivative in plain], abs=1e-15)
+    multipliers, backward = factors(problem, controls), sweep(problem, controls)
+    assert multipliers.plain == pytest.approx(plain, abs=1e-15)
+    assert multipliers.residual == pytest.approx([derivative + 1 for derivative in plain], abs=1e-15)
     ratio = float(backward.adjoints[0] / backward.adjoints[-1])  # dx[N]/dx[0]
     assert ratio == pytest.approx((plain[0] + 1) * (plain[1] + 1), abs=1e-15)

@@ -18,30 +18,30 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
 
 
 @pytest.fixture(scope="module")
-def ran(result: Demonstration) -> dict[str, Any]:
+def numbers(result: Demonstration) -> dict[str, Any]:
     return result.as_json()
 
 
-def test_known_answers_are_reached(ran: dict[str, Any]):
-    assert ran["scalar"]["cost"] == pytest.approx(0.382247, abs=5e-7)  # Euler's rule with 100 steps
-    assert ran["scalar"]["exact"] == pytest.approx(0.3807970780, abs=5e-11)
-    assert ran["energy"]["integral"] == pytest.approx(12.0012, abs=2e-4)
-    for row, exact in zip(ran["state_limit"], (4.0, 2.24, 2.0), strict=True):
+def test_known_answers_are_reached(numbers: dict[str, Any]):
+    assert numbers["scalar"]["cost"] == pytest.approx(0.382247, abs=5e-7)  # Euler's rule with 100 steps
+    assert numbers["scalar"]["exact"] == pytest.approx(0.3807970780, abs=5e-11)
+    assert numbers["energy"]["integral"] == pytest.approx(12.0012, abs=2e-4)
+    for row, exact in zip(numbers["state_limit"], (4.0, 2.24, 2.0), strict=True):
         assert row["exact"] == pytest.approx(exact)
         assert row["cost"] == pytest.approx(exact, rel=0.01)
 
 
-def test_three_ways_to_the_gradient_agree(ran: dict[str, Any]):
-    away = ran["scalar"]["away"]
+def test_three_ways_to_the_gradient_agree(numbers: dict[str, Any]):
+    away = numbers["scalar"]["away"]
     assert away["autograd"] < 1e-12
     assert away["chain_rule"] < 1e-12
     assert away["differences"] < 1e-6
-    assert ran["scalar"]["multiplications"] == {"forward": 400, "backward": 800}
-    assert ran["residual"]["away"] < 1e-12
+    assert numbers["scalar"]["multiplications"] == {"forward": 400, "backward": 800}
+    assert numbers["residual"]["away"] < 1e-12
 
 
-def test_the_rocket_arrives_nearly_as_soon_as_it_can(ran: dict[str, Any]):
-    flight = ran["flights"]["rocket"]
+def test_the_rocket_arrives_nearly_as_soon_as_it_can(numbers: dict[str, Any]):
+    flight = numbers["flights"]["rocket"]
     assert flight["days"] == pytest.approx(flight["by_shooting"], rel=0.005)
     assert max(flight["missed"]) < 1e-4
     missed = [row["missed"] for row in flight["rounds"]]
@@ -50,8 +50,8 @@ def test_the_rocket_arrives_nearly_as_soon_as_it_can(ran: dict[str, Any]):
     assert flight["radius"][-1] == pytest.approx(1.5237, abs=1e-4)
 
 
-def test_the_shortcut_keeps_a_gradient_that_is_lost_without_it(ran: dict[str, Any]):
-    chains, products = ran["residual"]["factors"], ran["residual"]["products"]
+def test_the_shortcut_keeps_a_gradient_that_is_lost_without_it(numbers: dict[str, Any]):
+    chains, products = numbers["residual"]["factors"], numbers["residual"]["products"]
     assert chains["residual"] == [derivative + 1 for derivative in chains["plain"]]
     assert abs(products["plain"]) < 1e-4 < 0.01 < abs(products["residual"])
 
@@ -66,15 +66,15 @@ def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(result: Demonstr
 def test_the_command_gives_the_same_numbers_as_json(
     result: Demonstration, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    asked: list[object] = []
+    arguments: list[object] = []
 
     def remembered(*settings: object) -> Demonstration:
-        asked.extend(settings)
+        arguments.extend(settings)
         return result
 
     monkeypatch.setattr("striate.history.optimal_control.demo.demonstrate", remembered)
     optimal_control(out=tmp_path, flight="none", steps=9, json=True)
-    assert asked == [tmp_path, 0, 9, ()]
+    assert arguments == [tmp_path, 0, 9, ()]
     assert json.loads(capsys.readouterr().out) == result.as_json()
 
 

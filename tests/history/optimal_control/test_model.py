@@ -49,45 +49,45 @@ def unrolled(problem: Problem, controls_NU: Tensor) -> tuple[Tensor, Tensor]:
 @settings(max_examples=20)
 def test_the_adjoints_are_autograd_through_the_unrolled_loop(integrator: model.Integrator, seed: int):
     controls = torch.randn(25, 1, dtype=F64, generator=torch.Generator().manual_seed(seed))
-    found = sweep(pendulum(integrator), controls)
+    current = sweep(pendulum(integrator), controls)
     by_torch, by_torch_start = unrolled(pendulum(integrator), controls)
     h = 2.0 / 25
     scale = 1 + by_torch.abs().max()
-    assert (h * found.gradient_NU - by_torch).abs().max() < 1e-12 * scale
-    assert (found.adjoints[0] - by_torch_start).abs().max() < 1e-12 * (1 + by_torch_start.abs().max())
+    assert (h * current.gradient_NU - by_torch).abs().max() < 1e-12 * scale
+    assert (current.adjoints[0] - by_torch_start).abs().max() < 1e-12 * (1 + by_torch_start.abs().max())
 
 
 @pytest.mark.parametrize("integrator", [euler, runge_kutta])
 def test_they_are_differences_of_the_cost(integrator: model.Integrator):
     problem = pendulum(integrator)
     controls, small = torch.linspace(-1, 1, 20, dtype=F64)[:, None], 1e-5
-    found = sweep(problem, controls)
+    current = sweep(problem, controls)
     for k in (0, 7, 19):
         moved = small * torch.eye(20, dtype=F64)[k][:, None]
         difference = (sweep(problem, controls + moved).cost - sweep(problem, controls - moved).cost) / (2 * small)
-        assert difference == pytest.approx(0.1 * float(found.gradient_NU[k]), rel=1e-6)
+        assert difference == pytest.approx(0.1 * float(current.gradient_NU[k]), rel=1e-6)
 
 
 def test_one_step_of_each_recursion_by_hand():
     # x' = x u with x = 2, u = 3, h = 1: x(1) = 2 + 6 = 8; J = x(1)^2 / 2 + u^2 = 32 + 9
     problem = Problem(lambda x, u: x * u, lambda _x, u: u[..., 0] ** 2, lambda x: x[0] ** 2 / 2, torch.tensor([2.0], dtype=F64))
-    found = sweep(problem, torch.tensor([[3.0]], dtype=F64))
-    assert found.cost == 41
-    assert found.states.tolist() == [[2], [8]]
-    assert found.adjoints.tolist() == [[8 * (1 + 3)], [8]]  # lambda(1) = x(1); lambda(0) = lambda(1) (1 + h u)
-    assert found.gradient_NU.tolist() == [[2 * 3 + 2 * 8]]  # L_u + x lambda(1)
+    current = sweep(problem, torch.tensor([[3.0]], dtype=F64))
+    assert current.cost == 41
+    assert current.states.tolist() == [[2], [8]]
+    assert current.adjoints.tolist() == [[8 * (1 + 3)], [8]]  # lambda(1) = x(1); lambda(0) = lambda(1) (1 + h u)
+    assert current.gradient_NU.tolist() == [[2 * 3 + 2 * 8]]  # L_u + x lambda(1)
 
 
 # Euler's rule is of first order: the error is halved with the step
 @pytest.mark.parametrize(("steps", "least"), [(100, 0.382247), (200, 0.381522), (400, 0.381160)])
 def test_descent_on_the_scalar_problem_reaches_its_optimum(steps: int, least: float):
-    found = descend(problems.scalar(), torch.zeros(steps, 1, dtype=F64), step=0.6, iterations=400, tolerance=2e-15)
-    assert found.costs[-1] == pytest.approx(least, abs=5e-7)
-    assert found.largest_gradients[-1] < 2e-15
-    assert len(found.costs) < 60
+    solution = descend(problems.scalar(), torch.zeros(steps, 1, dtype=F64), step=0.6, iterations=400, tolerance=2e-15)
+    assert solution.costs[-1] == pytest.approx(least, abs=5e-7)
+    assert solution.largest_gradients[-1] < 2e-15
+    assert len(solution.costs) < 60
     t = torch.arange(steps, dtype=F64) / steps
     exact = -torch.sinh(1 - t) / math.cosh(1)
-    assert float((found.controls_NU[:, 0] - exact).abs().max()) < 0.8 / steps
+    assert float((solution.controls_NU[:, 0] - exact).abs().max()) < 0.8 / steps
 
 
 def test_the_scalar_optimum_is_where_the_errors_of_eulers_rule_lead():
@@ -149,13 +149,13 @@ def test_a_free_start_is_chosen_too():
         lambda _x, u: u, lambda _x, u: u.square().sum(-1) / 2, lambda x: (x[0] - 1) ** 2 / 2,
         torch.tensor([5.0], dtype=F64), free=(0,),
     )  # fmt: skip
-    found = bfgs(problem, torch.ones(10, 1, dtype=F64), iterations=40)
-    assert found.start_D.tolist() == pytest.approx([1.0], abs=1e-6)
-    assert found.controls_NU.abs().max() < 1e-6
-    assert found.costs == sorted(found.costs, reverse=True)
+    solution = bfgs(problem, torch.ones(10, 1, dtype=F64), iterations=40)
+    assert solution.start_D.tolist() == pytest.approx([1.0], abs=1e-6)
+    assert solution.controls_NU.abs().max() < 1e-6
+    assert solution.costs == sorted(solution.costs, reverse=True)
 
 
 def test_no_number_moves_farther_than_it_may():
     problem = problems.scalar()
-    found = bfgs(problem, torch.full((10, 1), 9.0, dtype=F64), iterations=1, max_change=0.25)
-    assert (found.controls_NU - 9).abs().max() <= 0.25 + 1e-12
+    solution = bfgs(problem, torch.full((10, 1), 9.0, dtype=F64), iterations=1, max_change=0.25)
+    assert (solution.controls_NU - 9).abs().max() <= 0.25 + 1e-12

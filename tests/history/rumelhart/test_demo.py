@@ -16,8 +16,8 @@ from striate.cli.history import rumelhart
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with redirect_stdout(StringIO()) as out:
         rumelhart(out=tmp_path_factory.mktemp("rumelhart"), json=True)
-    found: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
-    return found
+    numbers: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
+    return numbers
 
 
 def test_most_networks_learn_and_the_papers_figures_stand_beside_theirs(printed: dict[str, Any]):

@@ -35,8 +35,8 @@ def test_the_two_families_have_104_facts_of_112_persons():
 def test_a_fact(person: str, relation: str, others: set[str]):
     names = [*tasks.PERSONS["English"], *tasks.PERSONS["Italian"]]
     key = names.index(person), tasks.RELATIONS.index(relation)
-    (found,) = (fact.others for fact in tasks.facts() if (fact.person, fact.relation) == key)
-    assert {names[other] for other in found} == others
+    (persons,) = (fact.others for fact in tasks.facts() if (fact.person, fact.relation) == key)
+    assert {names[other] for other in persons} == others
 
 
 def test_nobody_is_his_own_relative_and_relations_are_mutual():
