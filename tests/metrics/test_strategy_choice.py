@@ -22,7 +22,7 @@ def test_the_best_on_validation_is_taken_and_of_equals_the_first():
 
 def test_a_single_strategy_is_reported_as_such():
     found = recommend([candidate("extract", 90, range(10))])
-    assert found == ("extract", {}, "Only extract was trained: validation accuracy 0.9000 on 100 images.")
+    assert found == ("extract", {}, "Only extract was trained: validation accuracy 90.00 % on 100 images.")
 
 
 def test_a_significant_lead_is_reported():
@@ -32,7 +32,7 @@ def test_a_significant_lead_is_reported():
     )
     assert found.p_values == {"extract": 2 / 2**10, "adapt": 2 / 2**12}
     assert found.sentence == (
-        "Choose retrain: the highest validation accuracy 0.9000 on 100 images; on the test images it is significantly better "
+        "Choose retrain: the highest validation accuracy 90.00 % on 100 images; on the test images it is significantly better "
         "than extract and adapt."
     )
 
@@ -42,7 +42,7 @@ def test_a_difference_that_may_be_chance_is_reported_with_the_time_saved():
     found = recommend([candidate("extract", 85, range(3), seconds=20), candidate("retrain", 90, range(0), seconds=600)])
     assert found.p_values == {"extract": 0.25}
     assert found.sentence == (
-        "Choose retrain: the highest validation accuracy 0.9000 on 100 images; its difference from extract on the test "
+        "Choose retrain: the highest validation accuracy 90.00 % on 100 images; its difference from extract on the test "
         "images is not significant (p = 0.25); extract took 20 s instead of 10 min."
     )
 
@@ -58,7 +58,8 @@ def test_a_rival_that_did_better_on_the_test_images_is_reported_and_not_chosen()
 def test_without_test_images_nothing_is_claimed():
     found = recommend([candidate("extract", 85, None), candidate("retrain", 90, None)])
     assert found.sentence == (
-        "Choose retrain: the highest validation accuracy 0.9000 on 100 images. Without test images no difference can be tested."
+        "Choose retrain: the highest validation accuracy 90.00 % on 100 images. "
+        "Without test images no difference can be tested."
     )
     assert not found.p_values
 

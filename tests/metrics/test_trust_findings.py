@@ -34,14 +34,14 @@ def test_a_score_no_better_than_the_baseline_is_bad():
     (found,) = of_score(wilson(520, 1000), None, 0.5, 2)
     assert found.level == "bad"
     assert found.sentence == (
-        "Accuracy may be no better than the majority-class baseline: 52.0% with an interval from 48.9%, against 50.0%."
+        "Accuracy may be no better than the majority-class baseline: 52.00 % with an interval from 48.90 %, against 50.00 %."
     )
 
 
 def test_a_score_on_few_images_is_uncertain():
     found = of_score(wilson(24, 24), None, 1 / 3, 3)
     assert levels(found) == ["good", "warning"]
-    assert "on 24 images its 95% interval is 86.2% to 100.0%" in found[1].sentence
+    assert "on 24 images its 95 % interval is 86.20 % to 100.00 %" in found[1].sentence
 
 
 def test_a_score_of_the_images_that_chose_the_epoch_is_called_so():
@@ -58,7 +58,7 @@ def test_a_test_accuracy_significantly_below_validation_is_a_warning():
 def test_a_class_with_clearly_lower_recall_is_named():
     rows = {"cat": {"recall": 0.99, "support": 100}, "dog": {"recall": 0.5, "support": 100}, "elk": {"recall": 1, "support": 3}}
     weak, few = of_classes(rows, wilson(152, 203))
-    assert weak.sentence == "Recall clearly below the accuracy: dog (50% of 100)."
+    assert weak.sentence == "Recall clearly below the accuracy: dog (50 % of 100)."
     assert few.sentence == "Fewer than 10 test images, so their recall is uncertain: elk (3)."
     assert of_classes({"cat": {"recall": 0.9, "support": 50}}, wilson(45, 50)) == []
 
@@ -68,7 +68,7 @@ def test_probabilities_are_only_called_wrong_where_chance_does_not_explain_it():
     assert levels(of_calibration(0.045, 0.04, 0.95, 0.9)) == ["note"]
     (found,) = of_calibration(0.2, 0.04, 0.95, 0.75)
     assert found.level == "warning"
-    assert "too high: their mean is 95.0% and the accuracy 75.0%" in found.sentence
+    assert "too high: their mean is 95.00 % and the accuracy 75.00 %" in found.sentence
     assert "too low" in of_calibration(0.2, 0.04, 0.7, 0.9)[0].sentence
 
 
@@ -90,7 +90,7 @@ def test_curves_that_rise_again_or_still_fall_are_noted(losses, best, said):
 def test_findings_on_files_filters_and_labels():
     assert of_data(100, 0, 0) == []
     assert levels(of_data(100, 1, 2)) == ["note", "note"]
-    assert of_data(100, 1, 0)[0].sentence == "1 file found (1.0%) could not be used, listed below."
+    assert of_data(100, 1, 0)[0].sentence == "1 file found (0.99 %) could not be used, listed below."
     assert levels(of_data(100, 20, 0)) == ["warning"]
     assert levels(of_filters([])) == ["good"]
     assert of_filters(["conv1: a.", "conv2: b."])[0].sentence == "conv1: a. And 1 more layer, see below."

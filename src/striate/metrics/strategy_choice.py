@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.phrases import format_duration, join_names
+from striate.base.phrases import format_duration, join_names, percent
 from striate.metrics.intervals import Interval
 from striate.metrics.paired_test import paired
 
@@ -40,7 +40,7 @@ def recommend(tried: Sequence[Candidate]) -> Recommendation:
     """Choose by validation accuracy, of equals the first (simplest); the test images tell which differences are significant."""
     best = max(tried, key=lambda candidate: candidate.val.value)
     rivals = [candidate for candidate in tried if candidate is not best]
-    score = f"validation accuracy {best.val.value:.4f} on {best.val.n:,} images"
+    score = f"validation accuracy {percent(best.val.value)} on {best.val.n:,} images"
     if not rivals:
         return Recommendation(best.name, {}, f"Only {best.name} was trained: {score}.")
     if best.right_N is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any, Literal, NamedTuple
 
-from striate.base.phrases import plural
+from striate.base.phrases import percent, plural
 from striate.metrics.intervals import Interval, wilson
 
 Level = Literal["good", "note", "warning", "bad"]
@@ -61,23 +61,23 @@ def of_score(test: Interval | None, val: Interval | None, majority: float | None
     base = max(majority or 0.0, 1 / classes)
     if score.low <= base:
         text = (
-            f"Accuracy may be no better than the majority-class baseline: {score.value:.1%} with an interval from "
-            f"{score.low:.1%}, against {base:.1%}."
+            f"Accuracy may be no better than the majority-class baseline: {percent(score.value)} with an interval from "
+            f"{percent(score.low)}, against {percent(base)}."
         )
         findings.append(Finding("bad", text))
     else:
-        text = f"Accuracy is clearly above the majority-class baseline ({score.low:.1%} or more, against {base:.1%})."
+        text = f"Accuracy is clearly above the majority-class baseline ({percent(score.low)} or more, against {percent(base)})."
         findings.append(Finding("good", text))
     if (score.high - score.low) / 2 > _WIDE:
         text = (
-            f"Accuracy is uncertain: on {score.n:,} images its 95% interval is {score.low:.1%} to {score.high:.1%}. More "
-            "test images, or --folds, narrow that."
+            f"Accuracy is uncertain: on {score.n:,} images its 95 % interval is {percent(score.low)} to {percent(score.high)}. "
+            "More test images, or --folds, narrow that."
         )
         findings.append(Finding("warning", text))
     if test is not None and val is not None and (gap := _gap(val, test)) > 0:
         text = (
-            f"Test accuracy is significantly below validation accuracy ({test.value:.1%} against {val.value:.1%}), "
-            f"by {gap:.1%} at least. The test images may come from another source."
+            f"Test accuracy is significantly below validation accuracy ({percent(test.value)} against {percent(val.value)}), "
+            f"by {percent(gap)} at least. The test images may come from another source."
         )
         findings.append(Finding("warning", text))
     return findings
@@ -102,7 +102,7 @@ def of_classes(per_class: Mapping[str, Mapping[str, Any]], score: Interval) -> l
         if n:
             recall = wilson(round(row["recall"] * n), n, 1 - 0.05 / len(per_class))  # Bonferroni, since all are tested
             if recall.high < score.low:
-                weak.append(f"{name} ({recall.value:.0%} of {n:,})")
+                weak.append(f"{name} ({100 * recall.value:.0f} % of {n:,})")
     if weak:
         findings.append(Finding("warning", f"Recall clearly below the accuracy: {_some(weak)}."))
     if few:
@@ -123,7 +123,7 @@ def of_calibration(error: float, by_chance: float, confidence: float, accuracy: 
     way = "too high" if confidence > accuracy else "too low"
     level: Level = "warning" if error > 0.05 else "note"
     text = (
-        f"Probabilities are {way}: their mean is {confidence:.1%} and the accuracy {accuracy:.1%} (calibration error "
+        f"Probabilities are {way}: their mean is {percent(confidence)} and the accuracy {percent(accuracy)} (calibration error "
         f"{error:.3f}, by chance up to {by_chance:.3f})."
     )
     return [Finding(level, text)]
@@ -152,7 +152,9 @@ def of_data(used: int, quarantined: int, leaks: int) -> list[Finding]:
     if quarantined:
         share = quarantined / max(1, used + quarantined)
         level: Level = "warning" if share > _WIDE else "note"
-        findings.append(Finding(level, f"{plural(quarantined, 'file')} found ({share:.1%}) could not be used, listed below."))
+        findings.append(
+            Finding(level, f"{plural(quarantined, 'file')} found ({percent(share)}) could not be used, listed below.")
+        )
     if leaks:
         text = f"Left out of training, since a copy is in the test or validation part: {plural(leaks, 'image')}."
         findings.append(Finding("note", text))

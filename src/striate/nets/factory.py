@@ -66,8 +66,7 @@ def build(name: str, input_chw: CHW, num_classes: int, *, init: str = "paper", s
             `knn_memory` and `knn_k` as `nets.feature_layer.with_head` takes them; of `SETTINGS` those that the network has.
 
     Raises:
-        SettingError: an unknown name, or a setting that this network does not have.
-        ShapeError: an input or a number of classes that cannot work.
+        SettingError, ShapeError: an unknown name, or a setting that this network does not have; an input that cannot work.
 
     """
     init_settings = {own: settings.pop(given) for given, own in _INIT_SETTINGS.items() if given in settings}

@@ -68,19 +68,10 @@ def with_head(
 ) -> Net:
     """The network, changed in place, with a fresh classifier for K classes; every other layer stays the same object.
 
-    The body of a `FeatureHeadNet` gets the new head instead of being wrapped twice.
-
-    Args:
-        net: changed in place.
-        num_classes: K.
-        feature_layer: the layer whose output the classifier gets; None for the input of the head.
-        unit_features: divide each image's features by their length.
-        knn_memory: images that a k-nearest-neighbors head stores; None for a fully connected layer.
-        knn_k: neighbors that vote in such a head.
-
-    Raises:
-        SettingError, UnsupportedError: there is no such layer; the head is not a fully connected layer.
-
+    The body of a `FeatureHeadNet` gets the new head instead of being wrapped twice. The classifier gets the output of the
+    feature layer, None for the input of the head, divided by its length where `unit_features`. With `knn_memory` stored images,
+    of which `knn_k` vote, it is a k-nearest-neighbors head; else fully connected. SettingError where there is no such layer,
+    UnsupportedError where the head is not a fully connected layer.
     """
     head_settings: dict[str, Any] = {"unit_features": unit_features, "knn_memory": knn_memory, "knn_k": knn_k}
     if feature_layer is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -34,6 +35,15 @@ def inputs(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """The same for the first argument of each named layer."""
     with _hooked(net, names, _store_input) as first_arguments:
         yield first_arguments
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in what a function takes or gives: one, or tuples, lists and dictionaries of them."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from tensors_in(part)
 
 
 @contextmanager

@@ -158,19 +158,10 @@ def _orthogonal(layer: Weighted) -> None:
 
 
 def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs: int = SPARSE_INPUTS) -> None:
-    """Draw the weights of a network anew, by torch's global generator.
+    """Draw the weights of a network anew, by torch's global generator, as one of `SCHEMES` says.
 
-    `whitening` draws as `paper` does; the first convolution follows by `whiten`, when the images are there.
-
-    Args:
-        net: changed in place.
-        scheme: one of `SCHEMES`.
-        bias: what the schemes that set biases set them to; 0 or, for ReLU, 0.01.
-        sparse_inputs: K of `sparse`.
-
-    Raises:
-        SettingError: no such scheme, or one that this network has no layer for.
-
+    `whitening` draws as `paper` does; the first convolution follows by `whiten`, when the images are there. `bias` is 0 or, for
+    ReLU, 0.01; `sparse_inputs` is K of `sparse`. SettingError for no such scheme, or one that this network has no layer for.
     """
     if scheme not in SCHEMES:
         raise SettingError(f"There is no initialization {scheme!r}; {nearest(scheme, SCHEMES)}")
@@ -185,14 +176,10 @@ def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
     if scheme == "torch":
         return
     draws: dict[str, Callable[[Weighted], None]] = {
-        "gaussian": lambda layer: _normal(layer, 1.0),
-        "constant": _constant,
-        "scaled": lambda layer: _normal(layer, 1 / fans(layer)[0]),
-        "glorot": _glorot,
-        "he": _he,
-        "sparse": lambda layer: _sparse(layer, sparse_inputs),
+        "gaussian": lambda layer: _normal(layer, 1.0), "scaled": lambda layer: _normal(layer, 1 / fans(layer)[0]),
+        "sparse": lambda layer: _sparse(layer, sparse_inputs), "constant": _constant, "glorot": _glorot, "he": _he,
         "orthogonal": _orthogonal,
-    }
+    }  # fmt: skip
     _each(net, draws[scheme], bias)
     for beside in net.modules():
         if isinstance(beside, Subsampling):

@@ -9,7 +9,7 @@ places - a mean over the map, a fully connected layer, a norm over all places - 
 Legend: N images, C channels, H x W places of maps, U units.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from striate.nets.eval_mode import evaluating
-from striate.nets.hooks import taps
+from striate.nets.hooks import taps, tensors_in
 from striate.nets.net import Net
 
 _NEVER = 1 << 40  # first row of what sees nothing but padding
@@ -65,10 +65,10 @@ def windows(net: Net, names: tuple[str, ...] | None = None) -> dict[str, Windows
     image_1CHW = torch.zeros(1, c, h, w, device=first.device, dtype=first.dtype)
     _mark(image_1CHW, _Seen(*(_Axis(np.arange(side), np.arange(1, side + 1)) for side in (h, w))))
     wanted = net.taps if names is None else names
-    with torch.no_grad(), evaluating(net), taps(net, *wanted) as seen, _Follow(h, w):
+    with torch.no_grad(), evaluating(net), taps(net, *wanted) as outputs, _Follow(h, w):
         net(image_1CHW)
     by_layer = {}
-    for name, output in seen.items():
+    for name, output in outputs.items():
         rows, columns = getattr(output, "windows", _whole(h, w, (1, 1)))
         by_layer[name] = Windows(*_cut(rows), *_cut(columns))
     return by_layer
@@ -100,11 +100,11 @@ class _Follow(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = kwargs or {}
-        sources = [source for source in _tensors((args, given)) if hasattr(source, "windows")]
+        sources = [source for source in tensors_in((args, given)) if hasattr(source, "windows")]
         before: list[_Seen] = [source.windows for source in sources]
         out = func(*args, **given)
         if before:
-            for result in _tensors(out):
+            for result in tensors_in(out):
                 if not hasattr(result, "windows") or any(result is source for source in sources):  # changed in place: seen anew
                     _mark(result, self._after(func, args, given, before, result))
         return out
@@ -143,9 +143,7 @@ def _conv(
     seen: _Seen, sides: tuple[int, int], _maps: Tensor, weight: Tensor, _bias: Any = None, *positional: Any, **named: Any
 ) -> _Seen:
     settings = dict(zip(("stride", "padding", "dilation"), positional, strict=False)) | named
-    stride, padding, dilation = (
-        settings.get(key, default) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
-    )
+    stride, padding, dilation = settings.get("stride", 1), settings.get("padding", 0), settings.get("dilation", 1)
     kernel = _pair(weight.shape[2:])
     if isinstance(padding, str):  # torch's "same" has stride 1, and the odd pixel of an even kernel at the end
         spans = [d * (k - 1) // 2 for k, d in zip(kernel, _pair(dilation), strict=True)]
@@ -238,11 +236,3 @@ _RULES: dict[str, Callable[..., _Seen | None]] = {
     "conv2d": _conv, "max_pool2d": _pool, "avg_pool2d": _mean_pool, "adaptive_avg_pool2d": _adaptive,
     "adaptive_max_pool2d": _adaptive, "pad": _pad, "getitem": _part,
 }  # fmt: skip
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(part)

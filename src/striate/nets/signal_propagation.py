@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.nets.architectures.googlenet import GoogLeNetOut
+from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import taps
 from striate.nets.init import weighted
 from striate.nets.net import Net
@@ -46,10 +47,10 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
     """
     names = {layer: name for name, layer in net.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    modes = {layer: layer.training for layer in net.modules()}
     layers = [names[layer] for layer in weighted(net)]
     try:
-        with torch.random.fork_rng(devices=[]), taps(net.train(), *layers) as seen:
+        # `evaluating` puts the mode of each layer back, also after training mode
+        with evaluating(net), torch.random.fork_rng(devices=[]), taps(net.train(), *layers) as seen:
             torch.manual_seed(seed)
             labels_N = torch.randint(net.num_classes, (len(images_NCHW),))
             outputs = net(images_NCHW)
@@ -58,8 +59,6 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
         ran = [name for name in seen if seen[name].requires_grad]
         gradients = torch.autograd.grad(loss, [seen[name] for name in ran], allow_unused=True)
     finally:
-        for layer, training in modes.items():
-            layer.training = training
         for name, buffer in net.named_buffers():
             buffer.copy_(buffers[name])
     return tuple(

@@ -17,6 +17,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from striate.base.errors import StriateError, UnsupportedError
+from striate.nets.eval_mode import evaluating
+from striate.nets.hooks import tensors_in
 from striate.nets.net import Net
 
 
@@ -57,7 +59,7 @@ class _Follow(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        sources = list(_tensors((args, kwargs or {})))
+        sources = list(tensors_in((args, kwargs or {})))
         traces: list[_Trace] = [source.lineage for source in sources if hasattr(source, "lineage")]
         out = _run(func, args, kwargs or {})
         if not traces:
@@ -165,14 +167,12 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
     with parameters of its own has a row after those of its layers. UnsupportedError where the forward pass fails, or asks for
     the numbers in a tensor.
     """
-    modes = {module: module.training for module in net.modules()}
     rows: list[Layer] = []
     images = torch.empty(1, *net.input_chw, device="meta")
     _mark(images, _IMAGE)
     meta = {name: tensor.to("meta") for name, tensor in (*net.named_parameters(), *net.named_buffers())}
     try:
-        net.eval()
-        with torch.no_grad(), _watched(net, rows), _Follow():
+        with torch.no_grad(), evaluating(net), _watched(net, rows), _Follow():
             torch.func.functional_call(net, meta, (images,))
     except StriateError:
         raise
@@ -183,9 +183,6 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
             f"the forward pass of {type(net).__name__} fails for an image of C={c}, H={h}, W={w} on the meta device, "
             f"which has shapes but no numbers: {type(error).__name__}: {reason}. Mend it, or give the size that it is for."
         ) from error
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return tuple(rows)
 
 
@@ -202,13 +199,13 @@ def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
                 continue
 
             def note(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name, block: bool = block) -> None:
-                given, output_tensor = next(_tensors((args, kwargs)), None), next(_tensors(output), None)
+                given, output_tensor = next(tensors_in((args, kwargs)), None), next(tensors_in(output), None)
                 if given is None or output_tensor is None:
                     return
                 before: _Trace = getattr(output_tensor if block else given, "lineage", _IMAGE)
                 shape = tuple(output_tensor.shape[1:])
                 field = before.field if block else _field(module, before.field, side, shape)
-                for tensor in _tensors(output):
+                for tensor in tensors_in(output):
                     _mark(tensor, _Trace(field, (name,)))
                 own = {id(parameter): parameter.numel() for parameter in module.parameters(recurse=False)}
                 fresh = sum(count for parameter, count in own.items() if parameter not in counted)
@@ -222,14 +219,6 @@ def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
 
             hooks.callback(layer.register_forward_hook(note, with_kwargs=True).remove)
         yield
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(part)
 
 
 def window(module: nn.Module, axis: int | None = None) -> tuple[int, int, int, int]:

@@ -27,6 +27,7 @@ class CifarResNet(Net):
     """
 
     head_name = "fc"
+    paper_init = he_fan_out  # for convolutions; the last layer as torch draws it
 
     def __init__(
         self, input_chw: CHW = (3, 32, 32), num_classes: int = 10, *, n: int, shortcut: Shortcut = "A", activation: str = "relu"
@@ -46,10 +47,6 @@ class CifarResNet(Net):
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(64, num_classes)
         self.taps = ("conv1", *self.blocks, "pool4", "fc")
-
-    def paper_init(self) -> None:
-        """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
-        he_fan_out(self)
 
     def external_names(self) -> Mapping[str, str]:
         """Names of the widely used CIFAR repositories, which differ in the head and the shortcut, by our own."""

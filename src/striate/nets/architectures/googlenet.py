@@ -125,6 +125,7 @@ class GoogLeNet(Net):
     """
 
     head_name = "fc"
+    paper_init = he  # the paper does not say how it starts
     taps = (
         "conv1", "pool1", "conv2_reduce", "conv2", "pool2", "inception3a", "inception3b", "pool3", "inception4a", "inception4b",
         "inception4c", "inception4d", "inception4e", "pool4", "inception5a", "inception5b", "pool5", "fc",
@@ -155,10 +156,6 @@ class GoogLeNet(Net):
         h, w = (_pooled(_pooled(_pooled(-(-side // 2)))) for side in input_chw[1:])
         self.aux4a = Auxiliary(512, (h, w), num_classes, bn, activation) if aux else None
         self.aux4d = Auxiliary(528, (h, w), num_classes, bn, activation) if aux else None
-
-    def paper_init(self) -> None:
-        """He normal and zero biases: the paper does not say how it starts."""
-        he(self)
 
     def replace_head(self, num_classes: int) -> None:
         """A fresh last layer, also of the auxiliary heads."""

@@ -25,6 +25,7 @@ class LeCun1989(Net):
 
     taps = ("h1", "tanh1", "h2", "tanh2", "h3", "tanh3", "output")
     head_name = "output"
+    paper_init = lecun_uniform
 
     def __init__(self, input_chw: CHW = (1, 16, 16), num_classes: int = 10) -> None:
         super().__init__(input_chw)
@@ -43,10 +44,6 @@ class LeCun1989(Net):
         self.h3 = nn.Linear(12 * h2 * w2, 30)
         self.tanh3 = nn.Tanh()
         self.output = nn.Linear(30, num_classes)
-
-    def paper_init(self) -> None:
-        """U(+-2.4 / F) for F inputs, biases zero."""
-        lecun_uniform(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -22,6 +22,7 @@ class LeNet1(Net):
 
     taps = ("h1", "squash1", "h2", "squash2", "h3", "squash3", "h4", "squash4", "output")
     head_name = "output"
+    paper_init = lecun_uniform
 
     def __init__(self, input_chw: CHW = (1, 28, 28), num_classes: int = 10) -> None:
         super().__init__(input_chw)
@@ -37,10 +38,6 @@ class LeNet1(Net):
         self.squash4 = ScaledTanh()
         self.flatten = nn.Flatten()
         self.output = nn.Linear(12 * (((h - 4) // 2 - 4) // 2) * (((w - 4) // 2 - 4) // 2), num_classes)
-
-    def paper_init(self) -> None:
-        """U(+-2.4 / F) for F inputs, biases zero."""
-        lecun_uniform(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -78,6 +78,7 @@ class LeNet5(Net):
 
     taps = ("c1", "squash1", "s2", "squash2", "c3", "squash3", "s4", "squash4", "c5", "squash5", "f6", "squash6", "output")
     head_name = "output"
+    paper_init = lecun_uniform  # appendix A
 
     def __init__(
         self, input_chw: CHW = (1, 32, 32), num_classes: int = 10, output: Literal["rbf", "linear"] | None = None
@@ -111,10 +112,6 @@ class LeNet5(Net):
         """A fully connected output for another number of classes; the bitmaps are for the ten digits only."""
         place = self.f6.weight
         self.output = nn.Linear(84, num_classes).to(place.device, place.dtype)
-
-    def paper_init(self) -> None:
-        """U(+-2.4 / F) for F inputs (appendix A), biases zero."""
-        lecun_uniform(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

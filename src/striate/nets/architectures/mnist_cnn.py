@@ -23,6 +23,7 @@ class MnistCNN(Net):
 
     taps = ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2")
     head_name = "fc2"
+    paper_init = glorot  # and zero biases: what tf.layers began with
 
     def __init__(
         self,
@@ -46,10 +47,6 @@ class MnistCNN(Net):
         self.relu3 = blocks.activation(activation)
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(1024, num_classes)
-
-    def paper_init(self) -> None:
-        """Glorot uniform and zero biases, which tf.layers began with."""
-        glorot(self)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

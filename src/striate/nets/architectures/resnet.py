@@ -26,6 +26,7 @@ class ResNet(Net):
     """
 
     head_name = "fc"
+    paper_init = he_fan_out  # for convolutions; the last layer as torch draws it
 
     def __init__(
         self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, *, depths: tuple[int, int, int, int],
@@ -47,10 +48,6 @@ class ResNet(Net):
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels, num_classes)
         self.taps = ("conv1", "pool1", *self.blocks, "pool5", "fc")
-
-    def paper_init(self) -> None:
-        """He normal (He et al. 2015, equation 14) for convolutions; the last layer as torch draws it."""
-        he_fan_out(self)
 
     def external_names(self) -> Mapping[str, str]:
         """Names of torchvision and of timm, which are the same, by our own."""
