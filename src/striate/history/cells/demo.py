@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from striate.base.errors import SettingError
 from striate.history.cells import model as hw
+from striate.history.cells import plots
 from striate.history.demonstration import Demonstration
 from striate.history.sample_images import SampleImage, gray
+from striate.plots import curves, image_panels
+from striate.plots.image_panels import Panel
 
 Floats = NDArray[np.float64]
 _MOST_PX = 128
@@ -65,8 +68,6 @@ def _name(degrees: float) -> str:
 
 
 def _draw_bank(cells: hw.Bank, path: Path) -> None:
-    from striate.plots import image_panels
-
     shown = {
         f"{phase}, {_name(degrees)}": kernel_FF
         for phase, kernels_AFF in zip(("even", "odd"), cells.kernels_PAFF, strict=True)
@@ -78,8 +79,6 @@ def _draw_bank(cells: hw.Bank, path: Path) -> None:
 
 def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
     """What each cell prefers, and how far off its response has fallen to half."""
-    from striate.history.cells import plots
-
     degrees_N = hw.around(180, len(cells.degrees_A) * ceil(_ANGLES / len(cells.degrees_A)))
     tuning = hw.tuning(cells, radius, degrees_N)
     rows = []
@@ -95,42 +94,35 @@ def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
 
 
 def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, responses: hw.Responses, path: Path) -> None:
-    from striate.history.cells.plots import fields
-
     titles = (
         "Fields tile the image; yellow: all orientations at one place; orange: places that a pooled cell takes in",
         "At each place the orientation that responds most (energy), as long as its response",
     )
-    fields(titles, sample.levels_HW, cells, radius, responses.energy, path)
+    plots.fields(titles, sample.levels_HW, cells, radius, responses.energy, path)
 
 
 def _draw_maps(sample: SampleImage, cells: hw.Bank, responses: hw.Responses, path: Path) -> None:
     """Maps of four orientations at most: simple, pooled, energy."""
-    from striate.plots.image_panels import Panel, draw_rows
-
     chosen = np.unique(np.linspace(0, len(cells.degrees_A), 4, endpoint=False).astype(int))
     rows = [
         [Panel(sample.description, sample.levels_HW) if kind == "simple" else None]
         + [Panel(f"{kind}, {_name(cells.degrees_A[index])}", maps_AHW[index]) for index in chosen]
         for kind, maps_AHW in responses._asdict().items()
     ]
-    draw_rows(f"{sample.description}: responses of simple cells, and of complex ones by both accounts", rows, path)
+    image_panels.draw_rows(f"{sample.description}: responses of simple cells, and of complex ones by both accounts", rows, path)
 
 
-def _relative(curves: dict[str, Floats]) -> dict[str, Floats]:
+def _relative(responses: dict[str, Floats]) -> dict[str, Floats]:
     """Each 1 at its highest."""
-    return {kind: curve_N / curve_N.max() for kind, curve_N in curves.items()}
+    return {kind: curve_N / curve_N.max() for kind, curve_N in responses.items()}
 
 
 def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     """A bar that is moved past, and the image moved to the right."""
-    from striate.history.cells.plots import panel
-    from striate.plots.curves import draw
-
     reach = 2 * cells.wavelength_px + radius
     offsets_N = np.arange(-reach, reach + 0.25, 0.5)
-    curves = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
-    widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in curves.items()}
+    swept = {kind: curve_AN[0] for kind, curve_AN in hw.sweep(cells, radius, offsets_N)._asdict().items()}
+    widths = {kind: hw.peak(offsets_N, curve_N).half_width for kind, curve_N in swept.items()}
     shifts_N = np.arange(_SHIFTS + 1)
     moved = [hw.respond(hw.shifted(sample.levels_HW, int(px)), cells, radius) for px in shifts_N]
     similarities = {
@@ -138,42 +130,39 @@ def _shifts(sample: SampleImage, cells: hw.Bank, radius: int, path: Path) -> dic
         for kind in hw.Responses._fields
     }
     panels = [
-        panel(
+        plots.panel(
             f"an upright bar, {cells.wavelength_px / 2:g} px wide", "distance of the bar from the middle, px",
-            "response, highest = 1", offsets_N, _relative(curves),
+            "response, highest = 1", offsets_N, _relative(swept),
             {kind: f"half left at {width:.1f} px" for kind, width in widths.items()},
         ),
-        panel(
+        plots.panel(
             f"{sample.description}, moved", "moved to the right by, px", "cosine similarity to the unshifted responses",
             shifts_N.astype(float), {kind: np.array(values) for kind, values in similarities.items()},
             {kind: f"{values[radius]:.2f} at {radius} px" for kind, values in similarities.items() if radius <= _SHIFTS},
         ),
     ]  # fmt: skip
-    draw("Tolerance to shifts: a simple cell wants its line in its place, a complex one anywhere nearby", [panels], path)
+    curves.draw("Tolerance to shifts: a simple cell wants its line in its place, a complex one anywhere nearby", [panels], path)
     return {"bar_half_width_px": widths, "cosine_similarity_by_px": similarities}
 
 
 def _modulation(cells: hw.Bank, radius: int, path: Path) -> dict[str, Any]:
     """Responses to a drifting grating, and how modulation falls as more places are pooled."""
-    from striate.history.cells.plots import panel
-    from striate.plots.curves import draw
-
     phases_N = hw.around(360, _MOMENTS)
     cycle = {kind: curve_AN[0] for kind, curve_AN in hw.drift(cells, radius, 0, phases_N)._asdict().items()}
     ratios = {kind: hw.modulation(curve_N) for kind, curve_N in cycle.items()}
     radii = np.arange(max(radius, ceil(cells.wavelength_px / 2)) + 1)
     by_radius = [hw.modulation(hw.drift(cells, int(r), 0, phases_N).pooled[0]) for r in radii]
     panels = [
-        panel(
+        plots.panel(
             "a grating of the preferred orientation drifts past", "phase of the grating, degrees", "response, highest = 1",
             phases_N, _relative(cycle), {kind: f"F1/F0 = {ratio:.2f}" for kind, ratio in ratios.items()},
         ),
-        panel(
+        plots.panel(
             "from simple to complex by pooling", "places pooled to each side, px", "F1/F0", radii.astype(float),
             {"pooled": np.array(by_radius)}, {}, (1.0, "above: simple, below: complex"),
         ),
     ]  # fmt: skip
-    draw("Modulation by a drifting grating tells the two apart (Skottun et al. 1991)", [panels], path)
+    curves.draw("Modulation by a drifting grating tells the two apart (Skottun et al. 1991)", [panels], path)
     return {"f1_over_f0": ratios, "pooled_by_radius": by_radius}
 
 

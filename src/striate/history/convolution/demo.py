@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError, nearest
 from striate.history.convolution import model as conv
+from striate.history.convolution.plots import Walk, walks, weight, weights
 from striate.history.demonstration import Demonstration
 from striate.history.sample_images import gray
+from striate.plots.image_panels import Panel, draw_rows
 
 Floats = NDArray[np.float64]
 NAMES = ("mean", "sobel", "gabor")
@@ -61,9 +63,6 @@ def demonstrate(
         DataError: no image at `image`, or no kernel at `kernel`.
 
     """
-    from striate.history.convolution.plots import weight
-    from striate.plots.image_panels import Panel, draw_rows
-
     kernels = _kernels(choice)
     sample = gray(image, _MOST_PX)
     levels_HW = sample.levels_HW
@@ -155,8 +154,6 @@ def read_kernel(path: Path) -> Floats:
 
 def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> dict[str, Any]:
     """The window on a patch of the image, in whole numbers from 0 to 9, where most happens."""
-    from striate.history.convolution.plots import Walk, walks, weight
-
     if max(kernel_FG.shape) > 3:  # nine products can be read
         kernel_FG, name = conv.SOBEL_X, "sobel x"
     patch_HW = _liveliest(np.rint(9 * levels_HW), kernel_FG)
@@ -165,8 +162,8 @@ def _draw_walks(levels_HW: Floats, kernel_FG: Floats, name: str, path: Path) -> 
         steps = conv.steps(patch_HW, kernel_FG, stride, padding)
         map_YX = conv.feature_map(patch_HW, kernel_FG, stride, padding)
         rows.append(Walk(stride, padding, np.pad(patch_HW, padding), [steps[0], steps[1], steps[-1]], map_YX))
-    weights = " / ".join(" ".join(map(weight, row)) for row in kernel_FG)
-    walks(f"{name} ({weights}) on {_sides(patch_HW.shape)} pixels of the image, in levels from 0 to 9", kernel_FG, rows, path)
+    written = " / ".join(" ".join(map(weight, row)) for row in kernel_FG)
+    walks(f"{name} ({written}) on {_sides(patch_HW.shape)} pixels of the image, in levels from 0 to 9", kernel_FG, rows, path)
     maps = [{"stride": row.stride, "padding": row.padding, "map": row.map_YX.tolist()} for row in rows]
     return {"kernel": name, "patch": patch_HW.tolist(), "maps": maps}
 
@@ -182,9 +179,6 @@ def _liveliest(levels_HW: Floats, kernel_FG: Floats) -> Floats:
 
 def _flip(levels_HW: Floats, name: str, kernel_FG: Floats, stride: int, padding: int, path: Path) -> dict[str, Any]:
     """Both on a dot, where convolution gives the kernel as it is written; and both on the image."""
-    from striate.history.convolution.plots import weight
-    from striate.plots.image_panels import Panel, draw_rows
-
     dot_HW = np.zeros((5, 5))
     dot_HW[2, 2] = 1
     correlated, convolved = (conv.feature_map(levels_HW, kernel_FG, stride, padding, flip) for flip in (False, True))
@@ -222,8 +216,6 @@ def _regrouped(flip: bool) -> float:
 
 
 def _weights(path: Path) -> dict[str, Any]:
-    from striate.history.convolution.plots import weights
-
     alexnet, slow, fast = conv.cost(227, 3, 11, 96, stride=4), conv.cost(227, 3, 5, 1), conv.cost(227, 3, 5, 1, stride=4)
     small, large = conv.fully_connected(32, 3), conv.fully_connected(200, 3)
     counts = {
@@ -249,8 +241,8 @@ def _lines(result: dict[str, Any]) -> list[str]:
         f"mean {round(row['mean'], 3) + 0.0:.3f}"
         for name, row in result["maps"].items()
     ]
-    flip, weights = result["flip"], result["weights"]
-    alexnet, five = weights["alexnet_conv1"], weights["5x5x3"]
+    flip, full = result["flip"], result["weights"]["fully_connected"]
+    alexnet, five = result["weights"]["alexnet_conv1"], result["weights"]["5x5x3"]
     apart = f"differ by up to {flip['largest_difference']:.4g}"
     same = "are the same: the kernel is its own mirror image" if flip["kernel_is_its_mirror_image"] else apart
     return [
@@ -260,8 +252,8 @@ def _lines(result: dict[str, Any]) -> list[str]:
         f"{flip['commutes']['cross_correlation']:g}",
         f"(a * b) * c against a * (b * c): convolution differs by {flip['associates']['convolution']:g}, cross-correlation by "
         f"{flip['associates']['cross_correlation']:g}",
-        f"a fully connected neuron: {weights['fully_connected']['32x32x3']:,} weights on 32 x 32 x 3, "
-        f"{weights['fully_connected']['200x200x3']:,} on 200 x 200 x 3: quadratic in the side",
+        f"a fully connected neuron: {full['32x32x3']:,} weights on 32 x 32 x 3, {full['200x200x3']:,} on 200 x 200 x 3: "
+        "quadratic in the side",
         f"AlexNet's first layer: floor((227 - 11) / 4) + 1 = {alexnet['side']}; {alexnet['neurons']:,} neurons; "
         f"{alexnet['shared']:,} weights shared, {alexnet['unshared']:,} unshared",
         f"a kernel of 5 x 5 x 3 has {five['stride_1']['shared']} weights with its bias at stride 1 and "

@@ -20,6 +20,7 @@ from striate.base.signals import catch_signals
 from striate.batches import whitening
 from striate.data import sources
 from striate.history.demonstration import Demonstration
+from striate.history.gmdh import plots
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
 from striate.metrics.classification import confusion
 from striate.metrics.intervals import wilson
@@ -112,8 +113,6 @@ def demonstrate(
 
     """
     _check(seed, components, features, layer)
-    from striate.history.gmdh import plots
-
     files = [out / name for name in ("network.png", "overfit.png", "digits.png")]
     overfit, digits = _overfit(seed), _digits(keep, components or _COMPONENTS, features, layer)
     numbers: Json = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,9 @@ from striate.base.errors import SettingError
 from striate.history.demonstration import Demonstration
 from striate.history.mcculloch_pitts import model as mp
 from striate.history.mcculloch_pitts.automaton import LANGUAGES, Language, difference
+from striate.history.mcculloch_pitts.plots import Table, Trace, network, tables, traces
 from striate.history.sample_images import SampleImage, gray
-
-if TYPE_CHECKING:
-    from striate.history.mcculloch_pitts.plots import Trace
+from striate.plots import image_panels
 
 XOR = (0, 1, 1, 0)
 NAMES = {
@@ -43,8 +42,6 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
         DataError: no image at `image`.
 
     """
-    from striate.history.mcculloch_pitts.plots import network
-
     values = _bits("a truth table of 2, 4, 8, 16 or 32 values", table, [2**n for n in range(1, _MOST_INPUTS + 1)])
     _bits(f"a word of 1 to {_MOST_LETTERS} letters", word, range(1, _MOST_LETTERS + 1))
     sample = gray(image, _MOST_PX)
@@ -75,8 +72,6 @@ def _bits(expected: str, text: str, lengths: Sequence[int]) -> tuple[int, ...]:
 
 def _one_unit(path: Path) -> dict[str, Any]:
     """All 16 functions of two inputs against all units; edges may be tripled, which changes nothing."""
-    from striate.history.mcculloch_pitts.plots import Table, tables
-
     by_one, tripled = mp.computed_by_one(2), mp.computed_by_one(2, copies=3)
     rows = [Table(values, name, by_one.get(values)) for values, name in NAMES.items()]
     tables(f"Functions of two inputs: one unit computes {len(by_one)} of {len(NAMES)} (blue), not XOR", rows, path)
@@ -99,15 +94,13 @@ def _outputs(net: mp.Network) -> tuple[int, ...]:
 
 def _all_tables(n: int) -> dict[str, int]:
     """Compile every function of n inputs and compare the network with the table, row by row."""
-    tables = [*product((0, 1), repeat=2**n)]
-    nets = [mp.compile_truth_table(values) for values in tables]
-    correct = sum(_outputs(net) == values for net, values in zip(nets, tables, strict=True))
-    return {"inputs": n, "functions": len(tables), "correct": correct, "most_units": max(len(net.units) for net in nets)}
+    functions = [*product((0, 1), repeat=2**n)]
+    nets = [mp.compile_truth_table(values) for values in functions]
+    correct = sum(_outputs(net) == values for net, values in zip(nets, functions, strict=True))
+    return {"inputs": n, "functions": len(functions), "correct": correct, "most_units": max(len(net.units) for net in nets)}
 
 
 def _compile_table(table: str, values: tuple[int, ...], path: Path) -> dict[str, Any]:
-    from striate.history.mcculloch_pitts.plots import network
-
     net = mp.compile_truth_table(values)
     name = f" ({NAMES[values]})" if values in NAMES else ""
     network(f"The truth table {table}{name}: a unit for each row that is 1, then OR", net, path)
@@ -117,8 +110,6 @@ def _compile_table(table: str, values: tuple[int, ...], path: Path) -> dict[str,
 
 def _automaton(name: str, language: Language, path: Path) -> dict[str, Any]:
     """Compile an automaton, read every word up to a length with the network, and extract the automaton from it again."""
-    from striate.history.mcculloch_pitts.plots import network
-
     net = mp.compile_automaton(language.machine)
     extracted = mp.extract(net, mp.every_second_tick(net.inputs))
     read, correct = 0, 0
@@ -150,8 +141,6 @@ def _fed(net: mp.Network, word: str) -> NDArray[np.bool_]:
 
 
 def _draw_words(word: str, path: Path) -> None:
-    from striate.history.mcculloch_pitts.plots import traces
-
     panels = []
     for name, (machine, _) in LANGUAGES.items():
         net = mp.compile_automaton(machine)
@@ -162,8 +151,6 @@ def _draw_words(word: str, path: Path) -> None:
 
 
 def _draw_latch(path: Path) -> None:
-    from striate.history.mcculloch_pitts.plots import traces
-
     inputs_TI = np.zeros((16, 2), bool)
     inputs_TI[[2, 10, 11], 0] = True
     inputs_TI[[7, 11], 1] = True
@@ -171,10 +158,8 @@ def _draw_latch(path: Path) -> None:
     traces("A memory of one bit: an edge that leads back", [panel], path)
 
 
-def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Sequence[str]) -> "Trace":
+def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Sequence[str]) -> Trace:
     """Inputs, and the units named, from tick 0 to one after the last input."""
-    from striate.history.mcculloch_pitts.plots import Trace
-
     fired_UT = np.concatenate([mp.at_start(net)[None], mp.run(net, inputs_TI[:, :, None])[:, :, 0]]).T
     rows = [[*net.units].index(name) for name in shown]
     inputs_IT = np.pad(inputs_TI.T, ((0, 0), (0, 1)))
@@ -184,8 +169,6 @@ def _trace(title: str, net: mp.Network, inputs_TI: NDArray[np.bool_], shown: Seq
 
 def _edges(sample: SampleImage, path: Path) -> dict[str, Any]:
     """The outline and the four sides of what is brighter than the mean of the image."""
-    from striate.plots import image_panels
-
     active_HW = sample.levels_HW > sample.levels_HW.mean()
     nets = {"outline": mp.OUTLINE, **{f"{side} edge": net for side, net in mp.SIDES.items()}}
     maps = {name: mp.over(net, active_HW) for name, net in nets.items()}
