@@ -91,14 +91,9 @@ DEFAULT_TEST = FaithfulnessTest()
 
 
 def judge(
-    net: nn.Module,
-    images_NCHW: Tensor,
-    targets_N: Tensor,
-    heat_NHW: Tensor,
-    logits: Logits,
-    heat_of_copy: Callable[[nn.Module], Tensor],
-    test: FaithfulnessTest = DEFAULT_TEST,
-) -> list[Faithfulness]:
+    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, heat_NHW: Tensor, logits: Logits,
+    heat_of_copy: Callable[[nn.Module], Tensor], test: FaithfulnessTest = DEFAULT_TEST,
+) -> list[Faithfulness]:  # fmt: skip
     """Both tests of the maps of some images; an image costs (steps + 1) (2 + 2 shifts + orders) forward passes, 495 by default.
 
     Of the preprocessed images 0 is the training mean; `heat_NHW` are the maps for the target classes, of the images' size,

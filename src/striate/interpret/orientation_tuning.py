@@ -49,13 +49,9 @@ class Tuning(NamedTuple):
 
 
 def gratings(
-    chw: tuple[int, int, int],
-    orientations_N: Array,
-    frequencies_N: Array,
-    phases_N: Array,
-    amplitude: float = 1.0,
+    chw: tuple[int, int, int], orientations_N: Array, frequencies_N: Array, phases_N: Array, amplitude: float = 1.0,
     color_C: Sequence[float] | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Sinusoidal gratings in the net's numbers: amplitude times cos(2 pi f d - phase), d the distance across the stripes.
 
     The middle of the image, row h // 2 and column w // 2, is where d is 0. A growing phase drifts down where stripes lie, and
@@ -91,14 +87,9 @@ def responses_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
 
 
 def tuning(
-    net: Net,
-    layer: str,
-    orientations: int = 36,
-    frequencies: Sequence[float] = FREQUENCIES,
-    phases: int = 8,
-    amplitude: float = 1.0,
-    color_C: Sequence[float] | None = None,
-) -> Tuning:
+    net: Net, layer: str, orientations: int = 36, frequencies: Sequence[float] = FREQUENCIES, phases: int = 8,
+    amplitude: float = 1.0, color_C: Sequence[float] | None = None,
+) -> Tuning:  # fmt: skip
     """Measure the middle units of a layer by gratings; the forward pass ends at that layer, and the network keeps its mode.
 
     Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304. A ReLU is the nearest to a cell.

@@ -59,13 +59,9 @@ class FeatureHeadNet(Net):
 
 
 def with_head(
-    net: Net,
-    num_classes: int,
-    feature_layer: str | None = None,
-    unit_features: bool = False,
-    knn_memory: int | None = None,
+    net: Net, num_classes: int, feature_layer: str | None = None, unit_features: bool = False, knn_memory: int | None = None,
     knn_k: int | None = None,
-) -> Net:
+) -> Net:  # fmt: skip
     """The network, changed in place, with a fresh classifier for K classes; every other layer stays the same object.
 
     The body of a `FeatureHeadNet` gets the new head instead of being wrapped twice. The classifier gets the output of the

@@ -159,15 +159,9 @@ def _pool(
 
 
 def _mean_pool(
-    seen: _Seen,
-    sides: tuple[int, int],
-    _maps: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    *_: Any,
+    seen: _Seen, sides: tuple[int, int], _maps: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any,
     **__: Any,
-) -> _Seen:
+) -> _Seen:  # fmt: skip
     return _slide(seen, sides, kernel_size, stride or kernel_size, padding, 1)
 
 

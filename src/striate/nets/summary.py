@@ -119,14 +119,9 @@ def _conv(
 
 
 def _max_pool(
-    maps: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
+    maps: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     **more: Any,
-) -> Tensor | None:
+) -> Tensor | None:  # fmt: skip
     fits = maps.dim() == 4 and not more.get("return_indices")
     return _slide(maps, maps.shape[1], kernel_size, stride or kernel_size, padding, dilation, up=ceil_mode) if fits else None
 

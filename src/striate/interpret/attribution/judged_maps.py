@@ -65,15 +65,9 @@ def heat(
 
 
 def explain(
-    model: Model,
-    image: object,
-    method: str = "gradcam",
-    *,
-    target: Target = None,
-    layer: str | None = None,
-    test: FaithfulnessTest | None = DEFAULT_TEST,
-    **options: Any,
-) -> Explanation:
+    model: Model, image: object, method: str = "gradcam", *, target: Target = None, layer: str | None = None,
+    test: FaithfulnessTest | None = DEFAULT_TEST, **options: Any,
+) -> Explanation:  # fmt: skip
     """The attribution map of one method, with the test of its faithfulness.
 
     Args:
@@ -97,13 +91,9 @@ def explain(
 
 
 def explain_all(
-    model: Model,
-    image: object,
-    methods: Iterable[str] = tuple(METHODS),
-    *,
-    target: Target = None,
+    model: Model, image: object, methods: Iterable[str] = tuple(METHODS), *, target: Target = None,
     test: FaithfulnessTest = DEFAULT_TEST,
-) -> Explanations:
+) -> Explanations:  # fmt: skip
     """The attribution maps of several methods, each tested. Those that do not work on this network say why.
 
     Arguments and errors are those of `explain`.

@@ -106,14 +106,9 @@ def integrated_gradients(
 
 
 def occlusion(
-    model: Model,
-    image: object,
-    *,
-    target: Target = None,
-    baseline: float | Tensor = 0.0,
-    window: int | None = None,
+    model: Model, image: object, *, target: Target = None, baseline: float | Tensor = 0.0, window: int | None = None,
     stride: int | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """By how much the logit falls under a gray square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
     It needs no gradient, so every network works. Model, image, target and their errors are those of `saliency`.

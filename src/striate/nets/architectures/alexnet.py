@@ -36,13 +36,9 @@ class AlexNet(Net):
     head_name = "fc8"
 
     def __init__(
-        self,
-        input_chw: CHW = (3, 227, 227),
-        num_classes: int = 1000,
-        dropout: float = 0.5,
-        activation: str = "relu",
+        self, input_chw: CHW = (3, 227, 227), num_classes: int = 1000, dropout: float = 0.5, activation: str = "relu",
         pooling: str = "max",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("alexnet", input_chw, least_px=67)
         c, h, w = input_chw

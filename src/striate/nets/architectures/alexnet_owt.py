@@ -28,13 +28,9 @@ class AlexNetOWT(Net):
     head_name = "fc8"
 
     def __init__(
-        self,
-        input_chw: CHW = (3, 224, 224),
-        num_classes: int = 1000,
-        dropout: float = 0.5,
-        activation: str = "relu",
+        self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, dropout: float = 0.5, activation: str = "relu",
         pooling: str = "max",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("alexnet_owt", input_chw, least_px=63)
         c, h, w = input_chw

@@ -26,13 +26,9 @@ class MnistCNN(Net):
     paper_init = glorot  # and zero biases: what tf.layers began with
 
     def __init__(
-        self,
-        input_chw: CHW = (1, 28, 28),
-        num_classes: int = 10,
-        dropout: float = 0.4,
-        activation: str = "relu",
+        self, input_chw: CHW = (1, 28, 28), num_classes: int = 10, dropout: float = 0.4, activation: str = "relu",
         pooling: str = "max",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(input_chw)
         refuse_small("mnist_cnn", input_chw, least_px=4)
         c, h, w = input_chw
