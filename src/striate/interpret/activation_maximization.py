@@ -107,10 +107,7 @@ def maximize(
     """Images that maximize units of a layer; the forward pass ends at that layer, and the network keeps its mode.
 
     Any layer will do; for a class the head, before any softmax. The start image of all is zeros where none is given.
-
-    Raises:
-        SettingError, UnsupportedError: no such layer or unit; no gradient leads from the layer back to the image.
-
+    SettingError for no such layer or unit, UnsupportedError where no gradient leads from the layer back to the image.
     """
     layer_names(net, [layer])
     if not units:

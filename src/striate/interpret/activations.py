@@ -179,11 +179,8 @@ def statistics(
 ) -> dict[str, Statistics]:
     """Statistics of each unit of each layer, None for all taps, over a data set, in one pass; the network keeps its mode.
 
-    The batches have `images_NCHW`, and `labels_N` where the number of classes is given, for the selectivity.
-
-    Raises:
-        SettingError, UnsupportedError: no such layer, or no image; a layer puts out neither maps nor units, or runs twice.
-
+    The batches have `images_NCHW`, and `labels_N` where the number of classes is given, for the selectivity. SettingError for
+    no such layer, or no image; UnsupportedError for a layer that puts out neither maps nor units, or runs twice.
     """
     tallies = {name: _Tally(classes) for name in layer_names(net, names)}
     with_labels = classes is not None

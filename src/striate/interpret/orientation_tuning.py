@@ -92,17 +92,9 @@ def tuning(
 ) -> Tuning:  # fmt: skip
     """Measure the middle units of a layer by gratings; the forward pass ends at that layer, and the network keeps its mode.
 
-    Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304. A ReLU is the nearest to a cell.
-
-    Args:
-        net: the network.
-        layer: any of its layers.
-        orientations: A, evenly over 180 degrees; at least 2.
-        frequencies: S of them, cycles a pixel, above 0 and up to 1/2.
-        phases: T, evenly over a whole drift; at least 4.
-        amplitude: of the gratings, in the net's numbers.
-        color_C: a factor for each channel; None for ones.
-
+    Of orientations times frequencies times phases images; 36 x 8 x 8 are 2,304. Of any layer; a ReLU is the nearest to a cell.
+    Orientations, at least 2, lie evenly over 180 degrees; frequencies are cycles a pixel, above 0 and up to 1/2; phases, at
+    least 4, lie evenly over a whole drift (else SettingError). Amplitude and color are those of `gratings`.
     """
     layer_names(net, [layer])
     if orientations < 2 or phases < 4 or not frequencies or not all(0 < f <= 0.5 for f in frequencies):

@@ -98,11 +98,7 @@ def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = No
     """The k images that activate each unit of each layer, None for all taps, most, by the largest value over its places.
 
     The batches have `images_NCHW`, and `ids_N`, without which an image's id is its place in the stream; the net keeps its mode.
-
-    Raises:
-        SettingError: a name is no layer, k is below 1, or there is no image.
-        UnsupportedError, NumbersError: a layer puts out neither maps nor units, or runs twice; or what is not finite.
-
+    Errors as of `activations.statistics`, and a NumbersError for outputs that are not finite.
     """
     if k < 1:
         raise SettingError(f"expected at least 1 image for each unit; got k={k}.")

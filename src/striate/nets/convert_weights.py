@@ -36,7 +36,10 @@ def load_state(name: str, external: Mapping[str, Tensor], size_px: int | None = 
     side = published_px if size_px is None else size_px
     outline = factory.outline(name, (c, side, side), k, **settings)
     table = _table(outline, external)
-    channels, classes = _channels(outline, table, external), _classes(outline, table, external)
+    head = _weight_of(outline.head_name, table, external)
+    classes = k if head is None or head.dim() == 0 else head.shape[0]
+    first = _weight_of(next(iter(outline.state_dict())).rpartition(".")[0], table, external)
+    channels = c if first is None or first.dim() != 4 else first.shape[1]
     outline = factory.outline(name, (channels, side, side), classes, **settings)
     weights, left_out = rename(external, outline, name)
     return LoadedNet(factory.build_around(weights, name, outline.input_chw, classes, **settings), left_out)
@@ -96,14 +99,3 @@ def _table(net: Net, external: Mapping[str, Tensor]) -> dict[str, str]:
 
 def _weight_of(layer: str, table: Mapping[str, str], external: Mapping[str, Tensor]) -> Tensor | None:
     return next((external[f"{t}.weight"] for t, own in table.items() if own == layer and f"{t}.weight" in external), None)
-
-
-def _classes(net: Net, table: Mapping[str, str], external: Mapping[str, Tensor]) -> int:
-    weight = _weight_of(net.head_name, table, external)
-    return net.num_classes if weight is None or weight.dim() == 0 else weight.shape[0]
-
-
-def _channels(net: Net, table: Mapping[str, str], external: Mapping[str, Tensor]) -> int:
-    first = next(iter(net.state_dict())).rpartition(".")[0]
-    weight = _weight_of(first, table, external)
-    return net.input_chw[0] if weight is None or weight.dim() != 4 else weight.shape[1]

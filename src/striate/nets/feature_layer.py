@@ -40,7 +40,7 @@ class FeatureHeadNet(Net):
     def __init__(self, body: Net, feature_layer: str, num_classes: int, **head_settings: Any) -> None:
         super().__init__(body.input_chw)
         check_feature_layer(body, feature_layer)
-        _set_head(body, nn.Identity())
+        body.set_head(nn.Identity())
         self.body, self.feature_layer = body, feature_layer
         used = body.taps[: body.taps.index(feature_layer) + 1] if feature_layer in body.taps else (feature_layer,)
         self.taps = (*(f"body.{tap}" for tap in used), "classifier")
@@ -75,7 +75,7 @@ def with_head(
         return FeatureHeadNet(body_of(net), _name_in_body(net, feature_layer), num_classes, **head_settings)
     old = check_head(net)
     like = old.weight if isinstance(old, nn.Linear) else old.bank_MD
-    _set_head(net, _new_head(old.in_features, num_classes, **head_settings).to(like.device, like.dtype))
+    net.set_head(_new_head(old.in_features, num_classes, **head_settings).to(like.device, like.dtype))
     return net
 
 
@@ -95,14 +95,12 @@ def body_of(net: Net) -> Net:
     return net.body if isinstance(net, FeatureHeadNet) else net
 
 
-def settings_with(
-    net: Net, settings: Mapping[str, Any], feature_layer: str | None = None, **head_settings: Any
-) -> dict[str, Any]:
+def settings_with(net: Net, settings: Mapping[str, Any], feature_layer: str | None = None, **head: Any) -> dict[str, Any]:
     """The settings with which `factory.build` makes what `with_head` makes of this network, which was built with these."""
     body_settings = {name: value for name, value in settings.items() if name not in HEAD_SETTINGS}
     if feature_layer is not None:
         body_settings["feature_layer"] = _name_in_body(net, feature_layer)
-    return body_settings | {name: value for name, value in head_settings.items() if value}
+    return body_settings | {name: value for name, value in head.items() if value}
 
 
 def check_feature_layer(net: Net, name: str) -> None:
@@ -134,11 +132,6 @@ def _new_head(
     if knn_memory is not None and knn_k is not None:
         return KNNHead(width, num_classes, knn_memory, knn_k, unit_features)
     return (UnitLinear if unit_features else nn.Linear)(width, num_classes)
-
-
-def _set_head(net: Net, head: nn.Module) -> None:
-    parent, _, name = net.head_name.rpartition(".")
-    setattr(net.get_submodule(parent), name, head)
 
 
 def _name_in_body(net: Net, layer: str) -> str:

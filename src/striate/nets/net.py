@@ -25,11 +25,7 @@ class Net(nn.Module):
                 ...
 
     A layer's attribute is its name in the paper, and is its tap: the module's raw output. No activation works in place, since
-    that would rewrite what the tap before it saw.
-
-    Args:
-        input_chw: channels, height and width of the images that the network is built for.
-
+    that would rewrite what the tap before it saw. `input_chw` is the shape of the images that the network is built for.
     """
 
     taps: tuple[str, ...] = ()
@@ -54,9 +50,13 @@ class Net(nn.Module):
         """Put a fresh last layer for another number of classes in place of the head; all else is kept."""
         old = self.head
         assert isinstance(old, nn.Linear)
-        parent, _, name = self.head_name.rpartition(".")
         new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
-        setattr(self.get_submodule(parent), name, new.to(old.weight.device, old.weight.dtype))
+        self.set_head(new.to(old.weight.device, old.weight.dtype))
+
+    def set_head(self, head: nn.Module) -> None:
+        """Put this layer in place of the head."""
+        parent, _, name = self.head_name.rpartition(".")
+        setattr(self.get_submodule(parent), name, head)
 
     def paper_init(self) -> None:
         """Draw the weights as the paper says, by torch's global generator; here they stay as torch drew them."""

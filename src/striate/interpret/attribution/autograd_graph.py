@@ -106,11 +106,7 @@ def spatial_layer(net: nn.Module, image_1CHW: Tensor) -> str:
 
     All information passes through it, so a branch of a block never is it; blocks and inception modules count as layers. In the
     networks of the catalogue it is the last convolution stage after its activation: relu5_3 of vgg16, conv5_3 of resnet50,
-    inception5b of googlenet. Zeros will do as the image.
-
-    Raises:
-        UnsupportedError: there is no such layer.
-
+    inception5b of googlenet. Zeros will do as the image. UnsupportedError where there is no such layer.
     """
     return _last_maps(net, follow(net, image_1CHW, "gradcam"), tuple(image_1CHW.shape[2:]))
 

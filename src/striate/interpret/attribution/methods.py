@@ -111,15 +111,10 @@ def occlusion(
 ) -> Tensor:  # fmt: skip
     """By how much the logit falls under a gray square, the mean of the squares over a pixel (Zeiler & Fergus 2014, 4.2).
 
-    It needs no gradient, so every network works. Model, image, target and their errors are those of `saliency`.
-
-    Args:
-        model: a network, or a classifier.
-        image: one or several.
-        target: class.
-        baseline: what the square is filled with, preprocessed: 0 is the training mean where that was subtracted.
-        window: side of the square in pixels; None for an eighth of each side of the image, rounded up.
-        stride: from one square to the next, in pixels; None for half of the window, rounded up: about 15 x 15 squares.
+    It needs no gradient, so every network works. Model, image, target and their errors are those of `saliency`. The square is
+    filled with the baseline, preprocessed: 0 is the training mean where that was subtracted. `window` is its side in pixels,
+    None for an eighth of each side of the image, rounded up; `stride` is from one square to the next, None for half of that,
+    rounded up: about 15 x 15 squares.
 
     Returns:
         H x W for one image, else N x H x W; signed: negative where the class gains.
