@@ -195,8 +195,8 @@ def _without_least(images_UCHW: Tensor, size_UHW: Tensor, share: float) -> Tenso
     """The images with floor(share x H x W) of their pixels, those of least size, at zero; of equals the first."""
     flat_UP = size_UHW.flatten(1)
     least_UM = flat_UP.argsort(dim=1, stable=True)[:, : int(share * flat_UP.shape[1])]
-    kept_UP = torch.ones_like(flat_UP).scatter_(1, least_UM, 0.0)
-    return images_UCHW * kept_UP.view(len(images_UCHW), 1, *images_UCHW.shape[2:])
+    mask_UP = torch.ones_like(flat_UP).scatter_(1, least_UM, 0.0)
+    return images_UCHW * mask_UP.view(len(images_UCHW), 1, *images_UCHW.shape[2:])
 
 
 def blurred(images_NCHW: Tensor, std_px: float) -> Tensor:

@@ -29,20 +29,20 @@ def maps(net: Net, images_NCHW: Tensor, names: Sequence[str] | None = None) -> d
 
     The network is in evaluation mode for that, and keeps its own. Another name or size is a SettingError or a ShapeError.
     """
-    wanted = net.taps if names is None else tuple(names)
-    with torch.no_grad(), evaluating(net), taps(net, *wanted) as seen:
+    layers = net.taps if names is None else tuple(names)
+    with torch.no_grad(), evaluating(net), taps(net, *layers) as outputs:
         net(images_NCHW)
-    return {name: seen[name] for name in wanted}
+    return {name: outputs[name] for name in layers}
 
 
 def layer_names(net: Net, names: Sequence[str] | None) -> list[str]:
     """The named layers, each once, or all taps for None; SettingError where a name is no layer, with the nearest that are."""
     known = {name for name, _ in net.named_modules() if name}
-    wanted = list(dict.fromkeys(net.taps if names is None else names))
-    for name in wanted:
+    layers = list(dict.fromkeys(net.taps if names is None else names))
+    for name in layers:
         if name not in known:
             raise SettingError(f"There is no layer {name!r}; {nearest(name, known)}")
-    return wanted
+    return layers
 
 
 class _Reached(Exception):
@@ -54,16 +54,16 @@ def outputs_up_to(net: Net, images_NCHW: Tensor, names: Sequence[str]) -> dict[s
 
     For many passes up to an early layer: nothing behind it costs anything. Where a layer runs twice, its first output counts.
     """
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
-    def see(name: str, output: Tensor) -> None:
-        seen.setdefault(name, output)
-        if len(seen) == len(names):
+    def record(name: str, output: Tensor) -> None:
+        outputs.setdefault(name, output)
+        if len(outputs) == len(names):
             raise _Reached
 
-    with watched(net, list(names), see), suppress(_Reached):
+    with watched(net, list(names), record), suppress(_Reached):
         net(images_NCHW)
-    return seen
+    return outputs
 
 
 def flat_NUP(name: str, output: Any) -> Tensor:
@@ -77,26 +77,26 @@ def flat_NUP(name: str, output: Any) -> Tensor:
     raise UnsupportedError(f"expected {name} to put out maps, N x U x H x W, or units, N x U; got {shape}. Name another layer.")
 
 
-def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], see: Callable[[str, Tensor, Any], None]) -> int:
-    """Run all batches, and give what each layer puts out to `see(name, output, batch)` while the pass runs; images seen.
+def run_batches(net: Net, batches: Iterable[Any], names: Sequence[str], record: Callable[[str, Tensor, Any], None]) -> int:
+    """Run all batches, and give what each layer puts out to `record(name, output, batch)` while the pass runs; images seen.
 
     No output is kept longer than that. The network is in evaluation mode, without gradients, and keeps its own mode.
     UnsupportedError where a layer runs twice in one pass, so that its units have no single value.
     """
-    images, now, met = 0, None, set[str]()
+    images, current, layers_run = 0, None, set[str]()
 
     def note(name: str, output: Tensor) -> None:
-        if name in met:
+        if name in layers_run:
             raise UnsupportedError(
                 f"{name} runs more than once in a forward pass, so its units have no single value. Name other layers."
             )
-        met.add(name)
-        see(name, output, now)
+        layers_run.add(name)
+        record(name, output, current)
 
     with torch.inference_mode(), evaluating(net), watched(net, list(names), note):
         for batch in batches:
-            now = batch
-            met.clear()
+            current = batch
+            layers_run.clear()
             net(batch.images_NCHW)
             images += len(batch.images_NCHW)
     return images
@@ -185,10 +185,10 @@ def statistics(
     tallies = {name: _Tally(classes) for name in layer_names(net, names)}
     with_labels = classes is not None
 
-    def see(name: str, output: Tensor, batch: Any) -> None:
+    def record(name: str, output: Tensor, batch: Any) -> None:
         tallies[name].add(flat_NUP(name, output), batch.labels_N if with_labels else None)
 
-    if not run_batches(net, batches, list(tallies), see):
+    if not run_batches(net, batches, list(tallies), record):
         raise SettingError("expected images; got none. Give a part of the data that has some.")
     return {name: tally.result(name) for name, tally in tallies.items()}
 

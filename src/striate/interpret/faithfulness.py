@@ -208,9 +208,9 @@ class _Squares(NamedTuple):
         shift = round(row * self.rows / down), round(column * self.columns / across)
         return np.roll(marks_Q.reshape(self.rows, self.columns), shift, (0, 1)).reshape(-1)
 
-    def pixels(self, kept_SQ: Tensor) -> Tensor:
+    def pixels(self, visible_SQ: Tensor) -> Tensor:
         """S x 1 x H x W: which pixels are kept, from which squares are."""
-        grid = kept_SQ.view(-1, 1, self.rows, self.columns)
+        grid = visible_SQ.view(-1, 1, self.rows, self.columns)
         whole = grid.repeat_interleave(self.side, 2).repeat_interleave(self.side, 3)
         return whole[:, :, : self.size[0], : self.size[1]]
 
@@ -259,13 +259,13 @@ def area_under(curve_S: Floats) -> Floats:
     return areas
 
 
-def rank_correlation(one_Q: Floats, other_Q: Floats) -> float:
+def rank_correlation(first_Q: Floats, other_Q: Floats) -> float:
     """Spearman's: the correlation of the ranks, equal values sharing the mean of theirs; 0 where one is constant.
 
     >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([0.1, 0.2, 0.3]))
     1.0
     """
-    a_Q, b_Q = _ranks(one_Q), _ranks(other_Q)
+    a_Q, b_Q = _ranks(first_Q), _ranks(other_Q)
     a_Q, b_Q = a_Q - a_Q.mean(), b_Q - b_Q.mean()
     lengths = float(np.sqrt((a_Q @ a_Q) * (b_Q @ b_Q)))
     return float(a_Q @ b_Q) / lengths if lengths > 0 else 0.0

@@ -85,7 +85,7 @@ def preferences(kernels_FCkk: Array) -> Preferences:
         )
     kernels = kernels_FCkk.astype(np.float64)
     step = max(1, _AT_A_TIME // (kernels[0, :, :, 0].size * _ANGLES * len(_radii())))
-    parts = [_waves(kernels[at : at + step]) for at in range(0, len(kernels), step)]
+    parts = [_waves(kernels[first : first + step]) for first in range(0, len(kernels), step)]
     orientation_F, frequency_F, width_F, octaves_F, strength_F = (np.concatenate(part) for part in zip(*parts, strict=True))
     chromatic_F, hue_F = _color(kernels)
     return Preferences(orientation_F, frequency_F, width_F, octaves_F, strength_F, chromatic_F, hue_F)
@@ -149,8 +149,8 @@ def steps_to(values: Array, level: float) -> float:
     below = np.flatnonzero(values <= level)
     if not len(below) or below[0] == 0:
         return np.nan
-    at = int(below[0])
-    return at - float((level - values[at]) / (values[at - 1] - values[at]))
+    index = int(below[0])
+    return index - float((level - values[index]) / (values[index - 1] - values[index]))
 
 
 def _color(kernels_FCkk: Array) -> tuple[Array, Array]:

@@ -79,8 +79,8 @@ def responses_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
     place = next(net.parameters(), torch.empty(0))
     parts = []
     with torch.inference_mode(), evaluating(net):
-        for at in range(0, len(images_NCHW), _BATCH):
-            part_NCHW = images_NCHW[at : at + _BATCH]
+        for first in range(0, len(images_NCHW), _BATCH):
+            part_NCHW = images_NCHW[first : first + _BATCH]
             parts.append(middle_NU(outputs_up_to(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
     array: Array = torch.cat(parts).numpy()
     return array
@@ -143,7 +143,7 @@ def _tuned(layer: str, angles_A: Array, waves_S: Array, turns_T: Array, rates_AS
 
 def _vertices(curve_AU: Array, a_U: NDArray[np.int64]) -> Array:
     count, units = curve_AU.shape
-    return vertex(*(curve_AU[(a_U + at) % count, np.arange(units)] for at in (-1, 0, 1)))
+    return vertex(*(curve_AU[(a_U + offset) % count, np.arange(units)] for offset in (-1, 0, 1)))
 
 
 def _half_width(curve_A: Array, top: int, step: float) -> float:

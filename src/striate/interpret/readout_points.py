@@ -35,59 +35,59 @@ def probes(net: Net) -> list[Probe]:
     modules = dict(net.named_modules())
     follows = _followers(net, modules)
     points = []
-    for name in follows.met:
+    for name in follows.order:
         if not isinstance(modules[name], _WEIGHTED) or name == net.head_name:
             continue
-        at, norm = name, None
-        while (after := follows.after.get(at)) is not None:
+        current, norm = name, None
+        while (after := follows.after.get(current)) is not None:
             module = modules[after]
             if isinstance(module, _NORMS) and norm is None:
                 norm = after
             elif not isinstance(module, (*_SHIFTS, *_activations())):
                 break
-            at = after
+            current = after
             if isinstance(module, _activations()):
                 break
-        zeros = isinstance(modules[at], nn.ReLU | nn.ReLU6)
-        points.append(Probe(name, norm, at, zeros))
+        zeros = isinstance(modules[current], nn.ReLU | nn.ReLU6)
+        points.append(Probe(name, norm, current, zeros))
     return points
 
 
 def pool_after(net: Net, layer: str) -> str | None:
     """The pool that takes what a layer makes, norms and activations between them or not; None where there is none."""
     modules = dict(net.named_modules())
-    follows, at = _followers(net, modules), layer
-    while (after := follows.after.get(at)) is not None:
+    follows, current = _followers(net, modules), layer
+    while (after := follows.after.get(current)) is not None:
         if isinstance(modules[after], _POOLS):
             return after
         if not isinstance(modules[after], (*_SHIFTS, *_activations(), LocalResponseNorm)):
             return None
-        at = after
+        current = after
     return None
 
 
 class _Followers(NamedTuple):
     """Leaves in the order of a forward pass, and for each the only one that took its output as it is."""
 
-    met: list[str]
+    order: list[str]
     after: dict[str, str]
 
 
 def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
-    met: list[str] = []
+    order: list[str] = []
     producers: dict[int, str] = {}
     after: dict[str, str] = {}
     alive: list[Tensor] = []  # so that no tensor's place is given to another during the pass
 
-    def note(name: str, _module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-        if not isinstance(output, Tensor) or not given or not isinstance(given[0], Tensor):
+    def note(name: str, _module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if not isinstance(output, Tensor) or not args or not isinstance(args[0], Tensor):
             return
-        met.append(name)
-        if id(given[0]) in producers:
-            before = producers[id(given[0])]
+        order.append(name)
+        if id(args[0]) in producers:
+            before = producers[id(args[0])]
             after[before] = "" if before in after else name  # two that take it: it branches
         producers[id(output)] = name
-        alive.extend((given[0], output))
+        alive.extend((args[0], output))
 
     like = next(net.parameters(), torch.empty(0))
     with ExitStack() as hooks, torch.inference_mode(), evaluating(net):
@@ -95,7 +95,7 @@ def _followers(net: Net, modules: dict[str, nn.Module]) -> _Followers:
             if name and not list(module.children()):
                 hooks.callback(module.register_forward_hook(partial(note, name)).remove)
         net(torch.zeros(1, *net.input_chw, device=like.device, dtype=like.dtype))
-    return _Followers(list(dict.fromkeys(met)), {name: taker for name, taker in after.items() if taker})
+    return _Followers(list(dict.fromkeys(order)), {name: taker for name, taker in after.items() if taker})
 
 
 def _activations() -> tuple[type[nn.Module], ...]:
@@ -103,11 +103,11 @@ def _activations() -> tuple[type[nn.Module], ...]:
 
 
 @contextmanager
-def watched(net: nn.Module, names: list[str], see: Any) -> Iterator[None]:
-    """Call `see(name, output)` for what named layers put out in the forward passes of the block."""
+def watched(net: nn.Module, names: list[str], record: Any) -> Iterator[None]:
+    """Call `record(name, output)` for what named layers put out in the forward passes of the block."""
     modules = dict(net.named_modules())
     with ExitStack() as hooks:
         for name in names:
-            hook = modules[name].register_forward_hook(lambda _module, _given, output, name=name: see(name, output))
+            hook = modules[name].register_forward_hook(lambda _module, _given, output, name=name: record(name, output))
             hooks.callback(hook.remove)
         yield

@@ -68,19 +68,19 @@ class _TopK:
         order_N = self.images + torch.arange(n, device=most_NM.device)
         at_kM = self.at_kU[:, moved_M].gather(0, old_kM)
         at_kM[fresh_kM] = _places(values_NUP, image_kM[fresh_kM], moved_M.expand_as(fresh_kM)[fresh_kM])
-        for kept_kU, fresh_N in ((self.ids_kU, ids_N), (self.order_kU, order_N)):
-            kept_kU[:, moved_M] = torch.where(fresh_kM, fresh_N[image_kM], kept_kU[:, moved_M].gather(0, old_kM))
+        for top_kU, fresh_N in ((self.ids_kU, ids_N), (self.order_kU, order_N)):
+            top_kU[:, moved_M] = torch.where(fresh_kM, fresh_N[image_kM], top_kU[:, moved_M].gather(0, old_kM))
         self.at_kU[:, moved_M] = at_kM
         self.values_kU[:, moved_M] = values_kM
 
-    def result(self, name: str, seen: Windows) -> Strongest:
+    def result(self, name: str, fields: Windows) -> Strongest:
         k = min(self.k, self.images)
         at_Uk = self.at_kU[:k].T.cpu().numpy()
         rows_Uk, columns_Uk = at_Uk // self.width, at_Uk % self.width
         ids_Uk = np.ascontiguousarray(self.ids_kU[:k].T.cpu().numpy()).view(np.uint64)
         return Strongest(
             name, self.values_kU[:k].T.cpu().numpy(), ids_Uk, self.order_kU[:k].T.cpu().numpy(),
-            np.stack([rows_Uk, columns_Uk], axis=-1), seen.boxes(rows_Uk, columns_Uk),
+            np.stack([rows_Uk, columns_Uk], axis=-1), fields.boxes(rows_Uk, columns_Uk),
         )  # fmt: skip
 
 
@@ -104,16 +104,16 @@ def strongest(net: Net, batches: Iterable[Any], names: Sequence[str] | None = No
         raise SettingError(f"expected at least 1 image for each unit; got k={k}.")
     tops = {name: _TopK(k) for name in layer_names(net, names)}
 
-    def see(name: str, output: Tensor, batch: Any) -> None:
-        own = getattr(batch, "ids_N", None)
+    def record(name: str, output: Tensor, batch: Any) -> None:
+        ids = getattr(batch, "ids_N", None)
         first = tops[name].images
-        ids_N = np.arange(first, first + len(output)) if own is None else np.asarray(own, np.uint64).view(np.int64)
+        ids_N = np.arange(first, first + len(output)) if ids is None else np.asarray(ids, np.uint64).view(np.int64)
         tops[name].add(name, output, torch.from_numpy(ids_N).to(output.device))
 
-    if not run_batches(net, batches, list(tops), see):
+    if not run_batches(net, batches, list(tops), record):
         raise SettingError("expected images; got none. Give a part of the data that has some.")
-    seen = windows(net, tuple(tops))
-    return {name: top.result(name, seen[name]) for name, top in tops.items()}
+    fields = windows(net, tuple(tops))
+    return {name: top.result(name, fields[name]) for name, top in tops.items()}
 
 
 def as_json(by_layer: Mapping[str, Strongest]) -> list[dict[str, Any]]:

@@ -56,10 +56,10 @@ def by_gratings(
     offsets_EU = np.concatenate([shifts_DU, -shifts_DU, period_U[None] / 2])
     rates_EU = np.full(offsets_EU.shape, np.nan)
     step = max(1, _IMAGES // len(offsets_EU))
-    for some in (units[at : at + step] for at in range(0, len(units), step)):
+    for some in (units[first : first + step] for first in range(0, len(units), step)):
         wave_U, turn_U = tuned.frequency_U[some], tuned.orientation_U[some]
         phases = tuned.phase_U[some] + 2 * np.pi * wave_U * offsets_EU[:, some]
-        turns_N, waves_N = (np.broadcast_to(one_U, phases.shape).flatten() for one_U in (turn_U, wave_U))
+        turns_N, waves_N = (np.broadcast_to(values_U, phases.shape).flatten() for values_U in (turn_U, wave_U))
         stimuli = gratings(net.input_chw, turns_N, waves_N, phases.flatten(), amplitude)
         answers = responses_NU(net, tuned.layer, stimuli).reshape(len(offsets_EU), len(some), count)
         rates_EU[:, some] = np.maximum(answers[:, np.arange(len(some)), some] - tuned.blank_U[some], 0)
@@ -105,11 +105,11 @@ def _checked(shifts: Sequence[float]) -> Array:
     return shifts_D
 
 
-def _correlation(one_NU: Array, other_NU: Array) -> Array:
+def _correlation(first_NU: Array, other_NU: Array) -> Array:
     """Pearson's, for each unit; nan where a unit always answers the same."""
-    one_NU, other_NU = one_NU - one_NU.mean(axis=0), other_NU - other_NU.mean(axis=0)
-    size_U = np.sqrt(np.square(one_NU).sum(axis=0) * np.square(other_NU).sum(axis=0))
-    return np.where(size_U > 1e-12, (one_NU * other_NU).sum(axis=0) / np.where(size_U > 1e-12, size_U, 1), np.nan)
+    first_NU, other_NU = first_NU - first_NU.mean(axis=0), other_NU - other_NU.mean(axis=0)
+    size_U = np.sqrt(np.square(first_NU).sum(axis=0) * np.square(other_NU).sum(axis=0))
+    return np.where(size_U > 1e-12, (first_NU * other_NU).sum(axis=0) / np.where(size_U > 1e-12, size_U, 1), np.nan)
 
 
 def _half(shifts_D: Array, response_DU: Array) -> Array:
@@ -121,9 +121,9 @@ def _half(shifts_D: Array, response_DU: Array) -> Array:
         elif not len(below):
             shifts.append(np.inf)
         else:
-            at = int(below[0])
-            share = (response_D[at - 1] - 0.5) / (response_D[at - 1] - response_D[at])
-            shifts.append(shifts_D[at - 1] + share * (shifts_D[at] - shifts_D[at - 1]))
+            index = int(below[0])
+            share = (response_D[index - 1] - 0.5) / (response_D[index - 1] - response_D[index])
+            shifts.append(shifts_D[index - 1] + share * (shifts_D[index] - shifts_D[index - 1]))
     return np.array(shifts)
 
 

@@ -131,8 +131,8 @@ def _sparse(layer: Weighted, inputs: int) -> None:
     weight = torch.zeros_like(layer.weight)
     if isinstance(layer, TableConv2d):
         for unit in range(layer.out_channels):
-            mine = layer.table[:, 0] == unit
-            weight[mine] = _some(weight[mine].flatten().unsqueeze(0), inputs).view_as(weight[mine])
+            links = layer.table[:, 0] == unit
+            weight[links] = _some(weight[links].flatten().unsqueeze(0), inputs).view_as(weight[links])
     else:
         weight = _some(weight.flatten(1), inputs).view_as(layer.weight)
     layer.weight.copy_(weight)
@@ -181,11 +181,11 @@ def initialize(net: nn.Module, scheme: str, *, bias: float = 0.0, sparse_inputs:
         "orthogonal": _orthogonal,
     }  # fmt: skip
     _each(net, draws[scheme], bias)
-    for beside in net.modules():
-        if isinstance(beside, Subsampling):
-            nn.init.constant_(beside.weight, 0.25)
-        if isinstance(beside, Subsampling | UnitBias):
-            _biases(beside, bias)
+    for module in net.modules():
+        if isinstance(module, Subsampling):
+            nn.init.constant_(module.weight, 0.25)
+        if isinstance(module, Subsampling | UnitBias):
+            _biases(module, bias)
 
 
 def _zero_gamma(net: nn.Module) -> None:

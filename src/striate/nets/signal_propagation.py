@@ -50,19 +50,19 @@ def signals(net: Net, images_NCHW: Tensor, seed: int = 0) -> tuple[Signal, ...]:
     layers = [names[layer] for layer in weighted(net)]
     try:
         # `evaluating` puts the mode of each layer back, also after training mode
-        with evaluating(net), torch.random.fork_rng(devices=[]), taps(net.train(), *layers) as seen:
+        with evaluating(net), torch.random.fork_rng(devices=[]), taps(net.train(), *layers) as activations:
             torch.manual_seed(seed)
             labels_N = torch.randint(net.num_classes, (len(images_NCHW),))
             outputs = net(images_NCHW)
         logits_NK = outputs.logits_NK if isinstance(outputs, GoogLeNetOut) else outputs
         loss = functional.cross_entropy(logits_NK, labels_N.to(logits_NK.device), reduction="sum")
-        ran = [name for name in seen if seen[name].requires_grad]
-        gradients = torch.autograd.grad(loss, [seen[name] for name in ran], allow_unused=True)
+        ran = [name for name in activations if activations[name].requires_grad]
+        gradients = torch.autograd.grad(loss, [activations[name] for name in ran], allow_unused=True)
     finally:
         for name, buffer in net.named_buffers():
             buffer.copy_(buffers[name])
     return tuple(
-        Signal(name, *_moments(seen[name].detach()), *((0.0, 0.0) if gradient is None else _moments(gradient)))
+        Signal(name, *_moments(activations[name].detach()), *((0.0, 0.0) if gradient is None else _moments(gradient)))
         for name, gradient in zip(ran, gradients, strict=True)
     )
 

@@ -50,14 +50,14 @@ def follow(net: nn.Module, image_1CHW: Tensor, method: str) -> Pass:
     """Put one image through a network and read the graph; UnsupportedError where no gradient leads from logits to image."""
     calls: list[Call] = []
 
-    def see(name: str, output: object) -> None:
+    def record(name: str, output: object) -> None:
         if isinstance(output, Tensor):
             calls.append(Call(name, isinstance(modules[name], nn.ReLU), tuple(output.shape), output.grad_fn))
 
     modules = dict(net.named_modules())
     with evaluating_with_gradients(net):
         image_1CHW = image_1CHW.detach().clone().requires_grad_()
-        with watched(net, [name for name in modules if name], see):
+        with watched(net, [name for name in modules if name], record):
             logits_1K = net(image_1CHW)
         inputs_first = _inputs_first(logits_1K.grad_fn)
     leading: dict[Node, list[Node]] = {}
@@ -116,35 +116,35 @@ def maps_at(net: nn.Module, image_1CHW: Tensor, layer: str | None) -> str:
     modules = [name for name, _ in net.named_modules() if name]
     if layer is not None and layer not in modules:
         raise SettingError(f"There is no layer {layer!r}; {nearest(layer, modules)}")
-    seen = follow(net, image_1CHW, "gradcam")
+    forward = follow(net, image_1CHW, "gradcam")
     if layer is None:
-        return _last_maps(net, seen, tuple(image_1CHW.shape[2:]))
-    shapes = [call.shape for call in seen.calls if call.name == layer and call.node in seen.nodes]
+        return _last_maps(net, forward, tuple(image_1CHW.shape[2:]))
+    shapes = [call.shape for call in forward.calls if call.name == layer and call.node in forward.nodes]
     if not shapes:
         raise UnsupportedError(f"the logits do not depend on {layer}, so gradcam finds nothing there. Leave the layer out.")
     if len(shapes[-1]) != 4:
-        with_maps = list(dict.fromkeys(call.name for call in seen.calls if len(call.shape) == 4))
-        there = f"Take one with maps: {', '.join(with_maps[-6:])}" if with_maps else "No layer has them; take occlusion"
+        with_maps = list(dict.fromkeys(call.name for call in forward.calls if len(call.shape) == 4))
+        hint = f"Take one with maps: {', '.join(with_maps[-6:])}" if with_maps else "No layer has them; take occlusion"
         shape = " x ".join(map(str, ("N", *shapes[-1][1:])))
-        raise UnsupportedError(f"gradcam expects a layer that puts out maps, N x C x H x W; {layer} puts out {shape}. {there}.")
+        raise UnsupportedError(f"gradcam expects a layer that puts out maps, N x C x H x W; {layer} puts out {shape}. {hint}.")
     return layer
 
 
-def _last_maps(net: nn.Module, seen: Pass, image_hw: tuple[int, ...]) -> str:
+def _last_maps(net: nn.Module, forward: Pass, image_hw: tuple[int, ...]) -> str:
     taps: tuple[str, ...] = getattr(net, "taps", ())
-    fitting = [call for call in seen.calls if _is_spatial(call, seen, image_hw)]
+    fitting = [call for call in forward.calls if _is_spatial(call, forward, image_hw)]
     if not fitting:
         raise UnsupportedError(
             f"gradcam needs a layer with maps larger than 1 x 1 that all information passes through; {type(net).__name__} has "
             "none. Take saliency, integrated_gradients or occlusion."
         )
-    last = min(seen.gates[call.node] for call in fitting)
-    same = [call.name for call in fitting if seen.gates[call.node] == last]  # a block and its last layer put out one tensor
+    last = min(forward.gates[call.node] for call in fitting)
+    same = [call.name for call in fitting if forward.gates[call.node] == last]  # a block and its last layer put out one tensor
     return min(same, key=lambda name: (name not in taps, name.count(".")))
 
 
-def _is_spatial(call: Call, seen: Pass, image_hw: tuple[int, ...]) -> bool:
-    if len(call.shape) != 4 or call.node not in seen.gates or call.node.name().startswith(_POOLING):
+def _is_spatial(call: Call, forward: Pass, image_hw: tuple[int, ...]) -> bool:
+    if len(call.shape) != 4 or call.node not in forward.gates or call.node.name().startswith(_POOLING):
         return False
     height, width = call.shape[2:]
     return height * width > 1 and height <= image_hw[0] and width <= image_hw[1]  # larger: channels that stand last
@@ -156,19 +156,19 @@ def check_relus(net: nn.Module, image_1CHW: Tensor, method: str) -> None:
     Other non-linearities beside ReLU pass back their own derivative; so do pools, whose maxima pass it to where they came
     from, which are the switches of Zeiler & Fergus. A network without any non-linearity is right: there is nothing to change.
     """
-    seen, name = follow(net, image_1CHW, method), type(net).__name__
+    forward, name = follow(net, image_1CHW, method), type(net).__name__
     takes = "Take saliency, gradcam, integrated_gradients or occlusion."
-    all_relus = [node for node in seen.nodes if node.name().startswith(_RELU)]
-    layers = [call for call in seen.calls if call.is_relu and call.node in seen.nodes]
+    all_relus = [node for node in forward.nodes if node.name().startswith(_RELU)]
+    layers = [call for call in forward.calls if call.is_relu and call.node in forward.nodes]
     if len(all_relus) > len({call.node for call in layers}):
         raise UnsupportedError(
             f"{method} changes what ReLU passes back, and {name} calls one that is no nn.ReLU layer. {takes}"
         )
-    kinds = {str(node.name()).partition("Backward")[0] for node in seen.nodes}
+    kinds = {str(node.name()).partition("Backward")[0] for node in forward.nodes}
     others = sorted(_ACTIVATIONS[kind] for kind in kinds & _ACTIVATIONS.keys())
     if not all_relus and others:
         raise UnsupportedError(f"{method} is defined for ReLU, and {name} has {', '.join(others)} instead. {takes}")
-    if any(seen.takers[node.next_functions[0][0]] > 1 for node in all_relus):
+    if any(forward.takers[node.next_functions[0][0]] > 1 for node in all_relus):
         raise UnsupportedError(
             f"{method} cannot tell apart what comes back through a ReLU from what comes back beside it, and in {name} one "
             f"shares its input with another layer. {takes}"

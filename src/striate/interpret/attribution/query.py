@@ -93,10 +93,10 @@ def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]
 def _class_indices(target: Any, classes: tuple[str, ...], count: int, images: int) -> list[int]:
     if isinstance(target, Tensor | np.ndarray):
         target = target.tolist()
-    given = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target] * images
-    if len(given) != images:
-        raise SettingError(f"expected one class, or one for each of {images} images; got {len(given)}.")
-    return [_class_index(each, classes, count) for each in given]
+    targets = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target] * images
+    if len(targets) != images:
+        raise SettingError(f"expected one class, or one for each of {images} images; got {len(targets)}.")
+    return [_class_index(entry, classes, count) for entry in targets]
 
 
 def _class_index(target: object, classes: tuple[str, ...], count: int) -> int:

@@ -58,7 +58,7 @@ class AlexNetOWT(Net):
 
     def external_names(self) -> Mapping[str, str]:
         """Names of torchvision's `alexnet` by our own."""
-        convolutions = {f"conv{n}": f"features.{at}" for n, at in ((1, 0), (2, 3), (3, 6), (4, 8), (5, 10))}
+        convolutions = {f"conv{n}": f"features.{index}" for n, index in ((1, 0), (2, 3), (3, 6), (4, 8), (5, 10))}
         return convolutions | {"fc6": "classifier.1", "fc7": "classifier.4", "fc8": "classifier.6"}
 
     def forward(self, images_NCHW: Tensor) -> Tensor:

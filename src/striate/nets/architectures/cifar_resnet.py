@@ -54,8 +54,8 @@ class CifarResNet(Net):
         for name in self.blocks:
             external = external_block(name)
             table |= {f"{name}.{part}": f"{external}.{part}" for part in ("conv1", "bn1", "conv2", "bn2")}
-            for at, part in enumerate(("conv", "bn")):
-                table[f"{name}.shortcut.{part}"] = f"{external}.downsample.{at}|{external}.shortcut.{at}"
+            for index, part in enumerate(("conv", "bn")):
+                table[f"{name}.shortcut.{part}"] = f"{external}.downsample.{index}|{external}.shortcut.{index}"
         return table
 
     def forward(self, images_NCHW: Tensor) -> Tensor:

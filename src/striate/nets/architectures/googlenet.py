@@ -73,14 +73,14 @@ class Inception(nn.Module):
 
     def __init__(self, widths: tuple[int, ...], bn: bool, act: str) -> None:
         super().__init__()
-        into, one, reduce3, three, reduce5, five, proj = widths
+        into, width1, reduce3, width3, reduce5, width5, proj = widths
         conv = partial(nn.Conv2d, bias=not bn)
         large = 3 if bn else 5
-        _add(self, "1x1", conv(into, one, kernel_size=1), bn, act)
+        _add(self, "1x1", conv(into, width1, kernel_size=1), bn, act)
         _add(self, "3x3_reduce", conv(into, reduce3, kernel_size=1), bn, act)
-        _add(self, "3x3", conv(reduce3, three, kernel_size=3, padding=1), bn, act)
+        _add(self, "3x3", conv(reduce3, width3, kernel_size=3, padding=1), bn, act)
         _add(self, "5x5_reduce", conv(into, reduce5, kernel_size=1), bn, act)
-        _add(self, "5x5", conv(reduce5, five, kernel_size=large, padding=large // 2), bn, act)
+        _add(self, "5x5", conv(reduce5, width5, kernel_size=large, padding=large // 2), bn, act)
         self.pool = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
         _add(self, "_pool_proj", conv(into, proj, kernel_size=1), bn, act)
 

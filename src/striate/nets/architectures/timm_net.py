@@ -103,7 +103,7 @@ def _features(name: str, input_chw: CHW, layers: Sequence[str]) -> list[str]:
         body = _create(name, in_chans=input_chw[0]).eval()
         known = dict(body.named_modules())
         try:
-            with taps(body, *(layer for layer in layers if layer and layer in known)) as seen:
+            with taps(body, *(layer for layer in layers if layer and layer in known)) as outputs:
                 body(torch.empty(1, *input_chw))
         except (AssertionError, RuntimeError) as error:
             c, h, w = input_chw
@@ -111,4 +111,4 @@ def _features(name: str, input_chw: CHW, layers: Sequence[str]) -> list[str]:
                 f"{name} cannot take images of C={c}, H={h}, W={w} ({str(error).splitlines()[0]}). "
                 f"It was made for {published(name)[1]} px; set preprocess.size_px to that."
             ) from error
-    return [layer for layer, out in seen.items() if isinstance(out, Tensor)]
+    return [layer for layer, out in outputs.items() if isinstance(out, Tensor)]

@@ -70,7 +70,7 @@ class VGG(Net):
 
     def external_names(self) -> Mapping[str, str]:
         """Names of torchvision and of timm, whose fc6 and fc7 are convolutions of the same numbers, by our own."""
-        table = {name: f"features.{at}" for at, name in enumerate(self.layers) if name.startswith(("conv", "bn"))}
+        table = {name: f"features.{index}" for index, name in enumerate(self.layers) if name.startswith(("conv", "bn"))}
         return table | {
             "fc6": "classifier.0|pre_logits.fc1", "fc7": "classifier.3|pre_logits.fc2", "fc8": "classifier.6|head.fc",
         }  # fmt: skip
