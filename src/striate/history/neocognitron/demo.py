@@ -19,7 +19,7 @@ from striate.data import decode
 from striate.data.builtin_datasets import read
 from striate.data.examples import Part
 from striate.history.demonstration import Demonstration
-from striate.history.neocognitron import digits, features, growing, teacher, winners
+from striate.history.neocognitron import digits, features, growing, plots, teacher, winners
 from striate.history.neocognitron.net import DESIGN_1988, Neocognitron, predict, table
 from striate.history.neocognitron.strokes import render, thinned
 from striate.metrics.classification import confusion
@@ -117,8 +117,6 @@ def as_strokes(path: Path) -> Tensor:
 
 
 def _without_teacher(seeds: range, path: Path, watch: Watch) -> Json:
-    from striate.history.neocognitron import plots
-
     images_NCHW, started = winners.patterns(), time.perf_counter()
     runs, outputs = [], []
     for done, seed in enumerate(seeds, start=1):
@@ -149,8 +147,6 @@ def _mnist(count: int, data_dir: str | None) -> dict[Part, tuple[Tensor, Tensor]
 
 
 def _on_mnist(images: dict[Part, tuple[Tensor, Tensor]], out: Path, watch: Watch) -> tuple[Json, list[Path]]:
-    from striate.history.neocognitron import plots
-
     (train_NCHW, train_labels_N), (test_NCHW, test_labels_N) = images[Part.TRAIN], images[Part.TEST]
     started = time.perf_counter()
     net = growing.learn(growing.empty(), train_NCHW, train_labels_N, watch)
@@ -182,8 +178,6 @@ def mnist_score(predictions_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -
 
 
 def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
-    from striate.history.neocognitron import plots
-
     names = {
         1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
         2: [feature.name for feature in features.FEATURES],
@@ -207,8 +201,6 @@ def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
 
 
 def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Path) -> None:
-    from striate.history.neocognitron import plots
-
     with taps(net, *net.taps) as maps:
         net(image_HW[None, None])
     responses = {name: m[0].view(m.shape[1], *(m.shape[2:] or (1, 1))).numpy() for name, m in maps.items()}

@@ -13,7 +13,7 @@ import torch
 from striate.base.errors import SettingError
 from striate.base.events import Json
 from striate.history.demonstration import Demonstration
-from striate.history.optimal_control import problems
+from striate.history.optimal_control import plots, problems
 from striate.history.optimal_control.chain_rule import factors, residual_network, scalar_by_chain
 from striate.history.optimal_control.model import Penalty, Round, cost, descend, euler, forward, meet_conditions, sweep
 
@@ -33,8 +33,6 @@ def demonstrate(out: Path, seed: int = 0, steps: int = 24, fly: Sequence[str] = 
         fly: which flights: rocket, sail.
 
     """
-    from striate.history.optimal_control import plots
-
     if steps < 8 or not set(fly) <= set(FLIGHTS):
         raise SettingError(f"expected at least 8 steps, and flights of {', '.join(FLIGHTS)}; got {steps}, {', '.join(fly)}.")
     scalar, energy, limited = _scalar(100), _energy(100), [_limited(limit) for limit in _LIMITS]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate.base.errors import SettingError
 from striate.base.events import Json
 from striate.history.demonstration import Demonstration
-from striate.history.rumelhart import tasks
+from striate.history.rumelhart import plots, tasks
 from striate.history.rumelhart.model import Floats, Schedule, Task, Trained, Training, forward, initial_weights, learn
 
 _SEEDS = 20
@@ -55,8 +55,6 @@ def demonstrate(out: Path, seed: int = 0) -> Demonstration:
     """
     if seed < 0:
         raise SettingError(f"expected a seed of 0 or more; got {seed}.")
-    from striate.history.rumelhart import plots
-
     seeds = range(seed, seed + _SEEDS)
     trained = {name: learn(row.task, initial_weights(row.task.layout, seeds), row.training) for name, row in _TRIALS.items()}
     numbers: Json = {name: _summary(result, seeds, _TRIALS[name].paper) for name, result in trained.items()}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from striate.base.events import Json, Watch, quiet
 from striate.base.phrases import format_duration, percent
 from striate.history.demonstration import Demonstration
+from striate.history.timeline import plots
 from striate.nets import catalogue
 
 
@@ -53,7 +54,6 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
 
     """
     from striate.base import run_folder
-    from striate.history.timeline import plots
     from striate.workflows.train import run as workflow
 
     rows: list[Json] = []
