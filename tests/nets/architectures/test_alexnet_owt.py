@@ -1,8 +1,6 @@
 import pytest
 from torch import nn
 
-from striate.base.errors import ShapeError
-from striate.nets.architectures.alexnet_owt import AlexNetOWT
 from striate.nets.factory import outline
 from striate.nets.summary import Layer, layer_table
 
@@ -71,12 +69,3 @@ def test_settings_reach_their_layers():
     kinds = [type(layer).__name__ for layer in net.modules()]
     assert [kinds.count(kind) for kind in ("ELU", "ReLU", "AvgPool2d", "MaxPool2d")] == [7, 0, 3, 0]
     assert [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)] == [0.1, 0.1]
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError) as refused:
-        AlexNetOWT((3, 63, 62))
-    assert str(refused.value) == (
-        "alexnet_owt expects images of at least 63 x 63 pixels and 1 channel; got C=3, H=63, W=62. "
-        "Set preprocess.size_px to 63 or more."
-    )

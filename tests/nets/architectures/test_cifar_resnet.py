@@ -1,11 +1,11 @@
-from functools import cache, partial
+from functools import cache
 
 import pytest
 import torch
 from torch import nn
 
-from striate.base.errors import SettingError, ShapeError
-from striate.nets.architectures.cifar_resnet import CifarResNet, resnet20
+from striate.base.errors import SettingError
+from striate.nets.architectures.cifar_resnet import CifarResNet
 from striate.nets.architectures.residual_blocks import BasicBlock
 from striate.nets.factory import outline
 from striate.nets.hooks import taps
@@ -143,13 +143,3 @@ def test_settings_reach_their_layers_and_plain_networks_take_no_shortcut():
     assert (kinds.count("ELU"), kinds.count("ReLU")) == (1 + 2 * 9, 0)
     with pytest.raises(SettingError, match=r"^net.shortcut does not apply to 'plain20': it has activation\. Remove it\.$"):
         outline("plain20", (3, 32, 32), 2, shortcut="B")
-
-
-@pytest.mark.parametrize("make", [resnet20, partial(resnet20, num_classes=3)])
-def test_too_small_an_image_is_refused(make: partial[CifarResNet]):
-    with pytest.raises(ShapeError) as refused:
-        make((3, 8, 7))
-    assert str(refused.value) == (
-        "A residual network of this family expects images of at least 8 x 8 pixels and 1 channel; got C=3, H=8, W=7. "
-        "Set preprocess.size_px to 8 or more."
-    )

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from striate.base.errors import ShapeError
 from striate.nets.architectures.lecun1989 import TABLE, LeCun1989
 from striate.nets.factory import outline
 from striate.nets.hooks import taps
@@ -95,12 +94,3 @@ def test_other_sizes_round_up():
     assert rows["h1"].output == (12, 5, 7)
     assert rows["h2"].output == (12, 3, 4)
     assert rows["h3"].parameters == (12 * 3 * 4 + 1) * 30
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError) as refused:
-        LeCun1989((1, 7, 16))
-    assert str(refused.value) == (
-        "lecun1989 expects images of at least 8 x 8 pixels and 1 channel; got C=1, H=7, W=16. Set "
-        "preprocess.size_px to 8 or more."
-    )

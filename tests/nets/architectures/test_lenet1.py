@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from striate.base.errors import ShapeError
 from striate.nets.architectures.lenet1 import TABLE, LeNet1
 from striate.nets.factory import build, outline
 from striate.nets.hooks import taps
@@ -78,12 +77,3 @@ def test_sizes_between_round_down():
     rows = {row.name: row for row in layer_table(outline("lenet1", (3, 17, 23), 4))}
     assert [rows[name].output for name in ("h1", "h2", "h3", "h4")] == [(4, 13, 19), (4, 6, 9), (12, 2, 5), (12, 1, 2)]
     assert rows["output"].parameters == (12 * 1 * 2 + 1) * 4
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError) as refused:
-        LeNet1((1, 15, 16))
-    assert str(refused.value) == (
-        "lenet1 expects images of at least 16 x 16 pixels and 1 channel; got C=1, H=15, W=16. "
-        "Set preprocess.size_px to 16 or more."
-    )

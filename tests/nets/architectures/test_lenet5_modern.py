@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.base.errors import ShapeError
 from striate.nets.architectures.lenet5 import LeNet5
 from striate.nets.architectures.lenet5_modern import LeNet5Modern
 from striate.nets.factory import build, outline
@@ -97,12 +96,3 @@ def test_settings_reach_their_layers(rows: dict[str, Layer]):
     assert (kinds.count("Tanh"), kinds.count("AvgPool2d")) == (4, 2)
     assert (kinds.count("ReLU"), kinds.count("MaxPool2d")) == (0, 0)
     assert [rows[name].kind for name in ("relu1", "pool1", "relu2", "pool2")] == ["ReLU", "MaxPool2d"] * 2
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError) as refused:
-        LeNet5Modern((1, 28, 11))
-    assert str(refused.value) == (
-        "lenet5_modern expects images of at least 12 x 12 pixels and 1 channel; got C=1, H=28, W=11. "
-        "Set preprocess.size_px to 12 or more."
-    )

@@ -1,8 +1,5 @@
 """Numbers of the textbook's network, which a reader can redo."""
 
-import pytest
-
-from striate.base.errors import ShapeError
 from striate.nets.architectures.mnist_cnn import MnistCNN
 from striate.nets.summary import layer_table
 
@@ -44,8 +41,3 @@ def test_an_odd_side_loses_its_last_row_in_the_pool():
     rows = {row.name: row for row in layer_table(MnistCNN((3, 9, 11), 4))}
     assert rows["pool1"].output == (32, 4, 5)
     assert rows["pool2"].output == (64, 2, 2)
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError, match=r"at least 4 x 4 pixels and 1 channel; got C=1, H=3, W=28. Set preprocess.size_px"):
-        MnistCNN((1, 3, 28))

@@ -4,8 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from striate.base.errors import ShapeError
-from striate.nets.architectures.vgg import vgg11
 from striate.nets.factory import outline
 from striate.nets.hooks import taps
 from striate.nets.layer_line import LineNet
@@ -152,12 +150,3 @@ def test_sides_that_32_does_not_divide_lose_their_rest():
     rows = {row.name: row for row in layer_table(outline("vgg11", (1, 63, 97), 5))}
     assert rows["pool5"].output == (512, 1, 3)
     assert rows["fc6"].parameters == (512 * 3 + 1) * 4096
-
-
-def test_too_small_an_image_is_refused():
-    with pytest.raises(ShapeError) as refused:
-        vgg11((3, 31, 32))
-    assert str(refused.value) == (
-        "VGG expects images of at least 32 x 32 pixels and 1 channel; got C=3, H=31, W=32. Set "
-        "preprocess.size_px to 32 or more."
-    )
