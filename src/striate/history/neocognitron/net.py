@@ -121,11 +121,9 @@ def table(net: Neocognitron) -> list[Row]:
     size = net.design.size_px
     rows = [Row("u0", 1, size, 0, size * size, 0, 0, 0)]
     for number, (s_row, c_row) in enumerate(net.design.stages, start=1):
-        s_layer, groups = net.s_layer(number), net.c_layer(number).out_features
-        planes, s_cells = len(s_layer.b_P), s_row.side**2
-        rows.append(
-            Row(f"us{number}", planes, s_row.side, s_row.window, planes * s_cells, s_cells, s_layer.a_PKkk.numel(), planes)
-        )
+        a, planes, groups = net.s_layer(number).a_PKkk.numel(), s_row.planes, len(c_row.groups)
+        v_cells = s_row.side**2
+        rows.append(Row(f"us{number}", planes, s_row.side, s_row.window, planes * v_cells, v_cells, a, planes))
         rows.append(Row(f"uc{number}", groups, c_row.side, c_row.window, groups * c_row.side**2, 0, 0, 0))
     return rows
 

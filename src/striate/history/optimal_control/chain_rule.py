@@ -19,21 +19,12 @@ from striate.history.optimal_control.model import Problem, forward, no_running_c
 Place = int  # of a number on a tape
 
 
-class Operation(NamedTuple):
-    """`out` is `a` + `b` or `a` * `b`."""
-
-    multiplies: bool
-    a: Place
-    b: Place
-    out: Place
-
-
 @dataclass
 class Tape:
     """Single operations in the order in which they were done, with every intermediate number."""
 
     numbers: list[float] = field(default_factory=list)
-    operations: list[Operation] = field(default_factory=list)
+    operations: list[tuple[bool, Place, Place, Place]] = field(default_factory=list)  # is a product; a, b, out
     multiplications: int = 0  # done so far, forward or backward
 
     def put(self, number: float) -> Place:
@@ -52,7 +43,7 @@ class Tape:
 
     def _record(self, multiplies: bool, a: Place, b: Place, number: float) -> Place:
         out = self.put(number)
-        self.operations.append(Operation(multiplies, a, b, out))
+        self.operations.append((multiplies, a, b, out))
         return out
 
     def backward(self, output: Place) -> list[float]:
