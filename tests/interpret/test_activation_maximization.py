@@ -91,9 +91,9 @@ def test_a_blur_by_hand():
     image[0, 0, 3, 3] = 1
     weights = torch.exp(-0.5 * torch.arange(-3.0, 4).square())
     weights /= weights.sum()
-    found = blurred(image, 1.0)
-    assert torch.allclose(found[0, 0], torch.outer(weights, weights))
-    assert not found[0, 1].any()
+    smoothed = blurred(image, 1.0)
+    assert torch.allclose(smoothed[0, 0], torch.outer(weights, weights))
+    assert not smoothed[0, 1].any()
     assert torch.allclose(blurred(torch.ones(1, 1, 5, 5), 2.0), torch.ones(1, 1, 5, 5))
 
 

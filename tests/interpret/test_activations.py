@@ -11,19 +11,19 @@ from support.tiny_nets import OnesThenMean, batches, hooks_of, ramp
 
 
 def test_the_maps_of_every_tap_by_hand():
-    found = activations.maps(OnesThenMean(), ramp())
-    assert list(found) == ["conv1", "relu1", "pool1", "fc1"]
-    assert found["conv1"].tolist() == [[[[8, 12], [20, 24]], [[-8, -12], [-20, -24]]]]
-    assert found["relu1"].tolist() == [[[[8, 12], [20, 24]], [[0, 0], [0, 0]]]]
-    assert found["pool1"].tolist() == [[[[24]], [[0]]]]
-    assert found["fc1"].tolist() == [[24, 34]]
+    result = activations.maps(OnesThenMean(), ramp())
+    assert list(result) == ["conv1", "relu1", "pool1", "fc1"]
+    assert result["conv1"].tolist() == [[[[8, 12], [20, 24]], [[-8, -12], [-20, -24]]]]
+    assert result["relu1"].tolist() == [[[[8, 12], [20, 24]], [[0, 0], [0, 0]]]]
+    assert result["pool1"].tolist() == [[[[24]], [[0]]]]
+    assert result["fc1"].tolist() == [[24, 34]]
 
 
 def test_named_layers_alone_are_given_in_the_order_asked_for():
     net = OnesThenMean()
-    found = activations.maps(net, ramp(), ["fc1", "conv1"])
-    assert list(found) == ["fc1", "conv1"]
-    assert not found["fc1"].requires_grad
+    result = activations.maps(net, ramp(), ["fc1", "conv1"])
+    assert list(result) == ["fc1", "conv1"]
+    assert not result["fc1"].requires_grad
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_images_of_another_size_too():
@@ -53,16 +53,16 @@ def test_reach_stops_at_the_last_layer_asked_for_and_keeps_the_gradient():
     net = OnesThenMean()
     net.fc1.register_forward_pre_hook(lambda *_: pytest.fail("ran on"))
     image = ramp().requires_grad_()
-    found = activations.outputs_up_to(net, image, ["relu1", "conv1"])
-    found["relu1"].sum().backward()
+    result = activations.outputs_up_to(net, image, ["relu1", "conv1"])
+    result["relu1"].sum().backward()
     assert image.grad.view(3, 3).tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 
 
 def test_statistics_by_hand():
     # Two images: the ramp, 2 x 2 sums 8 12 20 24, and ones, whose sums are 4; the second filter is the negative
     images = torch.cat([ramp(), torch.ones(1, 1, 3, 3)])
-    found = activations.statistics(OnesThenMean(), batches(images, (1, 1), [0, 1]), classes=2)
-    conv, relu, fc = found["conv1"], found["relu1"], found["fc1"]
+    result = activations.statistics(OnesThenMean(), batches(images, (1, 1), [0, 1]), classes=2)
+    conv, relu, fc = result["conv1"], result["relu1"], result["fc1"]
     assert (conv.images, conv.places, fc.places) == (2, 4, 1)
     assert conv.mean_U.tolist() == [10, -10]  # (64 + 16) / 8
     assert conv.std_U == pytest.approx([56**0.5] * 2)  # 64 + 144 + 400 + 576 + 4 * 16 = 1248; / 8 - 100 = 56
@@ -79,46 +79,46 @@ def test_statistics_by_hand():
 
 
 def test_without_classes_there_is_no_selectivity_and_without_images_nothing():
-    found = activations.statistics(OnesThenMean(), batches(ramp(), (1,)), ["relu1"])["relu1"]
-    assert (found.selectivity_U, found.preferred_U, found.class_means_KU) == (None, None, None)
+    result = activations.statistics(OnesThenMean(), batches(ramp(), (1,)), ["relu1"])["relu1"]
+    assert (result.selectivity_U, result.preferred_U, result.class_means_KU) == (None, None, None)
     with pytest.raises(SettingError, match="expected images; got none"):
         activations.statistics(OnesThenMean(), [])
 
 
 def test_a_class_that_is_not_there_is_left_out():
     images = torch.cat([ramp(), torch.ones(1, 1, 3, 3)])
-    found = activations.statistics(OnesThenMean(), batches(images, (2,), [0, 2]), ["relu1"], classes=3)["relu1"]
-    assert np.isnan(found.class_means_KU[1]).all()
-    assert found.selectivity_U[0] == pytest.approx(12 / 20)
+    result = activations.statistics(OnesThenMean(), batches(images, (2,), [0, 2]), ["relu1"], classes=3)["relu1"]
+    assert np.isnan(result.class_means_KU[1]).all()
+    assert result.selectivity_U[0] == pytest.approx(12 / 20)
 
 
 def test_selectivity_of_three_classes_by_hand():
-    found = activations.selectivity(np.array([[0.0, 2.0, -1.0], [5.0, 2.0, 3.0], [0.0, 2.0, 3.0]]))
-    assert found.index_U[:2].tolist() == [1, 0]  # one class alone; all alike
-    assert np.isnan(found.index_U[2])  # a negative mean
-    assert found.preferred_U[0] == 1
+    result = activations.selectivity(np.array([[0.0, 2.0, -1.0], [5.0, 2.0, 3.0], [0.0, 2.0, 3.0]]))
+    assert result.index_U[:2].tolist() == [1, 0]  # one class alone; all alike
+    assert np.isnan(result.index_U[2])  # a negative mean
+    assert result.preferred_U[0] == 1
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.integers(0, 1000))
 def test_any_batches_of_the_same_images_give_what_numpy_gives(sizes: list[int], seed: int):
     images = torch.randn(sum(sizes), 1, 5, 5, generator=torch.Generator().manual_seed(seed)) + 3
     net = OnesThenMean((0.3, -0.2, 0.1), side=5, kernel=3, bias=0.5)
-    found = activations.statistics(net, batches(images, tuple(sizes)), ["conv1", "relu1"])
+    result = activations.statistics(net, batches(images, tuple(sizes)), ["conv1", "relu1"])
     for name, output in activations.maps(net, images, ["conv1", "relu1"]).items():
         values = output.double().numpy().transpose(1, 0, 2, 3).reshape(3, -1)
-        assert found[name].mean_U == pytest.approx(values.mean(axis=1), abs=1e-6)
-        assert found[name].std_U == pytest.approx(values.std(axis=1), abs=1e-5)
-        assert found[name].min_U == pytest.approx(values.min(axis=1))
-        assert found[name].max_U == pytest.approx(values.max(axis=1))
-        assert found[name].zeros_U == pytest.approx((values == 0).mean(axis=1))
+        assert result[name].mean_U == pytest.approx(values.mean(axis=1), abs=1e-6)
+        assert result[name].std_U == pytest.approx(values.std(axis=1), abs=1e-5)
+        assert result[name].min_U == pytest.approx(values.min(axis=1))
+        assert result[name].max_U == pytest.approx(values.max(axis=1))
+        assert result[name].zeros_U == pytest.approx((values == 0).mean(axis=1))
 
 
 def test_a_large_mean_does_not_drown_the_deviation():
     images = torch.randn(64, 1, 3, 3)
     net = OnesThenMean((0.01,), bias=1000.0)
-    found = activations.statistics(net, batches(images, (32, 32)), ["conv1"])["conv1"]
+    result = activations.statistics(net, batches(images, (32, 32)), ["conv1"])["conv1"]
     exact = activations.maps(net, images, ["conv1"])["conv1"].double().numpy().std()
-    assert found.std_U[0] == pytest.approx(exact, rel=1e-3)
+    assert result.std_U[0] == pytest.approx(exact, rel=1e-3)
 
 
 def test_a_layer_that_runs_twice_and_one_without_units_are_refused():

@@ -32,21 +32,21 @@ FALSE = TRUE.flip(1, 2)
 
 def judged(heat_NHW: Tensor, fresh: Tensor | None = None, **tests: int) -> faithfulness.Faithfulness:
     other_NHW = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(1)) if fresh is None else fresh
-    (found,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, logits, lambda _net: other_NHW, FaithfulnessTest(**tests))
-    return found
+    (result,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, logits, lambda _net: other_NHW, FaithfulnessTest(**tests))
+    return result
 
 
 def test_the_curves_of_a_true_map_by_hand():
-    found = judged(TRUE, steps=4)
+    result = judged(TRUE, steps=4)
     yes, no = 1 / (1 + np.exp(-5)), 1 / (1 + np.exp(5))
     # a quarter of 64 pixels goes at a time, and the first quarter is all that counts
-    assert found.deletion_curve_S == pytest.approx([yes, no, no, no, no])
-    assert found.insertion_curve_S == pytest.approx([no, yes, yes, yes, yes])
-    assert found.deletion_area == pytest.approx((yes + 7 * no) / 8)
-    assert found.insertion_area == pytest.approx((no + 7 * yes) / 8)
-    assert found.forward_passes == 5 * (2 * 20 + 5)
+    assert result.deletion_curve_S == pytest.approx([yes, no, no, no, no])
+    assert result.insertion_curve_S == pytest.approx([no, yes, yes, yes, yes])
+    assert result.deletion_area == pytest.approx((yes + 7 * no) / 8)
+    assert result.insertion_area == pytest.approx((no + 7 * yes) / 8)
+    assert result.forward_passes == 5 * (2 * 20 + 5)
     # A quarter at random leaves 3/4 of the corner, on average, and so on down to nothing
-    assert found.deletion_area < found.random_deletion_area < found.insertion_area
+    assert result.deletion_area < result.random_deletion_area < result.insertion_area
 
 
 def test_a_map_that_is_right_is_faithful_and_one_of_the_other_corner_is_not():
@@ -63,18 +63,22 @@ def test_a_map_that_is_right_is_faithful_and_one_of_the_other_corner_is_not():
 
 
 def test_a_map_that_does_not_change_with_the_weights_is_marked():
-    found = judged(TRUE, fresh=2 * TRUE)
-    assert found.rank_correlation == pytest.approx(1)
-    assert not found.faithful
-    assert found.reason == (
+    result = judged(TRUE, fresh=2 * TRUE)
+    assert result.rank_correlation == pytest.approx(1)
+    assert not result.faithful
+    assert result.reason == (
         "not faithful: it hardly changes with random weights (rank correlation 1.00), so it shows the image and not what was "
         "learned"
     )
 
 
 def test_an_empty_map_is_marked():
-    found = judged(torch.zeros(1, 8, 8))
-    assert (found.faithful, found.reason, found.rank_correlation) == (False, "not faithful: the map is empty", 0)
+    result = judged(torch.zeros(1, 8, 8))
+    assert (result.faithful, result.reason, result.rank_correlation) == (
+        False,
+        "not faithful: the map is empty",
+        0,
+    )
 
 
 def test_as_many_meaningless_maps_pass_as_the_error_rate_says():
@@ -94,8 +98,13 @@ def test_the_verdict_follows_from_the_curves():
     assert verdict(flat, random_RS, correlation=0).random_deletion_area == 0.375  # the mean of 1/2 and 1/4
     best = flat.copy()
     best[0] = [[0.5, 0.0, 0.0], [0.5, 1.0, 1.0]]
-    found = verdict(best, random_RS, correlation=0.69)
-    assert (found.faithful, found.p_value, found.deletion_area, found.gain) == (True, 0.05, 0.125, 0.375)
+    result = verdict(best, random_RS, correlation=0.69)
+    assert (
+        result.faithful,
+        result.p_value,
+        result.deletion_area,
+        result.gain,
+    ) == (True, 0.05, 0.125, 0.375)
     assert not verdict(best, random_RS, correlation=0.7).faithful
     assert not verdict(best[:9], random_RS, correlation=0).faithful  # 8 shifts cannot tell one in ten
     assert "do as well at 0 of 8 shifts" in verdict(best[:9], random_RS, correlation=0).reason
@@ -134,9 +143,9 @@ def test_the_other_places_lie_evenly_and_the_first_is_the_map_s_own():
     assert (squares.rows, squares.columns) == (10, 8)
     marks = np.zeros(80)
     marks[0] = 1
-    found = [divmod(int(squares.moved(marks, place, 20).argmax()), 8) for place in range(20)]
+    result = [divmod(int(squares.moved(marks, place, 20).argmax()), 8) for place in range(20)]
     # 4 x 5 places: rows 0, 2.5, 5, 7.5 and columns 0, 1.6, 3.2, 4.8, 6.4, rounded
-    assert found == [(row, column) for row in (0, 2, 5, 8) for column in (0, 2, 3, 5, 6)]
+    assert result == [(row, column) for row in (0, 2, 5, 8) for column in (0, 2, 3, 5, 6)]
 
 
 @given(st.lists(st.integers(-5, 5), min_size=3, max_size=20), st.data())
@@ -144,11 +153,11 @@ def test_rank_correlation_is_that_of_scipy(values: list[int], data: st.DataObjec
     stats = pytest.importorskip("scipy.stats")
     others = data.draw(st.lists(st.integers(-3, 3), min_size=len(values), max_size=len(values)))
     a, b = np.array(values, float), np.array(others, float)
-    found = rank_correlation(a, b)
+    result = rank_correlation(a, b)
     if len(set(values)) == 1 or len(set(others)) == 1:
-        assert found == 0
+        assert result == 0
     else:
-        assert found == pytest.approx(stats.spearmanr(a, b).statistic)
+        assert result == pytest.approx(stats.spearmanr(a, b).statistic)
 
 
 @pytest.mark.parametrize("name", ["resnet20", "lenet5", "lecun1989", "googlenet_bn"])

@@ -46,11 +46,11 @@ def verdicts(net: Net, layer: int = 0, **how: Any) -> list[str]:
 
 
 def test_where_layers_are_seen_by_hand(net: Net):
-    found = probes(net)
+    layers = probes(net)
     names = [name for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
     relus = [name for name, module in net.named_modules() if isinstance(module, nn.ReLU)]
     norms = [name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm2d)]
-    assert [tuple(probe) for probe in found] == [(names[0], None, relus[0], True), (names[1], norms[0], relus[1], True)]
+    assert [tuple(probe) for probe in layers] == [(names[0], None, relus[0], True), (names[1], norms[0], relus[1], True)]
 
 
 def test_a_residual_block_is_seen_before_the_sum():
@@ -78,9 +78,9 @@ def test_planted_dead_blank_duplicate_and_noisy_filters_are_all_found(net: Net, 
         net.load_state_dict(before)
         with torch.no_grad():
             plant()
-        found = verdicts(net)
-        assert found.count(verdict) == count, (verdict, found)
-        assert found.count("healthy") == 8 - count, (verdict, found)
+        layers = verdicts(net)
+        assert layers.count(verdict) == count, (verdict, layers)
+        assert layers.count("healthy") == 8 - count, (verdict, layers)
 
 
 def test_a_duplicate_names_its_twin_and_how_alike_they_are(net: Net):
@@ -124,8 +124,8 @@ def test_only_what_is_asked_for_is_given(net: Net):
         conv.bias[0] = -1000.0
         conv.weight[1] *= 1e-4
         conv.weight[7] = conv.weight[2]
-    found = verdicts(net, only=("dead", "duplicate"))
-    assert found == ["dead", "healthy", *["healthy"] * 5, "duplicate"]
+    layers = verdicts(net, only=("dead", "duplicate"))
+    assert layers == ["dead", "healthy", *["healthy"] * 5, "duplicate"]
 
 
 def test_advice_is_for_what_ails_a_tenth_of_a_layer(net: Net):
@@ -173,9 +173,9 @@ def test_every_network_has_places_to_be_judged_at(name: str):
     entry = catalogue.find(name)
     with torch.device("meta"):
         net = build(name, entry.input_chw, entry.classes, init="torch")
-    found = probes(net)
+    layers = probes(net)
     modules = dict(net.named_modules())
     weighted = [n for n, m in modules.items() if isinstance(m, nn.Conv2d | nn.Linear) and n != net.head_name]
-    assert {*weighted} <= {probe.layer for probe in found} | {n for n in weighted if "aux" in n}
-    assert found
-    assert all(probe.readout in modules for probe in found)
+    assert {*weighted} <= {probe.layer for probe in layers} | {n for n in weighted if "aux" in n}
+    assert layers
+    assert all(probe.readout in modules for probe in layers)

@@ -36,16 +36,16 @@ def test_a_constant_kernel_is_neither():
 
 def test_scale_and_mean_do_not_matter():
     kernels = white(4, 3, 5)
-    for found in (kernel_noise.roughness, kernel_noise.spectral_entropy):
-        assert found(7 * kernels + 2) == pytest.approx(found(kernels))
+    for result in (kernel_noise.roughness, kernel_noise.spectral_entropy):
+        assert result(7 * kernels + 2) == pytest.approx(result(kernels))
 
 
 @pytest.mark.parametrize(("k", "channels"), [(5, 1), (5, 64), (7, 3), (11, 3)])
 @pytest.mark.parametrize("error", [0.05, 0.2])
 def test_as_much_white_noise_is_found_as_the_error_rate_says(k: int, channels: int, error: float):
-    found = kernel_noise.whiteness(white(2000, channels, k, seed=1), error)
-    assert found is not None
-    missed = 1 - found.noisy_F.mean()
+    result = kernel_noise.whiteness(white(2000, channels, k, seed=1), error)
+    assert result is not None
+    missed = 1 - result.noisy_F.mean()
     # Two tests that share the rate: together they miss between half of it and all of it
     assert error / 2 - 0.02 < missed < error + 0.02
 
@@ -59,9 +59,9 @@ def gabor(k: int, turn: float, cycles: float, phase: float) -> np.ndarray:
 def test_no_gabor_or_blob_is_called_noisy():
     for k in (7, 11):
         gabors = [gabor(k, turn, c, p) for turn in np.linspace(0, 3, 7) for c in (0, 1, 1.5, 2) for p in (0, 1.5)]
-        found = kernel_noise.whiteness(np.stack(gabors)[:, None])
-        assert found is not None
-        assert not found.noisy_F.any()
+        result = kernel_noise.whiteness(np.stack(gabors)[:, None])
+        assert result is not None
+        assert not result.noisy_F.any()
 
 
 def test_small_even_and_oblong_kernels_are_not_judged():

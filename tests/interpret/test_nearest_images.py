@@ -46,14 +46,14 @@ BANK = np.array([[1, 0], [0, 1], [3, 3], [-1, 0]], np.float32)
 
 
 def test_the_nearest_point_the_same_way_whatever_their_length():
-    found = nearest(np.array([[5, 0.1]], np.float32), BANK, 3)
-    assert found.rows_Qk.tolist() == [[0, 2, 1]]
-    assert found.cosine_Qk[0] == pytest.approx([0.9998, 0.7212, 0.02], abs=1e-3)
+    neighbors = nearest(np.array([[5, 0.1]], np.float32), BANK, 3)
+    assert neighbors.rows_Qk.tolist() == [[0, 2, 1]]
+    assert neighbors.cosine_Qk[0] == pytest.approx([0.9998, 0.7212, 0.02], abs=1e-3)
 
 
 def test_an_image_is_not_its_own_neighbor():
-    found = nearest(BANK[:2], BANK, 1, np.array([0, -1]))
-    assert found.rows_Qk.tolist() == [[2], [1]]
+    neighbors = nearest(BANK[:2], BANK, 1, np.array([0, -1]))
+    assert neighbors.rows_Qk.tolist() == [[2], [1]]
 
 
 def test_fewer_images_than_neighbors_are_all_given():

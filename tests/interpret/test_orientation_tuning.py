@@ -24,15 +24,15 @@ def test_a_grating_by_hand():
 
 
 def test_amplitude_and_color():
-    found = orientation_tuning.gratings((3, 3, 3), np.zeros(1), np.full(1, 0.1), np.zeros(1), amplitude=2.0, color_C=(1, -1, 0))
-    assert found[0, :, 1, 1].tolist() == [2, -2, 0]
+    tuned = orientation_tuning.gratings((3, 3, 3), np.zeros(1), np.full(1, 0.1), np.zeros(1), amplitude=2.0, color_C=(1, -1, 0))
+    assert tuned[0, :, 1, 1].tolist() == [2, -2, 0]
 
 
 def test_the_modulation_of_a_point_by_hand():
     # A point answers a cosine; above zero, at 8 phases: 1 and twice 0.7071 of 8 values; F1 = 2 / 8 (1 + 2 x 0.7071^2)
-    found = orientation_tuning.tuning(Cells(POINT), "conv1", 2, (0.125,))
-    assert found.modulation_U.tolist() == pytest.approx([0.5 / ((1 + 2**0.5) / 8)])
-    assert found.rate_U.tolist() == pytest.approx([1])
+    tuned = orientation_tuning.tuning(Cells(POINT), "conv1", 2, (0.125,))
+    assert tuned.modulation_U.tolist() == pytest.approx([0.5 / ((1 + 2**0.5) / 8)])
+    assert tuned.rate_U.tolist() == pytest.approx([1])
     many = orientation_tuning.tuning(Cells(POINT), "relu1", 2, (0.125,), phases=256)
     assert many.modulation_U.tolist() == pytest.approx([np.pi / 2], abs=1e-3)
 
@@ -52,11 +52,11 @@ def test_pooled_over_half_a_period_it_is_complex_and_over_a_whole_one_a_constant
 
 def test_the_tuning_curve_of_a_linear_unit_is_the_root_of_its_spectrum():
     kernel = gabor(11, 30, 0.177)  # even, so the largest answer is at phase 0
-    found = orientation_tuning.tuning(Cells(kernel[None]), "conv1", 36, (2**-2.5,))
-    power_A = filter_orientation_color.power(kernel[None, None], np.deg2rad(found.orientations_A - 90), np.array([2**-2.5]))[
+    tuned = orientation_tuning.tuning(Cells(kernel[None]), "conv1", 36, (2**-2.5,))
+    power_A = filter_orientation_color.power(kernel[None, None], np.deg2rad(tuned.orientations_A - 90), np.array([2**-2.5]))[
         0, 0
     ]
-    assert found.curve_AU[:, 0] == pytest.approx(np.sqrt(power_A / power_A.max()), abs=1e-4)
+    assert tuned.curve_AU[:, 0] == pytest.approx(np.sqrt(power_A / power_A.max()), abs=1e-4)
 
 
 @settings(max_examples=8)
@@ -75,18 +75,18 @@ def test_orientation_frequency_and_kind_of_a_gabor_before_and_after_the_pool(tur
 def test_a_unit_that_never_answers_has_no_numbers_and_a_blank_answer_is_taken_off():
     net = Cells(np.stack([np.zeros((3, 3)), gabor(3, 0, 0.25)]))
     net.conv1.bias = nn.Parameter(torch.tensor([1.0, 2.0]))
-    found = orientation_tuning.tuning(net, "relu1", 4, (0.25,))
-    assert found.blank_U.tolist() == [1, 2]
-    assert found.rate_U[0] == 0
-    assert np.isnan(found.orientation_U[0])
-    first, second = orientation_tuning.as_json(found)["units"]
+    tuned = orientation_tuning.tuning(net, "relu1", 4, (0.25,))
+    assert tuned.blank_U.tolist() == [1, 2]
+    assert tuned.rate_U[0] == 0
+    assert np.isnan(tuned.orientation_U[0])
+    first, second = orientation_tuning.as_json(tuned)["units"]
     assert first["kind"] is None
     assert second["kind"] == "simple"
 
 
 def test_fully_connected_units_are_measured_too():
-    found = orientation_tuning.tuning(Cells(gabor(11, 30, 0.25)[None]), "fc1", 4, (0.25,))
-    assert found.rate_U.shape == (2,)
+    tuned = orientation_tuning.tuning(Cells(gabor(11, 30, 0.25)[None]), "fc1", 4, (0.25,))
+    assert tuned.rate_U.shape == (2,)
 
 
 def test_wrong_numbers_and_layers_are_refused():

@@ -9,28 +9,28 @@ CLOUDS = np.concatenate([np.random.default_rng(0).normal(center, 0.1, (20, 6)) f
 
 def test_principal_components_of_points_on_a_line_have_all_the_variance_in_one():
     line = np.outer(np.arange(6.0), [3.0, 4.0])  # 5 apart
-    found = principal(line)
-    assert found.shares_2 == pytest.approx((1.0, 0.0))
-    assert np.abs(np.diff(found.points_N2[:, 0])) == pytest.approx([5.0] * 5)
-    assert found.perplexity is None
+    plane = principal(line)
+    assert plane.shares_2 == pytest.approx((1.0, 0.0))
+    assert np.abs(np.diff(plane.points_N2[:, 0])) == pytest.approx([5.0] * 5)
+    assert plane.perplexity is None
 
 
 def test_they_agree_with_scikit_learn():
     from sklearn.decomposition import PCA
 
     expected = PCA(2).fit(CLOUDS)
-    found = principal(CLOUDS)
-    assert np.abs(found.points_N2) == pytest.approx(np.abs(expected.transform(CLOUDS)), abs=1e-9)
-    assert found.shares_2 == pytest.approx(expected.explained_variance_ratio_)
+    plane = principal(CLOUDS)
+    assert np.abs(plane.points_N2) == pytest.approx(np.abs(expected.transform(CLOUDS)), abs=1e-9)
+    assert plane.shares_2 == pytest.approx(expected.explained_variance_ratio_)
 
 
 def test_tsne_keeps_two_clouds_apart_and_is_the_same_each_time():
-    found = tsne(CLOUDS)
-    assert found.perplexity == 10
-    centers = found.points_N2[:20].mean(axis=0), found.points_N2[20:].mean(axis=0)
+    plane = tsne(CLOUDS)
+    assert plane.perplexity == 10
+    centers = plane.points_N2[:20].mean(axis=0), plane.points_N2[20:].mean(axis=0)
     apart = np.linalg.norm(centers[0] - centers[1])
-    assert apart > 3 * found.points_N2[:20].std()
-    assert np.array_equal(tsne(CLOUDS).points_N2, found.points_N2)
+    assert apart > 3 * plane.points_N2[:20].std()
+    assert np.array_equal(tsne(CLOUDS).points_N2, plane.points_N2)
 
 
 def test_images_that_all_look_the_same_lie_on_one_point():

@@ -12,50 +12,50 @@ from support.tiny_nets import OnesThenMean, batches, hooks_of, ramp
 def test_by_hand_the_value_its_place_its_image_and_its_patch():
     images = torch.cat([torch.zeros(1, 1, 3, 3), ramp(), torch.ones(1, 1, 3, 3)])
     ids = np.array([7, 2**63 + 5, 9], np.uint64)
-    found = top_activations.strongest(OnesThenMean(), batches(images, (2, 1), ids=ids), k=2)
-    conv = found["conv1"]
+    result = top_activations.strongest(OnesThenMean(), batches(images, (2, 1), ids=ids), k=2)
+    conv = result["conv1"]
     assert conv.values_Uk.tolist() == [[24, 4], [0, -4]]
     assert conv.ids_Uk.tolist() == [[2**63 + 5, 9], [7, 9]]
     assert conv.order_Uk.tolist() == [[1, 2], [0, 2]]
     assert conv.places_Uk2.tolist() == [[[1, 1], [0, 0]], [[0, 0], [0, 0]]]
     assert conv.boxes_Uk4[0].tolist() == [[1, 1, 3, 3], [0, 0, 2, 2]]
-    assert found["pool1"].boxes_Uk4[0, 0].tolist() == [0, 0, 3, 3]
-    assert found["fc1"].values_Uk.tolist() == [[24, 4], [34, 14]]
-    assert found["fc1"].places_Uk2[0, 0].tolist() == [0, 0]
+    assert result["pool1"].boxes_Uk4[0, 0].tolist() == [0, 0, 3, 3]
+    assert result["fc1"].values_Uk.tolist() == [[24, 4], [34, 14]]
+    assert result["fc1"].places_Uk2[0, 0].tolist() == [0, 0]
 
 
 def test_fewer_images_than_asked_for_are_all_given():
-    found = top_activations.strongest(OnesThenMean(), batches(ramp(), (1,)), ["relu1"], k=5)["relu1"]
-    assert found.values_Uk.tolist() == [[24], [0]]
+    result = top_activations.strongest(OnesThenMean(), batches(ramp(), (1,)), ["relu1"], k=5)["relu1"]
+    assert result.values_Uk.tolist() == [[24], [0]]
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 4), st.integers(0, 1000))
 def test_any_batches_give_what_sorting_all_images_gives_and_the_earlier_of_equals(sizes: list[int], k: int, seed: int):
     images = torch.randint(0, 3, (sum(sizes), 1, 4, 4), generator=torch.Generator().manual_seed(seed)).float()
     net = OnesThenMean((1.0, -1.0, 0.5), side=4)
-    found = top_activations.strongest(net, batches(images, tuple(sizes)), ["relu1"], k)["relu1"]
+    result = top_activations.strongest(net, batches(images, tuple(sizes)), ["relu1"], k)["relu1"]
     values = activations.maps(net, images, ["relu1"])["relu1"].numpy()
     most = values.max(axis=(2, 3))
     order = np.argsort(-most, axis=0, kind="stable")[:k].T
-    assert found.order_Uk.tolist() == order.tolist()
-    assert found.ids_Uk.tolist() == order.tolist()
+    assert result.order_Uk.tolist() == order.tolist()
+    assert result.ids_Uk.tolist() == order.tolist()
     for u in range(3):
         for at, image in enumerate(order[u]):
-            row, column = found.places_Uk2[u, at]
-            assert found.values_Uk[u, at] == values[image, u, row, column] == most[image, u]
+            row, column = result.places_Uk2[u, at]
+            assert result.values_Uk[u, at] == values[image, u, row, column] == most[image, u]
             assert row * 3 + column == values[image, u].argmax()
 
 
 def test_the_patch_alone_excites_the_unit_as_much():
     images = torch.randn(6, 1, 5, 5, generator=torch.Generator().manual_seed(2))
     net = OnesThenMean((1.0, -1.0), side=5)
-    found = top_activations.strongest(net, batches(images, (6,)), ["pool1"], k=1)["pool1"]
+    result = top_activations.strongest(net, batches(images, (6,)), ["pool1"], k=1)["pool1"]
     for u in range(2):
-        top, left, bottom, right = found.boxes_Uk4[u, 0]
+        top, left, bottom, right = result.boxes_Uk4[u, 0]
         alone = torch.zeros(1, 1, 5, 5)
-        alone[..., top:bottom, left:right] = images[found.order_Uk[u, 0], :, top:bottom, left:right]
-        row, column = found.places_Uk2[u, 0]
-        assert activations.maps(net, alone)["pool1"][0, u, row, column] == pytest.approx(found.values_Uk[u, 0])
+        alone[..., top:bottom, left:right] = images[result.order_Uk[u, 0], :, top:bottom, left:right]
+        row, column = result.places_Uk2[u, 0]
+        assert activations.maps(net, alone)["pool1"][0, u, row, column] == pytest.approx(result.values_Uk[u, 0])
 
 
 def test_what_cannot_be_is_refused():
@@ -92,7 +92,7 @@ def test_many_units_over_many_images_stay_small_in_memory():
             made.append(float(images.sum()))
             yield batches(images, (250,))[0]
 
-    found = top_activations.strongest(net, endless(), ["fc1"], k=9)["fc1"]
-    assert found.values_Uk.shape == (1024, 9)
+    result = top_activations.strongest(net, endless(), ["fc1"], k=9)["fc1"]
+    assert result.values_Uk.shape == (1024, 9)
     assert len(made) == 40
-    assert (np.diff(found.values_Uk, axis=1) <= 0).all()
+    assert (np.diff(result.values_Uk, axis=1) <= 0).all()

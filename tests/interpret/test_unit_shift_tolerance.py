@@ -15,19 +15,19 @@ def by_gratings(net: Cells, layer: str, frequency: float = 0.125) -> unit_shift_
 
 
 def test_a_point_loses_its_answer_as_the_cosine_does():
-    found = by_gratings(Cells(POINT), "relu1")
+    tolerance = by_gratings(Cells(POINT), "relu1")
     right = np.maximum(np.cos(2 * np.pi * np.array(SHIFTS) / 8), 0)
-    assert found.response_DU[:, 0] == pytest.approx(right, abs=1e-5)
-    assert found.half_shift_U[0] == pytest.approx(8 / 6, abs=0.01)  # a sixth of a period
-    assert found.antiphase_U[0] == pytest.approx(0, abs=1e-5)
+    assert tolerance.response_DU[:, 0] == pytest.approx(right, abs=1e-5)
+    assert tolerance.half_shift_U[0] == pytest.approx(8 / 6, abs=0.01)  # a sixth of a period
+    assert tolerance.antiphase_U[0] == pytest.approx(0, abs=1e-5)
 
 
 def test_pooled_over_a_whole_period_it_keeps_it():
-    found = by_gratings(Cells(POINT, pool=8), "pool1")
-    assert found.half_shift_U.tolist() == [np.inf]
-    assert found.antiphase_U[0] == pytest.approx(1, abs=1e-5)
-    assert found.response_DU[::4, 0] == pytest.approx(np.ones(6), abs=1e-5)  # whole pixels
-    assert found.response_DU.min() > np.cos(np.pi / 8) - 1e-5  # between them the nearest of eight is 22.5 degrees away
+    tolerance = by_gratings(Cells(POINT, pool=8), "pool1")
+    assert tolerance.half_shift_U.tolist() == [np.inf]
+    assert tolerance.antiphase_U[0] == pytest.approx(1, abs=1e-5)
+    assert tolerance.response_DU[::4, 0] == pytest.approx(np.ones(6), abs=1e-5)  # whole pixels
+    assert tolerance.response_DU.min() > np.cos(np.pi / 8) - 1e-5  # between them the nearest of eight is 22.5 degrees away
 
 
 def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
@@ -52,8 +52,8 @@ def test_gabors_before_and_after_a_pool_as_simple_and_complex_cells():
 def test_a_cell_whose_stripes_nearly_lie_answers_its_own_best_grating(turn: float):
     net = Cells(gabor(11, turn, 0.125, 1.2, sigma=3)[None])
     tuned = tuning(net, "relu1", 36, (0.125,))
-    found = unit_shift_tolerance.by_gratings(net, tuned, (0, 1, 2))
-    assert found.response_DU[:, 0] == pytest.approx([1, 2**-0.5, 0], abs=0.05)
+    tolerance = unit_shift_tolerance.by_gratings(net, tuned, (0, 1, 2))
+    assert tolerance.response_DU[:, 0] == pytest.approx([1, 2**-0.5, 0], abs=0.05)
 
 
 def noise(count: int = 6000, side: int = 7) -> torch.Tensor:
@@ -63,8 +63,8 @@ def noise(count: int = 6000, side: int = 7) -> torch.Tensor:
 def test_over_white_noise_a_linear_unit_keeps_the_autocorrelation_of_its_kernel():
     pair = np.zeros((1, 3, 3))
     pair[0, 1, 1:] = 1  # two neighbors in a row: half is shared after a step along it, nothing across
-    found = unit_shift_tolerance.by_images(Cells(pair, pool=1, side=7), "conv1", noise(), 2)
-    assert found.response_DU[:, 0] == pytest.approx([1, (0.5 + 0.5 + 0 + 0) / 4, 0], abs=0.02)
+    tolerance = unit_shift_tolerance.by_images(Cells(pair, pool=1, side=7), "conv1", noise(), 2)
+    assert tolerance.response_DU[:, 0] == pytest.approx([1, (0.5 + 0.5 + 0 + 0) / 4, 0], abs=0.02)
     point = unit_shift_tolerance.by_images(Cells(POINT, pool=1, side=7), "conv1", noise(), 1)
     assert point.response_DU[1, 0] == pytest.approx(0, abs=0.02)
     assert point.half_shift_U[0] == pytest.approx(0.5, abs=0.02)
@@ -73,15 +73,15 @@ def test_over_white_noise_a_linear_unit_keeps_the_autocorrelation_of_its_kernel(
 def test_over_white_noise_a_pool_keeps_what_its_windows_share():
     net = Cells(POINT, side=9)
     net.relu1, net.pool1 = torch.nn.Identity(), torch.nn.AvgPool2d(3, stride=1)
-    found = unit_shift_tolerance.by_images(net, "pool1", noise(side=9), 3)
-    assert found.response_DU[:, 0] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=0.02)
+    tolerance = unit_shift_tolerance.by_images(net, "pool1", noise(side=9), 3)
+    assert tolerance.response_DU[:, 0] == pytest.approx([1, 2 / 3, 1 / 3, 0], abs=0.02)
 
 
 def test_a_constant_unit_has_no_correlation():
-    found = unit_shift_tolerance.by_images(Cells(np.zeros((1, 3, 3)), pool=1, side=7), "conv1", noise(10), 1)
-    assert np.isnan(found.response_DU[:, 0]).all()
-    assert np.isnan(found.half_shift_U[0])
-    row = unit_shift_tolerance.as_json(found)
+    tolerance = unit_shift_tolerance.by_images(Cells(np.zeros((1, 3, 3)), pool=1, side=7), "conv1", noise(10), 1)
+    assert np.isnan(tolerance.response_DU[:, 0]).all()
+    assert np.isnan(tolerance.half_shift_U[0])
+    row = unit_shift_tolerance.as_json(tolerance)
     assert row["units"] == [{"response": [None, None], "half_shift": None, "antiphase": None}]
     assert (row["name"], row["by"], row["shifts"]) == ("conv1", "images", [0, 1])
 

@@ -90,8 +90,8 @@ def test_among_equal_logits_the_first_class_is_the_answer():
 
 
 def test_accuracy_has_its_interval():
-    found = classification.accuracy(sure(*[0] * 10, classes=2), labels(*[0] * 9, 1))
-    assert (found.value, round(found.low, 3), round(found.high, 3), found.n) == (0.9, 0.596, 0.982, 10)
+    result = classification.accuracy(sure(*[0] * 10, classes=2), labels(*[0] * 9, 1))
+    assert (result.value, round(result.low, 3), round(result.high, 3), result.n) == (0.9, 0.596, 0.982, 10)
 
 
 def test_calibration_error_by_hand():
@@ -115,30 +115,30 @@ def test_a_net_that_is_sure_and_right_is_calibrated():
 
 
 def test_summary_holds_every_score():
-    found = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl"))
-    assert (found.accuracy.value, found.accuracy.n) == (0.5, 6)
-    assert found.majority == 0.5  # three of six are cats
-    assert found.macro_f1 == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
-    assert found.top5 is None
+    result = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl"))
+    assert (result.accuracy.value, result.accuracy.n) == (0.5, 6)
+    assert result.majority == 0.5  # three of six are cats
+    assert result.macro_f1 == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    assert result.top5 is None
     confidence = exp(1) / (exp(1) + 2)
-    assert found.calibration_error == pytest.approx(abs(0.5 - confidence))
-    assert found.log_loss == pytest.approx(log(exp(1) + 2) - 0.5)  # the true logit is 1 for half of them, else 0
+    assert result.calibration_error == pytest.approx(abs(0.5 - confidence))
+    assert result.log_loss == pytest.approx(log(exp(1) + 2) - 0.5)  # the true logit is 1 for half of them, else 0
 
 
 def test_classes_without_images_do_not_count_in_macro_f1():
-    found = classification.summary(sure(0, 0, 4, classes=5), labels(0, 0, 1), tuple("abcde"))
-    assert found.macro_f1 == pytest.approx((1 + 0) / 2)
+    result = classification.summary(sure(0, 0, 4, classes=5), labels(0, 0, 1), tuple("abcde"))
+    assert result.macro_f1 == pytest.approx((1 + 0) / 2)
 
 
 def test_summary_as_json_has_the_promised_keys_and_is_json():
-    found = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl")).as_json()
-    assert list(found) == [
+    result = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl")).as_json()
+    assert list(result) == [
         "accuracy", "low", "high", "n", "top5", "macro_f1", "majority", "per_class", "confusion", "calibration_error",
         "log_loss",
     ]  # fmt: skip
-    assert found["per_class"]["dog"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
-    assert found["confusion"] == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert result["per_class"]["dog"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert result["confusion"] == [[2, 1, 0], [1, 1, 0], [1, 0, 0]]
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
 @pytest.mark.parametrize(("k", "top5"), [(5, None), (6, 5 / 6)])
@@ -151,12 +151,12 @@ def test_top5_is_said_only_where_it_can_fail(k: int, top5: float | None):
 def test_scikit_learn_says_the_same(taken: tuple[Floats, Ints, int]):
     logits_NK, labels_N, k = taken
     predicted_N = logits_NK.argmax(axis=1)
-    found = classification.summary(logits_NK, labels_N, tuple(f"class {i}" for i in range(k)))
-    assert found.confusion_KK.tolist() == confusion_matrix(labels_N, predicted_N, labels=range(k)).tolist()
+    result = classification.summary(logits_NK, labels_N, tuple(f"class {i}" for i in range(k)))
+    assert result.confusion_KK.tolist() == confusion_matrix(labels_N, predicted_N, labels=range(k)).tolist()
     theirs = precision_recall_fscore_support(labels_N, predicted_N, labels=range(k), zero_division=0)
-    assert np.array(found.per_class) == pytest.approx(np.array(theirs).T)
-    assert found.macro_f1 == pytest.approx(theirs[2][theirs[3] > 0].mean())
-    assert found.log_loss == pytest.approx(sklearn_log_loss(labels_N, classification.softmax(logits_NK), labels=range(k)))
+    assert np.array(result.per_class) == pytest.approx(np.array(theirs).T)
+    assert result.macro_f1 == pytest.approx(theirs[2][theirs[3] > 0].mean())
+    assert result.log_loss == pytest.approx(sklearn_log_loss(labels_N, classification.softmax(logits_NK), labels=range(k)))
 
 
 @given(st.integers(0, 1000), st.integers(3, 12), st.integers(1, 4))
@@ -171,13 +171,13 @@ def test_scikit_learn_agrees_on_top_k_where_no_logits_are_equal(seed: int, class
 @given(answered())
 def test_the_laws_of_a_summary(taken: tuple[Floats, Ints, int]):
     logits_NK, labels_N, k = taken
-    found = classification.summary(logits_NK, labels_N, tuple(f"class {i}" for i in range(k)))
-    assert found.confusion_KK.sum() == len(labels_N)
-    assert np.trace(found.confusion_KK) == round(found.accuracy.value * len(labels_N))
-    assert sum(score.support for score in found.per_class) == len(labels_N)
-    assert max(score.support for score in found.per_class) == round(found.majority * len(labels_N))
-    assert 0 <= found.calibration_error <= 1
-    assert found.log_loss >= 0
+    result = classification.summary(logits_NK, labels_N, tuple(f"class {i}" for i in range(k)))
+    assert result.confusion_KK.sum() == len(labels_N)
+    assert np.trace(result.confusion_KK) == round(result.accuracy.value * len(labels_N))
+    assert sum(score.support for score in result.per_class) == len(labels_N)
+    assert max(score.support for score in result.per_class) == round(result.majority * len(labels_N))
+    assert 0 <= result.calibration_error <= 1
+    assert result.log_loss >= 0
     assert classification.softmax(logits_NK).sum(axis=1) == pytest.approx(np.ones(len(labels_N)))
 
 

@@ -19,9 +19,9 @@ def counts(draw: st.DrawFn) -> tuple[int, int]:
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_the_table_of_newcombe_1998_is_met(right: int, n: int, low: float, high: float):
-    found = wilson(right, n)  # table I, method 3
-    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
-    assert (found.value, found.n) == (right / n, n)
+    interval = wilson(right, n)  # table I, method 3
+    assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
+    assert (interval.value, interval.n) == (right / n, n)
 
 
 def test_nine_right_of_ten_worked_out_by_hand():
@@ -52,9 +52,9 @@ def test_a_level_of_confidence_may_be_chosen():
 
 @given(counts())
 def test_the_interval_holds_its_value_and_stays_in_0_to_1(count: tuple[int, int]):
-    found = wilson(*count)
-    assert 0 <= found.low <= found.value <= found.high <= 1
-    assert found.low < found.high
+    interval = wilson(*count)
+    assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert interval.low < interval.high
 
 
 @given(counts())

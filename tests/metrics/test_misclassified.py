@@ -9,20 +9,20 @@ LOGITS = np.log(np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.25, 0.25, 0.5]]))
 
 
 def test_mistakes_come_with_the_most_confident_first():
-    found = wrong(LOGITS, np.array([1, 0, 2]), 5)
-    assert [answer.row for answer in found] == [0, 1]
-    assert (found[0].label, found[0].predicted) == (1, 0)
-    assert found[0].probability == pytest.approx(0.8)
-    assert found[0].true_probability == pytest.approx(0.1)
-    assert found[0].margin == pytest.approx(0.7)
+    predictions = wrong(LOGITS, np.array([1, 0, 2]), 5)
+    assert [answer.row for answer in predictions] == [0, 1]
+    assert (predictions[0].label, predictions[0].predicted) == (1, 0)
+    assert predictions[0].probability == pytest.approx(0.8)
+    assert predictions[0].true_probability == pytest.approx(0.1)
+    assert predictions[0].margin == pytest.approx(0.7)
     assert [answer.row for answer in wrong(LOGITS, np.array([1, 0, 2]), 1)] == [0]
     assert wrong(LOGITS, np.array([0, 1, 2]), 5) == []
 
 
 def test_the_least_certain_are_those_whose_two_best_lie_closest():
-    found = uncertain(LOGITS, np.array([0, 1, 2]), 2)
-    assert [answer.row for answer in found] == [1, 2]
-    assert [answer.margin for answer in found] == pytest.approx([0.2, 0.25])
+    predictions = uncertain(LOGITS, np.array([0, 1, 2]), 2)
+    assert [answer.row for answer in predictions] == [1, 2]
+    assert [answer.margin for answer in predictions] == pytest.approx([0.2, 0.25])
 
 
 def test_two_equal_logits_leave_no_margin():

@@ -20,8 +20,8 @@ def cases(only_a: int, only_b: int, both: int = 0, neither: int = 0) -> tuple[np
 
 def test_counts_and_chance_by_hand():
     # 1 of 6 or fewer: (1 + 6) / 64 on either side
-    found = paired(*cases(5, 1, both=80, neither=14))
-    assert found == (80, 5, 1, 14, pytest.approx(14 / 64))
+    comparison = paired(*cases(5, 1, both=80, neither=14))
+    assert comparison == (80, 5, 1, 14, pytest.approx(14 / 64))
 
 
 def test_the_chance_is_that_of_every_way_the_coins_can_fall():

@@ -7,13 +7,13 @@ from striate.metrics.reliability_diagram import bins, by_chance
 
 def test_answers_are_gathered_by_their_probability():
     logits = np.log(np.array([[0.7, 0.3], [0.69, 0.31], [0.95, 0.05], [0.95, 0.05]]))
-    found = bins(logits, np.array([0, 1, 0, 0]))
-    assert [row.images for row in found] == [2, 2]
-    assert (found[0].low, found[0].high) == (10 / 15, 11 / 15)
-    assert found[0].confidence == pytest.approx(0.695)
-    assert found[0].accuracy.value == 0.5
-    assert found[1].accuracy.value == 1.0
-    error = sum(row.images * abs(row.accuracy.value - row.confidence) for row in found) / 4
+    rows = bins(logits, np.array([0, 1, 0, 0]))
+    assert [row.images for row in rows] == [2, 2]
+    assert (rows[0].low, rows[0].high) == (10 / 15, 11 / 15)
+    assert rows[0].confidence == pytest.approx(0.695)
+    assert rows[0].accuracy.value == 0.5
+    assert rows[1].accuracy.value == 1.0
+    error = sum(row.images * abs(row.accuracy.value - row.confidence) for row in rows) / 4
     assert error == pytest.approx(calibration_error(logits, np.array([0, 1, 0, 0])))
 
 

@@ -11,9 +11,9 @@ from striate.metrics.temperature_scaling import scale
 def test_two_classes_by_hand():
     # right in three of four by a margin of 1: labels count as 5/6, so the mean target of the larger is (3 * 5 + 1) / 24 = 2/3
     logits_NK = np.array([[1.0, 0.0]] * 4)
-    found = scale(logits_NK, np.array([0, 0, 0, 1]))
-    assert softmax(found * logits_NK)[0, 0] == pytest.approx(2 / 3, abs=1e-6)
-    assert found == pytest.approx(np.log(2), abs=1e-6)
+    factor = scale(logits_NK, np.array([0, 0, 0, 1]))
+    assert softmax(factor * logits_NK)[0, 0] == pytest.approx(2 / 3, abs=1e-6)
+    assert factor == pytest.approx(np.log(2), abs=1e-6)
 
 
 def test_logits_that_are_too_sure_are_scaled_back():
@@ -28,9 +28,9 @@ def test_no_scale_nearby_has_a_smaller_loss():
     draws = np.random.default_rng(1)
     logits_NK = draws.normal(size=(3000, 4))
     labels_N = np.where(draws.random(3000) < 0.6, logits_NK.argmax(1), draws.integers(0, 4, 3000))
-    found = scale(logits_NK, labels_N)
-    best = log_loss(found * logits_NK, labels_N)
-    assert best <= min(log_loss(found * nearby * logits_NK, labels_N) for nearby in (0.9, 1.1)) + 1e-4
+    factor = scale(logits_NK, labels_N)
+    best = log_loss(factor * logits_NK, labels_N)
+    assert best <= min(log_loss(factor * nearby * logits_NK, labels_N) for nearby in (0.9, 1.1)) + 1e-4
 
 
 @given(st.floats(1e-3, 1e4))
@@ -42,8 +42,8 @@ def test_the_unit_of_the_logits_does_not_matter(unit: float):
 
 def test_answers_that_are_all_right_stay_below_certainty():
     logits_NK = np.eye(3)[[0, 1, 2, 0]]
-    found = scale(logits_NK, np.array([0, 1, 2, 0]))
-    assert softmax(found * logits_NK).max() == pytest.approx(5 / 6, abs=1e-4)
+    factor = scale(logits_NK, np.array([0, 1, 2, 0]))
+    assert softmax(factor * logits_NK).max() == pytest.approx(5 / 6, abs=1e-4)
 
 
 def test_equal_logits_and_single_classes_are_left_alone():

@@ -19,10 +19,10 @@ def levels(findings):
 
 
 def test_the_most_serious_finding_decides_and_comes_first():
-    found = judge([Finding("good", "a"), Finding("bad", "b"), Finding("note", "c"), Finding("warning", "d")])
-    assert found.level == "bad"
-    assert [finding.sentence for finding in found.findings] == ["b", "d", "c", "a"]
-    assert found.sentence == "Do not rely on this classifier yet."
+    result = judge([Finding("good", "a"), Finding("bad", "b"), Finding("note", "c"), Finding("warning", "d")])
+    assert result.level == "bad"
+    assert [finding.sentence for finding in result.findings] == ["b", "d", "c", "a"]
+    assert result.sentence == "Do not rely on this classifier yet."
     assert judge([Finding("good", "a")]).sentence == "No problems found."
 
 
@@ -31,17 +31,17 @@ def test_a_score_on_many_images_far_above_the_baseline_is_good():
 
 
 def test_a_score_no_better_than_the_baseline_is_bad():
-    (found,) = of_score(wilson(520, 1000), None, 0.5, 2)
-    assert found.level == "bad"
-    assert found.sentence == (
+    (result,) = of_score(wilson(520, 1000), None, 0.5, 2)
+    assert result.level == "bad"
+    assert result.sentence == (
         "Accuracy may be no better than the majority-class baseline: 52.00 % with an interval from 48.90 %, against 50.00 %."
     )
 
 
 def test_a_score_on_few_images_is_uncertain():
-    found = of_score(wilson(24, 24), None, 1 / 3, 3)
-    assert levels(found) == ["good", "warning"]
-    assert "on 24 images its 95 % interval is 86.20 % to 100.00 %" in found[1].sentence
+    result = of_score(wilson(24, 24), None, 1 / 3, 3)
+    assert levels(result) == ["good", "warning"]
+    assert "on 24 images its 95 % interval is 86.20 % to 100.00 %" in result[1].sentence
 
 
 def test_a_score_of_the_images_that_chose_the_epoch_is_called_so():
@@ -66,9 +66,9 @@ def test_a_class_with_clearly_lower_recall_is_named():
 def test_probabilities_are_only_called_wrong_where_chance_does_not_explain_it():
     assert levels(of_calibration(0.03, 0.04, 0.9, 0.9)) == ["good"]
     assert levels(of_calibration(0.045, 0.04, 0.95, 0.9)) == ["note"]
-    (found,) = of_calibration(0.2, 0.04, 0.95, 0.75)
-    assert found.level == "warning"
-    assert "too high: their mean is 95.00 % and the accuracy 75.00 %" in found.sentence
+    (result,) = of_calibration(0.2, 0.04, 0.95, 0.75)
+    assert result.level == "warning"
+    assert "too high: their mean is 95.00 % and the accuracy 75.00 %" in result.sentence
     assert "too low" in of_calibration(0.2, 0.04, 0.7, 0.9)[0].sentence
 
 
@@ -83,8 +83,8 @@ def test_probabilities_are_only_called_wrong_where_chance_does_not_explain_it():
 )
 def test_curves_that_rise_again_or_still_fall_are_noted(losses, best, said):
     epochs = [{"epoch": n + 1, "loss": loss, "train_loss": loss} for n, loss in enumerate(losses)]
-    found = of_training(epochs, best)
-    assert (said in found[0].sentence) if said else found == []
+    result = of_training(epochs, best)
+    assert (said in result[0].sentence) if said else result == []
 
 
 def test_findings_on_files_filters_and_labels():

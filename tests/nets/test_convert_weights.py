@@ -56,9 +56,9 @@ def difference(library: str, name: str) -> float:
     image_1CHW = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected_1K = as_module(state, theirs)(image_1CHW)
-        found_1K = loaded.net.eval()(image_1CHW)
+        result_1K = loaded.net.eval()(image_1CHW)
     assert float(expected_1K.std()) > 0.1
-    return float((found_1K - expected_1K).abs().max())
+    return float((result_1K - expected_1K).abs().max())
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -96,10 +96,10 @@ def test_auxiliary_heads_are_reported_and_taken_where_the_network_has_them():
     for layer in (*ours.modules(), *other.modules()):
         if isinstance(layer, nn.Dropout):
             layer.p = 0.0
-    found, expected = ours(images_NCHW), other(images_NCHW)
-    for mine, logits_NK in ((found.logits_NK, expected.logits), (found.aux4a_NK, expected.aux_logits1)):
+    result, expected = ours(images_NCHW), other(images_NCHW)
+    for mine, logits_NK in ((result.logits_NK, expected.logits), (result.aux4a_NK, expected.aux_logits1)):
         assert torch.allclose(mine, logits_NK, atol=1e-4)
-    assert torch.allclose(found.aux4d_NK, expected.aux_logits2, atol=1e-4)
+    assert torch.allclose(result.aux4d_NK, expected.aux_logits2, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_checkpoints_of_cifar_repositories_fit(how: dict[str, int | str], own: d
     images_NCHW = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         expected_NK = as_module(state, theirs)(images_NCHW)
-        found_NK = load_state(name, state, **own).net.eval()(images_NCHW)
-    assert torch.allclose(found_NK, expected_NK, atol=1e-5)
+        result_NK = load_state(name, state, **own).net.eval()(images_NCHW)
+    assert torch.allclose(result_NK, expected_NK, atol=1e-5)
 
 
 def test_one_tensor_too_many_is_named():
@@ -195,8 +195,8 @@ def test_classes_and_channels_are_those_of_the_weights():
 def test_weights_under_our_own_names_load():
     for name, shape in (("resnet20", (3, 32, 32)), ("lenet5_modern", (1, 28, 28)), ("lecun1989", (1, 16, 16))):
         own = factory.build(name, shape, 10, seed=3).state_dict()
-        found = load_state(name, own).net.state_dict()
-        assert all(torch.equal(found[key], own[key]) for key in own)
+        result = load_state(name, own).net.state_dict()
+        assert all(torch.equal(result[key], own[key]) for key in own)
     own = factory.build("resnet20", (3, 32, 32), 10).state_dict()
     assert "of 117 tensors 1 have no place: extra.weight. See" in refused({**own, "extra.weight": torch.zeros(2)})
     assert "of 115 tensors 1 are missing: conv2_1.conv1.weight. See" in refused(without(own, "conv2_1.conv1.weight"))

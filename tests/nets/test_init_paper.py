@@ -25,8 +25,8 @@ def largest(weight: Tensor) -> float:
 
 def biases(net: nn.Module) -> dict[str, list[float]]:
     # The values that the biases of each layer have
-    found = {name: getattr(layer, "bias", None) for name, layer in net.named_modules()}
-    return {name: bias.unique().tolist() for name, bias in found.items() if isinstance(bias, Tensor)}
+    result = {name: getattr(layer, "bias", None) for name, layer in net.named_modules()}
+    return {name: bias.unique().tolist() for name, bias in result.items() if isinstance(bias, Tensor)}
 
 
 def test_alexnet_begins_at_a_hundredth_with_biases_of_one_where_the_paper_has_them():

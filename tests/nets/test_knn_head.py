@@ -44,16 +44,16 @@ def test_features_are_standardized_or_of_length_one_by_hand():
 def test_of_images_equally_near_the_earlier_are_the_neighbors(numbers: list[int], data: st.DataObject):
     k, at = data.draw(st.integers(1, len(numbers))), data.draw(st.integers(-4, 4))
     bank_M1 = torch.tensor(numbers, dtype=torch.float32).unsqueeze(1)
-    found = nearest(gaps(torch.tensor([[float(at)]]), bank_M1), k)[0].tolist()
-    assert found == np.argsort((np.array(numbers) - at) ** 2, kind="stable")[:k].tolist()
+    columns = nearest(gaps(torch.tensor([[float(at)]]), bank_M1), k)[0].tolist()
+    assert columns == np.argsort((np.array(numbers) - at) ** 2, kind="stable")[:k].tolist()
 
 
 def test_copies_of_an_image_are_asked_in_their_order():
     draws = torch.Generator().manual_seed(0)
     one_1D = torch.randn(1, 300, generator=draws)
     bank_MD = torch.cat([torch.randn(100, 300, generator=draws), one_1D.expand(30, -1), torch.randn(77, 300, generator=draws)])
-    found_Nk = nearest(gaps(torch.cat([one_1D, one_1D + 0.01]), bank_MD), 25)
-    assert found_Nk.tolist() == [list(range(100, 125))] * 2
+    columns_Nk = nearest(gaps(torch.cat([one_1D, one_1D + 0.01]), bank_MD), 25)
+    assert columns_Nk.tolist() == [list(range(100, 125))] * 2
 
 
 @pytest.mark.parametrize(

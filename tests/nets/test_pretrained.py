@@ -58,9 +58,9 @@ def put(path: Path, content: bytes = CONTENT) -> Path:
 
 
 def assert_whole(path: Path) -> None:
-    found = load_file(path)
-    assert found.keys() == STATE.keys()
-    assert all(torch.equal(found[name], STATE[name]) for name in STATE)
+    result = load_file(path)
+    assert result.keys() == STATE.keys()
+    assert all(torch.equal(result[name], STATE[name]) for name in STATE)
 
 
 def test_a_file_in_the_folder_for_weights_is_used_and_left_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -151,8 +151,8 @@ def test_a_pickle_is_converted_by_a_child_process(tmp_path: Path, monkeypatch: p
     monkeypatch.undo()
     monkeypatch.setattr(torch, "load", pytest.fail)
     pickle = put(tmp_path / "a.th", pickled({"state_dict": {"module.a": torch.ones(2)}, "epoch": 3}))
-    found = pretrained.convert(pickle, tmp_path / "out.safetensors")
-    assert found == {"tensors": 1, "within": "state_dict", "prefix": "module.", "others": []}
+    result = pretrained.convert(pickle, tmp_path / "out.safetensors")
+    assert result == {"tensors": 1, "within": "state_dict", "prefix": "module.", "others": []}
     assert load_file(tmp_path / "out.safetensors")["a"].tolist() == [1, 1]
     assert not list(tmp_path.glob(".*"))
 

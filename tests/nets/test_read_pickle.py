@@ -32,10 +32,10 @@ def converted(path: Path, content: object, **how: bool) -> tuple[dict[str, objec
     else:
         torch.save(content, path, **how)
     out = path.with_suffix(".safetensors")
-    found, payload = convert({"path": str(path), "out": str(out)})
+    result, payload = convert({"path": str(path), "out": str(out)})
     assert payload == b""
-    assert isinstance(found, dict)
-    return found, load_file(out)
+    assert isinstance(result, dict)
+    return result, load_file(out)
 
 
 def refused(path: Path, content: object, **how: bool) -> str:
@@ -47,8 +47,8 @@ def refused(path: Path, content: object, **how: bool) -> str:
 
 @pytest.mark.parametrize("new", [True, False], ids=["zip", "before torch 1.6"])
 def test_a_plain_state_dict_comes_out_as_it_is(tmp_path: Path, new: bool):
-    found, tensors = converted(tmp_path / "a.pth", STATE, _use_new_zipfile_serialization=new)
-    assert found == {"tensors": 2, "within": "", "prefix": "", "others": []}
+    result, tensors = converted(tmp_path / "a.pth", STATE, _use_new_zipfile_serialization=new)
+    assert result == {"tensors": 2, "within": "", "prefix": "", "others": []}
     assert tensors.keys() == STATE.keys()
     assert all(torch.equal(tensors[name], STATE[name]) for name in STATE)
     assert tensors["bn.num_batches_tracked"].dtype == torch.int64
@@ -56,24 +56,24 @@ def test_a_plain_state_dict_comes_out_as_it_is(tmp_path: Path, new: bool):
 
 @pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model_state", "model", "net", "weights"])
 def test_a_dictionary_within_is_taken_out(tmp_path: Path, name: str):
-    found, tensors = converted(tmp_path / "a.pth", {name: STATE, "epoch": 90, "optimizer": {"lr": 0.1}})
-    assert (found["within"], tensors.keys()) == (name, STATE.keys())
+    result, tensors = converted(tmp_path / "a.pth", {name: STATE, "epoch": 90, "optimizer": {"lr": 0.1}})
+    assert (result["within"], tensors.keys()) == (name, STATE.keys())
 
 
 def test_one_in_another_is_taken_out_too(tmp_path: Path):
-    found, tensors = converted(tmp_path / "a.pth", {"model": {"state_dict": STATE}})
-    assert (found["within"], tensors.keys()) == ("model.state_dict", STATE.keys())
+    result, tensors = converted(tmp_path / "a.pth", {"model": {"state_dict": STATE}})
+    assert (result["within"], tensors.keys()) == ("model.state_dict", STATE.keys())
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "_orig_mod.module.", "module.model."])
 def test_a_prefix_that_all_names_share_is_taken_off(tmp_path: Path, prefix: str):
-    found, tensors = converted(tmp_path / "a.pth", {prefix + name: tensor for name, tensor in STATE.items()})
-    assert (found["prefix"], tensors.keys()) == (prefix, STATE.keys())
+    result, tensors = converted(tmp_path / "a.pth", {prefix + name: tensor for name, tensor in STATE.items()})
+    assert (result["prefix"], tensors.keys()) == (prefix, STATE.keys())
 
 
 def test_a_prefix_that_one_name_lacks_stays(tmp_path: Path):
-    found, tensors = converted(tmp_path / "a.pth", {"module.a": torch.ones(1), "b": torch.ones(1)})
-    assert (found["prefix"], list(tensors)) == ("", ["b", "module.a"])
+    result, tensors = converted(tmp_path / "a.pth", {"module.a": torch.ones(1), "b": torch.ones(1)})
+    assert (result["prefix"], list(tensors)) == ("", ["b", "module.a"])
 
 
 def test_half_precision_comes_out_as_float32(tmp_path: Path):
@@ -97,8 +97,8 @@ def test_parameters_views_and_shared_tensors_come_out_whole(tmp_path: Path):
 
 
 def test_what_stands_beside_the_tensors_in_a_state_dict_is_told(tmp_path: Path):
-    found, tensors = converted(tmp_path / "a.pth", {"state_dict": {**STATE, "_extra_state": 3}})
-    assert (found["others"], tensors.keys()) == (["_extra_state"], STATE.keys())
+    result, tensors = converted(tmp_path / "a.pth", {"state_dict": {**STATE, "_extra_state": 3}})
+    assert (result["others"], tensors.keys()) == (["_extra_state"], STATE.keys())
 
 
 @pytest.mark.parametrize("new", [True, False], ids=["zip", "before torch 1.6"])

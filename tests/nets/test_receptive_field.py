@@ -88,12 +88,12 @@ def seen_by_gradients(net: Net, layer: str, place: tuple[int, int]) -> list[int]
 
 
 def check(net: Net, layer: str, most: int = 400) -> None:
-    found = windows(net, (layer,))[layer]
-    h, w = len(found.tops_H), len(found.lefts_W)
+    fields = windows(net, (layer,))[layer]
+    h, w = len(fields.tops_H), len(fields.lefts_W)
     rows, columns = (sorted({0, 1 % n, n // 2, n - 1}) if h * w > most else range(n) for n in (h, w))
     for row in rows:
         for column in columns:
-            box = found.boxes(np.array(row), np.array(column)).tolist()
+            box = fields.boxes(np.array(row), np.array(column)).tolist()
             if box[0] == box[2] or box[1] == box[3]:  # nothing but padding, in one direction at least
                 box = [0, 0, 0, 0]
             assert box == seen_by_gradients(net, layer, (row, column)), (layer, row, column)
@@ -128,10 +128,10 @@ def test_the_networks_of_the_catalogue_too(name: str, chw: tuple[int, int, int],
 
 def test_inside_the_image_size_and_jump_are_those_of_the_layer_table():
     net = build("alexnet", (3, 227, 227), 2, init="torch")
-    found = windows(net)
+    fields = windows(net)
     for row in layer_table(net):
-        if row.name in found and len(row.output) == 3:
-            tops, bottoms = found[row.name].tops_H, found[row.name].bottoms_H
+        if row.name in fields and len(row.output) == 3:
+            tops, bottoms = fields[row.name].tops_H, fields[row.name].bottoms_H
             inside = (tops > 0) & (bottoms < 227)
             assert set(bottoms[inside] - tops[inside]) <= {row.receptive_field}
             assert set(np.diff(tops[inside])) <= {row.jump}
@@ -139,10 +139,10 @@ def test_inside_the_image_size_and_jump_are_those_of_the_layer_table():
 
 def test_the_start_of_alexnet_s_conv5_by_hand():
     # Araujo's start, from the image on: conv1 0, pool1 0, conv2 0 - 2 * 8, pool2 -16, conv3, 4 and 5 each 16 less
-    found = windows(build("alexnet", (3, 227, 227), 2, init="torch"), ("conv5",))["conv5"]
+    fields = windows(build("alexnet", (3, 227, 227), 2, init="torch"), ("conv5",))["conv5"]
     starts = -16 - 3 * 16 + 16 * np.arange(13)
-    assert found.tops_H.tolist() == np.maximum(starts, 0).tolist()
-    assert found.bottoms_H.tolist() == np.minimum(starts + 163, 227).tolist()
+    assert fields.tops_H.tolist() == np.maximum(starts, 0).tolist()
+    assert fields.bottoms_H.tolist() == np.minimum(starts + 163, 227).tolist()
 
 
 def test_an_unknown_layer_is_refused_and_the_mode_and_hooks_are_as_before():

@@ -158,9 +158,9 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest():
 
 
 def number(text: str) -> int:
-    found = re.match(r"\d+(,\d{3})*", text)
-    assert found, text
-    return int(found[0].replace(",", ""))
+    outcome = re.match(r"\d+(,\d{3})*", text)
+    assert outcome, text
+    return int(outcome[0].replace(",", ""))
 
 
 def value_of(sum_text: str) -> float:

@@ -44,16 +44,16 @@ def test_a_class_that_the_model_does_not_have_is_refused():
 
 def test_an_explanation_holds_all_that_belongs_to_the_map():
     made, image = model(), np.asarray(draw("triangle", 3))
-    found = explain(made, image, "gradcam", target="circle", test=FaithfulnessTest(steps=4))
-    assert (found.method, found.targets, found.layer, found.completeness_error) == ("gradcam", (0,), "relu2", ())
-    assert found.heat_NHW.shape == (1, 24, 24)
-    assert torch.equal(found.values[0], gradcam(made, image, target="circle"))
-    (said,) = found.faithfulness
+    result = explain(made, image, "gradcam", target="circle", test=FaithfulnessTest(steps=4))
+    assert (result.method, result.targets, result.layer, result.completeness_error) == ("gradcam", (0,), "relu2", ())
+    assert result.heat_NHW.shape == (1, 24, 24)
+    assert torch.equal(result.values[0], gradcam(made, image, target="circle"))
+    (said,) = result.faithfulness
     assert said.forward_passes == 5 * (2 * 20 + 5)
     assert -1 <= said.rank_correlation <= 1
     plain = explain(made, image, "gradcam", target="circle", test=None)
     assert plain.faithfulness == ()
-    assert torch.equal(plain.heat_NHW, found.heat_NHW)
+    assert torch.equal(plain.heat_NHW, result.heat_NHW)
 
 
 def test_integrated_gradients_say_how_far_they_are_from_complete():
@@ -71,14 +71,14 @@ def test_integrated_gradients_say_how_far_they_are_from_complete():
 
 
 def test_all_methods_at_once_and_why_one_does_not_work():
-    found = explain_all(model(), np.asarray(draw("circle", 2)), test=FaithfulnessTest(steps=2, shifts=9))
-    assert list(found.explanations) == list(METHODS)
-    assert found.refused == {}
+    result = explain_all(model(), np.asarray(draw("circle", 2)), test=FaithfulnessTest(steps=2, shifts=9))
+    assert list(result.explanations) == list(METHODS)
+    assert result.refused == {}
     net = build("mlp", (1, 8, 8), 3, activation="tanh")
-    found = explain_all(net, torch.rand(1, 8, 8), test=FaithfulnessTest(steps=2, shifts=9))
-    assert list(found.explanations) == ["saliency", "integrated_gradients", "occlusion"]
-    assert list(found.refused) == ["deconvnet", "guided", "gradcam"]
-    assert "MLP has tanh" in found.refused["guided"]
+    result = explain_all(net, torch.rand(1, 8, 8), test=FaithfulnessTest(steps=2, shifts=9))
+    assert list(result.explanations) == ["saliency", "integrated_gradients", "occlusion"]
+    assert list(result.refused) == ["deconvnet", "guided", "gradcam"]
+    assert "MLP has tanh" in result.refused["guided"]
     assert not any(hooks(net))
 
 
@@ -97,10 +97,10 @@ def test_the_heat_of_many_images_is_that_of_each():
 
 
 def test_gradcam_is_brought_to_the_image_s_size():
-    found = heat(ones_conv_then_mean(2), torch.arange(9.0).view(1, 1, 3, 3), torch.tensor([0]), layer="conv1")
+    result = heat(ones_conv_then_mean(2), torch.arange(9.0).view(1, 1, 3, 3), torch.tensor([0]), layer="conv1")
     # 2 3 / 5 6 over 3 x 3 pixels: the corners as they are, the middle their mean, all over 6
-    assert found[0, 0].tolist() == pytest.approx([2 / 6, 2.5 / 6, 3 / 6])
-    assert found[0, 1].tolist() == pytest.approx([3.5 / 6, 4 / 6, 4.5 / 6])
+    assert result[0, 0].tolist() == pytest.approx([2 / 6, 2.5 / 6, 3 / 6])
+    assert result[0, 1].tolist() == pytest.approx([3.5 / 6, 4 / 6, 4.5 / 6])
 
 
 def test_what_cannot_be_asked_is_refused():

@@ -131,7 +131,7 @@ def test_the_rules_reach_every_rectifier_of_a_deep_network(which: str, name: str
     else:
         net = build(which, (3, 32, 32), 5, seed=2).eval()
     images_NCHW = torch.randn(2, 3, 32, 32, generator=generator)
-    found = METHODS[name](net, images_NCHW, target=1)
+    result = METHODS[name](net, images_NCHW, target=1)
     for module in list(net.modules()):
         for child, layer in list(module.named_children()):
             if isinstance(layer, nn.ReLU):
@@ -139,7 +139,7 @@ def test_the_rules_reach_every_rectifier_of_a_deep_network(which: str, name: str
     images_NCHW.requires_grad_()
     (wanted,) = torch.autograd.grad(net(images_NCHW)[:, 1].sum(), images_NCHW)
     assert wanted.abs().max() > 0
-    assert torch.allclose(found, wanted, rtol=1e-4, atol=1e-6 * float(wanted.abs().max()))
+    assert torch.allclose(result, wanted, rtol=1e-4, atol=1e-6 * float(wanted.abs().max()))
 
 
 def weighted_sum() -> Line:
@@ -184,11 +184,11 @@ def test_the_square_is_an_eighth_of_the_image_and_moves_by_half():
 def test_integrated_gradients_of_a_product_by_hand():
     """y = x0 x1 on the way t (x0, x1): dy/dx0 = t x1, whose mean is x1 / 2; times x0."""
     net = Own((1, 1, 2), lambda _net, x: x[:, :, 0, 0] * x[:, :, 0, 1])
-    found = integrated_gradients(net, torch.tensor([[[3.0, 4.0]]]), target=0)
-    assert torch.allclose(found, torch.tensor([[[6.0, 6.0]]]))
+    result = integrated_gradients(net, torch.tensor([[[3.0, 4.0]]]), target=0)
+    assert torch.allclose(result, torch.tensor([[[6.0, 6.0]]]))
     # from the baseline 1: (x0 - 1) times the mean of 1 + t (x1 - 1), 2.5, and (x1 - 1) times 2
-    found = integrated_gradients(net, torch.tensor([[[3.0, 4.0]]]), target=0, baseline=1.0)
-    assert torch.allclose(found, torch.tensor([[[5.0, 6.0]]]))
+    result = integrated_gradients(net, torch.tensor([[[3.0, 4.0]]]), target=0, baseline=1.0)
+    assert torch.allclose(result, torch.tensor([[[5.0, 6.0]]]))
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "conv 3x3x4, gelu, globalpool, fc 5"])
@@ -196,10 +196,10 @@ def test_integrated_gradients_sum_to_what_the_logit_gains(name: str):
     chw = (1, 32, 32) if name == "lenet5" else (3, 32, 32)
     net = build(name, chw, 5, seed=4).eval()
     images_NCHW = torch.randn(3, *chw, generator=torch.Generator().manual_seed(1))
-    found = integrated_gradients(net, images_NCHW, target=2, steps=200)
+    result = integrated_gradients(net, images_NCHW, target=2, steps=200)
     with torch.no_grad():
         gained_N = (net(images_NCHW) - net(torch.zeros_like(images_NCHW)))[:, 2]
-    assert torch.allclose(found.sum(dim=(1, 2, 3)), gained_N, atol=1e-2 * float(gained_N.abs().max() + 1))
+    assert torch.allclose(result.sum(dim=(1, 2, 3)), gained_N, atol=1e-2 * float(gained_N.abs().max() + 1))
 
 
 def test_one_heat_for_each_pixel():

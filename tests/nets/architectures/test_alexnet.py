@@ -29,8 +29,8 @@ def smallest() -> AlexNet:
 
 
 def test_parameters_by_layer(rows: dict[str, Layer]):
-    found = {name: row.parameters for name, row in rows.items() if row.parameters}
-    assert found == {
+    parameters = {name: row.parameters for name, row in rows.items() if row.parameters}
+    assert parameters == {
         "conv1": (11 * 11 * 3 + 1) * 96,
         "conv2": (5 * 5 * 48 + 1) * 256,
         "conv3": (3 * 3 * 256 + 1) * 384,
@@ -40,8 +40,8 @@ def test_parameters_by_layer(rows: dict[str, Layer]):
         "fc7": (4096 + 1) * 4096,
         "fc8": (4096 + 1) * 1000,
     }
-    assert list(found.values()) == [34_944, 307_456, 885_120, 663_936, 442_624, 37_752_832, 16_781_312, 4_097_000]
-    assert sum(found.values()) == 60_965_224
+    assert list(parameters.values()) == [34_944, 307_456, 885_120, 663_936, 442_624, 37_752_832, 16_781_312, 4_097_000]
+    assert sum(parameters.values()) == 60_965_224
 
 
 def test_without_groups_the_three_grouped_layers_would_have_their_weights_twice(rows: dict[str, Layer]):

@@ -153,12 +153,12 @@ def test_local_response_norm_follows_pool1_and_conv2_and_the_variant_has_none():
 
 
 def test_dropout():
-    found = {}
+    result = {}
     for name in ("googlenet", "googlenet_bn"):
         for dropout in (None, 0.1):
             net = outline(name, (3, 32, 32), 2, aux=True, dropout=dropout)
-            found[name, dropout] = [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)]
-    assert found == {
+            result[name, dropout] = [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)]
+    assert result == {
         ("googlenet", None): [0.4, 0.7, 0.7],
         ("googlenet", 0.1): [0.1, 0.7, 0.7],
         ("googlenet_bn", None): [0.2, 0.7, 0.7],

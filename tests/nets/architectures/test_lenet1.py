@@ -32,15 +32,15 @@ def test_parameters_by_layer(rows: dict[str, Layer]):
 
 
 def test_links_by_layer(rows: dict[str, Layer]):
-    found = {name: links(row) for name, row in rows.items() if row.parameters}
-    assert found == {
+    by_layer = {name: links(row) for name, row in rows.items() if row.parameters}
+    assert by_layer == {
         "h1": 4 * 24 * 24 * 26,
         "h2": 4 * 12 * 12 * 5,
         "h3": 64 * (20 * 25 + 12),
         "h4": 12 * 4 * 4 * 5,
         "output": 10 * 193,
     }
-    assert sum(found.values()) == 98_442
+    assert sum(by_layer.values()) == 98_442
 
 
 def test_shapes_and_receptive_fields(rows: dict[str, Layer]):

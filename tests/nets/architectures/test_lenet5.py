@@ -41,8 +41,8 @@ def test_parameters_by_layer(rows: dict[str, Layer]):
 
 
 def test_links_by_layer(rows: dict[str, Layer]):
-    found = {name: links(row) for name, row in rows.items() if row.macs}
-    assert found == {
+    result = {name: links(row) for name, row in rows.items() if row.macs}
+    assert result == {
         "c1": 156 * 28 * 28,
         "s2": 6 * 14 * 14 * 5,
         "c3": 1_516 * 10 * 10,
@@ -51,8 +51,8 @@ def test_links_by_layer(rows: dict[str, Layer]):
         "f6": 10_164,
         "output": 10 * 84,
     }
-    assert list(found.values()) == [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840]
-    assert sum(found.values()) == 340_068 + 840 == 340_908
+    assert list(result.values()) == [122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840]
+    assert sum(result.values()) == 340_068 + 840 == 340_908
 
 
 def test_shapes_receptive_fields_and_jumps(rows: dict[str, Layer]):

@@ -152,10 +152,10 @@ def test_what_timm_publishes_is_known():
 
 @pytest.mark.parametrize("other", ["timm:selecsls42", "timm:tresnet_m"])
 def test_layers_that_put_out_several_tensors_or_are_the_whole_network_are_no_taps(other: str):
-    found = outline(other, (3, 64, 64), 10).eval()
-    with taps(found, *found.taps) as seen, torch.no_grad():
-        found(torch.empty(1, 3, 64, 64, device="meta"))
-    assert tuple(seen) == found.taps
+    net = outline(other, (3, 64, 64), 10).eval()
+    with taps(net, *net.taps) as seen, torch.no_grad():
+        net(torch.empty(1, 3, 64, 64, device="meta"))
+    assert tuple(seen) == net.taps
     assert len(seen) > 1
     assert all(isinstance(out, Tensor) for out in seen.values())
 
