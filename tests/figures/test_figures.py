@@ -29,18 +29,18 @@ NAMES = [figure.name for figure in FIGURES]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
     folder = tmp_path_factory.mktemp("figures")
     return {name: draw(name, folder / f"{name}.png") for name in NAMES}
 
 
-def numbers(made: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
-    return made[name][1].numbers
+def numbers_of(results: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
+    return results[name][1].numbers
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_figure_is_a_image_with_lines_and_numbers(name: str, made: dict[str, tuple[Path, FigureResult]]):
-    path, drawn = made[name]
+def test_each_figure_is_a_image_with_lines_and_numbers(name: str, results: dict[str, tuple[Path, FigureResult]]):
+    path, drawn = results[name]
     with Image.open(path) as image:
         image.load()
         assert min(image.size) > 400
@@ -58,31 +58,31 @@ def test_the_table_and_the_files_are_the_same_and_no_name_is_there_twice():
     assert len(both) == len(set(both))
 
 
-def test_the_same_figure_has_the_same_bytes(tmp_path: Path, made: dict[str, tuple[Path, FigureResult]]):
+def test_the_same_figure_has_the_same_bytes(tmp_path: Path, results: dict[str, tuple[Path, FigureResult]]):
     for name in ("dropout", "batchnorm"):  # which draw at random
         again, _ = draw(name, tmp_path / f"{name}.png")
-        assert again.read_bytes() == made[name][0].read_bytes()
+        assert again.read_bytes() == results[name][0].read_bytes()
 
 
-def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(made: dict[str, tuple[Path, FigureResult]]):
-    two, three = numbers(made, "pooling")["2x2"], numbers(made, "pooling")["3x3"]
+def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(results: dict[str, tuple[Path, FigureResult]]):
+    two, three = numbers_of(results, "pooling")["2x2"], numbers_of(results, "pooling")["3x3"]
     assert two["max"] == [[8, 5], [6, 9]]
     assert two["average"] == [[4, 2], [2.25, 5.75]]
     assert two["gradient"]["max"] == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
     assert three["max"] == [[8, 7], [8, 9]]
     assert three["average"][0][0] == pytest.approx(38 / 9)
     assert three["gradient"]["average"][2][2] == pytest.approx(4 / 9)  # the middle lies in all four windows
-    assert numbers(made, "pooling")["volume"] == {"input": [12, 28, 28], "output": [12, 14, 14], "parameters": 0}
+    assert numbers_of(results, "pooling")["volume"] == {"input": [12, 28, 28], "output": [12, 14, 14], "parameters": 0}
 
 
-def test_dropout_scales_what_it_keeps_and_nothing_in_use(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "dropout")
-    assert found["inference"] == list(dropout.OUTPUTS)
-    for row in found["training"]:
+def test_dropout_scales_what_it_keeps_and_nothing_in_use(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "dropout")
+    assert numbers["inference"] == list(dropout.OUTPUTS)
+    for row in numbers["training"]:
         assert all(value in (0, 2 * output) for value, output in zip(row, dropout.OUTPUTS, strict=True))
-    assert found["mean"] == pytest.approx(dropout.OUTPUTS, abs=0.03)
-    assert found["variance"] == pytest.approx([output**2 for output in dropout.OUTPUTS], rel=0.05)  # x² (1 - p) / p
-    assert found["kept"] == pytest.approx([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], abs=0.02)
+    assert numbers["mean"] == pytest.approx(dropout.OUTPUTS, abs=0.03)
+    assert numbers["variance"] == pytest.approx([output**2 for output in dropout.OUTPUTS], rel=0.05)  # x² (1 - p) / p
+    assert numbers["kept"] == pytest.approx([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], abs=0.02)
     assert dropout.binomial(4, 0.8)[4] == pytest.approx(0.4096)
 
 
@@ -95,67 +95,67 @@ def test_slopes_are_those_of_the_functions(x: float):
             assert activations.at(name, x)[1] == pytest.approx(rise, abs=1e-4)
 
 
-def test_activations_have_the_papers_numbers(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "activations")
-    assert found["sigmoid"]["largest_derivative"] == pytest.approx(0.25)
-    assert found["scaled_tanh"]["at_1"] == pytest.approx(0.999997, abs=1e-6)
+def test_activations_have_the_papers_numbers(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "activations")
+    assert numbers["sigmoid"]["largest_derivative"] == pytest.approx(0.25)
+    assert numbers["scaled_tanh"]["at_1"] == pytest.approx(0.999997, abs=1e-6)
     assert activations.at("scaled_tanh", 0.0)[1] == pytest.approx(1.14393, abs=1e-5)
-    assert found["relu"]["derivative_at_-3"] == 0
+    assert numbers["relu"]["derivative_at_-3"] == 0
 
 
-def test_losses_are_the_textbooks(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "losses")
-    assert found["losses"]["cross-entropy"][0] == pytest.approx(log(1 + exp(-15) + exp(-5)), rel=1e-4)
-    assert [found["losses"][name] for name in ("Weston-Watkins", "Weston-Watkins, squared", "Crammer-Singer")] == [
+def test_losses_are_the_textbooks(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "losses")
+    assert numbers["losses"]["cross-entropy"][0] == pytest.approx(log(1 + exp(-15) + exp(-5)), rel=1e-4)
+    assert [numbers["losses"][name] for name in ("Weston-Watkins", "Weston-Watkins, squared", "Crammer-Singer")] == [
         [5, 13], [25, 89], [5, 8],
     ]  # fmt: skip
-    assert found["multi_margin_loss"] == pytest.approx(5 / 3)
-    assert found["softmax"] == pytest.approx([0.9933068, 3.0385e-7, 0.0066928], rel=1e-4)
+    assert numbers["multi_margin_loss"] == pytest.approx(5 / 3)
+    assert numbers["softmax"] == pytest.approx([0.9933068, 3.0385e-7, 0.0066928], rel=1e-4)
     values, slopes = losses.over(loss.weston_watkins(1.0), torch.tensor([-1.0, 0.5, 2.0]))
     assert values.tolist() == [2, 0.5, 0]
     assert slopes.tolist() == [-1, -1, 0]
 
 
-def test_penalties_end_where_the_slopes_balance(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "penalties")
+def test_penalties_end_where_the_slopes_balance(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "penalties")
     # H (w - m) + 2 l2 w = 0 for L2; on the corner of L1 the second alone: w2 = 1.5 + 0.3 * 0.4 - 0.6
     curvature, minimum = torch.tensor(penalties.CURVATURE), torch.tensor(penalties.MINIMUM)
     by_hand = torch.linalg.solve(curvature + 0.6 * torch.eye(2), curvature @ minimum)
-    assert found["L2"]["weights"] == pytest.approx(by_hand.tolist(), abs=1e-5)
-    assert found["L1"]["weights"] == pytest.approx([0, 1.02], abs=1e-5)
-    assert found["L1"]["weights"][0] == 0 != found["L1"]["by_subgradient"][0]
-    assert sqrt(sum(w**2 for w in found["max-norm"]["weights"])) == pytest.approx(1)
-    assert all(w != 0 for name in ("L2", "elastic net", "max-norm") for w in found[name]["weights"])
+    assert numbers["L2"]["weights"] == pytest.approx(by_hand.tolist(), abs=1e-5)
+    assert numbers["L1"]["weights"] == pytest.approx([0, 1.02], abs=1e-5)
+    assert numbers["L1"]["weights"][0] == 0 != numbers["L1"]["by_subgradient"][0]
+    assert sqrt(sum(w**2 for w in numbers["max-norm"]["weights"])) == pytest.approx(1)
+    assert all(w != 0 for name in ("L2", "elastic net", "max-norm") for w in numbers[name]["weights"])
 
 
-def test_deviations_fade_explode_or_stay(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "initialization")["deviations"]
-    assert found["tanh"]["N(0, 0.01²)"][9] < 1e-6
-    assert min(found["tanh"]["N(0, 1)"]) > 0.95
-    assert found["relu"]["N(0, 1/n)"][9] / found["relu"]["N(0, 1/n)"][0] == pytest.approx(2**-4.5, rel=0.3)
-    assert 0.5 < found["relu"]["N(0, 2/n)"][9] / found["relu"]["N(0, 2/n)"][0] < 2
+def test_deviations_fade_explode_or_stay(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "initialization")["deviations"]
+    assert numbers["tanh"]["N(0, 0.01²)"][9] < 1e-6
+    assert min(numbers["tanh"]["N(0, 1)"]) > 0.95
+    assert numbers["relu"]["N(0, 1/n)"][9] / numbers["relu"]["N(0, 1/n)"][0] == pytest.approx(2**-4.5, rel=0.3)
+    assert 0.5 < numbers["relu"]["N(0, 2/n)"][9] / numbers["relu"]["N(0, 2/n)"][0] < 2
     for act in ("tanh", "relu"):
-        normed = found[act]["N(0, 0.01²) and batch norm"]
+        normed = numbers[act]["N(0, 0.01²) and batch norm"]
         assert max(normed) < 1.1 * min(normed)
     assert len(initialization.activations("relu", "N(0, 2/n)")) == initialization.LAYERS
 
 
-def test_batch_norm_by_hand_and_by_its_running_statistics(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "batchnorm")
-    assert found["four_numbers"] == pytest.approx([-1.341635, -0.447212, 0.447212, 1.341635], abs=1e-6)
-    assert found["running_mean"] == pytest.approx(batchnorm.MEANS, abs=0.05)
-    assert found["running_std"] == pytest.approx(batchnorm.STDS, rel=0.02)
-    _, normalized, moved = found["stages"].values()
+def test_batch_norm_by_hand_and_by_its_running_statistics(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "batchnorm")
+    assert numbers["four_numbers"] == pytest.approx([-1.341635, -0.447212, 0.447212, 1.341635], abs=1e-6)
+    assert numbers["running_mean"] == pytest.approx(batchnorm.MEANS, abs=0.05)
+    assert numbers["running_std"] == pytest.approx(batchnorm.STDS, rel=0.02)
+    _, normalized, moved = numbers["stages"].values()
     assert normalized == [[pytest.approx(0, abs=1e-5), pytest.approx(1, abs=1e-4)] for _ in range(3)]
     assert [mean for mean, _ in moved] == pytest.approx(batchnorm.BETA, abs=1e-5)
     assert [deviation for _, deviation in moved] == pytest.approx(batchnorm.GAMMA, abs=1e-4)
 
 
-def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "receptive")
+def test_three_small_windows_see_what_a_large_one_sees(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "receptive")
     row = [1, 3, 6, 7, 6, 3, 1]
-    assert found["paths"] == [[a * b for b in row] for a in row]
-    assert found["stacks"] == {
+    assert numbers["paths"] == [[a * b for b in row] for a in row]
+    assert numbers["stacks"] == {
         "three 3 x 3, stride 1": {"field": 7, "jump": 1, "weights": 27 * 64**2},
         "one 7 x 7, stride 1": {"field": 7, "jump": 1, "weights": 49 * 64**2},
         "one 7 x 7, stride 4": {"field": 7, "jump": 4, "weights": 49 * 64**2},
@@ -163,27 +163,27 @@ def test_three_small_windows_see_what_a_large_one_sees(made: dict[str, tuple[Pat
     assert int((receptive_field.paths(5, 2) > 0).sum()) == 81
 
 
-def test_an_inception_module_costs_what_its_table_says(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "inception")
+def test_an_inception_module_costs_what_its_table_says(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "inception")
     per_place = 192 * 64 + 192 * 96 + 9 * 96 * 128 + 192 * 16 + 25 * 16 * 32 + 192 * 32
-    assert (found["parameters"], found["channels"], found["macs"]) == (163_696, 256, 28 * 28 * per_place)
+    assert (numbers["parameters"], numbers["channels"], numbers["macs"]) == (163_696, 256, 28 * 28 * per_place)
     naive = 192 * 64 + 9 * 192 * 128 + 25 * 192 * 32
-    assert found["without_reductions"] == {"channels": 64 + 128 + 32 + 192, "macs": 28 * 28 * naive}
+    assert numbers["without_reductions"] == {"channels": 64 + 128 + 32 + 192, "macs": 28 * 28 * naive}
     assert [branch[-1].channels for branch in inception.reduced()] == [64, 128, 32, 32]
 
 
-def test_a_residual_block_has_the_slope_of_f_and_one_more(made: dict[str, tuple[Path, FigureResult]]):
-    found = numbers(made, "residual")
-    assert found["value"] == pytest.approx(2.3)
-    assert found["plain"] == pytest.approx([0.15**count for count in range(1, 21)])
-    assert found["residual"] == pytest.approx([1.15**count for count in range(1, 21)])
+def test_a_residual_block_has_the_slope_of_f_and_one_more(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "residual")
+    assert numbers["value"] == pytest.approx(2.3)
+    assert numbers["plain"] == pytest.approx([0.15**count for count in range(1, 21)])
+    assert numbers["residual"] == pytest.approx([1.15**count for count in range(1, 21)])
     assert residual.derivative(3, "B") == pytest.approx(1.15**3)
 
 
-def test_volumes_are_those_of_the_layer_table(made: dict[str, tuple[Path, FigureResult]], tmp_path: Path):
-    found = numbers(made, "volumes")
-    assert found["parameters"] == 60_965_224
-    assert {row["name"]: row["output"][-1] for row in found["layers"] if len(row["output"]) == 3} == {
+def test_volumes_are_those_of_the_layer_table(results: dict[str, tuple[Path, FigureResult]], tmp_path: Path):
+    numbers = numbers_of(results, "volumes")
+    assert numbers["parameters"] == 60_965_224
+    assert {row["name"]: row["output"][-1] for row in numbers["layers"] if len(row["output"]) == 3} == {
         "conv1": 55, "pool1": 27, "conv2": 27, "pool2": 13, "conv3": 13, "conv4": 13, "conv5": 13, "pool5": 6,
     }  # fmt: skip
     line = volumes.draw(tmp_path / "line.svg", net="conv 5x5x8, pool 2, fc 3")

@@ -12,12 +12,12 @@ from striate.plots.save_figure import ENDINGS, check_ending, for_page, inline, n
 
 
 def figure() -> Figure:
-    made = Figure(figsize=(3, 2))
-    axes = made.subplots()
+    drawing = Figure(figsize=(3, 2))
+    axes = drawing.subplots()
     axes.fill_between([0, 1], [1, 2], hatch="/")  # a hatch has an id that is random unless it is salted
     axes.plot([0, 1], [1, 2], label="conv1 & relu1")
     axes.legend()
-    return made
+    return drawing
 
 
 @pytest.mark.parametrize("path", ["a.svg", "a.png", "a.pdf", "A.SVG", "a.b/c.Png"])
@@ -39,11 +39,11 @@ def test_another_ending_is_refused_with_those_there_are(path: str, tmp_path: Pat
 def test_the_same_figure_gives_the_same_bytes(ending: str, tmp_path: Path):
     for name in ("one", "two"):
         save(figure(), tmp_path / f"{name}{ending}")
-    one, two = ((tmp_path / f"{name}{ending}").read_bytes() for name in ("one", "two"))
-    assert one == two
-    assert one.startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending])
-    assert b"CreationDate" not in one
-    assert b"dc:date" not in one
+    first, second = ((tmp_path / f"{name}{ending}").read_bytes() for name in ("one", "two"))
+    assert first == second
+    assert first.startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending])
+    assert b"CreationDate" not in first
+    assert b"dc:date" not in first
 
 
 def test_the_text_of_an_svg_is_text(tmp_path: Path):

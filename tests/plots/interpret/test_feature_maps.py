@@ -29,7 +29,7 @@ def texts(figure: Figure) -> list[str]:
 def no_text_covers_another(figure: Figure) -> None:
     FigureCanvasAgg(figure).draw()
     boxes = [(text.get_text(), text.get_window_extent()) for axes in figure.axes for text in axes.texts]
-    assert [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)] == []
+    assert [(text, other) for (text, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)] == []
     for name, box in boxes:
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, name
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, name
@@ -44,9 +44,9 @@ def test_maps_are_on_one_scale_which_is_said_with_its_ends(drawn: list[Figure]):
     maps = np.stack([np.full((2, 2), 3.0), np.array([[0.0, 1.0], [2.0, 6.0]])])
     feature_maps.draw_maps("relu1 of net", "relu1", maps, GRAY, Path("maps.png"))
     (figure,) = drawn
-    said = texts(figure)
-    assert "2 maps of 2 x 2, all on one scale." in said
-    assert {"0", "1", "the image", "output of relu1", "3", "6"} <= set(said)
+    written = texts(figure)
+    assert "2 maps of 2 x 2, all on one scale." in written
+    assert {"0", "1", "the image", "output of relu1", "3", "6"} <= set(written)
     assert set(scales(figure)) == {(0.0, 6.0)}
     values = [image.get_array() for image in figure.axes[0].images if image.get_array().shape == (2, 2)]
     assert [value.tolist() for value in values] == maps.tolist()
@@ -60,10 +60,10 @@ def test_zero_is_in_the_middle_where_a_value_is_negative(drawn: list[Figure]):
 
 def test_of_very_many_maps_the_first_256_are_drawn_and_that_is_said(drawn: list[Figure]):
     feature_maps.draw_maps("conv5", "conv5", np.ones((300, 2, 3)), GRAY, Path("maps.png"))
-    said = texts(drawn[0])
-    assert "The first 256 of 300 maps of 2 x 3, all on one scale." in said
-    assert "255" in said
-    assert "256" not in said
+    written = texts(drawn[0])
+    assert "The first 256 of 300 maps of 2 x 3, all on one scale." in written
+    assert "255" in written
+    assert "256" not in written
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 1, 1)])
@@ -78,8 +78,8 @@ def test_units_without_maps_are_bars(shape: tuple[int, ...], drawn: list[Figure]
 def test_deep_kernels_are_tiles_a_row_for_each_filter(drawn: list[Figure]):
     weights = RNG.standard_normal((3, 2, 3, 3))
     weight_tiles.draw("conv2", weights, Path("tiles.png"))
-    said = texts(drawn[0])
-    assert "Kernels of 3 x 3: 3 filters down, 2 channels across, all on one scale" in " ".join(said)
+    written = texts(drawn[0])
+    assert "Kernels of 3 x 3: 3 filters down, 2 channels across, all on one scale" in " ".join(written)
     shown = [image.get_array() for image in drawn[0].axes[0].images[:6]]
     assert np.allclose(np.stack(shown).reshape(3, 2, 3, 3), weights)
     most = float(np.abs(weights).max())
@@ -89,8 +89,8 @@ def test_deep_kernels_are_tiles_a_row_for_each_filter(drawn: list[Figure]):
 def test_of_many_kernels_the_first_are_drawn_and_that_is_said(drawn: list[Figure]):
     weights = np.ones((40, 50, 3, 3)) * np.arange(1, 41).reshape(-1, 1, 1, 1)
     weight_tiles.draw("conv2", weights, Path("tiles.png"))
-    said = " ".join(texts(drawn[0]))
-    assert "the first 32 of 40 filters down, the first 32 of 50 channels across, all on one scale" in said
+    written = " ".join(texts(drawn[0]))
+    assert "the first 32 of 40 filters down, the first 32 of 50 channels across, all on one scale" in written
     assert len(drawn[0].axes[0].images) == 32 * 32 + 1  # with the bar of colors
     assert set(scales(drawn[0])) == {(-32, 32)}
 
@@ -98,9 +98,9 @@ def test_of_many_kernels_the_first_are_drawn_and_that_is_said(drawn: list[Figure
 def test_kernels_over_one_channel_are_a_grid(drawn: list[Figure]):
     weights = RNG.standard_normal((7, 1, 5, 5))
     weight_tiles.draw("conv2", weights, Path("tiles.png"))
-    said = texts(drawn[0])
-    assert "7 kernels of 5 x 5 over one channel, all on one scale; red is above zero, blue below." in " ".join(said)
-    assert {"0", "6", "weight"} <= set(said)
+    written = texts(drawn[0])
+    assert "7 kernels of 5 x 5 over one channel, all on one scale; red is above zero, blue below." in " ".join(written)
+    assert {"0", "6", "weight"} <= set(written)
     shown = [image.get_array() for image in drawn[0].axes[0].images if image.get_array().shape == (5, 5)]
     assert np.allclose(np.stack(shown), weights[:, 0])
     no_text_covers_another(drawn[0])
@@ -122,9 +122,9 @@ def rows(box: tuple[int, int, int, int], words: tuple[str, ...] = ()) -> list[to
 
 def test_the_strongest_images_have_their_patch_framed_and_enlarged(drawn: list[Figure]):
     top_activations.draw("conv1", rows((1, 2, 4, 6), ("cat", "dog", "a very long class name")), Path("exciting.png"))
-    said = texts(drawn[0])
-    assert {"unit 4", "unit 7", "3", "1.5", "cat", "a very long cl…"} <= set(said)
-    assert "framed is the patch that it sees" in " ".join(said)
+    written = texts(drawn[0])
+    assert {"unit 4", "unit 7", "3", "1.5", "cat", "a very long cl…"} <= set(written)
+    assert "framed is the patch that it sees" in " ".join(written)
     shapes = [image.get_array().shape for image in drawn[0].axes[0].images]
     assert shapes.count((8, 8, 3)) == shapes.count((3, 4, 3)) == 6
 
@@ -146,9 +146,9 @@ def test_a_tuning_curve_lies_where_its_stripes_run(drawn: list[Figure]):
 
 
 def test_tolerance_is_the_median_of_the_units_that_answer(drawn: list[Figure]):
-    kept = np.array([[1.0, 1, 1, np.nan], [0.0, 0.5, 0.7, np.nan]])
+    response_DU = np.array([[1.0, 1, 1, np.nan], [0.0, 0.5, 0.7, np.nan]])
     none = np.full((2, 2), np.nan)
-    series = [unit_curves.Series("relu1", np.arange(2.0), kept), unit_curves.Series("pool1", np.arange(2.0), none)]
+    series = [unit_curves.Series("relu1", np.arange(2.0), response_DU), unit_curves.Series("pool1", np.arange(2.0), none)]
     unit_curves.draw_tolerance("title", "the best grating, in pixels", series, Path("tolerance.png"))
     axes = drawn[0].axes[0]
     assert axes.lines[0].get_ydata().tolist() == [1, 0.5]

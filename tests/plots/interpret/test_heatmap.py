@@ -57,7 +57,7 @@ def test_the_sheet_says_method_layer_figure_and_what_explains_nothing(tmp_path: 
         Panel("occlusion", None, HEAT),
     ]
     draw("Why ship", IMAGE, panels, tmp_path / "sheet.svg")
-    said = (tmp_path / "sheet.svg").read_text("utf-8")
+    svg = (tmp_path / "sheet.svg").read_text("utf-8")
     for word in (
         "Why ship",
         "gradcam at conv5",
@@ -66,9 +66,9 @@ def test_the_sheet_says_method_layer_figure_and_what_explains_nothing(tmp_path: 
         "gain -0.02, p = 0.40",
         "occlusion",
     ):
-        assert word in said
-    assert said.count("NOT FAITHFUL") == 1
-    assert "(mean probability" not in said  # the figures of the sentence are in the report, not under the map
+        assert word in svg
+    assert svg.count("NOT FAITHFUL") == 1
+    assert "(mean probability" not in svg  # the figures of the sentence are in the report, not under the map
     first = (tmp_path / "sheet.svg").read_bytes()
     draw("Why ship", IMAGE, panels, tmp_path / "sheet.svg")
     assert (tmp_path / "sheet.svg").read_bytes() == first

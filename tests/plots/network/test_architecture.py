@@ -26,7 +26,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 LINE = "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, relu, globalpool, fc 10"
 
 
-class Made(NamedTuple):
+class HandmadeRow(NamedTuple):
     """A row made by hand."""
 
     name: str
@@ -183,8 +183,8 @@ def test_no_text_lies_on_another_or_leaves_the_sheet(name: str, tmp_path: Path, 
     architecture.draw(name, *rows_of(name), tmp_path / "net.svg")
     renderer = FigureCanvasAgg(figures[0]).get_renderer()
     places = [(text.get_text(), text.get_window_extent(renderer)) for text in figures[0].axes[0].texts if text.get_text()]
-    for (one, at), (other, there) in combinations(places, 2):
-        assert not at.overlaps(there), (one, other)
+    for (text, at), (other, there) in combinations(places, 2):
+        assert not at.overlaps(there), (text, other)
     for word, at in places:
         assert 0 <= at.x0 < at.x1 <= figures[0].bbox.x1, word
         assert 0 <= at.y0 < at.y1 <= figures[0].bbox.y1, word
@@ -206,20 +206,20 @@ def test_what_is_too_wide_for_a_line_goes_on_in_the_next():
 
 
 def test_names_of_wrapped_networks_lose_what_they_share_and_their_numbered_blocks_are_found():
-    def block(number: int, before: str) -> list[Made]:
+    def block(number: int, before: str) -> list[HandmadeRow]:
         own = f"body.layer1.{number}"
         shape = (8, 4, 4)
         return [
-            Made(f"{own}.conv1", "Conv2d", shape, shape, (before,), 9, 9),
-            Made(f"{own}.conv2", "Conv2d", shape, shape, (f"{own}.conv1",), 9, 9),
-            Made(f"{own}.act", "ReLU", shape, shape, (f"{own}.conv2", before)),
+            HandmadeRow(f"{own}.conv1", "Conv2d", shape, shape, (before,), 9, 9),
+            HandmadeRow(f"{own}.conv2", "Conv2d", shape, shape, (f"{own}.conv1",), 9, 9),
+            HandmadeRow(f"{own}.act", "ReLU", shape, shape, (f"{own}.conv2", before)),
         ]
 
     rows = [
-        Made("body.stem.0", "Conv2d", (3, 4, 4), (8, 4, 4), (), 9, 9),
+        HandmadeRow("body.stem.0", "Conv2d", (3, 4, 4), (8, 4, 4), (), 9, 9),
         *block(0, "body.stem.0"),
         *block(1, "body.layer1.0.act"),
-        Made("body.head.pool", "AdaptiveAvgPool2d", (8, 4, 4), (8, 1, 1), ("body.layer1.1.act",)),
+        HandmadeRow("body.head.pool", "AdaptiveAvgPool2d", (8, 4, 4), (8, 1, 1), ("body.layer1.1.act",)),
     ]
     stages = read((3, 4, 4), rows)
     assert [stage.names for stage in stages] == [("input",), ("stem.0",), ("layer1.0", "layer1.1"), ("head",)]
@@ -229,11 +229,11 @@ def test_names_of_wrapped_networks_lose_what_they_share_and_their_numbered_block
 def test_a_gate_scales_and_a_sum_at_the_end_of_a_block_is_found():
     shape = (8, 4, 4)
     rows = [
-        Made("stem", "Conv2d", (3, 4, 4), shape, (), 9, 9),
-        Made("b.conv", "Conv2d", shape, shape, ("stem",), 9, 9),
-        Made("b.squeeze", "Conv2d", (8, 1, 1), (8, 1, 1), ("b.conv",), 9, 9),
-        Made("b.last", "Conv2d", shape, shape, ("b.conv", "b.squeeze"), 9, 9),
-        Made("head", "Conv2d", shape, shape, ("b.last", "stem"), 9, 9),
+        HandmadeRow("stem", "Conv2d", (3, 4, 4), shape, (), 9, 9),
+        HandmadeRow("b.conv", "Conv2d", shape, shape, ("stem",), 9, 9),
+        HandmadeRow("b.squeeze", "Conv2d", (8, 1, 1), (8, 1, 1), ("b.conv",), 9, 9),
+        HandmadeRow("b.last", "Conv2d", shape, shape, ("b.conv", "b.squeeze"), 9, 9),
+        HandmadeRow("head", "Conv2d", shape, shape, ("b.last", "stem"), 9, 9),
     ]
     graph = inside(read((3, 4, 4), rows)[2])
     assert graph["x"] == ("", "squeeze")
@@ -244,10 +244,10 @@ def test_a_gate_scales_and_a_sum_at_the_end_of_a_block_is_found():
 def test_a_sum_that_goes_on_in_another_sum_is_drawn_once():
     shape = (8, 4, 4)
     rows = [
-        Made("stem", "Conv2d", (3, 4, 4), shape, (), 9, 9),
-        Made("b.one", "Conv2d", shape, shape, ("stem",), 9, 9),
-        Made("b.two", "Conv2d", shape, shape, ("b.one", "stem"), 9, 9),
-        Made("head", "Conv2d", shape, shape, ("stem", "b.one", "b.two"), 9, 9),
+        HandmadeRow("stem", "Conv2d", (3, 4, 4), shape, (), 9, 9),
+        HandmadeRow("b.one", "Conv2d", shape, shape, ("stem",), 9, 9),
+        HandmadeRow("b.two", "Conv2d", shape, shape, ("b.one", "stem"), 9, 9),
+        HandmadeRow("head", "Conv2d", shape, shape, ("stem", "b.one", "b.two"), 9, 9),
     ]
     block = read((3, 4, 4), rows)[2]
     graph = [(node.label, [block.nodes[source].label for source in node.sources]) for node in block.nodes]

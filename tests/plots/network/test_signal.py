@@ -119,24 +119,24 @@ def test_no_text_covers_another_or_leaves_the_image(title: str, rows: list[Momen
     draw(title, rows, Path("signal.svg"))
     figure = drawn[0]
     axes = panels(figure)
-    texts = [figure._suptitle, axes[-1].xaxis.label, *(one.yaxis.label for one in axes)]
-    texts += [tick for one in axes for tick in one.get_yticklabels() if tick.get_text()]
+    texts = [figure._suptitle, axes[-1].xaxis.label, *(panel.yaxis.label for panel in axes)]
+    texts += [tick for panel in axes for tick in panel.get_yticklabels() if tick.get_text()]
     texts += [tick for tick in axes[-1].get_xticklabels() if tick.get_text()]
-    texts += [text for one in axes if (legend := one.get_legend()) for text in legend.get_texts()]
+    texts += [text for panel in axes if (legend := panel.get_legend()) for text in legend.get_texts()]
     shown = [text for text in texts if text.get_visible() and is_within(text, axes)]
     assert len(shown) > len(rows) + 5
     boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
     for name, box in boxes:
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, name
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, name
-    assert [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)] == []
+    assert [(text, other) for (text, a), (other, b) in combinations(boxes, 2) if a.overlaps(b)] == []
 
 
 def is_within(text: object, axes: list[Axes]) -> bool:
     # Ticks outside of a scale are kept by matplotlib, but not drawn
-    for one in axes:
-        if text in one.get_yticklabels():
-            low, high = one.get_ylim()
+    for panel in axes:
+        if text in panel.get_yticklabels():
+            low, high = panel.get_ylim()
             return low <= text.get_position()[1] <= high
     return True
 

@@ -84,8 +84,8 @@ def test_of_a_deep_network_so_many_layers_are_drawn_and_that_is_said(count: int,
     shown = [axes.get_title() for axes in drawn[0].axes if axes.get_title()]
     assert len(shown) == panels
     assert (shown[0], shown[-1]) == ("conv0", f"conv{count - 1}")
-    said = f"{count} layers" if count <= 24 else f"{panels} of {count} layers"
-    assert drawn[0].get_suptitle() == f"first: the weights of {said}"
+    layers = f"{count} layers" if count <= 24 else f"{panels} of {count} layers"
+    assert drawn[0].get_suptitle() == f"first: the weights of {layers}"
 
 
 def test_a_layer_of_nothing_but_zeros_is_drawn(tmp_path: Path):

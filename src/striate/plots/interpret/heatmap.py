@@ -33,8 +33,8 @@ _ACROSS = 4  # panels side by side
 _WIDE = 2.55  # inches of a panel
 _LETTERS = 36  # in a line under a panel
 _GAIN = (
-    "gain: how much lower the class's mean probability is while what the map marks is removed than with the same map "
-    "shifted; p: the share of shifts, its own included, where showing and removing does as well"
+    "gain: how much lower the class's mean probability is while the marked pixels are removed than with the map shifted; "
+    "p: share of the map and its shifted controls whose insertion area minus deletion area is at least as large"
 )
 _UNFAITHFUL = SERIES_COLORS[1]
 _CONES_OF_OKLAB = (
