@@ -88,7 +88,7 @@ def overlay(image_HWC: Pixels, heat_HW: Heat) -> Pixels:
 
 
 def draw(title: str, image_HWC: Pixels, panels: Sequence[Panel], path: Path) -> None:
-    """Draw the image, and beside it each map over it with its method, layer and gain; one that is not faithful is crossed out.
+    """Draw the image, and beside it each map over it with its method, layer and gain; one that is not faithful is struck out.
 
     The image is uint8 with 1 or 3 channels; a small one is enlarged without smoothing. A map of another size is a ShapeError.
     """
@@ -125,13 +125,13 @@ def _colorbar(figure: "Figure", grid: NDArray[np.object_]) -> None:
     bar.set_label("heat, as a share of the map's largest", fontsize=7)
 
 
-def _show(axes: "Axes", pixels_HWC: Pixels, name: str, crossed_out: bool = False) -> None:
+def _show(axes: "Axes", pixels_HWC: Pixels, name: str, struck_out: bool = False) -> None:
     height, width, channels = pixels_HWC.shape
     smooth = "antialiased" if max(height, width) > 128 else "nearest"
     image(axes, pixels_HWC[..., 0] if channels == 1 else pixels_HWC, cmap="gray", vmin=0, vmax=255, interpolation=smooth)
-    axes.set_title(name, fontsize=8.5, loc="left", color=_UNFAITHFUL if crossed_out else "black")
-    axes.spines[:].set(color=_UNFAITHFUL if crossed_out else "#bbbbbb", linewidth=2.0 if crossed_out else 0.8)
-    for color, thick in (("white", 2.6), (_UNFAITHFUL, 1.3)) if crossed_out else ():
+    axes.set_title(name, fontsize=8.5, loc="left", color=_UNFAITHFUL if struck_out else "black")
+    axes.spines[:].set(color=_UNFAITHFUL if struck_out else "#bbbbbb", linewidth=2.0 if struck_out else 0.8)
+    for color, thick in (("white", 2.6), (_UNFAITHFUL, 1.3)) if struck_out else ():
         ends = (-0.5, width - 0.5), (height - 0.5, -0.5)
         axes.plot(*ends, color=color, linewidth=thick, scalex=False, scaley=False)
 
