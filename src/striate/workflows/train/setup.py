@@ -20,6 +20,7 @@ from striate.nets import factory
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
 from striate.training import loss as losses
+from striate.training import smallest_batch
 from striate.workflows.run_context import RunContext
 
 log = logging.getLogger("striate")
@@ -69,6 +70,7 @@ def set_up(context: RunContext, starting_weights: StartingWeights | None = None)
             f"{world} processes share each batch; expected train.batch_size and the training images to be at least that many, "
             f"got {run.train.batch_size} and {len(dataset.parts.train_M)}. Start fewer processes."
         )
+    smallest_batch.check(net, loaders["train"], run.train.grad_accum_steps)
     return TrainingSetup(fitted_preprocess, net, loaders)
 
 
