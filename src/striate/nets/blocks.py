@@ -92,13 +92,7 @@ class Subsampling(nn.Module):
 class TableConv2d(nn.Module):
     """A convolution in which each map sees only the input maps that a table gives it; only those links have weights.
 
-    Args:
-        table: for each output map the numbers of its input maps.
-        in_channels: maps that come in.
-        kernel_size: side of the square kernels.
-        stride: in both directions.
-        bias: one for each output map, or none.
-
+    For each output map the table has the numbers of its input maps; kernels are square, and each output map has a bias or none.
     """
 
     table: Tensor
