@@ -62,19 +62,19 @@ def test_cells(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert drawn(ran, "striate-history-cells") == {
         "bank.png", "tuning.png", "fields.png", "maps.png", "shifts.png", "modulation.png",
     }  # fmt: skip
-    found = ran.json
-    assert found["orientations"] == [0, 45, 90, 135]
-    assert found["pool_px"] == 2  # half a wavelength
-    assert [row["preferred"] for row in found["tuning"]] == [0, 45, 90, 135]
-    assert all(row["half_width_simple"] == pytest.approx(15.2, abs=0.5) for row in found["tuning"])
-    ratios = found["modulation"]["f1_over_f0"]
+    numbers = ran.json
+    assert numbers["orientations"] == [0, 45, 90, 135]
+    assert numbers["pool_px"] == 2  # half a wavelength
+    assert [row["preferred"] for row in numbers["tuning"]] == [0, 45, 90, 135]
+    assert all(row["half_width_simple"] == pytest.approx(15.2, abs=0.5) for row in numbers["tuning"])
+    ratios = numbers["modulation"]["f1_over_f0"]
     assert ratios["simple"] == pytest.approx(np.pi / 2, abs=0.005)
     assert max(ratios["pooled"], ratios["energy"]) < 0.1
-    similarities, bars = found["shifts"]["cosine_similarity_by_px"], found["shifts"]["bar_half_width_px"]
+    similarities, bars = numbers["shifts"]["cosine_similarity_by_px"], numbers["shifts"]["bar_half_width_px"]
     assert similarities["simple"][0] == pytest.approx(1)
     assert min(similarities["pooled"][2], similarities["energy"][2]) > similarities["simple"][2] + 0.2
     assert bars["pooled"] >= bars["simple"] + 1.9
-    lines = "\n".join(cells._lines(found))
+    lines = "\n".join(cells._lines(numbers))
     assert "4 orientations, fields of 17 x 17 px, stripes of 4 px, pooled over 2 px to each side; image: square.png" in lines
     assert "preferred orientations are within 0.0 degrees of the cells' own" in lines
     assert "simple 1.57, pooled 0.0" in lines
@@ -103,24 +103,24 @@ def test_mcculloch_pitts(photo: Path, capsys: pytest.CaptureFixture[str]):
         "one_unit.png", "table.png", "automata.png", "latch.png", "latch_network.png", "edges.png", "edge_network.png",
         "automaton_odd_number_of_1.png", "automaton_ends_in_01.png", "automaton_divisible_by_3.png",
     }  # fmt: skip
-    found = ran.json
-    assert found["one_unit"]["not_computed"] == ["NAND", "XOR", "XNOR", "x1 OR NOT x2", "x2 OR NOT x1"]
-    assert (found["one_unit"]["units"], found["one_unit"]["xor"], found["one_unit"]["of_three_inputs"]) == (36, False, 42)
-    assert [(row["functions"], row["correct"], row["most_units"]) for row in found["truth_tables"]] == [
+    numbers = ran.json
+    assert numbers["one_unit"]["not_computed"] == ["NAND", "XOR", "XNOR", "x1 OR NOT x2", "x2 OR NOT x1"]
+    assert (numbers["one_unit"]["units"], numbers["one_unit"]["xor"], numbers["one_unit"]["of_three_inputs"]) == (36, False, 42)
+    assert [(row["functions"], row["correct"], row["most_units"]) for row in numbers["truth_tables"]] == [
         (16, 16, 5),
         (256, 256, 9),
     ]
-    assert found["table"] == {"values": "10010110", "outputs": "10010110", "units": 5, "latency_ticks": 2}
-    assert all(row["words_correct"] == row["words_read"] == 2047 and row["equal"] for row in found["automata"])
-    assert [(row["states"], row["states_reached"], row["units"]) for row in found["automata"]] == [
+    assert numbers["table"] == {"values": "10010110", "outputs": "10010110", "units": 5, "latency_ticks": 2}
+    assert all(row["words_correct"] == row["words_read"] == 2047 and row["equal"] for row in numbers["automata"])
+    assert [(row["states"], row["states_reached"], row["units"]) for row in numbers["automata"]] == [
         (2, 2, 7),
         (3, 3, 10),
         (3, 3, 10),
     ]
-    assert {name: found["edges"][name] for name in ("active", "outline", "left_edge", "units")} == {
+    assert {name: numbers["edges"][name] for name in ("active", "outline", "left_edge", "units")} == {
         "active": 36, "outline": 20, "left_edge": 6, "units": 3 * 144,
     }  # fmt: skip
-    lines = "\n".join(mcculloch_pitts._lines(found))
+    lines = "\n".join(mcculloch_pitts._lines(numbers))
     assert "all 36 units compute 11 of 16 functions; none of them computes NAND, XOR, XNOR" in lines
     assert "truth table 10010110 -> units: 5, outputs: 10010110, after ticks: 2" in lines
     assert "divisible by 3: 10 units hold 3 states, reach 3 of 1,024; 2,047 of 2,047 words up to 10 letters correct" in lines
@@ -154,32 +154,32 @@ def test_mcculloch_pitts_refuses_what_is_no_word(capsys: pytest.CaptureFixture[s
 def test_convolution(photo: Path, capsys: pytest.CaptureFixture[str]):
     ran = run(capsys, "history", "convolution", photo, "--stride", "2", "--padding", "1", "--json")
     assert drawn(ran, "striate-history-convolution") == {"map.png", "steps.png", "flip.png", "weights.png"}
-    found = ran.json
-    assert found["kernels"]["sobel x"] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
-    assert found["maps"].keys() == {"sobel x", "sobel y", "magnitude"}
-    assert found["maps"]["sobel x"]["hw"] == [6, 6]  # floor((12 - 3 + 2) / 2) + 1
-    assert found["flip"]["commutes"]["convolution"] == 0 < found["flip"]["commutes"]["cross_correlation"]
-    assert found["flip"]["associates"]["convolution"] == 0 < found["flip"]["associates"]["cross_correlation"]
-    assert found["weights"]["fully_connected"] == {"32x32x3": 3072, "200x200x3": 120000}
-    assert found["weights"]["alexnet_conv1"]["shared"] == 34_944
-    assert found["weights"]["alexnet_conv1"]["unshared"] == 105_705_600
-    lines = "\n".join(convolution._lines(found))
+    numbers = ran.json
+    assert numbers["kernels"]["sobel x"] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+    assert numbers["maps"].keys() == {"sobel x", "sobel y", "magnitude"}
+    assert numbers["maps"]["sobel x"]["hw"] == [6, 6]  # floor((12 - 3 + 2) / 2) + 1
+    assert numbers["flip"]["commutes"]["convolution"] == 0 < numbers["flip"]["commutes"]["cross_correlation"]
+    assert numbers["flip"]["associates"]["convolution"] == 0 < numbers["flip"]["associates"]["cross_correlation"]
+    assert numbers["weights"]["fully_connected"] == {"32x32x3": 3072, "200x200x3": 120000}
+    assert numbers["weights"]["alexnet_conv1"]["shared"] == 34_944
+    assert numbers["weights"]["alexnet_conv1"]["unshared"] == 105_705_600
+    lines = "\n".join(convolution._lines(numbers))
     assert "map of sobel x: 6 x 6" in lines
     assert "(a * b) * c against a * (b * c): convolution differs by 0, cross-correlation by 93" in lines
     assert "290,400 neurons; 34,944 weights shared, 105,705,600 unshared" in lines
-    patch = np.array(found["steps"]["patch"])
-    by_hand = [[(patch[r : r + 3, c : c + 3] * found["kernels"]["sobel x"]).sum() for c in range(3)] for r in range(3)]
-    assert found["steps"]["maps"][0] == {"stride": 1, "padding": 0, "map": by_hand}
+    patch = np.array(numbers["steps"]["patch"])
+    by_hand = [[(patch[r : r + 3, c : c + 3] * numbers["kernels"]["sobel x"]).sum() for c in range(3)] for r in range(3)]
+    assert numbers["steps"]["maps"][0] == {"stride": 1, "padding": 0, "map": by_hand}
 
 
 def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
     Path("corner.csv").write_text("1, 2\n3, 4\n")
-    found = run(capsys, "history", "convolution", photo, "--kernel", "corner.csv", "--json").json
-    assert found["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}
-    assert found["maps"]["corner.csv"]["hw"] == [11, 11]  # an even side has no middle, and its map is a pixel smaller
+    numbers = run(capsys, "history", "convolution", photo, "--kernel", "corner.csv", "--json").json
+    assert numbers["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}
+    assert numbers["maps"]["corner.csv"]["hw"] == [11, 11]  # an even side has no middle, and its map is a pixel smaller
     # On the upper side of the square 3 + 4 against 2 + 1
-    assert not found["flip"]["kernel_is_its_mirror_image"]
-    assert found["flip"]["largest_difference"] == pytest.approx(4 * 200 / 255)
+    assert not numbers["flip"]["kernel_is_its_mirror_image"]
+    assert numbers["flip"]["largest_difference"] == pytest.approx(4 * 200 / 255)
 
 
 def test_what_is_no_kernel_is_refused(photo: Path, capsys: pytest.CaptureFixture[str]):

@@ -30,9 +30,9 @@ def test_a_bank_has_evenly_spaced_orientations_and_fields_with_a_middle():
 @pytest.mark.parametrize("kind", ["simple", "pooled", "energy"])
 def test_every_cell_prefers_its_own_orientation(kind: str, tuned: hw.Responses):
     for degrees, curve_N in zip(BANK.degrees_A, getattr(tuned, kind), strict=True):
-        found = peak(np.arange(0, 180, 2.5), curve_N, 180).place
+        preferred = peak(np.arange(0, 180, 2.5), curve_N, 180).place
         # Which places are pooled is a matter of whole pixels, and moves the peak by a step of the curve
-        assert min(abs(found - degrees), 180 - abs(found - degrees)) <= (2.5 if kind == "pooled" else 0)
+        assert min(abs(preferred - degrees), 180 - abs(preferred - degrees)) <= (2.5 if kind == "pooled" else 0)
 
 
 def amplitude(degrees: float, sigma_waves: float) -> float:
@@ -96,9 +96,9 @@ def test_a_pooled_cell_takes_the_bar_as_much_farther_off_as_it_looks_to_the_side
 
 def test_a_pooled_cell_of_one_place_is_a_simple_cell():
     image_HW = np.random.default_rng(0).random((20, 17))
-    seen = hw.respond(image_HW, bank(4, 4.0), 0)
-    assert seen.simple.shape == (4, 20, 17)
-    assert np.array_equal(seen.pooled, seen.simple)
+    responses = hw.respond(image_HW, bank(4, 4.0), 0)
+    assert responses.simple.shape == (4, 20, 17)
+    assert np.array_equal(responses.pooled, responses.simple)
 
 
 def test_a_map_holds_what_the_cell_at_each_pixel_answers():
@@ -124,8 +124,8 @@ def test_cells_at_other_places_answer_to_a_moved_image_as_these_did():
     image_HW[10:30, 25:31] = 1
     cells = bank(4, 4.0)
     before, after = hw.respond(image_HW, cells, 2), hw.respond(hw.shifted(image_HW, 5), cells, 2)
-    for one, other in zip(before, after, strict=True):
-        assert np.abs(one[:, :, :-5] - other[:, :, 5:]).max() < 1e-12
+    for unshifted, moved in zip(before, after, strict=True):
+        assert np.abs(unshifted[:, :, :-5] - moved[:, :, 5:]).max() < 1e-12
     assert hw.cosine_similarity(before.pooled, after.pooled) > hw.cosine_similarity(before.simple, after.simple)
 
 

@@ -8,18 +8,19 @@ from striate.base.errors import SettingError
 from striate.history.gmdh.criteria import CRITERIA, Candidates, Combined, apply, least_squares, named, terms
 
 Floats = NDArray[np.float64]
+Rows = tuple[Floats, Floats, Floats, Floats]
 PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
 
 
 @pytest.fixture(scope="module")
-def rows() -> tuple[Floats, Floats, Floats, Floats]:
+def rows() -> Rows:
     draw = np.random.default_rng(3)
     X, y = draw.normal(size=(30, 3)), draw.normal(size=30)
     return X[:16], X[16:], y[:16], y[16:]
 
 
 @pytest.fixture(scope="module")
-def found(rows: tuple[Floats, Floats, Floats, Floats]) -> Candidates:
+def candidates(rows: Rows) -> Candidates:
     X_A, X_B, y_A, y_B = rows
     return Candidates(terms(X_A, PAIRS), terms(X_B, PAIRS), y_A, y_B)
 
@@ -47,20 +48,20 @@ def by_hand(name: str, X_A: Floats, X_B: Floats, y_A: Floats, y_B: Floats, pair:
 
 
 @pytest.mark.parametrize("name", CRITERIA)
-def test_a_criterion_is_what_its_definition_says(name: str, found: Candidates, rows: tuple[Floats, Floats, Floats, Floats]):
-    assert CRITERIA[name](found).tolist() == pytest.approx([by_hand(name, *rows, pair) for pair in PAIRS], rel=1e-9)
+def test_a_criterion_is_what_its_definition_says(name: str, candidates: Candidates, rows: Rows):
+    assert CRITERIA[name](candidates).tolist() == pytest.approx([by_hand(name, *rows, pair) for pair in PAIRS], rel=1e-9)
 
 
-def test_two_criteria_are_combined_by_their_share(found: Candidates):
-    first, second = CRITERIA["regularity"](found), CRITERIA["unbiased_outputs"](found)
-    assert Combined("regularity", "unbiased_outputs", 0.25)(found) == pytest.approx(0.25 * first + 0.75 * second)
+def test_two_criteria_are_combined_by_their_share(candidates: Candidates):
+    first, second = CRITERIA["regularity"](candidates), CRITERIA["unbiased_outputs"](candidates)
+    assert Combined("regularity", "unbiased_outputs", 0.25)(candidates) == pytest.approx(0.25 * first + 0.75 * second)
     with pytest.raises(SettingError, match="There is no criterion 'stabilty'; did you mean stability"):
-        Combined("regularity", "stabilty")(found)
+        Combined("regularity", "stabilty")(candidates)
 
 
 def test_ones_own_function_is_a_criterion():
-    def own(found: Candidates) -> Floats:
-        return -found.error_A(found.weights_A)
+    def own(candidates: Candidates) -> Floats:
+        return -candidates.error_A(candidates.weights_A)
 
     assert named(own) is own
 

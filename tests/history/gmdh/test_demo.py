@@ -67,16 +67,16 @@ def test_features_of_a_tap_take_the_place_of_pca(
     fewer = replace(parts, train_M=parts.train_M[:200], val_M=parts.val_M[:100], test_M=parts.test_M[:100])
     monkeypatch.setattr(demonstration, "_gather", lambda: replace(whole, parts=fewer))
     gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", layer="conv2_1", json=True)
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert "lines" not in found
-    assert found["digits"]["features"] == "conv2_1 of resnet20@cifar10"
-    assert found["digits"]["columns"] == 16  # maps, averaged over their places
-    assert found["digits"]["n"] == 100
-    assert 0.2 < found["digits"]["accuracy"] < 1
+    numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "lines" not in numbers
+    assert numbers["digits"]["features"] == "conv2_1 of resnet20@cifar10"
+    assert numbers["digits"]["columns"] == 16  # maps, averaged over their places
+    assert numbers["digits"]["n"] == 100
+    assert 0.2 < numbers["digits"]["accuracy"] < 1
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"features": "resnet20"}, "expected a network with its weights, as resnet20@cifar10; got 'resnet20'."),
         ({"layer": "pool4"}, "--layer names a layer of a network; got 'pool4' and no network. Add --features NET@WEIGHTS."),
@@ -90,11 +90,11 @@ def test_features_of_a_tap_take_the_place_of_pca(
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_before_anything_is_drawn(
-    settings: dict[str, Any], said: str, tmp_path: Path
+    settings: dict[str, Any], message: str, tmp_path: Path
 ):
     with pytest.raises(SettingError) as caught:
         demonstrate(tmp_path, **settings)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -134,10 +134,10 @@ def test_the_degree_doubles_with_each_layer_to_256_in_the_eight_layer_configurat
         network = GMDH(keep=6, layers=layers, limit=-math.inf).fit(X, y)
         assert network.degree == 2**layers
         assert len(network.layers_) == layers
-        found = along_a_ray(network, X[0])
-        assert found.degree() == 2**layers
-        assert found.coef[-1] != 0
-        assert found(0.5) == pytest.approx(network.predict(0.5 * X[:1])[0], rel=1e-9)
+        polynomial = along_a_ray(network, X[0])
+        assert polynomial.degree() == 2**layers
+        assert polynomial.coef[-1] != 0
+        assert polynomial(0.5) == pytest.approx(network.predict(0.5 * X[:1])[0], rel=1e-9)
 
 
 @pytest.mark.parametrize("criterion", ["regularity", "symmetric_regularity", "stability", "unbiased_outputs"])
@@ -145,9 +145,9 @@ def test_the_degree_doubles_with_each_layer_to_256_in_the_eight_layer_configurat
 @pytest.mark.parametrize("seed", range(3))
 def test_the_criterion_falls_along_the_layers_that_stay(criterion: str, average: int, seed: int):
     history = GMDH(criterion, keep=8, average=average).fit(*noisy(seed)).history_
-    kept = [step.mean for step in history if step.accepted]
-    assert all(after < before for before, after in pairwise(kept))
-    assert all(step.mean >= kept[-1] for step in history if not step.accepted)
+    means = [step.mean for step in history if step.accepted]
+    assert all(after < before for before, after in pairwise(means))
+    assert all(step.mean >= means[-1] for step in history if not step.accepted)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -168,9 +168,9 @@ def test_other_units_of_the_inputs_change_nothing(scales: list[float], shifts: l
     X = columns(80, 5)
     y = 1 + 2 * X[:, 0] - X[:, 1] * X[:, 2] + 0.5 * X[:, 3] ** 2 + X[:, 0] * X[:, 4]
     other = X * scales + np.multiply(shifts, scales)
-    one, two = GMDH(keep=6).fit(X, y), GMDH(keep=6).fit(other, y)
-    assert [step.criterion for step in two.history_] == pytest.approx([step.criterion for step in one.history_], rel=1e-6)
-    assert two.predict(other) == pytest.approx(one.predict(X), abs=1e-6)
+    first, second = GMDH(keep=6).fit(X, y), GMDH(keep=6).fit(other, y)
+    assert [step.criterion for step in second.history_] == pytest.approx([step.criterion for step in first.history_], rel=1e-6)
+    assert second.predict(other) == pytest.approx(first.predict(X), abs=1e-6)
 
 
 def test_few_pairs_at_a_time_give_the_same_layer(checked: tuple[Floats, Floats], monkeypatch: pytest.MonkeyPatch):
@@ -195,7 +195,7 @@ def test_two_equal_columns_do_no_harm(checked: tuple[Floats, Floats]):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"criterion": "regularly"}, "There is no criterion 'regularly'; did you mean regularity"),
         ({"keep": 1}, "expected keep to be at least 2; got 1."),
@@ -204,15 +204,15 @@ def test_two_equal_columns_do_no_harm(checked: tuple[Floats, Floats]):
         ({"average": 4}, "expected average to be from 1 to keep=3; got 4."),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: dict[str, object], said: str, checked: tuple[Floats, Floats]):
+def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str, checked: tuple[Floats, Floats]):
     with pytest.raises(SettingError) as caught:
         GMDH(**settings).fit(*checked)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(message)
 
 
 def test_rows_that_do_not_do_are_refused(checked: tuple[Floats, Floats]):
     X, y = checked
-    for wrong, said in (
+    for wrong, message in (
         ((X, y[:-1]), "expected a finite number for each of the 80 rows of X; got y of shape (79,)."),
         (
             (X[:11], y[:11]),
@@ -227,7 +227,7 @@ def test_rows_that_do_not_do_are_refused(checked: tuple[Floats, Floats]):
     ):
         with pytest.raises(DataError) as caught:
             GMDH().fit(*wrong)
-        assert str(caught.value).startswith(said)
+        assert str(caught.value).startswith(message)
     with pytest.raises(DataError, match="expected 5 columns, as in fit; got 4"):
         GMDH().fit(X, y).predict(X[:, :4])
     with pytest.raises(SettingError, match="call fit"):

@@ -1,5 +1,6 @@
 """The unit by hand; every function of two and three inputs; what one unit cannot; automata into networks and back."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -101,21 +102,21 @@ def test_every_function_is_compiled_into_two_layers(n: int):
 
 def test_a_compiled_table_answers_a_new_question_every_tick_two_ticks_later():
     net = compile_truth_table((0, 1, 1, 0))
-    asked = np.random.default_rng(0).integers(0, 2, (40, 2))
-    out_T = run(net, asked[:, :, None])[:, -1, 0]
-    assert out_T[1:].tolist() == (asked[:-1, 0] != asked[:-1, 1]).tolist()
+    inputs_TI = np.random.default_rng(0).integers(0, 2, (40, 2))
+    out_T = run(net, inputs_TI[:, :, None])[:, -1, 0]
+    assert out_T[1:].tolist() == (inputs_TI[:-1, 0] != inputs_TI[:-1, 1]).tolist()
 
 
 def test_one_unit_computes_eleven_functions_of_two_inputs_and_xor_is_not_among_them():
-    found = computed_by_one(2)
+    units = computed_by_one(2)
     assert len([*single_units(2)]) == 3 * 3 * 4
-    assert found.keys() == {
+    assert units.keys() == {
         (0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 1, 1), (0, 1, 0, 1), (1, 1, 0, 0), (1, 0, 1, 0),  # 0, 1, x, y, NOT x, NOT y
         (0, 0, 0, 1), (0, 1, 1, 1), (1, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0),  # AND, OR, NOR, x AND NOT y, y AND NOT x
     }  # fmt: skip
-    assert (0, 1, 1, 0) not in found
-    assert computed_by_one(2, copies=3).keys() == found.keys()
-    assert found[(0, 0, 0, 0)] == Unit((), (), 1)
+    assert (0, 1, 1, 0) not in units
+    assert computed_by_one(2, copies=3).keys() == units.keys()
+    assert units[(0, 0, 0, 0)] == Unit((), (), 1)
 
 
 def test_of_three_inputs_one_unit_computes_as_many_functions_as_can_be_counted_by_hand():
@@ -229,7 +230,7 @@ def test_layers_follow_the_delays_and_the_shortest_way_where_there_are_circles()
 
 
 @pytest.mark.parametrize(
-    ("made", "text"),
+    ("build", "text"),
     [
         (
             lambda: Network(("a",), {"a": NOR()}, ("a",)),
@@ -243,7 +244,7 @@ def test_layers_follow_the_delays_and_the_shortest_way_where_there_are_circles()
         (lambda: Network(("a",), {"u": OR("a")}, ("a",)), "expected a unit named 'a'; there are u."),
     ],
 )
-def test_a_network_that_cannot_be_is_refused(made: object, text: str):
+def test_a_network_that_cannot_be_is_refused(build: Callable[[], Network], text: str):
     with pytest.raises(SettingError) as caught:
-        made()
+        build()
     assert str(caught.value) == text

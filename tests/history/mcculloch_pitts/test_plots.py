@@ -45,10 +45,10 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
 
 def test_a_network_names_its_units_inputs_thresholds_and_delays(tmp_path: Path):
     drawing.network("XOR of two", XOR, tmp_path / "net.svg")
-    found = texts(tmp_path / "net.svg")
-    assert {"XOR of two", "inputs", "tick 1", "tick 2", "x1", "x2", "01", "10", "out", "excites", "inhibits"} <= {*found}
-    assert found.count("1") == 3  # thresholds
-    assert not [text for text in found if "leads back" in text]
+    drawn_texts = texts(tmp_path / "net.svg")
+    assert {"XOR of two", "inputs", "tick 1", "tick 2", "x1", "x2", "01", "10", "out", "excites", "inhibits"} <= {*drawn_texts}
+    assert drawn_texts.count("1") == 3  # thresholds
+    assert not [text for text in drawn_texts if "leads back" in text]
 
 
 def test_an_excitatory_edge_has_an_arrow_and_an_inhibitory_one_a_ring(drawn: list[Figure]):
@@ -117,6 +117,6 @@ def test_traces_are_filled_where_a_signal_is_active(drawn: list[Figure]):
 def test_tables_show_the_values_and_the_unit_or_that_there_is_none(tmp_path: Path):
     functions = [Table((0, 0, 1, 0), "x1 AND NOT x2", Unit(("x1",), ("x2",), 1)), Table((0, 1, 1, 0), "XOR", None)]
     drawing.tables("two functions", functions, tmp_path / "tables.svg")
-    found = texts(tmp_path / "tables.svg")
-    assert {"two functions", "XOR", "+x1, veto x2", "threshold 1", "no single unit:"} <= {*found}
+    drawn_texts = texts(tmp_path / "tables.svg")
+    assert {"two functions", "XOR", "+x1, veto x2", "threshold 1", "no single unit:"} <= {*drawn_texts}
     assert drawing._described(Unit()) == "no edge\nthreshold 0"
