@@ -64,12 +64,7 @@ class Child:
         return next(self.map([argument]))
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
-        """Run a call for each argument; the answers come in order, one for each.
-
-        Raises:
-            StriateError: the child does not start.
-
-        """
+        """Run a call for each argument; the answers come in order, one for each."""
         frames = (_frame(argument, b"") for argument in arguments)
         waiting: list[bytes] = []
         try:

@@ -30,12 +30,7 @@ Tree = dict[str, Any]
 
 
 def build(tree: Mapping[str, Any]) -> Run:
-    """A validated `Run` from nested settings.
-
-    Raises:
-        SettingError: listing every setting that is wrong, with its path and what was expected.
-
-    """
+    """A validated `Run` from nested settings."""
     try:
         return Run.model_validate(dict(tree))
     except ValidationError as error:
@@ -115,12 +110,7 @@ def _parts(path: str) -> list[str]:
 
 
 def merge(*trees: Mapping[str, Any]) -> Tree:
-    """Nested settings laid over one another; the later one wins, and None says nothing.
-
-    Raises:
-        SettingError: what is a group of settings in one tree is a single value in an earlier one.
-
-    """
+    """Nested settings laid over one another; the later one wins, and None says nothing."""
     merged: Tree = {}
     for tree in trees:
         for name, value in tree.items():
@@ -150,12 +140,7 @@ def given_by_user(run: BaseModel) -> Tree:
 
 
 def refuse_other(tree: Tree, run: Run) -> None:
-    """A resumed run takes no setting that differs from its own.
-
-    Raises:
-        SettingError: naming one that does.
-
-    """
+    """A resumed run takes no setting that differs from its own. Raises SettingError: naming one that does."""
     own_settings = given(run)
     for section, value in tree.items():
         for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
@@ -169,12 +154,7 @@ def refuse_other(tree: Tree, run: Run) -> None:
 
 
 def section(tree: Tree, name: str) -> Tree:
-    """The settings of one section, where a command takes no other.
-
-    Raises:
-        SettingError: a setting of another section is given.
-
-    """
+    """The settings of one section, where a command takes no other."""
     for other in tree:
         if other != name:
             raise SettingError(f"{other} does not apply to this command, which takes settings of {name} alone; remove it.")
@@ -201,12 +181,7 @@ def complete(run: Run, defaults: Tree) -> Run:
 
 
 def to_toml(run: Run, defaults: bool = True) -> str:
-    """A run as TOML; `read_toml` gives it back unchanged. Without `defaults` it holds what was given alone.
-
-    Raises:
-        SettingError: a path holds bytes that are no text.
-
-    """
+    """A run as TOML; `read_toml` gives it back unchanged. Without `defaults` it holds what was given alone."""
     text = tomli_w.dumps(given(run) if defaults else given_by_user(run))
     for line in text.splitlines():
         if any("\ud800" <= letter <= "\udfff" for letter in line):

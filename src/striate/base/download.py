@@ -7,12 +7,7 @@ _SECONDS = 30
 
 
 def fetch(url: str) -> bytes:
-    """The content at an address.
-
-    Raises:
-        OSError: it cannot be had; its text says why.
-
-    """
+    """The content at an address. Raises OSError: it cannot be had; its text says why."""
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
             content: bytes = answer.read()

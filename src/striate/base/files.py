@@ -163,13 +163,7 @@ def manifest(folder: Path) -> str:
 
 
 def verify(folder: Path) -> None:
-    """Compare every file of a folder with its manifest.
-
-    Raises:
-        ArtifactError: naming the first file that is changed, missing or was not there when the folder was written.
-        DiskError: the disk refused to read one.
-
-    """
+    """Compare every file of a folder with its manifest."""
     with explained(folder, "read"):
         recover(folder)
         _compare(folder, folder / MANIFEST)
@@ -203,12 +197,7 @@ def _compare(folder: Path, sheet: Path) -> None:
 
 @contextmanager
 def lock(folder: Path, what: str = "run") -> Iterator[None]:
-    """Hold `folder/.lock` for this process; the lock of a process that died is taken over by the kernel's own rule.
-
-    Raises:
-        RunError: when another living process holds it.
-
-    """
+    """Hold `folder/.lock` for this process; the lock of a process that died is taken over by the kernel's own rule."""
     with explained(folder, "write in"):
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)

@@ -59,12 +59,7 @@ def _word(text: str) -> str:
 
 
 def claim(out: Path, name: str, resume: bool) -> Path:
-    """The folder of a run that begins or is resumed.
-
-    Raises:
-        RunError: it exists and is not to be resumed, or is to be resumed and does not exist.
-
-    """
+    """The folder of a run that begins or is resumed."""
     if not name or Path(name).name != name or name.startswith("."):
         raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
     folder = out / name
@@ -79,12 +74,7 @@ def claim(out: Path, name: str, resume: bool) -> Path:
 
 
 def find(run: str) -> Path:
-    """The folder of a run, given as a path or as a name under `runs/`.
-
-    Raises:
-        RunError: there is none, with the nearest names.
-
-    """
+    """The folder of a run, given as a path or as a name under `runs/`."""
     for folder in (Path(run), OUT / run):
         if (folder / "run.toml").is_file() or (folder / "model.json").is_file():
             return folder
@@ -94,12 +84,7 @@ def find(run: str) -> Path:
 
 
 def model_folder(run: str) -> Path:
-    """The artifact of a run, or the artifact itself where its own folder is given.
-
-    Raises:
-        RunError: the run has not ended, so it has no model yet.
-
-    """
+    """The artifact of a run, or the artifact itself where its own folder is given."""
     folder = find(run)
     if (folder / "model.json").is_file():
         return folder
@@ -121,12 +106,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Json | None:
-    """What `write_json` wrote; None where there is no file.
-
-    Raises:
-        ArtifactError: the file is not JSON.
-
-    """
+    """What `write_json` wrote; None where there is no file. Raises ArtifactError: the file is not JSON."""
     if not path.is_file():
         return None
     try:
@@ -169,12 +149,7 @@ def save_predictions(path: Path, ids_N: Any, labels_N: Any, logits_NK: Any) -> N
 
 
 def load_predictions(path: Path) -> tuple[Any, Any, Any]:
-    """(ids_N, labels_N, logits_NK) of predictions-*.npz.
-
-    Raises:
-        RunError: there is no such file.
-
-    """
+    """(ids_N, labels_N, logits_NK) of predictions-*.npz. Raises RunError: there is no such file."""
     if not path.is_file():
         raise RunError(f"expected the predictions of a finished run at {path}; there are none. Finish it with --resume.")
     with np.load(path, allow_pickle=False) as saved:

@@ -21,12 +21,7 @@ class Stop:
         return self.signal is not None
 
     def check(self, doing: str, then: str = "nothing is lost: run the same command again.") -> None:
-        """Raise if a signal has come.
-
-        Raises:
-            Interrupted: naming the signal, what was being done, and what to do then.
-
-        """
+        """Raise if a signal has come. Raises Interrupted: naming the signal, what was being done, and what to do then."""
         if self.signal is not None:
             raise Interrupted(f"{self.signal} while {doing}; {then}")
 

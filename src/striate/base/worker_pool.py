@@ -39,9 +39,6 @@ def in_order(
         seconds: wall-clock limit of one call.
         ahead: answers that may lie ready, over all children.
 
-    Raises:
-        StriateError: a child does not start.
-
     """
     dealt = _Dealt(arguments, count)
     lanes = [_Lane(Child(where, memory_mb, seconds), max(1, ahead // count)) for _ in range(count)]

@@ -29,19 +29,12 @@ _AREA, _RATIO = (0.02, 0.33), (0.3, 3.3)  # of an erased rectangle (Zhong et al.
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The changes that a training makes, with what they need to know of the training pixels.
+    """The changes that a training makes, with what they need to know of the training pixels."""
 
-    Attributes:
-        settings: section [augment].
-        seed: of the run.
-        mean_C: mean level of each channel, in [0, 1], which erased rectangles get.
-        lighting_33: of color images: principal components of the pixels times their variances, for `lighting`.
-
-    """
-
-    settings: Augment
-    seed: int
-    mean_C: tuple[float, ...]
+    settings: Augment  # section [augment]
+    seed: int  # of the run
+    mean_C: tuple[float, ...]  # mean level of each channel, in [0, 1], which erased rectangles get
+    # of color images: principal components of the pixels times their variances, for `lighting`
     lighting_33: NDArray[np.float64] | None = None
 
     @property
@@ -129,12 +122,7 @@ def is_on(settings: Augment) -> bool:
 
 
 def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], seed: int) -> Augmentation | None:
-    """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none.
-
-    Raises:
-        SettingError: a change of color for gray images, or one of the histogram for images that are too small for it.
-
-    """
+    """The augmentation that the settings ask for, with the moments of the training pixels that it needs; None for none."""
     if not is_on(settings):
         return None
     side_px, channels = pixels_NHWC.shape[2:]

@@ -63,16 +63,10 @@ _PLACE = {op.name: place for place, op in enumerate(OPS)}
 
 
 class Drawn(NamedTuple):
-    """One change for each of N images.
+    """One change for each of N images."""
 
-    Attributes:
-        op_N: places in `OPS`.
-        strength_N: with its sign, in the unit of the change; of a translation as a share of the side.
-
-    """
-
-    op_N: NDArray[np.int64]
-    strength_N: Numbers
+    op_N: NDArray[np.int64]  # places in `OPS`
+    strength_N: Numbers  # with its sign, in the unit of the change; of a translation as a share of the side
 
     def whether(self, name: str) -> NDArray[np.bool_]:
         """Which images drew this change."""

@@ -36,10 +36,6 @@ def components(
     Of a large image about 1,024 patches are taken, on an even grid; memory does not grow with images or sizes.
 
     The mean is not taken out, since the convolution that starts from these has no bias to take it out with.
-
-    Raises:
-        ShapeError: the images are smaller than a patch.
-
     """
     if kernel_px > min(pixels_NHWC.shape[1:3]):
         raise ShapeError(

@@ -26,24 +26,14 @@ _BATCHES_AHEAD = 2  # of images that are decoded as they are needed
 
 
 class Batch(NamedTuple):
-    """One batch, or this process's share of it.
+    """One batch, or this process's share of it."""
 
-    Attributes:
-        images_NCHW: float32, preprocessed, on the device.
-        labels_N: int64 positions in the class names, on the device.
-        ids_N: the examples' ids, so that every message can name the file.
-        whole: images in the batch over all processes; N where there is one process.
-        others_N: where images are mixed: labels of what was mixed in; else None.
-        shares_N: where images are mixed: share of each image's own label, 0..1; else None.
-
-    """
-
-    images_NCHW: Tensor
-    labels_N: Tensor
-    ids_N: NDArray[np.uint64]
-    whole: int
-    others_N: Tensor | None = None
-    shares_N: Tensor | None = None
+    images_NCHW: Tensor  # float32, preprocessed, on the device
+    labels_N: Tensor  # int64 positions in the class names, on the device
+    ids_N: NDArray[np.uint64]  # the examples' ids, so that every message can name the file
+    whole: int  # images in the batch over all processes; N where there is one process
+    others_N: Tensor | None = None  # where images are mixed: labels of what was mixed in; else None
+    shares_N: Tensor | None = None  # where images are mixed: share of each image's own label, 0..1; else None
 
 
 class _Share(NamedTuple):
@@ -61,37 +51,22 @@ class Loader:
     An epoch has ceil(M / batch_size) batches whose sizes differ by at most one image: no small last batch, none left out. With
     several processes each batch is dealt out image by image, so each image is seen exactly once an epoch. Where classes are
     balanced, an epoch has the places of `sampling` in place of M.
-
-    Attributes:
-        pixels_NHWC: uint8, in memory, memory-mapped or decoded as they are needed: two batches ahead, in other processes.
-        labels_N: a label for each row of `pixels_NHWC`.
-        ids_N: an id for each row.
-        rows_M: the rows that this loader gives.
-        preprocess: applied to each batch, on the device.
-        augmentation: random changes before that; None for none.
-        sampling: what an epoch shows of `rows_M`, where that is not each image once.
-        batch_size: most images in a batch, over all processes.
-        shuffle_seed: of the order of each epoch; None keeps the order of `rows_M`.
-        device: where batches go.
-        channels_last: memory order of the images.
-        rank: this process.
-        world: processes.
-
     """
 
+    # uint8, in memory, memory-mapped or decoded as they are needed: two batches ahead, in other processes
     pixels_NHWC: PixelRows
-    labels_N: NDArray[np.int64]
-    ids_N: NDArray[np.uint64]
-    rows_M: NDArray[np.int64]
-    preprocess: Preprocess
-    batch_size: int
-    shuffle_seed: int | None = None
-    device: torch.device = _CPU
-    channels_last: bool = False
-    rank: int = 0
-    world: int = 1
-    augmentation: Augmentation | None = None
-    sampling: Balanced | None = None
+    labels_N: NDArray[np.int64]  # a label for each row of `pixels_NHWC`
+    ids_N: NDArray[np.uint64]  # an id for each row
+    rows_M: NDArray[np.int64]  # the rows that this loader gives
+    preprocess: Preprocess  # applied to each batch, on the device
+    batch_size: int  # most images in a batch, over all processes
+    shuffle_seed: int | None = None  # of the order of each epoch; None keeps the order of `rows_M`
+    device: torch.device = _CPU  # where batches go
+    channels_last: bool = False  # memory order of the images
+    rank: int = 0  # this process
+    world: int = 1  # processes
+    augmentation: Augmentation | None = None  # random changes before that; None for none
+    sampling: Balanced | None = None  # what an epoch shows of `rows_M`, where that is not each image once
 
     def __len__(self) -> int:
         return len(self.rows_M)

@@ -31,20 +31,12 @@ _AT_ONCE = 2**20  # pixels whose levels are counted at once, as 8 MiB of indices
 
 
 class Step(NamedTuple):
-    """What is done to N images, in this order; an image that nothing is drawn for keeps its levels.
+    """What is done to N images, in this order; an image that nothing is drawn for keeps its levels."""
 
-    Attributes:
-        posterize_N: bits taken away, 0 to 8.
-        solarize_N: level from which on all are inverted; `UNTOUCHED` for none.
-        equalize_N: whether each channel's histogram is made even.
-        autocontrast_N: whether each channel is stretched from 0 to 255.
-
-    """
-
-    posterize_N: Whole
-    solarize_N: Whole
-    equalize_N: Chosen
-    autocontrast_N: Chosen
+    posterize_N: Whole  # bits taken away, 0 to 8
+    solarize_N: Whole  # level from which on all are inverted; `UNTOUCHED` for none
+    equalize_N: Chosen  # whether each channel's histogram is made even
+    autocontrast_N: Chosen  # whether each channel is stretched from 0 to 255
 
 
 def draw(settings: Augment, ids_N: NDArray[np.uint64], seed: int, epoch: int) -> Step | None:

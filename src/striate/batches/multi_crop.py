@@ -24,9 +24,6 @@ def check(crops: int, mirrored: bool | None) -> None:
         crops: how many are asked for.
         mirrored: whether the model was trained on mirrored images; None where that is not known.
 
-    Raises:
-        SettingError: another number than 1, 5 and 10; or 10 for a model that was trained without mirrored images.
-
     """
     if crops not in NUMBERS:
         raise SettingError(f"expected 1, 5 or 10 crops: the image, five crops, or those and their mirrors; got {crops}.")

@@ -17,35 +17,20 @@ _STEPS = {"mean": 2, "std": 3, "whitening": 5}
 
 
 class Cloud(NamedTuple):
-    """N points after one more step.
+    """N points after one more step."""
 
-    Attributes:
-        name: of the step.
-        points_N2: in units of [0, 1], or of standard deviations once they are divided.
-        covariance_22: of the points, divided by N.
-
-    """
-
-    name: str
-    points_N2: NDArray[np.float64]
-    covariance_22: NDArray[np.float64]
+    name: str  # of the step
+    points_N2: NDArray[np.float64]  # in units of [0, 1], or of standard deviations once they are divided
+    covariance_22: NDArray[np.float64]  # of the points, divided by N
 
 
 class Pair(NamedTuple):
-    """The two pixels, and their clouds.
+    """The two pixels, and their clouds."""
 
-    Attributes:
-        row: of both, from the top.
-        column: of the left one; the other is its right neighbor.
-        channel: of both.
-        clouds: one for each step.
-
-    """
-
-    row: int
-    column: int
-    channel: int
-    clouds: tuple[Cloud, ...]
+    row: int  # of both, from the top
+    column: int  # of the left one; the other is its right neighbor
+    channel: int  # of both
+    clouds: tuple[Cloud, ...]  # one for each step
 
 
 def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0) -> Pair:

@@ -28,20 +28,12 @@ _CHUNK = 2048
 
 @dataclass(frozen=True)
 class Preprocess:
-    """`images = (pixels / 255 - mean) / std`, in float32; whitened after that where there is a whitening.
+    """`images = (pixels / 255 - mean) / std`, in float32; whitened after that where there is a whitening."""
 
-    Attributes:
-        mean: C x 1 x 1 or C x H x W, in [0, 1]; zeros where nothing is subtracted.
-        std: C x 1 x 1 or C x H x W; ones where nothing is divided.
-        epsilon: what was added to the variance before the root, so that constant pixels do not divide by zero.
-        whitening: of the result; None for none.
-
-    """
-
-    mean: Tensor
-    std: Tensor
-    epsilon: float = EPSILON
-    whitening: Whitening | None = None
+    mean: Tensor  # C x 1 x 1 or C x H x W, in [0, 1]; zeros where nothing is subtracted
+    std: Tensor  # C x 1 x 1 or C x H x W; ones where nothing is divided
+    epsilon: float = EPSILON  # what was added to the variance before the root, so that constant pixels do not divide by zero
+    whitening: Whitening | None = None  # of the result; None for none
 
     @property
     def channels(self) -> int:
@@ -130,10 +122,6 @@ def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: PreprocessS
 
     The standard deviation is sqrt(variance + epsilon) of a channel, or of each of its pixels, around what is subtracted;
     epsilon is in units of [0, 1] squared. A whitening is of the images around their mean image.
-
-    Raises:
-        ShapeError: the images are too large for the whitening asked for.
-
     """
     if settings.scale in ("pca", "zca"):
         transform, mean = whitening.fit(pixels_NHWC, rows_M, settings.scale, settings.components, settings.epsilon)
@@ -146,11 +134,9 @@ def fit(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], settings: PreprocessS
         squares += np.einsum("nhwc,nhwc->hwc", levels, levels, dtype=np.float64)
     mean_image = total / (255.0 * len(rows_M))
     mean_square = squares / (255.0**2 * len(rows_M))
-    mean = {
-        "none": np.zeros((1, 1, channels)),
-        "pixel": mean_image.mean(axis=(0, 1), keepdims=True),
-        "image": mean_image,
-    }[settings.center or "pixel"]
+    pixel_mean = mean_image.mean(axis=(0, 1), keepdims=True)
+    centers = {"none": np.zeros((1, 1, channels)), "pixel": pixel_mean, "image": mean_image}
+    mean = centers[settings.center or "pixel"]
     epsilon = settings.epsilon or EPSILON
     std = np.ones((1, 1, channels))
     if settings.scale != "none":

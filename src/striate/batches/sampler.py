@@ -13,16 +13,11 @@ from striate.base.hash_rng import words
 
 
 class Picked(NamedTuple):
-    """Images that are to be shown.
+    """Images that are to be shown."""
 
-    Attributes:
-        rows_N: where their pixels are.
-        draws_N: by what their changes are drawn: the image's id, or for a further copy of it in the epoch a hash of id and
-            copy, so that no two copies are changed alike.
-
-    """
-
-    rows_N: NDArray[np.int64]
+    rows_N: NDArray[np.int64]  # where their pixels are
+    # by what their changes are drawn: the image's id, or for a further copy of it in the epoch a hash of id and copy, so that
+    # no two copies are changed alike
     draws_N: NDArray[np.uint64]
 
 
@@ -33,17 +28,11 @@ class Balanced:
     The images of a class take whole turns; where that does not come out even, the places that are left go round: in each epoch
     to the images that follow those of the epoch before. So within an epoch two images of a class differ by one turn at most,
     and over the epochs they come equally often. Nothing is drawn.
-
-    Attributes:
-        rows_M: rows of the pixels, class by class.
-        begins_K: where each class begins in `rows_M`.
-        counts_K: its images.
-
     """
 
-    rows_M: NDArray[np.int64]
-    begins_K: NDArray[np.int64]
-    counts_K: NDArray[np.int64]
+    rows_M: NDArray[np.int64]  # rows of the pixels, class by class
+    begins_K: NDArray[np.int64]  # where each class begins in `rows_M`
+    counts_K: NDArray[np.int64]  # its images
 
     @property
     def places(self) -> int:

@@ -33,20 +33,12 @@ _NULL = 1e-10  # of [0, 1] squared: directions with less variance are said to ha
 
 @dataclass(frozen=True)
 class Whitening:
-    """The rotation and the variances; it works on centered levels in [0, 1].
+    """The rotation and the variances; it works on centered levels in [0, 1]."""
 
-    Attributes:
-        kind: `pca` gives K coordinates, as N x K x 1 x 1; `zca` gives images.
-        components_KD: float32, of length one, by falling variance; numbers of an image in the order C, H, W.
-        variances_K: float32.
-        epsilon: added to the variances.
-
-    """
-
-    kind: Literal["pca", "zca"]
-    components_KD: Tensor
-    variances_K: Tensor
-    epsilon: float
+    kind: Literal["pca", "zca"]  # `pca` gives K coordinates, as N x K x 1 x 1; `zca` gives images
+    components_KD: Tensor  # float32, of length one, by falling variance; numbers of an image in the order C, H, W
+    variances_K: Tensor  # float32
+    epsilon: float  # added to the variances
 
     def to(self, device: torch.device) -> "Whitening":
         """The same on another device; itself where it is there already, so that its matrix is multiplied out once."""
@@ -95,10 +87,6 @@ def fit(
     Up to 4,096 dimensions it is exact: products of bytes are summed as whole numbers, so neither their order nor the number of
     threads matters, and the eigenvalues are found in float64. Beyond, the components are found by incremental PCA (Ross et
     al. 2008) in float64, of which there may be 1,024.
-
-    Raises:
-        ShapeError: more dimensions than that without `components`; more components than dimensions, images or 1,024.
-
     """
     height, width, channels = pixels_NHWC.shape[1:]
     size = height * width * channels

@@ -37,12 +37,7 @@ def from_arrays(
     class_names: Sequence[str] | None,
     notes: tuple[str, ...] = (),
 ) -> Examples:
-    """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted.
-
-    Raises:
-        DataError: a label without a name, fewer than two classes, or a class that is missing from the training part.
-
-    """
+    """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted."""
     largest = int(codes_N.max()) if len(codes_N) else 0
     words = [str(code) for code in range(largest + 1)] if class_names is None else list(class_names)
     if largest >= len(words):
@@ -70,10 +65,6 @@ def from_files(
     """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
 
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
-
-    Raises:
-        DataError: no images, fewer than two classes, or a class that is missing from the training part.
-
     """
     if not entries:
         raise DataError(f"expected images by class in {root}; found none that can be used{_account(quarantined, ignored)}.")

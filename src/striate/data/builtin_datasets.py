@@ -59,14 +59,11 @@ NAMES = ("digits", *DOWNLOADS)
 
 
 def read(name: str, data_dir: str | None) -> Examples:
-    """The data set of this name.
+    """The data set of this name. Raises DataError: it is not there and cannot be downloaded; says what to put where.
 
     Args:
         name: one of NAMES.
         data_dir: a folder that holds `<name>/`; where it is given, nothing else is looked at.
-
-    Raises:
-        DataError: it is not there and cannot be downloaded; says what to put where.
 
     """
     if name == "digits":

@@ -20,28 +20,16 @@ _ROOMS = ("pixels", "facts")
 
 
 class Entry(NamedTuple):
-    """One thing in the cache.
+    """One thing in the cache."""
 
-    Attributes:
-        path: of its folder or file.
-        what: `pixels` or `facts` of a pixel cache; of other things the name of their folder.
-        data: the folder or file that a pixel cache was made from; None for other things.
-        input_spec: side, channels and resize mode, as `64 px, color, crop`; None for other things.
-        images: in the pixel cache; None for other things.
-        bytes: on the disk.
-        used: when a pixel cache was opened last, or the newest file was written; UTC.
-        state: `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a pixel cache`.
-
-    """
-
-    path: str
-    what: str
-    data: str | None
-    input_spec: str | None
-    images: int | None
-    bytes: int
-    used: str
-    state: str
+    path: str  # of its folder or file
+    what: str  # `pixels` or `facts` of a pixel cache; of other things the name of their folder
+    data: str | None  # the folder or file that a pixel cache was made from; None for other things
+    input_spec: str | None  # side, channels and resize mode, as `64 px, color, crop`; None for other things
+    images: int | None  # in the pixel cache; None for other things
+    bytes: int  # on the disk
+    used: str  # when a pixel cache was opened last, or the newest file was written; UTC
+    state: str  # `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a pixel cache`
 
 
 @dataclass(frozen=True)
@@ -96,24 +84,14 @@ def _size(count: int) -> str:
 
 
 def list_cache(folder: Path) -> Cache:
-    """What lies in the cache folder; nothing is changed.
-
-    Raises:
-        DiskError: it cannot be read.
-
-    """
+    """What lies in the cache folder; nothing is changed. Raises DiskError: it cannot be read."""
     with files.explained(folder, "read"):
         entries = [*_pixel_caches(folder), *_others(folder)]
     return Cache(str(folder), tuple(sorted(entries, key=lambda entry: (entry.what, entry.used), reverse=True)))
 
 
 def clear(folder: Path) -> Cache:
-    """Remove the pixel caches that no process is building, the half-built ones too; other things stay.
-
-    Raises:
-        DiskError: the cache folder cannot be read.
-
-    """
+    """Remove the pixel caches that no process is building, the half-built ones too; other things stay."""
     removed, refused = [], {}
     for entry in list_cache(folder).entries:
         if entry.state == "not a pixel cache":

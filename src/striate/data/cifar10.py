@@ -24,12 +24,7 @@ def holds_cifar(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Examples:
-    """The images of a folder of CIFAR-10's binary files; `test_batch.bin` is the test part, where it is there.
-
-    Raises:
-        DataError: a batch is missing or has half a record.
-
-    """
+    """The images of a folder of CIFAR-10's binary files; `test_batch.bin` is the test part, where it is there."""
     batch_files = {name: file_at(folder, name) for name in (*BATCHES, TEST_BATCH)}
     missing = [name for name in BATCHES if batch_files[name] is None]
     if missing:

@@ -15,13 +15,7 @@ Columns = dict[str, list[str]]
 
 
 def read(path: Path, data: Data) -> Examples:
-    """The images that a table lists; paths are relative to the table's folder.
-
-    Raises:
-        DataError: a column is missing, a path has two classes, or a part is none of train, val, test.
-        DiskError: the table cannot be read.
-
-    """
+    """The images that a table lists; paths are relative to the table's folder."""
     wanted = [data.image_column, data.label_column]
     wanted += [name for name in (data.group_column, data.split_column) if name is not None]
     columns = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path, wanted)

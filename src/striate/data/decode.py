@@ -40,21 +40,13 @@ Pixels = NDArray[np.uint8]
 
 
 class InputSpec(NamedTuple):
-    """How an image is brought to the size that a network sees.
+    """How an image is brought to the size that a network sees."""
 
-    Attributes:
-        size_px: side of the square.
-        channels: 1 gray (ITU-R 601 luma) or 3 color.
-        resize_mode: `crop` the center, `pad` with the background, or `squash` both sides.
-        background: color behind transparent pixels and around padded images, 0..255.
-        share: of `crop`: what is kept of the short side, 0..1; a network trained on crops of an image sees as much of it.
-
-    """
-
-    size_px: int
-    channels: int
-    resize_mode: str
-    background: tuple[int, int, int] = (255, 255, 255)
+    size_px: int  # side of the square
+    channels: int  # 1 gray (ITU-R 601 luma) or 3 color
+    resize_mode: str  # `crop` the center, `pad` with the background, or `squash` both sides
+    background: tuple[int, int, int] = (255, 255, 255)  # color behind transparent pixels and around padded images, 0..255
+    # of `crop`: what is kept of the short side, 0..1; a network trained on crops of an image sees as much of it
     share: float = 1.0
 
 
@@ -78,12 +70,7 @@ class Decoded(NamedTuple):
 
 
 def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
-    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3.
-
-    Raises:
-        DecodeError: with the reason, for anything that is not a whole image within the limits.
-
-    """
+    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3."""
     content = _content(source) if isinstance(source, Path) else source
     if not content:
         raise DecodeError("empty file")
@@ -99,16 +86,7 @@ def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixe
             raise DecodeError("more than 64 megapixels") from error
         except MemoryError as error:
             raise DecodeError("needs more memory than the decoder may take") from error
-        except (
-            OSError,
-            SyntaxError,
-            LookupError,
-            ArithmeticError,
-            ValueError,
-            TypeError,
-            struct.error,
-            RuntimeError,
-        ) as error:
+        except (OSError, SyntaxError, LookupError, ArithmeticError, ValueError, TypeError, struct.error, RuntimeError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise DecodeError(f"cannot be decoded: {text[:200]}") from error
 

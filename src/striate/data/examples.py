@@ -38,34 +38,22 @@ class Ignored(NamedTuple):
 
 @dataclass(frozen=True)
 class Examples:
-    """Labeled images: found = used (N) + quarantined + ignored.
+    """Labeled images: found = used (N) + quarantined + ignored."""
 
-    Attributes:
-        root: the folder that names are relative to.
-        names: N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive.
-        labels_N: positions in `classes`.
-        classes: class names, sorted.
-        ids_N: 64-bit hashes of the names; every draw about an image depends on its id and never on its position.
-        parts_N: a `Part` for each image.
-        groups_N: a number for each image, equal for images that must stay on one side of the split; None without groups.
-        pixels_NHWC: uint8 images of one size with C = 1 or 3, where the source is an array; None where it is files.
-        quarantined: files that cannot be used.
-        ignored: files that were left out by a rule.
-        notes: sentences that the user should read.
-
-    """
-
-    root: Path
-    names: tuple[str, ...]
-    labels_N: NDArray[np.int64]
-    classes: tuple[str, ...]
+    root: Path  # the folder that names are relative to
+    names: tuple[str, ...]  # N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive
+    labels_N: NDArray[np.int64]  # positions in `classes`
+    classes: tuple[str, ...]  # class names, sorted
+    # 64-bit hashes of the names; every draw about an image depends on its id and never on its position
     ids_N: NDArray[np.uint64]
-    parts_N: NDArray[np.uint8]
+    parts_N: NDArray[np.uint8]  # a `Part` for each image
+    # a number for each image, equal for images that must stay on one side of the split; None without groups
     groups_N: NDArray[np.int64] | None = None
+    # uint8 images of one size with C = 1 or 3, where the source is an array; None where it is files
     pixels_NHWC: NDArray[np.uint8] | None = None
-    quarantined: tuple[Quarantined, ...] = ()
-    ignored: tuple[Ignored, ...] = ()
-    notes: tuple[str, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()  # files that cannot be used
+    ignored: tuple[Ignored, ...] = ()  # files that were left out by a rule
+    notes: tuple[str, ...] = ()  # sentences that the user should read
 
     def __len__(self) -> int:
         return len(self.names)

@@ -95,12 +95,7 @@ class Walk:
 
 
 def read(root: Path) -> Examples:
-    """The images below a folder, by class.
-
-    Raises:
-        DataError: no images, one class only, or a class that no training image has.
-
-    """
+    """The images below a folder, by class."""
     walk = Walk(root)
     top = [path for path, is_folder in walk.entries("") if is_folder]
     _outside(walk)
@@ -135,12 +130,7 @@ def _outside(walk: Walk) -> None:
 
 
 def files_within(folder: Path) -> list[Path]:
-    """Every file below a folder that no pattern ignores, by name; for predictions, where there are no classes.
-
-    Raises:
-        DataError: the folder cannot be read.
-
-    """
+    """Every file below a folder that no pattern ignores, by name; for predictions, where there are no classes."""
     walk = Walk(folder)
     pending = [""]
     while pending:

@@ -29,12 +29,7 @@ def file_at(folder: Path, stem: str) -> Path | None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file, unpacked where its name ends in .gz.
-
-    Raises:
-        DataError: the file cannot be read or unpacked.
-
-    """
+    """The content of a file, unpacked where its name ends in .gz. Raises DataError: the file cannot be read or unpacked."""
     try:
         raw = path.read_bytes()
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
@@ -43,12 +38,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    """The array in an IDX file of unsigned bytes.
-
-    Raises:
-        DataError: another kind of file, other dimensions, or too few or too many bytes.
-
-    """
+    """The array in an IDX file of unsigned bytes."""
     content = read_bytes(path)
     expected = bytes((0, 0, 8, dimensions))
     if content[:4] != expected:
@@ -73,16 +63,10 @@ def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
         folder: with train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz.
         class_names: names for the labels 0, 1, ...; the numbers themselves where None.
 
-    Raises:
-        DataError: a file is missing or damaged, or two files do not belong together.
-
     """
     images, labels, names, parts = [], [], [], []
     for stem, part in STEMS:
-        pixels_path, labels_path = (
-            file_at(folder, f"{stem}-images-idx3-ubyte"),
-            file_at(folder, f"{stem}-labels-idx1-ubyte"),
-        )
+        pixels_path, labels_path = (file_at(folder, f"{stem}-images-idx3-ubyte"), file_at(folder, f"{stem}-labels-idx1-ubyte"))
         if pixels_path is None and labels_path is None and part == Part.TEST:
             continue
         if pixels_path is None or labels_path is None:

@@ -63,12 +63,7 @@ class DecodedOnTheFly:
     def each(
         self, groups: Iterable[Group], rows: Callable[[Group], NDArray[np.int64]], ahead: int
     ) -> Generator[tuple[Group, NDArray[np.uint8]]]:
-        """Each group with the pixels of its rows; at most `ahead` images are decoded before they are asked for.
-
-        Raises:
-            DataError: an image cannot be decoded any more, or has changed.
-
-        """
+        """Each group with the pixels of its rows; at most `ahead` images are decoded before they are asked for."""
         if self.examples.pixels_NHWC is not None:
             for group in groups:
                 yield group, self._resized(rows(group))

@@ -43,26 +43,15 @@ _MOST_GB = 50.0
 
 @dataclass(frozen=True)
 class CachedPixels:
-    """The images that could be decoded, with what is known of them; the others are in `examples.quarantined`.
+    """The images that could be decoded, with what is known of them; the others are in `examples.quarantined`."""
 
-    Attributes:
-        examples: N of them.
-        pixels_NHWC: uint8, memory-mapped, the source's own array, or decoded whenever rows are asked for.
-        sizes_N2: height and width of the original images.
-        gray_N: whether the image has no color.
-        pixel_hash_N: equal for images whose pixels are equal.
-        means_N3: mean of each channel in [0, 1].
-        squares_N3: mean square of each channel.
-
-    """
-
-    examples: Examples
-    pixels_NHWC: PixelRows
-    sizes_N2: NDArray[np.int32]
-    gray_N: NDArray[np.bool_]
-    pixel_hash_N: NDArray[np.uint64]
-    means_N3: NDArray[np.float64]
-    squares_N3: NDArray[np.float64]
+    examples: Examples  # N of them
+    pixels_NHWC: PixelRows  # uint8, memory-mapped, the source's own array, or decoded whenever rows are asked for
+    sizes_N2: NDArray[np.int32]  # height and width of the original images
+    gray_N: NDArray[np.bool_]  # whether the image has no color
+    pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
+    means_N3: NDArray[np.float64]  # mean of each channel in [0, 1]
+    squares_N3: NDArray[np.float64]  # mean square of each channel
 
 
 class Columns:
@@ -125,10 +114,6 @@ def build(
         most_bytes: of pixels that may be kept; where they need more, and are not kept already, they are decoded whenever they
             are asked for, and that is said. None for no limit.
         workers: processes that decode.
-
-    Raises:
-        DataError: no image, or none of some class, can be decoded.
-        DiskError: the cache cannot take them.
 
     """
     report = progress or (lambda _done, _total: None)
@@ -275,12 +260,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
 
 
 def keep_usable(examples: Examples, reasons: dict[int, str]) -> Examples:
-    """The examples without those that have a reason, which join the quarantine.
-
-    Raises:
-        DataError: none is left, or none of some class.
-
-    """
+    """The examples without those that have a reason, which join the quarantine."""
     if not reasons:
         return examples
     bad = tuple(Quarantined(examples.names[at], why) for at, why in sorted(reasons.items()))

@@ -13,11 +13,6 @@ def read(data: Data) -> Examples:
     """The labeled images that `data.path` means: a name, a table, or a folder of classes, IDX or CIFAR files.
 
     A folder with the name of a data set is written with a slash: `./mnist`.
-
-    Raises:
-        DataError: nothing is there, or it cannot be used; says what was expected and what to do.
-        DiskError: the disk refuses to say what is there.
-
     """
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir)

@@ -27,24 +27,15 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of the images of each part, ascending.
+    """Positions of the images of each part, ascending."""
 
-    Attributes:
-        train_M: to learn from.
-        val_M: to choose by.
-        test_M: to test on, once.
-        leaked: images given for training or validation although a held-out part has the same image or group; left out.
-        duplicates: pairs of names whose pixels are equal.
-        notes: sentences that the user should read.
-
-    """
-
-    train_M: Positions
-    val_M: Positions
-    test_M: Positions
+    train_M: Positions  # to learn from
+    val_M: Positions  # to choose by
+    test_M: Positions  # to test on, once
+    # images given for training or validation although a held-out part has the same image or group; left out
     leaked: tuple[Quarantined, ...] = ()
-    duplicates: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
+    duplicates: tuple[tuple[str, str], ...] = ()  # pairs of names whose pixels are equal
+    notes: tuple[str, ...] = ()  # sentences that the user should read
 
 
 class _Order(NamedTuple):
@@ -55,12 +46,7 @@ class _Order(NamedTuple):
 
 
 def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> Split:
-    """Divide the images as the settings and the source say.
-
-    Raises:
-        DataError: a class is too small to be on every side, or folds are asked for where a test part is given.
-
-    """
+    """Divide the images as the settings and the source say."""
     duplicates = _duplicates(examples, pixel_hash_N)
     notes = _conflicts(examples, duplicates)
     parts_N = examples.parts_N.copy()

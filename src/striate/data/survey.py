@@ -23,33 +23,18 @@ _SHOWN = 10
 
 
 class SampleStats(NamedTuple):
-    """A sample of the images.
+    """A sample of the images."""
 
-    Attributes:
-        images: images in all.
-        sampled: how many were looked at.
-        height_px: median height.
-        width_px: median width.
-        aspect: median of the longer side over the shorter.
-        gray: at least 95 % of them have no color.
-
-    """
-
-    images: int
-    sampled: int
-    height_px: int
-    width_px: int
-    aspect: float
-    gray: bool
+    images: int  # images in all
+    sampled: int  # how many were looked at
+    height_px: int  # median height
+    width_px: int  # median width
+    aspect: float  # median of the longer side over the shorter
+    gray: bool  # at least 95 % of them have no color
 
 
 def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
-    """Look at up to `most` images, the first in hash order, so that the same data give the same sample.
-
-    Raises:
-        DataError: none of them can be decoded.
-
-    """
+    """Look at up to `most` images, the first in hash order, so that the same data give the same sample."""
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
     sample = [verdict.facts for verdict in pixel_cache.verdicts(examples.keep(chosen), None)]
     good = [facts for facts in sample if facts is not None]
@@ -69,38 +54,21 @@ def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
 
 @dataclass(frozen=True)
 class Survey:
-    """Everything that was found in a data set: found = used + quarantined + ignored.
+    """Everything that was found in a data set: found = used + quarantined + ignored."""
 
-    Attributes:
-        path: what was surveyed.
-        used: images that can be used.
-        quarantined: files that cannot.
-        ignored: files left out by a rule.
-        classes: images by class.
-        duplicates: pairs whose pixels are equal.
-        leaks: images given for training that are in the test or validation part too.
-        split: images of train, val and test; None where the images cannot be divided.
-        sizes: least, median and most height and width, in pixels.
-        gray: share of images without color.
-        mean: of each channel in [0, 1], each image weighing the same.
-        std: of each channel.
-        notes: sentences to read.
-
-    """
-
-    path: str
-    used: int
-    quarantined: tuple[Quarantined, ...]
-    ignored: tuple[Ignored, ...]
-    classes: dict[str, int]
-    duplicates: tuple[tuple[str, str], ...]
-    leaks: tuple[Quarantined, ...]
-    split: dict[str, int] | None
-    sizes: dict[str, list[int]]
-    gray: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    notes: tuple[str, ...]
+    path: str  # what was surveyed
+    used: int  # images that can be used
+    quarantined: tuple[Quarantined, ...]  # files that cannot
+    ignored: tuple[Ignored, ...]  # files left out by a rule
+    classes: dict[str, int]  # images by class
+    duplicates: tuple[tuple[str, str], ...]  # pairs whose pixels are equal
+    leaks: tuple[Quarantined, ...]  # images given for training that are in the test or validation part too
+    split: dict[str, int] | None  # images of train, val and test; None where the images cannot be divided
+    sizes: dict[str, list[int]]  # least, median and most height and width, in pixels
+    gray: float  # share of images without color
+    mean: tuple[float, ...]  # of each channel in [0, 1], each image weighing the same
+    std: tuple[float, ...]  # of each channel
+    notes: tuple[str, ...]  # sentences to read
 
     @property
     def found(self) -> int:

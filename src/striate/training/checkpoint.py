@@ -31,13 +31,7 @@ class Checkpoint(NamedTuple):
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of a step and remove all but the last two.
-
-    Raises:
-        NumbersError: a tensor is not finite; nothing is written then.
-        DiskError: the disk refused; the checkpoints before are untouched.
-
-    """
+    """Write the checkpoint of a step and remove all but the last two."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.lr.")
@@ -52,12 +46,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint whose every byte is as written; None where there are none.
-
-    Raises:
-        ArtifactError: there are checkpoints and all of them are damaged.
-
-    """
+    """The newest checkpoint whose every byte is as written; None where there are none."""
     refused: list[str] = []
     for path in reversed(_all(folder)):
         try:

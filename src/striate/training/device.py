@@ -19,28 +19,16 @@ from striate.base.errors import SettingError, UnsupportedError
 
 @dataclass(frozen=True)
 class Engine:
-    """What a run computes on.
+    """What a run computes on."""
 
-    Attributes:
-        device: where weights and images are.
-        bf16: products in bfloat16; weights and sums stay float32.
-        channels_last: memory order of images and filters.
-        threads: CPU threads of this process.
-        rank: number of this process, from 0.
-        world: number of processes.
-        workers: child processes that decode images.
-        reasons: one sentence for each choice.
-
-    """
-
-    device: torch.device
-    bf16: bool
-    channels_last: bool
-    threads: int
-    rank: int
-    world: int
-    workers: int
-    reasons: tuple[str, ...]
+    device: torch.device  # where weights and images are
+    bf16: bool  # products in bfloat16; weights and sums stay float32
+    channels_last: bool  # memory order of images and filters
+    threads: int  # CPU threads of this process
+    rank: int  # number of this process, from 0
+    world: int  # number of processes
+    workers: int  # child processes that decode images
+    reasons: tuple[str, ...]  # one sentence for each choice
 
     @property
     def writes(self) -> bool:
@@ -128,20 +116,14 @@ def processes(device: torch.device) -> Iterator[None]:
 
 
 def pick(settings: Settings) -> Engine:
-    """Choose device, precision, memory order and threads, each with the reason.
-
-    Raises:
-        SettingError: a device that does not exist or is not there.
-        UnsupportedError: bf16 on a device without it.
-
-    """
+    """Choose device, precision, memory order and threads, each with the reason."""
     rank, local, size = world()
     device, why_device = _device(settings.device, local)
     bf16, why_precision = _precision(settings.precision, device)
     last = settings.channels_last == "on" or (settings.channels_last == "auto" and device.type == "cuda")
-    why_order = {
-        "auto": "tensor cores want it" if last else "the gain is small off CUDA",
-    }.get(settings.channels_last, "asked for")
+    why_order = {"auto": "tensor cores want it" if last else "the gain is small off CUDA"}.get(
+        settings.channels_last, "asked for"
+    )
     threads, why_threads = _threads(settings.threads)
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     workers = worker_pool.workers(settings.workers, beside)

@@ -26,11 +26,6 @@ def factors(net: nn.Module, settings: Train) -> dict[str, float]:
     Auxiliary heads, which are no part of the network in use, have the full rate. `lr_multipliers` gives a layer, with all that
     lies in
     it, a factor on top; of two names that hold a layer the longer counts.
-
-    Raises:
-        SettingError: `lr_multipliers` names no layer with parameters, or nothing is left that learns.
-        UnsupportedError: `layer_decay` for a network whose forward pass cannot be followed.
-
     """
     if not settings.lr_multipliers and settings.layer_decay in (None, 1.0):
         return {}
@@ -90,10 +85,6 @@ def depths(net: nn.Module) -> dict[str, int]:
     """How many layers with weights an image meets up to each layer that learns, this one included; at least 1.
 
     Auxiliary heads, which an image does not meet in the network in use, are not there.
-
-    Raises:
-        UnsupportedError: the network's forward pass cannot be followed.
-
     """
     assert isinstance(net, Net)
     own = layers(net)

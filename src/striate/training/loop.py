@@ -48,68 +48,37 @@ class Progress:
 
 
 class Fitted(NamedTuple):
-    """The end of a training: the network has its best weights.
+    """The end of a training: the network has its best weights."""
 
-    Attributes:
-        steps: optimizer steps that were made.
-        seconds: time in the loop, validation and checkpoints included, over all resumptions.
-        best: the epoch whose weights were best on validation: epoch, step, accuracy, loss.
-        history: one entry for each epoch.
-
-    """
-
-    steps: int
-    seconds: float
-    best: Event
-    history: list[Event]
+    steps: int  # optimizer steps that were made
+    seconds: float  # time in the loop, validation and checkpoints included, over all resumptions
+    best: Event  # the epoch whose weights were best on validation: epoch, step, accuracy, loss
+    history: list[Event]  # one entry for each epoch
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, on what, how.
+    """What is trained, on what, how."""
 
-    Attributes:
-        net: on the device; its weights change.
-        train: batches that are learned from.
-        val: batches that the best weights are chosen by.
-        settings: section [train].
-        steps: optimizer steps in all.
-        loss: of each image.
-        engine: the machine.
-        seed: of the draws inside the network.
-        journal: takes the events.
-        checkpoints: their folder; None writes none.
-        stop: asks for an orderly end.
-        names: paths for ids, for messages.
-        observers: called with every event.
-        unfreeze_epochs: the epoch, from 0, in which a parameter begins to learn, by name; the others learn from the start.
-
-    """
-
-    net: nn.Module
-    train: Batches
-    val: Batches
-    settings: Train
-    steps: int
-    loss: Loss
-    engine: Engine
-    seed: int
-    journal: Journal
-    checkpoints: Path | None
-    stop: Stop
-    names: Callable[[NDArray[np.uint64]], list[str]]
-    observers: Iterable[Observer] = ()
+    net: nn.Module  # on the device; its weights change
+    train: Batches  # batches that are learned from
+    val: Batches  # batches that the best weights are chosen by
+    settings: Train  # section [train]
+    steps: int  # optimizer steps in all
+    loss: Loss  # of each image
+    engine: Engine  # the machine
+    seed: int  # of the draws inside the network
+    journal: Journal  # takes the events
+    checkpoints: Path | None  # their folder; None writes none
+    stop: Stop  # asks for an orderly end
+    names: Callable[[NDArray[np.uint64]], list[str]]  # paths for ids, for messages
+    observers: Iterable[Observer] = ()  # called with every event
+    # the epoch, from 0, in which a parameter begins to learn, by name; the others learn from the start
     unfreeze_epochs: Mapping[str, int] = field(default_factory=dict)
 
 
 def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
-    """Train from the start, or from a checkpoint, to the last step; the network is left with its best weights.
-
-    Raises:
-        Interrupted: an end was asked for; a checkpoint was written at the step reached.
-        NumbersError: a loss is not finite; names the step and the images.
-
-    """
+    """Train from the start, or from a checkpoint, to the last step; the network is left with its best weights."""
     loop = _Loop(task)
     if begin_at is not None:
         loop.restore(begin_at)
@@ -117,12 +86,7 @@ def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
 
 
 def losses(task: Task, rate: lr_schedule.Schedule) -> Iterator[float]:
-    """The mean loss of each step of a training by another schedule; the network changes, and nothing else is kept.
-
-    Raises:
-        NumbersError: a loss is not finite.
-
-    """
+    """The mean loss of each step of a training by another schedule; the network changes, and nothing else is kept."""
     loop = _Loop(task)
     loop.rate = rate
     task.net.train()

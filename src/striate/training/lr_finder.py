@@ -19,20 +19,12 @@ _FALL = 0.95
 
 
 class Curve(NamedTuple):
-    """What a range test saw.
+    """What a range test saw."""
 
-    Attributes:
-        rates: of each step, up to the one at which the loss broke.
-        losses: mean loss of each step's batch, before the step.
-        smooth: their running mean.
-        proposal: for `train.lr`, to two digits; None where the loss never fell.
-
-    """
-
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smooth: tuple[float, ...]
-    proposal: float | None
+    rates: tuple[float, ...]  # of each step, up to the one at which the loss broke
+    losses: tuple[float, ...]  # mean loss of each step's batch, before the step
+    smooth: tuple[float, ...]  # their running mean
+    proposal: float | None  # for `train.lr`, to two digits; None where the loss never fell
 
 
 def steps_for(an_epoch: int) -> int:

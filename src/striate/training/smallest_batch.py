@@ -48,12 +48,7 @@ def images_at_least(train: Batches, grad_accum_steps: int) -> int:
 
 
 def check(net: Net, train: Batches, grad_accum_steps: int) -> None:
-    """Refuse batches of which a part leaves a batch norm one value a channel.
-
-    Raises:
-        SettingError: naming the layer, and what to change.
-
-    """
+    """Refuse batches of which a part leaves a batch norm one value a channel."""
     if images_at_least(train, grad_accum_steps) > 1:
         return
     net.train()

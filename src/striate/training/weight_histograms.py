@@ -18,28 +18,16 @@ _AT_ONCE = 2**22
 
 
 class Spread(NamedTuple):
-    """The weights of one layer.
+    """The weights of one layer."""
 
-    Attributes:
-        layer: its name.
-        weights: how many it has; biases and norms are left out.
-        zero: share of those that are exactly 0.
-        near: share of those within +-0.2.
-        mean: of all.
-        deviation: of all, standard.
-        first: number of the first bin that is not empty; the middle of bin b is 0.005 b.
-        counts: weights in the bins from there on, up to the last that is not empty.
-
-    """
-
-    layer: str
-    weights: int
-    zero: float
-    near: float
-    mean: float
-    deviation: float
-    first: int
-    counts: tuple[int, ...]
+    layer: str  # its name
+    weights: int  # how many it has; biases and norms are left out
+    zero: float  # share of those that are exactly 0
+    near: float  # share of those within +-0.2
+    mean: float  # of all
+    deviation: float  # of all, standard
+    first: int  # number of the first bin that is not empty; the middle of bin b is 0.005 b
+    counts: tuple[int, ...]  # weights in the bins from there on, up to the last that is not empty
 
 
 def spreads(net: nn.Module) -> list[Spread]:

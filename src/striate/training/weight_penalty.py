@@ -21,26 +21,16 @@ _ALIKE: Mapping[str, float] = MappingProxyType({})
 
 
 class Penalty(NamedTuple):
-    """What a training adds to its gradients and does to its weights.
+    """What a training adds to its gradients and does to its weights."""
 
-    Attributes:
-        weights: the parameters that it concerns.
-        factors: what the learning rate of each is multiplied with.
-        units_L: for the weights of a TableConv2d the unit that each link leads to; None where rows are units.
-        l1: of the loss.
-        l2: of the loss.
-        proximal: L1 by soft thresholding after each step, not by its subgradient.
-        max_norm: largest norm of what comes into one unit; None for no bound.
-
-    """
-
-    weights: tuple[Tensor, ...]
-    factors: tuple[float, ...]
+    weights: tuple[Tensor, ...]  # the parameters that it concerns
+    factors: tuple[float, ...]  # what the learning rate of each is multiplied with
+    # for the weights of a TableConv2d the unit that each link leads to; None where rows are units
     units_L: tuple[Tensor | None, ...]
-    l1: float
-    l2: float
-    proximal: bool
-    max_norm: float | None
+    l1: float  # of the loss
+    l2: float  # of the loss
+    proximal: bool  # L1 by soft thresholding after each step, not by its subgradient
+    max_norm: float | None  # largest norm of what comes into one unit; None for no bound
 
     @torch.no_grad()
     def before_step(self) -> None:

@@ -26,16 +26,10 @@ Watch = Callable[[int], None]
 
 
 class CachedFeatures(NamedTuple):
-    """Features in the cache.
+    """Features in the cache."""
 
-    Attributes:
-        values: of every image, M x D for each layer read, memory-mapped.
-        seconds: that computing them took, now or when it was done; of layers that one pass gave, those of the pass.
-
-    """
-
-    values: list[Values]
-    seconds: float
+    values: list[Values]  # of every image, M x D for each layer read, memory-mapped
+    seconds: float  # that computing them took, now or when it was done; of layers that one pass gave, those of the pass
 
 
 def compute(
@@ -89,10 +83,6 @@ def load_or_compute(
         reads: as for `compute`.
         epoch: as for `compute`; part of `about` where images are changed.
         watch: as for `compute`.
-
-    Raises:
-        ArtifactError: a kept file has changed; names it.
-        DiskError: the cache cannot take them.
 
     """
     paths = _paths(folder, net, about, reads)

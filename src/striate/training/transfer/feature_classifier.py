@@ -44,22 +44,13 @@ class Tried(NamedTuple):
 
 
 class Linear(NamedTuple):
-    """A fitted classifier: logits are `weight_KD x + bias_K`, for x of length one where `unit`.
+    """A fitted classifier: logits are `weight_KD x + bias_K`, for x of length one where `unit`."""
 
-    Attributes:
-        weight_KD: float32; standardization is in it.
-        bias_K: float32.
-        unit: features are divided by their length first.
-        c: strength that was chosen: a larger one fits the training images more closely.
-        tried: all strengths; empty where there were too few images to compare them.
-
-    """
-
-    weight_KD: NDArray[np.float32]
-    bias_K: NDArray[np.float32]
-    unit: bool
-    c: float
-    tried: tuple[Tried, ...]
+    weight_KD: NDArray[np.float32]  # float32; standardization is in it
+    bias_K: NDArray[np.float32]  # float32
+    unit: bool  # features are divided by their length first
+    c: float  # strength that was chosen: a larger one fits the training images more closely
+    tried: tuple[Tried, ...]  # all strengths; empty where there were too few images to compare them
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -139,9 +130,6 @@ def fit(
         seed: of the folds.
         tick: called before each piece of the work; may raise.
 
-    Raises:
-        DataError: a class has no training image, or there is one class alone; or see `neighbors.fit`.
-
     """
     counts_K = np.bincount(labels_M, minlength=classes)
     if classes < 2 or counts_K.min() < 1:
@@ -167,16 +155,10 @@ def fit(
 
 
 class _Span(NamedTuple):
-    """Rows in coordinates of what they span.
+    """Rows in coordinates of what they span."""
 
-    Attributes:
-        rows_MD: the rows.
-        coordinates_MM: the rows' lengths and the angles between them are the same in these; lower triangular.
-
-    """
-
-    rows_MD: Ready
-    coordinates_MM: NDArray[np.float64]
+    rows_MD: Ready  # the rows
+    coordinates_MM: NDArray[np.float64]  # the rows' lengths and the angles between them are the same in these; lower triangular
 
     def back(self, weight_KM: NDArray[np.float64]) -> NDArray[np.float64]:
         """K x D: the same planes among the rows as they are."""

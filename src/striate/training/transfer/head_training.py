@@ -22,48 +22,27 @@ _CPU = torch.device("cpu")
 
 
 class FeatureBatch(NamedTuple):
-    """What `training.inference.BatchLike` asks for, with features in place of images.
+    """What `training.inference.BatchLike` asks for, with features in place of images."""
 
-    Attributes:
-        images_NCHW: N x D features, float32, on the device.
-        labels_N: int64, on the device.
-        ids_N: of the images.
-        whole: N.
-        others_N: None: what is kept is not mixed.
-        shares_N: None.
-
-    """
-
-    images_NCHW: Tensor
-    labels_N: Tensor
-    ids_N: NDArray[np.uint64]
-    whole: int
-    others_N: Tensor | None = None
-    shares_N: Tensor | None = None
+    images_NCHW: Tensor  # N x D features, float32, on the device
+    labels_N: Tensor  # int64, on the device
+    ids_N: NDArray[np.uint64]  # of the images
+    whole: int  # N
+    others_N: Tensor | None = None  # None: what is kept is not mixed
+    shares_N: Tensor | None = None  # None
 
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """Features as batches, in the order in which `batches.loader.Loader` gives their images.
+    """Features as batches, in the order in which `batches.loader.Loader` gives their images."""
 
-    Attributes:
-        copies: features of the images and of their augmented copies: rows x D each, in memory or memory-mapped.
-        rows_M: the rows that this stream gives.
-        labels_M: their labels.
-        ids_M: their ids.
-        batch_size: most images in a batch.
-        shuffle_seed: of the order of each epoch; None keeps that of `rows_M`.
-        device: where batches go.
-
-    """
-
-    copies: Sequence[Values]
-    rows_M: NDArray[np.int64]
-    labels_M: NDArray[np.int64]
-    ids_M: NDArray[np.uint64]
-    batch_size: int
-    shuffle_seed: int | None = None
-    device: torch.device = _CPU
+    copies: Sequence[Values]  # features of the images and of their augmented copies: rows x D each, in memory or memory-mapped
+    rows_M: NDArray[np.int64]  # the rows that this stream gives
+    labels_M: NDArray[np.int64]  # their labels
+    ids_M: NDArray[np.uint64]  # their ids
+    batch_size: int  # most images in a batch
+    shuffle_seed: int | None = None  # of the order of each epoch; None keeps that of `rows_M`
+    device: torch.device = _CPU  # where batches go
 
     @property
     def steps(self) -> int:

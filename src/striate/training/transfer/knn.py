@@ -31,16 +31,10 @@ class TriedNumber(NamedTuple):
 
 
 class FittedKNN(NamedTuple):
-    """A fitted classifier by nearest neighbors.
+    """A fitted classifier by nearest neighbors."""
 
-    Attributes:
-        layer: with the training images' features and labels in it.
-        tried: all numbers of neighbors; empty where a class has one image.
-
-    """
-
-    layer: KNNHead
-    tried: tuple[TriedNumber, ...]
+    layer: KNNHead  # with the training images' features and labels in it
+    tried: tuple[TriedNumber, ...]  # all numbers of neighbors; empty where a class has one image
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -90,9 +84,6 @@ def fit(
         normalize: subtract mean and divide by the standard deviation of each feature, or divide each row by its length.
         seed: of the folds.
         tick: called before the distances of each chunk of images; may raise.
-
-    Raises:
-        DataError: there is more than a network can sensibly carry about, or a feature is no finite number.
 
     """
     _refuse_much(*train_MD.shape)
