@@ -60,6 +60,12 @@ class Dataset:
         """A sentence on what making the images square hides or bends, where that is worth saying."""
         return crop_loss.sentences(self.stored.sizes_N2, self.input_spec)
 
+    @property
+    def train_labels_M(self) -> NDArray[np.int64]:
+        """The labels of the images that are trained on."""
+        labels_M: NDArray[np.int64] = self.examples.labels_N[self.parts.train_M]
+        return labels_M
+
     def close(self) -> None:
         """End the processes that still decode images, as an error or an interruption leaves them."""
         if isinstance(self.stored.pixels_NHWC, DecodedOnTheFly):

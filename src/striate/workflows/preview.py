@@ -23,6 +23,7 @@ from striate.batches.neighbor_pixel_scatter import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
 from striate.data import sources
+from striate.data.survey import sample_stats
 from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
@@ -70,7 +71,7 @@ def preview(
     tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
     run = config.build(config.merge(tree, {"data": {"path": data}}))
     examples = sources.read(run.data)
-    run = defaults.complete(run, examples)
+    run = defaults.complete_input(run, sample_stats(examples))
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
     return {"preview": what, "drawn": str(figure_path), **previews[what](run, dataset, figure_path)}

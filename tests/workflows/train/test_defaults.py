@@ -3,11 +3,18 @@ import pytest
 from striate.base import config
 from striate.data.survey import SampleStats
 from striate.nets.factory import build
-from striate.workflows.train.defaults import PHOTO_NET, choose
+from striate.workflows.train.defaults import PHOTO_NET, Plan, choose_input, choose_schedule
 
 
 def sample_stats(side: int = 28, aspect: float = 1.0, gray: bool = True) -> SampleStats:
     return SampleStats(1000, 200, side, round(side * aspect), aspect, gray)
+
+
+def choose(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
+    """What the rule chooses before and after decoding."""
+    before = choose_input(run, stats)
+    after = choose_schedule(before.run, stats, train_images)
+    return Plan(after.run, before.reasons + after.reasons)
 
 
 def plan(seen: SampleStats, images: int = 1000, **asked: object) -> config.Run:

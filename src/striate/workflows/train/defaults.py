@@ -19,11 +19,11 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.data.examples import Examples, Part
-from striate.data.survey import SampleStats, sample_stats
+from striate.data.survey import SampleStats
 from striate.nets import catalogue
 
 log = logging.getLogger("striate")
@@ -44,20 +44,31 @@ class Plan(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def choose(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
-    """Complete the settings of a run from statistics of a sample of the images, and from how many images an epoch shows."""
-    chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}, "train": {}}
-    if run.net.name is not None and catalogue.gradient_free(run.net.name) is not None:
+def choose_input(run: config.Run, stats: SampleStats) -> Plan:
+    """The network and what it sees of the images, from statistics of a sample: all that decoding depends on."""
+    chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}}
+    if _learns_without_gradients(run):
         return _without_gradients(run, stats, chosen)
     reasons = [_color(run, stats, chosen)]
     short = min(stats.height_px, stats.width_px)
     reasons.append(_net_and_size(run, short, chosen))
     reasons.append(_resize(run, stats, chosen))
-    reasons.append(_batch(run, train_images, chosen))
-    channels = run.preprocess.channels or chosen["preprocess"]["channels"]
-    reasons.append(_flip(run, channels, chosen))
-    reasons.append(_epochs(run, short <= 28 and channels == 1, train_images, chosen))
+    reasons.append(_flip(run, run.preprocess.channels or chosen["preprocess"]["channels"], chosen))
     return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
+
+
+def choose_schedule(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
+    """Batch and epochs, from how many images an epoch shows; of a network without gradients there are none."""
+    if _learns_without_gradients(run):
+        return Plan(run, ())
+    chosen: config.Tree = {"train": {}}
+    small = min(stats.height_px, stats.width_px) <= 28 and run.preprocess.channels == 1
+    reasons = _batch(run, train_images, chosen), _epochs(run, small, train_images, chosen)
+    return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
+
+
+def _learns_without_gradients(run: config.Run) -> bool:
+    return run.net.name is not None and catalogue.gradient_free(run.net.name) is not None
 
 
 def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree) -> Plan:
@@ -84,18 +95,24 @@ def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree)
     return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
 
 
-def complete(run: config.Run, examples: Examples) -> config.Run:
-    """The settings, completed by the rule from a sample of these images; the choices are logged."""
-    labels_M = examples.labels_N[examples.parts_N != Part.TEST]
-    held = run.data.val_share + (0.0 if len(labels_M) < len(examples) else (run.data.test_share or 0.2))
+def complete_input(run: config.Run, stats: SampleStats) -> config.Run:
+    """The settings that decoding depends on, completed by the rule; the choices are logged."""
+    return _logged(choose_input(run, stats))
+
+
+def complete_schedule(run: config.Run, stats: SampleStats, labels_M: NDArray[np.int64]) -> config.Run:
+    """Batch and epochs, completed by the rule from the labels of the images that are trained on; the choices are logged."""
     shown = len(labels_M)
     if run.train.sampling == "balanced":
         counts = np.bincount(labels_M)
         shown = int(np.count_nonzero(counts) * counts.max())
-    chosen = choose(run, sample_stats(examples), max(1, round(shown * (1 - held))))
-    for reason in chosen.reasons:
+    return _logged(choose_schedule(run, stats, shown))
+
+
+def _logged(plan: Plan) -> config.Run:
+    for reason in plan.reasons:
         log.info("%s", reason)
-    return chosen.run
+    return plan.run
 
 
 def resize_mode(stats: SampleStats) -> tuple[str, str]:

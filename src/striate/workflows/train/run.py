@@ -15,6 +15,7 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.data.examples import Examples
+from striate.data.survey import SampleStats, sample_stats
 from striate.nets import own_network
 from striate.training import device as machine
 from striate.training import weight_histograms
@@ -121,12 +122,13 @@ def find_lr(
     own_network.trust_named(_named_net(arguments.get("net"), settings))
     save_figure.check_ending(path)
     with catch_signals() as stop:
-        run, examples = _resolve(tree)
+        run, examples, stats = _resolve(tree)
         if run.data.folds is not None:
             raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
         engine = _pick_engine(run)
         watch = watch if engine.writes else quiet
         with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+            run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
             curve = lr_range_test(RunContext(run, dataset, path.parent, engine, stop, watch))
         name = run.net.name or ""
         if engine.writes:
@@ -158,12 +160,12 @@ def run_in(
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
-    examples = None
+    examples = stats = None
     with catch_signals() as stop:
         if resume:
             run = _settings_to_resume(out, str(name), settings)
         else:
-            run, examples = _resolve(settings, trust_code)
+            run, examples, stats = _resolve(settings, trust_code)
         if trust_code:
             own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
@@ -176,11 +178,20 @@ def run_in(
             for reason in engine.reasons:
                 log.info("%s", reason)
             with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
+                if stats is not None:
+                    run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
                 return _train(RunContext(run, dataset, folder, engine, stop, watch), resume, report)
 
 
-def _resolve(settings: config.Tree, trust_code: bool = False) -> tuple[config.Run, Examples]:
-    """Complete settings, and the examples from which the rules completed them."""
+class Resolved(NamedTuple):
+    """Settings that are complete but for batch and epochs, which the split decides; the examples, and statistics of some."""
+
+    run: config.Run
+    examples: Examples
+    stats: SampleStats
+
+
+def _resolve(settings: config.Tree, trust_code: bool = False) -> Resolved:
     run = config.build(settings)
     if trust_code:
         own_network.trust_named(run.net.name)
@@ -189,7 +200,8 @@ def _resolve(settings: config.Tree, trust_code: bool = False) -> tuple[config.Ru
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
     examples = sources.read(run.data)
-    return defaults.complete(run, examples), examples
+    stats = sample_stats(examples)
+    return Resolved(defaults.complete_input(run, stats), examples, stats)
 
 
 def _settings_to_resume(out: Path, name: str, settings: config.Tree) -> config.Run:

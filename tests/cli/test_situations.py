@@ -1,0 +1,52 @@
+"""Situations that make other tools wrong without a word, each as small as it gets, through the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from support.command_line import run
+
+COLORS = ((220, 30, 30), (30, 200, 30), (40, 40, 220), (220, 220, 30))
+
+
+def image(kind: int, number: int, side: int = 24) -> Image.Image:
+    noise = np.random.default_rng(kind * 10_007 + number).normal(0, 18, (side, side, 3))
+    return Image.fromarray(np.clip(np.array(COLORS[kind]) + noise, 0, 255).astype(np.uint8))
+
+
+def folder(root: str, classes: dict[str, int], start: int = 0) -> None:
+    for kind, (name, count) in enumerate(classes.items()):
+        Path(root, name).mkdir(parents=True)
+        for number in range(start, start + count):
+            image(kind, number).save(Path(root, name, f"{number:03d}.png"))
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_plan_counts_the_images_that_are_trained_on(capsys: pytest.CaptureFixture[str]):
+    folder("d/train", {"a": 10, "b": 10})
+    folder("d/val", {"a": 60, "b": 60}, 100)
+    folder("d/test", {"a": 5, "b": 5}, 900)
+    trained = run(capsys, "train", "d", "--net", "mlp", "--epochs", "2", "--name", "r", "--no-report")
+    assert "batches of 8: 20 training images" in trained.err
+    assert "6 steps in" in trained.out
+
+
+def test_the_plan_counts_without_what_the_split_leaves_out(capsys: pytest.CaptureFixture[str]):
+    folder("d/train", {"a": 20, "b": 20})
+    folder("d/test", {"a": 5, "b": 5}, 900)
+    for number in range(3):  # copies of test images
+        Path("d/train/a", f"copy{number}.png").write_bytes(Path("d/test/a", f"{900 + number}.png").read_bytes())
+    trained = run(capsys, "train", "d", "--net", "mlp", "--epochs", "1", "--name", "r", "--no-report", "--json")
+    assert trained.json["images"]["train"] == 36
+    assert "batches of 8: 36 training images" in trained.err
+
+
+def test_the_digits_are_counted_to_the_last(capsys: pytest.CaptureFixture[str]):
+    trained = run(capsys, "train", "digits", "--net", "mlp", "--epochs", "1", "--name", "r", "--no-report", "--json")
+    assert f"batches of 64: {trained.json['images']['train']:,} training images" in trained.err
