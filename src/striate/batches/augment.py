@@ -56,8 +56,8 @@ class Augmentation:
         places = geometry.homographies(settings, ids_N, side_px, seed, epoch, augment_policies.places(turns, side_px))
         factors = augment_policies.factors(turns)
         contrasted_N = np.full(n, bool(settings.contrast))
-        for one in factors:
-            contrasted_N |= one.contrast_N != 1
+        for factor in factors:
+            contrasted_N |= factor.contrast_N != 1
         means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
         levels = color.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)

@@ -158,8 +158,8 @@ def sharpen_rows(images_NCHW: Tensor, turns: tuple[Drawn, ...], rows: slice) -> 
         strengths_N = turn.strengths("sharpness")[rows]
         chosen = np.flatnonzero(strengths_N)
         if len(chosen):
-            at = torch.from_numpy(chosen).to(images_NCHW.device)
-            images_NCHW[at] = sharpen(images_NCHW[at], 1 + strengths_N[chosen])
+            positions = torch.from_numpy(chosen).to(images_NCHW.device)
+            images_NCHW[positions] = sharpen(images_NCHW[positions], 1 + strengths_N[chosen])
     return images_NCHW
 
 

@@ -90,8 +90,8 @@ def matrices(
 def multiply(steps: list[Matrices], n: int, channels: int) -> Matrices:
     """One matrix that does what these do one after another."""
     whole = np.tile(np.eye(channels, channels + 1), (n, 1, 1))
-    for one in steps:
-        linear, constant = one[..., :-1], one[..., -1:]
+    for step in steps:
+        linear, constant = step[..., :-1], step[..., -1:]
         whole = np.concatenate([linear @ whole[..., :-1], linear @ whole[..., -1:] + constant], axis=2)
     return whole
 

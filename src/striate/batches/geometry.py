@@ -131,8 +131,8 @@ def perspective(inward_N42: Numbers) -> Matrices:
     for corner in range(4):
         (u, v), (x, y) = new_N42[:, corner].T, signs[corner]
         for row, target in ((2 * corner, x), (2 * corner + 1, y)):
-            at = 0 if row % 2 == 0 else 3
-            left[:, row, at], left[:, row, at + 1], left[:, row, at + 2] = u, v, 1.0
+            first = 0 if row % 2 == 0 else 3
+            left[:, row, first], left[:, row, first + 1], left[:, row, first + 2] = u, v, 1.0
             left[:, row, 6], left[:, row, 7] = -target * u, -target * v
             right[:, row] = target
     solved = np.linalg.solve(left, right[..., None])[..., 0]

@@ -62,5 +62,5 @@ def mean_logits(logits_VNK: NDArray[np.float32]) -> NDArray[np.float32]:
         return own_NK
     logits = logits_VNK.astype(np.float64)
     logs = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
-    found_NK: NDArray[np.float64] = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
-    return found_NK.astype(np.float32)
+    mean_NK: NDArray[np.float64] = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
+    return mean_NK.astype(np.float32)

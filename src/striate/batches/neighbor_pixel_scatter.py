@@ -42,7 +42,7 @@ def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon
     levels_NHWC = pixels_NHWC[sample] / 255.0
     centered_NHWC = levels_NHWC - levels_NHWC.mean(axis=0)
     together_HWC = (centered_NHWC[:, :, :-1] * centered_NHWC[:, :, 1:]).mean(axis=0)
-    row, column, channel = (int(at) for at in np.unravel_index(int(together_HWC.argmax()), together_HWC.shape))
+    row, column, channel = (int(index) for index in np.unravel_index(int(together_HWC.argmax()), together_HWC.shape))
     raw_N2 = levels_NHWC[:, row, column : column + 2, channel]
     centered_N2 = raw_N2 - raw_N2.mean(axis=0)
     epsilon = epsilon or _EPSILON.get(what, 1e-5)

@@ -131,10 +131,10 @@ def _flat(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], count: int) -> Iter
         yield some_NHWC.transpose(0, 3, 1, 2).reshape(len(some_NHWC), -1)
 
 
-Found = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _exact(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Found:
+def _exact(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Moments:
     size = int(np.prod(pixels_NHWC.shape[1:]))
     total_D, products_DD = np.zeros(size), np.zeros((size, size))
     for bytes_ND in _flat(pixels_NHWC, rows_M, _EXACT_ROWS):
@@ -149,7 +149,7 @@ def _exact(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -
     return mean_D, np.maximum(variances_D[chosen], 0.0), vectors_DD.T[chosen]
 
 
-def _incremental(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Found:
+def _incremental(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], components: int) -> Moments:
     from sklearn.decomposition import IncrementalPCA
 
     pca = IncrementalPCA(n_components=components)

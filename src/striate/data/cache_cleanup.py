@@ -138,9 +138,9 @@ def _pixel_cache(path: Path, room: str) -> Entry:
         used = (path / "store.json").stat().st_mtime
     try:
         about = json.loads((path / "store.json").read_text("utf-8"))
-        seen = about["input_spec"]
+        spec = about["input_spec"]
         data, images = str(about["data"]), int(about["count"])
-        input_spec = f"{seen['size_px']} px, {'gray' if seen['channels'] == 1 else 'color'}, {seen['resize_mode']}"
+        input_spec = f"{spec['size_px']} px, {'gray' if spec['channels'] == 1 else 'color'}, {spec['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"
     return Entry(str(path), room, data, input_spec, images, _bytes(path), _when(used), state)

@@ -34,23 +34,23 @@ def read(path: Path, data: Data) -> Examples:
 
 
 def _examples(table: Path, names: list[str], labels: list[str], parts: list[Part], groups: list[str] | None) -> Examples:
-    seen: dict[str, str] = {}
-    entries, kept_groups, bad, ignored = [], [], [], []
+    label_of: dict[str, str] = {}
+    entries, used_groups, bad, ignored = [], [], [], []
     for row, (name, label) in enumerate(zip(names, labels, strict=True)):
-        if name in seen:
-            if seen[name] != label:
-                raise DataError(f"{table}: {name!r} is listed as {seen[name]!r} and as {label!r}. Remove one of the rows.")
+        if name in label_of:
+            if label_of[name] != label:
+                raise DataError(f"{table}: {name!r} is listed as {label_of[name]!r} and as {label!r}. Remove one of the rows.")
             ignored.append(Ignored(name, "listed twice"))
             continue
-        seen[name] = label
+        label_of[name] = label
         if not label.strip():
             bad.append(Quarantined(name, "no class in its row"))
         elif reason := _fault(table.parent / name):
             bad.append(Quarantined(name, reason))
         else:
             entries.append((name, label, parts[row]))
-            kept_groups.append("" if groups is None else groups[row] or f"\x1falone {name}")
-    return from_files(table.parent, entries, bad, ignored, groups=None if groups is None else kept_groups)
+            used_groups.append("" if groups is None else groups[row] or f"\x1falone {name}")
+    return from_files(table.parent, entries, bad, ignored, groups=None if groups is None else used_groups)
 
 
 def _fault(path: Path) -> str | None:

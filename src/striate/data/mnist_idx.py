@@ -44,7 +44,7 @@ def read_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
     if content[:4] != expected:
         raise DataError(f"{path}: expected an IDX file that begins with {expected.hex()}; got {content[:4].hex()}.")
     start = 4 + 4 * dimensions
-    shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
+    shape = tuple(int.from_bytes(content[offset : offset + 4], "big") for offset in range(4, start, 4))
     count = math.prod(shape)
     if len(content) != start + count:
         raise DataError(f"{path}: its header promises {shape}, {count:,} bytes; got {len(content) - start:,}. Get it again.")

@@ -84,10 +84,10 @@ class DecodedOnTheFly:
                 group = drawn.popleft()
                 wanted_M = rows(group)
                 pixels_MHWC = np.empty((len(wanted_M), *self.shape[1:]), np.uint8)
-                for at, row in enumerate(wanted_M):
+                for position, row in enumerate(wanted_M):
                     assert first is not None
-                    pixels_MHWC[at] = self._checked(first, int(row))
-                    if at + 1 < len(wanted_M):
+                    pixels_MHWC[position] = self._checked(first, int(row))
+                    if position + 1 < len(wanted_M):
                         first = next(answers, None)
                 yield group, pixels_MHWC
                 if len(wanted_M):

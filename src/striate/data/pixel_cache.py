@@ -64,12 +64,12 @@ class Columns:
         self.means_N3 = np.zeros((count, 3))
         self.squares_N3 = np.zeros((count, 3))
 
-    def put(self, at: int, facts: Facts) -> None:
+    def put(self, position: int, facts: Facts) -> None:
         """Fill in one image."""
-        self.sizes_N2[at] = facts.height, facts.width
-        self.gray_N[at] = facts.gray
-        self.pixel_hash_N[at] = facts.pixel_hash
-        self.means_N3[at], self.squares_N3[at] = facts.mean, facts.mean_square
+        self.sizes_N2[position] = facts.height, facts.width
+        self.gray_N[position] = facts.gray
+        self.pixel_hash_N[position] = facts.pixel_hash
+        self.means_N3[position], self.squares_N3[position] = facts.mean, facts.mean_square
 
     def arrays(self) -> dict[str, Any]:
         """The columns by name."""
@@ -120,11 +120,11 @@ def build(
     own = examples.pixels_NHWC
     if own is not None and own.shape[1:] == (input_spec.size_px, input_spec.size_px, input_spec.channels):
         columns = Columns(len(examples))
-        for at, verdict in enumerate(verdicts(examples, None)):
+        for position, verdict in enumerate(verdicts(examples, None)):
             assert verdict.facts is not None
-            columns.put(at, verdict.facts)
-            if at % 1000 == 0:
-                report(at, len(examples))
+            columns.put(position, verdict.facts)
+            if position % 1000 == 0:
+                report(position, len(examples))
         return CachedPixels(examples, own, **columns.arrays())
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
@@ -172,9 +172,9 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         pixels = _empty(new / "pixels.npy", shape) if keep else None
         with closing(verdicts(examples, input_spec, workers)) as answers:
-            for at, verdict in enumerate(answers):
+            for position, verdict in enumerate(answers):
                 if verdict.reason is not None:
-                    reasons[at] = verdict.reason
+                    reasons[position] = verdict.reason
                 else:
                     assert verdict.facts is not None
                     assert verdict.pixels_HWC is not None
@@ -183,7 +183,7 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
                         sums.add(verdict.pixels_HWC)
                     columns.put(good, verdict.facts)
                     good += 1
-                report(at + 1, len(examples))
+                report(position + 1, len(examples))
         seconds = max(time.monotonic() - begun, 1e-9)
         if pixels is not None:
             pixels.flush()
@@ -234,7 +234,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
     pixels: PixelRows
     try:
         about = json.loads((folder / "store.json").read_text("utf-8"))
-        count, reasons = int(about["count"]), {int(at): str(why) for at, why in about["reasons"].items()}
+        count, reasons = int(about["count"]), {int(position): str(why) for position, why in about["reasons"].items()}
         if count + len(reasons) != len(examples):
             raise ValueError(f"store.json accounts for {count + len(reasons)} of {len(examples)} images")
         raw = (folder / "facts.npz").read_bytes()
@@ -263,10 +263,10 @@ def keep_usable(examples: Examples, reasons: dict[int, str]) -> Examples:
     """The examples without those that have a reason, which join the quarantine."""
     if not reasons:
         return examples
-    bad = tuple(Quarantined(examples.names[at], why) for at, why in sorted(reasons.items()))
+    bad = tuple(Quarantined(examples.names[position], why) for position, why in sorted(reasons.items()))
     if len(bad) == len(examples):
         raise DataError(f"none of the {len(bad)} images can be decoded; the first, {bad[0].path}: {bad[0].reason}.")
-    chosen = np.array([at for at in range(len(examples)) if at not in reasons], np.int64)
+    chosen = np.array([position for position in range(len(examples)) if position not in reasons], np.int64)
     used = examples.keep(chosen, bad)
     empty = [name for name, count in used.counts().items() if count == 0]
     if empty:

@@ -132,8 +132,8 @@ def _unite(root_N: Positions, pairs: Positions) -> None:
             position = int(root_N[position])
         return position
 
-    for one, other in pairs.tolist():
-        a, b = find(one), find(other)
+    for first, second in pairs.tolist():
+        a, b = find(first), find(second)
         root_N[max(a, b)] = min(a, b)
     for position in np.unique(pairs):
         root_N[position] = find(int(position))
@@ -174,7 +174,7 @@ def _fold_of(examples: Examples, order: _Order, open_N: NDArray[np.bool_], folds
 def _duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
     pairs = _same(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
     named = (sorted((examples.names[a], examples.names[b])) for a, b in pairs.tolist())
-    return sorted((one, other) for one, other in named)
+    return sorted((first, second) for first, second in named)
 
 
 def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
@@ -185,12 +185,12 @@ def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[st
         "one side."
     ]
     label = dict(zip(examples.names, examples.labels_N.tolist(), strict=True))
-    split = [(one, other) for one, other in duplicates if label[one] != label[other]]
+    split = [(first, second) for first, second in duplicates if label[first] != label[second]]
     if split:
-        one, other = split[0]
+        first, second = split[0]
         notes.append(
-            f"{len(split)} of them are in two classes, as {one} ({examples.classes[label[one]]}) and {other} "
-            f"({examples.classes[label[other]]}); one of the labels must be wrong."
+            f"{len(split)} of them are in two classes, as {first} ({examples.classes[label[first]]}) and {second} "
+            f"({examples.classes[label[second]]}); one of the labels must be wrong."
         )
     return notes
 
@@ -233,10 +233,10 @@ def _check(
         for _, part_N in parts:
             if not (part_N & mine).any():
                 count = int(mine[examples.parts_N != Part.TEST].sum() if has_test else mine.sum())
-                one = examples.names[int(np.flatnonzero(mine)[0])]
+                example = examples.names[int(np.flatnonzero(mine)[0])]
                 purposes = "one each to train, choose and test on" if least == 3 else "one each to train and choose by"
                 extra = "" if count < least else ", in clusters of equal images or groups that cannot be divided"
                 raise DataError(
-                    f"class {name!r} has {count} image{'s' if count != 1 else ''} ({one}){extra}; expected at least {least}, "
-                    f"{purposes}. Add images, or remove the class."
+                    f"class {name!r} has {count} image{'s' if count != 1 else ''} ({example}){extra}; expected at least "
+                    f"{least}, {purposes}. Add images, or remove the class."
                 )

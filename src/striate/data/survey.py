@@ -112,7 +112,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def _some(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
-    lines = [f"  {what}: {one}: {other}" for one, other in pairs[:_SHOWN]]
+    lines = [f"  {what}: {first}: {second}" for first, second in pairs[:_SHOWN]]
     return [*lines, f"  and {len(pairs) - _SHOWN:,} more {what}; --json lists them all"] if len(pairs) > _SHOWN else lines
 
 
@@ -123,14 +123,14 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
     """
     columns, reasons, good = pixel_cache.Columns(len(examples)), {}, 0
     with closing(pixel_cache.verdicts(examples, None)) as verdicts:
-        for at, verdict in enumerate(verdicts):
+        for position, verdict in enumerate(verdicts):
             if verdict.facts is None:
-                reasons[at] = verdict.reason or ""
+                reasons[position] = verdict.reason or ""
             else:
                 columns.put(good, verdict.facts)
                 good += 1
             if progress is not None:
-                progress(at + 1, len(examples))
+                progress(position + 1, len(examples))
     used = pixel_cache.keep_usable(examples, reasons)
     notes = list(used.notes)
     notes += crop_loss.center_crop_sentences(columns.sizes_N2[:good])

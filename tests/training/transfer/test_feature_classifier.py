@@ -12,16 +12,23 @@ from striate.base.errors import DataError
 from striate.metrics.classification import softmax
 from striate.training.transfer import feature_classifier
 from striate.training.transfer.feature_classifier import Linear, Tried, fit
+from striate.training.transfer.prepare_features import LabeledFeatures
 from support.points import clusters
+
+
+def fit_on(values_MD: Any, labels_M: Any, *arguments: Any, **named: Any) -> Any:
+    """A classifier whose training images serve as validation images too."""
+    images = LabeledFeatures(values_MD, labels_M)
+    return fit(images, images, *arguments, **named)
 
 
 def test_two_points_are_parted_half_way_between_them():
     values_MD = np.array([[0.0, 1.0], [4.0, 1.0]], np.float32)
-    found = fit(values_MD, np.array([0, 1]), values_MD, np.array([0, 1]), classes=2)
-    assert found.logits(np.array([[2.0, 1.0]], np.float32))[0].tolist() == pytest.approx([0, 0], abs=1e-5)
-    assert found.logits(values_MD).argmax(axis=1).tolist() == [0, 1]
-    assert found.weight_KD[:, 1].tolist() == [0, 0]  # the second feature never changes
-    assert found.tried == ()
+    fitted = fit(LabeledFeatures(values_MD, np.array([0, 1])), LabeledFeatures(values_MD, np.array([0, 1])), classes=2)
+    assert fitted.logits(np.array([[2.0, 1.0]], np.float32))[0].tolist() == pytest.approx([0, 0], abs=1e-5)
+    assert fitted.logits(values_MD).argmax(axis=1).tolist() == [0, 1]
+    assert fitted.weight_KD[:, 1].tolist() == [0, 0]  # the second feature never changes
+    assert fitted.tried == ()
 
 
 @pytest.mark.parametrize("kind", ["svm", "logistic"])
@@ -30,27 +37,27 @@ def test_two_points_are_parted_half_way_between_them():
 def test_clusters_are_told_apart(kind: Any, normalize: Any, classes: int):
     values_MD, labels_M = clusters(0, classes)
     new_ND, new_N = clusters(1, classes)
-    found = fit(values_MD, labels_M, *clusters(2, classes), classes, kind, normalize)
-    assert found.weight_KD.shape == (classes, 6)
-    assert (found.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
-    assert found.unit == (normalize == "l2")
-    assert len(found.tried) == 5
-    assert found.c == max(found.tried, key=lambda one: one.accuracy).c
+    fitted = fit(LabeledFeatures(values_MD, labels_M), clusters(2, classes), classes, kind, normalize)
+    assert fitted.weight_KD.shape == (classes, 6)
+    assert (fitted.logits(new_ND).argmax(axis=1) == new_N).mean() > 0.9
+    assert fitted.unit == (normalize == "l2")
+    assert len(fitted.tried) == 5
+    assert fitted.c == max(fitted.tried, key=lambda trial: trial.accuracy).c
 
 
 def test_standardization_is_inside_the_weights():
     values_MD, labels_M = clusters(3)
     moved_MD = (values_MD * np.array([1, 10, 100, 1000, 0.1, 5]) + np.array([7, 0, -300, 5000, 0, 1])).astype(np.float32)
-    plain = fit(values_MD, labels_M, values_MD, labels_M, 3).logits(values_MD)
-    assert fit(moved_MD, labels_M, moved_MD, labels_M, 3).logits(moved_MD) == pytest.approx(plain, abs=2e-2)
+    plain = fit_on(values_MD, labels_M, 3).logits(values_MD)
+    assert fit_on(moved_MD, labels_M, 3).logits(moved_MD) == pytest.approx(plain, abs=2e-2)
 
 
 def test_the_validation_images_scale_margins_to_probabilities_and_do_nothing_else():
     values_MD, labels_M = clusters(4, spread=0.6)
     sure_VD, sure_V = clusters(5, spread=0.1)
     vague_VD, vague_V = clusters(6, spread=1.5)
-    sure = fit(values_MD, labels_M, sure_VD, sure_V, 3)
-    vague = fit(values_MD, labels_M, vague_VD, vague_V, 3)
+    sure = fit(LabeledFeatures(values_MD, labels_M), LabeledFeatures(sure_VD, sure_V), 3)
+    vague = fit(LabeledFeatures(values_MD, labels_M), LabeledFeatures(vague_VD, vague_V), 3)
     ratios = sure.weight_KD / vague.weight_KD
     assert ratios == pytest.approx(np.full_like(ratios, ratios[0, 0]), rel=1e-3)
     assert ratios[0, 0] > 1.5
@@ -64,8 +71,8 @@ def test_a_class_of_one_image_leaves_nothing_to_compare(caplog: pytest.LogCaptur
     values_MD, labels_M = clusters(8)
     keep = np.concatenate([np.flatnonzero(labels_M != 2), np.flatnonzero(labels_M == 2)[:1]])
     with caplog.at_level(logging.INFO, logger="striate"):
-        found = fit(values_MD[keep], labels_M[keep], values_MD, labels_M, 3)
-    assert found.tried == ()
+        fitted = fit(LabeledFeatures(values_MD[keep], labels_M[keep]), LabeledFeatures(values_MD, labels_M), 3)
+    assert fitted.tried == ()
     assert "A class has one training image, so nothing can be left out" in caplog.text
 
 
@@ -80,7 +87,7 @@ def test_strengths_are_compared_on_a_part_of_many_images(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(feature_classifier, "_fitted", counted)
     values_MD, labels_M = clusters(9)
-    fit(values_MD, labels_M, values_MD, labels_M, 3)
+    fit_on(values_MD, labels_M, 3)
     assert seen == [36] * 25 + [90]
 
 
@@ -88,16 +95,16 @@ def test_a_class_of_one_image_among_many_is_no_fault(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(feature_classifier, "_MOST_COMPARED", 20)
     values_MD, labels_M = clusters(12, classes=2)
     labels_M[0] = 2
-    assert fit(values_MD, labels_M, values_MD, labels_M, 3).tried == ()
+    assert fit_on(values_MD, labels_M, 3).tried == ()
 
 
 @given(st.integers(0, 100))
 @settings(max_examples=10)
 def test_the_same_seed_gives_the_same_weights(seed: int):
     values_MD, labels_M = clusters(seed, each=12)
-    one, other = (fit(values_MD, labels_M, values_MD, labels_M, 3, seed=seed) for _ in range(2))
-    assert one.weight_KD.tobytes() == other.weight_KD.tobytes()
-    assert one.bias_K.tobytes() == other.bias_K.tobytes()
+    first, second = (fit_on(values_MD, labels_M, 3, seed=seed) for _ in range(2))
+    assert first.weight_KD.tobytes() == second.weight_KD.tobytes()
+    assert first.bias_K.tobytes() == second.bias_K.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["svm", "logistic"])
@@ -125,9 +132,9 @@ def test_a_fit_in_fewer_dimensions_is_for_the_features_as_they_came(normalize: A
     values_MD, labels_M = clusters(11, each=10, features=400, spread=0.1)
     values_MD[:, 200:] += 3 * (normalize == "standardize")
     values_MD[:, 100:110] = normalize == "standardize"
-    narrow = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalize)
+    narrow = fit_on(values_MD, labels_M, 3, "svm", normalize)
     monkeypatch.setattr(feature_classifier, "spanned", lambda _: None)
-    whole = fit(values_MD, labels_M, values_MD, labels_M, 3, "svm", normalize)
+    whole = fit_on(values_MD, labels_M, 3, "svm", normalize)
     assert narrow.tried == whole.tried
     assert narrow.logits(values_MD) == pytest.approx(whole.logits(values_MD), rel=1e-2, abs=1e-2)
 
@@ -154,7 +161,7 @@ def test_the_comparison_can_be_stopped_between_two_fits():
     fits = iter(range(3))
     values_MD, labels_M = clusters(10)
     with pytest.raises(StopIteration):
-        fit(values_MD, labels_M, values_MD, labels_M, 3, tick=lambda: next(fits) and None)
+        fit_on(values_MD, labels_M, 3, tick=lambda: next(fits) and None)
 
 
 def test_features_are_divided_by_their_length_by_hand():
@@ -166,5 +173,5 @@ def test_features_are_divided_by_their_length_by_hand():
 def test_classes_without_images_are_refused(labels: list[int], classes: int, counts: str):
     values_MD = np.zeros((2, 3), np.float32)
     with pytest.raises(DataError) as refused:
-        fit(values_MD, np.array(labels), values_MD, np.array(labels), classes)
+        fit(LabeledFeatures(values_MD, np.array(labels)), LabeledFeatures(values_MD, np.array(labels)), classes)
     assert str(refused.value) == f"expected at least two classes with training images; got images by class {counts}."

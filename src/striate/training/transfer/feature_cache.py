@@ -53,8 +53,8 @@ def compute(
     try:
         with torch.inference_mode():
             for batch in batches.epoch(epoch):
-                for columns, found_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
-                    columns.append(found_ND.float().cpu().numpy())
+                for columns, features_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
+                    columns.append(features_ND.float().cpu().numpy())
                 done += len(batch.ids_N)
                 if watch is not None:
                     watch(done)

@@ -22,7 +22,16 @@ from striate.nets.feature_layer import settings_with, with_head
 from striate.nets.net import Net
 from striate.training.transfer import knn
 from striate.training.transfer.knn import FittedKNN
-from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, standard, subsample, unit_length
+from striate.training.transfer.prepare_features import (
+    LabeledFeatures,
+    Labels,
+    Normalize,
+    Values,
+    folds,
+    standard,
+    subsample,
+    unit_length,
+)  # fmt: skip
 
 log = logging.getLogger("striate")
 
@@ -90,14 +99,9 @@ class Installed(NamedTuple):
 
 
 def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer: str | None = None) -> Installed:
-    """Put a fitted classifier into the network that its features are of, which is changed; move it to its device after.
+    """Put a fitted classifier in place of the head of the network that its features are of; move it to its device after.
 
-    Args:
-        net: the body, with a head of any kind.
-        settings: that the network was built with.
-        fitted: what `fit` found.
-        feature_layer: the layer that gave the features; None for the input of the head.
-
+    `settings` are those that the network was built with; its features came from `feature_layer`, None for the head's input.
     """
     how = fitted.settings
     whole = settings_with(net, settings, feature_layer, **how)
@@ -107,10 +111,8 @@ def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer
 
 
 def fit(
-    train_MD: Values,
-    labels_M: Labels,
-    val_VD: Values,
-    val_labels_V: Labels,
+    train: LabeledFeatures,
+    val: LabeledFeatures,
     classes: int,
     kind: Kind = "svm",
     normalize: Normalize = "standardize",
@@ -119,23 +121,15 @@ def fit(
 ) -> Fitted:
     """Fit to the training images; what is chosen by cross-validation on them, the logits' scale on the validation images.
 
-    Args:
-        train_MD: features, one row an image.
-        labels_M: 0..K-1, each at least once.
-        val_VD: features of the validation images, which only scale logits to probabilities.
-        val_labels_V: their labels.
-        classes: K, at least 2.
-        kind: linear SVM (one against the rest, squared hinge), logistic regression (multinomial), or nearest neighbors.
-        normalize: subtract mean and divide by the standard deviation of each feature, or divide each row by its length.
-        seed: of the folds.
-        tick: called before each piece of the work; may raise.
-
+    A linear SVM is one against the rest, with squared hinge; logistic regression is multinomial. Features are standardized, or
+    each row is divided by its length (`l2`). `tick` is called before each piece of the work and may raise.
     """
+    (train_MD, labels_M), (val_VD, val_labels_V) = train, val
     counts_K = np.bincount(labels_M, minlength=classes)
     if classes < 2 or counts_K.min() < 1:
         raise DataError(f"expected at least two classes with training images; got images by class {counts_K.tolist()}.")
     if kind == "knn":
-        return knn.fit(train_MD, labels_M, val_VD, val_labels_V, classes, normalize, seed, tick)
+        return knn.fit(train, val, classes, normalize, seed, tick)
     shift_D, factor_D = standard(train_MD) if normalize == "standardize" else (np.float32(0), np.float32(1))
     ready_MD = (train_MD - shift_D) * factor_D if normalize == "standardize" else unit_length(train_MD)
     length2 = max(1e-12, float(np.square(ready_MD, dtype=np.float64).sum(axis=1).mean()))
@@ -143,7 +137,7 @@ def fit(
     narrow = ready_MD if span is None else span.coordinates_MM
     compared = subsample(labels_M, _MOST_COMPARED, seed)
     tried = _compare(narrow[compared], labels_M[compared], kind, length2, seed, tick)
-    best = max(tried, key=lambda one: (one.accuracy, -one.c)).c if tried else 1.0 / length2
+    best = max(tried, key=lambda trial: (trial.accuracy, -trial.c)).c if tried else 1.0 / length2
     weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)
     weight_KD = (weight_KD if span is None else span.back(weight_KD)) * factor_D
     bias_K = bias_K - weight_KD @ np.broadcast_to(shift_D, weight_KD.shape[1:])

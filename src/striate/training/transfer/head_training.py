@@ -54,10 +54,10 @@ class FeatureStream:
         count, values = len(self.rows_M), self.copies[epoch % len(self.copies)]
         order = places(0, count, count, self.shuffle_seed, epoch)
         for step in range(start, self.steps):
-            at = order[step * count // self.steps : (step + 1) * count // self.steps]
-            features_ND = torch.from_numpy(values[self.rows_M[at]]).to(self.device)
-            labels_N = torch.from_numpy(self.labels_M[at]).to(self.device)
-            yield FeatureBatch(features_ND, labels_N, self.ids_M[at], len(at))
+            chosen = order[step * count // self.steps : (step + 1) * count // self.steps]
+            features_ND = torch.from_numpy(values[self.rows_M[chosen]]).to(self.device)
+            labels_N = torch.from_numpy(self.labels_M[chosen]).to(self.device)
+            yield FeatureBatch(features_ND, labels_N, self.ids_M[chosen], len(chosen))
 
 
 def fresh(features: int, classes: int) -> nn.Linear:

@@ -14,7 +14,15 @@ from striate.base.errors import DataError
 from striate.metrics import temperature_scaling
 from striate.nets import knn_head
 from striate.nets.knn_head import KNNHead
-from striate.training.transfer.prepare_features import Labels, Normalize, Values, folds, standard, subsample, unit_length
+from striate.training.transfer.prepare_features import (
+    LabeledFeatures,
+    Normalize,
+    Values,
+    folds,
+    standard,
+    subsample,
+    unit_length,
+)  # fmt: skip
 
 NUMBERS = (1, 3, 5, 9, 15, 25)  # of neighbors
 MOST_IMAGES = 50_000
@@ -64,10 +72,8 @@ class FittedKNN(NamedTuple):
 
 
 def fit(
-    train_MD: Values,
-    labels_M: Labels,
-    val_VD: Values,
-    val_labels_V: Labels,
+    train: LabeledFeatures,
+    val: LabeledFeatures,
     classes: int,
     normalize: Normalize = "standardize",
     seed: int = 0,
@@ -75,17 +81,9 @@ def fit(
 ) -> FittedKNN:
     """Keep the training images; the number of neighbors by cross-validation on them, the scale by the validation images.
 
-    Args:
-        train_MD: features, one row an image.
-        labels_M: 0..K-1.
-        val_VD: features of the validation images, which only scale logits to probabilities.
-        val_labels_V: their labels.
-        classes: K.
-        normalize: subtract mean and divide by the standard deviation of each feature, or divide each row by its length.
-        seed: of the folds.
-        tick: called before the distances of each chunk of images; may raise.
-
+    `tick` is called before the distances of each chunk of images are computed, and may raise; the seed is of the folds.
     """
+    train_MD, labels_M = train
     _refuse_much(*train_MD.shape)
     layer = KNNHead(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")
     if normalize == "l2":
@@ -101,10 +99,10 @@ def fit(
         )
     layer.bank_MD, layer.labels_M = torch.from_numpy(ready_MD), torch.from_numpy(labels_M)
     tried = _compare(layer.bank_MD, layer.labels_M, classes, seed, tick)
-    layer.k = max(tried, key=lambda one: (one.accuracy, one.k)).k if tried else 1
+    layer.k = max(tried, key=lambda trial: (trial.accuracy, trial.k)).k if tried else 1
     classifier = FittedKNN(layer, tried)
-    if len(val_labels_V):
-        layer.scale.fill_(temperature_scaling.scale(classifier.logits(val_VD), val_labels_V))
+    if len(val.labels_M):
+        layer.scale.fill_(temperature_scaling.scale(classifier.logits(val.values_MD), val.labels_M))
     return classifier
 
 

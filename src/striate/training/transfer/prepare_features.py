@@ -20,6 +20,13 @@ Labels = NDArray[np.int64]
 Normalize = Literal["standardize", "l2"]
 
 
+class LabeledFeatures(NamedTuple):
+    """Features, one row an image, and the images' labels 0..K-1."""
+
+    values_MD: Values
+    labels_M: Labels
+
+
 class Fold(NamedTuple):
     """Positions of the images to learn from, and of those left out."""
 

@@ -26,6 +26,7 @@ from striate.training.journal import Journal
 from striate.training.transfer import feature_classifier as extracting
 from striate.training.transfer import full_finetune as retraining
 from striate.training.transfer import head_training as adapting
+from striate.training.transfer.prepare_features import LabeledFeatures
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
 from striate.workflows.train import fit
 from striate.workflows.train.setup import StartingWeights
@@ -46,8 +47,9 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     for number, layer in enumerate(names):
         train_MD = np.asarray(features["train"].values[number][task.positions_M])
         fitted = extracting.fit(
-            train_MD, labels["train"][task.positions_M], np.asarray(features["val"].values[number]), labels["val"],
-            len(task.classes), settings.classifier or "svm", settings.normalize or "standardize", task.run.seed,
+            LabeledFeatures(train_MD, labels["train"][task.positions_M]),
+            LabeledFeatures(np.asarray(features["val"].values[number]), labels["val"]), len(task.classes),
+            settings.classifier or "svm", settings.normalize or "standardize", task.run.seed,
             tick=lambda: task.stop.check("fitting the classifiers", RESUME),
         )  # fmt: skip
         best = max((trial.accuracy for trial in fitted.tried), default=None)
