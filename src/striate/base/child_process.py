@@ -40,11 +40,7 @@ class Child:
     The function takes one JSON value and returns (JSON value, bytes). What it raises comes back as `Answer.error`. A child
     that dies, is too slow or needs too much memory costs the call that it was working on, and is replaced.
 
-    Args:
-        where: the function, as "package.module:name".
-        memory_mb: memory the child may take beyond what it starts with.
-        seconds: wall-clock limit of one call.
-
+    `where` is "package.module:name"; `memory_mb` may be taken beyond what the child starts with; `seconds` limits one call.
     """
 
     def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:

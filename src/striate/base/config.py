@@ -45,11 +45,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         elif fault["type"] == "value_error":
             yield f"{f'{path}: ' if path else ''}{fault['ctx']['error']}."
         else:
-            yield f"{path}: {_lower(fault['msg'])}; got {fault['input']!r}."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+            yield f"{path}: {fault['msg'][:1].lower()}{fault['msg'][1:]}; got {fault['input']!r}."
 
 
 def _section(annotation: Any) -> type[BaseModel]:

@@ -112,22 +112,19 @@ def _seal(temporary: Path, path: Path) -> None:
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
     write_bytes(temporary / MANIFEST, manifest(temporary).encode())
+    aside = path.with_name(f".{path.name[:200]}.old")
     if path.exists():
         # Two names cannot be exchanged in one step everywhere: the old folder steps aside and is removed last, so at
         # every instant one whole folder lies under `path` or under the name that `recover` looks for.
-        aside = path.with_name(f".{path.name[:200]}.old")
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-        try:
-            temporary.rename(path)
-        except OSError:
-            recover(path)
-            raise
-        _sync_folder(path.parent)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
+    try:
         temporary.rename(path)
-        _sync_folder(path.parent)
+    except OSError:
+        recover(path)
+        raise
+    _sync_folder(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:

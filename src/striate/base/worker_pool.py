@@ -31,14 +31,8 @@ def in_order(
 ) -> Generator[Answer]:
     """Run a call for each argument in `count` children; one answer for each, in order. Close it to end them early.
 
-    Args:
-        where: the function, as "package.module:name"; see `Child`.
-        arguments: drawn by threads of this process, one at a time, as far ahead as answers and calls may wait.
-        count: children; each starts with its first call.
-        memory_mb: memory that each may take beyond what it starts with.
-        seconds: wall-clock limit of one call.
-        ahead: answers that may lie ready, over all children.
-
+    Each child starts with its first call; `memory_mb` and `seconds` are its limits as in `Child`. Arguments are drawn by
+    threads of this process, one at a time. At most `ahead` answers lie ready, over all children.
     """
     dealt = _Dealt(arguments, count)
     lanes = [_Lane(Child(where, memory_mb, seconds), max(1, ahead // count)) for _ in range(count)]

@@ -45,15 +45,8 @@ def matrices(
 
     The order: brightness, contrast, saturation, hue, lighting, gray; then the factors `after`.
 
-    Args:
-        settings: the strengths.
-        ids_N: of the images.
-        means_NC: mean level of each channel of each image, for contrast.
-        lighting_33: principal components of the training pixels, one in each column, times their variances.
-        seed: of the run.
-        epoch: counted from 0.
-        after: factors drawn elsewhere; saturation does not apply to gray images.
-
+    `means_NC`, the mean level of each channel, is for contrast; the columns of `lighting_33` are principal components of the
+    training pixels times their variances. Saturation does not apply to gray images.
     """
     n, channels = means_NC.shape
 

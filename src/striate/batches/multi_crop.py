@@ -18,13 +18,7 @@ NUMBERS = (1, 5, 10)
 
 
 def check(crops: int, mirrored: bool | None) -> None:
-    """Refuse a number of crops that there is not, or that shows what a model has never seen.
-
-    Args:
-        crops: how many are asked for.
-        mirrored: whether the model was trained on mirrored images; None where that is not known.
-
-    """
+    """Refuse a number of crops other than 1, 5 and 10, or 10 for a model trained without mirrored images (`mirrored`)."""
     if crops not in NUMBERS:
         raise SettingError(f"expected 1, 5 or 10 crops: the image, five crops, or those and their mirrors; got {crops}.")
     if crops == 10 and mirrored is False:

@@ -59,13 +59,7 @@ NAMES = ("digits", *DOWNLOADS)
 
 
 def read(name: str, data_dir: str | None) -> Examples:
-    """The data set of this name. Raises DataError: it is not there and cannot be downloaded; says what to put where.
-
-    Args:
-        name: one of NAMES.
-        data_dir: a folder that holds `<name>/`; where it is given, nothing else is looked at.
-
-    """
+    """The data set of this name, one of NAMES; where `data_dir` is given, only `data_dir/<name>/` is looked into."""
     if name == "digits":
         return _digits()
     folder = _folder(name, data_dir)

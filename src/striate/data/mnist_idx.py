@@ -59,14 +59,11 @@ def holds_idx(folder: Path) -> bool:
 def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
     """The images of a folder of IDX files; the t10k files are the test part, where they are there.
 
-    Args:
-        folder: with train-images-idx3-ubyte and train-labels-idx1-ubyte, plain or .gz.
-        class_names: names for the labels 0, 1, ...; the numbers themselves where None.
-
+    `class_names` name the labels 0, 1, ...; None names them by their numbers.
     """
     images, labels, names, parts = [], [], [], []
     for stem, part in STEMS:
-        pixels_path, labels_path = (file_at(folder, f"{stem}-images-idx3-ubyte"), file_at(folder, f"{stem}-labels-idx1-ubyte"))
+        pixels_path, labels_path = (file_at(folder, f"{stem}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))
         if pixels_path is None and labels_path is None and part == Part.TEST:
             continue
         if pixels_path is None or labels_path is None:

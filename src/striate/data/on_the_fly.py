@@ -40,12 +40,7 @@ class PixelRows(Protocol):
 class DecodedOnTheFly:
     """Images by row, uint8, decoded in child processes each time.
 
-    Args:
-        examples: N that can be decoded.
-        input_spec: size, color and resize mode.
-        pixel_hash_N: of each, when they were decoded first: an image that has changed since is refused.
-        workers: processes.
-
+    `pixel_hash_N` is of each image when it was decoded first: one that has changed since is refused.
     """
 
     def __init__(self, examples: Examples, input_spec: InputSpec, pixel_hash_N: NDArray[np.uint64], workers: int) -> None:

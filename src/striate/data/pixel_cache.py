@@ -106,15 +106,8 @@ def build(
 ) -> CachedPixels:
     """The pixels of all examples at this look: from the cache where they are there, else decoded now.
 
-    Args:
-        examples: what the source gave.
-        input_spec: size, color and fit.
-        cache: the cache folder.
-        progress: called with images done and all.
-        most_bytes: of pixels that may be kept; where they need more, and are not kept already, they are decoded whenever they
-            are asked for, and that is said. None for no limit.
-        workers: processes that decode.
-
+    `progress` is called with images done and all. Where more than `most_bytes` of pixels would be needed (None for no limit),
+    and are not kept already, they are decoded whenever they are asked for, and that is said.
     """
     report = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from striate.base import worker_pool
 from striate.base.config import Engine as Settings
@@ -42,15 +42,11 @@ class Engine:
 
     def parallel(self, net: nn.Module) -> nn.Module:
         """The module whose backward pass averages gradients over all processes; `net` itself where there is one."""
-        if self.world == 1:
-            return net
-        return nn.parallel.DistributedDataParallel(net)
+        return net if self.world == 1 else nn.parallel.DistributedDataParallel(net)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Products in bfloat16 within the block, where that was chosen."""
-        if not self.bf16:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
     def sums(self, values: Sequence[float]) -> list[float]:
         """Each value summed over all processes, in float64."""
@@ -64,7 +60,7 @@ class Engine:
         """The array of every process, by rank; lengths along the first axis may differ."""
         if self.world == 1:
             return [array]
-        lengths = [int(total) for total in self._counts(len(array))]
+        lengths = [int(total) for total in self.sums([len(array) * (rank == self.rank) for rank in range(self.world)])]
         longest = max(lengths)
         padded = np.zeros((longest, *array.shape[1:]), dtype=array.dtype)
         padded[: len(array)] = array
@@ -75,29 +71,15 @@ class Engine:
         whole = [part.cpu().numpy().reshape(-1).view(array.dtype).reshape(shape) for part in parts]
         return [part[:length] for part, length in zip(whole, lengths, strict=True)]
 
-    def _counts(self, own: int) -> list[float]:
-        counts = [0.0] * self.world
-        counts[self.rank] = float(own)
-        return self.sums(counts)
-
     def agree(self, value: float) -> float:
         """The value of the writing process, in every process."""
         return self.sums([value if self.writes else 0.0])[0]
 
-    def copy_from_writer(self, tensors: Sequence[Tensor]) -> None:
-        """Give every process the writing process's tensors, in place."""
-        if self.world > 1:
-            for tensor in tensors:
-                torch.distributed.broadcast(tensor, 0)
-
 
 def world() -> tuple[int, int, int]:
     """(rank, local rank, processes) as torchrun or SLURM set them; (0, 0, 1) alone."""
-    rank, local, size = (int(os.environ.get(name, default)) for name, default in _WORLD)
-    return rank, local, size
-
-
-_WORLD = (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "1"))
+    rank, local, size = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"))
+    return int(rank or 0), int(local or 0), int(size or 1)
 
 
 @contextmanager
@@ -121,9 +103,8 @@ def pick(settings: Settings) -> Engine:
     device, why_device = _device(settings.device, local)
     bf16, why_precision = _precision(settings.precision, device)
     last = settings.channels_last == "on" or (settings.channels_last == "auto" and device.type == "cuda")
-    why_order = {"auto": "tensor cores want it" if last else "the gain is small off CUDA"}.get(
-        settings.channels_last, "asked for"
-    )
+    why_order = "tensor cores want it" if last else "the gain is small off CUDA"
+    why_order = why_order if settings.channels_last == "auto" else "asked for"
     threads, why_threads = _threads(settings.threads)
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     workers = worker_pool.workers(settings.workers, beside)
@@ -190,12 +171,10 @@ _AMPERE = (8, 0)  # the first with bf16 in its tensor cores
 
 def _precision(requested: str, device: torch.device) -> tuple[bool, str]:
     able = device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
-    if requested == "bf16":
-        if not able:
-            raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
-        return True, "asked for"
-    if requested == "fp32":
-        return False, "asked for"
+    if requested == "bf16" and not able:
+        raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
+    if requested != "auto":
+        return requested == "bf16", "asked for"
     if device.type == "cuda" and able:
         return True, "the GPU has it; weights stay fp32"
     return False, "the most exact; engine.precision=bf16 is faster where the processor has it"

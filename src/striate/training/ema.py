@@ -10,12 +10,7 @@ class Average:
     """A copy of a network that follows it: a <- d a + (1 - d) w after every step.
 
     The decay d is min(decay, (1 + t) / (10 + t)) at step t, so that the start is soon forgotten. Buffers of norms are averaged
-    too; counters are copied.
-
-    Args:
-        net: the network to follow.
-        decay: close to 1; 0.999 averages over about 1,000 steps.
-
+    too; counters are copied. A decay of 0.999 averages over about 1,000 steps.
     """
 
     def __init__(self, net: nn.Module, decay: float) -> None:

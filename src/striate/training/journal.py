@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,7 @@ Event = dict[str, Any]
 
 
 class Journal:
-    """Appends events to a file; a half line that a crash left behind is closed first.
-
-    Args:
-        path: the file; None keeps nothing, for the processes that do not write.
-
-    """
+    """Appends events to a file, to none where the path is None; a half line that a crash left behind is closed first."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -48,10 +44,6 @@ def read(path: Path) -> list[Event]:
     events = []
     if path.exists():
         for line in path.read_bytes().splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict):
-                events.append(event)
-    return events
+            with suppress(ValueError):
+                events.append(json.loads(line))
+    return [event for event in events if isinstance(event, dict)]

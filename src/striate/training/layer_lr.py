@@ -21,10 +21,8 @@ def factors(net: nn.Module, settings: Train) -> dict[str, float]:
     """What the learning rate of each parameter is multiplied with, by its name; empty where all have the full rate.
 
     `layer_decay` gives the last layer with weights the full rate and each one before it that of the next times the decay, in
-    the
-    order in which an image meets them. A norm, or what else has no weights but parameters, goes with the weights before it.
-    Auxiliary heads, which are no part of the network in use, have the full rate. `lr_multipliers` gives a layer, with all that
-    lies in
+    the order in which an image meets them. A norm, or what else has no weights but parameters, goes with the weights before it;
+    auxiliary heads, which are absent at inference, have the full rate. `lr_multipliers` gives a layer, with all that lies in
     it, a factor on top; of two names that hold a layer the longer counts.
     """
     if not settings.lr_multipliers and settings.layer_decay in (None, 1.0):

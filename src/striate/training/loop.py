@@ -7,7 +7,7 @@ It is a function of the settings, the seed and the batches: the order of images 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,7 +175,7 @@ class _Loop:
 
     def _gradients(self, batch: BatchLike) -> tuple[Tensor, float]:
         """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
-        task, world = self.task, self.task.engine.world
+        task, model, world = self.task, self.model, self.task.engine.world
         parts = min(task.settings.grad_accum_steps, len(batch.labels_N))
         columns = (batch.images_NCHW, batch.labels_N, batch.others_N, batch.shares_N)
         split = [[None] * parts if column is None else column.tensor_split(parts) for column in columns]
@@ -183,21 +183,15 @@ class _Loop:
         for number, (images_NCHW, labels_N, others_N, shares_N) in enumerate(zip(*split, strict=True), start=1):
             assert images_NCHW is not None
             assert labels_N is not None
-            apart = isinstance(self.model, DistributedDataParallel) and number < parts
-            with self._apart() if apart else nullcontext():
+            # Gradients of one part stay in this process; the last part's backward pass shares them all
+            with model.no_sync() if isinstance(model, DistributedDataParallel) and number < parts else nullcontext():
                 with task.engine.autocast():
-                    outputs = self.model(images_NCHW)
+                    outputs = model(images_NCHW)
                 losses_N = over_heads(task.loss, outputs, labels_N, others_N, shares_N)
                 torch.autograd.backward(losses_N.sum() * (world / batch.whole))
             losses.append(losses_N.detach())
             hits.append((final(outputs).detach().argmax(1) == labels_N).sum())
         return torch.cat(losses), float(sum(hits))
-
-    def _apart(self) -> AbstractContextManager[None]:
-        """Gradients of one part of a batch stay in this process; the last part's backward pass shares them all."""
-        assert isinstance(self.model, DistributedDataParallel)
-        context: AbstractContextManager[None] = self.model.no_sync()
-        return context
 
     def _refuse(self, lost: float, batch: BatchLike, losses_N: Tensor) -> None:
         task, step = self.task, self.progress.step + 1

@@ -111,16 +111,8 @@ def over_heads(
 ) -> Tensor:
     """The loss of each image, with 0.3 of the loss of each auxiliary head where the network has them in training.
 
-    Of mixed images it is the loss of their own label and that of the other, by their shares; for cross-entropy that is the
-    loss of the soft label.
-
-    Args:
-        loss: of one head.
-        outputs: what the network put out.
-        labels_N: of the images.
-        others_N: labels of what was mixed in; None for nothing.
-        shares_N: of each image's own label, 0..1.
-
+    Of mixed images it is the loss of their own label and that of `others_N`, what was mixed in, by the share 0..1 of their own,
+    `shares_N`; for cross-entropy that is the loss of the soft label.
     """
     if others_N is not None and shares_N is not None:
         return shares_N * over_heads(loss, outputs, labels_N) + (1 - shares_N) * over_heads(loss, outputs, others_N)

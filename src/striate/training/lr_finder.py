@@ -35,10 +35,7 @@ def steps_for(an_epoch: int) -> int:
 def run(task: loop.Task, watch: Callable[[], None] = lambda: None) -> Curve:
     """Make the task's steps at rates from 1e-6 to 10, until the smoothed loss is above 4 times its least or not finite.
 
-    Args:
-        task: what is trained; the peak rate of its settings must be 1, since the rates are multiples of it.
-        watch: called before each step.
-
+    The peak rate of the task's settings must be 1, since the rates are multiples of it; `watch` is called before each step.
     """
     growth = HIGH / LOW
 

@@ -29,29 +29,17 @@ def make(settings: Train, steps: int) -> Schedule:
 
 def after_warmup(warmup: int, then: Schedule) -> Schedule:
     """A straight rise over `warmup` steps to what `then` gives there."""
-
-    def multiplier(step: int) -> float:
-        return (step + 1) / (warmup + 1) * then(warmup) if step < warmup else then(step)
-
-    return multiplier
+    return lambda step: (step + 1) / (warmup + 1) * then(warmup) if step < warmup else then(step)
 
 
 def cosine(steps: int, begin: int = 0) -> Schedule:
     """Half a cosine from 1 at step `begin` towards 0 at the end (Loshchilov & Hutter 2017, eq. 5)."""
-
-    def multiplier(step: int) -> float:
-        return 0.5 * (1 + cos(pi * (step - begin) / max(1, steps - begin)))
-
-    return multiplier
+    return lambda step: 0.5 * (1 + cos(pi * (step - begin) / max(1, steps - begin)))
 
 
 def stairs(every: int, factor: float) -> Schedule:
     """1, then `factor` times less after each `every` steps."""
-
-    def multiplier(step: int) -> float:
-        return float(factor ** (step // every))
-
-    return multiplier
+    return lambda step: float(factor ** (step // every))
 
 
 def one_cycle(steps: int, rise: int) -> Schedule:

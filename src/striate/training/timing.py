@@ -2,6 +2,7 @@
 
 import copy
 import time
+from statistics import median_high
 
 import torch
 from torch import nn
@@ -43,8 +44,8 @@ def seconds_a_step(
             times.append(now - before)  # with the wait for the batch, which may be decoded only now
             before, late = now, now - start > at_most
             if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
-                return engine.agree(_median(times[_WARM_UP:]))
-    return engine.agree(_median(times[_WARM_UP:]))
+                return engine.agree(median_high(times[_WARM_UP:]))
+    return engine.agree(median_high(times[_WARM_UP:]))
 
 
 def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
@@ -76,7 +77,3 @@ def planned_steps(settings: Train, steps_an_epoch: int) -> int:
 def with_validation(a_step: float, train_images: int, val_images: int) -> float:
     """Seconds of a step with its share of the validation after each epoch, where a forward pass is a third of a step."""
     return a_step * (1 + val_images / (3 * train_images))
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]

@@ -61,15 +61,9 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
     named = {name: weight for name, weight in net.named_parameters() if weight.requires_grad and weight.dim() > 1}
     weights = tuple(named.values())
     tables = {id(layer.weight): layer.table[:, 0] for layer in net.modules() if isinstance(layer, TableConv2d)}
-    return Penalty(
-        weights,
-        tuple(factors.get(name, 1.0) for name in named),
-        tuple(tables.get(id(weight)) for weight in weights),
-        settings.l1,
-        settings.l2,
-        settings.l1_by != "subgradient",
-        settings.max_norm,
-    )
+    own_factors, units = tuple(factors.get(name, 1.0) for name in named), tuple(tables.get(id(weight)) for weight in weights)
+    proximal = settings.l1_by != "subgradient"
+    return Penalty(weights, own_factors, units, settings.l1, settings.l2, proximal, settings.max_norm)
 
 
 @torch.no_grad()

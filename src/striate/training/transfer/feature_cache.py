@@ -37,15 +37,8 @@ def compute(
 ) -> list[Values]:
     """The features of every image by one forward pass in evaluation mode, M x D for each layer read.
 
-    Dropout is off and norms use what they have learned; nothing of the network changes.
-
-    Args:
-        net: on the device of the batches; its mode is put back.
-        batches: every image once, in an order that is theirs.
-        reads: layers; None for the input of the head.
-        epoch: of the batches, which may change their images at random in each.
-        watch: called with the number of images done; may raise.
-
+    Dropout is off, norms use what they have learned, and nothing of the network changes. `reads` are layers, None for the input
+    of the head. `watch` is called with the number of images done and may raise.
     """
     was_training, done = net.training, 0
     net.eval()
@@ -74,16 +67,9 @@ def load_or_compute(
 ) -> CachedFeatures:
     """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
 
-    Args:
-        folder: of the cache; one folder for each set of features is made in it.
-        net: whose weights, without the head's, are part of the key.
-        batches: as for `compute`.
-        about: all else that the features depend on: images, preprocessing, size, random changes; and "body", the hash of the
-            weights, where it is known.
-        reads: as for `compute`.
-        epoch: as for `compute`; part of `about` where images are changed.
-        watch: as for `compute`.
-
+    Each set of features has a folder of its own in `folder`. `about` is all that they depend on besides the network's weights
+    without the head's: images, preprocessing, size, random changes and with those the epoch; and "body", the hash of the
+    weights, where it is known.
     """
     paths = _paths(folder, net, about, reads)
     missing = [number for number, path in enumerate(paths) if not _is_cached(path)]
@@ -119,9 +105,8 @@ def body_sha256(net: Net) -> str:
         if not name.startswith(head):
             hasher.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
             hasher.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    hasher.update(
-        repr([type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | KNNHead)]).encode()
-    )
+    kinds = [type(module).__name__ for module in net.modules() if not isinstance(module, nn.Linear | KNNHead)]
+    hasher.update(repr(kinds).encode())
     return hasher.hexdigest()
 
 

@@ -32,6 +32,4 @@ def unfreeze_epochs(net: nn.Module, epochs: int) -> dict[str, int]:
     places = layer_lr.depths(net)
     last, half = max(places.values(), default=1), epochs // 2
     named = layer_lr.layers(net)
-    return {
-        name: (last - place) * half // max(1, last - 1) for layer, place in places.items() for name in named[layer]
-    }  # fmt: skip
+    return {name: (last - place) * half // max(1, last - 1) for layer, place in places.items() for name in named[layer]}
