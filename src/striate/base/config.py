@@ -37,6 +37,16 @@ def build(tree: Mapping[str, Any]) -> Run:
         raise SettingError(" ".join(_sentences(error))) from error
 
 
+def data_section(path: str, settings: Mapping[str, Any] | None = None) -> Data:
+    """Section [data] for the images at `path`, validated."""
+    return build({"data": {**(settings or {}), "path": path}}).data
+
+
+def net_section(name: str, settings: Mapping[str, Any] | None = None) -> NetSettings:
+    """Section [net] for the network `name`, validated."""
+    return build({"net": {**(settings or {}), "name": name}}).net
+
+
 def _sentences(error: ValidationError) -> Iterator[str]:
     for fault in error.errors():
         path = ".".join(str(part) for part in fault["loc"])

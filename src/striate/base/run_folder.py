@@ -6,7 +6,7 @@ data.json          what became of every file that was found
 journal.jsonl      what happened, append-only
 own_network.py     of a network of one's own: its file as it was
 checkpoints/       to resume from
-asked.toml         of a fine-tuning: what was asked for, before rules completed it
+requested.toml     of a fine-tuning: the settings that were given, before rules completed them
 strategies/        of a fine-tuning: what each of its strategies left
 predictions-*.npz  ids, labels and logits of validation and test
 model/             the artifact

@@ -107,7 +107,7 @@ def _print_images(result: dict[str, Any]) -> None:
 def _print_filters(result: dict[str, Any]) -> None:
     out = stdout()
     if result["first"] is None:
-        out.print(result["why_not"])
+        out.print(result["reason"])
         return
     table = Table("filter", "orientation", "cycles a pixel", "strength", "color", box=None)
     for column in table.columns:
@@ -139,9 +139,9 @@ def _print_units(result: dict[str, Any]) -> None:
         share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
         table.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
     out.print(table)
-    out.print(f"{result['readout_layer']}: looked at {result['seen']}")
-    if result["why_not"]:
-        out.print(result["why_not"])
+    out.print(f"{result['readout_layer']}: looked at {result['images_from']}")
+    if result["reason"]:
+        out.print(result["reason"])
 
 
 def _print_verdicts(result: dict[str, Any]) -> None:
@@ -156,11 +156,11 @@ def _print_verdicts(result: dict[str, Any]) -> None:
     for row in result["layers"]:
         if row["advice"]:
             out.print(row["advice"])
-    seen = result["seen"]
+    source = result["images_from"]
     if not result["layers"]:
         out.print(f"{result['net']} has no filters or units before its head that could be judged")
         return
-    out.print(f"looked at {result['layers'][0]['images']:,} {seen}" if seen else "judged by the weights alone")
+    out.print(f"looked at {result['layers'][0]['images']:,} {source}" if source else "judged by the weights alone")
 
 
 def _number(count: int) -> str:

@@ -5,7 +5,7 @@ lies beyond. They are the same for every layer, network and time, so histograms 
 """
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,10 @@ class Spread(NamedTuple):
     deviation: float  # of all, standard
     first: int  # number of the first bin that is not empty; the middle of bin b is 0.005 b
     counts: tuple[int, ...]  # weights in the bins from there on, up to the last that is not empty
+
+    def as_json(self) -> dict[str, Any]:
+        """As a dictionary for JSON."""
+        return {**self._asdict(), "counts": list(self.counts)}
 
 
 def spreads(net: nn.Module) -> list[Spread]:
@@ -57,8 +61,7 @@ def record(into: journal.Journal, net: nn.Module, when: Literal["start", "end"])
     """Write an event "weights" into a journal, unless it has one of this `when` already, as that of a resumed run has."""
     if into.path is None or read(into.path)[when]:
         return
-    layers = [{**spread._asdict(), "counts": list(spread.counts)} for spread in spreads(net)]
-    into.write("weights", when=when, layers=layers)
+    into.write("weights", when=when, layers=[spread.as_json() for spread in spreads(net)])
 
 
 def read(path: Path) -> dict[str, list[Spread]]:

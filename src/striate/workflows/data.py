@@ -15,15 +15,17 @@ def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = 
     """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
 
     Args:
-        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10. It is never written to.
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; it is never written to.
         settings: of section [data], as in `{"val_share": 0.2}`.
         watch: called with `{"event": "decode", "done": ..., "total": ...}`.
 
     """
-    section = config.build({"data": {**(settings or {}), "path": data}}).data
-    return survey_examples(
-        sources.read(section), section, lambda done, total: watch({"event": "decode", "done": done, "total": total})
-    )
+    section = config.data_section(data, settings)
+
+    def report(done: int, total: int) -> None:
+        watch({"event": "decode", "done": done, "total": total})
+
+    return survey_examples(sources.read(section), section, report)
 
 
 def cache(clear: bool = False) -> Cache:

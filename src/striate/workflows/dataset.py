@@ -43,12 +43,7 @@ class Dataset:
         return rows_M[np.argsort(self.examples.ids_N[rows_M], kind="stable")]
 
     def loader(
-        self,
-        rows_M: NDArray[np.int64],
-        preprocess: Preprocess,
-        batch_size: int,
-        engine: Engine | None = None,
-        **options: Any,
+        self, rows_M: NDArray[np.int64], preprocess: Preprocess, batch_size: int, engine: Engine | None = None, **options: Any
     ) -> Loader:
         """These rows as batches on the device of `engine`, else on the CPU; `options` are those of `Loader`."""
         if engine is not None:
@@ -82,18 +77,14 @@ class Dataset:
     def account(self) -> dict[str, Any]:
         """What became of every file that was found, by part and class, for JSON; paths that are no text are escaped."""
         examples, parts, stored = self.examples, self.parts, self.stored
-        rows = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}
-        counts = {
-            part: np.bincount(examples.labels_N[rows_M], minlength=len(examples.classes)) for part, rows_M in rows.items()
-        }
+        rows, classes = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}, examples.classes
+        counts = {part: np.bincount(examples.labels_N[rows_M], minlength=len(classes)) for part, rows_M in rows.items()}
         sides = {"height": stored.sizes_N2[:, 0], "width": stored.sizes_N2[:, 1]}
         account: dict[str, Any] = {
             "found": len(examples) + len(examples.quarantined) + len(examples.ignored), "used": len(examples),
             "quarantined": [bad._asdict() for bad in examples.quarantined],
             "ignored": [left._asdict() for left in examples.ignored],
-            "classes": {
-                name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(examples.classes)
-            },
+            "classes": {name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(classes)},
             "split": {part: len(rows_M) for part, rows_M in rows.items()},
             "duplicates": [list(pair) for pair in parts.duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
             "sizes": {name: [int(v) for v in (side.min(), np.median(side), side.max())] for name, side in sides.items()},
@@ -106,8 +97,7 @@ class Dataset:
 
 def divided(dataset: Dataset, run: config.Run) -> Dataset:
     """The same images, divided for another fold."""
-    parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, run.data)
-    return replace(dataset, parts=parts)
+    return replace(dataset, parts=split.divide(dataset.examples, dataset.stored.pixel_hash_N, run.data))
 
 
 def input_spec_of(run: config.Run) -> InputSpec:
@@ -135,12 +125,9 @@ def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, worker
 
 def again(run: config.Run, input_spec: InputSpec, stop: Stop, watch: Watch, workers: int = 1) -> Dataset:
     """The images of a run that has begun, as its model sees them: from the store where they are still there."""
-    preprocess: dict[str, Any] = {
-        "size_px": input_spec.size_px,
-        "channels": input_spec.channels,
-        "resize_mode": input_spec.resize_mode,
-    }
-    own = config.merge(config.given_by_user(run), {"preprocess": preprocess})
-    own["preprocess"] = {**preprocess, **{name: value for name, value in own["preprocess"].items() if name == "pixel_cache_gb"}}
-    wanted = config.build(config.merge(own, {"data": {"background": list(input_spec.background)}}))
-    return gather(sources.read(wanted.data), wanted, stop, watch, workers)
+    spec = input_spec._asdict()
+    preprocess = {name: spec[name] for name in ("size_px", "channels", "resize_mode")}
+    preprocess["pixel_cache_gb"] = run.preprocess.pixel_cache_gb
+    tree = {**config.given_by_user(run), "preprocess": preprocess}
+    run = config.build(config.merge(tree, {"data": {"background": list(input_spec.background)}}))
+    return gather(sources.read(run.data), run, stop, watch, workers)

@@ -47,7 +47,7 @@ def evaluate(
     if data is None:
         return _stored(run, settings, crops)
     model = load(run)
-    tested = predict_examples(model, config.build({"data": {**(settings or {}), "path": data}}).data, watch, crops)
+    tested = predict_examples(model, config.data_section(data, settings), watch, crops)
     quarantined = [bad._asdict() for bad in tested.quarantined]
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
     return {"run": run, "data": data, "quarantined": quarantined, "crops": crops, **scores}
@@ -77,14 +77,9 @@ class LabeledLogits(NamedTuple):
 
 
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
-    """Logits of every labeled image of `data`; of its test part alone, where it has one.
+    """Logits of every labeled image of `data`; of its test part alone, where it has one; classes are matched by name.
 
-    Classes are matched by name, whatever their order. Of 5 or 10 crops the logits are logs of the mean probabilities.
-
-    Raises:
-        DataError: a class that the model does not know, or no image that can be decoded.
-        SettingError: crops that the model does not take.
-
+    Of 5 or 10 crops the logits are logs of the mean probabilities.
     """
     input_spec = model.input_spec_for(crops)
     examples = sources.read(data)
@@ -100,25 +95,21 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    positions, bad = [], list(examples.quarantined)
-    logits = [np.empty((0, len(model.classes)), np.float32)]
-    images = enumerate(_images(examples, input_spec))
+    rows: list[int] = []
+    bad, logits, images = list(examples.quarantined), [], enumerate(_images(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
-        good = [(position, answer.pixels_HWC) for position, answer in batch if answer.pixels_HWC is not None]
-        bad += [Quarantined(examples.names[at], answer.reason or "") for at, answer in batch if answer.pixels_HWC is None]
-        positions += [position for position, _ in good]
+        good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
+        bad += [Quarantined(examples.names[row], image.reason or "") for row, image in batch if image.pixels_HWC is None]
+        rows += [row for row, _ in good]
         if good:
             logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
         watch({"event": "predict", "done": batch[-1][0] + 1, "total": len(examples)})
-    if not positions:
+    if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
-    labels_N = mapped_K[examples.labels_N[np.array(positions)]]
-    return LabeledLogits(labels_N, np.concatenate(logits), tuple(bad))
+    return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad))
 
 
 def _images(examples: Examples, input_spec: decode.InputSpec) -> Iterator[decode.Decoded]:
     if examples.pixels_NHWC is None:
-        yield from decode.stream((examples.root / name for name in examples.names), input_spec)
-        return
-    for pixels_HWC in examples.pixels_NHWC:
-        yield decode.Decoded(decode.square(pixels_HWC, input_spec), None, None)
+        return decode.stream((examples.root / name for name in examples.names), input_spec)
+    return (decode.Decoded(decode.square(pixels_HWC, input_spec), None, None) for pixels_HWC in examples.pixels_NHWC)

@@ -30,30 +30,17 @@ _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
 
 @dataclass(frozen=True)
 class About:
-    """What a file of weights does not say itself.
+    """What a file of weights does not say itself."""
 
-    Attributes:
-        mean: of each channel, in [0, 1], in the order that the weights have.
-        std: of each channel, in [0, 1].
-        classes: K names in the order of the logits.
-        share: of the short side of an image that is kept.
-        resize_mode: as `data.decode.InputSpec` has it.
-        size_px: side of the images; None for the network's published one.
-        bgr: the weights expect blue first; their first layer is turned so that the network takes red first.
-        aliases: other names of the classes.
-        license: of the weights.
-
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    classes: tuple[str, ...]
-    share: float = 1.0
-    resize_mode: str = "crop"
-    size_px: int | None = None
-    bgr: bool = False
-    aliases: Mapping[str, str] | None = None
-    license: str = ""
+    mean: tuple[float, ...]  # of each channel, in [0, 1], in the order that the weights have
+    std: tuple[float, ...]  # likewise
+    classes: tuple[str, ...]  # K names in the order of the logits
+    share: float = 1.0  # of the short side of an image that is kept
+    resize_mode: str = "crop"  # as `data.decode.InputSpec` has it
+    size_px: int | None = None  # side of the images; None for the network's published one
+    bgr: bool = False  # the weights expect blue first; their first layer is turned so that the network takes red first
+    aliases: Mapping[str, str] | None = None  # other names of the classes
+    license: str = ""  # of the weights
 
 
 def is_external(name: str) -> bool:
@@ -69,13 +56,7 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
 
 
 def load_external(name: str, device: str = "cpu") -> Model:
-    """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or what the package brings.
-
-    Raises:
-        SettingError: no such network, or no such weights of it.
-        WeightsError: the weights are not on this machine, do not fit, or do not say what they need.
-
-    """
+    """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or comes along."""
     net, _, source = name.partition("@")
     if not catalogue.is_timm(net):
         catalogue.find(net)
@@ -85,12 +66,9 @@ def load_external(name: str, device: str = "cpu") -> Model:
             f"{source} is a pickle, which may hold code and is read in a process of its own: "
             f"`striate import {source} --net {net}` makes a model of it."
         )
-    if path.is_file():
-        tensors = _safetensors(path)
-        about = _beside(path, net, tensors)
-    elif (own := bundled_weights.tensors_file(name)) is not None:
-        tensors = _safetensors(own)
-        about = _beside(own, net, tensors)
+    if (file := path if path.is_file() else bundled_weights.tensors_file(name)) is not None:
+        tensors = _safetensors(file)
+        about = _describe(file, net, tensors)
     elif path.suffix == ".safetensors":
         raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
     elif catalogue.is_timm(net):
@@ -143,7 +121,7 @@ def import_weights(
     if folder.exists():
         raise SettingError(f"{folder} exists; give another folder for the model.")
     about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
-    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
+    own = config.net_section(net, settings).own()
     model, facts = import_file(file, net, folder, about, size_px, like, own)
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
     return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **facts}
@@ -158,22 +136,7 @@ def import_file(
     like: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[Model, dict[str, Any]]:
-    """A model from a file of weights, a pickle or safetensors, written to `out`; with what was found in the file.
-
-    Args:
-        file: read by a child process with limits where it is a pickle.
-        net: of the catalogue, or `timm:NAME`.
-        out: folder of the artifact.
-        about: fields of `About` that are known; the others come from the file, where it has them.
-        size_px: side of the images; else the network's published one.
-        like: "imagenet" where the weights were trained as most on ImageNet.
-        settings: of the network, as `nets.factory.build` takes them: `{"shortcut": "B"}`.
-
-    Raises:
-        SettingError: the file does not say what is needed and nobody else did; says what to give.
-        WeightsError: the file is none of weights, or they do not fit the network.
-
-    """
+    """`import_weights`, with the model itself and what was in the file; `about` has the fields of `About` that are known."""
     if like not in (None, "imagenet"):
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
     own_network.trust_named(net)
@@ -216,12 +179,7 @@ def build(
     device: str = "cpu",
     settings: Mapping[str, Any] | None = None,
 ) -> Model:
-    """A model of these weights and of what is known about them.
-
-    Raises:
-        WeightsError: they do not fit the network, or what is known does not fit them.
-
-    """
+    """A model of these weights and of what is known about them; a WeightsError where either does not fit the network."""
     size_px = about.size_px if size_px is None else size_px
     loaded = convert_weights.load_state(net, tensors, size_px, **(settings or {}))
     if loaded.left_out:
@@ -230,7 +188,7 @@ def build(
     if len(about.classes) != classes:
         raise WeightsError(f"these weights have {classes} classes; got {len(about.classes)} names. Give one name for each.")
     if len(set(about.classes)) != classes:
-        twice = next(name for at, name in enumerate(about.classes) if name in about.classes[:at])
+        twice = next(name for k, name in enumerate(about.classes) if name in about.classes[:k])
         raise SettingError(f"expected a name of its own for each class; got {twice!r} twice.")
     if len(about.mean) not in (1, channels) or len(about.std) not in (1, channels):
         raise WeightsError(
@@ -246,19 +204,14 @@ def build(
         raise SettingError(f"expected a share of the short side above 0 and at most 1; got {about.share:g}.")
     mean, std = list(about.mean), list(about.std)
     if about.bgr:
-        _turn(loaded.net, channels)
+        _flip_channels(loaded.net, channels)
         mean, std = mean[::-1], std[::-1]
     return Model(
-        net=loaded.net.to(device).eval(),
-        net_name=net,
-        net_settings=dict(settings or {}),
+        net=loaded.net.to(device).eval(), net_name=net, net_settings=dict(settings or {}),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
-        input_spec=InputSpec(loaded.net.input_chw[1], channels, about.resize_mode, share=about.share),
-        classes=about.classes,
-        training=training,
-        license=about.license,
-        aliases=about.aliases or {},
-    )
+        input_spec=InputSpec(loaded.net.input_chw[1], channels, about.resize_mode, share=about.share), classes=about.classes,
+        training=training, license=about.license, aliases=about.aliases or {},
+    )  # fmt: skip
 
 
 def _plain(values: Sequence[float]) -> str:
@@ -270,8 +223,8 @@ def _per_channel(values: Sequence[float], channels: int) -> Tensor:
 
 
 @torch.no_grad()
-def _turn(net: torch.nn.Module, channels: int) -> None:
-    """Turn the first layer of a network around so that it takes red first where it took blue first."""
+def _flip_channels(net: torch.nn.Module, channels: int) -> None:
+    """Let the first layer of a network take red first where it took blue first."""
     first = next(layer for layer in net.modules() if isinstance(layer, torch.nn.Conv2d))
     if channels != 3 or first.in_channels != 3:
         raise SettingError(f"--bgr applies to weights for 3 channels; these take {channels}. Leave it out.")
@@ -285,16 +238,16 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
 
 
-def _beside(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
+def _describe(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
     """What is known about a bare safetensors file: from config.json beside it, else what most of its kind have."""
     known = _read_beside(path)
     if known is not None:
-        return _named(known, path.with_name("config.json"))
+        return _with_classes(known, path.with_name("config.json"))
     if catalogue.is_timm(net):
         from striate.nets.architectures.timm_net import recommended
 
         log.warning("%s has no config.json beside it; what timm gives for %s is taken.", path, net)
-        return _named(_as_timm(recommended(net)), net)
+        return _with_classes(_as_timm(recommended(net)), net)
     if any(len(tensor) == 1000 for name, tensor in tensors.items() if name.endswith("bias") and tensor.dim() == 1):
         log.warning("%s does not say how its images were prepared; ImageNet's mean, deviation and class names are taken.", path)
         return imagenet(net)
@@ -306,15 +259,15 @@ def _beside(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
 
 def _read_beside(path: Path) -> About | None:
     """What config.json beside a file says, as timm's repositories have it; None where there is none."""
-    config = path.with_name("config.json")
-    if not config.is_file():
+    file = path.with_name("config.json")
+    if not file.is_file():
         return None
     try:
-        described = json.loads(config.read_text("utf-8"))
+        described = json.loads(file.read_text("utf-8"))
         return _as_timm({**described.get("pretrained_cfg", {}), **described})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise WeightsError(f"{config} is not as timm writes it ({reason}). Mend it, or move it away.") from None
+        raise WeightsError(f"{file} is not as timm writes it ({reason}). Mend it, or move it away.") from None
 
 
 def _as_timm(described: Mapping[str, Any]) -> About:
@@ -324,18 +277,18 @@ def _as_timm(described: Mapping[str, Any]) -> About:
         names = [names[number] for number in sorted(names, key=int)]
     mean, std = (tuple(float(value) for value in described[name]) for name in ("mean", "std"))
     share = min(float(described.get("crop_pct", 1.0)), 1.0)
-    fit = "squash" if described.get("crop_mode") == "squash" else "crop"
+    resize_mode = "squash" if described.get("crop_mode") == "squash" else "crop"
     sides = [int(side) for side in described.get("input_size", ())[1:]]
     if len(set(sides)) > 1:
         raise SettingError(f"expected a square input_size; got {sides}. striate brings every image to a square.")
     license = str(described.get("license", ""))
-    known = About(mean, std, tuple(map(str, names)), share, fit, sides[0] if sides else None, license=license)
+    known = About(mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, license=license)
     if names or int(described["num_classes"]) != 1000:
         return known
     return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())
 
 
-def _named(about: About, where: object) -> About:
+def _with_classes(about: About, where: object) -> About:
     if not about.classes:
         raise SettingError(f"{where} has no names for its classes; `striate import` takes --class-names FILE.")
     return about

@@ -42,8 +42,8 @@ def _outline(
             raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
     own_network.trust_named(net)
     c, side, k = factory.published(net)
-    own = config.build({"net": {**(settings or {}), "name": net}}).net.own()
-    return factory.outline(net, (channels or c, size_px or side, size_px or side), classes or k, **own)
+    chw = (channels or c, size_px or side, size_px or side)
+    return factory.outline(net, chw, classes or k, **config.net_section(net, settings).own())
 
 
 def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
         raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
     size_px, channels, classes, settings = _given(how)
     outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
-    chosen = config.build({"net": {**(settings or {}), "name": net, "init": init}}).net
+    chosen = config.net_section(net, {**(settings or {}), "init": init})
     built = factory.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
     rows = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
     if path is not None:

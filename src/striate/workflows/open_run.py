@@ -28,7 +28,7 @@ def open_run(settings: config.Run, model: Model, stop: Stop, watch: Watch) -> It
 def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
     """Settings of the images of a run, or of `data` in their place, and the name of their part; None for no images."""
     if data is not None:
-        return config.build({"data": {"path": data}}), "all"
+        return config.Run(data=config.data_section(data)), "all"
     try:
         folder = run_folder.find(run)
     except RunError:  # weights by name
@@ -37,12 +37,7 @@ def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
 
 
 def rows_of(dataset: Dataset, part: str) -> NDArray[np.int64]:
-    """The rows of a part of the images: `validation`, or `all`.
-
-    Raises:
-        SettingError: there are none.
-
-    """
+    """The rows of a part of the images, `validation` or `all`; a SettingError where there are none."""
     rows_M = dataset.parts.val_M if part == "validation" else np.arange(len(dataset.examples))
     if not len(rows_M):
         raise SettingError(f"expected images to look at in {dataset.examples.root}; there are none. Give others by --data.")

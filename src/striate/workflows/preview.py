@@ -68,8 +68,7 @@ def preview(
         raise SettingError(f"expected --preview {', '.join(previews)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
     save_figure.check_ending(figure_path)
-    tree = config.lay_over(config.recipe(recipe) if recipe else {}, dict(settings or {}))
-    run = config.build(config.merge(tree, {"data": {"path": data}}))
+    run = config.build(config.settings_from_args(data, settings, recipe=recipe))
     examples = sources.read(run.data)
     run = defaults.complete_input(run, sample_stats(examples))
     with catch_signals() as stop:

@@ -11,21 +11,11 @@ from striate.workflows.dataset import Dataset, Watch
 
 @dataclass(frozen=True)
 class RunContext:
-    """A run in progress.
+    """A run in progress."""
 
-    Attributes:
-        run: complete settings.
-        dataset: decoded images and their split.
-        folder: what the run writes goes here.
-        engine: the device and this process's place among the others.
-        stop: whether an orderly end was requested.
-        watch: called with every event.
-
-    """
-
-    run: config.Run
-    dataset: Dataset
-    folder: Path
-    engine: Engine
-    stop: Stop
-    watch: Watch
+    run: config.Run  # complete settings
+    dataset: Dataset  # decoded images and their split
+    folder: Path  # what the run writes goes here
+    engine: Engine  # the device and this process's place among the others
+    stop: Stop  # whether an orderly end was requested
+    watch: Watch  # called with every event

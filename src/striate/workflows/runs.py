@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from striate.base import run_folder
+from striate.base.errors import RunError
 from striate.base.events import Json
+from striate.training import weight_histograms
 
 
 def list_runs(out: str | Path = "runs") -> list[run_folder.Row]:
@@ -23,6 +25,14 @@ def weights(run: str, draw: str | Path | None = None) -> Json:
         `striate.training.weight_histograms`. The end is empty where there is none yet.
 
     """
-    from striate.workflows.train.run import weights_of
+    folder = run_folder.find(run)
+    histograms = weight_histograms.read(folder / "journal.jsonl")
+    if not histograms["start"]:
+        raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
+    if draw is not None:
+        from striate.plots.training import weight_histograms as drawing
 
-    return weights_of(run, None if draw is None else Path(draw))
+        start, end = histograms["start"], histograms["end"]
+        drawing.draw(folder.name, start, end, weight_histograms.BIN, weight_histograms.NEAR, Path(draw))
+    rows_by_time = {when: [row.as_json() for row in rows] for when, rows in histograms.items()}
+    return {"run": str(folder), "drawn": None if draw is None else str(draw), **rows_by_time}

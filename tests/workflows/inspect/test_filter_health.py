@@ -24,7 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_looks_at_the_validation_images_of_the_run(trained: Path):
     found = striate.verdicts(str(trained / "run"))
-    assert found["seen"] == f"validation images of {trained / 'shapes'}"
+    assert found["images_from"] == f"validation images of {trained / 'shapes'}"
     (layer,) = found["layers"]
     assert (layer["filters"], layer["images"]) == (6, 3)
     assert sum(layer[name] for name in ("dead", "blank", "duplicate", "nearly_dead", "noisy", "healthy")) == 6
@@ -37,9 +37,9 @@ def test_a_planted_dead_filter_is_found_in_a_model_on_disk(trained: Path, tmp_pa
         next(module for module in model.net.modules() if isinstance(module, torch.nn.Conv2d)).bias[2] = -1e3
     model.save(tmp_path / "model")
     by_weights = striate.verdicts(str(tmp_path / "model"))
-    assert (by_weights["seen"], by_weights["layers"][0]["dead"]) == (None, 0)
+    assert (by_weights["images_from"], by_weights["layers"][0]["dead"]) == (None, 0)
     by_images = striate.verdicts(str(tmp_path / "model"), data=str(trained / "shapes"))
-    assert by_images["seen"] == f"all images of {trained / 'shapes'}"
+    assert by_images["images_from"] == f"all images of {trained / 'shapes'}"
     assert by_images["layers"][0]["images"] == 36
     assert by_images["layers"][0]["each"][2]["verdict"] == "dead"
 

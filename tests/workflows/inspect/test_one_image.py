@@ -80,7 +80,7 @@ def test_what_a_network_cannot_be_asked_says_what_works(here: Path):
     assert "occlusion" in one["refused"]["gradcam"]
     told = striate.filters(str(here / "flat"), layers=["fc1"])
     assert told["first"] is None
-    assert "does not" in told["why_not"]
+    assert "does not" in told["reason"]
     assert drawn(told) == ["weights-fc1.png"]
 
 
@@ -103,7 +103,7 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
     assert drawn(found) == ["exciting-relu2.png", "maximized-conv2.png"]
     assert found["readout_layer"] == "relu2"
     assert found["units"] == [0, 5]
-    assert found["seen"].startswith("6 validation images of ")
+    assert found["images_from"].startswith("6 validation images of ")
     rows = found["statistics"][0]["units"]
     assert len(rows) == 8
     assert all(row["min"] >= 0 for row in rows)
@@ -113,7 +113,7 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
 
 def test_units_can_be_shown_other_images(here: Path):
     found = striate.units(str(here / "a"), "relu1", data=(here / "shapes").as_posix(), out="sheets")
-    assert found["seen"].startswith("60 all images of ")
+    assert found["images_from"].startswith("60 all images of ")
     assert len(found["units"]) <= 6
 
 

@@ -41,7 +41,7 @@ from striate.workflows.train.artifacts import Score, score, score_json, write_st
 
 log = logging.getLogger("striate")
 
-GIVEN = "asked.toml"  # the settings before the rules
+REQUESTED = "requested.toml"  # the settings before the rules
 
 
 def finetune(
@@ -141,7 +141,7 @@ def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run
             f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."
         )
     config.refuse_other(config.merge(settings), run)
-    run = config.build(config.read_toml(folder / GIVEN))
+    run = config.build(config.read_toml(folder / REQUESTED))
     pretrained = load(run.finetune.weights or "")
     starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
     if starts and starts[0] != body_sha256(pretrained.net):
@@ -157,7 +157,7 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     tasks = [_completed(whole)]
     tasks += [_completed(_fewer(whole, count)) for count in whole.run.finetune.per_class or ()]
     if not resume:  # the rules depend on the number of images, so the settings before them are written too
-        files.write_text(folder / GIVEN, config.to_toml(whole.run, defaults=False))
+        files.write_text(folder / REQUESTED, config.to_toml(whole.run, defaults=False))
     write_start(replace(tasks[0], folder=folder), resumed=resume)
     events = journal.Journal(folder / "journal.jsonl")
     reasons, body = list(whole.engine.reasons), body_sha256(whole.pretrained.net)

@@ -3,6 +3,9 @@
 import logging
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from striate.base.errors import UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
@@ -20,23 +23,23 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
 
     Args:
         run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
-        data: images to judge the filters on; None for the validation images of the run, or for the weights alone where there
-            are none.
+        data: images to judge on; None for the validation images of the run, or for the weights alone where there are none.
         draw: a figure of the first layer's filters with their verdicts, as .svg, .png or .pdf.
         watch: called with progress.
 
     Returns:
-        run, net, seen (the images that were used), layers [{name, filters, dead, blank, duplicate, nearly_dead, noisy, healthy,
-        noise_ratio, advice, each}] and files.
+        run, net, images_from (None for the weights alone), layers [{name, filters, dead, blank, duplicate, nearly_dead, noisy,
+        healthy, noise_ratio, advice, each}] and files.
 
     """
     from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
     model = load(run)
+    weights = None if draw is None else first_kernels(model)
     if draw is not None:
         save_figure.check_ending(Path(draw))
-        if not _drawable(model):
+        if weights is None:
             raise UnsupportedError(
                 f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
                 f"{model.input_spec.channels} channels; leave it out."
@@ -45,22 +48,19 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
     with catch_signals() as stop:
         if settings is None:
             log.info("There are no images to look at, so only the weights are judged; give --data for dead filters.")
-            layers, seen = filter_health.examine(model.net), None
+            layers, source = filter_health.examine(model.net), None
         else:
             with open_run(settings, model, stop, watch) as model_on_data:
                 batches = model_on_data.batches(rows_of(model_on_data.dataset, part), "looking at the images")
                 layers = filter_health.examine(model.net, batches)
-            seen = f"{part} images of {settings.data.path}"
-    rows = filter_health.as_json(layers)
+            source = f"{part} images of {settings.data.path}"
     files = []
-    if draw is not None:
-        first = layers[0]
-        weights = filter_health.effective(model.net, probes(model.net)[0])
-        first_layer_filters.draw(
-            f"{first.name} of {Path(run).name}", weights, [one.verdict for one in first.filters], Path(draw)
-        )
+    if draw is not None and weights is not None:
+        verdicts = [judged.verdict for judged in layers[0].filters]
+        first_layer_filters.draw(f"{layers[0].name} of {Path(run).name}", weights, verdicts, Path(draw))
         files.append(str(draw))
-    return {"run": run, "net": model.net_name, "seen": seen, "layers": rows, "files": files}
+    rows = filter_health.as_json(layers)
+    return {"run": run, "net": model.net_name, "images_from": source, "layers": rows, "files": files}
 
 
 def output_folder(run: str, out: str | Path | None) -> Path:
@@ -68,9 +68,9 @@ def output_folder(run: str, out: str | Path | None) -> Path:
     return Path(f"striate-inspect-{Path(run).name}" if out is None else out)
 
 
-def _drawable(model: Model) -> bool:
+def first_kernels(model: Model) -> NDArray[np.float64] | None:
+    """The first layer's weights, F x C x k x k, where they can be shown as images; else None."""
     layers = probes(model.net)
-    if not layers:
-        return False
-    weights = filter_health.effective(model.net, layers[0])
-    return weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
+    weights = filter_health.effective(model.net, layers[0]) if layers else None
+    drawable = weights is not None and weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1
+    return weights if drawable else None

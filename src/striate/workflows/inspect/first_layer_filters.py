@@ -5,7 +5,6 @@ Legend: F filters, U units.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,8 +31,8 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         watch: called with progress.
 
     Returns:
-        run, net, first (orientation, frequency, color of each filter; None where the first layer sees no image), tuning,
-        tolerance, layers and files.
+        run, net, first (orientation, frequency, color of each filter; None where the first layer sees no image, for the
+        `reason` given), tuning, tolerance, layers and files.
 
     """
     model, folder = load(run), output_folder(run, out)
@@ -43,15 +42,15 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         if name not in known:
             raise SettingError(f"There is no layer {name!r} with filters or units before the head; {nearest(name, known)}")
     title = Path(run).name
-    result: Json = {"run": run, "net": model.net_name, "first": None, "why_not": None, "tuning": None, "tolerance": []}
+    result: Json = {"run": run, "net": model.net_name, "first": None, "reason": None, "tuning": None, "tolerance": []}
     files: list[str] = []
     with catch_signals() as stop:
         try:
             first = filter_orientation_color.first(model.net)
         except UnsupportedError as error:
-            result["why_not"] = str(error)
+            result["reason"] = str(error)
         else:
-            files += _first(result, title, model, first, probed_layers[0], folder)
+            files += _add_first(result, title, model, first, probed_layers[0], folder)
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
@@ -60,47 +59,44 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
     return {**result, "layers": [probe.layer for probe in chosen], "files": files}
 
 
-def _first(result: Json, title: str, model: Model, first: filter_orientation_color.First, probe: Probe, out: Path) -> list[str]:
+def _add_first(
+    result: Json, title: str, model: Model, first: filter_orientation_color.First, probe: Probe, out: Path
+) -> list[str]:
     """Measure the first layer before and after its pool; the sheets that were drawn."""
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
 
     net = model.net
-    liked = filter_orientation_color.preferences(first.kernels_FCkk)
-    verdicts = [one.verdict for one in filter_health.examine(net)[0].filters]
-    captions = filter_orientation_color.captions(liked)
+    preferences = filter_orientation_color.preferences(first.kernels_FCkk)
+    verdicts = [each.verdict for each in filter_health.examine(net)[0].filters]
+    captions = filter_orientation_color.captions(preferences)
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
         drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
     tuned = orientation_tuning.tuning(net, probe.readout)
+    curve_UA = np.nan_to_num(tuned.curve_AU.T)
+    curve_UA = curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
     unit_curves.draw_tuning(
-        f"{probe.readout} of {title} for stripes", tuned.orientations_A, _over_largest(tuned), _words(tuned), paths[2]
+        f"{probe.readout} of {title} for stripes", tuned.orientations_A, curve_UA, _captions(tuned), paths[2]
     )
     pool = pool_after(net, probe.readout)
-    measured = [unit_shift_tolerance.by_gratings(net, tuned, _SHIFTS, in_periods=True)]
-    if pool is not None:
-        measured.append(unit_shift_tolerance.by_gratings(net, orientation_tuning.tuning(net, pool), _SHIFTS, in_periods=True))
-    series = [unit_curves.Series(one.layer, one.shifts_D, one.response_DU) for one in measured]
+    tunings = [tuned] if pool is None else [tuned, orientation_tuning.tuning(net, pool)]
+    tolerances = [unit_shift_tolerance.by_gratings(net, each, _SHIFTS, in_periods=True) for each in tunings]
+    series = [unit_curves.Series(each.layer, each.shifts_D, each.response_DU) for each in tolerances]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
-    result["first"] = {"layer": first.layer, "each": filter_orientation_color.as_json(liked)}
+    result["first"] = {"layer": first.layer, "each": filter_orientation_color.as_json(preferences)}
     result["tuning"] = orientation_tuning.as_json(tuned)
-    result["tolerance"] = [unit_shift_tolerance.as_json(one) for one in measured]
+    result["tolerance"] = [unit_shift_tolerance.as_json(each) for each in tolerances]
     return [str(path) for path in paths]
 
 
-def _over_largest(tuned: Tuning) -> Any:
-    curve_UA = np.nan_to_num(tuned.curve_AU.T)
-    return curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
-
-
-def _words(tuned: Tuning) -> list[str]:
+def _captions(tuned: Tuning) -> list[str]:
     """Of each unit its number, and below it orientation and half-width, or that it does not answer."""
-    pairs = zip(tuned.orientation_U, tuned.half_width_U, strict=True)
-    return [f"{u}\n{'silent' if np.isnan(best) else _tuned(best, half)}" for u, (best, half) in enumerate(pairs)]
-
-
-def _tuned(best: float, half: float) -> str:
-    return f"{best:.0f}°" if np.isnan(half) else f"{best:.0f}° ± {half:.0f}°"
+    captions = []
+    for u, (best, half) in enumerate(zip(tuned.orientation_U, tuned.half_width_U, strict=True)):
+        width = "" if np.isnan(half) else f" ± {half:.0f}°"
+        captions.append(f"{u}\nsilent" if np.isnan(best) else f"{u}\n{best:.0f}°{width}")
+    return captions
 
 
 def _tiles(title: str, model: Model, probe: Probe, out: Path) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.events import Json
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
 from striate.batches.loader import Batch
@@ -47,8 +48,7 @@ class ModelOnDataset(NamedTuple):
         """Where images with these ids are now; -1 for what is there no more."""
         ids_N = self.dataset.examples.ids_N
         order = np.argsort(ids_N)
-        at_M = np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)
-        rows_M = order[at_M]
+        rows_M = order[np.minimum(np.searchsorted(ids_N, ids_M, sorter=order), len(ids_N) - 1)]
         return np.where(ids_N[rows_M] == ids_M, rows_M, -1)
 
 
@@ -80,22 +80,23 @@ class Bank(NamedTuple):
 
 def bank(model_on_data: ModelOnDataset) -> Bank:
     """As many training images as are affordable."""
-    rows_B = sample(model_on_data.dataset, model_on_data.dataset.parts.train_M, affordable(model_on_data.model))
-    return Bank(
-        rows_B, nearest_images.penultimate(model_on_data.model.net, model_on_data.batches(rows_B, "looking at training images"))
-    )
+    model, dataset = model_on_data.model, model_on_data.dataset
+    rows_B = sample(dataset, dataset.parts.train_M, affordable(model))
+    batches = model_on_data.batches(rows_B, "looking at training images")
+    return Bank(rows_B, nearest_images.penultimate(model.net, batches))
 
 
-def nearest(bank: Bank, asked_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
-    """The k training images that look most like each of M images; an image is not its own neighbor.
+def nearest(bank: Bank, features_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:
+    """The k training images that look most like each of M images, rows -1 elsewhere; an image is not its own neighbor."""
+    positions = {int(row): position for position, row in enumerate(bank.rows_B)}
+    own_M = np.array([positions.get(int(row), -1) for row in rows_M], np.int64)
+    return nearest_images.nearest(features_MD, bank.features_BD, k, own_M if (own_M >= 0).any() else None)
 
-    Args:
-        bank: to choose from.
-        asked_MD: features of the M images.
-        rows_M: where these are among all images; -1 for an image of elsewhere.
-        k: how many.
 
-    """
-    places = {int(row): at for at, row in enumerate(bank.rows_B)}
-    own_M = np.array([places.get(int(row), -1) for row in rows_M], np.int64)
-    return nearest_images.nearest(asked_MD, bank.features_BD, k, own_M if (own_M >= 0).any() else None)
+def neighbors(dataset: Dataset, rows_k: NDArray[np.int64], cosine_k: NDArray[np.float32]) -> list[Json]:
+    """Path, class and cosine similarity of training images, for JSON."""
+    examples = dataset.examples
+    return [
+        {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "cosine_similarity": float(cosine)}
+        for row, cosine in zip(rows_k.tolist(), cosine_k, strict=True)
+    ]

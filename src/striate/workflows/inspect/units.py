@@ -46,48 +46,39 @@ def units(
         watch: called with progress.
 
     Returns:
-        run, net, layer, readout_layer, seen, units, statistics, strongest, maximized, why_not and files.
+        run, net, layer, readout_layer, images_from, units, statistics, strongest, maximized, reason (why none could be
+        maximized, else None) and files.
 
     """
     model, folder = load(run), output_folder(run, out)
     activations.layer_names(model.net, [layer])
-    at = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
+    readout = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
     with catch_signals() as stop, open_run(settings, model, stop, watch) as model_on_data:
-        dataset = model_on_data.dataset
+        dataset, what = model_on_data.dataset, "looking at the images"
         rows_M = rows_of(dataset, part)
-        labeled = dataset.examples.classes == model.classes
-        statistics = activations.statistics(
-            model.net, model_on_data.batches(rows_M, "looking at the images"), [at], len(model.classes) if labeled else None
-        )[at]
-        chosen = _chosen(statistics, unit_indices)
-        strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, "looking at the images"), [at], _IMAGES)[
-            at
-        ]
-        files = [_draw_strongest(run, at, chosen, strongest, dataset, f"{len(rows_M):,} {part} images", folder)]
-    maximized, why_not = _made(run, model, layer, chosen, folder)
-    told_of = activations.as_json({at: statistics})
+        num_classes = len(model.classes) if dataset.examples.classes == model.classes else None
+        statistics = activations.statistics(model.net, model_on_data.batches(rows_M, what), [readout], num_classes)
+        chosen = _choose(statistics[readout], unit_indices)
+        strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, what), [readout], _IMAGES)
+        files = [_draw_strongest(run, readout, chosen, strongest[readout], dataset, f"{len(rows_M):,} {part} images", folder)]
+    maximized, reason = _maximize(run, model, layer, chosen, folder)
+    rows = activations.as_json(statistics)
+    for unit in rows[0]["units"]:
+        if unit.get("preferred") is not None:
+            unit["preferred"] = model.classes[int(unit["preferred"])]
     return {
-        "run": run, "net": model.net_name, "layer": layer, "readout_layer": at,
-        "seen": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
-        "statistics": _named(told_of, model), "strongest": top_activations.as_json({at: strongest}),
-        "maximized": maximized, "why_not": why_not,
+        "run": run, "net": model.net_name, "layer": layer, "readout_layer": readout,
+        "images_from": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
+        "statistics": rows, "strongest": top_activations.as_json(strongest), "maximized": maximized, "reason": reason,
         "files": [*files, *([str(folder / f"maximized-{layer}.png")] if maximized else [])],
     }  # fmt: skip
 
 
-def _named(statistics: list[Json], model: Model) -> list[Json]:
-    """The same with the name of the class that each unit prefers in place of its number."""
-    for layer in statistics:
-        for unit in layer["units"]:
-            if unit.get("preferred") is not None:
-                unit["preferred"] = model.classes[int(unit["preferred"])]
-    return statistics
-
-
-def _chosen(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
+def _choose(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
+    """The units with these numbers; of none, the most selective ones."""
     units = len(statistics.mean_U)
     for number in numbers:
         if not 0 <= number < units:
@@ -96,12 +87,12 @@ def _chosen(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
         return list(numbers)
     by_U = statistics.std_U if statistics.selectivity_U is None else statistics.selectivity_U
     order_U = np.argsort(-np.nan_to_num(by_U, nan=-1.0), kind="stable")
-    awake_U = order_U[statistics.zeros_U[order_U] < filter_health.NEARLY]  # what answers once in a while is selective by chance
-    return [int(u) for u in (awake_U if len(awake_U) else order_U)[:_SHOWN]]
+    active_U = order_U[statistics.zeros_U[order_U] < filter_health.NEARLY]  # a nearly dead unit is selective by chance
+    return [int(u) for u in (active_U if len(active_U) else order_U)[:_SHOWN]]
 
 
 def _draw_strongest(
-    run: str, layer: str, chosen: Sequence[int], strongest: Strongest, dataset: Dataset, seen: str, out: Path
+    run: str, layer: str, chosen: Sequence[int], strongest: Strongest, dataset: Dataset, source: str, out: Path
 ) -> str:
     from striate.plots.interpret import top_activations as drawing
 
@@ -110,19 +101,16 @@ def _draw_strongest(
     rows = []
     for u in chosen:
         count = max(1, int((strongest.values_Uk[u] > 0).sum()))  # what does not excite it is not shown
-        at_k = order[np.searchsorted(examples.ids_N, strongest.ids_Uk[u, :count], sorter=order)]
-        names = tuple(examples.classes[k] for k in examples.labels_N[at_k])
-        rows.append(
-            drawing.Row(
-                f"unit {u}", pixels[at_k] / 255, strongest.boxes_Uk4[u, :count], strongest.values_Uk[u, :count].tolist(), names
-            )
-        )
+        rows_k = order[np.searchsorted(examples.ids_N, strongest.ids_Uk[u, :count], sorter=order)]
+        names = tuple(examples.classes[k] for k in examples.labels_N[rows_k])
+        boxes_k4, values_k = strongest.boxes_Uk4[u, :count], strongest.values_Uk[u, :count].tolist()
+        rows.append(drawing.Row(f"unit {u}", pixels[rows_k] / 255, boxes_k4, values_k, names))
     path = out / f"exciting-{layer}.png"
-    drawing.draw(f"What excites {layer} of {Path(run).name} most, of {seen}", rows, path)
+    drawing.draw(f"What excites {layer} of {Path(run).name} most, of {source}", rows, path)
     return str(path)
 
 
-def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
+def _maximize(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
     """Images that maximize the activation of units, by gradient ascent, drawn; or why there are none."""
     from striate.plots.mosaic import Tile, draw_images
 
@@ -130,24 +118,21 @@ def _made(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) 
         best = activation_maximization.maximize(model.net, layer, chosen)
     except UnsupportedError as error:
         return [], str(error)
-    images_UHWC = _images(model, best.images_UCHW)
-    answers = list(zip(best.start_U.tolist(), best.end_U.tolist(), best.stuck_U.tolist(), strict=True))
-    tiles = [
-        Tile(image_HWC, f"unit {u}\n{'no gradient' if stuck else f'{before:.2g} to {after:.2g}'}")
-        for u, image_HWC, (before, after, stuck) in zip(chosen, images_UHWC, answers, strict=True)
-    ]
-    note = (
-        "By gradient ascent with Yosinski's third choice of regularizers; below each, its answer at the start and at the end."
-    )
-    draw_images(f"Images that maximize units of {layer} of {Path(run).name}", note, tiles, out / f"maximized-{layer}.png")
-    return [
+    rows = [
         {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
-        for u, (before, after, stuck) in zip(chosen, answers, strict=True)
-    ], None
+        for u, before, after, stuck in zip(chosen, *(v.tolist() for v in (best.start_U, best.end_U, best.stuck_U)), strict=True)
+    ]
+    tiles = [
+        Tile(image_HWC, f"unit {row['unit']}\n{'no gradient' if row['stuck'] else '{before:.2g} to {after:.2g}'.format(**row)}")
+        for image_HWC, row in zip(_images(model, best.images_UCHW), rows, strict=True)
+    ]
+    note = "Gradient ascent with Yosinski's third choice of regularizers; below each, its activation at the start and the end."
+    draw_images(f"Images that maximize units of {layer} of {Path(run).name}", note, tiles, out / f"maximized-{layer}.png")
+    return rows, None
 
 
 def _images(model: Model, images_UCHW: torch.Tensor) -> NDArray[np.float64]:
-    """The net's numbers as images in [0, 1], U x H x W x C, each moved and stretched so that all of it can be seen."""
+    """The preprocessed images in [0, 1], U x H x W x C, each moved and stretched so that all of it can be seen."""
     levels_UCHW = model.preprocess.to(images_UCHW.device).back(images_UCHW)
     pixels = levels_UCHW.permute(0, 2, 3, 1).double().cpu().numpy()
     low_U, high_U = (np.quantile(pixels, q, axis=(1, 2, 3), keepdims=True) for q in (0.005, 0.995))

@@ -135,7 +135,7 @@ def _weigh(facts: Json, figures: Json, folder: Path) -> None:
     spreads = weight_histograms.read(path)
     if not spreads["start"]:
         return
-    facts["weights"] = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in spreads.items()}
+    facts["weights"] = {when: [row.as_json() for row in rows] for when, rows in spreads.items()}
     with save_figure.for_page():
         drawn = weights_drawing.histograms(
             facts["run"], spreads["start"], spreads["end"], weight_histograms.BIN, weight_histograms.NEAR

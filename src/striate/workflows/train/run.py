@@ -18,7 +18,6 @@ from striate.data.examples import Examples
 from striate.data.survey import SampleStats, sample_stats
 from striate.nets import own_network
 from striate.training import device as machine
-from striate.training import weight_histograms
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.workflows.dataset import Dataset, divided, gather
@@ -302,17 +301,3 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
         run_folder.save_predictions(folder / "predictions-test.npz", *pooled)
         run_folder.write_json(folder / "result.json", result.as_json())
     return final._replace(result=result, test=pooled)
-
-
-def weights_of(run: str, path: Path | None) -> Json:
-    """What the journal of a run says of its weights, drawn at `path`."""
-    folder = run_folder.find(run)
-    histograms = weight_histograms.read(folder / "journal.jsonl")
-    if not histograms["start"]:
-        raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")
-    if path is not None:
-        from striate.plots.training import weight_histograms as drawing
-
-        drawing.draw(folder.name, histograms["start"], histograms["end"], weight_histograms.BIN, weight_histograms.NEAR, path)
-    rows_by_time = {when: [{**row._asdict(), "counts": list(row.counts)} for row in rows] for when, rows in histograms.items()}
-    return {"run": str(folder), "drawn": None if path is None else str(path), **rows_by_time}
