@@ -15,16 +15,10 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from striate.base.errors import SettingError, nearest
-from striate.base.settings import INIT as INIT
-from striate.base.settings import Augment as Augment
-from striate.base.settings import Data as Data
-from striate.base.settings import Engine as Engine
-from striate.base.settings import NetSettings as NetSettings
-from striate.base.settings import PreprocessSettings as PreprocessSettings
-from striate.base.settings import Run as Run
-from striate.base.train_settings import Finetune as Finetune
-from striate.base.train_settings import Section as Section
-from striate.base.train_settings import Train as Train
+from striate.base.settings import INIT, Augment, Data, Engine, NetSettings, PreprocessSettings, Run
+from striate.base.train_settings import Finetune, Section, Train
+
+__all__ = ["INIT", "Augment", "Data", "Engine", "Finetune", "NetSettings", "PreprocessSettings", "Run", "Section", "Train"]
 
 Tree = dict[str, Any]
 

@@ -5,9 +5,9 @@ Legend: shares are of 1, sides in pixels, angles in degrees, times in minutes.
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from striate.base.train_settings import Finetune, Section, Train
+from striate.base.train_settings import Finetune, Section, Train, field
 
 INIT = Literal[
     "paper", "torch", "gaussian", "constant", "scaled", "glorot", "he", "sparse", "orthogonal", "zero-gamma", "whitening"
@@ -17,22 +17,20 @@ INIT = Literal[
 class Data(Section):
     """Where the labeled images are and how they are divided."""
 
-    path: str = Field("", description="a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
-    data_dir: str | None = Field(None, description="folder of named data sets; else $STRIATE_DATA, else the cache")
-    image_column: str = Field("path", description="of a table: the column with the paths of the images")
-    label_column: str = Field("label", description="of a table: the column with the classes")
-    group_column: str | None = Field(
-        None, description="of a table: images of one group (patient, video) stay in one part of the split"
+    path: str = field("", "a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
+    data_dir: str | None = field(None, "folder of named data sets; else $STRIATE_DATA, else the cache")
+    image_column: str = field("path", "of a table: the column with the paths of the images")
+    label_column: str = field("label", "of a table: the column with the classes")
+    group_column: str | None = field(None, "of a table: images of one group (patient, video) stay in one part of the split")
+    split_column: str | None = field(None, "of a table: train, val or test for each image")
+    val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
+    test_share: float | None = field(
+        None, "share of the images held out for testing, where the data has no test part; else 0.2", gt=0, lt=0.8
     )
-    split_column: str | None = Field(None, description="of a table: train, val or test for each image")
-    val_share: float = Field(0.1, gt=0, lt=0.5, description="share of the training images held out for validation")
-    test_share: float | None = Field(
-        None, gt=0, lt=0.8, description="share of the images held out for testing, where the data has no test part; else 0.2"
-    )
-    split_seed: int = Field(0, ge=0, description="seed of the split; runs are comparable only on the same split")
-    folds: int | None = Field(None, ge=2, le=20, description="number of cross-validation folds, each one training; off")
-    fold: int | None = Field(None, ge=0, description="train only this fold, from 0")
-    background: tuple[int, int, int] = Field((255, 255, 255), description="color behind transparent pixels, 0..255")
+    split_seed: int = field(0, "seed of the split; runs are comparable only on the same split", ge=0)
+    folds: int | None = field(None, "number of cross-validation folds, each one training; off", ge=2, le=20)
+    fold: int | None = field(None, "train only this fold, from 0", ge=0)
+    background: tuple[int, int, int] = field((255, 255, 255), "color behind transparent pixels, 0..255")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -48,26 +46,21 @@ class Data(Section):
 class PreprocessSettings(Section):
     """From image files to the network's input."""
 
-    size_px: int | None = Field(None, ge=1, le=4096, description="side of the square input in pixels; else by rule")
-    channels: Literal[1, 3] | None = Field(None, description="1 gray or 3 color; else by rule")
-    resize_mode: Literal["crop", "pad", "squash"] | None = Field(
-        None, description="how images that are not square are made square; else by rule"
+    size_px: int | None = field(None, "side of the square input in pixels; else by rule", ge=1, le=4096)
+    channels: Literal[1, 3] | None = field(None, "1 gray or 3 color; else by rule")
+    resize_mode: Literal["crop", "pad", "squash"] | None = field(
+        None, "how images that are not square are made square; else by rule"
     )
-    center: Literal["pixel", "image", "none"] | None = Field(
-        None, description="subtract the mean pixel, the mean image, or nothing; else pixel, or image where whitened"
+    center: Literal["pixel", "image", "none"] | None = field(
+        None, "subtract the mean pixel, the mean image, or nothing; else pixel, or image where whitened"
     )
-    scale: Literal["std", "std-image", "pca", "zca", "none"] = Field(
-        "std",
-        description="divide by the standard deviation per channel (std) or pixel (std-image), whiten by pca or zca, or nothing",
+    scale: Literal["std", "std-image", "pca", "zca", "none"] = field(
+        "std", "divide by the standard deviation per channel (std) or pixel (std-image), whiten by pca or zca, or nothing"
     )
-    components: int | None = Field(None, ge=1, description="of pca and zca: number of principal components; else all")
-    epsilon: float | None = Field(
-        None, gt=0, description="added to the variance, of values in [0, 1]; else 1e-6, or 1e-5 where whitened"
-    )
-    pixel_cache_gb: float | None = Field(
-        None,
-        ge=0,
-        description="most GB of decoded pixels to cache, else 50 or half of the free space; above, each epoch decodes again",
+    components: int | None = field(None, "of pca and zca: number of principal components; else all", ge=1)
+    epsilon: float | None = field(None, "added to the variance, of values in [0, 1]; else 1e-6, or 1e-5 where whitened", gt=0)
+    pixel_cache_gb: float | None = field(
+        None, "most GB of decoded pixels to cache, else 50 or half of the free space; above, each epoch decodes again", ge=0
     )
 
     @model_validator(mode="after")
@@ -84,51 +77,35 @@ class PreprocessSettings(Section):
 class Augment(Section):
     """Random changes to the training images: each is a function of (seed, epoch, image)."""
 
-    flip: bool | None = Field(None, description="horizontal flip with probability 1/2; else by rule")
-    flip_vertical: bool = Field(False, description="vertical flip with probability 1/2")
-    shift: float = Field(
-        0.0, ge=0, le=0.5, description="largest shift in each direction, as a share of the side, in whole pixels"
+    flip: bool | None = field(None, "horizontal flip with probability 1/2; else by rule")
+    flip_vertical: bool = field(False, "vertical flip with probability 1/2")
+    shift: float = field(0.0, "largest shift in each direction, as a share of the side, in whole pixels", ge=0, le=0.5)
+    rotate: float = field(0.0, "largest rotation to either side, in degrees", ge=0, le=180)
+    shear: float = field(0.0, "largest shear to either side, in degrees", ge=0, le=45)
+    scale: float = field(0.0, "random scale: 0.2 scales by 1/1.2 to 1.2", ge=0, le=2)
+    perspective: float = field(
+        0.0, "random perspective: corners move inward by up to half of this share of the side", ge=0, le=0.9
     )
-    rotate: float = Field(0.0, ge=0, le=180, description="largest rotation to either side, in degrees")
-    shear: float = Field(0.0, ge=0, le=45, description="largest shear to either side, in degrees")
-    scale: float = Field(0.0, ge=0, le=2, description="random scale: 0.2 scales by 1/1.2 to 1.2")
-    perspective: float = Field(
-        0.0, ge=0, le=0.9, description="random perspective: corners move inward by up to half of this share of the side"
+    crop: float | None = field(None, "random resized crop of at least this share of the area; off", gt=0, le=1)
+    border: Literal["mirror", "edge", "black"] = field("mirror", "fill for pixels outside of the image")
+    brightness: float = field(0.0, "brightness factor: 0.4 multiplies by 0.6 to 1.4", ge=0, le=1)
+    contrast: float = field(0.0, "contrast factor: the same for the difference from the image's mean gray", ge=0, le=1)
+    saturation: float = field(0.0, "saturation factor: the same for the difference from each pixel's gray", ge=0, le=1)
+    hue: float = field(0.0, "largest hue shift, as a share of the color circle", ge=0, le=0.5)
+    pca_noise: float = field(0.0, "AlexNet's PCA color noise: standard deviation of its factors, 0.1 in the paper", ge=0, le=1)
+    gray: float = field(0.0, "probability of conversion to gray", ge=0, le=1)
+    posterize: int = field(0, "largest number of the 8 bits of a level that are removed", ge=0, le=7)
+    solarize: float = field(0.0, "largest share of the range of levels that is inverted, from the bright end", ge=0, le=1)
+    equalize: float = field(0.0, "probability of histogram equalization of each channel", ge=0, le=1)
+    autocontrast: float = field(0.0, "probability that each channel is stretched from black to white", ge=0, le=1)
+    policy: Literal["randaugment", "trivialaugment"] | None = field(
+        None, "also apply a random policy: RandAugment, or TrivialAugment; off"
     )
-    crop: float | None = Field(None, gt=0, le=1, description="random resized crop of at least this share of the area; off")
-    border: Literal["mirror", "edge", "black"] = Field("mirror", description="fill for pixels outside of the image")
-    brightness: float = Field(0.0, ge=0, le=1, description="brightness factor: 0.4 multiplies by 0.6 to 1.4")
-    contrast: float = Field(
-        0.0, ge=0, le=1, description="contrast factor: the same for the difference from the image's mean gray"
-    )
-    saturation: float = Field(
-        0.0, ge=0, le=1, description="saturation factor: the same for the difference from each pixel's gray"
-    )
-    hue: float = Field(0.0, ge=0, le=0.5, description="largest hue shift, as a share of the color circle")
-    pca_noise: float = Field(
-        0.0, ge=0, le=1, description="AlexNet's PCA color noise: standard deviation of its factors, 0.1 in the paper"
-    )
-    gray: float = Field(0.0, ge=0, le=1, description="probability of conversion to gray")
-    posterize: int = Field(0, ge=0, le=7, description="largest number of the 8 bits of a level that are removed")
-    solarize: float = Field(
-        0.0, ge=0, le=1, description="largest share of the range of levels that is inverted, from the bright end"
-    )
-    equalize: float = Field(0.0, ge=0, le=1, description="probability of histogram equalization of each channel")
-    autocontrast: float = Field(0.0, ge=0, le=1, description="probability that each channel is stretched from black to white")
-    policy: Literal["randaugment", "trivialaugment"] | None = Field(
-        None, description="also apply a random policy: RandAugment, or TrivialAugment; off"
-    )
-    policy_ops: int | None = Field(None, ge=1, le=14, description="of randaugment: operations per image; else 2")
-    policy_magnitude: int | None = Field(None, ge=0, le=30, description="of randaugment: magnitude of each, 0 to 30; else 9")
-    random_erasing: float = Field(
-        0.0, ge=0, le=1, description="probability that a random rectangle is erased to the mean color"
-    )
-    mixup: float = Field(
-        0.0, ge=0, le=1, description="mixup with the next image: parameter of the Beta distribution, 0.2 is usual"
-    )
-    cutmix: float = Field(
-        0.0, ge=0, le=1, description="CutMix with the next image: parameter of the Beta distribution, 1 is usual"
-    )
+    policy_ops: int | None = field(None, "of randaugment: operations per image; else 2", ge=1, le=14)
+    policy_magnitude: int | None = field(None, "of randaugment: magnitude of each, 0 to 30; else 9", ge=0, le=30)
+    random_erasing: float = field(0.0, "probability that a random rectangle is erased to the mean color", ge=0, le=1)
+    mixup: float = field(0.0, "mixup with the next image: parameter of the Beta distribution, 0.2 is usual", ge=0, le=1)
+    cutmix: float = field(0.0, "CutMix with the next image: parameter of the Beta distribution, 1 is usual", ge=0, le=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -141,31 +118,23 @@ class Augment(Section):
 class NetSettings(Section):
     """The network."""
 
-    name: str | None = Field(None, description="a name of `striate nets`, a line of layers, or file.py:Class; else by rule")
-    dropout: float | None = Field(None, ge=0, lt=1, description="dropout probability; else the network's own")
-    activation: str | None = Field(
-        None, description="activation function: relu, tanh, elu and more of striate.nets.blocks; else the network's own"
+    name: str | None = field(None, "a name of `striate nets`, a line of layers, or file.py:Class; else by rule")
+    dropout: float | None = field(None, "dropout probability; else the network's own", ge=0, lt=1)
+    activation: str | None = field(
+        None, "activation function: relu, tanh, elu and more of striate.nets.blocks; else the network's own"
     )
-    pooling: Literal["max", "average"] | None = Field(None, description="kind of pooling; else the network's own")
-    shortcut: Literal["A", "B", "C"] | None = Field(
-        None, description="shortcut type of residual blocks; else the network's own"
-    )
-    v1: bool | None = Field(
-        None, description="of bottlenecks: stride in the first 1x1 convolution, as in the paper; else in the 3x3"
-    )
-    output: Literal["rbf", "linear"] | None = Field(None, description="output layer of lenet5; else rbf for 10 classes")
-    aux: bool | None = Field(None, description="of googlenet: auxiliary heads in training; else true")
-    feature_layer: str | None = Field(
-        None, description="layer whose output the classifier uses, as conv3; else the input of the head"
-    )
-    unit_features: bool | None = Field(None, description="divide the features by their L2 norm; else false")
-    knn_memory: int | None = Field(
-        None, ge=1, description="of a k-nearest-neighbors head from finetune: number of stored images"
-    )
-    knn_k: int | None = Field(None, ge=1, description="of a k-nearest-neighbors head from finetune: number of neighbors")
-    init: INIT = Field("paper", description="initialization of the weights: a scheme of striate.nets.init")
-    init_bias: float | None = Field(None, description="initial bias; else 0; 0.01 is usual for ReLU")
-    sparse_inputs: int | None = Field(None, ge=1, description="of init=sparse: nonzero weights per unit; else 15")
+    pooling: Literal["max", "average"] | None = field(None, "kind of pooling; else the network's own")
+    shortcut: Literal["A", "B", "C"] | None = field(None, "shortcut type of residual blocks; else the network's own")
+    v1: bool | None = field(None, "of bottlenecks: stride in the first 1x1 convolution, as in the paper; else in the 3x3")
+    output: Literal["rbf", "linear"] | None = field(None, "output layer of lenet5; else rbf for 10 classes")
+    aux: bool | None = field(None, "of googlenet: auxiliary heads in training; else true")
+    feature_layer: str | None = field(None, "layer whose output the classifier uses, as conv3; else the input of the head")
+    unit_features: bool | None = field(None, "divide the features by their L2 norm; else false")
+    knn_memory: int | None = field(None, "of a k-nearest-neighbors head from finetune: number of stored images", ge=1)
+    knn_k: int | None = field(None, "of a k-nearest-neighbors head from finetune: number of neighbors", ge=1)
+    init: INIT = field("paper", "initialization of the weights: a scheme of striate.nets.init")
+    init_bias: float | None = field(None, "initial bias; else 0; 0.01 is usual for ReLU")
+    sparse_inputs: int | None = field(None, "of init=sparse: nonzero weights per unit; else 15", ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -196,20 +165,18 @@ class NetSettings(Section):
 class Engine(Section):
     """The machine; every run logs what `auto` chose."""
 
-    device: str = Field("auto", description="device to compute on: auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="precision of matrix products; weights are always fp32"
-    )
-    channels_last: Literal["auto", "on", "off"] = Field("auto", description="channels-last memory format")
-    threads: int | None = Field(None, ge=1, description="CPU threads; else $OMP_NUM_THREADS, else one per core")
-    workers: int | None = Field(None, ge=1, le=64, description="processes that decode images; else one per core, at most 8")
+    device: str = field("auto", "device to compute on: auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "bf16"] = field("auto", "precision of matrix products; weights are always fp32")
+    channels_last: Literal["auto", "on", "off"] = field("auto", "channels-last memory format")
+    threads: int | None = field(None, "CPU threads; else $OMP_NUM_THREADS, else one per core", ge=1)
+    workers: int | None = field(None, "processes that decode images; else one per core, at most 8", ge=1, le=64)
 
 
 class Run(Section):
     """Everything that a run depends on, besides the images."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of initialization, order, augmentation and dropout")
-    recipe: str | None = Field(None, description="the recipe that the settings started from")
+    seed: int = field(0, "seed of initialization, order, augmentation and dropout", ge=0, lt=2**63)
+    recipe: str | None = field(None, "the recipe that the settings started from")
     data: Data = Data()
     preprocess: PreprocessSettings = PreprocessSettings()
     augment: Augment = Augment()

@@ -9,6 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
+def field(default: Any, description: str, **limits: Any) -> Any:
+    """A setting: its default, what help and documentation say of it, and the limits of pydantic's `Field`."""
+    return Field(default, description=description, **limits)
+
+
 class Section(BaseModel):
     """A frozen group of settings."""
 
@@ -24,74 +29,60 @@ class Section(BaseModel):
 class Train(Section):
     """The optimization."""
 
-    epochs: int | None = Field(None, ge=1, description="passes over the training images; else by rule")
-    steps: int | None = Field(None, ge=1, description="optimizer steps to train for, instead of epochs")
-    minutes: float | None = Field(
-        None, gt=0, description="minutes to train for, instead of epochs; 20 steps are timed to fix the number of steps"
+    epochs: int | None = field(None, "passes over the training images; else by rule", ge=1)
+    steps: int | None = field(None, "optimizer steps to train for, instead of epochs", ge=1)
+    minutes: float | None = field(
+        None, "minutes to train for, instead of epochs; 20 steps are timed to fix the number of steps", gt=0
     )
-    batch_size: int = Field(64, ge=1, description="largest number of images in a batch; an epoch is divided into equal batches")
-    grad_accum_steps: int = Field(
-        1, ge=1, description="accumulate gradients over this many parts of each batch, to save memory"
+    batch_size: int = field(64, "largest number of images in a batch; an epoch is divided into equal batches", ge=1)
+    grad_accum_steps: int = field(1, "accumulate gradients over this many parts of each batch, to save memory", ge=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = field("adamw", "optimization algorithm")
+    lr: float = field(3e-3, "peak learning rate of the schedule", gt=0)
+    layer_decay: float | None = field(
+        None, "learning rate of each layer as a fraction of the next layer's; the last layer has the full rate", gt=0, le=1
     )
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="optimization algorithm")
-    lr: float = Field(3e-3, gt=0, description="peak learning rate of the schedule")
-    layer_decay: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="learning rate of each layer as a fraction of the next layer's; the last layer has the full rate",
+    lr_multipliers: dict[str, Annotated[float, Field(ge=0)]] | None = field(
+        None, "factors of the learning rate by layer, as lr_multipliers.fc2=10; 0 freezes the layer"
     )
-    lr_multipliers: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None, description="factors of the learning rate by layer, as lr_multipliers.fc2=10; 0 freezes the layer"
+    momentum: float | None = field(None, "of sgd; else 0.9", ge=0, lt=1)
+    nesterov: bool | None = field(None, "of sgd: Nesterov momentum; else false")
+    betas: tuple[float, float] | None = field(None, "of adam and adamw; else (0.9, 0.999)")
+    weight_decay: float = field(0.01, "weight decay: decoupled for adamw, added to the gradient for sgd and adam", ge=0)
+    schedule: Literal["constant", "step", "cosine", "one-cycle"] = field("one-cycle", "learning-rate schedule")
+    warmup: float | None = field(
+        None, "share of the steps in which the learning rate rises; else 0.3 for one-cycle and 0 for the others", ge=0, lt=1
     )
-    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd; else 0.9")
-    nesterov: bool | None = Field(None, description="of sgd: Nesterov momentum; else false")
-    betas: tuple[float, float] | None = Field(None, description="of adam and adamw; else (0.9, 0.999)")
-    weight_decay: float = Field(
-        0.01, ge=0, description="weight decay: decoupled for adamw, added to the gradient for sgd and adam"
+    step_every: float | None = field(None, "of step: share of the steps between two drops; else 1/3", gt=0, lt=1)
+    step_factor: float | None = field(None, "of step: factor of the learning rate at each drop; else 0.1", gt=0, lt=1)
+    loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = field(
+        "cross-entropy", "cross-entropy, or a multi-class hinge loss: the sum over classes or the largest violation"
     )
-    schedule: Literal["constant", "step", "cosine", "one-cycle"] = Field("one-cycle", description="learning-rate schedule")
-    warmup: float | None = Field(
-        None,
-        ge=0,
-        lt=1,
-        description="share of the steps in which the learning rate rises; else 0.3 for one-cycle and 0 for the others",
+    label_smoothing: float | None = field(
+        None, "of cross-entropy: share of the target distributed over all classes; else 0.05", ge=0, lt=1
     )
-    step_every: float | None = Field(None, gt=0, lt=1, description="of step: share of the steps between two drops; else 1/3")
-    step_factor: float | None = Field(
-        None, gt=0, lt=1, description="of step: factor of the learning rate at each drop; else 0.1"
+    focal: float | None = field(
+        None, "of cross-entropy: gamma of the focal loss, which gives easy images less weight; off", gt=0, le=10
     )
-    loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = Field(
-        "cross-entropy", description="cross-entropy, or a multi-class hinge loss: the sum over classes or the largest violation"
+    margin: float | None = field(None, "of the hinge losses: the margin; else 1", gt=0)
+    squared: bool | None = field(None, "of the hinge losses: square them; else false")
+    l1: float = field(0.0, "weight penalty l1 * sum of |w| in the loss", ge=0)
+    l1_by: Literal["proximal", "subgradient"] | None = field(
+        None, "of l1: how it is applied; else proximal, which makes exact zeros"
     )
-    label_smoothing: float | None = Field(
-        None, ge=0, lt=1, description="of cross-entropy: share of the target distributed over all classes; else 0.05"
+    l2: float = field(0.0, "weight penalty l2 * sum of w^2 in the loss, apart from weight_decay", ge=0)
+    max_norm: float | None = field(None, "largest norm of a unit's incoming weights; 3 to 4 is usual; off", gt=0)
+    class_weights: Literal["none", "balanced"] = field(
+        "none", "balanced: weight the loss of each class inversely to its frequency"
     )
-    focal: float | None = Field(
-        None, gt=0, le=10, description="of cross-entropy: gamma of the focal loss, which gives easy images less weight; off"
+    sampling: Literal["each-once", "balanced"] = field(
+        "each-once", "balanced: oversample rare classes until every class has as many images as the largest"
     )
-    margin: float | None = Field(None, gt=0, description="of the hinge losses: the margin; else 1")
-    squared: bool | None = Field(None, description="of the hinge losses: square them; else false")
-    l1: float = Field(0.0, ge=0, description="weight penalty l1 * sum of |w| in the loss")
-    l1_by: Literal["proximal", "subgradient"] | None = Field(
-        None, description="of l1: how it is applied; else proximal, which makes exact zeros"
+    ema_decay: float | None = field(
+        None, "decay of the exponential moving average of the weights that is evaluated and saved; off", gt=0, lt=1
     )
-    l2: float = Field(0.0, ge=0, description="weight penalty l2 * sum of w^2 in the loss, apart from weight_decay")
-    max_norm: float | None = Field(None, gt=0, description="largest norm of a unit's incoming weights; 3 to 4 is usual; off")
-    class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: weight the loss of each class inversely to its frequency"
-    )
-    sampling: Literal["each-once", "balanced"] = Field(
-        "each-once", description="balanced: oversample rare classes until every class has as many images as the largest"
-    )
-    ema_decay: float | None = Field(
-        None, gt=0, lt=1, description="decay of the exponential moving average of the weights that is evaluated and saved; off"
-    )
-    clip_grad_norm: float | None = Field(None, gt=0, description="clip the gradient to this norm; off")
-    patience: int | None = Field(None, ge=1, description="stop after this many epochs without a better validation score; off")
-    checkpoint_minutes: float = Field(
-        10.0, gt=0, description="most minutes between two checkpoints; each epoch also ends with one"
-    )
+    clip_grad_norm: float | None = field(None, "clip the gradient to this norm; off", gt=0)
+    patience: int | None = field(None, "stop after this many epochs without a better validation score; off", ge=1)
+    checkpoint_minutes: float = field(10.0, "most minutes between two checkpoints; each epoch also ends with one", gt=0)
 
     @field_validator("lr_multipliers", mode="before")
     @classmethod
@@ -135,38 +126,27 @@ STRATEGY = Literal["extract", "adapt", "retrain", "scratch"]
 class Finetune(Section):
     """Training from pretrained weights."""
 
-    weights: str | None = Field(
-        None, description="pretrained weights: NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned"
+    weights: str | None = field(
+        None, "pretrained weights: NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned"
     )
-    strategies: tuple[STRATEGY, ...] | None = Field(None, min_length=1, description="strategies to compare; else extract")
-    minutes: float | None = Field(None, gt=0, description="most minutes that each strategy may train for")
-    per_class: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
-        None,
-        min_length=1,
-        description="numbers of training images per class, for learning curves; all strategies run with each",
+    strategies: tuple[STRATEGY, ...] | None = field(None, "strategies to compare; else extract", min_length=1)
+    minutes: float | None = field(None, "most minutes that each strategy may train for", gt=0)
+    per_class: tuple[Annotated[int, Field(ge=1)], ...] | None = field(
+        None, "numbers of training images per class, for learning curves; all strategies run with each", min_length=1
     )
-    layers: tuple[str, ...] | None = Field(
-        None, description="of extract: layers to compare as features; else the input of the head"
+    layers: tuple[str, ...] | None = field(None, "of extract: layers to compare as features; else the input of the head")
+    classifier: Literal["svm", "logistic", "knn"] | None = field(None, "of extract: classifier on the features; else svm")
+    normalize: Literal["standardize", "l2"] | None = field(None, "of extract: how features are scaled; else standardize")
+    augmented_copies: int | None = field(
+        None, "of adapt: augmented copies of each image; else 2, or 1 unchanged without augmentation", ge=1, le=100
     )
-    classifier: Literal["svm", "logistic", "knn"] | None = Field(
-        None, description="of extract: classifier on the features; else svm"
+    freeze_batchnorm: bool | None = field(None, "of retrain: keep the parameters and statistics of batch norms; else true")
+    unfreeze: Literal["at-once", "gradual"] | None = field(
+        None, "of retrain: train all layers from the start, or unfreeze them from the last to the first; else at-once"
     )
-    normalize: Literal["standardize", "l2"] | None = Field(
-        None, description="of extract: how features are scaled; else standardize"
-    )
-    augmented_copies: int | None = Field(
-        None, ge=1, le=100, description="of adapt: augmented copies of each image; else 2, or 1 unchanged without augmentation"
-    )
-    freeze_batchnorm: bool | None = Field(
-        None, description="of retrain: keep the parameters and statistics of batch norms; else true"
-    )
-    unfreeze: Literal["at-once", "gradual"] | None = Field(
-        None,
-        description="of retrain: train all layers from the start, or unfreeze them from the last to the first; else at-once",
-    )
-    adapt: Train | None = Field(None, description="settings of [train] for the new head; else by rule")
-    retrain: Train | None = Field(None, description="settings of [train] for all weights; else by rule")
-    scratch: Train | None = Field(None, description="settings of [train] for the control; else by rule")
+    adapt: Train | None = field(None, "settings of [train] for the new head; else by rule")
+    retrain: Train | None = field(None, "settings of [train] for all weights; else by rule")
+    scratch: Train | None = field(None, "settings of [train] for the control; else by rule")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -47,17 +47,12 @@ class Augmentation:
         settings, seed = self.settings, self.seed
         n, side_px, _, channels = pixels_NHWC.shape
         turns = augment_policies.draw(settings, ids_N, channels, side_px, seed, epoch)
-        steps = [
-            step
-            for step in (lookup_tables.draw(settings, ids_N, seed, epoch), *augment_policies.steps(turns))
-            if step is not None
-        ]
+        table_steps = lookup_tables.draw(settings, ids_N, seed, epoch), *augment_policies.steps(turns)
+        steps = [step for step in table_steps if step is not None]
         looked_up = lookup_tables.compose(steps, pixels_NHWC, device) if steps else None
         places = geometry.homographies(settings, ids_N, side_px, seed, epoch, augment_policies.places(turns, side_px))
         factors = augment_policies.factors(turns)
-        contrasted_N = np.full(n, bool(settings.contrast))
-        for factor in factors:
-            contrasted_N |= factor.contrast_N != 1
+        contrasted_N = np.any([np.full(n, bool(settings.contrast)), *(factor.contrast_N != 1 for factor in factors)], axis=0)
         means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
         levels = color.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
@@ -141,9 +136,7 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
             levels = pixels.reshape(-1, channels) / 255.0
             total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
     mean_C = total / max(count, 1)
-    pca_noise = None
-    if settings.pca_noise:
-        pca_noise = principal_colors(products / count - np.outer(mean_C, mean_C))
+    pca_noise = principal_colors(products / count - np.outer(mean_C, mean_C)) if settings.pca_noise else None
     return Augmentation(settings, seed, tuple(float(level) for level in mean_C), pca_noise)
 
 

@@ -109,9 +109,7 @@ def _most(op: Op, policy: str, side_px: int) -> float:
     """The strength of the strongest bin."""
     if policy == "randaugment":
         return op.randaugment
-    if op.name.startswith("translate"):
-        return min(op.trivialaugment / side_px, 0.5)
-    return op.trivialaugment
+    return min(op.trivialaugment / side_px, 0.5) if op.name.startswith("translate") else op.trivialaugment
 
 
 def places(turns: tuple[Drawn, ...], side_px: int) -> list[geometry.Matrices]:

@@ -54,8 +54,7 @@ def matrices(
         return 1 + (2 * uniform(ids_N, seed, epoch, "augment", purpose) - 1) * most
 
     def grays() -> Numbers:
-        gray_N: Numbers = compose(steps, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
-        return gray_N
+        return compose(steps, n, channels, means_NC) @ (LUMA if channels == 3 else np.ones(1))
 
     steps: list[Matrices] = []
     if settings.brightness:
@@ -92,8 +91,7 @@ def multiply(steps: list[Matrices], n: int, channels: int) -> Matrices:
 def compose(steps: list[Matrices], n: int, channels: int, levels_NC: Numbers) -> Numbers:
     """What these make of one level of each channel of each image."""
     whole = multiply(steps, n, channels)
-    levels: Numbers = (whole[..., :-1] @ levels_NC[..., None])[..., 0] + whole[..., -1]
-    return levels
+    return (whole[..., :-1] @ levels_NC[..., None])[..., 0] + whole[..., -1]
 
 
 def _normal(ids_N: NDArray[np.uint64], seed: int, epoch: int, purpose: str) -> Numbers:

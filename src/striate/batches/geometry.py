@@ -8,6 +8,7 @@ Legend: N images, C channels, H x W pixels.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from math import pi
 
 import numpy as np
@@ -64,35 +65,26 @@ def homographies(
         dx, dy = (np.rint(around(f"shift {axis}", most_px)) * (2 / side_px) for axis in "xy")
         maps.append(translation(dx, dy))
     maps += after
-    if not maps:
-        return None
-    whole = maps[0]
-    for matrix in maps[1:]:
-        whole = whole @ matrix
-    return whole
-
-
-def _identity(n: int) -> Matrices:
-    return np.tile(np.eye(3), (n, 1, 1))
+    return reduce(np.matmul, maps) if maps else None
 
 
 def scaling(x: Numbers, y: Numbers) -> Matrices:
     """Shows `x` times as much of the old image from left to right, `y` times from top to bottom; -1 mirrors."""
-    maps = _identity(len(x))
+    maps = np.tile(np.eye(3), (len(x), 1, 1))
     maps[:, 0, 0], maps[:, 1, 1] = x, y
     return maps
 
 
 def translation(x: Numbers, y: Numbers) -> Matrices:
     """Moves the image by `x` to the right and `y` down, in half sides."""
-    maps = _identity(len(x))
+    maps = np.tile(np.eye(3), (len(x), 1, 1))
     maps[:, 0, 2], maps[:, 1, 2] = -x, -y
     return maps
 
 
 def rotation(degrees: Numbers) -> Matrices:
     """Turns the image clockwise."""
-    maps, turn = _identity(len(degrees)), degrees * pi / 180
+    maps, turn = np.tile(np.eye(3), (len(degrees), 1, 1)), degrees * pi / 180
     maps[:, 0, 0], maps[:, 0, 1] = np.cos(turn), np.sin(turn)
     maps[:, 1, 0], maps[:, 1, 1] = -np.sin(turn), np.cos(turn)
     return maps
@@ -100,7 +92,7 @@ def rotation(degrees: Numbers) -> Matrices:
 
 def shear(degrees: Numbers) -> Matrices:
     """Slants vertical lines by so many degrees, to the right at the bottom."""
-    maps = _identity(len(degrees))
+    maps = np.tile(np.eye(3), (len(degrees), 1, 1))
     maps[:, 0, 1] = -np.tan(degrees * pi / 180)
     return maps
 

@@ -94,7 +94,9 @@ class Loader:
         for step in range(start, steps):
             first, end = step * count // steps, (step + 1) * count // steps
             if end >= begins + len(block):
-                block, begins = self._order(epoch, first, max(end + 1, first + _BLOCK)), first
+                # In blocks, since a call costs more than its places; beyond the last, since each image's partner is the next
+                block = places(first, max(end + 1, first + _BLOCK), count, self.shuffle_seed, epoch)
+                begins = first
             offset = first - begins + self.rank
             own, following = block[offset : end - begins : self.world], block[offset + 1 : end - begins + 1 : self.world]
             yield _Share(self._picked(own, epoch), self._picked(following, epoch), end - first)
@@ -110,13 +112,6 @@ class Loader:
 
     def _wanted(self, share: _Share) -> NDArray[np.int64]:
         return np.concatenate([share.own.rows_N, self._fresh(share).rows_N])
-
-    def _order(self, epoch: int, first: int, end: int) -> NDArray[np.int64]:
-        """The order of an epoch from place `first` to before `end`; in blocks, since a call costs more than its places.
-
-        It goes on after the last place, since each image's partner is the next.
-        """
-        return places(first, end, self.places, self.shuffle_seed, epoch)
 
     def _picked(self, places_N: NDArray[np.int64], epoch: int) -> Picked:
         if self.sampling is not None:

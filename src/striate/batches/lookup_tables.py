@@ -61,9 +61,7 @@ def draw(settings: Augment, ids_N: NDArray[np.uint64], seed: int, epoch: int) ->
 def compose(steps: Sequence[Step], pixels_NHWC: NDArray[np.uint8], device: torch.device) -> Tables | None:
     """N x C x 256: one table that does what the steps do one after another; None where they change no image of these."""
     n, channels = len(pixels_NHWC), pixels_NHWC.shape[3]
-    counted_N = np.zeros(n, dtype=bool)
-    for step in steps:
-        counted_N |= step.equalize_N | step.autocontrast_N
+    counted_N = np.any([step.equalize_N | step.autocontrast_N for step in steps], axis=0)
     counts_NC256 = np.zeros((n, channels, 256), np.int64)
     if counted_N.any():
         counts_NC256[counted_N] = histograms(pixels_NHWC[counted_N], device)

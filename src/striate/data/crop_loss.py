@@ -22,7 +22,7 @@ def hidden(sizes_N2: NDArray[np.int32], share: float = 1.0) -> NDArray[np.float6
 
 
 def sentences(sizes_N2: NDArray[np.int32], input_spec: InputSpec) -> tuple[str, ...]:
-    """What this look hides or bends in images of these heights and widths, with what to do; none where it is little."""
+    """What this spec hides or bends in images of these heights and widths, with what to do; none where it is little."""
     if input_spec.resize_mode == "crop":
         return _sentence(
             hidden(sizes_N2, input_spec.share), _HIDDEN,

@@ -194,7 +194,7 @@ def canonical(levels_HWC: Pixels) -> Pixels:
 
 
 def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
-    """An image at the look's size and channels; bit-equal where it has them already.
+    """An image at the size of the spec and channels; bit-equal where it has them already.
 
     Resizing is Pillow's bilinear filter, which averages over the whole area when it shrinks.
     """
@@ -208,11 +208,8 @@ def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
     levels = np.asarray(image)
     if levels.ndim == 2:
         levels = levels[..., None]
-    return (
-        np.repeat(levels, input_spec.channels, axis=2)
-        if levels.shape[2] < input_spec.channels
-        else np.ascontiguousarray(levels)
-    )
+    gray_to_color = levels.shape[2] < input_spec.channels
+    return np.repeat(levels, input_spec.channels, axis=2) if gray_to_color else np.ascontiguousarray(levels)
 
 
 def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
@@ -261,7 +258,7 @@ def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
 
 
 def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
-    """The verdict on each file, in order, from child processes; pixels are left out where there is no look.
+    """The verdict on each file, in order, from child processes; pixels are left out without an `input_spec`.
 
     `workers` children decode, by default one a core and at most 8; close the iterator to end them early.
     """
@@ -281,25 +278,21 @@ def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, co
     At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
     """
     size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
-    requests = (
-        {"path": os.fsencode(path).hex(), "input_spec": None if input_spec is None else list(input_spec)} for path in paths
-    )
+    values = None if input_spec is None else list(input_spec)
+    requests = ({"path": os.fsencode(path).hex(), "input_spec": values} for path in paths)
     ahead = max(count, min(ahead, _READY_BYTES // size))
     return worker_pool.in_order(where, requests, count, _CHILD_MB, _CHILD_SECONDS, ahead)
 
 
 def _facts_from(value: Any) -> Facts:
-    height, width, gray, found_hash, mean, mean_square = value
-    return Facts(height, width, gray, found_hash, tuple(mean), tuple(mean_square))
+    height, width, gray, hash_of_pixels, mean, mean_square = value
+    return Facts(height, width, gray, hash_of_pixels, tuple(mean), tuple(mean_square))
 
 
 def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file to decode, and how."""
-    input_spec = argument["input_spec"]
-    path = Path(os.fsdecode(bytes.fromhex(argument["path"])))
-    return path, None if input_spec is None else InputSpec(
-        input_spec[0], input_spec[1], input_spec[2], tuple(input_spec[3]), input_spec[4]
-    )
+    path, values = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
+    return path, None if values is None else InputSpec(*values)._replace(background=tuple(values[3]))
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:

@@ -111,7 +111,7 @@ class DecodedOnTheFly:
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
-    """What a child runs for one file: the hash of its pixels, and the pixels at the look."""
+    """What a child runs for one file: the hash of its pixels, and the pixels of the spec."""
     path, input_spec = decode.parse_request(argument)
     assert input_spec is not None
     levels_HWC = decode.decode_image(path, input_spec.background)

@@ -104,7 +104,7 @@ def build(
     most_bytes: int | None = None,
     workers: int = 1,
 ) -> CachedPixels:
-    """The pixels of all examples at this look: from the cache where they are there, else decoded now.
+    """The pixels of all examples by this spec: from the cache where they are there, else decoded now.
 
     `progress` is called with images done and all. Where more than `most_bytes` of pixels would be needed (None for no limit),
     and are not kept already, they are decoded whenever they are asked for, and that is said.

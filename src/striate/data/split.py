@@ -59,13 +59,9 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     open_N[out] = False
     order = _order(examples, pixel_hash_N, open_N, data.split_seed)
     needs_val = not (parts_N == Part.VAL).any()
-    test_N = np.zeros(len(examples), bool)
     val_N = (parts_N == Part.VAL) & ~np.isin(np.arange(len(examples)), out)
-    if not has_test:
-        test_N = _cut_test(examples, order, open_N, data)
-        open_N &= ~test_N
-    else:
-        test_N = parts_N == Part.TEST
+    test_N = parts_N == Part.TEST if has_test else _cut_test(examples, order, open_N, data)
+    open_N &= ~test_N
     if needs_val:
         val_N = _cut(examples, order, open_N, data.val_share if has_test else _val_share(data))
         open_N &= ~val_N
@@ -173,8 +169,8 @@ def _fold_of(examples: Examples, order: _Order, open_N: NDArray[np.bool_], folds
 
 def _duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
     pairs = _same(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
-    named = (sorted((examples.names[a], examples.names[b])) for a, b in pairs.tolist())
-    return sorted((first, second) for first, second in named)
+    named = ((examples.names[a], examples.names[b]) for a, b in pairs.tolist())
+    return sorted((min(names), max(names)) for names in named)
 
 
 def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:

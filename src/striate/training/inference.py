@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.nets.eval_mode import evaluating
 from striate.training.device import Engine
 
 
@@ -68,19 +69,14 @@ def predict(
 
     The network's mode is put back. With several processes each computes its share and all get the whole.
     """
-    was_training = net.training
-    net.eval()
     ids, labels, logits = [], [], []
-    try:
-        with torch.inference_mode():
-            for batch in batches.epoch(0):
-                if engine.world == 1 and stopped():
-                    return None
-                ids.append(batch.ids_N)
-                labels.append(batch.labels_N.cpu().numpy())
-                logits.append(net(batch.images_NCHW).float().cpu().numpy())
-    finally:
-        net.train(was_training)
+    with evaluating(net), torch.inference_mode():
+        for batch in batches.epoch(0):
+            if engine.world == 1 and stopped():
+                return None
+            ids.append(batch.ids_N)
+            labels.append(batch.labels_N.cpu().numpy())
+            logits.append(net(batch.images_NCHW).float().cpu().numpy())
     gathered = [np.concatenate(engine.gather(np.concatenate(part))) for part in (ids, labels, logits)]
     order = np.argsort(gathered[0], kind="stable")
     return Predictions(gathered[0][order], gathered[1][order], gathered[2][order])

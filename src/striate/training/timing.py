@@ -9,6 +9,7 @@ from torch import nn
 
 from striate.base.config import Train
 from striate.base.hash_rng import seed_of
+from striate.nets.eval_mode import evaluating
 from striate.training import layer_lr, optimizer
 from striate.training.device import Engine
 from striate.training.inference import Batches
@@ -50,22 +51,17 @@ def seconds_a_step(
 
 def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
     """The time of a forward pass in evaluation mode, of one image in a batch; the first batch warms up."""
-    was_training, images, start, first_start = net.training, 0, 0.0, time.monotonic()
-    net.eval()
-    try:
-        with torch.inference_mode():
-            for number, batch in enumerate(batches.epoch(0)):
-                outputs = net(batch.images_NCHW)
-                float(final(outputs)[0, 0])  # wait for the device
-                now = time.monotonic()
-                if number == 0:
-                    first, start = (now - first_start) / len(batch.labels_N), now
-                else:
-                    images += len(batch.labels_N)
-                if now - first_start > at_most:
-                    break
-    finally:
-        net.train(was_training)
+    images, start, first_start = 0, 0.0, time.monotonic()
+    with evaluating(net), torch.inference_mode():
+        for number, batch in enumerate(batches.epoch(0)):
+            float(final(net(batch.images_NCHW))[0, 0])  # wait for the device
+            now = time.monotonic()
+            if number == 0:
+                first, start = (now - first_start) / len(batch.labels_N), now
+            else:
+                images += len(batch.labels_N)
+            if now - first_start > at_most:
+                break
     return (time.monotonic() - start) / images if images else first
 
 

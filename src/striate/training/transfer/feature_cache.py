@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.base import files
+from striate.nets.eval_mode import evaluating
 from striate.nets.feature_layer import features
 from striate.nets.knn_head import KNNHead
 from striate.nets.net import Net
@@ -40,19 +41,15 @@ def compute(
     Dropout is off, norms use what they have learned, and nothing of the network changes. `reads` are layers, None for the input
     of the head. `watch` is called with the number of images done and may raise.
     """
-    was_training, done = net.training, 0
-    net.eval()
     values: list[list[Values]] = [[] for _ in reads]
-    try:
-        with torch.inference_mode():
-            for batch in batches.epoch(epoch):
-                for columns, features_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
-                    columns.append(features_ND.float().cpu().numpy())
-                done += len(batch.ids_N)
-                if watch is not None:
-                    watch(done)
-    finally:
-        net.train(was_training)
+    done = 0
+    with evaluating(net), torch.inference_mode():
+        for batch in batches.epoch(epoch):
+            for columns, features_ND in zip(values, features(net, batch.images_NCHW, reads), strict=True):
+                columns.append(features_ND.float().cpu().numpy())
+            done += len(batch.ids_N)
+            if watch is not None:
+                watch(done)
     return [np.concatenate(columns) for columns in values]
 
 

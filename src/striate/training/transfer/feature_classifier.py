@@ -84,8 +84,7 @@ class Linear(NamedTuple):
     def logits(self, values_MD: Values) -> NDArray[np.float32]:
         """M x K."""
         x_MD = unit_length(values_MD) if self.unit else values_MD
-        logits_NK: NDArray[np.float32] = x_MD @ self.weight_KD.T + self.bias_K
-        return logits_NK
+        return x_MD @ self.weight_KD.T + self.bias_K
 
 
 Fitted = Linear | FittedKNN
