@@ -55,7 +55,7 @@ def check_strengths(turn: augment_policies.Drawn, space: dict, chosen: Callable[
     for op in augment_policies.OPS:
         bins, signed = space[THEIR_NAMES[op.name]]
         assert signed == op.signed
-        drew = turn.whether(op.name)
+        drew = turn.is_drawn(op.name)
         assert drew.mean() == pytest.approx(1 / 14, abs=0.015)
         theirs = bins(31, 331, 331)
         if theirs is None:
@@ -69,8 +69,8 @@ def check_strengths(turn: augment_policies.Drawn, space: dict, chosen: Callable[
             own = turn.strength_N[drew] * (331 if op.name.startswith("translate") else 1)
         expected = [level * sign for level in chosen(theirs) for sign in ((1, -1) if signed else (1,))]
         assert np.unique(np.round(own, 3) + 0.0) == pytest.approx(np.unique(np.round(expected, 3) + 0.0))
-    assert np.all(step.solarize_N[~turn.whether("solarize")] == UNTOUCHED)
-    assert not step.posterize_N[~turn.whether("posterize")].any()
+    assert np.all(step.solarize_N[~turn.is_drawn("solarize")] == UNTOUCHED)
+    assert not step.posterize_N[~turn.is_drawn("posterize")].any()
 
 
 def test_a_small_image_moves_by_half_a_side_at_most():
@@ -86,7 +86,7 @@ def test_gray_images_have_every_change_but_saturation(channels: int):
     for policy in ("randaugment", "trivialaugment"):
         turns = augment_policies.draw(Augment(policy=policy), IDS, channels, 28, 0, 0)
         assert len(turns) == (2 if policy == "randaugment" else 1)
-        drew = {op.name for op in augment_policies.OPS if turns[-1].whether(op.name).any()}
+        drew = {op.name for op in augment_policies.OPS if turns[-1].is_drawn(op.name).any()}
         assert drew == {op.name for op in augment_policies.OPS} - ({"saturation"} if channels == 1 else set())
 
 

@@ -50,7 +50,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _again(action: Callable[[], None]) -> None:
+def _retry(action: Callable[[], None]) -> None:
     """Try an action up to three times where the disk may recover; the last failure is raised."""
     for attempt in range(_TRIES):
         try:
@@ -80,7 +80,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _again(once)
+        _retry(once)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -47,14 +47,14 @@ class Row(NamedTuple):
 def fresh_name(out: Path, data: str, net: str) -> str:
     """A readable name that no run in `out` has: `digits-mnist_cnn-1`."""
     short = "net" if re.search(r"[ ,]", net) else net.rpartition(":")[2]
-    stem = "-".join(_word(part) for part in (Path(data).stem or "data", short))
+    stem = "-".join(_slug(part) for part in (Path(data).stem or "data", short))
     number = 1
     while (out / f"{stem}-{number}").exists():
         number += 1
     return f"{stem}-{number}"
 
 
-def _word(text: str) -> str:
+def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("_.")[:40] or "data"
 
 

@@ -34,7 +34,7 @@ def in_order(
     Each child starts with its first call; `memory_mb` and `seconds` are its limits as in `Child`. Arguments are drawn by
     threads of this process, one at a time. At most `ahead` answers lie ready, over all children.
     """
-    dealt = _Dealt(arguments, count)
+    dealt = _Dealer(arguments, count)
     lanes = [_Lane(Child(where, memory_mb, seconds), max(1, ahead // count)) for _ in range(count)]
     threads = [
         threading.Thread(target=lane.work, args=(dealt.to(number),), name=f"reader of child {number}", daemon=True)
@@ -57,7 +57,7 @@ def in_order(
                 thread.join()
 
 
-class _Dealt:
+class _Dealer:
     """Arguments dealt out to takers in turn; who needs the next draws for the others too."""
 
     def __init__(self, arguments: Iterable[object], takers: int) -> None:

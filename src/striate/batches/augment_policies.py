@@ -68,14 +68,14 @@ class Drawn(NamedTuple):
     op_N: NDArray[np.int64]  # places in `OPS`
     strength_N: Numbers  # with its sign, in the unit of the change; of a translation as a share of the side
 
-    def whether(self, name: str) -> NDArray[np.bool_]:
+    def is_drawn(self, name: str) -> NDArray[np.bool_]:
         """Which images drew this change."""
         chosen_N: NDArray[np.bool_] = self.op_N == _PLACE[name]
         return chosen_N
 
     def strengths(self, name: str) -> Numbers:
         """How strong this change is: 0 for images that drew another."""
-        return np.where(self.whether(name), self.strength_N, 0.0)
+        return np.where(self.is_drawn(name), self.strength_N, 0.0)
 
 
 def draw(settings: Augment, ids_N: NDArray[np.uint64], channels: int, side_px: int, seed: int, epoch: int) -> tuple[Drawn, ...]:
@@ -142,9 +142,9 @@ def steps(turns: tuple[Drawn, ...]) -> list[lookup_tables.Step]:
         tables.append(
             lookup_tables.Step(
                 posterize_N=np.rint(turn.strengths("posterize")).astype(np.int64),
-                solarize_N=np.where(turn.whether("solarize"), thresholds_N, lookup_tables.UNTOUCHED).astype(np.int64),
-                equalize_N=turn.whether("equalize"),
-                autocontrast_N=turn.whether("autocontrast"),
+                solarize_N=np.where(turn.is_drawn("solarize"), thresholds_N, lookup_tables.UNTOUCHED).astype(np.int64),
+                equalize_N=turn.is_drawn("equalize"),
+                autocontrast_N=turn.is_drawn("autocontrast"),
             )
         )
     return tables

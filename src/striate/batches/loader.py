@@ -84,7 +84,7 @@ class Loader:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from position `start` on; those before cost nothing."""
         preprocess, ahead = self.preprocess.to(self.device), _BATCHES_AHEAD * self.batch_size
-        with closing(read(self.pixels_NHWC, self._shares(epoch, start), self._wanted, ahead)) as decoded:
+        with closing(read(self.pixels_NHWC, self._shares(epoch, start), self._rows_to_read, ahead)) as decoded:
             for share, pixels in decoded:
                 yield self._batch(share, pixels, preprocess, epoch)
 
@@ -99,9 +99,9 @@ class Loader:
                 begins = first
             offset = first - begins + self.rank
             own, following = block[offset : end - begins : self.world], block[offset + 1 : end - begins + 1 : self.world]
-            yield _Share(self._picked(own, epoch), self._picked(following, epoch), end - first)
+            yield _Share(self._pick(own, epoch), self._pick(following, epoch), end - first)
 
-    def _fresh(self, share: _Share) -> Picked:
+    def _partners_to_read(self, share: _Share) -> Picked:
         """The partners that are not in the batch already: in one process all but the last are."""
         others = share.others
         if self.augmentation is None or not self.augmentation.mixes:
@@ -110,10 +110,10 @@ class Loader:
             first = len(share.own.rows_N) - 1 if self.world == 1 else 0
         return Picked(others.rows_N[first:], others.draws_N[first:])
 
-    def _wanted(self, share: _Share) -> NDArray[np.int64]:
-        return np.concatenate([share.own.rows_N, self._fresh(share).rows_N])
+    def _rows_to_read(self, share: _Share) -> NDArray[np.int64]:
+        return np.concatenate([share.own.rows_N, self._partners_to_read(share).rows_N])
 
-    def _picked(self, places_N: NDArray[np.int64], epoch: int) -> Picked:
+    def _pick(self, places_N: NDArray[np.int64], epoch: int) -> Picked:
         if self.sampling is not None:
             return self.sampling.pick(places_N, self.ids_N, epoch)
         rows_N = self.rows_M[places_N]
@@ -126,7 +126,7 @@ class Loader:
         else:
             levels_NCHW = changes.images(pixels[: len(rows_N)], draws_N, epoch, self.device)
             if changes.mixes:  # an image is changed alike wherever
-                fresh_NCHW = changes.images(pixels[len(rows_N) :], self._fresh(share).draws_N, epoch, self.device)
+                fresh_NCHW = changes.images(pixels[len(rows_N) :], self._partners_to_read(share).draws_N, epoch, self.device)
                 others_NCHW = torch.cat([levels_NCHW[1:], fresh_NCHW]) if self.world == 1 else fresh_NCHW
                 levels_NCHW, shares_N = mix(levels_NCHW, others_NCHW, changes.settings, draws_N, changes.seed, epoch)
             images_NCHW = preprocess.levels(levels_NCHW)

@@ -48,7 +48,7 @@ class Balanced:
         left_N = most % count_N  # places of the last turn, which is not whole
         within_N = np.where(copy_N == most // count_N, (within_N + epoch * left_N) % count_N, within_N)
         rows_N = self.rows_M[self.begins_K[class_N] + within_N]
-        return Picked(rows_N, _apart(ids[rows_N], copy_N))
+        return Picked(rows_N, _distinguish_copies(ids[rows_N], copy_N))
 
 
 def balanced(rows_M: NDArray[np.int64], labels_M: NDArray[np.int64]) -> Balanced:
@@ -57,6 +57,6 @@ def balanced(rows_M: NDArray[np.int64], labels_M: NDArray[np.int64]) -> Balanced
     return Balanced(rows_M[np.argsort(labels_M, kind="stable")], np.cumsum(counts_K) - counts_K, counts_K)
 
 
-def _apart(ids_N: NDArray[np.uint64], copy_N: NDArray[np.int64]) -> NDArray[np.uint64]:
+def _distinguish_copies(ids_N: NDArray[np.uint64], copy_N: NDArray[np.int64]) -> NDArray[np.uint64]:
     further_N = words(ids_N ^ words(copy_N.astype(np.uint64), "copy"), "copy")
     return np.where(copy_N == 0, ids_N, further_N)

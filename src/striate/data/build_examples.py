@@ -67,7 +67,7 @@ def from_files(
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
     """
     if not entries:
-        raise DataError(f"expected images by class in {root}; found none that can be used{_account(quarantined, ignored)}.")
+        raise DataError(f"expected images by class in {root}; found none that can be used{_left_out(quarantined, ignored)}.")
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
     names = [entries[i][0] for i in order]
     words = [entries[i][1] for i in order]
@@ -89,7 +89,7 @@ def from_files(
         groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
     return Examples(
         root=root, names=tuple(names), labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
-        groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_twins(classes)),
+        groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_name_notes(classes)),
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _check_training_part(root: Path, labels_N: NDArray[np.int64], parts_N: NDArr
             )
 
 
-def _account(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> str:
+def _left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> str:
     parts = []
     if quarantined:
         parts.append(f"{len(quarantined)} quarantined ({quarantined[0].path}: {quarantined[0].reason})")
@@ -126,7 +126,7 @@ def _account(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> 
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _twins(classes: Sequence[str]) -> list[str]:
+def _name_notes(classes: Sequence[str]) -> list[str]:
     from unicodedata import normalize
 
     folded: dict[str, str] = {}

@@ -91,30 +91,30 @@ def _digits_table() -> NDArray[np.float64]:
     return np.column_stack([pixels, targets])
 
 
-def _holds(name: str, folder: Path) -> bool:
+def _is_there(name: str, folder: Path) -> bool:
     return cifar10.holds_cifar(folder) if name == "cifar10" else mnist_idx.holds_idx(folder)
 
 
 def _folder(name: str, data_dir: str | None) -> Path:
     if data_dir is not None:
-        if _holds(name, Path(data_dir) / name):
+        if _is_there(name, Path(data_dir) / name):
             return Path(data_dir) / name
-        raise DataError(f"expected the files of {name} in {Path(data_dir) / name}; {_put(name)}")
+        raise DataError(f"expected the files of {name} in {Path(data_dir) / name}; {_advice(name)}")
     cache = disk.cache_folder() / "data" / name
-    if (shared := os.environ.get("STRIATE_DATA")) and _holds(name, Path(shared) / name):
+    if (shared := os.environ.get("STRIATE_DATA")) and _is_there(name, Path(shared) / name):
         return Path(shared) / name
     _download(name, cache)
     return cache
 
 
-def _kept(file: str, cache: Path) -> bool:
+def _is_complete(file: str, cache: Path) -> bool:
     """Whether the cache has the whole of a published file, packed or not: a download may have been broken off."""
     batches = (*cifar10.BATCHES, cifar10.TEST_BATCH)
     needed = batches if file.endswith(".tar.gz") else (file.removesuffix(".gz"),)
     return all(mnist_idx.file_at(cache, name) is not None for name in needed)
 
 
-def _put(name: str) -> str:
+def _advice(name: str) -> str:
     return f"put {', '.join(DOWNLOADS[name].files)} there."
 
 
@@ -122,14 +122,14 @@ def _download(name: str, cache: Path) -> None:
     """Fetch what the cache lacks of a data set; a file is kept only if its checksum is right."""
     source = DOWNLOADS[name]
     for file, expected in source.files.items():
-        if _kept(file, cache):
+        if _is_complete(file, cache):
             continue
         content = _fetch(source.base + file, name)
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if digest != expected:
             raise DataError(
                 f"{source.base}{file}: expected MD5 {expected}; got {digest}. It was not kept; try again, or get it elsewhere: "
-                f"into $STRIATE_DATA/{name}, {_put(name)}"
+                f"into $STRIATE_DATA/{name}, {_advice(name)}"
             )
         if file.endswith(".tar.gz"):
             _unpack(content, cache)
@@ -142,7 +142,7 @@ def _fetch(url: str, name: str) -> bytes:
         return fetch(url)
     except OSError as error:
         raise DataError(
-            f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_put(name)} "
+            f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_advice(name)} "
             f"Then pass --data-dir with the folder above it, or set STRIATE_DATA."
         ) from error
 

@@ -54,27 +54,30 @@ class Cache:
         lines = []
         if self.removed:
             freed = sum(entry.bytes for entry in self.removed)
-            lines += [f"freed {_size(freed)} in {self.folder}:", *map(_line, self.removed)]
+            lines += [f"freed {_bytes_text(freed)} in {self.folder}:", *map(_describe, self.removed)]
             lines.append("a run that has one of them open keeps it; the space is free when it ends")
         lines += [f"  {path} stays: {why}" for path, why in self.refused.items()]
         total = sum(entry.bytes for entry in self.entries)
-        lines += [f"{self.folder}: {_size(total)}{':' if self.entries else ', nothing kept'}", *map(_line, self.entries)]
+        lines += [
+            f"{self.folder}: {_bytes_text(total)}{':' if self.entries else ', nothing kept'}",
+            *map(_describe, self.entries),
+        ]
         return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
 
 
-def _line(entry: Entry) -> str:
+def _describe(entry: Entry) -> str:
     if entry.state == "not a pixel cache":
-        return f"  {_size(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
+        return f"  {_bytes_text(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
     what = (
         f"{entry.what} of {entry.data}: {entry.images:,} images, {entry.input_spec}" if entry.images is not None else entry.what
     )
-    return f"  {_size(entry.bytes):>9}  {what}, {entry.state}, last used {entry.used[:16].replace('T', ' ')} UTC"
+    return f"  {_bytes_text(entry.bytes):>9}  {what}, {entry.state}, last used {entry.used[:16].replace('T', ' ')} UTC"
 
 
-def _size(count: int) -> str:
+def _bytes_text(count: int) -> str:
     """Bytes in the largest fitting unit.
 
-    >>> _size(999), _size(1_500_000), _size(23_400_000_000)
+    >>> _bytes_text(999), _bytes_text(1_500_000), _bytes_text(23_400_000_000)
     ('999 B', '1.5 MB', '23.4 GB')
     """
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -86,7 +89,7 @@ def _size(count: int) -> str:
 def list_cache(folder: Path) -> Cache:
     """What lies in the cache folder; nothing is changed. Raises DiskError: it cannot be read."""
     with files.explained(folder, "read"):
-        entries = [*_pixel_caches(folder), *_others(folder)]
+        entries = [*_pixel_caches(folder), *_other_entries(folder)]
     return Cache(str(folder), tuple(sorted(entries, key=lambda entry: (entry.what, entry.used), reverse=True)))
 
 
@@ -143,13 +146,13 @@ def _pixel_cache(path: Path, room: str) -> Entry:
         input_spec = f"{spec['size_px']} px, {'gray' if spec['channels'] == 1 else 'color'}, {spec['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"
-    return Entry(str(path), room, data, input_spec, images, _bytes(path), _when(used), state)
+    return Entry(str(path), room, data, input_spec, images, _bytes(path), _format_time(used), state)
 
 
-def _others(folder: Path) -> Iterator[Entry]:
+def _other_entries(folder: Path) -> Iterator[Entry]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in _ROOMS:
-            yield Entry(str(path), path.name, None, None, None, _bytes(path), _when(_newest(path)), "not a pixel cache")
+            yield Entry(str(path), path.name, None, None, None, _bytes(path), _format_time(_newest(path)), "not a pixel cache")
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -164,5 +167,5 @@ def _newest(path: Path) -> float:
     return max((file.stat().st_mtime for file in _files(path)), default=path.stat().st_mtime)
 
 
-def _when(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -18,7 +18,7 @@ def read(path: Path, data: Data) -> Examples:
     """The images that a table lists; paths are relative to the table's folder."""
     wanted = [data.image_column, data.label_column]
     wanted += [name for name in (data.group_column, data.split_column) if name is not None]
-    columns = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path, wanted)
+    columns = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, wanted)
     for name in wanted:
         if name not in columns:
             raise DataError(
@@ -28,7 +28,7 @@ def read(path: Path, data: Data) -> Examples:
     names, labels = columns[data.image_column], columns[data.label_column]
     parts = [Part.FREE] * len(names)
     if data.split_column is not None:
-        parts = [_part(path, row, word) for row, word in enumerate(columns[data.split_column], start=1)]
+        parts = [_parse_part(path, row, word) for row, word in enumerate(columns[data.split_column], start=1)]
     groups = None if data.group_column is None else columns[data.group_column]
     return _examples(path, names, labels, parts, groups)
 
@@ -60,14 +60,14 @@ def _fault(path: Path) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
-def _part(table: Path, row: int, word: str) -> Part:
+def _parse_part(table: Path, row: int, word: str) -> Part:
     part = part_named(word)
     if part is None:
         raise DataError(f"{table}, row {row}: expected train, val or test in the split column; got {word!r}.")
     return part
 
 
-def _csv(path: Path, wanted: list[str]) -> Columns:
+def _read_csv(path: Path, wanted: list[str]) -> Columns:
     try:
         with files.explained(path, "read"), path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.reader(file, strict=True)
@@ -88,7 +88,7 @@ def _csv(path: Path, wanted: list[str]) -> Columns:
     return columns
 
 
-def _parquet(path: Path) -> Columns:
+def _read_parquet(path: Path) -> Columns:
     try:
         import pyarrow
         import pyarrow.parquet

@@ -62,34 +62,34 @@ class Walk:
             if pattern is not None:
                 self.ignored.append(Ignored(path, pattern))
                 continue
-            kind = self._kind(path)
+            kind = self._classify(path)
             if kind == "folder":
                 yield path, True
             elif kind == "file":
                 self.files.append(path)
                 yield path, False
 
-    def _kind(self, path: str) -> str:
+    def _classify(self, path: str) -> str:
         full = self.root / path
         try:
             own = full.lstat()
             if stat.S_ISLNK(own.st_mode):
                 real = Path(os.path.realpath(full))
                 if not real.exists():
-                    return self._bad(path, "a link to nothing")
+                    return self._quarantine(path, "a link to nothing")
                 if not real.is_relative_to(self.inside):
-                    return self._bad(path, "a link out of the data folder")
+                    return self._quarantine(path, "a link out of the data folder")
             status = full.stat()
         except OSError as error:
-            return self._bad(path, f"cannot be read: {error.strerror}")
+            return self._quarantine(path, f"cannot be read: {error.strerror}")
         if stat.S_ISDIR(status.st_mode):
             if (status.st_dev, status.st_ino) in self.entered:
-                return self._bad(path, "a link to a folder that is in already")
+                return self._quarantine(path, "a link to a folder that is in already")
             self.entered.add((status.st_dev, status.st_ino))
             return "folder"
-        return "file" if stat.S_ISREG(status.st_mode) else self._bad(path, "not a regular file")
+        return "file" if stat.S_ISREG(status.st_mode) else self._quarantine(path, "not a regular file")
 
-    def _bad(self, path: str, reason: str) -> str:
+    def _quarantine(self, path: str, reason: str) -> str:
         self.quarantined.append(Quarantined(path, reason))
         return "bad"
 
@@ -98,7 +98,7 @@ def read(root: Path) -> Examples:
     """The images below a folder, by class."""
     walk = Walk(root)
     top = [path for path, is_folder in walk.entries("") if is_folder]
-    _outside(walk)
+    _ignore_outside(walk)
     parts = {path: part_named(path) for path in top}
     entries: list[tuple[str, str, Part]] = []
     if Part.TRAIN in parts.values():
@@ -108,7 +108,7 @@ def read(root: Path) -> Examples:
                 walk.ignored.append(Ignored(path, "neither train, val nor test"))
                 continue
             inner = [entry for entry, is_folder in walk.entries(path) if is_folder]
-            _outside(walk)
+            _ignore_outside(walk)
             entries += _classes(walk, inner, part)
     else:
         entries = _classes(walk, top, Part.FREE)
@@ -124,7 +124,7 @@ def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str,
     return class_names
 
 
-def _outside(walk: Walk) -> None:
+def _ignore_outside(walk: Walk) -> None:
     walk.ignored += [Ignored(name, "outside the class folders") for name in walk.files]
     walk.files.clear()
 

@@ -47,8 +47,8 @@ class _Order(NamedTuple):
 
 def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> Split:
     """Divide the images as the settings and the source say."""
-    duplicates = _duplicates(examples, pixel_hash_N)
-    notes = _conflicts(examples, duplicates)
+    duplicates = _find_duplicates(examples, pixel_hash_N)
+    notes = _duplicate_notes(examples, duplicates)
     parts_N = examples.parts_N.copy()
     has_test = bool((parts_N == Part.TEST).any())
     if has_test and data.folds is not None:
@@ -57,7 +57,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     out = np.array([position for position, _ in leaked], np.int64)
     open_N = np.isin(parts_N, (Part.FREE, Part.TRAIN))
     open_N[out] = False
-    order = _order(examples, pixel_hash_N, open_N, data.split_seed)
+    order = _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed)
     needs_val = not (parts_N == Part.VAL).any()
     val_N = (parts_N == Part.VAL) & ~np.isin(np.arange(len(examples)), out)
     test_N = parts_N == Part.TEST if has_test else _cut_test(examples, order, open_N, data)
@@ -67,7 +67,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
         open_N &= ~val_N
         if has_test:
             notes.append(f"Validation is cut from the training images: {int(val_N.sum()):,} of them.")
-    _check(examples, open_N, val_N, test_N, has_test, data)
+    _check_classes(examples, open_N, val_N, test_N, has_test, data)
     tests = int(test_N.sum())
     if tests < _FEW_TESTS and data.folds is None and not has_test:
         notes.append(
@@ -95,17 +95,17 @@ def _cut_test(examples: Examples, order: _Order, open_N: NDArray[np.bool_], data
     return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
 
 
-def _order(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray[np.bool_], seed: int) -> _Order:
+def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray[np.bool_], seed: int) -> _Order:
     """Clusters as the position of their first member in hash order; most images are alone in theirs."""
     hash_N = words(examples.ids_N, "split", seed)
     cluster_N = np.arange(len(examples), dtype=np.int64)
     where = np.flatnonzero(open_N)
-    links = [_same(pixel_hash_N[where], where)]
+    links = [_equal_pairs(pixel_hash_N[where], where)]
     if examples.groups_N is not None:
-        links.append(_same(examples.groups_N[where], where))
+        links.append(_equal_pairs(examples.groups_N[where], where))
     pairs = np.concatenate(links)
     if len(pairs):
-        _unite(cluster_N, pairs)
+        _merge_clusters(cluster_N, pairs)
         first: dict[int, int] = {}
         together = np.flatnonzero(np.isin(cluster_N, np.unique(cluster_N[pairs.ravel()])))
         for position in together[np.argsort(hash_N[together], kind="stable")]:
@@ -114,14 +114,14 @@ def _order(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray
     return _Order(cluster_N, hash_N)
 
 
-def _same(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
+def _equal_pairs(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
     """Pairs of neighbors among the positions whose keys are equal, P x 2."""
     order = np.argsort(keys_M, kind="stable")
     equal = keys_M[order][1:] == keys_M[order][:-1]
     return np.stack([where_M[order][:-1][equal], where_M[order][1:][equal]], axis=1)
 
 
-def _unite(root_N: Positions, pairs: Positions) -> None:
+def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
     def find(position: int) -> int:
         while root_N[position] != position:
             root_N[position] = root_N[root_N[position]]
@@ -135,7 +135,7 @@ def _unite(root_N: Positions, pairs: Positions) -> None:
         root_N[position] = find(int(position))
 
 
-def _lines(examples: Examples, order: _Order, open_N: NDArray[np.bool_], label: int) -> Positions:
+def _members(examples: Examples, order: _Order, open_N: NDArray[np.bool_], label: int) -> Positions:
     """The open images whose cluster counts to a class, clusters in hash order and whole."""
     first_N = order.cluster_N
     mine = np.flatnonzero(open_N & (examples.labels_N[first_N] == label))
@@ -146,7 +146,7 @@ def _cut(examples: Examples, order: _Order, open_N: NDArray[np.bool_], share: fl
     """The first clusters of each class until its share of images, at least one, is reached."""
     cut_N = np.zeros(len(examples), bool)
     for label in range(len(examples.classes)):
-        line = _lines(examples, order, open_N, label)
+        line = _members(examples, order, open_N, label)
         if len(line) < 2:
             continue
         wanted = max(1, round(share * len(line)))
@@ -160,20 +160,20 @@ def _fold_of(examples: Examples, order: _Order, open_N: NDArray[np.bool_], folds
     """The fold of each open image, -1 for others: each class's line in equal pieces, clusters whole."""
     fold_N = np.full(len(examples), -1, np.int64)
     for label in range(len(examples.classes)):
-        line = _lines(examples, order, open_N, label)
+        line = _members(examples, order, open_N, label)
         fold_N[line] = np.arange(len(line)) * folds // max(1, len(line))
     mine = np.flatnonzero(open_N)
     fold_N[mine] = fold_N[order.cluster_N[mine]]
     return fold_N
 
 
-def _duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
-    pairs = _same(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
+def _find_duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
+    pairs = _equal_pairs(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
     named = ((examples.names[a], examples.names[b]) for a, b in pairs.tolist())
     return sorted((min(names), max(names)) for names in named)
 
 
-def _conflicts(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
+def _duplicate_notes(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
     if not duplicates:
         return []
     notes = [
@@ -209,7 +209,7 @@ def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArra
     return sorted(leaked.items())
 
 
-def _check(
+def _check_classes(
     examples: Examples,
     train_N: NDArray[np.bool_],
     val_N: NDArray[np.bool_],

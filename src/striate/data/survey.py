@@ -97,21 +97,21 @@ class Survey:
             "height {0[0]} to {0[2]} px, median {0[1]}; width {1[0]} to {1[2]} px, median {1[1]}".format(
                 self.sizes["height"], self.sizes["width"]
             ),
-            f"{self.gray:.0%} gray; mean {_numbers(self.mean)}, standard deviation {_numbers(self.std)} of [0, 1]",
+            f"{self.gray:.0%} gray; mean {_format_levels(self.mean)}, standard deviation {_format_levels(self.std)} of [0, 1]",
         ]
         if self.split:
             lines.append("split: " + ", ".join(f"{part} {count:,}" for part, count in self.split.items()))
-        lines += [*self.notes, *_some("quarantined", self.quarantined), *_some("ignored", self.ignored)]
-        lines += _some("left out of training", self.leaks)
-        lines += _some("equal pixels", self.duplicates)
+        lines += [*self.notes, *_list_pairs("quarantined", self.quarantined), *_list_pairs("ignored", self.ignored)]
+        lines += _list_pairs("left out of training", self.leaks)
+        lines += _list_pairs("equal pixels", self.duplicates)
         return str(printable("\n".join(lines)))
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _format_levels(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.4f}" for value in values)
 
 
-def _some(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
+def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
     lines = [f"  {what}: {first}: {second}" for first, second in pairs[:_SHOWN]]
     return [*lines, f"  and {len(pairs) - _SHOWN:,} more {what}; --json lists them all"] if len(pairs) > _SHOWN else lines
 

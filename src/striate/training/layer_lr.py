@@ -30,12 +30,12 @@ def factors(net: nn.Module, settings: Train) -> dict[str, float]:
     own = layers(net)
     by_name = settings.lr_multipliers or {}
     for name in by_name:
-        if not any(_within(layer, name) for layer in own):
-            raise SettingError(f"train.lr_multipliers: there is no layer {name!r} with weights; there are: {_known(own)}.")
+        if not any(_is_within(layer, name) for layer in own):
+            raise SettingError(f"train.lr_multipliers: there is no layer {name!r} with weights; there are: {_names(own)}.")
     by_depth = _by_depth(net, own, settings.layer_decay or 1.0)
     multipliers: dict[str, float] = {}
     for layer in own:
-        holding = max((name for name in by_name if _within(layer, name)), key=len, default=None)
+        holding = max((name for name in by_name if _is_within(layer, name)), key=len, default=None)
         factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
         multipliers |= dict.fromkeys(own[layer], factor)
     if not any(multipliers.values()):
@@ -95,11 +95,11 @@ def depths(net: nn.Module) -> dict[str, int]:
     return places
 
 
-def _within(layer: str, name: str) -> bool:
+def _is_within(layer: str, name: str) -> bool:
     return layer == name or layer.startswith(f"{name}.")
 
 
-def _known(own: Iterable[str]) -> str:
+def _names(own: Iterable[str]) -> str:
     """The names of the layers; of a deep network those of the blocks that hold them."""
     names = list(own)
     for depth in range(max(name.count(".") for name in names) + 1, 0, -1):

@@ -28,18 +28,18 @@ def seconds_a_step(
     twin = copy.deepcopy(net).train()
     factors = layer_lr.factors(twin, settings)
     layer_lr.freeze(twin, factors)
-    steps_made = optimizer.make(twin, settings, factors)
+    updates = optimizer.make(twin, settings, factors)
     times: list[float] = []
     start = time.monotonic()
     torch.manual_seed(seed_of(0, "timing"))
     while len(times) < steps + _WARM_UP:
         before = time.monotonic()
         for batch in train.epoch(0):
-            steps_made.zero_grad(set_to_none=True)
+            updates.zero_grad(set_to_none=True)
             with engine.autocast():
                 outputs = twin(batch.images_NCHW)
             torch.autograd.backward(over_heads(loss, outputs, batch.labels_N, batch.others_N, batch.shares_N).mean())
-            steps_made.step()
+            updates.step()
             float(final(outputs).detach()[0, 0])  # wait for the device
             now = time.monotonic()
             times.append(now - before)  # with the wait for the batch, which may be decoded only now

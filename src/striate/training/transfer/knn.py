@@ -84,7 +84,7 @@ def fit(
     `tick` is called before the distances of each chunk of images are computed, and may raise; the seed is of the folds.
     """
     train_MD, labels_M = train
-    _refuse_much(*train_MD.shape)
+    _check_size(*train_MD.shape)
     layer = KNNHead(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")
     if normalize == "l2":
         ready_MD = unit_length(train_MD)
@@ -106,7 +106,7 @@ def fit(
     return classifier
 
 
-def _refuse_much(images: int, features: int) -> None:
+def _check_size(images: int, features: int) -> None:
     if images > MOST_IMAGES:
         raise DataError(
             f"a classifier by nearest neighbors keeps every training image: expected at most {MOST_IMAGES:,}; got {images:,}. "
