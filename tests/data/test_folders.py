@@ -37,7 +37,8 @@ def test_a_folder_for_each_class(tmp_path: Path):
 def test_parts_in_any_spelling(tmp_path: Path):
     found = folders.read(touch(tmp_path, "Training/a/1", "Training/b/2", "valid/a/3", "TEST/b/4", "notes/x"))
     assert found.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
-    assert found.ignored == (Ignored("notes", "neither train, val nor test"),)
+    assert found.ignored == (Ignored("notes/x", "neither train, val nor test"),)
+    assert found.notes == ("Not used, since they are neither train, val nor test: the folders notes.",)
     assert found.classes == ("a", "b")
 
 
@@ -68,6 +69,53 @@ def test_files_beside_the_classes_of_a_part_are_ignored(tmp_path: Path):
 
 def test_a_folder_called_test_is_a_class_where_there_is_no_train(tmp_path: Path):
     assert folders.read(touch(tmp_path, "test/1", "other/2")).classes == ("other", "test")
+
+
+def test_a_folder_called_train_that_holds_images_is_a_class(tmp_path: Path):
+    examples = folders.read(touch(tmp_path, "bus/1", "car/2", "train/3", "train/4"))
+    assert examples.classes == ("bus", "car", "train")
+    assert examples.parts_N.tolist() == [Part.FREE] * 4
+
+
+def test_folders_of_images_beside_the_parts_are_named_and_counted_by_their_files(tmp_path: Path):
+    examples = folders.read(touch(tmp_path, "bus/1", "bus/2", "car/deep/3", "train/steam/4", "train/diesel/5"))
+    assert examples.classes == ("diesel", "steam")
+    assert [left.path for left in examples.ignored] == ["bus/1", "bus/2", "car/deep/3"]
+    assert account(examples) == 5
+    assert "Not used, since they are neither train, val nor test: the folders bus, car." in examples.notes
+
+
+@pytest.mark.parametrize(
+    ("names", "parts", "note"),
+    [
+        (("dev/a/3",), {"dev/a/3": Part.TEST}, "The folder dev is taken for the validation part."),
+        (("Eval/a/3",), {"Eval/a/3": Part.TEST}, "The folder Eval is taken for the validation part."),
+        (
+            ("dev/a/3", "test/a/4"), {"dev/a/3": Part.VAL, "test/a/4": Part.TEST},
+            "The folder dev is taken for the validation part.",
+        ),
+        (("val/a/3", "eval/a/4"), {"val/a/3": Part.VAL, "eval/a/4": Part.TEST}, "The folder eval is taken for the test part."),
+        (
+            ("val/a/3", "eval/a/4", "test/a/5"), {"val/a/3": Part.VAL, "test/a/5": Part.TEST},
+            "Not used, since they are neither train, val nor test: the folders eval.",
+        ),
+    ],
+)  # fmt: skip
+def test_dev_and_eval_are_parts_and_that_is_said(tmp_path: Path, names: tuple[str, ...], parts: dict[str, Part], note: str):
+    examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2", *names))
+    held = {name: part for name, part in zip(examples.names, examples.parts_N.tolist(), strict=True) if part != Part.TRAIN}
+    assert held == parts
+    assert note in examples.notes
+    assert account(examples) == 2 + len(names)
+
+
+def test_the_same_folders_in_every_folder_are_pointed_out(tmp_path: Path):
+    examples = folders.read(touch(tmp_path, "north/cat/1", "north/dog/2", "south/cat/3", "south/dog/4"))
+    assert examples.classes == ("north", "south")
+    assert examples.notes == (
+        "Each of the folders north, south holds the same folders (cat, dog). The former are taken for the classes; if the "
+        "latter are, put them at the top.",
+    )
 
 
 def test_every_entry_is_accounted_for(tmp_path: Path):

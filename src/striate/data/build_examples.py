@@ -15,8 +15,8 @@ from striate.data.examples import Examples, Ignored, Part, Quarantined
 
 _PARTS = {
     "train": Part.TRAIN, "training": Part.TRAIN,
-    "val": Part.VAL, "valid": Part.VAL, "validation": Part.VAL,
-    "test": Part.TEST, "testing": Part.TEST,
+    "val": Part.VAL, "valid": Part.VAL, "validation": Part.VAL, "dev": Part.VAL, "development": Part.VAL, "eval": Part.VAL,
+    "evaluation": Part.VAL, "test": Part.TEST, "testing": Part.TEST,
 }  # fmt: skip
 
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."

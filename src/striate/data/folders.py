@@ -1,15 +1,16 @@
 """Images in folders by class: `cats/1.jpg`, `dogs/2.jpg`; or the same under train/, val/, test/.
 
-Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that is
-ignored is one entry, whatever it holds. Links are followed within the root only, and a folder is entered once, so no loop
-and no image of another place gets in. Files without a known ending are given to the decoder: it decides.
+Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that a
+pattern ignores is one entry; one beside train/ that is no part is counted by its files. Links are followed within the root
+only, and a folder is entered once, so no loop and no image of another place gets in. Files without a known ending are given
+to the decoder: it decides.
 
 Legend: paths are relative to the root, with `/`.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -99,20 +100,68 @@ def read(root: Path) -> Examples:
     walk = Walk(root)
     top = [path for path, is_folder in walk.entries("") if is_folder]
     _ignore_outside(walk)
-    parts = {path: part_named(path) for path in top}
+    parts = _parts(root, top)
     entries: list[tuple[str, str, Part]] = []
-    if Part.TRAIN in parts.values():
-        for path in top:
-            part = parts[path]
-            if part is None:
-                walk.ignored.append(Ignored(path, "neither train, val nor test"))
-                continue
+    notes = _doubts(root, top, parts)
+    for path, part in parts.items():
+        if part is None:
+            walk.into(path)
+            walk.ignored += [Ignored(name, "neither train, val nor test") for name in walk.files]
+            walk.files.clear()
+        elif part is not Part.FREE:
             inner = [entry for entry, is_folder in walk.entries(path) if is_folder]
             _ignore_outside(walk)
             entries += _classes(walk, inner, part)
-    else:
-        entries = _classes(walk, top, Part.FREE)
-    return from_files(root, entries, walk.quarantined, walk.ignored)
+        else:
+            entries += _classes(walk, [path], part)
+    return from_files(root, entries, walk.quarantined, walk.ignored, notes)
+
+
+def _parts(root: Path, top: list[str]) -> dict[str, Part | None]:
+    """The part that each folder is, FREE for a class, None for what is neither.
+
+    A folder is a part where it holds folders: one called train that holds images is a class, as is one called test where there
+    is no train.
+    """
+    parts = {path: part_named(path) for path in top}
+    if not any(part is Part.TRAIN and _folders_in(root / path) for path, part in parts.items()):
+        return dict.fromkeys(top, Part.FREE)
+    plain = [path for path, part in parts.items() if part is Part.VAL and not path.lower().startswith("eval")]
+    for path in parts:
+        if path.lower().startswith("eval") and plain:  # beside a validation part, it is to evaluate with at the end
+            parts[path] = None if Part.TEST in parts.values() else Part.TEST
+    return parts
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder that no pattern ignores; none where it cannot be read."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    except OSError:
+        return []
+    return sorted(name for name in names if not any(fnmatch(name.lower(), pattern) for pattern in IGNORED))
+
+
+def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> list[str]:
+    """Sentences on folders that are taken for something that they may not be meant as."""
+    divided = any(part is not Part.FREE for part in parts.values())
+    words = {Part.VAL: "validation", Part.TEST: "test"}
+    notes = [
+        f"The folder {path} is taken for the {words[part]} part."
+        for path, part in parts.items()
+        if part in words and path.lower() in ("dev", "development", "eval", "evaluation")
+    ]
+    if left := [path for path, part in parts.items() if part is None]:
+        notes.append(f"Not used, since they are neither train, val nor test: the folders {', '.join(left)}.")
+    if not divided and len(top) > 1:
+        inner = {path: _folders_in(root / path) for path in top}
+        first = inner[top[0]]
+        if len(first) > 1 and all(names == first for names in inner.values()):
+            notes.append(
+                f"Each of the folders {', '.join(top[:5])} holds the same folders ({', '.join(first[:5])}). The former are "
+                "taken for the classes; if the latter are, put them at the top."
+            )
+    return notes
 
 
 def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str, Part]]:
