@@ -141,15 +141,9 @@ def test_every_setting_is_described_in_one_clause():
             {"train": {"epochs": 1, "steps": 2, "minutes": 3}},
             "train: expected one of epochs, steps and minutes; got epochs and steps and minutes; remove one.",
         ),
-        (
-            {"train": {"optimizer": "adam", "momentum": 0.9}},
-            "train: momentum does not apply with optimizer='adam'; remove it.",
-        ),
+        ({"train": {"optimizer": "adam", "momentum": 0.9}}, "train: momentum does not apply with optimizer='adam'; remove it."),
         ({"train": {"nesterov": False}}, "train: nesterov does not apply with optimizer='adamw'; remove it."),
-        (
-            {"train": {"optimizer": "sgd", "betas": [0.9, 0.99]}},
-            "train: betas does not apply with optimizer='sgd'; remove it.",
-        ),
+        ({"train": {"optimizer": "sgd", "betas": [0.9, 0.99]}}, "train: betas does not apply with optimizer='sgd'; remove it."),
         (
             {"train": {"optimizer": "sgd", "momentum": 0.0, "nesterov": True}},
             "train: nesterov needs momentum above 0; set momentum=0.9.",

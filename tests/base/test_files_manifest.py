@@ -86,10 +86,7 @@ ABD = hashlib.sha256(b"abd").hexdigest()
         ("extra", "{c} is not in the manifest. Remove it, or use another copy."),
         ("extra folder", "{c} is not in the manifest. Remove it, or use another copy."),
         ("no manifest", "expected MANIFEST.sha256 in {folder}; there is none, so nothing in it can be trusted."),
-        (
-            "elsewhere",
-            f"{{manifest}} is damaged: expected lines `<sha256>  <name>`; got '{ABC}  ../b'. Use another copy.",
-        ),
+        ("elsewhere", f"{{manifest}} is damaged: expected lines `<sha256>  <name>`; got '{ABC}  ../b'. Use another copy."),
         ("cut", "{manifest} is damaged: its last line has no end. Use another copy."),
     ],
 )

@@ -67,7 +67,7 @@ class Child:
             coming = next(frames, None)
             while coming is not None or waiting:
                 # What is on its way fits into the pipe, unless it is alone: else both sides could wait for the other to read
-                while coming is not None and (not waiting or self._fits(waiting, coming)):
+                while coming is not None and (not waiting or _fit([*waiting, coming])):
                     self._send(coming)
                     waiting.append(coming)
                     coming = next(frames, None)
@@ -80,10 +80,6 @@ class Child:
         finally:
             if waiting:  # given up half-way: what is still to come would be taken for answers to the next calls
                 self.close()
-
-    @staticmethod
-    def _fits(waiting: list[bytes], coming: bytes) -> bool:
-        return len(waiting) < _AHEAD and sum(map(len, waiting)) + len(coming) <= _MOST_AHEAD
 
     def close(self) -> None:
         """End the child."""
@@ -99,8 +95,7 @@ class Child:
     def give_up(self) -> None:
         """End the child from another thread; `map` there ends soon, with an error, and starts no other process."""
         self._over = True  # before the process is looked at: `_send` looks in the other order, so one sees the other
-        process = self._process
-        if process is not None:
+        if (process := self._process) is not None:
             process.kill()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -174,6 +169,10 @@ class Child:
         return b"".join(parts)
 
 
+def _fit(frames: list[bytes]) -> bool:
+    return len(frames) <= _AHEAD and sum(map(len, frames)) <= _MOST_AHEAD
+
+
 def _cause(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit {status}"
 
@@ -184,8 +183,6 @@ def _frame(value: object, payload: bytes, error: str | None = None) -> bytes:
 
 
 def _limit_memory(extra_mb: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
     import resource
 
     held_pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -195,8 +192,6 @@ def _limit_memory(extra_mb: int) -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    if not sys.platform.startswith("linux"):
-        return
     import ctypes
     import signal
 
@@ -227,10 +222,13 @@ def serve(where: str, memory_mb: int, parent: int) -> None:
     """The child's side: read calls from stdin, write answers to stdout, until stdin ends."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not break the frames
-    _die_with_parent(parent)
+    linux = sys.platform.startswith("linux")
+    if linux:
+        _die_with_parent(parent)
     module, _, name = where.partition(":")
     function = getattr(import_module(module), name)
-    _limit_memory(memory_mb)
+    if linux:
+        _limit_memory(memory_mb)
     calls = sys.stdin.buffer
     answers.write(b"\n")
     while True:

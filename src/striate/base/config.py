@@ -45,27 +45,26 @@ def _sentences(error: ValidationError) -> Iterator[str]:
     for fault in error.errors():
         path = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            yield f"There is no setting {path}; {_offer(fault['loc'])}"
+            yield f"There is no setting {path}; {_suggest(fault['loc'])}"
         elif fault["type"] == "value_error":
             yield f"{f'{path}: ' if path else ''}{fault['ctx']['error']}."
         else:
             yield f"{path}: {fault['msg'][:1].lower()}{fault['msg'][1:]}; got {fault['input']!r}."
 
 
-def _section(annotation: Any) -> type[BaseModel]:
-    """The section that a field holds, or may hold."""
-    choices = (annotation, *get_args(annotation))
-    return next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, or may hold; None for a single setting."""
+    kinds = (kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type))
+    return next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
 
 
-def _offer(location: tuple[int | str, ...]) -> str:
+def _suggest(location: tuple[int | str, ...]) -> str:
     section: type[BaseModel] = Run
     for part in location[:-1]:
-        section = _section(section.model_fields[str(part)].annotation)
+        section = _section_of(section.model_fields[str(part)].annotation) or Run
     wrong = str(location[-1])
     for name, field in Run.model_fields.items():  # the right name in the wrong place
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and wrong in inner.model_fields:
+        if (inner := _section_of(field.annotation)) and wrong in inner.model_fields:
             return f"did you mean {name}.{wrong}?"
     return nearest(wrong, section.model_fields)
 
@@ -183,11 +182,8 @@ def complete(run: Run, defaults: Tree) -> Run:
 def to_toml(run: Run, defaults: bool = True) -> str:
     """A run as TOML; `read_toml` gives it back unchanged. Without `defaults` it holds what was given alone."""
     text = tomli_w.dumps(given(run) if defaults else given_by_user(run))
-    for line in text.splitlines():
-        if any("\ud800" <= letter <= "\udfff" for letter in line):
-            raise SettingError(
-                f"expected names of files and folders in UTF-8, which run.toml can hold; got {line!r}. Rename it."
-            )
+    if bad := next((line for line in text.splitlines() if any("\ud800" <= letter <= "\udfff" for letter in line)), None):
+        raise SettingError(f"expected names of files and folders in UTF-8, which run.toml can hold; got {bad!r}. Rename it.")
     return text
 
 
@@ -210,13 +206,9 @@ def recipes() -> dict[str, Path]:
 def recipe(name: str) -> Tree:
     """The settings of a recipe: one of the package by name, or a TOML file by path."""
     known = recipes()
-    if name in known:
-        path = known[name]
-    elif name.endswith(".toml"):
-        path = Path(name)
-    else:
+    if name not in known and not name.endswith(".toml"):
         raise SettingError(f"There is no recipe {name!r}; {nearest(name, known)} A file needs the ending .toml.")
-    return merge(read_toml(path), {"recipe": name})
+    return merge(read_toml(known.get(name, Path(name))), {"recipe": name})
 
 
 _NAMED = {  # arguments of `train` and the settings that they stand for

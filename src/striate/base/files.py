@@ -66,7 +66,7 @@ def _retry(action: Callable[[], None]) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Put `content` at `path` so that a reader sees the old file or the whole new one."""
 
-    def once() -> None:
+    def write() -> None:
         temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -80,7 +80,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     with explained(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _retry(once)
+        _retry(write)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -216,18 +216,16 @@ def _try_lock(handle: int) -> bool:
     if sys.platform == "win32":
         import msvcrt
 
-        try:
+        with suppress(OSError):
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+            return True
+        return False
     import fcntl
 
-    try:
+    with suppress(BlockingIOError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return True
+    return False
 
 
 def cache_folder() -> Path:

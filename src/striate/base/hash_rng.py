@@ -70,10 +70,8 @@ def permute(positions_M: NDArray[np.int64], n: int, *purpose: int | str) -> NDAr
     half = np.uint64(max(1, ((n - 1).bit_length() + 1) // 2))
     keys = [key(*purpose, "feistel", turn) for turn in range(_ROUNDS)]
     places_M = _feistel(positions, half, keys)
-    outside = places_M >= n
-    while outside.any():  # the domain is less than 4 n, so the walk is short: under 4 turns a position on average
+    while (outside := places_M >= n).any():  # the domain is less than 4 n, so the walk is short: on average under 4 turns
         places_M[outside] = _feistel(places_M[outside], half, keys)
-        outside = places_M >= n
     return places_M.astype(np.int64)
 
 

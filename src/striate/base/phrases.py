@@ -5,7 +5,7 @@ from typing import Any
 
 
 def format_duration(seconds: float) -> str:
-    """A time as people say it.
+    """A time in its usual unit.
 
     >>> format_duration(42.4), format_duration(200), format_duration(9000)
     ('42 s', '3 min', '2.5 h')

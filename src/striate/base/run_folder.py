@@ -14,11 +14,13 @@ result.json        what `striate train --json` printed
 report.html        all of it on one page; report.json has its numbers
 """
 
+import io
 import json
 import platform
 import re
 import sys
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +50,8 @@ def fresh_name(out: Path, data: str, net: str) -> str:
     """A readable name that no run in `out` has: `digits-mnist_cnn-1`."""
     short = "net" if re.search(r"[ ,]", net) else net.rpartition(":")[2]
     stem = "-".join(_slug(part) for part in (Path(data).stem or "data", short))
-    number = 1
-    while (out / f"{stem}-{number}").exists():
-        number += 1
-    return f"{stem}-{number}"
+    names = (f"{stem}-{number}" for number in count(1))
+    return next(name for name in names if not (out / name).exists())
 
 
 def _slug(text: str) -> str:
@@ -67,10 +67,13 @@ def claim(out: Path, name: str, resume: bool) -> Path:
     if begun and not resume:
         raise RunError(f"the run {folder} exists; resume it with --resume, or give another --name.")
     if resume and not begun:
-        known = [path.parent.name for path in out.glob("*/run.toml")]
-        hint = nearest(name, known) if known else f"there are no runs in {out}."
-        raise RunError(f"there is nothing to resume in {folder}; {hint}")
+        raise RunError(f"there is nothing to resume in {folder}; {_suggest(name, out, '.')}")
     return folder
+
+
+def _suggest(name: str, out: Path, otherwise: str) -> str:
+    known = [path.parent.name for path in out.glob("*/run.toml")]
+    return nearest(name, known) if known else f"there are no runs in {out}{otherwise}"
 
 
 def find(run: str) -> Path:
@@ -78,8 +81,7 @@ def find(run: str) -> Path:
     for folder in (Path(run), OUT / run):
         if (folder / "run.toml").is_file() or (folder / "model.json").is_file():
             return folder
-    known = [path.parent.name for path in OUT.glob("*/run.toml")]
-    hint = nearest(run, known) if known else f"there are no runs in {OUT}; make one with `striate train DATA`."
+    hint = _suggest(run, OUT, "; make one with `striate train DATA`.")
     raise RunError(f"expected a run or a model folder; there is none at {run} or {OUT / run}; {hint}")
 
 
@@ -130,8 +132,7 @@ def environment(**more: object) -> Json:
 def listing(out: Path) -> list[Row]:
     """The runs in a folder, by name."""
     rows = []
-    for path in sorted(out.glob("*/run.toml")):
-        folder = path.parent
+    for folder in sorted(path.parent for path in out.glob("*/run.toml")):
         run, result = settings(folder), read_json(folder / "result.json")
         state = "done" if result else "unfinished"
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -141,8 +142,6 @@ def listing(out: Path) -> list[Row]:
 
 def save_predictions(path: Path, ids_N: Any, labels_N: Any, logits_NK: Any) -> None:
     """Write predictions-*.npz: ids, labels, logits, by one atomic rename."""
-    import io
-
     buffer = io.BytesIO()
     np.savez(buffer, ids=ids_N, labels=labels_N, logits=logits_NK)
     files.write_bytes(path, buffer.getvalue())

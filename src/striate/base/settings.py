@@ -150,16 +150,11 @@ class NetSettings(Section):
 
     def start(self) -> dict[str, Any]:
         """How the weights begin: what `nets.factory.build` takes by keyword, without what it takes by default."""
-        given = {"init": self.init, "init_bias": self.init_bias, "sparse_inputs": self.sparse_inputs}
-        return {name: value for name, value in given.items() if value is not None}
+        return self.model_dump(include={"init", "init_bias", "sparse_inputs"}, exclude_none=True)
 
     def own(self) -> dict[str, Any]:
         """The settings that belong to one network or another: what `nets.factory.build` takes by keyword."""
-        names = (
-            "dropout", "activation", "pooling", "shortcut", "v1", "output", "aux", "feature_layer", "unit_features",
-            "knn_memory", "knn_k",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return self.model_dump(exclude={"name", "init", "init_bias", "sparse_inputs"}, exclude_none=True)
 
 
 class Engine(Section):

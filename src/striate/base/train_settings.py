@@ -86,9 +86,9 @@ class Train(Section):
 
     @field_validator("lr_multipliers", mode="before")
     @classmethod
-    def _flat(cls, value: Any) -> Any:
+    def _join_names(cls, value: Any) -> Any:
         """Names with dots, which TOML takes for groups within groups, as one name each."""
-        return _flat(value) if isinstance(value, Mapping) else value
+        return _flatten(value) if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -175,9 +175,9 @@ class Finetune(Section):
         return self
 
 
-def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in tree.items():
-        inner = _flat(value) if isinstance(value, Mapping) else None
+        inner = _flatten(value) if isinstance(value, Mapping) else None
         flat |= {name: value} if inner is None else {f"{name}.{rest}": factor for rest, factor in inner.items()}
     return flat

@@ -82,15 +82,12 @@ class _Dealer:
         if self.failure is not None:
             return False
         try:
-            drawn = next(self.source, None)
+            for number, argument in self.source:
+                self.hands[number % len(self.hands)].append(argument)
+                return True
         except BaseException as error:  # it happens in a reader's thread and is raised to the one who waits for the answers
             self.failure = error
-            return False
-        if drawn is None:
-            return False
-        number, argument = drawn
-        self.hands[number % len(self.hands)].append(argument)
-        return True
+        return False
 
 
 class _Lane:

@@ -5,6 +5,7 @@ Legend: N images, H x W pixels, C channels.
 
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +44,9 @@ def from_arrays(
     if largest >= len(words):
         raise DataError(f"{root}: expected labels from 0 to {len(words) - 1}, as there are {len(words)} names; got {largest}.")
     present = sorted({words[code] for code in np.unique(codes_N)})
-    position = {word: place for place, word in enumerate(present)}
-    mapping = np.array([position.get(word, -1) for word in words], np.int64)
     check_classes(str(root), present)
-    labels_N = mapping[codes_N]
+    position = {word: place for place, word in enumerate(present)}
+    labels_N = np.array([position.get(word, -1) for word in words], np.int64)[codes_N]
     _check_training_part(root, labels_N, parts_N, present)
     return Examples(
         root=root, names=tuple(names), labels_N=labels_N, classes=tuple(present), ids_N=ids_of(names),
@@ -69,9 +69,8 @@ def from_files(
     if not entries:
         raise DataError(f"expected images by class in {root}; found none that can be used{_left_out(quarantined, ignored)}.")
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
-    names = [entries[i][0] for i in order]
-    words = [entries[i][1] for i in order]
-    parts_N = np.array([entries[i][2] for i in order], np.uint8)
+    names, words, parts = zip(*(entries[i] for i in order), strict=True)
+    parts_N = np.array(parts, np.uint8)
     classes = sorted(set(words))
     check_classes(str(root), classes)
     given = set(parts_N.tolist())
@@ -88,7 +87,7 @@ def from_files(
     if groups is not None:
         groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
     return Examples(
-        root=root, names=tuple(names), labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
+        root=root, names=names, labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
         groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_name_notes(classes)),
     )  # fmt: skip
 
@@ -108,13 +107,12 @@ def check_classes(root: str, classes: Sequence[str]) -> None:
 
 
 def _check_training_part(root: Path, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
-    learned = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
-    for label, name in enumerate(classes):
-        if label not in learned:
-            raise DataError(
-                f"class {name!r} is in the test or validation part of {root} but not in its training part. "
-                "Add training images of it, or remove the class."
-            )
+    training = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
+    if missing := [name for label, name in enumerate(classes) if label not in training]:
+        raise DataError(
+            f"class {missing[0]!r} is in the test or validation part of {root} but not in its training part. "
+            "Add training images of it, or remove the class."
+        )
 
 
 def _left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> str:
@@ -127,8 +125,6 @@ def _left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) ->
 
 
 def _name_notes(classes: Sequence[str]) -> list[str]:
-    from unicodedata import normalize
-
     folded: dict[str, str] = {}
     notes = []
     for name in classes:

@@ -22,9 +22,7 @@ from striate.data import cifar10, mnist_idx
 from striate.data.build_examples import from_arrays
 from striate.data.examples import Examples, Part
 
-FASHION = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 class Download(NamedTuple):
@@ -61,14 +59,14 @@ NAMES = ("digits", *DOWNLOADS)
 def read(name: str, data_dir: str | None) -> Examples:
     """The data set of this name, one of NAMES; where `data_dir` is given, only `data_dir/<name>/` is looked into."""
     if name == "digits":
-        return _digits()
+        return _read_digits()
     folder = _folder(name, data_dir)
     if name == "cifar10":
         return cifar10.read(folder)
     return mnist_idx.read(folder, FASHION if name == "fashion-mnist" else None)
 
 
-def _digits() -> Examples:
+def _read_digits() -> Examples:
     table = _digits_table()
     pixels_NHWC = np.round(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
     names = [f"digits#{i}" for i in range(len(pixels_NHWC))]
@@ -91,18 +89,15 @@ def _digits_table() -> NDArray[np.float64]:
     return np.column_stack([pixels, targets])
 
 
-def _is_there(name: str, folder: Path) -> bool:
-    return cifar10.holds_cifar(folder) if name == "cifar10" else mnist_idx.holds_idx(folder)
-
-
 def _folder(name: str, data_dir: str | None) -> Path:
+    holds = cifar10.holds_cifar if name == "cifar10" else mnist_idx.holds_idx
     if data_dir is not None:
-        if _is_there(name, Path(data_dir) / name):
-            return Path(data_dir) / name
-        raise DataError(f"expected the files of {name} in {Path(data_dir) / name}; {_advice(name)}")
+        if holds(Path(data_dir, name)):
+            return Path(data_dir, name)
+        raise DataError(f"expected the files of {name} in {Path(data_dir, name)}; {_advice(name)}")
+    if (shared := os.environ.get("STRIATE_DATA")) and holds(Path(shared, name)):
+        return Path(shared, name)
     cache = disk.cache_folder() / "data" / name
-    if (shared := os.environ.get("STRIATE_DATA")) and _is_there(name, Path(shared) / name):
-        return Path(shared) / name
     _download(name, cache)
     return cache
 

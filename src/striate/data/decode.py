@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,8 +178,7 @@ def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
 
 
 def _composited(levels_HW4: Pixels, background: tuple[int, int, int]) -> Pixels:
-    levels = levels_HW4.astype(np.uint32)
-    color, alpha = levels[..., :3], levels[..., 3:]
+    color, alpha = np.split(levels_HW4.astype(np.uint32), [3], axis=2)
     behind = np.array(background, np.uint32)
     return ((color * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
 
@@ -205,11 +204,10 @@ def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
         image = image.convert("L")
     if (height, width) != (side, side):
         image = _fitted(image, input_spec)
-    levels = np.asarray(image)
-    if levels.ndim == 2:
-        levels = levels[..., None]
-    gray_to_color = levels.shape[2] < input_spec.channels
-    return np.repeat(levels, input_spec.channels, axis=2) if gray_to_color else np.ascontiguousarray(levels)
+    levels_HWC = np.atleast_3d(np.asarray(image))
+    if levels_HWC.shape[2] < input_spec.channels:
+        return np.repeat(levels_HWC, input_spec.channels, axis=2)
+    return np.ascontiguousarray(levels_HWC)
 
 
 def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
@@ -232,13 +230,11 @@ def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
 def facts(image_HWC: Pixels) -> Facts:
     """Size, color, hash and moments of an image that `image` gave."""
     height, width, channels = image_HWC.shape
-    values, moments = np.arange(256) / 255, []
-    for channel in range(channels):
-        share = _histogram(image_HWC[..., channel]) / (height * width)
-        moments.append((float(share @ values), float(share @ values**2)))
-    (red, red2), (green, green2), (blue, blue2) = moments * (3 // channels)
-    means, squares = (red, green, blue), (red2, green2, blue2)
-    return Facts(height, width, channels == 1, pixel_hash(image_HWC), means, squares)
+    values = np.arange(256) / 255
+    shares = [_histogram(image_HWC[..., channel]) / (height * width) for channel in range(channels)] * (3 // channels)
+    red, green, blue = (float(share @ values) for share in shares)
+    red2, green2, blue2 = (float(share @ values**2) for share in shares)
+    return Facts(height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2))
 
 
 def pixel_hash(image_HWC: Pixels) -> int:
@@ -269,7 +265,8 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
                 yield Decoded(None, None, answer.error)
                 continue
             pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
-            yield Decoded(pixels, _facts_from(answer.value), None)
+            height, width, gray, pixel_hash, mean, mean_square = cast(Any, answer.value)
+            yield Decoded(pixels, Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square)), None)
 
 
 def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, count: int, ahead: int = 32) -> Generator[Answer]:
@@ -278,21 +275,15 @@ def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, co
     At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
     """
     size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
-    values = None if input_spec is None else list(input_spec)
-    requests = ({"path": os.fsencode(path).hex(), "input_spec": values} for path in paths)
+    requests = ({"path": os.fsencode(path).hex(), "input_spec": input_spec} for path in paths)
     ahead = max(count, min(ahead, _READY_BYTES // size))
     return worker_pool.in_order(where, requests, count, _CHILD_MB, _CHILD_SECONDS, ahead)
 
 
-def _facts_from(value: Any) -> Facts:
-    height, width, gray, hash_of_pixels, mean, mean_square = value
-    return Facts(height, width, gray, hash_of_pixels, tuple(mean), tuple(mean_square))
-
-
 def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file to decode, and how."""
-    path, values = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
-    return path, None if values is None else InputSpec(*values)._replace(background=tuple(values[3]))
+    path, spec = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
+    return path, None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), spec[4]])
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:

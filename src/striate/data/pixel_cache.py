@@ -96,14 +96,9 @@ def budget(asked_gb: float | None, cache: Path) -> int:
 
 
 def build(
-    examples: Examples,
-    input_spec: InputSpec,
-    cache: Path,
-    progress: Progress | None = None,
-    *,
-    most_bytes: int | None = None,
+    examples: Examples, input_spec: InputSpec, cache: Path, progress: Progress | None = None, *, most_bytes: int | None = None,
     workers: int = 1,
-) -> CachedPixels:
+) -> CachedPixels:  # fmt: skip
     """The pixels of all examples by this spec: from the cache where they are there, else decoded now.
 
     `progress` is called with images done and all. Where more than `most_bytes` of pixels would be needed (None for no limit),
@@ -125,12 +120,7 @@ def build(
     keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
     if not keep:
         folder = cache / "facts" / name
-    while True:
-        opened = _open(examples, input_spec, folder, workers)
-        if opened is not None:
-            if most_bytes is not None and not keep:
-                _warn_of_decoding_again(folder, len(examples), needed, most_bytes, workers)
-            return opened
+    while (opened := _open(examples, input_spec, folder, workers)) is None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
                 if _open(examples, input_spec, folder, workers) is None:
@@ -138,14 +128,17 @@ def build(
         except RunError:  # another process builds it: wait, then use it
             time.sleep(_WAIT_SECONDS)
             report(0, len(examples))
+    if most_bytes is not None and not keep:
+        _warn_of_decoding_again(folder, len(examples), needed, most_bytes, workers)
+    return opened
 
 
 def _warn_of_decoding_again(folder: Path, count: int, needed: int, most_bytes: int, workers: int) -> None:
     about = json.loads((folder / "store.json").read_text("utf-8"))
     log.warning(
-        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept "
-        "(preprocess.pixel_cache_gb), so they are not: each "
-        "epoch decodes them anew, ahead of the training, with %d workers. The first time it was %s images a second with %d.",
+        "The pixels of %s images need %.3g GB at this size, and %.3g GB may be kept (preprocess.pixel_cache_gb), so they are "
+        "not: each epoch decodes them anew, ahead of the training, with %d workers. The first time it was %s images a second "
+        "with %d.",
         f"{count:,}", needed / 1e9, most_bytes / 1e9, workers, f"{about['images_a_second']:,.0f}", about["workers"],
     )  # fmt: skip
 

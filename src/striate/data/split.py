@@ -23,6 +23,7 @@ _FEW_TESTS = 100
 _PROPOSED_FOLDS = 5
 
 Positions = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     open_N[out] = False
     order = _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed)
     needs_val = not (parts_N == Part.VAL).any()
-    val_N = (parts_N == Part.VAL) & ~np.isin(np.arange(len(examples)), out)
+    val_N = parts_N == Part.VAL
+    val_N[out] = False
     test_N = parts_N == Part.TEST if has_test else _cut_test(examples, order, open_N, data)
     open_N &= ~test_N
     if needs_val:
@@ -87,7 +89,7 @@ def _val_share(data: Data) -> float:
     return data.val_share / (1 - (data.test_share or TEST_SHARE))
 
 
-def _cut_test(examples: Examples, order: _Order, open_N: NDArray[np.bool_], data: Data) -> NDArray[np.bool_]:
+def _cut_test(examples: Examples, order: _Order, open_N: Mask, data: Data) -> Mask:
     if data.folds is None:
         return _cut(examples, order, open_N, data.test_share or TEST_SHARE)
     if data.fold is None:
@@ -95,7 +97,7 @@ def _cut_test(examples: Examples, order: _Order, open_N: NDArray[np.bool_], data
     return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
 
 
-def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: NDArray[np.bool_], seed: int) -> _Order:
+def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, seed: int) -> _Order:
     """Clusters as the position of their first member in hash order; most images are alone in theirs."""
     hash_N = words(examples.ids_N, "split", seed)
     cluster_N = np.arange(len(examples), dtype=np.int64)
@@ -135,14 +137,14 @@ def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
         root_N[position] = find(int(position))
 
 
-def _members(examples: Examples, order: _Order, open_N: NDArray[np.bool_], label: int) -> Positions:
+def _members(examples: Examples, order: _Order, open_N: Mask, label: int) -> Positions:
     """The open images whose cluster counts to a class, clusters in hash order and whole."""
     first_N = order.cluster_N
     mine = np.flatnonzero(open_N & (examples.labels_N[first_N] == label))
     return mine[np.lexsort((order.hash_N[mine], order.hash_N[first_N[mine]]))]
 
 
-def _cut(examples: Examples, order: _Order, open_N: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+def _cut(examples: Examples, order: _Order, open_N: Mask, share: float) -> Mask:
     """The first clusters of each class until its share of images, at least one, is reached."""
     cut_N = np.zeros(len(examples), bool)
     for label in range(len(examples.classes)):
@@ -156,7 +158,7 @@ def _cut(examples: Examples, order: _Order, open_N: NDArray[np.bool_], share: fl
     return cut_N
 
 
-def _fold_of(examples: Examples, order: _Order, open_N: NDArray[np.bool_], folds: int) -> Positions:
+def _fold_of(examples: Examples, order: _Order, open_N: Mask, folds: int) -> Positions:
     """The fold of each open image, -1 for others: each class's line in equal pieces, clusters whole."""
     fold_N = np.full(len(examples), -1, np.int64)
     for label in range(len(examples.classes)):
@@ -209,24 +211,17 @@ def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArra
     return sorted(leaked.items())
 
 
-def _check_classes(
-    examples: Examples,
-    train_N: NDArray[np.bool_],
-    val_N: NDArray[np.bool_],
-    test_N: NDArray[np.bool_],
-    has_test: bool,
-    data: Data,
-) -> None:
+def _check_classes(examples: Examples, train_N: Mask, val_N: Mask, test_N: Mask, has_test: bool, data: Data) -> None:
     """Refuse a class that some part has no image of."""
-    parts = [("train", train_N), ("choose by", val_N)]
+    parts = [train_N]
+    if not has_test or not (examples.parts_N == Part.VAL).any():
+        parts.append(val_N)
     if not has_test and not (data.folds is not None and data.fold is None):
-        parts.append(("test on", test_N))
+        parts.append(test_N)
     least = 3 if not has_test else 2
     for label, name in enumerate(examples.classes):
         mine = examples.labels_N == label
-        if has_test and (examples.parts_N == Part.VAL).any():
-            parts = parts[:1]
-        for _, part_N in parts:
+        for part_N in parts:
             if not (part_N & mine).any():
                 count = int(mine[examples.parts_N != Part.TEST].sum() if has_test else mine.sum())
                 example = examples.names[int(np.flatnonzero(mine)[0])]

@@ -44,12 +44,11 @@ def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
             f"none of {len(sample)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
             "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
         )
-    aspects = [max(facts.height, facts.width) / min(facts.height, facts.width) for facts in good]
-    return SampleStats(
-        len(examples), len(good), int(np.median([facts.height for facts in good])),
-        int(np.median([facts.width for facts in good])), float(np.median(aspects)),
-        float(np.mean([facts.gray for facts in good])) >= _GRAY_SHARE,
-    )  # fmt: skip
+    sizes_N2 = np.array([(facts.height, facts.width) for facts in good])
+    height_px, width_px = np.median(sizes_N2, axis=0).astype(int).tolist()
+    aspect = float(np.median(sizes_N2.max(axis=1) / sizes_N2.min(axis=1)))
+    gray = float(np.mean([facts.gray for facts in good])) >= _GRAY_SHARE
+    return SampleStats(len(examples), len(good), height_px, width_px, aspect, gray)
 
 
 @dataclass(frozen=True)
@@ -77,16 +76,9 @@ class Survey:
 
     def as_json(self) -> dict[str, Any]:
         """For --json; bytes of names that are no text are written as escapes."""
-        plain: dict[str, Any] = printable(
-            {
-                "data": self.path, "found": self.found, "used": self.used,
-                "quarantined": [bad._asdict() for bad in self.quarantined],
-                "ignored": [left._asdict() for left in self.ignored],
-                "classes": self.classes, "duplicates": [list(pair) for pair in self.duplicates],
-                "leaks": [bad._asdict() for bad in self.leaks], "split": self.split, "sizes": self.sizes,
-                "gray": self.gray, "mean": list(self.mean), "std": list(self.std), "notes": list(self.notes),
-            }
-        )  # fmt: skip
+        rows = {name: [row._asdict() for row in getattr(self, name)] for name in ("quarantined", "ignored", "leaks")}
+        plain: dict[str, Any] = printable({"data": self.path, "found": self.found, **vars(self), **rows})
+        del plain["path"]
         return plain
 
     def __str__(self) -> str:
@@ -94,16 +86,14 @@ class Survey:
             f"{self.path}: {self.found:,} found = {self.used:,} used + {len(self.quarantined):,} quarantined + "
             f"{len(self.ignored):,} ignored",
             f"{len(self.classes)} classes: " + ", ".join(f"{name} {count:,}" for name, count in self.classes.items()),
-            "height {0[0]} to {0[2]} px, median {0[1]}; width {1[0]} to {1[2]} px, median {1[1]}".format(
-                self.sizes["height"], self.sizes["width"]
-            ),
+            "height {height[0]} to {height[2]} px, median {height[1]}; "
+            "width {width[0]} to {width[2]} px, median {width[1]}".format(**self.sizes),
             f"{self.gray:.0%} gray; mean {_format_levels(self.mean)}, standard deviation {_format_levels(self.std)} of [0, 1]",
         ]
         if self.split:
             lines.append("split: " + ", ".join(f"{part} {count:,}" for part, count in self.split.items()))
         lines += [*self.notes, *_list_pairs("quarantined", self.quarantined), *_list_pairs("ignored", self.ignored)]
-        lines += _list_pairs("left out of training", self.leaks)
-        lines += _list_pairs("equal pixels", self.duplicates)
+        lines += _list_pairs("left out of training", self.leaks) + _list_pairs("equal pixels", self.duplicates)
         return str(printable("\n".join(lines)))
 
 
@@ -132,8 +122,8 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
             if progress is not None:
                 progress(position + 1, len(examples))
     used = pixel_cache.keep_usable(examples, reasons)
-    notes = list(used.notes)
-    notes += crop_loss.center_crop_sentences(columns.sizes_N2[:good])
+    sizes_N2 = columns.sizes_N2[:good]
+    notes = [*used.notes, *crop_loss.center_crop_sentences(sizes_N2)]
     try:
         parts = split.divide(used, columns.pixel_hash_N[:good], data)
         notes += parts.notes
@@ -144,10 +134,9 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
     channels = slice(0, 1) if columns.gray_N[:good].all() else slice(0, 3)
     mean = columns.means_N3[:good].mean(axis=0)[channels]
     std = np.sqrt(np.maximum(columns.squares_N3[:good].mean(axis=0)[channels] - mean**2, 0.0))
-    sizes = columns.sizes_N2[:good]
     return Survey(
         data.path, good, used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
-        parts.leaked if parts else (), counts, {"height": _spread(sizes[:, 0]), "width": _spread(sizes[:, 1])},
+        parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns.gray_N[:good].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
     )  # fmt: skip
 
