@@ -82,12 +82,12 @@ def test_lighting_knows_the_principal_colors_of_the_training_pixels_alone():
     half = np.arange(20)
     found = augment.fit(Augment(pca_noise=0.1), PIXELS_NHWC, half, 0)
     assert found is not None
-    assert found.lighting_33 is not None
+    assert found.colors_33 is not None
     levels = PIXELS_NHWC[half].reshape(-1, 3) / 255
     covariance = np.cov(levels.T, bias=True)
-    variances = np.linalg.norm(found.lighting_33, axis=0)
+    variances = np.linalg.norm(found.colors_33, axis=0)
     assert np.sort(variances) == pytest.approx(np.linalg.eigvalsh(covariance))
-    directions = found.lighting_33 / variances
+    directions = found.colors_33 / variances
     assert directions @ np.diag(variances) @ directions.T == pytest.approx(covariance)
 
 

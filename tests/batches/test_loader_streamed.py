@@ -65,7 +65,7 @@ def test_changed_images_are_the_same_whoever_decodes_them(place: Path, workers: 
     assert found.augmentation is not None
     assert kept.augmentation is not None
     assert found.augmentation.mean_C == kept.augmentation.mean_C
-    assert np.array_equal(found.augmentation.lighting_33, kept.augmentation.lighting_33)
+    assert np.array_equal(found.augmentation.colors_33, kept.augmentation.colors_33)
     assert_same(list(kept.epoch(1)), list(found.epoch(1)))
     assert_same(list(kept.epoch(2, start=2)), list(found.epoch(2, start=2)))
 

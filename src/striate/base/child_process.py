@@ -35,12 +35,11 @@ class Answer(NamedTuple):
 
 
 class Child:
-    """A child process that runs `where` ("module:function") again and again, one call after the other.
+    """A child process that runs `where` ("package.module:name") again and again, one call after the other.
 
     The function takes one JSON value and returns (JSON value, bytes). What it raises comes back as `Answer.error`. A child
     that dies, is too slow or needs too much memory costs the call that it was working on, and is replaced.
-
-    `where` is "package.module:name"; `memory_mb` may be taken beyond what the child starts with; `seconds` limits one call.
+    It may take `memory_mb` beyond what it starts with, and `seconds` for one call.
     """
 
     def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:

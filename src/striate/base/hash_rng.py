@@ -89,9 +89,6 @@ def seed_of(*purpose: int | str) -> int:
 
 
 def places(first: int, end: int, count: int, seed: int | None, epoch: int) -> NDArray[np.int64]:
-    """Which of `count` images are shown from place `first` to before place `end` of an epoch.
-
-    After the last place comes the first again, so `end` may be `count` + 1. Without a seed the order is as it is.
-    """
+    """Which of `count` images an epoch shows from `first` to before `end`, at most `count` + 1; in order without seed."""
     positions: NDArray[np.int64] = np.arange(first, min(end, count + 1)) % count
     return positions if seed is None else permute(positions, count, seed, epoch, "order")

@@ -28,10 +28,7 @@ class Stop:
 
 @contextmanager
 def catch_signals() -> Iterator[Stop]:
-    """Note signals in the `Stop` of the block instead of dying by them; a second SIGINT ends it at once.
-
-    Outside of the main thread, where Python cannot handle signals, none is noted.
-    """
+    """Note signals in the block's `Stop` instead of dying by them, in the main thread; a second SIGINT ends it at once."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

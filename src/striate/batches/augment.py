@@ -3,7 +3,7 @@
 The order of an image's changes: tables of levels, sharpness (of the policies), place, color, erasing; each kind is made once.
 
 What is drawn for an image is a hash of (seed, epoch, id): it does not depend on the batch, on the number of processes or on
-where a run was resumed. Labels never change here: what shares them is in `mixing.py`.
+where a run was resumed. Labels never change here: what mixes them is in `mixup.py`.
 
 Legend: N images, M images of the training part, C channels, H x W pixels.
 """
@@ -34,8 +34,8 @@ class Augmentation:
     settings: Augment  # section [augment]
     seed: int  # of the run
     mean_C: tuple[float, ...]  # mean level of each channel, in [0, 1], which erased rectangles get
-    # of color images: principal components of the pixels times their variances, for `lighting`
-    lighting_33: NDArray[np.float64] | None = None
+    # of color images: principal components of the pixels times their variances, for `pca_noise`
+    colors_33: NDArray[np.float64] | None = None
 
     @property
     def mixes(self) -> bool:
@@ -54,7 +54,7 @@ class Augmentation:
         factors = augment_policies.factors(turns)
         contrasted_N = np.any([np.full(n, bool(settings.contrast)), *(factor.contrast_N != 1 for factor in factors)], axis=0)
         means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
-        levels = color.matrices(settings, ids_N, means_NC, self.lighting_33, seed, epoch, factors)
+        levels = color.matrices(settings, ids_N, means_NC, self.colors_33, seed, epoch, factors)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
         step = max(1, _AT_ONCE // (channels * side_px**2))
         for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
@@ -96,10 +96,7 @@ class Augmentation:
 def _means(
     pixels_NHWC: NDArray[np.uint8], looked_up: lookup_tables.Tables | None, wanted_N: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Mean level of each channel of each image that is wanted, over about 64 x 64 of its pixels; of the others 0.
-
-    In whole numbers until the division.
-    """
+    """Mean level of each channel of each wanted image, over about 64 x 64 pixels, summed in whole numbers; of others 0."""
     means_NC = np.zeros((len(pixels_NHWC), pixels_NHWC.shape[3]))
     step = max(1, pixels_NHWC.shape[1] // 64)
     some = pixels_NHWC[wanted_N, ::step, ::step]
@@ -143,5 +140,5 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
 def principal_colors(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:
     """[p1 l1, p2 l2, p3 l3]: components of pixel colors times their variances (Krizhevsky et al. 2012, section 4.1)."""
     variances_3, components_33 = np.linalg.eigh(covariance_33)
-    lighting_33: NDArray[np.float64] = components_33 * variances_3
-    return lighting_33
+    colors_33: NDArray[np.float64] = components_33 * variances_3
+    return colors_33

@@ -1,7 +1,7 @@
 """Policies that draw whole changes: RandAugment (Cubuk et al. 2020) and TrivialAugment (Müller & Hutter 2021).
 
 RandAugment applies `policy_ops` changes of one strength to each image, TrivialAugment one change of any strength. What they
-draw becomes the matrices and tables of `geometry.py`, `color.py` and `tables.py`, with a neutral one for every image that drew
+draw becomes the matrices and tables of `geometry.py`, `color.py` and `lookup_tables.py`, a neutral one for images that drew
 something else, so a policy costs no second interpolation. The spaces and strengths are those of
 `torchvision.transforms.v2.RandAugment` and `TrivialAugmentWide`.
 
@@ -79,10 +79,7 @@ class Drawn(NamedTuple):
 
 
 def draw(settings: Augment, ids_N: NDArray[np.uint64], channels: int, side_px: int, seed: int, epoch: int) -> tuple[Drawn, ...]:
-    """The changes that the policy makes one after another, drawn by (seed, epoch, id); none without a policy.
-
-    Gray images have one change less: saturation is left out.
-    """
+    """The policy's changes in turn, drawn by (seed, epoch, id); none without a policy; no saturation of gray images."""
     if settings.policy is None:
         return ()
     open_to = np.array([place for place, op in enumerate(OPS) if channels == 3 or op.name not in color.COLOR_ONLY])

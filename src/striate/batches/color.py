@@ -36,16 +36,15 @@ def matrices(
     settings: Augment,
     ids_N: NDArray[np.uint64],
     means_NC: Numbers,
-    lighting_33: Numbers | None,
+    colors_33: Numbers | None,
     seed: int,
     epoch: int,
     after: Sequence[Factors] = (),
 ) -> Matrices | None:
     """N x C x (C + 1) matrices, drawn by (seed, epoch, id); None where nothing of color is asked for.
 
-    The order: brightness, contrast, saturation, hue, lighting, gray; then the factors `after`.
-
-    `means_NC`, the mean level of each channel, is for contrast; the columns of `lighting_33` are principal components of the
+    The order: brightness, contrast, saturation, hue, PCA noise, gray; then the factors `after`.
+    `means_NC`, the mean level of each channel, is for contrast; the columns of `colors_33` are principal components of the
     training pixels times their variances. Saturation does not apply to gray images.
     """
     n, channels = means_NC.shape
@@ -65,9 +64,9 @@ def matrices(
         steps.append(saturation(factor("saturation", settings.saturation)))
     if settings.hue:
         steps.append(hue(factor("hue", settings.hue) - 1))
-    if settings.pca_noise and lighting_33 is not None:
+    if settings.pca_noise and colors_33 is not None:
         draws_N3 = np.stack([_normal(ids_N, seed, epoch, f"lighting {axis}") for axis in range(3)], axis=1)
-        steps.append(shift(draws_N3 * settings.pca_noise @ lighting_33.T))
+        steps.append(shift(draws_N3 * settings.pca_noise @ colors_33.T))
     if settings.gray:
         drawn_N = uniform(ids_N, seed, epoch, "augment", "grey") < settings.gray
         steps.append(saturation(np.where(drawn_N, 0.0, 1.0)))

@@ -162,10 +162,7 @@ def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: st
 
 
 def _levels(side_px: int, matrices_N33: Matrices, size_px: int) -> NDArray[np.int64]:
-    """How often each image is halved before it is sampled: by the area that a new pixel covers in the middle of the image.
-
-    `_STILL` where nothing is to be sampled, since each new pixel is the old one.
-    """
+    """How often each image is halved first, by the area that a new pixel covers in its middle; `_STILL` for no change."""
     areas_N = np.abs(np.linalg.det(matrices_N33)) / np.abs(matrices_N33[:, 2, 2]) ** 3
     shrinks_N = np.sqrt(np.maximum(areas_N, 1e-12)) * side_px / size_px
     halvings_N = np.where(shrinks_N > _SHRINKS, np.maximum(1, np.round(np.log2(shrinks_N))), 0)

@@ -34,7 +34,6 @@ def components(
     """Eigenpairs of E[x x^T] over the patches of up to 2,000 of the M images, after preprocessing, in float64.
 
     Of a large image about 1,024 patches are taken, on an even grid; memory does not grow with images or sizes.
-
     The mean is not taken out, since the convolution that starts from these has no bias to take it out with.
     """
     if kernel_px > min(pixels_NHWC.shape[1:3]):

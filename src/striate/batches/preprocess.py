@@ -67,10 +67,7 @@ class Preprocess:
         return scaled_NCHW if self.whitening is None else self.whitening.forward(scaled_NCHW)
 
     def pixels(self, images_NCHW: Tensor) -> Tensor:
-        """The inverse, for display: uint8 pixels N x H x W x C, equal to those that `images` was given.
-
-        What a whitening with fewer components than dimensions has left out is missing.
-        """
+        """The inverse, for display: the uint8 pixels N x H x W x C that `images` got, less what a whitening left out."""
         return (self.back(images_NCHW) * 255.0).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
     def back(self, images_NCHW: Tensor) -> Tensor:

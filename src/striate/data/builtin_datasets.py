@@ -75,10 +75,7 @@ def _read_digits() -> Examples:
 
 
 def _digits_table() -> NDArray[np.float64]:
-    """Scikit-learn's table of digits, (1797, 65): 64 pixels in [0, 16], then the class.
-
-    Its file is read as it lies there, since importing scikit-learn costs more than all else that a small run does.
-    """
+    """Scikit-learn's digits, (1797, 65): 64 pixels in [0, 16], then the class; from its file, as to import it takes longer."""
     package = find_spec("sklearn")
     for folder in package.submodule_search_locations or () if package else ():
         if (file := Path(folder, "datasets", "data", "digits.csv.gz")).is_file():

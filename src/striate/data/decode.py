@@ -193,10 +193,7 @@ def canonical(levels_HWC: Pixels) -> Pixels:
 
 
 def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
-    """An image at the size of the spec and channels; bit-equal where it has them already.
-
-    Resizing is Pillow's bilinear filter, which averages over the whole area when it shrinks.
-    """
+    """An image at the spec's size and channels, bit-equal where it has them; bilinear, averaging the area where it shrinks."""
     height, width, channels = image_HWC.shape
     image = Image.fromarray(image_HWC[..., 0] if channels == 1 else image_HWC)
     side = input_spec.size_px

@@ -57,10 +57,7 @@ def holds_idx(folder: Path) -> bool:
 
 
 def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
-    """The images of a folder of IDX files; the t10k files are the test part, where they are there.
-
-    `class_names` name the labels 0, 1, ...; None names them by their numbers.
-    """
+    """The images of a folder of IDX files, t10k the test part; labels are named by `class_names`, else by their numbers."""
     images, labels, names, parts = [], [], [], []
     for stem, part in STEMS:
         pixels_path, labels_path = (file_at(folder, f"{stem}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1"))

@@ -38,10 +38,7 @@ class PixelRows(Protocol):
 
 
 class DecodedOnTheFly:
-    """Images by row, uint8, decoded in child processes each time.
-
-    `pixel_hash_N` is of each image when it was decoded first: one that has changed since is refused.
-    """
+    """Images by row, uint8, decoded in child processes each time; one whose `pixel_hash_N` has changed is refused."""
 
     def __init__(self, examples: Examples, input_spec: InputSpec, pixel_hash_N: NDArray[np.uint64], workers: int) -> None:
         self.examples, self.input_spec, self.pixel_hash_N, self.workers = examples, input_spec, pixel_hash_N, workers

@@ -86,8 +86,7 @@ class Survey:
             f"{self.path}: {self.found:,} found = {self.used:,} used + {len(self.quarantined):,} quarantined + "
             f"{len(self.ignored):,} ignored",
             f"{len(self.classes)} classes: " + ", ".join(f"{name} {count:,}" for name, count in self.classes.items()),
-            "height {height[0]} to {height[2]} px, median {height[1]}; "
-            "width {width[0]} to {width[2]} px, median {width[1]}".format(**self.sizes),
+            "; ".join(f"{side} {low} to {high} px, median {median}" for side, (low, median, high) in self.sizes.items()),
             f"{self.gray:.0%} gray; mean {_format_levels(self.mean)}, standard deviation {_format_levels(self.std)} of [0, 1]",
         ]
         if self.split:
@@ -107,10 +106,7 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 
 
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
-    """Decode every image once, without keeping pixels, and say what is there; writes nothing.
-
-    A data set that cannot be divided is surveyed all the same; the reason is among the notes.
-    """
+    """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
     columns, reasons, good = pixel_cache.Columns(len(examples)), {}, 0
     with closing(pixel_cache.verdicts(examples, None)) as verdicts:
         for position, verdict in enumerate(verdicts):

@@ -65,10 +65,7 @@ class Predictions(NamedTuple):
 def predict(
     net: nn.Module, batches: Batches, engine: Engine, stopped: Callable[[], bool] = lambda: False
 ) -> Predictions | None:
-    """The logits of every image of one epoch; None where `stopped` became true half-way.
-
-    The network's mode is put back. With several processes each computes its share and all get the whole.
-    """
+    """The logits of every image of one epoch, in each process those of all; None where `stopped` became true half-way."""
     ids, labels, logits = [], [], []
     with evaluating(net), torch.inference_mode():
         for batch in batches.epoch(0):

@@ -80,10 +80,7 @@ def _by_depth(net: nn.Module, own: Mapping[str, tuple[str, ...]], decay: float) 
 
 
 def depths(net: nn.Module) -> dict[str, int]:
-    """How many layers with weights an image meets up to each layer that learns, this one included; at least 1.
-
-    Auxiliary heads, which an image does not meet in the network in use, are not there.
-    """
+    """How many layers with weights (at least 1) an image meets up to and with each that learns; auxiliary heads are absent."""
     assert isinstance(net, Net)
     own = layers(net)
     weighted = {name.rpartition(".")[0] for name, parameter in net.named_parameters() if parameter.dim() > 1}

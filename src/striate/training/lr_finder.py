@@ -64,10 +64,7 @@ def running_mean(losses: Sequence[float]) -> float:
 
 
 def proposal(rates: Sequence[float], smooth: Sequence[float]) -> float | None:
-    """A tenth of the rate at which the smoothed loss is least, to two digits.
-
-    None where that is not 5 % below the median of the smoothed losses up to there: the loss never fell.
-    """
+    """A tenth of the rate of the least smoothed loss, two digits; None where it is not 5 % below the median up to there."""
     if not smooth:
         return None
     least = smooth.index(min(smooth))

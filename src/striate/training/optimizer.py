@@ -46,8 +46,7 @@ class _AdamW(_Light, AdamW):
 def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Optimizer:
     """The optimizer that the settings describe, over every parameter that wants a gradient.
 
-    `factors` are those of `rates.factors`: parameters of one factor are a group of their own, which `set_rate` knows.
-
+    Parameters of one of the `factors` of `layer_lr.factors` are a group of their own, which `set_rate` knows.
     Weight decay leaves out biases and the parameters of norms, which are all that have one dimension. Adam and AdamW are
     fused on CPU and CUDA, where that is faster (bench/README.md); SGD is fused on CUDA alone, since on a CPU it gains nothing.
     """

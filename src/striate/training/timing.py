@@ -21,10 +21,7 @@ _WARM_UP = 2
 def seconds_a_step(
     net: nn.Module, train: Batches, settings: Train, loss: Loss, engine: Engine, steps: int, at_most: float
 ) -> float:
-    """The median time of up to `steps` steps, or of those that fit in `at_most` seconds after two that warm up.
-
-    The same for every process: the slowest counts through the writing process's clock.
-    """
+    """Median of up to `steps` steps, or of those in `at_most` seconds, after two to warm up; the same in every process."""
     twin = copy.deepcopy(net).train()
     factors = layer_lr.factors(twin, settings)
     layer_lr.freeze(twin, factors)

@@ -55,7 +55,7 @@ class Penalty(NamedTuple):
 
 
 def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Penalty | None:
-    """The penalty that the settings ask for; None for none. `factors` are those of `rates.factors`."""
+    """The penalty that the settings ask for; None for none. `factors` are those of `layer_lr.factors`."""
     if not (settings.l1 or settings.l2 or settings.max_norm):
         return None
     named = {name: weight for name, weight in net.named_parameters() if weight.requires_grad and weight.dim() > 1}
@@ -74,10 +74,7 @@ def soft_threshold(weight: Tensor, amount: float) -> None:
 
 @torch.no_grad()
 def bound_norms(weight: Tensor, largest: float, units_L: Tensor | None = None) -> None:
-    """Scale what comes into a unit - a row, or a filter with all its channels - to this norm where it is longer.
-
-    Doing it twice is doing it once, and no direction changes (Srivastava et al. 2014, section 5.1).
-    """
+    """Scale what comes into a unit, a row or a filter, to this norm where it is longer (Srivastava et al. 2014, 5.1)."""
     squares = weight.flatten(1).square().sum(1)
     if units_L is not None:
         squares = squares.new_zeros(int(units_L.max()) + 1).index_add(0, units_L, squares)[units_L]

@@ -98,10 +98,7 @@ class Installed(NamedTuple):
 
 
 def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer: str | None = None) -> Installed:
-    """Put a fitted classifier in place of the head of the network that its features are of; move it to its device after.
-
-    `settings` are those that the network was built with; its features came from `feature_layer`, None for the head's input.
-    """
+    """The network with a fitted classifier on features of `feature_layer` (None: the head's input) as its head, on the CPU."""
     how = fitted.settings
     whole = settings_with(net, settings, feature_layer, **how)
     net = with_head(net, fitted.classes, feature_layer, **how)

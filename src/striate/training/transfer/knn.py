@@ -79,10 +79,7 @@ def fit(
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> FittedKNN:
-    """Keep the training images; the number of neighbors by cross-validation on them, the scale by the validation images.
-
-    `tick` is called before the distances of each chunk of images are computed, and may raise; the seed is of the folds.
-    """
+    """Keep the training images; choose k by cross-validation on them, the scale by the validation images; `tick` may raise."""
     train_MD, labels_M = train
     _check_size(*train_MD.shape)
     layer = KNNHead(train_MD.shape[1], classes, len(train_MD), 1, normalize == "l2")

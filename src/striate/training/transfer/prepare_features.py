@@ -53,15 +53,11 @@ def standard(values_MD: Values) -> Standard:
 def unit_length(values_MD: Values) -> Values:
     """Each row divided by its length; a row of zeros stays."""
     lengths_M1 = np.linalg.norm(values_MD, axis=1, keepdims=True)
-    divided: Values = values_MD / np.maximum(lengths_M1, 1e-12)
-    return divided
+    return np.asarray(values_MD / np.maximum(lengths_M1, 1e-12))
 
 
 def subsample(labels_M: Labels, most: int, seed: int) -> NDArray[np.int64]:
-    """Positions of about `most` images, in order: the same share of each class, but five where it has them.
-
-    All where there are no more than `most`.
-    """
+    """Positions of about `most` images, in order: the same share of each class, at least five where it has them; or all."""
     count = len(labels_M)
     if count <= most:
         return np.arange(count)
