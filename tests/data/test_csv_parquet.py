@@ -88,9 +88,13 @@ def test_missing_files_and_empty_classes_are_quarantined(folder: Path):
         ("path,label,label\n1.png,a,b\n", r"expected one column 'label'; got 2. Rename the others."),
         ("path,label\n1.png,a\n2.png,b,c\n", r"row 2: expected 2 fields; got 3."),
         ('path,label\n1.png,"a\n', r"table.csv is not a CSV table in UTF-8: unexpected end of data"),
-        ("", r"expected a column 'path'"),
+        ("", r"expected a header, the names of the columns; the first line is empty."),
+        ("\n\npath,label\n", r"the first line is empty."),
         ("path,label\nabsent.png,a\n", r"found none that can be used; 1 quarantined \(absent.png: no such file\)"),
-        ("path,label\n", r"expected images by class in .*; found none that can be used"),
+        ("path,label\n", r"table.csv: expected rows below the header; there are none."),
+        ("path,label\n1.png,a\n./1.png,b\n", r"'./1.png' is listed as 'a' and as 'b'. Remove one of the rows."),
+        ("path,label,split\n1.png,a,train\nsub/../1.png,a,test\n2.png,b,train\n", r"is listed as 'train' and as 'test'."),
+        (",".join(f"{'x' * 50}{k}" for k in range(30)), r"columns are (x{37}\.\.\.(, )?)+"),
     ],
 )
 def test_what_cannot_be_used_is_refused(folder: Path, text: str, message: str):
@@ -158,3 +162,66 @@ def test_bytes_that_are_no_text_are_refused(folder: Path):
     (folder / "table.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
     with pytest.raises(DataError, match=r"table.csv is not a CSV table in UTF-8"):
         csv_parquet.read(folder / "table.csv", Data())
+
+
+def test_semicolons_and_tabs_part_columns_too(folder: Path):
+    for delimiter in ";\t":
+        examples = read(folder, f"\ufeffpath{delimiter}label\n1.png{delimiter}a,b\n2.png{delimiter}c\n")
+        assert examples.classes == ("a,b", "c")
+
+
+@pytest.mark.parametrize("name", ["split", "subset"])
+def test_a_column_of_parts_is_used_though_nobody_named_it(folder: Path, name: str):
+    text = f"path,label,{name}\n1.png,a,train\n2.png,b,train\nsub/3.png,a,val\n4.png,b,test\n"
+    examples = read(folder, text)
+    assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
+    sentence = f"The column {name!r} divides the images: 2 train, 1 val and 1 test. --set data.split_column='' ignores it."
+    assert examples.notes == (sentence,)
+    left = read(folder, text, split_column="")
+    assert set(left.parts_N.tolist()) == {Part.FREE}
+    assert left.notes == ()
+
+
+def test_a_column_that_is_nearly_one_of_parts_is_named(folder: Path):
+    examples = read(folder, "path,label,split\n1.png,a,train\n2.png,b,holdout\n")
+    assert set(examples.parts_N.tolist()) == {Part.FREE}
+    assert examples.notes == (
+        "The column 'split' is not used, since it holds 'holdout' beside words for parts. Correct it, or rename it.",
+    )
+    assert read(folder, "path,label,set\n1.png,a,3\n2.png,b,4\n").notes == ()
+
+
+def test_the_same_image_in_two_spellings_is_listed_twice(folder: Path):
+    examples = read(folder, "path,label\n1.png,a\n./1.png,a\nsub/../1.png,a\n2.png,b\n")
+    assert examples.names == ("1.png", "2.png")
+    assert [left.pattern for left in examples.ignored] == ["listed twice"] * 2
+
+
+def parquet(folder: Path, paths: list[object], labels: list[object]):
+    pyarrow.parquet.write_table(pyarrow.table({"path": paths, "label": labels}), folder / "typed.parquet")
+    return csv_parquet.read(folder / "typed.parquet", Data())
+
+
+def test_nan_is_no_class_and_whole_numbers_lose_their_point(folder: Path):
+    examples = parquet(folder, ["1.png", "2.png", "4.png"], [0.0, 1.0, float("nan")])
+    assert examples.classes == ("0", "1")
+    assert examples.quarantined == (Quarantined("4.png", "no class in its row"),)
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels", "message"),
+    [
+        (["1.png", "2.png"], [[0], [1]], r"row 1: .* in column 'label'; got a list, \[0\]. Give each image one class."),
+        (["1.png", "2.png"], [1.0, 0.5], r"row 2: .* in column 'label'; got a float, 0.5. Give each image one class."),
+        (
+            [b"x" * 9000, b"y"],
+            ["a", "b"],
+            r"row 1: .* got a bytes, b'x{35}\.\.\.. Write images to files, and",
+        ),
+        ([{"bytes": b"x"}, {"bytes": b"y"}], ["a", "b"], r"got a dict, \{'bytes': b'x'\}. Write images to files"),
+    ],
+)
+def test_cells_that_are_no_text_are_refused_shortly(folder: Path, paths: list[object], labels: list[object], message: str):
+    with pytest.raises(DataError, match=message) as refused:
+        parquet(folder, paths, labels)
+    assert len(str(refused.value)) < 400

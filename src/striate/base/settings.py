@@ -22,7 +22,9 @@ class Data(Section):
     image_column: str = field("path", "of a table: the column with the paths of the images")
     label_column: str = field("label", "of a table: the column with the classes")
     group_column: str | None = field(None, "of a table: images of one group (patient, video) stay in one part of the split")
-    split_column: str | None = field(None, "of a table: train, val or test for each image")
+    split_column: str | None = field(
+        None, "of a table: train, val or test for each image; empty for none; else a column split or the like"
+    )
     val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
     test_share: float | None = field(
         None, "share of the images held out for testing, where the data has no test part; else 0.2", gt=0, lt=0.8
