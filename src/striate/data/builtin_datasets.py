@@ -116,7 +116,13 @@ def _download(name: str, cache: Path) -> None:
     for file, expected in source.files.items():
         if _is_complete(file, cache):
             continue
-        content = _fetch(source.base + file, name)
+        try:
+            content = fetch(source.base + file)
+        except OSError as error:
+            raise DataError(
+                f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_advice(name)} "
+                f"Then pass --data-dir with the folder above it, or set STRIATE_DATA."
+            ) from error
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if digest != expected:
             raise DataError(
@@ -127,16 +133,6 @@ def _download(name: str, cache: Path) -> None:
             _unpack(content, cache)
         else:
             disk.write_bytes(cache / file, content)
-
-
-def _fetch(url: str, name: str) -> bytes:
-    try:
-        return fetch(url)
-    except OSError as error:
-        raise DataError(
-            f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_advice(name)} "
-            f"Then pass --data-dir with the folder above it, or set STRIATE_DATA."
-        ) from error
 
 
 def _unpack(content: bytes, cache: Path) -> None:

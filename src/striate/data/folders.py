@@ -44,14 +44,18 @@ class Walk:
     def into(self, folder: str) -> None:
         """Take in everything below `folder`, a path relative to the root."""
         before = (len(self.files), len(self.quarantined))
-        pending = [folder]
-        while pending:
-            pending += [entry for entry, is_folder in self.entries(pending.pop()) if is_folder]
+        self.descend(folder)
         if (len(self.files), len(self.quarantined)) == before:
             self.ignored.append(Ignored(folder, "empty folder"))
 
-    def entries(self, folder: str) -> Iterator[tuple[str, bool]]:
-        """What no pattern ignores in a folder: folders as (path, True); files go to `files` and come as (path, False)."""
+    def descend(self, folder: str) -> None:
+        """Put every file below `folder` that no pattern ignores into `files`."""
+        pending = [folder]
+        while pending:
+            pending += self.folders(pending.pop())
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """The paths of the folders in a folder that no pattern ignores; its files go to `files`."""
         try:
             listed = sorted((entry.name for entry in os.scandir(self.root / folder)), key=os.fsencode)
         except OSError as error:
@@ -65,10 +69,9 @@ class Walk:
                 continue
             kind = self._classify(path)
             if kind == "folder":
-                yield path, True
+                yield path
             elif kind == "file":
                 self.files.append(path)
-                yield path, False
 
     def _classify(self, path: str) -> str:
         full = self.root / path
@@ -98,7 +101,7 @@ class Walk:
 def read(root: Path) -> Examples:
     """The images below a folder, by class."""
     walk = Walk(root)
-    top = [path for path, is_folder in walk.entries("") if is_folder]
+    top = list(walk.folders(""))
     _ignore_outside(walk)
     parts = _parts(root, top)
     entries: list[tuple[str, str, Part]] = []
@@ -109,7 +112,7 @@ def read(root: Path) -> Examples:
             walk.ignored += [Ignored(name, "neither train, val nor test") for name in walk.files]
             walk.files.clear()
         elif part is not Part.FREE:
-            inner = [entry for entry, is_folder in walk.entries(path) if is_folder]
+            inner = list(walk.folders(path))
             _ignore_outside(walk)
             entries += _classes(walk, inner, part)
         else:
@@ -181,9 +184,7 @@ def _ignore_outside(walk: Walk) -> None:
 def files_within(folder: Path) -> list[Path]:
     """Every file below a folder that no pattern ignores, by name; for predictions, where there are no classes."""
     walk = Walk(folder)
-    pending = [""]
-    while pending:
-        pending += [path for path, is_folder in walk.entries(pending.pop()) if is_folder]
+    walk.descend("")
     if not walk.files and walk.quarantined and walk.quarantined[0].path == "":
         raise DataError(f"{folder}: {walk.quarantined[0].reason}.")
     return [folder / name for name in sorted(walk.files, key=os.fsencode)]

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
 from striate.data import decode, pixel_cache_integrity
-from striate.data.decode import Decoded, Facts, InputSpec
+from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 
@@ -39,6 +39,9 @@ Progress = Callable[[int, int], None]
 _SPARE_BYTES = 64 * 2**20
 _WAIT_SECONDS = 0.5
 _MOST_GB = 50.0
+_FACTS = np.dtype(
+    [("sizes_N2", "i4", 2), ("gray_N", "?"), ("pixel_hash_N", "u8"), ("means_N3", "f8", 3), ("squares_N3", "f8", 3)]
+)  # columns of `CachedPixels`
 
 
 @dataclass(frozen=True)
@@ -54,28 +57,6 @@ class CachedPixels:
     squares_N3: NDArray[np.float64]  # mean square of each channel
 
 
-class Columns:
-    """Facts of N images as columns, filled one by one."""
-
-    def __init__(self, count: int) -> None:
-        self.sizes_N2 = np.zeros((count, 2), np.int32)
-        self.gray_N = np.zeros(count, np.bool_)
-        self.pixel_hash_N = np.zeros(count, np.uint64)
-        self.means_N3 = np.zeros((count, 3))
-        self.squares_N3 = np.zeros((count, 3))
-
-    def put(self, position: int, facts: Facts) -> None:
-        """Fill in one image."""
-        self.sizes_N2[position] = facts.height, facts.width
-        self.gray_N[position] = facts.gray
-        self.pixel_hash_N[position] = facts.pixel_hash
-        self.means_N3[position], self.squares_N3[position] = facts.mean, facts.mean_square
-
-    def arrays(self) -> dict[str, Any]:
-        """The columns by name."""
-        return dict(vars(self))
-
-
 def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
     if examples.pixels_NHWC is None:
@@ -85,6 +66,27 @@ def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | No
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
         yield Decoded(None if input_spec is None else decode.square(plain, input_spec), decode.facts(plain), None)
+
+
+def collect_facts(
+    answers: Generator[Decoded], count: int, report: Progress, take: Callable[[int, NDArray[np.uint8]], None] | None = None
+) -> tuple[dict[str, Any], dict[int, str]]:
+    """The facts of the images that can be decoded, as columns of `CachedPixels`, and the reasons of the others by position.
+
+    `take` is given the pixels of each image and its place among those that can be decoded.
+    """
+    table, reasons, good = np.zeros(count, _FACTS), {}, 0
+    with closing(answers):
+        for position, verdict in enumerate(answers):
+            if (facts := verdict.facts) is None:
+                reasons[position] = verdict.reason or ""
+            else:
+                if take is not None and verdict.pixels_HWC is not None:
+                    take(good, verdict.pixels_HWC)
+                table[good] = (facts.height, facts.width), facts.gray, facts.pixel_hash, facts.mean, facts.mean_square
+                good += 1
+            report(position + 1, count)
+    return {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}, reasons
 
 
 def budget(asked_gb: float | None, cache: Path) -> int:
@@ -107,13 +109,13 @@ def build(
     report = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC
     if own is not None and own.shape[1:] == (input_spec.size_px, input_spec.size_px, input_spec.channels):
-        columns = Columns(len(examples))
-        for position, verdict in enumerate(verdicts(examples, None)):
-            assert verdict.facts is not None
-            columns.put(position, verdict.facts)
-            if position % 1000 == 0:
-                report(position, len(examples))
-        return CachedPixels(examples, own, **columns.arrays())
+
+        def report_thousands(done: int, total: int) -> None:
+            if done % 1000 == 1:
+                report(done - 1, total)
+
+        columns, _ = collect_facts(verdicts(examples, None), len(examples), report_thousands)
+        return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
     needed = len(examples) * input_spec.size_px**2 * input_spec.channels
@@ -152,35 +154,30 @@ def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
 def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report: Progress, workers: int, keep: bool) -> None:
     shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
     _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
-    _remove_leftovers(folder)
-    columns, reasons, good, sums = Columns(len(examples)), {}, 0, pixel_cache_integrity.Sums(shape)
+    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of processes that died: the lock is ours, so none is alive
+        shutil.rmtree(leftover, ignore_errors=True)
+    sums = pixel_cache_integrity.Sums(shape)
     begun = time.monotonic()
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         pixels = _empty(new / "pixels.npy", shape) if keep else None
-        with closing(verdicts(examples, input_spec, workers)) as answers:
-            for position, verdict in enumerate(answers):
-                if verdict.reason is not None:
-                    reasons[position] = verdict.reason
-                else:
-                    assert verdict.facts is not None
-                    assert verdict.pixels_HWC is not None
-                    if pixels is not None:
-                        pixels[good] = verdict.pixels_HWC
-                        sums.add(verdict.pixels_HWC)
-                    columns.put(good, verdict.facts)
-                    good += 1
-                report(position + 1, len(examples))
+
+        def write(row: int, pixels_HWC: NDArray[np.uint8]) -> None:
+            if pixels is not None:
+                pixels[row] = pixels_HWC
+                sums.add(pixels_HWC)
+
+        columns, reasons = collect_facts(verdicts(examples, input_spec, workers), len(examples), report, write)
         seconds = max(time.monotonic() - begun, 1e-9)
         if pixels is not None:
             pixels.flush()
-            del pixels
+            pixels = None
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: column[:good] for name, column in columns.arrays().items()})
+        np.savez(buffer, **columns)
         (new / "facts.npz").write_bytes(buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         about = {
-            "count": good, "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep, "crc32": sums.done(),
-            "images_a_second": len(examples) / seconds, "workers": workers,
+            "count": len(columns["gray_N"]), "reasons": reasons, "facts_sha256": digest, "shape": shape, "kept": keep,
+            "crc32": sums.done(), "images_a_second": len(examples) / seconds, "workers": workers,
             "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
             "input_spec": input_spec._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
@@ -193,12 +190,6 @@ def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uin
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return pixels
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Half-built entries of processes that died; the lock shows that no live process builds this one."""
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_space(folder: Path, needed: int) -> None:

@@ -4,7 +4,6 @@ Legend: N images.
 """
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -107,33 +106,25 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
     """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
-    columns, reasons, good = pixel_cache.Columns(len(examples)), {}, 0
-    with closing(pixel_cache.verdicts(examples, None)) as verdicts:
-        for position, verdict in enumerate(verdicts):
-            if verdict.facts is None:
-                reasons[position] = verdict.reason or ""
-            else:
-                columns.put(good, verdict.facts)
-                good += 1
-            if progress is not None:
-                progress(position + 1, len(examples))
+    report = progress or (lambda _done, _total: None)
+    columns, reasons = pixel_cache.collect_facts(pixel_cache.verdicts(examples, None), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
-    sizes_N2 = columns.sizes_N2[:good]
+    sizes_N2 = columns["sizes_N2"]
     notes = [*used.notes, *crop_loss.center_crop_sentences(sizes_N2)]
     try:
-        parts = split.divide(used, columns.pixel_hash_N[:good], data)
+        parts = split.divide(used, columns["pixel_hash_N"], data)
         notes += parts.notes
         counts = {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)}
     except DataError as error:
         parts, counts = None, None
         notes.append(f"It cannot be trained with: {error}")
-    channels = slice(0, 1) if columns.gray_N[:good].all() else slice(0, 3)
-    mean = columns.means_N3[:good].mean(axis=0)[channels]
-    std = np.sqrt(np.maximum(columns.squares_N3[:good].mean(axis=0)[channels] - mean**2, 0.0))
+    channels = slice(0, 1) if columns["gray_N"].all() else slice(0, 3)
+    mean = columns["means_N3"].mean(axis=0)[channels]
+    std = np.sqrt(np.maximum(columns["squares_N3"].mean(axis=0)[channels] - mean**2, 0.0))
     return Survey(
-        data.path, good, used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
+        data.path, len(sizes_N2), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
-        float(columns.gray_N[:good].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
+        float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
     )  # fmt: skip
 
 
