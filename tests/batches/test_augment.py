@@ -20,10 +20,10 @@ EVERYTHING = Augment(
 )  # fmt: skip
 
 
-def made(settings: Augment, seed: int = 0) -> augment.Augmentation:
-    found = augment.fit(settings, PIXELS_NHWC, ROWS, seed)
-    assert found is not None
-    return found
+def result(settings: Augment, seed: int = 0) -> augment.Augmentation:
+    actual = augment.fit(settings, PIXELS_NHWC, ROWS, seed)
+    assert actual is not None
+    return actual
 
 
 def test_nothing_asked_for_is_no_augmentation():
@@ -33,18 +33,18 @@ def test_nothing_asked_for_is_no_augmentation():
 
 @pytest.mark.parametrize("batch", [1, 3, 7, 16])
 def test_the_pixels_do_not_depend_on_the_batch(batch: int):
-    whole = made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
+    whole = result(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
     starts = range(0, 40, batch)
-    parts = [made(EVERYTHING).images(PIXELS_NHWC[at : at + batch], IDS[at : at + batch], 3, CPU) for at in starts]
+    parts = [result(EVERYTHING).images(PIXELS_NHWC[at : at + batch], IDS[at : at + batch], 3, CPU) for at in starts]
     assert torch.equal(torch.cat(parts), whole)
     assert float(whole.min()) >= 0.0
     assert float(whole.max()) <= 1.0
 
 
 def test_another_seed_and_another_epoch_change_every_image_and_the_same_none():
-    first = made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
-    assert torch.equal(made(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU), first)
-    for other in (made(EVERYTHING).images(PIXELS_NHWC, IDS, 4, CPU), made(EVERYTHING, 1).images(PIXELS_NHWC, IDS, 3, CPU)):
+    first = result(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
+    assert torch.equal(result(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU), first)
+    for other in (result(EVERYTHING).images(PIXELS_NHWC, IDS, 4, CPU), result(EVERYTHING, 1).images(PIXELS_NHWC, IDS, 3, CPU)):
         assert not (other == first).flatten(1).all(dim=1).any()
 
 
@@ -57,18 +57,18 @@ OTHERS = ("border", "mixup", "cutmix", "policy_ops", "policy_magnitude")
 
 @pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in OTHERS])
 def test_every_setting_changes_images(name: str):
-    asked = Augment.model_validate({name: STRONG.get(name, 0.4)})
-    images = made(asked).images(PIXELS_NHWC, IDS, 0, CPU)
+    wanted = Augment.model_validate({name: STRONG.get(name, 0.4)})
+    images = result(wanted).images(PIXELS_NHWC, IDS, 0, CPU)
     plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
     assert (images != plain).flatten(1).any(dim=1).float().mean() > 0.3
 
 
 def test_an_erased_rectangle_has_the_mean_color_and_the_size_that_was_drawn():
-    found = made(Augment(random_erasing=1.0))
-    images = found.images(PIXELS_NHWC, IDS, 0, CPU)
+    actual = result(Augment(random_erasing=1.0))
+    images = actual.images(PIXELS_NHWC, IDS, 0, CPU)
     plain = torch.from_numpy(PIXELS_NHWC).permute(0, 3, 1, 2) / 255.0
     mean = torch.from_numpy(PIXELS_NHWC.reshape(-1, 3).mean(axis=0) / 255).float()
-    assert found.mean_C == pytest.approx(mean.tolist())
+    assert actual.mean_C == pytest.approx(mean.tolist())
     for changed, before in zip(images, plain, strict=True):
         erased = (changed != before).any(dim=0)
         ys, xs = torch.nonzero(erased, as_tuple=True)
@@ -80,14 +80,14 @@ def test_an_erased_rectangle_has_the_mean_color_and_the_size_that_was_drawn():
 
 def test_lighting_knows_the_principal_colors_of_the_training_pixels_alone():
     half = np.arange(20)
-    found = augment.fit(Augment(pca_noise=0.1), PIXELS_NHWC, half, 0)
-    assert found is not None
-    assert found.colors_33 is not None
+    actual = augment.fit(Augment(pca_noise=0.1), PIXELS_NHWC, half, 0)
+    assert actual is not None
+    assert actual.colors_33 is not None
     levels = PIXELS_NHWC[half].reshape(-1, 3) / 255
     covariance = np.cov(levels.T, bias=True)
-    variances = np.linalg.norm(found.colors_33, axis=0)
+    variances = np.linalg.norm(actual.colors_33, axis=0)
     assert np.sort(variances) == pytest.approx(np.linalg.eigvalsh(covariance))
-    directions = found.colors_33 / variances
+    directions = actual.colors_33 / variances
     assert directions @ np.diag(variances) @ directions.T == pytest.approx(covariance)
 
 
@@ -100,12 +100,12 @@ def test_changes_of_color_are_refused_for_gray_images(name: str):
 
 
 def test_gray_images_are_changed_too():
-    asked = Augment(brightness=0.4, contrast=0.4, rotate=10, equalize=0.5, solarize=0.5, policy="randaugment", policy_ops=3)
-    found = augment.fit(asked, PIXELS_NHWC[..., :1], ROWS, 0)
-    assert found is not None
-    whole = found.images(PIXELS_NHWC[..., :1], IDS, 0, CPU)
+    wanted = Augment(brightness=0.4, contrast=0.4, rotate=10, equalize=0.5, solarize=0.5, policy="randaugment", policy_ops=3)
+    actual = augment.fit(wanted, PIXELS_NHWC[..., :1], ROWS, 0)
+    assert actual is not None
+    whole = actual.images(PIXELS_NHWC[..., :1], IDS, 0, CPU)
     assert whole.shape == (40, 1, 17, 17)
-    assert torch.equal(found.images(PIXELS_NHWC[7:9, ..., :1], IDS[7:9], 0, CPU), whole[7:9])
+    assert torch.equal(actual.images(PIXELS_NHWC[7:9, ..., :1], IDS[7:9], 0, CPU), whole[7:9])
 
 
 def test_equalizing_images_that_are_too_small_for_it_is_refused():
@@ -122,7 +122,7 @@ def stream(batch: int, rank: int = 0, world: int = 1) -> Loader:
     half = torch.full((3, 1, 1), 0.5)
     return Loader(
         PIXELS_NHWC, np.arange(40) % 4, IDS, ROWS, Preprocess(half, half), batch, shuffle_seed=0, rank=rank, world=world,
-        augmentation=made(EVERYTHING),
+        augmentation=result(EVERYTHING),
     )  # fmt: skip
 
 
@@ -136,10 +136,10 @@ def by_id(*streams: Loader, start: int = 0) -> dict[int, tuple[torch.Tensor, int
 
 
 def test_strength_and_number_of_a_policy_change_images():
-    plain = made(Augment(policy="randaugment")).images(PIXELS_NHWC, IDS, 0, CPU)
+    plain = result(Augment(policy="randaugment")).images(PIXELS_NHWC, IDS, 0, CPU)
     for name, default, other in (("policy_ops", 2, 3), ("policy_magnitude", 9, 20)):
-        asked = [Augment.model_validate({"policy": "randaugment", name: value}) for value in (default, other)]
-        same, different = (made(one).images(PIXELS_NHWC, IDS, 0, CPU) for one in asked)
+        wanted = [Augment.model_validate({"policy": "randaugment", name: value}) for value in (default, other)]
+        same, different = (result(one).images(PIXELS_NHWC, IDS, 0, CPU) for one in wanted)
         assert torch.equal(same, plain)
         assert (different != plain).flatten(1).any(dim=1).float().mean() > 0.3
 
@@ -162,7 +162,7 @@ def test_labels_stay_with_their_images_whatever_is_changed():
 
 def test_augmented_levels_are_preprocessed_as_plain_ones_are():
     half = Preprocess(torch.full((3, 1, 1), 0.25), torch.full((3, 1, 1), 0.5))
-    shown = Loader(PIXELS_NHWC, ROWS % 4, IDS, ROWS, half, 40, augmentation=made(Augment(brightness=0.3)))
+    shown = Loader(PIXELS_NHWC, ROWS % 4, IDS, ROWS, half, 40, augmentation=result(Augment(brightness=0.3)))
     batch = next(iter(shown.epoch(1)))
-    levels = made(Augment(brightness=0.3)).images(PIXELS_NHWC, IDS, 1, CPU)
+    levels = result(Augment(brightness=0.3)).images(PIXELS_NHWC, IDS, 1, CPU)
     assert torch.allclose(batch.images_NCHW, (levels - 0.25) / 0.5)

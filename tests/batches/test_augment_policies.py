@@ -32,9 +32,9 @@ def alone(name: str, strength: float, n: int = 1) -> augment_policies.Drawn:
 def changed(pixels_NHWC: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, *turns: augment_policies.Drawn) -> torch.Tensor:
     """The images, with the policy's draws replaced by these."""
     monkeypatch.setattr(augment_policies, "draw", lambda *_: turns)
-    found = augment.fit(Augment(policy="randaugment"), pixels_NHWC, np.arange(len(pixels_NHWC)), 0)
-    assert found is not None
-    return found.images(pixels_NHWC, np.arange(len(pixels_NHWC), dtype=np.uint64), 0, CPU)
+    actual = augment.fit(Augment(policy="randaugment"), pixels_NHWC, np.arange(len(pixels_NHWC)), 0)
+    assert actual is not None
+    return actual.images(pixels_NHWC, np.arange(len(pixels_NHWC), dtype=np.uint64), 0, CPU)
 
 
 @pytest.mark.parametrize("magnitude", [0, 9, 10, 30])
@@ -91,12 +91,12 @@ def test_gray_images_have_every_change_but_saturation(channels: int):
 
 
 def test_the_turns_of_randaugment_draw_apart_and_anew_in_each_epoch():
-    asked = Augment(policy="randaugment", policy_ops=3)
-    turns, later = (augment_policies.draw(asked, IDS, 3, 32, 0, epoch) for epoch in (0, 1))
+    wanted = Augment(policy="randaugment", policy_ops=3)
+    turns, later = (augment_policies.draw(wanted, IDS, 3, 32, 0, epoch) for epoch in (0, 1))
     assert len(turns) == 3
     for first, second in ((turns[0], turns[1]), (turns[1], turns[2]), (turns[0], later[0])):
         assert (first.op_N == second.op_N).mean() == pytest.approx(1 / 14, abs=0.015)
-    assert np.array_equal(augment_policies.draw(asked, IDS[7:9], 3, 32, 0, 0)[2].op_N, turns[2].op_N[7:9])
+    assert np.array_equal(augment_policies.draw(wanted, IDS[7:9], 3, 32, 0, 0)[2].op_N, turns[2].op_N[7:9])
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ def test_each_change_is_torchvisions_up_to_rounding(
 
 @pytest.mark.parametrize(("name", "place"), [("shear x", (0, 1)), ("shear y", (1, 0))])
 def test_a_shear_moves_by_its_share_of_the_distance_to_the_middle(name: str, place: tuple[int, int]):
-    (made,) = augment_policies.places((alone(name, 0.3),), 32)
+    (result,) = augment_policies.places((alone(name, 0.3),), 32)
     expected = np.eye(3)
     expected[place] = -0.3
-    assert made[0] == pytest.approx(expected)
+    assert result[0] == pytest.approx(expected)
 
 
 def test_sharpening_worked_out_by_hand():
@@ -159,8 +159,8 @@ def test_changes_of_one_kind_keep_their_order_and_kinds_have_one(monkeypatch: py
 
 def test_contrast_turns_around_the_mean_of_what_the_tables_have_made(monkeypatch: pytest.MonkeyPatch):
     pixels = np.full((1, 8, 8, 3), 240, np.uint8)
-    found = changed(pixels, monkeypatch, alone("solarize", 0.5), alone("contrast", -0.9))
-    assert torch.allclose(found * 255, torch.full_like(found, 15.0))  # a plain image has no contrast to lose
+    actual = changed(pixels, monkeypatch, alone("solarize", 0.5), alone("contrast", -0.9))
+    assert torch.allclose(actual * 255, torch.full_like(actual, 15.0))  # a plain image has no contrast to lose
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,10 @@ def test_a_third_of_a_turn_takes_reddish_to_the_hue_a_third_further_on():
 def test_lighting_adds_components_times_variances_times_draws():
     components = np.array([[1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, -0.8, 0.6]]).T * np.array([0.3, 0.2, 0.1])
     ids = np.arange(4000, dtype=np.uint64)
-    made = color.matrices(Augment(pca_noise=0.1), ids, np.full((4000, 3), 0.5), components, 0, 0)
-    assert made is not None
-    added = made[..., 3]
-    assert np.array_equal(made[..., :3], np.tile(np.eye(3), (4000, 1, 1)))
+    result = color.matrices(Augment(pca_noise=0.1), ids, np.full((4000, 3), 0.5), components, 0, 0)
+    assert result is not None
+    added = result[..., 3]
+    assert np.array_equal(result[..., :3], np.tile(np.eye(3), (4000, 1, 1)))
     expected = 0.01 * components @ components.T
     assert np.cov(added.T, bias=True) == pytest.approx(expected, abs=0.06 * expected.max())
     assert np.abs(added.mean(axis=0)).max() < 0.002
@@ -65,9 +65,9 @@ def test_lighting_adds_components_times_variances_times_draws():
 
 def test_gray_images_come_as_often_as_asked():
     ids = np.arange(2000, dtype=np.uint64)
-    made = color.matrices(Augment(gray=0.3), ids, np.full((2000, 3), 0.5), None, 0, 0)
-    assert made is not None
-    assert 0.27 < np.mean(made[:, 0, 0] < 0.5) < 0.33
+    result = color.matrices(Augment(gray=0.3), ids, np.full((2000, 3), 0.5), None, 0, 0)
+    assert result is not None
+    assert 0.27 < np.mean(result[:, 0, 0] < 0.5) < 0.33
 
 
 def test_one_matrix_does_what_all_do_one_after_another():
@@ -84,24 +84,24 @@ def test_one_matrix_does_what_all_do_one_after_another():
 
 
 def test_contrast_turns_around_what_brightness_has_made_of_the_mean():
-    asked = Augment(brightness=0.4, contrast=0.4)
-    made = color.matrices(asked, IDS, MEANS, None, 3, 4)
+    wanted = Augment(brightness=0.4, contrast=0.4)
+    result = color.matrices(wanted, IDS, MEANS, None, 3, 4)
     bright = color.matrices(Augment(brightness=0.4), IDS, MEANS, None, 3, 4)
-    assert made is not None
+    assert result is not None
     assert bright is not None
-    mean_after = color.compose([made], 8, 3, MEANS)
+    mean_after = color.compose([result], 8, 3, MEANS)
     assert mean_after == pytest.approx(color.compose([bright], 8, 3, MEANS))
 
 
 def test_nothing_of_color_gives_no_matrix_and_draws_depend_on_seed_epoch_and_id():
     assert color.matrices(Augment(rotate=10), IDS, MEANS, None, 0, 0) is None
-    asked = Augment(brightness=0.4, saturation=0.4, hue=0.1)
-    made = color.matrices(asked, IDS, MEANS, None, 1, 2)
-    assert made is not None
-    alone = color.matrices(asked, IDS[3:4], MEANS[3:4], None, 1, 2)
+    wanted = Augment(brightness=0.4, saturation=0.4, hue=0.1)
+    result = color.matrices(wanted, IDS, MEANS, None, 1, 2)
+    assert result is not None
+    alone = color.matrices(wanted, IDS[3:4], MEANS[3:4], None, 1, 2)
     assert alone is not None
-    assert np.array_equal(alone[0], made[3])
+    assert np.array_equal(alone[0], result[3])
     for seed, epoch in ((2, 2), (1, 3)):
-        other = color.matrices(asked, IDS, MEANS, None, seed, epoch)
+        other = color.matrices(wanted, IDS, MEANS, None, seed, epoch)
         assert other is not None
-        assert not np.isclose(other, made).all(axis=(1, 2)).any()
+        assert not np.isclose(other, result).all(axis=(1, 2)).any()

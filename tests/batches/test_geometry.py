@@ -37,8 +37,8 @@ def test_a_mirror_is_exact():
 
 def test_a_shift_moves_to_the_right_and_down_by_whole_pixels():
     image = torch.rand(1, 1, 4, 4)
-    found = moved(image, geometry.translation(one(2 / 4), one(2 * 2 / 4)))  # one pixel and two, in half sides
-    assert torch.allclose(found[0, 0, 2:, 1:], image[0, 0, :2, :3], atol=1e-6)
+    actual = moved(image, geometry.translation(one(2 / 4), one(2 * 2 / 4)))  # one pixel and two, in half sides
+    assert torch.allclose(actual[0, 0, 2:, 1:], image[0, 0, :2, :3], atol=1e-6)
 
 
 def test_a_quarter_turn_is_clockwise_and_exact():
@@ -49,8 +49,8 @@ def test_a_quarter_turn_is_clockwise_and_exact():
 def test_scaling_shows_as_much_as_it_says():
     image = torch.zeros(1, 1, 8, 8)
     image[..., 2:6, 2:6] = 1.0
-    found = moved(image, geometry.scaling(one(0.5), one(0.5)))  # the middle half of each side fills the image
-    assert torch.allclose(found[..., 1:-1, 1:-1], torch.ones(1, 1, 6, 6))
+    actual = moved(image, geometry.scaling(one(0.5), one(0.5)))  # the middle half of each side fills the image
+    assert torch.allclose(actual[..., 1:-1, 1:-1], torch.ones(1, 1, 6, 6))
 
 
 def test_shear_slants_to_the_right_at_the_bottom():
@@ -72,10 +72,10 @@ def test_a_crop_of_the_whole_area_is_the_image_and_others_stay_inside():
     whole = geometry.crop(1.0, one(0.5), one(0.5), one(0.5), one(0.5))
     assert whole[0] == pytest.approx(np.eye(3))
     rng = np.random.default_rng(0)
-    made = geometry.crop(0.08, *rng.random((4, 500)))
-    wide, tall = made[:, 0, 0], made[:, 1, 1]
-    assert np.all(np.abs(made[:, 0, 2]) + wide <= 1 + 1e-12)
-    assert np.all(np.abs(made[:, 1, 2]) + tall <= 1 + 1e-12)
+    result = geometry.crop(0.08, *rng.random((4, 500)))
+    wide, tall = result[:, 0, 0], result[:, 1, 1]
+    assert np.all(np.abs(result[:, 0, 2]) + wide <= 1 + 1e-12)
+    assert np.all(np.abs(result[:, 1, 2]) + tall <= 1 + 1e-12)
     inside = (wide < 1) & (tall < 1)
     assert np.all((wide / tall)[inside] >= 3 / 4 - 1e-9)
     assert np.all((wide / tall)[inside] <= 4 / 3 + 1e-9)
@@ -111,8 +111,8 @@ def test_a_matrix_and_its_inverse_give_the_image_back_away_from_the_border(turn:
 def test_an_image_that_shrinks_is_averaged_and_not_picked():
     stripes = torch.zeros(1, 1, 32, 32)
     stripes[..., ::2] = 1.0  # every second column: any fourth column alone would be all black or all white
-    found = moved(stripes, np.eye(3)[None], size_px=8)
-    assert torch.allclose(found, torch.full((1, 1, 8, 8), 0.5), atol=1e-6)
+    actual = moved(stripes, np.eye(3)[None], size_px=8)
+    assert torch.allclose(actual, torch.full((1, 1, 8, 8), 0.5), atol=1e-6)
 
 
 def test_images_that_shrink_differently_go_side_by_side_as_they_go_alone():
@@ -128,8 +128,8 @@ def test_images_that_shrink_differently_go_side_by_side_as_they_go_alone():
 def test_what_lies_outside_is_what_the_border_says(border: str, expected: float):
     image = torch.zeros(1, 1, 4, 4)
     image[..., 0] = 1.0
-    found = geometry.sample(image, geometry.translation(one(2 / 4), one(0.0)), 4, border)
-    assert found[0, 0, :, 0].tolist() == pytest.approx([expected] * 4, abs=1e-6)
+    actual = geometry.sample(image, geometry.translation(one(2 / 4), one(0.0)), 4, border)
+    assert actual[0, 0, :, 0].tolist() == pytest.approx([expected] * 4, abs=1e-6)
 
 
 def test_nothing_geometric_gives_no_matrix():
@@ -137,30 +137,30 @@ def test_nothing_geometric_gives_no_matrix():
 
 
 def test_draws_depend_on_seed_epoch_and_id_alone():
-    asked = Augment(flip=True, flip_vertical=True, shift=0.1, rotate=20, shear=5, scale=0.2, perspective=0.2, crop=0.3)
-    made = geometry.homographies(asked, IDS, 32, 1, 2)
-    assert made is not None
+    wanted = Augment(flip=True, flip_vertical=True, shift=0.1, rotate=20, shear=5, scale=0.2, perspective=0.2, crop=0.3)
+    result = geometry.homographies(wanted, IDS, 32, 1, 2)
+    assert result is not None
     for i in range(len(IDS)):
-        alone = geometry.homographies(asked, IDS[i : i + 1], 32, 1, 2)
+        alone = geometry.homographies(wanted, IDS[i : i + 1], 32, 1, 2)
         assert alone is not None
-        assert np.array_equal(alone[0], made[i])
+        assert np.array_equal(alone[0], result[i])
     for seed, epoch in ((2, 2), (1, 3)):
-        other = geometry.homographies(asked, IDS, 32, seed, epoch)
+        other = geometry.homographies(wanted, IDS, 32, seed, epoch)
         assert other is not None
-        assert not np.isclose(other, made).all(axis=(1, 2)).any()
+        assert not np.isclose(other, result).all(axis=(1, 2)).any()
 
 
 def test_shifts_are_whole_pixels_within_their_bound():
     ids = np.arange(400, dtype=np.uint64)
-    made = geometry.homographies(Augment(shift=0.125), ids, 32, 0, 0)
-    assert made is not None
-    pixels = made[:, :2, 2] * 32 / 2
+    result = geometry.homographies(Augment(shift=0.125), ids, 32, 0, 0)
+    assert result is not None
+    pixels = result[:, :2, 2] * 32 / 2
     assert np.allclose(pixels, np.rint(pixels))
     assert set(np.abs(np.rint(pixels)).astype(int).ravel()) == {0, 1, 2, 3, 4}
 
 
 def test_half_of_the_images_are_mirrored():
     ids = np.arange(2000, dtype=np.uint64)
-    made = geometry.homographies(Augment(flip=True), ids, 32, 0, 0)
-    assert made is not None
-    assert 0.45 < np.mean(made[:, 0, 0] < 0) < 0.55
+    result = geometry.homographies(Augment(flip=True), ids, 32, 0, 0)
+    assert result is not None
+    assert 0.45 < np.mean(result[:, 0, 0] < 0) < 0.55

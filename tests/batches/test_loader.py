@@ -32,7 +32,7 @@ def test_every_image_is_seen_exactly_once_whatever_the_batch_and_the_processes(c
 @given(st.integers(1, 120), st.integers(1, 50))
 def test_batches_differ_by_at_most_one_image_and_none_is_larger_than_asked_for(count: int, batch: int):
     stream = make(count, batch)
-    sizes = [found.whole for found in stream.epoch(0)]
+    sizes = [actual.whole for actual in stream.epoch(0)]
     assert len(sizes) == stream.steps
     assert max(sizes) <= batch
     assert max(sizes) - min(sizes) <= 1

@@ -59,32 +59,32 @@ def assert_same(one: list[Batch], other: list[Batch]) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_changed_images_are_the_same_whoever_decodes_them(place: Path, workers: int):
-    kept, found = stream(place, 0, 7), stream(place, workers, 7)
-    assert torch.equal(kept.preprocess.mean, found.preprocess.mean)
-    assert torch.equal(kept.preprocess.std, found.preprocess.std)
-    assert found.augmentation is not None
+    kept, actual = stream(place, 0, 7), stream(place, workers, 7)
+    assert torch.equal(kept.preprocess.mean, actual.preprocess.mean)
+    assert torch.equal(kept.preprocess.std, actual.preprocess.std)
+    assert actual.augmentation is not None
     assert kept.augmentation is not None
-    assert found.augmentation.mean_C == kept.augmentation.mean_C
-    assert np.array_equal(found.augmentation.colors_33, kept.augmentation.colors_33)
-    assert_same(list(kept.epoch(1)), list(found.epoch(1)))
-    assert_same(list(kept.epoch(2, start=2)), list(found.epoch(2, start=2)))
+    assert actual.augmentation.mean_C == kept.augmentation.mean_C
+    assert np.array_equal(actual.augmentation.colors_33, kept.augmentation.colors_33)
+    assert_same(list(kept.epoch(1)), list(actual.epoch(1)))
+    assert_same(list(kept.epoch(2, start=2)), list(actual.epoch(2, start=2)))
 
 
 def test_they_are_the_same_in_batches_of_any_size(place: Path):
     kept = images(list(stream(place, 0, 26).epoch(3)))
     streamed = stream(place, 2, 4)
     for batch in (1, 4, 50):
-        found = images(list(replace(streamed, batch_size=batch).epoch(3)))
-        assert found.keys() == kept.keys()
+        actual = images(list(replace(streamed, batch_size=batch).epoch(3)))
+        assert actual.keys() == kept.keys()
         for i, image in kept.items():
-            assert torch.equal(image, found[i])
+            assert torch.equal(image, actual[i])
 
 
 def test_two_processes_get_their_shares(place: Path):
-    kept, found = stream(place, 0, 8), stream(place, 2, 8)
+    kept, actual = stream(place, 0, 8), stream(place, 2, 8)
     for rank in (0, 1):
         share = {"rank": rank, "world": 2}
-        assert_same(list(replace(kept, **share).epoch(0)), list(replace(found, **share).epoch(0)))
+        assert_same(list(replace(kept, **share).epoch(0)), list(replace(actual, **share).epoch(0)))
 
 
 def test_a_process_without_a_share_of_a_batch_goes_on(place: Path):

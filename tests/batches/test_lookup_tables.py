@@ -17,16 +17,16 @@ RNG = np.random.default_rng(0)
 def random_images(channels: int, side_px: int = 21) -> NDArray[np.uint8]:
     """Twelve images: noise within bounds of its own for each, one that is plain, one of two levels, one almost plain."""
     ends = np.sort(RNG.integers(0, 256, (12, 2, 1, 1, channels)), axis=1)
-    made = RNG.integers(ends[:, 0], ends[:, 1] + 1, (12, side_px, side_px, channels)).astype(np.uint8)
-    made[0] = 77
-    made[1] = RNG.choice([10, 240], made[1].shape)
-    made[2], made[2, 0, 0] = 200, 13  # fewer than 255 pixels are not of the highest level: they stay as they are
-    return made
+    result = RNG.integers(ends[:, 0], ends[:, 1] + 1, (12, side_px, side_px, channels)).astype(np.uint8)
+    result[0] = 77
+    result[1] = RNG.choice([10, 240], result[1].shape)
+    result[2], result[2, 0, 0] = 200, 13  # fewer than 255 pixels are not of the highest level: they stay as they are
+    return result
 
 
-def looked_up(pixels_NHWC: NDArray[np.uint8], made: lookup_tables.Tables | None) -> torch.Tensor:
-    assert made is not None
-    whole = np.broadcast_to(made, (len(pixels_NHWC), pixels_NHWC.shape[3], 256)).copy()
+def looked_up(pixels_NHWC: NDArray[np.uint8], result: lookup_tables.Tables | None) -> torch.Tensor:
+    assert result is not None
+    whole = np.broadcast_to(result, (len(pixels_NHWC), pixels_NHWC.shape[3], 256)).copy()
     return lookup_tables.apply(torch.from_numpy(pixels_NHWC).permute(0, 3, 1, 2), whole)
 
 
@@ -61,8 +61,8 @@ def test_posterizing_keeps_the_levels_that_torchvision_keeps(channels: int, kept
 @pytest.mark.parametrize("threshold", [0, 1, 128, 255])
 def test_solarizing_inverts_what_torchvision_inverts(channels: int, threshold: int):
     pixels = random_images(channels)
-    made = looked_up(pixels, lookup_tables.solarize(np.full(12, threshold)))
-    assert torch.equal(made, theirs(pixels, published.solarize, threshold))
+    result = looked_up(pixels, lookup_tables.solarize(np.full(12, threshold)))
+    assert torch.equal(result, theirs(pixels, published.solarize, threshold))
     assert np.array_equal(lookup_tables.solarize(np.array([lookup_tables.UNTOUCHED]))[0, 0], lookup_tables.LEVELS)
 
 
@@ -113,36 +113,36 @@ def test_one_table_does_what_the_changes_do_one_after_another(
 ):
     pixels = random_images(channels)
     steps = [step(posterize=bits, solarize=threshold, equalize=even, autocontrast=wide), step(equalize=again)]
-    made = lookup_tables.compose(steps, pixels, CPU)
+    result = lookup_tables.compose(steps, pixels, CPU)
     images = theirs(pixels, published.posterize, 8 - bits).byte()
     if threshold < 256:
         images = published.solarize(images, threshold)
     for wanted, change in ((even, published.equalize), (wide, stretch), (again, published.equalize)):
         images = torch.stack([change(image) for image in images]) if wanted else images
     plain = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    assert torch.equal(plain if made is None else looked_up(pixels, made), images.float())
+    assert torch.equal(plain if result is None else looked_up(pixels, result), images.float())
 
 
 def test_an_image_that_drew_nothing_keeps_its_table():
     pixels = random_images(3)
     some = step(equalize=True, autocontrast=True, posterize=3)
     some = lookup_tables.Step(*(np.where(np.arange(12) < 6, drawn, none) for drawn, none in zip(some, step(), strict=True)))
-    made = lookup_tables.compose([some], pixels, CPU)
-    assert made is not None
-    assert np.array_equal(made[6:], np.broadcast_to(lookup_tables.LEVELS, (6, 3, 256)))
+    result = lookup_tables.compose([some], pixels, CPU)
+    assert result is not None
+    assert np.array_equal(result[6:], np.broadcast_to(lookup_tables.LEVELS, (6, 3, 256)))
     assert lookup_tables.compose([step()], pixels, CPU) is None
 
 
 def test_draws_have_the_bounds_and_shares_that_were_asked_for():
     ids = np.arange(4000, dtype=np.uint64)
-    made = lookup_tables.draw(Augment(posterize=3, solarize=0.5, equalize=0.25, autocontrast=0.75), ids, 0, 0)
-    assert made is not None
-    assert np.bincount(made.posterize_N) / 4000 == pytest.approx([0.25] * 4, abs=0.03)
-    assert (made.solarize_N.min(), made.solarize_N.max()) == (128, 255)
-    assert made.solarize_N.mean() == pytest.approx(191.75, abs=2)
-    assert (made.equalize_N.mean(), made.autocontrast_N.mean()) == pytest.approx((0.25, 0.75), abs=0.03)
+    result = lookup_tables.draw(Augment(posterize=3, solarize=0.5, equalize=0.25, autocontrast=0.75), ids, 0, 0)
+    assert result is not None
+    assert np.bincount(result.posterize_N) / 4000 == pytest.approx([0.25] * 4, abs=0.03)
+    assert (result.solarize_N.min(), result.solarize_N.max()) == (128, 255)
+    assert result.solarize_N.mean() == pytest.approx(191.75, abs=2)
+    assert (result.equalize_N.mean(), result.autocontrast_N.mean()) == pytest.approx((0.25, 0.75), abs=0.03)
     assert lookup_tables.draw(Augment(rotate=10), ids, 0, 0) is None
     other = lookup_tables.draw(Augment(solarize=0.5), ids, 0, 1)
     assert other is not None
-    assert not np.array_equal(other.solarize_N, made.solarize_N)
+    assert not np.array_equal(other.solarize_N, result.solarize_N)
     assert not other.equalize_N.any()

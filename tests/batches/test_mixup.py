@@ -55,15 +55,15 @@ def stream(settings: Augment, batch: int, rank: int = 0, world: int = 1) -> Load
 
 
 def rows(*batches: Batch) -> dict[int, tuple[list[float], int, int, float]]:
-    found = {}
+    actual = {}
     for batch in batches:
         assert batch.others_N is not None
         assert batch.shares_N is not None
         for i, image, *labels in zip(
             batch.ids_N, batch.images_NCHW, batch.labels_N, batch.others_N, batch.shares_N, strict=True
         ):
-            found[int(i)] = (image.flatten().tolist(), *(label.item() for label in labels))
-    return found
+            actual[int(i)] = (image.flatten().tolist(), *(label.item() for label in labels))
+    return actual
 
 
 def test_a_partner_is_the_next_of_the_order_whatever_batch_process_or_resumption():

@@ -12,10 +12,10 @@ PIXELS_NHWC = np.arange(2 * 16, dtype=np.uint8).reshape(2, 4, 4, 1)  # rows of t
 
 
 def test_five_views_are_the_corners_and_the_center_and_ten_also_their_mirror_images():
-    found = [view[0, ..., 0].tolist() for view in multi_crop.cut(PIXELS_NHWC, 2, 10)]
-    assert found[:5] == [[[0, 1], [4, 5]], [[2, 3], [6, 7]], [[8, 9], [12, 13]], [[10, 11], [14, 15]], [[5, 6], [9, 10]]]
-    assert found[5:] == [[row[::-1] for row in view] for view in found[:5]]
-    assert [view[0, ..., 0].tolist() for view in multi_crop.cut(PIXELS_NHWC, 2, 5)] == found[:5]
+    actual = [view[0, ..., 0].tolist() for view in multi_crop.cut(PIXELS_NHWC, 2, 10)]
+    assert actual[:5] == [[[0, 1], [4, 5]], [[2, 3], [6, 7]], [[8, 9], [12, 13]], [[10, 11], [14, 15]], [[5, 6], [9, 10]]]
+    assert actual[5:] == [[row[::-1] for row in view] for view in actual[:5]]
+    assert [view[0, ..., 0].tolist() for view in multi_crop.cut(PIXELS_NHWC, 2, 5)] == actual[:5]
     assert [view.tolist() for view in multi_crop.cut(PIXELS_NHWC, 4, 1)] == [PIXELS_NHWC.tolist()]
 
 
@@ -32,9 +32,9 @@ def test_views_have_the_size_of_the_net_and_lie_within_the_image(side: int, numb
     larger = multi_crop.decode_spec(InputSpec(side, 1, "squash"), number).size_px
     pixels = np.zeros((1, larger, larger, 1), np.uint8)
     pixels[:, [0, 0, -1, -1], [0, -1, 0, -1]] = 1
-    found = list(multi_crop.cut(pixels, side, number))
-    assert [view.shape for view in found] == [(1, side, side, 1)] * number
-    assert all(view.any() for view in found[:4])  # each corner is in a view
+    actual = list(multi_crop.cut(pixels, side, number))
+    assert [view.shape for view in actual] == [(1, side, side, 1)] * number
+    assert all(view.any() for view in actual[:4])  # each corner is in a view
 
 
 def test_the_mean_of_probabilities_comes_back_from_the_logits():

@@ -159,10 +159,10 @@ def test_incremental_components_are_those_of_the_exact_ones(monkeypatch: pytest.
     pixels_NHWC = correlated(8, images=900)
     exact, mean = whitening.fit(pixels_NHWC, rows(pixels_NHWC), "pca", 3)
     monkeypatch.setattr(whitening, "MOST_EXACT", 10)
-    found, found_mean = whitening.fit(pixels_NHWC, rows(pixels_NHWC), "pca", 3)
+    actual, found_mean = whitening.fit(pixels_NHWC, rows(pixels_NHWC), "pca", 3)
     assert found_mean.numpy() == pytest.approx(mean.numpy(), abs=1e-6)
-    assert found.variances_K.numpy() == pytest.approx(exact.variances_K.numpy(), rel=0.02)
-    overlaps_K = (found.components_KD * exact.components_KD).sum(1).abs()
+    assert actual.variances_K.numpy() == pytest.approx(exact.variances_K.numpy(), rel=0.02)
+    overlaps_K = (actual.components_KD * exact.components_KD).sum(1).abs()
     assert overlaps_K.min() > 0.95
 
 

@@ -12,21 +12,21 @@ TENSORS = {"net.weight": torch.arange(6.0).view(2, 3), "optimizer.0.step": torch
 
 def test_what_is_saved_comes_back(tmp_path: Path):
     checkpoint.save(tmp_path, 7, TENSORS, {"step": 7, "best": None})
-    found = checkpoint.latest(tmp_path)
-    assert found is not None
-    assert found.state == {"step": 7, "best": None}
-    assert found.refused == ()
-    assert set(found.tensors) == set(TENSORS)
-    assert all(torch.equal(found.tensors[name], TENSORS[name]) for name in TENSORS)
+    actual = checkpoint.latest(tmp_path)
+    assert actual is not None
+    assert actual.state == {"step": 7, "best": None}
+    assert actual.refused == ()
+    assert set(actual.tensors) == set(TENSORS)
+    assert all(torch.equal(actual.tensors[name], TENSORS[name]) for name in TENSORS)
 
 
 def test_the_last_two_are_kept_and_the_newest_is_used(tmp_path: Path):
     for step in (5, 100, 20):
         checkpoint.save(tmp_path, step, TENSORS, {"step": step})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000020", "step-000000100"]
-    found = checkpoint.latest(tmp_path)
-    assert found is not None
-    assert found.state["step"] == 100
+    actual = checkpoint.latest(tmp_path)
+    assert actual is not None
+    assert actual.state["step"] == 100
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "state.json", "MANIFEST.sha256"])
@@ -36,11 +36,11 @@ def test_a_damaged_one_is_refused_by_name_and_the_one_before_is_used(tmp_path: P
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = checkpoint.latest(tmp_path)
-    assert found is not None
-    assert found.state["step"] == 1
-    assert len(found.refused) == 1
-    assert "step-000000002" in found.refused[0]
+    actual = checkpoint.latest(tmp_path)
+    assert actual is not None
+    assert actual.state["step"] == 1
+    assert len(actual.refused) == 1
+    assert "step-000000002" in actual.refused[0]
 
 
 def test_nothing_silently_begins_anew_when_all_are_damaged(tmp_path: Path):

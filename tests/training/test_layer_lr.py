@@ -19,8 +19,8 @@ SMALL = {
 
 def small(net: str = "mnist_cnn", **settings: Any) -> dict[str, float]:
     """The factors of a network by layer."""
-    found = layer_lr.factors(outline(net, (3, 32, 32), 10), Train(**settings))
-    return {name.rpartition(".")[0]: factor for name, factor in found.items()}
+    actual = layer_lr.factors(outline(net, (3, 32, 32), 10), Train(**settings))
+    return {name.rpartition(".")[0]: factor for name, factor in actual.items()}
 
 
 def test_without_settings_no_parameter_has_a_factor_and_the_groups_are_the_plain_two():
@@ -36,29 +36,29 @@ def test_the_rate_falls_with_depth_from_the_head_to_the_image():
 
 
 def test_a_norm_goes_with_the_weights_before_it():
-    found = small("conv 3x3x4, bn, relu, conv 3x3x4, bn, relu, fc", layer_decay=0.1)
-    assert found == pytest.approx({"conv1": 0.01, "bn1": 0.01, "conv2": 0.1, "bn2": 0.1, "fc1": 1.0})
+    actual = small("conv 3x3x4, bn, relu, conv 3x3x4, bn, relu, fc", layer_decay=0.1)
+    assert actual == pytest.approx({"conv1": 0.01, "bn1": 0.01, "conv2": 0.1, "bn2": 0.1, "fc1": 1.0})
 
 
 def test_depth_is_the_order_of_running():
-    found = small("resnet18", layer_decay=0.9)
-    assert [found[name] for name in ("fc", "conv5_2.conv2", "conv5_2.conv1")] == pytest.approx([1.0, 0.9, 0.81])
-    assert found["conv1"] == min(found.values()) == pytest.approx(0.9**20)  # 17 convolutions, 3 in shortcuts, 1 head
+    actual = small("resnet18", layer_decay=0.9)
+    assert [actual[name] for name in ("fc", "conv5_2.conv2", "conv5_2.conv1")] == pytest.approx([1.0, 0.9, 0.81])
+    assert actual["conv1"] == min(actual.values()) == pytest.approx(0.9**20)  # 17 convolutions, 3 in shortcuts, 1 head
 
 
 def test_auxiliary_heads_have_the_full_rate():
     net = outline("googlenet", (3, 32, 32), 10, aux=True)
-    found = layer_lr.factors(net, Train(layer_decay=0.9))
-    assert {factor for name, factor in found.items() if name.startswith("aux4")} == {1.0}
-    assert found["fc.weight"] == 1.0
-    assert found["conv1.weight"] == min(found.values()) < 0.9**20
+    actual = layer_lr.factors(net, Train(layer_decay=0.9))
+    assert {factor for name, factor in actual.items() if name.startswith("aux4")} == {1.0}
+    assert actual["fc.weight"] == 1.0
+    assert actual["conv1.weight"] == min(actual.values()) < 0.9**20
 
 
 def test_a_name_holds_all_that_lies_in_it_and_the_longer_name_counts():
-    found = small("resnet18", lr_multipliers={"conv2_1": 0.5, "conv2_1.conv1": 0.25, "fc": 10.0})
-    assert found["conv2_1.conv1"] == 0.25
-    assert found["conv2_1.bn1"] == found["conv2_1.conv2"] == 0.5
-    assert (found["fc"], found["conv2_2.conv1"], found["conv1"]) == (10.0, 1.0, 1.0)
+    actual = small("resnet18", lr_multipliers={"conv2_1": 0.5, "conv2_1.conv1": 0.25, "fc": 10.0})
+    assert actual["conv2_1.conv1"] == 0.25
+    assert actual["conv2_1.bn1"] == actual["conv2_1.conv2"] == 0.5
+    assert (actual["fc"], actual["conv2_2.conv1"], actual["conv1"]) == (10.0, 1.0, 1.0)
 
 
 def test_names_and_depth_multiply():
@@ -88,36 +88,36 @@ def test_a_network_of_which_nothing_learns_is_refused():
 
 def test_each_group_steps_at_its_own_rate():
     net = build("fc 3, relu, fc", (1, 2, 2), 2)
-    found = layer_lr.factors(net, Train(lr_multipliers={"fc1": 0.1}))
-    made = optimizer.make(net, Train(optimizer="sgd", momentum=0.0, weight_decay=0.0), found)
+    actual = layer_lr.factors(net, Train(lr_multipliers={"fc1": 0.1}))
+    result = optimizer.make(net, Train(optimizer="sgd", momentum=0.0, weight_decay=0.0), actual)
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     for p in net.parameters():
         p.grad = torch.ones_like(p)
-    optimizer.set_rate(made, 0.5)
-    made.step()
+    optimizer.set_rate(result, 0.5)
+    result.step()
     moved = {name: (before[name] - p.detach()).mean().item() for name, p in net.named_parameters()}
     assert moved == pytest.approx({"fc1.weight": 0.05, "fc1.bias": 0.05, "fc2.weight": 0.5, "fc2.bias": 0.5})
 
 
 def test_the_proximal_step_of_a_layer_follows_its_rate():
-    made = task(None, "fc 8, relu, fc", steps=1, optimizer="sgd", momentum=0.0, lr=0.5, schedule="constant",
+    result = task(None, "fc 8, relu, fc", steps=1, optimizer="sgd", momentum=0.0, lr=0.5, schedule="constant",
                 weight_decay=0.0, l1=0.1, lr_multipliers={"fc1": 0.2})  # fmt: skip
     with torch.no_grad():
-        for p in made.net.parameters():
+        for p in result.net.parameters():
             p.zero_()
-        made.net.get_submodule("fc1").weight.fill_(1.0)
-        made.net.get_submodule("fc2").bias.fill_(-1e4)  # so that the loss sends nothing down: all scores are alike and far
-    loop.fit(made)
-    weight = made.net.get_submodule("fc1").weight
+        result.net.get_submodule("fc1").weight.fill_(1.0)
+        result.net.get_submodule("fc2").bias.fill_(-1e4)  # so that the loss sends nothing down: all scores are alike and far
+    loop.fit(result)
+    weight = result.net.get_submodule("fc1").weight
     assert weight.detach().mean().item() == pytest.approx(1 - 0.2 * 0.5 * 0.1)
 
 
 @pytest.mark.parametrize("settings", [{}, {"l1": 0.01}, {"max_norm": 0.1}, {"optimizer": "sgd", "l2": 0.1}], ids=str)
 def test_a_frozen_layer_ends_with_the_bits_that_it_began_with(settings: dict[str, Any]):
-    made = task(None, lr_multipliers={"conv1": 0.0}, **settings)
-    before = {name: p.detach().clone() for name, p in made.net.named_parameters()}
-    loop.fit(made)
-    same = [name for name, p in made.net.named_parameters() if torch.equal(p, before[name])]
+    result = task(None, lr_multipliers={"conv1": 0.0}, **settings)
+    before = {name: p.detach().clone() for name, p in result.net.named_parameters()}
+    loop.fit(result)
+    same = [name for name, p in result.net.named_parameters() if torch.equal(p, before[name])]
     assert same == ["conv1.weight", "conv1.bias"]
 
 
@@ -139,8 +139,8 @@ def test_stopped_and_resumed_a_run_with_rates_ends_with_the_same_bytes(tmp_path:
 
 
 def test_rates_are_said_layer_by_layer():
-    found = layer_lr.factors(build("mnist_cnn", (1, 28, 28), 10), Train(lr_multipliers={"conv1": 0.0, "fc2": 10.0}))
-    assert layer_lr.describe(found) == "conv1 frozen, conv2 x 1, fc1 x 1, fc2 x 10"
+    actual = layer_lr.factors(build("mnist_cnn", (1, 28, 28), 10), Train(lr_multipliers={"conv1": 0.0, "fc2": 10.0}))
+    assert layer_lr.describe(actual) == "conv1 frozen, conv2 x 1, fc1 x 1, fc2 x 10"
 
 
 @pytest.mark.parametrize(

@@ -32,19 +32,19 @@ def test_stopped_at_every_step_and_resumed_it_ends_with_the_same_bytes(tmp_path:
         with pytest.raises(Interrupted, match=rf"Stopped by SIGTERM after step {step} of 12; the checkpoint is written"):
             loop.fit(stopping_at(task(folder, **settings), step))
         resumed = task(folder, **settings)
-        found = loop.fit(resumed, checkpoint.latest(folder / "checkpoints"))
+        actual = loop.fit(resumed, checkpoint.latest(folder / "checkpoints"))
         assert digest(resumed.net) == digest(whole.net), f"after a stop at step {step}"
-        assert found.best == expected.best
-        assert found.history == expected.history
+        assert actual.best == expected.best
+        assert actual.history == expected.history
 
 
 def test_stopped_and_resumed_a_run_with_balanced_classes_ends_with_the_same_bytes(tmp_path: Path):
     def uneven(folder: Path | None) -> loop.Task:
-        made = task(folder)
+        result = task(folder)
         rows_M = np.concatenate([np.arange(0, 30, 3), [1, 4, 7], [2]])  # 10, 3 and 1 images: 30 places
-        changes = augment.fit(Augment(rotate=20, mixup=0.2), made.train.pixels_NHWC, rows_M, seed=0)
-        sampling = balanced(rows_M, made.train.labels_N[rows_M])
-        return replace(made, train=replace(made.train, rows_M=rows_M, augmentation=changes, sampling=sampling))
+        changes = augment.fit(Augment(rotate=20, mixup=0.2), result.train.pixels_NHWC, rows_M, seed=0)
+        sampling = balanced(rows_M, result.train.labels_N[rows_M])
+        return replace(result, train=replace(result.train, rows_M=rows_M, augmentation=changes, sampling=sampling))
 
     whole = uneven(None)
     loop.fit(whole)
@@ -95,20 +95,20 @@ def test_a_stop_during_validation_loses_nothing(tmp_path: Path):
 
 def test_one_seed_gives_one_result_and_another_seed_another():
     tasks = [task(None, seed=0), task(None, seed=0), task(None, seed=1)]
-    for made in tasks:
-        loop.fit(made)
-    digests = [digest(made.net) for made in tasks]
+    for result in tasks:
+        loop.fit(result)
+    digests = [digest(result.net) for result in tasks]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_it_learns_and_is_left_with_its_best_weights():
-    made = task(None, steps=80)
-    fitted = loop.fit(made)
+    result = task(None, steps=80)
+    fitted = loop.fit(result)
     assert fitted.best["accuracy"] >= 8 / 9
     assert fitted.best == max(fitted.history, key=lambda event: (event["accuracy"], -event["loss"]))
-    found = predict(made.net, made.val, made.engine)
-    assert found is not None
-    assert (found.logits_NK.argmax(1) == found.labels_N).mean() == fitted.best["accuracy"]
+    actual = predict(result.net, result.val, result.engine)
+    assert actual is not None
+    assert (actual.logits_NK.argmax(1) == actual.labels_N).mean() == fitted.best["accuracy"]
     assert fitted.steps == 80
     assert [event["step"] for event in fitted.history] == list(range(4, 81, 4))
 
@@ -122,8 +122,8 @@ def test_the_parts_of_a_batch_add_up_to_its_gradient():
 
 
 def test_patience_stops_after_so_many_epochs_without_a_better_score():
-    made = task(None, steps=400, lr=1e-30, weight_decay=0.0, patience=3, schedule="constant", line=PLAIN_LINE)
-    fitted = loop.fit(made)
+    result = task(None, steps=400, lr=1e-30, weight_decay=0.0, patience=3, schedule="constant", line=PLAIN_LINE)
+    fitted = loop.fit(result)
     assert fitted.steps < 400
     assert len(fitted.history) - fitted.best["epoch"] == 3
 
@@ -137,7 +137,7 @@ def test_the_average_is_what_is_scored_and_kept():
 
 @pytest.mark.parametrize("step", [1, 7, 12])
 def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_images(tmp_path: Path, step: int):
-    made = task(tmp_path)
+    result = task(tmp_path)
     calls = 0
 
     def loss(logits_NK: torch.Tensor, labels_N: torch.Tensor) -> torch.Tensor:
@@ -147,7 +147,7 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_names_step_and_images(tmp_p
         return losses_N + torch.where(torch.arange(len(labels_N)) == 2, float("nan"), 0.0) if calls == step else losses_N
 
     with pytest.raises(NumbersError) as stopped:
-        loop.fit(replace(made, loss=loss))
+        loop.fit(replace(result, loss=loss))
     text = str(stopped.value)
     assert (
         f"The loss is nan at step {step} of 12 (epoch {(step - 1) // 4 + 1}); expected a finite number. Images: image" in text
@@ -171,9 +171,9 @@ def test_the_journal_tells_every_epoch_and_checkpoint(tmp_path: Path):
 
 
 def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path: Path):
-    made = task(tmp_path, lr=1e38, optimizer="sgd", momentum=0.0, schedule="constant")
+    result = task(tmp_path, lr=1e38, optimizer="sgd", momentum=0.0, schedule="constant")
     with pytest.raises(NumbersError):
-        loop.fit(made)
+        loop.fit(result)
     for path in (tmp_path / "checkpoints").glob("step-*"):
-        found = checkpoint.load_file(path / "state.safetensors")
-        assert all(bool(torch.isfinite(tensor).all()) for tensor in found.values() if tensor.is_floating_point())
+        actual = checkpoint.load_file(path / "state.safetensors")
+        assert all(bool(torch.isfinite(tensor).all()) for tensor in actual.values() if tensor.is_floating_point())

@@ -91,12 +91,12 @@ def test_focal_weighs_an_image_by_what_it_lacks_to_certainty():
 
 def test_settings_choose_the_loss():
     near = torch.tensor([[10.0, 8.0, 5.0]])
-    asked = [
+    wanted = [
         ({"loss": "weston-watkins", "margin": 10.0}, 13.0), ({"loss": "crammer-singer", "margin": 10.0, "squared": True}, 64.0),
         ({"loss": "weston-watkins"}, 0.0), ({"label_smoothing": 0.0}, cross_entropy()(near, FIRST).item()),
         ({}, cross_entropy(0.05)(near, FIRST).item()),
     ]  # fmt: skip
-    for settings, expected in asked:
+    for settings, expected in wanted:
         assert make(Train(**settings), None)(near, FIRST).item() == pytest.approx(expected)
     heavier = make(Train(loss="weston-watkins", margin=10.0), torch.tensor([2.0, 1.0, 1.0]))
     assert heavier(near, FIRST).tolist() == [26.0]
@@ -163,8 +163,8 @@ def test_mixed_images_cost_what_their_soft_label_costs():
 def test_gradients_reach_the_heads_by_their_weights():
     heads = GoogLeNetOut(*(torch.zeros(1, 2, requires_grad=True) for _ in range(3)))
     over_heads(cross_entropy(), heads, FIRST).sum().backward()
-    found = [logits_NK.grad.flatten().tolist() for logits_NK in heads if logits_NK.grad is not None]
-    assert found == [pytest.approx([-share / 2, share / 2]) for share in (1, 0.3, 0.3)]  # softmax minus target
+    actual = [logits_NK.grad.flatten().tolist() for logits_NK in heads if logits_NK.grad is not None]
+    assert actual == [pytest.approx([-share / 2, share / 2]) for share in (1, 0.3, 0.3)]  # softmax minus target
 
 
 def test_plain_logits_pass_through():

@@ -36,15 +36,15 @@ def test_the_proposal_is_a_tenth_of_the_rate_at_the_least_smoothed_loss_to_two_d
 
 
 def test_it_learns_then_stops_where_the_loss_breaks():
-    found = lr_finder.run(ready(steps=60))
-    assert len(found.rates) == len(found.losses) == len(found.smooth) < 60
-    assert found.proposal is not None
-    assert 1e-4 < found.proposal < 0.5
-    assert min(found.smooth) < 0.95 * found.smooth[0]
+    actual = lr_finder.run(ready(steps=60))
+    assert len(actual.rates) == len(actual.losses) == len(actual.smooth) < 60
+    assert actual.proposal is not None
+    assert 1e-4 < actual.proposal < 0.5
+    assert min(actual.smooth) < 0.95 * actual.smooth[0]
 
 
 def test_a_loss_that_is_not_finite_ends_it_without_an_error():
-    made = ready(steps=20)
+    result = ready(steps=20)
     calls = 0
 
     def loss(logits_NK: torch.Tensor, labels_N: torch.Tensor) -> torch.Tensor:
@@ -53,14 +53,14 @@ def test_a_loss_that_is_not_finite_ends_it_without_an_error():
         losses_N = torch.nn.functional.cross_entropy(logits_NK, labels_N, reduction="none")
         return losses_N * float("nan") if calls == 6 else losses_N
 
-    assert len(lr_finder.run(replace(made, loss=loss)).losses) == 5
+    assert len(lr_finder.run(replace(result, loss=loss)).losses) == 5
 
 
 def test_the_loss_breaks_at_four_times_its_least():
     losses = iter([2.0, 1.0] + [30.0] * 20)
-    made = replace(ready(steps=20), loss=lambda logits_NK, labels_N: logits_NK.sum(1) * 0 + next(losses))
-    found = lr_finder.run(made)
-    assert found.losses == pytest.approx((2.0, 1.0, 30.0))
+    result = replace(ready(steps=20), loss=lambda logits_NK, labels_N: logits_NK.sum(1) * 0 + next(losses))
+    actual = lr_finder.run(result)
+    assert actual.losses == pytest.approx((2.0, 1.0, 30.0))
 
 
 def test_one_seed_gives_one_curve():

@@ -9,10 +9,10 @@ from striate.training import optimizer
 def one_weight(settings: Train, gradient: float = 1.0, steps: int = 1) -> float:
     layer = nn.Linear(1, 1, bias=False)
     nn.init.constant_(layer.weight, 2.0)
-    made = optimizer.make(layer, settings)
+    result = optimizer.make(layer, settings)
     for _ in range(steps):
         layer.weight.grad = torch.full((1, 1), gradient)
-        made.step()
+        result.step()
     return layer.weight.item()
 
 
@@ -42,15 +42,15 @@ def test_adamw_decays_apart_from_the_gradient():
 
 def test_biases_and_norms_do_not_decay():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
-    made = optimizer.make(net, train(optimizer="adamw", weight_decay=0.3))
-    decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    result = optimizer.make(net, train(optimizer="adamw", weight_decay=0.3))
+    decay = {id(p): group["weight_decay"] for group in result.param_groups for p in group["params"]}
     assert [decay[id(p)] for p in net.parameters()] == [0.3, 0.0, 0.0, 0.0, 0.3, 0.0]
 
 
 def test_set_rate_reaches_every_group():
-    made = optimizer.make(nn.Linear(2, 2), train())
-    optimizer.set_rate(made, 0.25)
-    assert [group["lr"] for group in made.param_groups] == [0.25, 0.25]
+    result = optimizer.make(nn.Linear(2, 2), train())
+    optimizer.set_rate(result, 0.25)
+    assert [group["lr"] for group in result.param_groups] == [0.25, 0.25]
 
 
 def test_clip_scales_all_gradients_together():
@@ -67,15 +67,15 @@ def test_steps_are_those_of_torch_bit_for_bit(name: str, theirs: type[torch.opti
     torch.manual_seed(0)
     ours, twin = nn.Linear(5, 3), nn.Linear(5, 3)
     twin.load_state_dict(ours.state_dict())
-    made = optimizer.make(ours, train(optimizer=name))
+    result = optimizer.make(ours, train(optimizer=name))
     kept = {"momentum": 0.9} if name == "sgd" else {"betas": (0.9, 0.999), "fused": True, "weight_decay": 0.0}
     plain = theirs([twin.weight, twin.bias], lr=0.1, **kept)
     for _ in range(3):
-        for net, steps in ((ours, made), (twin, plain)):
+        for net, steps in ((ours, result), (twin, plain)):
             steps.zero_grad()
             net(torch.ones(2, 5)).square().sum().backward()
             steps.step()
     assert all(torch.equal(*pair) for pair in zip(ours.parameters(), twin.parameters(), strict=True))
-    assert {frozenset(moments) for moments in made.state_dict()["state"].values()} == {
+    assert {frozenset(moments) for moments in result.state_dict()["state"].values()} == {
         frozenset(moments) for moments in plain.state_dict()["state"].values()
     }

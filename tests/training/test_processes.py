@@ -29,9 +29,9 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
 
 
 def test_every_image_is_seen_exactly_once_an_epoch(ranks: tuple[Path, list[dict]]):
-    seen = [tuple(pair) for found in ranks[1] for pair in found["seen"]]
+    seen = [tuple(pair) for actual in ranks[1] for pair in actual["seen"]]
     assert sorted(seen) == [(epoch, i) for epoch in range(3) for i in range(30)]
-    assert min(len(found["seen"]) for found in ranks[1]) > 0
+    assert min(len(actual["seen"]) for actual in ranks[1]) > 0
 
 
 def test_both_end_with_the_weights_of_one_process(ranks: tuple[Path, list[dict]]):
@@ -46,11 +46,11 @@ def test_both_end_with_the_weights_of_one_process(ranks: tuple[Path, list[dict]]
 def test_metrics_are_of_all_images_each_counted_once(ranks: tuple[Path, list[dict]]):
     alone = task(None, PLAIN_LINE)
     loop.fit(alone)
-    found = predict(alone.net, alone.val, alone.engine)
-    assert found is not None
+    actual = predict(alone.net, alone.val, alone.engine)
+    assert actual is not None
     for rank in ranks[1]:
-        assert rank["ids"] == found.ids_N.tolist()
-        assert rank["accuracy"] == float((found.logits_NK.argmax(1) == found.labels_N).mean())
+        assert rank["ids"] == actual.ids_N.tolist()
+        assert rank["accuracy"] == float((actual.logits_NK.argmax(1) == actual.labels_N).mean())
 
 
 def test_one_process_writes(ranks: tuple[Path, list[dict]]):

@@ -16,31 +16,31 @@ NUMBERS = st.lists(st.floats(-3, 3, width=32), min_size=1, max_size=40)
 
 
 def layer(*row: float) -> nn.Linear:
-    made = nn.Linear(len(row), 1)
+    result = nn.Linear(len(row), 1)
     with torch.no_grad():
-        made.weight.copy_(torch.tensor([row]))
-    return made
+        result.weight.copy_(torch.tensor([row]))
+    return result
 
 
 def test_a_spread_worked_out_by_hand():
     # bins: -1 (all below), -0.2 -> -40, 0 twice, 0.001 -> 0, 0.004 -> 1, 3 -> 200 (all above)
-    (found,) = weight_histograms.spreads(layer(-7.0, -0.2, 0.0, 0.0, 0.001, 0.004, 3.0, -1.0))
-    assert (found.layer, found.weights) == ("weight", 8)
-    assert found.zero == 2 / 8
-    assert found.near == 5 / 8
-    assert found.mean == pytest.approx((-7.0 - 0.2 + 0.001 + 0.004 + 3.0 - 1.0) / 8)
-    assert found.deviation == pytest.approx(torch.tensor([-7, -0.2, 0, 0, 0.001, 0.004, 3, -1]).std(correction=0).item())
-    bins = {found.first + place: count for place, count in enumerate(found.counts) if count}
+    (actual,) = weight_histograms.spreads(layer(-7.0, -0.2, 0.0, 0.0, 0.001, 0.004, 3.0, -1.0))
+    assert (actual.layer, actual.weights) == ("weight", 8)
+    assert actual.zero == 2 / 8
+    assert actual.near == 5 / 8
+    assert actual.mean == pytest.approx((-7.0 - 0.2 + 0.001 + 0.004 + 3.0 - 1.0) / 8)
+    assert actual.deviation == pytest.approx(torch.tensor([-7, -0.2, 0, 0, 0.001, 0.004, 3, -1]).std(correction=0).item())
+    bins = {actual.first + place: count for place, count in enumerate(actual.counts) if count}
     assert bins == {-200: 2, -40: 1, 0: 3, 1: 1, 200: 1}
 
 
 @given(NUMBERS)
 def test_every_weight_is_in_one_bin_and_the_ends_are_not_empty(row: list[float]):
-    (found,) = weight_histograms.spreads(layer(*row))
-    assert sum(found.counts) == len(row)
-    assert found.counts[0] > 0
-    assert found.counts[-1] > 0
-    assert -200 <= found.first <= found.first + len(found.counts) - 1 <= 200
+    (actual,) = weight_histograms.spreads(layer(*row))
+    assert sum(actual.counts) == len(row)
+    assert actual.counts[0] > 0
+    assert actual.counts[-1] > 0
+    assert -200 <= actual.first <= actual.first + len(actual.counts) - 1 <= 200
 
 
 def test_a_layer_larger_than_a_part_is_counted_whole(monkeypatch: pytest.MonkeyPatch):
@@ -55,8 +55,8 @@ def test_a_layer_larger_than_a_part_is_counted_whole(monkeypatch: pytest.MonkeyP
 
 
 def test_biases_and_norms_are_left_out():
-    found = weight_histograms.spreads(build("conv 3x3x4, bn, relu, fc", (1, 6, 6), 3))
-    assert [(row.layer, row.weights) for row in found] == [("conv1", 36), ("fc1", 4 * 36 * 3)]
+    actual = weight_histograms.spreads(build("conv 3x3x4, bn, relu, fc", (1, 6, 6), 3))
+    assert [(row.layer, row.weights) for row in actual] == [("conv1", 36), ("fc1", 4 * 36 * 3)]
 
 
 def test_what_is_noted_comes_back_and_is_noted_once(tmp_path: Path):
@@ -77,9 +77,9 @@ def test_what_is_noted_comes_back_and_is_noted_once(tmp_path: Path):
 def test_the_proximal_step_of_l1_ends_with_zeros_and_l2_with_none():
     zeros = {}
     for name, settings in {"l1": {"l1": 0.05}, "subgradient": {"l1": 0.05, "l1_by": "subgradient"}, "l2": {"l2": 0.05}}.items():
-        made = task(None, "fc 8, relu, fc", steps=80, optimizer="sgd", lr=0.05, weight_decay=0.0, **settings)
-        loop.fit(made)
-        zeros[name] = [row.zero for row in weight_histograms.spreads(made.net)]
+        result = task(None, "fc 8, relu, fc", steps=80, optimizer="sgd", lr=0.05, weight_decay=0.0, **settings)
+        loop.fit(result)
+        zeros[name] = [row.zero for row in weight_histograms.spreads(result.net)]
     assert min(zeros["l1"]) > 0.1
     assert zeros["subgradient"] == zeros["l2"] == [0.0, 0.0]
 

@@ -13,22 +13,22 @@ NUMBERS = st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20)
 
 
 def layer(*rows: list[float]) -> nn.Linear:
-    made = nn.Linear(len(rows[0]), len(rows))
+    result = nn.Linear(len(rows[0]), len(rows))
     with torch.no_grad():
-        made.weight.copy_(torch.tensor(rows))
-        made.bias.fill_(2.0)
-    return made
+        result.weight.copy_(torch.tensor(rows))
+        result.bias.fill_(2.0)
+    return result
 
 
 def stepped(net: nn.Module, rate: float = 0.5, **settings: object) -> None:
     """One step of plain SGD whose loss has no gradient, so that only the penalty moves weights."""
-    found = weight_penalty.make(net, Train(**settings))
-    assert found is not None
+    actual = weight_penalty.make(net, Train(**settings))
+    assert actual is not None
     for weight in net.parameters():
         weight.grad = torch.zeros_like(weight)
-    found.before_step()
+    actual.before_step()
     torch.optim.SGD(net.parameters(), rate).step()
-    found.after_step(rate)
+    actual.after_step(rate)
 
 
 def test_nothing_asked_for_is_no_penalty():
@@ -108,9 +108,9 @@ def test_the_links_of_a_table_are_bounded_unit_by_unit():
     table = net.get_submodule("h3")
     with torch.no_grad():
         table.weight.fill_(1.0)
-    found = weight_penalty.make(net, Train(max_norm=2.0))
-    assert found is not None
-    found.after_step(0.1)
+    actual = weight_penalty.make(net, Train(max_norm=2.0))
+    assert actual is not None
+    actual.after_step(0.1)
     norms = table.full_weight().flatten(1).norm(dim=1)
     assert norms.tolist() == pytest.approx([2.0] * 12)
 
@@ -118,9 +118,9 @@ def test_the_links_of_a_table_are_bounded_unit_by_unit():
 def test_a_frozen_weight_is_left_alone():
     net = layer([3.0, 4.0])
     net.weight.requires_grad_(False)
-    found = weight_penalty.make(net, Train(max_norm=1.0))
-    assert found is not None
-    found.after_step(0.1)
+    actual = weight_penalty.make(net, Train(max_norm=1.0))
+    assert actual is not None
+    actual.after_step(0.1)
     assert net.weight.flatten().tolist() == [3.0, 4.0]
 
 
