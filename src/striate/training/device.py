@@ -137,12 +137,8 @@ def _device(requested: str, local: int) -> tuple[torch.device, str]:
         device = torch.device(requested)
     except RuntimeError:
         raise SettingError(f"engine.device: expected auto, cpu, cuda, cuda:1 or mps; got {requested!r}.") from None
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }.get(device.type, False)
-    if not there:
+    cuda = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if not {"cpu": True, "cuda": cuda, "mps": torch.backends.mps.is_available()}.get(device.type, False):
         raise SettingError(
             f"engine.device: this machine, or this build of torch, has no {requested}; use auto or cpu. "
             "`striate doctor` shows what is there."
