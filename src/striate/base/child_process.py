@@ -2,7 +2,7 @@
 
 The child is this file run as a program. It speaks frames over its pipes - a JSON header, then raw bytes - and nothing is
 unpickled in the parent: a child taken over by a hostile image can send wrong pixels, not code. Memory is limited with
-RLIMIT_AS (Linux; elsewhere only the time limit holds, and `Child.limited` says so).
+RLIMIT_AS (Linux; elsewhere only the time limit holds).
 """
 
 import json
@@ -44,7 +44,6 @@ class Child:
 
     def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:
         self.where, self.memory_mb, self.seconds = where, memory_mb, seconds
-        self.limited = sys.platform.startswith("linux")
         self._process: subprocess.Popen[bytes] | None = None
         self._over = False
 

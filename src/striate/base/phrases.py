@@ -5,40 +5,24 @@ from typing import Any
 
 
 def format_duration(seconds: float) -> str:
-    """A time in its usual unit.
-
-    >>> format_duration(42.4), format_duration(200), format_duration(9000)
-    ('42 s', '3 min', '2.5 h')
-    """
+    """A time in its usual unit: 42 s, 3 min, 2.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def percent(share: float) -> str:
-    """A share in percent.
-
-    >>> percent(0.969444)
-    '96.94 %'
-    """
+    """A share in percent: 0.969444 is 96.94 %."""
     return f"{100 * share:.2f} %"
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names as people list them.
-
-    >>> join_names(["a"]), join_names(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
+    """Names as people list them: `a`; `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def plural(count: int, what: str) -> str:
-    """A number of things.
-
-    >>> plural(1, "file"), plural(2000, "file")
-    ('1 file', '2,000 files')
-    """
+    """A number of things: 1 file; 2,000 files."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
@@ -49,20 +33,12 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *ran
 
 
 def without_controls(text: str) -> str:
-    r"""The text with what moves a terminal's cursor, changes its colors or turns the direction of text written as escapes.
-
-    >>> without_controls("\x1b[31mred\u202egnp.exe")
-    '\\x1b[31mred\\u202egnp.exe'
-    """
+    """The text with what moves a terminal's cursor, changes its colors or turns the direction of text written as escapes."""
     return str(printable(text)).translate(_CONTROLS)
 
 
 def printable(value: Any) -> Any:
-    r"""The same text, or the same lists and dictionaries of text, with bytes that are no text written as escapes.
-
-    >>> printable(["caf\udce9.png"])
-    ['caf\\udce9.png']
-    """
+    r"""The same text, or lists and dictionaries of text, with bytes that are no text written as escapes: `caf\udce9.png`."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):

@@ -28,11 +28,10 @@ import numpy as np
 
 from striate.base import config, files
 from striate.base.errors import ArtifactError, RunError, nearest
+from striate.base.events import Json
 
 OUT = Path("runs")
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "pydantic")
-
-Json = dict[str, Any]
 
 
 class Row(NamedTuple):

@@ -39,8 +39,7 @@ def catch_signals() -> Iterator[Stop]:
             raise KeyboardInterrupt
         stop.signal = signal.Signals(number).name
 
-    known = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {number: signal.signal(number, note) for number in known}
+    before = {getattr(signal, name): signal.signal(getattr(signal, name), note) for name in _NAMES if hasattr(signal, name)}
     try:
         yield stop
     finally:

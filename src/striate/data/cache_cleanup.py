@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from striate.base import files
 from striate.base.errors import RunError
+from striate.base.phrases import printable
 
 _ROOMS = ("pixels", "facts")
 
@@ -43,35 +44,33 @@ class Cache:
 
     def as_json(self) -> dict[str, Any]:
         """For --json."""
+        entries, removed = ([entry._asdict() for entry in group] for group in (self.entries, self.removed))
         return {
-            "cache": self.folder, "bytes": sum(entry.bytes for entry in self.entries),
-            "entries": [entry._asdict() for entry in self.entries],
-            "removed": [entry._asdict() for entry in self.removed], "freed": sum(entry.bytes for entry in self.removed),
-            "refused": self.refused,
+            "cache": self.folder, "bytes": _total(self.entries), "entries": entries, "removed": removed,
+            "freed": _total(self.removed), "refused": self.refused,
         }  # fmt: skip
 
     def __str__(self) -> str:
         lines = []
         if self.removed:
-            freed = sum(entry.bytes for entry in self.removed)
-            lines += [f"freed {_bytes_text(freed)} in {self.folder}:", *map(_describe, self.removed)]
+            lines += [f"freed {_bytes_text(_total(self.removed))} in {self.folder}:", *map(_describe, self.removed)]
             lines.append("a run that has one of them open keeps it; the space is free when it ends")
         lines += [f"  {path} stays: {why}" for path, why in self.refused.items()]
-        total = sum(entry.bytes for entry in self.entries)
-        lines += [
-            f"{self.folder}: {_bytes_text(total)}{':' if self.entries else ', nothing kept'}",
-            *map(_describe, self.entries),
-        ]
-        return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
+        ending = ":" if self.entries else ", nothing kept"
+        lines += [f"{self.folder}: {_bytes_text(_total(self.entries))}{ending}", *map(_describe, self.entries)]
+        return str(printable("\n".join(lines)))
+
+
+def _total(entries: tuple[Entry, ...]) -> int:
+    return sum(entry.bytes for entry in entries)
 
 
 def _describe(entry: Entry) -> str:
     if entry.state == "not a pixel cache":
         return f"  {_bytes_text(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
-    what = (
-        f"{entry.what} of {entry.data}: {entry.images:,} images, {entry.input_spec}" if entry.images is not None else entry.what
-    )
-    return f"  {_bytes_text(entry.bytes):>9}  {what}, {entry.state}, last used {entry.used[:16].replace('T', ' ')} UTC"
+    images = "" if entry.images is None else f" of {entry.data}: {entry.images:,} images, {entry.input_spec}"
+    used = entry.used[:16].replace("T", " ")
+    return f"  {_bytes_text(entry.bytes):>9}  {entry.what}{images}, {entry.state}, last used {used} UTC"
 
 
 def _bytes_text(count: int) -> str:

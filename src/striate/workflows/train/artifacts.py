@@ -8,6 +8,7 @@ import torch
 
 from striate.base import config, files, run_folder
 from striate.base.errors import DataError, RunError
+from striate.base.events import Json
 from striate.metrics import classification
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
@@ -121,7 +122,7 @@ def write_start(context: RunContext, resumed: bool) -> None:
     files.write_text(folder / "run.toml", config.to_toml(context.run))
 
 
-def _refuse_change(before: run_folder.Json, now: run_folder.Json, folder: Path) -> None:
+def _refuse_change(before: Json, now: Json, folder: Path) -> None:
     if before["data_sha256"] != now["data_sha256"]:
         raise DataError(
             f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
