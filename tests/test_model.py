@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches.preprocess import Preprocess
@@ -133,3 +135,37 @@ def test_a_later_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_folder_that_is_absent_is_named(tmp_path: Path):
     with pytest.raises(ArtifactError, match=r"expected a model folder at .*none; there is none"):
         Model.load(tmp_path / "none")
+
+
+def test_an_image_is_the_same_however_it_is_given(tmp_path: Path):
+    picture = draw("circle", 3)
+    for mode in ("RGB", "L", "P", "CMYK"):
+        image, path = picture.convert(mode), tmp_path / f"{mode}.{'tif' if mode == 'CMYK' else 'png'}"
+        image.save(path)
+        classifier = model()
+        expected = classifier.pixels([path])
+        with path.open("rb") as file:
+            for given in (str(path), path.read_bytes(), image, io.BytesIO(path.read_bytes()), file):
+                assert np.array_equal(classifier.pixels([given]), expected), (mode, type(given))
+
+
+def test_a_pil_image_is_turned_as_its_file_is(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    draw("triangle", 1).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as opened:
+        assert np.array_equal(model().pixels([opened]), model().pixels([tmp_path / "turned.png"]))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (Image.new("L", (2, 2)), r"expected a list of images; got one Image. Write model.predict\(\[...\]\)."),
+        (7, r"expected a list of images; got one int."),
+        ([None], r"a PIL image or a uint8 array; got NoneType."),
+        ([io.StringIO("x")], r"a PIL image or a uint8 array; got StringIO."),
+    ],
+)
+def test_what_is_no_image_is_refused_with_what_is(images: object, message: str):
+    with pytest.raises(SettingError, match=message):
+        model().predict(images)  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from striate.base.errors import ArtifactError, DecodeError, SettingError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode
-from striate.data.decode import InputSpec
+from striate.data.decode import ImageSource, InputSpec
 from striate.metrics.classification import softmax
 from striate.nets import catalogue, factory, own_network
 from striate.nets.net import Net
@@ -127,8 +127,8 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
-    def predict(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]], crops: int = 1) -> list[Prediction]:
-        """Predictions for images given as paths, as the bytes of files, or as uint8 arrays H x W or H x W x C.
+    def predict(self, images: Iterable[ImageSource], crops: int = 1) -> list[Prediction]:
+        """Predictions for images given as paths, bytes of files, files opened for reading, PIL images, or uint8 H x W (x C).
 
         Of 5 or 10 crops of each image (`batches.multi_crop`) the probabilities are averaged.
 
@@ -140,7 +140,7 @@ class Model:
         squares = _stacked(images, self.input_spec_for(crops), "predict")
         return self.answers(self.logits(squares, crops)) if len(squares) else []
 
-    def images(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> Tensor:
+    def images(self, images: Iterable[ImageSource]) -> Tensor:
         """Images, given as to `predict`, as the net takes them: N x C x H x W, on its device.
 
         Raises:
@@ -154,7 +154,7 @@ class Model:
         device = next(chain(self.net.parameters(), self.net.buffers())).device
         return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
 
-    def pixels(self, images: Iterable[str | Path | bytes | NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def pixels(self, images: Iterable[ImageSource]) -> NDArray[np.uint8]:
         """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C.
 
         Raises:
@@ -233,8 +233,8 @@ class Model:
         )
 
 
-def _stacked(images: Iterable[str | Path | bytes | NDArray[np.uint8]], input_spec: InputSpec, method: str) -> NDArray[np.uint8]:
-    if isinstance(images, str | Path | bytes | np.ndarray):
+def _stacked(images: Iterable[ImageSource], input_spec: InputSpec, method: str) -> NDArray[np.uint8]:
+    if isinstance(images, str | Path | bytes | np.ndarray) or not isinstance(images, Iterable):
         raise SettingError(f"expected a list of images; got one {type(images).__name__}. Write model.{method}([...]).")
     squares = [_square(image, input_spec) for image in images]
     return (
@@ -242,12 +242,25 @@ def _stacked(images: Iterable[str | Path | bytes | NDArray[np.uint8]], input_spe
     )
 
 
-def _square(image: str | Path | bytes | NDArray[np.uint8], input_spec: InputSpec) -> NDArray[np.uint8]:
+def _square(image: ImageSource, input_spec: InputSpec) -> NDArray[np.uint8]:
+    """An image at the size and with the channels of `input_spec`, by the one decoder whatever it is given as."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
             raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {image.dtype} {image.shape}.")
         return decode.square(image.reshape(*image.shape[:2], -1), input_spec)
-    source = image if isinstance(image, bytes) else Path(image)
+    if isinstance(image, str | Path):
+        source: Path | bytes = Path(image)
+    elif isinstance(image, bytes | bytearray | memoryview):
+        source = bytes(image)
+    elif decode.is_pil(image):
+        source = decode.as_file(image)
+    elif hasattr(image, "read") and isinstance(content := image.read(), bytes):
+        source = content
+    else:
+        raise SettingError(
+            "expected an image as a path, the bytes of a file, a file opened in binary, a PIL image or a uint8 array; got "
+            f"{type(image).__name__}."
+        )
     try:
         return decode.square(decode.decode_image(source, input_spec.background), input_spec)
     except DecodeError as error:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import striate
+from striate.base.errors import RunError
 from support.command_line import run
 
 COLORS = ((220, 30, 30), (30, 200, 30), (40, 40, 220), (220, 220, 30))
@@ -50,3 +52,16 @@ def test_the_plan_counts_without_what_the_split_leaves_out(capsys: pytest.Captur
 def test_the_digits_are_counted_to_the_last(capsys: pytest.CaptureFixture[str]):
     trained = run(capsys, "train", "digits", "--net", "mlp", "--epochs", "1", "--name", "r", "--no-report", "--json")
     assert f"batches of 64: {trained.json['images']['train']:,} training images" in trained.err
+
+
+def test_python_takes_paths_and_one_path_is_not_a_list_of_letters():
+    folder("d", {"a": 12, "b": 12})
+    result = striate.train(Path("d"), net="mlp", epochs=1, name="r", out=Path("runs"), report=False)
+    assert str(striate.survey(Path("d"))).startswith("d: 24 found")
+    image_path = Path("d/a/000.png")
+    (expected,) = striate.load(result["run"]).predict([image_path])
+    for given in (str(image_path), image_path, [image_path]):
+        assert [row.prediction for row in striate.predict(Path(result["run"]), given)] == [expected]
+    assert striate.evaluate(Path(result["run"]))["n"] == striate.evaluate("r")["n"]
+    with pytest.raises(RunError, match=r"expected a run by its name or folder; got int 3\."):
+        striate.load(3)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ others make meaningless, is refused with what to do - never accepted and ignored
 repeats the run.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -26,12 +27,19 @@ Tree = dict[str, Any]
 def build(tree: Mapping[str, Any]) -> Run:
     """A validated `Run` from nested settings."""
     try:
-        return Run.model_validate(dict(tree))
+        return Run.model_validate(_plain(dict(tree)))
     except ValidationError as error:
         raise SettingError(" ".join(_sentences(error))) from error
 
 
-def data_section(path: str, settings: Mapping[str, Any] | None = None) -> Data:
+def _plain(value: Any) -> Any:
+    """The same settings with paths as text, which TOML holds."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def data_section(path: str | Path, settings: Mapping[str, Any] | None = None) -> Data:
     """Section [data] for the images at `path`, validated."""
     return build({"data": {**(settings or {}), "path": path}}).data
 

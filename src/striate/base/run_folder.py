@@ -75,8 +75,11 @@ def _suggest(name: str, out: Path, otherwise: str) -> str:
     return nearest(name, known) if known else f"there are no runs in {out}{otherwise}"
 
 
-def find(run: str) -> Path:
+def find(run: str | Path) -> Path:
     """The folder of a run, given as a path or as a name under `runs/`."""
+    if not isinstance(run, str | Path):
+        raise RunError(f"expected a run by its name or folder; got {type(run).__name__} {run!r}.")
+    run = str(run)
     for folder in (Path(run), OUT / run):
         if (folder / "run.toml").is_file() or (folder / "model.json").is_file():
             return folder
@@ -84,7 +87,7 @@ def find(run: str) -> Path:
     raise RunError(f"expected a run or a model folder; there is none at {run} or {OUT / run}; {hint}")
 
 
-def model_folder(run: str) -> Path:
+def model_folder(run: str | Path) -> Path:
     """The artifact of a run, or the artifact itself where its own folder is given."""
     folder = find(run)
     if (folder / "model.json").is_file():

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ _BAND_PIXELS = 2**20
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
+# An image as a path, the bytes of a file, a file opened for reading, an image of Pillow's, or uint8 H x W or H x W x C
+ImageSource = str | Path | bytes | IO[bytes] | Image.Image | NDArray[np.uint8]
 
 
 class InputSpec(NamedTuple):
@@ -89,6 +91,19 @@ def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixe
         except (OSError, SyntaxError, LookupError, ArithmeticError, ValueError, TypeError, struct.error, RuntimeError) as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise DecodeError(f"cannot be decoded: {text[:200]}") from error
+
+
+def is_pil(image: object) -> TypeGuard[Image.Image]:
+    """Whether this is an image of Pillow's."""
+    return isinstance(image, Image.Image)
+
+
+def as_file(image: Image.Image) -> bytes:
+    """An image of Pillow's as the bytes of a file without loss, turned as its EXIF says."""
+    buffer = io.BytesIO()
+    turned = ImageOps.exif_transpose(image)
+    turned.save(buffer, "PNG" if turned.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I") else "TIFF")
+    return buffer.getvalue()
 
 
 def _content(path: Path) -> bytes:

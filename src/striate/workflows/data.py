@@ -1,6 +1,7 @@
 """`striate data`: a survey of labeled images, and the cache of decoded ones."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from striate.base import config, files
@@ -11,7 +12,7 @@ from striate.data.survey import Survey
 from striate.data.survey import survey as survey_examples
 
 
-def survey(data: str, settings: Mapping[str, Any] | None = None, watch: Watch = quiet) -> Survey:
+def survey(data: str | Path, settings: Mapping[str, Any] | None = None, watch: Watch = quiet) -> Survey:
     """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
 
     Args:

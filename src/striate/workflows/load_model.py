@@ -21,19 +21,19 @@ def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Mode
         ArtifactError: a file of the model is changed or missing.
 
     """
-    if is_external(str(run)):
+    if is_external(run):
         return external_weights.load_external(str(run), device)
-    return Model.load(run_folder.model_folder(str(run)), device, trust_code)
+    return Model.load(run_folder.model_folder(run), device, trust_code)
 
 
 def trust(run: str | Path) -> None:
     """Agree to run the Python file of a network of one's own that comes with a model, now and later on this machine."""
-    if not is_external(str(run)):
-        copy = run_folder.model_folder(str(run)) / own_network.COPY
+    if not is_external(run):
+        copy = run_folder.model_folder(run) / own_network.COPY
         if copy.is_file():
             own_network.trust(own_network.read(f"{copy}:"))
 
 
-def is_external(run: str) -> bool:
+def is_external(run: str | Path) -> bool:
     """Whether this names external weights, and no run here has that name."""
-    return external_weights.is_external(run) and not (run_folder.OUT / run).exists()
+    return isinstance(run, str) and external_weights.is_external(run) and not (run_folder.OUT / run).exists()

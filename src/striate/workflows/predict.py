@@ -26,7 +26,12 @@ _BATCH = 64
 
 
 def predict(
-    run: str | Path, paths: Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
+    run: str | Path,
+    paths: str | Path | Iterable[str | Path],
+    device: str = "cpu",
+    out: str | Path | None = None,
+    *,
+    crops: int = 1,
 ) -> Iterator["Row"]:
     """One row for each image, in order; an image that cannot be decoded has a row with its error.
 
@@ -69,13 +74,15 @@ class Row(NamedTuple):
         }  # fmt: skip
 
 
-def files(paths: Iterable[str | Path]) -> list[Path]:
+def files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files that paths, folders and globs mean, each once, in the order given and by name within a folder or glob.
 
     Raises:
         DataError: a path that does not exist, or a glob or folder without files.
 
     """
+    if isinstance(paths, str | Path):
+        paths = [paths]
     unique_paths: dict[Path, None] = {}
     for given in paths:
         path = Path(given)
@@ -93,7 +100,7 @@ def files(paths: Iterable[str | Path]) -> list[Path]:
     return list(unique_paths)
 
 
-def rows(model: Model, paths: Iterable[str | Path], crops: int = 1) -> Iterator[Row]:
+def rows(model: Model, paths: str | Path | Iterable[str | Path], crops: int = 1) -> Iterator[Row]:
     """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64.
 
     Of 5 or 10 crops the probabilities are averaged.
