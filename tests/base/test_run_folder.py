@@ -50,11 +50,11 @@ def test_the_list_shows_state_score_and_size(tmp_path: Path):
     begun(tmp_path / "a")
     score = {"accuracy": 0.5, "low": 0.1, "high": 0.9, "n": 4}
     run_folder.write_json(begun(tmp_path / "b") / "result.json", {"test": score})
-    first, second = run_folder.listing(tmp_path)
+    first, second = run_folder.list_runs(tmp_path)
     assert (first.name, first.net, first.data, first.state, first.test) == ("a", "mlp", "digits", "unfinished", None)
     assert (second.state, second.test) == ("done", score)
     assert first.bytes == (tmp_path / "a" / "run.toml").stat().st_size
-    assert run_folder.listing(tmp_path / "none") == []
+    assert run_folder.list_runs(tmp_path / "none") == []
 
 
 def test_predictions_come_back(tmp_path: Path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from striate.base.config import Data
 from striate.data import decode, folders
-from striate.data.crop_loss import center_crop_sentences, hidden, sentences
+from striate.data.crop_loss import describe, describe_center_crop, hidden
 from striate.data.decode import InputSpec
 from striate.data.survey import survey
 
@@ -27,21 +27,21 @@ def test_more_than_a_tenth_is_said_with_the_median_of_those():
         "50% of the image in 3 of 6 images (the median of those that lose more than 10 %) is cut off by the center crop: "
         "preprocess.resize_mode=pad shows them whole.",
     )
-    assert sentences(SIZES, CROP) == expected
-    assert sentences(SIZES[:3], CROP) == ()
-    assert sentences(SIZES, PAD) == ()
-    assert center_crop_sentences(SIZES)[0].startswith(
+    assert describe(SIZES, CROP) == expected
+    assert describe(SIZES[:3], CROP) == ()
+    assert describe(SIZES, PAD) == ()
+    assert describe_center_crop(SIZES)[0].startswith(
         "A center crop would cut off 50% of the image in 3 of 6 images (the median of"
     )
-    assert center_crop_sentences(SIZES[:3]) == ()
+    assert describe_center_crop(SIZES[:3]) == ()
 
 
 def test_shapes_that_are_bent_are_said():
-    assert sentences(SIZES, SQUASH) == (
+    assert describe(SIZES, SQUASH) == (
         "3 of 6 images are squashed 2.00-fold (the median of those above 1.25-fold), which bends what they show: "
         "preprocess.resize_mode=pad keeps its shape.",
     )
-    assert sentences(SIZES[:3], SQUASH) == ()
+    assert describe(SIZES[:3], SQUASH) == ()
 
 
 @given(st.integers(1, 40), st.integers(1, 40))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from striate.base.errors import DecodeError
 from striate.data import decode
-from striate.data.decode import InputSpec, decode_image, facts, square
+from striate.data.decode import InputSpec, decode_image, measure, square
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
@@ -164,12 +164,12 @@ def test_a_image_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
     content, alpha = encoded(Image.fromarray(RGB)), np.full((5, 7, 1), 128, np.uint8)
     glass = encoded(Image.fromarray(np.concatenate([RGB, alpha], axis=2)))
     deep = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257))
-    at_once = [decode_image(glass, BLACK), facts(RGB)]
+    at_once = [decode_image(glass, BLACK), measure(RGB)]
     monkeypatch.setattr(decode, "_BAND_PIXELS", 14)  # two rows of seven; the last band has one
     assert np.array_equal(decode_image(content, WHITE), RGB)
     assert np.array_equal(decode_image(deep, WHITE)[..., 0], RGB[..., 0])
     assert np.array_equal(decode_image(glass, BLACK), at_once[0])
-    assert facts(RGB) == at_once[1]
+    assert measure(RGB) == at_once[1]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -235,7 +235,7 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path):
     found = list(decode.stream([good, bad, odd], input_spec))
     assert found[0].pixels_HWC is not None
     assert np.array_equal(found[0].pixels_HWC, square(decode_image(good, WHITE), input_spec))
-    assert found[0].facts == facts(RGB)
+    assert found[0].facts == measure(RGB)
     assert found[1] == (None, None, refused(bad))
     assert found[2].facts == found[0].facts
     assert next(iter(decode.stream([good], None))).pixels_HWC is None
@@ -246,7 +246,7 @@ def test_every_hostile_file_gets_the_same_verdict_in_the_child_and_here(shared_d
     assert len(paths) > 100
     for path, found in zip(paths, decode.stream(paths, InputSpec(32, 3, "pad")), strict=True):
         try:
-            expected = facts(decode_image(path, WHITE)), None
+            expected = measure(decode_image(path, WHITE)), None
         except DecodeError as error:
             expected = None, str(error)
         assert (found.facts, found.reason) == expected, path.name

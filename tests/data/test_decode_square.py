@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from striate.data.decode import InputSpec, facts, square
+from striate.data.decode import InputSpec, measure, square
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
@@ -67,13 +67,13 @@ def by_hand(pixels_HWC: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
 
 
 def test_facts_by_hand():
-    found = facts(RGB)
+    found = measure(RGB)
     mean, square_ = by_hand(RGB)
     assert found[:3] == (5, 7, False)
     assert list(found.mean) == pytest.approx(mean, rel=1e-6)
     assert list(found.mean_square) == pytest.approx(square_, rel=1e-6)
-    gray = facts(RGB[..., :1])
+    gray = measure(RGB[..., :1])
     assert gray.gray
     assert list(gray.mean) == pytest.approx([mean[0]] * 3)
-    assert facts(RGB.copy()).pixel_hash == found.pixel_hash
-    assert facts(RGB.reshape(7, 5, 3)).pixel_hash != found.pixel_hash
+    assert measure(RGB.copy()).pixel_hash == found.pixel_hash
+    assert measure(RGB.reshape(7, 5, 3)).pixel_hash != found.pixel_hash

@@ -97,7 +97,7 @@ def test_a_store_that_is_there_is_used_whatever_the_budget(photos: Path, tmp_pat
 )
 def test_the_budget(asked: float | None, free: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pixel_cache.shutil, "disk_usage", lambda _path: pixel_cache.shutil._ntuple_diskusage(10**13, 0, free))
-    assert pixel_cache.budget(asked, tmp_path / "not" / "yet" / "there") == most
+    assert pixel_cache.pixel_budget(asked, tmp_path / "not" / "yet" / "there") == most
 
 
 def test_just_as_many_bytes_as_allowed_are_kept(photos: Path, tmp_path: Path):

@@ -42,7 +42,7 @@ def test_every_image_is_decoded_once(photos: Path, cache: Path, monkeypatch: pyt
     for row, name in enumerate(first.examples.names):
         whole = decode.decode_image(photos / name, LOOK.background)
         assert np.array_equal(first.pixels_NHWC[row], decode.square(whole, LOOK))
-        assert int(first.pixel_hash_N[row]) == decode.facts(whole).pixel_hash
+        assert int(first.pixel_hash_N[row]) == decode.measure(whole).pixel_hash
     monkeypatch.setattr(decode, "stream", no_decoding)
     again = pixel_cache.build(folders.read(photos), LOOK, cache)
     assert isinstance(again.pixels_NHWC, np.memmap)
@@ -57,7 +57,7 @@ def test_a_changed_file_is_decoded_anew(photos: Path, cache: Path):
     (photos / "circle" / "000.png").write_bytes((photos / "square" / "000.png").read_bytes())
     assert (
         pixel_cache.build(folders.read(photos), LOOK, cache).pixel_hash_N[0]
-        == decode.facts(decode.decode_image(photos / "square" / "000.png", LOOK.background)).pixel_hash
+        == decode.measure(decode.decode_image(photos / "square" / "000.png", LOOK.background)).pixel_hash
     )
     assert len(list((cache / "pixels").glob("[!.]*[!g]"))) == 2
 

@@ -131,7 +131,7 @@ def environment(**more: object) -> Json:
     return {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}", **versions, **more}
 
 
-def listing(out: Path) -> list[Row]:
+def list_runs(out: Path) -> list[Row]:
     """The runs in a folder, by name."""
     rows = []
     for folder in sorted(path.parent for path in out.glob("*/run.toml")):

@@ -34,10 +34,10 @@ def in_order(
     Each child starts with its first call; `memory_mb` and `seconds` are its limits as in `Child`. Arguments are drawn by
     threads of this process, one at a time. At most `ahead` answers lie ready, over all children.
     """
-    dealt = _Dealer(arguments, count)
+    dealer = _Dealer(arguments, count)
     lanes = [_Lane(Child(where, memory_mb, seconds), max(1, ahead // count)) for _ in range(count)]
     threads = [
-        threading.Thread(target=lane.work, args=(dealt.to(number),), name=f"reader of child {number}", daemon=True)
+        threading.Thread(target=lane.work, args=(dealer.to(number),), name=f"reader of child {number}", daemon=True)
         for number, lane in enumerate(lanes)
     ]
     try:
@@ -47,8 +47,8 @@ def in_order(
         while (answer := lanes[turn % count].take()) is not None:
             yield answer
             turn += 1
-        if dealt.failure is not None:
-            raise dealt.failure
+        if dealer.failure is not None:
+            raise dealer.failure
     finally:
         for lane in lanes:
             lane.end()

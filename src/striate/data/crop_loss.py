@@ -21,32 +21,32 @@ def hidden(sizes_N2: NDArray[np.int32], share: float = 1.0) -> NDArray[np.float6
     return hidden_N
 
 
-def sentences(sizes_N2: NDArray[np.int32], input_spec: InputSpec) -> tuple[str, ...]:
+def describe(sizes_N2: NDArray[np.int32], input_spec: InputSpec) -> tuple[str, ...]:
     """What this spec hides or bends in images of these heights and widths, with what to do; none where it is little."""
     if input_spec.resize_mode == "crop":
-        return _sentence(
+        return _describe(
             hidden(sizes_N2, input_spec.share), _HIDDEN,
             "{median:.0%} of the image in {some} of {all} images (the median of those "
             "that lose more than 10 %) is cut off by the center crop: preprocess.resize_mode=pad shows them whole.",
         )  # fmt: skip
     if input_spec.resize_mode == "squash":
         bent_N = sizes_N2.max(axis=1) / sizes_N2.min(axis=1)
-        return _sentence(
+        return _describe(
             bent_N, _BENT, "{some} of {all} images are squashed {median:.2f}-fold (the median of those above 1.25-fold), which "
             "bends what they show: preprocess.resize_mode=pad keeps its shape.",
         )  # fmt: skip
     return ()
 
 
-def center_crop_sentences(sizes_N2: NDArray[np.int32]) -> tuple[str, ...]:
+def describe_center_crop(sizes_N2: NDArray[np.int32]) -> tuple[str, ...]:
     """What a center crop would hide."""
-    return _sentence(
+    return _describe(
         hidden(sizes_N2), _HIDDEN, "A center crop would cut off {median:.0%} of the image in {some} of {all} images (the "
         "median of those that would lose more than 10 %); preprocess.resize_mode=pad shows them whole.",
     )  # fmt: skip
 
 
-def _sentence(lost_N: NDArray[np.float64], more_than: float, sentence: str) -> tuple[str, ...]:
+def _describe(lost_N: NDArray[np.float64], more_than: float, sentence: str) -> tuple[str, ...]:
     much = lost_N[lost_N > more_than]
     if not len(much):
         return ()

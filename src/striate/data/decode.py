@@ -239,7 +239,7 @@ def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
     return padded
 
 
-def facts(image_HWC: Pixels) -> Facts:
+def measure(image_HWC: Pixels) -> Facts:
     """Size, color, hash and moments of an image that `image` gave."""
     height, width, channels = image_HWC.shape
     values = np.arange(256) / 255
@@ -303,4 +303,4 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     path, input_spec = parse_request(argument)
     levels_HWC = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
-    return list(facts(levels_HWC)), pixels
+    return list(measure(levels_HWC)), pixels

@@ -41,7 +41,7 @@ class Walk:
         status = self.inside.stat()
         self.entered.add((status.st_dev, status.st_ino))
 
-    def into(self, folder: str) -> None:
+    def collect(self, folder: str) -> None:
         """Take in everything below `folder`, a path relative to the root."""
         before = (len(self.files), len(self.quarantined))
         self.descend(folder)
@@ -108,7 +108,7 @@ def read(root: Path) -> Examples:
     notes = _doubts(root, top, parts)
     for path, part in parts.items():
         if part is None:
-            walk.into(path)
+            walk.collect(path)
             walk.ignored += [Ignored(name, "neither train, val nor test") for name in walk.files]
             walk.files.clear()
         elif part is not Part.FREE:
@@ -170,7 +170,7 @@ def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> lis
 def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str, Part]]:
     class_names = []
     for folder in folders:
-        walk.into(folder)
+        walk.collect(folder)
         class_names += [(name, folder.rpartition("/")[2], part) for name in walk.files]
         walk.files.clear()
     return class_names

@@ -57,7 +57,7 @@ class CachedPixels:
     squares_N3: NDArray[np.float64]  # mean square of each channel
 
 
-def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
+def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
     if examples.pixels_NHWC is None:
         with closing(decode.stream((examples.root / name for name in examples.names), input_spec, workers)) as answers:
@@ -65,7 +65,7 @@ def verdicts(examples: Examples, input_spec: InputSpec | None, workers: int | No
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
-        yield Decoded(None if input_spec is None else decode.square(plain, input_spec), decode.facts(plain), None)
+        yield Decoded(None if input_spec is None else decode.square(plain, input_spec), decode.measure(plain), None)
 
 
 def collect_facts(
@@ -89,10 +89,10 @@ def collect_facts(
     return {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}, reasons
 
 
-def budget(asked_gb: float | None, cache: Path) -> int:
+def pixel_budget(limit_gb: float | None, cache: Path) -> int:
     """Most bytes of pixels to keep: what was asked for, else 50 GB or half of what is free there, whichever is less."""
-    if asked_gb is not None:
-        return int(asked_gb * 1e9)
+    if limit_gb is not None:
+        return int(limit_gb * 1e9)
     place = next((folder for folder in (cache, *cache.absolute().parents) if folder.is_dir()), Path("/"))
     return min(int(_MOST_GB * 1e9), shutil.disk_usage(place).free // 2)
 
@@ -114,7 +114,7 @@ def build(
             if done % 1000 == 1:
                 report(done - 1, total)
 
-        columns, _ = collect_facts(verdicts(examples, None), len(examples), report_thousands)
+        columns, _ = collect_facts(decode_examples(examples, None), len(examples), report_thousands)
         return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
@@ -166,7 +166,7 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
                 pixels[row] = pixels_HWC
                 sums.add(pixels_HWC)
 
-        columns, reasons = collect_facts(verdicts(examples, input_spec, workers), len(examples), report, write)
+        columns, reasons = collect_facts(decode_examples(examples, input_spec, workers), len(examples), report, write)
         seconds = max(time.monotonic() - begun, 1e-9)
         if pixels is not None:
             pixels.flush()

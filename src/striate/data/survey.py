@@ -35,10 +35,10 @@ class SampleStats(NamedTuple):
 def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
     """Look at up to `most` images, the first in hash order, so that the same data give the same sample."""
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
-    sample = [verdict.facts for verdict in pixel_cache.verdicts(examples.keep(chosen), None)]
+    sample = [verdict.facts for verdict in pixel_cache.decode_examples(examples.keep(chosen), None)]
     good = [facts for facts in sample if facts is not None]
     if not good:
-        bad = next(iter(pixel_cache.verdicts(examples.keep(chosen[:1]), None)))
+        bad = next(iter(pixel_cache.decode_examples(examples.keep(chosen[:1]), None)))
         raise DataError(
             f"none of {len(sample)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
             "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
@@ -107,10 +107,10 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
     """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
     report = progress or (lambda _done, _total: None)
-    columns, reasons = pixel_cache.collect_facts(pixel_cache.verdicts(examples, None), len(examples), report)
+    columns, reasons = pixel_cache.collect_facts(pixel_cache.decode_examples(examples, None), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
-    notes = [*used.notes, *crop_loss.center_crop_sentences(sizes_N2)]
+    notes = [*used.notes, *crop_loss.describe_center_crop(sizes_N2)]
     try:
         parts = split.divide(used, columns["pixel_hash_N"], data)
         notes += parts.notes

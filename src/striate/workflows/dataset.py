@@ -53,7 +53,7 @@ class Dataset:
 
     def hidden(self) -> tuple[str, ...]:
         """A sentence on what making the images square hides or bends, where that is worth saying."""
-        return crop_loss.sentences(self.stored.sizes_N2, self.input_spec)
+        return crop_loss.describe(self.stored.sizes_N2, self.input_spec)
 
     @property
     def train_labels_M(self) -> NDArray[np.int64]:
@@ -117,7 +117,7 @@ def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, worker
         stop.check("decoding the images")
 
     input_spec, cache = input_spec_of(run), files.cache_folder()
-    most_bytes = pixel_cache.budget(run.preprocess.pixel_cache_gb, cache)
+    most_bytes = pixel_cache.pixel_budget(run.preprocess.pixel_cache_gb, cache)
     stored = pixel_cache.build(examples, input_spec, cache, progress, most_bytes=most_bytes, workers=workers)
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
     return Dataset(stored, parts, input_spec)

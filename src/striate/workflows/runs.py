@@ -10,7 +10,7 @@ from striate.training import weight_histograms
 
 def list_runs(out: str | Path = "runs") -> list[run_folder.Row]:
     """The runs in a folder: network, data, state, score, size on disk."""
-    return run_folder.listing(Path(out))
+    return run_folder.list_runs(Path(out))
 
 
 def weights(run: str, draw: str | Path | None = None) -> Json:

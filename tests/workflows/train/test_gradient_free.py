@@ -39,7 +39,7 @@ def test_it_leaves_what_every_run_leaves(place: Path, name: str, least: float):
     assert result["parameters"] > 1000
     for file in ("run.toml", "environment.json", "data.json", "journal.jsonl", "predictions-test.npz", "model/model.json"):
         assert (folder / file).is_file()
-    assert run_folder.listing(place)[NAMES.index(name)].state == "done"
+    assert run_folder.list_runs(place)[NAMES.index(name)].state == "done"
 
 
 @pytest.mark.parametrize("name", NAMES)
