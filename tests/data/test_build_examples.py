@@ -44,20 +44,20 @@ def test_an_id_is_the_hash_of_the_name():
 
 
 def test_codes_follow_their_names_through_the_sorting():
-    found = arrays([2, 0, 1, 2], ["pear", "fig", "apple"])
-    assert found.classes == ("apple", "fig", "pear")
-    assert found.labels_N.tolist() == [0, 2, 1, 0]
+    examples = arrays([2, 0, 1, 2], ["pear", "fig", "apple"])
+    assert examples.classes == ("apple", "fig", "pear")
+    assert examples.labels_N.tolist() == [0, 2, 1, 0]
 
 
 def test_names_without_an_image_are_no_classes():
-    found = arrays([3, 1], ["a", "b", "c", "d"])
-    assert (found.classes, found.labels_N.tolist()) == (("b", "d"), [1, 0])
+    examples = arrays([3, 1], ["a", "b", "c", "d"])
+    assert (examples.classes, examples.labels_N.tolist()) == (("b", "d"), [1, 0])
 
 
 def test_numbers_name_themselves_where_there_are_no_names():
-    found = arrays([10, 9], None)
-    assert found.classes == ("10", "9"), "names are sorted as words"
-    assert found.labels_N.tolist() == [0, 1]
+    examples = arrays([10, 9], None)
+    assert examples.classes == ("10", "9"), "names are sorted as words"
+    assert examples.labels_N.tolist() == [0, 1]
 
 
 def test_arrays_that_cannot_be_used_are_refused():
@@ -77,18 +77,18 @@ TRIPLES = [("b/1", "b", Part.FREE), ("a/2", "a", Part.FREE), ("a/10", "a", Part.
 @given(order=st.permutations(range(4)))
 def test_files_are_sorted_with_their_classes_and_groups_whatever_the_order(order: list[int]):
     owners = ["x", "y", "x", "z"]
-    found = build_examples.from_files(ROOT, [TRIPLES[i] for i in order], groups=[owners[i] for i in order])
-    assert found.names == ("a/10", "a/2", "b/1", "c/1")
-    assert found.labels_N.tolist() == [0, 0, 1, 2]
-    assert found.groups_N is not None
-    assert found.groups_N.tolist() == [0, 1, 0, 2]
+    examples = build_examples.from_files(ROOT, [TRIPLES[i] for i in order], groups=[owners[i] for i in order])
+    assert examples.names == ("a/10", "a/2", "b/1", "c/1")
+    assert examples.labels_N.tolist() == [0, 0, 1, 2]
+    assert examples.groups_N is not None
+    assert examples.groups_N.tolist() == [0, 1, 0, 2]
 
 
 def test_names_are_sorted_by_their_bytes():
     names = ["a/\udcff", "a/é", "a/z", "a/\U0001f600", "B/1"]
-    found = build_examples.from_files(ROOT, [(name, name[0], Part.FREE) for name in names])
+    examples = build_examples.from_files(ROOT, [(name, name[0], Part.FREE) for name in names])
     # 7a < c3 a9 < f0 9f 98 80 < ff
-    assert found.names == ("B/1", "a/z", "a/é", "a/\U0001f600", "a/\udcff")
+    assert examples.names == ("B/1", "a/z", "a/é", "a/\U0001f600", "a/\udcff")
 
 
 @pytest.mark.parametrize(
@@ -101,15 +101,15 @@ def test_names_are_sorted_by_their_bytes():
     ],
 )
 def test_what_the_source_gives_and_what_becomes_of_it(given: list[Part], became: list[Part], notes: tuple[str, ...]):
-    found = build_examples.from_files(ROOT, [("1", "a", given[0]), ("2", "b", given[1]), ("3", "a", given[2])])
-    assert found.parts_N.tolist() == became
-    assert found.notes == notes
+    examples = build_examples.from_files(ROOT, [("1", "a", given[0]), ("2", "b", given[1]), ("3", "a", given[2])])
+    assert examples.parts_N.tolist() == became
+    assert examples.notes == notes
 
 
 def test_notes_that_were_given_come_first():
-    found = build_examples.from_files(ROOT, [("1", "Cat", Part.FREE), ("2", "cat", Part.FREE)], notes=["First."])
-    assert found.notes[0] == "First."
-    assert len(found.notes) == 2
+    examples = build_examples.from_files(ROOT, [("1", "Cat", Part.FREE), ("2", "cat", Part.FREE)], notes=["First."])
+    assert examples.notes[0] == "First."
+    assert len(examples.notes) == 2
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_notes_that_were_given_come_first():
     ],
 )
 def test_classes_that_look_alike_are_told(one: str, other: str, alike: bool):
-    found = build_examples.from_files(ROOT, [("1", one, Part.FREE), ("2", other, Part.FREE)])
-    assert len(found.classes) == 2
-    assert len(found.notes) == int(alike)
-    assert all("they stay two." in note and repr(one) in note and repr(other) in note for note in found.notes)
+    examples = build_examples.from_files(ROOT, [("1", one, Part.FREE), ("2", other, Part.FREE)])
+    assert len(examples.classes) == 2
+    assert len(examples.notes) == int(alike)
+    assert all("they stay two." in note and repr(one) in note and repr(other) in note for note in examples.notes)
 
 
 def test_the_account_travels_along():
     bad, left = Quarantined("a/x", "not a regular file"), Ignored("a/y.txt", "*.txt")
-    found = build_examples.from_files(ROOT, TRIPLES, [bad], [left])
-    assert (found.quarantined, found.ignored) == ((bad,), (left,))
+    examples = build_examples.from_files(ROOT, TRIPLES, [bad], [left])
+    assert (examples.quarantined, examples.ignored) == ((bad,), (left,))
 
 
 def test_where_nothing_can_be_used_the_first_of_each_list_says_why():

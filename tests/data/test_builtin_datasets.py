@@ -43,14 +43,14 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_digits_are_scikit_learn_s():
-    found = builtin_datasets.read("digits", None)
-    assert found.pixels_NHWC is not None
-    assert found.pixels_NHWC.shape == (1797, 8, 8, 1)
+    examples = builtin_datasets.read("digits", None)
+    assert examples.pixels_NHWC is not None
+    assert examples.pixels_NHWC.shape == (1797, 8, 8, 1)
     expected = load_digits()
-    assert found.labels_N.tolist() == expected.target.tolist()
-    assert list(found.counts().values()) == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert (found.pixels_NHWC.min(), found.pixels_NHWC.max()) == (0, 255)
-    assert np.abs(found.pixels_NHWC[..., 0] / 255 * 16 - expected.images).max() < 0.04
+    assert examples.labels_N.tolist() == expected.target.tolist()
+    assert list(examples.counts().values()) == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert (examples.pixels_NHWC.min(), examples.pixels_NHWC.max()) == (0, 255)
+    assert np.abs(examples.pixels_NHWC[..., 0] / 255 * 16 - expected.images).max() < 0.04
 
 
 def test_it_is_downloaded_once_and_kept(published: Path, tmp_path: Path):
@@ -112,8 +112,8 @@ def test_a_download_that_was_broken_off_goes_on_where_it_stopped(published: Path
     last.write_bytes(right)
     for path in [*published.glob("train-*"), *published.glob("t10k-labels-*")]:
         path.unlink()
-    found = builtin_datasets.read("mnist", None)
-    assert (len(found), len(list((tmp_path / "cache/data/mnist").iterdir()))) == (6, 4)
+    examples = builtin_datasets.read("mnist", None)
+    assert (len(examples), len(list((tmp_path / "cache/data/mnist").iterdir()))) == (6, 4)
 
 
 def test_files_put_into_the_cache_unpacked_are_not_downloaded_again(published: Path, tmp_path: Path):
@@ -199,8 +199,8 @@ def test_the_tables_of_downloads_are_whole():
 def test_fashion_has_its_names(tmp_path: Path):
     (tmp_path / "fashion-mnist").mkdir()
     write_idx(tmp_path / "fashion-mnist", "train")
-    found = builtin_datasets.read("fashion-mnist", str(tmp_path))
-    assert [found.classes[label] for label in found.labels_N] == ["T-shirt/top", "Trouser", "T-shirt/top"]
+    examples = builtin_datasets.read("fashion-mnist", str(tmp_path))
+    assert [examples.classes[label] for label in examples.labels_N] == ["T-shirt/top", "Trouser", "T-shirt/top"]
 
 
 def test_fashion_s_codes_are_kept_by_name_though_the_classes_are_sorted(tmp_path: Path):
@@ -208,8 +208,8 @@ def test_fashion_s_codes_are_kept_by_name_though_the_classes_are_sorted(tmp_path
     write_idx(tmp_path / "fashion-mnist", "train", images=10, labels=10)
     codes = bytes((0, 0, 8, 1, 0, 0, 0, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
     (tmp_path / "fashion-mnist" / "train-labels-idx1-ubyte").write_bytes(codes)
-    found = builtin_datasets.read("fashion-mnist", str(tmp_path))
-    assert found.classes == (
+    examples = builtin_datasets.read("fashion-mnist", str(tmp_path))
+    assert examples.classes == (
         "Ankle boot", "Bag", "Coat", "Dress", "Pullover", "Sandal", "Shirt", "Sneaker", "T-shirt/top", "Trouser",
     )  # fmt: skip
-    assert found.labels_N.tolist() == [0, 1, 7, 6, 5, 2, 3, 4, 9, 8]
+    assert examples.labels_N.tolist() == [0, 1, 7, 6, 5, 2, 3, 4, 9, 8]

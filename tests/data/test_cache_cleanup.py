@@ -27,9 +27,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_empty_cache_and_none_at_all(cache: Path):
     for _ in range(2):
-        for found in (cache_cleanup.list_cache(cache), cache_cleanup.clear(cache)):
-            assert (found.entries, found.removed) == ((), ())
-            assert str(found) == f"{cache}: 0 B, nothing kept"
+        for listing in (cache_cleanup.list_cache(cache), cache_cleanup.clear(cache)):
+            assert (listing.entries, listing.removed) == ((), ())
+            assert str(listing) == f"{cache}: 0 B, nothing kept"
         cache.mkdir(exist_ok=True)
 
 
@@ -66,11 +66,11 @@ def test_clearing_removes_stores_alone_and_a_run_goes_on_with_its_own(photos: Pa
     before = np.array(opened.pixels_NHWC)
     pixel_cache.build(folders.read(photos), InputSpec(9, 1, "pad"), cache, most_bytes=0)
     (cache / "mnist").mkdir()
-    bytes_before = sum(one.bytes for one in cache_cleanup.list_cache(cache).entries)
-    found = cache_cleanup.clear(cache)
-    assert sorted(one.what for one in found.removed) == ["facts", "pixels"]
-    assert found.as_json()["freed"] == bytes_before
-    assert [one.what for one in found.entries] == ["mnist"]
+    bytes_before = sum(entry.bytes for entry in cache_cleanup.list_cache(cache).entries)
+    listing = cache_cleanup.clear(cache)
+    assert sorted(entry.what for entry in listing.removed) == ["facts", "pixels"]
+    assert listing.as_json()["freed"] == bytes_before
+    assert [entry.what for entry in listing.entries] == ["mnist"]
     assert not list(cache.glob("**/store.json"))
     assert np.array_equal(opened.pixels_NHWC, before)
     assert np.array_equal(pixel_cache.build(folders.read(photos), LOOK, cache).pixels_NHWC, before), "built anew"
@@ -82,12 +82,12 @@ def test_a_store_that_is_being_built_stays(photos: Path, cache: Path):
     half.mkdir(parents=True)
     (half / "pixels.npy").write_bytes(b"x" * 10)
     with files.lock(cache / "pixels" / f"{name}.building", "store"):
-        assert [(one.state, one.bytes) for one in cache_cleanup.list_cache(cache).entries] == [("being built", 10)]
-        found = cache_cleanup.clear(cache)
-        assert (found.removed, found.refused) == ((), {str(half): "it is being built"})
-        assert f"{half} stays: it is being built" in str(found)
-    assert [one.state for one in cache_cleanup.list_cache(cache).entries] == ["half-built"]
-    assert [one.bytes for one in cache_cleanup.clear(cache).removed] == [10]
+        assert [(entry.state, entry.bytes) for entry in cache_cleanup.list_cache(cache).entries] == [("being built", 10)]
+        listing = cache_cleanup.clear(cache)
+        assert (listing.removed, listing.refused) == ((), {str(half): "it is being built"})
+        assert f"{half} stays: it is being built" in str(listing)
+    assert [entry.state for entry in cache_cleanup.list_cache(cache).entries] == ["half-built"]
+    assert [entry.bytes for entry in cache_cleanup.clear(cache).removed] == [10]
     assert not half.exists()
 
 
@@ -95,8 +95,8 @@ def test_a_store_that_cannot_be_read_is_listed_and_removed(photos: Path, cache: 
     pixel_cache.build(folders.read(photos), LOOK, cache)
     (path,) = cache.glob("pixels/*/store.json")
     path.write_text("{")
-    (found,) = cache_cleanup.list_cache(cache).entries
-    assert (found.state, found.images) == ("unreadable", None)
+    (entry,) = cache_cleanup.list_cache(cache).entries
+    assert (entry.state, entry.images) == ("unreadable", None)
     assert len(cache_cleanup.clear(cache).removed) == 1
 
 
@@ -107,7 +107,7 @@ def test_the_command(photos: Path, cache: Path, capsys: pytest.CaptureFixture[st
     assert (listed["cache"], len(listed["entries"]), listed["freed"]) == (str(cache), 1, 0)
     cleared = run(capsys, "data", "--clear-cache", "--json").json
     assert (cleared["freed"], cleared["bytes"]) == (listed["bytes"], 0)
-    assert [one["data"] for one in cleared["removed"]] == [str(photos)]
+    assert [entry["data"] for entry in cleared["removed"]] == [str(photos)]
     json.dumps(cleared)
     assert run(capsys, "data", "--clear-cache").out == f"{cache}: 0 B, nothing kept\n"
 
@@ -125,6 +125,6 @@ def test_the_command(photos: Path, cache: Path, capsys: pytest.CaptureFixture[st
 def test_what_does_not_go_together_is_refused(
     cache: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], sentence: str
 ):
-    found = run(capsys, "data", *arguments)
-    assert found.code == 2
-    assert f"striate: {sentence}" in found.err
+    result = run(capsys, "data", *arguments)
+    assert result.code == 2
+    assert f"striate: {sentence}" in result.err

@@ -12,21 +12,21 @@ from support.dataset_files import record, write_cifar
 
 def test_pixels_labels_and_names(tmp_path: Path):
     write_cifar(tmp_path, test=True)
-    found = cifar10.read(tmp_path)
-    assert found.pixels_NHWC is not None
-    assert found.pixels_NHWC.shape == (11, 32, 32, 3)
-    assert found.pixels_NHWC[4, 5, 6].tolist() == [30, 2, 3]
-    assert found.classes == ("airplane", "automobile", "bird", "truck")
-    assert found.classes[found.labels_N[1]] == "truck"
-    assert found.parts_N.tolist() == [Part.TRAIN] * 10 + [Part.TEST]
-    assert found.notes == ()
+    examples = cifar10.read(tmp_path)
+    assert examples.pixels_NHWC is not None
+    assert examples.pixels_NHWC.shape == (11, 32, 32, 3)
+    assert examples.pixels_NHWC[4, 5, 6].tolist() == [30, 2, 3]
+    assert examples.classes == ("airplane", "automobile", "bird", "truck")
+    assert examples.classes[examples.labels_N[1]] == "truck"
+    assert examples.parts_N.tolist() == [Part.TRAIN] * 10 + [Part.TEST]
+    assert examples.notes == ()
 
 
 def test_without_a_test_batch_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
     write_cifar(tmp_path)
-    found = cifar10.read(tmp_path)
-    assert set(found.parts_N.tolist()) == {Part.FREE}
-    assert found.notes == ("There is no test_batch.bin, so a test set is cut from the training images.",)
+    examples = cifar10.read(tmp_path)
+    assert set(examples.parts_N.tolist()) == {Part.FREE}
+    assert examples.notes == ("There is no test_batch.bin, so a test set is cut from the training images.",)
 
 
 def test_missing_and_half_batches_are_refused(tmp_path: Path):
@@ -62,10 +62,10 @@ def test_rows_and_columns_are_not_exchanged(tmp_path: Path):
     write_cifar(tmp_path)
     red = bytes(y * 8 + x // 4 for y in range(32) for x in range(32))
     (tmp_path / "data_batch_1.bin").write_bytes(b"\x01" + red + bytes(2048))
-    found = cifar10.read(tmp_path)
-    assert found.pixels_NHWC is not None
-    assert found.pixels_NHWC[0, 20, 9].tolist() == [162, 0, 0]
-    assert found.pixels_NHWC[0, 9, 20].tolist() == [77, 0, 0]
+    examples = cifar10.read(tmp_path)
+    assert examples.pixels_NHWC is not None
+    assert examples.pixels_NHWC[0, 20, 9].tolist() == [162, 0, 0]
+    assert examples.pixels_NHWC[0, 9, 20].tolist() == [77, 0, 0]
 
 
 def test_an_empty_batch_is_refused(tmp_path: Path):
@@ -91,6 +91,6 @@ def test_any_one_batch_makes_it_cifar(tmp_path: Path):
 
 
 def test_the_real_cifar(shared_data: Path):
-    found = cifar10.read(shared_data / "cifar10")
-    assert np.bincount(found.labels_N).tolist() == [5000] * 10
-    assert found.classes == cifar10.NAMES
+    examples = cifar10.read(shared_data / "cifar10")
+    assert np.bincount(examples.labels_N).tolist() == [5000] * 10
+    assert examples.classes == cifar10.NAMES

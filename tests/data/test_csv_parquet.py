@@ -26,26 +26,26 @@ def read(folder: Path, text: str, **settings: str):
 
 
 def test_paths_and_classes(folder: Path):
-    found = read(folder, "path,label\nsub/3.png,b\n1.png,a\n2.png,a\n")
-    assert found.names == ("1.png", "2.png", "sub/3.png")
-    assert [found.classes[label] for label in found.labels_N] == ["a", "a", "b"]
-    assert found.root == folder
-    assert found.groups_N is None
+    examples = read(folder, "path,label\nsub/3.png,b\n1.png,a\n2.png,a\n")
+    assert examples.names == ("1.png", "2.png", "sub/3.png")
+    assert [examples.classes[label] for label in examples.labels_N] == ["a", "a", "b"]
+    assert examples.root == folder
+    assert examples.groups_N is None
 
 
 def test_a_byte_order_mark_quotes_and_blank_lines_do_no_harm(folder: Path):
-    found = read(folder, '\ufeffpath,label\r\n"1.png","a, or b"\r\n\r\n2.png,c\r\n')
-    assert found.names == ("1.png", "2.png")
-    assert found.classes == ("a, or b", "c")
+    examples = read(folder, '\ufeffpath,label\r\n"1.png","a, or b"\r\n\r\n2.png,c\r\n')
+    assert examples.names == ("1.png", "2.png")
+    assert examples.classes == ("a, or b", "c")
 
 
 def test_parquet_s_numbers_are_classes_and_its_nulls_are_no_class(folder: Path):
     table = pyarrow.table({"path": ["1.png", "2.png", "4.png"], "label": pyarrow.array([10, 9, None], pyarrow.int64())})
     pyarrow.parquet.write_table(table, folder / "table.PARQUET")
-    found = csv_parquet.read(folder / "table.PARQUET", Data())
-    assert found.classes == ("10", "9")
-    assert found.labels_N.tolist() == [0, 1]
-    assert found.quarantined == (Quarantined("4.png", "no class in its row"),)
+    examples = csv_parquet.read(folder / "table.PARQUET", Data())
+    assert examples.classes == ("10", "9")
+    assert examples.labels_N.tolist() == [0, 1]
+    assert examples.quarantined == (Quarantined("4.png", "no class in its row"),)
 
 
 def test_parquet_without_pyarrow_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -65,17 +65,17 @@ def test_parquet_is_the_same(folder: Path):
 
 def test_other_columns_groups_and_parts(folder: Path):
     text = "file,kind,who,part\n1.png,a,x,train\n2.png,b,x,Training\nsub/3.png,a,,valid\n4.png,b,,test\n"
-    found = read(folder, text, image_column="file", label_column="kind", group_column="who", split_column="part")
-    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
-    assert found.groups_N is not None
-    assert found.groups_N[0] == found.groups_N[1]
-    assert len(set(found.groups_N.tolist())) == 3, "without a group each stands alone"
+    examples = read(folder, text, image_column="file", label_column="kind", group_column="who", split_column="part")
+    assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
+    assert examples.groups_N is not None
+    assert examples.groups_N[0] == examples.groups_N[1]
+    assert len(set(examples.groups_N.tolist())) == 3, "without a group each stands alone"
 
 
 def test_missing_files_and_empty_classes_are_quarantined(folder: Path):
-    found = read(folder, "path,label\n1.png,a\n2.png,b\nabsent.png,a\n4.png,\n1.png,a\n")
-    assert found.quarantined == (Quarantined("absent.png", "no such file"), Quarantined("4.png", "no class in its row"))
-    assert found.ignored == (Ignored("1.png", "listed twice"),)
+    examples = read(folder, "path,label\n1.png,a\n2.png,b\nabsent.png,a\n4.png,\n1.png,a\n")
+    assert examples.quarantined == (Quarantined("absent.png", "no such file"), Quarantined("4.png", "no class in its row"))
+    assert examples.ignored == (Ignored("1.png", "listed twice"),)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_each_column_that_is_named_must_be_there(folder: Path, setting: str):
 
 def test_a_path_that_no_file_can_have_is_a_missing_file(folder: Path):
     long = "long" * 100
-    found = read(folder, f"path,label\n1.png,a\n2.png,b\n{long},a\nsub,a\n,a\n")
-    assert found.quarantined == (
+    examples = read(folder, f"path,label\n1.png,a\n2.png,b\n{long},a\nsub,a\n,a\n")
+    assert examples.quarantined == (
         Quarantined(long, "cannot be read: File name too long"), Quarantined("sub", "no such file"),
         Quarantined("", "no such file"),
     )  # fmt: skip
@@ -122,24 +122,24 @@ def test_columns_that_nobody_asked_for_may_have_one_name(folder: Path):
 
 
 def test_a_class_of_spaces_is_no_class(folder: Path):
-    found = read(folder, "path,label\n1.png,a\n2.png,b\n4.png,  \n")
-    assert found.classes == ("a", "b")
-    assert found.quarantined == (Quarantined("4.png", "no class in its row"),)
+    examples = read(folder, "path,label\n1.png,a\n2.png,b\n4.png,  \n")
+    assert examples.classes == ("a", "b")
+    assert examples.quarantined == (Quarantined("4.png", "no class in its row"),)
 
 
 def test_rows_are_accounted_for_in_any_order(folder: Path):
     rows = ["1.png,a", "2.png,b", "sub/3.png,a", "4.png,", "absent.png,b", "1.png,a"]
     for order in itertools.permutations(rows):
-        found = read(folder, "path,label\n" + "\n".join(order) + "\n")
-        assert found.names == ("1.png", "2.png", "sub/3.png")
-        assert found.labels_N.tolist() == [0, 1, 0]
-        assert (len(found.quarantined), len(found.ignored)) == (2, 1)
+        examples = read(folder, "path,label\n" + "\n".join(order) + "\n")
+        assert examples.names == ("1.png", "2.png", "sub/3.png")
+        assert examples.labels_N.tolist() == [0, 1, 0]
+        assert (len(examples.quarantined), len(examples.ignored)) == (2, 1)
 
 
 def test_val_of_a_table_without_test_is_its_test_set(folder: Path):
-    found = read(folder, "path,label,part\n1.png,a,train\n2.png,b,train\n4.png,a,val\n", split_column="part")
-    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST]
-    assert found.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
+    examples = read(folder, "path,label,part\n1.png,a,train\n2.png,b,train\n4.png,a,val\n", split_column="part")
+    assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST]
+    assert examples.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
 
 
 def test_a_class_that_only_the_test_rows_have_is_refused(folder: Path):

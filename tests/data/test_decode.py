@@ -54,8 +54,8 @@ def test_lossless_formats_give_their_pixels(kind: str):
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
 def test_lossy_formats_give_about_their_pixels(kind: str):
     smooth = np.full((16, 16, 3), (200, 100, 50), np.uint8)
-    found = decode_image(encoded(Image.fromarray(smooth), kind), WHITE)
-    assert np.abs(found.astype(int) - smooth).max() <= 4
+    pixels = decode_image(encoded(Image.fromarray(smooth), kind), WHITE)
+    assert np.abs(pixels.astype(int) - smooth).max() <= 4
 
 
 def test_a_gray_image_has_one_channel_however_it_is_stored():
@@ -69,15 +69,15 @@ def test_a_gray_image_has_one_channel_however_it_is_stored():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_and_never_clipped(kind: str):
     ramp = np.linspace(0, 65535, 256 * 4).astype(np.uint16).reshape(32, 32)
-    found = decode_image(encoded(Image.fromarray(ramp), kind), WHITE)[..., 0]
-    assert np.abs(found - ramp / 257).max() <= 0.5 + 1e-9
-    assert (found.min(), found.max()) == (0, 255)
+    pixels = decode_image(encoded(Image.fromarray(ramp), kind), WHITE)[..., 0]
+    assert np.abs(pixels - ramp / 257).max() <= 0.5 + 1e-9
+    assert (pixels.min(), pixels.max()) == (0, 255)
 
 
 def test_sixteen_bits_of_each_color_are_scaled_too():
     row = [0, 255, 65535, 40_000, 32_768, 1_000]  # two pixels
-    found = decode_image(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
-    assert np.abs(found.ravel() - np.array(row) / 257).max() <= 1
+    pixels = decode_image(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
+    assert np.abs(pixels.ravel() - np.array(row) / 257).max() <= 1
 
 
 def test_a_transparent_level_of_sixteen_bits_is_composited():
@@ -156,8 +156,8 @@ def test_sixteen_bits_are_turned_too():
     ],
 )
 def test_cmyk_is_converted(inks: tuple[int, int, int, int], color: tuple[int, int, int]):
-    found = decode_image(encoded(Image.new("CMYK", (8, 8), inks), "JPEG", quality=100), WHITE)
-    assert np.abs(found.astype(int) - color).max() <= 3
+    pixels = decode_image(encoded(Image.new("CMYK", (8, 8), inks), "JPEG", quality=100), WHITE)
+    assert np.abs(pixels.astype(int) - color).max() <= 3
 
 
 def test_a_image_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
@@ -232,25 +232,25 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path):
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
     odd.write_bytes(good.read_bytes())
     input_spec = InputSpec(4, 3, "pad")
-    found = list(decode.stream([good, bad, odd], input_spec))
-    assert found[0].pixels_HWC is not None
-    assert np.array_equal(found[0].pixels_HWC, square(decode_image(good, WHITE), input_spec))
-    assert found[0].facts == measure(RGB)
-    assert found[1] == (None, None, refused(bad))
-    assert found[2].facts == found[0].facts
+    verdicts = list(decode.stream([good, bad, odd], input_spec))
+    assert verdicts[0].pixels_HWC is not None
+    assert np.array_equal(verdicts[0].pixels_HWC, square(decode_image(good, WHITE), input_spec))
+    assert verdicts[0].facts == measure(RGB)
+    assert verdicts[1] == (None, None, refused(bad))
+    assert verdicts[2].facts == verdicts[0].facts
     assert next(iter(decode.stream([good], None))).pixels_HWC is None
 
 
 def test_every_hostile_file_gets_the_same_verdict_in_the_child_and_here(shared_data: Path):
     paths = sorted(path for path in (shared_data / "hostile").iterdir() if path.suffix != ".tsv")
     assert len(paths) > 100
-    for path, found in zip(paths, decode.stream(paths, InputSpec(32, 3, "pad")), strict=True):
+    for path, verdict in zip(paths, decode.stream(paths, InputSpec(32, 3, "pad")), strict=True):
         try:
             expected = measure(decode_image(path, WHITE)), None
         except DecodeError as error:
             expected = None, str(error)
-        assert (found.facts, found.reason) == expected, path.name
-        assert (found.pixels_HWC is None) == (found.reason is not None)
+        assert (verdict.facts, verdict.reason) == expected, path.name
+        assert (verdict.pixels_HWC is None) == (verdict.reason is not None)
 
 
 STREAM = """
@@ -281,7 +281,7 @@ def test_a_image_at_the_limit_fits_into_the_memory_of_the_child(tmp_path: Path, 
     level = {"P": 1, "CMYK": (200, 100, 50, 128), "F": 0.5}[mode]
     options = {"compress_level": 1, "transparency": 0} if mode == "P" else {}
     Image.new(mode, (8000, 8000), level).save(path, kind, **options)
-    (found,) = decode.stream([path], InputSpec(2, 3, "squash"))
-    assert found.reason is None
-    assert found.facts is not None
-    assert found.facts[:2] == (8000, 8000)
+    (verdict,) = decode.stream([path], InputSpec(2, 3, "squash"))
+    assert verdict.reason is None
+    assert verdict.facts is not None
+    assert verdict.facts[:2] == (8000, 8000)

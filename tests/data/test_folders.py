@@ -21,48 +21,48 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def account(found: Examples) -> int:
-    return len(found) + len(found.quarantined) + len(found.ignored)
+def account(examples: Examples) -> int:
+    return len(examples) + len(examples.quarantined) + len(examples.ignored)
 
 
 def test_a_folder_for_each_class(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "dog/2.png", "cat/a.JPG", "cat/deep/er/b", "dog/1.png"))
-    assert found.names == ("cat/a.JPG", "cat/deep/er/b", "dog/1.png", "dog/2.png")
-    assert found.classes == ("cat", "dog")
-    assert found.labels_N.tolist() == [0, 0, 1, 1]
-    assert found.parts_N.tolist() == [Part.FREE] * 4
-    assert found.ids_N.tolist() == [name_id(name) for name in found.names]
+    examples = folders.read(touch(tmp_path, "dog/2.png", "cat/a.JPG", "cat/deep/er/b", "dog/1.png"))
+    assert examples.names == ("cat/a.JPG", "cat/deep/er/b", "dog/1.png", "dog/2.png")
+    assert examples.classes == ("cat", "dog")
+    assert examples.labels_N.tolist() == [0, 0, 1, 1]
+    assert examples.parts_N.tolist() == [Part.FREE] * 4
+    assert examples.ids_N.tolist() == [name_id(name) for name in examples.names]
 
 
 def test_parts_in_any_spelling(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "Training/a/1", "Training/b/2", "valid/a/3", "TEST/b/4", "notes/x"))
-    assert found.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
-    assert found.ignored == (Ignored("notes/x", "neither train, val nor test"),)
-    assert found.notes == ("Not used, since they are neither train, val nor test: the folders notes.",)
-    assert found.classes == ("a", "b")
+    examples = folders.read(touch(tmp_path, "Training/a/1", "Training/b/2", "valid/a/3", "TEST/b/4", "notes/x"))
+    assert examples.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
+    assert examples.ignored == (Ignored("notes/x", "neither train, val nor test"),)
+    assert examples.notes == ("Not used, since they are neither train, val nor test: the folders notes.",)
+    assert examples.classes == ("a", "b")
 
 
 def test_val_alone_is_the_test_set_and_that_is_said(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "val/a/3"))
-    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST]
-    assert found.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
+    examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "val/a/3"))
+    assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST]
+    assert examples.notes == ("val/ is the test set, since there is no test/; validation is cut from train/.",)
 
 
 def test_val_beside_test_stays_val(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "val/a/3", "test/b/4"))
-    assert found.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
-    assert found.notes == ()
+    examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "val/a/3", "test/b/4"))
+    assert examples.parts_N.tolist() == [Part.TEST, Part.TRAIN, Part.TRAIN, Part.VAL]
+    assert examples.notes == ()
 
 
 def test_train_alone_has_its_test_set_cut_and_that_is_said(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2"))
-    assert found.parts_N.tolist() == [Part.TRAIN, Part.TRAIN]
-    assert found.notes == ("There is no test part, so a test set is cut from the training images.",)
+    examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2"))
+    assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN]
+    assert examples.notes == ("There is no test part, so a test set is cut from the training images.",)
 
 
 def test_files_beside_the_classes_of_a_part_are_ignored(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "train/stray.png", "test/a/3", "stray.png"))
-    assert set(found.ignored) == {
+    examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2", "train/stray.png", "test/a/3", "stray.png"))
+    assert set(examples.ignored) == {
         Ignored("stray.png", "outside the class folders"), Ignored("train/stray.png", "outside the class folders"),
     }  # fmt: skip
 
@@ -132,15 +132,15 @@ def test_every_entry_is_accounted_for(tmp_path: Path):
     (root / "a" / "itself").symlink_to("itself")
     (root / "b" / "inside.png").symlink_to(root / "a" / "1.png")
     os.link(root / "a" / "1.png", root / "b" / "hard.png")
-    found = folders.read(root)
-    assert found.names == ("a/1.png", "b/2.png", "b/hard.png", "b/inside.png", "b/x.jpg/3")
-    assert set(found.ignored) == {
+    examples = folders.read(root)
+    assert examples.names == ("a/1.png", "b/2.png", "b/hard.png", "b/inside.png", "b/x.jpg/3")
+    assert set(examples.ignored) == {
         Ignored("a/.hidden.png", ".*"), Ignored("a/._1.png", ".*"), Ignored("a/Thumbs.db", "thumbs.db"),
         Ignored("a/list.TXT", "*.txt"), Ignored("readme", "outside the class folders"), Ignored("__MACOSX", "__macosx"),
         Ignored(".ipynb_checkpoints", ".*"), Ignored("c/notes.csv", "*.csv"), Ignored("c", "empty folder"),
         Ignored("empty", "empty folder"),
     }  # fmt: skip
-    assert set(found.quarantined) == {
+    assert set(examples.quarantined) == {
         Quarantined("a/pipe", "not a regular file"), Quarantined("a/out.png", "a link out of the data folder"),
         Quarantined("a/dangling.png", "a link to nothing"), Quarantined("a/loop", "a link to a folder that is in already"),
         Quarantined("a/itself", "a link to nothing"),
@@ -150,7 +150,7 @@ def test_every_entry_is_accounted_for(tmp_path: Path):
     assert len(leaves) == 18
     assert len(below) == 2
     # two folders are ignored whole, and two are told to be empty: 16 + 2 + 2
-    assert account(found) == len(leaves - below) + 2 + 2 == 20
+    assert account(examples) == len(leaves - below) + 2 + 2 == 20
 
 
 # a leaf of a random tree: how it is made, under a name that collides with no other
@@ -173,11 +173,11 @@ def plant(root: Path, place: str, kind: str) -> None:
 
 def walk_independently(root: Path) -> set[str]:
     """Everything below the root that is no real folder, as os.walk sees it without following links."""
-    found = set()
+    examples = set()
     for top, inner, files in os.walk(root):
-        found |= {os.path.relpath(Path(top) / name, root) for name in files}
-        found |= {os.path.relpath(Path(top) / name, root) for name in inner if (Path(top) / name).is_symlink()}
-    return found
+        examples |= {os.path.relpath(Path(top) / name, root) for name in files}
+        examples |= {os.path.relpath(Path(top) / name, root) for name in inner if (Path(top) / name).is_symlink()}
+    return examples
 
 
 @settings(max_examples=40, deadline=None)
@@ -190,10 +190,10 @@ def test_whatever_lies_in_the_folder_is_accounted_for_once_by_itself_or_by_a_fol
     touch(base, "elsewhere.png")
     for place, kind in leaves:
         plant(root, place, kind)
-    found = folders.read(root)
-    entries = [*found.names, *(bad.path for bad in found.quarantined), *(left.path for left in found.ignored)]
+    examples = folders.read(root)
+    entries = [*examples.names, *(bad.path for bad in examples.quarantined), *(left.path for left in examples.ignored)]
     assert len(set(entries)) == len(entries), "nothing is counted twice"
-    without_empty = [e for e in entries if Ignored(e, "empty folder") not in found.ignored]
+    without_empty = [e for e in entries if Ignored(e, "empty folder") not in examples.ignored]
     for leaf in walk_independently(root):
         over = [entry for entry in without_empty if leaf == entry or leaf.startswith(f"{entry}/")]
         assert len(over) == 1, (leaf, over)
@@ -203,9 +203,9 @@ def test_whatever_lies_in_the_folder_is_accounted_for_once_by_itself_or_by_a_fol
 @settings(max_examples=20, deadline=None)
 @given(order=st.permutations([f"{kind}/{name}" for kind in ("a", "b", "B") for name in ("1", "2.png", ".x", "é")]))
 def test_the_order_of_creation_does_not_matter(tmp_path_factory: pytest.TempPathFactory, order: list[str]):
-    found = folders.read(touch(tmp_path_factory.mktemp("tree"), *order))
-    assert found.names == ("B/1", "B/2.png", "B/é", "a/1", "a/2.png", "a/é", "b/1", "b/2.png", "b/é")
-    assert [left.path for left in found.ignored] == ["B/.x", "a/.x", "b/.x"]
+    examples = folders.read(touch(tmp_path_factory.mktemp("tree"), *order))
+    assert examples.names == ("B/1", "B/2.png", "B/é", "a/1", "a/2.png", "a/é", "b/1", "b/2.png", "b/é")
+    assert [left.path for left in examples.ignored] == ["B/.x", "a/.x", "b/.x"]
 
 
 def test_a_class_of_empty_folders_alone_is_told(tmp_path: Path):
@@ -217,9 +217,9 @@ def test_a_class_of_empty_folders_alone_is_told(tmp_path: Path):
 def test_a_folder_linked_twice_is_taken_once(tmp_path: Path):
     root = touch(tmp_path, "a/1", "b/2")
     (root / "c").symlink_to("a")
-    found = folders.read(root)
-    assert found.names == ("a/1", "b/2")
-    assert found.quarantined == (Quarantined("c", "a link to a folder that is in already"),)
+    examples = folders.read(root)
+    assert examples.names == ("a/1", "b/2")
+    assert examples.quarantined == (Quarantined("c", "a link to a folder that is in already"),)
 
 
 def test_a_root_that_is_a_link_is_read_as_what_it_points_to(tmp_path: Path):
@@ -232,17 +232,17 @@ def test_a_link_to_another_folder_is_left_out(tmp_path: Path):
     root = touch(tmp_path / "data", "a/1", "b/2")
     touch(tmp_path / "data-of-others", "3")
     (root / "a" / "more").symlink_to(tmp_path / "data-of-others")
-    found = folders.read(root)
-    assert found.names == ("a/1", "b/2")
-    assert found.quarantined == (Quarantined("a/more", "a link out of the data folder"),)
+    examples = folders.read(root)
+    assert examples.names == ("a/1", "b/2")
+    assert examples.quarantined == (Quarantined("a/more", "a link out of the data folder"),)
 
 
 def test_names_that_are_no_text_work(tmp_path: Path):
     touch(tmp_path, "a/1", "b/new\nline.png")
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/a/\xff\xfe.png"))).write_bytes(b"x")
-    found = folders.read(tmp_path)
-    assert sorted(map(os.fsencode, found.names)) == [b"a/1", b"a/\xff\xfe.png", b"b/new\nline.png"]
-    assert len(set(found.ids_N.tolist())) == 3
+    examples = folders.read(tmp_path)
+    assert sorted(map(os.fsencode, examples.names)) == [b"a/1", b"a/\xff\xfe.png", b"b/new\nline.png"]
+    assert len(set(examples.ids_N.tolist())) == 3
 
 
 def test_an_unreadable_folder_is_quarantined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -278,9 +278,9 @@ def test_the_folder_is_left_as_it_is(tmp_path: Path):
 
 
 def test_classes_that_look_alike_stay_two_and_that_is_said(tmp_path: Path):
-    found = folders.read(touch(tmp_path, "Cat/1", "cat/2", "dog/3"))
-    assert found.classes == ("Cat", "cat", "dog")
-    assert found.notes == ("The classes 'Cat' and 'cat' differ in case, spaces or accents' encoding alone; they stay two.",)
+    examples = folders.read(touch(tmp_path, "Cat/1", "cat/2", "dog/3"))
+    assert examples.classes == ("Cat", "cat", "dog")
+    assert examples.notes == ("The classes 'Cat' and 'cat' differ in case, spaces or accents' encoding alone; they stay two.",)
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path):

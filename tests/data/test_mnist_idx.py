@@ -13,22 +13,22 @@ from support.dataset_files import write_idx
 def test_images_labels_and_parts(tmp_path: Path, zipped: bool):
     write_idx(tmp_path, "train", zipped=zipped)
     write_idx(tmp_path, "t10k", images=2, labels=2, zipped=zipped)
-    found = mnist_idx.read(tmp_path)
-    assert found.pixels_NHWC is not None
-    assert found.pixels_NHWC.shape == (5, 2, 3, 1)
-    assert found.pixels_NHWC[1].ravel().tolist() == [6, 7, 8, 9, 10, 11]
-    assert found.labels_N.tolist() == [0, 1, 0, 0, 1]
-    assert found.classes == ("0", "1")
-    assert found.parts_N.tolist() == [Part.TRAIN] * 3 + [Part.TEST] * 2
-    assert found.names[3] == f"t10k-images-idx3-ubyte{'.gz' if zipped else ''}#0"
-    assert len(set(found.ids_N.tolist())) == 5
+    examples = mnist_idx.read(tmp_path)
+    assert examples.pixels_NHWC is not None
+    assert examples.pixels_NHWC.shape == (5, 2, 3, 1)
+    assert examples.pixels_NHWC[1].ravel().tolist() == [6, 7, 8, 9, 10, 11]
+    assert examples.labels_N.tolist() == [0, 1, 0, 0, 1]
+    assert examples.classes == ("0", "1")
+    assert examples.parts_N.tolist() == [Part.TRAIN] * 3 + [Part.TEST] * 2
+    assert examples.names[3] == f"t10k-images-idx3-ubyte{'.gz' if zipped else ''}#0"
+    assert len(set(examples.ids_N.tolist())) == 5
 
 
 def test_labels_are_mapped_to_sorted_names(tmp_path: Path):
     write_idx(tmp_path, "train")
-    found = mnist_idx.read(tmp_path, ["zebra", "ant"])
-    assert found.classes == ("ant", "zebra")
-    assert [found.classes[label] for label in found.labels_N] == ["zebra", "ant", "zebra"]
+    examples = mnist_idx.read(tmp_path, ["zebra", "ant"])
+    assert examples.classes == ("ant", "zebra")
+    assert [examples.classes[label] for label in examples.labels_N] == ["zebra", "ant", "zebra"]
 
 
 def test_what_is_wrong_is_named(tmp_path: Path):
@@ -94,9 +94,9 @@ def test_half_of_the_test_part_is_refused(tmp_path: Path, absent: str):
 
 def test_without_test_files_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
     write_idx(tmp_path, "train")
-    found = mnist_idx.read(tmp_path)
-    assert found.parts_N.tolist() == [Part.FREE] * 3
-    assert found.notes == ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
+    examples = mnist_idx.read(tmp_path)
+    assert examples.parts_N.tolist() == [Part.FREE] * 3
+    assert examples.notes == ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
 
 
 def test_test_images_of_another_size_are_refused(tmp_path: Path):
@@ -130,8 +130,8 @@ def test_a_folder_holds_idx_where_the_training_images_are(tmp_path: Path):
 
 
 def test_the_real_mnist(shared_data: Path):
-    found = mnist_idx.read(shared_data / "mnist")
-    assert found.pixels_NHWC is not None
-    assert found.pixels_NHWC.shape == (70_000, 28, 28, 1)
-    assert np.bincount(found.labels_N[60_000:]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert int((found.parts_N == Part.TEST).sum()) == 10_000
+    examples = mnist_idx.read(shared_data / "mnist")
+    assert examples.pixels_NHWC is not None
+    assert examples.pixels_NHWC.shape == (70_000, 28, 28, 1)
+    assert np.bincount(examples.labels_N[60_000:]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert int((examples.parts_N == Part.TEST).sum()) == 10_000
