@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from striate.base.errors import ArtifactError, DecodeError, SettingError
+from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
@@ -169,3 +169,10 @@ def test_a_pil_image_is_turned_as_its_file_is(tmp_path: Path):
 def test_what_is_no_image_is_refused_with_what_is(images: object, message: str):
     with pytest.raises(SettingError, match=message):
         model().predict(images)  # type: ignore[arg-type]
+
+
+def test_what_is_not_finite_is_no_prediction():
+    broken = model()
+    next(broken.net.parameters()).data.fill_(float("nan"))
+    with pytest.raises(NumbersError, match=r"put out NaN or infinity for 2 of 2 images"):
+        broken.predict([PIXELS_NHWC[0], PIXELS_NHWC[1]])

@@ -22,7 +22,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from striate.base import files
-from striate.base.errors import ArtifactError, DecodeError, SettingError
+from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode
@@ -100,10 +100,17 @@ class Model:
     def logits(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> NDArray[np.float32]:
         """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of 64.
 
-        Of several crops they are logs of the mean probabilities.
+        Of several crops they are logs of the mean probabilities. NumbersError where one is not finite.
         """
         parts = [self._logits(part_NHWC) for part_NHWC in multi_crop.cut(pixels_NHWC, self.input_spec.size_px, crops)]
-        return multi_crop.mean_logits(np.stack(parts))
+        logits_NK = multi_crop.mean_logits(np.stack(parts))
+        if not np.isfinite(logits_NK).all():
+            bad = int((~np.isfinite(logits_NK)).any(axis=1).sum())
+            raise NumbersError(
+                f"the network put out NaN or infinity for {bad:,} of {len(logits_NK):,} images, which are no predictions. Its "
+                "weights or its preprocessing are not those of a finished training; use another model."
+            )
+        return logits_NK
 
     def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = [np.empty((0, len(self.classes)), np.float32)]

@@ -231,3 +231,16 @@ def test_a_network_that_nobody_else_has_and_sizes_that_cannot_be():
         load_state("resnet20", RESNET20, size_px=0)
     with pytest.raises(SettingError, match="resnet20 needs at least 1 class; got 0"):
         load_state("resnet20", RESNET20 | {"linear.weight": torch.zeros(0, 64)})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(value: float):
+    state = factory.build("lenet5", (1, 32, 32), 10).state_dict()
+    name = next(iter(state))
+    state[name].view(-1)[3] = value
+    count = state[name].numel()
+    with pytest.raises(WeightsError) as error:
+        load_state("lenet5", state)
+    assert str(error.value).startswith(
+        f"expected finite numbers in the weights of lenet5; {name} holds NaN or infinity in 1 of {count:,}."
+    )

@@ -42,7 +42,18 @@ def load_state(name: str, external: Mapping[str, Tensor], size_px: int | None = 
     channels = c if first is None or first.dim() != 4 else first.shape[1]
     outline = factory.outline(name, (channels, side, side), classes, **settings)
     weights, left_out = rename(external, outline, name)
+    refuse_not_finite(weights, f"the weights of {name}")
     return LoadedNet(factory.build_around(weights, name, outline.input_chw, classes, **settings), left_out)
+
+
+def refuse_not_finite(weights: Mapping[str, Tensor], what: str) -> None:
+    """WeightsError where a tensor holds NaN or infinity, naming the first."""
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and (bad := int((~tensor.isfinite()).sum())):
+            raise WeightsError(
+                f"expected finite numbers in {what}; {name} holds NaN or infinity in {bad:,} of {tensor.numel():,}. The "
+                "training that they come from has failed, or the file is damaged: use another."
+            )
 
 
 def rename(external: Mapping[str, Tensor], net: Net, name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
