@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 import striate
-from striate.nets import pretrained, read_pickle
+from striate.nets import published_weights, read_pickle
 from striate.nets.factory import build
-from striate.nets.pretrained import imagenet_classes
+from striate.nets.published_weights import imagenet_classes
 from support.checkpoints import CifarResNet, as_module, cifar
 from support.command_line import run
 from support.shape_images import make_folder
@@ -104,7 +104,9 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(capsys: pytest
 
 
 def test_what_is_left_out_of_a_pickle_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pretrained, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0])
+    monkeypatch.setattr(
+        published_weights, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0]
+    )
     torch.save({"state_dict": {**STATE, "_extra_state": 3}}, "more.pth")
     done = run(capsys, "import", "more.pth", "--net", "resnet20", *ALL)
     assert done.code == 0

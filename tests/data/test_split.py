@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
-from striate.data.build_examples import ids_of
 from striate.data.examples import Examples, Part
+from striate.data.examples_from_source import ids_of
 from striate.data.split import Split, divide
 
 SIZES = st.lists(st.integers(3, 40), min_size=2, max_size=4)

@@ -12,7 +12,7 @@ import striate
 from striate.base.errors import ArtifactError, SettingError
 from striate.data import builtin_datasets
 from striate.metrics.classification import accuracy
-from striate.nets import bundled_weights, pretrained
+from striate.nets import bundled_weights, published_weights
 
 NAME = "resnet20@cifar10"
 
@@ -72,5 +72,5 @@ def test_a_changed_file_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.M
 def test_what_does_not_come_along_is_refused_with_what_does():
     assert bundled_weights.tensors_file("resnet20@imagenet") is None
     with pytest.raises(SettingError) as refused:
-        pretrained.published("vgg16", "cifar10")
+        published_weights.published("vgg16", "cifar10")
     assert str(refused.value) == "The package brings no cifar10 weights of vgg16; it has resnet20@cifar10."

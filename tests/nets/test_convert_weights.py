@@ -9,7 +9,7 @@ from torchvision import models
 from striate.base.errors import SettingError, ShapeError, WeightsError
 from striate.nets import factory
 from striate.nets.convert_weights import load_state, rename
-from striate.nets.pretrained import WEIGHTS
+from striate.nets.published_weights import WEIGHTS
 from support.checkpoints import CifarResNet, as_module, cifar, filled
 
 TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}

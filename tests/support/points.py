@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from striate.training.transfer.prepare_features import LabeledFeatures
+from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
 
 
 def clusters(seed: int, classes: int = 3, each: int = 30, features: int = 6, spread: float = 0.3) -> LabeledFeatures:

@@ -14,8 +14,8 @@ import striate
 from striate.base.errors import SettingError, StriateError, WeightsError
 from striate.data.decode import InputSpec, square
 from striate.model import Model
-from striate.nets import pretrained, read_pickle
-from striate.nets.pretrained import Published, imagenet_classes
+from striate.nets import published_weights, read_pickle
+from striate.nets.published_weights import Published, imagenet_classes
 from striate.workflows import external_weights
 from striate.workflows.external_weights import About
 from support.checkpoints import as_module, cifar, filled
@@ -54,9 +54,11 @@ def test_a_published_network_brings_all_that_it_needs(tmp_path: Path, monkeypatc
     content = (tmp_path / "weights.pth").read_bytes()
     name = f"resnet20-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     (tmp_path / name).write_bytes(content)
-    monkeypatch.setitem(pretrained.WEIGHTS["imagenet"], "resnet20", Published(name, 50.0, 75.0, share=0.9))
+    monkeypatch.setitem(published_weights.WEIGHTS["imagenet"], "resnet20", Published(name, 50.0, 75.0, share=0.9))
     monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(pretrained, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0])
+    monkeypatch.setattr(
+        published_weights, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0]
+    )
     model = striate.load("resnet20@imagenet")
     assert not model.net.training
     assert model.preprocess.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])

@@ -19,8 +19,8 @@ from striate.base import files as disk
 from striate.base.download import fetch
 from striate.base.errors import DataError
 from striate.data import cifar10, mnist_idx
-from striate.data.build_examples import from_arrays
 from striate.data.examples import Examples, Part
+from striate.data.examples_from_source import from_arrays
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.base.errors import DataError
-from striate.data.build_examples import from_arrays
 from striate.data.examples import Examples, Part
+from striate.data.examples_from_source import from_arrays
 from striate.data.mnist_idx import file_at, read_bytes
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

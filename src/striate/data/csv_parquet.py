@@ -9,8 +9,8 @@ from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, MissingExtraError
 from striate.base.phrases import join_names
-from striate.data.build_examples import from_files, part_named
 from striate.data.examples import Examples, Ignored, Part, Quarantined
+from striate.data.examples_from_source import from_files, part_named
 
 ENDINGS = (".csv", ".parquet")
 

@@ -16,8 +16,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from striate.base.errors import DataError
-from striate.data.build_examples import from_files, part_named
 from striate.data.examples import Examples, Ignored, Part, Quarantined
+from striate.data.examples_from_source import from_files, part_named
 
 IGNORED = (
     ".*", "__macosx", "thumbs.db", "desktop.ini",

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DataError
-from striate.data.build_examples import from_arrays
 from striate.data.examples import Examples, Part
+from striate.data.examples_from_source import from_arrays
 
 STEMS = (("train", Part.TRAIN), ("t10k", Part.TEST))
 

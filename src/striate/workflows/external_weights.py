@@ -21,7 +21,7 @@ from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
-from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, pretrained
+from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, published_weights
 
 log = logging.getLogger("striate")
 
@@ -50,8 +50,8 @@ def is_external(name: str) -> bool:
 
 def imagenet(net: str, kind: str = "imagenet") -> About:
     """What is true of the weights published for a network; else what is true of most that were trained on ImageNet."""
-    names = pretrained.imagenet_classes()
-    row = pretrained.WEIGHTS[kind].get(net, pretrained.Published("", 0, 0))
+    names = published_weights.imagenet_classes()
+    row = published_weights.WEIGHTS[kind].get(net, published_weights.Published("", 0, 0))
     return About(row.mean, row.std, tuple(names.values()), row.share, aliases=names)
 
 
@@ -77,8 +77,8 @@ def load_external(name: str, device: str = "cpu") -> Model:
             f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
         )
     else:
-        tensors = _safetensors(pretrained.tensors_file(net, source))
-        about = replace(imagenet(net, source), license=pretrained.LICENSE)
+        tensors = _safetensors(published_weights.tensors_file(net, source))
+        about = replace(imagenet(net, source), license=published_weights.LICENSE)
     return build(net, tensors, about, None, {"weights": name}, device)
 
 
@@ -149,7 +149,7 @@ def import_file(
         tensors = _safetensors(path)
     else:
         with TemporaryDirectory() as folder:
-            facts = dict(pretrained.convert(path, Path(folder) / "weights.safetensors"))
+            facts = dict(published_weights.convert(path, Path(folder) / "weights.safetensors"))
             tensors = _safetensors(Path(folder) / "weights.safetensors")
         if facts["others"]:
             log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(facts["others"][:6]))
@@ -285,7 +285,9 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     known = About(mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, license=license)
     if names or int(described["num_classes"]) != 1000:
         return known
-    return replace(known, classes=tuple(pretrained.imagenet_classes().values()), aliases=pretrained.imagenet_classes())
+    return replace(
+        known, classes=tuple(published_weights.imagenet_classes().values()), aliases=published_weights.imagenet_classes()
+    )
 
 
 def _with_classes(about: About, where: object) -> About:

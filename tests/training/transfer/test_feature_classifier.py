@@ -12,7 +12,7 @@ from striate.base.errors import DataError
 from striate.metrics.classification import softmax
 from striate.training.transfer import feature_classifier
 from striate.training.transfer.feature_classifier import Linear, Tried, fit
-from striate.training.transfer.prepare_features import LabeledFeatures
+from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
 from support.points import clusters
 
 

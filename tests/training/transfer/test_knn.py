@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from striate.base.errors import DataError
 from striate.metrics.classification import softmax
 from striate.training.transfer import feature_classifier, knn
+from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures, folds
 from striate.training.transfer.knn import FittedKNN, fit
-from striate.training.transfer.prepare_features import LabeledFeatures, folds
 from support.points import clusters
 
 

@@ -21,8 +21,7 @@ from striate.metrics import temperature_scaling
 from striate.nets.feature_layer import settings_with, with_head
 from striate.nets.net import Net
 from striate.training.transfer import knn
-from striate.training.transfer.knn import FittedKNN
-from striate.training.transfer.prepare_features import (
+from striate.training.transfer.feature_scaling_and_folds import (
     LabeledFeatures,
     Labels,
     Normalize,
@@ -32,6 +31,7 @@ from striate.training.transfer.prepare_features import (
     subsample,
     unit_length,
 )  # fmt: skip
+from striate.training.transfer.knn import FittedKNN
 
 log = logging.getLogger("striate")
 

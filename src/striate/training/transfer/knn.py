@@ -14,7 +14,7 @@ from striate.base.errors import DataError
 from striate.metrics import temperature_scaling
 from striate.nets import knn_head
 from striate.nets.knn_head import KNNHead
-from striate.training.transfer.prepare_features import (
+from striate.training.transfer.feature_scaling_and_folds import (
     LabeledFeatures,
     Normalize,
     Values,

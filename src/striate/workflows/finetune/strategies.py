@@ -26,7 +26,7 @@ from striate.training.journal import Journal
 from striate.training.transfer import feature_classifier as extracting
 from striate.training.transfer import full_finetune as retraining
 from striate.training.transfer import head_training as adapting
-from striate.training.transfer.prepare_features import LabeledFeatures
+from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
 from striate.workflows.train import fit
 from striate.workflows.train.setup import StartingWeights

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.base.errors import DataError
-from striate.data import build_examples
+from striate.data import examples_from_source
 from striate.data.examples import Ignored, Part, Quarantined
 
 ROOT = Path("data")
@@ -16,7 +16,7 @@ ROOT = Path("data")
 
 def arrays(codes: list[int], words: list[str] | None, parts: list[Part] | None = None):
     count = len(codes)
-    return build_examples.from_arrays(
+    return examples_from_source.from_arrays(
         ROOT, np.zeros((count, 1, 1, 1), np.uint8), np.array(codes, np.uint8), [f"x#{i}" for i in range(count)],
         np.array(parts or [Part.TRAIN] * count, np.uint8), words,
     )  # fmt: skip
@@ -31,7 +31,7 @@ def arrays(codes: list[int], words: list[str] | None, parts: list[Part] | None =
     ],
 )  # fmt: skip
 def test_a_part_goes_by_several_words(word: str, part: Part | None):
-    assert build_examples.part_named(word) == part
+    assert examples_from_source.part_named(word) == part
 
 
 def test_an_id_is_the_hash_of_the_name():
@@ -39,8 +39,8 @@ def test_an_id_is_the_hash_of_the_name():
     raw = b"cats/\xff.png"
     expected = int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")
     assert os.fsencode(name) == raw
-    assert build_examples.ids_of([name]).tolist() == [expected]
-    assert build_examples.ids_of([]).dtype == np.uint64
+    assert examples_from_source.ids_of([name]).tolist() == [expected]
+    assert examples_from_source.ids_of([]).dtype == np.uint64
 
 
 def test_codes_follow_their_names_through_the_sorting():
@@ -77,7 +77,7 @@ TRIPLES = [("b/1", "b", Part.FREE), ("a/2", "a", Part.FREE), ("a/10", "a", Part.
 @given(order=st.permutations(range(4)))
 def test_files_are_sorted_with_their_classes_and_groups_whatever_the_order(order: list[int]):
     owners = ["x", "y", "x", "z"]
-    examples = build_examples.from_files(ROOT, [TRIPLES[i] for i in order], groups=[owners[i] for i in order])
+    examples = examples_from_source.from_files(ROOT, [TRIPLES[i] for i in order], groups=[owners[i] for i in order])
     assert examples.names == ("a/10", "a/2", "b/1", "c/1")
     assert examples.labels_N.tolist() == [0, 0, 1, 2]
     assert examples.groups_N is not None
@@ -86,7 +86,7 @@ def test_files_are_sorted_with_their_classes_and_groups_whatever_the_order(order
 
 def test_names_are_sorted_by_their_bytes():
     names = ["a/\udcff", "a/é", "a/z", "a/\U0001f600", "B/1"]
-    examples = build_examples.from_files(ROOT, [(name, name[0], Part.FREE) for name in names])
+    examples = examples_from_source.from_files(ROOT, [(name, name[0], Part.FREE) for name in names])
     # 7a < c3 a9 < f0 9f 98 80 < ff
     assert examples.names == ("B/1", "a/z", "a/é", "a/\U0001f600", "a/\udcff")
 
@@ -94,20 +94,20 @@ def test_names_are_sorted_by_their_bytes():
 @pytest.mark.parametrize(
     ("given", "became", "notes"),
     [
-        ([Part.TRAIN, Part.TRAIN, Part.VAL], [Part.TRAIN, Part.TRAIN, Part.TEST], (build_examples.VAL_IS_TEST,)),
+        ([Part.TRAIN, Part.TRAIN, Part.VAL], [Part.TRAIN, Part.TRAIN, Part.TEST], (examples_from_source.VAL_IS_TEST,)),
         ([Part.TRAIN, Part.TRAIN, Part.TEST], [Part.TRAIN, Part.TRAIN, Part.TEST], ()),
         ([Part.FREE, Part.FREE, Part.FREE], [Part.FREE, Part.FREE, Part.FREE], ()),
-        ([Part.TRAIN, Part.TRAIN, Part.TRAIN], [Part.TRAIN, Part.TRAIN, Part.TRAIN], (build_examples.TEST_IS_CUT,)),
+        ([Part.TRAIN, Part.TRAIN, Part.TRAIN], [Part.TRAIN, Part.TRAIN, Part.TRAIN], (examples_from_source.TEST_IS_CUT,)),
     ],
 )
 def test_what_the_source_gives_and_what_becomes_of_it(given: list[Part], became: list[Part], notes: tuple[str, ...]):
-    examples = build_examples.from_files(ROOT, [("1", "a", given[0]), ("2", "b", given[1]), ("3", "a", given[2])])
+    examples = examples_from_source.from_files(ROOT, [("1", "a", given[0]), ("2", "b", given[1]), ("3", "a", given[2])])
     assert examples.parts_N.tolist() == became
     assert examples.notes == notes
 
 
 def test_notes_that_were_given_come_first():
-    examples = build_examples.from_files(ROOT, [("1", "Cat", Part.FREE), ("2", "cat", Part.FREE)], notes=["First."])
+    examples = examples_from_source.from_files(ROOT, [("1", "Cat", Part.FREE), ("2", "cat", Part.FREE)], notes=["First."])
     assert examples.notes[0] == "First."
     assert len(examples.notes) == 2
 
@@ -125,7 +125,7 @@ def test_notes_that_were_given_come_first():
     ],
 )
 def test_classes_that_look_alike_are_told(one: str, other: str, alike: bool):
-    examples = build_examples.from_files(ROOT, [("1", one, Part.FREE), ("2", other, Part.FREE)])
+    examples = examples_from_source.from_files(ROOT, [("1", one, Part.FREE), ("2", other, Part.FREE)])
     assert len(examples.classes) == 2
     assert len(examples.notes) == int(alike)
     assert all("they stay two." in note and repr(one) in note and repr(other) in note for note in examples.notes)
@@ -133,14 +133,14 @@ def test_classes_that_look_alike_are_told(one: str, other: str, alike: bool):
 
 def test_the_account_travels_along():
     bad, left = Quarantined("a/x", "not a regular file"), Ignored("a/y.txt", "*.txt")
-    examples = build_examples.from_files(ROOT, TRIPLES, [bad], [left])
+    examples = examples_from_source.from_files(ROOT, TRIPLES, [bad], [left])
     assert (examples.quarantined, examples.ignored) == ((bad,), (left,))
 
 
 def test_where_nothing_can_be_used_the_first_of_each_list_says_why():
     bad = [Quarantined("a/x", "not a regular file"), Quarantined("a/z", "a link to nothing")]
     with pytest.raises(DataError) as refused:
-        build_examples.from_files(ROOT, [], bad, [Ignored("y.txt", "*.txt")])
+        examples_from_source.from_files(ROOT, [], bad, [Ignored("y.txt", "*.txt")])
     assert str(refused.value) == (
         "expected images by class in data; found none that can be used; 2 quarantined (a/x: not a regular file), "
         "1 ignored (y.txt: *.txt)."
@@ -151,4 +151,4 @@ def test_where_nothing_can_be_used_the_first_of_each_list_says_why():
 def test_a_class_that_cannot_be_learned_is_refused(part: Part):
     triples = [("1", "a", Part.TRAIN), ("2", "b", Part.TRAIN), ("3", "c", part)]
     with pytest.raises(DataError, match=r"class 'c' is in .* Add training images of it, or remove the class."):
-        build_examples.from_files(ROOT, triples)
+        examples_from_source.from_files(ROOT, triples)

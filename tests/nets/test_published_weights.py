@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torchvision import models
 
 from striate.base.errors import ArtifactError, SettingError, WeightsError
-from striate.nets import catalogue, pretrained, read_pickle
-from striate.nets.pretrained import Published, imagenet_classes, tensors_file
+from striate.nets import catalogue, published_weights, read_pickle
+from striate.nets.published_weights import Published, imagenet_classes, tensors_file
 from support.checkpoints import cifar
 
 TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}
@@ -32,11 +32,11 @@ ADDRESS = f"https://download.pytorch.org/models/{NAME}"
 @pytest.fixture(autouse=True)
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A published file of a small network, a cache of its own, no network, and conversions in this process."""
-    monkeypatch.setitem(pretrained.WEIGHTS["imagenet"], "resnet20", Published(NAME, 50.0, 75.0))
+    monkeypatch.setitem(published_weights.WEIGHTS["imagenet"], "resnet20", Published(NAME, 50.0, 75.0))
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("STRIATE_WEIGHTS", raising=False)
-    monkeypatch.setattr(pretrained, "fetch", failing("[Errno 101] Network is unreachable"))
-    monkeypatch.setattr(pretrained, "convert", in_process)
+    monkeypatch.setattr(published_weights, "fetch", failing("[Errno 101] Network is unreachable"))
+    monkeypatch.setattr(published_weights, "convert", in_process)
 
 
 def failing(reason: str) -> Callable[[str], bytes]:
@@ -82,11 +82,11 @@ def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_it_is_downloaded_once_and_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[str] = []
-    monkeypatch.setattr(pretrained, "fetch", lambda url: asked.append(url) or CONTENT)
+    monkeypatch.setattr(published_weights, "fetch", lambda url: asked.append(url) or CONTENT)
     path = tensors_file("resnet20", "imagenet")
     assert asked == [ADDRESS]
     assert (tmp_path / "cache" / "weights" / NAME).read_bytes() == CONTENT
-    monkeypatch.setattr(pretrained, "convert", pytest.fail)
+    monkeypatch.setattr(published_weights, "convert", pytest.fail)
     (tmp_path / "cache" / "weights" / NAME).unlink()
     assert tensors_file("resnet20", "imagenet") == path
     assert asked == [ADDRESS]
@@ -95,7 +95,7 @@ def test_it_is_downloaded_once_and_converted_once(tmp_path: Path, monkeypatch: p
 
 def test_a_download_with_another_hash_is_refused_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     other = CONTENT[:-1] + b"?"
-    monkeypatch.setattr(pretrained, "fetch", lambda url: other)
+    monkeypatch.setattr(published_weights, "fetch", lambda url: other)
     with pytest.raises(WeightsError) as told:
         tensors_file("resnet20", "imagenet")
     assert str(told.value) == (
@@ -130,7 +130,7 @@ def test_offline_one_sentence_says_what_to_put_where(monkeypatch: pytest.MonkeyP
 def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     bad = pickled([1, 2])
     name = f"resnet20-{hashlib.sha256(bad).hexdigest()[:8]}.pth"
-    monkeypatch.setitem(pretrained.WEIGHTS["imagenet"], "resnet20", Published(name, 0, 0))
+    monkeypatch.setitem(published_weights.WEIGHTS["imagenet"], "resnet20", Published(name, 0, 0))
     put(tmp_path / "cache" / "weights" / name, bad)
     with pytest.raises(Exception, match="expected a dictionary of tensors; got list"):
         tensors_file("resnet20", "imagenet")
@@ -151,7 +151,7 @@ def test_a_pickle_is_converted_by_a_child_process(tmp_path: Path, monkeypatch: p
     monkeypatch.undo()
     monkeypatch.setattr(torch, "load", pytest.fail)
     pickle = put(tmp_path / "a.th", pickled({"state_dict": {"module.a": torch.ones(2)}, "epoch": 3}))
-    result = pretrained.convert(pickle, tmp_path / "out.safetensors")
+    result = published_weights.convert(pickle, tmp_path / "out.safetensors")
     assert result == {"tensors": 1, "within": "state_dict", "prefix": "module.", "others": []}
     assert load_file(tmp_path / "out.safetensors")["a"].tolist() == [1, 1]
     assert not list(tmp_path.glob(".*"))
@@ -161,7 +161,7 @@ def test_a_tensor_that_claims_more_than_the_child_may_take_is_refused(tmp_path: 
     monkeypatch.undo()
     bomb = put(tmp_path / "bomb.pth", pickled({"a": torch.zeros(1).expand(100_000, 100_000)}))
     with pytest.raises(WeightsError) as told:
-        pretrained.convert(bomb, tmp_path / "out.safetensors")
+        published_weights.convert(bomb, tmp_path / "out.safetensors")
     assert str(told.value) == f"{bomb} is not read as weights: it needs more memory than the process that reads it may take."
     assert not (tmp_path / "out.safetensors").exists()
 
@@ -192,10 +192,10 @@ def test_an_unknown_name_of_weights_offers_the_nearest():
 def test_the_table_is_torchvision_s(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
     for weights, version in (("imagenet", "IMAGENET1K_V1"), ("imagenet-v2", "IMAGENET1K_V2")):
-        for net, row in pretrained.WEIGHTS[weights].items():
+        for net, row in published_weights.WEIGHTS[weights].items():
             theirs = models.get_model_weights(TORCHVISION.get(net, net))[version]
             scores, input_spec = theirs.meta["_metrics"]["ImageNet-1K"], theirs.transforms()
-            assert theirs.url == pretrained.BASE + row.file
+            assert theirs.url == published_weights.BASE + row.file
             assert (row.top1, row.top5) == (scores["acc@1"], scores["acc@5"])
             assert row.share == input_spec.crop_size[0] / input_spec.resize_size[0]
             assert re.fullmatch(r"[0-9a-f]{8}", row.sha256_start)

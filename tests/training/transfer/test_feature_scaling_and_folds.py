@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from striate.training.transfer.prepare_features import folds, standard, subsample, unit_length
+from striate.training.transfer.feature_scaling_and_folds import folds, standard, subsample, unit_length
 
 
 def test_rows_of_unit_length_by_hand():
