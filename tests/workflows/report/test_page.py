@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from striate.workflows.report.page import data_uri, kind_of, render
-from striate.workflows.report.plots import classes, confusion, curves, gradients, plane, reliability
+from striate.workflows.report.plots import PlottedImages, classes, confusion, curves, gradients, plane, reliability
 from support.pages import check
 
 SCORE = {"accuracy": 0.75, "low": 0.5, "high": 0.9, "n": 20}
@@ -61,9 +61,9 @@ def test_a_run_that_still_trains_renews_its_page_and_one_that_has_ended_does_not
 
 def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     text = render(scored(), {"classes": "", "reliability": ""})
-    assert text.index("75.0%") < text.index("What it was trained on")
+    assert text.index("75.00&nbsp;%") < text.index("What it was trained on")
     assert "left: 50.00%; width: 40.00%" in text
-    assert "mark: majority-class baseline, 50.0%" in text
+    assert "mark: majority-class baseline, 50.00&nbsp;%" in text
     check(text)
 
 
@@ -76,7 +76,7 @@ def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():
     drawn = {
         "curves": curves(EPOCHS, 2), "gradients": gradients(health), "classes": classes(rows, 0.6),
         "confusion": confusion(np.array([[7, 3], [2, 8]]), ["a", "b"]), "reliability": reliability(BINS),
-        "plane": [plane(points, labels, ["a", "b"], wrong, faint, "Points", ("x", "y"), "pca")],
+        "plane": [plane(points, PlottedImages(labels, ["a", "b"], wrong, faint), "Points", ("x", "y"), "pca")],
     }  # fmt: skip
     tree = check(render({**scored(), "curves": EPOCHS, "plane": {"sentence": "Points."}}, drawn))
     svg = "{http://www.w3.org/2000/svg}"

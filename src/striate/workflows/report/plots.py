@@ -5,7 +5,7 @@ Legend: N images, K classes, L layers.
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,23 +217,18 @@ def gradients(events: Sequence[Json]) -> str | None:
         )
 
 
-def plane(
-    points_N2: NDArray[np.float64], labels_N: NDArray[np.int64], names: Sequence[str], wrong_N: NDArray[np.bool_],
-    faint_N: NDArray[np.bool_], title: str, axis_names: tuple[str, str], name: str,
-) -> str:  # fmt: skip
-    """Images as points by what the network makes of them, colored by class.
+class PlottedImages(NamedTuple):
+    """What is shown of N images besides their places: color and marker by class, a ring, a smaller point."""
 
-    Args:
-        points_N2: coordinates.
-        labels_N: their true classes.
-        names: K class names.
-        wrong_N: which are misclassified; these have a ring.
-        faint_N: which are training images; these are small.
-        title: of the plot.
-        axis_names: with units, or what the axes mean.
-        name: of the figure in the page.
+    labels_N: NDArray[np.int64]  # true classes
+    names: Sequence[str]  # K class names
+    wrong_N: NDArray[np.bool_]  # misclassified: with a ring
+    faint_N: NDArray[np.bool_]  # training images: small
 
-    """
+
+def plane(points_N2: NDArray[np.float64], images: PlottedImages, title: str, axis_names: tuple[str, str], name: str) -> str:
+    """Images as points by what the network makes of them, colored by class; `name` is that of the figure in the page."""
+    labels_N, names, wrong_N, faint_N = images
     with for_page():
         figure = _figure(4.2)
         axes = figure.subplots()
@@ -242,26 +237,11 @@ def plane(
             for faint, size, alpha in ((True, 5, 0.35), (False, 20, 0.9)):
                 here_N = (labels_N == k) & (faint_N == faint)
                 label = _short(names[k], 18) if not faint or not (~faint_N & (labels_N == k)).any() else None
-                axes.scatter(
-                    points_N2[here_N, 0],
-                    points_N2[here_N, 1],
-                    s=size,
-                    c=color,
-                    marker=marker,
-                    alpha=alpha,
-                    linewidths=0,
-                    label=label,
-                )
+                x_N, y_N = points_N2[here_N].T
+                axes.scatter(x_N, y_N, s=size, c=color, marker=marker, alpha=alpha, linewidths=0, label=label)
         if wrong_N.any():
-            axes.scatter(
-                points_N2[wrong_N, 0],
-                points_N2[wrong_N, 1],
-                s=60,
-                facecolors="none",
-                edgecolors=INK,
-                linewidths=1.0,
-                label="wrong answer",
-            )
+            x_N, y_N = points_N2[wrong_N].T
+            axes.scatter(x_N, y_N, s=60, facecolors="none", edgecolors=INK, linewidths=1.0, label="misclassified")
         axes.set_title(title)
         axes.set_xlabel(axis_names[0])
         axes.set_ylabel(axis_names[1])

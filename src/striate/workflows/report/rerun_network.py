@@ -86,15 +86,11 @@ def _plane(
     chosen_V = np.isin(rows_V, sample(model_on_data.dataset, rows_V, _POINTS // 2))
     rows_V, wrong_V = rows_V[chosen_V], wrong_V[chosen_V]
     chosen_B = np.isin(bank_B, sample(model_on_data.dataset, bank_B, _POINTS - len(rows_V)))
-    features_PD = np.concatenate(
-        [
-            bank_BD[chosen_B],
-            *(
-                [nearest_images.penultimate(model_on_data.model.net, model_on_data.batches(rows_V, "looking at features"))]
-                * bool(len(rows_V))
-            ),
-        ]
-    )
+    features = [bank_BD[chosen_B]]
+    if len(rows_V):
+        batches = model_on_data.batches(rows_V, "looking at features")
+        features.append(nearest_images.penultimate(model_on_data.model.net, batches))
+    features_PD = np.concatenate(features)
     if len(features_PD) < 5 or not np.isfinite(features_PD).all():
         return None, []
     rows_P = np.concatenate([bank_B[chosen_B], rows_V])
@@ -103,14 +99,11 @@ def _plane(
     flat, near = projection.principal(features_PD), projection.tsne(features_PD)
     assert flat.shares_2 is not None
     names = tuple(f"component {n + 1}, {share:.0%} of the variance" for n, share in enumerate(flat.shares_2))
+    images = plots.PlottedImages(labels_N[rows_P], classes, wrong_P, faint_P)
     drawn = [
-        plots.plane(
-            flat.points_N2, labels_N[rows_P], classes, wrong_P, faint_P, "Principal components", (names[0], names[1]), "pca"
-        ),
-        plots.plane(
-            near.points_N2, labels_N[rows_P], classes, wrong_P, faint_P, "t-SNE", ("no unit: near is alike", "no unit"), "tsne"
-        ),
-    ]  # fmt: skip
+        plots.plane(flat.points_N2, images, "Principal components", (names[0], names[1]), "pca"),
+        plots.plane(near.points_N2, images, "t-SNE", ("no unit: near is alike", "no unit"), "tsne"),
+    ]
     alternative = (
         f"Each point is an image by the {features_PD.shape[1]:,} numbers that the last layer is given: {int(faint_P.sum()):,} "
         f"training images, small, and {len(rows_V):,} validation images, large. Classes that lie apart are easy; a ring in "
