@@ -33,14 +33,9 @@ class Factors(NamedTuple):
 
 
 def matrices(
-    settings: Augment,
-    ids_N: NDArray[np.uint64],
-    means_NC: Numbers,
-    colors_33: Numbers | None,
-    seed: int,
-    epoch: int,
+    settings: Augment, ids_N: NDArray[np.uint64], means_NC: Numbers, colors_33: Numbers | None, seed: int, epoch: int,
     after: Sequence[Factors] = (),
-) -> Matrices | None:
+) -> Matrices | None:  # fmt: skip
     """N x C x (C + 1) matrices, drawn by (seed, epoch, id); None where nothing of color is asked for.
 
     The order: brightness, contrast, saturation, hue, PCA noise, gray; then the factors `after`.

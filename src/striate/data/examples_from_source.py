@@ -30,14 +30,9 @@ def part_named(word: str) -> Part | None:
 
 
 def from_arrays(
-    root: Path,
-    pixels_NHWC: NDArray[np.uint8],
-    codes_N: NDArray[np.uint8],
-    names: Sequence[str],
-    parts_N: NDArray[np.uint8],
-    class_names: Sequence[str] | None,
-    notes: tuple[str, ...] = (),
-) -> Examples:
+    root: Path, pixels_NHWC: NDArray[np.uint8], codes_N: NDArray[np.uint8], names: Sequence[str], parts_N: NDArray[np.uint8],
+    class_names: Sequence[str] | None, notes: tuple[str, ...] = (),
+) -> Examples:  # fmt: skip
     """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted."""
     largest = int(codes_N.max()) if len(codes_N) else 0
     words = [str(code) for code in range(largest + 1)] if class_names is None else list(class_names)
@@ -55,13 +50,9 @@ def from_arrays(
 
 
 def from_files(
-    root: Path,
-    entries: Sequence[tuple[str, str, Part]],
-    quarantined: Sequence[Quarantined] = (),
-    ignored: Sequence[Ignored] = (),
-    notes: Sequence[str] = (),
-    groups: Sequence[str] | None = None,
-) -> Examples:
+    root: Path, entries: Sequence[tuple[str, str, Part]], quarantined: Sequence[Quarantined] = (),
+    ignored: Sequence[Ignored] = (), notes: Sequence[str] = (), groups: Sequence[str] | None = None,
+) -> Examples:  # fmt: skip
     """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
 
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.

@@ -27,13 +27,8 @@ _BATCH = 64
 
 
 def evaluate(
-    run: str,
-    data: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
-    *,
-    crops: int = 1,
-) -> Json:
+    run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, crops: int = 1,
+) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Args:

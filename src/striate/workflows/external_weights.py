@@ -83,20 +83,11 @@ def load_external(name: str, device: str = "cpu") -> Model:
 
 
 def import_weights(
-    file: str,
-    net: str,
-    out: str | Path | None = None,
-    *,
-    mean: tuple[float, ...] | None = None,
-    std: tuple[float, ...] | None = None,
-    classes: tuple[str, ...] | None = None,
-    size_px: int | None = None,
-    share: float | None = None,
-    bgr: bool | None = None,
-    license: str | None = None,
-    like: str | None = None,
+    file: str, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None, classes: tuple[str, ...] | None = None, size_px: int | None = None,
+    share: float | None = None, bgr: bool | None = None, license: str | None = None, like: str | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
 
     Args:
@@ -128,14 +119,9 @@ def import_weights(
 
 
 def import_file(
-    file: str,
-    net: str,
-    out: Path,
-    about: Mapping[str, Any],
-    size_px: int | None = None,
-    like: str | None = None,
+    file: str, net: str, out: Path, about: Mapping[str, Any], size_px: int | None = None, like: str | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> tuple[Model, dict[str, Any]]:
+) -> tuple[Model, dict[str, Any]]:  # fmt: skip
     """`import_weights`, with the model itself and what was in the file; `about` has the fields of `About` that are known."""
     if like not in (None, "imagenet"):
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
@@ -171,14 +157,9 @@ def import_file(
 
 
 def build(
-    net: str,
-    tensors: Mapping[str, Tensor],
-    about: About,
-    size_px: int | None,
-    training: Mapping[str, Any],
-    device: str = "cpu",
-    settings: Mapping[str, Any] | None = None,
-) -> Model:
+    net: str, tensors: Mapping[str, Tensor], about: About, size_px: int | None, training: Mapping[str, Any],
+    device: str = "cpu", settings: Mapping[str, Any] | None = None,
+) -> Model:  # fmt: skip
     """A model of these weights and of what is known about them; a WeightsError where either does not fit the network."""
     size_px = about.size_px if size_px is None else size_px
     loaded = convert_weights.load_state(net, tensors, size_px, **(settings or {}))

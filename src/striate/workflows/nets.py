@@ -14,13 +14,9 @@ from striate.nets.summary import Layer, layer_table
 
 
 def layers(
-    net: str,
-    *,
-    size_px: int | None = None,
-    channels: int | None = None,
-    classes: int | None = None,
+    net: str, *, size_px: int | None = None, channels: int | None = None, classes: int | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> list[Layer]:
+) -> list[Layer]:  # fmt: skip
     """The layer table of a network: shape, parameters, multiply-adds, receptive field, jump and memory of each layer.
 
     Args:

@@ -26,13 +26,9 @@ _BATCH = 64
 
 
 def predict(
-    run: str | Path,
-    paths: str | Path | Iterable[str | Path],
-    device: str = "cpu",
-    out: str | Path | None = None,
-    *,
+    run: str | Path, paths: str | Path | Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *,
     crops: int = 1,
-) -> Iterator["Row"]:
+) -> Iterator["Row"]:  # fmt: skip
     """One row for each image, in order; an image that cannot be decoded has a row with its error.
 
     Args:

@@ -42,13 +42,9 @@ Preview = Callable[[config.Run, Dataset, Path], Json]
 
 
 def preview(
-    data: str,
-    what: str,
-    path: str | Path | None = None,
-    recipe: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
-) -> Json:
+    data: str, what: str, path: str | Path | None = None, recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+) -> Json:  # fmt: skip
     """Draw what a step of preparation does to the training images of DATA.
 
     Args:

@@ -18,40 +18,24 @@ from striate.interpret.faithfulness import DEFAULT_TEST, Faithfulness, Faithfuln
 
 @dataclass(frozen=True)
 class Explanation:
-    """The attribution maps of one method for some images, and the test of their faithfulness.
+    """The attribution maps of one method for some images, and the test of their faithfulness."""
 
-    Attributes:
-        method: a name of `METHODS`.
-        targets: the target class of each image.
-        layer: the layer of Grad-CAM, picked or given; None for the other methods.
-        values: the raw maps, with N; see `methods`.
-        heat_NHW: one heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros.
-        faithfulness: of each image; empty where it was not tested.
-        completeness_error: of integrated gradients, by how much the sum differs from f(image) - f(baseline), of each image;
-            empty for the other methods.
-
-    """
-
-    method: str
-    targets: tuple[int, ...]
-    layer: str | None
-    values: Tensor
-    heat_NHW: Tensor
-    faithfulness: tuple[Faithfulness, ...] = ()
+    method: str  # a name of `METHODS`
+    targets: tuple[int, ...]  # the target class of each image
+    layer: str | None  # the layer of Grad-CAM, picked or given; None for the other methods
+    values: Tensor  # the raw maps, with N; see `methods`
+    heat_NHW: Tensor  # one heat for each pixel, 0 to 1: the largest of an image is 1, zeros stay zeros
+    faithfulness: tuple[Faithfulness, ...] = ()  # of each image; empty where it was not tested
+    # of integrated gradients, by how much the sum differs from f(image) - f(baseline), of each image; empty for the other
+    # methods
     completeness_error: tuple[float, ...] = ()
 
 
 class Explanations(NamedTuple):
-    """Several methods on the same images.
+    """Several methods on the same images."""
 
-    Attributes:
-        explanations: by method.
-        refused: the reason why a method cannot be used on this network, by method.
-
-    """
-
-    explanations: dict[str, Explanation]
-    refused: dict[str, str]
+    explanations: dict[str, Explanation]  # by method
+    refused: dict[str, str]  # the reason why a method cannot be used on this network, by method
 
 
 def heat(

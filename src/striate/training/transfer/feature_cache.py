@@ -54,14 +54,9 @@ def compute(
 
 
 def load_or_compute(
-    folder: Path,
-    net: Net,
-    batches: Batches,
-    about: dict[str, Any],
-    reads: Sequence[str | None],
-    epoch: int = 0,
+    folder: Path, net: Net, batches: Batches, about: dict[str, Any], reads: Sequence[str | None], epoch: int = 0,
     watch: Watch | None = None,
-) -> CachedFeatures:
+) -> CachedFeatures:  # fmt: skip
     """The same, from the cache where they are there; all that are not are computed by one pass, and kept.
 
     Each set of features has a folder of its own in `folder`. `about` is all that they depend on besides the network's weights

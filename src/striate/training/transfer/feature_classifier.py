@@ -107,14 +107,9 @@ def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer
 
 
 def fit(
-    train: LabeledFeatures,
-    val: LabeledFeatures,
-    classes: int,
-    kind: Kind = "svm",
-    normalize: Normalize = "standardize",
-    seed: int = 0,
-    tick: Callable[[], None] = lambda: None,
-) -> Fitted:
+    train: LabeledFeatures, val: LabeledFeatures, classes: int, kind: Kind = "svm", normalize: Normalize = "standardize",
+    seed: int = 0, tick: Callable[[], None] = lambda: None,
+) -> Fitted:  # fmt: skip
     """Fit to the training images; what is chosen by cross-validation on them, the logits' scale on the validation images.
 
     A linear SVM is one against the rest, with squared hinge; logistic regression is multinomial. Features are standardized, or

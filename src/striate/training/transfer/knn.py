@@ -72,13 +72,9 @@ class FittedKNN(NamedTuple):
 
 
 def fit(
-    train: LabeledFeatures,
-    val: LabeledFeatures,
-    classes: int,
-    normalize: Normalize = "standardize",
-    seed: int = 0,
+    train: LabeledFeatures, val: LabeledFeatures, classes: int, normalize: Normalize = "standardize", seed: int = 0,
     tick: Callable[[], None] = lambda: None,
-) -> FittedKNN:
+) -> FittedKNN:  # fmt: skip
     """Keep the training images; choose k by cross-validation on them, the scale by the validation images; `tick` may raise."""
     train_MD, labels_M = train
     _check_size(*train_MD.shape)

@@ -45,21 +45,11 @@ REQUESTED = "requested.toml"  # the settings before the rules
 
 
 def finetune(
-    data: str | None = None,
-    *,
-    weights: str | None = None,
-    strategies: str | Iterable[str] | None = None,
-    layers: Iterable[str] = (),
-    per_class: Iterable[int] = (),
-    minutes: float | None = None,
-    seed: int | None = None,
-    name: str | None = None,
-    out: str | Path = "runs",
-    resume: bool = False,
-    report: bool = True,
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
-) -> Json:
+    data: str | None = None, *, weights: str | None = None, strategies: str | Iterable[str] | None = None,
+    layers: Iterable[str] = (), per_class: Iterable[int] = (), minutes: float | None = None, seed: int | None = None,
+    name: str | None = None, out: str | Path = "runs", resume: bool = False, report: bool = True,
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+) -> Json:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
     Strategies: extract, a classifier on what the frozen network makes of them; adapt, a new last layer on it; retrain, all

@@ -34,38 +34,22 @@ _LOGITS = 4096
 
 
 class Outcome(NamedTuple):
-    """The result of a strategy.
+    """The result of a strategy."""
 
-    Attributes:
-        model: the classifier.
-        val: its predictions for the validation images.
-        test: the same for the test images; None where there are none.
-        seconds: that it takes alone, shared work included.
-        more: values of its own, for JSON.
-
-    """
-
-    model: Model
-    val: Predictions
-    test: Predictions | None
-    seconds: float
-    more: Json
+    model: Model  # the classifier
+    val: Predictions  # its predictions for the validation images
+    test: Predictions | None  # the same for the test images; None where there are none
+    seconds: float  # that it takes alone, shared work included
+    more: Json  # values of its own, for JSON
 
 
 @dataclass(frozen=True)
 class TransferTask(RunContext):
-    """A run with pretrained weights to start from; `folder` has a folder for each strategy.
+    """A run with pretrained weights to start from; `folder` has a folder for each strategy."""
 
-    Attributes:
-        pretrained: the model whose weights are used.
-        body: a copy of its network on the device, which is never trained.
-        whole: all images, whose features are cached; `dataset` is the same, or has fewer training images.
-
-    """
-
-    pretrained: Model
-    body: Net
-    whole: Dataset
+    pretrained: Model  # the model whose weights are used
+    body: Net  # a copy of its network on the device, which is never trained
+    whole: Dataset  # all images, whose features are cached; `dataset` is the same, or has fewer training images
 
     @property
     def classes(self) -> tuple[str, ...]:

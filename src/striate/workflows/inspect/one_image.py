@@ -32,15 +32,9 @@ NEAR = 5
 
 
 def inspect_image(
-    run: str,
-    images: Iterable[str | Path],
-    *,
-    layers: Sequence[str] = (),
-    methods: Sequence[str] = (),
-    target: str | None = None,
-    out: str | Path | None = None,
-    watch: Watch = quiet,
-) -> Json:
+    run: str, images: Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
+    target: str | None = None, out: str | Path | None = None, watch: Watch = quiet,
+) -> Json:  # fmt: skip
     """The maps of every layer for an image, and the evidence in it for the prediction (`striate.interpret.attribution`).
 
     Args:

@@ -27,14 +27,9 @@ _SHOWN, _IMAGES = 12, 8
 
 
 def units(
-    run: str,
-    layer: str,
-    *,
-    unit_indices: Sequence[int] = (),
-    data: str | None = None,
-    out: str | Path | None = None,
+    run: str, layer: str, *, unit_indices: Sequence[int] = (), data: str | None = None, out: str | Path | None = None,
     watch: Watch = quiet,
-) -> Json:
+) -> Json:  # fmt: skip
     """The units of a layer: statistics, the images that activate them most, and images that maximize the activation.
 
     Args:

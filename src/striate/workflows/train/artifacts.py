@@ -29,44 +29,24 @@ class Score(NamedTuple):
 
 
 class TrainResult(NamedTuple):
-    """What `striate train --json` prints, and `result.json` holds.
+    """What `striate train --json` prints, and `result.json` holds."""
 
-    Attributes:
-        run: folder of the run.
-        net: name of the network.
-        steps: of the optimizer.
-        seconds: of training.
-        epochs: that were trained.
-        best_epoch: the epoch whose weights are saved.
-        seed: of the run.
-        parameters: of the network.
-        val: score on the validation images.
-        test: score on the test images; None where there are none.
-        weights_sha256: of the saved weights; None in processes that do not write.
-        report: path of the report; None until it is written.
-        images: number of train, val and test images.
-        quarantined: files that are not used because something is wrong with them.
-        ignored: files that are not images.
-        folds: score of each fold; None where there are no folds.
-
-    """
-
-    run: str
-    net: str | None
-    steps: int
-    seconds: float
-    epochs: int
-    best_epoch: int
-    seed: int
-    parameters: int
-    val: Score | None
-    test: Score | None
-    weights_sha256: str | None
-    report: str | None
-    images: dict[str, int]
-    quarantined: int
-    ignored: int
-    folds: tuple[Score | None, ...] | None = None
+    run: str  # folder of the run
+    net: str | None  # name of the network
+    steps: int  # of the optimizer
+    seconds: float  # of training
+    epochs: int  # that were trained
+    best_epoch: int  # the epoch whose weights are saved
+    seed: int  # of the run
+    parameters: int  # of the network
+    val: Score | None  # score on the validation images
+    test: Score | None  # score on the test images; None where there are none
+    weights_sha256: str | None  # of the saved weights; None in processes that do not write
+    report: str | None  # path of the report; None until it is written
+    images: dict[str, int]  # number of train, val and test images
+    quarantined: int  # files that are not used because something is wrong with them
+    ignored: int  # files that are not images
+    folds: tuple[Score | None, ...] | None = None  # score of each fold; None where there are no folds
 
     def as_json(self) -> dict[str, Any]:
         """As a dictionary for JSON; without `folds` where there are none."""

@@ -31,24 +31,11 @@ log = logging.getLogger("striate")
 
 
 def train(
-    data: str | None = None,
-    *,
-    net: str | None = None,
-    recipe: str | None = None,
-    epochs: int | None = None,
-    minutes: float | None = None,
-    folds: int | None = None,
-    seed: int | None = None,
-    name: str | None = None,
-    out: str | Path = "runs",
-    data_dir: str | None = None,
-    pixel_cache_gb: float | None = None,
-    resume: bool = False,
-    report: bool = True,
-    trust_code: bool = False,
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
-) -> Json:
+    data: str | None = None, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
+    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
+    out: str | Path = "runs", data_dir: str | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
+    report: bool = True, trust_code: bool = False, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
 
     Args:
@@ -92,13 +79,9 @@ def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | Non
 
 
 def find_lr(
-    data: str | None = None,
-    *,
-    draw: str | Path = "find-lr.svg",
-    settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
-    **arguments: Any,
-) -> Json:
+    data: str | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet, **arguments: Any,
+) -> Json:  # fmt: skip
     """Propose a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a plot.
 
     Args:

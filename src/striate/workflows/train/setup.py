@@ -29,21 +29,13 @@ _EVAL_BATCH = 256
 
 
 class StartingWeights(NamedTuple):
-    """Weights to start from in place of the network's own initialization.
+    """Weights to start from in place of the network's own initialization."""
 
-    Attributes:
-        net: on the device, with a head for the classes; its weights change.
-        preprocess: from pixels to the network's input.
-        license: of the weights.
-        about: entries for the artifact's record of its training.
-        unfreeze_epochs: for a number of epochs, the epoch from which each parameter is trained, by name.
-
-    """
-
-    net: Net
-    preprocess: Preprocess
-    license: str
-    about: dict[str, Any]
+    net: Net  # on the device, with a head for the classes; its weights change
+    preprocess: Preprocess  # from pixels to the network's input
+    license: str  # of the weights
+    about: dict[str, Any]  # entries for the artifact's record of its training
+    # for a number of epochs, the epoch from which each parameter is trained, by name
     unfreeze_epochs: Callable[[Net, int], dict[str, int]] | None = None
 
 
