@@ -99,13 +99,13 @@ def test_the_same_run_gives_the_same_page(run: Path):
     first = [(run / name).read_text("utf-8") for name in ("report.html", "report.json")]
     striate.write_report(str(run))
     again = [(run / name).read_text("utf-8") for name in ("report.html", "report.json")]
-    made = [json.loads(text)["made"] for text in (first[1], again[1])]
-    assert again[1].replace(made[1], made[0]) == first[1]
-    assert again[0].replace(made[1], made[0]) == first[0]
+    times = [json.loads(text)["created"] for text in (first[1], again[1])]
+    assert again[1].replace(times[1], times[0]) == first[1]
+    assert again[0].replace(times[1], times[0]) == first[0]
 
 
 def test_what_the_page_says_to_repeat_it_repeats_it(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (command, _) = run_facts.read(run).facts["repeat"]
+    (command, _) = run_facts.read(run).facts.repeat
     words = command.split()
     assert words[:3] == ["striate", "train", "--recipe"]
     monkeypatch.chdir(tmp_path)

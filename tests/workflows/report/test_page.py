@@ -25,7 +25,7 @@ def facts(**own):
         "input_spec": {"size_px": 16, "channels": 1, "resize_mode": "crop"}, "notes": ["use `striate data`"],
     }  # fmt: skip
     return {
-        "run": "first & <last>", "striate": "9", "made": "now", "state": "done", "progress": "", "finished": "today",
+        "run": "first & <last>", "striate": "9", "created": "now", "state": "done", "progress": "", "finished": "today",
         "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
         "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
         "starting_weights": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],

@@ -6,7 +6,7 @@ Legend: M rows, D columns, N classes.
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.base.events import quiet
+from striate.base.events import Json, quiet
 from striate.base.phrases import percent
 from striate.base.signals import catch_signals
 from striate.batches import whitening
@@ -29,7 +29,7 @@ from striate.nets.hooks import inputs, taps
 if TYPE_CHECKING:
     from striate.workflows.dataset import Dataset
 
-Json = dict[str, Any]
+
 Floats = NDArray[np.float64]
 
 # What another implementation of the same algorithm gives for `cross_check_table`: the best criterion of each layer, the last of

@@ -49,20 +49,20 @@ def of_run(name: str, watch: Watch) -> Json:
     """Write the report of a run, whether it has ended or not; where it lies, how large it is, and its verdict."""
     folder = _folder(name)
     known = run_facts.read(folder)
-    if known.facts["state"] != "done":
+    if known.facts.state != "done":
         return _write(folder, known)
     settings, model = run_folder.settings(folder), Model.load(folder / "model")
     with catch_signals() as stop:
         try:
             with open_run(settings, model, stop, watch) as model_on_data:
-                before = known.facts["environment"].get("data_sha256")
+                before = known.facts.environment.get("data_sha256")
                 if before != model_on_data.dataset.fingerprint():
-                    known.facts["notes"].append(
+                    known.facts.notes.append(
                         "The images have changed since this run began; what is shown of them is as they are now."
                     )
                 _add_network_results(known, model_on_data)
         except (DataError, SettingError) as error:
-            known.facts["notes"].append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
+            known.facts.notes.append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
         return _write(folder, known)
 
 
@@ -103,15 +103,13 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
     """Add the results that need the network: misclassified images, features, filters."""
     if known.scored is None:
         return
-    evidence = rerun_network.gather(model_on_data, *known.scored, known.val)
-    known.facts.update(evidence.facts)
-    known.figures.update(evidence.figures)
-    against = sum(row["vote"]["against"] for row in evidence.facts["mistakes"])
-    known.findings.extend(trust_findings.of_labels(against, len(evidence.facts["mistakes"]), known.facts["score"]["accuracy"]))
-    if evidence.facts["filters"]:
-        known.findings.extend(
-            trust_findings.of_filters([layer["advice"] for layer in evidence.facts["filters"] if layer["advice"]])
-        )
+    facts = known.facts
+    rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
+    assert facts.score is not None
+    against = sum(row["vote"]["against"] for row in facts.mistakes)
+    known.findings.extend(trust_findings.of_labels(against, len(facts.mistakes), facts.score["accuracy"]))
+    if facts.filters:
+        known.findings.extend(trust_findings.of_filters([layer["advice"] for layer in facts.filters if layer["advice"]]))
 
 
 def _follow(name: str, watch: Watch) -> Json:
@@ -146,13 +144,12 @@ def _is_trained(folder: Path) -> bool:
 
 def _write(folder: Path, known: RunFacts) -> Json:
     facts, verdict = known.facts, trust_findings.judge(known.findings)
-    facts["trust"] = {
-        "level": verdict.level, "sentence": verdict.sentence, "findings": [one._asdict() for one in verdict.findings],
-    }  # fmt: skip
-    text = page.render(facts, known.figures)
+    findings = [finding._asdict() for finding in verdict.findings]
+    facts.trust = {"level": verdict.level, "sentence": verdict.sentence, "findings": findings}
+    text = page.render(facts.as_json(), known.figures)
     files.write_text(folder / PAGE, text)
-    run_folder.write_json(folder / NUMBERS, facts)
+    run_folder.write_json(folder / NUMBERS, facts.as_json())
     return {
         "run": str(folder), "report": str(folder / PAGE), "numbers": str(folder / NUMBERS), "bytes": len(text.encode()),
-        "state": facts["state"], "trust": facts["trust"], "notes": facts["notes"],
+        "state": facts.state, "trust": facts.trust, "notes": facts.notes,
     }  # fmt: skip

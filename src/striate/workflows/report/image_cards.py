@@ -4,13 +4,14 @@ Legend: N images, M rows, B training images that are compared with, D features, 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
+from striate.base.events import Json
 from striate.interpret import attribution, faithfulness, nearest_images
 from striate.interpret.faithfulness import FaithfulnessTest
 from striate.metrics.misclassified import ImagePrediction
@@ -20,7 +21,6 @@ from striate.training.inference import Predictions
 from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, nearest
 from striate.workflows.report import page
 
-Json = dict[str, Any]
 SHARES = 6  # of an image that are removed one after the other, where a map is tested
 NEAR = 5  # neighbors of each
 PASSES = (SHARES + 1) * (2 * faithfulness.SHIFTS + 2 + faithfulness.ORDERS)

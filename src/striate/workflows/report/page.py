@@ -5,7 +5,6 @@ Numbers come in as `facts`, which are also its JSON; what is drawn comes in as `
 
 import base64
 import re
-from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.events import Json
 from striate.base.phrases import without_controls
 
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
@@ -23,8 +23,6 @@ FIGURES = (
 _CLASSES, _FILES = 100, 50  # rows of a table that are shown; the JSON has all
 _TEMPLATES = Path(__file__).with_name("templates")
 _SIDE_PX = 128  # of images in the page
-
-Json = Mapping[str, Any]
 
 
 def render(facts: Json, figures: Json) -> str:

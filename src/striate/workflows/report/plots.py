@@ -3,13 +3,14 @@
 Legend: N images, K classes, L layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.events import Json
 from striate.plots.save_figure import FAINT, INK, for_page, inline
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _WIDTH = 4.7  # inches: two fit beside each other on a desk, and one is legible on a phone
 _MOST_CLASSES, _MOST_CELLS = 40, 60
-
-Json = Mapping[str, Any]
 
 
 def _figure(height: float = 2.9, width: float = _WIDTH) -> "Figure":

@@ -6,11 +6,11 @@ Legend: N images, M rows, H x W pixels, C channels.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.events import Json
 from striate.interpret import filter_health, nearest_images, projection
 from striate.interpret.readout_points import probes
 from striate.metrics import misclassified
@@ -18,57 +18,47 @@ from striate.model import Model
 from striate.training.inference import Predictions
 from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank, macs, sample
 from striate.workflows.report import image_cards
+from striate.workflows.report.run_facts import ReportFacts
 
-Json = dict[str, Any]
 SHOWN = 12  # mistakes of each kind
 _POINTS = 500
 
 
-class Evidence(NamedTuple):
-    """Numbers for the JSON, and images for the page, each by the names that the report has for them."""
-
-    facts: Json
-    figures: Json
-
-
-def gather(model_on_data: ModelOnDataset, predictions: Predictions, part: str, val: Predictions | None) -> Evidence:
-    """Run the network of a run on its images again.
-
-    Args:
-        model_on_data: the model of the run on its device, and the images.
-        predictions: whose mistakes are shown.
-        part: `test` or `validation`, the images of `predictions`.
-        val: predictions of the validation images; None where there are none.
-
-    """
+def add_network_results(
+    facts: ReportFacts,
+    figures: Json,
+    model_on_data: ModelOnDataset,
+    predictions: Predictions,
+    part: str,
+    val: Predictions | None,
+) -> None:
+    """Run the network of a run on its images again: mistakes of `predictions`, of the images of `part`, and what it learned."""
     model, dataset = model_on_data.model, model_on_data.dataset
     train_bank = bank(model_on_data)
-    facts: Json = {}
-    figures: Json = {}
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
-    unsure = [answer for answer in unsure if answer.row not in {one.row for one in wrong}][:SHOWN]
+    unsure = [answer for answer in unsure if answer.row not in {mistake.row for mistake in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        facts[name], figures[name] = image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested)
+        rows, figures[name] = image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested)
+        setattr(facts, name, rows)
     less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
-    facts["mistakes_note"] = (
+    facts.mistakes_note = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is the evidence for the prediction; below it "
         f"are the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, "
         "with their label and the cosine of the angle between their features."
     )
-    facts["plane"], figures["plane"] = _plane(model_on_data, val, *train_bank)
+    facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
-    facts["filters"] = filter_health.as_json(layers)
-    facts["filters_note"] = (
+    facts.filters = filter_health.as_json(layers)
+    facts.filters_note = (
         f"Judged on {len(rows_M):,} validation images: blank, dead, duplicate, nearly dead, noisy or healthy, the first that "
         "applies; `striate inspect` has the number behind each."
         if len(rows_M)
         else "Judged by their weights alone, since there is no validation image."
     )
     figures["kernels"] = _kernels(model, layers)
-    return Evidence(facts, figures)
 
 
 def _plane(

@@ -5,12 +5,14 @@ Legend: N images, K classes.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from striate._version import __version__
 from striate.base import config, run_folder
+from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
 from striate.metrics import classification, reliability_diagram, trust_findings
 from striate.metrics.intervals import Interval, wilson
@@ -21,18 +23,65 @@ from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows.report import plots
 
-Json = dict[str, Any]
 _CONFUSED = 10
 _PARTS = {"test": "test", "val": "validation"}
 
 
+@dataclass
+class ReportFacts:
+    """What a report says, by the names that report.json has; what needs the network or the images is filled in later."""
+
+    run: str
+    striate: str
+    created: str
+    state: str  # training or done
+    progress: str
+    finished: str | None
+    net: str
+    data: str
+    parameters: int | None
+    account: Json | None  # data.json
+    curves: list[Json]
+    best_epoch: int | None
+    training: str
+    health: list[Json]
+    val: Json | None
+    test: Json | None
+    folds: list[Json]
+    starting_weights: str | None
+    strategies: list[Json] | None
+    sentence: str | None
+    recommended: str | None
+    weights_sha256: str | None
+    settings: str
+    environment: Json
+    repeat: list[str]
+    score: Json | None = None
+    reliability: list[Json] = field(default_factory=list)
+    calibration_by_chance: float | None = None
+    confused: list[Json] = field(default_factory=list)
+    mistakes: list[Json] = field(default_factory=list)
+    uncertain: list[Json] = field(default_factory=list)
+    mistakes_note: str = ""
+    plane: Json | None = None
+    filters: list[Json] = field(default_factory=list)
+    filters_note: str = ""
+    weights: dict[str, list[Json]] = field(default_factory=lambda: {"start": [], "end": []})
+    notes: list[str] = field(default_factory=list)
+    trust: Json | None = None
+
+    def as_json(self) -> Json:
+        """As report.json."""
+        return dict(vars(self))
+
+
 class RunFacts(NamedTuple):
-    """Numbers for the JSON, figures for the page, and findings so far.
+    """What the report says, figures for the page, and findings so far.
 
     `scored` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
     """
 
-    facts: Json
+    facts: ReportFacts
     figures: Json
     findings: list[trust_findings.Finding]
     scored: tuple[Predictions, str] | None
@@ -47,30 +96,29 @@ def read(folder: Path) -> RunFacts:
     epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
     best = max(epochs, key=lambda row: (row["accuracy"], -row["loss"]), default=None)
     best_epoch = None if best is None else int(best["epoch"])
-    facts: Json = {
-        "run": folder.name, "striate": __version__, "made": _date(datetime.now(UTC).timestamp()),
-        "state": "training" if result is None else "done", "progress": _progress(run, epochs),
-        "finished": None if result is None else _date(events[-1]["time"] if events else datetime.now(UTC).timestamp()),
-        "net": _net(run, result), "data": run.data.path, "parameters": _parameters(result), "account": account,
-        "curves": epochs, "best_epoch": best_epoch, "training": _told(result, epochs, best_epoch),
-        "health": [event for event in events if event["event"] == "health"],
-        "val": result and result["val"], "test": result and result["test"], "folds": (result or {}).get("folds", []),
-        "starting_weights": (result or {}).get("weights"),
-        **{name: (result or {}).get(name) for name in ("strategies", "sentence", "recommended", "weights_sha256")},
-        "score": None, "reliability": [], "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [],
-        "mistakes_note": "", "plane": None, "filters": [], "filters_note": "", "weights": {"start": [], "end": []},
-        "settings": config.to_toml(run), "environment": run_folder.read_json(folder / "environment.json") or {},
-        "repeat": _repeat(run, folder), "notes": [],
-    }  # fmt: skip
+    facts = ReportFacts(
+        run=folder.name, striate=__version__, created=_date(datetime.now(UTC).timestamp()),
+        state="training" if result is None else "done", progress=_progress(run, epochs),
+        finished=None if result is None else _date(events[-1]["time"] if events else datetime.now(UTC).timestamp()),
+        net=_net(run, result), data=run.data.path, parameters=_parameters(result), account=account,
+        curves=epochs, best_epoch=best_epoch, training=_describe_training(result, epochs, best_epoch),
+        health=[event for event in events if event["event"] == "health"],
+        val=result and result["val"], test=result and result["test"], folds=(result or {}).get("folds", []),
+        starting_weights=(result or {}).get("weights"),
+        strategies=(result or {}).get("strategies"), sentence=(result or {}).get("sentence"),
+        recommended=(result or {}).get("recommended"), weights_sha256=(result or {}).get("weights_sha256"),
+        settings=config.to_toml(run), environment=run_folder.read_json(folder / "environment.json") or {},
+        repeat=_repeat(run, folder),
+    )  # fmt: skip
     figures: Json = {}
     findings: list[trust_findings.Finding] = []
     if account is not None:
         findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
     if epochs:
         figures["curves"] = plots.curves(epochs, None if result is None else best_epoch)
-        figures["gradients"] = plots.gradients(facts["health"])
+        figures["gradients"] = plots.gradients(facts.health)
         findings += trust_findings.of_training(epochs, best_epoch)
-    _weigh(facts, figures, folder)
+    _add_weights(facts, figures, folder)
     scored, val = _score(facts, figures, findings, folder, account)
     return RunFacts(facts, figures, findings, scored, val)
 
@@ -108,7 +156,7 @@ def _parameters(result: Json | None) -> int | None:
     return parameters
 
 
-def _told(result: Json | None, epochs: Sequence[Json], best_epoch: int | None) -> str:
+def _describe_training(result: Json | None, epochs: Sequence[Json], best_epoch: int | None) -> str:
     if not epochs:
         return ""
     took = f" in {format_duration(result['seconds'])}" if result is not None else ""
@@ -128,31 +176,30 @@ def _repeat(run: config.Run, folder: Path) -> list[str]:
     ]
 
 
-def _weigh(facts: Json, figures: Json, folder: Path) -> None:
+def _add_weights(facts: ReportFacts, figures: Json, folder: Path) -> None:
     own = folder / "journal.jsonl"
-    recommended = facts["recommended"]
-    path = own if recommended is None else folder / "strategies" / recommended / "journal.jsonl"
+    path = own if facts.recommended is None else folder / "strategies" / facts.recommended / "journal.jsonl"
     spreads = weight_histograms.read(path)
     if not spreads["start"]:
         return
-    facts["weights"] = {when: [row.as_json() for row in rows] for when, rows in spreads.items()}
+    facts.weights = {when: [row.as_json() for row in rows] for when, rows in spreads.items()}
     with save_figure.for_page():
         drawn = weights_drawing.histograms(
-            facts["run"], spreads["start"], spreads["end"], weight_histograms.BIN, weight_histograms.NEAR
+            facts.run, spreads["start"], spreads["end"], weight_histograms.BIN, weight_histograms.NEAR
         )
         alternative = f"Histograms of the weights of {len(spreads['start'])} layers before the first step and at the end."
         figures["weights"] = save_figure.inline(drawn, "weights", alternative)
 
 
 def _score(
-    facts: Json, figures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
+    facts: ReportFacts, figures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
 ) -> tuple[tuple[Predictions, str] | None, Predictions | None]:
     predictions = {
         part: Predictions(*run_folder.load_predictions(folder / f"predictions-{part}.npz"))
         for part in _PARTS
         if (folder / f"predictions-{part}.npz").is_file()
     }
-    if not predictions or facts["state"] != "done":
+    if not predictions or facts.state != "done":
         return None, None
     part = "test" if "test" in predictions else "val"
     shown = predictions[part]
@@ -167,21 +214,19 @@ def _score(
         {"true": names[true], "predicted": names[predicted], "images": images}
         for true, predicted, images in confused(summary.confusion_KK, _CONFUSED)
     ]
-    what = f"{_PARTS[part]} images"
-    facts.update(
-        score={"part": part, "what": what, **summary.as_json()}, reliability=bins, calibration_by_chance=chance, confused=pairs
-    )
-    found_of = [
+    facts.score = {"part": part, "what": f"{_PARTS[part]} images", **summary.as_json()}
+    facts.reliability, facts.calibration_by_chance, facts.confused = bins, chance, pairs
+    recalls = [
         {"name": name, **wilson(round(row.recall * row.support), row.support)._asdict()} if row.support else
         {"name": name, "value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
         for name, row in zip(names, summary.per_class, strict=True)
     ]  # fmt: skip
-    figures["classes"] = plots.classes(found_of, summary.accuracy.value)
+    figures["classes"] = plots.classes(recalls, summary.accuracy.value)
     figures["confusion"] = plots.confusion(summary.confusion_KK, names)
     figures["reliability"] = plots.reliability(bins)
-    val = facts["val"] and _interval(facts["val"])
+    val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
-    findings += trust_findings.of_classes(facts["score"]["per_class"], summary.accuracy)
+    findings += trust_findings.of_classes(facts.score["per_class"], summary.accuracy)
     confidence = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
     findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
     return (shown, _PARTS[part]), predictions.get("val")
