@@ -14,20 +14,17 @@ from striate.base.errors import SettingError
 from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import inputs
 from striate.nets.net import Net
+from striate.training.inference import Batches
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class Batches(Protocol):
-    """What is asked of a loader."""
+class SharedBatches(Batches, Protocol):
+    """What is asked of a loader whose batches are shared by processes."""
 
     @property
     def places(self) -> int:
         """Images that an epoch shows."""
-
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
 
     @property
     def batch_size(self) -> int:
@@ -38,7 +35,7 @@ class Batches(Protocol):
         """Processes."""
 
 
-def images_at_least(train: Batches, grad_accum_steps: int) -> int:
+def images_at_least(train: SharedBatches, grad_accum_steps: int) -> int:
     """Images in the smallest part of a batch that passes the network at once, in any process.
 
     10 images in batches of at most 4 are batches of 3, 3 and 4; in two parts, the smallest has 1.
@@ -47,12 +44,14 @@ def images_at_least(train: Batches, grad_accum_steps: int) -> int:
     return share // max(1, min(grad_accum_steps, share))
 
 
-def check(net: Net, train: Batches, grad_accum_steps: int) -> None:
+def check(net: Net, train: SharedBatches, grad_accum_steps: int) -> None:
     """Refuse batches of which a part leaves a batch norm one value a channel."""
     if images_at_least(train, grad_accum_steps) > 1:
         return
     net.train()
     norms = [name for name, module in net.named_modules() if isinstance(module, _NORMS) and module.training]
+    if not norms:
+        return
     place = next(net.parameters())
     with evaluating(net), torch.no_grad(), inputs(net, *norms) as maps:
         net(torch.zeros(1, *net.input_chw, device=place.device, dtype=place.dtype))

@@ -43,8 +43,8 @@ def cards(
         return [], []
     batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
-    asked_MD = nearest_images.penultimate(model_on_data.model.net, batches)
-    near = nearest(train_bank, asked_MD, rows_M, NEAR)
+    features_MD = nearest_images.penultimate(model_on_data.model.net, batches)
+    near = nearest(train_bank, features_MD, rows_M, NEAR)
     heats = _heats(model_on_data.model, images_MCHW, [answer.predicted for answer in answers], tested)
     pixels = model_on_data.dataset.stored.pixels_NHWC
     facts, images = [], []
@@ -63,7 +63,7 @@ def cards(
                     for row, cosine in zip(near_k, near.cosine_Qk[at], strict=True)
                 ],
                 "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
-                         "sentence": _spoken(vote, len(near_k), classes, classes[answer.label])},
+                         "sentence": _describe_vote(vote, len(near_k), classes, classes[answer.label])},
             }
         )  # fmt: skip
         images.append(
@@ -76,7 +76,7 @@ def cards(
     return facts, images
 
 
-def _spoken(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
+def _describe_vote(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
     if vote.against and vote.other is not None:
         return (
             f"Of its {near} neighbors {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: evidence "
@@ -105,13 +105,13 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
         except UnsupportedError:
             continue
         maps_MHW = np.concatenate([part.heat_NHW.float().cpu().numpy() for part in parts])
-        verdicts = [_said(part, n) for part in parts for n in range(len(part.targets))]
+        verdicts = [_describe_map(part, n) for part in parts for n in range(len(part.targets))]
         return _Heats(maps_MHW, verdicts)
     return _Heats(None, [None] * len(targets))
 
 
-def _said(explanation: attribution.Explanation, n: int) -> Json:
-    """What is said of the map of the n-th image."""
+def _describe_map(explanation: attribution.Explanation, n: int) -> Json:
+    """The verdict on the map of the n-th image, in values and in a sentence."""
     by = _NAMES[explanation.method] if explanation.layer is None else f"{_NAMES[explanation.method]} at {explanation.layer}"
     about: Json = {"method": explanation.method, "layer": explanation.layer, "faithful": None}
     if not explanation.faithfulness:
