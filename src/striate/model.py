@@ -22,6 +22,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from striate.base import files
+from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
@@ -87,6 +88,7 @@ class Model:
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
+    @named_arguments()
     def input_spec_for(self, crops: int) -> InputSpec:
         """How images are decoded for 1, 5 or 10 crops (`batches.multi_crop`).
 
@@ -97,6 +99,7 @@ class Model:
         multi_crop.check(crops, self.training.get("flip"))
         return multi_crop.decode_spec(self.input_spec, crops)
 
+    @named_arguments()
     def logits(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> NDArray[np.float32]:
         """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of 64.
 
@@ -123,6 +126,7 @@ class Model:
                 parts.append(self.net(preprocess.images(batch)).float().cpu().numpy())
         return np.concatenate(parts)
 
+    @named_arguments()
     def answers(self, logits_NK: NDArray[np.float32]) -> list[Prediction]:
         """The predictions that logits mean."""
         shares_NK = softmax(logits_NK)
@@ -134,6 +138,7 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
+    @named_arguments()
     def predict(self, images: Iterable[ImageSource], crops: int = 1) -> list[Prediction]:
         """Predictions for images given as paths, bytes of files, files opened for reading, PIL images, or uint8 H x W (x C).
 
@@ -147,6 +152,7 @@ class Model:
         squares = _stacked(images, self.input_spec_for(crops), "predict")
         return self.answers(self.logits(squares, crops)) if len(squares) else []
 
+    @named_arguments()
     def images(self, images: Iterable[ImageSource]) -> Tensor:
         """Images, given as to `predict`, as the net takes them: N x C x H x W, on its device.
 
@@ -161,6 +167,7 @@ class Model:
         device = next(chain(self.net.parameters(), self.net.buffers())).device
         return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
 
+    @named_arguments()
     def pixels(self, images: Iterable[ImageSource]) -> NDArray[np.uint8]:
         """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C.
 
@@ -170,6 +177,7 @@ class Model:
         """
         return _stacked(images, self.input_spec, "pixels")
 
+    @named_arguments()
     def save(self, folder: Path) -> str:
         """Write the artifact; returns the SHA-256 of the weights file."""
         source = own_network.read(self.net_name) if catalogue.is_own(self.net_name) else None
@@ -197,6 +205,7 @@ class Model:
         return files.sha256(folder / "weights.safetensors")
 
     @classmethod
+    @named_arguments()
     def load(cls, folder: Path, device: str = "cpu", trust_code: bool = False) -> Self:
         """Read an artifact whose every byte is as written.
 

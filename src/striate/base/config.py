@@ -230,8 +230,6 @@ def settings_from_args(data: str | None, settings: Mapping[str, Any] | None, **n
     below = lay_over(recipe(name) if (name := named.pop("recipe", None)) else {}, dict(settings or {}))
     above: Tree = {"data": {"path": data}}
     for argument, value in named.items():
-        if argument not in _NAMED:
-            raise TypeError(f"expected {', '.join([*_NAMED, 'recipe'])} by name; got {argument}.")
         path = _NAMED[argument]
         above = merge(above, {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}})
     return lay_over(below, above)

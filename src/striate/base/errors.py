@@ -4,6 +4,7 @@
     ├── DataError                the images: a path, a folder, a class, a table
     │   └── DecodeError          one image that is not decoded, with the reason
     ├── SettingError             a setting that does not exist, does not fit or does not apply
+    │   └── ArgumentError        an argument that a Python function does not have; a TypeError too
     ├── ShapeError               a tensor or image of the wrong size
     ├── UnsupportedError         a thing this network or method cannot do, with what can
     ├── MissingExtraError        an optional package that is not installed
@@ -38,6 +39,10 @@ class DecodeError(DataError):
 
 class SettingError(StriateError):
     """A setting does not exist, does not fit or does not apply."""
+
+
+class ArgumentError(SettingError, TypeError):
+    """A Python function has no argument of this name."""
 
 
 class ShapeError(StriateError):

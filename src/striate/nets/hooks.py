@@ -7,9 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, nearest
 
 
+@named_arguments()
 @contextmanager
 def taps(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """Collect the raw outputs of named layers during the forward passes of the block; those of the last pass stay.

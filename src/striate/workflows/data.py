@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config, files
+from striate.base.arguments import named_arguments
 from striate.base.events import Watch, quiet
 from striate.data import cache_cleanup, sources
 from striate.data.cache_cleanup import Cache
@@ -12,6 +13,7 @@ from striate.data.survey import Survey
 from striate.data.survey import survey as survey_examples
 
 
+@named_arguments(section="data")
 def survey(data: str | Path, settings: Mapping[str, Any] | None = None, watch: Watch = quiet) -> Survey:
     """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
 
@@ -29,6 +31,7 @@ def survey(data: str | Path, settings: Mapping[str, Any] | None = None, watch: W
     return survey_examples(sources.read(section), section, report)
 
 
+@named_arguments()
 def cache(clear: bool = False) -> Cache:
     """List the cache folder by data set: decoded images with size and last use, and other files.
 

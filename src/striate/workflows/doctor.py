@@ -7,6 +7,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from striate.base import config, files, run_folder
+from striate.base.arguments import named_arguments
 from striate.base.events import Json
 from striate.training import device
 
@@ -17,6 +18,7 @@ _EXTRAS = {
 }
 
 
+@named_arguments()
 def doctor() -> Json:
     """Versions, device and the reason for it, cache, built-in data, optional packages and how to install them."""
     chosen = device.pick(config.Engine())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base import config, run_folder
+from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
 from striate.base.events import Json, Watch, quiet
@@ -26,6 +27,7 @@ log = logging.getLogger("striate")
 _BATCH = 64
 
 
+@named_arguments(section="data")
 def evaluate(
     run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, crops: int = 1,
 ) -> Json:  # fmt: skip

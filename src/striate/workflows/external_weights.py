@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from striate.base import config
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
@@ -82,6 +83,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
     return build(net, tensors, about, None, {"weights": name}, device)
 
 
+@named_arguments(section="net")
 def import_weights(
     file: str, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None, classes: tuple[str, ...] | None = None, size_px: int | None = None,

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from striate.base import run_folder
+from striate.base.arguments import named_arguments
 from striate.model import Model
 from striate.nets import own_network
 from striate.workflows import external_weights
 
 
+@named_arguments()
 def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Model:
     """The model of a run, given by name or folder; of a model's folder; or `NET@imagenet`, `NET@FILE.safetensors`.
 

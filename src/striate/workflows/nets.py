@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError
 from striate.nets import factory, own_network, worked_arithmetic
 from striate.nets import signal_propagation as signalling
@@ -12,7 +13,10 @@ from striate.nets.net import Net
 from striate.nets.signal_propagation import Signal
 from striate.nets.summary import Layer, layer_table
 
+_HOW = ("size_px", "channels", "classes", "settings")
 
+
+@named_arguments(section="net")
 def layers(
     net: str, *, size_px: int | None = None, channels: int | None = None, classes: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -42,11 +46,13 @@ def _outline(
     return factory.outline(net, chw, classes or k, **config.net_section(net, settings).own())
 
 
+@named_arguments(*_HOW, section="net")
 def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
     """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
     return worked_arithmetic.explain(_outline(net, *_given(how)), layer)
 
 
+@named_arguments(*_HOW, section="net")
 def draw(net: str, path: str | Path, **how: Any) -> Path:
     """Draw a network so that its shape is seen at a glance, as .svg, .png or .pdf; `how` as for `layers`."""
     from striate.plots import save_figure
@@ -58,6 +64,7 @@ def draw(net: str, path: str | Path, **how: Any) -> Path:
     return Path(path)
 
 
+@named_arguments(*_HOW, section="net")
 def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None = None, **how: Any) -> tuple[Signal, ...]:
     """Mean and variance of activations and gradients of each layer at the start, for images from N(0, 1).
 
@@ -88,7 +95,5 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
 
 
 def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    unknown = [name for name in how if name not in ("size_px", "channels", "classes", "settings")]
-    if unknown:
-        raise TypeError(f"expected size_px, channels, classes and settings; got {', '.join(unknown)}.")
-    return how.get("size_px"), how.get("channels"), how.get("classes"), how.get("settings")
+    size_px, channels, classes, settings = (how.get(name) for name in _HOW)
+    return size_px, channels, classes, settings

@@ -16,6 +16,7 @@ import numpy as np
 
 from striate.base import config
 from striate.base import files as disk
+from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, MissingExtraError, SettingError
 from striate.data import decode, folders
 from striate.model import Model, Prediction
@@ -25,6 +26,7 @@ from striate.workflows.load_model import load
 _BATCH = 64
 
 
+@named_arguments()
 def predict(
     run: str | Path, paths: str | Path | Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *,
     crops: int = 1,

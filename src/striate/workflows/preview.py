@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from striate.base import config, worker_pool
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
@@ -41,6 +42,7 @@ _COLORS = ("red", "green", "blue")
 Preview = Callable[[config.Run, Dataset, Path], Json]
 
 
+@named_arguments()
 def preview(
     data: str, what: str, path: str | Path | None = None, recipe: str | None = None,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,

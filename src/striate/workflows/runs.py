@@ -3,16 +3,19 @@
 from pathlib import Path
 
 from striate.base import run_folder
+from striate.base.arguments import named_arguments
 from striate.base.errors import RunError
 from striate.base.events import Json
 from striate.training import weight_histograms
 
 
+@named_arguments()
 def list_runs(out: str | Path = "runs") -> list[run_folder.Row]:
     """The runs in a folder: network, data, state, score, size on disk."""
     return run_folder.list_runs(Path(out))
 
 
+@named_arguments()
 def weights(run: str, draw: str | Path | None = None) -> Json:
     """How the weights of each layer were spread before the first step of a run and at its end.
 

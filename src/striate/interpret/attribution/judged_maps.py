@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import UnsupportedError
 from striate.interpret import faithfulness
 from striate.interpret.attribution.methods import METHODS, Model, heat_of, refuse_without_places, run_of
@@ -74,6 +75,7 @@ def explain(
     return explanation if test is None else _tested(query, explanation, options, test)
 
 
+@named_arguments()
 def explain_all(
     model: Model, image: object, methods: Iterable[str] = tuple(METHODS), *, target: Target = None,
     test: FaithfulnessTest = DEFAULT_TEST,

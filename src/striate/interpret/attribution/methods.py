@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
 from striate.interpret.attribution.autograd_graph import check_relus, follow, maps_at
 from striate.interpret.attribution.query import Classifier, Query, Target, evaluating_with_gradients, make_query, room
@@ -35,6 +36,7 @@ class Raw(NamedTuple):
     error_N: Tensor | None = None  # of integrated gradients: how far the sum is from f(image) - f(baseline)
 
 
+@named_arguments()
 def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
     """dy_c / dx: how fast the logit of the class rises with each number of the image (Simonyan et al. 2014, section 3).
 
@@ -55,6 +57,7 @@ def saliency(model: Model, image: object, *, target: Target = None) -> Tensor:
     return _plain(run_saliency, make_query(model, image, target))
 
 
+@named_arguments()
 def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
     """The gradient, but each ReLU passes back max(0, R) whatever came in (Zeiler & Fergus 2014, section 2.1).
 
@@ -68,6 +71,7 @@ def deconvnet(model: Model, image: object, *, target: Target = None) -> Tensor:
     return _plain(run_deconvnet, make_query(model, image, target))
 
 
+@named_arguments()
 def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
     """The gradient, but each ReLU passes back max(0, R) only where it was on (Springenberg et al. 2015, section 3.4).
 
@@ -76,6 +80,7 @@ def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
     return _plain(run_guided, make_query(model, image, target))
 
 
+@named_arguments()
 def gradcam(model: Model, image: object, *, target: Target = None, layer: str | None = None) -> Tensor:
     """max(0, sum_k alpha_k A_k), alpha_k the mean of dy_c / dA_k over the positions (Selvaraju et al. 2017, equations 1 and 2).
 
@@ -93,6 +98,7 @@ def gradcam(model: Model, image: object, *, target: Target = None, layer: str | 
     return _plain(run_gradcam, make_query(model, image, target), layer=layer)
 
 
+@named_arguments()
 def integrated_gradients(
     model: Model, image: object, *, target: Target = None, baseline: float | Tensor = 0.0, steps: int = STEPS
 ) -> Tensor:
@@ -105,6 +111,7 @@ def integrated_gradients(
     return _plain(run_integrated_gradients, make_query(model, image, target), baseline=baseline, steps=steps)
 
 
+@named_arguments()
 def occlusion(
     model: Model, image: object, *, target: Target = None, baseline: float | Tensor = 0.0, window: int | None = None,
     stride: int | None = None,

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from striate.base import config, files, run_folder
+from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import words
@@ -44,6 +45,7 @@ log = logging.getLogger("striate")
 REQUESTED = "requested.toml"  # the settings before the rules
 
 
+@named_arguments()
 def finetune(
     data: str | None = None, *, weights: str | None = None, strategies: str | Iterable[str] | None = None,
     layers: Iterable[str] = (), per_class: Iterable[int] = (), minutes: float | None = None, seed: int | None = None,

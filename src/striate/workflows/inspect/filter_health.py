@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
@@ -18,6 +19,7 @@ from striate.workflows.open_run import images_of, open_run, rows_of
 log = logging.getLogger("striate")
 
 
+@named_arguments()
 def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
     """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 

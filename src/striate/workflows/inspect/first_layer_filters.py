@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, UnsupportedError, nearest
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
@@ -21,6 +22,7 @@ from striate.workflows.load_model import load
 _SHIFTS = tuple((np.arange(17) / 16).tolist())  # periods
 
 
+@named_arguments()
 def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = None, watch: Watch = quiet) -> Json:
     """What the filters of a model are tuned to: stripes of which direction, width and color; and all weights as tiles.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.base import errors
+from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, catch_signals
@@ -31,6 +32,7 @@ log = logging.getLogger("striate")
 NEAR = 5
 
 
+@named_arguments()
 def inspect_image(
     run: str, images: Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
     target: str | None = None, out: str | Path | None = None, watch: Watch = quiet,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
@@ -26,6 +27,7 @@ from striate.workflows.open_run import images_of, open_run, rows_of
 _SHOWN, _IMAGES = 12, 8
 
 
+@named_arguments()
 def units(
     run: str, layer: str, *, unit_indices: Sequence[int] = (), data: str | None = None, out: str | Path | None = None,
     watch: Watch = quiet,

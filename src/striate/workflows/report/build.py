@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from striate.base import files, run_folder
+from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import Stop, catch_signals
@@ -30,6 +31,7 @@ PAGE, NUMBERS = "report.html", "report.json"
 _WAIT_SECONDS = 1.0
 
 
+@named_arguments()
 def write_report(run: str, follow: bool = False, watch: Watch = quiet) -> Json:
     """Write all that is known of a run on one page, `report.html` in its folder, and its numbers, `report.json`.
 

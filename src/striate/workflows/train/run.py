@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from striate.base import config, files, run_folder
+from striate.base.arguments import named_arguments
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
@@ -30,6 +31,7 @@ from striate.workflows.train.one_training import lr_range_test
 log = logging.getLogger("striate")
 
 
+@named_arguments()
 def train(
     data: str | None = None, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
     minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
@@ -78,6 +80,7 @@ def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | Non
     return net if net is not None or not isinstance(named, str) else named
 
 
+@named_arguments("net", "recipe", "epochs", "minutes", "seed", "data_dir")
 def find_lr(
     data: str | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
     watch: Watch = quiet, **arguments: Any,

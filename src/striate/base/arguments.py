@@ -1,0 +1,63 @@
+"""Arguments of public functions: one that a function does not have is refused with what was probably meant."""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from difflib import get_close_matches
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from striate.base.errors import ArgumentError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def named_arguments(*further: str, section: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse keywords that a function does not have by an ArgumentError; the function looks the same otherwise.
+
+    `further` are those that it takes by `**`. A setting given as a keyword is shown as an entry of the argument `settings`,
+    which holds those of one `section`, or of a whole run.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters.values()
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        known = {*(parameter.name for parameter in parameters if parameter.kind in by_name), *further} - {"self", "cls"}
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if unknown := [name for name in kwargs if name not in known]:
+                hint = _hint(unknown[0], known, section)
+                raise ArgumentError(f"{function.__qualname__}() has no argument {unknown[0]!r}; {hint}")
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def _hint(word: str, known: Collection[str], section: str | None) -> str:
+    ways = {name: [name] for name in sorted(known)}
+    if "settings" in known:
+        for setting, entry in _entries(section):
+            if setting not in known:
+                ways.setdefault(setting, []).append(f"settings={entry}")
+    last = word.rpartition(".")[2]  # of train.lr, as the command line has it
+    close = [last] if last in ways else [name for name in ways if name.startswith(f"{last}_")]
+    close = close or get_close_matches(last, ways, n=2)
+    if close:
+        return f"did you mean {' or '.join(way for name in close for way in ways[name])}?"
+    return f"it has: {', '.join(sorted(known))}." if known else "it has none."
+
+
+def _entries(section: str | None) -> Iterator[tuple[str, str]]:
+    """Each setting with the dictionary that `settings` takes for it; of one section, or of a whole run with its groups."""
+    from striate.base.settings import Run
+
+    for group, field in Run.model_fields.items():
+        inner = getattr(field.annotation, "model_fields", {})
+        if section is None:
+            yield group, f"{{{group!r}: ...}}"
+            yield from ((name, f"{{{group!r}: {{{name!r}: ...}}}}") for name in inner)
+        elif group == section:
+            yield from ((name, f"{{{name!r}: ...}}") for name in inner)
