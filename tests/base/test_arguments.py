@@ -40,7 +40,7 @@ def test_the_methods_and_functions_above_are_those_of_the_package():
         (striate.train, "train.lr", "did you mean settings={'train': {'lr': ...}}?"),
         (striate.train, "batch", "did you mean settings={'train': {'batch_size': ...}}?"),
         (striate.train, "augment", "did you mean settings={'augment': ...}?"),
-        (striate.train, "mixu", "did you mean settings={'augment': {'mixup': ...}}?"),
+        (striate.train, "crop", "did you mean settings={'augment': {'crop': ...}}?"),
         (striate.finetune, "strategy", "did you mean strategies?"),
         (striate.find_lr, "epoch", "did you mean epochs?"),
         (striate.survey, "val_share", "did you mean settings={'val_share': ...}?"),
