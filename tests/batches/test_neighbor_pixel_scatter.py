@@ -40,6 +40,19 @@ def test_the_steps_by_hand():
     assert whitened.covariance_22.tolist() == pytest.approx(np.diag([0.5, 0.0]), abs=1e-12)
 
 
+def test_after_a_reduction_the_steps_are_of_the_pixels_that_are_rebuilt():
+    half = clouds(IMAGES_NHWC, ALL, "whitening", epsilon=0.2, rebuild=lambda bytes_NHWC: (bytes_NHWC / 510).astype(np.float32))
+    names = ["raw", "centered", "reduced", "scaled", "decorrelated", "whitened"]
+    assert [cloud.name for cloud in half.clouds] == names
+    _, centered, reduced, scaled, decorrelated, whitened = half.clouds
+    # deviations .4 and .2 before, .2 and .1 after
+    assert centered.covariance_22.tolist() == pytest.approx(np.array([[0.16, 0.08], [0.08, 0.04]]))
+    assert reduced.covariance_22.tolist() == pytest.approx(np.array([[0.04, 0.02], [0.02, 0.01]]))
+    assert np.diag(scaled.covariance_22).tolist() == pytest.approx([0.04 / 0.24, 0.01 / 0.21])
+    assert decorrelated.covariance_22.tolist() == pytest.approx(np.diag([0.05, 0.0]), abs=1e-8)
+    assert whitened.covariance_22.tolist() == pytest.approx(np.diag([0.05 / 0.25, 0.0]), abs=1e-8)
+
+
 def test_only_the_rows_given_are_looked_at():
     poisoned = np.concatenate([IMAGES_NHWC, np.arange(4 * 3, dtype=np.uint8).reshape(3, 2, 2, 1)])
     given = clouds(poisoned, ALL, "std").clouds

@@ -56,12 +56,18 @@ def test_a_sheet_shows_the_original_and_what_training_will_see(sheet: dict[str, 
     assert len(set(found["images"])) == 8
 
 
-def test_few_components_give_a_row_of_what_they_keep(sheet: dict[str, NDArray[np.float32]]):
-    found = preview.preview("digits", "whitening", settings={"preprocess": {"scale": "pca", "components": 40}})
-    assert found["components"] == 40
-    kept = sheet["the images from 40 of 256 components"]
-    assert 0 < np.abs(kept - sheet["images"]).mean() < 0.05
-    assert any(name.startswith("the first 8 components, ") for name in sheet)
+@pytest.mark.parametrize("kind", ["pca", "zca"])
+def test_few_components_give_a_row_and_a_cloud_of_what_they_keep(kind: str, sheet: dict[str, NDArray[np.float32]]):
+    result = preview.preview("digits", "whitening", settings={"preprocess": {"scale": kind, "components": 2}})
+    assert result["components"] == 2
+    reduced = sheet["the images from 2 of 256 components"]
+    assert 0.05 < np.abs(reduced - sheet["images"]).mean() < 0.3
+    before, after = (np.diag(result["clouds"][step]["covariance"]) for step in ("centered", "reduced"))
+    assert (after < 0.5 * before).all()
+    assert result["clouds"]["decorrelated"]["covariance"][0][0] == pytest.approx(
+        np.linalg.eigvalsh(result["clouds"]["reduced"]["covariance"])[1]
+    )
+    assert any(name.startswith("the first 2 components, ") for name in sheet)
 
 
 def test_centering_shows_the_images_around_gray(sheet: dict[str, NDArray[np.float32]]):

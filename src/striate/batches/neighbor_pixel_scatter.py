@@ -3,6 +3,7 @@
 Legend: M training images, N of them as points.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from striate.data.on_the_fly import PixelRows
 
 POINTS = 1000
 _EPSILON = {"std": 1e-6, "whitening": 1e-5}
-_STEPS = {"mean": 2, "std": 3, "whitening": 5}
+
+Rebuild = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # N x H x W x C: bytes to centered levels from some components
 
 
 class Cloud(NamedTuple):
@@ -33,31 +35,43 @@ class Pair(NamedTuple):
     clouds: tuple[Cloud, ...]  # one for each step
 
 
-def clouds(pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0) -> Pair:
+def clouds(
+    pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], what: str, epsilon: float | None = None, seed: int = 0,
+    rebuild: Rebuild | None = None,
+) -> Pair:  # fmt: skip
     """The clouds that lead to `what`: raw and centered (mean); scaled (std); decorrelated and whitened (whitening).
 
-    The pair is that of the largest covariance among neighbors in a row, over up to 1,000 of the M images.
+    The pair is that of the largest covariance among neighbors in a row, over up to 1,000 of the M images. With `rebuild`, what
+    follows the centered cloud is of the two pixels as they are rebuilt, which is a step of its own: reduced.
     """
     sample = np.sort(rows_M[permute(np.arange(len(rows_M)), len(rows_M), seed, "clouds")[:POINTS]])
-    levels_NHWC = pixels_NHWC[sample] / 255.0
+    bytes_NHWC = pixels_NHWC[sample]
+    levels_NHWC = bytes_NHWC / 255.0
     centered_NHWC = levels_NHWC - levels_NHWC.mean(axis=0)
     together_HWC = (centered_NHWC[:, :, :-1] * centered_NHWC[:, :, 1:]).mean(axis=0)
     row, column, channel = (int(index) for index in np.unravel_index(int(together_HWC.argmax()), together_HWC.shape))
     raw_N2 = levels_NHWC[:, row, column : column + 2, channel]
     centered_N2 = raw_N2 - raw_N2.mean(axis=0)
-    epsilon = epsilon or _EPSILON.get(what, 1e-5)
+    steps = [("raw", raw_N2), ("centered", centered_N2)]
+    if rebuild is not None:
+        rebuilt_N2 = rebuild(bytes_NHWC)[:, row, column : column + 2, channel].astype(np.float64)
+        centered_N2 = rebuilt_N2 - rebuilt_N2.mean(axis=0)
+        steps.append(("reduced", centered_N2))
+    if what != "mean":
+        steps += _divided(centered_N2, what, epsilon or _EPSILON[what])
+    return Pair(row, column, channel, tuple(Cloud(name, points_N2, _covariance(points_N2)) for name, points_N2 in steps))
+
+
+def _divided(centered_N2: NDArray[np.float64], what: str, epsilon: float) -> list[tuple[str, NDArray[np.float64]]]:
+    """The steps after centering that divide by a standard deviation, or lead to it."""
     covariance_22 = _covariance(centered_N2)
+    scaled = ("scaled", centered_N2 / np.sqrt(np.diag(covariance_22) + epsilon))
+    if what == "std":
+        return [scaled]
     variances_2, vectors_22 = np.linalg.eigh(covariance_22)
     turned_N2 = centered_N2 @ vectors_22[:, ::-1]
-    steps = (
-        ("raw", raw_N2),
-        ("centered", centered_N2),
-        ("scaled", centered_N2 / np.sqrt(np.diag(covariance_22) + epsilon)),
-        ("decorrelated", turned_N2),
-        ("whitened", turned_N2 / np.sqrt(np.maximum(variances_2[::-1], 0.0) + epsilon)),
-    )
-    named_clouds = tuple(Cloud(name, points_N2, _covariance(points_N2)) for name, points_N2 in steps[: _STEPS[what]])
-    return Pair(row, column, channel, named_clouds)
+    whitened_N2 = turned_N2 / np.sqrt(np.maximum(variances_2[::-1], 0.0) + epsilon)
+    return [scaled, ("decorrelated", turned_N2), ("whitened", whitened_N2)]
 
 
 def _covariance(points_N2: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ Legend: M images of the training part, N that are shown, D numbers of an image.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def _steps(what: str) -> Preview:
         pixels_NHWC, rows_M = dataset.stored.pixels_NHWC, dataset.parts.train_M
         step = _one_step(what, run.preprocess, int(np.prod(pixels_NHWC.shape[1:])))
         numbers = preprocess.fit(pixels_NHWC, rows_M, step)
-        pair = clouds(pixels_NHWC, rows_M, what, step.epsilon, run.seed)
+        rebuild = partial(_rebuilt, numbers) if step.components else None
+        pair = clouds(pixels_NHWC, rows_M, what, step.epsilon, run.seed, rebuild)
         shown_N = _spread(dataset, run.seed)
         originals = pixels_NHWC[shown_N]
         images_NCHW = numbers.images(torch.from_numpy(originals))
@@ -99,6 +101,16 @@ def _steps(what: str) -> Preview:
         return result
 
     return drawn
+
+
+def _rebuilt(numbers: Preprocess, bytes_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Centered levels from the components that a whitening has."""
+    whitening = numbers.whitening
+    assert whitening is not None
+    channels, height, width = numbers.mean.shape
+    levels_NCHW = whitening.back(numbers.images(torch.from_numpy(bytes_NHWC)), (channels, height, width))
+    levels_NHWC: NDArray[np.float32] = levels_NCHW.permute(0, 2, 3, 1).numpy()
+    return levels_NHWC
 
 
 def _one_step(what: str, given: config.PreprocessSettings, dimensions: int) -> config.PreprocessSettings:

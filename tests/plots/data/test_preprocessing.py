@@ -36,7 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def test_steps_have_title_names_numbers_and_what_the_pixels_are(tmp_path: Path):
     draw_steps("Centering", "pixels 1 and 2", CLOUDS, [Row("images", GRAY)], tmp_path / "x.svg")
     texts = "\n".join(element.text or "" for element in ElementTree.parse(tmp_path / "x.svg").iter(TEXT))
-    for words in ("Centering", "raw", "centered", "variances 0.25, 1; covariance 0.5", "pixels 1 and 2", "images"):
+    for words in ("Centering", "raw", "centered", "variances 0.25, 1", "covariance 0.5", "pixels 1 and 2", "images"):
         assert words in texts
 
 

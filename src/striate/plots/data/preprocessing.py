@@ -77,7 +77,7 @@ def _cloud(axes: "Axes", name: str, points_N2: NDArray[np.float64], covariance_2
     axes.tick_params(labelsize=7)
     (xx, xy), (_, yy) = covariance_22
     covariance = f"{xy:.3g}" if abs(xy) >= 1e-9 else "0"
-    axes.set_title(f"{name}\nvariances {xx:.3g}, {yy:.3g}; covariance {covariance}", fontsize=7)
+    axes.set_title(f"{name}\nvariances {xx:.3g}, {yy:.3g}\ncovariance {covariance}", fontsize=7)
 
 
 def _strip(images_NHWC: NDArray[np.float32]) -> NDArray[np.float32]:
