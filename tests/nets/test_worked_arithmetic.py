@@ -31,7 +31,7 @@ def net_of(name: str, size: int | None = None) -> Net:
 
 def lines_of(net: Net, name: str) -> dict[str, str]:
     """The lines about a layer after the first, by what is before their first equals sign."""
-    return dict(line.strip().split(" = ", 1) for line in explain(net, name)[1:])
+    return dict(line.strip().split(" = ", 1) for line in explain(net, name)[1:] if " = " in line)
 
 
 class Pair(Net):
@@ -87,6 +87,18 @@ def test_a_convolution_by_table_counts_its_links():
     assert lines["parameters"] == "F x F x links + D = 5 x 5 x 60 + 16 = 1,516"
     assert lines["multiply-adds"] == "H x W x F x F x links = 10 x 10 x 5 x 5 x 60 = 150,000"
     assert lines_of(net_of("lecun1989"), "h2")["parameters"] == "F x F x links = 5 x 5 x 96 = 2,400"
+
+
+def test_which_maps_c3_of_lenet5_reads_is_table_i_of_the_paper():
+    lines = explain(net_of("lenet5"), "c3")
+    # By column: six neighbors by three, six by four, three by four in two pairs, and one that reads all
+    columns = ["012", "123", "234", "345", "045", "015", "0123", "1234", "2345", "0345", "0145", "0125", "0134", "1245", "0235"]
+    start = lines.index("  maps of squash2 down, of c3 across; X where one reads the other:") + 2
+    marks = [line.split()[1:] for line in lines[start : start + 6]]
+    assert ["".join(str(s) for s in range(6) if marks[s][c] == "X") for c in range(16)] == [*columns, "012345"]
+    assert lines[start - 1].split() == [str(number) for number in range(16)]
+    assert lines_of(net_of("lenet5"), "c3")["links"] == "maps x input maps that each reads = 6 x 3 + 9 x 4 + 1 x 6 = 60"
+    assert lines_of(net_of("lecun1989"), "h2")["links"] == "maps x input maps that each reads = 12 x 8 = 96"
 
 
 def test_layers_that_only_the_old_papers_have_are_worked_out():
@@ -173,6 +185,10 @@ def value_of(sum_text: str) -> float:
 def check(row: Layer, line: str) -> int:
     """Hold a line against its row; 1 where it had a sum to work out."""
     label, _, rest = line.strip().partition(" = ")
+    if label == "links":
+        _, worked, result = rest.split(" = ")
+        assert value_of(worked) == number(result), line
+        return 1
     table = getattr(row, FIELDS[label]) if label in FIELDS else row.output[OUTPUT[label]]
     if label == "side":
         assert row.output[1] == row.output[2]
@@ -198,6 +214,7 @@ def test_every_formula_of_every_layer_gives_the_number_of_the_table(name: str, m
         for row in rows:
             head, *lines = explain(net, row.name)
             assert head.startswith(f"{row.name}: {row.kind}, ")
+            lines = [line for line in lines if " = " in line]  # the table of a TableConv2d has none
             labels = [line.strip().partition(" = ")[0] for line in lines]
             assert set(FIELDS) <= set(labels)
             worked += sum(check(row, line) for line in lines)

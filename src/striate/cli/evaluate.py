@@ -9,6 +9,9 @@ from striate.base import config
 from striate.base.phrases import percent
 from striate.cli.console import documented_by, interval, print_json, speaking, stdout, trust
 
+_SQUARE = 20  # classes, up to which the confusion matrix is printed
+_ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of more
+
 
 @documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
@@ -33,10 +36,10 @@ def evaluate(
         print_json(result)
         return
     console = stdout()
-    console.print(_headline(result))
     console.print(_classes(result))
-    if len(result["per_class"]) <= 20:
+    if len(result["per_class"]) <= _SQUARE:
         console.print(_confusion(result))
+    console.print(_headline(result))
 
 
 def _headline(result: dict[str, Any]) -> str:
@@ -50,15 +53,18 @@ def _headline(result: dict[str, Any]) -> str:
 
 
 def _classes(result: dict[str, Any]) -> Table:
-    table = Table()
+    """Scores of the classes; of more than 50, of those with the lowest F1."""
+    rows = [(name, score) for name, score in result["per_class"].items() if score["support"]]
+    absent, notes = len(result["per_class"]) - len(rows), list[str]()
+    if len(rows) > _ALL:
+        notes.append(f"the {_WORST} of {len(rows):,} classes with the lowest F1; --json has all")
+        rows = sorted(rows, key=lambda row: float(row[1]["f1"]))[:_WORST]
+    if absent:
+        notes.append(f"{absent:,} classes have no images here and are not shown")
+    table = Table(caption="\n".join(notes) or None)
     for column in ("class", "precision", "recall", "F1", "images"):
         table.add_column(column, justify="left" if column == "class" else "right")
-    absent = sum(not score["support"] for score in result["per_class"].values())
-    if absent:
-        table.caption = f"{absent:,} classes have no images here and are not shown"
-    for name, score in result["per_class"].items():
-        if not score["support"]:
-            continue
+    for name, score in rows:
         shares = (score["precision"], score["recall"], score["f1"])
         table.add_row(name, *(f"{share:.3f}" for share in shares), f"{score['support']:,}")
     return table

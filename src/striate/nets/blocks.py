@@ -104,9 +104,9 @@ class TableConv2d(nn.Module):
         self.in_channels, self.out_channels, self.stride = in_channels, len(table), stride
         self.kernel_size, self.padding, self.groups = kernel_size, 0, 1
         self._fan_in_L = [len(sources) * kernel_size**2 for sources in table for _ in sources]
-        links = [(to, source) for to, sources in enumerate(table) for source in sources]
-        self.register_buffer("table", torch.tensor(links))
-        self.weight = nn.Parameter(torch.empty(len(links), kernel_size, kernel_size))
+        self.links = [(to, source) for to, sources in enumerate(table) for source in sources]
+        self.register_buffer("table", torch.tensor(self.links))
+        self.weight = nn.Parameter(torch.empty(len(self.links), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(len(table))) if bias else None
         with torch.no_grad():
             self.weight.uniform_(-1, 1).mul_(self.fan_in_L() ** -0.5)

@@ -4,6 +4,7 @@ Output sides, parameters and multiply-adds are the textbook's formulas; receptiv
 2019, "Computing Receptive Fields of Convolutional Neural Networks", equations 2 and 3.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from math import ceil, floor, prod
 
@@ -39,10 +40,26 @@ def explain(net: Net, name: str) -> tuple[str, ...]:
 def _lines(row: Layer, layer: nn.Module, side: int) -> Iterator[str]:
     yield f"{row.name}: {row.kind}, {_times(row.input)} -> {_times(row.output)}"
     yield from (f"  {line}" for line in _output(row, layer))
+    if isinstance(layer, TableConv2d):
+        yield from (f"  {line}" for line in _table(row, layer))
     yield f"  parameters = {_parameters(row, layer)}"
     yield f"  multiply-adds = {_macs(row, layer)}"
     yield from (f"  {line}" for line in _reach(row, layer, side))
     yield f"  memory = 4 bytes x {_times(row.output)} = {row.bytes:,} bytes an image in float32"
+
+
+def _table(row: Layer, layer: TableConv2d) -> Iterator[str]:
+    """Which input maps each map reads, as in table I of LeCun et al. 1998, and how many links that makes."""
+    sizes = Counter(Counter(to for to, _ in layer.links).values())
+    worked = " + ".join(f"{maps} x {size}" for size, maps in sorted(sizes.items()))
+    yield f"links = maps x input maps that each reads = {worked} = {len(layer.links)}"
+    width = len(str(layer.out_channels - 1)) + 1
+    across = range(layer.out_channels)
+    yield f"maps of {' and '.join(row.sources) or 'the image'} down, of {row.name} across; X where one reads the other:"
+    yield " " * 4 + "".join(f"{to:>{width}}" for to in across)
+    for source in range(layer.in_channels):
+        marks = "".join(f"{'X' if (to, source) in layer.links else '.':>{width}}" for to in across)
+        yield f"{source:>4}{marks}"
 
 
 def _times(numbers: tuple[int, ...]) -> str:

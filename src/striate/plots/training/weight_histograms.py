@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 BEFORE, AFTER = "#b3b3b3", SERIES_COLORS[0]
 PANELS, COLUMNS, BARS = 24, 4, 41
 _SHOWN = 0.998  # of the weights lie within a panel, at the least
-_TOP = 1.5  # times the highest bar, for the text above it
+_TOP = 1.1  # times the highest bar
+_DOMINANT = 10  # times the others: from there on bars are on a logarithmic scale
+_LOWEST = 1e-5  # share, at the foot of a logarithmic scale at the least
 
 
 class Row(Protocol):
@@ -70,7 +72,7 @@ def histograms(title: str, before: Sequence[Row], after: Sequence[Row], bin_widt
     ends = {row.layer: row for row in after}
     columns = min(COLUMNS, count)
     rows = ceil(count / columns)
-    figure = Figure(figsize=(max(5.0, 2.9 * columns), 1.1 + 2.15 * rows), layout="constrained")
+    figure = Figure(figsize=(max(5.0, 2.9 * columns), 1.1 + 2.4 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, row in zip(panels, chosen, strict=False):
         _panel(axes, row, ends.get(row.layer), bin_width, near)
@@ -85,7 +87,7 @@ def histograms(title: str, before: Sequence[Row], after: Sequence[Row], bin_widt
 
 
 def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near: float) -> None:
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     rows = [before] if after is None else [before, after]
     reach = max(map(_reach, rows))
@@ -96,18 +98,24 @@ def _panel(axes: "Axes", before: Row, after: Row | None, bin_width: float, near:
     axes.stairs(bars[0], edges, fill=True, color=BEFORE, label="before the first step")
     if after is not None:
         axes.stairs(bars[1], edges, color=AFTER, linewidth=1.3, label="at the end")
-    beside = np.delete(np.stack(bars), side, axis=1).max(initial=0.0)
-    highest = np.stack(bars).max()
-    axes.set_ylim(0, _TOP * (beside if 0 < 2 * beside < highest else highest) or 1)
+    both = np.stack(bars)
+    highest, beside = both.max(), np.delete(both, side, axis=1).max(initial=0.0)
+    if 0 < _DOMINANT * beside < highest:
+        axes.set_yscale("log")
+        axes.set_ylim(max(_LOWEST, both[both > 0].min()) / 2, 2 * highest)
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylabel("logarithmic scale", fontsize=7)
+    else:
+        axes.set_ylim(0, _TOP * highest or 1)
+        axes.locator_params(axis="y", nbins=4)
     axes.set_xlim(edges[0], edges[-1])
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    axes.locator_params(axis="both", nbins=4)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
+    axes.locator_params(axis="x", nbins=4)
     axes.tick_params(labelsize=7)
-    axes.set_title(before.layer, fontsize=9)
     zero = " → ".join(f"{row.zero:.1%}" for row in rows)
     small = " → ".join(f"{row.near:.1%}" for row in rows)
-    lines = (f"{before.weights:,} weights", f"zero {zero}", f"within ±{near:g} {small}")
-    axes.text(0.02, 0.97, "\n".join(lines), transform=axes.transAxes, fontsize=6, va="top", parse_math=False)
+    lines = (f"{before.layer}: {before.weights:,} weights", f"zero {zero}", f"within ±{near:g} {small}")
+    axes.set_title("\n".join(lines), fontsize=7, parse_math=False)
 
 
 def _reach(row: Row) -> int:

@@ -1,0 +1,47 @@
+"""`striate evaluate`: what is printed of few classes and of a thousand; the summary is the last thing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from striate.metrics.classification import summary
+from striate.workflows import evaluate
+from support.command_line import run
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[list[int], list[int], int], Any]:
+    """Lines of a model with so many classes that was wrong where `predicted` differs from `labels`."""
+
+    def lines(labels: list[int], predicted: list[int], classes: int) -> Any:
+        names = tuple(f"c{number}" for number in range(classes))
+        scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
+        result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores}
+        monkeypatch.setattr(evaluate, "evaluate", lambda *_arguments, **_options: result)
+        return run(capsys, "evaluate", "r")
+
+    return lines
+
+
+def test_the_summary_is_printed_last(printed: Callable[[list[int], list[int], int], Any]):
+    lines = printed([0, 0, 1, 2], [0, 1, 1, 2], 3).out.splitlines()
+    assert lines[-2].startswith("accuracy 75.00 %  (95 % interval ")
+    assert lines[-2].endswith("4 images; majority-class baseline: 50.00 %)")
+    assert lines[-1].startswith("macro F1 0.7778, ")  # the mean of 2/3, 2/3 and 1
+    assert any("true class by row, prediction by column" in line for line in lines)
+
+
+def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(printed: Callable[[list[int], list[int], int], Any]):
+    labels = [*range(990), *range(990)]
+    predicted = [*range(990), *range(1, 26), *range(25, 990)]  # the second image of the first 25 classes is one class off
+    text = printed(labels, predicted, 1000).out
+    rows = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
+    assert len(rows) == 20
+    # Two images each: one of class 0 is wrong (F1 2/3); 1 to 24 lose one and get one of their neighbor (F1 1/2)
+    assert rows == [f"c{number}" for number in range(1, 21)]
+    assert "the 20 of 990 classes with the lowest F1; --json has all" in text
+    assert "10 classes have no images here and are not shown" in text
+    assert text.splitlines()[-1].startswith("macro F1 ")
+    assert "true class by row" not in text
