@@ -84,6 +84,21 @@ def test_a_unit_that_never_answers_has_no_numbers_and_a_blank_answer_is_taken_of
     assert second["kind"] == "simple"
 
 
+def test_a_circular_unit_has_no_direction():
+    y, x = np.mgrid[:11, :11] - 5
+    bell = np.exp(-(x**2 + y**2) / 8)
+    surround = np.exp(-(x**2 + y**2) / 16)
+    circular = bell / bell.sum() - surround / surround.sum()
+    net = Cells(np.stack([circular, gabor(11, 30, 0.25), np.zeros((11, 11))]))
+    captions = orientation_tuning.captions(orientation_tuning.tuning(net, "relu1", 36, (0.125, 0.25)))
+    assert captions[0] == "0\nnone"
+    assert captions[1].startswith("1\n30° ± ")
+    assert captions[2] == "2\nsilent"
+    assert filter_orientation_color.captions(filter_orientation_color.preferences(circular[None, None]))[0].startswith(
+        "none 0."
+    )
+
+
 def test_fully_connected_units_are_measured_too():
     tuned = orientation_tuning.tuning(Cells(gabor(11, 30, 0.25)[None]), "fc1", 4, (0.25,))
     assert tuned.rate_U.shape == (2,)

@@ -113,7 +113,8 @@ def _print_filters(result: dict[str, Any]) -> None:
     for column in table.columns:
         column.justify = "right"
     for number, row in enumerate(result["first"]["each"]):
-        angle = "-" if row["orientation"] is None else f"{row['orientation']:.0f}°"
+        oriented = row["half_width"] is not None  # the response to no other orientation falls to half: a spot has none
+        angle = f"{round(row['orientation']) % 180}°" if oriented else "-" if row["frequency"] is None else "none"
         numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
         table.add_row(str(number), angle, *numbers)
     out.print(table)

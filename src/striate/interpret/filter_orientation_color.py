@@ -179,9 +179,10 @@ def as_json(preferences: Preferences) -> list[dict[str, Any]]:
 
 
 def captions(preferences: Preferences) -> Sequence[str]:
-    """One short line a filter for below its image: degrees, cycles a pixel, and the share of color where there is any."""
+    """One short line a filter for below its image: degrees or none, cycles a pixel, and the share of color where it has any."""
     lines = []
-    for angle, cycles, color in zip(preferences.orientation_F, preferences.frequency_F, preferences.chromatic_F, strict=True):
-        wave = "blob" if np.isnan(angle) else f"{round(angle) % 180}° {cycles:.2f}"
+    for angle, cycles, width, _, _, color, _ in zip(*preferences, strict=True):
+        degrees = "none" if np.isnan(width) else f"{round(angle) % 180}°"
+        wave = "blob" if np.isnan(angle) else f"{degrees} {cycles:.2f}"
         lines.append(wave if not color > 0.005 else f"{wave}\n{color:.0%} color")
     return lines

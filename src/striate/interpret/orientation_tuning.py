@@ -40,7 +40,8 @@ class Tuning(NamedTuple):
     phases: int  # T
     curve_AU: Array  # the largest rate over the phases, at the unit's best frequency, over its largest: from 0 to 1
     orientation_U: Array  # of the largest rate, refined by a parabola
-    half_width_U: Array  # degrees from there to half of the largest rate, mean of both sides; nan where it does not fall so far
+    # Degrees from there to half of the largest rate, mean of both sides; nan where it does not fall so far: not oriented
+    half_width_U: Array
     frequency_U: Array  # the frequency of the largest rate
     phase_U: Array  # radians by which the best grating has drifted: the phase of F1
     modulation_U: Array  # F1/F0
@@ -153,12 +154,11 @@ def _half_width(curve_A: Array, top: int, step: float) -> float:
 
 
 def captions(tuning: Tuning) -> list[str]:
-    """Two short lines a unit for below its curve: number, orientation and half width; frequency and F1/F0."""
+    """Two short lines a unit for below its curve: its number, then orientation and half-width, or that it has none."""
     lines = []
     for u, (angle, width) in enumerate(zip(tuning.orientation_U, tuning.half_width_U, strict=True)):
-        wide = "" if np.isnan(width) else f" ±{width:.0f}°"
-        numbers = f"{tuning.frequency_U[u]:.2f} cycles/px, F1/F0 {tuning.modulation_U[u]:.2f}"
-        lines.append(f"{u}\nno response" if np.isnan(angle) else f"{u}: {round(angle) % 180}°{wide}\n{numbers}")
+        oriented = "none" if np.isnan(width) else f"{round(angle) % 180}° ± {width:.0f}°"
+        lines.append(f"{u}\n{'silent' if np.isnan(angle) else oriented}")
     return lines
 
 

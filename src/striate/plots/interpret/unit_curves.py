@@ -31,7 +31,7 @@ def draw_tuning(title: str, orientations_A: Array, curves_UA: Array, captions: S
     step_x = max(2 * _RADIUS, *(width_of(caption, 6) for caption in captions)) + 2 * GAP
     step_y = 2 * _RADIUS + LINE * lines + 3 * GAP
     count = f"{len(curves_UA):,} units" if len(shown) == len(curves_UA) else f"The first {MOST} of {len(curves_UA):,} units"
-    note = f"{count}; the circle is the largest rate of each, and a direction is that of the stripes."
+    note = f"{count}; the circle is the largest rate of each, and a direction that of the stripes (none: all keep half of it)."
     sheet = Sheet(title, note, across * step_x, -(-len(shown) // across) * step_y)
     turns = np.deg2rad(np.concatenate([orientations_A, orientations_A + 180]))
     circle = [(_RADIUS * cos(turn), _RADIUS * sin(turn)) for turn in np.linspace(0, 2 * pi, 72, endpoint=False)]

@@ -13,7 +13,6 @@ from striate.base.errors import SettingError, UnsupportedError, nearest
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
 from striate.interpret import filter_health, filter_orientation_color, orientation_tuning, unit_shift_tolerance
-from striate.interpret.orientation_tuning import Tuning
 from striate.interpret.readout_points import Probe, pool_after, probes
 from striate.model import Model
 from striate.workflows.inspect.filter_health import output_folder
@@ -78,8 +77,9 @@ def _add_first(
     tuned = orientation_tuning.tuning(net, probe.readout)
     curve_UA = np.nan_to_num(tuned.curve_AU.T)
     curve_UA = curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
+    tuning_captions = orientation_tuning.captions(tuned)
     unit_curves.draw_tuning(
-        f"{probe.readout} of {title} for stripes", tuned.orientations_A, curve_UA, _captions(tuned), paths[2]
+        f"{probe.readout} of {title} for stripes", tuned.orientations_A, curve_UA, tuning_captions, paths[2]
     )
     pool = pool_after(net, probe.readout)
     tunings = [tuned] if pool is None else [tuned, orientation_tuning.tuning(net, pool)]
@@ -90,15 +90,6 @@ def _add_first(
     result["tuning"] = orientation_tuning.as_json(tuned)
     result["tolerance"] = [unit_shift_tolerance.as_json(each) for each in tolerances]
     return [str(path) for path in paths]
-
-
-def _captions(tuned: Tuning) -> list[str]:
-    """Of each unit its number, and below it orientation and half-width, or that it does not answer."""
-    captions = []
-    for u, (best, half) in enumerate(zip(tuned.orientation_U, tuned.half_width_U, strict=True)):
-        width = "" if np.isnan(half) else f" ± {half:.0f}°"
-        captions.append(f"{u}\nsilent" if np.isnan(best) else f"{u}\n{best:.0f}°{width}")
-    return captions
 
 
 def _tiles(title: str, model: Model, probe: Probe, out: Path) -> str:
