@@ -211,9 +211,9 @@ def recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def recipe(name: str) -> Tree:
+def recipe(name: str | Path) -> Tree:
     """The settings of a recipe: one of the package by name, or a TOML file by path."""
-    known = recipes()
+    known, name = recipes(), os.fspath(name)
     if name not in known and not name.endswith(".toml"):
         raise SettingError(f"There is no recipe {name!r}; {nearest(name, known)} A file needs the ending .toml.")
     return merge(read_toml(known.get(name, Path(name))), {"recipe": name})
@@ -225,7 +225,7 @@ _NAMED = {  # arguments of `train` and the settings that they stand for
 }  # fmt: skip
 
 
-def settings_from_args(data: str | None, settings: Mapping[str, Any] | None, **named: Any) -> Tree:
+def settings_from_args(data: str | Path | None, settings: Mapping[str, Any] | None, **named: Any) -> Tree:
     """Nested settings of a training: those of `recipe`, over them `settings`, and over both the other named arguments."""
     below = lay_over(recipe(name) if (name := named.pop("recipe", None)) else {}, dict(settings or {}))
     above: Tree = {"data": {"path": data}}

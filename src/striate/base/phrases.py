@@ -11,9 +11,9 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def percent(share: float) -> str:
+def percent(share: float, places: int = 2) -> str:
     """A share in percent: 0.969444 is 96.94 %."""
-    return f"{100 * share:.2f} %"
+    return f"{100 * share:.{places}f} %"
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from striate.base import config, files
 from striate.base.arguments import named_arguments
-from striate.base.events import Watch, quiet
+from striate.base.events import Watch, progress, quiet
 from striate.data import cache_cleanup, sources
 from striate.data.cache_cleanup import Cache
 from striate.data.survey import Survey
@@ -24,11 +24,7 @@ def survey(data: str | Path, settings: Mapping[str, Any] | None = None, watch: W
 
     """
     section = config.data_section(data, settings)
-
-    def report(done: int, total: int) -> None:
-        watch({"event": "decode", "done": done, "total": total})
-
-    return survey_examples(sources.read(section), section, report)
+    return survey_examples(sources.read(section), section, progress(watch, "decode"))
 
 
 @named_arguments()

@@ -4,25 +4,23 @@ Legend: M images of a split.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.base import config, files
+from striate.base.events import Watch, progress
 from striate.base.phrases import printable
 from striate.base.signals import Stop
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
-from striate.data import crop_loss, pixel_cache, sources, split
+from striate.data import crop_loss, pixel_cache, split
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import DecodedOnTheFly
 from striate.training.device import Engine
-
-Watch = Callable[[dict[str, object]], None]
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,6 @@ class Dataset:
         return escaped
 
 
-def divided(dataset: Dataset, run: config.Run) -> Dataset:
-    """The same images, divided for another fold."""
-    return replace(dataset, parts=split.divide(dataset.examples, dataset.stored.pixel_hash_N, run.data))
-
-
 def input_spec_of(run: config.Run) -> InputSpec:
     """How images are brought to the size of the settings, which must be complete."""
     preprocess = run.preprocess
@@ -109,25 +102,16 @@ def input_spec_of(run: config.Run) -> InputSpec:
     return InputSpec(preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background)
 
 
-def gather(examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1) -> Dataset:
-    """Decode the images once, by so many processes, and divide them; pixels beyond the budget are not kept."""
+def gather(
+    examples: Examples, run: config.Run, stop: Stop, watch: Watch, workers: int = 1, input_spec: InputSpec | None = None
+) -> Dataset:
+    """Decode the images once, by so many processes, and divide them; pixels beyond the budget are not kept.
 
-    def progress(done: int, total: int) -> None:
-        watch({"event": "decode", "done": done, "total": total})
-        stop.check("decoding the images")
-
-    input_spec, cache = input_spec_of(run), files.cache_folder()
+    `input_spec` is that of a trained model; without it the complete settings say how images are brought to one size.
+    """
+    input_spec, cache = input_spec or input_spec_of(run), files.cache_folder()
+    report = progress(watch, "decode", lambda: stop.check("decoding the images"))
     most_bytes = pixel_cache.pixel_budget(run.preprocess.pixel_cache_gb, cache)
-    stored = pixel_cache.build(examples, input_spec, cache, progress, most_bytes=most_bytes, workers=workers)
+    stored = pixel_cache.build(examples, input_spec, cache, report, most_bytes=most_bytes, workers=workers)
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
     return Dataset(stored, parts, input_spec)
-
-
-def again(run: config.Run, input_spec: InputSpec, stop: Stop, watch: Watch, workers: int = 1) -> Dataset:
-    """The images of a run that has begun, as its model sees them: from the store where they are still there."""
-    spec = input_spec._asdict()
-    preprocess = {name: spec[name] for name in ("size_px", "channels", "resize_mode")}
-    preprocess["pixel_cache_gb"] = run.preprocess.pixel_cache_gb
-    tree = {**config.given_by_user(run), "preprocess": preprocess}
-    run = config.build(config.merge(tree, {"data": {"background": list(input_spec.background)}}))
-    return gather(sources.read(run.data), run, stop, watch, workers)

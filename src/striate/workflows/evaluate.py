@@ -6,6 +6,7 @@ Legend: N images, K classes of the model.
 import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,8 @@ _BATCH = 64
 
 @named_arguments(section="data")
 def evaluate(
-    run: str, data: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, crops: int = 1,
+    run: str | Path, data: str | Path | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
+    crops: int = 1,
 ) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
@@ -42,16 +44,18 @@ def evaluate(
 
     """
     if data is None:
-        return _stored(run, settings, crops)
-    model = load(run)
-    tested = predict_examples(model, config.data_section(data, settings), watch, crops)
+        run, data, tested = _stored(run, settings, crops)
+        model = load(run)
+    else:
+        model = load(run)
+        tested = predict_examples(model, config.data_section(data, settings), watch, crops)
     quarantined = [bad._asdict() for bad in tested.quarantined]
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
-    return {"run": run, "data": data, "quarantined": quarantined, "crops": crops, **scores}
+    return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores}
 
 
-def _stored(run: str, settings: Mapping[str, Any] | None, crops: int) -> Json:
-    """The scores of a run on its own test images, from the predictions in its folder."""
+def _stored(run: str | Path, settings: Mapping[str, Any] | None, crops: int) -> tuple[Path, str, "LabeledLogits"]:
+    """The folder of a run, the name of its data, and the predictions for its test images that lie in the folder."""
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
     if crops != 1:
@@ -60,9 +64,7 @@ def _stored(run: str, settings: Mapping[str, Any] | None, crops: int) -> Json:
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     folder = run_folder.find(run)
     _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
-    scores = summary(logits_NK, labels_N, load(run).classes).as_json()
-    data = run_folder.settings(folder).data.path
-    return {"run": str(folder), "data": data, "quarantined": [], "crops": crops, **scores}
+    return folder, run_folder.settings(folder).data.path, LabeledLogits(labels_N, logits_NK, ())
 
 
 class LabeledLogits(NamedTuple):

@@ -85,7 +85,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
 
 @named_arguments(section="net")
 def import_weights(
-    file: str, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
+    file: str | Path, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None, classes: tuple[str, ...] | None = None, size_px: int | None = None,
     share: float | None = None, bgr: bool | None = None, license: str | None = None, like: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -110,52 +110,52 @@ def import_weights(
         model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
 
     """
-    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{Path(file).stem}"
+    path = Path(file)
+    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{path.stem}"
     if folder.exists():
         raise SettingError(f"{folder} exists; give another folder for the model.")
-    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     own = config.net_section(net, settings).own()
-    model, facts = import_file(file, net, folder, about, size_px, like, own)
-    parameters = sum(parameter.numel() for parameter in model.net.parameters())
-    return {"model": str(folder), "net": net, "classes": len(model.classes), "parameters": parameters, **facts}
-
-
-def import_file(
-    file: str, net: str, out: Path, about: Mapping[str, Any], size_px: int | None = None, like: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> tuple[Model, dict[str, Any]]:  # fmt: skip
-    """`import_weights`, with the model itself and what was in the file; `about` has the fields of `About` that are known."""
     if like not in (None, "imagenet"):
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
     own_network.trust_named(net)
     factory.published(net)  # an unknown network is refused before the file is read
-    path = Path(file)
-    if not path.is_file():
-        raise SettingError(f"expected a file of weights at {file}; there is none.")
-    facts: dict[str, Any] = {}
-    if path.suffix.lower() == ".safetensors":
-        tensors = _safetensors(path)
-    else:
-        with TemporaryDirectory() as folder:
-            facts = dict(published_weights.convert(path, Path(folder) / "weights.safetensors"))
-            tensors = _safetensors(Path(folder) / "weights.safetensors")
-        if facts["others"]:
-            log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(facts["others"][:6]))
+    tensors, facts = _tensors_of(path)
+    about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     given = {name: value for name, value in about.items() if value is not None}
-    base = imagenet(net) if like else _read_beside(path)
+    whole = _completed(given, imagenet(net) if like else _read_beside(path), path)
+    model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=own)
+    sha256 = model.save(folder)
+    parameters = sum(parameter.numel() for parameter in model.net.parameters())
+    counts = {"classes": len(model.classes), "parameters": parameters}
+    return {"model": str(folder), "net": net, **counts, **facts, "weights_sha256": sha256}
+
+
+def _tensors_of(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors in a file of weights, and what a pickle held besides."""
+    if not path.is_file():
+        raise SettingError(f"expected a file of weights at {path}; there is none.")
+    if path.suffix.lower() == ".safetensors":
+        return _safetensors(path), {}
+    with TemporaryDirectory() as folder:
+        facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors"))
+        tensors = _safetensors(Path(folder) / "weights.safetensors")
+    if facts["others"]:
+        log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(facts["others"][:6]))
+    return tensors, facts
+
+
+def _completed(given: Mapping[str, Any], base: About | None, path: Path) -> About:
+    """What the user has given of `About`, over what is known already; a SettingError where something is missing."""
     if base is not None and "classes" in given:
         base = replace(base, aliases=None)
     missing = [name for name in ("mean", "std", "classes") if not given.get(name, getattr(base, name, None))]
     if missing:
         flags = {"mean": "--mean 0.485,0.456,0.406", "std": "--std 0.229,0.224,0.225", "classes": "--class-names FILE"}
         raise SettingError(
-            f"{file} does not say how its images were prepared or what its classes are called; expected "
+            f"{path} does not say how its images were prepared or what its classes are called; expected "
             f"{', '.join(flags[name] for name in missing)} (or --like imagenet for ImageNet's)."
         )
-    whole = About(**{**({} if base is None else vars(base)), **given})
-    model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=settings)
-    sha256 = model.save(out)
-    return model, {**facts, "weights_sha256": sha256}
+    return About(**{**({} if base is None else vars(base)), **given})
 
 
 def build(

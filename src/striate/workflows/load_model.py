@@ -38,4 +38,5 @@ def trust(run: str | Path) -> None:
 
 def is_external(run: str | Path) -> bool:
     """Whether this names external weights, and no run here has that name."""
-    return isinstance(run, str) and external_weights.is_external(run) and not (run_folder.OUT / run).exists()
+    named = isinstance(run, str | Path) and external_weights.is_external(str(run))
+    return named and not (run_folder.OUT / run).exists()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from striate.base import config, run_folder
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Watch
 from striate.base.signals import Stop
+from striate.data import sources
 from striate.model import Model
 from striate.training import device
-from striate.workflows.dataset import Dataset, again
+from striate.workflows.dataset import Dataset, gather
 from striate.workflows.inspect.model_on_data import ModelOnDataset
 
 
@@ -21,11 +23,12 @@ def open_run(settings: config.Run, model: Model, stop: Stop, watch: Watch) -> It
     """A model on the images of these settings, on their device; processes that decode images end with the block."""
     engine = device.pick(settings.engine)
     engine.place(model.net)
-    with closing(again(settings, model.input_spec, stop, watch, engine.workers)) as dataset:
+    examples = sources.read(settings.data)
+    with closing(gather(examples, settings, stop, watch, engine.workers, model.input_spec)) as dataset:
         yield ModelOnDataset(model, dataset, engine, stop, watch)
 
 
-def images_of(run: str, data: str | None) -> tuple[config.Run | None, str]:
+def images_of(run: str | Path, data: str | Path | None) -> tuple[config.Run | None, str]:
     """Settings of the images of a run, or of `data` in their place, and the name of their part; None for no images."""
     if data is not None:
         return config.Run(data=config.data_section(data)), "all"

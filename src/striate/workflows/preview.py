@@ -24,8 +24,6 @@ from striate.batches import augment, preprocess
 from striate.batches.neighbor_pixel_scatter import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
-from striate.data import sources
-from striate.data.survey import sample_stats
 from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
@@ -45,7 +43,7 @@ Preview = Callable[[config.Run, Dataset, Path], Json]
 
 @named_arguments()
 def preview(
-    data: str, what: str, path: str | Path | None = None, recipe: str | None = None,
+    data: str | Path, what: str, path: str | Path | None = None, recipe: str | Path | None = None,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Draw what a step of preparation does to the training images of DATA.
@@ -67,9 +65,7 @@ def preview(
         raise SettingError(f"expected --preview {', '.join(previews)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
     save_figure.check_ending(figure_path)
-    run = config.build(config.settings_from_args(data, settings, recipe=recipe))
-    examples = sources.read(run.data)
-    run = defaults.complete_input(run, sample_stats(examples))
+    run, examples, _ = defaults.resolve(config.settings_from_args(data, settings, recipe=recipe), to_train=False)
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
     return {"preview": what, "drawn": str(figure_path), **previews[what](run, dataset, figure_path)}
@@ -128,7 +124,7 @@ def _one_step(what: str, given: config.PreprocessSettings, dimensions: int) -> c
         tree = {**{name: tree[name] for name in tree if name not in ("components", "epsilon")}, "scale": "none"}
     elif tree["scale"] not in ("std", "std-image"):
         raise SettingError(f"preprocess.scale={tree['scale']} divides by no deviation, so there is none to show. Take std.")
-    return config.build({"preprocess": tree}).preprocess
+    return config.PreprocessSettings(**tree)
 
 
 def _name(what: str, step: config.PreprocessSettings) -> str:

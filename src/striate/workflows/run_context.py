@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.base import config
+from striate.base.events import Watch
 from striate.base.signals import Stop
 from striate.training.device import Engine
-from striate.workflows.dataset import Dataset, Watch
+from striate.workflows.dataset import Dataset
 
 
 @dataclass(frozen=True)

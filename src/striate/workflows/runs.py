@@ -16,7 +16,7 @@ def list_runs(out: str | Path = "runs") -> list[run_folder.Row]:
 
 
 @named_arguments()
-def weights(run: str, draw: str | Path | None = None) -> Json:
+def weights(run: str | Path, draw: str | Path | None = None) -> Json:
     """How the weights of each layer were spread before the first step of a run and at its end.
 
     Args:

@@ -64,6 +64,8 @@ def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     assert text.index("75.00&nbsp;%") < text.index("What it was trained on")
     assert "left: 50.00%; width: 40.00%" in text
     assert "mark: majority-class baseline, 50.00&nbsp;%" in text
+    assert "<span>0&nbsp;%</span>" in text
+    assert "on a scale from 0&nbsp;% to 100&nbsp;%;" in text
     check(text)
 
 

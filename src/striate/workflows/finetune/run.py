@@ -38,6 +38,7 @@ from striate.workflows.finetune import plan
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
+from striate.workflows.report import build
 from striate.workflows.train.artifacts import Score, score, score_json, write_start
 
 log = logging.getLogger("striate")
@@ -47,7 +48,7 @@ REQUESTED = "requested.toml"  # the settings before the rules
 
 @named_arguments()
 def finetune(
-    data: str | None = None, *, weights: str | None = None, strategies: str | Iterable[str] | None = None,
+    data: str | Path | None = None, *, weights: str | Path | None = None, strategies: str | Iterable[str] | None = None,
     layers: Iterable[str] = (), per_class: Iterable[int] = (), minutes: float | None = None, seed: int | None = None,
     name: str | None = None, out: str | Path = "runs", resume: bool = False, report: bool = True,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
@@ -97,7 +98,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             run, pretrained = _settings_to_resume(folder, settings)
             if (result := run_folder.read_json(folder / "result.json")) is not None:
                 log.info("%s is finished already; this is its result.", folder)
-                return _report_later(result, folder, watch) if report else result
+                return build.later(result, folder, watch) if report else result
             examples = sources.read(run.data)
         else:
             run = config.build(settings)
@@ -117,12 +118,6 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             engine.place(body)
             whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)
             return _compare(whole, folder, resume, report)
-
-
-def _report_later(result: Json, folder: Path, watch: Watch) -> Json:
-    from striate.workflows.report import build
-
-    return build.later(result, folder, watch)
 
 
 def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run, Model]:
@@ -157,12 +152,8 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     log.info("%s", plan.estimate_sentence(plan.estimates(tasks[0], tasks)))
     tables = [_table(task) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()
-    if report:
-        from striate.workflows.report import build
-
-        model = tables[0].outcomes[tables[0].recommended.name].model
-        return build.at_end(result, folder, model, whole.dataset, whole.engine, whole.stop, whole.watch)
-    return result
+    model = tables[0].outcomes[tables[0].recommended.name].model
+    return build.at_end(result, model, replace(whole, folder=folder)) if report else result
 
 
 def _refuse_few(dataset: Dataset, run: config.Run) -> None:

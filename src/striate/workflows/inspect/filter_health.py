@@ -20,7 +20,7 @@ log = logging.getLogger("striate")
 
 
 @named_arguments()
-def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
+def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
     """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 
     Args:
@@ -62,10 +62,10 @@ def verdicts(run: str, data: str | None = None, draw: str | Path | None = None, 
         first_layer_filters.draw(f"{layers[0].name} of {Path(run).name}", weights, verdicts, Path(draw))
         files.append(str(draw))
     rows = filter_health.as_json(layers)
-    return {"run": run, "net": model.net_name, "images_from": source, "layers": rows, "files": files}
+    return {"run": str(run), "net": model.net_name, "images_from": source, "layers": rows, "files": files}
 
 
-def output_folder(run: str, out: str | Path | None) -> Path:
+def output_folder(run: str | Path, out: str | Path | None) -> Path:
     """The folder for the figures of a model."""
     return Path(f"striate-inspect-{Path(run).name}" if out is None else out)
 

@@ -4,6 +4,7 @@ Legend: F filters, U units.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ _SHIFTS = tuple((np.arange(17) / 16).tolist())  # periods
 
 
 @named_arguments()
-def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = None, watch: Watch = quiet) -> Json:
+def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | None = None, watch: Watch = quiet) -> Json:
     """What the filters of a model are tuned to: stripes of which direction, width and color; and all weights as tiles.
 
     Args:
@@ -43,52 +44,66 @@ def filters(run: str, *, layers: Sequence[str] = (), out: str | Path | None = No
         if name not in known:
             raise SettingError(f"There is no layer {name!r} with filters or units before the head; {nearest(name, known)}")
     title = Path(run).name
-    result: Json = {"run": run, "net": model.net_name, "first": None, "reason": None, "tuning": None, "tolerance": []}
-    files: list[str] = []
+    measured, reason, files = None, None, list[str]()
     with catch_signals() as stop:
         try:
             first = filter_orientation_color.first(model.net)
         except UnsupportedError as error:
-            result["reason"] = str(error)
+            reason = str(error)
         else:
-            files += _add_first(result, title, model, first, probed_layers[0], folder)
+            measured = _measure(model, first, probed_layers[0].readout)
+            files += _draw_first(title, model, measured, folder)
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
             watch({"event": "inspect", "done": number + 1, "total": len(chosen)})
             stop.check("drawing the weights")
-    return {**result, "layers": [probe.layer for probe in chosen], "files": files}
+    tuned: Json = {"first": None, "tuning": None, "tolerance": []} if measured is None else measured.as_json()
+    layer_names = [probe.layer for probe in chosen]
+    return {"run": str(run), "net": model.net_name, "reason": reason, **tuned, "layers": layer_names, "files": files}
 
 
-def _add_first(
-    result: Json, title: str, model: Model, first: filter_orientation_color.First, probe: Probe, out: Path
-) -> list[str]:
-    """Measure the first layer before and after its pool; the sheets that were drawn."""
+@dataclass(frozen=True)
+class FirstLayer:
+    """What the first layer is tuned to."""
+
+    first: filter_orientation_color.First  # its kernels
+    preferences: filter_orientation_color.Preferences  # orientation, frequency and color of each filter
+    tuning: orientation_tuning.Tuning  # of its units
+    tolerances: tuple[unit_shift_tolerance.Tolerance, ...]  # to shifts, before its pool and after it
+
+    def as_json(self) -> Json:
+        """For `striate inspect RUN --filters --json`."""
+        return {
+            "first": {"layer": self.first.layer, "each": filter_orientation_color.as_json(self.preferences)},
+            "tuning": orientation_tuning.as_json(self.tuning),
+            "tolerance": [unit_shift_tolerance.as_json(each) for each in self.tolerances],
+        }
+
+
+def _measure(model: Model, first: filter_orientation_color.First, readout: str) -> FirstLayer:
+    """The first layer before and after its pool."""
+    tunings = [orientation_tuning.tuning(model.net, name) for name in (readout, pool_after(model.net, readout)) if name]
+    tolerances = (unit_shift_tolerance.by_gratings(model.net, each, _SHIFTS, in_periods=True) for each in tunings)
+    return FirstLayer(first, filter_orientation_color.preferences(first.kernels_FCkk), tunings[0], tuple(tolerances))
+
+
+def _draw_first(title: str, model: Model, measured: FirstLayer, out: Path) -> list[str]:
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
 
-    net = model.net
-    preferences = filter_orientation_color.preferences(first.kernels_FCkk)
-    verdicts = [each.verdict for each in filter_health.examine(net)[0].filters]
-    captions = filter_orientation_color.captions(preferences)
+    first, tuned = measured.first, measured.tuning
+    verdicts = [each.verdict for each in filter_health.examine(model.net)[0].filters]
+    captions = filter_orientation_color.captions(measured.preferences)
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
         drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
-    tuned = orientation_tuning.tuning(net, probe.readout)
     curve_UA = np.nan_to_num(tuned.curve_AU.T)
     curve_UA = curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
-    tuning_captions = orientation_tuning.captions(tuned)
-    unit_curves.draw_tuning(
-        f"{probe.readout} of {title} for stripes", tuned.orientations_A, curve_UA, tuning_captions, paths[2]
-    )
-    pool = pool_after(net, probe.readout)
-    tunings = [tuned] if pool is None else [tuned, orientation_tuning.tuning(net, pool)]
-    tolerances = [unit_shift_tolerance.by_gratings(net, each, _SHIFTS, in_periods=True) for each in tunings]
-    series = [unit_curves.Series(each.layer, each.shifts_D, each.response_DU) for each in tolerances]
+    heading = f"{tuned.layer} of {title} for stripes"
+    unit_curves.draw_tuning(heading, tuned.orientations_A, curve_UA, orientation_tuning.captions(tuned), paths[2])
+    series = [unit_curves.Series(each.layer, each.shifts_D, each.response_DU) for each in measured.tolerances]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
-    result["first"] = {"layer": first.layer, "each": filter_orientation_color.as_json(preferences)}
-    result["tuning"] = orientation_tuning.as_json(tuned)
-    result["tolerance"] = [unit_shift_tolerance.as_json(each) for each in tolerances]
     return [str(path) for path in paths]
 
 

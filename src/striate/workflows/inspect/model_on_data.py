@@ -4,12 +4,13 @@ Legend: N images, M rows, B training images that are compared with, D features.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.events import Json
+from striate.base.events import Json, Watch
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
 from striate.batches.loader import Batch
@@ -18,7 +19,7 @@ from striate.interpret.nearest_images import Nearest
 from striate.model import Model
 from striate.nets.summary import layer_table
 from striate.training.device import Engine
-from striate.workflows.dataset import Dataset, Watch
+from striate.workflows.dataset import Dataset
 
 BUDGET = 2e11  # multiply-adds for each pass over many images: some ten seconds on a laptop
 _BATCH = 128
@@ -93,10 +94,21 @@ def nearest(bank: Bank, features_MD: NDArray[np.float32], rows_M: NDArray[np.int
     return nearest_images.nearest(features_MD, bank.features_BD, k, own_M if (own_M >= 0).any() else None)
 
 
-def neighbors(dataset: Dataset, rows_k: NDArray[np.int64], cosine_k: NDArray[np.float32]) -> list[Json]:
-    """Path, class and cosine similarity of training images, for JSON."""
-    examples = dataset.examples
-    return [
-        {"path": examples.names[row], "class": examples.classes[examples.labels_N[row]], "cosine_similarity": float(cosine)}
-        for row, cosine in zip(rows_k.tolist(), cosine_k, strict=True)
-    ]
+@dataclass(frozen=True)
+class Neighbor:
+    """A training image that looks like another one to the network."""
+
+    path: str
+    label: str
+    cosine_similarity: float  # of the features of both
+
+    def as_json(self) -> Json:
+        """The label under `class`."""
+        return {"path": self.path, "class": self.label, "cosine_similarity": self.cosine_similarity}
+
+
+def neighbors(dataset: Dataset, rows_k: NDArray[np.int64], cosine_k: NDArray[np.float32]) -> tuple[Neighbor, ...]:
+    """The training images of these rows."""
+    names, classes, labels_N = dataset.examples.names, dataset.examples.classes, dataset.examples.labels_N
+    pairs = zip(rows_k.tolist(), cosine_k.tolist(), strict=True)
+    return tuple(Neighbor(names[row], classes[labels_N[row]], cosine) for row, cosine in pairs)

@@ -4,7 +4,8 @@ Legend: C channels, H x W pixels.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +21,11 @@ from striate.base.signals import Stop, catch_signals
 from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
-from striate.model import Model
+from striate.interpret.faithfulness import Faithfulness
+from striate.model import Model, Prediction
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
-from striate.workflows.inspect.model_on_data import bank, nearest, neighbors
+from striate.workflows.inspect.model_on_data import Neighbor, bank, nearest, neighbors
 from striate.workflows.load_model import load
 from striate.workflows.open_run import images_of, open_run
 
@@ -34,7 +36,7 @@ NEAR = 5
 
 @named_arguments()
 def inspect_image(
-    run: str, images: Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
+    run: str | Path, images: Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
     target: str | None = None, out: str | Path | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """The maps of every layer for an image, and the evidence in it for the prediction (`striate.interpret.attribution`).
@@ -52,7 +54,7 @@ def inspect_image(
         run, net, images [{path, label, probability, top, target, methods, refused, layers, neighbors, files}] and files.
 
     """
-    model, paths = load(run), [Path(path) for path in images]
+    model, paths, title = load(run), [Path(path) for path in images], Path(run).name
     folder_for_all = output_folder(run, out)
     if not paths:
         raise SettingError("expected at least one image to look at; got none.")
@@ -61,16 +63,67 @@ def inspect_image(
     for method in methods:
         run_of(method)
     names = activations.layer_names(model.net, layers or None)
-    results = []
+    inspected = []
     with catch_signals() as stop:
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
-            results.append(_inspect(run, model, image, names, methods or tuple(attribution.METHODS), target, folder))
+            inspected.append(_inspect(title, model, image, names, methods or tuple(attribution.METHODS), target, folder))
             watch({"event": "inspect", "done": number + 1, "total": len(paths)})
             stop.check("looking at the images")
-        _add_neighbors(run, model, paths, results, stop, watch)
-    files = [path for result in results for path in result["files"]]
-    return {"run": run, "net": model.net_name, "images": results, "files": files}
+        inspected = _with_neighbors(run, model, inspected, stop, watch)
+    files = [path for result in inspected for path in result.files]
+    return {"run": str(run), "net": model.net_name, "images": [result.as_json() for result in inspected], "files": files}
+
+
+class Evidence(NamedTuple):
+    """What a method of attribution found, but for its map."""
+
+    method: str
+    layer: str | None
+    test: Faithfulness
+    completeness_error: float | None
+
+    def as_json(self) -> Json:
+        """With the numbers of the test, curves by their names without the axis."""
+        numbers = {name: value for name, value in self.test._asdict().items() if not name.endswith("curve_S")}
+        curves = {name[:-2]: [*map(float, value)] for name, value in self.test._asdict().items() if name.endswith("curve_S")}
+        error = self.completeness_error
+        return {"method": self.method, "layer": self.layer, **numbers, **curves, "completeness_error": error}
+
+
+class LayerStatistics(NamedTuple):
+    """The maps of a layer for one image."""
+
+    name: str
+    shape: list[int]
+    mean: float
+    max: float
+    zeros: float  # share of them
+
+
+@dataclass(frozen=True)
+class InspectedImage:
+    """What a network makes of one image."""
+
+    path: Path
+    pixels_HWC: NDArray[np.uint8]  # at the network's size
+    prediction: Prediction
+    target: str  # the class that is explained
+    evidence: tuple[Evidence, ...]
+    refused: dict[str, str]  # why a method cannot be used
+    layers: tuple[LayerStatistics, ...]
+    files: tuple[str, ...]  # the figures
+    neighbors: tuple[Neighbor, ...] = ()
+
+    def as_json(self) -> Json:
+        """An entry of `images`."""
+        return {
+            "path": str(self.path), "label": self.prediction.label, "probability": self.prediction.probability,
+            "top": [list(row) for row in self.prediction.top], "target": self.target,
+            "methods": [each.as_json() for each in self.evidence], "refused": self.refused,
+            "layers": [layer._asdict() for layer in self.layers],
+            "neighbors": [neighbor.as_json() for neighbor in self.neighbors], "files": list(self.files),
+        }  # fmt: skip
 
 
 class _Images(NamedTuple):
@@ -79,22 +132,27 @@ class _Images(NamedTuple):
     images_NCHW: Tensor
 
 
-def _add_neighbors(run: str, model: Model, images: Sequence[Path], results: Sequence[Json], stop: Stop, watch: Watch) -> None:
-    """Add to each result the training images that look most like its image; nothing for a model without training images."""
+def _with_neighbors(
+    run: str | Path, model: Model, inspected: list[InspectedImage], stop: Stop, watch: Watch
+) -> list[InspectedImage]:
+    """Each with the training images that look most like it; without them for a model that has no training images."""
     settings, _ = images_of(run, None)
     if settings is None:
-        return
+        return inspected
+    paths, completed = [result.path for result in inspected], []
     try:
         with open_run(settings, model, stop, watch) as model_on_data:
             dataset, train_bank = model_on_data.dataset, bank(model_on_data)
-            features_MD = nearest_images.penultimate(model.net, [_Images(model.images(images))])
-            near = nearest(train_bank, features_MD, np.array([_row(dataset, image) for image in images]), NEAR)
-            for m, result in enumerate(results):
+            features_MD = nearest_images.penultimate(model.net, [_Images(model.images(paths))])
+            near = nearest(train_bank, features_MD, np.array([_row(dataset, path) for path in paths]), NEAR)
+            for m, result in enumerate(inspected):
                 rows_k = train_bank.rows_B[near.rows_Qk[m]]
-                result["neighbors"] = neighbors(dataset, rows_k, near.cosine_Qk[m])
-                _draw_neighbors(run, model, images[m], result, dataset.stored.pixels_NHWC[rows_k] / 255)
+                result = replace(result, neighbors=neighbors(dataset, rows_k, near.cosine_Qk[m]))
+                figure = _draw_neighbors(Path(run).name, result, dataset.stored.pixels_NHWC[rows_k] / 255)
+                completed.append(replace(result, files=(*result.files, figure)))
     except (DataError, SettingError) as error:
         log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
+    return [*completed, *inspected[len(completed) :]]
 
 
 def _row(dataset: Dataset, image: Path) -> int:
@@ -106,69 +164,69 @@ def _row(dataset: Dataset, image: Path) -> int:
         return -1
 
 
-def _draw_neighbors(run: str, model: Model, image: Path, result: Json, pixels_kHWC: NDArray[np.float64]) -> None:
+def _draw_neighbors(title: str, inspected: InspectedImage, pixels_kHWC: NDArray[np.float64]) -> str:
     from striate.plots.mosaic import Tile, draw_images
 
-    tiles = [Tile(model.pixels([image])[0] / 255, f"the image\n{result['label']}")]
+    tiles = [Tile(inspected.pixels_HWC / 255, f"the image\n{inspected.prediction.label}")]
     tiles += [
-        Tile(image_HWC, f"{near['class']}\n{near['cosine_similarity']:.2f}")
-        for image_HWC, near in zip(pixels_kHWC, result["neighbors"], strict=True)
+        Tile(image_HWC, f"{near.label}\n{near.cosine_similarity:.2f}")
+        for image_HWC, near in zip(pixels_kHWC, inspected.neighbors, strict=True)
     ]
-    path = Path(result["files"][0]).with_name("near.png") if result["files"] else Path("near.png")
+    path = Path(inspected.files[0]).with_name("near.png") if inspected.files else Path("near.png")
     note = "The training images that look most like it, with their label and the cosine of the angle between their features."
-    draw_images(f"What looks like {image.name} to {Path(run).name}", note, tiles, path)
-    result["files"].append(str(path))
+    draw_images(f"What looks like {inspected.path.name} to {title}", note, tiles, path)
+    return str(path)
 
 
 def _inspect(
-    run: str, model: Model, image: Path, layers: Sequence[str], methods: Sequence[str], target: str | None, folder: Path
-) -> Json:
-    """The maps and the evidence of one image, drawn, for JSON."""
-    from striate.plots.interpret import feature_maps, heatmap
-
-    pixels_HWC = model.pixels([image])[0]
-    prediction = model.predict([image])[0]
+    title: str, model: Model, image: Path, layers: Sequence[str], methods: Sequence[str], target: str | None, folder: Path
+) -> InspectedImage:
+    """The maps and the evidence of one image, drawn."""
+    pixels_HWC, prediction = model.pixels([image])[0], model.predict([image])[0]
     target = prediction.label if target is None else target
     maps = activations.maps(model.net, model.images([image]), layers)
-    files = []
-    for number, name in enumerate(layers):
-        path = folder / f"{number + 1:02d}-{name}.png"
-        title = f"{name} of {Path(run).name} for {image.name}"
-        feature_maps.draw_maps(title, name, maps[name][0].cpu().numpy(), pixels_HWC / 255, path)
-        files.append(str(path))
-    evidence = attribution.explain_all(model, image, methods, target=target)
+    files = [
+        _draw_maps(title, image, pixels_HWC, maps[name], folder / f"{number + 1:02d}-{name}.png", name)
+        for number, name in enumerate(layers)
+    ]
+    explanations, refused = attribution.explain_all(model, image, methods, target=target)
+    if any(explanation.faithfulness for explanation in explanations.values()):
+        probability = dict(prediction.top).get(target)
+        percent = "" if probability is None else f", {probability:.1%}"
+        heading = f"Why {target}{percent}? {title} on {image.name}"
+        files.append(_draw_evidence(heading, pixels_HWC, explanations, folder / "why.png"))
+    evidence = tuple(_without_map(explanation) for explanation in explanations.values())
+    statistics = tuple(_statistics(name, maps[name][0].float()) for name in layers)
+    return InspectedImage(image, pixels_HWC, prediction, target, evidence, refused, statistics, tuple(files))
+
+
+def _draw_maps(title: str, image: Path, pixels_HWC: NDArray[np.uint8], maps: Tensor, path: Path, layer: str) -> str:
+    from striate.plots.interpret import feature_maps
+
+    feature_maps.draw_maps(f"{layer} of {title} for {image.name}", layer, maps[0].cpu().numpy(), pixels_HWC / 255, path)
+    return str(path)
+
+
+def _draw_evidence(title: str, pixels_HWC: NDArray[np.uint8], explanations: Mapping[str, Explanation], path: Path) -> str:
+    from striate.plots.interpret import heatmap
+
     panels = [
         heatmap.Panel(
             name, explanation.layer, explanation.heat_NHW[0].cpu().numpy(), test.gain, test.p_value, test.faithful, test.reason
         )
-        for name, explanation in evidence.explanations.items()
+        for name, explanation in explanations.items()
         for test in explanation.faithfulness
     ]
-    if panels:
-        path = folder / "why.png"
-        probability = dict(prediction.top).get(target)
-        percent = "" if probability is None else f", {probability:.1%}"
-        heatmap.draw(f"Why {target}{percent}? {Path(run).name} on {image.name}", pixels_HWC, panels, path)
-        files.append(str(path))
-    return {
-        "path": str(image), "label": prediction.label, "probability": prediction.probability,
-        "top": [list(row) for row in prediction.top], "target": target,
-        "methods": [_as_json(explanation) for explanation in evidence.explanations.values()], "refused": evidence.refused,
-        "layers": [_statistics(name, maps[name]) for name in layers], "neighbors": [], "files": files,
-    }  # fmt: skip
+    heatmap.draw(title, pixels_HWC, panels, path)
+    return str(path)
 
 
-def _as_json(explanation: Explanation) -> Json:
+def _without_map(explanation: Explanation) -> Evidence:
     (test,) = explanation.faithfulness
     error = explanation.completeness_error[0] if explanation.completeness_error else None
-    numbers = {name: value for name, value in test._asdict().items() if not name.endswith("curve_S")}
-    curves = {name[:-2]: list(map(float, value)) for name, value in test._asdict().items() if name.endswith("curve_S")}
-    return {"method": explanation.method, "layer": explanation.layer, **numbers, **curves, "completeness_error": error}
+    return Evidence(explanation.method, explanation.layer, test, error)
 
 
-def _statistics(name: str, maps: Tensor) -> Json:
-    values = maps[0].float()
-    return {
-        "name": name, "shape": list(values.shape), "mean": float(values.mean()), "max": float(values.max()),
-        "zeros": float((values == 0).float().mean()),
-    }  # fmt: skip
+def _statistics(name: str, maps: Tensor) -> LayerStatistics:
+    zeros = float((maps == 0).float().mean())
+    return LayerStatistics(name, list(maps.shape), float(maps.mean()), float(maps.max()), zeros)

@@ -15,6 +15,7 @@ from striate.base.errors import SettingError, UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
 from striate.interpret import activation_maximization, activations, filter_health, top_activations
+from striate.interpret.activation_maximization import MaximizedImages
 from striate.interpret.activations import Statistics
 from striate.interpret.readout_points import probes
 from striate.interpret.top_activations import Strongest
@@ -29,8 +30,8 @@ _SHOWN, _IMAGES = 12, 8
 
 @named_arguments()
 def units(
-    run: str, layer: str, *, unit_indices: Sequence[int] = (), data: str | None = None, out: str | Path | None = None,
-    watch: Watch = quiet,
+    run: str | Path, layer: str, *, unit_indices: Sequence[int] = (), data: str | Path | None = None,
+    out: str | Path | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """The units of a layer: statistics, the images that activate them most, and images that maximize the activation.
 
@@ -60,17 +61,24 @@ def units(
         statistics = activations.statistics(model.net, model_on_data.batches(rows_M, what), [readout], num_classes)
         chosen = _choose(statistics[readout], unit_indices)
         strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, what), [readout], _IMAGES)
-        files = [_draw_strongest(run, readout, chosen, strongest[readout], dataset, f"{len(rows_M):,} {part} images", folder)]
-    maximized, reason = _maximize(run, model, layer, chosen, folder)
+        title = f"What excites {readout} of {Path(run).name} most, of {len(rows_M):,} {part} images"
+        files = [_draw_strongest(title, chosen, strongest[readout], dataset, folder / f"exciting-{readout}.png")]
+    best, reason = None, None
+    try:
+        best = activation_maximization.maximize(model.net, layer, chosen)
+        title, path = f"Images that maximize units of {layer} of {Path(run).name}", folder / f"maximized-{layer}.png"
+        files.append(_draw_maximized(title, model, best, path))
+    except UnsupportedError as error:
+        reason = str(error)
     rows = activations.as_json(statistics)
     for unit in rows[0]["units"]:
         if unit.get("preferred") is not None:
             unit["preferred"] = model.classes[int(unit["preferred"])]
     return {
-        "run": run, "net": model.net_name, "layer": layer, "readout_layer": readout,
+        "run": str(run), "net": model.net_name, "layer": layer, "readout_layer": readout,
         "images_from": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
-        "statistics": rows, "strongest": top_activations.as_json(strongest), "maximized": maximized, "reason": reason,
-        "files": [*files, *([str(folder / f"maximized-{layer}.png")] if maximized else [])],
+        "statistics": rows, "strongest": top_activations.as_json(strongest),
+        "maximized": [] if best is None else _maximized_json(best), "reason": reason, "files": files,
     }  # fmt: skip
 
 
@@ -88,9 +96,7 @@ def _choose(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
     return [int(u) for u in (active_U if len(active_U) else order_U)[:_SHOWN]]
 
 
-def _draw_strongest(
-    run: str, layer: str, chosen: Sequence[int], strongest: Strongest, dataset: Dataset, source: str, out: Path
-) -> str:
+def _draw_strongest(title: str, chosen: Sequence[int], strongest: Strongest, dataset: Dataset, path: Path) -> str:
     from striate.plots.interpret import top_activations as drawing
 
     examples, pixels = dataset.examples, dataset.stored.pixels_NHWC
@@ -102,30 +108,27 @@ def _draw_strongest(
         names = tuple(examples.classes[k] for k in examples.labels_N[rows_k])
         boxes_k4, values_k = strongest.boxes_Uk4[u, :count], strongest.values_Uk[u, :count].tolist()
         rows.append(drawing.Row(f"unit {u}", pixels[rows_k] / 255, boxes_k4, values_k, names))
-    path = out / f"exciting-{layer}.png"
-    drawing.draw(f"What excites {layer} of {Path(run).name} most, of {source}", rows, path)
+    drawing.draw(title, rows, path)
     return str(path)
 
 
-def _maximize(run: str, model: Model, layer: str, chosen: Sequence[int], out: Path) -> tuple[list[Json], str | None]:
-    """Images that maximize the activation of units, by gradient ascent, drawn; or why there are none."""
+def _draw_maximized(title: str, model: Model, best: MaximizedImages, path: Path) -> str:
     from striate.plots.mosaic import Tile, draw_images
 
-    try:
-        best = activation_maximization.maximize(model.net, layer, chosen)
-    except UnsupportedError as error:
-        return [], str(error)
-    rows = [
-        {"unit": u, "before": before, "after": after, "stuck": bool(stuck)}
-        for u, before, after, stuck in zip(chosen, *(v.tolist() for v in (best.start_U, best.end_U, best.stuck_U)), strict=True)
+    steps = [
+        "no gradient" if stuck else f"{start:.2g} to {end:.2g}"
+        for start, end, stuck in zip(best.start_U.tolist(), best.end_U.tolist(), best.stuck_U.tolist(), strict=True)
     ]
-    tiles = [
-        Tile(image_HWC, f"unit {row['unit']}\n{'no gradient' if row['stuck'] else '{before:.2g} to {after:.2g}'.format(**row)}")
-        for image_HWC, row in zip(_images(model, best.images_UCHW), rows, strict=True)
-    ]
+    images = zip(best.units, steps, _images(model, best.images_UCHW), strict=True)
     note = "Gradient ascent with Yosinski's third choice of regularizers; below each, its activation at the start and the end."
-    draw_images(f"Images that maximize units of {layer} of {Path(run).name}", note, tiles, out / f"maximized-{layer}.png")
-    return rows, None
+    draw_images(title, note, [Tile(image_HWC, f"unit {unit}\n{step}") for unit, step, image_HWC in images], path)
+    return str(path)
+
+
+def _maximized_json(best: MaximizedImages) -> list[Json]:
+    names = ("unit", "before", "after", "stuck")
+    columns = (best.units, best.start_U.tolist(), best.end_U.tolist(), map(bool, best.stuck_U.tolist()))
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _images(model: Model, images_UCHW: torch.Tensor) -> NDArray[np.float64]:

@@ -14,16 +14,15 @@ from striate.base import files, run_folder
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
-from striate.base.signals import Stop, catch_signals
+from striate.base.signals import catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
 from striate.training import journal
-from striate.training.device import Engine
-from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.model_on_data import ModelOnDataset
 from striate.workflows.open_run import open_run
 from striate.workflows.report import page, rerun_network, run_facts
 from striate.workflows.report.run_facts import RunFacts
+from striate.workflows.run_context import RunContext
 
 log = logging.getLogger("striate")
 
@@ -32,7 +31,7 @@ _WAIT_SECONDS = 1.0
 
 
 @named_arguments()
-def write_report(run: str, follow: bool = False, watch: Watch = quiet) -> Json:
+def write_report(run: str | Path, follow: bool = False, watch: Watch = quiet) -> Json:
     """Write all that is known of a run on one page, `report.html` in its folder, and its numbers, `report.json`.
 
     Args:
@@ -47,7 +46,7 @@ def write_report(run: str, follow: bool = False, watch: Watch = quiet) -> Json:
     return _follow(run, watch) if follow else of_run(run, watch)
 
 
-def of_run(name: str, watch: Watch) -> Json:
+def of_run(name: str | Path, watch: Watch) -> Json:
     """Write the report of a run, whether it has ended or not; where it lies, how large it is, and its verdict."""
     folder = _folder(name)
     known = run_facts.read(folder)
@@ -68,7 +67,7 @@ def of_run(name: str, watch: Watch) -> Json:
         return _write(folder, known)
 
 
-def _folder(name: str) -> Path:
+def _folder(name: str | Path) -> Path:
     folder = run_folder.find(name)
     if not (folder / "run.toml").is_file():
         raise RunError(
@@ -78,21 +77,21 @@ def _folder(name: str) -> Path:
     return folder
 
 
-def at_end(result: Json, folder: Path, model: Model, dataset: Dataset, engine: Engine, stop: Stop, watch: Watch) -> Json:
+def at_end(result: Json, model: Model, context: RunContext) -> Json:
     """Write the report of a run that has just ended, while its images are at hand; its result, which then names the page.
 
     The result lies on the disk before, so a run whose report fails has lost nothing.
     """
     log.info("Writing the report.")
-    known = run_facts.read(folder)
-    engine.place(model.net)
-    _add_network_results(known, ModelOnDataset(model, dataset, engine, stop, watch))
-    return _named(result, folder, _write(folder, known))
+    known = run_facts.read(context.folder)
+    context.engine.place(model.net)
+    _add_network_results(known, ModelOnDataset(model, context.dataset, context.engine, context.stop, context.watch))
+    return _named(result, context.folder, _write(context.folder, known))
 
 
 def later(result: Json, folder: Path, watch: Watch) -> Json:
     """The result of a run that has ended before, whose report is written now if it was stopped before that."""
-    return result if result.get("report") else _named(result, folder, of_run(str(folder), watch))
+    return result if result.get("report") else _named(result, folder, of_run(folder, watch))
 
 
 def _named(result: Json, folder: Path, written: Json) -> Json:
@@ -114,7 +113,7 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
         known.findings.extend(trust_findings.of_filters([layer["advice"] for layer in facts.filters if layer["advice"]]))
 
 
-def _follow(name: str, watch: Watch) -> Json:
+def _follow(name: str | Path, watch: Watch) -> Json:
     """Rewrite the report after each epoch of a run that trains, until no process works on it any more."""
     folder, seen = _folder(name), -1
     with catch_signals() as stop:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.events import Json
-from striate.base.phrases import without_controls
+from striate.base.phrases import percent, without_controls
 
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
 FIGURES = (
@@ -52,6 +52,7 @@ def _template() -> Any:
 
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, undefined=StrictUndefined)
     environment.filters["code"] = code
+    environment.filters["percent"] = lambda share, places=2: Markup(percent(share, places).replace(" ", "&nbsp;"))
     return environment.get_template("report.html")
 
 

@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.data.survey import SampleStats
-from striate.nets import catalogue
+from striate.data import sources
+from striate.data.examples import Examples
+from striate.data.survey import SampleStats, sample_stats
+from striate.nets import catalogue, own_network
 
 log = logging.getLogger("striate")
 
@@ -35,6 +37,28 @@ PHOTO_NET = (
 _TIMM_PX = 224
 _COMPONENTS = 20  # of GMDH: 190 pairs
 _SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
+
+
+class Resolved(NamedTuple):
+    """Settings that are complete but for batch and epochs, which the split decides; the examples, and statistics of some."""
+
+    run: config.Run
+    examples: Examples
+    stats: SampleStats
+
+
+def resolve(settings: config.Tree, trust_code: bool = False, to_train: bool = True) -> Resolved:
+    """The settings that decoding depends on, completed by the rule from a sample of the images; the choices are logged."""
+    run = config.build(settings)
+    if trust_code:
+        own_network.trust_named(run.net.name)
+    if to_train and run.finetune.weights is not None:
+        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
+    if not run.data.path:
+        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
+    examples = sources.read(run.data)
+    stats = sample_stats(examples)
+    return Resolved(_logged(choose_input(run, stats)), examples, stats)
 
 
 class Plan(NamedTuple):
@@ -93,11 +117,6 @@ def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree)
     if name == "gmdh":
         reasons.append(_color(run, stats, chosen))
     return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
-
-
-def complete_input(run: config.Run, stats: SampleStats) -> config.Run:
-    """The settings that decoding depends on, completed by the rule; the choices are logged."""
-    return _logged(choose_input(run, stats))
 
 
 def complete_schedule(run: config.Run, stats: SampleStats, labels_M: NDArray[np.int64]) -> config.Run:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,13 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
-from striate.data import sources
-from striate.data.examples import Examples
-from striate.data.survey import SampleStats, sample_stats
+from striate.data import sources, split
 from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows.dataset import Dataset, divided, gather
+from striate.workflows.dataset import Dataset, gather
+from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import defaults
 from striate.workflows.train.artifacts import Trained, score
@@ -33,9 +32,9 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 def train(
-    data: str | None = None, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
+    data: str | Path | None = None, *, net: str | None = None, recipe: str | Path | None = None, epochs: int | None = None,
     minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
-    out: str | Path = "runs", data_dir: str | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
+    out: str | Path = "runs", data_dir: str | Path | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
     report: bool = True, trust_code: bool = False, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
@@ -82,7 +81,7 @@ def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | Non
 
 @named_arguments("net", "recipe", "epochs", "minutes", "seed", "data_dir")
 def find_lr(
-    data: str | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
+    data: str | Path | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
     watch: Watch = quiet, **arguments: Any,
 ) -> Json:  # fmt: skip
     """Propose a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a plot.
@@ -107,7 +106,7 @@ def find_lr(
     own_network.trust_named(_named_net(arguments.get("net"), settings))
     save_figure.check_ending(path)
     with catch_signals() as stop:
-        run, examples, stats = _resolve(tree)
+        run, examples, stats = defaults.resolve(tree)
         if run.data.folds is not None:
             raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
         engine = _pick_engine(run)
@@ -119,23 +118,10 @@ def find_lr(
         if engine.writes:
             drawing.draw(f"{name} on {run.data.path}, {run.train.optimizer}", *curve, path)
     drawn = str(path) if engine.writes else None
-    return LrSearch(name, curve.rates, curve.losses, curve.smooth, curve.proposal, run.train.lr, drawn).as_json()
-
-
-class LrSearch(NamedTuple):
-    """What a learning-rate range test gives; `drawn` is None in processes that do not write."""
-
-    net: str
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smooth: tuple[float, ...]
-    proposal: float | None
-    lr: float
-    drawn: str | None
-
-    def as_json(self) -> Json:
-        """As a dictionary for JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+    return {
+        "net": name, "rates": list(curve.rates), "losses": list(curve.losses), "smooth": list(curve.smooth),
+        "proposal": curve.proposal, "lr": run.train.lr, "drawn": drawn,
+    }  # fmt: skip
 
 
 def run_in(
@@ -150,7 +136,7 @@ def run_in(
         if resume:
             run = _settings_to_resume(out, str(name), settings)
         else:
-            run, examples, stats = _resolve(settings, trust_code)
+            run, examples, stats = defaults.resolve(settings, trust_code)
         if trust_code:
             own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
@@ -159,34 +145,13 @@ def run_in(
         folder = run_folder.claim(out, name, resume)
         with machine.processes(engine.device), _locked(folder, engine):
             if resume and (result := _finished(run, folder)) is not None:
-                return _report_later(result, folder, watch) if report and engine.writes else result
+                return build.later(result, folder, watch) if report and engine.writes else result
             for reason in engine.reasons:
                 log.info("%s", reason)
             with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
                 if stats is not None:
                     run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
                 return _train(RunContext(run, dataset, folder, engine, stop, watch), resume, report)
-
-
-class Resolved(NamedTuple):
-    """Settings that are complete but for batch and epochs, which the split decides; the examples, and statistics of some."""
-
-    run: config.Run
-    examples: Examples
-    stats: SampleStats
-
-
-def _resolve(settings: config.Tree, trust_code: bool = False) -> Resolved:
-    run = config.build(settings)
-    if trust_code:
-        own_network.trust_named(run.net.name)
-    if run.finetune.weights is not None:
-        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
-    if not run.data.path:
-        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
-    examples = sources.read(run.data)
-    stats = sample_stats(examples)
-    return Resolved(defaults.complete_input(run, stats), examples, stats)
 
 
 def _settings_to_resume(out: Path, name: str, settings: config.Tree) -> config.Run:
@@ -227,12 +192,6 @@ def _finished(run: config.Run, folder: Path) -> Json | None:
     return result
 
 
-def _report_later(result: Json, folder: Path, watch: Watch) -> Json:
-    from striate.workflows.report import build
-
-    return build.later(result, folder, watch)
-
-
 def _train(context: RunContext, resume: bool, report: bool) -> Json:
     """Train, with folds where the settings have them, and write the report."""
     dataset, run = context.dataset, context.run
@@ -242,11 +201,7 @@ def _train(context: RunContext, resume: bool, report: bool) -> Json:
     folds = run.data.folds is not None and run.data.fold is None
     trained = _train_folds(context, resume) if folds else fit(context, resume)
     result = trained.result.as_json()
-    if report and context.engine.writes:
-        from striate.workflows.report import build
-
-        return build.at_end(result, context.folder, trained.model, dataset, context.engine, context.stop, context.watch)
-    return result
+    return build.at_end(result, trained.model, context) if report and context.engine.writes else result
 
 
 def _warn_of_bad_files(dataset: Dataset) -> None:
@@ -261,7 +216,7 @@ def _warn_of_bad_files(dataset: Dataset) -> None:
 
 def _train_folds(context: RunContext, resume: bool) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
-    run, folder, engine = context.run, context.folder, context.engine
+    run, dataset, folder, engine = context.run, context.dataset, context.folder, context.engine
     count = run.data.folds or 0
     if engine.writes:
         files.write_text(folder / "run.toml", config.to_toml(run))
@@ -274,7 +229,8 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
         log.info("Fold %d of %d.", fold + 1, count)
         fold_run = config.change(run, {"data": {"fold": fold}})
         fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        fold_context = replace(context, run=fold_run, dataset=divided(context.dataset, fold_run), folder=inner)
+        parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, fold_run.data)
+        fold_context = replace(context, run=fold_run, dataset=replace(dataset, parts=parts), folder=inner)
         test = fit(fold_context, fold_resume).test
         assert test is not None
         tests.append(test)
