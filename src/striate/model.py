@@ -197,11 +197,11 @@ class Model:
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-        with files.new_folder(folder) as new:
-            files.write_bytes(new / "weights.safetensors", as_bytes(on_cpu))
-            if source is not None:
-                files.write_bytes(new / own_network.COPY, source.content)
-            files.write_text(new / "model.json", json.dumps(described, indent=1, allow_nan=False))
+        contents = {"weights.safetensors": as_bytes(on_cpu)}
+        if source is not None:
+            contents[own_network.COPY] = source.content
+        contents["model.json"] = json.dumps(described, indent=1, allow_nan=False).encode()
+        files.write_folder(folder, contents)
         return files.sha256(folder / "weights.safetensors")
 
     @classmethod

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from striate.base.errors import ArtifactError, DiskError, RunError
 
 MANIFEST = "MANIFEST.sha256"
 _TRIES = 3
+_PASSING = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN)
 
 
 @contextmanager
@@ -40,6 +41,14 @@ def _reason(error: OSError, doing: str) -> str:
     return f"{error.strerror or error} (errno {error.errno})"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each of which a power cut leaves where it was made."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # a folder cannot be opened there; NTFS orders the rename itself
         return
@@ -56,9 +65,9 @@ def _retry(action: Callable[[], None]) -> None:
         try:
             action()
             return
-        except OSError as error:
-            passing = error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN)
-            if not passing or attempt == _TRIES - 1:
+        except (OSError, DiskError) as error:
+            cause = error.__cause__ if isinstance(error, DiskError) else error
+            if not isinstance(cause, OSError) or cause.errno not in _PASSING or attempt == _TRIES - 1:
                 raise
             time.sleep(0.1 * 2**attempt)
 
@@ -79,13 +88,25 @@ def write_bytes(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
     with explained(path, "write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _retry(lambda: make_folder(path.parent))
         _retry(write)
 
 
 def write_text(path: Path, content: str) -> None:
     """`write_bytes` for text, in UTF-8."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    """`new_folder` with these files. What fails is written anew as a whole: a second fsync hides what the first one lost."""
+
+    def write() -> None:
+        with new_folder(path) as new:
+            for name, content in contents.items():
+                with explained(new / name, "write"):
+                    (new / name).write_bytes(content)
+
+    _retry(write)
 
 
 @contextmanager
@@ -96,7 +117,7 @@ def new_folder(path: Path, doing: str = "write") -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     with explained(path, doing):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
     try:
@@ -196,7 +217,7 @@ def _compare(folder: Path, sheet: Path) -> None:
 def lock(folder: Path, what: str = "run") -> Iterator[None]:
     """Hold `folder/.lock` for this process; the lock of a process that died is taken over by the kernel's own rule."""
     with explained(folder, "write in"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _try_lock(handle):

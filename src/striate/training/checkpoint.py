@@ -36,10 +36,10 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise NumbersError(f"{name} is not finite at step {step}; no checkpoint was written. Lower train.lr.")
     path = folder / f"step-{step:09d}"
-    with files.new_folder(path) as new:
-        on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        files.write_bytes(new / "state.safetensors", as_bytes(on_cpu))  # safetensors' own error on a full disk is no OSError
-        files.write_text(new / "state.json", json.dumps(state, indent=1, allow_nan=False))
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    facts = json.dumps(state, indent=1, allow_nan=False)
+    # As bytes, since the error of safetensors' own writer on a full disk is no OSError
+    files.write_folder(path, {"state.safetensors": as_bytes(on_cpu), "state.json": facts.encode()})
     for old in _all(folder)[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return path
