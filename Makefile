@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check
 PACKAGE := pyproject.toml src/striate/__init__.py
 export OMP_NUM_THREADS_TEST ?= 1
+# Byte code is written even where the environment turns that off: without it every process compiles torch anew, for seconds
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check docs soak bench bench-mnist clean
 .DELETE_ON_ERROR:
@@ -27,7 +29,7 @@ $(VENV)/.docs: $(PACKAGE) | $(BIN)/python
 demo: $(VENV)/.use  ## train, test and use a classifier on the embedded digits
 	PATH="$(abspath $(BIN)):$$PATH" bash bench/demo.sh
 
-test: $(VENV)/.dev  ## all tests but the long ones, at most 10 minutes on 2 cores
+test: $(VENV)/.dev  ## all tests but the long ones, at most 6 minutes on 2 cores
 	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.dev  ## style and types
