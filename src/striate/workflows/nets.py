@@ -35,8 +35,9 @@ def layers(
 
 
 def _outline(
-    net: str, size_px: int | None, channels: int | None, classes: int | None, settings: Mapping[str, Any] | None
-) -> Net:
+    net: str, size_px: int | None = None, channels: int | None = None, classes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Net:  # fmt: skip
     for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
         if value is not None and value < 1:
             raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
@@ -49,7 +50,7 @@ def _outline(
 @named_arguments(*_HOW, section="net")
 def explain(net: str, layer: str, **how: Any) -> tuple[str, ...]:
     """The arithmetic behind a layer's row of the table, as lines; `how` as for `layers`."""
-    return worked_arithmetic.explain(_outline(net, *_given(how)), layer)
+    return worked_arithmetic.explain(_outline(net, **how), layer)
 
 
 @named_arguments(*_HOW, section="net")
@@ -59,7 +60,7 @@ def draw(net: str, path: str | Path, **how: Any) -> Path:
     from striate.plots.network import architecture
 
     save_figure.check_ending(Path(path))
-    outline = _outline(net, *_given(how))
+    outline = _outline(net, **how)
     architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
     return Path(path)
 
@@ -82,9 +83,8 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
         save_figure.check_ending(Path(path))
     if init == "whitening":
         raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
-    size_px, channels, classes, settings = _given(how)
-    outline = _outline(net, size_px, channels, classes, {**(settings or {}), "init": init})
-    chosen = config.net_section(net, {**(settings or {}), "init": init})
+    settings = {**(how.get("settings") or {}), "init": init}
+    outline, chosen = _outline(net, **{**how, "settings": settings}), config.net_section(net, settings)
     built = factory.build(net, outline.input_chw, outline.num_classes, seed=seed, **chosen.start(), **chosen.own())
     rows = signalling.of_noise(built, sum(row.macs for row in layer_table(outline)), seed)
     if path is not None:
@@ -92,8 +92,3 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
 
         drawing.draw(f"{net}, init {init}", rows, Path(path))
     return rows
-
-
-def _given(how: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
-    size_px, channels, classes, settings = (how.get(name) for name in _HOW)
-    return size_px, channels, classes, settings

@@ -107,10 +107,10 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
     facts = known.facts
     rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
     assert facts.score is not None
-    against = sum(row["vote"]["against"] for row in facts.mistakes)
+    against = sum(card.vote.against for card in facts.mistakes)
     known.findings.extend(trust_findings.of_labels(against, len(facts.mistakes), facts.score["accuracy"]))
     if facts.filters:
-        known.findings.extend(trust_findings.of_filters([layer["advice"] for layer in facts.filters if layer["advice"]]))
+        known.findings.extend(trust_findings.of_filters([advice for layer in facts.filters if (advice := layer.advice())]))
 
 
 def _follow(name: str | Path, watch: Watch) -> Json:
@@ -147,9 +147,11 @@ def _write(folder: Path, known: RunFacts) -> Json:
     facts, verdict = known.facts, trust_findings.judge(known.findings)
     findings = [finding._asdict() for finding in verdict.findings]
     facts.trust = {"level": verdict.level, "sentence": verdict.sentence, "findings": findings}
-    text = page.render(facts.as_json(), known.figures)
+    cards = {name: [card.drawn for card in getattr(facts, name)] for name in ("mistakes", "uncertain")}
+    numbers = facts.as_json()
+    text = page.render(numbers, {**known.figures, **cards})
     files.write_text(folder / PAGE, text)
-    run_folder.write_json(folder / NUMBERS, facts.as_json())
+    run_folder.write_json(folder / NUMBERS, numbers)
     return {
         "run": str(folder), "report": str(folder / PAGE), "numbers": str(folder / NUMBERS), "bytes": len(text.encode()),
         "state": facts.state, "trust": facts.trust, "notes": facts.notes,

@@ -4,6 +4,7 @@ Legend: N images, M rows, B training images that are compared with, D features, 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
 from striate.base.events import Json
+from striate.data.on_the_fly import PixelRows
 from striate.interpret import attribution, faithfulness, nearest_images
-from striate.interpret.faithfulness import FaithfulnessTest
+from striate.interpret.faithfulness import Faithfulness, FaithfulnessTest
 from striate.metrics.misclassified import ImagePrediction
 from striate.model import Model
 from striate.plots.interpret import heatmap as drawing
 from striate.training.inference import Predictions
-from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, nearest
+from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, Neighbor, nearest, neighbors
 from striate.workflows.report import page
 
 SHARES = 6  # of an image that are removed one after the other, where a map is tested
@@ -27,70 +29,108 @@ PASSES = (SHARES + 1) * (2 * faithfulness.SHIFTS + 2 + faithfulness.ORDERS)
 _NAMES: Mapping[str, str] = {"gradcam": "Grad-CAM", "occlusion": "Occlusion"}
 
 
+@dataclass(frozen=True)
+class JudgedMap:
+    """The verdict on a map of the evidence."""
+
+    method: str
+    layer: str | None
+    test: Faithfulness | None  # None where it was not tested
+
+    def sentence(self) -> str:
+        """The method, and whether the map is faithful."""
+        by = _NAMES[self.method] if self.layer is None else f"{_NAMES[self.method]} at {self.layer}"
+        if self.test is None:
+            return f"{by}, not tested: that takes hundreds of passes of a network of this size."
+        if not self.test.faithful:  # without the numbers, which the JSON has
+            reason = self.test.reason.removeprefix("not faithful: ").partition(" (")[0]
+            return f"{by} is not faithful here, and is grayed: {reason}."
+        return (
+            f"{by}: without what it marks the probability is {self.test.gain:.2f} lower than "
+            f"with a shifted control (p = {self.test.p_value:.2f})."
+        )
+
+    def as_json(self) -> Json:
+        """For report.json."""
+        names = ("faithful", "reason", "gain", "deletion_area", "shifted_deletion_area", "p_value", "rank_correlation")
+        numbers = {"faithful": None} if self.test is None else {name: getattr(self.test, name) for name in names}
+        return {"method": self.method, "layer": self.layer, **numbers, "sentence": self.sentence()}
+
+
+@dataclass(frozen=True)
+class Card:
+    """An image with its prediction, the evidence for it, and the nearest training images."""
+
+    path: str
+    classes: Sequence[str]
+    answer: ImagePrediction
+    heat: JudgedMap | None  # None for a network that no method applies to
+    neighbors: tuple[Neighbor, ...]
+    vote: nearest_images.Vote  # of the neighbors
+    drawn: Json  # for the page: the image, its map and its neighbors
+
+    def as_json(self) -> Json:
+        """For report.json, without what is drawn."""
+        answer, vote = self.answer, self.vote
+        other = None if vote.other is None else self.classes[vote.other]
+        return {
+            "path": self.path, "true": self.classes[answer.label], "predicted": self.classes[answer.predicted],
+            "probability": answer.probability, "true_probability": answer.true_probability, "margin": answer.margin,
+            "heat": None if self.heat is None else self.heat.as_json(),
+            "neighbors": [neighbor.as_json() for neighbor in self.neighbors],
+            "vote": {**vote._asdict(), "other": other, "sentence": self._vote_sentence(other)},
+        }  # fmt: skip
+
+    def _vote_sentence(self, other: str | None) -> str:
+        vote, near, given = self.vote, len(self.neighbors), self.classes[self.answer.label]
+        if vote.against and other is not None:
+            return (
+                f"Of its {near} neighbors {vote.others} are {other}, {vote.given or 'none'} {given}: evidence "
+                "against the true label."
+            )
+        many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
+        return f"{many[0].upper()}{many[1:]} neighbors are {given}: no evidence against the true label."
+
+
 def cards(
-    model_on_data: ModelOnDataset,
-    predictions: Predictions,
-    answers: Sequence[ImagePrediction],
-    train_bank: Bank,
-    tested: int,
-) -> tuple[list[Json], list[Json]]:
-    """For each answer what the JSON says of it, and its figures."""
-    examples, classes = model_on_data.dataset.examples, model_on_data.dataset.examples.classes
+    model_on_data: ModelOnDataset, predictions: Predictions, answers: Sequence[ImagePrediction], train_bank: Bank, tested: int
+) -> list[Card]:
+    """A card for each answer whose image is still there; the maps of the first `tested` are tested."""
+    dataset, model = model_on_data.dataset, model_on_data.model
     rows = model_on_data.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
     answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
     rows_M = rows[rows >= 0]
     if not answers:
-        return [], []
+        return []
     batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
-    features_MD = nearest_images.penultimate(model_on_data.model.net, batches)
-    near = nearest(train_bank, features_MD, rows_M, NEAR)
-    heats = _heats(model_on_data.model, images_MCHW, [answer.predicted for answer in answers], tested)
-    pixels = model_on_data.dataset.stored.pixels_NHWC
-    facts, images = [], []
-    for at, answer in enumerate(answers):
-        image_HWC = pixels[rows_M[at : at + 1]][0]
-        near_k = train_bank.rows_B[near.rows_Qk[at]]
-        vote = nearest_images.vote(examples.labels_N[near_k], answer.label)
-        facts.append(
-            {
-                "path": examples.names[int(rows_M[at])], "true": classes[answer.label],
-                "predicted": classes[answer.predicted], "probability": answer.probability,
-                "true_probability": answer.true_probability, "margin": answer.margin, "heat": heats.verdicts[at],
-                "neighbors": [
-                    {"path": examples.names[int(row)], "class": classes[examples.labels_N[row]],
-                     "cosine_similarity": float(cosine)}
-                    for row, cosine in zip(near_k, near.cosine_Qk[at], strict=True)
-                ],
-                "vote": {**vote._asdict(), "other": None if vote.other is None else classes[vote.other],
-                         "sentence": _describe_vote(vote, len(near_k), classes, classes[answer.label])},
-            }
-        )  # fmt: skip
-        images.append(
-            {
-                "image": page.data_uri(image_HWC), "kind": page.kind_of(image_HWC),
-                "heat": None if heats.maps_MHW is None else page.data_uri(drawing.overlay(image_HWC, heats.maps_MHW[at])),
-                "neighbors": [page.data_uri(one_HWC) for one_HWC in pixels[near_k]],
-            }
-        )  # fmt: skip
-    return facts, images
+    near = nearest(train_bank, nearest_images.penultimate(model.net, batches), rows_M, NEAR)
+    heats = _heats(model, images_MCHW, [answer.predicted for answer in answers], tested)
+    completed = []
+    for m, (answer, row) in enumerate(zip(answers, rows_M.tolist(), strict=True)):
+        near_k = train_bank.rows_B[near.rows_Qk[m]]
+        vote = nearest_images.vote(dataset.examples.labels_N[near_k], answer.label)
+        drawn = _drawn(dataset.stored.pixels_NHWC, row, None if heats.maps_MHW is None else heats.maps_MHW[m], near_k)
+        similar = neighbors(dataset, near_k, near.cosine_Qk[m])
+        path, classes = dataset.examples.names[row], dataset.examples.classes
+        completed.append(Card(path, classes, answer, heats.verdicts[m], similar, vote, drawn))
+    return completed
 
 
-def _describe_vote(vote: nearest_images.Vote, near: int, classes: Sequence[str], given: str) -> str:
-    if vote.against and vote.other is not None:
-        return (
-            f"Of its {near} neighbors {vote.others} are {classes[vote.other]}, {vote.given or 'none'} {given}: evidence "
-            "against the true label."
-        )
-    many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
-    return f"{many[0].upper()}{many[1:]} neighbors are {given}: no evidence against the true label."
+def _drawn(pixels: PixelRows, row: int, heat_HW: NDArray[np.float32] | None, near_k: NDArray[np.int64]) -> Json:
+    image_HWC = pixels[np.array([row])][0]
+    return {
+        "image": page.data_uri(image_HWC), "kind": page.kind_of(image_HWC),
+        "heat": None if heat_HW is None else page.data_uri(drawing.overlay(image_HWC, heat_HW)),
+        "neighbors": [page.data_uri(near_HWC) for near_HWC in pixels[near_k]],
+    }  # fmt: skip
 
 
 class _Heats(NamedTuple):
-    """Heat for each image, M x H x W, None for a network that no method applies to; and what is said of each."""
+    """Heat for each image, M x H x W, None for a network that no method applies to; and the verdict on each."""
 
     maps_MHW: NDArray[np.float32] | None
-    verdicts: Sequence[Json | None]
+    verdicts: Sequence[JudgedMap | None]
 
 
 def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
@@ -105,30 +145,6 @@ def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], test
         except UnsupportedError:
             continue
         maps_MHW = np.concatenate([part.heat_NHW.float().cpu().numpy() for part in parts])
-        verdicts = [_describe_map(part, n) for part in parts for n in range(len(part.targets))]
-        return _Heats(maps_MHW, verdicts)
+        tests = [test for part in parts for test in part.faithfulness or [None] * len(part.targets)]
+        return _Heats(maps_MHW, [JudgedMap(method, parts[0].layer, test) for test in tests])
     return _Heats(None, [None] * len(targets))
-
-
-def _describe_map(explanation: attribution.Explanation, n: int) -> Json:
-    """The verdict on the map of the n-th image, in values and in a sentence."""
-    by = _NAMES[explanation.method] if explanation.layer is None else f"{_NAMES[explanation.method]} at {explanation.layer}"
-    about: Json = {"method": explanation.method, "layer": explanation.layer, "faithful": None}
-    if not explanation.faithfulness:
-        return {**about, "sentence": f"{by}, not tested: that takes hundreds of passes of a network of this size."}
-    test = explanation.faithfulness[n]
-    about |= {"faithful": test.faithful, "reason": test.reason}
-    about |= {
-        name: getattr(test, name) for name in ("gain", "deletion_area", "shifted_deletion_area", "p_value", "rank_correlation")
-    }
-    if test.faithful:
-        return {
-            **about, "sentence": f"{by}: without what it marks the probability is {test.gain:.2f} lower than "
-            f"with a shifted control (p = {test.p_value:.2f}).",
-        }  # fmt: skip
-    return {**about, "sentence": f"{by} is not faithful here, and is grayed: {_short(test)}."}
-
-
-def _short(test: faithfulness.Faithfulness) -> str:
-    """Why a map is not faithful, without the numbers, which the JSON has."""
-    return test.reason.removeprefix("not faithful: ").partition(" (")[0]

@@ -30,6 +30,23 @@ def _figure(height: float = 2.9, width: float = _WIDTH) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def _plot(title: str, x: str, y: str, height: float = 2.9, width: float = _WIDTH) -> tuple["Figure", "Axes"]:
+    """A figure with one plot, and the names of its axes."""
+    figure = _figure(height, width)
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes
+
+
+def _with_intervals(axes: "Axes", shares: Sequence[Json], at: Sequence[float], sideways: bool = False, **style: Any) -> None:
+    """Points for shares {value, low, high}, with their intervals."""
+    values = [row["value"] for row in shares]
+    ends = [[row["value"] - row["low"] for row in shares], [row["high"] - row["value"] for row in shares]]
+    x, y = (values, at) if sideways else (at, values)
+    style |= {"color": COLORS[0], "marker": "o", "markersize": 4, "linewidth": 0, "elinewidth": 1, "capsize": 2}
+    axes.errorbar(x, y, **{"xerr" if sideways else "yerr": np.maximum(ends, 0), **style})
+
+
 def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
     """Loss and accuracy over the epochs.
 
@@ -40,32 +57,23 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
     """
     numbers = [row["epoch"] for row in epochs]
     with for_page():
-        loss = _figure()
-        axes = loss.subplots()
+        loss, axes = _plot("Loss", "epoch", "mean loss of an image")
         axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLORS[0], marker="o", markersize=3, label="training")
         axes.plot(numbers, [row["loss"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
-        _over_epochs(axes, "Loss", "mean loss of an image", best, numbers[-1])
-        share = _figure()
-        axes = share.subplots()
+        _over_epochs(axes, best, numbers[-1])
+        share, axes = _plot("Accuracy on the validation images", "epoch", "accuracy")
         axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
-        _over_epochs(axes, "Accuracy on the validation images", "accuracy", best, numbers[-1])
+        _over_epochs(axes, best, numbers[-1])
         last = epochs[-1]
-        return [
-            inline(
-                loss, "loss", f"Loss by epoch: training {last['train_loss']:.3f} and validation {last['loss']:.3f} at the last."
-            ),
-            inline(share, "accuracy", f"Validation accuracy by epoch, {last['accuracy']:.3f} at the last."),
-        ]
+        losses = f"Loss by epoch: training {last['train_loss']:.3f} and validation {last['loss']:.3f} at the last."
+        accuracy = f"Validation accuracy by epoch, {last['accuracy']:.3f} at the last."
+        return [inline(loss, "loss", losses), inline(share, "accuracy", accuracy)]
 
 
-def _over_epochs(axes: "Axes", title: str, label: str, best: int | None, last: int) -> None:
+def _over_epochs(axes: "Axes", best: int | None, last: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(min(0.5, 1 - 0.04 * last), last + max(0.5, 0.04 * last))
-
-    axes.set_title(title)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(label)
     axes.grid(visible=True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if best is not None:
@@ -85,26 +93,15 @@ def reliability(bins: Sequence[Json]) -> str:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="probabilities that are true")
         x = [row["confidence"] for row in bins]
-        y = [row["accuracy"]["value"] for row in bins]
-        ends = [
-            [row["accuracy"]["value"] - row["accuracy"]["low"] for row in bins],
-            [row["accuracy"]["high"] - row["accuracy"]["value"] for row in bins],
-        ]
-        above.errorbar(x, y, np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4, linewidth=0, elinewidth=1,
-                       capsize=2, label="measured, with 95 % interval")  # fmt: skip
-        above.set_ylabel("accuracy")
-        above.set_title("Reliability diagram")
-        above.set_ylim(-0.03, 1.03)
+        _with_intervals(above, [row["accuracy"] for row in bins], x, label="measured, with 95 % interval")
+        above.set(title="Reliability diagram", ylabel="accuracy", ylim=(-0.03, 1.03))
         above.grid(visible=True)
         above.legend(loc="upper left")
         lows, widths = [row["low"] for row in bins], [row["high"] - row["low"] for row in bins]
         below.bar(lows, [row["images"] for row in bins], widths, align="edge", color=COLORS[0], alpha=0.6)
-        below.set_ylabel("images")
-        below.set_xlabel("probability of the answer")
-        below.set_xlim(0, 1.01)
-        return inline(
-            figure, "reliability", "Share of right answers against their probability, with the number of images below."
-        )
+        below.set(xlabel="probability of the answer", ylabel="images", xlim=(0, 1.01))
+        alternative = "Share of right answers against their probability, with the number of images below."
+        return inline(figure, "reliability", alternative)
 
 
 def classes(rows: Sequence[Json], overall: float) -> str:
@@ -117,20 +114,15 @@ def classes(rows: Sequence[Json], overall: float) -> str:
     """
     ordered = sorted((row for row in rows if row["n"]), key=lambda row: (-row["value"], row["name"]))
     shown = ordered[-_MOST_CLASSES:]
+    less = "" if len(shown) == len(ordered) else f": the {len(shown)} found least of {len(ordered)}"
+    label = "share found (recall), with 95 % interval; dashed: all images"
     with for_page():
-        figure = _figure(max(1.6, 0.7 + 0.21 * len(shown)))
-        axes = figure.subplots()
-        y = np.arange(len(shown))
-        ends = [[row["value"] - row["low"] for row in shown], [row["high"] - row["value"] for row in shown]]
-        axes.errorbar([row["value"] for row in shown], y, xerr=np.maximum(ends, 0), color=COLORS[0], marker="o", markersize=4,
-                      linewidth=0, elinewidth=1, capsize=2)  # fmt: skip
+        figure, axes = _plot(f"Each class{less}", label, "", max(1.6, 0.7 + 0.21 * len(shown)))
+        y = list(range(len(shown)))
+        _with_intervals(axes, shown, y, sideways=True)
         axes.axvline(overall, color=FAINT, linestyle="--", linewidth=1)
         axes.set_yticks(y, [_short(f"{row['name']} ({row['n']:,})") for row in shown])
-        axes.set_ylim(-0.6, len(shown) - 0.4)
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("share found (recall), with 95 % interval; dashed: all images")
-        less = "" if len(shown) == len(ordered) else f": the {len(shown)} found least of {len(ordered)}"
-        axes.set_title(f"Each class{less}")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(shown) - 0.4))
         axes.grid(visible=True, axis="x")
         worst = shown[-1]
         return inline(figure, "classes", f"Share found of each class; least of {worst['name']}, {worst['value']:.0%}.")
@@ -148,31 +140,20 @@ def confusion(matrix_KK: NDArray[np.int64], names: Sequence[str]) -> str | None:
     shares_KK = matrix_KK / np.maximum(matrix_KK.sum(axis=1, keepdims=True), 1)
     with for_page():
         side = min(6.4, max(3.2, 1.6 + 0.36 * k))
-        figure = _figure(side, side + 0.4)
-        axes = figure.subplots()
+        figure, axes = _plot("Confusion matrix", "predicted class", "true class", side, side + 0.4)
         axes.imshow(shares_KK, cmap=_blues(), vmin=0, vmax=1, interpolation="nearest")
         small = 8 if k <= 15 else 6 if k <= 30 else 4
         labels = [_short(name, 16) for name in names]
         turn, anchor = (45, "right") if max(map(len, labels)) > 2 else (0, "center")
         axes.set_xticks(range(k), labels, rotation=turn, ha=anchor, rotation_mode="anchor", fontsize=small)
         axes.set_yticks(range(k), labels, fontsize=small)
-        axes.set_xlabel("predicted class")
-        axes.set_ylabel("true class")
-        axes.set_title("Confusion matrix")
         for spine in axes.spines.values():
             spine.set_visible(False)
         if k <= 20:
             for true, predicted in np.argwhere(matrix_KK).tolist():
                 color = "#ffffff" if shares_KK[true, predicted] > 0.5 else INK
-                axes.text(
-                    predicted,
-                    true,
-                    f"{matrix_KK[true, predicted]:,}",
-                    ha="center",
-                    va="center",
-                    fontsize=small - 1,
-                    color=color,
-                )
+                style = {"ha": "center", "va": "center", "fontsize": small - 1, "color": color}
+                axes.text(predicted, true, f"{matrix_KK[true, predicted]:,}", style)
         return inline(figure, "confusion", f"Confusion matrix of {k} classes; the same numbers are in report.json.")
 
 
@@ -195,9 +176,9 @@ def gradients(events: Sequence[Json]) -> str | None:
     if not any(value for _, values in lines for value in values) or len(lines[0][1]) < 2:
         return None
     names = [row["name"] for row in chosen[0]["layers"]]
+    label = "layer, from the image to the answer"
     with for_page():
-        figure = _figure(3.1)
-        axes = figure.subplots()
+        figure, axes = _plot("Do gradients reach the first layers?", label, "norm of the last gradient", 3.1)
         x = np.arange(len(names))
         for number, (epoch, values) in enumerate(lines):
             y = [value or np.nan for value in values]
@@ -206,14 +187,10 @@ def gradients(events: Sequence[Json]) -> str | None:
         every = ceil(len(names) / 14)
         axes.set_xticks(x[::every], [_short(name, 16) for name in names[::every]], rotation=45, ha="right",
                         rotation_mode="anchor", fontsize=7)  # fmt: skip
-        axes.set_title("Do gradients reach the first layers?")
-        axes.set_ylabel("norm of the last gradient")
-        axes.set_xlabel("layer, from the image to the answer")
         axes.grid(visible=True)
         axes.legend(ncols=2)
-        return inline(
-            figure, "gradients", f"Gradient norm of {len(names)} layers at {len(lines)} epochs, on a logarithmic scale."
-        )
+        alternative = f"Gradient norm of {len(names)} layers at {len(lines)} epochs, on a logarithmic scale."
+        return inline(figure, "gradients", alternative)
 
 
 class PlottedImages(NamedTuple):
@@ -229,8 +206,7 @@ def plane(points_N2: NDArray[np.float64], images: PlottedImages, title: str, axi
     """Images as points by what the network makes of them, colored by class; `name` is that of the figure in the page."""
     labels_N, names, wrong_N, faint_N = images
     with for_page():
-        figure = _figure(4.2)
-        axes = figure.subplots()
+        figure, axes = _plot(title, *axis_names, 4.2)
         for k in np.unique(labels_N).tolist():
             color, marker = COLORS[k % len(COLORS)], _MARKERS[k // len(COLORS) % len(_MARKERS)]
             for faint, size, alpha in ((True, 5, 0.35), (False, 20, 0.9)):
@@ -241,9 +217,6 @@ def plane(points_N2: NDArray[np.float64], images: PlottedImages, title: str, axi
         if wrong_N.any():
             x_N, y_N = points_N2[wrong_N].T
             axes.scatter(x_N, y_N, s=60, facecolors="none", edgecolors=INK, linewidths=1.0, label="misclassified")
-        axes.set_title(title)
-        axes.set_xlabel(axis_names[0])
-        axes.set_ylabel(axis_names[1])
         if axis_names[0].startswith("no unit"):
             axes.set_xticks([])
             axes.set_yticks([])

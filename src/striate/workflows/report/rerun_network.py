@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from striate.base.events import Json
 from striate.interpret import filter_health, nearest_images, projection
-from striate.interpret.readout_points import probes
 from striate.metrics import misclassified
 from striate.model import Model
 from striate.training.inference import Predictions
+from striate.workflows.inspect.filter_health import first_kernels
 from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank, macs, sample
 from striate.workflows.report import image_cards
 from striate.workflows.report.run_facts import ReportFacts
@@ -40,8 +40,7 @@ def add_network_results(
     unsure = [answer for answer in unsure if answer.row not in {mistake.row for mistake in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        rows, figures[name] = image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested)
-        setattr(facts, name, rows)
+        setattr(facts, name, image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested))
     less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
     facts.mistakes_note = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is the evidence for the prediction; below it "
@@ -51,7 +50,7 @@ def add_network_results(
     facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
-    facts.filters = filter_health.as_json(layers)
+    facts.filters = layers
     facts.filters_note = (
         f"Judged on {len(rows_M):,} validation images: blank, dead, duplicate, nearly dead, noisy or healthy, the first that "
         "applies; `striate inspect` has the number behind each."
@@ -114,11 +113,8 @@ def _kernels(model: Model, layers: Sequence[filter_health.Layer]) -> str | None:
     from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
-    probed_layers = probes(model.net)
-    if not probed_layers:
-        return None
-    weights = filter_health.effective(model.net, probed_layers[0])
-    if not (weights.ndim == 4 and weights.shape[1] in (1, 3) and weights.shape[-1] > 1):
+    weights = first_kernels(model)
+    if weights is None:
         return None
     with save_figure.for_page():
         drawn = first_layer_filters.figure(layers[0].name, weights, [one.verdict for one in layers[0].filters])

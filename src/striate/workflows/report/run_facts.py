@@ -14,6 +14,7 @@ from striate._version import __version__
 from striate.base import config, run_folder
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
+from striate.interpret import filter_health
 from striate.metrics import classification, reliability_diagram, trust_findings
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
@@ -22,6 +23,7 @@ from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows.report import plots
+from striate.workflows.report.image_cards import Card
 
 _CONFUSED = 10
 _PARTS = {"test": "test", "val": "validation"}
@@ -60,11 +62,11 @@ class ReportFacts:
     reliability: list[Json] = field(default_factory=list)
     calibration_by_chance: float | None = None
     confused: list[Json] = field(default_factory=list)
-    mistakes: list[Json] = field(default_factory=list)
-    uncertain: list[Json] = field(default_factory=list)
+    mistakes: list[Card] = field(default_factory=list)
+    uncertain: list[Card] = field(default_factory=list)
     mistakes_note: str = ""
     plane: Json | None = None
-    filters: list[Json] = field(default_factory=list)
+    filters: Sequence[filter_health.Layer] = ()
     filters_note: str = ""
     weights: dict[str, list[Json]] = field(default_factory=lambda: {"start": [], "end": []})
     notes: list[str] = field(default_factory=list)
@@ -72,7 +74,8 @@ class ReportFacts:
 
     def as_json(self) -> Json:
         """As report.json."""
-        return dict(vars(self))
+        cards = {name: [card.as_json() for card in getattr(self, name)] for name in ("mistakes", "uncertain")}
+        return {**vars(self), **cards, "filters": filter_health.as_json(self.filters)}
 
 
 class RunFacts(NamedTuple):

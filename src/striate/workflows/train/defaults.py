@@ -70,34 +70,47 @@ class Plan(NamedTuple):
 
 def choose_input(run: config.Run, stats: SampleStats) -> Plan:
     """The network and what it sees of the images, from statistics of a sample: all that decoding depends on."""
-    chosen: config.Tree = {"preprocess": {}, "augment": {}, "net": {}}
-    if _learns_without_gradients(run):
-        return _without_gradients(run, stats, chosen)
-    reasons = [_color(run, stats, chosen)]
-    short = min(stats.height_px, stats.width_px)
-    reasons.append(_net_and_size(run, short, chosen))
-    reasons.append(_resize(run, stats, chosen))
-    reasons.append(_flip(run, run.preprocess.channels or chosen["preprocess"]["channels"], chosen))
+    given, short = run.preprocess, min(stats.height_px, stats.width_px)
+    name, why_net = (run.net.name, "") if run.net.name else _net(run, short)
+    size_px, why_size = _size(name, short)
+    mode, why_mode = resize_mode(stats)
+    channels = given.channels or (1 if stats.gray else 3)
+    why_color = "" if given.channels else "gray: the images have no color" if stats.gray else "color: the images have it"
+    why_net_and_size = "; ".join(why for why in (why_net, "" if given.size_px else why_size) if why)
+    why_mode = "" if given.resize_mode else why_mode
+    chosen: config.Tree = {
+        "net": {"name": name}, "preprocess": {"size_px": size_px, "resize_mode": mode, "channels": channels},
+    }  # fmt: skip
+    if catalogue.gradient_free(name) is not None:
+        preprocess, why = _without_gradients(run, name)
+        chosen["preprocess"] |= preprocess
+        reasons = [why_net_and_size, why_mode, why, why_color if name == "gmdh" else ""]
+    else:
+        chosen["augment"] = {"flip": channels == 3}
+        reasons = [why_color, why_net_and_size, why_mode, _why_flip(channels) if run.augment.flip is None else ""]
     return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
 
 
 def choose_schedule(run: config.Run, stats: SampleStats, train_images: int) -> Plan:
     """Batch and epochs, from how many images an epoch shows; of a network without gradients there are none."""
-    if _learns_without_gradients(run):
+    if catalogue.gradient_free(run.net.name or "") is not None:
         return Plan(run, ())
-    chosen: config.Tree = {"train": {}}
-    small = min(stats.height_px, stats.width_px) <= 28 and run.preprocess.channels == 1
-    reasons = _batch(run, train_images, chosen), _epochs(run, small, train_images, chosen)
-    return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
+    size, reasons = 100 if train_images >= 5000 else max(8, min(64, train_images // 10)), []
+    chosen: config.Tree = {"batch_size": max(size, run.train.grad_accum_steps)}
+    if "batch_size" not in run.train.model_fields_set:
+        an_epoch = " an epoch" if run.train.sampling == "balanced" else ""
+        reasons.append(f"batches of {size}: {train_images:,} training images{an_epoch}")
+    if not (run.train.epochs or run.train.steps or run.train.minutes):
+        small = min(stats.height_px, stats.width_px) <= 28 and run.preprocess.channels == 1
+        shown = _SMALL_SHOWN if small else _SHOWN
+        epochs = chosen["epochs"] = max(1, min(_MOST_EPOCHS, ceil(shown / train_images)))
+        reasons.append(f"epochs {epochs}: to show about {shown:,} images, at most {_MOST_EPOCHS} times each")
+    return Plan(config.complete(run, {"train": chosen}), tuple(reasons))
 
 
-def _learns_without_gradients(run: config.Run) -> bool:
-    return run.net.name is not None and catalogue.gradient_free(run.net.name) is not None
-
-
-def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree) -> Plan:
+def _without_gradients(run: config.Run, name: str) -> tuple[config.Tree, str]:
     """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimizer."""
-    given, name = config.given_by_user(run), run.net.name
+    given = config.given_by_user(run)
     for section in ("train", "augment", "net"):
         plain = type(getattr(run, section))().model_dump(mode="json")
         for setting, value in given.get(section, {}).items():
@@ -112,11 +125,7 @@ def _without_gradients(run: config.Run, stats: SampleStats, chosen: config.Tree)
     for setting, value in wanted.items():
         if given.get("preprocess", {}).get(setting, value) != value and setting != "components":
             raise SettingError(f"preprocess.{setting} has to be {value} for {name}; remove it.")
-    chosen["preprocess"] |= {**wanted, **{k: v for k, v in given.get("preprocess", {}).items() if k == "components"}}
-    reasons = [_net_and_size(run, min(stats.height_px, stats.width_px), chosen), _resize(run, stats, chosen), why]
-    if name == "gmdh":
-        reasons.append(_color(run, stats, chosen))
-    return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
+    return wanted, why
 
 
 def complete_schedule(run: config.Run, stats: SampleStats, labels_M: NDArray[np.int64]) -> config.Run:
@@ -143,34 +152,6 @@ def resize_mode(stats: SampleStats) -> tuple[str, str]:
     return mode, f"resize {mode}: a center crop would hide {hidden:.0%} of the median image"
 
 
-def _color(run: config.Run, stats: SampleStats, chosen: config.Tree) -> str:
-    if run.preprocess.channels:
-        return ""
-    chosen["preprocess"]["channels"] = 1 if stats.gray else 3
-    return "gray: the images have no color" if stats.gray else "color: the images have it"
-
-
-def _net_and_size(run: config.Run, short: int, chosen: config.Tree) -> str:
-    name = run.net.name
-    if name is None:
-        name, why_net = _net(run, short)
-        chosen["net"]["name"] = name
-    else:
-        why_net = ""
-    if run.preprocess.size_px is not None:
-        return why_net
-    size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
-    why_size = f"size {size} px: the median short side is {short} px"
-    entry = catalogue.gradient_free(name) or (catalogue.find(name) if name in catalogue.names() else None)
-    published = entry.input_chw[1] if entry and entry.input_chw else _TIMM_PX if catalogue.is_timm(name) else 0
-    if size < published and short >= 0.75 * published:
-        size, why_size = published, f"size {published} px: {name} was published for it"
-    if entry and size < entry.smallest_px:
-        size, why_size = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
-    chosen["preprocess"]["size_px"] = size
-    return "; ".join(part for part in (why_net, why_size) if part)
-
-
 def _net(run: config.Run, short: int) -> tuple[str, str]:
     if run.preprocess.scale == "pca":
         return "mlp", "network mlp: principal components have no places, which convolutions need"
@@ -179,34 +160,19 @@ def _net(run: config.Run, short: int) -> tuple[str, str]:
     return PHOTO_NET, f"network of four convolutions: the median short side is {short} px"
 
 
-def _resize(run: config.Run, stats: SampleStats, chosen: config.Tree) -> str:
-    if run.preprocess.resize_mode:
-        return ""
-    chosen["preprocess"]["resize_mode"], reason = resize_mode(stats)
-    return reason
+def _size(name: str, short: int) -> tuple[int, str]:
+    size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
+    why = f"size {size} px: the median short side is {short} px"
+    entry = catalogue.gradient_free(name) or (catalogue.find(name) if name in catalogue.names() else None)
+    published = entry.input_chw[1] if entry and entry.input_chw else _TIMM_PX if catalogue.is_timm(name) else 0
+    if size < published and short >= 0.75 * published:
+        size, why = published, f"size {published} px: {name} was published for it"
+    if entry and size < entry.smallest_px:
+        size, why = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
+    return size, why
 
 
-def _flip(run: config.Run, channels: int, chosen: config.Tree) -> str:
-    if run.augment.flip is not None:
-        return ""
-    chosen["augment"]["flip"] = channels == 3
+def _why_flip(channels: int) -> str:
     if channels == 3:
         return "mirrored at random: the images have color (augment.flip=false where left and right matter)"
     return "not mirrored: gray images may be digits or letters, which that would change"
-
-
-def _batch(run: config.Run, train_images: int, chosen: config.Tree) -> str:
-    if "batch_size" in run.train.model_fields_set:
-        return ""
-    size = 100 if train_images >= 5000 else max(8, min(64, train_images // 10))
-    chosen["train"]["batch_size"] = max(size, run.train.grad_accum_steps)
-    what = "training images" + (" an epoch" if run.train.sampling == "balanced" else "")
-    return f"batches of {size}: {train_images:,} {what}"
-
-
-def _epochs(run: config.Run, small: bool, train_images: int, chosen: config.Tree) -> str:
-    if run.train.epochs or run.train.steps or run.train.minutes:
-        return ""
-    shown = _SMALL_SHOWN if small else _SHOWN
-    chosen["train"]["epochs"] = max(1, min(_MOST_EPOCHS, ceil(shown / train_images)))
-    return f"epochs {chosen['train']['epochs']}: to show about {shown:,} images, at most {_MOST_EPOCHS} times each"
