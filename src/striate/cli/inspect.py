@@ -141,6 +141,7 @@ def _print_units(result: dict[str, Any]) -> None:
         table.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
     out.print(table)
     out.print(f"{result['readout_layer']}: looked at {result['images_from']}")
+    out.print(f"the images that excite it most are of {result['strongest_from']}")
     if result["reason"]:
         out.print(result["reason"])
 

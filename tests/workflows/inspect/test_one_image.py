@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 import striate
+from striate.base import run_folder
 from striate.base.errors import DecodeError, SettingError
 from support.command_line import run
 from support.shape_images import make_folder
@@ -104,6 +105,12 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
     assert found["readout_layer"] == "relu2"
     assert found["units"] == [0, 5]
     assert found["images_from"].startswith("6 validation images of ")
+    assert found["strongest_from"].startswith("42 training images of ")
+    images = [image for unit in found["strongest"][0]["units"] for image in unit]
+    assert all((here / "shapes" / image["path"]).is_file() for image in images)
+    for part in ("val", "test"):
+        ids_N, _, _ = run_folder.load_predictions(here / "a" / f"predictions-{part}.npz")
+        assert not {image["id"] for image in images} & set(ids_N.tolist())
     rows = found["statistics"][0]["units"]
     assert len(rows) == 8
     assert all(row["min"] >= 0 for row in rows)
@@ -164,6 +171,7 @@ def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixtur
     assert "drawn: one/why.png" in ran.out
     ran = run(capsys, "inspect", name, "--layer", "conv2", "--out", "two")
     assert "relu2: looked at 6 validation images" in ran.out
+    assert "the images that excite it most are of 42 training images of " in ran.out
     ran = run(capsys, "inspect", name, "--filters", "--layer", "conv2", "--out", "three")
     assert "pool1: half of the response remains after a shift of" in ran.out
     told = run(capsys, "inspect", str(here / "flat"), "--filters", "--layer", "fc1", "--json", "--out", "four").json

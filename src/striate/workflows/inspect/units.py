@@ -33,19 +33,20 @@ def units(
     run: str | Path, layer: str, *, unit_indices: Sequence[int] = (), data: str | Path | None = None,
     out: str | Path | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
-    """The units of a layer: statistics, the images that activate them most, and images that maximize the activation.
+    """The units of a layer: statistics, the training images that activate them most, and images that maximize the activation.
 
     Args:
         run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
         layer: any layer of the network.
         unit_indices: of the units that are drawn; else the twelve most selective for classes.
-        data: images to measure on; None for the validation images of the run.
+        data: images to measure on; None for those of the run: the validation images for statistics, the training images for
+            those that activate a unit most.
         out: the folder for the figures; else `striate-inspect-RUN`.
         watch: called with progress.
 
     Returns:
-        run, net, layer, readout_layer, images_from, units, statistics, strongest, maximized, reason (why none could be
-        maximized, else None) and files.
+        run, net, layer, readout_layer, images_from, units, statistics, strongest (with each image's path), strongest_from,
+        maximized, reason (why none could be maximized, else None) and files.
 
     """
     model, folder = load(run), output_folder(run, out)
@@ -60,9 +61,12 @@ def units(
         num_classes = len(model.classes) if dataset.examples.classes == model.classes else None
         statistics = activations.statistics(model.net, model_on_data.batches(rows_M, what), [readout], num_classes)
         chosen = _choose(statistics[readout], unit_indices)
-        strongest = top_activations.strongest(model.net, model_on_data.batches(rows_M, what), [readout], _IMAGES)
-        title = f"What excites {readout} of {Path(run).name} most, of {len(rows_M):,} {part} images"
+        seen_M, seen_part = (dataset.parts.train_M, "training") if part == "validation" else (rows_M, part)
+        strongest = top_activations.strongest(model.net, model_on_data.batches(seen_M, what), [readout], _IMAGES)
+        source = f"{len(seen_M):,} {seen_part} images"
+        title = f"What excites {readout} of {Path(run).name} most, of {source}"
         files = [_draw_strongest(title, chosen, strongest[readout], dataset, folder / f"exciting-{readout}.png")]
+        names = dict(zip(dataset.examples.ids_N.tolist(), dataset.examples.names, strict=True))
     best, reason = None, None
     try:
         best = activation_maximization.maximize(model.net, layer, chosen)
@@ -70,14 +74,16 @@ def units(
         files.append(_draw_maximized(title, model, best, path))
     except UnsupportedError as error:
         reason = str(error)
-    rows = activations.as_json(statistics)
+    rows, excited = activations.as_json(statistics), top_activations.as_json(strongest)
+    for image in (image for unit in excited[0]["units"] for image in unit):
+        image["path"] = names[image["id"]]
     for unit in rows[0]["units"]:
         if unit.get("preferred") is not None:
             unit["preferred"] = model.classes[int(unit["preferred"])]
     return {
         "run": str(run), "net": model.net_name, "layer": layer, "readout_layer": readout,
         "images_from": f"{len(rows_M)} {part} images of {settings.data.path}", "units": chosen,
-        "statistics": rows, "strongest": top_activations.as_json(strongest),
+        "statistics": rows, "strongest": excited, "strongest_from": f"{source} of {settings.data.path}",
         "maximized": [] if best is None else _maximized_json(best), "reason": reason, "files": files,
     }  # fmt: skip
 
