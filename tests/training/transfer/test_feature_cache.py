@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -6,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from striate.base.errors import ArtifactError
 from striate.nets.factory import build
 from striate.nets.net import Net
 from striate.training.transfer import feature_cache
@@ -103,14 +103,21 @@ def test_another_head_has_the_same_features_and_another_body_has_not(net: Net, t
     assert batches.passes == 2
 
 
-def test_a_changed_file_is_refused(net: Net, tmp_path: Path):
-    feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
+def test_a_changed_file_is_computed_anew_and_that_is_said(net: Net, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    batches = Batches()
+    expected = np.array(feature_cache.load_or_compute(tmp_path, net, batches, {}, [None]).values[0])
     (path,) = tmp_path.glob("*/values.npy")
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"values\.npy"):
-        feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None])
+    with caplog.at_level(logging.WARNING, "striate"):
+        again = feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
+    assert f"Features in the cache are damaged ({path} has changed since it was written: expected SHA-256" in caplog.text
+    assert caplog.text.strip().endswith("); they are computed anew.")
+    assert np.array_equal(again.values[0], expected)
+    assert batches.passes == 2
+    feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
+    assert batches.passes == 2
 
 
 def test_a_pass_can_be_stopped_half_way(net: Net, tmp_path: Path):

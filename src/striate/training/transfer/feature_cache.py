@@ -5,6 +5,7 @@ Legend: M images, D features.
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from striate.nets.feature_layer import features
 from striate.nets.knn_head import KNNHead
 from striate.nets.net import Net
 from striate.training.inference import Batches
+
+log = logging.getLogger("striate")
 
 Values = NDArray[np.float32]
 Watch = Callable[[int], None]
@@ -64,7 +67,8 @@ def load_or_compute(
     weights, where it is known.
     """
     paths = _paths(folder, net, about, reads)
-    missing = [number for number, path in enumerate(paths) if not _is_cached(path)]
+    expected = [json.loads(json.dumps({**about, "read": read})) for read in reads]
+    missing = [number for number, path in enumerate(paths) if not _is_whole(path, expected[number])]
     if missing:
         begun = time.monotonic()
         computed = compute(net, batches, [reads[number] for number in missing], epoch, watch)
@@ -72,12 +76,27 @@ def load_or_compute(
         for number, values_MD in zip(missing, computed, strict=True):
             with files.new_folder(paths[number]) as new, files.explained(new, "write"):
                 np.save(new / "values.npy", values_MD)
-                facts = {**about, "read": reads[number], "seconds": round(seconds, 3)}
+                facts = {**expected[number], "seconds": round(seconds, 3)}
                 (new / "about.json").write_text(json.dumps(facts), "utf-8")
-    for path in paths:
-        files.verify(path)
-    took = max(float(json.loads((path / "about.json").read_text("utf-8")).get("seconds", 0)) for path in paths)
+    took = max(float(_facts(path)["seconds"]) for path in paths)
     return CachedFeatures([np.load(path / "values.npy", mmap_mode="r") for path in paths], took)
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((path / "about.json").read_text("utf-8"))
+    return facts
+
+
+def _is_whole(path: Path, expected: dict[str, Any]) -> bool:
+    """Whether these features are there as they were written; with a warning where they are there and are not."""
+    if not _is_cached(path):
+        return False
+    clause = files.damage(path)
+    if clause is None and _facts(path) != {**expected, "seconds": _facts(path)["seconds"]}:
+        clause = f"{path} holds other features"
+    if clause is not None:
+        log.warning("Features in the cache are damaged (%s); they are computed anew.", clause)
+    return clause is None
 
 
 def are_cached(folder: Path, net: Net, about: dict[str, Any], reads: Sequence[str | None]) -> bool:
