@@ -43,6 +43,7 @@ class Layer(NamedTuple):
     input: tuple[int, ...]  # shape of its input for one image
     before: Field  # receptive field and jump of its input; for a block with parameters of its own, of what its layers made
     sources: tuple[str, ...]  # names of the layers whose outputs make its input, as it takes them; none for the image
+    window: tuple[int, int, int] | None  # height and width of what it moves over the maps, and its stride; None of others
 
 
 class _Trace(NamedTuple):
@@ -151,16 +152,16 @@ def _slide(maps: Tensor, channels: int, *how: Any, up: bool) -> Tensor | None:
 _RULES: dict[Any, Callable[..., Tensor | None]] = {
     functional.conv2d: _conv, functional.linear: _linear, functional.relu: _alike, functional.batch_norm: _batch_norm,
     functional.local_response_norm: _alike, functional.max_pool2d: _max_pool, functional.avg_pool2d: _avg_pool,
-    functional.adaptive_avg_pool2d: _mean, Tensor.add: _sum, torch.cat: _joined,
+    functional.adaptive_avg_pool2d: _mean, functional.dropout: _alike, Tensor.add: _sum, torch.cat: _joined,
 }  # fmt: skip
 
 
-def layer_table(net: Net) -> tuple[Layer, ...]:
-    """One row for each layer that a forward pass of `net` runs, in that order; `net` is not changed.
+def layer_table(net: Net, training: bool = False) -> tuple[Layer, ...]:
+    """One row for each layer that a forward pass of `net`, at inference or in training, runs, in that order.
 
     A layer that is run twice has two rows, of which the second has no parameters. A layer that does nothing has none. A block
-    with parameters of its own has a row after those of its layers. UnsupportedError where the forward pass fails, or asks for
-    the numbers in a tensor.
+    with parameters of its own has a row after those of its layers. `net` is not changed. UnsupportedError where the forward
+    pass fails, or asks for the numbers in a tensor.
     """
     rows: list[Layer] = []
     images = torch.empty(1, *net.input_chw, device="meta")
@@ -168,6 +169,7 @@ def layer_table(net: Net) -> tuple[Layer, ...]:
     meta = {name: tensor.to("meta") for name, tensor in (*net.named_parameters(), *net.named_buffers())}
     try:
         with torch.no_grad(), evaluating(net), _watched(net, rows), _Follow():
+            net.train(training)
             torch.func.functional_call(net, meta, (images,))
     except StriateError:
         raise
@@ -208,7 +210,7 @@ def _watched(net: Net, rows: list[Layer]) -> Iterator[None]:
                 rows.append(
                     Layer(
                         name, type(module).__name__, shape, fresh, macs_of(module, shape), *field, 4 * prod(shape),
-                        tuple(given.shape[1:]), before.field, before.layers,
+                        tuple(given.shape[1:]), before.field, before.layers, _window(module),
                     )
                 )  # fmt: skip
 
@@ -224,6 +226,12 @@ def window(module: nn.Module, axis: int | None = None) -> tuple[int, int, int, i
     names = (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1))
     kernel, stride, padding, dilation = (_along(getattr(module, name, default), axis) for name, default in names)
     return kernel, stride, padding, dilation
+
+
+def _window(module: nn.Module) -> tuple[int, int, int] | None:
+    if not hasattr(module, "kernel_size"):
+        return None
+    return window(module, 0)[0], *window(module, 1)[:2]
 
 
 def is_whole(module: nn.Module, output: tuple[int, ...]) -> bool:

@@ -60,8 +60,13 @@ def draw(net: str, path: str | Path, **how: Any) -> Path:
     from striate.plots.network import architecture
 
     save_figure.check_ending(Path(path))
-    outline = _outline(net, **how)
-    architecture.draw(net, outline.input_chw, layer_table(outline), Path(path))
+    outline, heads = _outline(net, **how), list[Layer]()
+    rows = layer_table(outline)
+    if "aux" in factory.settings_of(net):
+        trained = _outline(net, **{**how, "settings": {"aux": True, **(how.get("settings") or {})}})
+        used = {row.name for row in rows}
+        heads = [row for row in layer_table(trained, training=True) if row.name not in used]
+    architecture.draw(net, outline.input_chw, rows, Path(path), heads)
     return Path(path)
 
 

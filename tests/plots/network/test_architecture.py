@@ -21,6 +21,7 @@ from striate.plots.network import architecture
 from striate.plots.network.block_graph import lanes_of, levels_of, title_of
 from striate.plots.network.layout import Stage, name_of, read
 from striate.plots.network.volumes import boxes_of, lines_of
+from striate.workflows import nets
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINE = "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, relu, globalpool, fc 10"
@@ -36,6 +37,7 @@ class HandmadeRow(NamedTuple):
     sources: tuple[str, ...] = ()
     parameters: int = 0
     macs: int = 0
+    window: tuple[int, int, int] | None = None
 
 
 @cache
@@ -127,6 +129,42 @@ def test_branches_lie_side_by_side_and_a_short_one_halfway_down():
         "input": (0, 0), "conv1x1": (0, 1.5), "conv3x3_reduce": (1, 1), "conv3x3": (1, 2), "conv5x5_reduce": (2, 1),
         "conv5x5": (2, 2), "pool": (3, 1), "conv_pool_proj": (3, 2), "concat": (0, 3),
     }  # fmt: skip
+
+
+def test_windows_and_strides_stand_in_the_boxes_of_the_strip_and_of_the_blocks():
+    shown = {stage.names[0]: stage.window for stage in stages_of("alexnet")}
+    assert shown == {
+        "input": "", "conv1": "11 x 11 / 4", "pool1": "3 x 3 / 2", "conv2": "5 x 5", "pool2": "3 x 3 / 2", "conv3": "3 x 3",
+        "conv4": "3 x 3", "conv5": "3 x 3", "pool5": "3 x 3 / 2", "fc6": "", "fc7": "", "fc8": "",
+    }  # fmt: skip
+    assert drawn("alexnet").count("3 x 3 / 2") == 3
+    nodes = {node.label: node.window for node in named("resnet18", "conv3_1").nodes}
+    assert nodes == {"input": "", "conv1": "3 x 3 / 2", "conv2": "3 x 3", "shortcut.conv": "1 x 1 / 2", "+": "", "relu2": ""}
+    assert {"3 x 3 / 2, 128 channels", "1 x 1 / 2, 128 channels", "3 x 3, 128 channels"} <= set(drawn("resnet18"))
+    tall = HandmadeRow("conv", "Conv2d", (1, 9, 9), (2, 7, 9), (), 9, 9, (3, 1, 1))
+    assert read((1, 9, 9), [tall])[1].window == "3 x 1"
+
+
+def test_blocks_that_differ_in_their_stride_are_drawn_each():
+    assert inside(named("plain20", "conv2_1")) == inside(named("plain20", "conv3_1"))
+    assert named("plain20", "conv2_1").plan != named("plain20", "conv3_1").plan  # the first convolution has stride 2
+    assert {"3 x 3 / 2, 32 channels", "the same with other sizes: conv4_1"} <= set(drawn("plain20"))
+
+
+def test_auxiliary_heads_of_googlenet_are_drawn_with_what_they_cost_and_where_they_begin(tmp_path: Path):
+    path = nets.draw("googlenet", tmp_path / "net.svg", size_px=224)
+    words = texts(path)
+    assert words[1].endswith(
+        "6,998,552 parameters   |   1,582,671,872 multiply-adds for one image   |   6,379,728 parameters more in training"
+    )
+    assert ("to aux4a" in words, "to aux4d" in words, words.count("aux4a")) == (True, True, 1)
+    start = words.index("aux4a")
+    assert " ".join(words[start + 1 : start + 4]).startswith(
+        "auxiliary head in training, after inception4a the same with other"
+    )
+    head = [words.index(word, start) for word in ("5 x 5 / 3, 512 channels", "1 x 1, 128 channels", "1024 units", "1000 units")]
+    assert head == sorted(head)
+    assert "to aux4a" not in texts(nets.draw("googlenet", tmp_path / "off.svg", settings={"aux": False}))
 
 
 def test_what_follows_a_layer_is_written_in_its_node():

@@ -6,25 +6,33 @@ from textwrap import wrap
 
 from striate.plots.canvas import CATEGORY_COLORS, GRAY, Canvas, width_of
 from striate.plots.network.block_graph import Inset
-from striate.plots.network.layout import Row, Stage, read, shape_of
+from striate.plots.network.layout import Row, Stage, read, shape_of, with_heads
 from striate.plots.network.volumes import boxes_of, draw_line, height_of, lines_of
 
 MARGIN = 0.3
 WIDEST = 16.0  # inches, of a line of boxes
 SPREAD = 0.5  # inches between the boxes of a small network, at most
 TITLE, ABOUT, LEGEND, NOTE = 14, 9, 7.5, 6.5  # points
-SCALES = "height of a box: side of the maps; thickness: channels (square roots); height of a bar: units (logarithm)"
+SCALES = (
+    "height of a box: side of the maps; thickness: channels (square roots); height of a bar: units (logarithm); "
+    "7 x 7 / 2: window and stride"
+)
 
 
-def draw(name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: Path) -> None:
+def draw(
+    name: str, input_chw: tuple[int, int, int], rows: Sequence[Row], path: Path, auxiliary: Sequence[Row] = ()
+) -> None:  # fmt: skip
     """Draw a box for each layer or block, whose height is the side of its maps and whose thickness their channels.
 
-    The rows are the layer table in forward order; the same network gives the same bytes.
+    The rows are the layer table in forward order, `auxiliary` those of heads that only training has; the same network gives
+    the same bytes.
     """
-    stages = read(input_chw, rows)
+    stages, heads = with_heads(read(input_chw, rows), auxiliary)
     lines = list(lines_of(boxes_of(stages), WIDEST))
-    insets = _insets(stages)
+    insets = _insets([*stages, *heads])
     about, legend = summary(input_chw, rows), legend_of(stages)
+    if auxiliary:
+        about += f"   |   {sum(row.parameters for row in auxiliary):,} parameters more in training"
     strip = max(sum(box.width for box in line) for line in lines)
     texts = (width_of(about, ABOUT), width_of(SCALES, NOTE), sum(map(_legend_width, legend)))
     inner = max([strip, *texts, *(inset.width for inset in insets)])

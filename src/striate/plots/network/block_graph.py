@@ -140,6 +140,7 @@ def _text(node: Node) -> str:
 
 def _lines(node: Node) -> tuple[str, str, str]:
     size = f"{node.shape[0]} channels" if len(node.shape) == 3 else shape_of(node.shape)
+    size = f"{node.window}, {size}" if node.window else size
     return node.label, size, ", ".join(short(node.attached))
 
 

@@ -40,6 +40,10 @@ class Row(Protocol):
         """Multiply-adds for one image."""
 
     @property
+    def window(self) -> tuple[int, int, int] | None:
+        """Height and width of what it moves over the maps, and its stride; None of others."""
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Names of the layers whose outputs make its input; none for the image."""
 
@@ -52,6 +56,7 @@ class Node(NamedTuple):
     shape: tuple[int, ...]  # of the output
     attached: tuple[str, ...] = ()  # kinds of the layers that belong to it
     sources: tuple[int, ...] = ()  # numbers of the nodes before it
+    window: str = ""  # and stride, as `window_of` writes it
 
 
 class Stage(NamedTuple):
@@ -62,11 +67,12 @@ class Stage(NamedTuple):
     shape: tuple[int, ...]  # of the output
     attached: tuple[str, ...] = ()  # kinds of the layers that belong to it
     nodes: tuple[Node, ...] = ()  # the inside of a block; the first is the block's input
+    window: str = ""  # and stride, as `window_of` writes it
 
     @property
-    def plan(self) -> tuple[tuple[str, str, tuple[str, ...], tuple[int, ...]], ...]:
-        """The inside without its sizes: blocks with the same one are drawn as one kind."""
-        return tuple((node.label, node.category, node.attached, node.sources) for node in self.nodes)
+    def plan(self) -> tuple[Node, ...]:
+        """The inside without the shapes of its outputs: blocks with the same one are drawn as one kind."""
+        return tuple(node._replace(shape=()) for node in self.nodes)
 
     @property
     def has_norm(self) -> bool:
@@ -92,6 +98,14 @@ def short(kinds: Sequence[str]) -> list[str]:
     """
     names = [kind.removesuffix("2d").removesuffix("1d").replace("LocalResponseNorm", "LRN") for kind in kinds]
     return list(dict.fromkeys(kind for kind in names if kind != "Flatten"))
+
+
+def window_of(row: Row) -> str:
+    """`7 x 7 / 2`, a window of 7 x 7 at stride 2; a stride of 1 is left out."""
+    if row.window is None:
+        return ""
+    height, width, stride = row.window
+    return f"{height} x {width}" + (f" / {stride}" if stride > 1 else "")
 
 
 def category_of(row: Row) -> str:
@@ -132,10 +146,26 @@ def read(input_chw: tuple[int, int, int], rows: Sequence[Row]) -> tuple[Stage, .
                 continue
         for row in own:
             if is_stage(row):
-                stages.append(Stage((block or row.name.removeprefix(shared),), category_of(row), row.output))
+                stages.append(
+                    Stage((block or row.name.removeprefix(shared),), category_of(row), row.output, window=window_of(row))
+                )
             else:
                 stages[-1] = stages[-1]._replace(attached=(*stages[-1].attached, row.kind))
     return tuple(_together(stages))
+
+
+def with_heads(stages: Sequence[Stage], rows: Sequence[Row]) -> tuple[list[Stage], list[Stage]]:
+    """The stages with a word at those that auxiliary heads, whose rows these are, read; and the heads, each a stage."""
+    stages, heads = list(stages), []
+    for head in read((1, 1, 1), rows)[1:]:
+        first = next(row for row in rows if row.name.startswith(f"{head.names[0]}."))
+        place = next(
+            place for place, stage in enumerate(stages) for name in stage.names
+            if any(f"{source}.".startswith(f"{name}.") for source in first.sources)
+        )  # fmt: skip
+        stages[place] = stages[place]._replace(attached=(*stages[place].attached, f"to {head.names[0]}"))
+        heads.append(head._replace(category=f"auxiliary head in training, after {stages[place].names[-1]}"))
+    return stages, heads
 
 
 def _shared(names: set[str]) -> str:
@@ -208,12 +238,13 @@ class _Inside:
         before = self.meet(tuple(dict.fromkeys(self.at.get(source, 0) for source in row.sources)) or (0,), row.input)
         node = self.nodes[before]
         if not is_stage(row) and node.category not in ("input", "merge") and uses[self._ends[before]] == 1:
-            self.nodes[before] = node._replace(attached=(*node.attached, row.kind), shape=row.output)
+            shape = node.shape if row.kind == "Flatten" else row.output  # channels are what a reader looks for
+            self.nodes[before] = node._replace(attached=(*node.attached, row.kind), shape=shape)
             self.at[row.name], self._ends[before] = before, row.name
             return
         attached = () if is_stage(row) else (row.kind,)
         label, category = row.name.removeprefix(f"{block}."), category_of(row) or "activation"
-        self.at[row.name] = self._add(Node(label, category, row.output, attached, (before,)), row.name)
+        self.at[row.name] = self._add(Node(label, category, row.output, attached, (before,), window_of(row)), row.name)
 
     def _add(self, node: Node, layer: str = "") -> int:
         self.nodes.append(node)

@@ -56,7 +56,8 @@ def boxes_of(stages: Sequence[Stage]) -> list[Box]:
         else:
             thick, high, deep = 0.09, 0.4 + 0.1 * stage.shape[0].bit_length(), 0.3
         back, shape = (SLANT[0] * deep, SLANT[1] * deep), _shape_lines(stage.shape, len(stages) >= MANY)
-        boxes.append(Box(stage, thick, high, back, _name_lines(stage.names), shape, tuple(short(stage.attached))))
+        more = (stage.window, *short(stage.attached)) if stage.window else short(stage.attached)
+        boxes.append(Box(stage, thick, high, back, _name_lines(stage.names), shape, tuple(more)))
     return boxes
 
 
