@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor
@@ -222,6 +223,14 @@ class Model:
         if not folder.is_dir():
             raise ArtifactError(f"expected a model folder at {folder}; there is none.")
         files.verify(folder)
+        try:
+            return cls._read(folder, device, trust_code)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise ArtifactError(f"{folder} does not describe a model of striate ({reason}). Use another copy.") from error
+
+    @classmethod
+    def _read(cls, folder: Path, device: str, trust_code: bool) -> Self:
         described = json.loads((folder / "model.json").read_text("utf-8"))
         if described["format"] != FORMAT:
             raise ArtifactError(f"{folder} has format {described['format']}; this striate reads {FORMAT}. Update striate.")

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from striate.base import config, files, run_folder
-from striate.base.errors import ArtifactError, RunError
+from striate.base import config, files, run_folder, run_record
+from striate.base.errors import RunError
 
 
 def test_names_are_readable_and_fresh(tmp_path: Path):
@@ -16,7 +16,8 @@ def test_names_are_readable_and_fresh(tmp_path: Path):
 
 
 def begun(folder: Path) -> Path:
-    files.write_text(folder / "run.toml", config.to_toml(config.build({"data": {"path": "digits"}, "net": {"name": "mlp"}})))
+    run = config.build({"data": {"path": "digits"}, "net": {"name": "mlp"}})
+    run_record.begin(folder, run_record.identify(config.given(run)), {"run.toml": config.to_toml(run).encode()})
     return folder
 
 
@@ -40,37 +41,53 @@ def test_a_run_is_found_by_name_by_folder_and_by_its_artifact(tmp_path: Path, mo
     assert run_folder.find(str(folder)) == folder
     with pytest.raises(RunError, match=r"the run .*one has no model yet; resume it: striate train --name one --resume"):
         run_folder.model_folder("one")
-    (folder / "model").mkdir()
-    (folder / "model" / "model.json").write_text("{}")
+    with files.new_folder(folder / "model") as new:
+        files.write_text(new / "model.json", "{}")
+    with pytest.raises(RunError, match=r"the run .*one has no model yet"):  # it was stopped before it said so
+        run_folder.model_folder("one")
+    run_record.add_model(folder)
     assert run_folder.model_folder("one").resolve() == folder / "model"
     assert run_folder.model_folder(str(folder / "model")) == folder / "model"
 
 
-def test_the_list_shows_state_score_and_size(tmp_path: Path):
+def test_the_list_shows_state_score_and_size(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     begun(tmp_path / "a")
     score = {"accuracy": 0.5, "low": 0.1, "high": 0.9, "n": 4}
-    run_folder.write_json(begun(tmp_path / "b") / "result.json", {"test": score})
-    first, second = run_folder.list_runs(tmp_path)
+    run_record.add(begun(tmp_path / "b"), {"result.json": run_folder.as_bytes({"test": score})})
+    files.write_text(begun(tmp_path / "c") / "result.json", "{}")
+    first, second, third = run_folder.list_runs(tmp_path)
     assert (first.name, first.net, first.data, first.state, first.test) == ("a", "mlp", "digits", "unfinished", None)
     assert (second.state, second.test) == ("done", score)
-    assert first.bytes == (tmp_path / "a" / "run.toml").stat().st_size
+    assert first.bytes == sum((tmp_path / "a" / name).stat().st_size for name in ("run.toml", "record.json"))
+    assert (third.name, third.state, third.test) == ("c", "damaged", None)
+    assert "result.json was not written by this run" in caplog.text
     assert run_folder.list_runs(tmp_path / "none") == []
 
 
 def test_predictions_come_back(tmp_path: Path):
+    folder = begun(tmp_path / "run")
     ids, labels, logits = np.array([2**63 + 1], np.uint64), np.array([1]), np.ones((1, 3), np.float32)
-    run_folder.save_predictions(tmp_path / "predictions-test.npz", ids, labels, logits)
-    found = run_folder.load_predictions(tmp_path / "predictions-test.npz")
-    assert [column.tolist() for column in found] == [ids.tolist(), [1], [[1.0, 1.0, 1.0]]]
+    content = run_folder.predictions_bytes(ids, labels, logits, {"run_id": "0123", "settings_sha256": "4567"})
+    run_record.add(folder, {"predictions-test.npz": content})
+    columns = run_folder.load_predictions(folder / "predictions-test.npz")
+    assert [column.tolist() for column in columns] == [ids.tolist(), [1], [[1.0, 1.0, 1.0]]]
+    with np.load(folder / "predictions-test.npz") as saved:
+        assert (str(saved["run_id"]), str(saved["settings_sha256"])) == ("0123", "4567")
     with pytest.raises(RunError, match="expected the predictions of a finished run at"):
-        run_folder.load_predictions(tmp_path / "predictions-val.npz")
+        run_folder.load_predictions(folder / "predictions-val.npz")
 
 
-def test_json_that_is_damaged_is_named(tmp_path: Path):
-    (tmp_path / "result.json").write_text("{")
-    with pytest.raises(ArtifactError, match=r"result.json is damaged"):
-        run_folder.read_json(tmp_path / "result.json")
-    assert run_folder.read_json(tmp_path / "absent.json") is None
+def test_settings_that_were_edited_are_named_and_another_layout_of_them_is_not(tmp_path: Path):
+    folder = begun(tmp_path / "run")
+    path = folder / "run.toml"
+    text = path.read_text()
+    path.write_text(f"# my notes\n{text}\n")
+    assert run_folder.settings(folder).net.name == "mlp"
+    path.write_text(text.replace("seed = 0", "seed = 7"))
+    with pytest.raises(
+        RunError, match=r"run\.toml was edited after the run began: seed was 0 and is 7\. Put it back, or start"
+    ):
+        run_folder.settings(folder)
 
 
 def test_the_environment_names_versions():

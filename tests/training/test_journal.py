@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.training.journal import Journal, read
+from striate.training.journal import Journal, damaged_lines, read
 
 
 def test_events_come_back_in_order(tmp_path: Path):
@@ -17,10 +17,25 @@ def test_events_come_back_in_order(tmp_path: Path):
 
 def test_a_half_line_is_left_out_and_closed(tmp_path: Path):
     path = tmp_path / "journal.jsonl"
-    path.write_text('{"event": "start", "time": 1}\n{"event": "epo')
+    Journal(path).write("start")
+    path.write_bytes(path.read_bytes() + b'{"event": "epo')
     assert [event["event"] for event in read(path)] == ["start"]
     Journal(path).write("resumed")
     assert [event["event"] for event in read(path)] == ["start", "resumed"]
+    assert damaged_lines(path) == 1
+
+
+def test_any_changed_bit_leaves_its_line_out_and_no_other(tmp_path: Path):
+    path = tmp_path / "journal.jsonl"
+    for number in range(3):
+        Journal(path).write("epoch", number=number, accuracy=0.5)
+    content = path.read_bytes()
+    first, second = (index for index, byte in enumerate(content[:-1]) if byte == ord("\n"))
+    for position in range(first + 1, second):
+        for bit in (0, 3, 5):
+            path.write_bytes(content[:position] + bytes([content[position] ^ 1 << bit]) + content[position + 1 :])
+            assert [event["number"] for event in read(path)] == [0, 2]
+            assert damaged_lines(path) in (1, 2)  # two where the bit makes an end of a line
 
 
 def test_numbers_that_are_none_are_refused(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Run folders: `runs/<name>/`.
 
 run.toml           everything needed to repeat it
+record.json        id and settings of the run, and the SHA-256 of its files (`striate.base.run_record`)
 environment.json   versions, device, fingerprint of the data
 data.json          what became of every file that was found
 journal.jsonl      what happened, append-only
@@ -16,6 +17,7 @@ report.html        all of it on one page; report.json has its numbers
 
 import io
 import json
+import logging
 import platform
 import re
 import sys
@@ -26,9 +28,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from striate.base import config, files
-from striate.base.errors import ArtifactError, RunError, nearest
+from striate.base import config, files, run_record
+from striate.base.errors import ArtifactError, RunError, StriateError, nearest
 from striate.base.events import Json
+
+log = logging.getLogger("striate")
 
 OUT = Path("runs")
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "pydantic")
@@ -93,30 +97,39 @@ def model_folder(run: str | Path) -> Path:
     if (folder / "model.json").is_file():
         return folder
     files.recover(folder / "model")
-    if not (folder / "model").is_dir():
-        command = "train" if settings(folder).finetune.weights is None else "finetune"
+    command = "train" if settings(folder).finetune.weights is None else "finetune"
+    if not (folder / "model").is_dir() or run_record.MODEL not in run_record.read(folder).sha256:
         raise RunError(f"the run {folder} has no model yet; resume it: striate {command} --name {folder.name} --resume.")
+    if run_record.content(folder, run_record.MODEL) is None:
+        raise ArtifactError(f"expected {files.MANIFEST} in {folder / 'model'}; there is none. Restore it from a copy.")
     return folder / "model"
 
 
 def settings(folder: Path) -> config.Run:
-    """The settings of a run."""
-    return config.build(config.read_toml(folder / "run.toml"))
+    """The settings of a run. Raises RunError: run.toml was edited, with the first difference."""
+    path, record = folder / "run.toml", run_record.read(folder)
+    run = config.build(config.read_toml(path))
+    if files.sha256(path) not in record.sha256.get(path.name, ()):
+        edited = run_record.difference(record.identity.settings, config.given(run))
+        if edited is not None:
+            raise RunError(
+                f"{path} was edited after the run began: {edited}. Put it back, or start a new run: "
+                f"striate train --recipe {path} --name ANOTHER."
+            )
+    return run
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON, whole or not at all."""
-    files.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+def as_bytes(value: object) -> bytes:
+    """A value as the content of a JSON file."""
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: Path) -> Json | None:
-    """What `write_json` wrote; None where there is no file. Raises ArtifactError: the file is not JSON."""
-    if not path.is_file():
+    """What a run wrote into a JSON file; None where there is no file. Raises ArtifactError: it is not what was written."""
+    content = run_record.content(path.parent, path.name)
+    if content is None:
         return None
-    try:
-        value: Json = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ArtifactError(f"{path} is damaged: {error}. Restore it from a copy, or start the run anew.") from None
+    value: Json = json.loads(content)
     return value
 
 
@@ -132,26 +145,36 @@ def environment(**more: object) -> Json:
 
 
 def list_runs(out: Path) -> list[Row]:
-    """The runs in a folder, by name."""
-    rows = []
-    for folder in sorted(path.parent for path in out.glob("*/run.toml")):
+    """The runs in a folder, by name; one whose files are not what was written is `damaged`, and a warning says why."""
+    return [_row(path.parent) for path in sorted(out.glob("*/run.toml"))]
+
+
+def _row(folder: Path) -> Row:
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    try:
         run, result = settings(folder), read_json(folder / "result.json")
-        state = "done" if result else "unfinished"
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        rows.append(Row(folder.name, run.net.name or "", run.data.path, state, result and result["test"], size))
-    return rows
+    except StriateError as error:
+        log.warning("%s: %s", folder.name, error)
+        return Row(folder.name, "", "", "damaged", None, size)
+    state = "done" if result else "unfinished"
+    return Row(folder.name, run.net.name or "", run.data.path, state, result and result["test"], size)
 
 
-def save_predictions(path: Path, ids_N: Any, labels_N: Any, logits_NK: Any) -> None:
-    """Write predictions-*.npz: ids, labels, logits, by one atomic rename."""
+def predictions_bytes(ids_N: Any, labels_N: Any, logits_NK: Any, stamp: dict[str, str]) -> bytes:
+    """The content of predictions-*.npz: ids, labels, logits, and the run that they are of."""
     buffer = io.BytesIO()
-    np.savez(buffer, ids=ids_N, labels=labels_N, logits=logits_NK)
-    files.write_bytes(path, buffer.getvalue())
+    run: dict[str, Any] = {name: np.array(value) for name, value in stamp.items()}
+    np.savez(buffer, ids=ids_N, labels=labels_N, logits=logits_NK, **run)
+    return buffer.getvalue()
 
 
 def load_predictions(path: Path) -> tuple[Any, Any, Any]:
-    """(ids_N, labels_N, logits_NK) of predictions-*.npz. Raises RunError: there is no such file."""
-    if not path.is_file():
+    """(ids_N, labels_N, logits_NK) of predictions-*.npz.
+
+    Raises RunError: there is no such file; ArtifactError: it is not what this run wrote.
+    """
+    content = run_record.content(path.parent, path.name)
+    if content is None:
         raise RunError(f"expected the predictions of a finished run at {path}; there are none. Finish it with --resume.")
-    with np.load(path, allow_pickle=False) as saved:
+    with np.load(io.BytesIO(content), allow_pickle=False) as saved:
         return saved["ids"], saved["labels"], saved["logits"]

@@ -1,15 +1,17 @@
-"""`journal.jsonl`: what happened in a run, one JSON object a line, only ever appended to."""
+"""`journal.jsonl`: what happened in a run, one JSON object a line with its CRC-32, only ever appended to."""
 
 import json
 import os
 import time
-from contextlib import suppress
+import zlib
 from pathlib import Path
 from typing import Any
 
 from striate.base.files import explained
 
 Event = dict[str, Any]
+
+_CHECK = b', "crc32": "%08x"}'  # ends each line, in place of the closing brace
 
 
 class Journal:
@@ -31,19 +33,33 @@ class Journal:
         """Append one event; `durable` waits until the disk has it."""
         if self.path is None:
             return
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}, allow_nan=False) + "\n"
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}, allow_nan=False).encode()
         with explained(self.path, "write"), self.path.open("ab") as file:
-            file.write(line.encode())
+            file.write(line[:-1] + _CHECK % zlib.crc32(line) + b"\n")
             file.flush()
             if durable:
                 os.fsync(file.fileno())
 
 
 def read(path: Path) -> list[Event]:
-    """The events of a journal, in order; a half line is left out."""
-    events = []
-    if path.exists():
-        for line in path.read_bytes().splitlines():
-            with suppress(ValueError):
-                events.append(json.loads(line))
-    return [event for event in events if isinstance(event, dict)]
+    """The events of a journal, in order; lines that are not as written, as half a line after a crash, are left out."""
+    return [event for event in _events(path) if event is not None]
+
+
+def damaged_lines(path: Path) -> int:
+    """How many lines of a journal are not as written."""
+    return sum(event is None for event in _events(path))
+
+
+def _events(path: Path) -> list[Event | None]:
+    return [_event(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
+
+
+def _event(line: bytes) -> Event | None:
+    """The event of a line without its checksum; None where they do not agree."""
+    text, comma, check = line.rpartition(b', "crc32"')
+    body = text + b"}"
+    if comma + check != _CHECK % zlib.crc32(body):
+        return None
+    event: Event = json.loads(body)
+    return event

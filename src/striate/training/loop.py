@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from striate.base.config import Train
 from striate.base.errors import Interrupted, NumbersError
 from striate.base.hash_rng import seed_of
+from striate.base.run_record import Identity
 from striate.base.signals import Stop
 from striate.metrics import classification
 from striate.training import checkpoint, layer_lr, lr_schedule, optimizer, weight_penalty
@@ -72,6 +73,7 @@ class Task:
     checkpoints: Path | None  # their folder; None writes none
     stop: Stop  # asks for an orderly end
     names: Callable[[NDArray[np.uint64]], list[str]]  # paths for ids, for messages
+    identity: Identity | None = None  # of the run, which its checkpoints carry
     observers: Iterable[Observer] = ()  # called with every event
     # the epoch, from 0, in which a parameter begins to learn, by name; the others learn from the start
     unfreeze_epochs: Mapping[str, int] = field(default_factory=dict)
@@ -259,12 +261,13 @@ class _Loop:
             tensor_moments = {name: value for name, value in moments.items() if isinstance(value, Tensor)}
             tensors |= checkpoint.add_prefix(f"optimizer.{number}", tensor_moments)
         state: dict[str, Any] = {**asdict(self.progress), "seconds": self._seconds(), "steps": self.task.steps}
+        state["run"] = None if self.task.identity is None else self.task.identity._asdict()
         path = checkpoint.save(self.task.checkpoints, self.progress.step, tensors, state)
         self.task.journal.write("checkpoint", durable=True, step=self.progress.step, path=f"checkpoints/{path.name}")
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
         state = dict(saved.state)
-        state.pop("steps")
+        del state["steps"], state["run"]
         self.progress = Progress(**state)
         self.task.net.load_state_dict(checkpoint.strip_prefix("net", saved.tensors))
         device = self.task.engine.device

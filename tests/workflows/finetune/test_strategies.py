@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import striate
-from striate.base import run_folder
+from striate.base import run_folder, run_record
 from striate.base.errors import Interrupted, RunError, SettingError
 from striate.batches.loader import Loader
 from striate.training import lr_schedule, optimizer
@@ -207,7 +207,7 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
             signal.raise_signal(signal.SIGTERM)
 
     striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="start", settings={"preprocess": {"size_px": 16}})
-    begin = str(tmp_path / "start")
+    begin = str(tmp_path / "start" / "model")
     with pytest.raises(Interrupted, match=r"SIGTERM while computing features; resume with --resume\."):
         striate.finetune(str(shapes), weights=begin, out=tmp_path, name="run", watch=stop)
     with pytest.raises(SettingError) as refused:
@@ -228,14 +228,14 @@ def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path:
 def test_what_a_strategy_left_half_written_is_written_again(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, all_four: dict[str, Any]
 ):
-    write = run_folder.write_json
+    write = run_record.add
 
-    def ended(path: Path, value: object) -> None:
-        if path.name == "strategy.json":
+    def ended(folder: Path, contents: dict[str, bytes]) -> None:
+        if "strategy.json" in contents:
             raise InterruptedError
-        write(path, value)
+        write(folder, contents)
 
-    monkeypatch.setattr(run_folder, "write_json", ended)
+    monkeypatch.setattr(run_record, "add", ended)
     with pytest.raises(InterruptedError):
         finetune(shapes, tmp_path, "retrain")
     folder = tmp_path / "run" / "strategies" / "retrain"

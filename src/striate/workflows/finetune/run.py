@@ -10,6 +10,7 @@ import copy
 import logging
 import os
 import shutil
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from striate.base import config, files, run_folder
+from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
@@ -39,7 +40,7 @@ from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
-from striate.workflows.train.artifacts import Score, score, score_json, write_start
+from striate.workflows.train.artifacts import Score, predictions_files, score, score_json, write_start
 
 log = logging.getLogger("striate")
 
@@ -128,7 +129,10 @@ def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run
             f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."
         )
     config.refuse_other(config.merge(settings), run)
-    run = config.build(config.read_toml(folder / REQUESTED))
+    requested = run_record.content(folder, REQUESTED)
+    if requested is None:
+        raise RunError(f"expected {REQUESTED} in {folder}; there is none. {run_record.RESTORE}")
+    run = config.build(tomllib.loads(requested.decode()))
     pretrained = load(run.finetune.weights or "")
     starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
     if starts and starts[0] != body_sha256(pretrained.net):
@@ -143,12 +147,13 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     """Run every strategy, with all images and with fewer, and write the result and the report."""
     tasks = [_completed(whole)]
     tasks += [_completed(_fewer(whole, count)) for count in whole.run.finetune.per_class or ()]
-    if not resume:  # the rules depend on the number of images, so the settings before them are written too
-        files.write_text(folder / REQUESTED, config.to_toml(whole.run, defaults=False))
-    write_start(replace(tasks[0], folder=folder), resumed=resume)
+    # the rules depend on the number of images, so the settings before them are written too
+    requested = config.to_toml(whole.run, defaults=False).encode()
+    identity = write_start(replace(tasks[0], folder=folder), {} if resume else None, requested=requested)
+    tasks = [replace(task, stamp=identity.stamp()) for task in tasks]
     events = journal.Journal(folder / "journal.jsonl")
     reasons, body = list(whole.engine.reasons), body_sha256(whole.pretrained.net)
-    events.write("resumed" if resume else "start", reasons=reasons, body=body)
+    events.write("resumed" if resume else "start", run=identity.stamp(), reasons=reasons, body=body)
     log.info("%s", plan.estimate_sentence(plan.estimates(tasks[0], tasks)))
     tables = [_table(task) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()
@@ -271,6 +276,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         for count, small, small_table in zip(run.finetune.per_class or (), tasks[1:], tables[1:], strict=True)
     ]
     _share(best_folder / "model", folder / "model")
+    run_record.add_model(folder)
     result = FinetuneResult(
         run=str(folder), weights=run.finetune.weights, net=best.model.net_name, strategies=table.as_json(),
         recommended=table.recommended.name, sentence=table.recommended.sentence,
@@ -281,12 +287,9 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
         weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
     )  # fmt: skip
-    for part in ("val", "test"):
-        predictions = f"predictions-{part}.npz"
-        if (best_folder / predictions).exists():
-            files.write_bytes(folder / predictions, (best_folder / predictions).read_bytes())
+    run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
-    run_folder.write_json(folder / "result.json", result.as_json())
+    run_record.add(folder, {"result.json": run_folder.as_bytes(result.as_json())})
     for small in tasks[1:]:  # only their scores are needed; not before the result is written, since a resumed run reads them
         for model_folder in small.folder.glob("*/model"):
             shutil.rmtree(model_folder)

@@ -14,7 +14,8 @@ from types import MappingProxyType
 import numpy as np
 from torch import nn
 
-from striate.base import config, run_folder
+from striate.base import config, run_folder, run_record
+from striate.base.errors import ArtifactError
 from striate.model import Model
 from striate.nets.feature_layer import body_of, settings_with, with_head
 from striate.nets.frozen_batchnorm import freeze_batchnorm, unfreeze_batchnorm
@@ -29,6 +30,7 @@ from striate.training.transfer import head_training as adapting
 from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
 from striate.workflows.train import fit
+from striate.workflows.train.artifacts import predictions_files
 from striate.workflows.train.setup import StartingWeights
 
 log = logging.getLogger("striate")
@@ -189,13 +191,21 @@ def attempt(task: TransferTask, name: str, done: Mapping[str, Outcome]) -> Outco
     if facts is None:
         log.info("%s: %s", name, (STRATEGIES[name].__doc__ or "").partition(".")[0])
         outcome = STRATEGIES[name](task, done)
-        for part, predictions in (("val", outcome.val), ("test", outcome.test)):
-            if predictions is not None:
-                run_folder.save_predictions(folder / f"predictions-{part}.npz", *predictions)
+        facts = {"seconds": outcome.seconds, "more": outcome.more, **task.stamp}
         outcome.model.save(folder / "model")
-        run_folder.write_json(folder / "strategy.json", {"seconds": outcome.seconds, "more": outcome.more})
+        if not (folder / "run.toml").exists():  # a strategy that is no training of its own has no record yet
+            run_record.begin(folder, run_record.Identity(task.stamp["run_id"], config.given(task.run)), {})
+        run_record.add_model(folder)
+        predictions = predictions_files(outcome.val, outcome.test, task.stamp)
+        run_record.add(folder, {**predictions, "strategy.json": run_folder.as_bytes(facts)})
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # from here on nothing resumes from them
         return outcome
+    if facts["run_id"] != task.stamp["run_id"]:
+        raise ArtifactError(
+            f"{folder} is of another run: expected {task.stamp['run_id']}, got {facts['run_id']}. "
+            "Remove it, and it is done again."
+        )
+    run_record.content(folder, run_record.MODEL)
     val, test = (folder / f"predictions-{part}.npz" for part in ("val", "test"))
     return Outcome(
         Model.load(folder / "model", str(task.engine.device)), Predictions(*run_folder.load_predictions(val)),

@@ -7,7 +7,7 @@ Legend: M training images, K classes.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +50,7 @@ class TransferTask(RunContext):
     pretrained: Model  # the model whose weights are used
     body: Net  # a copy of its network on the device, which is never trained
     whole: Dataset  # all images, whose features are cached; `dataset` is the same, or has fewer training images
+    stamp: dict[str, str] = field(default_factory=dict)  # of the run, which its models and results carry
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -134,7 +135,7 @@ class TransferTask(RunContext):
 
     def model(self, net: Net, strategy: str, settings: Json) -> Model:
         """A model with this network, which was built with these settings."""
-        training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed}
+        training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed, **self.stamp}
         return replace(
             self.pretrained, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
             training={**training, "flip": bool(self.run.augment.flip)}, threshold=None, aliases={},

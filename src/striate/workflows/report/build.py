@@ -10,7 +10,7 @@ import logging
 import time
 from pathlib import Path
 
-from striate.base import files, run_folder
+from striate.base import files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, quiet
@@ -52,7 +52,7 @@ def of_run(name: str | Path, watch: Watch) -> Json:
     known = run_facts.read(folder)
     if known.facts.state != "done":
         return _write(folder, known)
-    settings, model = run_folder.settings(folder), Model.load(folder / "model")
+    settings, model = run_folder.settings(folder), Model.load(run_folder.model_folder(folder))
     with catch_signals() as stop:
         try:
             with open_run(settings, model, stop, watch) as model_on_data:
@@ -96,7 +96,7 @@ def later(result: Json, folder: Path, watch: Watch) -> Json:
 
 def _named(result: Json, folder: Path, written: Json) -> Json:
     result = {**result, "report": written["report"]}
-    run_folder.write_json(folder / "result.json", result)
+    run_record.add(folder, {"result.json": run_folder.as_bytes(result)})
     return result
 
 
@@ -151,7 +151,7 @@ def _write(folder: Path, known: RunFacts) -> Json:
     numbers = facts.as_json()
     text = page.render(numbers, {**known.figures, **cards})
     files.write_text(folder / PAGE, text)
-    run_folder.write_json(folder / NUMBERS, numbers)
+    files.write_bytes(folder / NUMBERS, run_folder.as_bytes(numbers))
     return {
         "run": str(folder), "report": str(folder / PAGE), "numbers": str(folder / NUMBERS), "bytes": len(text.encode()),
         "state": facts.state, "trust": facts.trust, "notes": facts.notes,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from striate._version import __version__
-from striate.base import config, run_folder
+from striate.base import config, run_folder, run_record
+from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
 from striate.interpret import filter_health
@@ -113,6 +114,7 @@ def read(folder: Path) -> RunFacts:
         settings=config.to_toml(run), environment=run_folder.read_json(folder / "environment.json") or {},
         repeat=_repeat(run, folder),
     )  # fmt: skip
+    facts.notes += _check_journal(folder)
     figures: Json = {}
     findings: list[trust_findings.Finding] = []
     if account is not None:
@@ -136,6 +138,18 @@ def _events(folder: Path, result: Json | None) -> list[journal.Event]:
         return [*chosen, *own]
     inner = [*folder.glob("strategies/*/journal.jsonl"), *folder.glob("folds/*/journal.jsonl")]
     return journal.read(max(inner, key=lambda path: path.stat().st_mtime)) if inner else own
+
+
+def _check_journal(folder: Path) -> list[str]:
+    """What the report says of a journal with damaged lines. Raises ArtifactError: the journal is of another run."""
+    path, run_id = folder / "journal.jsonl", run_record.read(folder).identity.run_id
+    for event in journal.read(path):
+        if event["event"] == "start" and event["run"]["run_id"] != run_id:
+            other = event["run"]["run_id"]
+            raise ArtifactError(f"{path} is of another run: expected {run_id}, got {other}. {run_record.RESTORE}")
+    damaged = journal.damaged_lines(path)
+    note = f"{plural(damaged, 'line')} of journal.jsonl left out: cut by a crash, or changed since."
+    return [note] if damaged else []
 
 
 def _date(seconds: float) -> str:

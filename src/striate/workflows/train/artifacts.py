@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from striate.base import config, files, run_folder
-from striate.base.errors import DataError, RunError
+from striate.base import config, run_folder, run_record
+from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json
 from striate.metrics import classification
 from striate.model import Model
@@ -78,31 +78,44 @@ def score_json(value: Score | None) -> dict[str, Any] | None:
     return None if value is None else value._asdict()
 
 
-def write_start(context: RunContext, resumed: bool) -> None:
-    """run.toml, environment.json and data.json of a new run; of a resumed one, refuse where its environment has changed."""
+def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> run_record.Identity:
+    """Write run.toml, environment.json and data.json of a run that begins; the identity of the run.
+
+    `saved` is the state of a run that is resumed, where something that it depends on has changed since: refused by its name.
+    `requested` are more files of a run that begins, by stem.
+    """
     folder, engine, dataset = context.folder, context.engine, context.dataset
     environment = run_folder.environment(
         device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=dataset.fingerprint()
     )
-    before = run_folder.read_json(folder / "environment.json")
     name = context.run.net.name or ""
     source = own_network.read(name) if catalogue.is_own(name) else None
-    if before is not None and resumed:
-        _refuse_change(before, environment, folder)
-        if source is not None and (folder / own_network.COPY).read_bytes() != source.content:
+    settings = config.given(context.run)
+    if saved is not None:
+        _refuse_change(folder, environment, settings, saved)
+        if source is not None and run_record.content(folder, own_network.COPY) != source.content:
             raise RunError(
                 f"{source.path} has changed since {folder} began, which keeps it as {own_network.COPY}. "
                 "Put it back as it was, or start a new run."
             )
-        return
-    run_folder.write_json(folder / "environment.json", environment)
-    run_folder.write_json(folder / "data.json", dataset.account())
+        return run_record.read(folder).identity
+    parts = dataset.parts
+    images = [len(rows_M) for rows_M in (parts.train_M, parts.val_M, parts.test_M)]
+    identity = run_record.identify(settings, environment=environment, images=images)
+    contents = {"environment.json": run_folder.as_bytes(environment), "data.json": run_folder.as_bytes(dataset.account())}
     if source is not None:
-        files.write_bytes(folder / own_network.COPY, source.content)
-    files.write_text(folder / "run.toml", config.to_toml(context.run))
+        contents[own_network.COPY] = source.content
+    contents |= {f"{stem}.toml": content for stem, content in requested.items()}
+    run_record.begin(folder, identity, {**contents, "run.toml": config.to_toml(context.run).encode()})
+    return identity
 
 
-def _refuse_change(before: Json, now: Json, folder: Path) -> None:
+def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json) -> None:
+    before, identity = run_folder.read_json(folder / "environment.json"), run_record.read(folder).identity
+    if before is None:
+        raise ArtifactError(
+            f"expected environment.json in {folder}; there is none. Restore it from a copy, or start a new run."
+        )
     if before["data_sha256"] != now["data_sha256"]:
         raise DataError(
             f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
@@ -114,6 +127,15 @@ def _refuse_change(before: Json, now: Json, folder: Path) -> None:
                 f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
                 f"Resume with {name} {before[name]}, or start a new run."
             )
+    if (edited := run_record.difference(identity.settings, settings)) is not None:
+        raise RunError(f"{folder} began with other settings: {edited}. Put it back, or start a new run.")
+    if "run" in saved and saved["run"]["run_id"] != identity.run_id:
+        other = run_record.difference(identity.settings, saved["run"]["settings"])
+        raise ArtifactError(
+            f"the checkpoint in {folder} is of another run, {saved['run']['run_id']}: "
+            f"{other or 'its settings are the same, its images or its machine are not'}. This run is {identity.run_id}. "
+            "Remove the checkpoint, or put this run's back."
+        )
 
 
 def evaluate_and_save(
@@ -121,6 +143,7 @@ def evaluate_and_save(
     setup: TrainingSetup,
     fitted: Fitted,
     journal: Journal,
+    identity: run_record.Identity | None,
     starting_weights: StartingWeights | None = None,
 ) -> Trained:
     """Predict the validation and test images with a trained network, and write the artifact and the result."""
@@ -129,7 +152,8 @@ def evaluate_and_save(
     test = predict(net, loaders["test"], context.engine) if len(loaders["test"]) else None
     assert val is not None
     net.drop_auxiliary()
-    model = _model(context, setup, fitted, starting_weights)
+    stamp = {} if identity is None else identity.stamp()
+    model = _model(context, setup, fitted, starting_weights, stamp)
     result = TrainResult(
         run=str(context.folder), net=run.net.name, steps=fitted.steps, seconds=round(fitted.seconds, 2),
         epochs=len(fitted.history), best_epoch=fitted.best["epoch"], seed=run.seed,
@@ -137,17 +161,22 @@ def evaluate_and_save(
         weights_sha256=None, report=None, images={part: len(loaders[part]) for part in ("train", "val", "test")},
         quarantined=len(dataset.examples.quarantined) + len(dataset.parts.leaked), ignored=len(dataset.examples.ignored),
     )  # fmt: skip
-    if context.engine.writes:
+    if identity is not None:
         result = result._replace(weights_sha256=model.save(context.folder / "model"))
-        for name, predictions in (("val", val), ("test", test)):
-            if predictions is not None:
-                run_folder.save_predictions(context.folder / f"predictions-{name}.npz", *predictions)
+        run_record.add_model(context.folder)
+        run_record.add(context.folder, predictions_files(val, test, stamp))
         end = {name: getattr(result, name) for name in ("steps", "seconds", "weights_sha256")}
         journal.write("end", durable=True, **end)
-        run_folder.write_json(context.folder / "result.json", result.as_json())
+        run_record.add(context.folder, {"result.json": run_folder.as_bytes(result.as_json())})
         for old in sorted((context.folder / "checkpoints").glob("step-*"))[:-1]:
             shutil.rmtree(old, ignore_errors=True)
     return Trained(result, model, test)
+
+
+def predictions_files(val: Predictions, test: Predictions | None, stamp: dict[str, str]) -> dict[str, bytes]:
+    """The content of predictions-val.npz, and of predictions-test.npz where there are test images."""
+    parts = {"val": val} if test is None else {"val": val, "test": test}
+    return {f"predictions-{name}.npz": run_folder.predictions_bytes(*part, stamp) for name, part in parts.items()}
 
 
 def _parameters(net: Any) -> int:
@@ -155,14 +184,16 @@ def _parameters(net: Any) -> int:
     return sum(parameter.numel() for parameter in net.parameters()) or int(net.learned)
 
 
-def _model(context: RunContext, setup: TrainingSetup, fitted: Fitted, starting_weights: StartingWeights | None) -> Model:
+def _model(
+    context: RunContext, setup: TrainingSetup, fitted: Fitted, starting_weights: StartingWeights | None, stamp: dict[str, str]
+) -> Model:
     run, dataset, name = context.run, context.dataset, context.run.net.name or ""
     settings = run.net.own()
     if "aux" in factory.settings_of(name):
         settings["aux"] = False
     if catalogue.gradient_free(name):
         settings["grown"] = setup.net.grown
-    training = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe}
+    training = {"steps": fitted.steps, "best_epoch": fitted.best["epoch"], "seed": run.seed, "recipe": run.recipe, **stamp}
     training |= {"flip": bool(run.augment.flip), **(starting_weights.about if starting_weights is not None else {})}
     return Model(
         net=setup.net.eval(), net_name=name, net_settings=settings, preprocess=setup.preprocess.to(torch.device("cpu")),

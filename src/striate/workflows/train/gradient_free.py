@@ -33,10 +33,10 @@ def train(context: RunContext, resume: bool) -> Trained:
     net: Any = build_network(context, preprocess)
     loaders = build_loaders(context, preprocess, None)
     resumed = resume and (folder / "environment.json").exists()
-    write_start(context, resumed)
+    identity = write_start(context, {} if resumed else None)
     journal = Journal(folder / "journal.jsonl")
     event_name = "resumed" if resumed else "start"
-    journal.write(event_name, steps=1, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
+    journal.write(event_name, run=identity.stamp(), steps=1, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
     start = time.monotonic()
 
     def observe(event: dict[str, Any]) -> None:
@@ -55,4 +55,4 @@ def train(context: RunContext, resume: bool) -> Trained:
     log.info("Learned in %.0f s: %s.", seconds, net.description)
     journal.write("learned", seconds=round(seconds, 3), grown=net.grown)
     fitted = Fitted(1, seconds, {"epoch": 1, "step": 1}, [])
-    return evaluate_and_save(context, TrainingSetup(preprocess, net, loaders), fitted, journal)
+    return evaluate_and_save(context, TrainingSetup(preprocess, net, loaders), fitted, journal, identity)

@@ -37,29 +37,29 @@ def train(
     resume_from = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = count_steps(context, setup, loss, resume_from, most_minutes)
     context = replace(context, run=run)
-    if engine.writes:
-        write_start(context, resume_from is not None)
+    identity = write_start(context, None if resume_from is None else resume_from.state) if engine.writes else None
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
+    stamp = {} if identity is None else identity.stamp()
     if resume_from is not None:
         for sentence in resume_from.refused:
             log.warning("%s The checkpoint before it is used.", sentence)
-        journal.write("resumed", step=resume_from.state["step"])
+        journal.write("resumed", step=resume_from.state["step"], run=stamp)
     else:
-        journal.write("start", steps=steps, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
+        journal.write("start", run=stamp, steps=steps, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
     observers = [context.watch]
     if engine.writes:
         observers.append(observer(net, loaders["val"], loaders["train"].places, journal))
     unfreeze = starting_weights.unfreeze_epochs if starting_weights is not None else None
     task = loop.Task(
         net=net, train=loaders["train"], val=loaders["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
-        seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", stop=context.stop,
+        seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", identity=identity, stop=context.stop,
         names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=observers,
         unfreeze_epochs=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
     )  # fmt: skip
     weight_histograms.record(journal, net, "start")
     fitted = loop.fit(task, resume_from)
     weight_histograms.record(journal, net, "end")
-    return evaluate_and_save(context, setup, fitted, journal, starting_weights)
+    return evaluate_and_save(context, setup, fitted, journal, identity, starting_weights)
 
 
 def lr_range_test(context: RunContext) -> lr_finder.Curve:

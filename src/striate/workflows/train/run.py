@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.base import config, files, run_folder
+from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Json, Watch, quiet
@@ -214,12 +214,19 @@ def _warn_of_bad_files(dataset: Dataset) -> None:
             log.warning("  and %d more; `striate data` lists them all.", len(bad) - 10)
 
 
+def _bind_folds(run: config.Run, folder: Path, resume: bool) -> None:
+    """Write the settings before the first fold, so that the run can be resumed; the training on all images writes the rest."""
+    if not resume:
+        identity = run_record.identify(config.given(run))
+        run_record.begin(folder, identity, {"run.toml": config.to_toml(run).encode()})
+
+
 def _train_folds(context: RunContext, resume: bool) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     run, dataset, folder, engine = context.run, context.dataset, context.folder, context.engine
     count = run.data.folds or 0
     if engine.writes:
-        files.write_text(folder / "run.toml", config.to_toml(run))
+        _bind_folds(run, folder, resume)
     tests: list[Predictions] = []
     for fold in range(count):
         inner = folder / "folds" / f"fold-{fold}"
@@ -240,6 +247,6 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
     pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
     result = final.result._replace(test=score(pooled), folds=tuple(score(test) for test in tests))
     if engine.writes:
-        run_folder.save_predictions(folder / "predictions-test.npz", *pooled)
-        run_folder.write_json(folder / "result.json", result.as_json())
+        predictions = run_folder.predictions_bytes(*pooled, run_record.read(folder).identity.stamp())
+        run_record.add(folder, {"predictions-test.npz": predictions, "result.json": run_folder.as_bytes(result.as_json())})
     return final._replace(result=result, test=pooled)

@@ -24,7 +24,9 @@ def count_steps(
     """The settings and the number of steps; where minutes are given it is measured now, and fixed in the settings."""
     run, loaders = context.run, setup.loaders
     if resume_from is not None:
-        return run, int(resume_from.state["steps"])
+        steps = int(resume_from.state["steps"])
+        fixed = resume_from.state["run"]["settings"]["train"].get("steps") is not None
+        return config.change(run, {"train": {"steps": steps}}) if fixed else run, steps
     timed = run.train.minutes is not None or most_minutes is not None
     step_seconds = timing.seconds_a_step(
         setup.net, loaders["train"], run.train, loss, context.engine, _TIMED_STEPS if timed else 5,
