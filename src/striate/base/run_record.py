@@ -107,8 +107,8 @@ def content(folder: Path, name: str) -> bytes | None:
         return None
     record = read(folder)
     with files.explained(path, "read"):
-        found = path.read_bytes()
-    digest, valid = _sha256(found), record.sha256.get(name)
+        present = path.read_bytes()
+    digest, valid = _sha256(present), record.sha256.get(name)
     if valid is None:
         raise ArtifactError(f"{path} was not written by this run (see {RECORD}). Remove it, or start a new run.")
     if digest not in valid:
@@ -116,7 +116,7 @@ def content(folder: Path, name: str) -> bytes | None:
             f"{path} has changed since the run wrote it, or is of another run: expected SHA-256 {valid[-1][:16]}..., got "
             f"{digest[:16]}... {RESTORE}"
         )
-    return found
+    return present
 
 
 def difference(before: Json, now: Json) -> str | None:
