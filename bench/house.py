@@ -154,6 +154,89 @@ def lines_by_room(package: Path) -> Counter[str]:
     return lines
 
 
+# What holds the settings of a command, by the names of types; those of `report` are a run, given by its folder
+_SETTINGS = frozenset(
+    {"Run", "Tree", "Data", "PreprocessSettings", "Augment", "NetSettings", "Train", "Finetune", "RunContext", "TransferTask"}
+)
+COMMANDS = {
+    "train": ("workflows.train.run.train", _SETTINGS),
+    "finetune": ("workflows.finetune.run.finetune", _SETTINGS),
+    "report": ("workflows.report.build.write_report", _SETTINGS | {"Path", "RunFacts", "ReportFacts", "ModelOnDataset"}),
+}
+
+
+class Code(NamedTuple):
+    """A package as it is written: its functions by dotted name, and what each name of a module stands for."""
+
+    functions: dict[str, tuple[str, Function]]  # with the module of each
+    names: dict[str, dict[str, str]]  # module -> name -> dotted name
+
+    def find(self, dotted: str) -> str | None:
+        """The function of this name, or what runs where a class of this name is called; None outside of the package."""
+        for name in (dotted, f"{dotted}.__init__", f"{dotted}.__post_init__"):
+            if name in self.functions:
+                return name
+        module = dotted
+        while module and module not in self.names:
+            module = module.rpartition(".")[0]
+        head, dot, rest = dotted.removeprefix(f"{module}.").partition(".")
+        target = self.names.get(module, {}).get(head)
+        return None if target in (None, f"{module}.{head}") else self.find(f"{target}{dot}{rest}")
+
+
+def read(package: Path) -> Code:
+    """Read all files of a package."""
+    code = Code({}, {})
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        tree = ast.parse(path.read_text("utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        names = {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+        for node in tree.body:
+            if isinstance(node, Function | ast.ClassDef):
+                names[node.name] = f"{module}.{node.name}"
+                for inner in node.body if isinstance(node, ast.ClassDef) else ():
+                    if isinstance(inner, Function):
+                        code.functions[f"{names[node.name]}.{inner.name}"] = module, inner
+            if isinstance(node, Function):
+                code.functions[names[node.name]] = module, node
+        code.names[module] = names
+    return code
+
+
+def stays(code: Code, start: str, types: frozenset[str]) -> list[str]:
+    """The modules that the settings of a command stay in, one after the other.
+
+    From the function `start` the calls are followed in the order of the source, each function once, into those that take
+    settings: that have a parameter annotated with one of `types`. Functions in a row that lie in one module are one stay.
+    Calls by name are followed, of classes too; methods of objects, and functions that lie in a table, are not.
+    """
+    modules: list[str] = []
+    seen = set[str]()
+
+    def follow(name: str) -> None:
+        seen.add(name)
+        module, node = code.functions[name]
+        if modules[-1:] != [module]:
+            modules.append(module)
+        calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+        for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+            head, dot, rest = ast.unparse(call.func).partition(".")
+            target = code.find(f"{code.names[module].get(head, '')}{dot}{rest}")
+            if target is not None and target not in seen and _takes(code.functions[target][1], types):
+                follow(target)
+
+    follow(start)
+    return modules
+
+
+def _takes(node: Function, types: frozenset[str]) -> bool:
+    annotations = [part.annotation for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    parts = [part for annotation in annotations if annotation is not None for part in ast.walk(annotation)]
+    return any(getattr(part, "id", getattr(part, "attr", None)) in types for part in parts)
+
+
 def main() -> None:
     """Print the table."""
     if len(sys.argv) > 1:
@@ -176,6 +259,10 @@ def main() -> None:
         (f"functions over {MOST_PARAMETERS} parameters", len(wide), f"{of_users} of them for users; {_listed(wide)}"),
         ("lines", lines.total(), " ".join(f"{room} {count:,}" for room, count in lines.most_common())),
     ]
+    code = read(package)
+    for command, (start, types) in COMMANDS.items():
+        modules = stays(code, f"{package.name}.{start}", types)
+        rows.append((f"stays of {command}'s settings", len(modules), f"in {len(set(modules))} modules"))
     for name, count, detail in rows:
         print(f"{name:28}{count:>8,}  {detail}")
 

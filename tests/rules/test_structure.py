@@ -98,3 +98,27 @@ def test_at_the_top_of_the_package_are_rooms_and_four_files():
 
 def test_functions_have_at_most_seven_parameters():
     assert {function.name for function in house.wide_functions(PACKAGE, but_for_users=True)} == set()
+
+
+def test_a_stay_is_a_row_of_functions_in_one_module_that_take_the_settings(tmp_path: Path):
+    code = house.read(
+        package(
+            tmp_path,
+            __init__="",
+            cli__in__main=(
+                "from striate.base import config\nfrom striate.nets.net import Net, build as built\n"
+                "def main(name: str):\n    run = config.load(name)\n    check(run)\n    built(run)\n    Net(run).grow(run)\n"
+                "def check(run: config.Run | None): plain(run)\n"
+                "def plain(run): built(run)"
+            ),
+            base__in__config="class Run: pass\ndef load(name: str) -> Run: return complete({})\ndef complete(tree: Tree): pass",
+            nets__in__net="from striate.base.config import Run\ndef build(run: Run): Net(run)\nclass Net:\n"
+            "    def __init__(self, run: Run): pass\n    def grow(self, run: Run): pass",
+        )
+    )
+    settings = frozenset({"Run", "Tree"})
+    assert house.stays(code, "striate.cli.main.main", settings) == ["striate.cli.main", "striate.nets.net"]
+    assert house.stays(code, "striate.base.config.load", settings) == ["striate.base.config"]
+    assert house.stays(code, "striate.cli.main.main", settings | {"str"}) == [
+        "striate.cli.main", "striate.base.config", "striate.cli.main", "striate.nets.net"
+    ]  # fmt: skip

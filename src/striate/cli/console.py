@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 from rich.text import Text
 
 from striate.base.phrases import percent, without_controls
@@ -79,11 +80,30 @@ def stdout() -> Console:
     return _PlainConsole(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def say(lines: Iterable[str]) -> None:
-    """Lines of results for people, as they are."""
+def say(parts: Iterable[str | Table]) -> None:
+    """Lines and tables of results for people, as they are."""
     out = stdout()
-    for line in lines:
-        out.print(line)
+    for part in parts:
+        out.print(part)
+
+
+def show(result: Event, json: bool, parts: Callable[[Event], Iterable[str | Table]]) -> None:
+    """A result as JSON, or as lines and tables for people."""
+    if json:
+        print_json(result)
+    else:
+        say(parts(result))
+
+
+def table(
+    *heads: str, left: Sequence[str] | None = None, overflow: Literal["fold", "ellipsis"] = "ellipsis", **options: Any
+) -> Table:
+    """A table without rows, its columns right-aligned but for those in `left`, else the first."""
+    empty = Table(**options)
+    for head in heads:
+        justify: Literal["left", "right"] = "left" if head in (heads[:1] if left is None else left) else "right"
+        empty.add_column(head, justify=justify, overflow=overflow)
+    return empty
 
 
 def print_json(value: object) -> None:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import documented_by, print_json, speaking, stdout
+from striate.cli.console import documented_by, show, speaking
 
 
 @documented_by("striate.workflows.preview", "preview")
@@ -43,18 +43,11 @@ def data(
     elif preview is not None:
         with speaking() as watch:
             shown = previews.preview(data, preview, draw, recipe, settings, watch)
-        if json:
-            print_json(shown)
-        else:
-            stdout().print("\n".join(_preview_lines(shown)))
-        return
+        return show(shown, json, _preview_lines)
     else:
         with speaking() as watch:
             result = workflow.survey(data, config.section(settings, "data"), watch)
-    if json:
-        print_json(result.as_json())
-    else:
-        stdout().print(str(result))
+    return show(result.as_json(), json, lambda _json: [str(result)])
 
 
 def _preview_lines(shown: dict[str, Any]) -> Iterator[str]:

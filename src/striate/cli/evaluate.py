@@ -1,13 +1,14 @@
 """`striate evaluate`."""
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
 from striate.base import config
 from striate.base.phrases import percent
-from striate.cli.console import documented_by, interval, print_json, speaking, stdout, trust
+from striate.cli.console import Event, documented_by, interval, show, speaking, table, trust
 
 _SQUARE = 20  # classes, up to which the confusion matrix is printed
 _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of more
@@ -32,17 +33,17 @@ def evaluate(
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
         result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
-    if json:
-        print_json(result)
-        return
-    console = stdout()
-    console.print(_classes(result))
+    show(result, json, _parts)
+
+
+def _parts(result: Event) -> Iterator[str | Table]:
+    yield _classes(result)
     if len(result["per_class"]) <= _SQUARE:
-        console.print(_confusion(result))
-    console.print(_headline(result))
+        yield _confusion(result)
+    yield _headline(result)
 
 
-def _headline(result: dict[str, Any]) -> str:
+def _headline(result: Event) -> str:
     top5 = "" if result["top5"] is None else f"\ntop-5 accuracy {percent(result['top5'])}"
     bad = f"\n{len(result['quarantined'])} files could not be decoded and are not counted" if result["quarantined"] else ""
     return (
@@ -52,7 +53,7 @@ def _headline(result: dict[str, Any]) -> str:
     )
 
 
-def _classes(result: dict[str, Any]) -> Table:
+def _classes(result: Event) -> Table:
     """Scores of the classes; of more than 50, of those with the lowest F1."""
     rows = [(name, score) for name, score in result["per_class"].items() if score["support"]]
     absent, notes = len(result["per_class"]) - len(rows), list[str]()
@@ -61,21 +62,16 @@ def _classes(result: dict[str, Any]) -> Table:
         rows = sorted(rows, key=lambda row: float(row[1]["f1"]))[:_WORST]
     if absent:
         notes.append(f"{absent:,} classes have no images here and are not shown")
-    table = Table(caption="\n".join(notes) or None)
-    for column in ("class", "precision", "recall", "F1", "images"):
-        table.add_column(column, justify="left" if column == "class" else "right")
+    scores = table("class", "precision", "recall", "F1", "images", caption="\n".join(notes) or None)
     for name, score in rows:
         shares = (score["precision"], score["recall"], score["f1"])
-        table.add_row(name, *(f"{share:.3f}" for share in shares), f"{score['support']:,}")
-    return table
+        scores.add_row(name, *(f"{share:.3f}" for share in shares), f"{score['support']:,}")
+    return scores
 
 
-def _confusion(result: dict[str, Any]) -> Table:
+def _confusion(result: Event) -> Table:
     names = list(result["per_class"])
-    table = Table(title="true class by row, prediction by column")
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
+    counts = table("", *names, title="true class by row, prediction by column")
     for name, row in zip(names, result["confusion"], strict=True):
-        table.add_row(name, *(str(count) if count else "." for count in row))
-    return table
+        counts.add_row(name, *(str(count) if count else "." for count in row))
+    return counts

@@ -1,7 +1,8 @@
 """`striate finetune`."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -9,7 +10,7 @@ from rich.table import Table
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.phrases import percent
-from striate.cli.console import documented_by, print_json, reported, scores, speaking, split, stdout, trust
+from striate.cli.console import Event, documented_by, reported, scores, show, speaking, split, table, trust
 
 
 @documented_by("striate.workflows.finetune.run", "finetune")
@@ -45,10 +46,7 @@ def finetune(
             minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,
             watch=watch,
         )  # fmt: skip
-    if json:
-        print_json(result)
-    else:
-        _print_result(result)
+    show(result, json, _parts)
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -58,33 +56,30 @@ def _numbers(text: str | None) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _print_result(result: dict[str, Any]) -> None:
-    out = stdout()
+def _parts(result: Event) -> Iterator[str | Table]:
     for layer in result.get("layers", ()):
         share = "" if layer["cross_validated"] is None else f", cross-validated accuracy {percent(layer['cross_validated'])}"
-        out.print(f"{layer['name']}: {layer['features']:,} features{share}")
+        yield f"{layer['name']}: {layer['features']:,} features{share}"
     if len(result["strategies"]) > 1:
-        out.print(_table(result["strategies"], result["recommended"]))
+        yield _table(result["strategies"], result["recommended"])
     for point in result["curve"]:
-        out.print(f"{point['per_class']} of each class, {point['images']:,} training images:")
-        out.print(_table(point["strategies"], None))
+        yield f"{point['per_class']} of each class, {point['images']:,} training images:"
+        yield _table(point["strategies"], None)
     if result["drawn"]:
-        out.print(f"learning curves: {result['drawn']}")
+        yield f"learning curves: {result['drawn']}"
     if len(result["strategies"]) > 1:
-        out.print(result["sentence"])
-    where = f"{result['seconds']:.0f} s; the run lies in {result['run']}"
-    out.print("\n".join([*scores(result), where, *reported(result)]))
+        yield result["sentence"]
+    yield from (*scores(result), f"{result['seconds']:.0f} s; the run lies in {result['run']}", *reported(result))
 
 
-def _table(strategies: list[dict[str, Any]], recommended: str | None) -> Table:
-    table = Table("strategy", "validation", "test", "95 % interval", "p against it", "seconds", "parameters", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+def _table(strategies: list[Event], recommended: str | None) -> Table:
+    heads = ("strategy", "validation", "test", "95 % interval", "p against it", "seconds", "parameters")
+    rows = table(*heads, box=None)
     for row in strategies:
         test, p_value = row["test"], row["p_value"]
-        table.add_row(
+        rows.add_row(
             f"{row['name']}{' (kept)' if row['name'] == recommended else ''}", percent(row['val']['accuracy']),
             percent(test["accuracy"]) if test else "-", f"{percent(test['low'])} to {percent(test['high'])}" if test else "-",
             "-" if p_value is None else f"{p_value:.2g}", f"{row['seconds']:,.0f}", f"{row['parameters']:,}",
         )  # fmt: skip
-    return table
+    return rows

@@ -7,9 +7,10 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, speaking, stdout
+from striate.cli.console import documented_by, show, speaking
 
 
+@documented_by("striate.workflows.external_weights", "import_weights")
 def import_(
     file: str, /, *, net: str, out: str | None = None, like: Literal["imagenet"] | None = None, mean: str | None = None,
     std: str | None = None, class_names: str | None = None, size: int | None = None, share: float | None = None,
@@ -19,19 +20,11 @@ def import_(
     """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.
 
     Args:
-        file: .pth, .pt, .th or .safetensors.
-        net: the network that the weights belong to: a name of the catalogue, or timm:NAME.
-        out: folder of the model; else models/NET-FILE.
         like: imagenet gives mean, std, share and the 1000 class names.
         mean: of each channel of the images, in [0, 1]: 0.485,0.456,0.406.
-        std: of each channel, in [0, 1].
         class_names: a text file with one name on each line, in the order of the outputs.
         size: side of the images in pixels; else the network's published one.
-        share: of the short side of an image that is kept, 0..1; else all of it.
-        bgr: the weights take blue first.
-        license: of the weights.
         set_: a setting of section net, as in net.shortcut=B; may be repeated.
-        json: print one JSON object on stdout.
 
     """
     from striate.workflows import external_weights
@@ -42,10 +35,8 @@ def import_(
             size_px=size, share=share, bgr=bgr or None, license=license, like=like,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
-    if json:
-        print_json(result)
-        return
-    stdout().print(f"{result['model']}: {net}, {result['parameters']:,} parameters, {result['classes']:,} classes")
+    counts = f"{result['parameters']:,} parameters, {result['classes']:,} classes"
+    show(result, json, lambda _result: [f"{result['model']}: {net}, {counts}"])
 
 
 def _numbers(text: str | None, flag: str) -> tuple[float, ...] | None:

@@ -1,12 +1,12 @@
 """`striate inspect`."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from striate.base.errors import SettingError
-from striate.cli.console import print_json, speaking, split, stdout, trust
+from striate.cli.console import Event, documented_by, show, speaking, split, table, trust
 
 _COLUMNS = ("blank", "dead", "duplicate", "nearly_dead", "noisy", "healthy")
 _KINDS = {"images": "with IMAGES", "filters": "with --filters", "units": "with --layer alone", "verdicts": "with RUN alone"}
@@ -16,6 +16,7 @@ _APPLY = {
 }  # fmt: skip
 
 
+@documented_by("striate.workflows.inspect.units", "units", json="print one JSON object on stdout, with all numbers.")
 def inspect(
     run: str, /, *images: Path, filters: bool = False, layer: tuple[str, ...] = (), unit: tuple[str, ...] = (),
     method: tuple[str, ...] = (), target: str | None = None, data: str | None = None, draw: Path | None = None,
@@ -24,7 +25,6 @@ def inspect(
     """Look inside a model: a verdict on every filter; or one image through all layers; or filters; or the units of a layer.
 
     Args:
-        run: a run by name or folder, a model's folder, or NET@WEIGHTS.
         images: images: the maps of every layer for each, and the evidence in it for the prediction.
         filters: stripes and colors that the first filters are tuned to, shift tolerance, and all weights as tiles.
         layer: with IMAGES or --filters, layers to draw; alone, one layer: what activates and maximizes its units.
@@ -34,8 +34,6 @@ def inspect(
         data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
         draw: of the verdicts: a figure of the first layer's filters, .svg, .png or .pdf.
         out: a folder for sheets of images, filters or units; else striate-inspect-RUN.
-        trust_code: run the Python file of a network of one's own that comes with the model, now and later on this machine.
-        json: print one JSON object on stdout, with all numbers.
 
     """
     from striate.workflows.inspect import filter_health, first_layer_filters, one_image
@@ -57,10 +55,7 @@ def inspect(
             result = workflow.units(run, _single_layer(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
         else:
             result = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
-    if json:
-        print_json(result)
-    else:
-        _print_result(which, result)
+    show(result, json, {"images": _images, "filters": _filters, "units": _units, "verdicts": _verdicts}[which])
 
 
 def _refuse(which: str, given: list[str]) -> None:
@@ -85,39 +80,26 @@ def _numbers(given: tuple[str, ...]) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _print_result(which: str, result: dict[str, Any]) -> None:
-    out = stdout()
-    {"images": _print_images, "filters": _print_filters, "units": _print_units, "verdicts": _print_verdicts}[which](result)
-    for path in result["files"]:
-        out.print(f"drawn: {path}")
+def _drawn(result: Event) -> Iterator[str]:
+    yield from (f"drawn: {path}" for path in result["files"])
 
 
-def _print_images(result: dict[str, Any]) -> None:
-    out = stdout()
+def _images(result: Event) -> Iterator[str]:
     for image in result["images"]:
         target = "" if image["target"] == image["label"] else f"; explained: {image['target']}"
-        out.print(f"{image['path']}: {image['label']} at {image['probability']:.1%}{target}")
+        yield f"{image['path']}: {image['label']} at {image['probability']:.1%}{target}"
         for explanation in image["methods"]:
             at = f" at {explanation['layer']}" if explanation["layer"] else ""
-            out.print(f"  {explanation['method']}{at} {explanation['reason']}")
-        for method, reason in image["refused"].items():
-            out.print(f"  {method}: {reason}")
+            yield f"  {explanation['method']}{at} {explanation['reason']}"
+        yield from (f"  {method}: {reason}" for method, reason in image["refused"].items())
+    yield from _drawn(result)
 
 
-def _print_filters(result: dict[str, Any]) -> None:
-    out = stdout()
+def _filters(result: Event) -> Iterator[str | Table]:
     if result["first"] is None:
-        out.print(result["reason"])
-        return
-    table = Table("filter", "orientation", "cycles a pixel", "strength", "color", box=None)
-    for column in table.columns:
-        column.justify = "right"
-    for number, row in enumerate(result["first"]["each"]):
-        oriented = row["half_width"] is not None  # the response to no other orientation falls to half: a spot has none
-        angle = f"{round(row['orientation']) % 180}°" if oriented else "-" if row["frequency"] is None else "none"
-        numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
-        table.add_row(str(number), angle, *numbers)
-    out.print(table)
+        yield result["reason"]
+    else:
+        yield _tuning(result["first"]["each"])
     for row in result["tolerance"]:
         known = sorted(unit["half_shift"] for unit in row["units"] if unit["half_shift"] is not None)
         median = (
@@ -125,44 +107,50 @@ def _print_filters(result: dict[str, Any]) -> None:
             if known
             else "more than was measured"
         )
-        out.print(f"{row['name']}: half of the response remains after a shift of {median}")
+        yield f"{row['name']}: half of the response remains after a shift of {median}"
+    yield from _drawn(result)
 
 
-def _print_units(result: dict[str, Any]) -> None:
-    out = stdout()
-    rows = result["statistics"][0]["units"]
-    table = Table("unit", "mean", "std", "max", "zeros", "selectivity", "class", box=None)
-    for column in table.columns[:-1]:
-        column.justify = "right"
+def _tuning(filters: list[Event]) -> Table:
+    heads = ("filter", "orientation", "cycles a pixel", "strength", "color")
+    rows = table(*heads, left=(), box=None)
+    for number, row in enumerate(filters):
+        oriented = row["half_width"] is not None  # the response to no other orientation falls to half: a spot has none
+        angle = f"{round(row['orientation']) % 180}°" if oriented else "-" if row["frequency"] is None else "none"
+        numbers = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("frequency", "strength", "chromatic"))
+        rows.add_row(str(number), angle, *numbers)
+    return rows
+
+
+def _units(result: Event) -> Iterator[str | Table]:
+    units = result["statistics"][0]["units"]
+    rows = table("unit", "mean", "std", "max", "zeros", "selectivity", "class", left=("class",), box=None)
     for number in result["units"]:
-        row = rows[number]
+        row = units[number]
         cells = ("-" if row.get(name) is None else f"{row[name]:.3f}" for name in ("mean", "std", "max", "zeros"))
         share = "-" if row.get("selectivity") is None else f"{row['selectivity']:.2f}"
-        table.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
-    out.print(table)
-    out.print(f"{result['readout_layer']}: looked at {result['images_from']}")
-    out.print(f"the images that excite it most are of {result['strongest_from']}")
+        rows.add_row(str(number), *cells, share, "-" if row.get("preferred") is None else row["preferred"])
+    yield rows
+    yield f"{result['readout_layer']}: looked at {result['images_from']}"
+    yield f"the images that excite it most are of {result['strongest_from']}"
     if result["reason"]:
-        out.print(result["reason"])
+        yield result["reason"]
+    yield from _drawn(result)
 
 
-def _print_verdicts(result: dict[str, Any]) -> None:
-    out = stdout()
-    table = Table("layer", "filters", *(name.replace("_", " ") for name in _COLUMNS), "3x3 noise", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+def _verdicts(result: Event) -> Iterator[str | Table]:
+    rows = table("layer", "filters", *(name.replace("_", " ") for name in _COLUMNS), "3x3 noise", box=None)
     for row in result["layers"]:
         ratio = "-" if row["noise_ratio"] is None else f"{row['noise_ratio']:.3f}"
-        table.add_row(row["name"], f"{row['filters']:,}", *(_number(row[name]) for name in _COLUMNS), ratio)
-    out.print(table)
-    for row in result["layers"]:
-        if row["advice"]:
-            out.print(row["advice"])
+        rows.add_row(row["name"], f"{row['filters']:,}", *(_number(row[name]) for name in _COLUMNS), ratio)
+    yield rows
+    yield from (row["advice"] for row in result["layers"] if row["advice"])
     source = result["images_from"]
     if not result["layers"]:
-        out.print(f"{result['net']} has no filters or units before its head that could be judged")
-        return
-    out.print(f"looked at {result['layers'][0]['images']:,} {source}" if source else "judged by the weights alone")
+        yield f"{result['net']} has no filters or units before its head that could be judged"
+    else:
+        yield f"looked at {result['layers'][0]['images']:,} {source}" if source else "judged by the weights alone"
+    yield from _drawn(result)
 
 
 def _number(count: int) -> str:

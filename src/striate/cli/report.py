@@ -1,8 +1,8 @@
 """`striate report`."""
 
-from typing import Any
+from collections.abc import Iterator
 
-from striate.cli.console import documented_by, print_json, speaking, stdout, trust
+from striate.cli.console import Event, documented_by, show, speaking, trust
 
 _WORDS = {"note": "note", "warning": "warning", "bad": "problem"}
 
@@ -21,17 +21,12 @@ def report(run: str, /, *, watch: bool = False, trust_code: bool = False, json: 
     trust(run, trust_code)
     with speaking() as see:
         result = write_report(run, follow=watch, watch=see)
-    if json:
-        print_json(result)
-    else:
-        stdout().print(_lines(result))
+    show(result, json, _lines)
 
 
-def _lines(result: dict[str, Any]) -> str:
-    lines = [result["trust"]["sentence"]]
-    lines += [
-        f"  {_WORDS[finding['level']]}: {finding['sentence']}"
-        for finding in result["trust"]["findings"]
-        if finding["level"] != "good"
-    ]
-    return "\n".join([*lines, *result["notes"], f"{result['report']} ({result['bytes'] / 1e6:.1f} MB)"])
+def _lines(result: Event) -> Iterator[str]:
+    yield result["trust"]["sentence"]
+    for finding in result["trust"]["findings"]:
+        if finding["level"] != "good":
+            yield f"  {_WORDS[finding['level']]}: {finding['sentence']}"
+    yield from (*result["notes"], f"{result['report']} ({result['bytes'] / 1e6:.1f} MB)")

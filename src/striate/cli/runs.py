@@ -1,12 +1,13 @@
 """`striate runs`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.table import Table
 
 from striate.base.errors import SettingError
 from striate.base.phrases import percent
-from striate.cli.console import documented_by, print_json, stdout
+from striate.cli.console import Event, documented_by, print_json, say, show, table
 
 
 @documented_by("striate.workflows.runs", "weights")
@@ -22,42 +23,31 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
     from striate.workflows import runs as workflow
 
     if run is not None:
-        _weights_of(run if out == Path("runs") else str(out / run), weights, json)
-        return
+        return show(workflow.weights(run if out == Path("runs") else out / run, weights), json, _weights)
     if weights is not None:
         raise SettingError(f"--weights applies to one run; got no RUN. Write `striate runs RUN --weights {weights}`.")
     rows = workflow.list_runs(out)
     if json:
-        print_json({"runs": [row._asdict() for row in rows]})
-        return
+        return print_json({"runs": [row._asdict() for row in rows]})
     if not rows:
-        stdout().print(f"There are no runs in {out}; make one with `striate train DATA`.")
-        return
-    table = Table()
-    for column in ("run", "network", "data", "state", "test accuracy", "interval", "MB"):
-        table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
+        return say([f"There are no runs in {out}; make one with `striate train DATA`."])
+    heads = ("run", "network", "data", "state", "test accuracy", "interval", "MB")
+    listed = table(*heads, left=heads[:-1], overflow="fold")
     for row in rows:
         test = row.test
         score = ("", "") if test is None else (percent(test["accuracy"]), f"{percent(test['low'])} to {percent(test['high'])}")
-        table.add_row(row.name, row.net, row.data, row.state, *score, f"{row.bytes / 1e6:.1f}")
-    stdout().print(table)
+        listed.add_row(row.name, row.net, row.data, row.state, *score, f"{row.bytes / 1e6:.1f}")
+    return say([listed])
 
 
-def _weights_of(run: str, draw: str | None, json: bool) -> None:
-    from striate.workflows import runs as workflow
-
-    result = workflow.weights(run, draw)
-    if json:
-        print_json(result)
-        return
+def _weights(result: Event) -> Iterator[str | Table]:
     ends = {row["layer"]: row for row in result["end"]}
-    table = Table(title=f"{result['run']}: weights " + ("before the first step → at the end" if ends else "at the start"))
-    for column in ("layer", "weights", "zero", "within ±0.2", "mean", "standard deviation"):
-        table.add_column(column, justify="left" if column == "layer" else "right", overflow="fold")
+    title = f"{result['run']}: weights " + ("before the first step → at the end" if ends else "at the start")
+    layers = table("layer", "weights", "zero", "within ±0.2", "mean", "standard deviation", title=title, overflow="fold")
     for row in result["start"]:
         both = [row, ends[row["layer"]]] if row["layer"] in ends else [row]
         shares = (" → ".join(f"{moment[name]:.1%}" for moment in both) for name in ("zero", "near"))
         moments = (" → ".join(f"{moment[name]:.3g}" for moment in both) for name in ("mean", "deviation"))
-        table.add_row(row["layer"], f"{row['weights']:,}", *shares, *moments)
-    stdout().print(table)
-    stdout().print("Add --weights FILE.svg for an image." if draw is None else f"drawn: {draw}")
+        layers.add_row(row["layer"], f"{row['weights']:,}", *shares, *moments)
+    yield layers
+    yield f"drawn: {result['drawn']}" if result["drawn"] else "Add --weights FILE.svg for an image."

@@ -1,5 +1,6 @@
 """`striate train`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from cyclopts import Parameter
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import documented_by, print_json, reported, scores, speaking, stdout
+from striate.cli.console import Event, documented_by, reported, scores, show, speaking
 
 
 @documented_by("striate.workflows.train.run", "train")
@@ -42,21 +43,14 @@ def train(
     if find_lr:
         others = {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")}
         _refuse(others, "with --find-lr")
-        return _find_lr(data, draw or "find-lr.svg", settings, run, json)
+        _find_lr(data, draw or "find-lr.svg", settings, run, json)
+        return
     _refuse({"--draw": draw}, "without --find-lr")
     run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
     with speaking() as watch:
         result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
-    return _print_result(result, json)
-
-
-def _print_result(result: dict[str, Any], json: bool) -> None:
-    if result["weights_sha256"] is None:  # not the process that speaks
-        return
-    if json:
-        print_json(result)
-    else:
-        stdout().print(_lines(result))
+    if result["weights_sha256"] is not None:  # else not the process that speaks
+        show(result, json, _lines)
 
 
 def _refuse(flags: dict[str, Any], when: str) -> None:
@@ -70,21 +64,21 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
 
     with speaking() as watch:
         search = workflow.find_lr(data, draw=draw, settings=settings, watch=watch, **run)
-    if search["drawn"] is None:  # not the process that speaks
-        return
-    if json:
-        print_json(search)
-        return
+    if search["drawn"] is not None:  # else not the process that speaks
+        show(search, json, _search_lines)
+
+
+def _search_lines(search: Event) -> Iterator[str]:
     rates, proposal = search["rates"], search["proposal"]
-    lines = [f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {search['drawn']}"]
+    yield f"{len(rates)} steps at rates from {rates[0]:.0e} to {rates[-1]:.2g}; drawn: {search['drawn']}"
     if proposal is None:
-        lines.append("the loss fell at none of them, so there is no proposal: check the plot, the images and the labels")
+        yield "the loss fell at none of them, so there is no proposal: check the plot, the images and the labels"
     else:
-        lines.append(f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {search['lr']:g}")
-        lines.append(f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it")
-    stdout().print("\n".join(lines))
+        yield f"proposal {proposal:g}, a tenth of the rate at which the smoothed loss is least; now {search['lr']:g}"
+        yield f"the same command with --set train.lr={proposal:g} in place of --find-lr trains with it"
 
 
-def _lines(result: dict[str, Any]) -> str:
-    steps = f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
-    return "\n".join([*scores(result), steps, *reported(result)])
+def _lines(result: Event) -> Iterator[str]:
+    yield from scores(result)
+    yield f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
+    yield from reported(result)
