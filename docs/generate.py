@@ -38,13 +38,29 @@ FIGURES = {
             "inception", "residual",
         )
     },
+    "mnist_cnn.svg": "figure volumes --net mnist_cnn --out mnist_cnn.svg",
     "augment.png": "data photos --preview augment --draw augment.png",
+    "turned.png":
+        "data photos --preview augment --set augment.rotate=15 --set augment.crop=0.5 --set augment.hue=0.05 --draw turned.png",
     "whitening.png": "data digits --preview whitening --draw whitening.png",
     "resnet18.svg": "nets resnet18 --draw resnet18.svg",
     "signal.svg": "nets vgg16 --size 32 --init gaussian --signal --draw signal.svg",
-    "why.png": "inspect first photos/circle/003.png --out inspect",
+    "inspect/why.png": "inspect first photos/circle/003.png --out inspect",
+    "chapter-filters.png": "inspect chapter --draw chapter-filters.png",
+    "chapter/why.png":
+        "inspect chapter photos/circle/003.png --layer conv1 --method guided,gradcam,occlusion --out chapter",
+    "runs/moved/learning-curve.svg":
+        "finetune photos --from resnet20@cifar10 --strategy extract,adapt --per-class 1,2,5 --name moved --no-report",
 }  # fmt: skip
-PLOTS = ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")  # of the report of `first`
+RUNS = ("train photos --epochs 20 --name first", "report first", "train digits --net mnist_cnn --epochs 2 --name chapter")
+# Plots of their reports: file -> run, plot
+PLOTS = {
+    **{
+        f"report-{name}.svg": ("first", name)
+        for name in ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")
+    },
+    "chapter-confusion.svg": ("chapter", "confusion"),
+}
 # Figures of the history: subject -> options of its command, and those of its files that the manual shows
 HISTORY = {
     "mcculloch_pitts": ("", ("table.png", "automaton_ends_in_01.png")),
@@ -58,7 +74,8 @@ HISTORY = {
 }
 ILLUSTRATIONS = (
     *FIGURES,
-    *(f"report-{name}.svg" for name in PLOTS),
+    "chapter/01-conv1.png",
+    *PLOTS,
     *(f"history/{subject}/{name}" for subject, (_, names) in HISTORY.items() for name in names),
 )
 
@@ -96,15 +113,10 @@ def illustrate() -> None:
     with _in(GENERATED):
         exec(compile(quickstart_script(), "quickstart.md", "exec"), {})
         shutil.rmtree("runs", ignore_errors=True)
-        _striate("train photos --epochs 20 --name first")
-        _striate("report first")
-        for command in FIGURES.values():
+        for command in (*RUNS, *FIGURES.values()):
             _striate(command)
-        explanations = sorted(Path("inspect").rglob("why.png"))
-        explanations[0].replace("why.png")
-        page = Path("runs/first/report.html").read_text("utf-8")
-        for name in PLOTS:
-            Path(f"report-{name}.svg").write_text(_plot(page, name), "utf-8")
+        for file, (run, name) in PLOTS.items():
+            Path(file).write_text(_plot(Path(f"runs/{run}/report.html").read_text("utf-8"), name), "utf-8")
 
 
 def illustrate_history() -> None:

@@ -72,7 +72,7 @@ def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(resul
     assert three["max"] == [[8, 7], [8, 9]]
     assert three["average"][0][0] == pytest.approx(38 / 9)
     assert three["gradient"]["average"][2][2] == pytest.approx(4 / 9)  # the middle lies in all four windows
-    assert numbers_of(results, "pooling")["volume"] == {"input": [12, 28, 28], "output": [12, 14, 14], "parameters": 0}
+    assert numbers_of(results, "pooling")["volume"] == {"input": [12, 32, 32], "output": [12, 16, 16], "parameters": 0}
 
 
 def test_dropout_scales_what_it_keeps_and_nothing_in_use(results: dict[str, tuple[Path, FigureResult]]):

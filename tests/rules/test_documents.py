@@ -29,7 +29,8 @@ from striate.cli.main import app, main
 from striate.history.timeline import demo as timeline
 from support.command_line import Ran
 from support.command_line import run as run_here
-from support.documents import ROOT, Block, blocks
+from support.documents import ROOT, Block, blocks, figures, not_printed
+from support.published_figures import PUBLISHED, TRAINED
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in DOCUMENTS if not {"_build", "_generated"} & {*path.relative_to(ROOT).parts}]
@@ -58,8 +59,8 @@ def shell(script: str, folder: Path, striate: str) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
-def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run one command of a document as it stands, with striate as this interpreter has it."""
+def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run one command of a document as it stands, with striate as this interpreter has it; what it printed."""
     monkeypatch.setenv("STRIATE_CACHE", str(folder / ".cache"))
     monkeypatch.chdir(folder)
     if SIMPLE.fullmatch(command):
@@ -70,6 +71,7 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
         ran = Ran(whole.returncode, whole.stdout, whole.stderr)
     if ran.code:
         pytest.fail(f"$ {command}\nended with {ran.code}:\n{ran.out[-2000:]}{ran.err[-2000:]}", pytrace=False)
+    return ran.out + ran.err
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,15 +127,16 @@ def pieces() -> list[object]:
     for path in DOCUMENTS:
         name = path.relative_to(ROOT).as_posix()
         if commands := commands_of(path):
-            params.append(pytest.param(commands, None, id=name))
+            params.append(pytest.param(path, commands, None, id=name))
         skipped = [block for block in blocks(path.read_text("utf-8")) if block.not_run is not None]
-        params += [pytest.param((), block.not_run, id=f"{name}:{block.line}") for block in skipped]
+        params += [pytest.param(path, (), block.not_run, id=f"{name}:{block.line}") for block in skipped]
     return params
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-@pytest.mark.parametrize(("commands", "not_run"), pieces())
-def test_the_commands_of_a_document_run(
+@pytest.mark.parametrize(("path", "commands", "not_run"), pieces())
+def test_the_commands_of_a_document_run_and_print_its_figures(
+    path: Path,
     commands: list[str],
     not_run: str | None,
     after_quickstart: Path,
@@ -146,14 +149,17 @@ def test_the_commands_of_a_document_run(
         pytest.skip(not_run)
     folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
     quick(monkeypatch)
-    already_run = commands_of(QUICKSTART)
+    already_run, printed = commands_of(QUICKSTART), dict[str, str]()
     for command in commands:
         if not STRIATE.match(command):
             assert FOR_THE_READER.match(command), (
                 f"$ {command}: neither striate nor make, pip or python; mark its block not run"
             )
         elif command not in already_run:
-            run(command, folder, capsys, monkeypatch)
+            printed[command] = run(command, folder, capsys, monkeypatch)
+    name = path.relative_to(ROOT).as_posix()
+    if name in PUBLISHED:
+        assert not_printed(path.read_text("utf-8"), printed, PUBLISHED[name], TRAINED.get(name, {})) == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -217,6 +223,34 @@ def test_blocks_and_links_are_read_as_the_rules_say():
         Block(15, ("striate train mnist",), "needs an hour"),
     ]
     assert links(EXAMPLE) == ["docs/a.md", "b.png", "../c.md"]
+
+
+QUOTING = """Since 1998 the 32 x 32 pixels, [its products](a99.md) and `76` (E12) make 0.0123, 1,024 and 9.6e-05; 2 of 3.
+
+## 10. With a run
+
+```console
+$ striate nets lenet5
+61,706
+$ striate train digits
+```
+
+It is 97.2 % after 40 steps, 61.7 by hand.
+"""
+
+
+def test_a_figure_of_a_document_is_printed_by_a_command_of_its_section_or_before_it_or_comes_from_elsewhere():
+    assert figures(QUOTING) == ["32", "32", "0.0123", "1,024", "9.6e-05", "97.2", "40", "61.7"]
+    printed = {"striate nets lenet5": "40 layers, 0.0123, 61.71", "striate train digits": "accuracy 98.00 %"}
+    published = {"32": "LeCun 1998", "1,024": 1024.2, "9.6e-05": 9.64e-5}
+    assert not_printed(QUOTING, printed, published, {"97.2": r"accuracy ([\d.]+)"}) == ["0.0123"]  # which is printed later
+    assert not_printed(QUOTING, printed, published | {"1,024": 1025.0}, {"97.2": r"error ([\d.]+)"}) == [
+        "0.0123",
+        "1,024",
+        "97.2",
+    ]
+    assert not_printed(QUOTING, printed, published, {}) == ["0.0123", "97.2"]  # what is trained is no source without its place
+    assert not_printed(QUOTING, {}, published, {}) == ["0.0123", "97.2", "40", "61.7"]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -1,4 +1,4 @@
-"""The story is told in two languages: the same commands, the same corrections, and figures that say the numbers it quotes."""
+"""The story is told in two languages: the same commands, corrections and numbers, which are those that its figures say."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,13 @@ import pytest
 
 from striate.figures.catalogue import FIGURES
 from striate.figures.draw_by_name import draw
-from support.documents import ROOT, blocks
+from support.documents import ROOT, blocks, figures
+from support.published_figures import PUBLISHED, TRAINED
 
 ENGLISH, CHINESE = (ROOT / "docs" / "tutorials" / name for name in ("story.md", "story.zh.md"))
 BOTH = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)
 SAME = "the same commands as in story.md, which are run"
+KINDS = {ENGLISH: ("*Wrong", "*Imprecise", "*Our addition"), CHINESE: ("*错误", "*不准确", "*我们的补充")}
 QUOTED = {
     "pooling": ["8 5 / 6 9", "4 2 / 2.25 5.75"],
     "activations": ["0.25", "9.5e-07"],
@@ -47,23 +49,51 @@ def test_what_other_pages_run_is_run_there():
 
 
 @BOTH
-def test_every_mistake_of_the_chapter_is_put_right_once(path: Path):
-    numbers = [int(number) for number in re.findall(r"^- E(\d+)\. ", path.read_text("utf-8"), re.M)]
-    assert sorted(numbers) == [*range(1, 23)]
+def test_every_statement_of_the_chapter_is_read_once_as_wrong_imprecise_or_an_addition(path: Path):
+    items = re.findall(r"^- E(\d+)\. (.+(?:\n  .+)*)", path.read_text("utf-8"), re.M)
+    assert sorted(int(number) for number, _ in items) == [*range(1, 12), *range(13, 28)]  # E12 is none
+    for number, text in items:
+        assert text.startswith(KINDS[path]), number
 
 
-def test_both_pages_have_the_same_sections_each_with_a_command_an_exercise_a_file_and_mistakes():
+def test_both_pages_take_each_statement_for_the_same_and_quote_the_same_words_of_it():
+    english, chinese = (
+        [
+            ([KINDS[path].index(kind) for kind in KINDS[path] if kind in text], re.findall(r"“([A-Za-z~\d][^”]*)”", text))
+            for text in re.findall(r"^- E\d+\. (.+(?:\n  .+)*)", path.read_text("utf-8"), re.M)
+        ]
+        for path in (ENGLISH, CHINESE)
+    )
+    assert [(kinds, [" ".join(words.split()) for words in quoted]) for kinds, quoted in english] == chinese
+
+
+def test_both_pages_have_the_same_sections_each_with_a_command_an_exercise_its_solution_a_file_and_a_figure():
     one, other = (re.split(r"^## ", path.read_text("utf-8"), flags=re.M)[1:] for path in (ENGLISH, CHINESE))
     assert len(one) == len(other) == 14
     for number, (english, chinese) in enumerate(zip(one[:13], other[:13], strict=True), 1):
         for section, words in (
-            (english, ("An exercise:", "**Where the chapter errs**")),
-            (chinese, ("习题", "**教科书之误**")),
+            (english, ("An exercise:", "<summary>Solution</summary>", "**Read against the chapter**")),
+            (chinese, ("习题", "<summary>解答</summary>", "**与教科书对照**")),
         ):
             assert section.startswith(f"{number}. ")
-            assert all(word in section for word in (*words, "$ striate ", "`src/striate/"))
-        assert re.findall(r"- E\d+", english) == re.findall(r"- E\d+", chinese)
-        assert re.findall(r"`src/[^`]+`", english) == re.findall(r"`src/[^`]+`", chinese)
+            assert all(word in section for word in (*words, "$ striate ", "`src/striate/", "](../_generated/"))
+        for pattern in (r"- E\d+", r"`src/[^`]+`", r"_generated/[^)]+", r"```(?:python|text)\n[^`]+"):
+            assert re.findall(pattern, english) == re.findall(pattern, chinese)
+
+
+def test_both_pages_have_the_same_numbers():
+    english, chinese = (set(figures(path.read_text("utf-8").replace("、", ", "))) for path in (ENGLISH, CHINESE))
+    assert english - chinese == {"0.72", "15.5", "19.6", "1.58", "11.5", "133", "7.0"}  # millions and billions
+    assert chinese - english == {"7.2", "155", "196", "15.8", "115", "1.33", "700"} | {
+        "1.4",
+        "150",
+        "500",
+    }  # the same, and translations
+
+
+def test_what_is_quoted_from_elsewhere_is_quoted():
+    name = ENGLISH.relative_to(ROOT).as_posix()
+    assert {*PUBLISHED[name], *TRAINED[name]} <= set(figures(ENGLISH.read_text("utf-8")))
 
 
 @BOTH

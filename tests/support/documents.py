@@ -1,11 +1,17 @@
-"""The ```console blocks of a document: their commands, and which of them are not run."""
+"""The ```console blocks of a document: their commands, and which of them are not run; and the figures that its prose quotes."""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```console *\n(?P<lines>.*?)^ *```", re.M | re.S)
+
+NO_PROSE = re.compile(r"<!--.*?-->|“[^”]*”|^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`|\]\([^)]*\)|^#.*?$|\bE\d+\b", re.M | re.S)
+FIGURE = re.compile(r"(?<![\w.,])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]\d+)?(?!\w)", re.A)
+YEAR = re.compile(r"1[89]\d\d|20\d\d")
+TRAINING = ("train", "finetune", "inspect", "evaluate", "report")  # another processor may give them other numbers
 
 
 class Block(NamedTuple):
@@ -23,3 +29,53 @@ def blocks(text: str) -> list[Block]:
         commands = tuple(line.strip()[2:].strip() for line in lines if line.strip().startswith("$ "))
         found.append(Block(text[: match.start("lines")].count("\n"), commands, match["reason"]))
     return found
+
+
+def figures(text: str) -> list[str]:
+    """The numbers in the prose of a document, without years and numbers of one digit."""
+    numbers = FIGURE.findall(NO_PROSE.sub(" ", text))
+    return [number for number in numbers if len(number.lstrip("-")) > 1 and not YEAR.fullmatch(number)]
+
+
+def not_printed(
+    text: str, printed: Mapping[str, str], published: Mapping[str, str | float], trained: Mapping[str, str]
+) -> list[str]:
+    """The figures of a document that no command of their section, or of one before, printed.
+
+    Args:
+        text: of the document.
+        printed: what each command printed.
+        published: figures from elsewhere, with their source, or with the value that they round.
+        trained: figures of trainings, each with the pattern of what stands around it in the output. There it may differ by
+            three in a hundred and one.
+
+    """
+    missing, exact, learned = list[str](), set[float](), ""
+    for section in re.split(r"^(?=## )", text, flags=re.M):
+        for command in (command for block in blocks(section) for command in block.commands if command in printed):
+            if command.split()[1] in TRAINING:
+                learned += printed[command]
+            else:
+                exact |= {_value(number) for number in FIGURE.findall(printed[command])}
+        for figure in figures(section):
+            if figure in trained:
+                near = re.findall(trained[figure], learned, re.M)
+                supported = any(abs(float(other) - _value(figure)) <= 1 + 0.03 * _value(figure) for other in near)
+            elif figure in published:
+                source = published[figure]
+                supported = isinstance(source, str) or _rounds(figure, [source])
+            else:
+                supported = _value(figure) in exact or _rounds(figure, exact)
+            missing += [] if supported else [figure]
+    return missing
+
+
+def _value(figure: str) -> float:
+    return float(figure.replace(",", ""))
+
+
+def _rounds(figure: str, values: Iterable[float]) -> bool:
+    """Whether the figure is one of the values, rounded to as many decimals."""
+    mantissa, _, exponent = figure.replace(",", "").partition("e")
+    form = f".{len(mantissa.partition('.')[2])}{'e' if exponent else 'f'}"
+    return any(float(f"{value:{form}}") == _value(figure) for value in values)

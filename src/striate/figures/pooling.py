@@ -41,13 +41,13 @@ def draw(path: Path) -> FigureResult:
         both = {kind: pooled(image_HW, kind, side, STRIDE) for kind in blocks.POOLS}
         maps, gradients = ({kind: pair[i].numpy() for kind, pair in both.items()} for i in (0, 1))
         rows.append(Row(side, image_HW.numpy(), maps, gradients))
-    volume = blocks.pool("max", 2, STRIDE)(torch.zeros(1, 12, 28, 28)).shape[1:]
+    volume = blocks.pool("max", 2, STRIDE)(torch.zeros(1, 12, 32, 32)).shape[1:]
     _plot(rows, path)
     small, overlapping = (row.maps for row in rows)
     lines = (
         f"2 x 2 at stride 2: max {_text(small['max'])}, mean {_text(small['average'])}",
         f"3 x 3 at stride 2, overlapping: max {_text(overlapping['max'])}, mean {_text(overlapping['average'])}",
-        f"12 maps of 28 x 28 become {volume[0]} maps of {volume[1]} x {volume[2]}: depth stays, and there are no weights",
+        f"12 maps of 32 x 32 become {volume[0]} maps of {volume[1]} x {volume[2]}: depth stays, and there are no weights",
         "a gradient of 1 goes back to the largest place of its window, or in equal parts to all",
     )
     figures: dict[str, object] = {
@@ -57,7 +57,7 @@ def draw(path: Path) -> FigureResult:
         }
         for row in rows
     }  # fmt: skip
-    return FigureResult(lines, figures | {"volume": {"input": [12, 28, 28], "output": list(volume), "parameters": 0}})
+    return FigureResult(lines, figures | {"volume": {"input": [12, 32, 32], "output": list(volume), "parameters": 0}})
 
 
 def pooled(image_HW: Tensor, kind: str, side: int, stride: int) -> tuple[Tensor, Tensor]:
