@@ -191,6 +191,16 @@ def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uin
     return pixels
 
 
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """The pixels that `_empty` made room for; the header is compared and not parsed: a flipped bit there can do anything."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with path.open("rb") as file:
+        if file.read(header.tell()) != header.getvalue():
+            raise ValueError(f"the header of pixels.npy is not that of {shape}")
+    return np.memmap(path, np.uint8, "r", header.tell(), shape)
+
+
 def _check_space(folder: Path, needed: int) -> None:
     with files.explained(folder, "write"):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -220,9 +230,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
         with np.load(folder / "facts.npz", allow_pickle=False) as facts:
             columns = {name: facts[name] for name in facts.files}
         if about["kept"]:
-            mapped = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-            if list(mapped.shape) != about["shape"]:
-                raise ValueError(f"pixels.npy has the shape {mapped.shape}")
+            mapped = _mapped(folder / "pixels.npy", tuple(about["shape"]))
             turn = (folder / "store.json").stat().st_mtime_ns // 1_000_000
             pixel_cache_integrity.check(mapped[:count], about["crc32"], turn)
             pixels = mapped[:count]
