@@ -1,14 +1,15 @@
 """`striate history gmdh`, run once: what it finds, says and draws."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from striate.base.errors import SettingError
 from striate.cli.history import gmdh
+from striate.data.split import Split
 from striate.history.demonstration import Demonstration
 from striate.history.gmdh import demo as demonstration
 from striate.history.gmdh.demo import demonstrate
@@ -62,10 +63,10 @@ def test_it_draws_and_says_all_of_that_and_its_numbers_are_json(result: Demonstr
 def test_features_of_a_tap_take_the_place_of_pca(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    whole = demonstration._gather()
-    parts = whole.parts
-    fewer = replace(parts, train_M=parts.train_M[:200], val_M=parts.val_M[:100], test_M=parts.test_M[:100])
-    monkeypatch.setattr(demonstration, "_gather", lambda: replace(whole, parts=fewer))
+    digits, parts = demonstration._read_digits()
+    digits = digits.keep(np.concatenate([parts.train_M[:200], parts.val_M[:100], parts.test_M[:100]]))
+    parts = Split(*np.split(np.arange(400), [200, 300]))
+    monkeypatch.setattr(demonstration, "_read_digits", lambda: (digits, parts))
     gmdh(out=tmp_path, keep=3, features="resnet20@cifar10", layer="conv2_1", json=True)
     numbers = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "lines" not in numbers

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from striate.base.errors import DataError, DecodeError, SettingError
-from striate.history.neocognitron import digits
-from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_score
+from striate.history.neocognitron import digits, growing
+from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_score, plane_names
 from striate.history.neocognitron.net import Neocognitron, predict
 from striate.history.neocognitron.strokes import render
 from striate.history.neocognitron.teacher import teach
@@ -81,6 +81,22 @@ def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path):
     assert result.lines[0].startswith("1988, with a teacher: 25 of 25 templates recognized, 200 of 200 of them shifted")
     assert result.lines[2] == f"{image}: 7"
     assert events[-1] == {"event": "1980, without a teacher", "done": 6, "total": 6}
+
+
+def test_every_plane_has_the_name_of_what_it_was_shown():
+    names = plane_names(Neocognitron())
+    assert (names["us1"][:4], names["uc1"][-1]) == (["0°", "22.5°", "22.5°", "45°"], "157.5°")
+    assert names["us4"] == [f"digit {plane.digit}" for plane in digits.TRAINING]
+    assert names["uc4"] == [f"digit {digit}" for digit in range(10)]
+    assert (names["us2"][4:9], names["uc2"][4:6]) == (["opens below"] * 4 + ["opens above"], ["opens below", "opens above"])
+    assert (len(names["us3"]), len(names["uc3"]), names["uc3"][-1]) == (35, 23, "loop above")
+    grown = growing.empty()
+    grown.resize(2, (1, 1))
+    grown.resize(3, (1,))
+    grown.resize(4, (2, 0, 1))
+    names = plane_names(grown)
+    assert names["us2"] == names["uc2"] == ["0", "1"]
+    assert (names["us4"], names["uc4"]) == (["digit 0", "digit 0", "digit 2"], ["digit 0", "digit 1", "digit 2"])
 
 
 def test_too_few_images_and_no_images_of_mnist_are_refused(tmp_path: Path):

@@ -22,36 +22,40 @@ def texts(path: Path) -> list[str]:
     return [element.text or "" for element in ElementTree.parse(path).iter(TEXT)]
 
 
-def test_planes_lie_side_by_side_with_gaps_between_and_white_behind_the_last():
-    sheet = mosaic(np.arange(3, dtype=np.float32)[:, None, None].repeat(12, 1).repeat(12, 2), 2)
-    assert sheet.shape == (27, 27)
-    assert (sheet[1:13, 1:13] == 0).all()
-    assert (sheet[1:13, 14:26] == 1).all()
-    assert (sheet[14:26, 1:13] == 2).all()
-    assert (sheet[14:, 14:] == -1).all()
-    assert np.isnan(sheet[13, :14]).all()
-    assert np.isnan(sheet[:, 13]).sum() == 27
+def test_planes_lie_side_by_side_with_gaps_around():
+    sheet = mosaic(np.arange(3, dtype=np.float32)[:, None, None].repeat(12, 1).repeat(12, 2))
+    assert sheet.shape == (14, 40)
+    for plane, left in enumerate((1, 14, 27)):
+        assert (sheet[1:13, left : left + 12] == plane).all()
+    assert np.isnan(sheet).sum() == 14 * 40 - 3 * 144
 
 
 def test_small_planes_are_enlarged_and_nothing_of_them_is_lost():
-    sheet = mosaic(np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32), 5)
+    sheet = mosaic(np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32))
     assert sheet.shape == (14, 14)
     assert [float(sheet[y, x]) for y in (1, 12) for x in (1, 12)] == [1, 2, 3, 4]
 
 
-def test_the_sheet_of_activations_names_every_layer_with_its_planes(tmp_path: Path):
+def test_the_sheet_of_activations_names_every_layer_and_every_plane(tmp_path: Path):
     maps_PHW = np.zeros((3, 5, 5), np.float32)
     maps_PHW[1, 2, 2] = 0.5
-    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us1": maps_PHW}, tmp_path / "a.svg")
+    names = {"us1": ["0°", "right belly", "corner, upper left"]}
+    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us1": maps_PHW}, names, tmp_path / "a.svg")
     labels = texts(tmp_path / "a.svg")
     assert {"a digit", "u0", "us1", "3 of 5 x 5", "active 1", "largest 0.50"} <= set(labels)
+    assert {"0°", "right belly", "corner,", "upper left"} <= set(labels)
     assert not any("strongest" in text for text in labels)
 
 
 def test_of_a_very_large_layer_the_strongest_planes_are_drawn_and_that_is_said(tmp_path: Path):
     maps_PHW = np.random.default_rng(0).random((401, 3, 3)).astype(np.float32)
-    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us4": maps_PHW}, tmp_path / "a.svg")
-    assert {"401 of 3 x 3", "strongest 100"} <= set(texts(tmp_path / "a.svg"))
+    maps_PHW[[7, 300]] += [[[2.0]], [[1.0]]]
+    names = {"us4": [f"number {plane}" for plane in range(401)]}
+    draw_activations("a digit", np.eye(5, dtype=np.float32), {"us4": maps_PHW}, names, tmp_path / "a.svg")
+    labels = texts(tmp_path / "a.svg")
+    assert {"401 of 3 x 3", "strongest 100"} <= set(labels)
+    shown = [label for label in labels if label.startswith("number")]
+    assert (shown[:2], len(shown)) == (["number 7", "number 300"], 100)
 
 
 def test_templates_stand_under_number_and_name_of_their_plane(tmp_path: Path):

@@ -4,31 +4,27 @@ Legend: M rows, D columns, N classes.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.base import config
 from striate.base.errors import SettingError
-from striate.base.events import Json, quiet
+from striate.base.events import Json
 from striate.base.phrases import percent
-from striate.base.signals import catch_signals
+from striate.base.settings import Data
 from striate.batches import whitening
-from striate.data import sources
+from striate.data.builtin_datasets import read
+from striate.data.examples import Examples
+from striate.data.split import Split, divide
 from striate.history.demonstration import Demonstration
 from striate.history.gmdh import plots
 from striate.history.gmdh.model import GMDH, GMDHClassifier, Step
 from striate.metrics.classification import confusion
 from striate.metrics.intervals import wilson
 from striate.nets.hooks import inputs, taps
-
-if TYPE_CHECKING:
-    from striate.workflows.dataset import Dataset
-
 
 Floats = NDArray[np.float64]
 
@@ -199,50 +195,41 @@ def _digits(keep: int, components: int, model: str | None, layer: str | None) ->
 
 
 def _pca(components: int) -> Images:
-    dataset = _gather()
-    pixels_NHWC, parts = dataset.stored.pixels_NHWC, dataset.parts
-    fitted, mean_CHW = whitening.fit(pixels_NHWC, parts.train_M, "pca", components)
-
-    def coordinates(rows_M: NDArray[np.int64]) -> Floats:
-        levels_NCHW = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[rows_M])).permute(0, 3, 1, 2) / 255.0
-        coordinates_MD: Floats = fitted.forward(levels_NCHW - mean_CHW).flatten(1).double().numpy()
-        return coordinates_MD
-
-    return _images(f"{components} PCA coordinates", dataset, coordinates)
+    digits, parts = _read_digits()
+    assert digits.pixels_NHWC is not None
+    levels_NCHW = torch.from_numpy(digits.pixels_NHWC).permute(0, 3, 1, 2) / 255.0
+    fitted, mean_CHW = whitening.fit(digits.pixels_NHWC, parts.train_M, "pca", components)
+    coordinates_ND = fitted.forward(levels_NCHW - mean_CHW).flatten(1).double().numpy()
+    return _images(f"{components} PCA coordinates", digits, parts, coordinates_ND)
 
 
 def _features(name: str, layer: str | None) -> Images:
     from striate.workflows import external_weights
 
-    model, dataset = external_weights.load_external(name), _gather()
-    pixels_NHWC = dataset.stored.pixels_NHWC
+    model, (digits, parts) = external_weights.load_external(name), _read_digits()
+    assert digits.pixels_NHWC is not None
     layer_name, hooked = (model.net.head_name, inputs) if layer is None else (layer, taps)
-
-    def read(rows_M: NDArray[np.int64]) -> Floats:
-        values: list[NDArray[np.float32]] = []
-        for start in range(0, len(rows_M), _BATCH):
-            with torch.inference_mode(), hooked(model.net, layer_name) as outputs:
-                model.net(model.images(list(pixels_NHWC[rows_M[start : start + _BATCH]])))
-            maps = outputs[layer_name]
-            values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
-        return np.concatenate(values).astype(np.float64)
-
-    return _images(f"{layer or 'the last features'} of {name}", dataset, read)
+    values: list[NDArray[np.float32]] = []
+    for start in range(0, len(digits), _BATCH):
+        with torch.inference_mode(), hooked(model.net, layer_name) as outputs:
+            model.net(model.images([*digits.pixels_NHWC[start : start + _BATCH]]))
+        maps = outputs[layer_name]
+        values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
+    return _images(f"{layer or 'the last features'} of {name}", digits, parts, np.concatenate(values).astype(np.float64))
 
 
-def _gather() -> "Dataset":
-    from striate.workflows.dataset import gather
+def _read_digits() -> tuple[Examples, Split]:
+    """The digits that come along, divided as `striate train digits` divides them."""
+    digits = read("digits", None)
+    assert digits.pixels_NHWC is not None
+    _, same_N = np.unique(digits.pixels_NHWC.reshape(len(digits), -1), axis=0, return_inverse=True)
+    return digits, divide(digits, same_N.astype(np.uint64), Data(path="digits"))
 
-    run = config.build({"data": {"path": "digits"}, "preprocess": {"size_px": 8, "channels": 1, "resize_mode": "squash"}})
-    with catch_signals() as stop:
-        return gather(sources.read(run.data), run, stop, quiet)
 
-
-def _images(name: str, dataset: "Dataset", read: Callable[[NDArray[np.int64]], Floats]) -> Images:
-    parts, labels_N = dataset.parts, dataset.examples.labels_N
+def _images(name: str, digits: Examples, parts: Split, features_ND: Floats) -> Images:
     grow_M = np.concatenate([parts.train_M, parts.val_M])
-    external = len(parts.val_M) / len(grow_M)
-    return Images(name, read(grow_M), labels_N[grow_M], external, read(parts.test_M), labels_N[parts.test_M])
+    external, labels_N = len(parts.val_M) / len(grow_M), digits.labels_N
+    return Images(name, features_ND[grow_M], labels_N[grow_M], external, features_ND[parts.test_M], labels_N[parts.test_M])
 
 
 def _lines(result: Json) -> list[str]:

@@ -31,6 +31,7 @@ SEEDS = 6
 _LEAST = 100  # training images of MNIST
 _BATCH = 100
 _BORDER_PX = 2
+_FIVE = "A 5 in an untrained style"  # what is shown where no image is given
 
 
 def demonstrate(
@@ -42,7 +43,7 @@ def demonstrate(
     Args:
         out: folder for the figures.
         seed: of the first of six networks that learn without a teacher.
-        image: an image of a digit, for a prediction of the network of 1988.
+        image: an image of a digit, for a prediction of the network of 1988; else a 5 that it has not seen.
         mnist: let a network organize itself on so many training images of MNIST, and test it on the 10,000 others.
         data_dir: where MNIST lies, in a folder mnist; else it is looked for in $STRIATE_DATA, or downloaded.
         watch: called with events that have "event", "done" and "total".
@@ -56,16 +57,14 @@ def demonstrate(
     net = teacher.teach(Neocognitron())
     numbers: Json = {"table": [row._asdict() for row in table(net)], "supervised": evaluate(net)}
     numbers["supervised"]["seconds"] = round(time.perf_counter() - started, 2)
-    files = _draw_supervised(net, out)
-    files.append(out / "winners-1980.png")
+    files = [*_draw_templates(net, out), *(out / f"{name}.png" for name in ("table-1988", "activations", "winners-1980"))]
+    plots.draw_table("The neocognitron of 1988", table(net), files[-3])
+    numbers["image"] = _classified(net, None, render(digits.OTHERS[5], DESIGN_1988.size_px), files[-2])
     numbers["unsupervised"] = _without_teacher(range(seed, seed + SEEDS), files[-1], watch)
-    numbers["image"] = numbers["mnist"] = None
     if image is not None and digit_HW is not None:
-        outputs_NK = net(digit_HW[None, None])
-        outputs = [round(value, 4) for value in outputs_NK[0].tolist()]
-        numbers["image"] = {"path": str(image), "prediction": int(predict(outputs_NK)[0]), "outputs": outputs}
         files.append(out / "image.png")
-        _draw_activations(net, digit_HW, f"{image.name} in the neocognitron of 1988", files[-1])
+        numbers["image"] = _classified(net, image, digit_HW, files[-1])
+    numbers["mnist"] = None
     if handwritten is not None:
         numbers["mnist"], mnist_files = _on_mnist(handwritten, out, watch)
         files += mnist_files
@@ -177,34 +176,53 @@ def mnist_score(predictions_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -
     }  # fmt: skip
 
 
-def _draw_supervised(net: Neocognitron, out: Path) -> list[Path]:
-    names = {
-        1: [f"{group * 22.5:g}°" for group, n in enumerate(DESIGN_1988.stages[0][1].groups) for _ in range(n)],
-        2: [feature.name for feature in features.FEATURES],
-        3: [part.name for part in features.PARTS],
-        4: [f"digit {plane.digit}" for plane in digits.TRAINING],
-    }
-    files = []
+def plane_names(net: Neocognitron) -> dict[str, list[str]]:
+    """What the planes of each layer stand for; of layers that organized themselves below the digits, their numbers."""
+    names: dict[str, list[str]] = {}
+    taught = {2: [feature.name for feature in features.FEATURES], 3: [part.name for part in features.PARTS]}
+    for stage, (s_row, c_row) in enumerate(net.design.stages, start=1):
+        groups = c_row.groups
+        if stage in taught:
+            own = groups == DESIGN_1988.stages[stage - 1][1].groups
+            s_names = taught[stage] if own else [str(plane) for plane in range(s_row.planes)]
+            c_names = [s_names[first] for first in np.cumsum([0, *groups[:-1]])]
+        else:
+            c_names = [f"{group * 22.5:g}°" if stage == 1 else f"digit {group}" for group in range(len(groups))]
+            s_names = [c_names[group] for group, count in enumerate(groups) for _ in range(count)]
+        names |= {f"us{stage}": s_names, f"uc{stage}": c_names}
+    return names
+
+
+def _draw_templates(net: Neocognitron, out: Path) -> list[Path]:
+    names, files = plane_names(net), []
     for stage, (start, side) in {1: (8, 3), 2: (5, 9), 3: (0, 19), 4: (0, 19)}.items():
         inside = slice(start, start + side)
-        exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[stage]]
+        exemplars: list[list[NDArray[np.float32]]] = [[] for _ in names[f"us{stage}"]]
         for lesson in teacher.lessons(stage):
             exemplars[lesson.plane].append(lesson.image_HW[inside, inside].numpy())
         title = f"Training patterns of us{stage}: {len(exemplars)} planes, {sum(map(len, exemplars))} exemplars"
         files.append(out / f"templates-us{stage}.png")
-        plots.draw_templates(title, [*zip(names[stage], exemplars, strict=True)], files[-1], columns=6 if stage == 1 else 4)
-    files += [out / "table-1988.png", out / "activations.png"]
-    plots.draw_table("The neocognitron of 1988", table(net), files[-2])
-    title = "A 5 in an untrained style, in every plane of the neocognitron of 1988"
-    _draw_activations(net, render(digits.OTHERS[5], net.design.size_px), title, files[-1])
+        planes = [*zip(names[f"us{stage}"], exemplars, strict=True)]
+        plots.draw_templates(title, planes, files[-1], columns=6 if stage == 1 else 4)
     return files
+
+
+def _classified(net: Neocognitron, image: Path | None, digit_HW: Tensor, path: Path) -> Json:
+    """The prediction of the network of 1988 for one digit, drawn in every plane."""
+    outputs_NK = net(digit_HW[None, None])
+    prediction = int(predict(outputs_NK)[0])
+    answer = "none" if prediction < 0 else str(prediction)
+    title = f"{image.name if image else _FIVE} in every plane of the neocognitron of 1988; prediction: {answer}"
+    _draw_activations(net, digit_HW, title, path)
+    outputs = [round(value, 4) for value in outputs_NK[0].tolist()]
+    return {"path": str(image) if image else None, "prediction": prediction, "outputs": outputs}
 
 
 def _draw_activations(net: Neocognitron, image_HW: Tensor, title: str, path: Path) -> None:
     with taps(net, *net.taps) as maps:
         net(image_HW[None, None])
     responses = {name: m[0].view(m.shape[1], *(m.shape[2:] or (1, 1))).numpy() for name, m in maps.items()}
-    plots.draw_activations(title, image_HW.numpy(), responses, path)
+    plots.draw_activations(title, image_HW.numpy(), responses, plane_names(net), path)
 
 
 def _lines(numbers: Json) -> list[str]:
@@ -217,8 +235,8 @@ def _lines(numbers: Json) -> list[str]:
         f"1980, without a teacher: {five} of {len(runs)} seeds end with five distinct winners for five patterns "
         f"({numbers['unsupervised']['seconds']:.1f} s)",
     ]
-    if (image := numbers["image"]) is not None:
-        lines.append(f"{image['path']}: {'no digit recognized' if image['prediction'] < 0 else image['prediction']}")
+    image = numbers["image"]
+    lines.append(f"{image['path'] or _FIVE}: {'no digit recognized' if image['prediction'] < 0 else image['prediction']}")
     if (mnist := numbers["mnist"]) is not None:
         planes = " + ".join(map(str, mnist["planes"]))
         interval = f"95 % interval {percent(mnist['low'])} to {percent(mnist['high'])}, {mnist['n']:,} images"

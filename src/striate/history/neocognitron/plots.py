@@ -6,6 +6,7 @@ Legend: P planes, H x W cells or pixels, S seeds, M patterns, K classes.
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +25,7 @@ Array = NDArray[np.float32]
 _GAP = "#e6e6e6"  # between planes
 _ACROSS = 20  # planes in a row of responses
 _MAX_PLANES, _STRONGEST = 400, 100  # of a layer with more planes, so many are drawn
-_TILE, _LABEL, _BETWEEN, _HEAD = (
-    0.5,
-    1.5,
-    0.28,
-    0.5,
-)  # inches: a plane, the text on its left, between layers, the title
+_TILE, _NAME, _LABEL, _BETWEEN, _HEAD = 0.6, 0.22, 1.5, 0.14, 0.5  # inches: plane, its name, text on the left, gap, title
 
 
 def draw_templates(title: str, planes: Sequence[tuple[str, Sequence[Array]]], path: Path, columns: int = 4) -> None:
@@ -42,73 +38,74 @@ def draw_templates(title: str, planes: Sequence[tuple[str, Sequence[Array]]], pa
             axes.set_axis_off()
         for number, (axes, (name, images)) in enumerate(zip(grid, planes, strict=False)):
             tiles_EHW = np.stack(images)
-            _show(axes, mosaic(tiles_EHW, most), 1.0)
-            axes.set_xlim(-0.5, mosaic(tiles_EHW[:1].repeat(most, 0), most).shape[1] - 0.5)
+            _show(axes, mosaic(tiles_EHW), 1.0)
+            axes.set_xlim(-0.5, mosaic(tiles_EHW[:1].repeat(most, 0)).shape[1] - 0.5)
             axes.set_aspect("equal", anchor="W")
             axes.set_title(f"{number} {name}", fontsize=6, pad=2, loc="left")
         figure.suptitle(title, fontsize=9)
 
 
-def draw_activations(title: str, image_HW: Array, responses: Mapping[str, Array], path: Path) -> None:
+def draw_activations(
+    title: str, image_HW: Array, responses: Mapping[str, Array], names: Mapping[str, Sequence[str]], path: Path
+) -> None:
     """Draw every plane of every layer, P x H x W, for one image, each layer on a scale from 0 to its largest response.
 
-    Of a layer with more than 400 planes the 100 that respond most are drawn, the strongest first, and its caption says so.
+    Above each plane stands its name, of the P `names` of its layer. Of a layer with more than 400 planes the 100 that respond
+    most are drawn, the strongest first, and its caption says so.
     """
     layers = {"u0": image_HW[None], **responses}
-    strongest = [_strongest(maps_PHW) for maps_PHW in layers.values()]
-    width = _LABEL + _TILE * _ACROSS + 0.15
-    total = sum(_TILE * ceil(len(maps_PHW) / _ACROSS) + _BETWEEN for maps_PHW in strongest) + _HEAD
+    chosen = {name: _strongest(maps_PHW) for name, maps_PHW in layers.items()}
+    width, step = _LABEL + _TILE * _ACROSS + 0.15, _TILE + _NAME
+    total = sum(step * ceil(len(planes) / _ACROSS) + _BETWEEN for planes in chosen.values()) + _HEAD
     with new_figure(path, width, total, layout=None) as figure:
         figure.text(0.5, 1 - 0.22 / total, title, ha="center", va="center", fontsize=10)
         top = total - _HEAD
-        for (name, all_PHW), maps_PHW in zip(layers.items(), strongest, strict=True):
-            planes, h, w = all_PHW.shape
-            height, columns = _TILE * ceil(len(maps_PHW) / _ACROSS), min(len(maps_PHW), _ACROSS)
-            axes = figure.add_axes((_LABEL / width, (top - height) / total, _TILE * columns / width, height / total))
-            axes.set_axis_off()
-            largest = float(all_PHW.max())
-            _show(axes, mosaic(maps_PHW, _ACROSS), max(largest, 1e-9))
-            active = int((all_PHW > 0).any(axis=(1, 2)).sum())
+        for name, maps_PHW in layers.items():
+            planes, h, w = maps_PHW.shape
+            largest, active = float(maps_PHW.max()), int((maps_PHW > 0).any(axis=(1, 2)).sum())
             caption = f"{planes:,} of {h} x {w}\nactive {active:,}\nlargest {largest:.2f}"
-            if len(maps_PHW) < planes:
-                caption += f"\nstrongest {len(maps_PHW)}"
-            y = (top - height / 2) / total
+            if len(chosen[name]) < planes:
+                caption += f"\nstrongest {len(chosen[name])}"
+            y = (top - _NAME - _TILE / 2) / total
             figure.text(0.1 / width, y, name, ha="left", va="center", fontsize=10, fontweight="bold", color=INK)
             figure.text((_LABEL - 0.1) / width, y, caption, ha="right", va="center", fontsize=6, color=GRAY)
-            top -= height + _BETWEEN
+            for start in range(0, len(chosen[name]), _ACROSS):
+                row = chosen[name][start : start + _ACROSS]
+                axes = figure.add_axes((_LABEL / width, (top - step) / total, _TILE * len(row) / width, _TILE / total))
+                axes.set_axis_off()
+                _show(axes, mosaic(maps_PHW[row]), max(largest, 1e-9))
+                for column, plane in enumerate(row):
+                    x, text = (_LABEL + _TILE * (column + 0.5)) / width, fill(names[name][plane], 12) if name in names else ""
+                    figure.text(x, (top - _NAME + 0.03) / total, text, ha="center", va="bottom", fontsize=5, color=INK)
+                top -= step
+            top -= _BETWEEN
 
 
-def _strongest(maps_PHW: Array) -> Array:
+def _strongest(maps_PHW: Array) -> NDArray[np.int64]:
+    """The planes that are drawn."""
     if len(maps_PHW) <= _MAX_PLANES:
-        return maps_PHW
-    return maps_PHW[np.argsort(-maps_PHW.max(axis=(1, 2)), kind="stable")[:_STRONGEST]]
+        return np.arange(len(maps_PHW))
+    return np.argsort(-maps_PHW.max(axis=(1, 2)), kind="stable")[:_STRONGEST]
 
 
-def mosaic(tiles_PHW: Array, columns: int) -> Array:
-    """Planes side by side in rows, with a gap of a tenth of a tile around each: nan there, and -1 behind the last plane.
+def mosaic(tiles_PHW: Array) -> Array:
+    """Planes side by side, with a gap of nan, a twelfth of a tile, around each.
 
-    >>> mosaic(np.ones((3, 12, 12), np.float32), 2).shape
-    (27, 27)
+    >>> mosaic(np.ones((3, 12, 12), np.float32)).shape
+    (14, 40)
     """
-    planes, h, _ = tiles_PHW.shape
-    repeats = ceil(12 / h)  # so that gaps can be thin
+    repeats = ceil(12 / tiles_PHW.shape[1])  # so that gaps can be thin
     tiles_PHW = tiles_PHW.repeat(repeats, 1).repeat(repeats, 2)
-    _, h, w = tiles_PHW.shape
-    columns, gap = min(columns, planes), max(1, h // 12)
-    rows = ceil(planes / columns)
-    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap), np.nan, np.float32)
-    for plane, tile_HW in enumerate(tiles_PHW):
-        top, left = gap + plane // columns * (h + gap), gap + plane % columns * (w + gap)
-        sheet[top : top + h, left : left + w] = tile_HW
-    if planes % columns:
-        sheet[-h - gap :, gap + planes % columns * (w + gap) :] = -1.0
+    gap = max(1, tiles_PHW.shape[1] // 12)
+    row = np.hstack([*np.pad(tiles_PHW, ((0, 0), (gap, gap), (gap, 0)), constant_values=np.nan)])
+    sheet: Array = np.pad(row, ((0, 0), (0, gap)), constant_values=np.nan)
     return sheet
 
 
 def _show(axes: "Axes", sheet: Array, largest: float) -> None:
     from matplotlib import colormaps
 
-    colors = colormaps["Blues"].with_extremes(bad=_GAP, under="white")
+    colors = colormaps["Blues"].with_extremes(bad=_GAP)
     axes.imshow(np.ma.masked_invalid(sheet), cmap=colors, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
 
 

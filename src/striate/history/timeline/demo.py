@@ -59,7 +59,7 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
     rows: list[Json] = []
     classifiers = {network.name for network in catalogue.HISTORICAL if network.kind == "classifier"}
     for station in LINE:
-        row: Json = {**station._asdict(), "test": None, "seconds": None, "parameters": None}
+        row: Json = {**station._asdict(), "test": None, "seconds": None, "parameters": None, "input": None}
         folder = out / "runs" / station.name
         trains = station.settings is not None or station.name in classifiers
         if trains and (everything or not station.large or (folder / "result.json").is_file()):
@@ -69,7 +69,12 @@ def demonstrate(out: Path, *, everything: bool = False, seed: int = 0, watch: Wa
                 **({} if resume else options), name=station.name, out=out / "runs", resume=resume, report=False, watch=watch
             )
             row |= {name: result[name] for name in ("test", "seconds", "parameters")}
-            row["epochs"] = None if station.settings is None else run_folder.settings(folder).train.epochs
+            settings = run_folder.settings(folder)
+            row["epochs"] = None if station.settings is None else settings.train.epochs
+            side, components = settings.preprocess.size_px, settings.preprocess.components
+            row["input"] = (
+                f"{side} x {side} px" if components is None else f"{components} PCA coordinates of {side} x {side} px"
+            )
         rows.append(row)
     path = out / "timeline.png"
     plots.draw(rows, path)
@@ -83,5 +88,5 @@ def _line(row: Json) -> str:
     score = row["test"]
     return (
         f"{head} {percent(score['accuracy'])} ({percent(score['low'])} to {percent(score['high'])} on {score['n']} digits), "
-        f"{row['parameters']:,} parameters, {format_duration(row['seconds'])}: {row['what']}"
+        f"input {row['input']}, {row['parameters']:,} parameters, {format_duration(row['seconds'])}: {row['what']}"
     )
