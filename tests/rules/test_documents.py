@@ -7,6 +7,9 @@ since one of its own costs seconds of imports each time; a line with pipes and t
 own. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run,
 and the reason is reported.
 
+A number that `<!-- = EXPRESSION -->` follows is the value of the expression in what the first command of the block above prints
+with --json, rounded as it is written; where that block is not run, `make soak` runs it.
+
 The trainings of the timeline take one epoch each, and .png files stay empty: that commands draw well is for the tests of what
 they draw.
 """
@@ -19,6 +22,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -29,7 +33,7 @@ from striate.cli.main import app, main
 from striate.history.timeline import demo as timeline
 from support.command_line import Ran
 from support.command_line import run as run_here
-from support.documents import ROOT, Block, blocks, figures, not_printed
+from support.documents import QUOTE, ROOT, Block, Quote, blocks, figures, not_printed, quotes
 from support.published_figures import PUBLISHED, TRAINED
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -72,6 +76,15 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
     if ran.code:
         pytest.fail(f"$ {command}\nended with {ran.code}:\n{ran.out[-2000:]}{ran.err[-2000:]}", pytrace=False)
     return ran.out + ran.err
+
+
+def run_quoted(text: str, command: str, *here: Any) -> str:
+    """Run a command, with --json where the document quotes keys of it, which are checked."""
+    quoted = [quote for quote in quotes(text) if quote.command == command]
+    printed = run(f"{command} --json" if quoted else command, *here)
+    for quote in quoted:
+        quote.check(printed.splitlines()[0])
+    return printed
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +169,47 @@ def test_the_commands_of_a_document_run_and_print_its_figures(
                 f"$ {command}: neither striate nor make, pip or python; mark its block not run"
             )
         elif command not in already_run:
-            printed[command] = run(command, folder, capsys, monkeypatch)
+            printed[command] = run_quoted(path.read_text("utf-8"), command, folder, capsys, monkeypatch)
     name = path.relative_to(ROOT).as_posix()
     if name in PUBLISHED:
         assert not_printed(path.read_text("utf-8"), printed, PUBLISHED[name], TRAINED.get(name, {})) == []
+
+
+def quoted_but_not_run() -> list[object]:
+    """The commands whose keys are quoted though their blocks are not run with the others."""
+    return [
+        pytest.param(text, block.commands[0], id=block.commands[0])
+        for text in (path.read_text("utf-8") for path in DOCUMENTS)
+        for block in blocks(text)
+        if block.not_run is not None and block.commands and block.commands[0] in {quote.command for quote in quotes(text)}
+    ]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("text", "command"), quoted_but_not_run())
+def test_commands_that_take_long_print_the_numbers_that_are_quoted(
+    text: str,
+    command: str,
+    shared_data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("STRIATE_DATA", str(shared_data))
+    run_quoted(text, command, tmp_path, capsys, monkeypatch)
+
+
+MEASURED = re.compile(r"\d[\d,]*\.\d+(?: %)?|\d{1,3}(?:,\d{3})+(?: %)?|\d+ %")
+ELSEWHERE = re.compile(r"<!-- from elsewhere: (.*?) -->")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "history").glob("*.md")), ids=lambda path: path.name)
+def test_figures_of_the_history_are_quoted_from_a_command_or_said_to_be_from_elsewhere(path: Path):
+    text = CODE.sub("", path.read_text("utf-8"))
+    elsewhere = {figure for match in ELSEWHERE.finditer(text) for figure in match[1].split("; ")}
+    text = re.sub(rf"(?:{MEASURED.pattern}){QUOTE.pattern}", "", ELSEWHERE.sub("", text))
+    others = {match[0] for match in MEASURED.finditer(text)}
+    assert others == elsewhere, "follow a figure of a command with <!-- = EXPRESSION -->"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -251,6 +301,18 @@ def test_a_figure_of_a_document_is_printed_by_a_command_of_its_section_or_before
     ]
     assert not_printed(QUOTING, printed, published, {}) == ["0.0123", "97.2"]  # what is trained is no source without its place
     assert not_printed(QUOTING, {}, published, {}) == ["0.0123", "97.2", "40", "61.7"]
+
+
+def test_a_quote_is_the_number_of_the_first_command_above_rounded_as_it_is_written():
+    text = "```console\n$ striate a\n$ striate b\n```\nIt is 88.02 %<!-- = row.share -->, in 2, 1<!-- = many -->\n"
+    share, many = quotes(text)
+    assert share == Quote("striate a", "It is 88.02 %", "row.share")
+    share.check('{"row": {"share": 0.88022}}')
+    many.check('{"many": [2, 1]}')
+    with pytest.raises(AssertionError, match=r"striate a --json: row.share is 0.8803, and the document says ...It is 88.02 %"):
+        share.check('{"row": {"share": 0.8803}}')
+    with pytest.raises(AssertionError, match=r"many is \[2, 3\]"):
+        many.check('{"many": [2, 3]}')
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

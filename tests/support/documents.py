@@ -1,11 +1,14 @@
 """The ```console blocks of a document: their commands, and which of them are not run; and the figures that its prose quotes."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
+QUOTE = re.compile(r"<!-- = (.+?) -->")
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```console *\n(?P<lines>.*?)^ *```", re.M | re.S)
 
 NO_PROSE = re.compile(r"<!--.*?-->|“[^”]*”|^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`|\]\([^)]*\)|^#.*?$|\bE\d+\b", re.M | re.S)
@@ -79,3 +82,35 @@ def _rounds(figure: str, values: Iterable[float]) -> bool:
     mantissa, _, exponent = figure.replace(",", "").partition("e")
     form = f".{len(mantissa.partition('.')[2])}{'e' if exponent else 'f'}"
     return any(float(f"{value:{form}}") == _value(figure) for value in values)
+
+
+class Quote(NamedTuple):
+    """A number of a document, or several with commas, and where it stands in what a command prints with --json."""
+
+    command: str  # the first of the block above
+    text: str  # of the line, up to the end of the number
+    expression: str  # of Python, on the keys as names
+
+    def check(self, printed: str) -> None:
+        """Fail unless the number is the command's, rounded as it is written."""
+        keys = json.loads(printed, object_hook=lambda entries: SimpleNamespace(**entries))
+        value = eval(self.expression, vars(keys))
+        message = f"{self.command} --json: {self.expression} is {value}, and the document says ...{self.text[-40:]}"
+        if isinstance(value, int | float):
+            match = re.search(r"(-?[\d,]*\d(?:\.(\d+))?)( %)?$", self.text)
+            assert match, message
+            decimals, scale = len(match[2] or ""), 100 if match[3] else 1
+            assert abs(scale * value - _value(match[1])) <= 0.5001 / 10**decimals, message
+        else:
+            written = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            assert self.text.endswith(written), message
+
+
+def quotes(text: str) -> list[Quote]:
+    """The numbers of a document that `<!-- = EXPRESSION -->` follows."""
+    commands = [(match.end(), blocks(match[0])[0].commands) for match in BLOCK.finditer(text)]
+    quoted = []
+    for match in QUOTE.finditer(text):
+        before = [names[0] for end, names in commands if end <= match.start()]
+        quoted.append(Quote(before[-1], text[: match.start()].rpartition("\n")[2], match[1]))
+    return quoted

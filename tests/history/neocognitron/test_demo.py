@@ -1,15 +1,17 @@
 import json
+from math import cos, radians, sin
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from striate.base.errors import DataError, DecodeError, SettingError
 from striate.history.neocognitron import digits, growing
 from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_score, plane_names
 from striate.history.neocognitron.net import Neocognitron, predict
-from striate.history.neocognitron.strokes import render
+from striate.history.neocognitron.strokes import Stroke, render
 from striate.history.neocognitron.teacher import teach
 
 
@@ -37,6 +39,21 @@ def test_images_of_digits_are_recognized_white_on_black_too(tmp_path: Path):
         Image.fromarray(255 - np.asarray(Image.open(path))).save(tmp_path / "inverse.png")
         for which in (path, tmp_path / "inverse.png"):
             assert predict(net(as_strokes(which)[None, None])).tolist() == [number]
+
+
+@pytest.mark.parametrize("degrees", [10, -10])
+def test_of_templates_turned_by_10_degrees_as_many_are_recognized_as_the_page_says(degrees: float):
+    cosine, sine = cos(radians(degrees)), sin(radians(degrees))
+
+    def turned(strokes: digits.Strokes) -> torch.Tensor:
+        about = [[(x - 9, y - 9) for x, y in stroke.points] for stroke in strokes]
+        points = [tuple((9 + cosine * x - sine * y, 9 + sine * x + cosine * y) for x, y in each) for each in about]
+        return render([Stroke(each, stroke.smooth) for each, stroke in zip(points, strokes, strict=True)], 19)
+
+    templates = [(plane.digit, turned(strokes)) for plane in digits.TRAINING for strokes in plane.exemplars]
+    predictions = predict(teach(Neocognitron())(torch.stack([image_HW for _, image_HW in templates])[:, None]))
+    assert sum(digit == prediction for (digit, _), prediction in zip(templates, predictions, strict=True)) == 22
+    assert len(templates) == 25
 
 
 def test_an_image_of_one_color_and_one_that_is_none_are_refused(tmp_path: Path):

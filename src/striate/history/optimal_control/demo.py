@@ -81,7 +81,7 @@ def _scalar(steps: int) -> Json:
 
 def _energy(steps: int) -> Json:
     problem = problems.double_integrator()._replace(integrator=euler)
-    rounds = [*meet_conditions(problem, problems.arrive(1.0, 0.0), _zeros(steps), Penalty(100, rounds=6, iterations=60))]
+    rounds = [*meet_conditions(problem, problems.arrive(1.0, 0.0), _zeros(steps), Penalty(1000, rounds=6, iterations=60))]
     controls = rounds[-1].solution.controls_NU[:, 0]
     return {
         "steps": steps, "integral": float(controls.square().mean()), "exact": 12.0,
