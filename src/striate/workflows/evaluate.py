@@ -16,7 +16,7 @@ from striate.base import config, run_folder
 from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.data import decode, sources
 from striate.data.examples import Examples, Part, Quarantined
 from striate.metrics.classification import summary
@@ -94,7 +94,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    rows: list[int] = []
+    report, rows = progress(watch, "predict"), list[int]()
     bad, logits, images = list(examples.quarantined), [], enumerate(_images(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
         good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
@@ -102,7 +102,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         rows += [row for row, _ in good]
         if good:
             logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
-        watch({"event": "predict", "done": batch[-1][0] + 1, "total": len(examples)})
+        report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad))

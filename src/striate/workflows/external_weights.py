@@ -223,14 +223,16 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _describe(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
     """What is known about a bare safetensors file: from config.json beside it, else what most of its kind have."""
-    known = _read_beside(path)
-    if known is not None:
-        return _with_classes(known, path.with_name("config.json"))
-    if catalogue.is_timm(net):
+    known, where = _read_beside(path), str(path.with_name("config.json"))
+    if known is None and catalogue.is_timm(net):
         from striate.nets.architectures.timm_net import recommended
 
         log.warning("%s has no config.json beside it; what timm gives for %s is taken.", path, net)
-        return _with_classes(_as_timm(recommended(net)), net)
+        known, where = _as_timm(recommended(net)), net
+    if known is not None:
+        if not known.classes:
+            raise SettingError(f"{where} has no names for its classes; `striate import` takes --class-names FILE.")
+        return known
     if any(len(tensor) == 1000 for name, tensor in tensors.items() if name.endswith("bias") and tensor.dim() == 1):
         log.warning("%s does not say how its images were prepared; ImageNet's mean, deviation and class names are taken.", path)
         return imagenet(net)
@@ -268,12 +270,5 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     known = About(mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, license=license)
     if names or int(described["num_classes"]) != 1000:
         return known
-    return replace(
-        known, classes=tuple(published_weights.imagenet_classes().values()), aliases=published_weights.imagenet_classes()
-    )
-
-
-def _with_classes(about: About, where: object) -> About:
-    if not about.classes:
-        raise SettingError(f"{where} has no names for its classes; `striate import` takes --class-names FILE.")
-    return about
+    names = published_weights.imagenet_classes()
+    return replace(known, classes=tuple(names.values()), aliases=names)

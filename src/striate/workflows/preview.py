@@ -4,7 +4,7 @@ Legend: M images of the training part, N that are shown, D numbers of an image.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,7 @@ _VERSIONS = 7
 _SPREAD = 3.0  # deviations from the middle to black and white
 _COMPONENTS = 256
 _COLORS = ("red", "green", "blue")
-
-Preview = Callable[[config.Run, Dataset, Path], Json]
+_PREVIEWS = ("mean", "std", "whitening", "augment")
 
 
 @named_arguments()
@@ -60,43 +59,40 @@ def preview(
         SettingError: there is no such step, or it is switched off.
 
     """
-    previews: dict[str, Preview] = {**{step: _steps(step) for step in ("mean", "std", "whitening")}, "augment": _augment}
-    if what not in previews:
-        raise SettingError(f"expected --preview {', '.join(previews)}; got {what!r}.")
+    if what not in _PREVIEWS:
+        raise SettingError(f"expected --preview {', '.join(_PREVIEWS)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
     save_figure.check_ending(figure_path)
     run, examples, _ = defaults.resolve(config.settings_from_args(data, settings, recipe=recipe), to_train=False)
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
-    return {"preview": what, "drawn": str(figure_path), **previews[what](run, dataset, figure_path)}
+    drawn = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)
+    return {"preview": what, "drawn": str(figure_path), **drawn}
 
 
-def _steps(what: str) -> Preview:
-    def drawn(run: config.Run, dataset: Dataset, path: Path) -> Json:
-        pixels_NHWC, rows_M = dataset.stored.pixels_NHWC, dataset.parts.train_M
-        step = _one_step(what, run.preprocess, int(np.prod(pixels_NHWC.shape[1:])))
-        numbers = preprocess.fit(pixels_NHWC, rows_M, step)
-        rebuild = partial(_rebuilt, numbers) if step.components else None
-        pair = clouds(pixels_NHWC, rows_M, what, step.epsilon, run.seed, rebuild)
-        shown_N = _spread(dataset, run.seed)
-        originals = pixels_NHWC[shown_N]
-        images_NCHW = numbers.images(torch.from_numpy(originals))
-        rows = [Row("images", (originals / np.float32(255)).astype(np.float32)), *_rows(what, numbers, images_NCHW)]
-        channel = "" if pixels_NHWC.shape[3] == 1 else f", {_COLORS[pair.channel]},"
-        where = f"the pixels in row {pair.row}, columns {pair.column} and {pair.column + 1}{channel}"
-        title = f"{_name(what, step)}, fitted to {len(rows_M):,} training images"
-        points = len(pair.clouds[0].points_N2)
-        preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
-        result: Json = {
-            "images": len(rows_M),
-            "pixels": [[pair.row, pair.column + side, pair.channel] for side in (0, 1)],
-            "clouds": {cloud.name: {"covariance": cloud.covariance_22.tolist()} for cloud in pair.clouds},
-        }
-        if numbers.whitening is not None:
-            result |= {"dimensions": numbers.whitening.components_KD.shape[1], "components": len(numbers.whitening.variances_K)}
-        return result
-
-    return drawn
+def _draw_step(what: str, run: config.Run, dataset: Dataset, path: Path) -> Json:
+    pixels_NHWC, rows_M = dataset.stored.pixels_NHWC, dataset.parts.train_M
+    step = _one_step(what, run.preprocess, int(np.prod(pixels_NHWC.shape[1:])))
+    numbers = preprocess.fit(pixels_NHWC, rows_M, step)
+    rebuild = partial(_rebuilt, numbers) if step.components else None
+    pair = clouds(pixels_NHWC, rows_M, what, step.epsilon, run.seed, rebuild)
+    shown_N = _spread(dataset, run.seed)
+    originals = pixels_NHWC[shown_N]
+    images_NCHW = numbers.images(torch.from_numpy(originals))
+    rows = [Row("images", (originals / np.float32(255)).astype(np.float32)), *_rows(what, numbers, images_NCHW)]
+    channel = "" if pixels_NHWC.shape[3] == 1 else f", {_COLORS[pair.channel]},"
+    where = f"the pixels in row {pair.row}, columns {pair.column} and {pair.column + 1}{channel}"
+    title = f"{_name(what, step)}, fitted to {len(rows_M):,} training images"
+    points = len(pair.clouds[0].points_N2)
+    preprocessing.draw_steps(title, f"{where} of {points:,} images", pair.clouds, rows, path)
+    result: Json = {
+        "images": len(rows_M),
+        "pixels": [[pair.row, pair.column + side, pair.channel] for side in (0, 1)],
+        "clouds": {cloud.name: {"covariance": cloud.covariance_22.tolist()} for cloud in pair.clouds},
+    }
+    if numbers.whitening is not None:
+        result |= {"dimensions": numbers.whitening.components_KD.shape[1], "components": len(numbers.whitening.variances_K)}
+    return result
 
 
 def _rebuilt(numbers: Preprocess, bytes_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:

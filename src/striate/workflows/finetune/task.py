@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate.base import config, files
-from striate.base.events import Json
+from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
 from striate.model import Model
@@ -92,14 +92,10 @@ class TransferTask(RunContext):
 
     def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.CachedFeatures:
         """The frozen body's features of a part's images, of one augmented copy of each where `copy` is given."""
-
-        def report(done: int) -> None:
-            self.watch({"event": "features", "done": done, "total": len(loader)})
-            self.stop.check("computing features", RESUME)
-
+        report = progress(self.watch, "features", lambda: self.stop.check("computing features", RESUME))
         loader = self.loader(part, None if copy is None else self.augmentation)
-        about, folder = self._about(loader, copy), files.cache_folder() / "features"
-        return features.load_or_compute(folder, self.body, loader, about, reads, copy or 0, report)
+        folder, tick = files.cache_folder() / "features", lambda done: report(done, len(loader))
+        return features.load_or_compute(folder, self.body, loader, self._about(loader, copy), reads, copy or 0, tick)
 
     def missing(self, part: str, reads: list[str | None], copy: int | None = None) -> int:
         """Images whose features have yet to be computed."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, UnsupportedError, nearest
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.interpret import filter_health, filter_orientation_color, orientation_tuning, unit_shift_tolerance
 from striate.interpret.readout_points import Probe, pool_after, probes
@@ -46,6 +46,7 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
     title = Path(run).name
     measured, reason, files = None, None, list[str]()
     with catch_signals() as stop:
+        report = progress(watch, "inspect", lambda: stop.check("drawing the weights"))
         try:
             first = filter_orientation_color.first(model.net)
         except UnsupportedError as error:
@@ -56,8 +57,7 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
-            watch({"event": "inspect", "done": number + 1, "total": len(chosen)})
-            stop.check("drawing the weights")
+            report(number + 1, len(chosen))
     tuned: Json = {"first": None, "tuning": None, "tolerance": []} if measured is None else measured.as_json()
     layer_names = [probe.layer for probe in chosen]
     return {"run": str(run), "net": model.net_name, "reason": reason, **tuned, "layers": layer_names, "files": files}

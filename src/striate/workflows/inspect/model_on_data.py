@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.events import Json, Watch
+from striate.base.events import Json, Watch, progress
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
 from striate.batches.loader import Batch
@@ -39,11 +39,11 @@ class ModelOnDataset(NamedTuple):
         """The images of these rows, in their order, as the network takes them."""
         dataset, done = self.dataset, 0
         loader = dataset.loader(rows_M, self.model.preprocess, _BATCH, self.engine)
+        report = progress(self.watch, "inspect", lambda: self.stop.check(what))
         for batch in loader.epoch(0):
             yield batch
             done += len(batch.ids_N)
-            self.watch({"event": "inspect", "done": done, "total": len(rows_M)})
-            self.stop.check(what)
+            report(done, len(rows_M))
 
     def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Where images with these ids are now; -1 for what is there no more."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from striate.base import errors
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, SettingError
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import Stop, catch_signals
 from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
@@ -65,11 +65,11 @@ def inspect_image(
     names = activations.layer_names(model.net, layers or None)
     inspected = []
     with catch_signals() as stop:
+        report = progress(watch, "inspect", lambda: stop.check("looking at the images"))
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
             inspected.append(_inspect(title, model, image, names, methods or tuple(attribution.METHODS), target, folder))
-            watch({"event": "inspect", "done": number + 1, "total": len(paths)})
-            stop.check("looking at the images")
+            report(number + 1, len(paths))
         inspected = _with_neighbors(run, model, inspected, stop, watch)
     files = [path for result in inspected for path in result.files]
     return {"run": str(run), "net": model.net_name, "images": [result.as_json() for result in inspected], "files": files}
