@@ -5,9 +5,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
+
+from striate.base import worker_pool
+from striate.workflows.report import build
+from support import decode_here
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
 # process and to processes that they start, so both begin as at a terminal.
@@ -50,9 +55,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "test_documents" not in item.nodeid)
 
 
+def _no_report(result: object, *_: object) -> object:
+    return result
+
+
+# What costs seconds, by the mark of the tests that do not go without: what stands in for it elsewhere
+SHORTCUTS: dict[str, list[tuple[ModuleType, str, object]]] = {
+    "report": [(build, "at_end", _no_report), (build, "later", _no_report)],
+    "children": [(worker_pool, "in_order", decode_here.in_order)],
+}
+WHOLE = {mark: [(module, name, getattr(module, name)) for module, name, _ in rows] for mark, rows in SHORTCUTS.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shortcuts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Trainings within tests, also those of fixtures, end without their report and decode in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for mark, rows in SHORTCUTS.items():
+            if request.node.get_closest_marker(mark) is None:
+                for row in rows:
+                    patch.setattr(*row)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings within tests end without their report, which costs seconds, unless the test is marked `report`."""
-    if request.node.get_closest_marker("report") is None:
-        monkeypatch.setattr("striate.workflows.report.build.at_end", lambda result, *_: result)
-        monkeypatch.setattr("striate.workflows.report.build.later", lambda result, *_: result)
+def whole(request: pytest.FixtureRequest, shortcuts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of a test that is marked `report` or `children` do as they do for users."""
+    for mark, rows in WHOLE.items():
+        if request.node.get_closest_marker(mark) is not None:
+            for row in rows:
+                monkeypatch.setattr(*row)

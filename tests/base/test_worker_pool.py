@@ -15,6 +15,8 @@ from striate.base import worker_pool
 from striate.base.errors import StriateError
 from support.patient_child import PatientChild
 
+pytestmark = pytest.mark.children
+
 FUNCTIONS = """
 import os, time
 

@@ -15,6 +15,8 @@ from striate.data.decode import InputSpec
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 from support.shape_images import make_folder
 
+pytestmark = pytest.mark.children
+
 LOOK = InputSpec(16, 3, "crop")
 CHANGES = Augment(flip=True, rotate=20, crop=0.5, hue=0.1, brightness=0.3, random_erasing=0.5, pca_noise=0.1, mixup=0.2)
 ROWS = np.arange(2, 28)

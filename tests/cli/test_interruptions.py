@@ -1,16 +1,19 @@
-"""Stopped from outside, as a whole process: by a signal or by kill -9, the resumed run ends with the same bytes."""
+"""Stopped from outside, as a whole process, by a signal or by kill -9: what this process resumes ends with the same bytes."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from striate.cli.main import main
 from support.shape_images import make_folder
 
 SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "preprocess.size_px=24", "--json")
@@ -27,7 +30,10 @@ def result_of(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def finish(*arguments: str) -> dict[str, Any]:
-    return result_of(subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600))
+    with redirect_stdout(io.StringIO()) as out:
+        assert main([*arguments, "--no-report"]) == 0
+    result: dict[str, Any] = json.loads(out.getvalue().splitlines()[-1])
+    return result
 
 
 @pytest.fixture(scope="module")

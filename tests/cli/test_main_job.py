@@ -26,6 +26,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_folder(tmp_path / "photos", each=20)
 
 
+@pytest.mark.children
 def test_train_evaluate_predict_and_list(photos: Path, capsys: pytest.CaptureFixture[str]):
     (photos / "circle" / "broken.jpg").write_bytes(b"no image")
     before = tree(photos)

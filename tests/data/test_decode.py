@@ -14,6 +14,8 @@ from striate.base.errors import DecodeError
 from striate.data import decode
 from striate.data.decode import InputSpec, decode_image, measure, square
 
+pytestmark = pytest.mark.children
+
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 

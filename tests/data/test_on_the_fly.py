@@ -18,6 +18,8 @@ from striate.data.decode import InputSpec
 from striate.data.on_the_fly import DecodedOnTheFly, in_chunks, read
 from support.shape_images import make_folder
 
+pytestmark = pytest.mark.children
+
 LOOK = InputSpec(10, 3, "crop", background=(10, 20, 30))
 
 

@@ -17,6 +17,8 @@ from striate.data.decode import InputSpec
 from striate.data.examples import Examples, Quarantined
 from support.shape_images import make_folder
 
+pytestmark = pytest.mark.children
+
 LOOK = InputSpec(8, 3, "squash")
 
 

@@ -15,6 +15,8 @@ from striate.workflows.train.run import run_in
 from support.command_line import run
 from support.shape_images import make_folder
 
+pytestmark = pytest.mark.children
+
 NET = "conv 3x3x8, bn, relu, pool 2, fc"
 SETTINGS: dict[str, Any] = {
     "data": {"path": "photos"}, "net": {"name": NET, "init": "whitening"},
