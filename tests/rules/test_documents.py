@@ -220,6 +220,11 @@ def test_every_link_leads_to_a_file_of_the_repository_or_a_figure_that_the_build
         assert file.is_relative_to(ROOT), target
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_minus_at_the_begin_of_a_line_makes_a_list_of_a_sentence(path: Path):
+    assert re.findall(r"^[^-*#|<\s].*[^.:\n]\n[-+*] .*", CODE.sub("", path.read_text("utf-8")), re.M) == []
+
+
 def test_the_reference_has_every_setting_every_command_and_every_public_name():
     pages = generator()
     settings = pages.settings()
