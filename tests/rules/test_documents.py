@@ -33,7 +33,7 @@ from striate.cli.main import app, main
 from striate.history.timeline import demo as timeline
 from support.command_line import Ran
 from support.command_line import run as run_here
-from support.documents import QUOTE, ROOT, Block, Quote, blocks, figures, not_printed, quotes
+from support.documents import QUOTE, ROOT, Block, Quote, blocks, not_printed, quotes
 from support.published_figures import PUBLISHED, TRAINED
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -277,34 +277,6 @@ def test_blocks_and_links_are_read_as_the_rules_say():
         Block(15, ("striate train mnist",), "needs an hour"),
     ]
     assert links(EXAMPLE) == ["docs/a.md", "b.png", "../c.md"]
-
-
-QUOTING = """Since 1998 the 32 x 32 pixels, [its products](a99.md) and `76` (E12) make 0.0123, 1,024 and 9.6e-05; 2 of 3.
-
-## 10. With a run
-
-```console
-$ striate nets lenet5
-61,706
-$ striate train digits
-```
-
-It is 97.2 % after 40 steps, 61.7 by hand.
-"""
-
-
-def test_a_figure_of_a_document_is_printed_by_a_command_of_its_section_or_before_it_or_comes_from_elsewhere():
-    assert figures(QUOTING) == ["32", "32", "0.0123", "1,024", "9.6e-05", "97.2", "40", "61.7"]
-    printed = {"striate nets lenet5": "40 layers, 0.0123, 61.71", "striate train digits": "accuracy 98.00 %"}
-    published = {"32": "LeCun 1998", "1,024": 1024.2, "9.6e-05": 9.64e-5}
-    assert not_printed(QUOTING, printed, published, {"97.2": r"accuracy ([\d.]+)"}) == ["0.0123"]  # which is printed later
-    assert not_printed(QUOTING, printed, published | {"1,024": 1025.0}, {"97.2": r"error ([\d.]+)"}) == [
-        "0.0123",
-        "1,024",
-        "97.2",
-    ]
-    assert not_printed(QUOTING, printed, published, {}) == ["0.0123", "97.2"]  # what is trained is no source without its place
-    assert not_printed(QUOTING, {}, published, {}) == ["0.0123", "97.2", "40", "61.7"]
 
 
 def test_a_quote_is_the_number_of_the_first_command_above_rounded_as_it_is_written():

@@ -7,7 +7,7 @@ import pytest
 
 from striate.figures.catalogue import FIGURES
 from striate.figures.draw_by_name import draw
-from support.documents import ROOT, blocks, figures
+from support.documents import ROOT, blocks, figures, not_printed
 from support.published_figures import PUBLISHED, TRAINED
 
 ENGLISH, CHINESE = (ROOT / "docs" / "tutorials" / name for name in ("story.md", "story.zh.md"))
@@ -118,3 +118,31 @@ def test_the_numbers_that_are_quoted_are_those_that_a_figure_says(name: str, tmp
             text = path.read_text("utf-8").replace("、", ", ").replace("(", "(")
             for part in number.replace("%", " %").split(" / "):
                 assert ", ".join(part.split()) in text or part in text, f"{path.name}: {part}"
+
+
+QUOTING = """Since 1998 the 32 x 32 pixels, [its products](a99.md) and `76` (E12) make 0.0123, 1,024 and 9.6e-05; 2 of 3.
+
+## 10. With a run
+
+```console
+$ striate nets lenet5
+61,706
+$ striate train digits
+```
+
+It is 97.2 % after 40 steps, 61.7 by hand.
+"""
+
+
+def test_a_figure_of_a_document_is_printed_by_a_command_of_its_section_or_before_it_or_comes_from_elsewhere():
+    assert figures(QUOTING) == ["32", "32", "0.0123", "1,024", "9.6e-05", "97.2", "40", "61.7"]
+    printed = {"striate nets lenet5": "40 layers, 0.0123, 61.71", "striate train digits": "accuracy 98.00 %"}
+    published = {"32": "LeCun 1998", "1,024": 1024.2, "9.6e-05": 9.64e-5}
+    assert not_printed(QUOTING, printed, published, {"97.2": r"accuracy ([\d.]+)"}) == ["0.0123"]  # which is printed later
+    assert not_printed(QUOTING, printed, published | {"1,024": 1025.0}, {"97.2": r"error ([\d.]+)"}) == [
+        "0.0123",
+        "1,024",
+        "97.2",
+    ]
+    assert not_printed(QUOTING, printed, published, {}) == ["0.0123", "97.2"]  # what is trained is no source without its place
+    assert not_printed(QUOTING, {}, published, {}) == ["0.0123", "97.2", "40", "61.7"]
