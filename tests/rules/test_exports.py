@@ -1,6 +1,7 @@
 """The public surface: one list of names, sorted, that editors and Python see alike."""
 
 import ast
+import inspect
 import subprocess
 import sys
 from importlib import import_module
@@ -34,6 +35,16 @@ def test_a_name_leads_to_what_is_defined_where_the_list_says(name: str):
     assert found is getattr(import_module(HOME[name]), name)
     assert found.__module__ == HOME[name]
     assert found.__doc__
+
+
+PLACES = {"run", "data", "file", "path", "out", "draw", "weights", "recipe", "data_dir"}  # arguments that may be a path
+
+
+@pytest.mark.parametrize("name", sorted(name for name in HOME if name[0].islower()))
+def test_a_place_is_given_as_text_or_as_a_path(name: str):
+    parameters = inspect.signature(getattr(striate, name)).parameters.values()
+    hints = {each.name: str(each.annotation) for each in parameters if each.name in PLACES}
+    assert all("str | " in hint and "Path" in hint for hint in hints.values()), hints
 
 
 def test_a_name_that_is_not_there_is_answered_with_those_that_are():
