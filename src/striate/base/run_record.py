@@ -119,6 +119,17 @@ def content(folder: Path, name: str) -> bytes | None:
     return present
 
 
+def missing(folder: Path) -> str | None:
+    """The first file that the record has and the folder has not: in a run that has ended, one that was lost."""
+    return next((name for name in read(folder).sha256 if not (folder / name).is_file()), None)
+
+
+def refuse_missing(folder: Path) -> None:
+    """Raise ArtifactError where a file of a run that has ended was lost."""
+    if name := missing(folder):
+        raise ArtifactError(f"{folder / name} is missing, though the run wrote it. {RESTORE}")
+
+
 def difference(before: Json, now: Json) -> str | None:
     """The first setting but the images' place that is not the same, as `train.lr was 0.1 and is 0.2`; None where all are."""
     old, new = dict(_flat(before)), dict(_flat(now))

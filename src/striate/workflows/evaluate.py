@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import config, run_folder
+from striate.base import config, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
@@ -63,6 +63,8 @@ def _stored(run: str | Path, settings: Mapping[str, Any] | None, crops: int) -> 
     if is_external(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     folder = run_folder.find(run)
+    if (folder / "result.json").is_file():
+        run_record.refuse_missing(folder)
     _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
     return folder, run_folder.settings(folder).data.path, LabeledLogits(labels_N, logits_NK, ())
 

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,15 @@ def test_what_a_strategy_left_half_written_is_written_again(
     assert changed(weights(all_four["run"], "retrain"), weights(tmp_path / "run", "retrain")) == set()
     assert found["test"]["n"] == 9
     assert (tmp_path / "run" / "predictions-test.npz").exists()
+
+
+def test_a_strategy_that_has_lost_a_file_is_done_again(tmp_path: Path, all_four: dict[str, Any], caplog: Any):
+    run = Path(shutil.copytree(all_four["run"], tmp_path / "run"))
+    for name in ("result.json", "strategies/extract/predictions-test.npz"):
+        (run / name).unlink()
+    result = striate.finetune(out=tmp_path, name="run", resume=True)
+    assert "predictions-test.npz is missing, though the run wrote it; extract is done again." in caplog.text
+    assert [row["test"] for row in result["strategies"]] == [row["test"] for row in all_four["strategies"]]
 
 
 def test_going_on_from_a_run_with_the_same_classes_keeps_its_head(shapes: Path, tmp_path: Path, caplog: Any):

@@ -159,3 +159,18 @@ def test_a_model_that_was_written_anew_and_is_none_is_refused(runs: Path, change
     (model / files.MANIFEST).write_text(files.manifest(model))
     with pytest.raises(ArtifactError, match=rf"model does not describe a model of striate \({reason}"):
         striate.load(model)
+
+
+@pytest.mark.parametrize("name", ["predictions-test.npz", "predictions-val.npz", "data.json", "model/MANIFEST.sha256"])
+def test_a_file_of_a_finished_run_that_was_lost_is_named(runs: Path, name: str):
+    (runs / "a" / name).unlink()
+    for call in (striate.write_report, striate.evaluate):
+        with pytest.raises(ArtifactError, match=rf"a/{name} is missing, though the run wrote it\. Restore it from a copy"):
+            call(runs / "a")
+
+
+def test_classes_in_a_report_come_from_a_model_that_is_whole(runs: Path):
+    path = runs / "a" / "model" / "model.json"
+    path.write_text(path.read_text().replace("triangle", "trjangle"))
+    with pytest.raises(ArtifactError, match=r"model\.json has changed since it was written"):
+        run_facts.read(runs / "a")

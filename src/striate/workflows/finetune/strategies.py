@@ -188,6 +188,9 @@ def attempt(task: TransferTask, name: str, done: Mapping[str, Outcome]) -> Outco
     """Run a strategy, or load its result where a run before has written it."""
     folder = task.folder / name
     facts = run_folder.read_json(folder / "strategy.json")
+    if facts is not None and (lost := run_record.missing(folder)):
+        log.warning("%s is missing, though the run wrote it; %s is done again.", folder / lost, name)
+        facts = None
     if facts is None:
         log.info("%s: %s", name, (STRATEGIES[name].__doc__ or "").partition(".")[0])
         outcome = STRATEGIES[name](task, done)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from striate._version import __version__
-from striate.base import config, run_folder, run_record
+from striate.base import config, files, run_folder, run_record
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
@@ -95,6 +95,8 @@ class RunFacts(NamedTuple):
 def read(folder: Path) -> RunFacts:
     """Read the folder of a run that trains, was interrupted, or has ended."""
     run, result = run_folder.settings(folder), run_folder.read_json(folder / "result.json")
+    if result is not None:
+        run_record.refuse_missing(folder)
     events = _events(folder, result)
     account = run_folder.read_json(folder / "data.json")
     epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
@@ -256,5 +258,6 @@ def _interval(score: Json) -> Interval:
 def _classes(folder: Path, account: Json | None, count: int) -> tuple[str, ...]:
     described = folder / "model" / "model.json"
     if described.is_file():
+        files.verify(described.parent)
         return tuple(printable(json.loads(described.read_text("utf-8"))["classes"]))
     return tuple(account["classes"]) if account is not None else tuple(str(k) for k in range(count))
