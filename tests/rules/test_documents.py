@@ -10,6 +10,9 @@ and the reason is reported.
 A number that `<!-- = EXPRESSION -->` follows is the value of the expression in what the first command of the block above prints
 with --json, rounded as it is written; where that block is not run, `make soak` runs it.
 
+In a document that `support/published_figures.py` names, every number of the prose is printed by a command of its section or
+of one before, or stands in that table with its source.
+
 The trainings of the timeline take one epoch each, and .png files stay empty: that commands draw well is for the tests of what
 they draw.
 """
