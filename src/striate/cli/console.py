@@ -6,19 +6,22 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from striate.base.errors import SettingError
 from striate.base.phrases import percent, without_controls
 
 Event = dict[str, Any]
+Settings = Annotated[tuple[str, ...], Parameter("--set")]  # of a command, each as NAME=VALUE
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -109,6 +112,13 @@ def table(
 def print_json(value: object) -> None:
     """One JSON object on one line of stdout: the last thing that a command with --json prints."""
     print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def refuse(flags: Mapping[str, object], why: str) -> None:
+    """Refuse the first of these flags that was given; in `why`, {} is its value and {given} the flag with its value."""
+    for flag, value in flags.items():
+        if not (value is None or value is False or value == ()):
+            raise SettingError(f"{flag} {why.format(value, given=f'{flag} {value}'.rstrip())}")
 
 
 def split(given: Iterable[str]) -> list[str]:

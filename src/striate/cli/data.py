@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import documented_by, show, speaking
+from striate.cli.console import Settings, documented_by, refuse, show, speaking
 
 
 @documented_by("striate.workflows.preview", "preview")
 def data(
     data: str | None = None, /, *, data_dir: str | None = None, preview: str | None = None, draw: Path | None = None,
     recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), json: bool = False,
+    set_: Settings = (), json: bool = False,
 ) -> None:  # fmt: skip
     """Survey labeled images, or preview how they are prepared. Nothing is written into DATA.
 
@@ -31,12 +29,14 @@ def data(
     from striate.workflows import data as workflow
     from striate.workflows import preview as previews
 
-    _refuse_without(preview, {"--draw": draw, "--recipe": recipe})
+    if preview is None:
+        why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
+        refuse({"--draw": draw, "--recipe": recipe}, why)
     settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     if cache or clear_cache:
         flag = "--clear-cache" if clear_cache else "--cache"
         given = {"DATA": data, "--data-dir": data_dir, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
-        _refuse_with_cache(flag, [name for name, there in given.items() if there])
+        refuse(given, f"does not apply with {flag}, which is about the whole cache; remove it.")
         result: Any = workflow.cache(clear=clear_cache)
     elif data is None:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
@@ -57,14 +57,3 @@ def _preview_lines(shown: dict[str, Any]) -> Iterator[str]:
     if "components" in shown:
         yield f"{shown['components']:,} of {shown['dimensions']:,} components"
     yield f"drawn: {shown['drawn']}"
-
-
-def _refuse_without(preview: str | None, flags: dict[str, Any]) -> None:
-    for flag, value in flags.items():
-        if preview is None and value is not None:
-            raise SettingError(f"{flag} applies with --preview alone; got {value}. Add --preview augment, or leave it out.")
-
-
-def _refuse_with_cache(flag: str, given: list[str]) -> None:
-    for name in given:
-        raise SettingError(f"{name} does not apply with {flag}, which is about the whole cache; remove it.")

@@ -1,14 +1,12 @@
 """`striate evaluate`."""
 
 from collections.abc import Iterator
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.table import Table
 
 from striate.base import config
 from striate.base.phrases import percent
-from striate.cli.console import Event, documented_by, interval, show, speaking, table, trust
+from striate.cli.console import Event, Settings, documented_by, interval, show, speaking, table, trust
 
 _SQUARE = 20  # classes, up to which the confusion matrix is printed
 _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of more
@@ -17,7 +15,7 @@ _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of mo
 @documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
     run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), trust_code: bool = False, json: bool = False,
+    set_: Settings = (), trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
 

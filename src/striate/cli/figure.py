@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from striate.base.errors import SettingError
-from striate.cli.console import print_json, say
+from striate.cli.console import print_json, refuse, say, show
 
 
 def figure(
@@ -21,21 +20,15 @@ def figure(
     from striate.figures.catalogue import FIGURES, OTHER_COMMANDS
 
     if name is None:
-        for flag, value in (("--net", net), ("--out", out)):
-            if value is not None:
-                raise SettingError(f"{flag} applies to one figure; got no NAME. Write `striate figure NAME {flag} {value}`.")
+        refuse({"--net": net, "--out": out}, "applies to one figure; got no NAME. Write `striate figure NAME {given}`.")
         if json:
             figures = [{"name": row.name, "shows": row.shows} for row in FIGURES]
-            print_json({"figures": figures, "elsewhere": [row._asdict() for row in OTHER_COMMANDS]})
-            return
+            return print_json({"figures": figures, "elsewhere": [row._asdict() for row in OTHER_COMMANDS]})
         say(f"{row.name:<16}{row.shows}" for row in FIGURES)
         say(["", "drawn by other commands:"])
-        say(f"{row.name:<16}{row.shows}: `{row.command}`" for row in OTHER_COMMANDS)
-        return
+        return say(f"{row.name:<16}{row.shows}: `{row.command}`" for row in OTHER_COMMANDS)
     from striate.figures.draw_by_name import draw
 
     path, drawn = draw(name, out, net)
-    if json:
-        print_json({"name": name, **drawn.numbers, "files": [str(path)]})
-    else:
-        say([*drawn.lines, f"drawn: {path}"])
+    result = {"name": name, **drawn.numbers, "files": [str(path)]}
+    return show(result, json, lambda _result: [*drawn.lines, f"drawn: {path}"])

@@ -10,7 +10,7 @@ from rich.table import Table
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.phrases import percent
-from striate.cli.console import Event, documented_by, reported, scores, show, speaking, split, table, trust
+from striate.cli.console import Event, Settings, documented_by, reported, scores, show, speaking, split, table, trust
 
 
 @documented_by("striate.workflows.finetune.run", "finetune")
@@ -18,7 +18,7 @@ def finetune(
     data: str | None = None, /, *, weights: Annotated[str | None, Parameter("--from")] = None, strategy: str | None = None,
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
-    data_dir: str | None = None, resume: bool = False, set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    data_dir: str | None = None, resume: bool = False, set_: Settings = (),
     no_report: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.

@@ -1,20 +1,18 @@
 """`striate import`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.cli.console import documented_by, show, speaking
+from striate.cli.console import Settings, documented_by, show, speaking
 
 
 @documented_by("striate.workflows.external_weights", "import_weights")
 def import_(
     file: str, /, *, net: str, out: str | None = None, like: Literal["imagenet"] | None = None, mean: str | None = None,
     std: str | None = None, class_names: str | None = None, size: int | None = None, share: float | None = None,
-    bgr: bool = False, license: str | None = None, set_: Annotated[tuple[str, ...], Parameter("--set")] = (),
+    bgr: bool = False, license: str | None = None, set_: Settings = (),
     json: bool = False,
 ) -> None:  # fmt: skip
     """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.

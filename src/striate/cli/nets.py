@@ -3,35 +3,32 @@
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from textwrap import wrap
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
 from rich.table import Table
 
-from striate.base.errors import SettingError, ShapeError
-from striate.cli.console import print_json, stdout
+from striate.base.errors import ShapeError
+from striate.cli.console import Settings, documented_by, print_json, refuse, say, stdout
 from striate.nets import catalogue
 
 
+@documented_by("striate.workflows.nets", "layers")
 def nets(
     name: str | None = None, /, *, size: int | None = None, channels: int | None = None, classes: int | None = None,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), explain: str | None = None, draw: str | None = None,
+    set_: Settings = (), explain: str | None = None, draw: str | None = None,
     signal: bool = False, init: str | None = None, seed: int | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """The catalogue of networks, or one network layer by layer.
 
     Args:
         name: a network of the catalogue, a line of layers, file.py:Class, or timm:NAME; nothing for the catalogue.
-        size: side of the square input in pixels; else the network's own.
-        channels: of the input; else the network's own.
-        classes: number of classes; else the network's own.
+        size: side of the square input in pixels; else the network's own, or 28.
         set_: a setting of section net, as in net.shortcut=A; may be repeated.
         explain: a layer or block whose row is worked out: conv2.
         draw: a file to draw the network into, .svg, .png or .pdf; with --signal the signal.
         signal: mean and variance of activations and gradients at the start, in place of the table.
         init: with --signal: how weights begin; else as the paper says.
         seed: with --signal: of the weights; else 0.
-        json: print one JSON object on stdout.
 
     """
     flags = {
@@ -44,24 +41,18 @@ def nets(
     from striate.base import config
 
     settings = config.section(config.merge(*(config.setting(text) for text in set_)), "net")
-    _refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
-    _refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
+    refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
+    refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
     how = {"size_px": size, "channels": channels, "classes": classes, "settings": settings}
     try:
         if signal:
-            _refuse({"--explain": explain}, "does not apply with --signal; got {!r}. Leave one of them out.")
+            refuse({"--explain": explain}, "does not apply with --signal; got {!r}. Leave one of them out.")
             _signal(name, init or "paper", seed or 0, draw, how, json)
         else:
-            _refuse({"--init": init, "--seed": seed}, "applies with --signal alone; got {!r}. Add --signal, or leave it out.")
+            refuse({"--init": init, "--seed": seed}, "applies with --signal alone; got {!r}. Add --signal, or leave it out.")
             _layers(name, explain, draw, how, json)
     except ShapeError as error:  # written for a training, where the side is a setting
         raise ShapeError(str(error).replace("preprocess.size_px", "--size")) from error
-
-
-def _refuse(flags: dict[str, Any], why: str) -> None:
-    for flag, value in flags.items():
-        if value is not None:
-            raise SettingError(f"{flag} {why.format(value)}")
 
 
 def _layers(name: str, layer: str | None, draw: str | None, how: dict[str, Any], json: bool) -> None:
@@ -76,14 +67,13 @@ def _layers(name: str, layer: str | None, draw: str | None, how: dict[str, Any],
         explained = {"explained": list(lines)} if lines else {}
         print_json({"name": name, "parameters": parameters, "macs": macs, "layers": layers, **explained, **drawn})
         return
-    if lines:
-        stdout().print("\n".join(lines))
-    else:
+    say(lines)
+    if not lines:
         memory = _size(sum(row.bytes for row in rows))
         title = f"{name}: {parameters:,} parameters, {macs:,} multiply-adds and {memory} of activations an image"
         _print(title, {"layer": "fold", "kind": "spare"} | dict.fromkeys(_NUMBERS, "right"), map(_cells, rows))
     if draw is not None:
-        stdout().print(f"drawn: {draw}")
+        say([f"drawn: {draw}"])
 
 
 _NUMBERS = ("output", "parameters", "multiply-adds", "sees", "jump", "memory")
@@ -157,18 +147,14 @@ def _signal(name: str, init: str, seed: int, draw: str | None, how: dict[str, An
     heads = dict.fromkeys(("mean", "variance", "gradient mean", "gradient variance"), "right")
     title = f"{name}, init {init}: one forward and one backward pass at the start, for images from N(0, 1)"
     _print(title, {"layer": "fold"} | heads, ((row.name, *(f"{value:.3g}" for value in row[1:])) for row in signals))
-    stdout().print("drawn: " + draw if draw is not None else "Add --draw FILE.svg for an image.")
+    say([f"drawn: {draw}" if draw is not None else "Add --draw FILE.svg for an image."])
 
 
 def _catalogue(flags: dict[str, Any], json: bool) -> None:
-    for flag, value in flags.items():
-        if value is not None:
-            example = f"striate nets NAME {flag} {value}".rstrip()
-            raise SettingError(f"{flag} applies to one network; got no NAME. Write `{example}`.")
+    refuse(flags, "applies to one network; got no NAME. Write `striate nets NAME {given}`.")
     if json:
         old = [network._asdict() for network in catalogue.HISTORICAL]
-        print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "historical": old})
-        return
+        return print_json({"nets": [entry._asdict() for entry in catalogue.CATALOGUE], "historical": old})
     columns = dict.fromkeys(("name", "year", "input"), "left")
     columns |= dict.fromkeys(("parameters", "multiply-adds"), "right") | {"paper": "fold"}
     rows = (
@@ -181,4 +167,5 @@ def _catalogue(flags: dict[str, Any], json: bool) -> None:
     _print("", columns, rows)
     sides = {"name": "left", "year": "left", "kind": "left", "learns": "left", "paper": "fold"}
     rest = ((net.name, str(net.year), net.kind, net.learns, net.paper) for net in catalogue.HISTORICAL)
-    _print("before back-propagation took over: `striate history NAME` runs each, --net takes the classifiers", sides, rest)
+    title = "before back-propagation took over: `striate history NAME` runs each, --net takes the classifiers"
+    return _print(title, sides, rest)

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 from striate.base import config
-from striate.base.errors import SettingError
-from striate.cli.console import Event, documented_by, reported, scores, show, speaking
+from striate.cli.console import Event, Settings, documented_by, refuse, reported, scores, show, speaking
 
 
 @documented_by("striate.workflows.train.run", "train")
@@ -16,7 +13,7 @@ def train(
     data: str | None = None, /, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
     minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
     out: Path = Path("runs"), data_dir: str | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
-    set_: Annotated[tuple[str, ...], Parameter("--set")] = (), find_lr: bool = False, draw: str | None = None,
+    set_: Settings = (), find_lr: bool = False, draw: str | None = None,
     no_report: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
@@ -42,21 +39,15 @@ def train(
     run["data_dir"] = data_dir
     if find_lr:
         others = {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")}
-        _refuse(others, "with --find-lr")
+        refuse(others, "does not apply with --find-lr; leave it out.")
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return
-    _refuse({"--draw": draw}, "without --find-lr")
+    refuse({"--draw": draw}, "does not apply without --find-lr; leave it out.")
     run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
     with speaking() as watch:
         result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)
-
-
-def _refuse(flags: dict[str, Any], when: str) -> None:
-    for flag, value in flags.items():
-        if value:
-            raise SettingError(f"{flag} does not apply {when}; leave it out.")
 
 
 def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[str, Any], json: bool) -> None:

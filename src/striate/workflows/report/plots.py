@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.events import Json
+from striate.plots.canvas import SERIES_COLORS as COLORS
 from striate.plots.save_figure import FAINT, INK, for_page, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito 2008, without yellow, which no white page shows; classes beyond six differ by their markers too
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # of classes beyond the colors
 _WIDTH = 4.7  # inches: two fit beside each other on a desk, and one is legible on a phone
 _MOST_CLASSES, _MOST_CELLS = 40, 60
 
