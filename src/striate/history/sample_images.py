@@ -27,7 +27,7 @@ class SampleImage(NamedTuple):
 def gray(image: Path | None, most_px: int) -> SampleImage:
     """The image of a file as gray levels (ITU-R 601), or shapes drawn here where none is given; DataError for no image.
 
-    A side longer than `most_px` is divided by the least whole number that brings it to that; blocks of pixels are averaged.
+    Blocks of pixels are averaged such that no side is longer than `most_px`.
     """
     if image is None:
         return SampleImage("shapes drawn here", shapes(64))

@@ -20,13 +20,6 @@ PANEL = panel(
 FIELDS = (np.zeros((24, 32)), Bank(8.0, 4.0, np.array([0.0, 90.0]), np.zeros((2, 2, 9, 9))), 3)
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
-    return figures
-
-
 def test_curves_have_notes_in_the_legend_and_dashes_of_their_own(drawn: list[Figure]):
     curves.draw("moved", [[PANEL]], Path("c.svg"))
     (axes,) = drawn[0].axes

@@ -19,13 +19,6 @@ PATCH = np.arange(9.0).reshape(3, 3)
 WALK = Walk(1, 0, PATCH, [Step(0, 0, 0, 0, KERNEL, -1.0), Step(1, 1, 1, 1, KERNEL, 1.0)], np.array([[-1.0, -0.5], [0.5, 1]]))
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
-    return figures
-
-
 def test_numbers_are_short_and_zero_has_no_sign():
     assert [number(value) for value in (3.0, -12.0, 0.111, -0.001, 104.0)] == ["3", "-12", "0.11", "0", "104"]
 

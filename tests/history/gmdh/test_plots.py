@@ -14,13 +14,6 @@ WITHOUT = {"fitted": [0.4, 0.3, 0.2], "external": [0.5, 90.0, None], "accepted":
 WITH = {"fitted": [0.4, 0.3, 0.25], "external": [0.5, 0.4, 0.45], "accepted": [True, True, False]}
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
-    return figures
-
-
 def test_each_element_is_joined_to_its_two_inputs(drawn: list[Figure]):
     layers = [
         Layer(np.array([[0, 1], [1, 2]]), np.zeros((2, 6)), np.array([2.0, 3.0])),

@@ -23,13 +23,6 @@ UNITS = {"01": Unit(("x2",), ("x1",), 1), "10": Unit(("x1",), ("x2",), 1), "out"
 XOR = Network(("x1", "x2"), UNITS, ("out",))
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr("striate.plots.save_figure.save", lambda figure, _path: figures.append(figure))
-    return figures
-
-
 def texts(path: Path) -> list[str]:
     return ["".join(element.itertext()).strip() for element in ElementTree.parse(path).iter(TEXT)]
 

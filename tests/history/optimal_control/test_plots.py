@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from striate.base.errors import SettingError
 from striate.history.optimal_control import plots
-from striate.plots import save_figure
 
 SCALAR: dict[str, Any] = {
     "times": [0.0, 0.5], "control": [-0.7, -0.3], "exact_control": [-0.8, -0.4], "cost": 0.5, "exact": 0.4,
@@ -26,13 +25,6 @@ FLIGHT: dict[str, Any] = {
 RESIDUAL: dict[str, Any] = {
     "adjoints": [3.0, 2.0, 1.0], "autograd": [3.0, 2.0, 1.0], "factors": {"plain": [0.5, -0.25], "residual": [1.5, 0.75]},
 }  # fmt: skip
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
-    return figures
 
 
 def test_what_was_computed_lies_on_the_known_solutions(drawn: list[Figure]):

@@ -9,20 +9,12 @@ from matplotlib.figure import Figure
 from striate.base.errors import SettingError
 from striate.history.rumelhart import plots
 from striate.history.rumelhart.plots import Curves
-from striate.plots import save_figure
 
 CURVES = [Curves(title, [[2.0, 1.0, 0.5], [2.0, 1.5, 1.2]], [1, None], 100) for title in "abcd"]
 FAMILIES: dict[str, Any] = {
     "persons": ["A", "B", "C", "D"], "shown": {"network": 1, "weights": [[1.0, -4.0, 0.25, 0.0]]}, "learned": [90, 99],
     "held_out_correct": [1, 3],
 }  # fmt: skip
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    figures: list[Figure] = []
-    monkeypatch.setattr(save_figure, "save", lambda figure, _path: figures.append(figure))
-    return figures
 
 
 def test_a_curve_ends_where_its_network_had_learned(drawn: list[Figure]):

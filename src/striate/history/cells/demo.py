@@ -35,10 +35,6 @@ def demonstrate(
         pool: how far to each side a pooled complex cell looks, 1 to 8 px; else half a wavelength.
         out: folder for the figures.
 
-    Raises:
-        SettingError: an option out of range.
-        DataError: no image at `image`.
-
     """
     if not _ORIENTATIONS[0] <= orientations <= _ORIENTATIONS[1]:
         raise SettingError(f"expected --orientations from {_ORIENTATIONS[0]} to {_ORIENTATIONS[1]}; got {orientations}.")

@@ -70,10 +70,7 @@ class Responses(NamedTuple):
 
 
 def respond(image_HW: Floats, cells: Bank, radius_px: int) -> Responses:
-    """Maps, A x H x W, of cells at every pixel of an image in [0, 1]; beyond its rim it continues as it ends there.
-
-    A pooled cell takes in `radius_px` to each side; 0 makes it a simple one.
-    """
+    """Maps, A x H x W, of cells at every pixel of an image; pooled cells take in `radius_px` to each side."""
     return _respond(np.pad(image_HW, cells.side // 2 + radius_px, mode="edge"), cells, radius_px)
 
 
@@ -157,10 +154,7 @@ def _each(stimuli: Sequence[Floats], cells: Bank, radius_px: int) -> Responses:
 
 
 def modulation(responses_N: Floats) -> float:
-    """F1 / F0 of responses over one cycle of a grating: the amplitude of the first harmonic over the mean.
-
-    Half a sine wave has pi / 2 = 1.57, what does not change has 0; Skottun et al. 1991 draw the line at 1.
-    """
+    """F1 / F0 over one cycle: the first harmonic over the mean; pi / 2 of half a sine wave, 0 of what does not change."""
     turns_N = np.exp(-2j * pi * np.arange(len(responses_N)) / len(responses_N))
     return float(2 * abs((responses_N * turns_N).mean()) / responses_N.mean())
 
@@ -173,10 +167,7 @@ class Peak(NamedTuple):
 
 
 def peak(places_N: Floats, curve_N: Floats, period: float | None = None) -> Peak:
-    """The peak of a curve over evenly spaced places; one that comes round again has its period.
-
-    The half-width is infinite where the curve does not fall to half.
-    """
+    """The peak of a curve over evenly spaced places, with its period if it comes round; infinitely wide if it never halves."""
     top = int(curve_N.argmax())
     if period is not None:  # the peak into the middle
         middle, step = len(curve_N) // 2, places_N[1] - places_N[0]

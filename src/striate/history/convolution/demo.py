@@ -1,5 +1,6 @@
 """Convolution on an image: kernels and their maps, the window step by step, the flip, volumes and weights by the formulas."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,11 +57,6 @@ def demonstrate(
         stride: pixels from one window to the next.
         padding: rows and columns of zeros on each side.
         out: folder for the figures.
-
-    Raises:
-        SettingError: an option that is out of range, or does not belong to this kernel.
-        ShapeError: a kernel larger than the padded image.
-        DataError: no image at `image`, or no kernel at `kernel`.
 
     """
     kernels = _kernels(choice)
@@ -122,12 +118,7 @@ def _kernels(choice: KernelChoice) -> dict[str, Floats]:
 
 
 def read_kernel(path: Path) -> Floats:
-    """The matrix of a file: rows of numbers, parted by blanks or commas, or .npy without pickle.
-
-    Raises:
-        DataError: there is none, or it is no matrix of numbers of at most 31 x 31.
-
-    """
+    """The matrix of a file: rows of numbers, parted by blanks or commas, or .npy without pickle; else DataError."""
     expected = f"expected a matrix of numbers, at most {_MOST_SIDE} x {_MOST_SIDE}, in {path}"
     if not path.is_file():
         hint = nearest(path.name, NAMES)
@@ -195,24 +186,17 @@ def _flip(levels_HW: Floats, name: str, kernel_FG: Floats, stride: int, padding:
     ]  # fmt: skip
     title = "Cross-correlation, which networks compute, and convolution, which turns the kernel by half a turn first"
     draw_rows(title, rows, path)
-    flips = {"convolution": True, "cross_correlation": False}
+    kinds = {"convolution": partial(conv.everywhere, flip=True), "cross_correlation": partial(conv.everywhere, flip=False)}
     return {
         "kernel_is_its_mirror_image": bool(np.allclose(kernel_FG, kernel_FG[::-1, ::-1], rtol=0, atol=1e-12)),
-        "largest_difference": float(np.abs(correlated - convolved).max()),
-        "commutes": {kind: _swapped(flip) for kind, flip in flips.items()},
-        "associates": {kind: _regrouped(flip) for kind, flip in flips.items()},
+        "largest_difference": _apart(correlated, convolved),
+        "commutes": {kind: _apart(both(_A, _B), both(_B, _A)) for kind, both in kinds.items()},
+        "associates": {kind: _apart(both(both(_A, _B), _C), both(_A, both(_B, _C))) for kind, both in kinds.items()},
     }
 
 
-def _swapped(flip: bool) -> float:
-    """The largest difference of a * b from b * a."""
-    return float(np.abs(conv.everywhere(_A, _B, flip) - conv.everywhere(_B, _A, flip)).max())
-
-
-def _regrouped(flip: bool) -> float:
-    """The largest difference of (a * b) * c from a * (b * c)."""
-    left = conv.everywhere(conv.everywhere(_A, _B, flip), _C, flip)
-    return float(np.abs(left - conv.everywhere(_A, conv.everywhere(_B, _C, flip), flip)).max())
+def _apart(first: Floats, second: Floats) -> float:
+    return float(np.abs(first - second).max())
 
 
 def _weights(path: Path) -> dict[str, Any]:

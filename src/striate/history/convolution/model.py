@@ -28,13 +28,7 @@ SOBEL_Y: Floats = SOBEL_X.T  # and downwards
 def correlate(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding: int = 0) -> Floats:
     """Cross-correlation, what networks call convolution: maps_DYX[d, y, x] = sum over c, i, j of kernel times window.
 
-    Each kernel goes through all channels and gives one map: eight kernels give eight maps. `stride` is the pixels from one
-    window to the next, `padding` the rows and columns of zeros on each side.
-
-    Raises:
-        ShapeError: a kernel is larger than the padded image, or not as deep.
-        SettingError: stride below 1 or padding below 0.
-
+    Each kernel goes through all channels and gives one map. One larger than the padded image, or not as deep: ShapeError.
     """
     depth, height, width = kernels_DCFG.shape[1:]
     if depth != image_CHW.shape[0]:
@@ -128,15 +122,10 @@ def gabor(
 
 
 def output_side(side: int, filter_side: int, stride: int = 1, padding: int = 0) -> int:
-    """Windows that fit along a side: floor((W - F + 2 P) / S) + 1.
+    """Windows that fit along a side: floor((W - F + 2 P) / S) + 1; a ShapeError where not one fits.
 
     >>> output_side(227, 11, stride=4)  # AlexNet's first layer
     55
-
-    Raises:
-        ShapeError: not one fits.
-        SettingError: stride below 1 or padding below 0.
-
     """
     if stride < 1 or padding < 0:
         raise SettingError(f"expected a stride of at least 1 and a padding of at least 0; got {stride} and {padding}.")
@@ -159,9 +148,7 @@ class Cost(NamedTuple):
 
 
 def cost(side: int, channels: int, filter_side: int, kernels: int, stride: int = 1, padding: int = 0) -> Cost:
-    """The volumes and weights of a layer on a square image.
-
-    Stride changes the size of the maps and the work, never the weights.
+    """The volumes and weights of a layer on a square image; stride changes the maps and the work, never the weights.
 
     >>> cost(227, 3, 11, 96, stride=4)
     Cost(side=55, neurons=290400, shared=34944, unshared=105705600, multiplications=105415200)

@@ -104,9 +104,6 @@ def demonstrate(
         features: NET@WEIGHTS, as resnet20@cifar10, whose features they get in their place.
         layer: the layer that these are read from; else the input of its head. Maps are averaged over their places.
 
-    Raises:
-        SettingError: a seed below 0, components that do not exist or do not apply, or a layer without a network.
-
     """
     _check(seed, components, features, layer)
     files = [out / name for name in ("network.png", "overfit.png", "digits.png")]

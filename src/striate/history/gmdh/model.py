@@ -18,10 +18,10 @@ Legend: M rows, A those that weights are fitted to, B the rest, D inputs, P pair
 
 import math
 from collections.abc import Iterator
-from inspect import signature
+from dataclasses import dataclass, fields
 from itertools import combinations
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,14 +70,21 @@ def grow_layer(inputs_A: Floats, inputs_B: Floats, y_A: Floats, y_B: Floats, cri
     return Layer(pairs_P2[best_K], weights_PQ[best_K], values_P[best_K])
 
 
-class _Settable:
-    """What scikit-learn asks of an estimator, without importing it: its settings are the arguments of its constructor."""
+@dataclass(eq=False)
+class _Estimator:
+    """The settings of both, and what scikit-learn asks of an estimator, without importing it."""
 
-    _estimator_type: str
+    criterion: str | Criterion = "regularity"  # a name of `CRITERIA`, or a function from `Candidates` to P numbers
+    keep: int = 3  # the most elements that a layer keeps, K
+    test_share: float = 0.5  # the share of rows, the last ones, that are external: none of the weights is fitted to them
+    layers: int = 8  # the most layers
+    limit: float = 0.0  # growth continues while the criterion falls by more than this; -inf to grow all layers
+    average: int = 1  # the number of best elements whose mean criterion is watched
+    _estimator_type: ClassVar[str]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, scikit-learn asks so; no setting has settings
         """The settings by name."""
-        return {name: getattr(self, name) for name in signature(type(self).__init__).parameters if name != "self"}
+        return {setting.name: getattr(self, setting.name) for setting in fields(self)}
 
     def set_params(self, **settings: Any) -> Self:
         """Other settings; an unknown name is refused with SettingError."""
@@ -97,45 +104,20 @@ class _Settable:
         )  # fmt: skip
 
 
-class GMDH(_Settable):
+class GMDH(_Estimator):
     """A network that grows to predict one number.
 
-        net = GMDH(keep=6).fit(X, y)
-        net.predict(X); net.formula(); net.history_
-
-    Args:
-        criterion: a name of `CRITERIA`, or a function from `Candidates` to P numbers.
-        keep: the most elements that a layer keeps, K.
-        test_share: the share of rows, the last ones, that are external: none of the weights is fitted to them.
-        layers: the most layers.
-        limit: growth continues while the criterion falls by more than this; -inf to grow all layers.
-        average: the number of best elements whose mean criterion is watched.
-
+    net = GMDH(keep=6).fit(X, y)
+    net.predict(X); net.formula(); net.history_
     """
 
     _estimator_type = "regressor"
 
-    def __init__(
-        self, criterion: str | Criterion = "regularity", keep: int = 3, test_share: float = 0.5, layers: int = 8,
-        limit: float = 0.0, average: int = 1,
-    ) -> None:  # fmt: skip
-        self.criterion = criterion
-        self.keep = keep
-        self.test_share = test_share
-        self.layers = layers
-        self.limit = limit
-        self.average = average
-
     def fit(self, X: Any, y: Any) -> Self:
-        """Grow the network on X, M x D numbers, D >= 2, and y, M numbers.
+        """Grow the network on X, M x D finite numbers, D >= 2, and y, M numbers (else DataError): 6 rows on either side.
 
         Its layers are then in `layers_`, without the elements that the best of the last layer does not need, and what each
-        step came to in `history_`.
-
-        Raises:
-            DataError: they do not fit, are not finite, or leave less than 6 rows on either side.
-            SettingError: a setting is out of its range, or there is no such criterion.
-
+        step came to in `history_`. A setting out of its range is a SettingError.
         """
         self._check()
         X_MD, y_M = _table(X), np.asarray(y, np.float64)
@@ -252,14 +234,10 @@ def _table(X: Any) -> Floats:
     return X_MD
 
 
-class GMDHClassifier(_Settable):
-    """One network for each class, grown to put out 1 for it and 0 for the others; the largest output wins.
-
-    The settings are those of `GMDH`.
-    """
+class GMDHClassifier(_Estimator):
+    """One network for each class, grown to put out 1 for it and 0 for the others; the largest output wins."""
 
     _estimator_type = "classifier"
-    __init__ = GMDH.__init__
 
     def fit(self, X: Any, y: Any) -> Self:
         """Grow the networks, `networks_`, one for each of `classes_`; X and the errors as of `GMDH.fit`, y M labels."""

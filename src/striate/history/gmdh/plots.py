@@ -61,10 +61,7 @@ def _column(count: int) -> list[float]:
 
 
 def draw_overfit(without: Mapping[str, Any], with_: Mapping[str, Any], path: Path) -> None:
-    """Draw errors over layers side by side: without an external criterion and with one; a layer that was refused is hollow.
-
-    Each has `fitted`, `external` (None for what is no number) and `accepted` of each layer.
-    """
+    """Draw errors over layers without an external criterion and with one; a layer that was refused is hollow."""
     with new_figure(path, 7.6, 3.6) as figure:
         panels = figure.subplots(1, 2, sharey=True, sharex=True)
         titles = "chosen by the rows fitted to:\ngrowth never ends", "chosen by the other rows:\ngrowth ends by itself"
@@ -99,10 +96,7 @@ def _errors(axes: "Axes", errors: Mapping[str, Any]) -> None:
 def draw_digits(
     title: str, classes: Sequence[str], errors: Sequence[Sequence[float]], confusion: Sequence[Sequence[int]], path: Path
 ) -> None:
-    """Draw how the error of each class's network falls from layer to layer, and the confusion matrix, N x N.
-
-    `errors` are of each class's network the mean squared errors of its best element on the external rows, layer by layer.
-    """
+    """Draw how the error of each class's network falls from layer to layer, and the confusion matrix, N x N."""
     with new_figure(path, 9.2, 4.3, title) as figure:
         curves, matrix = figure.subplots(1, 2, width_ratios=(5, 4.4))
         for name, values, color, marker in zip(classes, errors, TEN, MARKERS, strict=False):

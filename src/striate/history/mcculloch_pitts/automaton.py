@@ -46,8 +46,7 @@ def read_word(machine: Automaton, word: Sequence[str]) -> list[bool]:
 def difference(first: Automaton, second: Automaton) -> tuple[str, ...] | None:
     """The shortest word with which two automata put out different things; None where there is none, of any length.
 
-    Both are walked in step (product construction), so each pair of states is visited once. Automata over other symbols are
-    refused with SettingError.
+    Both are walked in step (product construction), so each pair of states is visited once.
     """
     if {*first.symbols} != {*second.symbols}:
         raise SettingError(f"expected automata over the same symbols; got {first.symbols} and {second.symbols}.")

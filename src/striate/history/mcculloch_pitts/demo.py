@@ -37,10 +37,6 @@ def demonstrate(image: Path | None = None, *, table: str = "0110", word: str = "
         word: of 0 and 1, that three automata read.
         out: folder for the figures.
 
-    Raises:
-        SettingError: a table or word that is none.
-        DataError: no image at `image`.
-
     """
     values = _bits("a truth table of 2, 4, 8, 16 or 32 values", table, [2**n for n in range(1, _MOST_INPUTS + 1)])
     _bits(f"a word of 1 to {_MOST_LETTERS} letters", word, range(1, _MOST_LETTERS + 1))

@@ -69,12 +69,7 @@ def AND_NOT(source: str, veto: str) -> Unit:
 
 @dataclass(frozen=True)
 class Network:
-    """Units that all take their step at the same tick; edges may lead in circles.
-
-    Raises:
-        SettingError: a name that is there twice or not at all, or a threshold below 0.
-
-    """
+    """Units that all take their step at the same tick; edges may lead in circles. Unknown or equal names: SettingError."""
 
     inputs: tuple[str, ...]  # names of the signals that come from outside
     units: Mapping[str, Unit]
@@ -100,11 +95,7 @@ def at_start(network: Network) -> Bits:
 
 
 def run(network: Network, inputs_TIN: NDArray[np.generic], start_U: Bits | None = None) -> Bits:
-    """Step all units T times, in N copies of the network at once; inputs that are not 0 are active.
-
-    Returns fired_TUN: row t is what the units do at tick t + 1, after inputs and units of tick t. `start_U` are the units that
-    fire at tick 0, else the network's own.
-    """
+    """What U units do at ticks 1 to T, in N copies at once, from inputs and units of the tick before: fired_TUN."""
     names, units = [*network.inputs, *network.units], network.units.values()
     excitatory_UV = np.array([[unit.excitatory.count(name) for name in names] for unit in units], float)
     inhibitory_UV = np.array([[unit.inhibitory.count(name) for name in names] for unit in units], float)
@@ -120,10 +111,7 @@ def run(network: Network, inputs_TIN: NDArray[np.generic], start_U: Bits | None 
 
 
 def settled(network: Network, inputs_NI: NDArray[np.generic]) -> Bits:
-    """The outputs, one row for each row of inputs, after these have been held for as many ticks as the network needs.
-
-    A network with a circle may never settle, and is refused with SettingError.
-    """
+    """The outputs, a row for each of inputs, once these were held long enough; a network with a circle: SettingError."""
     ticks = latency(network)
     if ticks is None:
         raise SettingError("expected a network without circles; this one may never settle: run it tick by tick.")
@@ -167,10 +155,9 @@ def latency(network: Network) -> int | None:
 
 
 def compile_truth_table(values: Sequence[int]) -> Network:
-    """A network of two layers for any function: a unit for each row that is 1, which only that row fires, and one OR of them.
+    """Two layers for any function: a unit for each row that is 1, which only that row fires, and one OR of them.
 
-    At most 2^n + 1 units; the output comes after two ticks. The 2^n `values`, each 0 or 1, are of the rows in counting order,
-    the first input slowest: 0 1 1 0 is XOR. Others are refused with SettingError.
+    The 2^n `values` are of the rows in counting order, the first input slowest: 0 1 1 0 is XOR.
     """
     n = len(values).bit_length() - 1
     if n < 1 or len(values) != 2**n or not {*values} <= {0, 1}:
@@ -209,10 +196,9 @@ def computed_by_one(n: int, copies: int = 1) -> dict[tuple[int, ...], Unit]:
 
 
 def compile_automaton(machine: Automaton) -> Network:
-    """A network that does what an automaton does, two ticks a symbol: an input a symbol, active at every second tick.
+    """A network that does what an automaton does, two ticks a symbol: an AND for each state and symbol, an OR for each state.
 
-    For each state and symbol there is an AND of both; for each state an OR of those that lead to it; and one OR of those that
-    put out 1. A state is held by the one unit that fires, so k states and s symbols take k s + k + 1 units.
+    A state is held by the one unit that fires, and one more puts out: k states and s symbols take k s + k + 1 units.
     """
 
     def name(pair: tuple[str, str]) -> str:
@@ -240,8 +226,7 @@ def every_input(network: Network) -> dict[str, Bits]:
 def extract(network: Network, letters: Mapping[str, Bits], most_states: int = 4096) -> Automaton:
     """The automaton that a network with one output is: every state of its units that some word reaches, at most 2^U of them.
 
-    `letters` give for each symbol what the inputs do while it is read, ticks x I: `every_input`, `every_second_tick`. Another
-    number of outputs, or more states than `most_states`, is refused with SettingError.
+    `letters` give for each symbol what the inputs do while it is read, ticks x I: `every_input`, `every_second_tick`.
     """
     if len(network.outputs) != 1:
         raise SettingError(f"expected a network with one output; got {len(network.outputs)}: {', '.join(network.outputs)}.")

@@ -28,15 +28,10 @@ _PLATE: Mapping[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0
 
 
 def network(title: str, net: Network, path: Path) -> None:
-    """Draw a network from left to right, a column for each tick of delay.
+    """Draw a network from left to right, a column for each tick of delay; more than 34 units of a layer are a SettingError.
 
     A unit is a circle with its threshold in it, double where it is read, filled where it fires at tick 0. An excitatory edge
     ends in an arrow, an inhibitory one in a ring; those that lead back are blue.
-
-    Raises:
-        SettingError: another ending, or a layer of more than 34 units.
-        DiskError: the disk refused.
-
     """
     columns = layers(net)
     tallest = max(map(len, columns))

@@ -72,10 +72,7 @@ def demonstrate(
 
 
 def evaluate(net: Neocognitron) -> Json:
-    """How many of the templates, of the templates shifted by one pixel, and of ten digits in other styles are recognized.
-
-    Each has "correct", "of" and the "wrong" ones: the digit, the prediction (-1 for none), and which of several it is.
-    """
+    """How many templates, templates shifted by a pixel and digits in other styles are recognized; the wrong ones by name."""
     templates = [(plane.digit, strokes) for plane in digits.TRAINING for strokes in plane.exemplars]
 
     def trials(labeled: Sequence[tuple[int, digits.Strokes]], shift: tuple[int, int] = (0, 0)) -> list[Json]:
@@ -98,10 +95,7 @@ def evaluate(net: Neocognitron) -> Json:
 
 
 def as_strokes(path: Path) -> Tensor:
-    """An image as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border, resized and centered.
-
-    Raises a DecodeError where it cannot be decoded, a SettingError where it is of one color.
-    """
+    """An image as thin strokes on 19 x 19 pixels, 0 and 1: what differs from its border; of one color, a SettingError."""
     gray_HW = decode.decode_image(path, (255, 255, 255)).mean(axis=2)
     border = np.median(np.concatenate([gray_HW[0], gray_HW[-1], gray_HW[:, 0], gray_HW[:, -1]]))
     ink_HW = np.abs(gray_HW - border)

@@ -167,8 +167,7 @@ class Top(NamedTuple):
 def compete(inputs_ND: Tensor, labels_N: Tensor, sweeps: int, max_planes: int, progress: Progress) -> Top:
     """A plane for each pattern whose most similar plane is of another class; else that plane is reinforced.
 
-    Within a batch the patterns meet the planes one after the other, but are reinforced together at its end. With `max_planes`
-    planes, winners of the true class are still reinforced. The inputs are those of the center cell of us4, weighted.
+    Within a batch the patterns meet the planes one after the other, but are reinforced together at its end.
     """
     sums_PD, labels_P, planes = inputs_ND.new_zeros(max_planes, inputs_ND.shape[1]), labels_N.new_zeros(max_planes), 0
     unit_PD = torch.zeros_like(sums_PD)

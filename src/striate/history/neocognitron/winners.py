@@ -47,10 +47,7 @@ def patterns() -> Tensor:
 
 
 def representatives(maps_PHW: Tensor, column: int) -> list[Representative]:
-    """The representative of each plane that has one, for responses of S-cells; only cells that respond can be nominated.
-
-    Every square of side `column` in the layer is an S-column, so that they overlap.
-    """
+    """The strongest nominee of each plane, of S-columns that overlap; only cells that respond can be nominated."""
     strongest_HW, plane_HW = maps_PHW.max(0)
     _, places = functional.max_pool2d(strongest_HW[None, None], column, stride=1, return_indices=True)
     strongest: dict[int, tuple[float, Representative]] = {}

@@ -47,10 +47,7 @@ class Tape:
         return out
 
     def backward(self, output: Place) -> list[float]:
-        """The derivative of one number with respect to all, by one pass from the last operation to the first.
-
-        A product gives each factor its own derivative times the other, so two multiplications stand for one.
-        """
+        """The derivative of one number by all, from the last operation back: two multiplications for each product."""
         derivatives = [0.0] * len(self.numbers)
         derivatives[output] = 1.0
         for multiplies, a, b, out in reversed(self.operations):
@@ -84,10 +81,7 @@ def scalar_by_chain(controls: list[float], start: float = 1.0) -> ByChain:
 
 
 def residual_network(start_D: Tensor, target_D: Tensor, blocks: int) -> Problem:
-    """N blocks x + F(x), F(x) = tanh(W x + b), as a problem of control whose control u[k] is the block's W and b.
-
-    The loss is half the squared distance of the last state from a target. The duration is N, so that h is 1.
-    """
+    """N blocks x + tanh(W x + b), W and b the controls, h = 1; the loss is half the squared distance from a target."""
     size = len(start_D)
 
     def rate(x: Tensor, u: Tensor) -> Tensor:

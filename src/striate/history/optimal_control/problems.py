@@ -27,19 +27,15 @@ MASS_RATE = 0.0749
 
 
 def scalar() -> Problem:
-    """The problem x' = u from x = 1, half the integral of x^2 + u^2 over [0, 1].
-
-    Its solution is u* = -sinh(1 - t) / cosh(1), J* = tanh(1) / 2 = 0.3807970780.
-    """
+    """Steer x' = u from x = 1, half the integral of x^2 + u^2 over [0, 1]: u* = -sinh(1 - t) / cosh(1), J* = tanh(1) / 2."""
     start_D = torch.ones(1, dtype=torch.float64)
     return Problem(lambda _x, u: u, lambda x, u: (x.square() + u.square()).sum(-1) / 2, lambda x: 0 * x.sum(), start_D)
 
 
 def double_integrator(v_start: float = 0.0, limit: float | None = None, weight: float = 0.0) -> Problem:
-    """The problem x'' = u from x = 0, half the integral of u^2 over [0, 1].
+    """The problem x'' = u from x = 0, half the integral of u^2 over [0, 1]; beyond a limit, plus weight/2 (x - limit)^2.
 
-    From rest to rest at x = 1, u* = 6 - 12 t and the integral of u^2 is 12. Where x should not exceed a limit, there is a
-    penalty weight/2 (x - limit)^2 beyond it.
+    From rest to rest at x = 1, u* = 6 - 12 t and the integral of u^2 is 12.
     """
 
     def running(x: Tensor, u: Tensor) -> Tensor:

@@ -56,11 +56,7 @@ def draw_learning(tasks: Sequence[Curves], path: Path) -> None:
 
 
 def draw_hidden(symmetry: Mapping[str, Any] | None, codes_NJ: Sequence[Sequence[float]], path: Path) -> None:
-    """Draw the weights of a network that detects symmetry, and the codes of an encoder, in [0, 1].
-
-    `symmetry` has the `weights` of each hidden unit from the six inputs and the `ratio` of their sizes; None where no network
-    learned.
-    """
+    """Draw the weights of a network that detects symmetry (None where none learned), and the codes of an encoder."""
     with new_figure(path, 9.0, 3.8) as figure:
         bars, codes = figure.subplots(1, 2, width_ratios=(5, 3))
         if symmetry is None:
@@ -93,11 +89,7 @@ def _draw_codes(axes: "Axes", codes_NJ: NDArray[np.float64]) -> None:
 
 
 def draw_families(families: Mapping[str, Any], path: Path) -> None:
-    """Draw the weights of six units from 24 persons, English above and Italians of the same place in the tree below.
-
-    `families` has 24 `persons`; `shown`, with the `network` and the `weights` of each of its six units from the persons;
-    `learned` and `held_out_correct` of each network.
-    """
+    """Draw the weights of six units from 24 persons, English above and Italians of the same place in the tree below."""
     weights = np.array(families["shown"]["weights"])
     largest, half = float(np.abs(weights).max()), len(families["persons"]) // 2
     network = families["shown"]["network"]
