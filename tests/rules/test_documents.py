@@ -323,6 +323,17 @@ def test_a_command_gets_the_words_that_a_shell_makes(
     assert len(given) == 1
 
 
+def test_the_quickstart_shows_what_data_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    shown = re.search(r"^\$ striate data photos\n(.+?)^```", QUICKSTART.read_text("utf-8"), re.M | re.S)
+    assert shown
+    monkeypatch.chdir(tmp_path)
+    exec(compile(generator().quickstart_script(), "quickstart.md", "exec"), {})
+    printed = run("striate data photos", tmp_path, capsys, monkeypatch).splitlines()
+    assert [line for line in shown[1].splitlines() if line not in printed] == []
+
+
 def test_the_readme_shows_how_to_begin():
     shown = {command.split()[1] for block in blocks((ROOT / "README.md").read_text("utf-8")) for command in block.commands}
     assert {"data", "train"} <= shown

@@ -14,7 +14,7 @@ BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^\n]*?) *-->\s*?\n\s*)?^ *```c
 NO_PROSE = re.compile(r"<!--.*?-->|“[^”]*”|^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`|\]\([^)]*\)|^#.*?$|\bE\d+\b", re.M | re.S)
 FIGURE = re.compile(r"(?<![\w.,])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]\d+)?(?!\w)", re.A)
 YEAR = re.compile(r"1[89]\d\d|20\d\d")
-TRAINING = ("train", "finetune", "inspect", "evaluate", "report")  # another processor may give them other numbers
+TRAINING = ("train", "finetune", "inspect", "evaluate", "report", "runs")  # another processor may give them other numbers
 
 
 class Block(NamedTuple):

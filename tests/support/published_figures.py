@@ -3,6 +3,7 @@
 from math import log
 
 _ALEXNET = "Krizhevsky, Sutskever & Hinton 2012, table 2 and section 6"
+_WEIGHTS = "src/striate/weights/resnet20-cifar10/README.md"
 _LOADER = "the TensorFlow loader of the textbook"
 _LOG = "docs/log.md"
 _PHOTOS = "the command beside it, with all 120 photos of the quickstart"
@@ -36,6 +37,12 @@ PUBLISHED: dict[str, dict[str, str | float]] = {
         "133": "striate nets vgg11, in millions", "1,202": "He et al. 2015, section 4.2",
         "123,642,856": 102_764_544 + 16_781_312 + 4_097_000,
     },
+    "docs/how-to/small-weights.md": {},
+    "docs/explanation/score.md": {
+        "95": "the level of the interval", "24": "the quickstart", "86.20": 100 * 24 / (24 + 1.959964**2), "100": 100.0,
+        "0.8": "the example", "19": "19 of 20 are 95 %", "20": "19 of 20 are 95 %", "89.64": _WEIGHTS, "5,000": _WEIGHTS,
+        "88.76": _WEIGHTS, "90.45": _WEIGHTS,
+    },
 }  # fmt: skip
 # Figures of trainings, with what stands around them in the output
 TRAINED = {
@@ -43,5 +50,9 @@ TRAINED = {
         "23": r"conv1: (\d+) of 32 filters are indistinguishable", "321": r"fc1: (\d+) of 1024 filters are dead",
         "179": r"looked at (\d+) validation images", "96.94": r"^accuracy ([\d.]+) %",
         "94.60": r"^accuracy .*interval ([\d.]+) % to", "98.28": r"^accuracy .* % to ([\d.]+) %",
+    },
+    "docs/how-to/small-weights.md": {
+        "15.9": r"fc1 .*?0\.0% → ([\d.]+)%", "17.2": r"fc2 .*?0\.0% → ([\d.]+)%", "3.6": r"fc3 .*?0\.0% → ([\d.]+)%",
+        "98.05": r"test accuracy ([\d.]+) %", "98.33": r"test accuracy ([\d.]+) %",
     },
 }  # fmt: skip
