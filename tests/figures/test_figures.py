@@ -18,7 +18,6 @@ from striate.figures import (
     penalties,
     pooling,
     receptive_field,
-    residual,
     volumes,
 )
 from striate.figures.catalogue import FIGURES, OTHER_COMMANDS, FigureResult
@@ -175,9 +174,22 @@ def test_an_inception_module_costs_what_its_table_says(results: dict[str, tuple[
 def test_a_residual_block_has_the_slope_of_f_and_one_more(results: dict[str, tuple[Path, FigureResult]]):
     numbers = numbers_of(results, "residual")
     assert numbers["value"] == pytest.approx(2.3)
-    assert numbers["plain"] == pytest.approx([0.15**count for count in range(1, 21)])
-    assert numbers["residual"] == pytest.approx([1.15**count for count in range(1, 21)])
-    assert residual.derivative(3, "B") == pytest.approx(1.15**3)
+    assert numbers["derivatives"] == pytest.approx([0.5 * 0.3, 0.5 * 0.3 + 1])
+
+
+def test_deeper_without_shortcuts_is_worse_and_its_signals_do_not_vanish(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "degradation")
+    last = {name: row["last"] for name, row in numbers["losses"].items()}
+    assert last["plain56"] - last["plain20"] == pytest.approx(0.61)
+    assert last["resnet56"] - last["resnet20"] == pytest.approx(0.047)
+    table = (Path(__file__).parents[2] / "bench" / "README.md").read_text("utf-8")
+    for name, row in numbers["losses"].items():
+        assert f"| {name} | {row['first']:.3f} | {row['last']:.3f} | {row['validation']:.3f} |" in table
+    variances = {name: list(rows.values()) for name, rows in numbers["variances"].items()}
+    assert [len(rows) for rows in variances.values()] == [27, 27]  # 56 layers: the first, the last and 27 blocks of two
+    assert min(variance for rows in variances.values() for variance, _ in rows) > 0.1  # batch norm keeps the outputs alive
+    plain, residual_net = (rows[0][1] / rows[-1][1] for rows in variances.values())
+    assert plain > 1e5 > 1e4 > residual_net > 10  # towards the image the gradients grow, without shortcuts far more
 
 
 def test_volumes_are_those_of_the_layer_table(results: dict[str, tuple[Path, FigureResult]], tmp_path: Path):

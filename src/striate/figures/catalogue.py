@@ -40,6 +40,7 @@ FIGURES = (
     Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive_field"),
     Entry("inception", "an inception module with its reductions, and what it costs without", "striate.figures.inception"),
     Entry("residual", "a residual block, and its derivative F' + 1 in numbers", "striate.figures.residual"),
+    Entry("degradation", "loss with depth, with shortcuts and without, and variances by layer", "striate.figures.degradation"),
 )
 OTHER_COMMANDS = (
     OtherCommand("convolution", "a sliding kernel, the flip, shared weights", "striate history convolution"),

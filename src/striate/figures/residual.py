@@ -1,6 +1,5 @@
 """A residual block of one channel, whose derivative can be worked out by hand: F' without the shortcut, F' + 1 with it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +8,7 @@ from torch import nn
 
 from striate.figures.catalogue import FigureResult
 from striate.nets.architectures.residual_blocks import BasicBlock, Shortcut
-from striate.plots.axes import label
-from striate.plots.canvas import CATEGORY_COLORS, GRAY, INK, SERIES_COLORS, mixed
+from striate.plots.canvas import CATEGORY_COLORS, INK, SERIES_COLORS, mixed
 from striate.plots.save_figure import new_figure
 
 if TYPE_CHECKING:
@@ -18,22 +16,20 @@ if TYPE_CHECKING:
 BLUE, ORANGE = SERIES_COLORS[:2]
 FIRST, SECOND = 0.5, 0.3  # the middle weights of the two convolutions, so that F' = 0.15 where the ReLU is active
 X = 2.0
-BLOCKS = 20
 
 
 def draw(path: Path) -> FigureResult:
-    """Derivatives of one block, and of 1 to 20 in a row."""
-    residual, plain = ([derivative(count, option) for count in range(1, BLOCKS + 1)] for option in ("B", "none"))
+    """The block forwards and backwards, with its output and its derivative."""
+    inner, whole = derivative("none"), derivative("B")
     with torch.no_grad():
         value = float(run(block("B"), torch.tensor(X)))
-    _plot(value, plain, residual, path)
+    with new_figure(path, 6.0, 5.0, "A residual block adds its own input: F(x) + x, whose derivative is F' + 1") as figure:
+        _block(figure.subplots(), value)
     lines = (
         f"F(x) = {SECOND:g} relu({FIRST:g} x); at x = {X:g}: F = {value - X:g}, F + x = {value:g}",
-        f"derivative of F: {plain[0]:.4g}; of F + x: {residual[0]:.4g} = F' + 1",
-        f"ten blocks in a row: {plain[9]:.3g} without shortcuts, {residual[9]:.3g} with them; "
-        f"twenty: {plain[19]:.3g} and {residual[19]:.3g}",
+        f"derivative of F: {inner:.4g}; of F + x: {whole:.4g} = F' + 1",
     )
-    return FigureResult(lines, {"x": X, "value": value, "weights": [FIRST, SECOND], "plain": plain, "residual": residual})
+    return FigureResult(lines, {"x": X, "value": value, "weights": [FIRST, SECOND], "derivatives": [inner, whole]})
 
 
 def block(option: Shortcut) -> BasicBlock:
@@ -49,41 +45,16 @@ def block(option: Shortcut) -> BasicBlock:
 
 
 def run(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The output of one block, or several, for one pixel."""
+    """The output of a block for one pixel."""
     out: torch.Tensor = net(x.double().view(1, 1, 1, 1)).view(())
     return out
 
 
-def derivative(count: int, option: Shortcut) -> float:
-    """The derivative through so many blocks in a row, by autograd."""
+def derivative(option: Shortcut) -> float:
+    """The derivative of one block, by autograd."""
     x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(run(nn.Sequential(*(block(option) for _ in range(count))), x), x)
+    (gradient,) = torch.autograd.grad(run(block(option), x), x)
     return float(gradient)
-
-
-def _plot(value: float, plain: Sequence[float], residual: Sequence[float], path: Path) -> None:
-    """The block forwards and backwards, with its output, and beside it the derivatives through 1, 2, ... blocks."""
-    last = len(plain)
-    with new_figure(path, 11.0, 5.0, "A residual block adds its own input: F(x) + x, whose derivative is F' + 1") as figure:
-        left, right = figure.subplots(1, 2, width_ratios=(5.2, 5.8))
-        _block(left, value)
-        counts = range(1, last + 1)
-        right.plot(counts, residual, marker="o", markersize=4, color=BLUE, label="F' + 1: with shortcuts")
-        right.plot(counts, plain, marker="s", markersize=4, color=ORANGE, label="F': without")
-        for number in (1, 10, last):
-            for values, color, shift in ((residual, BLUE, (0, 8)), (plain, ORANGE, (-9, -4) if number == last else (9, 1))):
-                right.annotate(
-                    f"{values[number - 1]:.3g}", (number, values[number - 1]), shift, textcoords="offset points", fontsize=8,
-                    color=color, ha="right" if number == last else "left",
-                )  # fmt: skip
-        right.set_yscale("log")
-        right.set_ylim(min(plain) / 100, max(residual) * 100)
-        right.axhline(1, color=GRAY, linewidth=0.7)
-        right.set_xticks([1, 5, 10, 15, 20])
-        y_label = "derivative of the output with respect to the input"
-        label(right, "factor on a gradient, without batch norm", "blocks in a row", y_label, ticks=8)
-        right.grid(True, linewidth=0.4, alpha=0.5)
-        right.legend(fontsize=8, frameon=False, loc="lower left")
 
 
 def _block(axes: "Axes", value: float) -> None:
