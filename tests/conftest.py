@@ -42,14 +42,6 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def patient_decoders() -> Iterator[None]:
-    """The process that decodes an image has ten minutes for it instead of ten seconds, however busy the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("striate.data.decode._CHILD_SECONDS", 600.0)
-        yield
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests come first, so that no process is left alone with them at the end."""
     items.sort(key=lambda item: "test_documents" not in item.nodeid)

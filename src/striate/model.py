@@ -17,14 +17,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from striate.base import files
 from striate.base.arguments import named_arguments
-from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError
+from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode
@@ -32,6 +30,7 @@ from striate.data.decode import ImageSource, InputSpec
 from striate.metrics.classification import softmax
 from striate.nets import catalogue, factory, own_network
 from striate.nets.net import Net
+from striate.nets.read_safetensors import read_safetensors
 
 FORMAT = 1
 _BATCH = 64
@@ -225,7 +224,7 @@ class Model:
         files.verify(folder)
         try:
             return cls._read(folder, device, trust_code)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, WeightsError) as error:
             reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise ArtifactError(f"{folder} does not describe a model of striate ({reason}). Use another copy.") from error
 
@@ -234,7 +233,7 @@ class Model:
         described = json.loads((folder / "model.json").read_text("utf-8"))
         if described["format"] != FORMAT:
             raise ArtifactError(f"{folder} has format {described['format']}; this striate reads {FORMAT}. Update striate.")
-        tensors = load_file(folder / "weights.safetensors", device=device)
+        tensors = read_safetensors(folder / "weights.safetensors", device)
         classes = tuple(described["classes"])
         name, settings = described["net"]["name"], described["net"]["settings"]
         if catalogue.is_own(name):

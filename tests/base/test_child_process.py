@@ -1,8 +1,11 @@
 """A function in a child process: whatever it does costs one call, never the parent."""
 
 import os
+import select
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +19,7 @@ from striate.base.errors import StriateError
 from support.patient_child import PATIENCE_SECONDS, PatientChild
 
 FUNCTIONS = """
-import os, time
+import os, signal, time
 
 def work(argument):
     kind = argument["do"]
@@ -28,8 +31,17 @@ def work(argument):
         os._exit(3)
     if kind == "abort":
         os.abort()
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     if kind == "hang":
-        time.sleep(60)
+        time.sleep(600)
+    if kind == "burn":
+        sum(range(10**15))  # in C, where no handler of Python's would run
+    if kind == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if kind == "abort once" and not os.path.exists(argument["mark"]):
+        open(argument["mark"], "w").close()
+        os.abort()
     if kind == "hog":
         return len(bytearray(4 * 2**30)), b""
     if kind == "large":
@@ -70,7 +82,9 @@ def test_one_process_serves_many_calls(child: Child):
         ("raise", "IndexError: out of range"),
         ("exit", "the decoder process died (exit 3)"),
         ("abort", "the decoder process died (signal 6)"),
-        ("hang", "took longer than 0.2 s"),
+        ("hang", "no answer within 0.2 s"),
+        ("burn", "took more than 0.2 s of processor time"),
+        ("kill", "the decoder process died (signal 9)"),
         ("hog", "needs more memory than the decoder may take"),
     ],
 )
@@ -79,6 +93,44 @@ def test_what_goes_wrong_is_blamed_on_its_call_alone(child: Child, do: str, reas
     found = list(child.map(calls))
     assert [answer.value for answer in found] == [1, 2, None, 3, None, 4]
     assert [answer.error for answer in found] == [None, None, reason, None, reason, None]
+    assert [answer.outage for answer in found] == [do in ("hang", "kill") and answer.error is not None for answer in found]
+
+
+def test_a_call_whose_process_died_is_tried_again_alone(child: Child, tmp_path: Path):
+    calls = [echo(1), {"do": "abort once", "mark": str(tmp_path / "mark")}, echo(2), {"do": "pid"}]
+    answers = list(child.map(calls))
+    assert [answer.error for answer in answers] == [None] * 4
+    assert [answers[0].value, answers[2].value] == [1, 2]
+    child.tries = 1
+    (once,) = child.map([{"do": "abort once", "mark": str(tmp_path / "another")}])
+    assert once.error == "the decoder process died (signal 6)"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: /proc tells that a process is stopped")
+def test_a_process_that_the_machine_does_not_run_for_a_while_loses_nothing(child: Child):
+    pid = child.call({"do": "pid"}).value
+
+    def resume() -> None:
+        while Path(f"/proc/{pid}/stat").read_text().split()[2] != "T":
+            time.sleep(0.01)
+        time.sleep(0.3)  # longer than the processor time of a call
+        os.kill(int(str(pid)), signal.SIGCONT)
+
+    resumer = threading.Thread(target=resume)
+    resumer.start()
+    answer = child.call({"do": "stop"})
+    resumer.join()
+    assert (answer.value, answer.error) == (pid, None)
+
+
+def test_an_answer_that_lies_ready_is_read_though_its_time_is_over(child: Child, monkeypatch: pytest.MonkeyPatch):
+    answers = child.map([echo(1), echo(2)])
+    assert next(answers).value == 1
+    assert child._process is not None
+    select.select([child._process.stdout], [], [])
+    clock = iter([0.0])  # when the wait begins; later this process was stopped for hours
+    monkeypatch.setattr(child_process, "time", SimpleNamespace(monotonic=lambda: next(clock, 1e6)))
+    assert next(answers).value == 2
 
 
 def test_large_answers_and_large_calls_do_not_block(child: Child):

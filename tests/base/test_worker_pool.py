@@ -83,7 +83,7 @@ def test_what_goes_wrong_is_blamed_on_its_call_alone(count: int, monkeypatch: py
     wrong = {3: "abort", 4: "hang", 8: "hog", 9: "abort"}
     reasons = {
         "abort": "the decoder process died (signal 6)",
-        "hang": "took longer than 0.2 s",
+        "hang": "no answer within 0.2 s",
         "hog": "needs more memory than the decoder may take",
     }
     calls = [{"do": wrong[number]} if number in wrong else echo(number) for number in range(16)]

@@ -54,7 +54,7 @@ def test_a_checkpoint_of_a_cifar_repository_becomes_a_model_that_answers(capsys:
     sha256 = found.pop("weights_sha256")
     assert found == {
         "model": "models/resnet20-resnet20", "net": "resnet20", "classes": 10, "parameters": 269_722, "tensors": 116,
-        "within": "state_dict", "prefix": "module.", "others": [],
+        "within": "state_dict", "left": "", "prefix": "module.", "others": [],
     }  # fmt: skip
     assert f"{sha256}  weights.safetensors" in Path("models/resnet20-resnet20/MANIFEST.sha256").read_text()
     model = striate.load("models/resnet20-resnet20")
@@ -104,13 +104,37 @@ def test_a_pickle_that_would_run_code_is_refused_and_nothing_runs(capsys: pytest
 
 
 def test_what_is_left_out_of_a_pickle_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(
-        published_weights, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0]
-    )
+    monkeypatch.setattr(published_weights, "convert", in_process)
     torch.save({"state_dict": {**STATE, "_extra_state": 3}}, "more.pth")
     done = run(capsys, "import", "more.pth", "--net", "resnet20", *ALL)
     assert done.code == 0
     assert "more.pth has more than tensors, which is left out: _extra_state" in done.err
+
+
+def test_averaged_weights_beside_plain_ones_are_said_and_either_can_be_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(published_weights, "convert", in_process)
+    halved = {name: tensor / 2 if tensor.is_floating_point() else tensor for name, tensor in STATE.items()}
+    torch.save({"state_dict": STATE, "state_dict_ema": halved}, "both.pth")
+    begin = ("import", "both.pth", "--net", "resnet20", *ALL)
+    said = "both.pth holds averaged (EMA) and plain weights: {} is taken, not {}; --plain takes the plain ones.".format
+    for flags, taken, left, scale in (
+        ((), "state_dict_ema", "state_dict", 0.5),
+        (("--plain",), "state_dict", "state_dict_ema", 1.0),
+    ):
+        done = run(capsys, *begin, *flags, "--out", taken)
+        assert done.code == 0
+        assert said(taken, left) in " ".join(done.err.split())
+        weight = striate.load(taken).net.get_parameter("conv1.weight")
+        assert torch.equal(weight, scale * STATE["conv1.weight"])
+    assert refused(capsys, "import", "resnet20.safetensors", "--net", "resnet20", *ALL, "--plain") == (
+        "plain is for checkpoints that hold several weights; resnet20.safetensors holds one. Leave it out."
+    )
+
+
+def in_process(file: Path, out: Path, plain: bool = False) -> object:
+    return read_pickle.convert({"path": str(file), "out": str(out), "plain": plain})[0]
 
 
 def test_weights_of_another_network_are_refused_with_what_does_not_fit(capsys: pytest.CaptureFixture[str]):

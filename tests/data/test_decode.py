@@ -259,7 +259,6 @@ STREAM = """
 import resource, sys
 from pathlib import Path
 from striate.data import decode
-decode._CHILD_SECONDS = 600.0  # the machine that runs this may be busy
 paths = sorted(path for path in Path(sys.argv[1]).iterdir() if path.suffix != ".tsv")
 for _ in decode.stream(paths[:1], decode.InputSpec(32, 3, "pad")):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

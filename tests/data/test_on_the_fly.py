@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from striate.base.child_process import Answer
 from striate.base.errors import DataError
 from striate.data import builtin_datasets, decode, folders, pixel_cache
 from striate.data.decode import InputSpec
@@ -144,6 +145,17 @@ def test_chunks_are_consecutive_rows(photos: Path, kept: pixel_cache.CachedPixel
         chunks = list(in_chunks(pixels, rows, 5))
         assert [len(chunk) for chunk in chunks] == [5, 5, 4]
         assert np.array_equal(np.concatenate(chunks), kept.pixels_NHWC[rows])
+
+
+def test_where_the_machine_may_be_the_reason_no_image_is_said_to_have_changed(photos: Path, tmp_path: Path):
+    pixels = streamed(photos, tmp_path / "cache").pixels_NHWC
+    assert isinstance(pixels, DecodedOnTheFly)
+    with pytest.raises(DataError) as refused:
+        pixels._checked(Answer(None, b"", "no answer within 260 s", outage=True), 0)
+    assert str(refused.value) == (
+        f"{photos / pixels.examples.names[0]} is not decoded, in two tries: no answer within 260 s. The disk or the machine "
+        "may be the reason: resume with --resume once it is well."
+    )
 
 
 def test_a_image_that_is_gone_or_another_is_named(photos: Path, tmp_path: Path):

@@ -73,6 +73,24 @@ def test_bad_files_join_the_quarantine_now_and_from_the_cache(photos: Path, cach
         assert "circle/001.png" not in found.examples.names
 
 
+def test_what_the_machine_may_be_the_reason_of_is_no_verdict_and_is_not_kept(
+    photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def busy(paths: list[Path], *_: object) -> Iterator[decode.Decoded]:
+        yield from (decode.Decoded(None, None, "no answer within 260 s", outage=True) for _ in paths)
+
+    examples = folders.read(photos)
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, "stream", busy)
+        with pytest.raises(DataError) as refused:
+            pixel_cache.build(examples, LOOK, cache)
+    assert str(refused.value) == (
+        f"{photos / examples.names[0]} is not decoded, in two tries: no answer within 260 s. The disk or the machine may be "
+        "the reason, so nothing is decided about the file: try again, or remove it."
+    )
+    assert len(pixel_cache.build(examples, LOOK, cache).examples) == len(examples)
+
+
 def test_all_of_a_class_or_all_in_all_are_refused(photos: Path, cache: Path):
     for path in (photos / "circle").iterdir():
         path.write_bytes(b"")

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def test_a_pickle_is_converted_by_a_child_process(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(torch, "load", pytest.fail)
     pickle = put(tmp_path / "a.th", pickled({"state_dict": {"module.a": torch.ones(2)}, "epoch": 3}))
     result = published_weights.convert(pickle, tmp_path / "out.safetensors")
-    assert result == {"tensors": 1, "within": "state_dict", "prefix": "module.", "others": []}
+    assert result == {"tensors": 1, "within": "state_dict", "left": "", "prefix": "module.", "others": []}
     assert load_file(tmp_path / "out.safetensors")["a"].tolist() == [1, 1]
     assert not list(tmp_path.glob(".*"))
 
@@ -164,6 +165,26 @@ def test_a_tensor_that_claims_more_than_the_child_may_take_is_refused(tmp_path: 
         published_weights.convert(bomb, tmp_path / "out.safetensors")
     assert str(told.value) == f"{bomb} is not read as weights: it needs more memory than the process that reads it may take."
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_pickle_that_keeps_the_processor_busy_is_refused_by_its_processor_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.undo()
+    monkeypatch.setattr(published_weights, "_SECONDS", 0.2)
+    pairs = b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(80))  # each a pair of the one before: 2^80 to hash
+    pickle = put(tmp_path / "a.pth", with_program(b"\x80\x02K\x01q\x00" + pairs + b"}h\x50K\x01s."))
+    with pytest.raises(WeightsError, match=r"a\.pth is not read as weights: took more than 0\.25 s of processor time\."):
+        published_weights.convert(pickle, tmp_path / "out.safetensors")
+
+
+def with_program(program: bytes) -> bytes:
+    """A file of torch's whose pickle is this one."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(CONTENT)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, program if name.endswith("data.pkl") else old.read(name))
+    return out.getvalue()
 
 
 @pytest.mark.parametrize(

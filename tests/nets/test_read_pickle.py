@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from striate.base.errors import DecodeError
+from striate.nets import read_pickle
 from striate.nets.read_pickle import convert
 
 STATE = {"conv.weight": torch.arange(6.0).view(2, 3), "bn.num_batches_tracked": torch.tensor(7)}
@@ -48,7 +49,7 @@ def refused(path: Path, content: object, **how: bool) -> str:
 @pytest.mark.parametrize("new", [True, False], ids=["zip", "before torch 1.6"])
 def test_a_plain_state_dict_comes_out_as_it_is(tmp_path: Path, new: bool):
     result, tensors = converted(tmp_path / "a.pth", STATE, _use_new_zipfile_serialization=new)
-    assert result == {"tensors": 2, "within": "", "prefix": "", "others": []}
+    assert result == {"tensors": 2, "within": "", "left": "", "prefix": "", "others": []}
     assert tensors.keys() == STATE.keys()
     assert all(torch.equal(tensors[name], STATE[name]) for name in STATE)
     assert tensors["bn.num_batches_tracked"].dtype == torch.int64
@@ -74,6 +75,78 @@ def test_a_prefix_that_all_names_share_is_taken_off(tmp_path: Path, prefix: str)
 def test_a_prefix_that_one_name_lacks_stays(tmp_path: Path):
     result, tensors = converted(tmp_path / "a.pth", {"module.a": torch.ones(1), "b": torch.ones(1)})
     assert (result["prefix"], list(tensors)) == ("", ["b", "module.a"])
+
+
+def ring() -> dict[str, object]:
+    content: dict[str, object] = {}
+    content["model"] = {"state_dict": content}
+    return content
+
+
+def test_dictionaries_that_hold_each_other_are_refused(tmp_path: Path):
+    assert (
+        refused(tmp_path / "a.pth", ring()) == "expected a dictionary of tensors; got more than 8 dictionaries in one another"
+    )
+    itself: list[object] = []
+    itself.append(itself)
+    result, tensors = converted(tmp_path / "b.pth", {"state_dict": STATE, "log": itself})
+    assert (result["within"], tensors.keys()) == ("state_dict", STATE.keys())
+
+
+def test_more_tensors_or_more_numbers_than_the_file_can_mean_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert refused(tmp_path / "a.pth", {"a": torch.ones(1).expand(2**40)}) == (
+        "it needs more memory than the process that reads it may take"
+    )
+    shared = torch.ones(2**22)
+    assert "needs more memory" in refused(tmp_path / "b.pth", {f"a{number}": shared for number in range(21)})
+    monkeypatch.setattr(read_pickle, "_MOST_TENSORS", 2)
+    assert refused(tmp_path / "c.pth", {name: torch.ones(1) for name in "abc"}) == (
+        "expected at most 2 tensors, as no network here has more; got 3"
+    )
+
+
+AVERAGE = {"conv.weight": torch.full((2, 3), 0.5), "bn.num_batches_tracked": torch.tensor(9)}
+UNDER_MODULE = {f"module.{name}": tensor for name, tensor in AVERAGE.items()}
+BESIDE = {f"ema.{name}": tensor for name, tensor in AVERAGE.items()} | {f"net.{name}": t for name, t in STATE.items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "averaged", "plain"),
+    [
+        ({"state_dict": STATE, "state_dict_ema": AVERAGE}, "state_dict_ema", "state_dict"),  # timm
+        ({"model": STATE, "model_ema": {"n_averaged": torch.tensor(3), **UNDER_MODULE}}, "model_ema", "model"),  # torchvision
+        ({"model": STATE, "ema": {"module": AVERAGE, "updates": 3}}, "ema.module", "model"),
+        ({"state_dict": AVERAGE, "current_model_state": STATE, "averaging_state": {}}, "state_dict", "current_model_state"),
+        ({"net": {"params": STATE, "params_ema": AVERAGE}}, "net.params_ema", "net.params"),
+    ],
+    ids=["timm", "torchvision", "ema with module", "Lightning", "nested"],
+)
+def test_of_averaged_and_plain_weights_the_average_is_taken_or_what_is_asked_for(
+    tmp_path: Path, content: object, averaged: str, plain: str
+):
+    torch.save(content, tmp_path / "a.pth")
+    argument = {"path": str(tmp_path / "a.pth"), "out": str(tmp_path / "a.safetensors")}
+    other = averaged.removesuffix(".module")
+    for wanted, expected, within, left in ((False, AVERAGE, averaged, plain), (True, STATE, plain, other)):
+        result, _ = convert({**argument, "plain": wanted})
+        assert isinstance(result, dict)
+        assert (result["within"], result["left"]) == (within, left)
+        tensors = load_file(argument["out"])
+        assert tensors.keys() == expected.keys()
+        assert torch.equal(tensors["conv.weight"], expected["conv.weight"])
+
+
+def test_averaged_and_plain_weights_may_lie_beside_each_other_in_one_dictionary():
+    weights = read_pickle.find_weights({"state_dict": BESIDE})
+    assert (weights.state.keys(), weights.within, weights.left) == (AVERAGE.keys(), "state_dict.ema", "state_dict.net")
+    plain = read_pickle.find_weights({"state_dict": BESIDE}, plain=True)
+    assert plain.state.keys() == {f"net.{name}" for name in STATE}
+    assert (plain.within, plain.left) == ("state_dict", "state_dict.ema")
+
+
+def test_an_average_is_not_taken_for_plain_weights():
+    with pytest.raises(DecodeError, match=r"expected plain weights; it has averaged ones \(EMA\) alone"):
+        read_pickle.find_weights({"model_ema": STATE}, plain=True)
 
 
 def test_half_precision_comes_out_as_float32(tmp_path: Path):

@@ -43,6 +43,10 @@ def made(about: About, state: dict[str, Tensor] = STATE, net: str = "resnet20") 
     return external_weights.build(net, state, about, None, {})
 
 
+def in_process(file: Path, out: Path, plain: bool = False) -> object:
+    return read_pickle.convert({"path": str(file), "out": str(out), "plain": plain})[0]
+
+
 def told(kind: type[StriateError], path: str | Path, net: str = "resnet20") -> str:
     with pytest.raises(kind) as refused:
         striate.load(f"{net}@{path}")
@@ -56,9 +60,7 @@ def test_a_published_network_brings_all_that_it_needs(tmp_path: Path, monkeypatc
     (tmp_path / name).write_bytes(content)
     monkeypatch.setitem(published_weights.WEIGHTS["imagenet"], "resnet20", Published(name, 50.0, 75.0, share=0.9))
     monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(
-        published_weights, "convert", lambda file, out: read_pickle.convert({"path": str(file), "out": str(out)})[0]
-    )
+    monkeypatch.setattr(published_weights, "convert", in_process)
     model = striate.load("resnet20@imagenet")
     assert not model.net.training
     assert model.preprocess.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])

@@ -1,13 +1,15 @@
-"""A function run in a child process with a memory and a time limit, so that a crash of a C library is a verdict, not an outage.
+"""A function run in a child process with limits of memory and processor time, so that a crash of a C library is a verdict.
 
 The child is this file run as a program. It speaks frames over its pipes - a JSON header, then raw bytes - and nothing is
 unpickled in the parent: a child taken over by a hostile image can send wrong pixels, not code. Memory is limited with
-RLIMIT_AS (Linux; elsewhere only the time limit holds).
+RLIMIT_AS on Linux, processor time with a timer of the kernel everywhere but on Windows. Both belong to the call, however busy
+the machine is; the clock on the wall only ends a child that hangs.
 """
 
 import json
 import os
 import selectors
+import signal
 import struct
 import subprocess
 import sys
@@ -22,8 +24,10 @@ from striate.base.errors import StriateError
 
 _HEADER = struct.Struct("<QQ")  # bytes of JSON, bytes of payload
 _AHEAD = 8  # calls written before the first answer is read; small enough for a pipe's buffer
-_START_SECONDS = 60.0
+_START_SECONDS = 600.0
 _MOST_AHEAD = 32_768  # bytes of calls on their way; a pipe holds 65,536
+_PROCESSOR_TIME = getattr(signal, "SIGPROF", 0)  # what the kernel ends a child with whose processor time is over
+_KILLED = getattr(signal, "SIGKILL", 0)  # by the kernel, where memory is short, or by someone
 
 
 class Answer(NamedTuple):
@@ -32,18 +36,22 @@ class Answer(NamedTuple):
     value: object
     payload: bytes
     error: str | None
+    # the machine may be the reason, and not the call: nothing came for long, or the process was killed from outside
+    outage: bool = False
 
 
 class Child:
     """A child process that runs `where` ("package.module:name") again and again, one call after the other.
 
     The function takes one JSON value and returns (JSON value, bytes). What it raises comes back as `Answer.error`. A child
-    that dies, is too slow or needs too much memory costs the call that it was working on, and is replaced.
-    It may take `memory_mb` beyond what it starts with, and `seconds` for one call.
+    that dies, takes too long or needs too much memory costs the call that it was working on, and is replaced; that call is
+    tried again alone, `tries` times in all, before the error counts.
+    It may take `memory_mb` beyond what it starts with, and `seconds` of processor time for one call.
     """
 
-    def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0) -> None:
-        self.where, self.memory_mb, self.seconds = where, memory_mb, seconds
+    def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0, tries: int = 2) -> None:
+        self.where, self.memory_mb, self.seconds, self.tries = where, memory_mb, seconds, tries
+        self.hang_seconds = 60 + 20 * seconds  # on the wall
         self._process: subprocess.Popen[bytes] | None = None
         self._over = False
 
@@ -69,9 +77,12 @@ class Child:
                     self._send(coming)
                     waiting.append(coming)
                     coming = next(frames, None)
-                answer = self._receive(time.monotonic() + self.seconds)
-                waiting.pop(0)
+                answer, frame = self._receive(), waiting.pop(0)
                 if self._process is None:  # it died over the first call; the others go to its successor
+                    for _ in range(1, self.tries):
+                        if self._process is None:
+                            self._send(frame)
+                            answer = self._receive()
                     for frame in waiting:
                         self._send(frame)
                 yield answer
@@ -100,7 +111,8 @@ class Child:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "STRIATE_CHILD": "1"}
         root = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
-        command = [sys.executable, "-m", "striate.base.child_process", self.where, str(self.memory_mb), str(os.getpid())]
+        limits = [str(self.memory_mb), str(self.seconds)]
+        command = [sys.executable, "-m", "striate.base.child_process", self.where, *limits, str(os.getpid())]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment,
             bufsize=0, start_new_session=True,
@@ -134,19 +146,22 @@ class Child:
                 f"the process that runs {self.where} does not start ({cause}): `python -c 'import {module}'` may say why."
             ) from error
 
-    def _receive(self, deadline: float) -> Answer:
+    def _receive(self) -> Answer:
+        deadline = time.monotonic() + self.hang_seconds
         try:
             json_bytes, payload_bytes = _HEADER.unpack(self._read_exactly(_HEADER.size, deadline))
             header = json.loads(self._read_exactly(json_bytes, deadline))
             payload = self._read_exactly(payload_bytes, deadline)
         except TimeoutError:
             self.close()
-            return Answer(None, b"", f"took longer than {self.seconds:g} s")
+            return Answer(None, b"", f"no answer within {self.hang_seconds:g} s", outage=True)
         except EOFError:
             assert self._process is not None
             status = self._process.wait()
             self.close()
-            return Answer(None, b"", f"the decoder process died ({_cause(status)})")
+            if status == -_PROCESSOR_TIME:
+                return Answer(None, b"", f"took more than {self.seconds:g} s of processor time")
+            return Answer(None, b"", f"the decoder process died ({_cause(status)})", outage=status == -_KILLED)
         return Answer(header["value"], payload, header["error"])
 
     def _read_exactly(self, count: int, deadline: float) -> bytes:
@@ -156,8 +171,8 @@ class Child:
         with selectors.DefaultSelector() as selector:
             selector.register(stream, selectors.EVENT_READ)
             while missing:
-                left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                # What lies ready is read, however late: this process may have been stopped itself
+                if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError
                 part = os.read(stream.fileno(), min(missing, 1 << 20))
                 if not part:
@@ -189,9 +204,14 @@ def _limit_memory(extra_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _limit_processor_time(seconds: float) -> None:
+    """End this process after so much processor time of its own, whatever a C library does then; 0 for no limit."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def _die_with_parent(parent: int) -> None:
     import ctypes
-    import signal
 
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
@@ -216,7 +236,7 @@ def _read(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def serve(where: str, memory_mb: int, parent: int) -> None:
+def serve(where: str, memory_mb: int, seconds: float, parent: int) -> None:
     """The child's side: read calls from stdin, write answers to stdout, until stdin ends."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # a library that prints must not break the frames
@@ -233,10 +253,12 @@ def serve(where: str, memory_mb: int, parent: int) -> None:
         json_bytes, payload_bytes = _HEADER.unpack(_read(calls, _HEADER.size))
         header = json.loads(_read(calls, json_bytes))
         _read(calls, payload_bytes)
+        _limit_processor_time(seconds)
         frame = memoryview(_answer(function, header["value"]))
+        _limit_processor_time(0)
         while frame:
             frame = frame[answers.write(frame) :]
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    serve(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))

@@ -12,8 +12,7 @@ from striate.cli.console import Settings, documented_by, show, speaking
 def import_(
     file: str, /, *, net: str, out: str | None = None, like: Literal["imagenet"] | None = None, mean: str | None = None,
     std: str | None = None, class_names: str | None = None, size: int | None = None, share: float | None = None,
-    bgr: bool = False, license: str | None = None, set_: Settings = (),
-    json: bool = False,
+    bgr: bool = False, license: str | None = None, plain: bool = False, set_: Settings = (), json: bool = False,
 ) -> None:  # fmt: skip
     """Make a model of a file of weights from elsewhere. A pickle is read in a child process, and only tensors in it.
 
@@ -30,7 +29,7 @@ def import_(
     with speaking():
         result = external_weights.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
-            size_px=size, share=share, bgr=bgr or None, license=license, like=like,
+            size_px=size, share=share, bgr=bgr or None, license=license, like=like, plain=plain,
             settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
     counts = f"{result['parameters']:,} parameters, {result['classes']:,} classes"

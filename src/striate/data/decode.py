@@ -32,7 +32,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
 _CHILD_MB = 1536
-_CHILD_SECONDS = 10.0
+_CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _BAND_PIXELS = 2**20
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
@@ -69,6 +69,7 @@ class Decoded(NamedTuple):
     pixels_HWC: Pixels | None
     facts: Facts | None
     reason: str | None
+    outage: bool = False  # the machine may be the reason, and not the file: it is no verdict to keep
 
 
 def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
@@ -274,7 +275,7 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
     with closing(children("striate.data.decode:in_child", paths, input_spec, worker_pool.workers(workers))) as answers:
         for answer in answers:
             if answer.error is not None:
-                yield Decoded(None, None, answer.error)
+                yield Decoded(None, None, answer.error, answer.outage)
                 continue
             pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
             height, width, gray, pixel_hash, mean, mean_square = cast(Any, answer.value)

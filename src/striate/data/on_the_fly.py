@@ -103,6 +103,11 @@ class DecodedOnTheFly:
         if answer.error is None and answer.value == int(self.pixel_hash_N[row]):
             return np.frombuffer(answer.payload, np.uint8).reshape(self.shape[1:])
         name = str(self.examples.root / self.examples.names[row])
+        if answer.outage:
+            raise DataError(
+                f"{name} is not decoded, in two tries: {answer.error}. The disk or the machine may be the reason: resume with "
+                "--resume once it is well."
+            )
         what = "it is another image now" if answer.error is None else f"it cannot be decoded any more: {answer.error}"
         raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then resume with --resume.")
 

@@ -58,10 +58,20 @@ class CachedPixels:
 
 
 def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
-    """The verdict on every example, in order: files through the decoder's children, arrays as they are."""
+    """The verdict on every example, in order: files through the decoder's children, arrays as they are.
+
+    DataError where the machine may be the reason that a file is not decoded: that is no verdict on the file.
+    """
     if examples.pixels_NHWC is None:
-        with closing(decode.stream((examples.root / name for name in examples.names), input_spec, workers)) as answers:
-            yield from answers
+        paths = [examples.root / name for name in examples.names]
+        with closing(decode.stream(paths, input_spec, workers)) as answers:
+            for path, verdict in zip(paths, answers, strict=True):
+                if verdict.outage:
+                    raise DataError(
+                        f"{path} is not decoded, in two tries: {verdict.reason}. The disk or the machine may be the reason, so "
+                        "nothing is decided about the file: try again, or remove it."
+                    )
+                yield verdict
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from striate.base import files
 from striate.base.child_process import Child
@@ -22,7 +22,8 @@ BASE = "https://download.pytorch.org/models/"
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 LICENSE = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose images have terms of their own"
-_SECONDS = 600.0
+_SECONDS = 2.0  # of processor time to read a pickle, and more for each MB
+_SECONDS_A_MB = 0.05
 
 
 class Published(NamedTuple):
@@ -107,14 +108,16 @@ def tensors_file(net: str, weights: str) -> Path:
     return folder / "weights.safetensors"
 
 
-def convert(pickle: Path, out: Path) -> Mapping[str, object]:
+def convert(pickle: Path, out: Path, plain: bool = False) -> Mapping[str, Any]:
     """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what was within the file.
 
-    WeightsError where it holds anything but tensors, is damaged, or needs too much memory.
+    Of averaged weights and plain ones the averaged are taken, or the `plain` ones.
+    WeightsError where it holds anything but tensors, is damaged, or needs too much memory or processor time.
     """
     size_mb = pickle.stat().st_size // 2**20
-    with Child("striate.nets.read_pickle:convert", memory_mb=1024 + 4 * size_mb, seconds=_SECONDS) as child:
-        answer = child.call({"path": str(pickle.resolve()), "out": str(out.resolve())})
+    seconds = _SECONDS + _SECONDS_A_MB * size_mb
+    with Child("striate.nets.read_pickle:convert", memory_mb=1024 + 4 * size_mb, seconds=seconds, tries=1) as child:
+        answer = child.call({"path": str(pickle.resolve()), "out": str(out.resolve()), "plain": plain})
     if answer.error is not None:
         raise WeightsError(f"{pickle} is not read as weights: {answer.error}.")
     assert isinstance(answer.value, dict)

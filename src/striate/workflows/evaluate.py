@@ -4,7 +4,7 @@ Legend: N images, K classes of the model.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +17,9 @@ from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
 from striate.base.events import Json, Watch, progress, quiet
-from striate.data import decode, sources
-from striate.data.examples import Examples, Part, Quarantined
+from striate.data import sources
+from striate.data.examples import Part, Quarantined
+from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
 from striate.model import Model
 from striate.workflows.load_model import is_external, load
@@ -97,7 +98,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
     report, rows = progress(watch, "predict"), list[int]()
-    bad, logits, images = list(examples.quarantined), [], enumerate(_images(examples, input_spec))
+    bad, logits, images = list(examples.quarantined), [], enumerate(decode_examples(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
         good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
         bad += [Quarantined(examples.names[row], image.reason or "") for row, image in batch if image.pixels_HWC is None]
@@ -108,9 +109,3 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad))
-
-
-def _images(examples: Examples, input_spec: decode.InputSpec) -> Iterator[decode.Decoded]:
-    if examples.pixels_NHWC is None:
-        return decode.stream((examples.root / name for name in examples.names), input_spec)
-    return (decode.Decoded(decode.square(pixels_HWC, input_spec), None, None) for pixels_HWC in examples.pixels_NHWC)

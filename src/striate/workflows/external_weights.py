@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from striate.base import config
@@ -23,6 +21,7 @@ from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, published_weights
+from striate.nets.read_safetensors import read_safetensors
 
 log = logging.getLogger("striate")
 
@@ -68,7 +67,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
             f"`striate import {source} --net {net}` makes a model of it."
         )
     if (file := path if path.is_file() else bundled_weights.tensors_file(name)) is not None:
-        tensors = _safetensors(file)
+        tensors = read_safetensors(file)
         about = _describe(file, net, tensors)
     elif path.suffix == ".safetensors":
         raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
@@ -78,7 +77,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
             f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
         )
     else:
-        tensors = _safetensors(published_weights.tensors_file(net, source))
+        tensors = read_safetensors(published_weights.tensors_file(net, source))
         about = replace(imagenet(net, source), license=published_weights.LICENSE)
     return build(net, tensors, about, None, {"weights": name}, device)
 
@@ -88,7 +87,7 @@ def import_weights(
     file: str | Path, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None, classes: tuple[str, ...] | None = None, size_px: int | None = None,
     share: float | None = None, bgr: bool | None = None, license: str | None = None, like: str | None = None,
-    settings: Mapping[str, Any] | None = None,
+    plain: bool = False, settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
 
@@ -104,10 +103,13 @@ def import_weights(
         bgr: the weights take blue first.
         license: of the weights.
         like: "imagenet" gives mean, std, share and the 1000 names.
+        plain: take the plain weights of a checkpoint that has averaged ones (EMA) too; else the averaged ones.
         settings: of section [net], as in `{"shortcut": "B"}`.
 
     Returns:
-        model, net, classes, parameters, weights_sha256, and what was unwrapped on the way.
+        model, net, classes, parameters, weights_sha256; of a pickle also tensors (number), within (the dictionary that was
+        taken), left (the other weights, averaged or plain, that were not), prefix (taken off all names) and others (names of
+        what is no tensor).
 
     """
     path = Path(file)
@@ -119,7 +121,7 @@ def import_weights(
         raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
     own_network.trust_named(net)
     factory.published(net)  # an unknown network is refused before the file is read
-    tensors, facts = _tensors_of(path)
+    tensors, facts = _tensors_of(path, plain)
     about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     given = {name: value for name, value in about.items() if value is not None}
     whole = _completed(given, imagenet(net) if like else _read_beside(path), path)
@@ -130,15 +132,20 @@ def import_weights(
     return {"model": str(folder), "net": net, **counts, **facts, "weights_sha256": sha256}
 
 
-def _tensors_of(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _tensors_of(path: Path, plain: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors in a file of weights, and what a pickle held besides."""
     if not path.is_file():
         raise SettingError(f"expected a file of weights at {path}; there is none.")
     if path.suffix.lower() == ".safetensors":
-        return _safetensors(path), {}
+        if plain:
+            raise SettingError(f"plain is for checkpoints that hold several weights; {path} holds one. Leave it out.")
+        return read_safetensors(path), {}
     with TemporaryDirectory() as folder:
-        facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors"))
-        tensors = _safetensors(Path(folder) / "weights.safetensors")
+        facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors", plain))
+        tensors = read_safetensors(Path(folder) / "weights.safetensors")
+    if facts["left"]:
+        text = "%s holds averaged (EMA) and plain weights: %s is taken, not %s; --plain takes the plain ones."
+        log.warning(text, path, facts["within"] or "the rest", facts["left"])
     if facts["others"]:
         log.warning("%s has more than tensors, which is left out: %s", path, ", ".join(facts["others"][:6]))
     return tensors, facts
@@ -212,13 +219,6 @@ def _flip_channels(net: torch.nn.Module, channels: int) -> None:
     if channels != 3 or first.in_channels != 3:
         raise SettingError(f"--bgr applies to weights for 3 channels; these take {channels}. Leave it out.")
     first.weight.copy_(first.weight.flip(1))
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no safetensors file, or a damaged one: {error}.") from error
 
 
 def _describe(path: Path, net: str, tensors: Mapping[str, Tensor]) -> About:
