@@ -15,6 +15,11 @@ from striate.history.neocognitron.strokes import Stroke, render
 from striate.history.neocognitron.teacher import teach
 
 
+@pytest.fixture(scope="module")
+def net() -> Neocognitron:
+    return teach(Neocognitron())
+
+
 def drawn_large(number: int, path: Path, factor: int = 8) -> Path:
     """A digit in another style, black on white, in a corner of a large image, with thick strokes."""
     digit_HW = render(digits.OTHERS[number], 19).numpy().astype(bool).repeat(factor, 0).repeat(factor, 1)
@@ -32,8 +37,7 @@ def test_an_image_becomes_thin_strokes_in_the_middle(tmp_path: Path):
     assert image_HW.sum() <= 17
 
 
-def test_images_of_digits_are_recognized_white_on_black_too(tmp_path: Path):
-    net = teach(Neocognitron())
+def test_images_of_digits_are_recognized_white_on_black_too(net: Neocognitron, tmp_path: Path):
     for number in (0, 7):
         path = drawn_large(number, tmp_path / "digit.png")
         Image.fromarray(255 - np.asarray(Image.open(path))).save(tmp_path / "inverse.png")
@@ -42,7 +46,7 @@ def test_images_of_digits_are_recognized_white_on_black_too(tmp_path: Path):
 
 
 @pytest.mark.parametrize("degrees", [10, -10])
-def test_of_templates_turned_by_10_degrees_as_many_are_recognized_as_the_page_says(degrees: float):
+def test_of_templates_turned_by_10_degrees_as_many_are_recognized_as_the_page_says(net: Neocognitron, degrees: float):
     cosine, sine = cos(radians(degrees)), sin(radians(degrees))
 
     def turned(strokes: digits.Strokes) -> torch.Tensor:
@@ -51,7 +55,7 @@ def test_of_templates_turned_by_10_degrees_as_many_are_recognized_as_the_page_sa
         return render([Stroke(each, stroke.smooth) for each, stroke in zip(points, strokes, strict=True)], 19)
 
     templates = [(plane.digit, turned(strokes)) for plane in digits.TRAINING for strokes in plane.exemplars]
-    predictions = predict(teach(Neocognitron())(torch.stack([image_HW for _, image_HW in templates])[:, None]))
+    predictions = predict(net(torch.stack([image_HW for _, image_HW in templates])[:, None]))
     assert sum(digit == prediction for (digit, _), prediction in zip(templates, predictions, strict=True)) == 22
     assert len(templates) == 25
 
