@@ -150,11 +150,11 @@ def _seal(temporary: Path, path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Put back or remove what writers that were killed left in a folder; only for who holds its lock."""
-    for aside in folder.glob(".*.old"):
-        recover(folder / aside.name[1 : -len(".old")])
+    """Put back or remove what writers that were killed left in a folder and below; only for who holds its lock."""
+    for aside in [*folder.rglob(".*.old")]:
+        recover(aside.with_name(aside.name[1 : -len(".old")]))
         shutil.rmtree(aside, ignore_errors=True)  # where the new folder is in its place
-    for left in folder.glob(".*.tmp"):
+    for left in [*folder.rglob(".*.[0-9]*.tmp")]:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

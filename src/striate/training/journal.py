@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from striate.base import files
 from striate.base.files import explained
 
 Event = dict[str, Any]
@@ -21,13 +22,13 @@ class Journal:
         self.path = path
         if path is None:
             return
-        with explained(path, "write"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        if not path.exists():
+            files.write_bytes(path, b"")  # its name is on the disk before a line is acknowledged
+        with explained(path, "read"):
             content = path.read_bytes()
-            if content and not content.endswith(b"\n"):
-                with explained(path, "write"), path.open("ab") as file:
-                    file.write(b"\n")
+        if content and not content.endswith(b"\n"):
+            with explained(path, "write"), path.open("ab") as file:
+                file.write(b"\n")
 
     def write(self, event: str, *, durable: bool = False, **fields: object) -> None:
         """Append one event; `durable` waits until the disk has it."""

@@ -112,6 +112,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
         folder = run_folder.claim(out, name or run_folder.fresh_name(out, run.data.path, pretrained.net_name), resume)
         with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+            files.sweep(folder)
             for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
                 log.warning("%s", note)
             _refuse_few(dataset, run)

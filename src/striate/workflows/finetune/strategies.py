@@ -203,6 +203,7 @@ def attempt(task: TransferTask, name: str, done: Mapping[str, Outcome]) -> Outco
         run_record.add(folder, {**predictions, "strategy.json": run_folder.as_bytes(facts)})
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # from here on nothing resumes from them
         return outcome
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # where the process was killed before it did that
     if facts["run_id"] != task.stamp["run_id"]:
         raise ArtifactError(
             f"{folder} is of another run: expected {task.stamp['run_id']}, got {facts['run_id']}. "

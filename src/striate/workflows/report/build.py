@@ -8,6 +8,7 @@ Legend: N images, K classes.
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from striate.base import files, run_folder, run_record
@@ -49,6 +50,8 @@ def write_report(run: str | Path, follow: bool = False, watch: Watch = quiet) ->
 def of_run(name: str | Path, watch: Watch) -> Json:
     """Write the report of a run, whether it has ended or not; where it lies, how large it is, and its verdict."""
     folder = _folder(name)
+    with suppress(RunError), files.lock(folder):  # where no process trains
+        files.sweep(folder)
     known = run_facts.read(folder)
     if known.facts.state != "done":
         return _write(folder, known)

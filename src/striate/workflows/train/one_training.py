@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 
-from striate.base import files
 from striate.base.signals import Stop
 from striate.training import checkpoint, layer_lr, loop, lr_finder, weight_histograms
 from striate.training.journal import Journal
@@ -31,9 +30,7 @@ def train(
     if factors := layer_lr.factors(net, context.run.train):
         log.info("learning rates: %s", layer_lr.describe(factors))
     if resume:
-        if engine.writes:
-            files.sweep(folder / "checkpoints")
-        engine.agree(0.0)  # nobody reads before that is done
+        engine.agree(0.0)  # nobody reads before the process that writes has swept the folder
     resume_from = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps = count_steps(context, setup, loss, resume_from, most_minutes)
     context = replace(context, run=run)

@@ -178,8 +178,7 @@ def _locked(folder: Path, engine: Engine) -> Iterator[None]:
         yield
         return
     with files.lock(folder):
-        for inner in (folder, folder / "checkpoints"):
-            files.sweep(inner)
+        files.sweep(folder)
         yield
 
 
