@@ -66,8 +66,8 @@ def preview(
     run, examples, _ = defaults.resolve(config.settings_from_args(data, settings, recipe=recipe), to_train=False)
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
-    drawn = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)
-    return {"preview": what, "drawn": str(figure_path), **drawn}
+    facts = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)
+    return {"preview": what, "drawn": str(figure_path), **facts}
 
 
 def _draw_step(what: str, run: config.Run, dataset: Dataset, path: Path) -> Json:

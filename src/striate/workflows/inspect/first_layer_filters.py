@@ -44,7 +44,7 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
         if name not in known:
             raise SettingError(f"There is no layer {name!r} with filters or units before the head; {nearest(name, known)}")
     title = Path(run).name
-    measured, reason, files = None, None, list[str]()
+    first_layer, reason, files = None, None, list[str]()
     with catch_signals() as stop:
         report = progress(watch, "inspect", lambda: stop.check("drawing the weights"))
         try:
@@ -52,13 +52,13 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
         except UnsupportedError as error:
             reason = str(error)
         else:
-            measured = _measure(model, first, probed_layers[0].readout)
-            files += _draw_first(title, model, measured, folder)
+            first_layer = _measure(model, first, probed_layers[0].readout)
+            files += _draw_first(title, model, first_layer, folder)
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
             report(number + 1, len(chosen))
-    tuned: Json = {"first": None, "tuning": None, "tolerance": []} if measured is None else measured.as_json()
+    tuned: Json = {"first": None, "tuning": None, "tolerance": []} if first_layer is None else first_layer.as_json()
     layer_names = [probe.layer for probe in chosen]
     return {"run": str(run), "net": model.net_name, "reason": reason, **tuned, "layers": layer_names, "files": files}
 
@@ -88,13 +88,13 @@ def _measure(model: Model, first: filter_orientation_color.First, readout: str) 
     return FirstLayer(first, filter_orientation_color.preferences(first.kernels_FCkk), tunings[0], tuple(tolerances))
 
 
-def _draw_first(title: str, model: Model, measured: FirstLayer, out: Path) -> list[str]:
+def _draw_first(title: str, model: Model, first_layer: FirstLayer, out: Path) -> list[str]:
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
 
-    first, tuned = measured.first, measured.tuning
+    first, tuned = first_layer.first, first_layer.tuning
     verdicts = [each.verdict for each in filter_health.examine(model.net)[0].filters]
-    captions = filter_orientation_color.captions(measured.preferences)
+    captions = filter_orientation_color.captions(first_layer.preferences)
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
         drawing.draw(f"{first.layer} of {title}", first.kernels_FCkk, verdicts, path, each=each, captions=captions)
@@ -102,7 +102,7 @@ def _draw_first(title: str, model: Model, measured: FirstLayer, out: Path) -> li
     curve_UA = curve_UA / np.maximum(curve_UA.max(axis=1, keepdims=True), 1e-30)
     heading = f"{tuned.layer} of {title} for stripes"
     unit_curves.draw_tuning(heading, tuned.orientations_A, curve_UA, orientation_tuning.captions(tuned), paths[2])
-    series = [unit_curves.Series(each.layer, each.shifts_D, each.response_DU) for each in measured.tolerances]
+    series = [unit_curves.Series(each.layer, each.shifts_D, each.response_DU) for each in first_layer.tolerances]
     unit_curves.draw_tolerance(f"Shift tolerance of {title}", "the best grating of each unit, in its periods", series, paths[3])
     return [str(path) for path in paths]
 

@@ -63,16 +63,16 @@ def inspect_image(
     for method in methods:
         run_of(method)
     names = activations.layer_names(model.net, layers or None)
-    inspected = []
+    results = []
     with catch_signals() as stop:
         report = progress(watch, "inspect", lambda: stop.check("looking at the images"))
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
-            inspected.append(_inspect(title, model, image, names, methods or tuple(attribution.METHODS), target, folder))
+            results.append(_inspect(title, model, image, names, methods or tuple(attribution.METHODS), target, folder))
             report(number + 1, len(paths))
-        inspected = _with_neighbors(run, model, inspected, stop, watch)
-    files = [path for result in inspected for path in result.files]
-    return {"run": str(run), "net": model.net_name, "images": [result.as_json() for result in inspected], "files": files}
+        results = _with_neighbors(run, model, results, stop, watch)
+    files = [path for result in results for path in result.files]
+    return {"run": str(run), "net": model.net_name, "images": [result.as_json() for result in results], "files": files}
 
 
 class Evidence(NamedTuple):
@@ -133,26 +133,26 @@ class _Images(NamedTuple):
 
 
 def _with_neighbors(
-    run: str | Path, model: Model, inspected: list[InspectedImage], stop: Stop, watch: Watch
+    run: str | Path, model: Model, results: list[InspectedImage], stop: Stop, watch: Watch
 ) -> list[InspectedImage]:
     """Each with the training images that look most like it; without them for a model that has no training images."""
     settings, _ = images_of(run, None)
     if settings is None:
-        return inspected
-    paths, completed = [result.path for result in inspected], []
+        return results
+    paths, with_neighbors = [result.path for result in results], []
     try:
         with open_run(settings, model, stop, watch) as model_on_data:
             dataset, train_bank = model_on_data.dataset, bank(model_on_data)
             features_MD = nearest_images.penultimate(model.net, [_Images(model.images(paths))])
             near = nearest(train_bank, features_MD, np.array([_row(dataset, path) for path in paths]), NEAR)
-            for m, result in enumerate(inspected):
+            for m, result in enumerate(results):
                 rows_k = train_bank.rows_B[near.rows_Qk[m]]
                 result = replace(result, neighbors=neighbors(dataset, rows_k, near.cosine_Qk[m]))
                 figure = _draw_neighbors(Path(run).name, result, dataset.stored.pixels_NHWC[rows_k] / 255)
-                completed.append(replace(result, files=(*result.files, figure)))
+                with_neighbors.append(replace(result, files=(*result.files, figure)))
     except (DataError, SettingError) as error:
         log.warning("The training images cannot be read, so none are shown that look like it: %s", error)
-    return [*completed, *inspected[len(completed) :]]
+    return [*with_neighbors, *results[len(with_neighbors) :]]
 
 
 def _row(dataset: Dataset, image: Path) -> int:
@@ -164,17 +164,17 @@ def _row(dataset: Dataset, image: Path) -> int:
         return -1
 
 
-def _draw_neighbors(title: str, inspected: InspectedImage, pixels_kHWC: NDArray[np.float64]) -> str:
+def _draw_neighbors(title: str, result: InspectedImage, pixels_kHWC: NDArray[np.float64]) -> str:
     from striate.plots.mosaic import Tile, draw_images
 
-    tiles = [Tile(inspected.pixels_HWC / 255, f"the image\n{inspected.prediction.label}")]
+    tiles = [Tile(result.pixels_HWC / 255, f"the image\n{result.prediction.label}")]
     tiles += [
         Tile(image_HWC, f"{near.label}\n{near.cosine_similarity:.2f}")
-        for image_HWC, near in zip(pixels_kHWC, inspected.neighbors, strict=True)
+        for image_HWC, near in zip(pixels_kHWC, result.neighbors, strict=True)
     ]
-    path = Path(inspected.files[0]).with_name("near.png") if inspected.files else Path("near.png")
+    path = Path(result.files[0]).with_name("near.png") if result.files else Path("near.png")
     note = "The training images that look most like it, with their label and the cosine of the angle between their features."
-    draw_images(f"What looks like {inspected.path.name} to {title}", note, tiles, path)
+    draw_images(f"What looks like {result.path.name} to {title}", note, tiles, path)
     return str(path)
 
 

@@ -106,15 +106,15 @@ def cards(
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
     near = nearest(train_bank, nearest_images.penultimate(model.net, batches), rows_M, NEAR)
     heats = _heats(model, images_MCHW, [answer.predicted for answer in answers], tested)
-    completed = []
+    complete_cards = []
     for m, (answer, row) in enumerate(zip(answers, rows_M.tolist(), strict=True)):
         near_k = train_bank.rows_B[near.rows_Qk[m]]
         vote = nearest_images.vote(dataset.examples.labels_N[near_k], answer.label)
         drawn = _drawn(dataset.stored.pixels_NHWC, row, None if heats.maps_MHW is None else heats.maps_MHW[m], near_k)
         similar = neighbors(dataset, near_k, near.cosine_Qk[m])
         path, classes = dataset.examples.names[row], dataset.examples.classes
-        completed.append(Card(path, classes, answer, heats.verdicts[m], similar, vote, drawn))
-    return completed
+        complete_cards.append(Card(path, classes, answer, heats.verdicts[m], similar, vote, drawn))
+    return complete_cards
 
 
 def _drawn(pixels: PixelRows, row: int, heat_HW: NDArray[np.float32] | None, near_k: NDArray[np.int64]) -> Json:
