@@ -20,6 +20,10 @@ _MOST_PX = 128
 _ANGLES = 90  # of gratings, at least
 _MOMENTS = 64  # of a cycle
 _SHIFTS = 8  # pixels, of the image
+_FIELDS_TITLES = (
+    "Fields tile the image; yellow: all orientations at one place; orange: places that a pooled cell takes in",
+    "At each place the orientation that responds most (energy), as long as its response",
+)
 _ORIENTATIONS, _WAVELENGTHS, _MOST_RADIUS = (2, 12), (4.0, 12.0), 8
 
 
@@ -48,7 +52,7 @@ def demonstrate(
     _draw_bank(cells, files["bank"])
     tuning = _tuning(cells, radius, files["tuning"])
     responses = hw.respond(sample.levels_HW, cells, radius)
-    _draw_fields(sample, cells, radius, responses, files["fields"])
+    plots.fields(_FIELDS_TITLES, sample.levels_HW, cells, radius, responses.energy, files["fields"])
     _draw_maps(sample, cells, responses, files["maps"])
     numbers = {
         "image": sample.description, "orientations": cells.degrees_A.tolist(), "wavelength_px": wavelength,
@@ -87,14 +91,6 @@ def _tuning(cells: hw.Bank, radius: int, path: Path) -> list[dict[str, float]]:
     relative_AN = tuning.simple / tuning.simple.max(axis=1, keepdims=True)
     plots.tuning(title, degrees_N, relative_AN, [_name(degrees) for degrees in cells.degrees_A], path)
     return rows
-
-
-def _draw_fields(sample: SampleImage, cells: hw.Bank, radius: int, responses: hw.Responses, path: Path) -> None:
-    titles = (
-        "Fields tile the image; yellow: all orientations at one place; orange: places that a pooled cell takes in",
-        "At each place the orientation that responds most (energy), as long as its response",
-    )
-    plots.fields(titles, sample.levels_HW, cells, radius, responses.energy, path)
 
 
 def _draw_maps(sample: SampleImage, cells: hw.Bank, responses: hw.Responses, path: Path) -> None:

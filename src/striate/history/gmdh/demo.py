@@ -46,15 +46,11 @@ class Table(NamedTuple):
     y_M: Floats
 
 
-class Images(NamedTuple):
-    """Features of the digits, of those to fit, to choose by and to test on."""
+class Features(NamedTuple):
+    """What the networks get of all digits."""
 
-    name: str  # of the features
-    grow_MD: Floats  # of the training images, then of the validation images
-    grow_labels_M: NDArray[np.int64]
-    external: float  # the share of them that are validation images
-    test_MD: Floats
-    test_labels_M: NDArray[np.int64]
+    name: str
+    values_ND: Floats
 
 
 def columns(rows: int, count: int) -> Floats:
@@ -172,10 +168,12 @@ def _errors(history: list[Step]) -> Json:
 
 
 def _digits(keep: int, components: int, model: str | None, layer: str | None) -> Json:
-    images = _pca(components) if model is None else _features(model, layer)
-    network = GMDHClassifier(keep=keep, test_share=images.external).fit(images.grow_MD, images.grow_labels_M)
-    predicted_M = network.predict(images.test_MD)
-    score = wilson(int((predicted_M == images.test_labels_M).sum()), len(predicted_M))
+    digits, parts = _read_digits()
+    name, values_ND = _pca(digits, parts, components) if model is None else _features(digits, model, layer)
+    grow_M, labels_N = np.concatenate([parts.train_M, parts.val_M]), digits.labels_N
+    network = GMDHClassifier(keep=keep, test_share=len(parts.val_M) / len(grow_M)).fit(values_ND[grow_M], labels_N[grow_M])
+    predicted_M, true_M = network.predict(values_ND[parts.test_M]), labels_N[parts.test_M]
+    score = wilson(int((predicted_M == true_M).sum()), len(true_M))
     networks = [
         {
             "class": int(label), "layers": len(grown.layers_), "degree": grown.degree,
@@ -185,25 +183,23 @@ def _digits(keep: int, components: int, model: str | None, layer: str | None) ->
         for label, grown in zip(network.classes_, network.networks_, strict=True)
     ]  # fmt: skip
     return {
-        "features": images.name, "columns": images.grow_MD.shape[1], "accuracy": score.value, "low": score.low,
+        "features": name, "columns": values_ND.shape[1], "accuracy": score.value, "low": score.low,
         "high": score.high, "n": score.n, "classes": [str(label) for label in network.classes_], "networks": networks,
-        "confusion": confusion(predicted_M, images.test_labels_M, len(network.classes_)).tolist(),
+        "confusion": confusion(predicted_M, true_M, len(network.classes_)).tolist(),
     }  # fmt: skip
 
 
-def _pca(components: int) -> Images:
-    digits, parts = _read_digits()
+def _pca(digits: Examples, parts: Split, components: int) -> Features:
     assert digits.pixels_NHWC is not None
     levels_NCHW = torch.from_numpy(digits.pixels_NHWC).permute(0, 3, 1, 2) / 255.0
     fitted, mean_CHW = whitening.fit(digits.pixels_NHWC, parts.train_M, "pca", components)
-    coordinates_ND = fitted.forward(levels_NCHW - mean_CHW).flatten(1).double().numpy()
-    return _images(f"{components} PCA coordinates", digits, parts, coordinates_ND)
+    return Features(f"{components} PCA coordinates", fitted.forward(levels_NCHW - mean_CHW).flatten(1).double().numpy())
 
 
-def _features(name: str, layer: str | None) -> Images:
+def _features(digits: Examples, name: str, layer: str | None) -> Features:
     from striate.workflows import external_weights
 
-    model, (digits, parts) = external_weights.load_external(name), _read_digits()
+    model = external_weights.load_external(name)
     assert digits.pixels_NHWC is not None
     layer_name, hooked = (model.net.head_name, inputs) if layer is None else (layer, taps)
     values: list[NDArray[np.float32]] = []
@@ -212,7 +208,7 @@ def _features(name: str, layer: str | None) -> Images:
             model.net(model.images([*digits.pixels_NHWC[start : start + _BATCH]]))
         maps = outputs[layer_name]
         values.append(maps.flatten(2).mean(2).numpy() if maps.dim() == 4 else maps.numpy())
-    return _images(f"{layer or 'the last features'} of {name}", digits, parts, np.concatenate(values).astype(np.float64))
+    return Features(f"{layer or 'the last features'} of {name}", np.concatenate(values).astype(np.float64))
 
 
 def _read_digits() -> tuple[Examples, Split]:
@@ -221,12 +217,6 @@ def _read_digits() -> tuple[Examples, Split]:
     assert digits.pixels_NHWC is not None
     _, same_N = np.unique(digits.pixels_NHWC.reshape(len(digits), -1), axis=0, return_inverse=True)
     return digits, divide(digits, same_N.astype(np.uint64), Data(path="digits"))
-
-
-def _images(name: str, digits: Examples, parts: Split, features_ND: Floats) -> Images:
-    grow_M = np.concatenate([parts.train_M, parts.val_M])
-    external, labels_N = len(parts.val_M) / len(grow_M), digits.labels_N
-    return Images(name, features_ND[grow_M], labels_N[grow_M], external, features_ND[parts.test_M], labels_N[parts.test_M])
 
 
 def _lines(result: Json) -> list[str]:
