@@ -78,6 +78,8 @@ def test_both_pages_have_the_same_sections_each_with_a_command_an_exercise_its_s
         ):
             assert section.startswith(f"{number}. ")
             assert all(word in section for word in (*words, "$ striate ", "`src/striate/", "](../_generated/"))
+            exercise = section[section.index(words[0]) : section.index("</details>")]
+            assert "src/" not in exercise, "an exercise that edits the package"
         for pattern in (r"- E\d+", r"`src/[^`]+`", r"_generated/[^)]+", r"```(?:python|text)\n[^`]+"):
             assert re.findall(pattern, english) == re.findall(pattern, chinese)
 
