@@ -112,8 +112,8 @@ def test_a_path_that_no_file_can_have_is_a_missing_file(folder: Path):
     long = "long" * 100
     examples = read(folder, f"path,label\n1.png,a\n2.png,b\n{long},a\nsub,a\n,a\n")
     assert examples.quarantined == (
-        Quarantined(long, "cannot be read: File name too long"), Quarantined("sub", "no such file"),
-        Quarantined("", "no such file"),
+        Quarantined(long, "cannot be read: File name too long"), Quarantined("sub", "a folder, not a file"),
+        Quarantined("", "no path in its row"),
     )  # fmt: skip
 
 
@@ -164,8 +164,8 @@ def test_bytes_that_are_no_text_are_refused(folder: Path):
         csv_parquet.read(folder / "table.csv", Data())
 
 
-def test_semicolons_and_tabs_part_columns_too(folder: Path):
-    for delimiter in ";\t":
+def test_semicolons_tabs_and_bars_part_columns_too(folder: Path):
+    for delimiter in ";\t|":
         examples = read(folder, f"\ufeffpath{delimiter}label\n1.png{delimiter}a,b\n2.png{delimiter}c\n")
         assert examples.classes == ("a,b", "c")
 
@@ -188,7 +188,44 @@ def test_a_column_that_is_nearly_one_of_parts_is_named(folder: Path):
     assert examples.notes == (
         "The column 'split' is not used, since it holds 'holdout' beside words for parts. Correct it, or rename it.",
     )
-    assert read(folder, "path,label,set\n1.png,a,3\n2.png,b,4\n").notes == ()
+
+
+def test_columns_that_are_not_used_are_named(folder: Path):
+    examples = read(folder, ",path,label,set,patient\n0,1.png,a,3,x\n1,2.png,b,4,x\n")
+    assert examples.notes == (
+        "Columns that are not used: set, patient. --set data.split_column=... or data.group_column=... uses one as parts, or as"
+        " groups that stay together.",
+    )
+    assert read(folder, ",path,label\n0,1.png,a\n1,2.png,b\n").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("sub\\3.png", "with / for each \\"), (" 1.png ", "without the spaces or quotes around it"),
+        ("'1.png'", "without the spaces or quotes around it"),
+        ("/sub/3.png", "without the / before it"), ("1.PNG", "with .png"), ("sub/3", "with .png"),
+        ("ete\u0301.png", "with its accents encoded otherwise"),
+    ],
+)  # fmt: skip
+def test_the_spelling_by_which_there_is_a_file_is_named(folder: Path, name: str, how: str):
+    (folder / "et\u00e9.png").write_bytes(b"x")
+    examples = read(folder, f"path,label\n2.png,a\n4.png,b\n{name},a\n")
+    assert examples.quarantined == (Quarantined(name, f"no such file; {how} there is one"),)
+
+
+def test_one_class_left_tells_what_was_left_out(folder: Path):
+    with pytest.raises(DataError, match=r"table.csv; got one, 'a'; 1 quarantined \(3.png: no such file\). Add images of anot"):
+        read(folder, "path,label\n1.png,a\n2.png,a\n3.png,b\n")
+    with pytest.raises(DataError, match=r"expected images by class in .*table.csv; found none"):
+        read(folder, "path,label\n3.png,b\n")
+
+
+def test_a_header_is_refused_before_its_rows(folder: Path):
+    with pytest.raises(DataError, match=r"expected a column 'path'; its columns are # made by hand\."):
+        read(folder, "# made by hand\npath,label\n1.png,a\n")
+    with pytest.raises(DataError, match=r"expected a column 'label'; its columns are path, ' label'\."):
+        read(folder, "path, label\n1.png, a\n")
 
 
 def test_the_same_image_in_two_spellings_is_listed_twice(folder: Path):

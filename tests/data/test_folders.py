@@ -309,3 +309,29 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: py
 def test_files_to_predict_are_all_that_no_pattern_ignores(tmp_path: Path):
     touch(tmp_path, "b/2.png", "1.png", "notes.txt", "b/.x")
     assert folders.files_within(tmp_path) == [tmp_path / "1.png", tmp_path / "b" / "2.png"]
+
+
+def test_one_folder_that_holds_the_classes_or_the_parts_is_named(tmp_path: Path):
+    root = touch(tmp_path / "data", "photos/a/1.png", "photos/b/2.png")
+    with pytest.raises(DataError, match=r"got one, 'photos'\. The folder photos holds the folders a, b: give .*data/photos\."):
+        folders.read(root)
+    root = touch(tmp_path / "parts", "train/images/a/1.png", "train/images/b/2.png", "val/images/a/3.png", "val/images/b/4.png")
+    with pytest.raises(
+        DataError, match=r"The folder train/images holds the folders a, b: if they are the classes, move them up"
+    ):
+        folders.read(root)
+
+
+def test_runs_and_what_a_system_leaves_are_no_classes(tmp_path: Path):
+    root = touch(
+        tmp_path / "data", "a/1.png", "b/2.png", "@eaDir/3.png", "lost+found/4", "runs/first/run.toml", "runs/first/5.png"
+    )
+    examples = folders.read(root)
+    assert examples.classes == ("a", "b")
+    assert Ignored("runs/first", "a run of striate") in examples.ignored
+    assert folders.files_within(root) == [root / "a/1.png", root / "b/2.png"]
+
+
+def test_classes_that_are_the_same_number_are_named(tmp_path: Path):
+    root = touch(tmp_path / "data", "1/1.png", "1.0/2.png", "2/3.png", "nan/4.png", "x/5.png")
+    assert folders.read(root).notes == ("The classes '1' and '1.0' are the same number; they stay two.",)

@@ -5,6 +5,7 @@ Legend: N images, H x W pixels, C channels.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import normalize
 
 import numpy as np
@@ -21,7 +22,15 @@ _PARTS = {
 }  # fmt: skip
 
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
+OWN_FOLDER = "Put the images of each class into a folder of its own."
 TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
+
+
+class Source(NamedTuple):
+    """What sentences say of a source: its path, and what to do where it holds one class alone."""
+
+    path: Path
+    advice: str = OWN_FOLDER
 
 
 def part_named(word: str) -> Part | None:
@@ -42,7 +51,7 @@ def from_arrays(
     check_classes(str(root), present)
     position = {word: place for place, word in enumerate(present)}
     labels_N = np.array([position.get(word, -1) for word in words], np.int64)[codes_N]
-    _check_training_part(root, labels_N, parts_N, present)
+    _check_training_part(str(root), labels_N, parts_N, present)
     return Examples(
         root=root, names=tuple(names), labels_N=labels_N, classes=tuple(present), ids_N=ids_of(names),
         parts_N=parts_N, pixels_NHWC=pixels_NHWC, notes=notes,
@@ -52,18 +61,20 @@ def from_arrays(
 def from_files(
     root: Path, entries: Sequence[tuple[str, str, Part]], quarantined: Sequence[Quarantined] = (),
     ignored: Sequence[Ignored] = (), notes: Sequence[str] = (), groups: Sequence[str] | None = None,
+    source: Source | None = None,
 ) -> Examples:  # fmt: skip
     """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
 
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
     """
+    where, advice = source or Source(root)
     if not entries:
-        raise DataError(f"expected images by class in {root}; found none that can be used{_left_out(quarantined, ignored)}.")
+        raise DataError(f"expected images by class in {where}; found none that can be used{_left_out(quarantined, ignored)}.")
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
     names, words, parts = zip(*(entries[i] for i in order), strict=True)
     parts_N = np.array(parts, np.uint8)
     classes = sorted(set(words))
-    check_classes(str(root), classes)
+    check_classes(str(where), classes, _left_out(quarantined, ignored), advice)
     given = set(parts_N.tolist())
     all_notes = list(notes)
     if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
@@ -73,7 +84,7 @@ def from_files(
         all_notes.append(TEST_IS_CUT)
     position = {word: place for place, word in enumerate(classes)}
     labels_N = np.array([position[word] for word in words], np.int64)
-    _check_training_part(root, labels_N, parts_N, classes)
+    _check_training_part(str(where), labels_N, parts_N, classes)
     groups_N = None
     if groups is not None:
         groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
@@ -88,20 +99,18 @@ def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
     return np.array([name_id(name) for name in names], np.uint64)
 
 
-def check_classes(root: str, classes: Sequence[str]) -> None:
+def check_classes(source: str, classes: Sequence[str], left_out: str = "", advice: str = OWN_FOLDER) -> None:
     """Refuse fewer than two classes."""
     if len(classes) < 2:
         got = f"one, {classes[0]!r}" if classes else "none"
-        raise DataError(
-            f"expected at least two classes in {root}; got {got}. Put the images of each class into a folder of its own."
-        )
+        raise DataError(f"expected at least two classes in {source}; got {got}{left_out}. {advice}")
 
 
-def _check_training_part(root: Path, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
+def _check_training_part(source: str, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
     training = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
     if missing := [name for label, name in enumerate(classes) if label not in training]:
         raise DataError(
-            f"class {missing[0]!r} is in the test or validation part of {root} but not in its training part. "
+            f"class {missing[0]!r} is in the test or validation part of {source} but not in its training part. "
             "Add training images of it, or remove the class."
         )
 
@@ -117,12 +126,25 @@ def _left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) ->
 
 def _name_notes(classes: Sequence[str]) -> list[str]:
     folded: dict[str, str] = {}
+    numbers: dict[float, str] = {}
     notes = []
     for name in classes:
         plain = normalize("NFC", name).casefold().strip(" .")
+        number = _number(name)
         if plain in folded:
             notes.append(
                 f"The classes {folded[plain]!r} and {name!r} differ in case, spaces or accents' encoding alone; they stay two."
             )
+        elif number in numbers:
+            notes.append(f"The classes {numbers[number]!r} and {name!r} are the same number; they stay two.")
         folded.setdefault(plain, name)
+        numbers.setdefault(number, name)
     return notes
+
+
+def _number(name: str) -> float:
+    """The number that a name is; NaN, which equals nothing, for a name that is none."""
+    try:
+        return float(name)
+    except ValueError:
+        return float("nan")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from striate.base.errors import DataError
 from striate.data.examples import Examples, Ignored, Part, Quarantined
-from striate.data.examples_from_source import from_files, part_named
+from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
 
 IGNORED = (
-    ".*", "__macosx", "thumbs.db", "desktop.ini",
+    ".*", "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found", "system volume information",
     "*.txt", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.xml", "*.md", "*.html", "*.yaml", "*.yml", "*.toml", "*.log",
     "*.py", "*.npy", "*.npz", "*.db", "*.parquet",
 )  # fmt: skip
@@ -68,7 +68,9 @@ class Walk:
                 self.ignored.append(Ignored(path, pattern))
                 continue
             kind = self._classify(path)
-            if kind == "folder":
+            if kind == "folder" and (self.root / path / "run.toml").is_file():
+                self.ignored.append(Ignored(path, "a run of striate"))
+            elif kind == "folder":
                 yield path
             elif kind == "file":
                 self.files.append(path)
@@ -117,7 +119,20 @@ def read(root: Path) -> Examples:
             entries += _classes(walk, inner, part)
         else:
             entries += _classes(walk, [path], part)
-    return from_files(root, entries, walk.quarantined, walk.ignored, notes)
+    return from_files(root, entries, walk.quarantined, walk.ignored, notes, source=Source(root, _advice(root, entries)))
+
+
+def _advice(root: Path, entries: list[tuple[str, str, Part]]) -> str:
+    """What to do where all images are of one class: its folder may be one that holds the classes, or train and val."""
+    if not entries or len({label for _, label, _ in entries}) > 1:
+        return OWN_FOLDER
+    name, _, part = entries[0]
+    place = name.split("/")[: 1 if part is Part.FREE else 2]
+    inner = _folders_in(root.joinpath(*place))
+    if len(inner) < 2:
+        return OWN_FOLDER
+    what = f"The folder {'/'.join(place)} holds the folders {', '.join(inner[:5])}"
+    return f"{what}: give {root / place[0]}." if len(place) == 1 else f"{what}: if they are the classes, move them up."
 
 
 def _parts(root: Path, top: list[str]) -> dict[str, Part | None]:
