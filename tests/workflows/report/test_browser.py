@@ -39,8 +39,15 @@ frame.onload = () => {{
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     photos = make_folder(folder / "a folder with quite a long name of photos", 14)
-    result = striate.train(photos.as_posix(), net="mnist_cnn", out=folder, name="a-rather-long-name-of-a-run", report=False,
-                           settings={"train": {"epochs": 2}})  # fmt: skip
+    net = "conv 5x5x8, relu, pool 2, conv 3x3x16, relu, pool 2, fc"
+    result = striate.train(
+        photos.as_posix(),
+        net=net,
+        epochs=2,
+        out=folder,
+        name="a-rather-long-name-of-a-run",
+        settings={"preprocess": {"size_px": 28}},
+    )
     return Path(striate.write_report(result["run"])["report"])
 
 

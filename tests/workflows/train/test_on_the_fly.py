@@ -15,8 +15,6 @@ from striate.workflows.train.run import run_in
 from support.command_line import run
 from support.shape_images import make_folder
 
-pytestmark = pytest.mark.children
-
 NET = "conv 3x3x8, bn, relu, pool 2, fc"
 SETTINGS: dict[str, Any] = {
     "data": {"path": "photos"}, "net": {"name": NET, "init": "whitening"},
@@ -75,6 +73,7 @@ def test_the_weights_are_the_same(photos: Path, kept: dict[str, Any]):
     assert data_sha256(Path("runs/found")) == kept["data_sha256"]
 
 
+@pytest.mark.children
 def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any]):
     from os import getpid, kill
 
