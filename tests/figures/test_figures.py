@@ -18,6 +18,7 @@ from striate.figures import (
     penalties,
     pooling,
     receptive_field,
+    relu_against_tanh,
     volumes,
 )
 from striate.figures.catalogue import FIGURES, OTHER_COMMANDS, FigureResult
@@ -30,7 +31,9 @@ NAMES = [figure.name for figure in FIGURES]
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
     folder = tmp_path_factory.mktemp("figures")
-    return {name: draw(name, folder / f"{name}.png") for name in NAMES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relu_against_tanh, "SEEDS", (0,))  # it trains: once for each seed
+        return {name: draw(name, folder / f"{name}.png") for name in NAMES}
 
 
 def numbers_of(results: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
@@ -100,6 +103,26 @@ def test_activations_have_the_papers_numbers(results: dict[str, tuple[Path, Figu
     assert numbers["scaled_tanh"]["at_1"] == pytest.approx(0.999997, abs=1e-6)
     assert activations.at("scaled_tanh", 0.0)[1] == pytest.approx(1.14393, abs=1e-5)
     assert numbers["relu"]["derivative_at_-3"] == 0
+
+
+def test_relu_is_sooner_at_a_small_rate_and_not_at_the_rate_that_is_best_for_tanh(
+    results: dict[str, tuple[Path, FigureResult]],
+):
+    runs = {(row["rate"], row["activation"]): row for row in numbers_of(results, "relu_tanh")["runs"]}
+    epochs = {key: row["epochs"][0] for key, row in runs.items()}
+    assert 2 * epochs[0.02, "relu"] < epochs[0.02, "tanh"]
+    assert epochs[0.1, "relu"] == epochs[0.1, "tanh"]
+    assert epochs[0.5, "relu"] is None
+    assert epochs[0.5, "tanh"] < epochs[0.1, "relu"]
+    for row in runs.values():
+        assert [share < relu_against_tanh.GOAL for share in row["errors"][0]] == [
+            *[False] * (len(row["errors"][0]) - 1),
+            row["epochs"][0] is not None,
+        ]
+    for path in ("story.md", "story.zh.md"):
+        text = (Path(__file__).parents[2] / "docs" / "tutorials" / path).read_text("utf-8")
+        assert f"{epochs[0.02, 'relu']}, 5, 5" in text.replace("、", ", ")
+        assert f"{epochs[0.02, 'tanh']}, 10, 11" in text.replace("、", ", ")
 
 
 def test_losses_are_the_textbooks(results: dict[str, tuple[Path, FigureResult]]):

@@ -52,7 +52,7 @@ ROOMS = {
         others="numpy torch safetensors",
         where_used="matplotlib jinja2 markupsafe PIL pyarrow",
     ),
-    "figures": room("base nets plots training", others="numpy torch", where_used="matplotlib"),
+    "figures": room("base data interpret nets plots training", others="numpy torch", where_used="matplotlib"),
     "history": room(
         "base batches data metrics nets plots training",
         later="workflows",

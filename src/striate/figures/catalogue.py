@@ -33,6 +33,7 @@ FIGURES = (
     Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and their gradients", "striate.figures.pooling"),
     Entry("dropout", "four neurons with random masks in training, all of them at inference", "striate.figures.dropout"),
     Entry("activations", "activation functions and their derivatives", "striate.figures.activations"),
+    Entry("relu_tanh", "ReLU against tanh by plain gradient descent at three rates", "striate.figures.relu_against_tanh"),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
     Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
     Entry("initialization", "the spread of activations through ten layers", "striate.figures.initialization"),
