@@ -105,7 +105,7 @@ class _Estimator:
 
 
 class GMDH(_Estimator):
-    """A network that grows to predict one number.
+    """A network that grows to predict one number; the fields of `_Estimator` are its settings.
 
     net = GMDH(keep=6).fit(X, y)
     net.predict(X); net.formula(); net.history_
