@@ -238,7 +238,7 @@ def test_the_child_says_what_the_parent_would(tmp_path: Path):
     assert verdicts[0].pixels_HWC is not None
     assert np.array_equal(verdicts[0].pixels_HWC, square(decode_image(good, WHITE), input_spec))
     assert verdicts[0].facts == measure(RGB)
-    assert verdicts[1] == (None, None, refused(bad))
+    assert verdicts[1] == decode.Decoded(None, None, refused(bad))
     assert verdicts[2].facts == verdicts[0].facts
     assert next(iter(decode.stream([good], None))).pixels_HWC is None
 

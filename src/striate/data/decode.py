@@ -69,12 +69,13 @@ class Decoded(NamedTuple):
     pixels_HWC: Pixels | None
     facts: Facts | None
     reason: str | None
+    content_hash: int = 0  # of the file's bytes; 0 where it is not known
     outage: bool = False  # the machine may be the reason, and not the file: it is no verdict to keep
 
 
 def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
     """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3."""
-    content = _content(source) if isinstance(source, Path) else source
+    content = read_file(source) if isinstance(source, Path) else source
     if not content:
         raise DecodeError("empty file")
     with warnings.catch_warnings():
@@ -107,7 +108,8 @@ def as_file(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _content(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file; DecodeError where it is none, or cannot be read."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -258,6 +260,11 @@ def pixel_hash(image_HWC: Pixels) -> int:
     return int.from_bytes(hasher.digest(), "little")
 
 
+def hash_content(content: bytes) -> int:
+    """A 64-bit hash of a file's bytes."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
 def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
     rows = max(1, _BAND_PIXELS // levels_HW.shape[1])
     counts = np.zeros(256, np.int64)
@@ -275,11 +282,12 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
     with closing(children("striate.data.decode:in_child", paths, input_spec, worker_pool.workers(workers))) as answers:
         for answer in answers:
             if answer.error is not None:
-                yield Decoded(None, None, answer.error, answer.outage)
+                yield Decoded(None, None, answer.error, outage=answer.outage)
                 continue
             pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
-            height, width, gray, pixel_hash, mean, mean_square = cast(Any, answer.value)
-            yield Decoded(pixels, Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square)), None)
+            height, width, gray, pixel_hash, mean, mean_square, content_hash = cast(Any, answer.value)
+            facts = Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square))
+            yield Decoded(pixels, facts, None, content_hash)
 
 
 def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, count: int, ahead: int = 32) -> Generator[Answer]:
@@ -302,6 +310,7 @@ def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
     path, input_spec = parse_request(argument)
-    levels_HWC = decode_image(path, input_spec.background if input_spec else (255, 255, 255))
+    content = read_file(path)
+    levels_HWC = decode_image(content, input_spec.background if input_spec else (255, 255, 255))
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
-    return list(measure(levels_HWC)), pixels
+    return [*measure(levels_HWC), hash_content(content)], pixels

@@ -1,9 +1,10 @@
 """The pixel cache: every image decoded once into a memory-mapped uint8 array, shared by all runs.
 
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
-change, the decoder's version and the `InputSpec`. It is built under another name and renamed when it is whole, so a build that
-is killed leaves no entry that looks whole. A source that is an array of the right size already is used as it is. Where the
-pixels are more than may be kept, the facts alone lie under `<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
+change, the decoder's version and the `InputSpec`; `source_files.py` notices a file that has changed all the same. It is built
+under another name and renamed when it is whole, so a build that is killed leaves no entry that looks whole. A source that is an
+array of the right size already is used as it is. Where the pixels are more than may be kept, the facts alone lie under
+`<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -20,14 +21,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
-from striate.data import decode, pixel_cache_integrity
+from striate.data import decode, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
@@ -57,6 +58,14 @@ class CachedPixels:
     squares_N3: NDArray[np.float64]  # mean square of each channel
 
 
+class Collected(NamedTuple):
+    """What is known of A images that were to be decoded."""
+
+    columns: dict[str, Any]  # of `CachedPixels`, for those that can be
+    reasons: dict[int, str]  # why the others cannot, by position
+    contents_A: NDArray[np.uint64]  # hashes of the files' bytes, 0 where the decoder gave none
+
+
 def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are.
 
@@ -80,14 +89,12 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
 
 def collect_facts(
     answers: Generator[Decoded], count: int, report: Progress, take: Callable[[int, NDArray[np.uint8]], None] | None = None
-) -> tuple[dict[str, Any], dict[int, str]]:
-    """The facts of the images that can be decoded, as columns of `CachedPixels`, and the reasons of the others by position.
-
-    `take` is given the pixels of each image and its place among those that can be decoded.
-    """
-    table, reasons, good = np.zeros(count, _FACTS), {}, 0
+) -> Collected:
+    """What is known of so many images; `take` is given the pixels of each and its place among those that can be decoded."""
+    table, contents_A, reasons, good = np.zeros(count, _FACTS), np.zeros(count, np.uint64), {}, 0
     with closing(answers):
         for position, verdict in enumerate(answers):
+            contents_A[position] = verdict.content_hash
             if (facts := verdict.facts) is None:
                 reasons[position] = verdict.reason or ""
             else:
@@ -96,7 +103,8 @@ def collect_facts(
                 table[good] = (facts.height, facts.width), facts.gray, facts.pixel_hash, facts.mean, facts.mean_square
                 good += 1
             report(position + 1, count)
-    return {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}, reasons
+    columns = {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}
+    return Collected(columns, reasons, contents_A)
 
 
 def pixel_budget(limit_gb: float | None, cache: Path) -> int:
@@ -124,7 +132,7 @@ def build(
             if done % 1000 == 1:
                 report(done - 1, total)
 
-        columns, _ = collect_facts(decode_examples(examples, None), len(examples), report_thousands)
+        columns = collect_facts(decode_examples(examples, None), len(examples), report_thousands).columns
         return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
@@ -166,7 +174,7 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
     _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of processes that died: the lock is ours, so none is alive
         shutil.rmtree(leftover, ignore_errors=True)
-    sums = pixel_cache_integrity.Sums(shape)
+    sums, marks_A2 = pixel_cache_integrity.Sums(shape), source_files.marks(examples)
     begun = time.monotonic()
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         pixels = _empty(new / "pixels.npy", shape) if keep else None
@@ -176,7 +184,9 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
                 pixels[row] = pixels_HWC
                 sums.add(pixels_HWC)
 
-        columns, reasons = collect_facts(decode_examples(examples, input_spec, workers), len(examples), report, write)
+        columns, reasons, contents_A = collect_facts(
+            decode_examples(examples, input_spec, workers), len(examples), report, write
+        )
         seconds = max(time.monotonic() - begun, 1e-9)
         if pixels is not None:
             pixels.flush()
@@ -184,6 +194,11 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
         buffer = io.BytesIO()
         np.savez(buffer, **columns)
         (new / "facts.npz").write_bytes(buffer.getvalue())
+        if examples.pixels_NHWC is None:
+            for position in np.flatnonzero(contents_A == 0):
+                contents_A[position] = source_files.hash_file(examples.root / examples.names[position])
+            np.save(new / "contents.npy", contents_A)
+            source_files.write_marks(new, marks_A2)
         about = {
             "fingerprint": folder.name, "count": len(columns["gray_N"]), "reasons": reasons, "shape": shape, "kept": keep,
             "crc32": sums.done(), "images_a_second": len(examples) / seconds, "workers": workers,
@@ -229,7 +244,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
         return None
     pixels: PixelRows
     try:
-        if clause := files.damage(folder, but=("pixels.npy",)):  # which has sums of its own, since it may be large
+        if clause := files.damage(folder, but=("pixels.npy", source_files.MARKS)):  # pixels have sums of their own
             raise ValueError(clause)
         about = json.loads((folder / "store.json").read_text("utf-8"))
         if about["fingerprint"] != folder.name:
@@ -249,6 +264,14 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("The pixel cache %s is damaged (%s); it is rebuilt.", folder, error)
         return None
+    if examples.pixels_NHWC is None:
+        changed = source_files.first_changed(examples, folder, np.load(folder / "contents.npy"))
+        if changed is not None:
+            log.warning(
+                "%s has changed since it was decoded, with the same size and time of change; all images are decoded anew.",
+                examples.root / changed,
+            )
+            return None
     with suppress(OSError):  # the time of its last use; a cache that may only be read is used all the same
         os.utime(folder / "store.json")
     return CachedPixels(keep_usable(examples, reasons), pixels, **columns)

@@ -107,7 +107,7 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
     """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
     report = progress or (lambda _done, _total: None)
-    columns, reasons = pixel_cache.collect_facts(pixel_cache.decode_examples(examples, None), len(examples), report)
+    columns, reasons, _ = pixel_cache.collect_facts(pixel_cache.decode_examples(examples, None), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
     notes = [*used.notes, *crop_loss.describe_center_crop(sizes_N2)]
