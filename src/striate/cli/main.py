@@ -86,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("Interrupted; nothing is lost: run the same command again.", Interrupted.exit_code)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of a file that nothing above expected to fail, as one whose permissions were taken away
+        path, reason = error.filename or "a file", error.strerror or str(error)
+        return _fail(f"cannot use {path}: {reason} (errno {error.errno}). Mend that, then run the same command again.", 74)
     return 0
 
 

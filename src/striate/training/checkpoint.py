@@ -62,7 +62,8 @@ def latest(folder: Path) -> Checkpoint | None:
 
 
 def _all(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+    with files.explained(folder, "read"):  # `glob` takes a folder that it may not read for an empty one
+        return sorted(path for path in folder.iterdir() if path.name.startswith("step-")) if folder.exists() else []
 
 
 def add_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

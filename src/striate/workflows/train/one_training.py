@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from striate.base.signals import Stop
 from striate.training import checkpoint, layer_lr, loop, lr_finder, weight_histograms
-from striate.training.journal import Journal
+from striate.training.journal import Journal, read
 from striate.workflows.run_context import RunContext
 from striate.workflows.train.artifacts import Trained, evaluate_and_save, write_start
 from striate.workflows.train.epoch_health_log import observer
@@ -42,6 +42,8 @@ def train(
             log.warning("%s The checkpoint before it is used.", sentence)
         journal.write("resumed", step=resume_from.state["step"], run=stamp)
     else:
+        if steps_saved := [event["step"] for event in read(folder / "journal.jsonl") if event["event"] == "checkpoint"]:
+            log.warning("%s had a checkpoint of step %d and has none now; it begins anew.", folder, steps_saved[-1])
         journal.write("start", run=stamp, steps=steps, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
     observers = [context.watch]
     if engine.writes:
