@@ -104,7 +104,7 @@ def test_statistics_and_strongest_images_agree_with_the_maps(net: Net):
 def test_gradient_ascent_raises_the_answer_of_the_head(net: Net):
     # At the start the answer of a deep network may depend on its image by less than float32 shows, so the small ones climb in
     # float64, in smaller steps
-    small = sum(weight.numel() for weight in net.parameters()) < 2e6
+    small = sum(weight.numel() for weight in net.parameters()) < 5e6
     exact, rate = (copy.deepcopy(net).double(), 0.001) if small else (net, 0.01)
     ascent = activation_maximization.Ascent(activation_maximization.PRESETS["none"], steps=2, step_size=rate)
     best = activation_maximization.maximize(exact, net.head_name, [1, 7], ascent)

@@ -22,7 +22,9 @@ NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")
 CLASSES = 3
 # What the rules about rectifiers say nothing of, and networks without maps
 REFUSED = {
-    (name, method): "is defined for ReLU" for name in ("lecun1989", "lenet1", "lenet5") for method in ("deconvnet", "guided")
+    (name, method): "is defined for ReLU"
+    for name in ("lecun1989", "lenet1", "lenet5", "efficientnet_lite0")
+    for method in ("deconvnet", "guided")
 } | {("mlp", "gradcam"): "MLP has none. Take saliency, integrated_gradients or occlusion"}
 
 

@@ -46,6 +46,10 @@ def _stages(first: int, depths: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"conv{stage}_{n}" for stage, depth in enumerate(depths, start=first) for n in range(1, depth + 1))
 
 
+def _mbconv_taps(depths: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(f"mb{name}" for name in _stages(2, depths))
+
+
 def _vgg_taps(depths: tuple[int, ...]) -> tuple[str, ...]:
     taps: list[str] = []
     for stage, depth in enumerate(depths, start=1):
@@ -164,6 +168,12 @@ CATALOGUE = (
         name="mnist_cnn", year=2017, paper="TensorFlow, A Guide to TF Layers: the textbook's MNIST network",
         where="mnist_cnn:MnistCNN", input_chw=(1, 28, 28), classes=10, parameters=3_274_634,
         macs=13_883_904, taps=("conv1", "pool1", "conv2", "pool2", "fc1", "fc2"), settings=_OPEN, smallest_px=4,
+    ),
+    Entry(
+        name="efficientnet_lite0", year=2019, paper="Tan & Le, table 1, as its authors' Lite variant",
+        where="efficientnet_lite0:EfficientNetLite0", input_chw=(3, 224, 224), classes=1000,
+        parameters=4_652_008, macs=385_187_552,
+        taps=("conv1", *_mbconv_taps((1, 2, 2, 3, 3, 4, 1)), "conv9", "pool9", "fc"), settings=("dropout",), smallest_px=32,
     ),
 )  # fmt: skip
 
