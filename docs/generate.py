@@ -35,7 +35,7 @@ FIGURES = {
         f"{name}.svg": f"figure {name} --out {name}.svg"
         for name in (
             "volumes", "pooling", "dropout", "activations", "losses", "penalties", "initialization", "batchnorm", "receptive",
-            "inception", "residual", "degradation", "relu_tanh",
+            "inception", "residual", "degradation", "relu_tanh", "multichannel", "noisy_filters",
         )
     },
     "mnist_cnn.svg": "figure volumes --net mnist_cnn --out mnist_cnn.svg",

@@ -15,6 +15,7 @@ from striate.figures import (
     inception,
     initialization,
     losses,
+    noisy_filters,
     penalties,
     pooling,
     receptive_field,
@@ -64,6 +65,29 @@ def test_the_same_figure_has_the_same_bytes(tmp_path: Path, results: dict[str, t
     for name in ("dropout", "batchnorm"):  # which draw at random
         again, _ = draw(name, tmp_path / f"{name}.png")
         assert again.read_bytes() == results[name][0].read_bytes()
+
+
+def test_a_filter_of_three_channels_adds_75_products_and_its_bias(results: dict[str, tuple[Path, FigureResult]]):
+    numbers = numbers_of(results, "multichannel")
+    # Red, a bar of 4 among 1: each of five rows has -1 + 2 x 4 - 1 = 6 under (-1, 0, 2, 0, -1), and 8 under ones.
+    # Green, (row + column) modulo 3: the columns of the window sum to 6, 5, 4, 6, 5, its rows to 6, 5, 4, 6, 5.
+    # Blue, 2 in the middle row: 5 x 2 under ones, 5 x 2 x 2 under (-1, 0, 2, 0, -1) down.
+    assert numbers["sums"] == [[5 * 6, -6 + 2 * 4 - 5, 10], [5 * 8, -6 + 2 * 4 - 5, 20]]
+    first, second = numbers["maps"]
+    assert (first[0][1], second[0][1]) == (30 - 3 + 10 + 1, 40 - 3 + 20 - 2)
+    image, filters = numbers["image"], numbers["filters"]
+    for d, values in enumerate(numbers["maps"]):
+        for y in range(2):
+            for x in range(2):
+                products = [filters[d][c][i][j] * image[c][y + i][x + j] for c in range(3) for i in range(5) for j in range(5)]
+                assert (len(products), sum(products) + numbers["biases"][d]) == (75, values[y][x])
+
+
+def test_the_mean_of_k_by_k_leaves_a_kth_of_the_noise(results: dict[str, tuple[Path, FigureResult]]):
+    noise = numbers_of(results, "multichannel")["noise"]
+    assert noise["none"] == pytest.approx(0.2, rel=0.03)
+    assert noise["3 x 3"] == pytest.approx(0.2 / 3, rel=0.05)
+    assert noise["5 x 5"] == pytest.approx(0.2 / 5, rel=0.08)
 
 
 def test_pooling_takes_the_largest_or_the_mean_and_its_gradient_goes_there(results: dict[str, tuple[Path, FigureResult]]):
@@ -198,6 +222,14 @@ def test_a_residual_block_has_the_slope_of_f_and_one_more(results: dict[str, tup
     numbers = numbers_of(results, "residual")
     assert numbers["value"] == pytest.approx(2.3)
     assert numbers["derivatives"] == pytest.approx([0.5 * 0.3, 0.5 * 0.3 + 1])
+
+
+def test_filters_are_noise_at_first_and_smooth_after_training(results: dict[str, tuple[Path, FigureResult]]):
+    first, last = (numbers_of(results, "noisy_filters")[f"{steps} steps"] for steps in noisy_filters.SHOWN)
+    assert (sum(first["noisy"]), sum(last["noisy"])) == (16, 0)
+    white = 2 * 5**2 / (5**2 - 1)  # of k x k white noise: 2 k² / (k² - 1)
+    assert sum(first["roughness"]) / 16 == pytest.approx(white, rel=0.05)
+    assert max(last["roughness"]) < white / 1.5
 
 
 def test_deeper_without_shortcuts_is_worse_and_its_signals_do_not_vanish(results: dict[str, tuple[Path, FigureResult]]):
