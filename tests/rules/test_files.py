@@ -2,6 +2,7 @@
 
 import ast
 import keyword
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,3 +98,11 @@ def test_the_commands_of_the_history_are_short_functions_of_one_file():
 def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
     files = {*map(in_python, commands()), "history", "__init__", "main", "console"}
     assert {path.stem for path in (SRC / "cli").glob("*.py")} == files
+
+
+@pytest.mark.parametrize("path", ["Makefile", ".ci/run", "CONTRIBUTING.md", "bench/README.md"])
+def test_files_that_are_named_exist(path: str):
+    named = set(re.findall(r"\b(?:bench|tests|docs|src)/[\w/.-]+\.(?:py|sh|md)\b", (ROOT / path).read_text("utf-8")))
+    if path == "bench/README.md":
+        named |= {f"bench/{name}" for name in re.findall(r"`(\w+\.py)`", (ROOT / path).read_text("utf-8"))}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -1,7 +1,7 @@
 """Whether a fused optimizer, channels_last or bfloat16 pays on this machine: a step of `mnist_cnn` at batch 100.
 
 Variants take turns step by step in one process; printed is the median of each, as a ratio to the plain one (foreach,
-contiguous, fp32). `training/optimizer.py` and `engine.py` choose by this table.
+contiguous, fp32). `training/optimizer.py` and `training/device.py` choose by this table.
 """
 
 import time
