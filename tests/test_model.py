@@ -34,6 +34,17 @@ def test_it_comes_back_bit_for_bit(tmp_path: Path, mean: torch.Tensor | None):
     assert (again.input_spec, again.classes, again.training, again.threshold) == (LOOK, ("a", "b", "c"), {"seed": 1}, None)
 
 
+def test_the_white_level_travels_and_decides_alike_for_paths_and_pil_images(tmp_path: Path):
+    replace(model(), input_spec=LOOK._replace(white_level=4095)).save(tmp_path / "model")
+    again = Model.load(tmp_path / "model")
+    assert again.input_spec.white_level == 4095
+    image = Image.fromarray(np.full((12, 12), 1000, np.uint16))
+    image.save(tmp_path / "one.png")
+    assert np.unique(again.pixels([tmp_path / "one.png", image])).tolist() == [62]  # 1000 * 255 / 4095 = 62.3
+    with pytest.raises(DecodeError, match=r"one\.png: pixels from 1000 to 1000 would become at most 5 of 256 levels"):
+        model().pixels([tmp_path / "one.png"])
+
+
 def test_settings_of_the_network_travel(tmp_path: Path):
     made = model(name="mnist_cnn", dropout=0.25)
     made.save(tmp_path / "model")

@@ -286,7 +286,7 @@ def _square(image: ImageSource, input_spec: InputSpec) -> NDArray[np.uint8]:
             f"{type(image).__name__}."
         )
     try:
-        return decode.square(decode.decode_image(source, input_spec.background), input_spec)
+        return decode.square(decode.decode_image(source, input_spec.background, input_spec.white_level), input_spec)
     except DecodeError as error:
         which = f"the image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
         raise DecodeError(f"{which}: {error}") from None

@@ -76,6 +76,59 @@ def test_sixteen_bits_are_scaled_and_never_clipped(kind: str):
     assert (pixels.min(), pixels.max()) == (0, 255)
 
 
+def sixteen(values: list[int], kind: str = "PNG") -> bytes:
+    return encoded(Image.fromarray(np.array([values], np.uint16)), kind)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([0, 1], "pixels from 0 to 1 would become at most 1 of 256 levels; say which value is white, as in data.white_level=1"),
+        ([3, 1000], "pixels from 3 to 1000 would become at most 5 of 256 levels; say which value is white, as in "
+         "data.white_level=1023"),
+        ([0, 4095], "pixels from 0 to 4095 would become at most 17 of 256 levels; say which value is white, as in "
+         "data.white_level=4095"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_that_would_be_all_but_black_are_refused(values: list[int], reason: str, kind: str):
+    assert refused(sixteen(values, kind)) == f"{reason} (65535 takes it as it is)"
+
+
+def test_a_white_level_spreads_what_an_image_uses_and_clips_nothing():
+    assert decode_image(sixteen([0, 1]), WHITE, 1)[0, :, 0].tolist() == [0, 255]
+    assert decode_image(sixteen([0, 1000, 4095]), WHITE, 4095)[0, :, 0].tolist() == [0, 62, 255]  # 1000 * 255 / 4095 = 62.3
+    assert decode_image(sixteen([0, 1000]), WHITE, 65535)[0, :, 0].tolist() == [0, 4]  # 1000 / 257 = 3.9
+    with pytest.raises(DecodeError, match=r"pixels from 0 to 5000; expected 0 to 4095, which is data\.white_level"):
+        decode_image(sixteen([0, 5000]), WHITE, 4095)
+    assert np.array_equal(decode_image(encoded(Image.fromarray(RGB)), WHITE, 4095), RGB), "eight bits stay as they are"
+
+
+def test_what_is_black_or_uses_its_range_needs_no_white_level():
+    assert decode_image(sixteen([0, 0]), WHITE)[0, :, 0].tolist() == [0, 0]
+    assert decode_image(sixteen([0, 4300]), WHITE)[0, :, 0].tolist() == [0, 17]  # 4300 / 257 = 16.7
+
+
+def test_thirty_two_bits_and_floats_are_treated_alike():
+    def tiff(values: list[float], kind: type) -> bytes:
+        return encoded(Image.fromarray(np.array([values], kind)), "TIFF")
+
+    assert "data.white_level=255 (" in refused(tiff([0, 200], np.int32))
+    assert decode_image(tiff([0, 100_000], np.int32), WHITE, 200_000)[0, :, 0].tolist() == [0, 128]  # 127.5, to the even one
+    assert "data.white_level=0.01 (1 takes it as it is)" in refused(tiff([0, 0.01], np.float32))
+    assert "data.white_level=12 (255 takes it as it is)" in refused(tiff([0, 12], np.float32))
+    assert decode_image(tiff([0, 2048, 4096], np.float32), WHITE, 4096)[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_sixteen_bits_of_each_color_that_would_be_all_but_black_are_refused():
+    dark = png(2, 1, 16, 2, struct.pack(">B6H", 0, 0, 1000, 4095, 7, 8, 9))
+    assert refused(dark) == "16-bit color below 4112 of 65535 would become at most 16 of 256 levels; save it with 8 bits"
+    bright = png(2, 1, 16, 2, struct.pack(">B6H", 0, 0, 1000, 65535, 7, 8, 9))
+    with pytest.raises(DecodeError, match=r"16-bit color is read by its upper 8 bits, so data\.white_level does not apply"):
+        decode_image(bright, WHITE, 4095)
+    assert decode_image(bright, WHITE, 65535).max() == 255
+
+
 def test_sixteen_bits_of_each_color_are_scaled_too():
     row = [0, 255, 65535, 40_000, 32_768, 1_000]  # two pixels
     pixels = decode_image(png(2, 1, 16, 2, struct.pack(">B6H", 0, *row)), WHITE)
@@ -143,8 +196,8 @@ def test_all_turns_of_exif_give_the_same_image(turn: int, kind: str):
 def test_sixteen_bits_are_turned_too():
     exif = Image.Exif()
     exif[0x0112] = 6
-    stored = Image.fromarray(np.array([[257, 514, 771]], np.uint16))
-    assert decode_image(encoded(stored, exif=exif), WHITE)[..., 0].tolist() == [[1], [2], [3]]
+    stored = Image.fromarray(np.array([[257, 514, 7710]], np.uint16))
+    assert decode_image(encoded(stored, exif=exif), WHITE)[..., 0].tolist() == [[1], [2], [30]]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,24 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_images_of_twelve_bits_are_quarantined_with_what_to_say_and_used_with_it(tmp_path: Path):
+    for number, name in enumerate(("a/0", "a/1", "a/2", "b/0", "b/1", "b/2")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((4, 4), 1000 + number, np.uint16)).save(tmp_path / f"{name}.png")
+    Image.fromarray(np.full((4, 4), 60_000, np.uint16)).save(tmp_path / "a" / "bright.png")
+    examples = folders.read(tmp_path)
+    with pytest.raises(DataError, match=r"no image of class 'b' can be decoded; .*data\.white_level=1023 \(65535 takes it as"):
+        survey(examples, Data(path=str(tmp_path)))
+    data = Data(path=str(tmp_path), white_level=4095)
+    shown = survey(examples, data)
+    assert shown.used == 6
+    assert [tuple(bad) for bad in shown.quarantined] == [
+        ("a/bright.png", "pixels from 60000 to 60000; expected 0 to 4095, which is data.white_level")
+    ]
+    assert shown.mean == pytest.approx([(4 * 62 + 2 * 63) / 6 / 255])  # 1000 to 1003, 1004 and 1005 of 4095
+    assert sample_stats(examples, data).sampled == 6
+
+
 def test_the_survey_by_hand(photos: Path):
     (photos / "b" / "bad.png").write_bytes(b"x")
     (photos / "notes.txt").write_text("x")

@@ -33,6 +33,10 @@ class Data(Section):
     folds: int | None = field(None, "number of cross-validation folds, each one training; off", ge=2, le=20)
     fold: int | None = field(None, "train only this fold, from 0", ge=0)
     background: tuple[int, int, int] = field((255, 255, 255), "color behind transparent pixels, 0..255")
+    white_level: float | None = field(
+        None, "of gray images of more than 8 bits: the value that is white, 4095 for 12 bits; else 65535, of floats 1 or 255",
+        gt=0,
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -26,7 +26,7 @@ from striate.base import worker_pool
 from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 # A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
@@ -34,6 +34,7 @@ MOST_SIDE = 30_000
 _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _BAND_PIXELS = 2**20
+_FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
@@ -50,6 +51,8 @@ class InputSpec(NamedTuple):
     background: tuple[int, int, int] = (255, 255, 255)  # color behind transparent pixels and around padded images, 0..255
     # of `crop`: what is kept of the short side, 0..1; a network trained on crops of an image sees as much of it
     share: float = 1.0
+    # value of gray pixels of more than 8 bits that is white; None for 65535, of floats 1 or 255, and none that is all but black
+    white_level: float | None = None
 
 
 class Facts(NamedTuple):
@@ -73,8 +76,8 @@ class Decoded(NamedTuple):
     outage: bool = False  # the machine may be the reason, and not the file: it is no verdict to keep
 
 
-def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixels:
-    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3."""
+def decode_image(source: Path | bytes, background: tuple[int, int, int], white_level: float | None = None) -> Pixels:
+    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3; `white_level` as in `InputSpec`."""
     content = read_file(source) if isinstance(source, Path) else source
     if not content:
         raise DecodeError("empty file")
@@ -83,7 +86,7 @@ def decode_image(source: Path | bytes, background: tuple[int, int, int]) -> Pixe
         try:
             with _open(content) as image:
                 _check_limits(image)
-                return canonical(_levels(image, background))
+                return canonical(_levels(image, background, white_level))
         except DecodeError:
             raise
         except Image.DecompressionBombError as error:
@@ -152,17 +155,31 @@ def _check_limits(image: Image.Image) -> None:
         raise DecodeError(f"{width * height / 1e6:,.0f} megapixels; at most {MOST_PIXELS // 1_000_000}")
 
 
-def _levels(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
+def _levels(image: Image.Image, background: tuple[int, int, int], white_level: float | None) -> Pixels:
+    # Of 16-bit color Pillow reads the upper bytes alone
+    upper_bytes = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", ""))
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     mode = image.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
-        return _scaled(image, background)
+        return _scaled(image, background, white_level)
+    if upper_bytes:
+        _check_upper_bytes(image, white_level)
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         return np.concatenate([_composited(np.asarray(band.convert("RGBA")), background) for band in _bands(image)])
     if mode in ("1", "L"):
         return np.concatenate([np.asarray(band.convert("L"))[..., None] for band in _bands(image)])
     return np.concatenate([np.asarray(band.convert("RGB")) for band in _bands(image)])
+
+
+def _check_upper_bytes(image: Image.Image, white_level: float | None) -> None:
+    """Refuse color of 16 bits that its upper bytes do not show."""
+    if white_level not in (None, 65535):
+        raise DecodeError("16-bit color is read by its upper 8 bits, so data.white_level does not apply; save it with 8 bits")
+    most = int(max(np.asarray(band)[..., :3].max() for band in _bands(image)))
+    if white_level is None and most < _FEW_LEVELS:
+        little = f"16-bit color below {257 * (most + 1)} of 65535 would become at most {most + 1} of 256 levels"
+        raise DecodeError(f"{little}; save it with 8 bits")
 
 
 def _bands(image: Image.Image) -> Iterator[Image.Image]:
@@ -172,14 +189,18 @@ def _bands(image: Image.Image) -> Iterator[Image.Image]:
     return (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
 
 
-def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
-    """Sixteen bits or floats as eight, by scale: never clipped, as Pillow's own conversion would."""
+def _scaled(image: Image.Image, background: tuple[int, int, int], white_level: float | None) -> Pixels:
+    """Sixteen bits or floats as eight, by scale: never clipped, as Pillow's own conversion would, and never all but black."""
     extremes = [(values.min(), values.max()) for values in map(np.asarray, _bands(image))]
     least, most = (float(end) for end in (np.min(extremes), np.max(extremes)))
     if not np.isfinite([least, most]).all():
         raise DecodeError("pixels that are not finite")
     factor = 1.0
-    if image.mode == "F" and least >= 0 and most <= 1:
+    if white_level is not None:
+        factor = 255 / white_level
+        if least < 0 or most > white_level:
+            raise DecodeError(f"pixels from {least:g} to {most:g}; expected 0 to {white_level:g}, which is data.white_level")
+    elif image.mode == "F" and least >= 0 and most <= 1:
         factor = 255.0
     elif image.mode == "F" and not (least >= 0 and most <= 255):
         raise DecodeError(f"floating-point pixels from {least:g} to {most:g}; expected 0 to 1 or 0 to 255")
@@ -187,6 +208,12 @@ def _scaled(image: Image.Image, background: tuple[int, int, int]) -> Pixels:
         if least < 0 or most > 65535:
             raise DecodeError(f"32-bit pixels from {least:g} to {most:g}; expected 16 bits")
         factor = 1 / 257
+    if white_level is None and most > 0 and (top := round(most * factor)) < _FEW_LEVELS:
+        white = f"{most:g}" if image.mode == "F" else f"{2 ** int(most).bit_length() - 1}"
+        raise DecodeError(
+            f"pixels from {least:g} to {most:g} would become at most {top + 1} of 256 levels; say which value is white, as in "
+            f"data.white_level={white} ({round(255 / factor)} takes it as it is)"
+        )
     hidden = image.info.get("transparency")  # the one gray level that a PNG of sixteen bits may call transparent
     behind, bands = np.array(background, np.uint8), []
     for values in map(np.asarray, _bands(image)):
@@ -304,13 +331,14 @@ def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, co
 def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file to decode, and how."""
     path, spec = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
-    return path, None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), spec[4]])
+    return path, None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:
     """What the child runs for one file."""
     path, input_spec = parse_request(argument)
     content = read_file(path)
-    levels_HWC = decode_image(content, input_spec.background if input_spec else (255, 255, 255))
+    background, white_level = (input_spec.background, input_spec.white_level) if input_spec else ((255, 255, 255), None)
+    levels_HWC = decode_image(content, background, white_level)
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
     return [*measure(levels_HWC), hash_content(content)], pixels

@@ -116,7 +116,7 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     """What a child runs for one file: the hash of its pixels, and the pixels of the spec."""
     path, input_spec = decode.parse_request(argument)
     assert input_spec is not None
-    levels_HWC = decode.decode_image(path, input_spec.background)
+    levels_HWC = decode.decode_image(path, input_spec.background, input_spec.white_level)
     return decode.pixel_hash(levels_HWC), decode.square(levels_HWC, input_spec).tobytes()
 
 

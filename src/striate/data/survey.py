@@ -3,7 +3,7 @@
 Legend: N images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
 from striate.data import crop_loss, pixel_cache, split
+from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 
 _GRAY_SHARE = 0.95
@@ -32,13 +33,13 @@ class SampleStats(NamedTuple):
     gray: bool  # at least 95 % of them have no color
 
 
-def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
+def sample_stats(examples: Examples, data: Data | None = None, most: int = 200) -> SampleStats:
     """Look at up to `most` images, the first in hash order, so that the same data give the same sample."""
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
-    sample = [verdict.facts for verdict in pixel_cache.decode_examples(examples.keep(chosen), None)]
+    sample = [verdict.facts for verdict in _decoded(examples.keep(chosen), data)]
     good = [facts for facts in sample if facts is not None]
     if not good:
-        bad = next(iter(pixel_cache.decode_examples(examples.keep(chosen[:1]), None)))
+        bad = next(iter(_decoded(examples.keep(chosen[:1]), data)))
         raise DataError(
             f"none of {len(sample)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
             "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
@@ -48,6 +49,13 @@ def sample_stats(examples: Examples, most: int = 200) -> SampleStats:
     aspect = float(np.median(sizes_N2.max(axis=1) / sizes_N2.min(axis=1)))
     gray = float(np.mean([facts.gray for facts in good])) >= _GRAY_SHARE
     return SampleStats(len(examples), len(good), height_px, width_px, aspect, gray)
+
+
+def _decoded(examples: Examples, data: Data | None) -> Generator[Decoded]:
+    """The verdict on every example, as a training with these settings has it."""
+    data = data or Data()
+    spec = InputSpec(1, 1, "squash", data.background, white_level=data.white_level)  # pixels of files alone, and one of each
+    return pixel_cache.decode_examples(examples, spec if examples.pixels_NHWC is None else None)
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
     """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
     report = progress or (lambda _done, _total: None)
-    columns, reasons, _ = pixel_cache.collect_facts(pixel_cache.decode_examples(examples, None), len(examples), report)
+    columns, reasons, _ = pixel_cache.collect_facts(_decoded(examples, data), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
     notes = [*used.notes, *crop_loss.describe_center_crop(sizes_N2)]

@@ -99,7 +99,8 @@ def input_spec_of(run: config.Run) -> InputSpec:
     assert preprocess.size_px is not None
     assert preprocess.channels is not None
     assert preprocess.resize_mode is not None
-    return InputSpec(preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background)
+    how = (preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background)
+    return InputSpec(*how, white_level=run.data.white_level)
 
 
 def gather(

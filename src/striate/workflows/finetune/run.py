@@ -106,7 +106,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             pretrained = load(run.finetune.weights or "")
             plan.check(run, pretrained)
             examples = sources.read(run.data)
-            run = plan.resolve(run, pretrained, sample_stats(examples))
+            run = plan.resolve(run, pretrained, sample_stats(examples, run.data))
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")

@@ -57,7 +57,7 @@ def resolve(settings: config.Tree, trust_code: bool = False, to_train: bool = Tr
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
     examples = sources.read(run.data)
-    stats = sample_stats(examples)
+    stats = sample_stats(examples, run.data)
     return Resolved(_logged(choose_input(run, stats)), examples, stats)
 
 
