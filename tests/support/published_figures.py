@@ -8,6 +8,8 @@ _LOADER = "the TensorFlow loader of the textbook"
 _LOG = "docs/log.md"
 _PHOTOS = "the command beside it, with all 120 photos of the quickstart"
 _TABLE = "the command beside it, in billions"
+_TANH = "striate train digits --epochs 2, without and with --set net.activation=tanh"
+_TWENTY = "docs/how-to/few-images.md"
 _TURNED = "the command beside it, which takes minutes"
 
 # By document: figure -> source, or the value that it rounds; another document has it, or its hundredth for a percentage
@@ -35,6 +37,8 @@ PUBLISHED: dict[str, dict[str, str | float]] = {
         "7.32": "Simonyan & Zisserman 2015", "6.67": "Szegedy et al. 2014, table 2", "4.49": "He et al. 2015, table 4",
         "3.57": "He et al. 2015, table 5", "1,025,000": (1024 + 1) * 1000, "152": "He et al. 2015",
         "133": "striate nets vgg11, in millions", "1,202": "He et al. 2015, section 4.2",
+        "1,000": "relu_against_tanh.IMAGES", "1.38": _TANH, "1.24": _TANH, "0.51": _TANH, "0.54": _TANH, "59.38": _TWENTY,
+        "160": _TWENTY, "75": _TWENTY,
         "123,642,856": 102_764_544 + 16_781_312 + 4_097_000,
     },
     "docs/how-to/small-weights.md": {},
