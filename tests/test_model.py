@@ -1,13 +1,16 @@
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from striate.base import files
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
@@ -43,6 +46,29 @@ def test_the_white_level_travels_and_decides_alike_for_paths_and_pil_images(tmp_
     assert np.unique(again.pixels([tmp_path / "one.png", image])).tolist() == [62]  # 1000 * 255 / 4095 = 62.3
     with pytest.raises(DecodeError, match=r"one\.png: pixels from 1000 to 1000 would become at most 5 of 256 levels"):
         model().pixels([tmp_path / "one.png"])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda described: described["input_spec"].update(size_px=10**9),
+            "images of 1,000,000,000 pixels a side; at most 4,096",
+        ),
+        (lambda described: described.update(license="x" * 2**24), r"model.json has [\d,]+ bytes; at most 16,777,216"),
+    ],
+    ids=["pixels", "bytes"],
+)
+def test_a_description_that_would_take_all_memory_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], reason: str
+):
+    model().save(tmp_path / "model")
+    described = json.loads((tmp_path / "model" / "model.json").read_text())
+    change(described)
+    (tmp_path / "model" / "model.json").write_text(json.dumps(described))
+    (tmp_path / "model" / files.MANIFEST).write_text(files.manifest(tmp_path / "model"))
+    with pytest.raises(ArtifactError, match=rf"does not describe a model of striate \(ValueError: {reason}\)"):
+        Model.load(tmp_path / "model")
 
 
 def test_settings_of_the_network_travel(tmp_path: Path):

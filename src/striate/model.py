@@ -34,6 +34,8 @@ from striate.nets.read_safetensors import read_safetensors
 
 FORMAT = 1
 _BATCH = 64
+_MOST_JSON = 2**24  # bytes; 20,000 classes with their other names take 2 MB
+_MOST_SIDE = 4096  # pixels, as preprocess.size_px
 
 
 class Prediction(NamedTuple):
@@ -230,6 +232,8 @@ class Model:
 
     @classmethod
     def _read(cls, folder: Path, device: str, trust_code: bool) -> Self:
+        if (size := (folder / "model.json").stat().st_size) > _MOST_JSON:
+            raise ValueError(f"model.json has {size:,} bytes; at most {_MOST_JSON:,}")
         described = json.loads((folder / "model.json").read_text("utf-8"))
         if described["format"] != FORMAT:
             raise ArtifactError(f"{folder} has format {described['format']}; this striate reads {FORMAT}. Update striate.")
@@ -243,6 +247,8 @@ class Model:
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
         net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
         input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
+        if not 1 <= input_spec.size_px <= _MOST_SIDE:
+            raise ValueError(f"images of {input_spec.size_px:,} pixels a side; at most {_MOST_SIDE:,}")
         return cls(
             net=net.eval(),
             net_name=name,
