@@ -126,12 +126,22 @@ def test_an_answer_does_not_depend_on_its_batch():
     assert made.logits(PIXELS_NHWC[:0]).shape == (0, 3)
 
 
+def test_an_image_of_pillow_s_with_whole_numbers_is_taken_as_its_file():
+    numbers = np.linspace(0, 65535, 144).reshape(12, 12).astype(np.int32)
+    buffer = io.BytesIO()
+    Image.fromarray(numbers.astype(np.uint16)).save(buffer, "PNG")
+    wide, file = (model().predict([given])[0].top for given in (Image.fromarray(numbers), buffer.getvalue()))
+    assert wide == file
+
+
 def test_what_is_no_image_is_refused(tmp_path: Path):
     made = model()
     with pytest.raises(SettingError, match=r"expected a list of images; got one str. Write model.predict\(\[...\]\)"):
         made.predict("one.png")
     with pytest.raises(DecodeError, match=r"expected a uint8 array H x W.*got float64 \(12, 12\)"):
         made.predict([np.zeros((12, 12))])
+    with pytest.raises(DecodeError, match=r"expected a uint8 array H x W.*got uint8 \(0, 12, 3\)"):
+        made.predict([np.zeros((0, 12, 3), np.uint8)])
     with pytest.raises(DecodeError, match="No such file"):
         made.predict([tmp_path / "absent.png"])
     assert made.predict([]) == []

@@ -275,7 +275,7 @@ def _stacked(images: Iterable[ImageSource], input_spec: InputSpec, method: str) 
 def _square(image: ImageSource, input_spec: InputSpec) -> NDArray[np.uint8]:
     """An image at the size and with the channels of `input_spec`, by the one decoder whatever it is given as."""
     if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)) or not image.size:
             raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {image.dtype} {image.shape}.")
         return decode.square(image.reshape(*image.shape[:2], -1), input_spec)
     if isinstance(image, str | Path):

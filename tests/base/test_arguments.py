@@ -70,3 +70,18 @@ def test_the_function_is_called_as_it_was_and_looks_as_it_did():
     assert inspect.signature(decorated) == inspect.signature(plain)
     with pytest.raises(ArgumentError, match="has no argument 'a'; it has: b, c, d"):
         decorated(a=1, c=2)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "text"),
+    [
+        ("settings", [("lr", 1)], r"settings to be a dictionary; got list \[\('lr', 1\)\]\."),
+        ("settings", "train.lr=0.1", r"settings to be a dictionary; got str 'train.lr=0.1'\."),
+        ("out", 3, r"out to be a path; got int 3\."),
+        ("name", 3, r"name to be text; got int 3\."),
+        ("net", ["mlp"], r"net to be text: a name of striate nets, .*; got list \['mlp'\]\."),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(argument: str, value: object, text: str):
+    with pytest.raises(ArgumentError, match=rf"train\(\) expects {text}"):
+        striate.train("nothing", **{argument: value})  # type: ignore[arg-type]

@@ -95,3 +95,10 @@ def test_the_environment_names_versions():
     assert found["device"] == "cpu"
     assert found["torch"][0].isdigit()
     assert set(found) >= {"python", "system", "numpy", "pillow", "safetensors"}
+
+
+def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path):
+    with pytest.raises(RunError, match=r"expected a plain name for --name, without a path; got ' '\."):
+        run_folder.claim(tmp_path, " ", resume=False)
+    with pytest.raises(RunError, match=r"expected a name of at most 200 bytes for --name; got 202\."):
+        run_folder.claim(tmp_path, "\u00e9" * 101, resume=False)

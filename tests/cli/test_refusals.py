@@ -114,6 +114,10 @@ def test_an_unknown_net_offers_the_nearest(photos: Path, capsys: pytest.CaptureF
         ("train.lr", "expected --set name=value, as in --set train.lr=0.1; got 'train.lr'."),
         ("net.dropout=0.5", "net.dropout does not apply to 'pool 4, fc': it has no settings of its own. Remove it."),
         ("engine.device=cuda:7", "this machine, or this build of torch, has no cuda:7; use auto or cpu."),
+        ("engine.threads=100000", "engine.threads: input should be less than or equal to 1024; got 100000."),
+        ("train.epochs=2", "train.epochs is given twice, as 2 and as 1; leave one out."),
+        ("train.steps=2", "train: expected one of epochs, steps and minutes; got epochs and steps; remove one."),
+        ("net.name=mlp", "net.name is given twice, as 'mlp' and as 'pool 4, fc'; leave one out."),
         ("engine.device=gpu", "engine.device: expected auto, cpu, cuda, cuda:1 or mps; got 'gpu'."),
         ("data.background=[0,0,999]", "background must be three levels from 0 to 255; got [0, 0, 999]."),
     ],
@@ -129,7 +133,10 @@ def test_two_lengths_of_training(photos: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_flag_that_does_not_exist_or_is_of_another_kind(capsys: pytest.CaptureFixture[str]):
     assert "--epoch" in refused(capsys, "train", "digits", "--epoch", "3")
-    assert "Invalid value for --epochs" in refused(capsys, "train", "digits", "--epochs", "many")
+    for number in ("many", "1.5", "1e3"):
+        assert f'Invalid value for --epochs: unable to convert "{number}" into int.' in refused(
+            capsys, "train", "digits", "--epochs", number
+        )
     assert "--size applies to one network; got no NAME." in refused(capsys, "nets", "--size", "32")
 
 

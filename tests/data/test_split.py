@@ -132,6 +132,19 @@ def test_folds_keep_equal_images_together():
     assert [len(test & set(range(6))) for test in tests].count(6) == 1
 
 
+def test_more_folds_than_a_class_has_images_for_are_refused_before_the_first():
+    for data in (Data(folds=9), Data(folds=9, fold=0)):
+        with pytest.raises(
+            DataError, match=r"^class '0' has 8 images; expected one or more in each of the 9 folds. Use 8 folds"
+        ):
+            divide(examples([8, 20]), distinct(28), data)
+    divide(examples([8, 20]), distinct(28), Data(folds=8))
+    pixels = distinct(28)
+    pixels[:7] = 5
+    with pytest.raises(DataError, match=r"has 8 images, in clusters of equal images .* in each of the 3 folds. Use 2 folds or"):
+        divide(examples([8, 20]), pixels, Data(folds=3))
+
+
 def given_parts() -> Examples:
     all_ = examples([20, 20], Part.TRAIN)
     all_.parts_N[[0, 1, 20, 21]] = Part.TEST

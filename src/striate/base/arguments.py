@@ -1,27 +1,39 @@
 """Arguments of public functions: one that a function does not have is refused with what was probably meant."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from striate.base.errors import ArgumentError
+
+# What arguments are, by their names, where another type would end in an error of Python's
+_KINDS: dict[str, tuple[Any, str]] = {
+    "settings": (Mapping, "a dictionary"),
+    "name": (str, "text"),
+    "net": (str, "text: a name of striate nets, a line of layers, or file.py:Class"),
+    "out": ((str, os.PathLike), "a path"),
+    "draw": ((str, os.PathLike), "a path"),
+}
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def named_arguments(*further: str, section: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuse keywords that a function does not have by an ArgumentError; the function looks the same otherwise.
+    """Refuse by an ArgumentError keywords that a function does not have, and arguments of `_KINDS` of another type.
 
-    `further` are those that it takes by `**`. A setting given as a keyword is shown as an entry of the argument `settings`,
-    which holds those of one `section`, or of a whole run.
+    The function looks the same otherwise. `further` are those that it takes by `**`. A setting given as a keyword is shown as
+    an entry of the argument `settings`, which holds those of one `section`, or of a whole run.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = inspect.signature(function).parameters.values()
         by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names = [parameter.name for parameter in parameters]
+        modules = {parameter.name for parameter in parameters if "Module" in str(parameter.annotation)}  # a net that is built
         known = {*(parameter.name for parameter in parameters if parameter.kind in by_name), *further} - {"self", "cls"}
 
         @wraps(function)
@@ -29,6 +41,11 @@ def named_arguments(*further: str, section: str | None = None) -> Callable[[Call
             if unknown := [name for name in kwargs if name not in known]:
                 hint = _hint(unknown[0], known, section)
                 raise ArgumentError(f"{function.__qualname__}() has no argument {unknown[0]!r}; {hint}")
+            for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+                kinds, expected = _KINDS.get(name, (object, ""))
+                if value is not None and name not in modules and not isinstance(value, kinds):
+                    got = f"{type(value).__name__} {value!r:.60}"
+                    raise ArgumentError(f"{function.__qualname__}() expects {name} to be {expected}; got {got}.")
             return function(*args, **kwargs)
 
         return call

@@ -128,6 +128,25 @@ def merge(*trees: Mapping[str, Any]) -> Tree:
     return merged
 
 
+def join(*trees: Mapping[str, Any]) -> Tree:
+    """Nested settings that a user gave in several places. Raises SettingError: one of them has two values."""
+    joined: Tree = {}
+    for tree in trees:
+        for path, first, second in _differences(joined, tree):
+            raise SettingError(f"{path} is given twice, as {first!r} and as {second!r}; leave one out.")
+        joined = merge(joined, tree)
+    return joined
+
+
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for name, value in second.items():
+        other = first.get(name)
+        if isinstance(other, Mapping) and isinstance(value, Mapping):
+            yield from _differences(other, value, f"{above}{name}.")
+        elif other is not None and value is not None and _plain(other) != _plain(value):
+            yield f"{above}{name}", other, value
+
+
 def _group(tree: Mapping[str, Any], name: str) -> Tree:
     """The settings of `tree` under `name`: none where it has no such group."""
     value = tree.get(name)
@@ -198,7 +217,7 @@ def to_toml(run: Run, defaults: bool = True) -> str:
 def read_toml(path: Path) -> Tree:
     """The nested settings in a TOML file."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise SettingError(f"expected a TOML file at {path}; there is none.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -226,10 +245,10 @@ _NAMED = {  # arguments of `train` and the settings that they stand for
 
 
 def settings_from_args(data: str | Path | None, settings: Mapping[str, Any] | None, **named: Any) -> Tree:
-    """Nested settings of a training: those of `recipe`, over them `settings`, and over both the other named arguments."""
-    below = lay_over(recipe(name) if (name := named.pop("recipe", None)) else {}, dict(settings or {}))
-    above: Tree = {"data": {"path": data}}
+    """Nested settings of a training: those of `recipe`, and over them `settings` and the other named arguments."""
+    below = recipe(name) if (name := named.pop("recipe", None)) else {}
+    above = join({"data": {"path": data}}, dict(settings or {}))
     for argument, value in named.items():
         path = _NAMED[argument]
-        above = merge(above, {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}})
+        above = join(above, {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}})
     return lay_over(below, above)

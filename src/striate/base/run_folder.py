@@ -18,6 +18,7 @@ report.html        all of it on one page; report.json has its numbers
 import io
 import json
 import logging
+import os
 import platform
 import re
 import sys
@@ -35,6 +36,7 @@ from striate.base.events import Json
 log = logging.getLogger("striate")
 
 OUT = Path("runs")
+_MOST_BYTES = 200  # of a run's name: 255 in most file systems, with room for what is beside it while it is written
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors", "pydantic")
 
 
@@ -63,8 +65,10 @@ def _slug(text: str) -> str:
 
 def claim(out: Path, name: str, resume: bool) -> Path:
     """The folder of a run that begins or is resumed."""
-    if not name or Path(name).name != name or name.startswith("."):
+    if not name.strip() or Path(name).name != name or name.startswith("."):
         raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
+    if len(os.fsencode(name)) > _MOST_BYTES:
+        raise RunError(f"expected a name of at most {_MOST_BYTES} bytes for --name; got {len(os.fsencode(name))}.")
     folder = out / name
     begun = (folder / "run.toml").exists()
     if begun and not resume:

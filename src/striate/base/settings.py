@@ -169,7 +169,7 @@ class Engine(Section):
     device: str = field("auto", "device to compute on: auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = field("auto", "precision of matrix products; weights are always fp32")
     channels_last: Literal["auto", "on", "off"] = field("auto", "channels-last memory format")
-    threads: int | None = field(None, "CPU threads; else $OMP_NUM_THREADS, else one per core", ge=1)
+    threads: int | None = field(None, "CPU threads; else $OMP_NUM_THREADS, else one per core", ge=1, le=1024)
     workers: int | None = field(None, "processes that decode images; else one per core, at most 8", ge=1, le=64)
 
 

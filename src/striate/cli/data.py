@@ -32,7 +32,7 @@ def data(
     if preview is None:
         why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
         refuse({"--draw": draw, "--recipe": recipe}, why)
-    settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    settings = config.join({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     if cache or clear_cache:
         flag = "--clear-cache" if clear_cache else "--cache"
         given = {"DATA": data, "--data-dir": data_dir, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}

@@ -28,7 +28,7 @@ def evaluate(
     from striate.workflows.evaluate import evaluate as evaluate_model
 
     trust(run, trust_code)
-    settings = config.merge({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    settings = config.join({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
     with speaking() as watch:
         result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
     show(result, json, _parts)
@@ -59,7 +59,8 @@ def _classes(result: Event) -> Table:
         notes.append(f"the {_WORST} of {len(rows):,} classes with the lowest F1; --json has all")
         rows = sorted(rows, key=lambda row: float(row[1]["f1"]))[:_WORST]
     if absent:
-        notes.append(f"{absent:,} classes have no images here and are not shown")
+        verbs = ("has", "is") if absent == 1 else ("have", "are")
+        notes.append(f"{absent:,} {'class' if absent == 1 else 'classes'} {verbs[0]} no images here and {verbs[1]} not shown")
     scores = table("class", "precision", "recall", "F1", "images", caption="\n".join(notes) or None)
     for name, score in rows:
         shares = (score["precision"], score["recall"], score["f1"])

@@ -39,7 +39,7 @@ def finetune(
     if weights is not None:
         trust(weights, trust_code)
     flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
-    settings = config.merge(*(config.setting(text) for text in set_), flags)
+    settings = config.join(*(config.setting(text) for text in set_), flags)
     with speaking() as watch:
         result = workflow.finetune(
             data, weights=weights, strategies=split((strategy or "",)), layers=split(layer), per_class=_numbers(per_class),

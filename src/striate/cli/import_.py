@@ -30,7 +30,7 @@ def import_(
         result = external_weights.import_weights(
             file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
             size_px=size, share=share, bgr=bgr or None, license=license, like=like, plain=plain,
-            settings=config.section(config.merge(*(config.setting(text) for text in set_)), "net"),
+            settings=config.section(config.join(*(config.setting(text) for text in set_)), "net"),
         )  # fmt: skip
     counts = f"{result['parameters']:,} parameters, {result['classes']:,} classes"
     show(result, json, lambda _result: [f"{result['model']}: {net}, {counts}"])

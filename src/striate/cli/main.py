@@ -6,8 +6,9 @@ Nothing here imports torch; a command's own file is imported when it runs.
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, get_args
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from striate._version import __version__
 from striate.base.errors import Interrupted, StriateError
@@ -18,11 +19,20 @@ from striate.base.phrases import without_controls
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
+
+def _converted(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Words of the command line as the types of its functions; cyclopts alone would round 1.5 to a whole number."""
+    for token in tokens:
+        if int in (kind, *get_args(kind)) and "." in token.value:
+            raise ValueError(f'unable to convert "{token.value}" into int.')
+    return convert(kind, tokens)
+
+
 app = App(
     name="striate",
     help="Train, understand and ship convolutional image classifiers.",
     version=__version__,
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), converter=_converted),
     result_action="return_value",
     exit_on_error=False,
     print_error=False,

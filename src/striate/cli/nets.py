@@ -40,7 +40,7 @@ def nets(
         return
     from striate.base import config
 
-    settings = config.section(config.merge(*(config.setting(text) for text in set_)), "net")
+    settings = config.section(config.join(*(config.setting(text) for text in set_)), "net")
     refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
     refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
     how = {"size_px": size, "channels": channels, "classes": classes, "settings": settings}

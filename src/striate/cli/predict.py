@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from striate.base.phrases import plural
 from striate.cli.console import documented_by, print_json, speaking, stdout, trust
 
 
@@ -20,7 +21,8 @@ def predict(
         rows = predict_images(run, paths, device, out, crops=crops)
         if out is not None:
             counted = list(rows)
-            stdout().print(f"{len(counted)} rows in {out}, {sum(row.error is not None for row in counted)} of them errors")
+            errors = sum(row.error is not None for row in counted)
+            stdout().print(f"{plural(len(counted), 'row')} in {out}, {errors} of them errors")
             return
         if json:
             for row in rows:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config
+from striate.base.phrases import plural
 from striate.cli.console import Event, Settings, documented_by, refuse, reported, scores, show, speaking
 
 
@@ -34,7 +35,7 @@ def train(
     """
     from striate.workflows.train import run as workflow
 
-    settings = config.merge(*(config.setting(text) for text in set_))
+    settings = config.join(*(config.setting(text) for text in set_))
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
@@ -71,5 +72,5 @@ def _search_lines(search: Event) -> Iterator[str]:
 
 def _lines(result: Event) -> Iterator[str]:
     yield from scores(result)
-    yield f"{result['steps']:,} steps in {result['seconds']:.0f} s; the run lies in {result['run']}"
+    yield f"{plural(result['steps'], 'step')} in {result['seconds']:.0f} s; the run lies in {result['run']}"
     yield from reported(result)

@@ -107,7 +107,7 @@ def as_file(image: Image.Image) -> bytes:
     """An image of Pillow's as the bytes of a file without loss, turned as its EXIF says."""
     buffer = io.BytesIO()
     turned = ImageOps.exif_transpose(image)
-    turned.save(buffer, "PNG" if turned.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I") else "TIFF")
+    turned.save(buffer, "PNG" if turned.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "TIFF")
     return buffer.getvalue()
 
 

@@ -59,6 +59,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     open_N = np.isin(parts_N, (Part.FREE, Part.TRAIN))
     open_N[out] = False
     order = _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed)
+    if data.folds is not None:
+        _check_folds(examples, order, open_N, data.folds)
     needs_val = not (parts_N == Part.VAL).any()
     val_N = parts_N == Part.VAL
     val_N[out] = False
@@ -209,6 +211,20 @@ def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArra
                 reason = f"{how} {examples.names[name_of[int(keys_N[position])]]}, which is held out"
                 leaked.setdefault(position, Quarantined(examples.names[position], reason))
     return sorted(leaked.items())
+
+
+def _check_folds(examples: Examples, order: _Order, open_N: Mask, folds: int) -> None:
+    """Refuse folds of which some would test on no image of a class; a class too small for any split is not meant."""
+    fold_N = _fold_of(examples, order, open_N, folds)
+    for label, name in enumerate(examples.classes):
+        mine = np.flatnonzero(open_N & (examples.labels_N == label))
+        most = len(np.unique(fold_N[mine]))
+        if most < folds and len(mine) > 2:
+            extra = "" if most == len(mine) else ", in clusters of equal images or groups that cannot be divided"
+            raise DataError(
+                f"class {name!r} has {len(mine)} images{extra}; expected one or more in each of the {folds} folds. "
+                f"{f'Use {most} folds or fewer' if most > 1 else 'Remove the class'}, or add images."
+            )
 
 
 def _check_classes(examples: Examples, train_N: Mask, val_N: Mask, test_N: Mask, has_test: bool, data: Data) -> None:

@@ -83,7 +83,7 @@ def finetune(
         "weights": weights, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
         "layers": list(layers) or None, "per_class": list(per_class) or None, "minutes": minutes,
     }  # fmt: skip
-    own = config.merge(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": named})
+    own = config.join(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": named})
     if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
     return run_in(Path(out), name, own, resume, watch, report)
@@ -110,7 +110,9 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
-        folder = run_folder.claim(out, name or run_folder.fresh_name(out, run.data.path, pretrained.net_name), resume)
+        folder = run_folder.claim(
+            out, run_folder.fresh_name(out, run.data.path, pretrained.net_name) if name is None else name, resume
+        )
         with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             files.sweep(folder)
             for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):

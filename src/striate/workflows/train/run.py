@@ -141,7 +141,7 @@ def run_in(
             own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
         watch = watch if engine.writes else quiet
-        name = name or run_folder.fresh_name(out, run.data.path, run.net.name or "")
+        name = run_folder.fresh_name(out, run.data.path, run.net.name or "") if name is None else name
         folder = run_folder.claim(out, name, resume)
         with machine.processes(engine.device), _locked(folder, engine):
             if resume and (result := _finished(run, folder)) is not None:
