@@ -338,24 +338,3 @@ def test_a_command_of_one_section_takes_no_other():
     with pytest.raises(SettingError) as refused:
         config.section({"train": {"epochs": 1}}, "data")
     assert str(refused.value) == "train does not apply to this command, which takes settings of data alone; remove it."
-
-
-def test_a_setting_with_two_values_is_refused_and_not_lost(tmp_path: Path):
-    again = {"train": {"lr": 1.0, "epochs": None}}
-    assert config.join({"train": {"lr": 1.0}}, again, {"seed": 0}) == {"train": {"lr": 1.0}, "seed": 0}
-    with pytest.raises(SettingError, match=r"^train\.lr is given twice, as 0\.1 and as 0\.2; leave one out\.$"):
-        config.join({"train": {"lr": 0.1}}, {"train": {"lr": 0.2}})
-    with pytest.raises(SettingError, match=r"^train\.epochs is given twice, as 2 and as 1"):
-        config.settings_from_args("d", {"train": {"epochs": 2}}, epochs=1)
-    with pytest.raises(SettingError, match=r"^data\.path is given twice, as 'd' and as 'e'"):
-        config.settings_from_args("d", {"data": {"path": "e"}})
-    with pytest.raises(SettingError, match=r"expected one of epochs, steps and minutes; got epochs and steps; remove one"):
-        config.build(config.settings_from_args("d", {"train": {"steps": 2}}, epochs=1))
-    (tmp_path / "recipe.toml").write_text("[train]\nsteps = 5\n")
-    tree = config.settings_from_args(Path("d"), {"data": {"path": "d"}}, recipe=tmp_path / "recipe.toml", epochs=1)
-    assert tree["train"] == {"epochs": 1}, "a recipe is what the others are laid over"
-
-
-def test_a_byte_order_mark_before_toml_does_no_harm(tmp_path: Path):
-    (tmp_path / "r.toml").write_text("\ufeff[train]\nlr = 0.5\n", "utf-8")
-    assert config.read_toml(tmp_path / "r.toml") == {"train": {"lr": 0.5}}

@@ -65,3 +65,18 @@ def test_python_takes_paths_and_one_path_is_not_a_list_of_letters():
     assert striate.evaluate(Path(result["run"]))["n"] == striate.evaluate("r")["n"]
     with pytest.raises(RunError, match=r"expected a run by its name or folder; got int 3\."):
         striate.load(3)  # type: ignore[arg-type]
+
+
+def test_a_score_on_what_was_trained_on_says_so(capsys: pytest.CaptureFixture[str]):
+    folder("d", {"a": 12, "b": 12})
+    folder("new", {"a": 3, "b": 3}, 50)
+    assert run(capsys, "train", "d", "--net", "pool 4, fc", "--epochs", "1", "--name", "r", "--no-report").code == 0
+    sentence = "The model learned from {}, so this score says little of new images; `striate evaluate r` scores its test images"
+    assert sentence.format("./d/") in run(capsys, "evaluate", "r", "./d/").err
+    assert "The model learned from" not in run(capsys, "evaluate", "r", "new").err
+    assert "The model learned from" not in run(capsys, "evaluate", "r").err
+    Path("d").rename("train")
+    Path("parts").mkdir()
+    Path("train").rename("parts/train")
+    Path("new").rename("parts/test")
+    assert "The 6 test images of parts are used" in run(capsys, "evaluate", "r", "parts").err

@@ -4,6 +4,7 @@ Legend: N images, K classes of the model.
 """
 
 import logging
+import os
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -50,6 +51,11 @@ def evaluate(
     else:
         model = load(run)
         tested = predict_examples(model, config.data_section(data, settings), watch, crops)
+        if not tested.is_test_part and _is_data_of(run, data):
+            log.warning(
+                "The model learned from %s, so this score says little of new images; `striate evaluate %s` scores its test "
+                "images alone.", data, run,
+            )  # fmt: skip
     quarantined = [bad._asdict() for bad in tested.quarantined]
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
     return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores}
@@ -70,12 +76,21 @@ def _stored(run: str | Path, settings: Mapping[str, Any] | None, crops: int) -> 
     return folder, run_folder.settings(folder).data.path, LabeledLogits(labels_N, logits_NK, ())
 
 
+def _is_data_of(run: str | Path, data: str | Path) -> bool:
+    """Whether this is what a run took its training images from."""
+    if is_external(run) or not ((folder := run_folder.find(run)) / "run.toml").is_file():
+        return False
+    own = run_folder.settings(folder).data.path
+    return os.path.realpath(own) == os.path.realpath(data)
+
+
 class LabeledLogits(NamedTuple):
     """Logits of the images that could be decoded, and those that could not."""
 
     labels_N: NDArray[np.int64]
     logits_NK: NDArray[np.float32]
     quarantined: tuple[Quarantined, ...]
+    is_test_part: bool = False  # of data that is divided, its test images alone
 
 
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
@@ -108,4 +123,4 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
-    return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad))
+    return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad), bool(len(tests)))
