@@ -38,6 +38,7 @@ PUBLISHED: dict[str, dict[str, str | float]] = {
         "3.57": "He et al. 2015, table 5", "1,025,000": (1024 + 1) * 1000, "152": "He et al. 2015",
         "133": "striate nets vgg11, in millions", "1,202": "He et al. 2015, section 4.2",
         "1,000": "relu_against_tanh.IMAGES", "1.38": _TANH, "1.24": _TANH, "0.51": _TANH, "0.54": _TANH, "59.38": _TWENTY,
+        "62.50": _TWENTY,
         "160": _TWENTY, "75": _TWENTY,
         "123,642,856": 102_764_544 + 16_781_312 + 4_097_000,
     },
