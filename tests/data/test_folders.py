@@ -1,5 +1,6 @@
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -335,3 +336,11 @@ def test_runs_and_what_a_system_leaves_are_no_classes(tmp_path: Path):
 def test_classes_that_are_the_same_number_are_named(tmp_path: Path):
     root = touch(tmp_path / "data", "1/1.png", "1.0/2.png", "2/3.png", "nan/4.png", "x/5.png")
     assert folders.read(root).notes == ("The classes '1' and '1.0' are the same number; they stay two.",)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file system takes no such name")
+def test_a_class_whose_name_is_no_text_is_refused(tmp_path: Path):
+    root = touch(tmp_path / "data", "a/1.png", "b/2.png")
+    os.rename(os.fsencode(root / "b"), os.fsencode(root) + b"/caf\xe9")  # noqa: PTH104 - bytes, as another encoding has them
+    with pytest.raises(DataError, match=r"expected names of classes in UTF-8 in .*data; got caf\\udce9\. Rename it\."):
+        folders.read(root)

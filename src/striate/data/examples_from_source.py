@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError
 from striate.base.hash_rng import name_id
+from striate.base.phrases import printable
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 
 _PARTS = {
@@ -100,7 +101,9 @@ def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def check_classes(source: str, classes: Sequence[str], left_out: str = "", advice: str = OWN_FOLDER) -> None:
-    """Refuse fewer than two classes."""
+    """Refuse fewer than two classes, and a name with bytes that are no text, which no file of a run can hold."""
+    if bad := [name for name in classes if printable(name) != name]:
+        raise DataError(f"expected names of classes in UTF-8 in {source}; got {printable(bad[0])}. Rename it.")
     if len(classes) < 2:
         got = f"one, {classes[0]!r}" if classes else "none"
         raise DataError(f"expected at least two classes in {source}; got {got}{left_out}. {advice}")
