@@ -167,7 +167,7 @@ def test_every_error_at_every_call(kind: str, error: str, tmp_path: Path):
 @pytest.mark.parametrize("kind", SAVES)
 def test_every_pair_of_calls_that_fail(kind: str, errors: tuple[str, str], tmp_path: Path):
     for number, _ in numbered(kind, tmp_path):
-        for later, trial in numbered(kind, tmp_path, number):
+        for later, trial in numbered(kind, tmp_path, "after", number):
             first, second = disk_calls.fail(number, errors[0]), disk_calls.fail(number + later, errors[1])
             trial.under(lambda call, do, first=first, second=second: first(call, lambda: second(call, do)))
 
