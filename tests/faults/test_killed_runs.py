@@ -101,9 +101,9 @@ def training(place: Path) -> Killed:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("part", range(60))
-def test_a_training_killed_at_sixty_instants(part: int, training: Killed):
-    training.at(1 + training.calls * part // 60)
+@pytest.mark.parametrize("part", range(40))
+def test_a_training_killed_at_forty_instants(part: int, training: Killed):
+    training.at(1 + training.calls * part // 40)
 
 
 # ---- the report
