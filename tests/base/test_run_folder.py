@@ -64,6 +64,21 @@ def test_the_list_shows_state_score_and_size(tmp_path: Path, caplog: pytest.LogC
     assert run_folder.list_runs(tmp_path / "none") == []
 
 
+@pytest.mark.parametrize("name", ["run.toml", "record.json", "result.json"])
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    for run in ("a", "b"):
+        run_record.add(begun(tmp_path / run), {"result.json": run_folder.as_bytes({"test": None})})
+    closed, original = tmp_path / "a" / name, Path.open
+
+    def refuse(path: Path, *how: object, **more: object) -> object:
+        if path == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *how, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert [(row.name, row.state) for row in run_folder.list_runs(tmp_path)] == [("a", "damaged"), ("b", "done")]
+
+
 def test_predictions_come_back(tmp_path: Path):
     folder = begun(tmp_path / "run")
     ids, labels, logits = np.array([2**63 + 1], np.uint64), np.array([1]), np.ones((1, 3), np.float32)

@@ -220,6 +220,8 @@ def read_toml(path: Path) -> Tree:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise SettingError(f"expected a TOML file at {path}; there is none.") from None
+    except OSError as error:
+        raise SettingError(f"cannot read {path}: {error.strerror}. Change its permissions, or give another file.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML: {error}.") from None
 

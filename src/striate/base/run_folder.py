@@ -22,6 +22,7 @@ import os
 import platform
 import re
 import sys
+from contextlib import suppress
 from importlib import metadata
 from itertools import count
 from pathlib import Path
@@ -154,7 +155,7 @@ def list_runs(out: Path) -> list[Row]:
 
 
 def _row(folder: Path) -> Row:
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    size = sum(_bytes(path) for path in folder.rglob("*"))
     try:
         run, result = settings(folder), read_json(folder / "result.json")
     except StriateError as error:
@@ -162,6 +163,13 @@ def _row(folder: Path) -> Row:
         return Row(folder.name, "", "", "damaged", None, size)
     state = "done" if result else "unfinished"
     return Row(folder.name, run.net.name or "", run.data.path, state, result and result["test"], size)
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file; 0 for a folder, and for what cannot be looked at."""
+    with suppress(OSError):
+        return path.stat().st_size if path.is_file() else 0
+    return 0
 
 
 def predictions_bytes(ids_N: Any, labels_N: Any, logits_NK: Any, stamp: dict[str, str]) -> bytes:

@@ -79,13 +79,16 @@ def _write(folder: Path, record: Record, contents: Mapping[str, bytes]) -> None:
 
 def _valid(path: Path, digests: list[str]) -> list[str]:
     """Of these digests, that of the file which is there."""
-    return [digest for digest in digests if path.is_file() and files.sha256(path) == digest][:1]
+    with files.explained(path, "read"):
+        return [digest for digest in digests if path.is_file() and files.sha256(path) == digest][:1]
 
 
 def read(folder: Path) -> Record:
     """The record of a run. Raises ArtifactError: it is missing or damaged."""
     path = folder / RECORD
-    if not path.is_file():
+    with files.explained(path, "read"):
+        present = path.is_file()
+    if not present:
         raise ArtifactError(f"expected {RECORD} in {folder}, which says what belongs to the run; there is none. {RESTORE}")
     with files.explained(path, "read"):
         content = path.read_bytes()
@@ -103,11 +106,11 @@ def read(folder: Path) -> Record:
 def content(folder: Path, name: str) -> bytes | None:
     """The bytes of a file as the run wrote it; None where it is not there. Raises ArtifactError: it is not what was written."""
     path = folder / name
-    if not path.is_file():
-        return None
-    record = read(folder)
     with files.explained(path, "read"):
+        if not path.is_file():
+            return None
         present = path.read_bytes()
+    record = read(folder)
     digest, valid = _sha256(present), record.sha256.get(name)
     if valid is None:
         raise ArtifactError(f"{path} was not written by this run (see {RECORD}). Remove it, or start a new run.")

@@ -53,7 +53,8 @@ def damaged_lines(path: Path) -> int:
 
 
 def _events(path: Path) -> list[Event | None]:
-    return [_event(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
+    with explained(path, "read"):
+        return [_event(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
 
 
 def _event(line: bytes) -> Event | None:
