@@ -11,6 +11,7 @@ from math import ceil, floor, prod
 from torch import nn
 
 from striate.base.errors import SettingError, nearest
+from striate.nets.architectures.efficientnet_lite0 import SameConv2d
 from striate.nets.architectures.residual_blocks import Padding
 from striate.nets.blocks import LocalResponseNorm, Subsampling, TableConv2d
 from striate.nets.net import Net
@@ -86,6 +87,8 @@ def _side(row: Layer, layer: nn.Module, axis: int) -> str:
     if getattr(layer, "padding", 0) == "same":
         return f"W, as the padding keeps it = {out}"
     kernel, stride, padding, dilation = window(layer, axis)
+    if isinstance(layer, SameConv2d) and stride > 1:
+        return f"ceil(W / S) = ceil({side} / {stride}) = {out}, with the zeros that this takes"
     up = isinstance(layer, _Pool) and layer.ceil_mode
     reach, letters = f"{kernel}", "F"
     if dilation > 1:
