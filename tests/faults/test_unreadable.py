@@ -1,6 +1,7 @@
 """Files that are made unreadable, removed or replaced while or after a run works: a sentence, and nothing silent."""
 
 import ctypes
+import json
 import logging
 import os
 import shutil
@@ -124,7 +125,7 @@ def test_images_that_are_removed_while_their_pixels_are_in_use_change_nothing(pl
 def in_process(where: str, paths: Any, input_spec: InputSpec, _count: int, _ahead: int) -> Iterator[Answer]:
     """As `decode.children` for `on_the_fly`, without a process."""
     for path in paths:
-        argument = {"path": os.fsencode(path).hex(), "input_spec": [*input_spec[:3], list(input_spec[3]), input_spec[4]]}
+        argument = json.loads(json.dumps({"path": os.fsencode(path).hex(), "input_spec": input_spec}))
         try:
             yield Answer(*on_the_fly.in_child(argument), None)
         except StriateError as error:
@@ -168,6 +169,5 @@ def test_what_no_reader_expected_is_a_sentence_too(place: Path, capsys: pytest.C
         assert main(["train", "--name", run.name, "--resume", "--no-report"]) == 74
     (run / "run.toml").chmod(0o644)
     assert capsys.readouterr().err == (
-        f"striate: cannot use {Path('runs', run.name, 'run.toml')}: Permission denied (errno 13). "
-        "Mend that, then run the same command again.\n"
+        f"striate: cannot read {Path('runs', run.name, 'run.toml')}: its permissions forbid it; change them.\n"
     )

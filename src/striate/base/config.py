@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from striate.base import files
 from striate.base.errors import SettingError, nearest
 from striate.base.settings import INIT, Augment, Data, Engine, NetSettings, PreprocessSettings, Run
 from striate.base.train_settings import Finetune, Section, Train
@@ -216,12 +217,12 @@ def to_toml(run: Run, defaults: bool = True) -> str:
 
 def read_toml(path: Path) -> Tree:
     """The nested settings in a TOML file."""
+    with files.explained(path, "read"):
+        if not path.is_file():
+            raise SettingError(f"expected a TOML file at {path}; there is none.")
+        content = path.read_bytes()
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except FileNotFoundError:
-        raise SettingError(f"expected a TOML file at {path}; there is none.") from None
-    except OSError as error:
-        raise SettingError(f"cannot read {path}: {error.strerror}. Change its permissions, or give another file.") from error
+        return tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not TOML: {error}.") from None
 
