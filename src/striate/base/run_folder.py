@@ -117,10 +117,8 @@ def settings(folder: Path) -> config.Run:
     if files.sha256(path) not in record.sha256.get(path.name, ()):
         edited = run_record.difference(record.identity.settings, config.given(run))
         if edited is not None:
-            raise RunError(
-                f"{path} was edited after the run began: {edited}. Put it back, or start a new run: "
-                f"striate train --recipe {path} --name ANOTHER."
-            )
+            again = f": striate train --recipe {path} --name ANOTHER" if run.finetune.weights is None else ""
+            raise RunError(f"{path} was edited after the run began: {edited}. Put it back, or start a new run{again}.")
     return run
 
 
