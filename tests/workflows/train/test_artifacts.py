@@ -1,5 +1,6 @@
 """What belongs to a run is bound to it: whatever was edited, damaged or put there from another run is refused by name."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 import striate
 from striate.base import files
-from striate.base.errors import ArtifactError, Interrupted, RunError, StriateError
+from striate.base.errors import ArtifactError, DataError, Interrupted, RunError, StriateError
 from striate.workflows.report import run_facts
 from support.shape_images import make_folder
 
@@ -85,6 +86,34 @@ def test_an_edited_setting_is_named(runs: Path, pattern: str, edited: str, diffe
     for call in calls:
         with pytest.raises(RunError, match=rf"run\.toml was edited after the run began: {difference}\. Put it back"):
             call()
+
+
+def move_images(runs: Path, name: str) -> Path:
+    """A copy of the images, times of change included, whose place is written into run.toml."""
+    moved, path = Path(shutil.copytree("photos", runs.parent / "moved")), runs / name / "run.toml"
+    path.write_text(re.sub(r'^path = ".*photos"$', f'path = "{moved.as_posix()}"', path.read_text(), flags=re.MULTILINE))
+    assert moved.as_posix() in path.read_text()
+    return moved
+
+
+def test_a_run_whose_images_were_moved_is_resumed(runs: Path):
+    move_images(runs, "c")
+    assert resume(runs / "c")["weights_sha256"] == files.sha256(runs / "a" / "model" / "weights.safetensors")
+
+
+def test_another_image_of_the_same_size_and_time_of_change_is_noticed(runs: Path):
+    moved = move_images(runs, "c")
+    path, other = moved / "circle" / "000.png", moved / "circle" / "001.png"
+    before = path.stat()
+    size = max(before.st_size, other.stat().st_size)
+    path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(Interrupted):
+        striate.train(out=runs, name="c", resume=True, watch=stop_late)  # decoded and kept at this size and time
+    path.write_bytes(other.read_bytes().ljust(size, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DataError, match=r"the images have changed since .*c began"):
+        resume(runs / "c")
 
 
 def test_a_checkpoint_of_another_run_is_refused(runs: Path):
