@@ -90,6 +90,21 @@ def test_stopped_after_any_file_each_is_the_old_or_the_new_one(folder: Path, mon
     assert trials == 3
 
 
+def test_stopped_while_it_begins_again_with_other_settings_each_file_is_the_old_or_the_new_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    trials = 0
+    for most in stops(monkeypatch):
+        contents = dict.fromkeys(FIRST, b"again %d" % most)
+        try:
+            run_record.begin(folder, run_record.identify({**SETTINGS, "seed": most + 1}), contents)
+        except DiskError:
+            trials += 1
+        for name in FIRST:
+            assert run_record.content(folder, name) == (folder / name).read_bytes()
+    assert trials == 3
+
+
 def test_the_first_difference_of_settings_is_named():
     assert run_record.difference(SETTINGS, SETTINGS) is None
     assert run_record.difference({"data": {"path": "a"}}, {"data": {"path": "b"}}) is None  # images that were moved

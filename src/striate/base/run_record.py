@@ -8,6 +8,7 @@ digest too. That notices accidents and edits, not forgery: whoever writes the re
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +54,11 @@ def _sha256(content: bytes) -> str:
 
 
 def begin(folder: Path, identity: Identity, contents: Mapping[str, bytes]) -> None:
-    """Write the record of a run that begins, then its first files in the order given."""
-    _write(folder, Record(identity, {}), contents)
+    """Write the record of a run that begins, or begins again, then its first files in the order given."""
+    before: dict[str, list[str]] = {}
+    with suppress(ArtifactError):
+        before = read(folder).sha256
+    _write(folder, Record(identity, {name: before[name] for name in contents if name in before}), contents)
 
 
 def add(folder: Path, contents: Mapping[str, bytes]) -> None:
