@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, everything else on stderr, progress on a terminal only; their help text."""
+"""How commands speak: results on stdout, everything else on stderr, their help text."""
 
 import ast
 import inspect
@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from striate.base.errors import SettingError
 from striate.base.phrases import percent, without_controls
+from striate.cli.progress import progress_shown
 
 Event = dict[str, Any]
 Settings = Annotated[tuple[str, ...], Parameter("--set")]  # of a command, each as NAME=VALUE
@@ -175,45 +175,25 @@ def speaking() -> Iterator[Callable[[Event], None]]:
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     try:
-        with progress:
-            yield _watcher(progress, console)
+        with progress_shown(console) as show_progress:
+            yield _watcher(show_progress, console)
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
 
 
-_WORDS = {
-    "features": "computing features",
-    "inspect": "running the network",
-    "step": "training",
-    "decode": "decoding",
-    "predict": "predicting",
-}
-
-
-def _watcher(progress: Progress, console: Console) -> Callable[[Event], None]:
-    tasks: dict[str, TaskID] = {}
-
+def _watcher(show_progress: Callable[[Event], None], console: Console) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
-        kind = event["event"]
-        if kind == "epoch":
+        if event["event"] == "epoch":
             console.print(
                 f"epoch {event['epoch']}: training loss {event['train_loss']:.4f}, validation loss {event['loss']:.4f}, "
                 f"accuracy {percent(event['accuracy'])}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
-            return
-        if kind == "report":
+        elif event["event"] == "report":
             console.print(f"rewritten after epoch {event['epochs']}: {event['report']}", highlight=False, soft_wrap=True)
-            return
-        if progress.disable:
-            return
-        done, total = (event["step"], event["steps"]) if kind == "step" else (event["done"], event["total"])
-        if kind not in tasks:
-            tasks[kind] = progress.add_task(_WORDS.get(kind, str(kind)), total=total)
-        progress.update(tasks[kind], completed=done, total=total)
+        else:
+            show_progress(event)
 
     return watch
