@@ -114,7 +114,8 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
 def new_folder(path: Path, doing: str = "write") -> Iterator[Path]:
     """A temporary folder beside `path` that becomes `path` when the block ends well; on an error it is removed.
 
-    Every file in it is fsynced first, and an older folder at `path` is replaced. A manifest is written last.
+    Every file in it is fsynced first, those of folders in it are not, and an older folder at `path` is replaced. A manifest is
+    written last.
     """
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     with explained(path, doing):
@@ -130,7 +131,7 @@ def new_folder(path: Path, doing: str = "write") -> Iterator[Path]:
 
 
 def _seal(temporary: Path, path: Path) -> None:
-    for file in sorted(temporary.iterdir()):
+    for file in sorted(file for file in temporary.iterdir() if file.is_file()):
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
     write_bytes(temporary / MANIFEST, manifest(temporary).encode())

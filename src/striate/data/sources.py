@@ -5,18 +5,21 @@ from pathlib import Path
 from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
-from striate.data import builtin_datasets, cifar10, csv_parquet, folders, mnist_idx
+from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, mnist_idx
 from striate.data.examples import Examples
 
 
 def read(data: Data) -> Examples:
-    """The labeled images that `data.path` means: a name, a table, or a folder of classes, IDX or CIFAR files.
+    """The labeled images that `data.path` means: a name, a table, what `in_memory` keeps, or a folder of classes, IDX
+    or CIFAR files.
 
     A folder with the name of a data set is written with a slash: `./mnist`.
     """
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir)
     path = Path(data.path)
+    if in_memory.holds(path):
+        return in_memory.read(path, data)
     with files.explained(path, "read"):  # a name that is too long, or a folder that is closed
         there = path.exists()
     if not there:

@@ -7,23 +7,27 @@ from typing import Any
 from striate.base import config, files
 from striate.base.arguments import named_arguments
 from striate.base.events import Watch, progress, quiet
-from striate.data import cache_cleanup, sources
+from striate.data import cache_cleanup, in_memory, sources
 from striate.data.cache_cleanup import Cache
 from striate.data.survey import Survey
 from striate.data.survey import survey as survey_examples
 
 
 @named_arguments(section="data")
-def survey(data: str | Path, settings: Mapping[str, Any] | None = None, watch: Watch = quiet) -> Survey:
+def survey(
+    data: str | Path | Any, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, labels: Any = None
+) -> Survey:
     """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
 
     Args:
-        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; it is never written to.
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; or images in memory (`data.labeled_objects`).
+            It is never changed.
         settings: of section [data], as in `{"val_share": 0.2}`.
         watch: called with `{"event": "decode", "done": ..., "total": ...}`.
+        labels: one for each image, where they are not in `data`.
 
     """
-    section = config.data_section(data, settings)
+    section = config.data_section(in_memory.stored(data, labels), settings)
     return survey_examples(sources.read(section), section, progress(watch, "decode"))
 
 

@@ -18,7 +18,7 @@ from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
 from striate.base.events import Json, Watch, progress, quiet
-from striate.data import sources
+from striate.data import in_memory, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
@@ -32,19 +32,21 @@ _BATCH = 64
 
 @named_arguments(section="data")
 def evaluate(
-    run: str | Path, data: str | Path | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
-    crops: int = 1,
+    run: str | Path, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
+    labels: Any = None, crops: int = 1,
 ) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Args:
         run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
-        data: labeled images to test on; None for the run's own test images, whose stored predictions are used.
+        data: labeled images to test on, as for `train`; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
+        labels: one for each image, where they are not in `data`.
         crops: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
+    data = in_memory.stored(data, labels)
     if data is None:
         run, data, tested = _stored(run, settings, crops)
         model = load(run)

@@ -24,6 +24,7 @@ from striate.batches import augment, preprocess
 from striate.batches.neighbor_pixel_scatter import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
+from striate.data import in_memory
 from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
@@ -42,8 +43,8 @@ _PREVIEWS = ("mean", "std", "whitening", "augment")
 
 @named_arguments()
 def preview(
-    data: str | Path, what: str, path: str | Path | None = None, recipe: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    data: str | Path | Any, what: str, path: str | Path | None = None, recipe: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, labels: Any = None,
 ) -> Json:  # fmt: skip
     """Draw what a step of preparation does to the training images of DATA.
 
@@ -54,6 +55,7 @@ def preview(
         recipe: settings to begin with, as for `train`.
         settings: nested settings of a run, as in `{"augment": {"rotate": 15}}`; missing ones are chosen as for `train`.
         watch: called with every event.
+        labels: one for each image, where they are not in `data`.
 
     Raises:
         SettingError: there is no such step, or it is switched off.
@@ -63,7 +65,9 @@ def preview(
         raise SettingError(f"expected --preview {', '.join(_PREVIEWS)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
     save_figure.check_ending(figure_path)
-    run, examples, _ = defaults.resolve(config.settings_from_args(data, settings, recipe=recipe), to_train=False)
+    run, examples, _ = defaults.resolve(
+        config.settings_from_args(in_memory.stored(data, labels), settings, recipe=recipe), to_train=False
+    )
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
     facts = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)

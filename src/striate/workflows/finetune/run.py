@@ -26,7 +26,7 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
 from striate.base.train_settings import STRATEGY
-from striate.data import sources
+from striate.data import in_memory, sources
 from striate.data.survey import sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
@@ -49,10 +49,10 @@ REQUESTED = "requested.toml"  # the settings before the rules
 
 @named_arguments()
 def finetune(
-    data: str | Path | None = None, *, weights: str | Path | None = None, strategies: str | Iterable[str] | None = None,
-    layers: Iterable[str] = (), per_class: Iterable[int] = (), minutes: float | None = None, seed: int | None = None,
-    name: str | None = None, out: str | Path = "runs", resume: bool = False, report: bool = True,
-    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
+    strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
+    minutes: float | None = None, seed: int | None = None, name: str | None = None, out: str | Path = "runs",
+    resume: bool = False, report: bool = True, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
@@ -61,6 +61,7 @@ def finetune(
 
     Args:
         data: as for `train`.
+        labels: one for each image, where they are not in `data`.
         weights: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
         strategies: all, or one or some of extract, adapt, retrain and scratch; else extract.
         layers: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
@@ -83,7 +84,7 @@ def finetune(
         "weights": weights, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
         "layers": list(layers) or None, "per_class": list(per_class) or None, "minutes": minutes,
     }  # fmt: skip
-    own = config.join(dict(settings or {}), {"data": {"path": data}, "seed": seed, "finetune": named})
+    own = config.join(dict(settings or {}), {"data": {"path": in_memory.stored(data, labels)}, "seed": seed, "finetune": named})
     if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
     return run_in(Path(out), name, own, resume, watch, report)

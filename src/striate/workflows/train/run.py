@@ -14,7 +14,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
-from striate.data import sources, split
+from striate.data import in_memory, sources, split
 from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
@@ -32,15 +32,17 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 def train(
-    data: str | Path | None = None, *, net: str | None = None, recipe: str | Path | None = None, epochs: int | None = None,
-    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
-    out: str | Path = "runs", data_dir: str | Path | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
-    report: bool = True, trust_code: bool = False, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, recipe: str | Path | None = None,
+    epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
+    name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
+    pixel_cache_gb: float | None = None, resume: bool = False, report: bool = True, trust_code: bool = False,
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
 
     Args:
-        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10.
+        data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; or images in memory (`data.labeled_objects`).
+        labels: one for each image, where they are not in `data`.
         net: a name of the catalogue, a line of layers, or `file.py:Class`; else by the rule in `workflows/train/defaults.py`.
         recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
         epochs: passes over the training images.
@@ -65,8 +67,8 @@ def train(
 
     """
     tree = config.settings_from_args(
-        data, settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds, seed=seed, data_dir=data_dir,
-        pixel_cache_gb=pixel_cache_gb,
+        in_memory.stored(data, labels), settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds,
+        seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
     return run_in(Path(out), name, tree, resume, watch, report, trust_code)
@@ -81,13 +83,14 @@ def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | Non
 
 @named_arguments("net", "recipe", "epochs", "minutes", "seed", "data_dir")
 def find_lr(
-    data: str | Path | None = None, *, draw: str | Path = "find-lr.svg", settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet, **arguments: Any,
+    data: str | Path | Any = None, *, labels: Any = None, draw: str | Path = "find-lr.svg",
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet, **arguments: Any,
 ) -> Json:  # fmt: skip
     """Propose a learning rate: up to 100 steps at rates that rise from 1e-6 to 10, of which nothing is kept but a plot.
 
     Args:
         data: as for `train`.
+        labels: one for each image, where they are not in `data`.
         draw: the plot, as .svg, .png or .pdf.
         settings: as for `train`.
         watch: called with every event: decode, step.
@@ -102,7 +105,7 @@ def find_lr(
     from striate.plots.training import lr_finder as drawing
 
     path = Path(draw)
-    tree = config.settings_from_args(data, settings, **arguments)
+    tree = config.settings_from_args(in_memory.stored(data, labels), settings, **arguments)
     own_network.trust_named(_named_net(arguments.get("net"), settings))
     save_figure.check_ending(path)
     with catch_signals() as stop:

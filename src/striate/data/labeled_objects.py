@@ -1,0 +1,206 @@
+"""Labeled images as people hold them in Python: lists, arrays and tensors beside labels, data sets of torch, parts by name.
+
+Nothing is imported to recognize them: the names of their modules and what they can do say what they are.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from glob import glob
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from striate.base.errors import DataError
+from striate.base.phrases import join_names
+from striate.data.examples_from_source import part_named
+from striate.data.image_objects import as_array, is_array, packages
+
+TAKEN = (
+    "a path; a glob, a list of paths, of PIL images, of arrays or of the bytes of files, or an array or tensor of images, each "
+    "with labels=...; a pair (images, labels); a data set of torch; or a dictionary of these by train, val and test"
+)
+_SHOWN = 10
+
+
+class Labeled(NamedTuple):
+    """Images with labels, which can be gone through more than once."""
+
+    rows: Callable[[], Iterable[tuple[object, str | None]]]  # an image and its label, None where it has none
+    total: int
+    parts: Sequence[str] = ()  # train, val or test for each image, where they are divided
+
+
+def read(data: Any, labels: Any) -> Labeled:
+    """What was given as images and labels. Raises DataError: it is none of `TAKEN`, or images and labels do not fit."""
+    if labels is None and isinstance(data, tuple) and len(data) == 2:
+        data, labels = data
+    if isinstance(data, Mapping):
+        return _parts(data, labels)
+    if type(data).__name__ == "DataLoader":
+        raise DataError("expected a data set, not its loader; give loader.dataset.")
+    if labels is None and _is_dataset(data):
+        return _dataset(data)
+    return _pairs(_images(data), labels)
+
+
+def _images(data: Any) -> Sequence[object]:
+    """The images without their labels."""
+    if isinstance(data, str | os.PathLike):
+        pattern = os.fsdecode(data)
+        names = sorted(name for name in glob(pattern, recursive=True) if Path(name).is_file())
+        if not names or Path(pattern).exists():
+            what = "the labels of a folder or a table are in it" if Path(pattern).exists() else "no file matches it"
+            raise DataError(f"labels go with images in memory, a list of paths or a glob; got {pattern!r}, and {what}.")
+        return names
+    if is_array(data) and data.ndim != 1:
+        if data.ndim not in (3, 4):
+            raise DataError(
+                f"expected images as an array N x H x W, N x H x W x C or N x C x H x W; got the shape {tuple(data.shape)}. "
+                "Reshape it, as by images.reshape(-1, 28, 28)."
+            )
+        return data  # type: ignore[no-any-return]
+    if hasattr(data, "columns") or isinstance(data, bytes | bytearray) or not isinstance(data, Iterable):
+        raise DataError(f"expected {TAKEN}; got {type(data).__name__}.")
+    if hasattr(data, "format") and hasattr(data, "mode"):
+        raise DataError("expected a list of images with labels=[...]; got one image.")
+    return data if isinstance(data, list | tuple) else _listed(data)
+
+
+def _listed(values: Any) -> list[Any]:
+    """The values of an array, a tensor, a series or anything else that can be gone through."""
+    if "torch" in packages(values) and hasattr(values, "detach"):
+        values = as_array(values)
+    for method in ("tolist", "to_list"):
+        if hasattr(values, method):
+            return list(getattr(values, method)())
+    return list(values)
+
+
+def _pairs(images: Sequence[object], labels: Any) -> Labeled:
+    if labels is None:
+        raise DataError(
+            "expected labels=..., one for each image. Where the folder of an image is its class: "
+            "labels=[Path(path).parent.name for path in paths]."
+        )
+    if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
+        raise DataError(
+            f"expected labels as a list, an array or a column of a table; got {type(labels).__name__} {labels!r:.60}."
+        )
+    values = _listed(labels)
+    if len(images) != len(values):
+        raise DataError(f"expected a label for each image; got {len(images):,} images and {len(values):,} labels.")
+    if not values:
+        raise DataError("expected images with labels; got none.")
+    words = refuse_missing([label_text(value, position) for position, value in enumerate(_without_one_hot(values))])
+    return Labeled(lambda: zip(images, words, strict=True), len(words))
+
+
+def _without_one_hot(values: list[Any]) -> list[Any]:
+    """Labels N x 1 as N labels, and rows of zeros with a single one as the position of the one."""
+    if all(isinstance(value, list | tuple | np.ndarray) and len(value) == 1 for value in values):
+        return [value[0] for value in values]
+    width = len(values[0]) if isinstance(values[0], list | tuple | np.ndarray) else 0
+    if width and all(isinstance(row, list | tuple | np.ndarray) and len(row) == width for row in values):
+        rows = [list(row) for row in values]
+        if all(sorted(map(str, row)) == sorted(map(str, [*[type(row[0])(0)] * (width - 1), type(row[0])(1)])) for row in rows):
+            return [row.index(1) for row in rows]
+    return values
+
+
+def label_text(value: Any, position: int, names: Sequence[str] | None = None) -> str | None:
+    """A label as the name of its class; None for one that is missing. A whole number is a position in `names`.
+
+    Raises:
+        DataError: it is neither text, nor a whole number, nor true or false.
+
+    """
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()  # of a numpy or torch scalar
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and names is not None:
+        if not 0 <= value < len(names):
+            raise DataError(
+                f"label {position}: expected a number from 0 to {len(names) - 1}, as there are {len(names)} names; got {value}."
+            )
+        return str(names[value])
+    if isinstance(value, str | int):
+        return str(value) if str(value).strip() else None
+    many = isinstance(value, Iterable) and not isinstance(value, bytes)
+    got = "several labels" if many else f"a {type(value).__name__}"
+    raise DataError(
+        f"label {position}: expected one label for each image, text or a whole number; got {got}, {value!r:.60}. "
+        "Give each image one class."
+    )
+
+
+def refuse_missing(labels: Sequence[str | None]) -> list[str]:
+    """The same labels, of which none is missing. Raises DataError: some are None, NaN or empty, at these positions."""
+    if missing := [str(position) for position, label in enumerate(labels) if label is None]:
+        shown = (
+            join_names(missing)
+            if len(missing) <= _SHOWN
+            else f"{', '.join(missing[:_SHOWN])} and {len(missing) - _SHOWN:,} more"
+        )
+        raise DataError(
+            f"expected a label for each image; {len(missing):,} of {len(labels):,} are None, NaN or empty, at {shown}. Leave "
+            "these images out, or label them."
+        )
+    return [label for label in labels if label is not None]
+
+
+def _is_dataset(data: object) -> bool:
+    """Whether this is a data set of torch's kind: items (image, label) by position."""
+    names = {base.__name__ for base in type(data).__mro__}
+    own = "torch" in packages(data) and "Dataset" in names
+    return own or (hasattr(data, "__getitem__") and hasattr(data, "__len__") and hasattr(data, "classes"))
+
+
+def _dataset(data: Any) -> Labeled:
+    if not hasattr(data, "__len__"):
+        raise DataError(
+            f"expected a data set with a length and items by position; got {type(data).__name__}. Give a list of its items."
+        )
+    if not len(data):
+        raise DataError("expected images with labels; got an empty data set.")
+    names = _class_names(data)
+    return Labeled(lambda: _items(data, names), len(data))
+
+
+def _class_names(data: Any) -> Sequence[str] | None:
+    """The names of classes that a data set has, or the one that it is a part of."""
+    for _ in range(10):
+        if (names := getattr(data, "classes", None)) is not None:
+            return [str(name) for name in names]
+        if (data := getattr(data, "dataset", None)) is None:
+            return None
+    return None
+
+
+def _items(data: Any, names: Sequence[str] | None) -> Iterator[tuple[object, str | None]]:
+    for position in range(len(data)):
+        item = data[position]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise DataError(f"item {position}: expected (image, label); got {type(item).__name__} {item!r:.60}.")
+        yield item[0], label_text(item[1], position, names)
+
+
+def _parts(data: Mapping[Any, Any], labels: Any) -> Labeled:
+    """Data by part, as {"train": ..., "test": ...}."""
+    parts = {str(name): part_named(str(name)) for name in data}
+    if not data or labels is not None or None in parts.values():
+        got = "labels beside it" if labels is not None else join_names([repr(name) for name in parts]) if data else "nothing"
+        raise DataError(
+            f"expected a dictionary of (images, labels) by train, val and test, without labels beside it; got {got}."
+        )
+    sources = [read(value, None) for value in data.values()]
+    words = [
+        part.name.lower() for part, source in zip(parts.values(), sources, strict=True) if part for _ in range(source.total)
+    ]
+    return Labeled(
+        lambda: chain.from_iterable(source.rows() for source in sources), sum(source.total for source in sources), words
+    )
