@@ -55,6 +55,7 @@ def test_the_shares_are_shares_of_all_images():
         (Data(folds=5, fold=0), (105, 15, 30)),
         (Data(folds=2, fold=1), (60, 15, 75)),
         (Data(folds=5), (135, 15, 0)),
+        (Data(test_share=0), (135, 15, 0)),
     ):
         train, val, test = parts(divide(all_, distinct(150), data))
         assert (len(train), len(val), len(test)) == expected
@@ -238,6 +239,19 @@ def test_a_class_that_cannot_be_on_every_side_is_refused():
         DataError, match=r"class '1' has 1 image \(1/0.png\); expected at least 2, one each to train and choose"
     ):
         divide(lonely, distinct(22), Data())
+
+
+def test_without_test_images_two_of_each_class_are_enough():
+    data = Data(test_share=0)
+    train, val, test = parts(divide(examples([2, 2]), distinct(4), data))
+    assert (len(train), len(val), len(test)) == (2, 2, 0)
+    assert divide(examples([20, 20]), distinct(40), data).notes == ()
+    with pytest.raises(
+        DataError, match=r"class '1' has 1 image \(1/0.png\); expected at least 2, one each to train and choose"
+    ):
+        divide(examples([9, 1]), distinct(10), data)
+    train, _, test = parts(divide(given_parts(), distinct(40), data))  # a test part that the data have stays one
+    assert test == parts(divide(given_parts(), distinct(40), Data()))[2]
 
 
 def seconds_to_divide(count: int, by_group: bool) -> float:

@@ -27,7 +27,7 @@ class Data(Section):
     )
     val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
     test_share: float | None = field(
-        None, "share of the images held out for testing, where the data has no test part; else 0.2", gt=0, lt=0.8
+        None, "share of the images held out for testing, 0 for none, where the data has no test part; else 0.2", ge=0, lt=0.8
     )
     split_seed: int = field(0, "seed of the split; runs are comparable only on the same split", ge=0)
     folds: int | None = field(None, "number of cross-validation folds, each one training; off", ge=2, le=20)

@@ -64,7 +64,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     needs_val = not (parts_N == Part.VAL).any()
     val_N = parts_N == Part.VAL
     val_N[out] = False
-    test_N = parts_N == Part.TEST if has_test else _cut_test(examples, order, open_N, data)
+    cuts_test = not has_test and data.test_share != 0  # else the mask of none, or of the part that is given
+    test_N = _cut_test(examples, order, open_N, data) if cuts_test else parts_N == Part.TEST
     open_N &= ~test_N
     if needs_val:
         val_N = _cut(examples, order, open_N, data.val_share if has_test else _val_share(data))
@@ -73,7 +74,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
             notes.append(f"Validation is cut from the training images: {int(val_N.sum()):,} of them.")
     _check_classes(examples, open_N, val_N, test_N, has_test, data)
     tests = int(test_N.sum())
-    if tests < _FEW_TESTS and data.folds is None and not has_test:
+    if tests < _FEW_TESTS and data.folds is None and cuts_test:
         notes.append(
             f"The test set holds {tests} images, so its score is uncertain: `striate train --folds {_PROPOSED_FOLDS}` tests on "
             f"all {len(examples):,}."
@@ -88,12 +89,16 @@ def _val_share(data: Data) -> float:
     """The share of what the test set leaves, so that validation is `val_share` of all."""
     if data.folds is not None:
         return data.val_share if data.fold is None else data.val_share / (1 - 1 / data.folds)
-    return data.val_share / (1 - (data.test_share or TEST_SHARE))
+    return data.val_share / (1 - _test_share(data))
+
+
+def _test_share(data: Data) -> float:
+    return TEST_SHARE if data.test_share is None else data.test_share
 
 
 def _cut_test(examples: Examples, order: _Order, open_N: Mask, data: Data) -> Mask:
     if data.folds is None:
-        return _cut(examples, order, open_N, data.test_share or TEST_SHARE)
+        return _cut(examples, order, open_N, _test_share(data))
     if data.fold is None:
         return np.zeros(len(examples), bool)
     return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
@@ -232,9 +237,9 @@ def _check_classes(examples: Examples, train_N: Mask, val_N: Mask, test_N: Mask,
     parts = [train_N]
     if not has_test or not (examples.parts_N == Part.VAL).any():
         parts.append(val_N)
-    if not has_test and not (data.folds is not None and data.fold is None):
+    if not has_test and data.test_share != 0 and not (data.folds is not None and data.fold is None):
         parts.append(test_N)
-    least = 3 if not has_test else 2
+    least = 2 if has_test or data.test_share == 0 else 3
     for label, name in enumerate(examples.classes):
         mine = examples.labels_N == label
         for part_N in parts:
