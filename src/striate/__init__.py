@@ -4,7 +4,7 @@ import striate
 
 result = striate.train("photos/")
 model = striate.load(result["run"])
-model.predict(["one.jpg", "two.jpg"])
+model.predict("one.jpg")
 """
 
 from importlib import import_module

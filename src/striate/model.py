@@ -7,12 +7,12 @@ Legend: N images, H x W pixels, C channels, K classes.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
-from striate.data import decode
-from striate.data.decode import ImageSource, InputSpec
+from striate.data import decode, image_inputs
+from striate.data.decode import InputSpec
+from striate.data.image_inputs import ImageInputs
 from striate.metrics.classification import softmax
 from striate.nets import catalogue, factory, own_network
 from striate.nets.net import Net
@@ -140,44 +141,57 @@ class Model:
             answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
         return answers
 
+    @overload
+    def predict(self, images: list[Any] | tuple[Any, ...], crops: int = 1) -> list[Prediction]: ...
+    @overload
+    def predict(self, images: Any, crops: int = 1) -> Any: ...
     @named_arguments()
-    def predict(self, images: Iterable[ImageSource], crops: int = 1) -> list[Prediction]:
-        """Predictions for images given as paths, bytes of files, files opened for reading, PIL images, or uint8 H x W (x C).
+    def predict(self, images: Any, crops: int = 1) -> Prediction | list[Prediction]:
+        """The prediction for an image, or a list of them for a list, a folder, a glob, a batch, a table or a data set.
 
-        Of 5 or 10 crops of each image (`batches.multi_crop`) the probabilities are averaged.
+        Args:
+            images: paths, folders and globs; the bytes of a file, or a file opened for reading; PIL images; arrays H x W or
+                H x W x C, tensors C x H x W too, of uint8 or floats in [0, 1], or a batch of them; lists of these; a table or a
+                column of one with paths or bytes; a data set of PyTorch or Hugging Face.
+            crops: 5 or 10 of each image (`batches.multi_crop`), whose probabilities are averaged.
 
         Raises:
+            DataError: there is nothing at a path.
             DecodeError: one of them cannot be decoded; `striate predict` gives such a file a row of its own instead.
-            SettingError: crops that this model does not take; see `input_spec_for`.
+            ShapeError: an array has a shape that is no image's, or that could be read in two ways.
+            SettingError: what is no image; crops that this model does not take; see `input_spec_for`.
 
         """
-        squares = _stacked(images, self.input_spec_for(crops), "predict")
-        return self.answers(self.logits(squares, crops)) if len(squares) else []
+        inputs, answers = image_inputs.read(images), list[Prediction]()
+        squares = _squares(inputs, self.input_spec_for(crops))
+        while batch := list(islice(squares, _BATCH)):
+            answers += self.answers(self.logits(np.stack(batch), crops))
+        return answers[0] if inputs.single else answers
 
     @named_arguments()
-    def images(self, images: Iterable[ImageSource]) -> Tensor:
-        """Images, given as to `predict`, as the net takes them: N x C x H x W, on its device.
+    def images(self, images: Any) -> Tensor:
+        """Images, given as to `predict`, as the net takes them: N x C x H x W, C x H x W of one, on its device.
 
-        Raises:
-            DecodeError: one of them cannot be decoded.
-            SettingError: there are none.
-
+        Errors are those of `predict`; there must be an image.
         """
-        squares_NHWC = self.pixels(images)
-        if not len(squares_NHWC):
+        pixels = self.pixels(images)
+        if not len(pixels):
             raise SettingError("expected at least one image; got none.")
         device = next(chain(self.net.parameters(), self.net.buffers())).device
-        return self.preprocess.to(device).images(torch.from_numpy(squares_NHWC).to(device))
+        images_NCHW = self.preprocess.to(device).images(torch.from_numpy(pixels.reshape(-1, *pixels.shape[-3:])).to(device))
+        return images_NCHW if pixels.ndim == 4 else images_NCHW[0]
 
     @named_arguments()
-    def pixels(self, images: Iterable[ImageSource]) -> NDArray[np.uint8]:
-        """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C.
+    def pixels(self, images: Any) -> NDArray[np.uint8]:
+        """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C, H x W x C of one.
 
-        Raises:
-            DecodeError: one of them cannot be decoded.
-
+        Errors are those of `predict`.
         """
-        return _stacked(images, self.input_spec, "pixels")
+        inputs, spec = image_inputs.read(images), self.input_spec
+        squares = list(_squares(inputs, spec))
+        shape = (len(squares), spec.size_px, spec.size_px, spec.channels)
+        pixels_NHWC = np.stack(squares) if squares else np.empty(shape, np.uint8)
+        return pixels_NHWC[0] if inputs.single else pixels_NHWC
 
     @named_arguments()
     def save(self, folder: Path) -> str:
@@ -263,39 +277,12 @@ class Model:
         )
 
 
-def _stacked(images: Iterable[ImageSource], input_spec: InputSpec, method: str) -> NDArray[np.uint8]:
-    if isinstance(images, str | Path | bytes | np.ndarray) or not isinstance(images, Iterable):
-        raise SettingError(f"expected a list of images; got one {type(images).__name__}. Write model.{method}([...]).")
-    squares = [_square(image, input_spec) for image in images]
-    return (
-        np.stack(squares) if squares else np.empty((0, input_spec.size_px, input_spec.size_px, input_spec.channels), np.uint8)
-    )
-
-
-def _square(image: ImageSource, input_spec: InputSpec) -> NDArray[np.uint8]:
-    """An image at the size and with the channels of `input_spec`, by the one decoder whatever it is given as."""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)) or not image.size:
-            raise DecodeError(f"expected a uint8 array H x W, H x W x 1 or H x W x 3; got {image.dtype} {image.shape}.")
-        return decode.square(image.reshape(*image.shape[:2], -1), input_spec)
-    if isinstance(image, str | Path):
-        source: Path | bytes = Path(image)
-    elif isinstance(image, bytes | bytearray | memoryview):
-        source = bytes(image)
-    elif decode.is_pil(image):
-        source = decode.as_file(image)
-    elif hasattr(image, "read") and isinstance(content := image.read(), bytes):
-        source = content
-    else:
-        raise SettingError(
-            "expected an image as a path, the bytes of a file, a file opened in binary, a PIL image or a uint8 array; got "
-            f"{type(image).__name__}."
-        )
-    try:
-        return decode.square(decode.decode_image(source, input_spec.background, input_spec.white_level), input_spec)
-    except DecodeError as error:
-        which = f"the image of {len(source):,} bytes" if isinstance(source, bytes) else str(source)
-        raise DecodeError(f"{which}: {error}") from None
+def _squares(inputs: ImageInputs, input_spec: InputSpec) -> Iterator[NDArray[np.uint8]]:
+    for image in inputs.images:
+        try:
+            yield image.decode(input_spec)
+        except DecodeError as error:
+            raise DecodeError(f"{image.name}: {error}") from None
 
 
 def _own_name(folder: Path, name: str, recorded: Mapping[str, str] | None, trust_code: bool) -> str:

@@ -59,9 +59,10 @@ def test_python_takes_paths_and_one_path_is_not_a_list_of_letters():
     result = striate.train(Path("d"), net="mlp", epochs=1, name="r", out=Path("runs"), report=False)
     assert str(striate.survey(Path("d"))).startswith("d: 24 found")
     image_path = Path("d/a/000.png")
-    (expected,) = striate.load(result["run"]).predict([image_path])
-    for given in (str(image_path), image_path, [image_path]):
-        assert [row.prediction for row in striate.predict(Path(result["run"]), given)] == [expected]
+    expected = striate.load(result["run"]).predict(image_path)
+    for given in (str(image_path), image_path):
+        assert striate.predict(Path(result["run"]), given).prediction == expected
+    assert [row.prediction for row in striate.predict(Path(result["run"]), [image_path])] == [expected]
     assert striate.evaluate(Path(result["run"]))["n"] == striate.evaluate("r")["n"]
     with pytest.raises(RunError, match=r"expected a run by its name or folder; got int 3\."):
         striate.load(3)  # type: ignore[arg-type]

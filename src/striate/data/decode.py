@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,6 @@ _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
-# An image as a path, the bytes of a file, a file opened for reading, an image of Pillow's, or uint8 H x W or H x W x C
-ImageSource = str | Path | bytes | IO[bytes] | Image.Image | NDArray[np.uint8]
 
 
 class InputSpec(NamedTuple):

@@ -6,19 +6,21 @@ A file that cannot be decoded is a row with its error, never a gap.
 import csv
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from glob import glob
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 
 from striate.base import config
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
-from striate.base.errors import DataError, MissingExtraError, SettingError
-from striate.data import decode, folders
+from striate.base.errors import DecodeError, MissingExtraError, SettingError
+from striate.data import decode, image_inputs
+from striate.data.decode import InputSpec, Pixels
+from striate.data.image_inputs import ImageInput
 from striate.model import Model, Prediction
 from striate.training.device import pick
 from striate.workflows.load_model import load
@@ -26,30 +28,40 @@ from striate.workflows.load_model import load
 _BATCH = 64
 
 
+@overload
+def predict(
+    run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
+) -> "list[Row]": ...
+@overload
+def predict(run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, crops: int = 1) -> Any: ...
 @named_arguments()
 def predict(
-    run: str | Path, paths: str | Path | Iterable[str | Path], device: str = "cpu", out: str | Path | None = None, *,
-    crops: int = 1,
-) -> Iterator["Row"]:  # fmt: skip
-    """One row for each image, in order; an image that cannot be decoded has a row with its error.
+    run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
+) -> "Row | list[Row]":
+    """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
     Args:
         run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
-        paths: files, folders (searched through) and globs.
+        images: files, folders (searched through) and globs; in Python also images in memory, as `Model.predict` takes them.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
         crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
+    single, predictions = stream(run, images, device, out, crops)
+    table = list(predictions)
+    if out is not None:
+        write(table, Path(out))
+    return table[0] if single else table
+
+
+def stream(run: str | Path, images: Any, device: str, out: str | Path | None, crops: int = 1) -> tuple[bool, Iterator["Row"]]:
+    """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
     if out is not None:
         check_ending(Path(out))
+    inputs = image_inputs.read(images)
     place = pick(config.Engine(device=device)).device
-    predictions = rows(load(run, str(place)), paths, crops)
-    if out is None:
-        return predictions
-    table = list(predictions)
-    write(table, Path(out))
-    return iter(table)
+    return inputs.single, rows(load(run, str(place)), inputs.images, crops)
 
 
 class Row(NamedTuple):
@@ -72,47 +84,39 @@ class Row(NamedTuple):
         }  # fmt: skip
 
 
-def files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The files that paths, folders and globs mean, each once, in the order given and by name within a folder or glob.
-
-    Raises:
-        DataError: a path that does not exist, or a glob or folder without files.
-
-    """
-    if isinstance(paths, str | Path):
-        paths = [paths]
-    unique_paths: dict[Path, None] = {}
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            inside = folders.files_within(path)
-        elif path.exists() or path.is_symlink():
-            inside = [path]
-        else:
-            inside = [Path(match) for match in sorted(glob(str(given), recursive=True)) if not Path(match).is_dir()]
-            if not inside:
-                raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {given}.")
-        if not inside:
-            raise DataError(f"expected images in the folder {given}; it holds none.")
-        unique_paths |= dict.fromkeys(inside)
-    return list(unique_paths)
-
-
-def rows(model: Model, paths: str | Path | Iterable[str | Path], crops: int = 1) -> Iterator[Row]:
-    """One row for each file, in order; decoding runs in a child process with limits, the net by batches of 64.
-
-    Of 5 or 10 crops the probabilities are averaged.
-    """
-    wanted = files(paths)
-    decoded = zip(wanted, decode.stream(wanted, model.input_spec_for(crops)), strict=True)
+def rows(model: Model, images: Iterable[ImageInput], crops: int = 1) -> Iterator[Row]:
+    """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
+    decoded = _decoded(images, model.input_spec_for(crops))
     while batch := list(islice(decoded, _BATCH)):
-        images = [answer.pixels_HWC for _, answer in batch if answer.pixels_HWC is not None]
-        answers = iter(model.answers(model.logits(np.stack(images), crops)) if images else ())
-        for path, answer in batch:
-            if answer.pixels_HWC is None:
-                yield Row(str(path), None, answer.reason)
-            else:
-                yield Row(str(path), next(answers), None)
+        pixels = [answer for _, answer in batch if not isinstance(answer, str)]
+        answers = iter(model.answers(model.logits(np.stack(pixels), crops)) if pixels else ())
+        for name, answer in batch:
+            yield Row(name, None, answer) if isinstance(answer, str) else Row(name, next(answers), None)
+
+
+def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | str]]:
+    """The name of each image with its pixels, or the reason why there are none; files are decoded in child processes."""
+    for are_files, group in groupby(images, lambda image: isinstance(image.source, Path)):
+        if not are_files:
+            yield from ((image.name, _pixels_or_reason(image, input_spec)) for image in group)
+            continue
+        names = deque[str]()
+        for answer in decode.stream(_paths(group, names), input_spec):
+            yield names.popleft(), answer.reason or "" if answer.pixels_HWC is None else answer.pixels_HWC
+
+
+def _paths(images: Iterable[ImageInput], names: deque[str]) -> Iterator[Path]:
+    """The files of images, whose names are kept until their pixels come; `tee` would not do, since other threads draw."""
+    for image in images:
+        names.append(image.name)
+        yield cast(Path, image.source)
+
+
+def _pixels_or_reason(image: ImageInput, input_spec: InputSpec) -> Pixels | str:
+    try:
+        return image.decode(input_spec)
+    except DecodeError as error:
+        return str(error)
 
 
 def _lines(rows: Iterable[Row]) -> bytes:

@@ -32,6 +32,8 @@ def test_a_image_may_be_a_path_bytes_or_an_array(tmp_path: Path):
     for same in (path, str(path), path.read_bytes(), made.images([path]), made.images([path])[0]):
         assert torch.equal(gradcam(made, same, target="square"), wanted)
     assert torch.equal(gradcam(made.net, made.images([path]), target=1), wanted)
+    assert torch.equal(gradcam(made, torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1), target="square"), wanted)
+    assert gradcam(made, [path], target="square").shape == (1, 24, 24)  # a list of one is a list
     both = gradcam(made, [path, path], target=["circle", "square"])
     assert both.shape == (2, 24, 24)
     assert torch.allclose(both[1], wanted)

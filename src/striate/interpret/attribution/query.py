@@ -7,18 +7,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
 from striate.nets.eval_mode import evaluating
 
-SampleImage = str | Path | bytes | NDArray[np.uint8]
 Target = int | str | Sequence[int | str] | Tensor | None
 _NUMBERS = 2**20  # of input, in one pass whose gradient is kept
 _MOST = 64  # images in one pass
@@ -35,8 +32,8 @@ class Classifier(Protocol):
     def classes(self) -> tuple[str, ...]:
         """K names, in the order of the logits."""
 
-    def images(self, images: Sequence[SampleImage]) -> Tensor:
-        """Images as the network takes them, N x C x H x W."""
+    def images(self, images: Any) -> Tensor:
+        """Images as the network takes them, N x C x H x W; C x H x W of one."""
 
 
 class Query(NamedTuple):
@@ -51,9 +48,9 @@ class Query(NamedTuple):
 def make_query(model: nn.Module | Classifier, image: object, target: Target = None) -> Query:
     """Bring what a user gives into one form; ShapeError or SettingError for other numbers or classes.
 
-    The image is numbers as the network takes them, C x H x W or N x C x H x W; with a classifier also an image, or a list. The
-    target is the number of a class, with a classifier also its name; one for all images or one for each. None asks about the
-    class with the largest logit.
+    The image is numbers as the network takes them, floats of C x H x W or N x C x H x W; with a classifier also what it takes
+    as images, one or several. The target is the number of a class, with a classifier also its name; one for all images or one
+    for each. None asks about the class with the largest logit.
     """
     net, classes = (model, ()) if isinstance(model, nn.Module) else (model.net, tuple(model.classes))
     with torch.inference_mode(False):
@@ -71,16 +68,14 @@ def make_query(model: nn.Module | Classifier, image: object, target: Target = No
 
 
 def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]:
-    if not isinstance(image, Tensor):
+    if not isinstance(image, Tensor) or (image.dtype == torch.uint8 and not isinstance(model, nn.Module)):
         if isinstance(model, nn.Module):
             raise ShapeError(
                 f"expected a tensor of numbers as the network takes them, C x H x W or N x C x H x W; got "
                 f"{type(image).__name__}. For images, ask a model: striate.load(run)."
             )
-        several = isinstance(image, Sequence) and not isinstance(image, str | bytes)
-        images: Any = image if several else [image]
-        images_NCHW = model.images(images)
-        return images_NCHW, len(images_NCHW) == 1
+        images = model.images(image)
+        return images.reshape(-1, *images.shape[-3:]), images.dim() == 3
     if image.dim() not in (3, 4) or not image.is_floating_point() or not len(image):
         raise ShapeError(
             f"expected numbers as the network takes them, C x H x W or N x C x H x W of floats; got {tuple(image.shape)} of "

@@ -1,0 +1,268 @@
+"""Images without labels, in whatever form people hold them, as paths, bytes of files and pixels for the one decoder.
+
+A path, a glob or a folder; an image of Pillow's; an array or a tensor of one image or of a batch; the bytes of a file, or a
+file opened for reading; a table or a column of one, a data set of PyTorch or Hugging Face; and lists of what is one image.
+Types are recognized by their attributes: no library of tables or tensors is imported.
+
+Legend: N images, H x W pixels, C channels.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from glob import glob
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
+from striate.base.phrases import join_names
+from striate.data import decode, folders
+from striate.data.decode import InputSpec, Pixels
+
+COLUMNS = ("image", "img", "path", "image_path", "file", "filename", "file_name", "filepath")
+_CHANNELS = (1, 3, 4)
+_KINDS = "a path, the bytes of a file, a file opened in binary, a PIL image, an array or a tensor"
+
+Source = Path | bytes | Pixels | None
+
+
+class ImageInput(NamedTuple):
+    """One image, not decoded yet."""
+
+    name: str  # its path; of what has none its position, as [3]
+    source: Source  # pixels are H x W x C of 1 or 3 channels; None for an empty cell of a table
+
+    def decode(self, input_spec: InputSpec) -> Pixels:
+        """The pixels, at the size and with the channels of `input_spec`; a DecodeError has the reason without the name."""
+        if self.source is None:
+            raise DecodeError("an empty cell")
+        if isinstance(self.source, np.ndarray):
+            return decode.square(self.source, input_spec)
+        return decode.square(decode.decode_image(self.source, input_spec.background, input_spec.white_level), input_spec)
+
+
+class ImageInputs(NamedTuple):
+    """Images in their order, each read when its turn comes."""
+
+    images: Iterator[ImageInput]
+    single: bool  # one image was given, and no list
+
+
+def read(images: object) -> ImageInputs:
+    """What somebody gives as images, one by one.
+
+    In a list, a path may be a folder, which is searched through, or a glob; of what these mean, files listed before are left
+    out.
+
+    Raises:
+        DataError: there is nothing at a path, or a folder is empty.
+        DecodeError: an array has values that are no pixels.
+        ShapeError: an array has a shape that is no image's, or that of two.
+        SettingError: it is none of these things.
+
+    """
+    if isinstance(images, np.ndarray) and images.ndim == 1 and images.dtype.kind in "OSU":
+        images = images.tolist()
+    if _is_array(images):
+        parts, single = _unstacked(images)
+        return ImageInputs((ImageInput(f"[{n}]", part) for n, part in enumerate(parts)), single)
+    entries, single = _entries(images)
+    return ImageInputs((ImageInput(_name(entry, n), _source(entry)) for n, entry in enumerate(entries)), single)
+
+
+def _entries(images: Any) -> tuple[Iterable[object], bool]:
+    if isinstance(images, str | os.PathLike):
+        return _files(Path(images))
+    if isinstance(images, list | tuple):
+        return _of_list(images), False
+    names = getattr(images, "column_names", None)  # of Hugging Face's data sets, and of Arrow's tables
+    names = getattr(images, "columns", None) if names is None else names  # of pandas and polars
+    if isinstance(names, Mapping):
+        raise SettingError(
+            f"expected one part of a data set; got {join_names(list(map(str, names)))}. Give data['{[*names][-1]}']."
+        )
+    if names is not None:
+        return map(_cell, _column_of(images, _column(names))), False
+    if isinstance(images, bytes | bytearray | memoryview | Mapping) or decode.is_pil(images) or hasattr(images, "read"):
+        return [images], True
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not hasattr(images, "to_list"):
+        items = (images[n] for n in range(len(images)))  # a data set of PyTorch, which need not end by itself
+        return (_cell(item[0] if isinstance(item, list | tuple) else item) for item in items), False
+    if isinstance(images, Iterable):
+        return map(_cell, images), False
+    raise SettingError(f"expected images: {_KINDS}, a table or a data set, or a list of images; got {type(images).__name__}.")
+
+
+def _files(path: Path) -> tuple[list[Path], bool]:
+    """The files that a path means, and whether it is one; of a folder and a glob by name."""
+    if path.is_dir():
+        inside = folders.files_within(path)
+        if not inside:
+            raise DataError(f"expected images in the folder {path}; it holds none.")
+        return inside, False
+    if path.exists() or path.is_symlink():
+        return [path], True
+    matches = [Path(match) for match in sorted(glob(str(path), recursive=True)) if not Path(match).is_dir()]
+    if not matches:
+        raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {path}.")
+    return matches, False
+
+
+def _of_list(images: Iterable[object]) -> list[object]:
+    entries, listed = list[object](), set[Path]()
+    for entry in images:
+        if entry is None:
+            raise _no_image(entry)
+        if not isinstance(entry, str | os.PathLike):
+            entries.append(entry)
+            continue
+        files, is_file = _files(Path(entry))
+        entries += [file for file in files if is_file or file not in listed]
+        listed.update(files)
+    return entries
+
+
+def _column(names: Iterable[object]) -> Any:
+    """Of the columns of a table the one with the images."""
+    by_name = {str(name).lower(): name for name in names}
+    known = [by_name[name] for name in COLUMNS if name in by_name] or list(by_name.values())[: len(by_name) == 1]
+    if not known:
+        shown = join_names([repr(name) for name in by_name]) if by_name else "none"
+        raise SettingError(
+            f"expected a column called {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}; got {shown}. Give the column alone."
+        )
+    return known[0]
+
+
+def _column_of(table: Any, name: Any) -> Iterable[object]:
+    if not hasattr(table, "cast_column"):
+        column = table[name]
+        cells: Iterable[object] = column.to_pylist() if hasattr(column, "to_pylist") else column
+        return cells
+    feature: Any = table.features[name] if table.features else None
+    if hasattr(feature, "decode"):  # the one decoder does it, not that of the data set
+        table = table.cast_column(name, type(feature)(decode=False))
+    return (row[name] for row in table.select_columns([name]))
+
+
+def _cell(value: Any) -> Any:
+    """A cell, None where it is empty."""
+    empty = value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
+    return None if empty else value
+
+
+def _content(entry: Mapping[str, Any]) -> Any:
+    """The image in a row of a data set, or in an image as Hugging Face stores it: bytes, or else a path."""
+    if {"bytes", "path"} <= set(entry):
+        return entry["path"] if entry["bytes"] is None else entry["bytes"]
+    return entry[_column(entry)]
+
+
+def _name(entry: Any, position: int) -> str:
+    if isinstance(entry, Mapping):
+        path = next((entry[key] for key in ("path", "file", "filename") if isinstance(entry.get(key), str)), None)
+    elif isinstance(entry, str | os.PathLike):
+        path = os.fspath(Path(entry))
+    else:
+        path = getattr(entry, "filename", None) or getattr(entry, "name", None)
+    return path if path and isinstance(path, str) else f"[{position}]"
+
+
+def _source(entry: Any) -> Source:
+    while isinstance(entry, Mapping):
+        entry = _content(entry)
+    if entry is None:
+        return None
+    if isinstance(entry, str | os.PathLike):
+        return Path(entry)
+    if isinstance(entry, bytes | bytearray | memoryview):
+        return bytes(entry)
+    if decode.is_pil(entry):
+        return decode.as_file(entry)
+    if hasattr(entry, "read") and isinstance(content := entry.read(), bytes):
+        return content
+    if _is_array(entry):
+        parts, single = _unstacked(entry)
+        if not single:
+            raise ShapeError(
+                f"expected one image at each place of a list; got a batch {_shown(entry.shape)}. Give the batch alone."
+            )
+        return next(parts)
+    raise _no_image(entry)
+
+
+def _no_image(entry: object) -> SettingError:
+    return SettingError(f"expected an image as {_KINDS}; got {type(entry).__name__}.")
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or (hasattr(value, "detach") and hasattr(value, "numpy"))
+
+
+def _unstacked(values: Any) -> tuple[Iterator[Pixels | bytes], bool]:
+    """The images of an array or a tensor, and whether it is one."""
+    is_tensor = not isinstance(values, np.ndarray)
+    if is_tensor:
+        values = values.detach().cpu()
+        values = (values.float() if values.is_floating_point() else values).numpy()
+    layout = _layout(values.shape, is_tensor)
+    if "C" not in layout:
+        values = values[..., None]
+    elif not layout.endswith("C"):
+        values = np.moveaxis(values, -3, -1)
+    single = values.ndim == 3
+    return map(_levels, values[None] if single else values), single
+
+
+def _layout(shape: tuple[int, ...], is_tensor: bool) -> str:
+    """What the axes are: the last or the one before H x W holds the channels, where it has as many as an image has."""
+    known, number = [layout for layout in ("HW", "HWC", "NHW", "CHW", "NHWC", "NCHW") if _fits(layout, shape)], _shown(shape)
+    if "NHW" in known and "HWC" in known:
+        known.remove("NHW")
+    if known == ["NHW", "CHW"] and (shape[0] == 1 or (is_tensor and shape[0] == 3)):  # PyTorch's order, or a batch of one
+        known = ["CHW"] if is_tensor else ["NHW"]
+    if len(known) == 1:
+        return known[0]
+    if known == ["NHW", "CHW"]:
+        raise ShapeError(
+            f"an array of {number} may be {shape[0]} gray images, or one in color with its channels first. Give "
+            "array[..., None] for the first, array.transpose(1, 2, 0) for the other."
+        )
+    if known:
+        orders = " or ".join(" x ".join(layout) for layout in known)
+        raise ShapeError(f"an array of {number} may be {orders}. Give PIL images, as PIL.Image.fromarray makes them.")
+    raise ShapeError(
+        f"expected an image as H x W, H x W x C or, of a tensor, C x H x W, of 1, 3 or 4 channels, or a batch "
+        f"N x H x W x C; got {number}."
+    )
+
+
+def _fits(layout: str, shape: tuple[int, ...]) -> bool:
+    sizes = dict(zip(layout, shape, strict=False))
+    return len(layout) == len(shape) and sizes.get("C", 1) in _CHANNELS and min(sizes["H"], sizes["W"]) > 0
+
+
+def _levels(values_HWC: NDArray[Any]) -> Pixels | bytes:
+    """Pixels of 8 bits and 1 or 3 channels; of more bits, or with transparent pixels, a file for the decoder."""
+    if values_HWC.dtype == np.uint16 and values_HWC.shape[2] == 1:
+        return decode.as_file(Image.fromarray(values_HWC[..., 0]))
+    if np.issubdtype(values_HWC.dtype, np.floating):
+        least, most = float(values_HWC.min()), float(values_HWC.max())
+        if not (least >= 0 and most <= 1):
+            raise DecodeError(
+                f"expected floats from 0 to 1; got {least:g} to {most:g}. Divide by the value of white, and undo any "
+                "normalization."
+            )
+        values_HWC = np.rint(values_HWC.astype(np.float32) * 255).astype(np.uint8)
+    if values_HWC.dtype != np.uint8:
+        raise DecodeError(f"expected pixels of uint8, floats from 0 to 1, or gray of uint16; got {values_HWC.dtype}.")
+    if values_HWC.shape[2] == 4:
+        return decode.as_file(Image.fromarray(np.ascontiguousarray(values_HWC)))
+    return np.ascontiguousarray(values_HWC)
+
+
+def _shown(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
