@@ -208,3 +208,20 @@ def test_what_is_not_finite_is_no_prediction():
     next(broken.net.parameters()).data.fill_(float("nan"))
     with pytest.raises(NumbersError, match=r"put out NaN or infinity for 2 of 2 images"):
         broken.predict([PIXELS_NHWC[0], PIXELS_NHWC[1]])
+
+
+def test_an_embedding_is_what_the_head_is_given():
+    classifier = model(name="conv 1x1x2, relu, globalpool, fc")
+    with torch.no_grad():
+        classifier.net.conv1.weight.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0]).view(2, 3, 1, 1))
+        classifier.net.conv1.bias.copy_(torch.tensor([0.0, 1.0]))
+    gray = np.full((12, 12), 204, np.uint8)  # (204 / 255 - 0.4) / 0.3 = 4/3 after preprocessing
+    embedding_D = classifier.embed(gray)
+    assert embedding_D.dtype == np.float32
+    assert embedding_D.tolist() == pytest.approx([4 / 3, 7 / 3])
+    assert classifier.embed([gray, gray]).tolist() == [embedding_D.tolist()] * 2
+    assert classifier.embed([]).shape == (0, 2)
+    logits_NK, embeddings_ND = classifier.logits_and_embeddings(PIXELS_NHWC)
+    assert np.array_equal(logits_NK, classifier.logits(PIXELS_NHWC))
+    assert np.array_equal(embeddings_ND, classifier.embed(PIXELS_NHWC))
+    assert not any(module._forward_hooks for module in classifier.net.modules())

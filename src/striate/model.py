@@ -30,6 +30,8 @@ from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInputs
 from striate.metrics.classification import softmax
 from striate.nets import catalogue, factory, own_network
+from striate.nets.feature_layer import flatten_features
+from striate.nets.hooks import inputs
 from striate.nets.net import Net
 from striate.nets.read_safetensors import read_safetensors
 
@@ -60,6 +62,13 @@ class Prediction(NamedTuple):
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{escape(name)}</td><td>{share:.3f}</td></tr>" for name, share in self.top)
         return f"<table>{rows}</table>"
+
+
+class Outputs(NamedTuple):
+    """What a network puts out for N images."""
+
+    logits_NK: NDArray[np.float32]
+    embeddings_ND: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -108,26 +117,25 @@ class Model:
 
         Of several crops they are logs of the mean probabilities. NumbersError where one is not finite.
         """
-        parts = [self._logits(part_NHWC) for part_NHWC in multi_crop.cut(pixels_NHWC, self.input_spec.size_px, crops)]
-        logits_NK = multi_crop.mean_logits(np.stack(parts))
-        if not np.isfinite(logits_NK).all():
-            bad = int((~np.isfinite(logits_NK)).any(axis=1).sum())
-            raise NumbersError(
-                f"the network put out NaN or infinity for {bad:,} of {len(logits_NK):,} images, which are no predictions. Its "
-                "weights or its preprocessing are not those of a finished training; use another model."
-            )
-        return logits_NK
+        parts = [self._run(part_NHWC).logits_NK for part_NHWC in multi_crop.cut(pixels_NHWC, self.input_spec.size_px, crops)]
+        return _finite(multi_crop.mean_logits(np.stack(parts)))
 
-    def _logits(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        parts = [np.empty((0, len(self.classes)), np.float32)]
-        device = next(chain(self.net.parameters(), self.net.buffers())).device
+    @named_arguments()
+    def logits_and_embeddings(self, pixels_NHWC: NDArray[np.uint8]) -> Outputs:
+        """The logits of one crop and, of the same pass, what the head is given for each image: N x K and N x D."""
+        outputs = self._run(pixels_NHWC, embed=True)
+        return outputs._replace(logits_NK=_finite(outputs.logits_NK))
+
+    def _run(self, pixels_NHWC: NDArray[np.uint8], embed: bool = False) -> Outputs:
+        logits, embeddings = [np.empty((0, len(self.classes)), np.float32)], list[NDArray[np.float32]]()
+        net, device = self.net.eval(), next(chain(self.net.parameters(), self.net.buffers())).device
         preprocess = self.preprocess.to(device)
-        self.net.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), inputs(net, *[net.head_name][: int(embed)]) as head_inputs:
             for start in range(0, len(pixels_NHWC), _BATCH):
                 batch = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[start : start + _BATCH])).to(device)
-                parts.append(self.net(preprocess.images(batch)).float().cpu().numpy())
-        return np.concatenate(parts)
+                logits.append(net(preprocess.images(batch)).float().cpu().numpy())
+                embeddings += [flatten_features(values).float().cpu().numpy() for values in head_inputs.values()]
+        return Outputs(np.concatenate(logits), np.concatenate(embeddings) if embeddings else np.empty((0, 0), np.float32))
 
     @named_arguments()
     def answers(self, logits_NK: NDArray[np.float32]) -> list[Prediction]:
@@ -162,11 +170,24 @@ class Model:
             SettingError: what is no image; crops that this model does not take; see `input_spec_for`.
 
         """
-        inputs, answers = image_inputs.read(images), list[Prediction]()
-        squares = _squares(inputs, self.input_spec_for(crops))
-        while batch := list(islice(squares, _BATCH)):
-            answers += self.answers(self.logits(np.stack(batch), crops))
-        return answers[0] if inputs.single else answers
+        given, answers = image_inputs.read(images), list[Prediction]()
+        for pixels_NHWC in _batches(given, self.input_spec_for(crops)):
+            answers += self.answers(self.logits(pixels_NHWC, crops))
+        return answers[0] if given.single else answers
+
+    @named_arguments()
+    def embed(self, images: Any) -> NDArray[np.float32]:
+        """What the head is given for images, which are taken as by `predict`: N x D, of a single image D.
+
+        It is what the network has made of an image before it chooses a class: for a search, for clusters, or for a classifier
+        of another kind. Errors are those of `predict`.
+        """
+        given = image_inputs.read(images)
+        parts = [self.logits_and_embeddings(pixels_NHWC).embeddings_ND for pixels_NHWC in _batches(given, self.input_spec)]
+        if not parts:
+            blank_1HWC = np.zeros((1, self.input_spec.size_px, self.input_spec.size_px, self.input_spec.channels), np.uint8)
+            return self.logits_and_embeddings(blank_1HWC).embeddings_ND[:0]
+        return parts[0][0] if given.single else np.concatenate(parts)
 
     @named_arguments()
     def images(self, images: Any) -> Tensor:
@@ -187,11 +208,10 @@ class Model:
 
         Errors are those of `predict`.
         """
-        inputs, spec = image_inputs.read(images), self.input_spec
-        squares = list(_squares(inputs, spec))
-        shape = (len(squares), spec.size_px, spec.size_px, spec.channels)
-        pixels_NHWC = np.stack(squares) if squares else np.empty(shape, np.uint8)
-        return pixels_NHWC[0] if inputs.single else pixels_NHWC
+        given, spec = image_inputs.read(images), self.input_spec
+        none_NHWC = np.empty((0, spec.size_px, spec.size_px, spec.channels), np.uint8)
+        pixels_NHWC = np.concatenate([none_NHWC, *_batches(given, spec)])
+        return pixels_NHWC[0] if given.single else pixels_NHWC
 
     @named_arguments()
     def save(self, folder: Path) -> str:
@@ -277,12 +297,27 @@ class Model:
         )
 
 
-def _squares(inputs: ImageInputs, input_spec: InputSpec) -> Iterator[NDArray[np.uint8]]:
-    for image in inputs.images:
-        try:
-            yield image.decode(input_spec)
-        except DecodeError as error:
-            raise DecodeError(f"{image.name}: {error}") from None
+def _batches(given: ImageInputs, input_spec: InputSpec) -> Iterator[NDArray[np.uint8]]:
+    """The decoded images, so many at a time."""
+    while images := list(islice(given.images, _BATCH)):
+        squares = []
+        for image in images:
+            try:
+                squares.append(image.decode(input_spec))
+            except DecodeError as error:
+                raise DecodeError(f"{image.name}: {error}") from None
+        yield np.stack(squares)
+
+
+def _finite(logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same logits; NumbersError where one is not finite."""
+    bad = int((~np.isfinite(logits_NK)).any(axis=1).sum())
+    if bad:
+        raise NumbersError(
+            f"the network put out NaN or infinity for {bad:,} of {len(logits_NK):,} images, which are no predictions. Its "
+            "weights or its preprocessing are not those of a finished training; use another model."
+        )
+    return logits_NK
 
 
 def _own_name(folder: Path, name: str, recorded: Mapping[str, str] | None, trust_code: bool) -> str:

@@ -10,20 +10,21 @@ from striate.cli.console import documented_by, print_json, speaking, stdout, tru
 
 @documented_by("striate.workflows.predict", "predict", json="print JSON lines on stdout, one for each image.")
 def predict(
-    run: str, images: list[str], /, *, out: Path | None = None, crops: int = 1, device: str = "auto", trust_code: bool = False,
-    json: bool = False,
+    run: str, images: list[str], /, *, out: Path | None = None, embed: Path | None = None, crops: int = 1,
+    device: str = "auto", trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs."""
     from striate.workflows import predict as workflow
 
     trust(run, trust_code)
     with speaking():
-        if out is not None:
-            counted = workflow.predict(run, images, device, out, crops=crops)
+        if out is not None or embed is not None:
+            counted = workflow.predict(run, images, device, out, embed=embed, crops=crops)
             errors = sum(row.error is not None for row in counted)
-            stdout().print(f"{plural(len(counted), 'row')} in {out}, {errors} of them errors")
+            for path in filter(None, (out, embed)):
+                stdout().print(f"{plural(len(counted), 'row')} in {path}, {errors} of them errors")
             return
-        _, rows = workflow.stream(run, images, device, None, crops)
+        _, rows = workflow.stream(run, images, device, None, None, crops)
         if json:
             for row in rows:
                 print_json(row.as_json())

@@ -7,17 +7,18 @@ import csv
 import io
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
-from striate.base.errors import DecodeError, MissingExtraError, SettingError
+from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec, Pixels
 from striate.data.image_inputs import ImageInput
@@ -30,14 +31,19 @@ _BATCH = 64
 
 @overload
 def predict(
-    run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
-) -> "list[Row]": ...
+    run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
+    embed: str | Path | None = None, crops: int = 1,
+) -> "list[Row]": ...  # fmt: skip
 @overload
-def predict(run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, crops: int = 1) -> Any: ...
+def predict(
+    run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
+    crops: int = 1,
+) -> Any: ...  # fmt: skip
 @named_arguments()
 def predict(
-    run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, crops: int = 1
-) -> "Row | list[Row]":
+    run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
+    crops: int = 1,
+) -> "Row | list[Row]":  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
     Args:
@@ -45,23 +51,33 @@ def predict(
         images: files, folders (searched through) and globs; in Python also images in memory, as `Model.predict` takes them.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
+        embed: a file for what the head of the network is given for each image, .npy or .parquet; in the order of the rows.
         crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
-    single, predictions = stream(run, images, device, out, crops)
+    single, predictions = stream(run, images, device, out, embed, crops)
     table = list(predictions)
     if out is not None:
         write(table, Path(out))
+    if embed is not None:
+        write_embeddings(table, Path(embed))
     return table[0] if single else table
 
 
-def stream(run: str | Path, images: Any, device: str, out: str | Path | None, crops: int = 1) -> tuple[bool, Iterator["Row"]]:
+def stream(
+    run: str | Path, images: Any, device: str, out: str | Path | None, embed: str | Path | None, crops: int
+) -> tuple[bool, Iterator["Row"]]:
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
-    if out is not None:
-        check_ending(Path(out))
-    inputs = image_inputs.read(images)
+    for path, endings in ((out, tuple(_WRITERS)), (embed, EMBEDDINGS)):
+        if path is not None:
+            check_ending(Path(path), endings)
+    if embed is not None and crops != 1:
+        raise SettingError(
+            f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
+        )
+    given = image_inputs.read(images)
     place = pick(config.Engine(device=device)).device
-    return inputs.single, rows(load(run, str(place)), inputs.images, crops)
+    return given.single, rows(load(run, str(place)), given.images, crops, embed is not None)
 
 
 class Row(NamedTuple):
@@ -70,6 +86,7 @@ class Row(NamedTuple):
     path: str
     prediction: Prediction | None
     error: str | None
+    embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
 
     def as_json(self) -> dict[str, Any]:
         """One line of JSON lines."""
@@ -84,14 +101,23 @@ class Row(NamedTuple):
         }  # fmt: skip
 
 
-def rows(model: Model, images: Iterable[ImageInput], crops: int = 1) -> Iterator[Row]:
+def rows(model: Model, images: Iterable[ImageInput], crops: int = 1, embed: bool = False) -> Iterator[Row]:
     """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
     decoded = _decoded(images, model.input_spec_for(crops))
     while batch := list(islice(decoded, _BATCH)):
         pixels = [answer for _, answer in batch if not isinstance(answer, str)]
-        answers = iter(model.answers(model.logits(np.stack(pixels), crops)) if pixels else ())
+        results = iter(_results(model, np.stack(pixels), crops, embed) if pixels else ())
         for name, answer in batch:
-            yield Row(name, None, answer) if isinstance(answer, str) else Row(name, next(answers), None)
+            yield Row(name, None, answer) if isinstance(answer, str) else next(results)._replace(path=name)
+
+
+def _results(model: Model, pixels_NHWC: Pixels, crops: int, embed: bool) -> Iterator[Row]:
+    """The rows of decoded images, without their names."""
+    if not embed:
+        return (Row("", prediction, None) for prediction in model.answers(model.logits(pixels_NHWC, crops)))
+    logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
+    pairs = zip(model.answers(logits_NK), embeddings_ND, strict=True)
+    return (Row("", prediction, None, embedding_D) for prediction, embedding_D in pairs)
 
 
 def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | str]]:
@@ -148,20 +174,29 @@ def _csv(rows: Iterable[Row]) -> bytes:
 
 
 def _parquet(rows: Iterable[Row]) -> bytes:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError("Parquet", "pyarrow", "tables") from None
+    pyarrow = _pyarrow()
     text, number, truth = pyarrow.string(), pyarrow.float64(), pyarrow.bool_()
     schema = pyarrow.schema(
         [("path", text), ("label", text), ("probability", number), ("abstained", truth), ("unknown", truth), ("top", text),
          ("error", text)]
     )  # fmt: skip
-    sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(_flat(rows)), schema=schema), sink)
+    return _parquet_bytes(pyarrow.Table.from_pylist(list(_flat(rows)), schema=schema))
+
+
+def _parquet_bytes(table: Any) -> bytes:
+    sink = _pyarrow().BufferOutputStream()
+    _pyarrow().parquet.write_table(table, sink)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("Parquet", "pyarrow", "tables") from None
+    return pyarrow
 
 
 _WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
@@ -172,18 +207,49 @@ _WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
 }
 
 
-def check_ending(path: Path) -> None:
-    """Refuse a file to write whose ending says no format, before any work is done.
+EMBEDDINGS = (".npy", ".parquet")
+
+
+def check_ending(path: Path, endings: Collection[str] = tuple(_WRITERS)) -> None:
+    """Refuse a file to write whose ending says no format, or one that cannot be written here, before any work is done.
 
     Raises:
         SettingError: the ending is none of those that are written.
+        MissingExtraError: .parquet without pyarrow.
 
     """
-    if path.suffix.lower() not in _WRITERS:
-        raise SettingError(f"expected a file that ends in {', '.join(_WRITERS)}; got {path}.")
+    if path.suffix.lower() not in endings:
+        raise SettingError(f"expected a file that ends in {', '.join(endings)}; got {path}.")
+    if path.suffix.lower() == ".parquet":
+        _pyarrow()
 
 
 def write(rows: Iterable[Row], path: Path) -> None:
     """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
     check_ending(path)
     disk.write_bytes(path, _WRITERS[path.suffix.lower()](rows))
+
+
+def write_embeddings(rows: Sequence[Row], path: Path) -> None:
+    """Write embeddings in the order of the rows, whole or not at all, by the ending of the path.
+
+    As .npy an array N x D of float32, whose row is NaN for an image that could not be decoded; as .parquet path, label,
+    probability, embedding and error, of which all but the last are empty for such an image.
+    """
+    width = next((len(row.embedding) for row in rows if row.embedding is not None), None)
+    if width is None:
+        raise DataError(f"none of the {len(rows):,} images can be decoded, so there is nothing to write to {path}.")
+    missing_D = np.full(width, np.nan, np.float32)
+    embeddings_ND = np.stack([missing_D if row.embedding is None else row.embedding for row in rows])
+    if path.suffix.lower() == ".npy":
+        content = io.BytesIO()
+        np.save(content, embeddings_ND)
+        disk.write_bytes(path, content.getvalue())
+        return
+    pyarrow, flat = _pyarrow(), list(_flat(rows))
+    columns = {name: [row[name] for row in flat] for name in ("path", "label", "probability", "error")}
+    absent_N = pyarrow.array([row.embedding is None for row in rows])
+    embeddings = pyarrow.FixedSizeListArray.from_arrays(embeddings_ND.ravel(), width, mask=absent_N)
+    error = columns.pop("error")
+    table = pyarrow.table({**columns, "embedding": embeddings, "error": pyarrow.array(error, pyarrow.string())})
+    disk.write_bytes(path, _parquet_bytes(table))
