@@ -301,6 +301,8 @@ def python() -> str:
     lines += [line for name in functions for line in (f".. autofunction:: striate.{name}", "")]
     lines += ["```", "", "## Classes", "", "```{eval-rst}"]
     lines += [line for name in classes for line in (f".. autoclass:: striate.{name}", "   :members:", "")]
+    lines += ["```", "", "## scikit-learn", "", "```{eval-rst}"]
+    lines += [".. autoclass:: striate.sklearn.ConvNetClassifier", "   :members: fit, predict, predict_proba", ""]
     lines += ["```", "", "## Attribution and errors", "", "```{eval-rst}"]
     lines += [".. automodule:: striate.interpret.attribution", "   :members:", ""]
     lines += [".. automodule:: striate.base.errors", "```", ""]

@@ -52,6 +52,7 @@ ROOMS = {
         others="numpy torch safetensors",
         where_used="matplotlib jinja2 markupsafe PIL pyarrow",
     ),
+    "sklearn": room("base data metrics model workflows", others="numpy sklearn"),
     "figures": room("base data interpret nets plots training", others="numpy torch", where_used="matplotlib"),
     "history": room(
         "base batches data metrics nets plots training",

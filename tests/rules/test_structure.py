@@ -85,6 +85,8 @@ EIGHT = "a, b, c, d, e, f, g, h"
         ("workflows__in__x", f"def f({EIGHT}): ...", True),
         ("workflows__in__x", f"def _f(a, *, {EIGHT[3:]}): ...", True),
         ("cli__in__x", f"def f(a, *, {EIGHT[3:]}): ...", False),
+        ("sklearn__in__x", f"class C:\n    def __init__(self, a, *, {EIGHT[3:]}): ...", False),
+        ("sklearn__in__x", f"class C:\n    def fit(self, a, *, {EIGHT[3:]}): ...", True),
     ],
 )
 def test_which_functions_have_too_many_parameters(tmp_path: Path, file: str, code: str, counted: bool):

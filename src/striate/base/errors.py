@@ -2,7 +2,8 @@
 
     StriateError                 exit 2: the caller can mend it
     ├── DataError                the images: a path, a folder, a class, a table
-    │   └── DecodeError          one image that is not decoded, with the reason
+    │   ├── DecodeError          one image that is not decoded, with the reason
+    │   └── EstimatorError       what a scikit-learn estimator was given; a ValueError too
     ├── SettingError             a setting that does not exist, does not fit or does not apply
     │   └── ArgumentError        an argument that a Python function does not have; a TypeError too
     ├── ShapeError               a tensor or image of the wrong size
@@ -35,6 +36,10 @@ class DataError(StriateError):
 
 class DecodeError(DataError):
     """One image cannot be decoded; the text is the reason, without the path."""
+
+
+class EstimatorError(DataError, ValueError):
+    """An estimator of `striate.sklearn` cannot use what it was given; scikit-learn expects a ValueError."""
 
 
 class SettingError(StriateError):

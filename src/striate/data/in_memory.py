@@ -36,12 +36,13 @@ _ADVICE = "Give images of two classes or more."
 _WAIT_SECONDS = 0.2
 
 
-def stored(data: Any, labels: Any = None) -> Any:
+def stored(data: Any, labels: Any = None, cache: Path | None = None) -> Any:
     """The source that holds these labeled images: a path, or the name of a data set, as it is; else a table in the cache.
 
     Args:
         data: see `striate.data.labeled_objects`.
         labels: one for each image, where they are not in `data`.
+        cache: another folder to keep them in than the cache.
 
     Raises:
         DataError: data of another kind, images and labels that do not fit, labels that are missing.
@@ -53,7 +54,7 @@ def stored(data: Any, labels: Any = None) -> Any:
         return data
     source = labeled_objects.read(data, labels)
     summary = _summary(source)
-    folder = files.cache_folder() / FOLDER / summary.name
+    folder = (cache or files.cache_folder()) / FOLDER / summary.name
     while _damage(folder) is not None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):

@@ -1,0 +1,3 @@
+"""striate's networks as scikit-learn estimators, for pipelines, cross-validation and grid search."""
+
+from striate.sklearn.classifier import ConvNetClassifier as ConvNetClassifier
