@@ -107,6 +107,7 @@ def test_color_images_are_seen_in_color():
     classifier = tiny().fit(images, LABELS)
     assert classifier.model_.input_spec.channels == 3
     assert classifier.score(images, LABELS) == 1.0
+    assert_array_equal(classifier.predict(images[:, :3, :3]), LABELS)  # 3 x 3 x 3: channels come last
 
 
 # ---- among scikit-learn's tools

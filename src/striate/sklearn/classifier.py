@@ -146,7 +146,7 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shares_NK = np.zeros((len(images), len(names)))
         for start in range(0, len(images), _CHUNK):
             part = slice(start, start + _CHUNK)
-            shares_NK[part, columns] = softmax(self.model_.logits(self.model_.pixels(list(images[part]))))
+            shares_NK[part, columns] = softmax(self.model_.logits(inputs.pixels(images[part], self.model_)))
         return shares_NK
 
     def __getstate__(self) -> dict[str, Any]:

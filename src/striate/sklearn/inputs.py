@@ -16,12 +16,13 @@ from sklearn.utils.validation import validate_data
 
 from striate.base.errors import EstimatorError
 from striate.data import decode
+from striate.model import Model
 
 Images = NDArray[np.uint8] | list[Any]
 
 
 def images(estimator: Any, X: Any, fitting: bool) -> Images:
-    """X as uint8 N x H x W (x C), or as a list of what is one image each, as paths.
+    """X as uint8 N x H x W x C, or as a list of what is one image each, as paths.
 
     Where `fitting`, what later images must agree with is stored in the estimator: `n_features_in_` of flat rows, and
     `pixel_range_`, which values are black and white.
@@ -100,10 +101,10 @@ def _range(pixel_range: Any, values: NDArray[Any]) -> tuple[float, float]:
 
 
 def _levels(values: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[np.uint8]:
-    """Values as levels of 0 to 255; those beyond black and white are cut, and refused where they are of another range."""
+    """Values as levels of 0 to 255, N x H x W x C: those beyond black and white are cut, those of another range refused."""
     low, high = pixel_range
     if values.dtype == np.uint8 and pixel_range == (0.0, 255.0):
-        return values
+        return values.reshape(*values.shape[:3], -1)
     width = high - low
     least, greatest = values.min(), values.max()
     shares_of_bytes = values.dtype.kind == "f" and width > 100 and 0 < greatest <= 1
@@ -113,7 +114,14 @@ def _levels(values: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[n
             "Scale them as those that the classifier was fitted to, or give pixel_range=(black, white)."
         )
     levels: NDArray[np.float64] = np.clip((values.astype(np.float64) - low) * (255.0 / width), 0.0, 255.0)
-    return np.rint(levels).astype(np.uint8)
+    return np.rint(levels).astype(np.uint8).reshape(*values.shape[:3], -1)
+
+
+def pixels(images: Images, model: Model) -> NDArray[np.uint8]:
+    """These images at the size and with the channels of a model."""
+    if isinstance(images, list):
+        return model.pixels(images)
+    return np.stack([decode.square(image_HWC, model.input_spec) for image_HWC in images])
 
 
 def labels(estimator: Any, y: Any, X: Images) -> NDArray[Any]:
