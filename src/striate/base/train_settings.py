@@ -32,7 +32,9 @@ class Train(Section):
     epochs: int | None = field(None, "passes over the training images; else by rule", ge=1)
     steps: int | None = field(None, "optimizer steps to train for, instead of epochs", ge=1)
     minutes: float | None = field(
-        None, "minutes to train for, instead of epochs; 20 steps are timed to fix the number of steps", gt=0
+        None,
+        "minutes of the whole command, report included, instead of epochs; 20 steps are timed to fix the number of steps",
+        gt=0,
     )
     batch_size: int = field(64, "largest number of images in a batch; an epoch is divided into equal batches", ge=1)
     grad_accum_steps: int = field(1, "accumulate gradients over this many parts of each batch, to save memory", ge=1)
@@ -130,7 +132,7 @@ class Finetune(Section):
         None, "pretrained weights: NET@WEIGHTS, a run, or a model's folder; without it nothing is fine-tuned"
     )
     strategies: tuple[STRATEGY, ...] | None = field(None, "strategies to compare; else extract", min_length=1)
-    minutes: float | None = field(None, "most minutes that each strategy may train for", gt=0)
+    minutes: float | None = field(None, "most minutes of the whole command, report included", gt=0)
     per_class: tuple[Annotated[int, Field(ge=1)], ...] | None = field(
         None, "numbers of training images per class, for learning curves; all strategies run with each", min_length=1
     )

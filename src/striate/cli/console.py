@@ -96,6 +96,15 @@ def show(result: Event, json: bool, parts: Callable[[Event], Iterable[str | Tabl
         print_json(result)
     else:
         say(parts(result))
+    if "wall_seconds" in result:
+        print_time(result)
+
+
+def print_time(result: Event) -> None:
+    """How long a command took, on stderr."""
+    rate = result["images_per_second"]
+    speed = "" if rate is None else f", {rate:,.1f} images a second"
+    _PlainConsole(stderr=True).print(f"{result['wall_seconds']:,.1f} s in all{speed}", highlight=False, soft_wrap=True)
 
 
 def table(

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from striate.base import config
 from striate.base.phrases import percent
+from striate.base.wall_clock import counting
 from striate.cli.console import Event, Settings, documented_by, interval, show, speaking, table, trust
 
 _SQUARE = 20  # classes, up to which the confusion matrix is printed
@@ -25,11 +26,11 @@ def evaluate(
         set_: a setting of section data for DATA; may be repeated.
 
     """
-    from striate.workflows.evaluate import evaluate as evaluate_model
-
     trust(run, trust_code)
     settings = config.join({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
-    with speaking() as watch:
+    with counting(), speaking() as watch:
+        from striate.workflows.evaluate import evaluate as evaluate_model
+
         result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
     show(result, json, _parts)
 

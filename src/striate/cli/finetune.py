@@ -10,6 +10,7 @@ from rich.table import Table
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.phrases import percent
+from striate.base.wall_clock import counting
 from striate.cli.console import Event, Settings, documented_by, reported, scores, show, speaking, split, table, trust
 
 
@@ -34,13 +35,13 @@ def finetune(
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    from striate.workflows.finetune import run as workflow
-
     if weights is not None:
         trust(weights, trust_code)
     flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
     settings = config.join(*(config.setting(text) for text in set_), flags)
-    with speaking() as watch:
+    with counting(), speaking() as watch:
+        from striate.workflows.finetune import run as workflow
+
         result = workflow.finetune(
             data, weights=weights, strategies=split((strategy or "",)), layers=split(layer), per_class=_numbers(per_class),
             minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,

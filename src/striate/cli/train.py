@@ -6,6 +6,7 @@ from typing import Any
 
 from striate.base import config
 from striate.base.phrases import plural
+from striate.base.wall_clock import counting
 from striate.cli.console import Event, Settings, documented_by, refuse, reported, scores, show, speaking
 
 
@@ -24,7 +25,7 @@ def train(
     Args:
         net: a network of `striate nets`, a line of layers ('conv 5x5x32, relu, pool 2, fc 10'), or file.py:Class.
         recipe: settings that belong together: mnist_cnn, mnist_cnn_textbook, or a TOML file.
-        minutes: time to train for, instead of epochs; 20 steps are timed, then the number of steps is fixed.
+        minutes: of the whole command, report included, instead of epochs; 20 steps are timed, then their number is fixed.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
@@ -33,8 +34,6 @@ def train(
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    from striate.workflows.train import run as workflow
-
     settings = config.join(*(config.setting(text) for text in set_))
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
@@ -45,7 +44,9 @@ def train(
         return
     refuse({"--draw": draw}, "does not apply without --find-lr; leave it out.")
     run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
-    with speaking() as watch:
+    with counting(), speaking() as watch:
+        from striate.workflows.train import run as workflow
+
         result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)

@@ -1,54 +1,77 @@
-"""How long a step takes, measured on copies, so that the run itself begins untouched."""
+"""What training costs in seconds, measured on copies, so that the run itself begins untouched."""
 
 import copy
+import os
+import shutil
 import time
-from statistics import median_high
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from striate.base.config import Train
-from striate.base.hash_rng import seed_of
 from striate.nets.eval_mode import evaluating
-from striate.training import layer_lr, optimizer
-from striate.training.device import Engine
+from striate.training import checkpoint, loop
 from striate.training.inference import Batches
-from striate.training.loss import Loss, final, over_heads
+from striate.training.journal import Journal
+from striate.training.loss import final
 
 _WARM_UP = 2
+_SLOW_RATE = 1e-3  # of the learning rate, so that the loss of the copy stays finite
+_PROBE_BYTES = 2**25  # of a checkpoint that is written to measure how long that takes
+_REFERENCE_TURNS, _REFERENCE_SECONDS = 1_000_000, 0.029  # of the loop of `slowness`, on a quiet machine as in bench/README.md
 
 
-def seconds_a_step(
-    net: nn.Module, train: Batches, settings: Train, loss: Loss, engine: Engine, steps: int, at_most: float
-) -> float:
-    """Median of up to `steps` steps, or of those in `at_most` seconds, after two to warm up; the same in every process."""
-    twin = copy.deepcopy(net).train()
-    factors = layer_lr.factors(twin, settings)
-    layer_lr.freeze(twin, factors)
-    updates = optimizer.make(twin, settings, factors)
+class TrainingCost(NamedTuple):
+    """What a training takes, in seconds."""
+
+    step: float  # one optimizer step, with the wait for its batch
+    epoch: float  # what follows each epoch: validation and checkpoint
+
+    def seconds(self, steps: int, steps_an_epoch: int) -> float:
+        """Of so many steps, whose last epoch may be cut short.
+
+        >>> TrainingCost(0.1, 2.0).seconds(25, 10)  # 25 steps, 3 times validated
+        8.5
+        """
+        return steps * self.step + -(-steps // steps_an_epoch) * self.epoch
+
+    def steps_in(self, seconds: float, steps_an_epoch: int) -> int:
+        """Most steps that end within so many seconds.
+
+        >>> cost = TrainingCost(0.1, 2.0)
+        >>> cost.steps_in(8.5, 10), cost.steps_in(6.0, 10), cost.steps_in(1.0, 10)
+        (25, 20, 0)
+        """
+        whole = int(seconds / (steps_an_epoch * self.step + self.epoch))
+        rest = seconds - whole * (steps_an_epoch * self.step + self.epoch)
+        return whole * steps_an_epoch + min(steps_an_epoch, max(0, int((rest - self.epoch) / self.step + 1e-9)))
+
+
+def seconds_a_step(task: loop.Task, steps: int, at_most: float, report: Callable[[int, int], None] | None = None) -> float:
+    """Mean of up to `steps` steps, or of those in `at_most` seconds, after two to warm up; the same in every process."""
+    engine, number = task.engine, steps + _WARM_UP
+    twin = copy.deepcopy(task.net)
+    tried = replace(task, net=twin, steps=number, journal=Journal(None), checkpoints=None, observers=(), unfreeze_epochs={})
+    start = before = time.monotonic()
     times: list[float] = []
-    start = time.monotonic()
-    torch.manual_seed(seed_of(0, "timing"))
-    while len(times) < steps + _WARM_UP:
-        before = time.monotonic()
-        for batch in train.epoch(0):
-            updates.zero_grad(set_to_none=True)
-            with engine.autocast():
-                outputs = twin(batch.images_NCHW)
-            torch.autograd.backward(over_heads(loss, outputs, batch.labels_N, batch.others_N, batch.shares_N).mean())
-            updates.step()
-            float(final(outputs).detach()[0, 0])  # wait for the device
-            now = time.monotonic()
-            times.append(now - before)  # with the wait for the batch, which may be decoded only now
-            before, late = now, now - start > at_most
-            if len(times) >= steps + _WARM_UP or (late and len(times) > _WARM_UP):
-                return engine.agree(median_high(times[_WARM_UP:]))
-    return engine.agree(median_high(times[_WARM_UP:]))
+    for _ in loop.losses(tried, lambda _step: _SLOW_RATE):
+        now = time.monotonic()
+        times.append(now - before)
+        before = now
+        if report is not None:
+            report(len(times), number)
+        if engine.agree(float(now - start > at_most or bool(task.stop))) and len(times) > _WARM_UP:
+            break
+    return engine.agree(sum(times[_WARM_UP:]) / len(times[_WARM_UP:]))
 
 
 def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
     """The time of a forward pass in evaluation mode, of one image in a batch; the first batch warms up."""
-    images, start, first_start = 0, 0.0, time.monotonic()
+    images, first, start, first_start = 0, 0.0, 0.0, time.monotonic()
     with evaluating(net), torch.inference_mode():
         for number, batch in enumerate(batches.epoch(0)):
             float(final(net(batch.images_NCHW))[0, 0])  # wait for the device
@@ -62,11 +85,28 @@ def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> 
     return (time.monotonic() - start) / images if images else first
 
 
+def seconds_a_checkpoint(net: nn.Module, settings: Train, folder: Path) -> float:
+    """What writing a checkpoint of a training takes, from one of up to 32 MB that is removed again."""
+    state = net.state_dict()
+    size = max(1, sum(tensor.numel() * tensor.element_size() for tensor in state.values()))
+    copies = 2 + (1 if settings.optimizer == "sgd" else 2) + bool(settings.ema_decay)  # the weights and the best ones; moments
+    written = max(1, min(copies, _PROBE_BYTES // size))
+    tensors = {f"{number}.{name}": tensor.clone() for number in range(written) for name, tensor in state.items()}
+    probe, start = folder / f".timing.{os.getpid()}.tmp", time.monotonic()
+    checkpoint.save(probe, 0, tensors, {})
+    seconds = time.monotonic() - start
+    shutil.rmtree(probe, ignore_errors=True)
+    return float(seconds * copies / written)
+
+
 def planned_steps(settings: Train, steps_an_epoch: int) -> int:
     """The optimizer steps that the settings ask for, where they do not ask for minutes."""
     return settings.steps or (settings.epochs or 1) * steps_an_epoch
 
 
-def with_validation(a_step: float, train_images: int, val_images: int) -> float:
-    """Seconds of a step with its share of the validation after each epoch, where a forward pass is a third of a step."""
-    return a_step * (1 + val_images / (3 * train_images))
+def slowness() -> float:
+    """How much longer a fixed piece of work takes here and now than on the machine that fixed costs were measured on."""
+    start, total = time.monotonic(), 0
+    for turn in range(_REFERENCE_TURNS):
+        total += turn % 7
+    return (time.monotonic() - start) / _REFERENCE_SECONDS

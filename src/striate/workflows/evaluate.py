@@ -18,6 +18,7 @@ from striate.base.arguments import named_arguments
 from striate.base.config import Data
 from striate.base.errors import DataError, SettingError, nearest
 from striate.base.events import Json, Watch, progress, quiet
+from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.pixel_cache import decode_examples
@@ -31,6 +32,7 @@ _BATCH = 64
 
 
 @named_arguments(section="data")
+@counting()
 def evaluate(
     run: str | Path, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
     labels: Any = None, crops: int = 1,
@@ -47,6 +49,7 @@ def evaluate(
 
     """
     data = in_memory.stored(data, labels)
+    stored = data is None
     if data is None:
         run, data, tested = _stored(run, settings, crops)
         model = load(run)
@@ -59,8 +62,9 @@ def evaluate(
                 "images alone.", data, run,
             )  # fmt: skip
     quarantined = [bad._asdict() for bad in tested.quarantined]
+    took = measured(None if stored else len(tested.labels_N))
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
-    return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores}
+    return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores, **took}
 
 
 def _stored(run: str | Path, settings: Mapping[str, Any] | None, crops: int) -> tuple[Path, str, "LabeledLogits"]:

@@ -1,6 +1,6 @@
 """What every step of a run needs: its settings, its images, its folder and the machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.base import config
@@ -20,3 +20,5 @@ class RunContext:
     engine: Engine  # the device and this process's place among the others
     stop: Stop  # whether an orderly end was requested
     watch: Watch  # called with every event
+    trainings: int = field(default=1, kw_only=True)  # that the command has yet to do, this one included
+    report: bool = field(default=False, kw_only=True)  # whether the command ends by writing the report

@@ -78,7 +78,10 @@ def test_the_result_has_a_row_for_each_and_names_the_kept(all_four: dict[str, An
     assert model == (folder / "strategies" / kept / "model" / "weights.safetensors").read_bytes()
     assert all_four["weights_sha256"] == hashlib.sha256(model).hexdigest()
     assert striate.evaluate(str(folder))["accuracy"] == all_four["test"]["accuracy"]
-    assert json.loads((folder / "result.json").read_text()) == all_four
+    own_time = ("wall_seconds", "images_per_second")  # of the command, not of the run
+    assert json.loads((folder / "result.json").read_text()) == {k: v for k, v in all_four.items() if k not in own_time}
+    assert all_four["wall_seconds"] > 0
+    assert all_four["images_per_second"] == pytest.approx(45 / all_four["wall_seconds"], rel=0.1)
     assert not list(folder.glob("strategies/*/checkpoints"))
 
 
@@ -199,7 +202,8 @@ def test_interrupted_anywhere_and_resumed_it_ends_with_the_same_bytes(shapes: Pa
     kept = ("recommended", "sentence", "val", "test", "weights_sha256")
     assert [ended[name] for name in kept if name != "sentence"] == [all_four[name] for name in kept if name != "sentence"]
     assert parts(ended["sentence"]) == parts(all_four["sentence"])
-    assert striate.finetune(out=tmp_path, name="run", resume=True) == ended  # it is finished already
+    again = striate.finetune(out=tmp_path, name="run", resume=True)  # it is finished already
+    assert {**again, **{name: ended[name] for name in ("wall_seconds", "images_per_second")}} == ended
 
 
 def test_a_resumed_run_takes_no_other_setting_or_weights(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""The defaults of fine-tuning, and how long it will take.
+"""The defaults of fine-tuning.
 
 | strategy | rule |
 |---|---|
@@ -10,25 +10,17 @@
 | mirroring | images in color are mirrored at random, for every strategy but extract |
 """
 
-import copy
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import ceil
 
 from striate.base import config
 from striate.base.errors import SettingError, UnsupportedError
-from striate.base.phrases import format_duration
 from striate.batches import augment
 from striate.data.survey import SampleStats
 from striate.model import Model
-from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with, with_head
-from striate.training import timing
+from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with
 from striate.training.transfer import full_finetune as retraining
-from striate.workflows.finetune.strategies import STRATEGIES, starting_weights_of, training_run, within
-from striate.workflows.finetune.task import TransferTask
 from striate.workflows.train import defaults
-from striate.workflows.train.schedule_length import seconds_per_image
 
 log = logging.getLogger("striate")
 _HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _COPIES = 3000, 20_000, 400_000, 3e-4, 2
@@ -126,46 +118,3 @@ def _train_settings(rule: config.Tree, given: config.Train | None) -> config.Tre
     above: config.Tree = {} if given is None else config.given_by_user(given)
     settings: config.Tree = config.lay_over({"train": rule}, {"train": above})["train"]
     return settings
-
-
-def estimates(task: TransferTask, tasks: Sequence[TransferTask]) -> dict[str, float]:
-    """Seconds that each strategy will take over all `tasks`, of which `task` is the one with all images."""
-    names = [*(task.run.finetune.strategies or ("extract",))]
-    reads = [within(task.pretrained.net, layer) for layer in task.run.finetune.layers or (None,)]
-    forward_seconds = timing.seconds_an_image(task.body, task.loader("train"))
-    shared = sum(task.missing(part, [None]) for part in ("val", "test"))
-    seconds: dict[str, float] = {}
-    if "extract" in names:
-        seconds["extract"] = forward_seconds * sum(task.missing(part, reads) for part in ("train", "val", "test"))
-    if {"adapt", "retrain"} & {*names}:
-        seconds["adapt"] = forward_seconds * (
-            sum(task.missing("train", [None], copy_number) for copy_number in task.copies) + shared
-        )
-    trained = [name for name in ("retrain", "scratch") if name in names]
-    if trained:
-        net = with_head(copy.deepcopy(task.body), len(task.classes))
-        run = training_run(task, getattr(task.run.finetune, trained[0]))
-        image_seconds = seconds_per_image(replace(task, run=run), starting_weights_of(task, net))
-        for name in trained:
-            seconds[name] = sum(_seconds(part, getattr(part.run.finetune, name), image_seconds) for part in tasks)
-    return {name: seconds[name] for name in STRATEGIES if name in seconds}
-
-
-def _seconds(task: TransferTask, settings: config.Train, image_seconds: float) -> float:
-    minutes = settings.minutes or task.run.finetune.minutes
-    count = len(task.dataset.parts.train_M)
-    steps_an_epoch = -(-count // settings.batch_size)
-    planned = image_seconds * timing.planned_steps(settings, steps_an_epoch) * count / steps_an_epoch
-    if settings.minutes is not None:
-        return 60 * settings.minutes
-    return planned if minutes is None else min(planned, 60 * minutes)
-
-
-def estimate_sentence(seconds: Mapping[str, float]) -> str:
-    """Estimates as a sentence.
-
-    >>> estimate_sentence({"extract": 3.2, "retrain": 400.0})
-    'Estimated: extract 3 s, retrain 7 min; fits of classifiers and heads come on top.'
-    """
-    times = ", ".join(f"{name} {format_duration(duration)}" for name, duration in seconds.items())
-    return f"Estimated: {times}; fits of classifiers and heads come on top."

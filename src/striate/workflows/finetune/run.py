@@ -26,6 +26,7 @@ from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
 from striate.base.train_settings import STRATEGY
+from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
 from striate.data.survey import sample_stats
 from striate.metrics import classification
@@ -35,7 +36,7 @@ from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.finetune import plan
+from striate.workflows.finetune import estimates, plan
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
@@ -48,6 +49,7 @@ REQUESTED = "requested.toml"  # the settings before the rules
 
 
 @named_arguments()
+@counting()
 def finetune(
     data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
@@ -66,7 +68,7 @@ def finetune(
         strategies: all, or one or some of extract, adapt, retrain and scratch; else extract.
         layers: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
         per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
-        minutes: most minutes that each strategy may train for.
+        minutes: most minutes of the whole command, features and report included.
         seed: of folds, order, augmentation and initialization.
         name: of the run; else a readable one is chosen.
         out: the folder of runs.
@@ -87,7 +89,8 @@ def finetune(
     own = config.join(dict(settings or {}), {"data": {"path": in_memory.stored(data, labels)}, "seed": seed, "finetune": named})
     if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
-    return run_in(Path(out), name, own, resume, watch, report)
+    result = run_in(Path(out), name, own, resume, watch, report)
+    return result | measured(sum(result["images"].values()))
 
 
 def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True) -> Json:
@@ -154,11 +157,17 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     # the rules depend on the number of images, so the settings before them are written too
     requested = config.to_toml(whole.run, defaults=False).encode()
     identity = write_start(replace(tasks[0], folder=folder), {} if resume else None, requested=requested)
-    tasks = [replace(task, stamp=identity.stamp()) for task in tasks]
+    trained = len({"retrain", "scratch"} & {*(whole.run.finetune.strategies or ())})
+    tasks = [
+        replace(task, stamp=identity.stamp(), trainings=max(1, trained * (len(tasks) - number)), report=report)
+        for number, task in enumerate(tasks)
+    ]
     events = journal.Journal(folder / "journal.jsonl")
     reasons, body = list(whole.engine.reasons), body_sha256(whole.pretrained.net)
     events.write("resumed" if resume else "start", run=identity.stamp(), reasons=reasons, body=body)
-    log.info("%s", plan.estimate_sentence(plan.estimates(tasks[0], tasks)))
+    estimate = estimates.estimate(tasks)
+    events.write("estimate", seconds=round(estimate.whole, 2))
+    log.info("%s", estimate)
     tables = [_table(task) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()
     model = tables[0].outcomes[tables[0].recommended.name].model

@@ -16,6 +16,7 @@ from torch import nn
 
 from striate.base import config, run_folder, run_record
 from striate.base.errors import ArtifactError
+from striate.base.wall_clock import elapsed
 from striate.model import Model
 from striate.nets.feature_layer import body_of, settings_with, with_head
 from striate.nets.frozen_batchnorm import freeze_batchnorm, unfreeze_batchnorm
@@ -97,7 +98,14 @@ def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     assert isinstance(head, nn.Linear)
     head.load_state_dict(_first_head(task, head).state_dict())
     head.requires_grad_(True)
-    fitted = loop.fit(_head_task(task, settings, head, train, val))
+    planned = head_task(task, settings, head, train, val)
+    row_of = dict(zip(train.ids_M.tolist(), rows_M.tolist(), strict=True))
+    fitted = loop.fit(
+        replace(
+            planned, steps=_head_steps(task, planned), journal=Journal(task.folder / "adapt" / "journal.jsonl"),
+            names=lambda ids_M: [examples.names[row_of[number]] for number in ids_M.tolist()],
+        )
+    )  # fmt: skip
     seconds = time.monotonic() - start + task.share * sum(features.seconds for features in copies) + val_features.seconds
     val_predictions, test = (task.predictions(head, part, None) for part in ("val", "test"))
     assert val_predictions is not None
@@ -115,28 +123,31 @@ def _first_head(task: TransferTask, new: nn.Linear) -> nn.Linear:
     return adapting.fresh(new.in_features, new.out_features)
 
 
-def _head_task(
+def head_task(
     task: TransferTask,
     settings: config.Train,
     head: nn.Linear,
     train: adapting.FeatureStream,
     val: adapting.FeatureStream,
 ) -> loop.Task:
+    """The training of a new head, which writes nothing and names no images."""
     weights_K = losses.class_weights(train.labels_M, len(task.classes), settings.class_weights)
     loss = losses.make(settings, None if weights_K is None else weights_K.to(task.engine.device))
-    steps, minutes = timing.planned_steps(settings, train.steps), settings.minutes or task.run.finetune.minutes
-    if minutes is not None:
-        a_step = timing.seconds_a_step(head, train, settings, loss, task.engine, 20, at_most=5.0)
-        fitting = max(1, int(60 * minutes / a_step))
-        steps = fitting if settings.minutes is not None else min(steps, fitting)
-    names = task.whole.examples.names
-    by_id = dict(zip(train.ids_M.tolist(), task.loader("train").rows_M[task.positions_M].tolist(), strict=True))
     return loop.Task(
-        net=head, train=train, val=val, settings=settings, steps=steps, loss=loss, engine=task.engine, seed=task.run.seed,
-        journal=Journal(task.folder / "adapt" / "journal.jsonl"), checkpoints=None, stop=task.stop,
-        names=lambda ids_M: [names[by_id[number]] for number in ids_M.tolist()],
+        net=head, train=train, val=val, settings=settings, steps=timing.planned_steps(settings, train.steps), loss=loss,
+        engine=task.engine, seed=task.run.seed, journal=Journal(None), checkpoints=None, stop=task.stop, names=lambda _: [],
         observers=[lambda event: task.watch(event) if event["event"] == "step" else None],
     )  # fmt: skip
+
+
+def _head_steps(task: TransferTask, planned: loop.Task) -> int:
+    """The steps of a new head: as planned, and no more than fit into half of the command's minutes that are left."""
+    own, whole = planned.settings.minutes, task.run.finetune.minutes
+    if own is None and whole is None:
+        return planned.steps
+    left = 60 * own if own is not None else (60 * (whole or 0) - elapsed()) / 2
+    fitting = max(planned.train.steps, int(left / timing.seconds_a_step(planned, 20, at_most=2.0)))
+    return fitting if own is not None else min(planned.steps, fitting)
 
 
 def retrain(task: TransferTask, done: Mapping[str, Outcome]) -> Outcome:
@@ -172,8 +183,9 @@ def training_run(task: TransferTask, settings: config.Train | None) -> config.Ru
 
 def _trained(task: TransferTask, name: str, settings: config.Train | None, starting_weights: StartingWeights | None) -> Outcome:
     folder, run = task.folder / name, training_run(task, settings)
-    resume, minutes = (folder / "run.toml").exists(), None if run.train.minutes else task.run.finetune.minutes
-    trained = fit.fit(replace(task, run=run, folder=folder), resume, starting_weights, minutes)
+    trainings = task.trainings - (name == "scratch" and "retrain" in (task.run.finetune.strategies or ()))
+    context = replace(task, run=run, folder=folder, trainings=trainings)
+    trained = fit.fit(context, (folder / "run.toml").exists(), starting_weights)
     val = Predictions(*run_folder.load_predictions(folder / "predictions-val.npz"))
     more = {name: getattr(trained.result, name) for name in ("steps", "epochs", "best_epoch")}
     return Outcome(trained.model, val, trained.test, trained.result.seconds, more)

@@ -17,6 +17,7 @@ from striate.batches.loader import Batch
 from striate.interpret import nearest_images
 from striate.interpret.nearest_images import Nearest
 from striate.model import Model
+from striate.nets.net import Net
 from striate.nets.summary import layer_table
 from striate.training.device import Engine
 from striate.workflows.dataset import Dataset
@@ -53,15 +54,15 @@ class ModelOnDataset(NamedTuple):
         return np.where(ids_N[rows_M] == ids_M, rows_M, -1)
 
 
-def macs(model: Model) -> int:
+def macs(net: Net) -> int:
     """Multiply-adds of one image."""
-    own = getattr(model.net, "macs", None)  # of networks without the layers that a table knows
-    return sum(row.macs for row in layer_table(model.net)) if own is None else int(own)
+    own = getattr(net, "macs", None)  # of networks without the layers that a table knows
+    return sum(row.macs for row in layer_table(net)) if own is None else int(own)
 
 
-def affordable(model: Model) -> int:
+def affordable(net: Net) -> int:
     """How many images may be looked at, so that a report takes seconds: 100 to 5,000."""
-    return int(np.clip(BUDGET / max(macs(model), 1), _FEWEST, _MOST))
+    return int(np.clip(BUDGET / max(macs(net), 1), _FEWEST, _MOST))
 
 
 def sample(dataset: Dataset, rows_M: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -82,7 +83,7 @@ class Bank(NamedTuple):
 def bank(model_on_data: ModelOnDataset) -> Bank:
     """As many training images as are affordable."""
     model, dataset = model_on_data.model, model_on_data.dataset
-    rows_B = sample(dataset, dataset.parts.train_M, affordable(model))
+    rows_B = sample(dataset, dataset.parts.train_M, affordable(model.net))
     batches = model_on_data.batches(rows_B, "looking at training images")
     return Bank(rows_B, nearest_images.penultimate(model.net, batches))
 

@@ -38,7 +38,7 @@ def add_network_results(
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {mistake.row for mistake in wrong}][:SHOWN]
-    tested = int(BUDGET / 4 / max(1, macs(model)) / image_cards.PASSES)
+    tested = int(BUDGET / 4 / max(1, macs(model.net)) / image_cards.PASSES)
     for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
         setattr(facts, name, image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested))
     less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
@@ -48,7 +48,7 @@ def add_network_results(
         "with their label and the cosine of the angle between their features."
     )
     facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
-    rows_M = sample(dataset, dataset.parts.val_M, affordable(model))
+    rows_M = sample(dataset, dataset.parts.val_M, affordable(model.net))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts.filters = layers
     facts.filters_note = (

@@ -7,13 +7,8 @@ from striate.workflows.train.artifacts import Trained
 from striate.workflows.train.setup import StartingWeights
 
 
-def fit(
-    context: RunContext,
-    resume: bool,
-    starting_weights: StartingWeights | None = None,
-    most_minutes: float | None = None,
-) -> Trained:
+def fit(context: RunContext, resume: bool, starting_weights: StartingWeights | None = None) -> Trained:
     """Train the network of `context`, from its last checkpoint where `resume`, and write what a training leaves."""
     if catalogue.gradient_free(context.run.net.name or "") is not None:
         return gradient_free.train(context, resume)
-    return one_training.train(context, resume, starting_weights, most_minutes)
+    return one_training.train(context, resume, starting_weights)

@@ -10,7 +10,7 @@ from striate.workflows.run_context import RunContext
 from striate.workflows.train.artifacts import Trained, evaluate_and_save, write_start
 from striate.workflows.train.epoch_health_log import observer
 from striate.workflows.train.schedule_length import count_steps
-from striate.workflows.train.setup import StartingWeights, build_loss, image_names, set_up
+from striate.workflows.train.setup import StartingWeights, build_task, set_up
 
 log = logging.getLogger("striate")
 
@@ -19,20 +19,17 @@ def train(
     context: RunContext,
     resume: bool,
     starting_weights: StartingWeights | None = None,
-    most_minutes: float | None = None,
 ) -> Trained:
-    """Train, from the last checkpoint where `resume`, and write the artifact and the predictions.
-
-    `most_minutes` limits the number of steps, which is fixed before the first.
-    """
-    setup, loss = set_up(context, starting_weights), build_loss(context)
+    """Train, from the last checkpoint where `resume`, and write the artifact and the predictions."""
+    setup = set_up(context, starting_weights)
+    task = build_task(context, setup)
     net, loaders, engine, folder = setup.net, setup.loaders, context.engine, context.folder
     if factors := layer_lr.factors(net, context.run.train):
         log.info("learning rates: %s", layer_lr.describe(factors))
     if resume:
         engine.agree(0.0)  # nobody reads before the process that writes has swept the folder
     resume_from = checkpoint.latest(folder / "checkpoints") if resume else None
-    run, steps = count_steps(context, setup, loss, resume_from, most_minutes)
+    run, steps, estimate = count_steps(context, setup, task, resume_from)
     context = replace(context, run=run)
     identity = write_start(context, None if resume_from is None else resume_from.state) if engine.writes else None
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
@@ -44,16 +41,15 @@ def train(
     else:
         if steps_saved := [event["step"] for event in read(folder / "journal.jsonl") if event["event"] == "checkpoint"]:
             log.warning("%s had a checkpoint of step %d and has none now; it begins anew.", folder, steps_saved[-1])
-        journal.write("start", run=stamp, steps=steps, reasons=list(engine.reasons), notes=list(context.dataset.hidden()))
+        notes = list(context.dataset.hidden())
+        journal.write("start", run=stamp, steps=steps, estimate=estimate, reasons=list(engine.reasons), notes=notes)
     observers = [context.watch]
     if engine.writes:
         observers.append(observer(net, loaders["val"], loaders["train"].places, journal))
     unfreeze = starting_weights.unfreeze_epochs if starting_weights is not None else None
-    task = loop.Task(
-        net=net, train=loaders["train"], val=loaders["val"], settings=run.train, steps=steps, loss=loss, engine=engine,
-        seed=run.seed, journal=journal, checkpoints=folder / "checkpoints", identity=identity, stop=context.stop,
-        names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=observers,
-        unfreeze_epochs=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
+    task = replace(
+        task, settings=run.train, steps=steps, journal=journal, checkpoints=folder / "checkpoints", identity=identity,
+        observers=observers, unfreeze_epochs=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
     )  # fmt: skip
     weight_histograms.record(journal, net, "start")
     fitted = loop.fit(task, resume_from)
@@ -63,12 +59,9 @@ def train(
 
 def lr_range_test(context: RunContext) -> lr_finder.Curve:
     """The learning-rate range test with what a training of these settings would start with; nothing is saved."""
-    setup, run = set_up(context), context.run
-    train = setup.loaders["train"]
-    task = loop.Task(
-        net=setup.net, train=train, val=setup.loaders["val"], settings=run.train.model_copy(update={"lr": 1.0}),
-        steps=lr_finder.steps_for(train.steps), loss=build_loss(context), engine=context.engine, seed=run.seed,
-        journal=Journal(None), checkpoints=None, stop=Stop(),
-        names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=[context.watch],
+    setup = set_up(context)
+    task = replace(
+        build_task(context, setup), settings=context.run.train.model_copy(update={"lr": 1.0}),
+        steps=lr_finder.steps_for(setup.loaders["train"].steps), stop=Stop(),
     )  # fmt: skip
     return lr_finder.run(task, lambda: context.stop.check("looking for the learning rate"))

@@ -14,6 +14,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import RunError, SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
+from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources, split
 from striate.nets import own_network
 from striate.training import device as machine
@@ -31,6 +32,7 @@ log = logging.getLogger("striate")
 
 
 @named_arguments()
+@counting()
 def train(
     data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, recipe: str | Path | None = None,
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
@@ -46,7 +48,7 @@ def train(
         net: a name of the catalogue, a line of layers, or `file.py:Class`; else by the rule in `workflows/train/defaults.py`.
         recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
         epochs: passes over the training images.
-        minutes: time to train for, in place of epochs.
+        minutes: of the whole command, decoding and report included, in place of epochs.
         folds: test on every image once by so many trainings, then train on all.
         seed: of initialization, order and dropout.
         name: of the run; else a readable one is chosen.
@@ -60,7 +62,8 @@ def train(
         watch: called with every event: decode, step, epoch.
 
     Returns:
-        run, net, steps, seconds, val and test {accuracy, low, high, n}, weights_sha256, and more.
+        run, net, steps, seconds (of training), val and test {accuracy, low, high, n}, weights_sha256, wall_seconds (of the
+        whole command), images_per_second (training images shown, by wall_seconds), and more.
 
     Raises:
         StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
@@ -71,7 +74,8 @@ def train(
         seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
-    return run_in(Path(out), name, tree, resume, watch, report, trust_code)
+    result = run_in(Path(out), name, tree, resume, watch, report, trust_code)
+    return result | measured(result["images"]["train"] * result["epochs"])
 
 
 def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | None:
@@ -154,7 +158,7 @@ def run_in(
             with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
                 if stats is not None:
                     run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
-                return _train(RunContext(run, dataset, folder, engine, stop, watch), resume, report)
+                return _train(RunContext(run, dataset, folder, engine, stop, watch, report=report), resume)
 
 
 def _settings_to_resume(out: Path, name: str, settings: config.Tree) -> config.Run:
@@ -194,7 +198,7 @@ def _finished(run: config.Run, folder: Path) -> Json | None:
     return result
 
 
-def _train(context: RunContext, resume: bool, report: bool) -> Json:
+def _train(context: RunContext, resume: bool) -> Json:
     """Train, with folds where the settings have them, and write the report."""
     dataset, run = context.dataset, context.run
     for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
@@ -203,7 +207,7 @@ def _train(context: RunContext, resume: bool, report: bool) -> Json:
     folds = run.data.folds is not None and run.data.fold is None
     trained = _train_folds(context, resume) if folds else fit(context, resume)
     result = trained.result.as_json()
-    return build.at_end(result, trained.model, context) if report and context.engine.writes else result
+    return build.at_end(result, trained.model, context) if context.report and context.engine.writes else result
 
 
 def _warn_of_bad_files(dataset: Dataset) -> None:
@@ -239,7 +243,8 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
         fold_run = config.change(run, {"data": {"fold": fold}})
         fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
         parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, fold_run.data)
-        fold_context = replace(context, run=fold_run, dataset=replace(dataset, parts=parts), folder=inner)
+        fold_dataset = replace(dataset, parts=parts)
+        fold_context = replace(context, run=fold_run, dataset=fold_dataset, folder=inner, trainings=count - fold + 1)
         test = fit(fold_context, fold_resume).test
         assert test is not None
         tests.append(test)

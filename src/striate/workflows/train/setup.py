@@ -19,8 +19,9 @@ from striate.data.examples import Examples
 from striate.nets import factory
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import Net
+from striate.training import loop, smallest_batch
 from striate.training import loss as losses
-from striate.training import smallest_batch
+from striate.training.journal import Journal
 from striate.workflows.run_context import RunContext
 
 log = logging.getLogger("striate")
@@ -73,6 +74,15 @@ def build_loss(context: RunContext) -> losses.Loss:
         examples.labels_N[context.dataset.parts.train_M], len(examples.classes), train.class_weights
     )
     return losses.make(train, None if weights_K is None else weights_K.to(context.engine.device))
+
+
+def build_task(context: RunContext, setup: TrainingSetup) -> loop.Task:
+    """The training of a run, of one step, which writes nothing: what it is to write, and its length, are yet to be set."""
+    return loop.Task(
+        net=setup.net, train=setup.loaders["train"], val=setup.loaders["val"], settings=context.run.train, steps=1,
+        loss=build_loss(context), engine=context.engine, seed=context.run.seed, journal=Journal(None), checkpoints=None,
+        stop=context.stop, names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=[context.watch],
+    )  # fmt: skip
 
 
 def fit_preprocess(context: RunContext) -> Preprocess:
