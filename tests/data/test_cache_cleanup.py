@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from striate.base import files
-from striate.data import cache_cleanup, folders, pixel_cache
+from striate.data import cache_cleanup, folders, in_memory, pixel_cache
 from striate.data.decode import InputSpec
 from support.command_line import run
 from support.shape_images import make_folder
@@ -128,3 +128,19 @@ def test_what_does_not_go_together_is_refused(
     result = run(capsys, "data", *arguments)
     assert result.code == 2
     assert f"striate: {sentence}" in result.err
+
+
+def test_images_in_memory_are_listed_and_removed(cache: Path):
+    pixels, labels = np.zeros((3, 4, 4), np.uint8), [1, 2, 1]
+    path = Path(in_memory.stored(pixels, labels))
+    (half := path.parents[1] / ".0123.77.tmp").mkdir()
+    broken, whole = cache_cleanup.list_cache(cache).entries
+    assert (whole.what, whole.data, whole.input_spec, whole.images, whole.state) == (
+        "in-memory", "images in memory", None, 3, "whole"
+    )  # fmt: skip
+    assert (broken.path, broken.state) == (str(half), "half-built")
+    assert whole.bytes == sum(file.stat().st_size for file in path.parent.iterdir())
+    assert "in-memory of images in memory: 3 images, whole, last used" in str(cache_cleanup.list_cache(cache))
+    assert len(cache_cleanup.clear(cache).removed) == 2
+    assert not path.parent.exists()
+    assert in_memory.stored(pixels, labels) == str(path)

@@ -22,7 +22,8 @@ def data(
         draw: with --preview: the figure's file, .svg, .png or .pdf; else striate-preview-WHAT.png in the current folder.
         recipe: with --preview: settings of a training to begin with.
         cache: say what lies in the cache instead: decoded images of which data, how large, when last used. Takes no DATA.
-        clear_cache: remove the decoded images from the cache instead; runs that have them open go on. Takes no DATA.
+        clear_cache: remove decoded images, and images given in Python, from the cache instead; runs that have them open go on.
+            Takes no DATA.
         set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
 
     """

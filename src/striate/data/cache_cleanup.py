@@ -1,7 +1,7 @@
-"""Listing the cache folder, and removing the pixel caches that no run is building.
+"""Listing the cache folder, and removing what striate makes anew: pixel caches, and images that were given in memory.
 
-A pixel cache is removed by renaming it first, so it is seen whole or not at all. A run that has mapped one into its
-memory keeps it until it ends (on Linux and macOS; Windows refuses, and the cache stays). One that is being built is locked.
+What no run is building is removed, by renaming it first, so it is seen whole or not at all. A run that has mapped pixels into
+its memory keeps them until it ends (on Linux and macOS; Windows refuses, and they stay). What is being built is locked.
 """
 
 import json
@@ -16,20 +16,26 @@ from typing import Any, NamedTuple
 from striate.base import files
 from striate.base.errors import RunError
 from striate.base.phrases import printable
+from striate.data import in_memory
 
-_ROOMS = ("pixels", "facts")
+_ROOMS = {
+    "pixels": "store.json",
+    "facts": "store.json",
+    in_memory.FOLDER: in_memory.ABOUT,
+}  # with the file that says what it is
+_OTHER = "not a pixel cache"
 
 
 class Entry(NamedTuple):
     """One thing in the cache."""
 
     path: str  # of its folder or file
-    what: str  # `pixels` or `facts` of a pixel cache; of other things the name of their folder
-    data: str | None  # the folder or file that a pixel cache was made from; None for other things
+    what: str  # `pixels` or `facts` of a pixel cache; `in-memory`; of other things the name of their folder
+    data: str | None  # the folder or file that it was made from, or `images in memory`; None for other things
     input_spec: str | None  # side, channels and resize mode, as `64 px, color, crop`; None for other things
-    images: int | None  # in the pixel cache; None for other things
+    images: int | None  # in it; None for other things
     bytes: int  # on the disk
-    used: str  # when a pixel cache was opened last, or the newest file was written; UTC
+    used: str  # when it was opened last, or the newest file was written; UTC
     state: str  # `whole`, `being built`, `half-built` (of a process that died) or `unreadable`; else `not a pixel cache`
 
 
@@ -66,9 +72,10 @@ def _total(entries: tuple[Entry, ...]) -> int:
 
 
 def _describe(entry: Entry) -> str:
-    if entry.state == "not a pixel cache":
+    if entry.state == _OTHER:
         return f"  {_bytes_text(entry.bytes):>9}  {entry.what}: not decoded images; remove it by hand where you do not need it"
-    images = "" if entry.images is None else f" of {entry.data}: {entry.images:,} images, {entry.input_spec}"
+    facts = [f"{entry.images:,} images" if entry.images is not None else None, entry.input_spec]
+    images = "" if entry.images is None else f" of {entry.data}: {', '.join(filter(None, facts))}"
     used = entry.used[:16].replace("T", " ")
     return f"  {_bytes_text(entry.bytes):>9}  {entry.what}{images}, {entry.state}, last used {used} UTC"
 
@@ -93,10 +100,10 @@ def list_cache(folder: Path) -> Cache:
 
 
 def clear(folder: Path) -> Cache:
-    """Remove the pixel caches that no process is building, the half-built ones too; other things stay."""
+    """Remove pixel caches and images in memory that no process is building, the half-built ones too; other things stay."""
     removed, refused = [], {}
     for entry in list_cache(folder).entries:
-        if entry.state == "not a pixel cache":
+        if entry.state == _OTHER:
             continue
         path = Path(entry.path)
         try:
@@ -124,10 +131,10 @@ def _pixel_caches(folder: Path) -> Iterator[Entry]:
     for room in _ROOMS:
         for path in sorted((folder / room).glob("*")) if (folder / room).is_dir() else ():
             if path.is_dir() and not path.name.endswith(".building"):
-                yield _pixel_cache(path, room)
+                yield _made_anew(path, room)
 
 
-def _pixel_cache(path: Path, room: str) -> Entry:
+def _made_anew(path: Path, room: str) -> Entry:
     half = path.name.startswith(".")
     data, input_spec, images, used, state = None, None, None, _newest(path), "half-built" if half else "whole"
     if half:
@@ -137,12 +144,13 @@ def _pixel_cache(path: Path, room: str) -> Entry:
         except RunError:
             state = "being built"
     with suppress(OSError):
-        used = (path / "store.json").stat().st_mtime
+        used = (path / _ROOMS[room]).stat().st_mtime
     try:
-        about = json.loads((path / "store.json").read_text("utf-8"))
-        spec = about["input_spec"]
-        data, images = str(about["data"]), int(about["count"])
-        input_spec = f"{spec['size_px']} px, {'gray' if spec['channels'] == 1 else 'color'}, {spec['resize_mode']}"
+        about = json.loads((path / _ROOMS[room]).read_text("utf-8"))
+        data, images = str(about["data"]), int(about["images" if room == in_memory.FOLDER else "count"])
+        if room != in_memory.FOLDER:
+            spec = about["input_spec"]
+            input_spec = f"{spec['size_px']} px, {'gray' if spec['channels'] == 1 else 'color'}, {spec['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"
     return Entry(str(path), room, data, input_spec, images, _bytes(path), _format_time(used), state)
@@ -151,7 +159,7 @@ def _pixel_cache(path: Path, room: str) -> Entry:
 def _other_entries(folder: Path) -> Iterator[Entry]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.name not in _ROOMS:
-            yield Entry(str(path), path.name, None, None, None, _bytes(path), _format_time(_newest(path)), "not a pixel cache")
+            yield Entry(str(path), path.name, None, None, None, _bytes(path), _format_time(_newest(path)), _OTHER)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -19,8 +19,8 @@ ENDINGS = (".csv", ".parquet")
 Columns = dict[str, list[str]]
 
 
-def read(path: Path, data: Data) -> Examples:
-    """The images that a table lists; paths are relative to the table's folder.
+def read(path: Path, data: Data, root: Path | None = None) -> Examples:
+    """The images that a table lists; paths are relative to `root`, else to the table's folder.
 
     A column split, part, set or subset that holds nothing but words for parts divides the images, which a note says.
     """
@@ -39,7 +39,9 @@ def read(path: Path, data: Data) -> Examples:
             f"Columns that are not used: {_shortened(others)}. --set data.split_column=... or data.group_column=... uses one "
             "as parts, or as groups that stay together."
         )
-    return _examples(path, names, labels, parts or [Part.FREE] * len(names), groups, notes)
+    return _examples(
+        path if root is None else root / path.name, names, labels, parts or [Part.FREE] * len(names), groups, notes
+    )
 
 
 def _check_columns(path: Path, columns: Iterable[str], wanted: list[str]) -> None:

@@ -39,6 +39,11 @@ def packages(thing: object) -> set[str]:
     return {base.__module__.partition(".")[0] for base in type(thing).__mro__}
 
 
+def is_missing(value: object) -> bool:
+    """Whether this is None, NaN, or what pandas has for a missing value."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+
+
 def is_array(thing: object) -> bool:
     """Whether this is an array, or a tensor of a package that gives its content as one."""
     return isinstance(thing, np.ndarray) or (hasattr(thing, "__array__") and hasattr(thing, "shape") and hasattr(thing, "ndim"))

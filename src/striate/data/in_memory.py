@@ -13,8 +13,8 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from striate.base import files
 from striate.base.errors import DataError, RunError
 from striate.base.phrases import printable
 from striate.base.settings import Data
-from striate.data import image_objects, labeled_objects
+from striate.data import csv_parquet, image_objects, labeled_objects, table_objects
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import Source, from_files, part_named
 from striate.data.image_objects import Plain
@@ -52,17 +52,27 @@ def stored(data: Any, labels: Any = None, cache: Path | None = None) -> Any:
         raise DataError("expected data beside labels: the images that they are the labels of.")
     if data is None or (labels is None and isinstance(data, str | os.PathLike)):
         return data
-    source = labeled_objects.read(data, labels)
+    return str(_keep(labeled_objects.read(data, labels)))
+
+
+def unpacked(path: Path) -> Path | None:
+    """The table in the cache for a Parquet file that has images in it; None where it names them by paths."""
+    table = table_objects.from_parquet(path)
+    return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()))
+
+
+def _keep(source: Labeled, what: str = "images in memory") -> Path:
+    """Write images and labels, where they are not there; the table."""
     summary = _summary(source)
     folder = (cache or files.cache_folder()) / FOLDER / summary.name
     while _damage(folder) is not None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
                 if _damage(folder) is not None:
-                    _write(folder, source, summary)
+                    _write(folder, source, summary, what)
         except RunError:  # another process writes it: wait, then use it
             time.sleep(_WAIT_SECONDS)
-    return str(folder / TABLE)
+    return folder / TABLE
 
 
 class _Summary(NamedTuple):
@@ -81,8 +91,8 @@ class _Hash:
     def __init__(self) -> None:
         self._hasher = hashlib.blake2b(digest_size=12)
 
-    def add(self, image: Plain) -> None:
-        for part in image_objects.content(image):
+    def add(self, image: Plain | None) -> None:
+        for part in [b""] if image is None else image_objects.content(image):
             self._hasher.update(len(part).to_bytes(8, "big"))
             self._hasher.update(part)
 
@@ -90,10 +100,10 @@ class _Hash:
         return self._hasher.hexdigest()
 
 
-def _plain(source: Labeled) -> Iterator[tuple[Plain, str | None]]:
+def _plain(source: Labeled) -> Iterator[tuple[Plain | None, str | None]]:
     for position, (image, label) in enumerate(source.rows()):
         try:
-            yield image_objects.plain(image), label
+            yield None if source.table is not None and image_objects.is_missing(image) else image_objects.plain(image), label
         except DataError as error:
             raise DataError(f"image {position}: {error}.") from None
 
@@ -106,10 +116,15 @@ def _summary(source: Labeled) -> _Summary:
         labels.append(label)
         shapes.add(image.shape if isinstance(image, np.ndarray) else None)
         folders.add(str(image.parent) if isinstance(image, Path) else None)
-    words = labeled_objects.refuse_missing(labels)
-    name = hashlib.blake2b(json.dumps([images.done(), words, source.parts]).encode(), digest_size=12).hexdigest()
-    shape = shapes.pop() if len(shapes) == 1 else None
-    return _Summary(name, images.done(), words, shape, _common(folders))
+    if (table := source.table) is None:
+        words, root = labeled_objects.refuse_missing(labels), _common(folders)
+        shape = shapes.pop() if len(shapes) == 1 else None
+        facts: list[object] = [images.done(), words, source.parts]
+    else:
+        words, shape, root = [], None, str(Path.cwd()) if table.image_column is None else None
+        facts = [images.done(), table.image_column, root, {name: [*cells] for name, cells in table.columns.items()}]
+    name = hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
+    return _Summary(name, images.done(), words, shape, root)
 
 
 def _common(folders: set[str | None]) -> str | None:
@@ -122,16 +137,24 @@ def _common(folders: set[str | None]) -> str | None:
         return None
 
 
-def _write(folder: Path, source: Labeled, summary: _Summary) -> None:
+def _write(folder: Path, source: Labeled, summary: _Summary, what: str) -> None:
     with files.new_folder(folder) as new, files.explained(folder, "write"):
         names = _write_images(new, source, summary)
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        columns = [names, summary.labels, *([source.parts] if source.parts else [])]
-        table.writerow(_Row._fields[: len(columns)])
-        table.writerows(zip(*columns, strict=True))
+        columns = _columns(names, source, summary)
+        table.writerow(columns)
+        table.writerows(zip(*columns.values(), strict=True))
         (new / TABLE).write_text(text.getvalue(), encoding="utf-8")
-        (new / ABOUT).write_text(json.dumps({"images": source.total, "root": summary.root}), encoding="utf-8")
+        about = {"data": what, "images": source.total, "root": summary.root, "is_table": source.table is not None}
+        (new / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def _columns(names: list[str], source: Labeled, summary: _Summary) -> dict[str, Sequence[str]]:
+    """The table that is written: what was given as one, with the names of the images, or names, labels and parts."""
+    if (table := source.table) is not None:
+        return dict(table.columns) if table.image_column is None else {table.image_column: names, **table.columns}
+    return {"path": names, "label": summary.labels, **({"split": source.parts} if source.parts else {})}
 
 
 def _write_images(new: Path, source: Labeled, summary: _Summary) -> list[str]:
@@ -143,7 +166,9 @@ def _write_images(new: Path, source: Labeled, summary: _Summary) -> list[str]:
             np.lib.format.write_array_header_1_0(pixels, header)
         for position, (image, _) in enumerate(_plain(source)):
             again.add(image)
-            if isinstance(image, Path):
+            if image is None:
+                names.append("")
+            elif isinstance(image, Path):
                 names.append(_path_name(image, summary.root))
             elif pixels is not None and isinstance(image, np.ndarray):
                 names.append(f"{PIXELS}#{position:06d}")
@@ -188,21 +213,26 @@ def holds(path: Path) -> bool:
 def read(table: Path, data: Data) -> Examples:
     """The images that `stored` has written. Raises DataError: they are gone, or not what was written."""
     folder = table.parent
-    for name in ("group_column", "split_column"):
-        if getattr(data, name):
-            raise DataError(f"data.{name} names a column of a table; these images are in none. Leave it out.")
     if (clause := _damage(folder)) is not None:
         raise DataError(
             f"the images that were given in Python are kept in {folder}, and {clause}. Give the same images and labels "
             "again, as by striate.survey(images, labels=labels): that writes them to the same place."
         )
-    root = json.loads((folder / ABOUT).read_text("utf-8"))["root"]
+    about = json.loads((folder / ABOUT).read_text("utf-8"))
+    with suppress(OSError):  # the time of its last use
+        os.utime(folder / ABOUT)
+    root = folder if about["root"] is None else Path(about["root"])
+    if about["is_table"]:
+        return csv_parquet.read(table, data, root)
+    for name in ("group_column", "split_column"):
+        if getattr(data, name):
+            raise DataError(f"data.{name} names a column of a table; these images are in none. Leave it out.")
     with table.open(newline="", encoding="utf-8") as file:
         rows = [_Row(*row) for row in list(csv.reader(file))[1:]]
     if (folder / PIXELS).exists():
         examples = _examples(folder, rows, table)
         return replace(examples, pixels_NHWC=np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False))
-    return _examples(folder if root is None else Path(root), rows, table, are_files=True)
+    return _examples(root, rows, table, are_files=True)
 
 
 class _Row(NamedTuple):

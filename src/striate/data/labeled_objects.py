@@ -14,12 +14,15 @@ import numpy as np
 
 from striate.base.errors import DataError
 from striate.base.phrases import join_names
+from striate.data import table_objects
 from striate.data.examples_from_source import part_named
-from striate.data.image_objects import as_array, is_array, packages
+from striate.data.image_objects import as_array, is_array, is_missing, packages
+from striate.data.table_objects import Table
 
 TAKEN = (
     "a path; a glob, a list of paths, of PIL images, of arrays or of the bytes of files, or an array or tensor of images, each "
-    "with labels=...; a pair (images, labels); a data set of torch; or a dictionary of these by train, val and test"
+    "with labels=...; a pair (images, labels); a table of pandas, polars or pyarrow; a data set of torch or of Hugging Face's; "
+    "or a dictionary of these by train, val and test"
 )
 _SHOWN = 10
 
@@ -30,6 +33,7 @@ class Labeled(NamedTuple):
     rows: Callable[[], Iterable[tuple[object, str | None]]]  # an image and its label, None where it has none
     total: int
     parts: Sequence[str] = ()  # train, val or test for each image, where they are divided
+    table: Table | None = None  # which has the labels and parts, where the images are those of a table
 
 
 def read(data: Any, labels: Any) -> Labeled:
@@ -38,11 +42,23 @@ def read(data: Any, labels: Any) -> Labeled:
         data, labels = data
     if isinstance(data, Mapping):
         return _parts(data, labels)
+    if table_objects.is_table(data):
+        if labels is not None:
+            raise DataError(
+                "expected no labels beside a table, which has them in a column. Name that by data.label_column, or give the "
+                "column of images alone beside labels."
+            )
+        return of_table(table_objects.read(data))
     if type(data).__name__ == "DataLoader":
         raise DataError("expected a data set, not its loader; give loader.dataset.")
     if labels is None and _is_dataset(data):
         return _dataset(data)
     return _pairs(_images(data), labels)
+
+
+def of_table(table: Table) -> Labeled:
+    """The images of a table, whose labels are in it."""
+    return Labeled(lambda: ((image, None) for image in table.images()), table.total, table=table)
 
 
 def _images(data: Any) -> Sequence[object]:
@@ -118,7 +134,7 @@ def label_text(value: Any, position: int, names: Sequence[str] | None = None) ->
     """
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()  # of a numpy or torch scalar
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+    if is_missing(value):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -168,6 +184,9 @@ def _dataset(data: Any) -> Labeled:
     if not len(data):
         raise DataError("expected images with labels; got an empty data set.")
     names = _class_names(data)
+    transforms = [getattr(data, name, None) for name in ("transform", "target_transform", "transforms")]
+    if (samples := getattr(data, "samples", None)) and transforms == [None] * 3 and isinstance(samples[0][0], str):
+        return Labeled(lambda: ((path, label_text(label, n, names)) for n, (path, label) in enumerate(samples)), len(samples))
     return Labeled(lambda: _items(data, names), len(data))
 
 
@@ -198,6 +217,11 @@ def _parts(data: Mapping[Any, Any], labels: Any) -> Labeled:
             f"expected a dictionary of (images, labels) by train, val and test, without labels beside it; got {got}."
         )
     sources = [read(value, None) for value in data.values()]
+    tables = [source.table for source in sources if source.table is not None]
+    if len(tables) == len(sources):
+        return of_table(table_objects.joined(tables, [part.name.lower() for part in parts.values() if part]))
+    if tables:
+        raise DataError("expected tables for all parts, or for none; got some. Give the others as tables too.")
     words = [
         part.name.lower() for part, source in zip(parts.values(), sources, strict=True) if part for _ in range(source.total)
     ]

@@ -34,7 +34,8 @@ def read(data: Data) -> Examples:
             raise DataError(
                 f"expected a folder, or a table that ends in {' or '.join(csv_parquet.ENDINGS)}; got the file {path}."
             )
-        return csv_parquet.read(path, data)
+        unpacked = in_memory.unpacked(path) if path.suffix.lower() == ".parquet" else None
+        return csv_parquet.read(path, data) if unpacked is None else in_memory.read(unpacked, data)
     if mnist_idx.holds_idx(path):
         return mnist_idx.read(path)
     if cifar10.holds_cifar(path):

@@ -36,7 +36,8 @@ def cache(clear: bool = False) -> Cache:
     """List the cache folder by data set: decoded images with size and last use, and other files.
 
     Args:
-        clear: remove the decoded images that no process is writing; a run that has them open keeps them.
+        clear: remove decoded images, and images given in memory, that no process is writing; a run that has them open keeps
+            them.
 
     """
     return (cache_cleanup.clear if clear else cache_cleanup.list_cache)(files.cache_folder())
