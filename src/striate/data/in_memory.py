@@ -52,7 +52,7 @@ def stored(data: Any, labels: Any = None, cache: Path | None = None) -> Any:
         raise DataError("expected data beside labels: the images that they are the labels of.")
     if data is None or (labels is None and isinstance(data, str | os.PathLike)):
         return data
-    return str(_keep(labeled_objects.read(data, labels)))
+    return str(_keep(labeled_objects.read(data, labels), "images in memory", cache))
 
 
 def unpacked(path: Path) -> Path | None:
@@ -61,7 +61,7 @@ def unpacked(path: Path) -> Path | None:
     return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()))
 
 
-def _keep(source: Labeled, what: str = "images in memory") -> Path:
+def _keep(source: Labeled, what: str, cache: Path | None = None) -> Path:
     """Write images and labels, where they are not there; the table."""
     summary = _summary(source)
     folder = (cache or files.cache_folder()) / FOLDER / summary.name
