@@ -283,6 +283,8 @@ class Model:
         input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
         if not 1 <= input_spec.size_px <= _MOST_SIDE:
             raise ValueError(f"images of {input_spec.size_px:,} pixels a side; at most {_MOST_SIDE:,}")
+        if input_spec.interpolation not in ("bilinear", "bicubic") or not 0 < input_spec.share <= 1:
+            raise ValueError(f"images resized by {input_spec.interpolation!r}, of which {input_spec.share!r} is kept")
         return cls(
             net=net.eval(),
             net_name=name,

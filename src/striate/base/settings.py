@@ -57,6 +57,15 @@ class PreprocessSettings(Section):
     resize_mode: Literal["crop", "pad", "squash"] | None = field(
         None, "how images that are not square are made square; else by rule"
     )
+    crop_share: float | None = field(
+        None,
+        "of resize_mode=crop: the share of the short side that is kept; else all, or as the pretrained weights have it",
+        gt=0,
+        le=1,
+    )
+    interpolation: Literal["bilinear", "bicubic"] | None = field(
+        None, "how images are resized; else bilinear, or as the pretrained weights have it"
+    )
     center: Literal["pixel", "image", "none"] | None = field(
         None, "subtract the mean pixel, the mean image, or nothing; else pixel, or image where whitened"
     )
@@ -71,6 +80,8 @@ class PreprocessSettings(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.resize_mode in ("pad", "squash"):
+            self._refuse(("crop_share",), f"with resize_mode='{self.resize_mode}', which shows the whole image")
         if self.scale == "none":
             self._refuse(("epsilon",), "with scale='none'")
         if self.scale not in ("pca", "zca"):

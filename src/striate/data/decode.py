@@ -15,6 +15,7 @@ import struct
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from math import floor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard, cast
 
@@ -26,7 +27,7 @@ from striate.base import worker_pool
 from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
 
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 # A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
@@ -35,6 +36,7 @@ _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _BAND_PIXELS = 2**20
 _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
+_LONG = 8  # times as long as wide
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 Pixels = NDArray[np.uint8]
@@ -51,6 +53,7 @@ class InputSpec(NamedTuple):
     share: float = 1.0
     # value of gray pixels of more than 8 bits that is white; None for 65535, of floats 1 or 255, and none that is all but black
     white_level: float | None = None
+    interpolation: str = "bilinear"  # or `bicubic`; both average the area where an image shrinks
 
 
 class Facts(NamedTuple):
@@ -236,7 +239,7 @@ def canonical(levels_HWC: Pixels) -> Pixels:
 
 
 def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
-    """An image at the spec's size and channels, bit-equal where it has them; bilinear, averaging the area where it shrinks."""
+    """An image at the spec's size and channels, bit-equal where it has them; the area is averaged where it shrinks."""
     height, width, channels = image_HWC.shape
     image = Image.fromarray(image_HWC[..., 0] if channels == 1 else image_HWC)
     side = input_spec.size_px
@@ -252,19 +255,34 @@ def square(image_HWC: Pixels, input_spec: InputSpec) -> Pixels:
 
 def _fitted(image: Image.Image, input_spec: InputSpec) -> Image.Image:
     side, (width, height) = input_spec.size_px, image.size
+    method = Image.Resampling[input_spec.interpolation.upper()]
     if input_spec.resize_mode == "squash":
-        return image.resize((side, side), Image.Resampling.BILINEAR)
+        return image.resize((side, side), method)
     if input_spec.resize_mode == "crop":
-        short = min(width, height) * input_spec.share
-        left, top = (width - short) / 2, (height - short) / 2
-        return image.resize((side, side), Image.Resampling.BILINEAR, box=(left, top, left + short, top + short))
+        return _center_crop(image, input_spec, method)
     scale = side / max(width, height)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     color = Image.new("RGB", (1, 1), input_spec.background)
     behind: Any = (color.convert("L") if image.mode == "L" else color).getpixel((0, 0))
     padded = Image.new(image.mode, (side, side), behind)
-    padded.paste(image.resize(inner, Image.Resampling.BILINEAR), ((side - inner[0]) // 2, (side - inner[1]) // 2))
+    padded.paste(image.resize(inner, method), ((side - inner[0]) // 2, (side - inner[1]) // 2))
     return padded
+
+
+def _center_crop(image: Image.Image, input_spec: InputSpec, method: Image.Resampling) -> Image.Image:
+    """The center of an image. Of a share below 1 its pixels are those of torchvision and timm, which bring the short side to
+    size / share, round, and cut out whole pixels.
+    """
+    side, (width, height) = input_spec.size_px, image.size
+    short = min(width, height)
+    if input_spec.share == 1 or max(width, height) > _LONG * short:  # whose resized pixels would be too many
+        length = short * input_spec.share
+        left, top = (width - length) / 2, (height - length) / 2
+        return image.resize((side, side), method, box=(left, top, left + length, top + length))
+    resized = floor(side / input_spec.share + 1e-6)
+    across, down = (resized if own == short else int(resized * own / short) for own in (width, height))
+    x, y = round((across - side) / 2), round((down - side) / 2)
+    return image.resize((across, down), method).crop((x, y, x + side, y + side))
 
 
 def measure(image_HWC: Pixels) -> Facts:

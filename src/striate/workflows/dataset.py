@@ -99,8 +99,10 @@ def input_spec_of(run: config.Run) -> InputSpec:
     assert preprocess.size_px is not None
     assert preprocess.channels is not None
     assert preprocess.resize_mode is not None
-    how = (preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background)
-    return InputSpec(*how, white_level=run.data.white_level)
+    return InputSpec(
+        preprocess.size_px, preprocess.channels, preprocess.resize_mode, run.data.background, preprocess.crop_share or 1.0,
+        run.data.white_level, preprocess.interpolation or "bilinear",
+    )  # fmt: skip
 
 
 def gather(

@@ -38,6 +38,7 @@ class About:
     share: float = 1.0  # of the short side of an image that is kept
     resize_mode: str = "crop"  # as `data.decode.InputSpec` has it
     size_px: int | None = None  # side of the images; None for the network's published one
+    interpolation: str = "bilinear"  # as `data.decode.InputSpec` has it
     bgr: bool = False  # the weights expect blue first; their first layer is turned so that the network takes red first
     aliases: Mapping[str, str] | None = None  # other names of the classes
     license: str = ""  # of the weights
@@ -52,7 +53,7 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
     """What is true of the weights published for a network; else what is true of most that were trained on ImageNet."""
     names = published_weights.imagenet_classes()
     row = published_weights.WEIGHTS[kind].get(net, published_weights.Published("", 0, 0))
-    return About(row.mean, row.std, tuple(names.values()), row.share, aliases=names)
+    return About(row.mean, row.std, tuple(names.values()), row.share, interpolation=row.interpolation, aliases=names)
 
 
 def load_external(name: str, device: str = "cpu") -> Model:
@@ -78,7 +79,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
         )
     else:
         tensors = read_safetensors(published_weights.tensors_file(net, source))
-        about = replace(imagenet(net, source), license=published_weights.LICENSE)
+        about = replace(imagenet(net, source), license=published_weights.published(net, source).license)
     return build(net, tensors, about, None, {"weights": name}, device)
 
 
@@ -199,8 +200,10 @@ def build(
     return Model(
         net=loaded.net.to(device).eval(), net_name=net, net_settings=dict(settings or {}),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
-        input_spec=InputSpec(loaded.net.input_chw[1], channels, about.resize_mode, share=about.share), classes=about.classes,
-        training=training, license=about.license, aliases=about.aliases or {},
+        input_spec=InputSpec(
+            loaded.net.input_chw[1], channels, about.resize_mode, share=about.share, interpolation=about.interpolation
+        ),
+        classes=about.classes, training=training, license=about.license, aliases=about.aliases or {},
     )  # fmt: skip
 
 
@@ -267,7 +270,10 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     if len(set(sides)) > 1:
         raise SettingError(f"expected a square input_size; got {sides}. striate brings every image to a square.")
     license = str(described.get("license", ""))
-    known = About(mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, license=license)
+    interpolation = "bicubic" if described.get("interpolation") == "bicubic" else "bilinear"
+    known = About(
+        mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, interpolation, license=license
+    )
     if names or int(described["num_classes"]) != 1000:
         return known
     names = published_weights.imagenet_classes()

@@ -2,6 +2,7 @@
 
 import hashlib
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,24 @@ START = "resnet20@cifar10"
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("data") / "shapes", 20)
+
+
+def test_interpolation_and_crop_share_are_those_of_the_weights(shapes: Path, tmp_path: Path):
+    start = striate.load(START)
+    spec = InputSpec(32, 3, "crop", share=0.75, interpolation="bicubic")
+    replace(start, input_spec=spec, license="as lent").save(tmp_path / "start")
+    striate.finetune(shapes, weights=tmp_path / "start", out=tmp_path, name="run")
+    model = striate.load(tmp_path / "run")
+    assert (model.input_spec, model.license) == (spec, "as lent")
+    settings = run_folder.settings(tmp_path / "run").preprocess
+    assert (settings.crop_share, settings.interpolation) == (0.75, "bicubic")
+    pad = {"preprocess": {"resize_mode": "pad"}}
+    striate.finetune(shapes, weights=tmp_path / "start", out=tmp_path, name="whole", settings=pad)
+    assert striate.load(tmp_path / "whole").input_spec == InputSpec(32, 3, "pad", interpolation="bicubic")
+    with pytest.raises(SettingError, match=r"preprocess\.interpolation belongs to the pretrained weights; remove it\."):
+        striate.finetune(
+            shapes, weights=tmp_path / "start", out=tmp_path, settings={"preprocess": {"interpolation": "bicubic"}}
+        )
 
 
 def finetune(data: Path, out: Path, **how: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from striate.training.transfer import full_finetune as retraining
 from striate.workflows.train import defaults
 
 log = logging.getLogger("striate")
+_OWN = ("resize_mode", "crop_share", "pixel_cache_gb")  # what the user may choose of preprocessing
 _HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _COPIES = 3000, 20_000, 400_000, 3e-4, 2
 
 
@@ -41,7 +42,7 @@ def check(run: config.Run, pretrained: Model) -> None:
             f"finetune.scratch.{name}."
         )
     fixed = [f"net.{name}" for name in given.get("net", {})]
-    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in ("resize_mode", "pixel_cache_gb")]
+    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in _OWN]
     if fixed:
         raise SettingError(f"{fixed[0]} belongs to the pretrained weights; remove it.")
     for name in given.get("augment", {}):
@@ -60,13 +61,20 @@ def check(run: config.Run, pretrained: Model) -> None:
 def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Run:
     """The settings with those of the pretrained weights and those that depend on the images; the choices are logged."""
     input_spec, net_name = pretrained.input_spec, pretrained.net_name
-    preprocess: config.Tree = {"size_px": input_spec.size_px, "channels": input_spec.channels}
+    preprocess: config.Tree = {name: getattr(input_spec, name) for name in ("size_px", "channels", "interpolation")}
     chosen: config.Tree = {
         "preprocess": preprocess, "net": {"name": net_name, **settings_with(pretrained.net, pretrained.net_settings)},
     }  # fmt: skip
     if run.preprocess.resize_mode is None:
-        preprocess["resize_mode"], reason = defaults.resize_mode(stats)
+        mode, reason = defaults.resize_mode(stats)
+        if mode == "squash" and input_spec.resize_mode == "crop" and input_spec.share < 1:
+            mode, reason = "crop", "resize crop: the images are nearly square, and the weights were trained on crops"
+        preprocess["resize_mode"] = mode
         log.info("%s", reason)
+    mode = run.preprocess.resize_mode or preprocess["resize_mode"]
+    if mode == "crop" and run.preprocess.crop_share is None and input_spec.share < 1:
+        preprocess["crop_share"] = input_spec.share
+        log.info("%.1f %% of the short side is kept, as %s was trained", 100 * input_spec.share, net_name)
     if stats.gray and input_spec.channels == 3:
         log.info("The images are gray and %s takes color: their gray goes into all three channels.", net_name)
     if not stats.gray and input_spec.channels == 1:
