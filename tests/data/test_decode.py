@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from striate.base.errors import DecodeError
-from striate.data import decode
-from striate.data.decode import InputSpec, decode_image, measure, square
+from striate.data import decode, image_facts
+from striate.data.decode import InputSpec, decode_image, square
+from striate.data.image_facts import measure
 
 pytestmark = pytest.mark.children
 
@@ -220,7 +221,8 @@ def test_a_image_of_several_bands_is_whole(monkeypatch: pytest.MonkeyPatch):
     glass = encoded(Image.fromarray(np.concatenate([RGB, alpha], axis=2)))
     deep = encoded(Image.fromarray(RGB[..., 0].astype(np.uint16) * 257))
     at_once = [decode_image(glass, BLACK), measure(RGB)]
-    monkeypatch.setattr(decode, "_BAND_PIXELS", 14)  # two rows of seven; the last band has one
+    for module in (decode, image_facts):
+        monkeypatch.setattr(module, "BAND_PIXELS", 14)  # two rows of seven; the last band has one
     assert np.array_equal(decode_image(content, WHITE), RGB)
     assert np.array_equal(decode_image(deep, WHITE)[..., 0], RGB[..., 0])
     assert np.array_equal(decode_image(glass, BLACK), at_once[0])
@@ -311,7 +313,7 @@ def test_every_hostile_file_gets_the_same_verdict_in_the_child_and_here(shared_d
 STREAM = """
 import resource, sys
 from pathlib import Path
-from striate.data import decode
+from striate.data import decode, image_facts
 paths = sorted(path for path in Path(sys.argv[1]).iterdir() if path.suffix != ".tsv")
 for _ in decode.stream(paths[:1], decode.InputSpec(32, 3, "pad")):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

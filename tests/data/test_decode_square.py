@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data.decode import InputSpec, measure, square
+from striate.data.decode import InputSpec, square
+from striate.data.image_facts import measure
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 

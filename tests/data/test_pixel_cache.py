@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from striate.base.errors import DataError, DiskError
-from striate.data import builtin_datasets, decode, folders, pixel_cache
+from striate.data import builtin_datasets, decode, folders, image_facts, pixel_cache
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples, Quarantined
 from support.shape_images import make_folder
@@ -44,7 +44,7 @@ def test_every_image_is_decoded_once(photos: Path, cache: Path, monkeypatch: pyt
     for row, name in enumerate(first.examples.names):
         whole = decode.decode_image(photos / name, LOOK.background)
         assert np.array_equal(first.pixels_NHWC[row], decode.square(whole, LOOK))
-        assert int(first.pixel_hash_N[row]) == decode.measure(whole).pixel_hash
+        assert int(first.pixel_hash_N[row]) == image_facts.measure(whole).pixel_hash
     monkeypatch.setattr(decode, "stream", no_decoding)
     again = pixel_cache.build(folders.read(photos), LOOK, cache)
     assert isinstance(again.pixels_NHWC, np.memmap)
@@ -59,7 +59,7 @@ def test_a_changed_file_is_decoded_anew(photos: Path, cache: Path):
     (photos / "circle" / "000.png").write_bytes((photos / "square" / "000.png").read_bytes())
     assert (
         pixel_cache.build(folders.read(photos), LOOK, cache).pixel_hash_N[0]
-        == decode.measure(decode.decode_image(photos / "square" / "000.png", LOOK.background)).pixel_hash
+        == image_facts.measure(decode.decode_image(photos / "square" / "000.png", LOOK.background)).pixel_hash
     )
     assert len(list((cache / "pixels").glob("[!.]*[!g]"))) == 2
 

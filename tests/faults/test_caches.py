@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from striate.base.errors import DecodeError
-from striate.data import decode, folders, pixel_cache
+from striate.data import decode, folders, image_facts, pixel_cache
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples
 from striate.nets.factory import build
@@ -39,7 +39,7 @@ def decoded_here(paths: Any, input_spec: InputSpec | None, _workers: object = No
     for path in paths:
         try:
             pixels_HWC = decode.decode_image(path, (255, 255, 255))
-            yield Decoded(input_spec and decode.square(pixels_HWC, input_spec), decode.measure(pixels_HWC), None)
+            yield Decoded(input_spec and decode.square(pixels_HWC, input_spec), image_facts.measure(pixels_HWC), None)
         except DecodeError as error:
             yield Decoded(None, None, str(error))
 

@@ -18,7 +18,7 @@ import striate
 from striate.base.child_process import Answer
 from striate.base.errors import DataError, DiskError, StriateError
 from striate.cli.main import main
-from striate.data import decode, folders, on_the_fly
+from striate.data import decode, folders, image_facts, on_the_fly
 from striate.data.decode import InputSpec
 from support.shape_images import make_folder
 
@@ -151,7 +151,7 @@ def test_an_image_that_changes_while_it_is_decoded_on_the_fly_is_named(
     photos = make_folder(tmp_path / "photos", each=3)
     examples, spec = folders.read(photos), InputSpec(8, 3, "squash")
     paths = [photos / name for name in examples.names]
-    hashes_N = np.array([decode.pixel_hash(decode.decode_image(path, (255, 255, 255))) for path in paths], np.uint64)
+    hashes_N = np.array([image_facts.pixel_hash(decode.decode_image(path, (255, 255, 255))) for path in paths], np.uint64)
     rows = on_the_fly.DecodedOnTheFly(examples, spec, hashes_N, 1)
     monkeypatch.setattr(decode, "children", in_process)
     assert rows[np.arange(3)].shape == (3, 8, 8, 3)

@@ -181,7 +181,7 @@ def test_a_file_of_timm_s_without_its_config_is_taken_as_timm_gives_it(tmp_path:
         shapes = create_model("mobilenetv3_small_050").state_dict()
     path = saved(tmp_path / "timm", filled(shapes))
     model = striate.load(f"timm:mobilenetv3_small_050@{path}")
-    assert model.input_spec == InputSpec(224, 3, "crop", share=0.875)
+    assert model.input_spec == InputSpec(224, 3, "crop", share=0.875, interpolation="bicubic")
     assert model.aliases["n01440764"] == "tench"
     assert "has no config.json beside it; what timm gives for timm:mobilenetv3_small_050 is taken." in caplog.text
 

@@ -7,7 +7,6 @@ limits (`stream`), so that whatever a file does to a C library is a verdict on t
 Legend: H x W pixels, C channels (1 gray, 3 color).
 """
 
-import hashlib
 import io
 import os
 import stat
@@ -20,12 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striate.base import worker_pool
 from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
+from striate.data.image_facts import BAND_PIXELS, Facts, Pixels, hash_content, measure
 
 DECODER_VERSION = 4
 # A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
@@ -34,12 +33,9 @@ MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
 _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
-_BAND_PIXELS = 2**20
 _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _LONG = 8  # times as long as wide
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
-
-Pixels = NDArray[np.uint8]
 
 
 class InputSpec(NamedTuple):
@@ -54,17 +50,6 @@ class InputSpec(NamedTuple):
     # value of gray pixels of more than 8 bits that is white; None for 65535, of floats 1 or 255, and none that is all but black
     white_level: float | None = None
     interpolation: str = "bilinear"  # or `bicubic`; both average the area where an image shrinks
-
-
-class Facts(NamedTuple):
-    """What the survey wants to know of an image; mean and mean square by channel in [0, 1], a gray value three times."""
-
-    height: int
-    width: int
-    gray: bool
-    pixel_hash: int
-    mean: tuple[float, float, float]
-    mean_square: tuple[float, float, float]
 
 
 class Decoded(NamedTuple):
@@ -186,7 +171,7 @@ def _check_upper_bytes(image: Image.Image, white_level: float | None) -> None:
 def _bands(image: Image.Image) -> Iterator[Image.Image]:
     """The image in bands of whole rows, so that an image at the limit is converted within the child's memory."""
     width, height = image.size
-    rows = max(1, _BAND_PIXELS // width)
+    rows = max(1, BAND_PIXELS // width)
     return (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
 
 
@@ -283,37 +268,6 @@ def _center_crop(image: Image.Image, input_spec: InputSpec, method: Image.Resamp
     across, down = (resized if own == short else int(resized * own / short) for own in (width, height))
     x, y = round((across - side) / 2), round((down - side) / 2)
     return image.resize((across, down), method).crop((x, y, x + side, y + side))
-
-
-def measure(image_HWC: Pixels) -> Facts:
-    """Size, color, hash and moments of an image that `image` gave."""
-    height, width, channels = image_HWC.shape
-    values = np.arange(256) / 255
-    shares = [_histogram(image_HWC[..., channel]) / (height * width) for channel in range(channels)] * (3 // channels)
-    red, green, blue = (float(share @ values) for share in shares)
-    red2, green2, blue2 = (float(share @ values**2) for share in shares)
-    return Facts(height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2))
-
-
-def pixel_hash(image_HWC: Pixels) -> int:
-    """A 64-bit hash of size and pixels."""
-    height, width, channels = image_HWC.shape
-    hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
-    hasher.update(np.ascontiguousarray(image_HWC).data)
-    return int.from_bytes(hasher.digest(), "little")
-
-
-def hash_content(content: bytes) -> int:
-    """A 64-bit hash of a file's bytes."""
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
-
-
-def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
-    rows = max(1, _BAND_PIXELS // levels_HW.shape[1])
-    counts = np.zeros(256, np.int64)
-    for top in range(0, len(levels_HW), rows):
-        counts += np.bincount(levels_HW[top : top + rows].ravel(), minlength=256)
-    return counts
 
 
 def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:

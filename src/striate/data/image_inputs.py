@@ -20,7 +20,8 @@ from PIL import Image
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
 from striate.data import decode, folders
-from striate.data.decode import InputSpec, Pixels
+from striate.data.decode import InputSpec
+from striate.data.image_facts import Pixels
 
 COLUMNS = ("image", "img", "path", "image_path", "file", "filename", "file_name", "filepath")
 _CHANNELS = (1, 3, 4)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from striate.base.child_process import Answer
 from striate.base.errors import DataError
-from striate.data import decode
+from striate.data import decode, image_facts
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 
@@ -117,7 +117,7 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     path, input_spec = decode.parse_request(argument)
     assert input_spec is not None
     levels_HWC = decode.decode_image(path, input_spec.background, input_spec.white_level)
-    return decode.pixel_hash(levels_HWC), decode.square(levels_HWC, input_spec).tobytes()
+    return image_facts.pixel_hash(levels_HWC), decode.square(levels_HWC, input_spec).tobytes()
 
 
 def read(

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
-from striate.data import decode, pixel_cache_integrity, source_files
+from striate.data import decode, image_facts, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
@@ -84,7 +84,7 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
         return
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
-        yield Decoded(None if input_spec is None else decode.square(plain, input_spec), decode.measure(plain), None)
+        yield Decoded(None if input_spec is None else decode.square(plain, input_spec), image_facts.measure(plain), None)
 
 
 def collect_facts(

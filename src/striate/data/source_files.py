@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DecodeError
-from striate.data import decode
+from striate.data import decode, image_facts
 from striate.data.examples import Examples
 
 MARKS = "marks.bin"  # in an entry of the pixel cache; not in its manifest, since it follows copies of the data
@@ -34,7 +34,7 @@ def marks(examples: Examples) -> NDArray[np.int64]:
 def hash_file(path: Path) -> int:
     """A 64-bit hash of a file's bytes; 0 of one that cannot be read."""
     try:
-        return decode.hash_content(decode.read_file(path))
+        return image_facts.hash_content(decode.read_file(path))
     except DecodeError:
         return 0
 

@@ -20,7 +20,8 @@ from striate.base import files as disk
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
 from striate.data import decode, image_inputs
-from striate.data.decode import InputSpec, Pixels
+from striate.data.decode import InputSpec
+from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
 from striate.model import Model, Prediction
 from striate.training.device import pick

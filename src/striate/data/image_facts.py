@@ -1,0 +1,56 @@
+"""What is known of a decoded image: size, color, moments, and hashes.
+
+Legend: H x W pixels, C channels (1 gray, 3 color).
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BAND_PIXELS = 2**20  # an image at the limit is worked through in bands of so many, within the memory of a child
+
+Pixels = NDArray[np.uint8]
+
+
+class Facts(NamedTuple):
+    """What the survey wants to know of an image; mean and mean square by channel in [0, 1], a gray value three times."""
+
+    height: int
+    width: int
+    gray: bool
+    pixel_hash: int
+    mean: tuple[float, float, float]
+    mean_square: tuple[float, float, float]
+
+
+def measure(image_HWC: Pixels) -> Facts:
+    """Size, color, hash and moments of a decoded image."""
+    height, width, channels = image_HWC.shape
+    values = np.arange(256) / 255
+    shares = [_histogram(image_HWC[..., channel]) / (height * width) for channel in range(channels)] * (3 // channels)
+    red, green, blue = (float(share @ values) for share in shares)
+    red2, green2, blue2 = (float(share @ values**2) for share in shares)
+    return Facts(height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2))
+
+
+def pixel_hash(image_HWC: Pixels) -> int:
+    """A 64-bit hash of size and pixels."""
+    height, width, channels = image_HWC.shape
+    hasher = hashlib.blake2b(f"{height} {width} {channels} ".encode(), digest_size=8)
+    hasher.update(np.ascontiguousarray(image_HWC).data)
+    return int.from_bytes(hasher.digest(), "little")
+
+
+def hash_content(content: bytes) -> int:
+    """A 64-bit hash of a file's bytes."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
+def _histogram(levels_HW: Pixels) -> NDArray[np.int64]:
+    rows = max(1, BAND_PIXELS // levels_HW.shape[1])
+    counts = np.zeros(256, np.int64)
+    for top in range(0, len(levels_HW), rows):
+        counts += np.bincount(levels_HW[top : top + rows].ravel(), minlength=256)
+    return counts
