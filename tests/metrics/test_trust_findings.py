@@ -9,6 +9,7 @@ from striate.metrics.trust_findings import (
     of_data,
     of_filters,
     of_labels,
+    of_mirroring,
     of_score,
     of_training,
 )
@@ -97,3 +98,14 @@ def test_findings_on_files_filters_and_labels():
     assert of_labels(0, 5, 0.99) == []
     assert of_labels(2, 5, 0.5) == []
     assert "Of 5 misclassified images examined, 2 have" in of_labels(2, 5, 0.99)[0].sentence
+
+
+def test_mirroring_against_the_test_is_named_as_the_cause():
+    bad = of_mirroring(True, "swapped", "the classes depend.")
+    assert levels(bad) == ["bad"]
+    text = "Training images were mirrored at random, but the classes depend. That lowers the accuracy."
+    assert bad[0].sentence == f"{text} Train with augment.flip=false."
+    note = of_mirroring(False, "swapped", "the classes depend.")
+    assert (levels(note), note[0].sentence) == (["note"], "Training images were not mirrored: the classes depend.")
+    assert "train with augment.flip=false" in of_mirroring(True, "unknown", "it cannot be told.")[0].sentence
+    assert of_mirroring(False, "unknown", "it cannot be told.") == of_mirroring(True, "same", "as well.") == []

@@ -161,6 +161,19 @@ def of_data(used: int, quarantined: int, leaks: int) -> list[Finding]:
     return findings
 
 
+def of_mirroring(mirrored: bool, verdict: str, sentence: str) -> list[Finding]:
+    """Whether training images were mirrored that should not be; `sentence` says what the test of `mirror_test` gave."""
+    if verdict == "swapped" and mirrored:
+        text = f"Training images were mirrored at random, but {sentence} That lowers the accuracy."
+        return [Finding("bad", f"{text} Train with augment.flip=false.")]
+    if verdict == "swapped":
+        return [Finding("note", f"Training images were not mirrored: {sentence}")]
+    if verdict in ("worse", "unknown") and mirrored:
+        text = f"Training images were mirrored at random: {sentence} If left and right matter, train with augment.flip=false."
+        return [Finding("note", text)]
+    return []
+
+
 def of_filters(advice: Sequence[str]) -> list[Finding]:
     """The advice on filters, layer by layer."""
     if not advice:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base import config, files
-from striate.base.events import Watch, progress
+from striate.base.events import Json, Watch, progress
 from striate.base.phrases import printable
 from striate.base.signals import Stop
 from striate.batches.loader import Loader
@@ -30,6 +30,7 @@ class Dataset:
     stored: pixel_cache.CachedPixels
     parts: split.Split
     input_spec: InputSpec
+    mirroring: Json | None = None  # the result of the test whether classes depend on left and right, where it was made
 
     @property
     def examples(self) -> Examples:
@@ -89,6 +90,8 @@ class Dataset:
             "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
         }  # fmt: skip
+        if self.mirroring is not None:
+            account["mirroring"] = self.mirroring
         escaped: dict[str, Any] = printable(account)
         return escaped
 

@@ -29,7 +29,7 @@ from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.train import defaults
+from striate.workflows.train import defaults, mirroring
 
 log = logging.getLogger("striate")
 
@@ -70,6 +70,8 @@ def preview(
     )
     with catch_signals() as stop:
         dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
+    if what == "augment":
+        run, dataset = mirroring.choose(run, dataset)
     facts = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)
     return {"preview": what, "drawn": str(figure_path), **facts}
 

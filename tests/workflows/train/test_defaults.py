@@ -46,11 +46,11 @@ def test_color_follows_the_sample():
     assert plan(sample_stats(gray=False)).preprocess.channels == 3
 
 
-def test_color_images_are_mirrored_and_gray_ones_are_not():
-    assert plan(sample_stats(gray=False)).augment.flip is True
+def test_gray_images_are_not_mirrored_and_those_in_color_are_left_to_the_test_of_mirroring():
+    assert plan(sample_stats(gray=False)).augment.flip is None
     assert plan(sample_stats(gray=True)).augment.flip is False
-    assert plan(sample_stats(gray=True), preprocess={"channels": 3}).augment.flip is True
-    assert plan(sample_stats(gray=False), augment={"flip": False}).augment.flip is False
+    assert plan(sample_stats(gray=True), preprocess={"channels": 3}).augment.flip is None
+    assert plan(sample_stats(gray=True), augment={"flip": True}).augment.flip is True
 
 
 @pytest.mark.parametrize(("aspect", "fit"), [(1.0, "squash"), (1.05, "squash"), (1.33, "crop"), (1.5, "pad"), (3.0, "pad")])

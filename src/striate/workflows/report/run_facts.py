@@ -25,6 +25,7 @@ from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows.report import plots
 from striate.workflows.report.image_cards import Card
+from striate.workflows.train import mirroring
 
 _CONFUSED = 10
 _PARTS = {"test": "test", "val": "validation"}
@@ -121,6 +122,9 @@ def read(folder: Path) -> RunFacts:
     findings: list[trust_findings.Finding] = []
     if account is not None:
         findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
+        if (tested := account.get("mirroring")) is not None:
+            sentence = mirroring.describe(tested)
+            findings += trust_findings.of_mirroring(run.augment.flip is True, tested["verdict"], sentence)
     if epochs:
         figures["curves"] = plots.curves(epochs, None if result is None else best_epoch)
         figures["gradients"] = plots.gradients(facts.health)

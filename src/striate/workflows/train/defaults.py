@@ -9,7 +9,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | size, network named | not below its published size (timm's: 224) where the images have 3/4 of that, nor below its least |
 | resize mode | nearly square images are squashed; where a center crop hides at most 30 % of the median image: crop; else pad |
-| mirroring | color images are mirrored left and right at random; gray ones are not, since digits and letters would change |
+| mirroring | gray images are not mirrored, since digits and letters would change; `mirroring.py` tests those in color |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60 |
 """
@@ -86,8 +86,10 @@ def choose_input(run: config.Run, stats: SampleStats) -> Plan:
         chosen["preprocess"] |= preprocess
         reasons = [why_net_and_size, why_mode, why, why_color if name == "gmdh" else ""]
     else:
-        chosen["augment"] = {"flip": channels == 3}
-        reasons = [why_color, why_net_and_size, why_mode, _why_flip(channels) if run.augment.flip is None else ""]
+        reasons = [why_color, why_net_and_size, why_mode]
+        if channels == 1 and run.augment.flip is None:
+            chosen["augment"] = {"flip": False}
+            reasons.append("not mirrored: gray images may be digits or letters, which that would change")
     return Plan(config.complete(run, chosen), tuple(reason for reason in reasons if reason))
 
 
@@ -170,9 +172,3 @@ def _size(name: str, short: int) -> tuple[int, str]:
     if entry and size < entry.smallest_px:
         size, why = entry.smallest_px, f"size {entry.smallest_px} px: the least that {name} takes"
     return size, why
-
-
-def _why_flip(channels: int) -> str:
-    if channels == 3:
-        return "mirrored at random: the images have color (augment.flip=false where left and right matter)"
-    return "not mirrored: gray images may be digits or letters, which that would change"

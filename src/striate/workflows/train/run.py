@@ -23,7 +23,7 @@ from striate.training.inference import Predictions
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
-from striate.workflows.train import defaults
+from striate.workflows.train import defaults, mirroring
 from striate.workflows.train.artifacts import Trained, score
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
@@ -119,6 +119,7 @@ def find_lr(
         engine = _pick_engine(run)
         watch = watch if engine.writes else quiet
         with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+            run, dataset = mirroring.choose(run, dataset)
             run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
             curve = lr_range_test(RunContext(run, dataset, path.parent, engine, stop, watch))
         name = run.net.name or ""
@@ -157,6 +158,7 @@ def run_in(
                 log.info("%s", reason)
             with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
                 if stats is not None:
+                    run, dataset = mirroring.choose(run, dataset)
                     run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
                 return _train(RunContext(run, dataset, folder, engine, stop, watch, report=report), resume)
 

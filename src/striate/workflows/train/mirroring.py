@@ -1,0 +1,105 @@
+"""Whether the training images are mirrored at random: a test on training and validation images decides it before training.
+
+| augment.flip | images | verdict of the test | mirrored |
+|---|---|---|---|
+| not given | gray | not tested | no, since digits and letters would change |
+| not given | in color | swapped: mirror images of a class look like another | no |
+| not given | in color | same, worse, unknown | yes; of the last two it is said what to set if that is wrong |
+| true | any | swapped | yes, with a warning |
+| false | any | not tested | no |
+
+The test is `metrics.mirror_test`, on features of up to 800 images: those of a pretrained network where there is one, else
+responses to patches (`batches.patch_responses`), which take about a second. Test images are never used.
+
+Legend: N images, D features.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import config
+from striate.base.events import Json
+from striate.base.hash_rng import words
+from striate.base.phrases import percent, printable
+from striate.batches import patch_responses
+from striate.metrics.mirror_test import mirror_test
+from striate.nets import catalogue
+from striate.workflows.dataset import Dataset
+
+log = logging.getLogger("striate")
+
+MOST_IMAGES = 800
+_FEWEST_IMAGES = 10
+
+Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # of square uint8 images, N x H x W x C: N x D
+
+
+class Choice(NamedTuple):
+    """Complete settings, and the data set with the test's result, which the run writes down."""
+
+    run: config.Run
+    dataset: Dataset
+
+
+def choose(run: config.Run, dataset: Dataset, features: Features | None = None, most: int = MOST_IMAGES) -> Choice:
+    """Decide whether training images are mirrored, where the settings leave it open; the choice is logged.
+
+    `features` are those of a pretrained network, of up to `most` images.
+    """
+    given = run.augment.flip
+    if given is False or catalogue.gradient_free(run.net.name or "") is not None:
+        return Choice(run, dataset)
+    tested = _test(dataset, features, most)
+    sentence, swapped = describe(tested), tested["verdict"] == "swapped"
+    if given and swapped:
+        log.warning("augment.flip=true, but %s Without mirroring the accuracy may be higher.", sentence)
+    elif not given and swapped:
+        log.warning("not mirrored: %s augment.flip=true mirrors all the same.", sentence)
+    elif not given:
+        advice = "" if tested["verdict"] == "same" else " augment.flip=false if left and right matter."
+        log.info("mirrored at random: the images have color. %s%s", sentence[:1].upper() + sentence[1:], advice)
+    return Choice(config.complete(run, {"augment": {"flip": not swapped}}), replace(dataset, mirroring=tested))
+
+
+def describe(tested: Json) -> str:
+    """The result of the test as a sentence, which begins in lower case."""
+    if tested["images"] == 0:
+        return "there are too few images to test whether classes depend on left and right."
+    right, mirrored = percent(tested["accuracy"]), percent(tested["mirrored_accuracy"])
+    numbers = f"of {tested['images']:,} training and validation images a cross-validated linear classifier gets {right} right"
+    match tested["verdict"]:
+        case "swapped":
+            first, second = (repr(printable(name)) for name in tested["classes"])
+            return (
+                f"the classes {first} and {second} depend on left and right: mirror images of one look like the other. Of "
+                f"{tested['images']:,} images of these two a cross-validated linear classifier gets {right} right, and "
+                f"{mirrored} of their mirror images (p = {tested['p_value']:.1g})."
+            )
+        case "worse":
+            return f"{numbers}, and {mirrored} of their mirror images, but does not take these for another class."
+        case "same":
+            return f"{numbers}, and {mirrored} of their mirror images."
+    return f"whether classes depend on left and right cannot be told: {numbers}, no better than the majority class."
+
+
+def _test(dataset: Dataset, features: Features | None, most: int) -> Json:
+    """Test the mirror images of the training and validation images, or of so many; the result for JSON."""
+    examples, parts = dataset.examples, dataset.parts
+    rows_N = np.concatenate([parts.train_M, parts.val_M])
+    rows_N = rows_N[np.argsort(words(examples.ids_N[rows_N], "mirror test"), kind="stable")][:most]
+    labels_N = examples.labels_N[rows_N]
+    if len(rows_N) < _FEWEST_IMAGES or len(np.unique(labels_N)) < 2:
+        return {"verdict": "unknown", "images": 0}
+    order = np.argsort(rows_N)
+    pixels_NHWC = np.empty((len(rows_N), *dataset.stored.pixels_NHWC.shape[1:]), np.uint8)
+    pixels_NHWC[order] = dataset.stored.pixels_NHWC[rows_N[order]]
+    features = features or patch_responses.fit(pixels_NHWC).features
+    tested = mirror_test(features(pixels_NHWC), features(pixels_NHWC[:, :, ::-1]), labels_N)
+    result = tested._asdict()
+    pair = result.pop("pair")
+    return result if pair is None else {**result, "classes": [examples.classes[k] for k in pair]}
