@@ -12,7 +12,7 @@ from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.data.examples import Examples, Part
 from striate.data.examples_from_source import ids_of
-from striate.data.split import Split, divide
+from striate.data.split import Split, check, divide
 
 SIZES = st.lists(st.integers(3, 40), min_size=2, max_size=4)
 
@@ -136,13 +136,15 @@ def test_folds_keep_equal_images_together():
 def test_more_folds_than_a_class_has_images_for_are_refused_before_the_first():
     for data in (Data(folds=9), Data(folds=9, fold=0)):
         with pytest.raises(
-            DataError, match=r"^class '0' has 8 images; expected one or more in each of the 9 folds. Use 8 folds"
+            DataError,
+            match=r"^class '0' has 8 images; expected enough for each of the 9 folds to train, choose and test on one or more. "
+            r"Use --folds 8, or add images.$",
         ):
             divide(examples([8, 20]), distinct(28), data)
     divide(examples([8, 20]), distinct(28), Data(folds=8))
     pixels = distinct(28)
     pixels[:7] = 5
-    with pytest.raises(DataError, match=r"has 8 images, in clusters of equal images .* in each of the 3 folds. Use 2 folds or"):
+    with pytest.raises(DataError, match=r"has 8 images, in clusters of equal images .* of the 3 folds .* Remove the class, or"):
         divide(examples([8, 20]), pixels, Data(folds=3))
 
 
@@ -222,6 +224,54 @@ def test_folds_are_proposed_where_the_test_set_is_small():
         in divide(examples([20, 20]), distinct(40), Data()).notes
     )
     assert divide(examples([300, 300]), distinct(600), Data()).notes == ()
+
+
+@pytest.mark.parametrize(("each", "proposal"), [(3, 3), (4, 4), (5, 5), (9, 5)])
+def test_the_proposed_folds_work_for_the_smallest_class(each: int, proposal: int):
+    all_ = examples([each, 9])
+    (note,) = divide(all_, distinct(len(all_)), Data()).notes
+    assert f"`striate train --folds {proposal}` tests on all {len(all_)}" in note
+    assert ("more folds would leave one without an image of class '0'" in note) == (proposal < 5)
+    for fold in (None, *range(proposal)):
+        divide(all_, distinct(len(all_)), Data(folds=proposal, fold=fold))
+
+
+def test_where_equal_images_leave_no_folds_images_are_asked_for():
+    pixels = distinct(12)
+    pixels[:2] = 99  # 3 images of class 0, of which two are equal: one fold would have none to train on
+    with pytest.raises(DataError, match=r"class '0' has 3 images \(0/0.png\), in clusters of equal images"):
+        divide(examples([3, 9]), pixels, Data())
+    pixels[2:4] = 98
+    (note,) = (note for note in divide(examples([5, 7]), pixels, Data()).notes if "uncertain" in note)
+    assert "`striate train --folds 3` tests on all 12, and more folds would leave one without an image of class '0'." in note
+
+
+@pytest.mark.parametrize(("each", "folds"), [(2, 2), (2, 5), (3, 2), (3, 4)])
+def test_folds_that_a_later_one_could_not_do_are_refused_before_the_first(each: int, folds: int):
+    text = "at least 3, one each to train, choose and test on" if each < 3 else r"Use --folds 3, or add images"
+    with pytest.raises(DataError, match=rf"class '0' has {each} images.*{text}"):
+        check(examples([each, 20]), Data(folds=folds))
+
+
+@pytest.mark.parametrize("sizes", [[5, 2], [20, 1]])
+def test_what_counts_alone_tell_is_refused_before_pixels_are_known(sizes: list[int]):
+    with pytest.raises(DataError, match=r"class '1' has \d images? \(1/0.png\); expected at least 3"):
+        check(examples(sizes), Data())
+
+
+def test_groups_that_cannot_be_divided_are_refused_before_pixels_are_known():
+    grouped = replace(examples([9, 9]), groups_N=np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, *range(2, 11)]))
+    with pytest.raises(DataError, match=r"class '0' has 9 images .*, in clusters of equal images or groups that cannot be"):
+        check(grouped, Data())
+
+
+def test_shares_that_leave_too_little_of_a_class_are_named():
+    with pytest.raises(
+        DataError,
+        match=r"class '0' has 4 images \(0/0.png\), too few for data.val_share=0.2 and data.test_share=0.7; expected at least "
+        r"3, one each to train, choose and test on. Lower them, add images",
+    ):
+        check(examples([4, 30]), Data(val_share=0.2, test_share=0.7))
 
 
 def test_a_class_that_cannot_be_on_every_side_is_refused():

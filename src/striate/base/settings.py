@@ -46,6 +46,11 @@ class Data(Section):
             raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
         if self.folds is not None:
             self._refuse(("test_share",), f"with folds={self.folds}: each fold tests on 1/{self.folds} of the images")
+        if self.val_share + (self.test_share or 0) >= 1:
+            raise ValueError(
+                f"val_share and test_share must be below 1 together, so that images are left to train on; got "
+                f"{self.val_share:g} and {self.test_share:g}"
+            )
         return self
 
 

@@ -8,6 +8,7 @@ Legend: N images, M of them in a part.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from striate.data.examples import Examples, Part, Quarantined
 
 TEST_SHARE = 0.2
 _FEW_TESTS = 100
-_PROPOSED_FOLDS = 5
+_PROPOSED_FOLDS, _MOST_FOLDS = 5, 20
 
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -46,6 +47,39 @@ class _Order(NamedTuple):
     hash_N: NDArray[np.uint64]
 
 
+class _Given(NamedTuple):
+    """The parts that the source gives; None where a part is cut from the pool."""
+
+    test_N: Mask | None
+    val_N: Mask | None
+
+
+class _Parts(NamedTuple):
+    """The images of each part."""
+
+    train_N: Mask
+    val_N: Mask
+    test_N: Mask
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The images that parts are cut from."""
+
+    examples: Examples
+    order: _Order
+    open_N: Mask  # those that no part has
+
+    @cached_property
+    def lines(self) -> list[Positions]:
+        """For each class the images whose cluster counts to it, clusters in hash order and whole."""
+        mine, (cluster_N, hash_N) = np.flatnonzero(self.open_N), self.order
+        first_M = cluster_N[mine]
+        label_M = self.examples.labels_N[first_M]
+        sizes_K = np.bincount(label_M, minlength=len(self.examples.classes))
+        return np.split(mine[np.lexsort((hash_N[mine], hash_N[first_M], label_M))], np.cumsum(sizes_K)[:-1])
+
+
 def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> Split:
     """Divide the images as the settings and the source say."""
     duplicates = _find_duplicates(examples, pixel_hash_N)
@@ -58,31 +92,35 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     out = np.array([position for position, _ in leaked], np.int64)
     open_N = np.isin(parts_N, (Part.FREE, Part.TRAIN))
     open_N[out] = False
-    order = _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed)
-    if data.folds is not None:
-        _check_folds(examples, order, open_N, data.folds)
-    needs_val = not (parts_N == Part.VAL).any()
     val_N = parts_N == Part.VAL
     val_N[out] = False
-    cuts_test = not has_test and data.test_share != 0  # else the mask of none, or of the part that is given
-    test_N = _cut_test(examples, order, open_N, data) if cuts_test else parts_N == Part.TEST
-    open_N &= ~test_N
-    if needs_val:
-        val_N = _cut(examples, order, open_N, data.val_share if has_test else _val_share(data))
-        open_N &= ~val_N
-        if has_test:
-            notes.append(f"Validation is cut from the training images: {int(val_N.sum()):,} of them.")
-    _check_classes(examples, open_N, val_N, test_N, has_test, data)
-    tests = int(test_N.sum())
+    cuts_test = not has_test and data.test_share != 0
+    given = _Given(None if cuts_test else parts_N == Part.TEST, val_N if (parts_N == Part.VAL).any() else None)
+    pool = _Pool(examples, _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed), open_N)
+    if data.folds is not None:
+        _check_folds(pool, given, data)
+    parts = _cut_parts(pool, given, data)
+    if has_test and given.val_N is None:
+        notes.append(f"Validation is cut from the training images: {int(parts.val_N.sum()):,} of them.")
+    if (missing := _missing_class(pool, parts, given, data)) is not None:
+        raise DataError(_too_few(pool, missing, given, data))
+    tests = int(parts.test_N.sum())
     if tests < _FEW_TESTS and data.folds is None and cuts_test:
-        notes.append(
-            f"The test set holds {tests} images, so its score is uncertain: `striate train --folds {_PROPOSED_FOLDS}` tests on "
-            f"all {len(examples):,}."
-        )
+        notes.append(f"The test set holds {tests} images, so its score is uncertain: {_advice(pool, given, data)}.")
     return Split(
-        np.flatnonzero(open_N), np.flatnonzero(val_N), np.flatnonzero(test_N), tuple(bad for _, bad in leaked),
-        tuple(duplicates), tuple(notes),
+        np.flatnonzero(parts.train_N), np.flatnonzero(parts.val_N), np.flatnonzero(parts.test_N),
+        tuple(bad for _, bad in leaked), tuple(duplicates), tuple(notes),
     )  # fmt: skip
+
+
+def check(examples: Examples, data: Data) -> Split:
+    """Divide images of which nothing is decoded yet, as if all of them can be and none are equal.
+
+    Raises:
+        DataError: they cannot be divided so, which what is in the files can only make worse.
+
+    """
+    return divide(examples, examples.ids_N, data)
 
 
 def _val_share(data: Data) -> float:
@@ -96,12 +134,22 @@ def _test_share(data: Data) -> float:
     return TEST_SHARE if data.test_share is None else data.test_share
 
 
-def _cut_test(examples: Examples, order: _Order, open_N: Mask, data: Data) -> Mask:
-    if data.folds is None:
-        return _cut(examples, order, open_N, _test_share(data))
-    if data.fold is None:
-        return np.zeros(len(examples), bool)
-    return np.equal(_fold_of(examples, order, open_N, data.folds), data.fold)
+def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
+    """The images of each part: those that the source gives it, else clusters of the pool."""
+    if given.test_N is not None:
+        test_N = given.test_N
+    elif data.folds is None:
+        test_N = _cut(pool.order, pool.lines, _test_share(data))
+    elif data.fold is None:
+        test_N = np.zeros(len(pool.examples), bool)
+    else:
+        test_N = np.equal(_fold_of(pool.order, pool.lines, data.folds), data.fold)
+    left_N, val_N = pool.open_N & ~test_N, given.val_N
+    if val_N is None:
+        share = data.val_share if given.test_N is not None else _val_share(data)
+        val_N = _cut(pool.order, [line[left_N[line]] for line in pool.lines], share)
+        left_N &= ~val_N
+    return _Parts(left_N, val_N, test_N)
 
 
 def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, seed: int) -> _Order:
@@ -144,18 +192,10 @@ def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
         root_N[position] = find(int(position))
 
 
-def _members(examples: Examples, order: _Order, open_N: Mask, label: int) -> Positions:
-    """The open images whose cluster counts to a class, clusters in hash order and whole."""
-    first_N = order.cluster_N
-    mine = np.flatnonzero(open_N & (examples.labels_N[first_N] == label))
-    return mine[np.lexsort((order.hash_N[mine], order.hash_N[first_N[mine]]))]
-
-
-def _cut(examples: Examples, order: _Order, open_N: Mask, share: float) -> Mask:
+def _cut(order: _Order, lines: list[Positions], share: float) -> Mask:
     """The first clusters of each class until its share of images, at least one, is reached."""
-    cut_N = np.zeros(len(examples), bool)
-    for label in range(len(examples.classes)):
-        line = _members(examples, order, open_N, label)
+    cut_N = np.zeros(len(order.cluster_N), bool)
+    for line in lines:
         if len(line) < 2:
             continue
         wanted = max(1, round(share * len(line)))
@@ -165,14 +205,13 @@ def _cut(examples: Examples, order: _Order, open_N: Mask, share: float) -> Mask:
     return cut_N
 
 
-def _fold_of(examples: Examples, order: _Order, open_N: Mask, folds: int) -> Positions:
-    """The fold of each open image, -1 for others: each class's line in equal pieces, clusters whole."""
-    fold_N = np.full(len(examples), -1, np.int64)
-    for label in range(len(examples.classes)):
-        line = _members(examples, order, open_N, label)
+def _fold_of(order: _Order, lines: list[Positions], folds: int) -> Positions:
+    """The fold of each image in a line, -1 for others: each class's line in equal pieces, clusters whole."""
+    fold_N = np.full(len(order.cluster_N), -1, np.int64)
+    for line in lines:
         fold_N[line] = np.arange(len(line)) * folds // max(1, len(line))
-    mine = np.flatnonzero(open_N)
-    fold_N[mine] = fold_N[order.cluster_N[mine]]
+    for line in lines:
+        fold_N[line] = fold_N[order.cluster_N[line]]
     return fold_N
 
 
@@ -218,37 +257,77 @@ def _leaks(examples: Examples, pixel_hash_N: NDArray[np.uint64], parts_N: NDArra
     return sorted(leaked.items())
 
 
-def _check_folds(examples: Examples, order: _Order, open_N: Mask, folds: int) -> None:
-    """Refuse folds of which some would test on no image of a class; a class too small for any split is not meant."""
-    fold_N = _fold_of(examples, order, open_N, folds)
-    for label, name in enumerate(examples.classes):
-        mine = np.flatnonzero(open_N & (examples.labels_N == label))
-        most = len(np.unique(fold_N[mine]))
-        if most < folds and len(mine) > 2:
-            extra = "" if most == len(mine) else ", in clusters of equal images or groups that cannot be divided"
-            raise DataError(
-                f"class {name!r} has {len(mine)} images{extra}; expected one or more in each of the {folds} folds. "
-                f"{f'Use {most} folds or fewer' if most > 1 else 'Remove the class'}, or add images."
-            )
+def _missing_class(pool: _Pool, parts: _Parts, given: _Given, data: Data) -> int | None:
+    """The first class of which a part that is cut has no image; None where there is none."""
+    cut = [parts.train_N]
+    if given.test_N is None or given.val_N is None:
+        cut.append(parts.val_N)
+    if given.test_N is None and not (data.folds is not None and data.fold is None):
+        cut.append(parts.test_N)
+    labels_N, classes = pool.examples.labels_N, len(pool.examples.classes)
+    missing_K = np.any([np.bincount(labels_N[part_N], minlength=classes) == 0 for part_N in cut], axis=0)
+    return int(missing_K.argmax()) if missing_K.any() else None
 
 
-def _check_classes(examples: Examples, train_N: Mask, val_N: Mask, test_N: Mask, has_test: bool, data: Data) -> None:
-    """Refuse a class that some part has no image of."""
-    parts = [train_N]
-    if not has_test or not (examples.parts_N == Part.VAL).any():
-        parts.append(val_N)
-    if not has_test and data.test_share != 0 and not (data.folds is not None and data.fold is None):
-        parts.append(test_N)
-    least = 2 if has_test or data.test_share == 0 else 3
-    for label, name in enumerate(examples.classes):
-        mine = examples.labels_N == label
-        for part_N in parts:
-            if not (part_N & mine).any():
-                count = int(mine[examples.parts_N != Part.TEST].sum() if has_test else mine.sum())
-                example = examples.names[int(np.flatnonzero(mine)[0])]
-                purposes = "one each to train, choose and test on" if least == 3 else "one each to train and choose by"
-                extra = "" if count < least else ", in clusters of equal images or groups that cannot be divided"
-                raise DataError(
-                    f"class {name!r} has {count} image{'s' if count != 1 else ''} ({example}){extra}; expected at least "
-                    f"{least}, {purposes}. Add images, or remove the class."
-                )
+def _weak_class(pool: _Pool, given: _Given, data: Data, folds: int) -> int | None:
+    """The first class of which a training with so many folds would lack images; None where all of them can be done."""
+    for fold in range(folds):
+        section = data.model_copy(update={"folds": folds, "fold": fold, "test_share": None})
+        if (missing := _missing_class(pool, _cut_parts(pool, given, section), given, section)) is not None:
+            return missing
+    return None
+
+
+def _advice(pool: _Pool, given: _Given, data: Data) -> str:
+    """What to do where there are few images to test on: the folds that work, up to 5; a clause."""
+    weak = None
+    for folds in range(_PROPOSED_FOLDS, 1, -1):
+        if (missing := _weak_class(pool, given, data, folds)) is None:
+            why = "" if weak is None else f", and more folds would leave one without an image of class {weak!r}"
+            return f"`striate train --folds {folds}` tests on all {len(pool.examples):,}{why}"
+        weak = pool.examples.classes[missing]
+    return f"class {weak!r} has too few for cross-validation, so add images"
+
+
+def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
+    """Refuse folds of which one would have no image of a class to train on, choose by or test on."""
+    folds = data.folds or 0
+    if (weak := _weak_class(pool, given, data, folds)) is None:
+        return
+    count = int((pool.examples.labels_N == weak).sum())
+    if count < 3:
+        raise DataError(_too_few(pool, weak, given, data))
+    others = [*range(folds - 1, 1, -1), *range(folds + 1, _MOST_FOLDS + 1)]
+    works = next((number for number in others if _weak_class(pool, given, data, number) is None), None)
+    raise DataError(
+        f"class {pool.examples.classes[weak]!r} has {count} images{_in_clusters(pool, weak)}; expected enough for each of the "
+        f"{folds} folds to train, choose and test on one or more. "
+        f"{f'Use --folds {works}' if works else 'Remove the class'}, or add images."
+    )
+
+
+def _in_clusters(pool: _Pool, label: int) -> str:
+    """A clause on why a class cannot be divided although it has images enough; empty where each can go its own way."""
+    clusters_M = pool.order.cluster_N[pool.examples.labels_N == label]
+    return (
+        ", in clusters of equal images or groups that cannot be divided" if np.unique(clusters_M).size < clusters_M.size else ""
+    )
+
+
+def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:
+    """Why a class cannot be divided, and what to do."""
+    examples, has_test = pool.examples, given.test_N is not None
+    least = 2 if has_test else 3
+    mine_N = examples.labels_N == label
+    count = int((mine_N & (examples.parts_N != Part.TEST)).sum() if has_test else mine_N.sum())
+    example = examples.names[int(np.flatnonzero(mine_N)[0])]
+    purposes = "one each to train and choose by" if has_test else "one each to train, choose and test on"
+    cause, advice = "", "Add images, or remove the class."
+    if count >= least and not (cause := _in_clusters(pool, label)):
+        shares = f"data.val_share={data.val_share:g}"
+        shares += "" if has_test or data.folds is not None else f" and data.test_share={_test_share(data):g}"
+        cause, advice = f", too few for {shares}", "Lower them, add images, or remove the class."
+    return (
+        f"class {examples.classes[label]!r} has {count} image{'s' if count != 1 else ''} ({example}){cause}; expected at least "
+        f"{least}, {purposes}. {advice}"
+    )

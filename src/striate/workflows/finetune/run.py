@@ -27,7 +27,7 @@ from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
 from striate.base.train_settings import STRATEGY
 from striate.base.wall_clock import counting, measured
-from striate.data import in_memory, sources
+from striate.data import in_memory, sources, split
 from striate.data.survey import sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
@@ -110,6 +110,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             pretrained = load(run.finetune.weights or "")
             plan.check(run, pretrained)
             examples = sources.read(run.data)
+            split.check(examples, run.data)
             run = plan.resolve(run, pretrained, sample_stats(examples, run.data))
         engine = machine.pick(run.engine)
         if engine.world > 1:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.data import sources
+from striate.data import sources, split
 from striate.data.examples import Examples
 from striate.data.survey import SampleStats, sample_stats
 from striate.nets import catalogue, own_network
@@ -57,6 +57,7 @@ def resolve(settings: config.Tree, trust_code: bool = False, to_train: bool = Tr
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
     examples = sources.read(run.data)
+    split.check(examples, run.data)
     stats = sample_stats(examples, run.data)
     return Resolved(_logged(choose_input(run, stats)), examples, stats)
 
