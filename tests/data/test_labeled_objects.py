@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from striate.base.errors import DataError
@@ -56,6 +57,12 @@ def test_series_of_tables_are_labels():
 
 def test_images_and_labels_as_a_pair():
     assert labels((IMAGES, ["a", "b", "a"])) == ["a", "b", "a"]
+
+
+def test_a_list_of_pairs_and_two_pairs_of_arrays():
+    assert labels([(IMAGES[0], "a"), (IMAGES[1], 2)]) == ["a", "2"]
+    source = labeled_objects.read(((IMAGES, np.array([[1], [0], [1]])), (IMAGES[:1], np.array([[0]]))), None)
+    assert ([label for _, label in source.rows()], source.parts) == (["1", "0", "1", "0"], ["train"] * 3 + ["test"])
 
 
 def test_a_glob_means_its_files_by_name(tmp_path: Path):
@@ -119,6 +126,22 @@ def test_a_data_set_of_torch_has_its_labels():
     assert labels(TensorDataset(*tensors)) == ["1", "0", "1"]
     assert labels(Named(*tensors)) == ["dog", "cat", "dog"]
     assert labels(Subset(Named(*tensors), [2, 1])) == ["dog", "cat"]
+
+
+def test_a_folder_of_torchvision_s_is_read_by_its_files_unless_it_transforms_them(tmp_path: Path):
+    datasets = pytest.importorskip("torchvision.datasets", reason="of torchvision")
+    for name in ("cat/1.png", "dog/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(IMAGES[0]).save(tmp_path / name)
+    plain, smaller = datasets.ImageFolder(tmp_path), datasets.ImageFolder(tmp_path, lambda image: image.resize((2, 2)))
+    assert list(labeled_objects.read(plain, None).rows()) == [
+        (f"{tmp_path}/cat/1.png", "cat"),
+        (f"{tmp_path}/dog/1.png", "dog"),
+    ]
+    assert [(image.size, label) for image, label in labeled_objects.read(smaller, None).rows()] == [
+        ((2, 2), "cat"),
+        ((2, 2), "dog"),
+    ]
 
 
 def test_data_sets_that_cannot_be_read_by_position_are_refused():

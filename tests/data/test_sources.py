@@ -27,6 +27,11 @@ def test_what_is_not_there_offers_the_nearest_name():
         read("my/photos")
 
 
+def test_a_pattern_needs_labels():
+    with pytest.raises(DataError, match=r"got the pattern 'photos/\*/1.png'. Give the folder above the classes, or in Python"):
+        read("photos/*/1.png")
+
+
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path):
     (tmp_path / "photo.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"expected a folder, or a table that ends in .csv or .parquet; got the file"):

@@ -21,8 +21,8 @@ from striate.data.table_objects import Table
 
 TAKEN = (
     "a path; a glob, a list of paths, of PIL images, of arrays or of the bytes of files, or an array or tensor of images, each "
-    "with labels=...; a pair (images, labels); a table of pandas, polars or pyarrow; a data set of torch or of Hugging Face's; "
-    "or a dictionary of these by train, val and test"
+    "with labels=...; a pair (images, labels) or a list of such pairs; a table of pandas, polars or pyarrow; a data set of "
+    "torch or of Hugging Face's; or a dictionary of these by train, val and test"
 )
 _SHOWN = 10
 
@@ -39,6 +39,10 @@ class Labeled(NamedTuple):
 def read(data: Any, labels: Any) -> Labeled:
     """What was given as images and labels. Raises DataError: it is none of `TAKEN`, or images and labels do not fit."""
     if labels is None and isinstance(data, tuple) and len(data) == 2:
+        if all(
+            isinstance(part, tuple) and len(part) == 2 and is_array(part[0]) for part in data
+        ):  # as Keras gives its data sets
+            return _parts({"train": data[0], "test": data[1]}, None)
         data, labels = data
     if isinstance(data, Mapping):
         return _parts(data, labels)
@@ -51,7 +55,7 @@ def read(data: Any, labels: Any) -> Labeled:
         return of_table(table_objects.read(data))
     if type(data).__name__ == "DataLoader":
         raise DataError("expected a data set, not its loader; give loader.dataset.")
-    if labels is None and _is_dataset(data):
+    if labels is None and (_is_dataset(data) or _is_list_of_pairs(data)):
         return _dataset(data)
     return _pairs(_images(data), labels)
 
@@ -174,6 +178,10 @@ def _is_dataset(data: object) -> bool:
     names = {base.__name__ for base in type(data).__mro__}
     own = "torch" in packages(data) and "Dataset" in names
     return own or (hasattr(data, "__getitem__") and hasattr(data, "__len__") and hasattr(data, "classes"))
+
+
+def _is_list_of_pairs(data: object) -> bool:
+    return isinstance(data, list) and bool(data) and all(isinstance(item, tuple) and len(item) == 2 for item in data)
 
 
 def _dataset(data: Any) -> Labeled:

@@ -23,6 +23,11 @@ def read(data: Data) -> Examples:
     with files.explained(path, "read"):  # a name that is too long, or a folder that is closed
         there = path.exists()
     if not there:
+        if any(mark in data.path for mark in "*?["):
+            raise DataError(
+                f"expected a folder of images by class, a table or a name; got the pattern {data.path!r}. Give the folder "
+                "above the classes, or in Python the pattern with labels=[...], one for each of its files by name."
+            )
         near = [name for name in builtin_datasets.NAMES if name.startswith(data.path[:3])]
         hint = nearest(data.path, near or builtin_datasets.NAMES)
         raise DataError(
