@@ -9,7 +9,7 @@ from PIL import Image
 
 import striate
 from striate.base import run_folder
-from striate.base.errors import DecodeError, SettingError
+from striate.base.errors import DataError, SettingError
 from support.command_line import run
 from support.shape_images import make_folder
 
@@ -134,7 +134,7 @@ def test_bad_questions_are_refused_before_any_work(here: Path):
         striate.inspect_image(name, [])
     with pytest.raises(SettingError, match="method 'magic'"):
         striate.inspect_image(name, [image], methods=["magic"])
-    with pytest.raises(DecodeError, match=r"nothing\.png"):
+    with pytest.raises(DataError, match=r"nothing\.png"):
         striate.inspect_image(name, [here / "nothing.png"])
     with pytest.raises(SettingError, match="There is no layer 'relu1' with filters or units"):
         striate.filters(name, layers=["relu1"])
