@@ -145,6 +145,12 @@ def test_what_was_removed_or_damaged_is_to_be_given_again():
     assert len(read(PIXELS, LABELS)) == 4
 
 
+def test_the_path_holds_wherever_striate_runs_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIATE_CACHE", "relative")
+    assert in_memory.stored(PIXELS, LABELS).startswith(f"{tmp_path}/relative/in-memory/")
+
+
 def test_settings_of_tables_do_not_apply():
     with pytest.raises(DataError, match=r"data.group_column names a column of a table; these images are in none. Leave it out"):
         read(PIXELS, LABELS, group_column="patient")

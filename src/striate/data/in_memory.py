@@ -64,7 +64,7 @@ def unpacked(path: Path) -> Path | None:
 def _keep(source: Labeled, what: str, cache: Path | None = None) -> Path:
     """Write images and labels, where they are not there; the table."""
     summary = _summary(source)
-    folder = (cache or files.cache_folder()) / FOLDER / summary.name
+    folder = (cache or files.cache_folder()).absolute() / FOLDER / summary.name
     while _damage(folder) is not None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):

@@ -83,8 +83,6 @@ def _images(data: Any) -> Sequence[object]:
         return data  # type: ignore[no-any-return]
     if hasattr(data, "columns") or isinstance(data, bytes | bytearray) or not isinstance(data, Iterable):
         raise DataError(f"expected {TAKEN}; got {type(data).__name__}.")
-    if hasattr(data, "format") and hasattr(data, "mode"):
-        raise DataError("expected a list of images with labels=[...]; got one image.")
     return data if isinstance(data, list | tuple) else _listed(data)
 
 
@@ -121,11 +119,9 @@ def _without_one_hot(values: list[Any]) -> list[Any]:
     """Labels N x 1 as N labels, and rows of zeros with a single one as the position of the one."""
     if all(isinstance(value, list | tuple | np.ndarray) and len(value) == 1 for value in values):
         return [value[0] for value in values]
-    width = len(values[0]) if isinstance(values[0], list | tuple | np.ndarray) else 0
-    if width and all(isinstance(row, list | tuple | np.ndarray) and len(row) == width for row in values):
-        rows = [list(row) for row in values]
-        if all(sorted(map(str, row)) == sorted(map(str, [*[type(row[0])(0)] * (width - 1), type(row[0])(1)])) for row in rows):
-            return [row.index(1) for row in rows]
+    rows = [list(value) for value in values if isinstance(value, list | tuple | np.ndarray)]
+    if rows and all(row.count(1) == 1 and row.count(0) == len(rows[0]) - 1 for row in rows) and len(rows) == len(values):
+        return [row.index(1) for row in rows]
     return values
 
 
