@@ -87,7 +87,18 @@ def test_paths_bytes_and_arrays_get_the_same_answer(tmp_path: Path):
     assert first.label == first.top[0][0]
     assert sum(share for _, share in first.top) == pytest.approx(1)
     assert (first.abstained, first.unknown) == (False, None)
-    assert "<table>" in first._repr_html_()
+    assert f"<th>{first.label}</th>" in first._repr_html_()
+    assert f"{100 * first.probability:.2f} %</td>" in first._repr_html_()
+
+
+def test_a_notebook_shows_what_a_model_is_and_a_row_for_each_prediction():
+    small = model()
+    html = replace(small, classes=("<b>", "b", "c"))._repr_html_()
+    for text in ("<th>parameters</th>", ">12 x 12 px, color, squash<", ">&lt;b&gt;, b, c<"):
+        assert text in html
+    pixels_NHWC = np.zeros((2, 12, 12, 3), np.uint8)
+    assert small.predict(pixels_NHWC)._repr_html_().count("<th>label</th>") == 1
+    assert len(small.predict(pixels_NHWC)) == 2
 
 
 def test_images_come_as_the_network_takes_them(tmp_path: Path):

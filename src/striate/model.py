@@ -9,7 +9,6 @@ Legend: N images, H x W pixels, C channels, K classes.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, overload
@@ -20,9 +19,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from striate.base import files
+from striate.base import files, html_repr
 from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
+from striate.base.phrases import percent
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode, image_inputs
@@ -60,8 +60,7 @@ class Prediction(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{escape(name)}</td><td>{share:.3f}</td></tr>" for name, share in self.top)
-        return f"<table>{rows}</table>"
+        return html_repr.of_mapping({name: percent(share) for name, share in self.top})
 
 
 class Outputs(NamedTuple):
@@ -99,6 +98,16 @@ class Model:
     training: Mapping[str, Any] = field(default_factory=dict)
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        spec = self.input_spec
+        return html_repr.of_mapping(
+            {
+                "network": self.net_name, "parameters": sum(parameter.numel() for parameter in self.net.parameters()),
+                "input": f"{spec.size_px} x {spec.size_px} px, {'gray' if spec.channels == 1 else 'color'}, {spec.resize_mode}",
+                "classes": self.classes, "threshold": self.threshold, "training": self.training, "license": self.license,
+            }
+        )  # fmt: skip
 
     @named_arguments()
     def input_spec_for(self, crops: int) -> InputSpec:

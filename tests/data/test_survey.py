@@ -71,6 +71,7 @@ def test_json_has_the_keys_and_prints_any_name(photos: Path):
     ]  # fmt: skip
     json.dumps(found).encode("utf-8")
     str(survey(folders.read(photos), Data(path="photos"))).encode("utf-8")
+    survey(folders.read(photos), Data(path="photos"))._repr_html_().encode("utf-8")
 
 
 def test_data_that_cannot_be_divided_are_surveyed_all_the_same(photos: Path):

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from striate.base import html_repr, notebook
 from striate.base.errors import ArgumentError
 
 # What arguments are, by their names, where another type would end in an error of Python's
@@ -25,6 +26,7 @@ R = TypeVar("R")
 def named_arguments(*further: str, section: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Refuse by an ArgumentError keywords that a function does not have, and arguments of `_KINDS` of another type.
 
+    In a notebook, a result that is a dictionary or a list is shown as a table, and progress as a bar unless `watch` is given.
     The function looks the same otherwise. `further` are those that it takes by `**`. A setting given as a keyword is shown as
     an entry of the argument `settings`, which holds those of one `section`, or of a whole run.
     """
@@ -46,7 +48,10 @@ def named_arguments(*further: str, section: str | None = None) -> Callable[[Call
                 if value is not None and name not in modules and not isinstance(value, kinds):
                     got = f"{type(value).__name__} {value!r:.60}"
                     raise ArgumentError(f"{function.__qualname__}() expects {name} to be {expected}; got {got}.")
-            return function(*args, **kwargs)
+            if "watch" in names[len(args) :] and "watch" not in kwargs and notebook.in_kernel():
+                with notebook.progress_shown() as watch:
+                    return html_repr.shown(function(*args, **{**kwargs, "watch": watch}))  # type: ignore[arg-type, no-any-return]
+            return html_repr.shown(function(*args, **kwargs))  # type: ignore[no-any-return]
 
         return call
 

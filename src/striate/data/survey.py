@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import html_repr
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
@@ -87,6 +88,9 @@ class Survey:
         plain: dict[str, Any] = printable({"data": self.path, "found": self.found, **vars(self), **rows})
         del plain["path"]
         return plain
+
+    def _repr_html_(self) -> str:
+        return html_repr.of_mapping(self.as_json())
 
     def __str__(self) -> str:
         lines = [

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import config
+from striate.base import config, html_repr
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
@@ -88,6 +88,9 @@ class Row(NamedTuple):
     prediction: Prediction | None
     error: str | None
     embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
+
+    def _repr_html_(self) -> str:
+        return html_repr.of_mapping(self.as_json())
 
     def as_json(self) -> dict[str, Any]:
         """One line of JSON lines."""
