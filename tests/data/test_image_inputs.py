@@ -182,11 +182,11 @@ def test_shapes_that_are_no_image_s_or_of_two(array: Any, message: str):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((2, 2), 2.0), r"expected floats from 0 to 1; got 2 to 2. Divide by the value of white"),
-        (torch.full((3, 2, 2), -0.5), r"expected floats from 0 to 1; got -0.5 to -0.5"),
-        (np.full((2, 2), np.nan), r"expected floats from 0 to 1; got nan to nan"),
-        (np.zeros((2, 2), np.int64), r"expected pixels of uint8, floats from 0 to 1, or gray of uint16; got int64"),
-        (np.zeros((2, 2, 3), np.uint16), r"expected pixels of uint8, .* got uint16"),
+        (np.full((2, 2), 2.0), r"expected uint8, or floats in \[0, 1\]; got float64 from 2 to 2. Scale them to 0..255"),
+        (torch.full((3, 2, 2), -0.5), r"expected uint8, or floats in \[0, 1\]; got float32 from -0.5 to -0.5"),
+        (np.full((2, 2), np.nan), r"expected uint8, or floats in \[0, 1\]; got float64 from nan to nan"),
+        (np.full((2, 2), 256), r"expected whole numbers from 0 to 255; got int64 from 256 to 256"),
+        (np.zeros((2, 2, 3), np.uint16), r"expected uint8, .*, or gray of uint16; got uint16"),
     ],
 )
 def test_values_that_are_no_pixels(array: Any, message: str):

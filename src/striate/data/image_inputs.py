@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
-from striate.data import decode, folders
+from striate.data import decode, folders, image_objects
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 
@@ -151,8 +150,7 @@ def _column_of(table: Any, name: Any) -> Iterable[object]:
 
 def _cell(value: Any) -> Any:
     """A cell, None where it is empty."""
-    empty = value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
-    return None if empty else value
+    return None if image_objects.is_missing(value) else value
 
 
 def _content(entry: Mapping[str, Any]) -> Any:
@@ -207,8 +205,7 @@ def _unstacked(values: Any) -> tuple[Iterator[Pixels | bytes], bool]:
     """The images of an array or a tensor, and whether it is one."""
     is_tensor = not isinstance(values, np.ndarray)
     if is_tensor:
-        values = values.detach().cpu()
-        values = (values.float() if values.is_floating_point() else values).numpy()
+        values = image_objects.as_array(values)
     layout = _layout(values.shape, is_tensor)
     if "C" not in layout:
         values = values[..., None]
@@ -248,21 +245,8 @@ def _fits(layout: str, shape: tuple[int, ...]) -> bool:
 
 def _levels(values_HWC: NDArray[Any]) -> Pixels | bytes:
     """Pixels of 8 bits and 1 or 3 channels; of more bits, or with transparent pixels, a file for the decoder."""
-    if values_HWC.dtype == np.uint16 and values_HWC.shape[2] == 1:
-        return decode.as_file(Image.fromarray(values_HWC[..., 0]))
-    if np.issubdtype(values_HWC.dtype, np.floating):
-        least, most = float(values_HWC.min()), float(values_HWC.max())
-        if not (least >= 0 and most <= 1):
-            raise DecodeError(
-                f"expected floats from 0 to 1; got {least:g} to {most:g}. Divide by the value of white, and undo any "
-                "normalization."
-            )
-        values_HWC = np.rint(values_HWC.astype(np.float32) * 255).astype(np.uint8)
-    if values_HWC.dtype != np.uint8:
-        raise DecodeError(f"expected pixels of uint8, floats from 0 to 1, or gray of uint16; got {values_HWC.dtype}.")
-    if values_HWC.shape[2] == 4:
-        return decode.as_file(Image.fromarray(np.ascontiguousarray(values_HWC)))
-    return np.ascontiguousarray(values_HWC)
+    image = image_objects.from_values(values_HWC, exact=False)
+    return image if isinstance(image, np.ndarray) else decode.as_file(image)
 
 
 def _shown(shape: Iterable[int]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from striate.base.errors import DataError
+from striate.base.errors import DecodeError
 from striate.data import decode
 
 TAKEN = (
@@ -53,6 +53,7 @@ def as_array(thing: Any) -> NDArray[Any]:
     """An array, or the content of a tensor, wherever it lies."""
     if "torch" in packages(thing):
         thing = thing.detach().cpu()
+        thing = thing.float() if "bfloat16" in str(thing.dtype) else thing  # which numpy does not have
     return np.asarray(thing)
 
 
@@ -60,7 +61,7 @@ def plain(image: object) -> Plain:
     """An image of any kind that is taken; neither it nor the place in a file that is open is changed.
 
     Raises:
-        DataError: it is no image, or its values are no levels of 8 bits; a clause without the image's name.
+        DecodeError: it is no image, or its values are no levels of 8 bits.
 
     """
     if isinstance(image, str | os.PathLike):
@@ -75,12 +76,14 @@ def plain(image: object) -> Plain:
         return _from_array(as_array(image), channels_first="torch" in packages(image))
     if hasattr(image, "read") and hasattr(image, "seek"):
         return _from_file(image)
-    raise DataError(f"expected {TAKEN}; got {type(image).__name__}")
+    raise DecodeError(f"expected {TAKEN}; got {type(image).__name__}.")
 
 
 def _from_pillow(image: Image.Image) -> Plain:
     turned = ImageOps.exif_transpose(image)
-    return _with_channels(np.array(turned)) if turned.mode in ("L", "RGB") and "transparency" not in turned.info else turned
+    if turned.mode not in ("L", "RGB") or "transparency" in turned.info:
+        return turned
+    return from_values(np.array(turned).reshape(turned.height, turned.width, -1))
 
 
 def _from_file(file: Any) -> bytes:
@@ -89,7 +92,7 @@ def _from_file(file: Any) -> bytes:
     content = file.read()
     file.seek(place)
     if not isinstance(content, bytes):
-        raise DataError("expected a file opened in binary, as by open(path, 'rb'); got one opened as text")
+        raise DecodeError("expected a file opened in binary, as by open(path, 'rb'); got one opened as text.")
     return content
 
 
@@ -97,43 +100,49 @@ def _from_array(image: NDArray[Any], channels_first: bool) -> Plain:
     if image.ndim == 3 and image.shape[0] in _CHANNELS and (channels_first or image.shape[2] not in _CHANNELS):
         image = np.moveaxis(image, 0, 2)
     if image.ndim not in (2, 3) or not image.size or (image.ndim == 3 and image.shape[2] not in _CHANNELS):
-        raise DataError(f"expected an array H x W, H x W x C or C x H x W with C = 1, 3 or 4; got the shape {image.shape}")
-    if image.dtype == np.uint16 and (image.ndim == 2 or image.shape[2] == 1):
-        return Image.fromarray(np.ascontiguousarray(image.reshape(image.shape[:2])))
-    levels = _levels(image)
-    return Image.fromarray(np.ascontiguousarray(levels)) if levels.shape[2:] == (4,) else _with_channels(levels)
+        raise DecodeError(f"expected an array H x W, H x W x C or C x H x W with C = 1, 3 or 4; got the shape {image.shape}.")
+    return from_values(image.reshape(*image.shape[:2], -1))
 
 
-def _with_channels(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(levels.reshape(*levels.shape[:2], -1))
+def from_values(image_HWC: NDArray[Any], exact: bool = True) -> NDArray[np.uint8] | Image.Image:
+    """An image as levels of 8 bits; of uint16, or with transparent pixels, as an image of Pillow's.
+
+    Args:
+        image_HWC: with C = 1, 3 or 4, C = 1 of uint16.
+        exact: refuse floats that are no levels, k / 255, in place of rounding them.
+
+    """
+    if image_HWC.dtype == np.uint16 and image_HWC.shape[2] == 1:
+        return Image.fromarray(np.ascontiguousarray(image_HWC[..., 0]))
+    levels_HWC = np.ascontiguousarray(_levels(image_HWC, exact))
+    return Image.fromarray(levels_HWC) if levels_HWC.shape[2] == 4 else levels_HWC
 
 
-def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """The values of an image as levels of 8 bits, from which they follow; values from which they do not are refused."""
+def _levels(image: NDArray[Any], exact: bool) -> NDArray[np.uint8]:
     kind = image.dtype.kind
     if image.dtype == np.uint8:
         return image
     if kind == "b":
         return image.astype(np.uint8) * np.uint8(255)
-    if kind not in "iuf":
-        raise DataError(f"expected uint8, or floats in [0, 1]; got {image.dtype}")
+    if kind not in "iuf" or image.dtype == np.uint16:
+        raise DecodeError(f"expected uint8, whole numbers up to 255, floats in [0, 1], or gray of uint16; got {image.dtype}.")
     low, high = image.min(), image.max()
     if kind in "iu":
         if low < 0 or high > 255:
-            raise DataError(f"expected whole numbers from 0 to 255; got {image.dtype} from {low} to {high}")
+            raise DecodeError(f"expected whole numbers from 0 to 255; got {image.dtype} from {low} to {high}.")
         return image.astype(np.uint8)
     if not (low >= 0 and high <= 1):
-        raise DataError(
+        raise DecodeError(
             f"expected uint8, or floats in [0, 1]; got {image.dtype} from {low:.4g} to {high:.4g}. Scale them to 0..255 and "
-            "convert: images.astype('uint8'); where they were normalized, give them as they were before"
+            "convert: images.astype('uint8'); where they were normalized, give them as they were before."
         )
     scaled = image.astype(np.float64) * 255
     levels = np.rint(scaled)
-    if (farthest := float(np.abs(scaled - levels).max())) > _LEVEL_ERROR.get(image.dtype.itemsize, 0.01):
-        raise DataError(
+    if exact and (farthest := float(np.abs(scaled - levels).max())) > _LEVEL_ERROR.get(image.dtype.itemsize, 0.01):
+        raise DecodeError(
             f"expected floats in [0, 1] that are levels of 8 bits, k / 255; got {image.dtype} up to {farthest:.2f} levels "
             "away. Give the images as they were before they were resized or normalized, or round them: "
-            "(images * 255).round().astype('uint8')"
+            "(images * 255).round().astype('uint8')."
         )
     return levels.astype(np.uint8)
 

@@ -105,7 +105,7 @@ def _plain(source: Labeled) -> Iterator[tuple[Plain | None, str | None]]:
         try:
             yield None if source.table is not None and image_objects.is_missing(image) else image_objects.plain(image), label
         except DataError as error:
-            raise DataError(f"image {position}: {error}.") from None
+            raise DataError(f"image {position}: {error}") from None
 
 
 def _summary(source: Labeled) -> _Summary:
