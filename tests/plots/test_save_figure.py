@@ -8,7 +8,7 @@ from PIL import Image
 
 from striate.base import files
 from striate.base.errors import DiskError, SettingError
-from striate.plots.save_figure import ENDINGS, check_ending, for_page, inline, new_figure, save
+from striate.plots.save_figure import ENDINGS, check_file, for_page, inline, new_figure, save
 
 
 def figure() -> Figure:
@@ -22,13 +22,13 @@ def figure() -> Figure:
 
 @pytest.mark.parametrize("path", ["a.svg", "a.png", "a.pdf", "A.SVG", "a.b/c.Png"])
 def test_an_ending_of_a_image_passes(path: str):
-    check_ending(Path(path))
+    check_file(Path(path))
 
 
 @pytest.mark.parametrize("path", ["x.bmp", "x", "x.svg.txt", ".svg"])
 def test_another_ending_is_refused_with_those_there_are(path: str, tmp_path: Path):
     with pytest.raises(SettingError) as caught:
-        check_ending(Path(path))
+        check_file(Path(path))
     assert str(caught.value) == f"expected an image's path to end in .svg, .png, .pdf; got {path}."
     with pytest.raises(SettingError):
         save(figure(), tmp_path / path)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from striate.base.errors import ArtifactError, DiskError, RunError
+from striate.base.errors import ArtifactError, DiskError, RunError, SettingError
 
 MANIFEST = "MANIFEST.sha256"
 _TRIES = 3
@@ -40,6 +40,41 @@ def _reason(error: OSError, doing: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full; free some space, then resume with --resume"
     return f"{error.strerror or error} (errno {error.errno})"
+
+
+def check_new_file(path: Path) -> None:
+    """Refuse a path where no file can be written, before the work whose result it is for; missing folders are made later.
+
+    Raises:
+        SettingError: it is a folder, or lies below a file.
+        DiskError: the folder may not be written to.
+
+    """
+    with explained(path, "write"):
+        is_folder = path.is_dir()
+    if is_folder:
+        raise SettingError(f"expected a file to write; {path} is a folder. Name a file in it.")
+    check_new_folder(path.parent)
+
+
+def check_new_folder(folder: Path) -> None:
+    """The same for a folder, which may be there already."""
+    with explained(folder, "write in"):
+        place = _existing(folder)
+        if not place.is_dir():
+            raise SettingError(f"expected a folder to write into at {place}; it is a file. Give another one.")
+        if not writable(folder):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, or the folder itself where it is not there yet."""
+    return os.access(_existing(folder), os.W_OK | os.X_OK)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest above it that is there."""
+    return next((place for place in (path, *path.absolute().parents) if place.exists()), path)
 
 
 def make_folder(folder: Path) -> None:

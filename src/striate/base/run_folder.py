@@ -33,6 +33,7 @@ import numpy as np
 from striate.base import config, files, run_record
 from striate.base.errors import ArtifactError, RunError, StriateError, nearest
 from striate.base.events import Json
+from striate.base.phrases import without_controls
 
 log = logging.getLogger("striate")
 
@@ -68,8 +69,11 @@ def claim(out: Path, name: str, resume: bool) -> Path:
     """The folder of a run that begins or is resumed."""
     if not name.strip() or Path(name).name != name or name.startswith("."):
         raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
+    if without_controls(name) != name:
+        raise RunError(f"expected a name without control characters for --name; got {name!r}.")
     if len(os.fsencode(name)) > _MOST_BYTES:
         raise RunError(f"expected a name of at most {_MOST_BYTES} bytes for --name; got {len(os.fsencode(name))}.")
+    files.check_new_folder(out / name)
     folder = out / name
     begun = (folder / "run.toml").exists()
     if begun and not resume:

@@ -118,6 +118,19 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
     if not is_on(settings):
         return None
     side_px, channels = pixels_NHWC.shape[2:]
+    check(settings, side_px, channels)
+    total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0
+    if settings.random_erasing or settings.pca_noise:
+        for pixels in in_chunks(pixels_NHWC, rows_M, _CHUNK):
+            levels = pixels.reshape(-1, channels) / 255.0
+            total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
+    mean_C = total / max(count, 1)
+    pca_noise = principal_colors(products / count - np.outer(mean_C, mean_C)) if settings.pca_noise else None
+    return Augmentation(settings, seed, tuple(float(level) for level in mean_C), pca_noise)
+
+
+def check(settings: Augment, side_px: int, channels: int) -> None:
+    """Refuse changes that images of this size and color do not take."""
     if settings.equalize and side_px < lookup_tables.SMALLEST_EQUALIZED_PX:
         raise SettingError(
             f"augment.equalize changes no image below {lookup_tables.SMALLEST_EQUALIZED_PX} px; the images have {side_px}. "
@@ -127,14 +140,6 @@ def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], se
         for name in color.COLOR_ONLY:
             if getattr(settings, name):
                 raise SettingError(f"augment.{name} does not apply to gray images; remove it.")
-    total, products, count = np.zeros(channels), np.zeros((channels, channels)), 0
-    if settings.random_erasing or settings.pca_noise:
-        for pixels in in_chunks(pixels_NHWC, rows_M, _CHUNK):
-            levels = pixels.reshape(-1, channels) / 255.0
-            total, products, count = total + levels.sum(axis=0), products + levels.T @ levels, count + len(levels)
-    mean_C = total / max(count, 1)
-    pca_noise = principal_colors(products / count - np.outer(mean_C, mean_C)) if settings.pca_noise else None
-    return Augmentation(settings, seed, tuple(float(level) for level in mean_C), pca_noise)
 
 
 def principal_colors(covariance_33: NDArray[np.float64]) -> NDArray[np.float64]:

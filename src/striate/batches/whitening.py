@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -90,7 +91,7 @@ def fit(
     """
     height, width, channels = pixels_NHWC.shape[1:]
     size = height * width * channels
-    _check(components, size, len(rows_M), f"{width} x {height} pixels of {channels} channel{'s' * (channels > 1)}")
+    check(components, (channels, height, width), len(rows_M))
     find = _exact if size <= MOST_EXACT else _incremental
     mean_D, variances_K, components_KD = find(pixels_NHWC, rows_M, components or size)
     empty = int((variances_K < _NULL).sum())
@@ -107,7 +108,10 @@ def fit(
     return whitening, mean_image.view(channels, height, width)
 
 
-def _check(components: int | None, size: int, images: int, what: str) -> None:
+def check(components: int | None, chw: tuple[int, int, int], images: int) -> None:
+    """Refuse more components than so many images of this shape have, or than are computed."""
+    channels, height, width = chw
+    size, what = prod(chw), f"{width} x {height} pixels of {channels} channel{'s' * (channels > 1)}"
     if components is None:
         if size > MOST_EXACT:
             raise ShapeError(

@@ -1,5 +1,8 @@
 """From what the user names to `Examples`: a folder, a table, or a data set by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from striate.base import files
@@ -8,6 +11,18 @@ from striate.base.errors import DataError, nearest
 from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, mnist_idx
 from striate.data.examples import Examples
 
+_listed: ContextVar[dict[Data, Examples] | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """Let `read` list each source once within the block, as where a command checks its images before it trains with them."""
+    token = _listed.set({})
+    try:
+        yield
+    finally:
+        _listed.reset(token)
+
 
 def read(data: Data) -> Examples:
     """The labeled images that `data.path` means: a name, a table, what `in_memory` keeps, or a folder of classes, IDX
@@ -15,6 +30,15 @@ def read(data: Data) -> Examples:
 
     A folder with the name of a data set is written with a slash: `./mnist`.
     """
+    listed = _listed.get()
+    if listed is None:
+        return _read(data)
+    if data not in listed:
+        listed[data] = _read(data)
+    return listed[data]
+
+
+def _read(data: Data) -> Examples:
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir)
     path = Path(data.path)

@@ -21,6 +21,6 @@ def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Pa
     if net is not None and name != "volumes":
         raise SettingError(f"--net belongs to the figure volumes; got {name}. Leave it out.")
     path = Path(f"figure-{name}.svg") if out is None else out
-    save_figure.check_ending(path)
+    save_figure.check_file(path)
     result: FigureResult = import_module(figure.module).draw(path, **({} if net is None else {"net": net}))
     return path, result

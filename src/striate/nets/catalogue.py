@@ -1,9 +1,14 @@
 """The networks there are, as a table that can be read without torch."""
 
+from collections.abc import Collection, Iterable
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from striate.base.errors import SettingError, nearest
+from striate.base.errors import MissingExtraError, SettingError, nearest
+
+HEAD_SETTINGS = ("unit_features", "knn_memory", "knn_k")  # of a head that `nets.feature_layer` puts on any network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,6 +248,42 @@ def find(name: str) -> Entry:
     )
 
 
+def settings_of(name: str) -> tuple[str, ...]:
+    """The settings of section [net] that a network has, besides name and initialization; not of one of one's own."""
+    if is_line(name):
+        return ()
+    if is_timm(name):
+        return ("dropout",)
+    if gradient_free(name) is not None:
+        return ("grown",)
+    return find(name).settings
+
+
+def check_settings(name: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse a setting that a network does not have."""
+    for setting in given:
+        if setting not in known:
+            has = f"it has {', '.join(known)}" if known else "it has no settings of its own"
+            raise SettingError(f"net.{setting} does not apply to {name!r}: {has}. Remove it.")
+
+
+def check(name: str, settings: Iterable[str]) -> None:
+    """Refuse a network that is not there, and settings that it does not have; of one's own, that its file is not there.
+
+    Raises:
+        SettingError: with the nearest names, or the settings that there are.
+        MissingExtraError: one of timm's, which is not installed.
+
+    """
+    if is_own(name):
+        own_file(name)
+        return
+    if is_timm(name) and find_spec("timm") is None:
+        raise MissingExtraError(name, "timm", "zoo")
+    own = [setting for setting in settings if setting not in ("feature_layer", *HEAD_SETTINGS)]
+    check_settings(name, own, settings_of(name))
+
+
 def is_line(name: str) -> bool:
     """Whether a name describes a network layer by layer."""
     return "," in name or " " in name.strip()
@@ -252,6 +293,14 @@ def is_own(name: str) -> bool:
     """Whether a name points to a class in a file, as in `my_net.py:MyNet`."""
     path, colon, _ = name.rpartition(":")
     return bool(colon) and path.endswith(".py")
+
+
+def own_file(name: str) -> Path:
+    """The file that `file.py:Class` names; SettingError where there is none."""
+    path = Path(name.rpartition(":")[0])
+    if not path.is_file():
+        raise SettingError(f"expected a Python file at {path} for --net {name}; there is none.")
+    return path
 
 
 def is_timm(name: str) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from striate.base.errors import SettingError
 from striate.base.hash_rng import seed_of
 from striate.nets import catalogue, own_network
-from striate.nets.feature_layer import HEAD_SETTINGS, with_head
+from striate.nets.feature_layer import with_head
 from striate.nets.init import initialize
 from striate.nets.net import CHW, Net
 
@@ -23,13 +23,7 @@ def settings_of(name: str) -> tuple[str, ...]:
     if catalogue.is_own(name):
         known = inspect.signature(own_network.load_class(name)).parameters
         return tuple(setting for setting in SETTINGS if setting in known)
-    if catalogue.is_line(name):
-        return ()
-    if catalogue.is_timm(name):
-        return ("dropout",)
-    if catalogue.gradient_free(name) is not None:
-        return ("grown",)
-    return catalogue.find(name).settings
+    return catalogue.settings_of(name)
 
 
 def published(name: str) -> tuple[int, int, int]:
@@ -70,12 +64,8 @@ def build(name: str, input_chw: CHW, num_classes: int, *, init: str = "paper", s
 
     """
     init_settings = {own: settings.pop(given) for given, own in _INIT_SETTINGS.items() if given in settings}
-    head_settings = {key: settings.pop(key) for key in ("feature_layer", *HEAD_SETTINGS) if key in settings}
-    known = settings_of(name)
-    for setting in settings:
-        if setting not in known:
-            has = f"it has {', '.join(known)}" if known else "it has no settings of its own"
-            raise SettingError(f"net.{setting} does not apply to {name!r}: {has}. Remove it.")
+    head_settings = {key: settings.pop(key) for key in ("feature_layer", *catalogue.HEAD_SETTINGS) if key in settings}
+    catalogue.check_settings(name, settings, settings_of(name))
     if num_classes < 1:
         raise SettingError(f"{name} needs at least 1 class; got {num_classes}.")
     with torch.random.fork_rng(devices=[]):

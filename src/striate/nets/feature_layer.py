@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.base.errors import SettingError, UnsupportedError
+from striate.nets.catalogue import HEAD_SETTINGS
 from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import inputs, taps
 from striate.nets.knn_head import KNNHead
 from striate.nets.net import Net
 
 MOST_FEATURES = 16_384  # larger maps are averaged over their positions
-HEAD_SETTINGS = ("unit_features", "knn_memory", "knn_k")
 
 
 class UnitLinear(nn.Linear):

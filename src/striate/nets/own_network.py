@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
-
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from striate.base import files
 from striate.base.errors import SettingError, UntrustedCodeError
 from striate.nets import catalogue
-from striate.nets.net import CHW, Net
+
+if TYPE_CHECKING:
+    from striate.nets.net import CHW, Net
 
 COPY = "own_network.py"  # the file's name within a model's folder
 
@@ -37,11 +37,8 @@ class Source(NamedTuple):
 
 def read(name: str) -> Source:
     """The source that `file.py:Class` names, of which nothing is run; SettingError where there is no such file."""
-    path_text, _, class_name = name.rpartition(":")
-    path = Path(path_text)
-    if not path.is_file():
-        raise SettingError(f"expected a Python file at {path} for --net {name}; there is none.")
-    return Source(path, class_name, path.read_bytes())
+    path = catalogue.own_file(name)
+    return Source(path, name.rpartition(":")[2], path.read_bytes())
 
 
 def _record(sha256: str) -> Path:
@@ -67,7 +64,7 @@ def is_trusted(source: Source) -> bool:
     return _record(source.sha256).is_file()
 
 
-def load_class(name: str) -> type[Net]:
+def load_class(name: str) -> "type[Net]":
     """The class that `file.py:Class` names.
 
     Raises:
@@ -75,6 +72,8 @@ def load_class(name: str) -> type[Net]:
         SettingError: no such file, no such class, or a class that does not derive from Net.
 
     """
+    from striate.nets.net import Net
+
     source = read(name)
     if not is_trusted(source):
         raise UntrustedCodeError(
@@ -103,8 +102,10 @@ def _run(source: Source) -> ModuleType:
     return module
 
 
-def build(name: str, input_chw: CHW, num_classes: int, settings: dict[str, Any]) -> Net:
+def build(name: str, input_chw: "CHW", num_classes: int, settings: dict[str, Any]) -> "Net":
     """The network that `file.py:Class` names; SettingError where it does not keep the contract of `nets.net.Net`."""
+    from torch.nn import Linear
+
     cls = load_class(name)
     constructor: Callable[..., Net] = cls
     try:
@@ -121,7 +122,7 @@ def build(name: str, input_chw: CHW, num_classes: int, settings: dict[str, Any])
             f"{name}: expected `taps` and `head_name` to name its layers; got {missing or 'no taps'}. "
             f"Its layers are: {', '.join(layer for layer in layers if layer)}."
         )
-    if not isinstance(layers[cls.head_name], torch.nn.Linear):
+    if not isinstance(layers[cls.head_name], Linear):
         raise SettingError(f"{name}: expected the head {cls.head_name!r} to be torch.nn.Linear; got {layers[cls.head_name]}.")
     if net.num_classes != num_classes:
         raise SettingError(

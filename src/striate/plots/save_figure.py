@@ -24,15 +24,16 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 FAINT = "#7f7f80"  # of grids and the like
 
 
-def check_ending(path: Path) -> None:
-    """Refuse a path whose ending is no format of images, before any work is done."""
+def check_file(path: Path) -> None:
+    """Refuse a path whose ending is no format of images, or where no file can be written, before any work is done."""
     if path.suffix.lower() not in ENDINGS:
         raise SettingError(f"expected an image's path to end in {', '.join(ENDINGS)}; got {path}.")
+    files.check_new_file(path)
 
 
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure, whole or not at all; a SettingError for another ending, a DiskError where the disk refuses."""
-    check_ending(path)
+    check_file(path)
     from matplotlib import rc_context
 
     buffer, kind = BytesIO(), path.suffix.lower().removeprefix(".")
@@ -80,7 +81,7 @@ def new_figure(path: Path, width: float, height: float, title: str = "", **optio
     Another ending than .svg, .png and .pdf is a SettingError before anything is drawn, a disk that refuses a DiskError. The
     title stands above everything; `options` are those of matplotlib's Figure, else `layout="constrained"`.
     """
-    check_ending(path)
+    check_file(path)
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

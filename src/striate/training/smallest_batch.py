@@ -14,13 +14,16 @@ from striate.base.errors import SettingError
 from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import inputs
 from striate.nets.net import Net
-from striate.training.inference import Batches
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class SharedBatches(Batches, Protocol):
+class SharedBatches(Protocol):
     """What is asked of a loader whose batches are shared by processes."""
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
 
     @property
     def places(self) -> int:

@@ -32,7 +32,7 @@ def doctor() -> Json:
         "cores": os.cpu_count(),
         "packages": {name: version for name, version in run_folder.environment().items() if name not in ("python", "system")},
         "engine": list(chosen.reasons),
-        "cache": {"folder": str(cache), "bytes": _bytes(cache), "writable": _writable(cache)},
+        "cache": {"folder": str(cache), "bytes": _bytes(cache), "writable": files.writable(cache)},
         "data_folder": {"STRIATE_DATA": data, "exists": bool(data and Path(data).is_dir())},
         "extras": {
             extra: {
@@ -47,9 +47,3 @@ def doctor() -> Json:
 
 def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
-
-
-def _writable(folder: Path) -> bool:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return os.access(folder, os.W_OK)

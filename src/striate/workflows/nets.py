@@ -59,7 +59,7 @@ def draw(net: str, path: str | Path, **how: Any) -> Path:
     from striate.plots import save_figure
     from striate.plots.network import architecture
 
-    save_figure.check_ending(Path(path))
+    save_figure.check_file(Path(path))
     outline, heads = _outline(net, **how), list[Layer]()
     rows = layer_table(outline)
     if "aux" in factory.settings_of(net):
@@ -85,7 +85,7 @@ def signal(net: str, init: str = "paper", seed: int = 0, path: str | Path | None
     if path is not None:
         from striate.plots import save_figure
 
-        save_figure.check_ending(Path(path))
+        save_figure.check_file(Path(path))
     if init == "whitening":
         raise SettingError("init='whitening' begins from training images, and there are none here. Take another scheme.")
     settings = {**(how.get("settings") or {}), "init": init}

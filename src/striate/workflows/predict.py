@@ -71,7 +71,7 @@ def stream(
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
     for path, endings in ((out, tuple(_WRITERS)), (embed, EMBEDDINGS)):
         if path is not None:
-            check_ending(Path(path), endings)
+            check_file(Path(path), endings)
     if embed is not None and crops != 1:
         raise SettingError(
             f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
@@ -214,7 +214,7 @@ _WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
 EMBEDDINGS = (".npy", ".parquet")
 
 
-def check_ending(path: Path, endings: Collection[str] = tuple(_WRITERS)) -> None:
+def check_file(path: Path, endings: Collection[str] = tuple(_WRITERS)) -> None:
     """Refuse a file to write whose ending says no format, or one that cannot be written here, before any work is done.
 
     Raises:
@@ -226,11 +226,12 @@ def check_ending(path: Path, endings: Collection[str] = tuple(_WRITERS)) -> None
         raise SettingError(f"expected a file that ends in {', '.join(endings)}; got {path}.")
     if path.suffix.lower() == ".parquet":
         _pyarrow()
+    disk.check_new_file(path)
 
 
 def write(rows: Iterable[Row], path: Path) -> None:
     """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
-    check_ending(path)
+    check_file(path)
     disk.write_bytes(path, _WRITERS[path.suffix.lower()](rows))
 
 

@@ -29,7 +29,7 @@ from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.train import defaults, mirroring
+from striate.workflows.train import check, defaults, mirroring
 
 log = logging.getLogger("striate")
 
@@ -64,12 +64,17 @@ def preview(
     if what not in _PREVIEWS:
         raise SettingError(f"expected --preview {', '.join(_PREVIEWS)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
-    save_figure.check_ending(figure_path)
-    run, examples, _ = defaults.resolve(
-        config.settings_from_args(in_memory.stored(data, labels), settings, recipe=recipe), to_train=False
+    save_figure.check_file(figure_path)
+    checked = check.check_images(
+        config.build(config.settings_from_args(in_memory.stored(data, labels), settings, recipe=recipe)), to_train=False
     )
+    if what != "augment":
+        _one_step(what, checked.run.preprocess, 0)
+    run, _ = defaults.resolve(checked.run, checked.examples)
+    if what == "augment" and run.augment.flip is not None:  # else the images decide
+        _refuse_unchanged(run)
     with catch_signals() as stop:
-        dataset = gather(examples, run, stop, watch, worker_pool.workers(run.engine.workers))
+        dataset = gather(checked.examples, run, stop, watch, worker_pool.workers(run.engine.workers))
     if what == "augment":
         run, dataset = mirroring.choose(run, dataset)
     facts = _augment(run, dataset, figure_path) if what == "augment" else _draw_step(what, run, dataset, figure_path)
@@ -185,14 +190,18 @@ def _spread(dataset: Dataset, seed: int, most: int = _SHOWN) -> NDArray[np.int64
     return mixed_M[np.lexsort((labels_M, turns_M))][:most]
 
 
-def _augment(run: config.Run, dataset: Dataset, path: Path) -> Json:
-    pixels_NHWC = dataset.stored.pixels_NHWC
-    changes = augment.fit(run.augment, pixels_NHWC, dataset.parts.train_M, run.seed)
-    if changes is None:
+def _refuse_unchanged(run: config.Run) -> None:
+    if not augment.is_on(run.augment):
         raise SettingError(
             "nothing is changed in training: expected settings of [augment], as in --set augment.rotate=15, or a --recipe "
             "that has some."
         )
+
+
+def _augment(run: config.Run, dataset: Dataset, path: Path) -> Json:
+    pixels_NHWC = dataset.stored.pixels_NHWC
+    _refuse_unchanged(run)
+    changes = augment.fit(run.augment, pixels_NHWC, dataset.parts.train_M, run.seed)
     channels = pixels_NHWC.shape[3]
     plain = Preprocess(torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
     shown_N = _spread(dataset, run.seed)

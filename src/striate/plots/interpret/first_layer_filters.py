@@ -33,7 +33,7 @@ def draw(
     Kernels have one channel or three; of more than 512 the first are drawn. Verdicts are those of `interpret.filter_health`;
     what is not healthy has a frame of its own and its word. Captions have a line or two for each kernel.
     """
-    save_figure.check_ending(path)
+    save_figure.check_file(path)
     save_figure.save(figure(title, kernels_FCkk, verdicts, each=each, captions=captions), path)
 
 

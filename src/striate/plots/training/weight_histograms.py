@@ -59,7 +59,7 @@ def draw(title: str, before: Sequence[Row], after: Sequence[Row], bin_width: flo
     stands above. `after` is empty where there is no end yet; the middle of bin b lies at b times `bin_width`, and `near` is the
     bound of each row's share of small weights.
     """
-    save_figure.check_ending(path)
+    save_figure.check_file(path)
     save_figure.save(histograms(title, before, after, bin_width, near), path)
 
 

@@ -40,7 +40,7 @@ def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path |
     model = load(run)
     weights = None if draw is None else first_kernels(model)
     if draw is not None:
-        save_figure.check_ending(Path(draw))
+        save_figure.check_file(Path(draw))
         if weights is None:
             raise UnsupportedError(
                 f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "

@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
-from striate.data import sources, split
 from striate.data.examples import Examples
 from striate.data.survey import SampleStats, sample_stats
-from striate.nets import catalogue, own_network
+from striate.nets import catalogue
 
 log = logging.getLogger("striate")
 
@@ -40,26 +39,16 @@ _SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
 
 
 class Resolved(NamedTuple):
-    """Settings that are complete but for batch and epochs, which the split decides; the examples, and statistics of some."""
+    """Settings that are complete but for batch and epochs, which the split decides; and statistics of a sample."""
 
     run: config.Run
-    examples: Examples
     stats: SampleStats
 
 
-def resolve(settings: config.Tree, trust_code: bool = False, to_train: bool = True) -> Resolved:
+def resolve(run: config.Run, examples: Examples) -> Resolved:
     """The settings that decoding depends on, completed by the rule from a sample of the images; the choices are logged."""
-    run = config.build(settings)
-    if trust_code:
-        own_network.trust_named(run.net.name)
-    if to_train and run.finetune.weights is not None:
-        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
-    if not run.data.path:
-        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
-    examples = sources.read(run.data)
-    split.check(examples, run.data)
     stats = sample_stats(examples, run.data)
-    return Resolved(_logged(choose_input(run, stats)), examples, stats)
+    return Resolved(_logged(choose_input(run, stats)), stats)
 
 
 class Plan(NamedTuple):
@@ -83,7 +72,7 @@ def choose_input(run: config.Run, stats: SampleStats) -> Plan:
         "net": {"name": name}, "preprocess": {"size_px": size_px, "resize_mode": mode, "channels": channels},
     }  # fmt: skip
     if catalogue.gradient_free(name) is not None:
-        preprocess, why = _without_gradients(run, name)
+        preprocess, why = without_gradients(run, name)
         chosen["preprocess"] |= preprocess
         reasons = [why_net_and_size, why_mode, why, why_color if name == "gmdh" else ""]
     else:
@@ -111,7 +100,7 @@ def choose_schedule(run: config.Run, stats: SampleStats, train_images: int) -> P
     return Plan(config.complete(run, {"train": chosen}), tuple(reasons))
 
 
-def _without_gradients(run: config.Run, name: str) -> tuple[config.Tree, str]:
+def without_gradients(run: config.Run, name: str) -> tuple[config.Tree, str]:
     """What networks without gradients need: levels for the neocognitron, a few components for GMDH; and no optimizer."""
     given = config.given_by_user(run)
     for section in ("train", "augment", "net"):
@@ -133,11 +122,15 @@ def _without_gradients(run: config.Run, name: str) -> tuple[config.Tree, str]:
 
 def complete_schedule(run: config.Run, stats: SampleStats, labels_M: NDArray[np.int64]) -> config.Run:
     """Batch and epochs, completed by the rule from the labels of the images that are trained on; the choices are logged."""
-    shown = len(labels_M)
-    if run.train.sampling == "balanced":
-        counts = np.bincount(labels_M)
-        shown = int(np.count_nonzero(counts) * counts.max())
-    return _logged(choose_schedule(run, stats, shown))
+    return _logged(choose_schedule(run, stats, images_an_epoch(run, labels_M)))
+
+
+def images_an_epoch(run: config.Run, labels_M: NDArray[np.int64]) -> int:
+    """How many images an epoch shows of those with these labels."""
+    if run.train.sampling != "balanced":
+        return len(labels_M)
+    counts = np.bincount(labels_M)
+    return int(np.count_nonzero(counts) * counts.max())
 
 
 def _logged(plan: Plan) -> config.Run:

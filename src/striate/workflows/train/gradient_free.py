@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from striate.base.errors import RunError
 from striate.metrics import temperature_scaling
 from striate.training.inference import predict
 from striate.training.journal import Journal
@@ -26,9 +25,7 @@ log = logging.getLogger("striate")
 
 def train(context: RunContext, resume: bool) -> Trained:
     """Let a network learn by its own rule, and write what every training writes."""
-    name, engine, folder = context.run.net.name, context.engine, context.folder
-    if engine.world > 1:
-        raise RunError(f"{name} learns in one process; got {engine.world}. Start it without torchrun.")
+    engine, folder = context.engine, context.folder
     preprocess = fit_preprocess(context)
     net: Any = build_network(context, preprocess)
     loaders = build_loaders(context, preprocess, None)

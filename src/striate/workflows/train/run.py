@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
-from striate.base.errors import RunError, SettingError
+from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
@@ -23,10 +23,11 @@ from striate.training.inference import Predictions
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
-from striate.workflows.train import defaults, mirroring
+from striate.workflows.train import check, defaults, mirroring
 from striate.workflows.train.artifacts import Trained, score
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
+from striate.workflows.train.setup import check_network, refuse_processes
 
 log = logging.getLogger("striate")
 
@@ -111,12 +112,15 @@ def find_lr(
     path = Path(draw)
     tree = config.settings_from_args(in_memory.stored(data, labels), settings, **arguments)
     own_network.trust_named(_named_net(arguments.get("net"), settings))
-    save_figure.check_ending(path)
+    save_figure.check_file(path)
+    run = config.build(tree)
+    if run.data.folds is not None:
+        raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
+    checked = check.check_images(run)
     with catch_signals() as stop:
-        run, examples, stats = defaults.resolve(tree)
-        if run.data.folds is not None:
-            raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
         engine = _pick_engine(run)
+        run, stats = _resolve(checked, engine)
+        examples = checked.examples
         watch = watch if engine.writes else quiet
         with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             run, dataset = mirroring.choose(run, dataset)
@@ -137,17 +141,16 @@ def run_in(
     trust_code: bool = False,
 ) -> Json:  # fmt: skip
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
-    if resume and name is None:
-        raise RunError("--resume needs the run's --name; `striate runs` lists them.")
+    checked = None if resume else check.check(out, name, settings)
+    run = check.settings_to_resume(out, name, settings) if checked is None else checked.run
     examples = stats = None
     with catch_signals() as stop:
-        if resume:
-            run = _settings_to_resume(out, str(name), settings)
-        else:
-            run, examples, stats = defaults.resolve(settings, trust_code)
         if trust_code:
             own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
+        if checked is not None:
+            run, stats = _resolve(checked, engine)
+            examples = checked.examples
         watch = watch if engine.writes else quiet
         name = run_folder.fresh_name(out, run.data.path, run.net.name or "") if name is None else name
         folder = run_folder.claim(out, name, resume)
@@ -163,13 +166,15 @@ def run_in(
                 return _train(RunContext(run, dataset, folder, engine, stop, watch, report=report), resume)
 
 
-def _settings_to_resume(out: Path, name: str, settings: config.Tree) -> config.Run:
-    folder = run_folder.claim(out, name, resume=True)
-    run = run_folder.settings(folder)
-    if run.finetune.weights is not None:
-        raise RunError(f"{folder} was made by `striate finetune`; resume it with `striate finetune --resume --name {name}`.")
-    config.refuse_other(settings, run)
-    return run
+def _resolve(checked: check.Checked, engine: Engine) -> defaults.Resolved:
+    """The settings that decoding depends on; what the network cannot do is refused as soon as its settings are known."""
+    labels_M, classes = checked.train_labels_M, len(checked.examples.classes)
+    refuse_processes(checked.run, len(labels_M), engine.world)
+    check_network(checked.run, classes, labels_M, engine.world)
+    resolved = defaults.resolve(checked.run, checked.examples)
+    planned = defaults.choose_schedule(resolved.run, resolved.stats, defaults.images_an_epoch(checked.run, labels_M)).run
+    check_network(planned, classes, labels_M, engine.world)
+    return resolved
 
 
 def _pick_engine(run: config.Run) -> Engine:

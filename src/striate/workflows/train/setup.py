@@ -5,24 +5,29 @@ Legend: M images of a split, K classes.
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from striate.base import config
 from striate.base.errors import RunError, ShapeError
-from striate.batches import augment, image_patch_pca, preprocess
+from striate.batches import augment, image_patch_pca, preprocess, whitening
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
 from striate.batches.sampler import balanced
 from striate.data.examples import Examples
-from striate.nets import factory
+from striate.nets import catalogue, factory
 from striate.nets.init import first_convolution, whiten
-from striate.nets.net import Net
-from striate.training import loop, smallest_batch
+from striate.nets.net import CHW, Net
+from striate.training import layer_lr, loop, smallest_batch
 from striate.training import loss as losses
 from striate.training.journal import Journal
 from striate.workflows.run_context import RunContext
+from striate.workflows.train import defaults
 
 log = logging.getLogger("striate")
 
@@ -58,13 +63,54 @@ def set_up(context: RunContext, starting_weights: StartingWeights | None = None)
         net = build_network(context, fitted_preprocess)
     augmentation = augment.fit(run.augment, dataset.stored.pixels_NHWC, dataset.parts.train_M, run.seed)
     loaders = build_loaders(context, fitted_preprocess, augmentation)
-    if len(dataset.parts.train_M) < world or run.train.batch_size < world:
-        raise RunError(
-            f"{world} processes share each batch; expected train.batch_size and the training images to be at least that many, "
-            f"got {run.train.batch_size} and {len(dataset.parts.train_M)}. Start fewer processes."
-        )
+    refuse_processes(run, len(dataset.parts.train_M), world)
     smallest_batch.check(net, loaders["train"], run.train.grad_accum_steps)
     return TrainingSetup(fitted_preprocess, net, loaders)
+
+
+def refuse_processes(run: config.Run, images: int, world: int) -> None:
+    """Refuse more processes than a batch or the training part has images, or than the network learns in."""
+    if world > 1 and catalogue.gradient_free(run.net.name or "") is not None:
+        raise RunError(f"{run.net.name} learns in one process; got {world}. Start it without torchrun.")
+    if images < world or run.train.batch_size < world:
+        raise RunError(
+            f"{world} processes share each batch; expected train.batch_size and the training images to be at least that many, "
+            f"got {run.train.batch_size} and {images}. Start fewer processes."
+        )
+
+
+class _PlannedBatches(NamedTuple):
+    """The batches of a training whose images are not decoded yet."""
+
+    places: int
+    batch_size: int
+    world: int
+
+    @property
+    def steps(self) -> int:
+        return -(-self.places // self.batch_size)
+
+
+def check_network(run: config.Run, classes: int, labels_M: NDArray[np.int64], world: int) -> None:
+    """Refuse before decoding what the network of a run cannot be trained with; nothing where it is yet to be chosen."""
+    name, size_px, channels = run.net.name, run.preprocess.size_px, run.preprocess.channels
+    if name is None or size_px is None or channels is None:
+        return
+    augment.check(run.augment, size_px, channels)
+    chw: CHW = (channels, size_px, size_px)
+    if run.preprocess.scale in ("pca", "zca"):
+        whitening.check(run.preprocess.components, chw, len(labels_M))
+    if run.preprocess.scale == "pca":
+        chw = (run.preprocess.components or prod(chw), 1, 1)
+    if catalogue.gradient_free(name) is not None:
+        _build(run, chw, classes)
+        return
+    with nullcontext() if catalogue.is_own(name) else torch.device("meta"):  # code of others may need the values
+        net = _build(run, chw, classes)
+    layer_lr.factors(net, run.train)
+    if "batch_size" in run.train.model_fields_set:
+        batches = _PlannedBatches(defaults.images_an_epoch(run, labels_M), run.train.batch_size, world)
+        smallest_batch.check(net, batches, run.train.grad_accum_steps)
 
 
 def build_loss(context: RunContext) -> losses.Loss:
@@ -94,21 +140,9 @@ def fit_preprocess(context: RunContext) -> Preprocess:
 def build_network(context: RunContext, fitted_preprocess: Preprocess) -> Net:
     """The network of a run with its initial weights, on the device."""
     run, dataset = context.run, context.dataset
-    assert run.net.name is not None
-    own = run.net.own()
-    if "aux" in factory.settings_of(run.net.name):
-        own.setdefault("aux", True)
     side = dataset.input_spec.size_px
     chw = fitted_preprocess.output_chw((dataset.input_spec.channels, side, side))
-    try:
-        net = factory.build(run.net.name, chw, len(dataset.examples.classes), seed=run.seed, **run.net.start(), **own)
-    except ShapeError as error:
-        if run.preprocess.scale != "pca":
-            raise
-        raise ShapeError(
-            f"preprocess.scale=pca makes {chw[0]} numbers without places of each image, which {run.net.name} cannot take: "
-            "expected a network of fully connected layers. Take preprocess.scale=zca, or --net mlp."
-        ) from error
+    net = _build(run, chw, len(dataset.examples.classes))
     if run.net.init == "whitening":
         conv = first_convolution(net)
         rows_M = dataset.by_id(dataset.parts.train_M)
@@ -116,6 +150,23 @@ def build_network(context: RunContext, fitted_preprocess: Preprocess) -> Net:
         whiten(conv, *image_patch_pca.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed))
     context.engine.place(net)
     return net
+
+
+def _build(run: config.Run, chw: CHW, classes: int) -> Net:
+    """The network of a run for inputs of this shape."""
+    assert run.net.name is not None
+    own = run.net.own()
+    if "aux" in factory.settings_of(run.net.name):
+        own.setdefault("aux", True)
+    try:
+        return factory.build(run.net.name, chw, classes, seed=run.seed, **run.net.start(), **own)
+    except ShapeError as error:
+        if run.preprocess.scale != "pca":
+            raise
+        raise ShapeError(
+            f"preprocess.scale=pca makes {chw[0]} numbers without places of each image, which {run.net.name} cannot take: "
+            "expected a network of fully connected layers. Take preprocess.scale=zca, or --net mlp."
+        ) from error
 
 
 def build_loaders(

@@ -1,0 +1,67 @@
+"""What is known of a training before torch is imported and an image is decoded: its name, places, settings, counts.
+
+Legend: M training images.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import config, files, run_folder
+from striate.base.errors import RunError, SettingError
+from striate.data import sources, split
+from striate.data.examples import Examples
+from striate.nets import catalogue
+from striate.workflows.train import defaults
+
+
+class Checked(NamedTuple):
+    """Settings before the rules, and the images as they are listed."""
+
+    run: config.Run
+    examples: Examples
+    train_labels_M: NDArray[np.int64]  # as the split would be if all images can be decoded and none are equal
+
+
+def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
+    """A training that begins in `out/name`.
+
+    Raises:
+        StriateError: what is wrong with it, as far as names, places, settings and the list of images tell.
+
+    """
+    run = config.build(settings)
+    if name is None:
+        files.check_new_folder(out)
+    else:
+        run_folder.claim(out, name, resume=False)
+    return check_images(run)
+
+
+def check_images(run: config.Run, to_train: bool = True) -> Checked:
+    """The same without its place, as for a command that trains nothing or keeps nothing."""
+    if to_train and run.finetune.weights is not None:
+        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
+    if not run.data.path:
+        raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
+    if run.net.name is not None:
+        catalogue.check(run.net.name, run.net.own())
+        if catalogue.gradient_free(run.net.name) is not None:
+            defaults.without_gradients(run, run.net.name)
+    examples = sources.read(run.data)
+    parts = split.check(examples, run.data)
+    return Checked(run, examples, examples.labels_N[parts.train_M])
+
+
+def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> config.Run:
+    """The settings of a training in `out/name` that is resumed, from which `settings` may not differ."""
+    if name is None:
+        raise RunError("--resume needs the run's --name; `striate runs` lists them.")
+    folder = run_folder.claim(out, name, resume=True)
+    run = run_folder.settings(folder)
+    if run.finetune.weights is not None:
+        raise RunError(f"{folder} was made by `striate finetune`; resume it with `striate finetune --resume --name {name}`.")
+    config.refuse_other(settings, run)
+    return run
