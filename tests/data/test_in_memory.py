@@ -57,6 +57,23 @@ def test_images_of_one_size_are_one_array(data: Any, cache: Path):
     assert Path(in_memory.stored(PIXELS, LABELS)) == folder / "images.csv", "the same images and labels are the same folder"
 
 
+def test_progress_and_what_a_killed_process_left(cache: Path):
+    events: list[tuple[str, int, int]] = []
+
+    def watch(event: dict[str, Any]) -> None:
+        events.append((event["event"], event["done"], event["total"]))
+
+    path = Path(in_memory.stored(PIXELS, LABELS, watch=watch))
+    assert events == [("collect", 0, 4), ("collect", 4, 4), ("keep", 0, 4), ("keep", 4, 4)]
+    in_memory.stored(PIXELS, LABELS, watch=watch)
+    assert events[4:] == events[:2], "they are there already"
+    path.rename(path.with_name("lost.csv"))
+    (half := path.parent.with_name(f".{path.parent.name}.1.tmp")).mkdir()
+    assert in_memory.stored(PIXELS, LABELS) == str(path)
+    assert not half.exists()
+    assert {file.name for file in path.parent.iterdir()} == {"MANIFEST.sha256", "images.csv", "images.npy", "in-memory.json"}
+
+
 def test_other_labels_or_pixels_are_another_folder():
     other = PIXELS.copy()
     other[0, 0, 0, 0] += 1

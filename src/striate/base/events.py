@@ -24,6 +24,8 @@ Watch = Callable[[Json], None]
 
 STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "collect": ("reading images in memory", "images"),
+        "keep": ("writing images into the cache", "images"),
         "sample": ("looking at a sample", "images"),
         "decode": ("decoding", "images"),
         "hash": ("comparing with the cache", "files"),

@@ -12,8 +12,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 
 from striate.base import files
 from striate.base.errors import DataError, RunError
+from striate.base.events import Watch, progress, quiet
 from striate.base.phrases import printable
 from striate.base.settings import Data
 from striate.data import csv_parquet, image_objects, labeled_objects, table_objects
@@ -34,15 +36,19 @@ from striate.data.labeled_objects import Labeled
 FOLDER, TABLE, PIXELS, ABOUT = "in-memory", "images.csv", "images.npy", "in-memory.json"
 _ADVICE = "Give images of two classes or more."
 _WAIT_SECONDS = 0.2
+_EACH = 100  # images from one report of progress to the next
+
+Report = Callable[[int, int], None]
 
 
-def stored(data: Any, labels: Any = None, cache: Path | None = None) -> Any:
+def stored(data: Any, labels: Any = None, cache: Path | None = None, watch: Watch = quiet) -> Any:
     """The source that holds these labeled images: a path, or the name of a data set, as it is; else a table in the cache.
 
     Args:
         data: see `striate.data.labeled_objects`.
         labels: one for each image, where they are not in `data`.
         cache: another folder to keep them in than the cache.
+        watch: called with the stages `collect`, and `keep` where they are not there.
 
     Raises:
         DataError: data of another kind, images and labels that do not fit, labels that are missing.
@@ -52,7 +58,7 @@ def stored(data: Any, labels: Any = None, cache: Path | None = None) -> Any:
         raise DataError("expected data beside labels: the images that they are the labels of.")
     if data is None or (labels is None and isinstance(data, str | os.PathLike)):
         return data
-    return str(_keep(labeled_objects.read(data, labels), "images in memory", cache))
+    return str(_keep(labeled_objects.read(data, labels), "images in memory", cache, watch))
 
 
 def unpacked(path: Path) -> Path | None:
@@ -61,15 +67,17 @@ def unpacked(path: Path) -> Path | None:
     return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()))
 
 
-def _keep(source: Labeled, what: str, cache: Path | None = None) -> Path:
+def _keep(source: Labeled, what: str, cache: Path | None = None, watch: Watch = quiet) -> Path:
     """Write images and labels, where they are not there; the table."""
-    summary = _summary(source)
+    summary = _summary(source, progress(watch, "collect"))
     folder = (cache or files.cache_folder()).absolute() / FOLDER / summary.name
     while _damage(folder) is not None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
                 if _damage(folder) is not None:
-                    _write(folder, source, summary, what)
+                    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of processes that died: the lock is ours
+                        shutil.rmtree(leftover, ignore_errors=True)
+                    _write(folder, source, summary, {"data": what}, progress(watch, "keep"))
         except RunError:  # another process writes it: wait, then use it
             time.sleep(_WAIT_SECONDS)
     return folder / TABLE
@@ -100,18 +108,21 @@ class _Hash:
         return self._hasher.hexdigest()
 
 
-def _plain(source: Labeled) -> Iterator[tuple[Plain | None, str | None]]:
+def _plain(source: Labeled, report: Report) -> Iterator[tuple[Plain | None, str | None]]:
     for position, (image, label) in enumerate(source.rows()):
         try:
             yield None if source.table is not None and image_objects.is_missing(image) else image_objects.plain(image), label
         except DataError as error:
             raise DataError(f"image {position}: {error}") from None
+        if position % _EACH == 0:
+            report(position, source.total)
+    report(source.total, source.total)
 
 
-def _summary(source: Labeled) -> _Summary:
+def _summary(source: Labeled, report: Report) -> _Summary:
     images, labels = _Hash(), list[str | None]()
     shapes, folders = set[tuple[int, ...] | None](), set[str | None]()
-    for image, label in _plain(source):
+    for image, label in _plain(source, report):
         images.add(image)
         labels.append(label)
         shapes.add(image.shape if isinstance(image, np.ndarray) else None)
@@ -137,16 +148,16 @@ def _common(folders: set[str | None]) -> str | None:
         return None
 
 
-def _write(folder: Path, source: Labeled, summary: _Summary, what: str) -> None:
+def _write(folder: Path, source: Labeled, summary: _Summary, about: dict[str, Any], report: Report) -> None:
     with files.new_folder(folder) as new, files.explained(folder, "write"):
-        names = _write_images(new, source, summary)
+        names = _write_images(new, source, summary, report)
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         columns = _columns(names, source, summary)
         table.writerow(columns)
         table.writerows(zip(*columns.values(), strict=True))
         (new / TABLE).write_text(text.getvalue(), encoding="utf-8")
-        about = {"data": what, "images": source.total, "root": summary.root, "is_table": source.table is not None}
+        about |= {"images": source.total, "root": summary.root, "is_table": source.table is not None}
         (new / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -157,14 +168,14 @@ def _columns(names: list[str], source: Labeled, summary: _Summary) -> dict[str, 
     return {"path": names, "label": summary.labels, **({"split": source.parts} if source.parts else {})}
 
 
-def _write_images(new: Path, source: Labeled, summary: _Summary) -> list[str]:
+def _write_images(new: Path, source: Labeled, summary: _Summary, report: Report) -> list[str]:
     """Write the images; their names."""
     names, again = list[str](), _Hash()
     with (new / PIXELS).open("wb") if summary.shape else nullcontext() as pixels:
         if pixels is not None and summary.shape is not None:
             header = {"descr": "|u1", "fortran_order": False, "shape": (source.total, *summary.shape)}
             np.lib.format.write_array_header_1_0(pixels, header)
-        for position, (image, _) in enumerate(_plain(source)):
+        for position, (image, _) in enumerate(_plain(source, report)):
             again.add(image)
             if image is None:
                 names.append("")

@@ -15,7 +15,7 @@ from striate.base.phrases import join_names
 from striate.data import decode
 from striate.data.image_objects import is_array, is_missing, packages
 
-_BATCH = 256
+_BATCH = 32  # rows that are in memory at a time, with their images
 _MOST_TEXT = 200  # letters of a cell that is not text itself
 
 Batches = Callable[[Sequence[str]], Iterator[Any]]  # of rows of some columns, as pyarrow has them

@@ -23,11 +23,11 @@ def survey(
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; or images in memory (`data.labeled_objects`).
             It is never changed.
         settings: of section [data], as in `{"val_share": 0.2}`.
-        watch: called with `{"event": "decode", "done": ..., "total": ...}`.
+        watch: called with `{"event": "decode", "done": ..., "total": ...}`, and so for images in memory.
         labels: one for each image, where they are not in `data`.
 
     """
-    section = config.data_section(in_memory.stored(data, labels), settings)
+    section = config.data_section(in_memory.stored(data, labels, watch=watch), settings)
     return survey_examples(sources.read(section), section, progress(watch, "decode"))
 
 

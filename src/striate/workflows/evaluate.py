@@ -48,7 +48,7 @@ def evaluate(
         crops: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
 
     """
-    data = in_memory.stored(data, labels)
+    data = in_memory.stored(data, labels, watch=watch)
     stored = data is None
     if data is None:
         run, data, tested = _stored(run, settings, crops)

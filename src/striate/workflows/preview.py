@@ -66,7 +66,8 @@ def preview(
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
     save_figure.check_file(figure_path)
     checked = check.check_images(
-        config.build(config.settings_from_args(in_memory.stored(data, labels), settings, recipe=recipe)), to_train=False
+        config.build(config.settings_from_args(in_memory.stored(data, labels, watch=watch), settings, recipe=recipe)),
+        to_train=False,
     )
     if what != "augment":
         _one_step(what, checked.run.preprocess, 0)

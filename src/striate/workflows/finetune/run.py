@@ -86,7 +86,9 @@ def finetune(
         "weights": weights, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
         "layers": list(layers) or None, "per_class": list(per_class) or None, "minutes": minutes,
     }  # fmt: skip
-    own = config.join(dict(settings or {}), {"data": {"path": in_memory.stored(data, labels)}, "seed": seed, "finetune": named})
+    own = config.join(
+        dict(settings or {}), {"data": {"path": in_memory.stored(data, labels, watch=watch)}, "seed": seed, "finetune": named}
+    )
     if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
         raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
     result = run_in(Path(out), name, own, resume, watch, report)

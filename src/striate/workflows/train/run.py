@@ -71,8 +71,8 @@ def train(
 
     """
     tree = config.settings_from_args(
-        in_memory.stored(data, labels), settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes, folds=folds,
-        seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
+        in_memory.stored(data, labels, watch=watch), settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes,
+        folds=folds, seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
     result = run_in(Path(out), name, tree, resume, watch, report, trust_code)
@@ -110,7 +110,7 @@ def find_lr(
     from striate.plots.training import lr_finder as drawing
 
     path = Path(draw)
-    tree = config.settings_from_args(in_memory.stored(data, labels), settings, **arguments)
+    tree = config.settings_from_args(in_memory.stored(data, labels, watch=watch), settings, **arguments)
     own_network.trust_named(_named_net(arguments.get("net"), settings))
     save_figure.check_file(path)
     run = config.build(tree)
