@@ -8,7 +8,7 @@ export OMP_NUM_THREADS_TEST ?= 1
 # Byte code is written even where the environment turns that off: without it every process compiles torch anew, for seconds
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check docs soak bench bench-mnist clean
+.PHONY: demo test check docs soak bench bench-mnist bench-photographs clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -53,6 +53,11 @@ bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
 bench-mnist: $(VENV)/.dev  ## seconds until 99.0 % of MNIST beside fastai and Keras, which it installs; long, wants a quiet machine
 	$(PIP) fastai keras tensorflow-cpu jax
 	$(BIN)/python bench/mnist_99.py --seeds 3 --threads 2
+
+bench-photographs: $(VENV)/.dev  ## PHOTOS=FOLDER: a folder of photographs beside fastai and Keras, which get an environment of their own; an hour
+	$(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/python -m pip install --quiet fastai keras timm
+	$(BIN)/python bench/photographs.py $(PHOTOS) --python $(VENV)/peers/bin/python
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache docs/_build docs/_generated dist
