@@ -41,7 +41,7 @@ def test_stages_lie_within_each_other_and_begin_anew():
     at(clock, pace, 110.0, event="validate", done=0, total=50)
     assert at(clock, pace, 120.0, event="validate", done=50, total=50).endswith("0 s left")
     assert at(clock, pace, 130.0, event="step", step=20, steps=100) == "training 20 of 100 steps, 2 min left"  # with validation
-    assert at(clock, pace, 200.0, event="validate", done=25, total=50) == "validating 25 of 50 images"  # the second time
+    assert at(clock, pace, 200.0, event="validate", done=25, total=50) == "validating 25 of 50 batches"  # the second time
     assert at(clock, pace, 300.0, event="step", step=1, steps=100) == "training 1 of 100 steps"  # of the next fold
 
 
@@ -51,6 +51,14 @@ def test_a_stage_of_another_name_is_shown_by_it_and_other_events_are_of_no_stage
     assert at(clock, pace, 0.0, event="growing S1", done=1, total=4, planes=3) == "growing S1 1 of 4"
     assert pace.progress({"event": "epoch", "epoch": 1, "step": 10}) is None
     assert pace.progress({"event": "report", "epochs": 1, "report": "report.html"}) is None
+
+
+def test_of_an_unknown_number_of_pieces_nothing_is_left():
+    clock = Clock()
+    pace = Pace(clock)
+    at(clock, pace, 0.0, event="predict", done=0, total=None)
+    assert at(clock, pace, 9.0, event="predict", done=4000, total=None) == "predicting 4,000 images"
+    assert not pace.latest["predict"].over
 
 
 def test_a_report_of_progress_can_end_the_work():

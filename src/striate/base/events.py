@@ -4,7 +4,7 @@
 
 | event | other keys | when |
 |---|---|---|
-| a stage: one of `STAGES`, or another name | done, total: pieces, 0 <= done <= total | after each piece, or some |
+| a stage: one of `STAGES`, or another name | done, total: pieces, 0 <= done <= total; total None: unknown | after some pieces |
 | step | step, steps, loss | after each step of a training, which is a stage with these for done and total |
 | epoch | epoch, step, rate, train_loss, train_accuracy, accuracy, loss | after each epoch |
 | report | epochs, report | after each time that a report that follows a run is rewritten |
@@ -33,12 +33,13 @@ STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "features": ("computing features", "images"),
         "fit": ("fitting classifiers", "fits"),
         "step": ("training", "steps"),
-        "validate": ("validating", "images"),
-        "test": ("testing", "images"),
+        "validate": ("validating", "batches"),
+        "test": ("testing", "batches"),
         "predict": ("predicting", "images"),
         "inspect": ("running the network", "images"),
-        "explain": ("explaining predictions", "maps"),
+        "explain": ("testing attribution maps", "curves"),
         "maximize": ("maximizing activations", "steps"),
+        "tune": ("measuring filters", "parts"),
         "draw": ("drawing", "figures"),
         "page": ("writing the report", "parts"),
     }
@@ -50,14 +51,20 @@ class StageProgress(NamedTuple):
 
     stage: str  # its name, of `STAGES` or another
     done: int  # pieces
-    total: int  # pieces
+    total: int | None  # pieces; None where their number is not known before
     elapsed: float  # seconds since its first event
     left: float | None  # seconds, by the pace so far; None while there is no pace
 
     def __str__(self) -> str:
         words, pieces = STAGES.get(self.stage, (self.stage, ""))
+        total = "" if self.total is None else f" of {self.total:,}"
         left = "" if self.left is None else f", {format_duration(self.left)} left"
-        return f"{words} {self.done:,} of {self.total:,} {pieces}".rstrip() + left
+        return f"{words} {self.done:,}{total} {pieces}".rstrip() + left
+
+    @property
+    def over(self) -> bool:
+        """Whether all pieces are done, as far as their number is known."""
+        return self.total is not None and self.done >= self.total
 
 
 class Pace:
@@ -84,18 +91,19 @@ class Pace:
             return None
         done, total = (event[name] for name in names)
         before, now = self.latest.get(stage), self.clock()
-        if before is None or done < before.done or before.done >= before.total or total != before.total:
+        if before is None or done < before.done or before.over or total != before.total:
             self.starts[stage] = now, done
         start, already = self.starts[stage]
-        left = (total - done) * (now - start) / (done - already) if done > already else None
+        known = total is not None and done > already
+        left = (total - done) * (now - start) / (done - already) if known else None
         self.latest[stage] = StageProgress(stage, done, total, now - start, left)
         return self.latest[stage]
 
 
-def progress(watch: Watch, event: str, check: Callable[[], None] | None = None) -> Callable[[int, int], None]:
+def progress(watch: Watch, event: str, check: Callable[[], None] | None = None) -> Callable[[int, int | None], None]:
     """A function of how many are done and of how many, which reports them as `event`; `check` may then end the work."""
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int | None) -> None:
         watch({"event": event, "done": done, "total": total})
         if check is not None:
             check()

@@ -33,7 +33,7 @@ def _bar(console: Console) -> Iterator[Callable[[StageProgress], None]]:
     task = bar.add_task("", visible=False)
 
     def show(now: StageProgress) -> None:
-        bar.update(task, description=str(now), completed=now.done, total=now.total, visible=now.done < now.total)
+        bar.update(task, description=str(now), completed=now.done, total=now.total, visible=not now.over)
 
     with bar:
         yield show
@@ -47,7 +47,7 @@ def _lines(console: Console, clock: Callable[[], float]) -> Iterator[Callable[[S
     def show(now: StageProgress) -> None:
         nonlocal printed
         quiet_for = min(clock() - printed, now.elapsed)
-        if quiet_for >= _EVERY_SECONDS and now.done < now.total:
+        if quiet_for >= _EVERY_SECONDS and not now.over:
             printed = clock()
             console.print(str(now), highlight=False, soft_wrap=True)
 

@@ -8,10 +8,10 @@ Legend: N images, H x W pixels, C channels.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from glob import glob
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class ImageInputs(NamedTuple):
 
     images: Iterator[ImageInput]
     single: bool  # one image was given, and no list
+    total: int | None  # number of images; None where it is not known before
 
 
 def read(images: object) -> ImageInputs:
@@ -68,9 +69,11 @@ def read(images: object) -> ImageInputs:
         images = images.tolist()
     if _is_array(images):
         parts, single = _unstacked(images)
-        return ImageInputs((ImageInput(f"[{n}]", part) for n, part in enumerate(parts)), single)
+        total = 1 if single else len(cast(Any, images))
+        return ImageInputs((ImageInput(f"[{n}]", part) for n, part in enumerate(parts)), single, total)
     entries, single = _entries(images)
-    return ImageInputs((ImageInput(_name(entry, n), _source(entry)) for n, entry in enumerate(entries)), single)
+    number = len(entries) if isinstance(entries, Sized) else None
+    return ImageInputs((ImageInput(_name(entry, n), _source(entry)) for n, entry in enumerate(entries)), single, number)
 
 
 def _entries(images: Any) -> tuple[Iterable[object], bool]:

@@ -117,12 +117,13 @@ def pixel_budget(limit_gb: float | None, cache: Path) -> int:
 
 def build(
     examples: Examples, input_spec: InputSpec, cache: Path, progress: Progress | None = None, *, most_bytes: int | None = None,
-    workers: int = 1,
+    workers: int = 1, hashing: Progress = lambda _done, _total: None,
 ) -> CachedPixels:  # fmt: skip
     """The pixels of all examples by this spec: from the cache where they are there, else decoded now.
 
-    `progress` is called with images done and all. Where more than `most_bytes` of pixels would be needed (None for no limit),
-    and are not kept already, they are decoded whenever they are asked for, and that is said.
+    `progress` is called with images done and all, `hashing` with files that are compared with the cache. Where more than
+    `most_bytes` of pixels would be needed (None for no limit), and are not kept already, they are decoded whenever they are
+    asked for, and that is said.
     """
     report = progress or (lambda _done, _total: None)
     own = examples.pixels_NHWC
@@ -140,10 +141,10 @@ def build(
     keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
     if not keep:
         folder = cache / "facts" / name
-    while (opened := _open(examples, input_spec, folder, workers)) is None:
+    while (opened := _open(examples, input_spec, folder, workers, hashing)) is None:
         try:
             with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
-                if _open(examples, input_spec, folder, workers) is None:
+                if _open(examples, input_spec, folder, workers, hashing) is None:
                     _decode_into(examples, input_spec, folder, report, workers, keep)
         except RunError:  # another process builds it: wait, then use it
             time.sleep(_WAIT_SECONDS)
@@ -237,7 +238,7 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int) -> CachedPixels | None:
+def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int, hashing: Progress) -> CachedPixels | None:
     """The cached images; None where there are none or, with a warning, where they are damaged."""
     files.recover(folder)
     if not folder.is_dir():
@@ -265,7 +266,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int)
         log.warning("The pixel cache %s is damaged (%s); it is rebuilt.", folder, error)
         return None
     if examples.pixels_NHWC is None:
-        changed = source_files.first_changed(examples, folder, np.load(folder / "contents.npy"))
+        changed = source_files.first_changed(examples, folder, np.load(folder / "contents.npy"), hashing)
         if changed is not None:
             log.warning(
                 "%s has changed since it was decoded, with the same size and time of change; all images are decoded anew.",

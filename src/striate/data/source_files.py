@@ -7,6 +7,7 @@ change, is missed.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,18 @@ def write_marks(folder: Path, marks_A2: NDArray[np.int64]) -> None:
     (folder / MARKS).write_bytes(marks_A2.tobytes())
 
 
-def first_changed(examples: Examples, folder: Path, contents_A: NDArray[np.uint64]) -> str | None:
+def first_changed(
+    examples: Examples, folder: Path, contents_A: NDArray[np.uint64], report: Callable[[int, int], None]
+) -> str | None:
     """The first file whose content is not what it was, with the marks in `folder` brought up to date where there is none."""
     now_A2 = marks(examples)
     before = (folder / MARKS).read_bytes()
     if before == now_A2.tobytes():
         return None
     before_A2 = np.frombuffer(before, np.int64).reshape(-1, 2) if len(before) == now_A2.nbytes else np.full_like(now_A2, -2)
-    for position in np.flatnonzero((before_A2 != now_A2).any(axis=1)):
+    moved = np.flatnonzero((before_A2 != now_A2).any(axis=1))
+    for number, position in enumerate(moved):
+        report(number, len(moved))
         if hash_file(examples.root / examples.names[position]) != int(contents_A[position]):
             return examples.names[position]
     if os.access(folder, os.W_OK):

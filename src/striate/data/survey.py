@@ -34,10 +34,16 @@ class SampleStats(NamedTuple):
     gray: bool  # at least 95 % of them have no color
 
 
-def sample_stats(examples: Examples, data: Data | None = None, most: int = 200) -> SampleStats:
+def sample_stats(
+    examples: Examples, data: Data | None = None, most: int = 200, progress: Callable[[int, int], None] | None = None
+) -> SampleStats:
     """Look at up to `most` images, the first in hash order, so that the same data give the same sample."""
     chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
-    sample = [verdict.facts for verdict in _decoded(examples.keep(chosen), data)]
+    sample = []
+    for verdict in _decoded(examples.keep(chosen), data):
+        sample.append(verdict.facts)
+        if progress is not None:
+            progress(len(sample), len(chosen))
     good = [facts for facts in sample if facts is not None]
     if not good:
         bad = next(iter(_decoded(examples.keep(chosen[:1]), data)))

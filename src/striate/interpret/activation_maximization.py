@@ -16,7 +16,7 @@ image where the mean is subtracted.
 Legend: N images, C channels, H x W pixels, U units at the same time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.base.errors import SettingError, UnsupportedError
+from striate.base.events import Watch, progress, quiet
 from striate.base.hash_rng import seed_of
 from striate.interpret.activations import flat_NUP, layer_names, outputs_up_to
 from striate.nets.eval_mode import evaluating
@@ -102,8 +103,9 @@ DEFAULT_ASCENT = Ascent()
 
 
 def maximize(
-    net: Net, layer: str, units: Sequence[int], ascent: Ascent = DEFAULT_ASCENT, start_CHW: Tensor | None = None
-) -> MaximizedImages:
+    net: Net, layer: str, units: Sequence[int], ascent: Ascent = DEFAULT_ASCENT, start_CHW: Tensor | None = None,
+    watch: Watch = quiet,
+) -> MaximizedImages:  # fmt: skip
     """Images that maximize units of a layer; the forward pass ends at that layer, and the network keeps its mode.
 
     Any layer will do; for a class the head, before any softmax. The start image of all is zeros where none is given.
@@ -123,12 +125,12 @@ def maximize(
         for first in range(0, len(units), ascent.batch_size):
             batch = slice(first, first + ascent.batch_size)
             images_UCHW = torch.stack(starts[batch]).to(like.device, like.dtype)
-            parts.append(_climb(net, layer, units[batch], images_UCHW, ascent))
+            parts.append(_climb(net, layer, units[batch], images_UCHW, ascent, progress(watch, "maximize")))
     return MaximizedImages(layer, tuple(units), *(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
 def _climb(
-    net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, ascent: Ascent
+    net: Net, layer: str, units: Sequence[int], images_UCHW: Tensor, ascent: Ascent, report: Callable[[int, int], None]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     regularizers = ascent.regularizers
     if regularizers.norm is not None:
@@ -142,6 +144,7 @@ def _climb(
         upwards_UCHW = gradient_UCHW - 2 * regularizers.penalty * images_UCHW
         moved_UCHW = images_UCHW + ascent.step_size * upwards_UCHW / size_U111.clamp(min=1e-20)
         images_UCHW = _held_back(moved_UCHW, gradient_UCHW, regularizers, step)
+        report(step + 1, ascent.steps)
     with torch.no_grad():
         end_U = _activations(net, layer, units, images_UCHW, ascent.place)
     return images_UCHW, start_U, end_U, stuck_U

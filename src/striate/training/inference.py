@@ -63,14 +63,19 @@ class Predictions(NamedTuple):
 
 
 def predict(
-    net: nn.Module, batches: Batches, engine: Engine, stopped: Callable[[], bool] = lambda: False
-) -> Predictions | None:
-    """The logits of every image of one epoch, in each process those of all; None where `stopped` became true half-way."""
+    net: nn.Module, batches: Batches, engine: Engine, stopped: Callable[[], bool] = lambda: False,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Predictions | None:  # fmt: skip
+    """The logits of every image of one epoch, in each process those of all; None where `stopped` became true half-way.
+
+    `report` is called with batches done and all.
+    """
     ids, labels, logits = [], [], []
     with evaluating(net), torch.inference_mode():
-        for batch in batches.epoch(0):
+        for number, batch in enumerate(batches.epoch(0)):
             if engine.world == 1 and stopped():
                 return None
+            report(number, batches.steps)
             ids.append(batch.ids_N)
             labels.append(batch.labels_N.cpu().numpy())
             logits.append(net(batch.images_NCHW).float().cpu().numpy())

@@ -210,7 +210,7 @@ class _Loop:
     def _end_epoch(self) -> None:
         task, progress = self.task, self.progress
         scored = self.average.net if self.average is not None else task.net
-        predictions = predict(scored, task.val, task.engine, lambda: bool(task.stop))
+        predictions = predict(scored, task.val, task.engine, lambda: bool(task.stop), self._report_validation)
         if predictions is None:
             self._interrupt()
             return
@@ -233,6 +233,10 @@ class _Loop:
             self._save()
         if task.stop and not self._finished() and task.engine.world == 1:
             self._interrupt(saved=True)
+
+    def _report_validation(self, done: int, total: int) -> None:
+        for observer in self.task.observers:
+            observer({"event": "validate", "done": done, "total": total})
 
     def _interrupt(self, saved: bool = False) -> None:
         task = self.task

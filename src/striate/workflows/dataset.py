@@ -5,6 +5,7 @@ Legend: M images of a split.
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,11 @@ def gather(
     `input_spec` is that of a trained model; without it the complete settings say how images are brought to one size.
     """
     input_spec, cache = input_spec or input_spec_of(run), files.cache_folder()
-    report = progress(watch, "decode", lambda: stop.check("decoding the images"))
+    check = partial(stop.check, "decoding the images")
     most_bytes = pixel_cache.pixel_budget(run.preprocess.pixel_cache_gb, cache)
-    stored = pixel_cache.build(examples, input_spec, cache, report, most_bytes=most_bytes, workers=workers)
+    stored = pixel_cache.build(
+        examples, input_spec, cache, progress(watch, "decode", check), most_bytes=most_bytes, workers=workers,
+        hashing=progress(watch, "hash", check),
+    )  # fmt: skip
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
     return Dataset(stored, parts, input_spec)

@@ -19,6 +19,7 @@ from striate.base import config, html_repr
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
+from striate.base.events import Watch, progress, quiet
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
@@ -33,17 +34,17 @@ _BATCH = 64
 @overload
 def predict(
     run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
-    embed: str | Path | None = None, crops: int = 1,
+    embed: str | Path | None = None, crops: int = 1, watch: Watch = quiet,
 ) -> "list[Row]": ...  # fmt: skip
 @overload
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
-    crops: int = 1,
+    crops: int = 1, watch: Watch = quiet,
 ) -> Any: ...  # fmt: skip
 @named_arguments()
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
-    crops: int = 1,
+    crops: int = 1, watch: Watch = quiet,
 ) -> "Row | list[Row]":  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
@@ -54,9 +55,10 @@ def predict(
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
         embed: a file for what the head of the network is given for each image, .npy or .parquet; in the order of the rows.
         crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        watch: called with progress.
 
     """
-    single, predictions = stream(run, images, device, out, embed, crops)
+    single, predictions = stream(run, images, device, out, embed, crops, watch)
     table = list(predictions)
     if out is not None:
         write(table, Path(out))
@@ -66,7 +68,13 @@ def predict(
 
 
 def stream(
-    run: str | Path, images: Any, device: str, out: str | Path | None, embed: str | Path | None, crops: int
+    run: str | Path,
+    images: Any,
+    device: str,
+    out: str | Path | None,
+    embed: str | Path | None,
+    crops: int,
+    watch: Watch = quiet,
 ) -> tuple[bool, Iterator["Row"]]:
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
     for path, endings in ((out, tuple(_WRITERS)), (embed, EMBEDDINGS)):
@@ -78,7 +86,8 @@ def stream(
         )
     given = image_inputs.read(images)
     place = pick(config.Engine(device=device)).device
-    return given.single, rows(load(run, str(place)), given.images, crops, embed is not None)
+    predictions = rows(load(run, str(place)), given.images, crops, embed is not None)
+    return given.single, _reported(predictions, given.total, progress(watch, "predict"))
 
 
 class Row(NamedTuple):
@@ -113,6 +122,12 @@ def rows(model: Model, images: Iterable[ImageInput], crops: int = 1, embed: bool
         results = iter(_results(model, np.stack(pixels), crops, embed) if pixels else ())
         for name, answer in batch:
             yield Row(name, None, answer) if isinstance(answer, str) else next(results)._replace(path=name)
+
+
+def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[int, int | None], None]) -> Iterator[Row]:
+    for done, row in enumerate(predictions, start=1):
+        report(done, count)
+        yield row
 
 
 def _results(model: Model, pixels_NHWC: Pixels, crops: int, embed: bool) -> Iterator[Row]:

@@ -71,7 +71,7 @@ def preview(
     )
     if what != "augment":
         _one_step(what, checked.run.preprocess, 0)
-    run, _ = defaults.resolve(checked.run, checked.examples)
+    run, _ = defaults.resolve(checked.run, checked.examples, watch)
     if what == "augment" and run.augment.flip is not None:  # else the images decide
         _refuse_unchanged(run)
     with catch_signals() as stop:

@@ -161,7 +161,15 @@ def test_the_comparison_can_be_stopped_between_two_fits():
     fits = iter(range(3))
     values_MD, labels_M = clusters(10)
     with pytest.raises(StopIteration):
-        fit_on(values_MD, labels_M, 3, tick=lambda: next(fits) and None)
+        fit_on(values_MD, labels_M, 3, tick=lambda _done, _total: next(fits) and None)
+
+
+def test_each_fit_is_counted():
+    ticks: list[tuple[int, int]] = []
+    values_MD, labels_M = clusters(10)
+    fit_on(values_MD, labels_M, 3, tick=lambda done, total: ticks.append((done, total)))
+    total = ticks[0][1]  # one for each strength and fold, and the last on all
+    assert ticks == [(done, total) for done in range(total - 1)]
 
 
 def test_features_are_divided_by_their_length_by_hand():

@@ -126,7 +126,7 @@ def test_it_can_be_stopped_between_two_chunks_of_images():
     chunks = iter(range(3))
     values_MD, labels_M = clusters(11)
     with pytest.raises(StopIteration):
-        fit_on(values_MD, labels_M, 3, tick=lambda: next(chunks) and None)
+        fit_on(values_MD, labels_M, 3, tick=lambda _done, _total: next(chunks) and None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from striate.base.arguments import named_arguments
 from striate.base.errors import UnsupportedError
+from striate.base.events import Watch, progress, quiet
 from striate.interpret import faithfulness
 from striate.interpret.attribution.methods import METHODS, Model, heat_of, refuse_without_places, run_of
 from striate.interpret.attribution.query import Query, Target, logits, make_query
@@ -51,7 +52,7 @@ def heat(
 
 def explain(
     model: Model, image: object, method: str = "gradcam", *, target: Target = None, layer: str | None = None,
-    test: FaithfulnessTest | None = DEFAULT_TEST, **options: Any,
+    test: FaithfulnessTest | None = DEFAULT_TEST, watch: Watch = quiet, **options: Any,
 ) -> Explanation:  # fmt: skip
     """The attribution map of one method, with the test of its faithfulness.
 
@@ -62,6 +63,7 @@ def explain(
         target: class, of all images or of each; None for the predicted class.
         layer: the layer for Grad-CAM; None for the one that is picked.
         test: how thoroughly, by default in 495 forward passes an image and 3 maps more; None for no test.
+        watch: called with progress.
         options: of the method.
 
     Raises:
@@ -72,13 +74,13 @@ def explain(
     """
     query = make_query(model, image, target)
     explanation = _explained(query, method, layer, options)
-    return explanation if test is None else _tested(query, explanation, options, test)
+    return explanation if test is None else _tested(query, explanation, options, test, watch)
 
 
 @named_arguments()
 def explain_all(
     model: Model, image: object, methods: Iterable[str] = tuple(METHODS), *, target: Target = None,
-    test: FaithfulnessTest = DEFAULT_TEST,
+    test: FaithfulnessTest = DEFAULT_TEST, watch: Watch = quiet,
 ) -> Explanations:  # fmt: skip
     """The attribution maps of several methods, each tested. Those that do not work on this network say why.
 
@@ -92,7 +94,7 @@ def explain_all(
     explanations, refused = {}, {}
     for name in names:
         try:
-            explanations[name] = _tested(query, _explained(query, name, None, {}), {}, test)
+            explanations[name] = _tested(query, _explained(query, name, None, {}), {}, test, watch)
         except UnsupportedError as error:
             refused[name] = str(error)
     return Explanations(explanations, refused)
@@ -115,10 +117,21 @@ def _explained(query: Query, method: str, layer: str | None, options: dict[str, 
     return Explanation(method, tuple(query.targets_N.tolist()), raw.layer, raw.values, heat_NHW, completeness_error=error)
 
 
-def _tested(query: Query, explanation: Explanation, options: dict[str, Any], test: FaithfulnessTest) -> Explanation:
+def _tested(
+    query: Query, explanation: Explanation, options: dict[str, Any], test: FaithfulnessTest, watch: Watch
+) -> Explanation:
     def heat_of_copy(net: nn.Module) -> Tensor:
         return _explained(query._replace(net=net), explanation.method, explanation.layer, options).heat_NHW
 
     maps = (query.images_NCHW, query.targets_N, explanation.heat_NHW)
-    results = faithfulness.judge(query.net, *maps, logits, heat_of_copy, test)
+    report, count, done = progress(watch, "explain"), len(query.targets_N) * (1 + test.shifts + test.orders), 0
+
+    def reported(net: nn.Module, images_NCHW: Tensor) -> Tensor:
+        nonlocal done
+        logits_NK = logits(net, images_NCHW)
+        done += 1
+        report(done, count)
+        return logits_NK
+
+    results = faithfulness.judge(query.net, *maps, reported, heat_of_copy, test)
     return replace(explanation, faithfulness=tuple(results))

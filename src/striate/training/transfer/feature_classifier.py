@@ -108,12 +108,13 @@ def install(net: Net, settings: Mapping[str, Any], fitted: Fitted, feature_layer
 
 def fit(
     train: LabeledFeatures, val: LabeledFeatures, classes: int, kind: Kind = "svm", normalize: Normalize = "standardize",
-    seed: int = 0, tick: Callable[[], None] = lambda: None,
+    seed: int = 0, tick: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Fitted:  # fmt: skip
     """Fit to the training images; what is chosen by cross-validation on them, the logits' scale on the validation images.
 
     A linear SVM is one against the rest, with squared hinge; logistic regression is multinomial. Features are standardized, or
-    each row is divided by its length (`l2`). `tick` is called before each piece of the work and may raise.
+    each row is divided by its length (`l2`). `tick` is called before each piece, with pieces done and all, and may
+    raise.
     """
     (train_MD, labels_M), (val_VD, val_labels_V) = train, val
     counts_K = np.bincount(labels_M, minlength=classes)
@@ -182,14 +183,14 @@ def _columns(values_MD: Ready) -> Iterator[NDArray[np.float64]]:
 
 
 def _compare(
-    ready_MD: Ready, labels_M: Labels, kind: LinearKind, length2: float, seed: int, tick: Callable[[], None]
+    ready_MD: Ready, labels_M: Labels, kind: LinearKind, length2: float, seed: int, tick: Callable[[int, int], None]
 ) -> tuple[Tried, ...]:
-    parts, span, tried = folds(labels_M, seed), spanned(ready_MD), []
+    parts, span, tried = folds(labels_M, seed), spanned(ready_MD), list[Tried]()
     ready_MD = ready_MD if span is None else span.coordinates_MM
     for strength in STRENGTHS if parts else ():
         right = 0
-        for learn, left_out in parts:
-            tick()
+        for number, (learn, left_out) in enumerate(parts):
+            tick(len(tried) * len(parts) + number, len(STRENGTHS) * len(parts) + 1)
             weight_KD, bias_K = _fitted(ready_MD[learn], labels_M[learn], kind, strength / length2)
             right += int(((ready_MD[left_out] @ weight_KD.T + bias_K).argmax(axis=1) == labels_M[left_out]).sum())
         tried.append(Tried(strength / length2, right / len(labels_M)))

@@ -73,7 +73,7 @@ class FittedKNN(NamedTuple):
 
 def fit(
     train: LabeledFeatures, val: LabeledFeatures, classes: int, normalize: Normalize = "standardize", seed: int = 0,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> FittedKNN:  # fmt: skip
     """Keep the training images; choose k by cross-validation on them, the scale by the validation images; `tick` may raise."""
     train_MD, labels_M = train
@@ -113,7 +113,9 @@ def _check_size(images: int, features: int) -> None:
         )
 
 
-def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: Callable[[], None]) -> tuple[TriedNumber, ...]:
+def _compare(
+    bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: Callable[[int, int], None]
+) -> tuple[TriedNumber, ...]:
     """Each image asks those of the other folds, once for all numbers of neighbors; at most 5,000 images ask."""
     labels = labels_M.numpy()
     parts = folds(labels, seed)
@@ -122,10 +124,10 @@ def _compare(bank_MD: Tensor, labels_M: Tensor, classes: int, seed: int, tick: C
     numbers = [k for k in NUMBERS if k <= min(len(part.learn) for part in parts)]
     asking_M = np.isin(np.arange(len(labels)), subsample(labels, _MOST_ASKED, seed))
     right = dict.fromkeys(numbers, 0)
-    for part in parts:
+    for number, part in enumerate(parts):
         left_out = torch.from_numpy(part.left_out)
         for queries in _chunks(part.left_out[asking_M[part.left_out]]):
-            tick()
+            tick(number, len(parts))
             gaps_NM = knn_head.gaps(bank_MD[queries], bank_MD)
             gaps_NM[:, left_out] = torch.inf
             near_Nk = labels_M[knn_head.nearest(gaps_NM, numbers[-1])]

@@ -22,7 +22,7 @@ import numpy as np
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
 from striate.base.train_settings import STRATEGY
@@ -113,7 +113,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             plan.check(run, pretrained)
             examples = sources.read(run.data)
             split.check(examples, run.data)
-            run = plan.resolve(run, pretrained, sample_stats(examples, run.data))
+            run = plan.resolve(run, pretrained, sample_stats(examples, run.data, progress=progress(watch, "sample")))
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")

@@ -16,6 +16,7 @@ from torch import nn
 
 from striate.base import config, run_folder, run_record
 from striate.base.errors import ArtifactError
+from striate.base.events import progress
 from striate.base.wall_clock import elapsed
 from striate.model import Model
 from striate.nets.feature_layer import body_of, settings_with, with_head
@@ -53,7 +54,7 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
             LabeledFeatures(train_MD, labels["train"][task.positions_M]),
             LabeledFeatures(np.asarray(features["val"].values[number]), labels["val"]), len(task.classes),
             settings.classifier or "svm", settings.normalize or "standardize", task.run.seed,
-            tick=lambda: task.stop.check("fitting the classifiers", RESUME),
+            tick=progress(task.watch, "fit", lambda: task.stop.check("fitting the classifiers", RESUME)),
         )  # fmt: skip
         best = max((trial.accuracy for trial in fitted.tried), default=None)
         name = layer or f"input of {task.pretrained.net.head_name}"

@@ -3,7 +3,7 @@
 Legend: F filters, U units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +46,13 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
     title = Path(run).name
     first_layer, reason, files = None, None, list[str]()
     with catch_signals() as stop:
-        report = progress(watch, "inspect", lambda: stop.check("drawing the weights"))
+        report = progress(watch, "draw", lambda: stop.check("drawing the weights"))
         try:
             first = filter_orientation_color.first(model.net)
         except UnsupportedError as error:
             reason = str(error)
         else:
-            first_layer = _measure(model, first, probed_layers[0].readout)
+            first_layer = _measure(model, first, probed_layers[0].readout, progress(watch, "tune"))
             files += _draw_first(title, model, first_layer, folder)
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
@@ -81,10 +81,18 @@ class FirstLayer:
         }
 
 
-def _measure(model: Model, first: filter_orientation_color.First, readout: str) -> FirstLayer:
+def _measure(
+    model: Model, first: filter_orientation_color.First, readout: str, report: Callable[[int, int], None]
+) -> FirstLayer:
     """The first layer before and after its pool."""
-    tunings = [orientation_tuning.tuning(model.net, name) for name in (readout, pool_after(model.net, readout)) if name]
-    tolerances = (unit_shift_tolerance.by_gratings(model.net, each, _SHIFTS, in_periods=True) for each in tunings)
+    names = [name for name in (readout, pool_after(model.net, readout)) if name]
+    tunings, tolerances = [], []
+    for number, name in enumerate(names):
+        report(2 * number, 2 * len(names))
+        tunings.append(orientation_tuning.tuning(model.net, name))
+        report(2 * number + 1, 2 * len(names))
+        tolerances.append(unit_shift_tolerance.by_gratings(model.net, tunings[-1], _SHIFTS, in_periods=True))
+    report(2 * len(names), 2 * len(names))
     return FirstLayer(first, filter_orientation_color.preferences(first.kernels_FCkk), tunings[0], tuple(tolerances))
 
 

@@ -66,9 +66,10 @@ def inspect_image(
     results = []
     with catch_signals() as stop:
         report = progress(watch, "inspect", lambda: stop.check("looking at the images"))
+        request = _Request(title, names, methods or tuple(attribution.METHODS), target, watch)
         for number, image in enumerate(paths):
             folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
-            results.append(_inspect(title, model, image, names, methods or tuple(attribution.METHODS), target, folder))
+            results.append(_inspect(model, image, request, folder))
             report(number + 1, len(paths))
         results = _with_neighbors(run, model, results, stop, watch)
     files = [path for result in results for path in result.files]
@@ -178,18 +179,27 @@ def _draw_neighbors(title: str, result: InspectedImage, pixels_kHWC: NDArray[np.
     return str(path)
 
 
-def _inspect(
-    title: str, model: Model, image: Path, layers: Sequence[str], methods: Sequence[str], target: str | None, folder: Path
-) -> InspectedImage:
+class _Request(NamedTuple):
+    """What is to be shown of each image."""
+
+    title: str
+    layers: Sequence[str]
+    methods: Sequence[str]
+    target: str | None
+    watch: Watch
+
+
+def _inspect(model: Model, image: Path, request: _Request, folder: Path) -> InspectedImage:
     """The maps and the evidence of one image, drawn."""
+    title, layers, methods, target, watch = request
     pixels_HWC, prediction = model.pixels([image])[0], model.predict([image])[0]
     target = prediction.label if target is None else target
     maps = activations.maps(model.net, model.images([image]), layers)
-    files = [
-        _draw_maps(title, image, pixels_HWC, maps[name], folder / f"{number + 1:02d}-{name}.png", name)
-        for number, name in enumerate(layers)
-    ]
-    explanations, refused = attribution.explain_all(model, image, methods, target=target)
+    files, report = [], progress(watch, "draw")
+    for number, name in enumerate(layers):
+        files.append(_draw_maps(title, image, pixels_HWC, maps[name], folder / f"{number + 1:02d}-{name}.png", name))
+        report(number + 1, len(layers))
+    explanations, refused = attribution.explain_all(model, image, methods, target=target, watch=watch)
     if any(explanation.faithfulness for explanation in explanations.values()):
         probability = dict(prediction.top).get(target)
         percent = "" if probability is None else f", {probability:.1%}"

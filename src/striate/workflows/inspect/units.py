@@ -69,7 +69,7 @@ def units(
         names = dict(zip(dataset.examples.ids_N.tolist(), dataset.examples.names, strict=True))
     best, reason = None, None
     try:
-        best = activation_maximization.maximize(model.net, layer, chosen)
+        best = activation_maximization.maximize(model.net, layer, chosen, watch=watch)
         title, path = f"Images that maximize units of {layer} of {Path(run).name}", folder / f"maximized-{layer}.png"
         files.append(_draw_maximized(title, model, best, path))
     except UnsupportedError as error:

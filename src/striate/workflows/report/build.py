@@ -14,7 +14,7 @@ from pathlib import Path
 from striate.base import files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
@@ -67,7 +67,9 @@ def of_run(name: str | Path, watch: Watch) -> Json:
                 _add_network_results(known, model_on_data)
         except (DataError, SettingError) as error:
             known.facts.notes.append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
-        return _write(folder, known)
+        written = _write(folder, known)
+        progress(watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
+        return written
 
 
 def _folder(name: str | Path) -> Path:
@@ -89,7 +91,9 @@ def at_end(result: Json, model: Model, context: RunContext) -> Json:
     known = run_facts.read(context.folder)
     context.engine.place(model.net)
     _add_network_results(known, ModelOnDataset(model, context.dataset, context.engine, context.stop, context.watch))
-    return _named(result, context.folder, _write(context.folder, known))
+    written = _write(context.folder, known)
+    progress(context.watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
+    return _named(result, context.folder, written)
 
 
 def later(result: Json, folder: Path, watch: Watch) -> Json:

@@ -17,7 +17,6 @@ from striate.data.on_the_fly import PixelRows
 from striate.interpret import attribution, faithfulness, nearest_images
 from striate.interpret.faithfulness import Faithfulness, FaithfulnessTest
 from striate.metrics.misclassified import ImagePrediction
-from striate.model import Model
 from striate.plots.interpret import heatmap as drawing
 from striate.training.inference import Predictions
 from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, Neighbor, nearest, neighbors
@@ -105,7 +104,7 @@ def cards(
     batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
     images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
     near = nearest(train_bank, nearest_images.penultimate(model.net, batches), rows_M, NEAR)
-    heats = _heats(model, images_MCHW, [answer.predicted for answer in answers], tested)
+    heats = _heats(model_on_data, images_MCHW, [answer.predicted for answer in answers], tested)
     complete_cards = []
     for m, (answer, row) in enumerate(zip(answers, rows_M.tolist(), strict=True)):
         near_k = train_bank.rows_B[near.rows_Qk[m]]
@@ -133,12 +132,13 @@ class _Heats(NamedTuple):
     verdicts: Sequence[JudgedMap | None]
 
 
-def _heats(model: Model, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
+def _heats(model_on_data: ModelOnDataset, images_MCHW: torch.Tensor, targets: Sequence[int], tested: int) -> _Heats:
     """Grad-CAM, or where there are no maps to weigh occlusion; the first `tested` are put to the tests of faithfulness."""
+    net, watch = model_on_data.model.net, model_on_data.watch
     for method in ("gradcam", "occlusion"):
         try:
             parts = [
-                attribution.explain(model.net, images_MCHW[rows], method, target=list(targets[rows]), test=test)
+                attribution.explain(net, images_MCHW[rows], method, target=list(targets[rows]), test=test, watch=watch)
                 for rows, test in ((slice(0, tested), FaithfulnessTest(steps=SHARES)), (slice(tested, None), None))
                 if len(targets[rows])
             ]

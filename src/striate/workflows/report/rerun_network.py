@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.events import Json
+from striate.base.events import Json, progress
 from striate.interpret import filter_health, nearest_images, projection
 from striate.metrics import misclassified
 from striate.model import Model
@@ -22,6 +22,7 @@ from striate.workflows.report.run_facts import ReportFacts
 
 SHOWN = 12  # mistakes of each kind
 _POINTS = 500
+PARTS = 7  # of a report, for its progress: facts, features, mistakes, uncertain ones, planes, filters, the page
 
 
 def add_network_results(
@@ -34,13 +35,18 @@ def add_network_results(
 ) -> None:
     """Run the network of a run on its images again: mistakes of `predictions`, of the images of `part`, and what it learned."""
     model, dataset = model_on_data.model, model_on_data.dataset
+    report = progress(model_on_data.watch, "page")
+    report(1, PARTS)  # what was written down is read
     train_bank = bank(model_on_data)
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {mistake.row for mistake in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model.net)) / image_cards.PASSES)
-    for name, answers, most_tested in (("mistakes", wrong, tested), ("uncertain", unsure, max(0, tested - len(wrong)))):
-        setattr(facts, name, image_cards.cards(model_on_data, predictions, answers, train_bank, most_tested))
+    report(2, PARTS)
+    facts.mistakes = image_cards.cards(model_on_data, predictions, wrong, train_bank, tested)
+    report(3, PARTS)
+    facts.uncertain = image_cards.cards(model_on_data, predictions, unsure, train_bank, max(0, tested - len(wrong)))
+    report(4, PARTS)
     less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
     facts.mistakes_note = (
         f"Of the {len(predictions.labels_N):,} {part} images. Beside each image is the evidence for the prediction; below it "
@@ -48,6 +54,7 @@ def add_network_results(
         "with their label and the cosine of the angle between their features."
     )
     facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
+    report(5, PARTS)
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model.net))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts.filters = layers
@@ -58,6 +65,7 @@ def add_network_results(
         else "Judged by their weights alone, since there is no validation image."
     )
     figures["kernels"] = _kernels(model, layers)
+    report(6, PARTS)
 
 
 def _plane(

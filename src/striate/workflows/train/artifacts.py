@@ -8,7 +8,7 @@ import torch
 
 from striate.base import config, run_folder, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
-from striate.base.events import Json
+from striate.base.events import Json, progress
 from striate.metrics import classification
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
@@ -148,8 +148,9 @@ def evaluate_and_save(
 ) -> Trained:
     """Predict the validation and test images with a trained network, and write the artifact and the result."""
     run, dataset, net, loaders = context.run, context.dataset, setup.net, setup.loaders
-    val = predict(net, loaders["val"], context.engine)
-    test = predict(net, loaders["test"], context.engine) if len(loaders["test"]) else None
+    report = progress(context.watch, "test")
+    val = predict(net, loaders["val"], context.engine, report=report)
+    test = predict(net, loaders["test"], context.engine, report=report) if len(loaders["test"]) else None
     assert val is not None
     net.drop_auxiliary()
     stamp = {} if identity is None else identity.stamp()

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.base.events import Watch, progress, quiet
 from striate.data.examples import Examples
 from striate.data.survey import SampleStats, sample_stats
 from striate.nets import catalogue
@@ -45,9 +46,9 @@ class Resolved(NamedTuple):
     stats: SampleStats
 
 
-def resolve(run: config.Run, examples: Examples) -> Resolved:
+def resolve(run: config.Run, examples: Examples, watch: Watch = quiet) -> Resolved:
     """The settings that decoding depends on, completed by the rule from a sample of the images; the choices are logged."""
-    stats = sample_stats(examples, run.data)
+    stats = sample_stats(examples, run.data, progress=progress(watch, "sample"))
     return Resolved(_logged(choose_input(run, stats)), stats)
 
 

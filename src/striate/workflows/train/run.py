@@ -119,9 +119,9 @@ def find_lr(
     checked = check.check_images(run)
     with catch_signals() as stop:
         engine = _pick_engine(run)
-        run, stats = _resolve(checked, engine)
-        examples = checked.examples
         watch = watch if engine.writes else quiet
+        run, stats = _resolve(checked, engine, watch)
+        examples = checked.examples
         with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             run, dataset = mirroring.choose(run, dataset)
             run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
@@ -148,10 +148,10 @@ def run_in(
         if trust_code:
             own_network.trust_named(run.net.name)
         engine = _pick_engine(run)
-        if checked is not None:
-            run, stats = _resolve(checked, engine)
-            examples = checked.examples
         watch = watch if engine.writes else quiet
+        if checked is not None:
+            run, stats = _resolve(checked, engine, watch)
+            examples = checked.examples
         name = run_folder.fresh_name(out, run.data.path, run.net.name or "") if name is None else name
         folder = run_folder.claim(out, name, resume)
         with machine.processes(engine.device), _locked(folder, engine):
@@ -166,12 +166,12 @@ def run_in(
                 return _train(RunContext(run, dataset, folder, engine, stop, watch, report=report), resume)
 
 
-def _resolve(checked: check.Checked, engine: Engine) -> defaults.Resolved:
+def _resolve(checked: check.Checked, engine: Engine, watch: Watch) -> defaults.Resolved:
     """The settings that decoding depends on; what the network cannot do is refused as soon as its settings are known."""
     labels_M, classes = checked.train_labels_M, len(checked.examples.classes)
     refuse_processes(checked.run, len(labels_M), engine.world)
     check_network(checked.run, classes, labels_M, engine.world)
-    resolved = defaults.resolve(checked.run, checked.examples)
+    resolved = defaults.resolve(checked.run, checked.examples, watch)
     planned = defaults.choose_schedule(resolved.run, resolved.stats, defaults.images_an_epoch(checked.run, labels_M)).run
     check_network(planned, classes, labels_M, engine.world)
     return resolved
