@@ -8,6 +8,7 @@ import pytest
 import striate
 from striate.base import files, run_folder
 from striate.base.errors import RunError
+from striate.base.events import STAGES
 from striate.workflows.report import build, rerun_network, run_facts
 from support.finetuned import finetune
 from support.pages import check
@@ -15,6 +16,8 @@ from support.shape_images import make_folder
 
 SHORT = {"train": {"epochs": 2}}
 NET = "conv 5x5x6, relu, pool 2, conv 3x3x8, relu, fc 3"
+ALL_STAGES = ("sample", "decode", "time", "validate", "test", "inspect", "explain", "page")
+OF_THE_COMMAND = ("wall_seconds", "images_per_second")  # not of the run
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +53,14 @@ def written(run: Path) -> tuple[Any, dict[str, Any], str]:
 
 @pytest.mark.report
 def test_a_training_ends_by_writing_its_report_and_naming_it(photos: Path, tmp_path: Path):
-    result = striate.train(photos.as_posix(), net="conv 3x3x4, relu, pool 2, fc 3", out=tmp_path, name="a", settings=SHORT)
+    events: list[dict[str, Any]] = []
+    result = striate.train(
+        photos.as_posix(), net="conv 3x3x4, relu, pool 2, fc 3", out=tmp_path, name="a", settings=SHORT, watch=events.append
+    )
+    assert {event["event"] for event in events} == {*ALL_STAGES, "step", "epoch"} <= {*STAGES, "epoch"}
+    assert [event["done"] for event in events if event["event"] == "page"] == [*range(1, rerun_network.PARTS + 1)]
     assert result["report"] == str(tmp_path / "a" / "report.html")
-    assert run_folder.read_json(tmp_path / "a" / "result.json") == result
+    assert run_folder.read_json(tmp_path / "a" / "result.json") == {k: v for k, v in result.items() if k not in OF_THE_COMMAND}
     tree, facts, text = written(tmp_path / "a")
     assert len(text) < 10e6
     assert facts["test"] == result["test"]
