@@ -33,11 +33,12 @@ def progress_shown(clock: Callable[[], float] = time.monotonic) -> Iterator[Watc
         if event["event"] == "epoch":
             epoch = f"epoch {event['epoch']}: validation accuracy {percent(event['accuracy'])}; "
         progress = pace.progress(event)
-        if progress is None or (clock() - updated < _EVERY_SECONDS and progress.done < progress.total):
+        if progress is None or (clock() - updated < _EVERY_SECONDS and not progress.over):
             return
         updated = clock()
         text = f"{epoch}{progress}"
-        bar = f'<progress max="{progress.total}" value="{progress.done}"></progress> {escape(text)}'
+        share = "" if progress.total is None else f' max="{progress.total}" value="{progress.done}"'
+        bar = f"<progress{share}></progress> {escape(text)}"
         content = {"text/html": bar, "text/plain": text}
         if handle is None:
             handle = display(content, raw=True, display_id=True)
