@@ -1,6 +1,16 @@
-"""Labeled images as people hold them in Python: lists, arrays and tensors beside labels, data sets of torch, parts by name.
+"""Labeled images as people hold them in Python.
 
-Nothing is imported to recognize them: the names of their modules and what they can do say what they are.
+| data | labels |
+|---|---|
+| array or tensor, N x H x W, N x H x W x C or N x C x H x W | `labels` |
+| list or column of paths, PIL images, arrays, tensors, bytes of files, open files, `{"bytes": ...}` | `labels` |
+| a glob | `labels`, for its files by name |
+| `(images, labels)`, or a list of `(image, label)` | in it |
+| table of pandas, polars or pyarrow, data set of Hugging Face | a column |
+| data set of torch | second of each item; numbers are positions in its `classes` |
+| `{"train": ..., "val": ..., "test": ...}` of any of these | in them |
+
+Labels are text or whole numbers. Nothing is imported to recognize all this: names of modules and of attributes tell.
 """
 
 import os
@@ -39,9 +49,7 @@ class Labeled(NamedTuple):
 def read(data: Any, labels: Any) -> Labeled:
     """What was given as images and labels. Raises DataError: it is none of `TAKEN`, or images and labels do not fit."""
     if labels is None and isinstance(data, tuple) and len(data) == 2:
-        if all(
-            isinstance(part, tuple) and len(part) == 2 and is_array(part[0]) for part in data
-        ):  # as Keras gives its data sets
+        if all(isinstance(part, tuple) and len(part) == 2 and is_array(part[0]) for part in data):  # as Keras has them
             return _parts({"train": data[0], "test": data[1]}, None)
         data, labels = data
     if isinstance(data, Mapping):
