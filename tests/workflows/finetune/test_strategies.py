@@ -297,7 +297,7 @@ def test_the_command_shows_estimate_table_and_sentence(capsys: pytest.CaptureFix
     )
     assert done.code == 0
     assert "Estimated: adapt " in done.err
-    assert "mirrored at random, but for extract: the images have color" in done.err
+    assert "mirrored at random: the images have color." in done.err
     assert "strategy" in done.out
     assert "(kept)" in done.out
     assert "Choose " in done.out

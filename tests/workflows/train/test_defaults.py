@@ -1,9 +1,10 @@
 import pytest
+import torch
 
 from striate.base import config
 from striate.data.survey import SampleStats
 from striate.nets.factory import build
-from striate.workflows.train.defaults import PHOTO_NET, Plan, choose_input, choose_schedule
+from striate.workflows.train.defaults import PHOTO_NET, SMALL_COLOR, Plan, choose_input, choose_schedule
 
 
 def sample_stats(side: int = 28, aspect: float = 1.0, gray: bool = True) -> SampleStats:
@@ -51,6 +52,34 @@ def test_gray_images_are_not_mirrored_and_those_in_color_are_left_to_the_test_of
     assert plan(sample_stats(gray=True)).augment.flip is False
     assert plan(sample_stats(gray=True), preprocess={"channels": 3}).augment.flip is None
     assert plan(sample_stats(gray=True), augment={"flip": True}).augment.flip is True
+
+
+@pytest.mark.parametrize(("side", "size"), [(8, 16), (28, 28), (32, 32), (40, 32), (41, 64)])
+def test_small_images_in_color_get_the_network_of_large_ones_at_their_own_size(side: int, size: int):
+    chosen = plan(sample_stats(side, gray=False))
+    assert (chosen.net.name, chosen.preprocess.size_px) == (PHOTO_NET, size)
+    assert build(PHOTO_NET, (3, size, size), 4)(torch.rand(2, 3, size, size)).shape == (2, 4)
+
+
+def test_small_images_in_color_are_augmented_and_others_are_not():
+    small = plan(sample_stats(32, gray=False), augment={"contrast": 0.5})
+    assert config.given(small.augment).items() >= {**SMALL_COLOR, "contrast": 0.5}.items()
+    for other in (
+        plan(sample_stats(41, gray=False)), plan(sample_stats(32)), plan(sample_stats(32, gray=False), net={"name": "mlp"}),
+        plan(sample_stats(32, gray=False), preprocess={"channels": 1}), plan(sample_stats(32), preprocess={"channels": 3}),
+    ):  # fmt: skip
+        assert other.augment.shift == other.augment.saturation == 0
+    assert plan(sample_stats(32), preprocess={"channels": 3}).net.name == "mnist_cnn"
+
+
+def test_the_reason_of_augmentation_names_what_the_rule_added():
+    reasons = choose_input(config.build({"augment": {"shift": 0.0}}), sample_stats(32, gray=False)).reasons
+    assert (
+        "augmented: brightness 0.2, contrast 0.2 and saturation 0.2, since small images in color are learned better so"
+        in reasons
+    )
+    own = {"augment": dict.fromkeys(SMALL_COLOR, 0.1)}
+    assert not any("augmented" in reason for reason in choose_input(config.build(own), sample_stats(32, gray=False)).reasons)
 
 
 @pytest.mark.parametrize(("aspect", "fit"), [(1.0, "squash"), (1.05, "squash"), (1.33, "crop"), (1.5, "pad"), (3.0, "pad")])

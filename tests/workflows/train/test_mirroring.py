@@ -7,11 +7,13 @@ from PIL import Image
 
 import striate
 from striate.base import config, run_folder
+from striate.base.errors import SettingError
 from striate.base.signals import Stop
 from striate.data import sources
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.report import run_facts
 from striate.workflows.train import mirroring
+from support.finetuned import finetune
 
 pytestmark = pytest.mark.usefixtures("logged")
 
@@ -72,16 +74,25 @@ def test_what_the_user_said_is_kept_with_a_warning_or_without_a_test(arrows: Pat
     assert (run.augment.flip, dataset.mirroring, len(caplog.messages)) == (False, None, 1)
 
 
-def test_test_images_are_not_looked_at(arrows: Path):
+class Recorder:
+    """Stands in for the filters, and keeps the images that it is given."""
+
+    def __init__(self, constant: bool = False) -> None:
+        self.seen: list[np.ndarray] = []
+        self.constant = constant
+
+    def features(self, pixels_NHWC: np.ndarray) -> np.ndarray:
+        self.seen.append(np.array(pixels_NHWC))
+        return np.ones((len(pixels_NHWC), 1)) if self.constant else pixels_NHWC.reshape(len(pixels_NHWC), -1) / 255
+
+
+def test_test_images_are_not_looked_at(arrows: Path, monkeypatch: pytest.MonkeyPatch):
     run, dataset = gathered(arrows)
-    seen = []
-
-    def features(pixels_NHWC: np.ndarray) -> np.ndarray:
-        seen.append(np.array(pixels_NHWC))
-        return pixels_NHWC.reshape(len(pixels_NHWC), -1).astype(np.float32)
-
-    assert mirroring.choose(run, dataset, features, most=25).run.augment.flip is False
-    plain, mirrored = seen
+    recorder = Recorder()
+    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _pixels_NHWC: recorder)
+    monkeypatch.setattr(mirroring, "_MOST_IMAGES", 25)
+    assert mirroring.choose(run, dataset).run.augment.flip is False
+    plain, mirrored = recorder.seen
     np.testing.assert_array_equal(plain[:, :, ::-1], mirrored)
     test = {image.tobytes() for image in dataset.stored.pixels_NHWC[dataset.parts.test_M]}
     assert len(plain) == 25
@@ -100,10 +111,11 @@ def test_classes_that_have_no_side_are_mirrored(tmp_path: Path, caplog: pytest.L
     ]
 
 
-def test_where_nothing_is_learned_the_default_stays_and_the_setting_is_named(arrows: Path, caplog: pytest.LogCaptureFixture):
-    run, dataset = gathered(arrows)
-    chosen = mirroring.choose(run, dataset, lambda pixels_NHWC: np.ones((len(pixels_NHWC), 1), np.float32))
-    assert chosen.run.augment.flip is True
+def test_where_nothing_is_learned_the_default_stays_and_the_setting_is_named(
+    arrows: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _pixels_NHWC: Recorder(constant=True))
+    assert mirroring.choose(*gathered(arrows)).run.augment.flip is True
     assert caplog.messages == [
         "mirrored at random: the images have color. Whether classes depend on left and right cannot be told: of 32 training "
         "and validation images a cross-validated linear classifier gets 50.00 % right, no better than the majority class. "
@@ -137,3 +149,14 @@ def test_a_run_keeps_the_choice_and_its_report_names_the_cause(arrows: Path, tmp
     assert any(sentence.startswith("Training images were not mirrored: the classes 'left' and") for sentence in found)
     found = [f"{finding.level} {finding.sentence}" for finding in run_facts.read(tmp_path / "by-hand").findings]
     assert any(sentence.startswith("bad Training images were mirrored at random, but the classes 'left'") for sentence in found)
+
+
+def test_a_fine_tuning_does_not_mirror_them_either(arrows: Path, tmp_path: Path):
+    result = finetune(arrows, tmp_path, "adapt", own={"adapt": {"epochs": 1}}, report=False)
+    assert run_folder.settings(Path(result["run"])).augment.flip is False
+    assert result["strategies"][0]["augmented_copies"] == 1
+    account = run_folder.read_json(Path(result["run"]) / "data.json")
+    assert account is not None
+    assert account["mirroring"]["classes"] == ["left", "right"]
+    with pytest.raises(SettingError, match=r"finetune\.augmented_copies does not apply without augmentation; remove it"):
+        finetune(arrows, tmp_path / "copies", "adapt", own={"augmented_copies": 3}, report=False)

@@ -7,7 +7,7 @@
 | adapt, augmented_copies | 2 of each image where augmentation is on, else the image itself |
 | retrain | as many epochs as show 20,000 images, 5 to 30; a tenth of the usual rate, and a tenth of that at the first layer |
 | scratch | as `striate train`: as many epochs as show 400,000 images, at most 60 |
-| mirroring | images in color are mirrored at random, for every strategy but extract |
+| mirroring | as `striate train`, for every strategy but extract |
 """
 
 import logging
@@ -80,16 +80,20 @@ def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Ru
     if not stats.gray and input_spec.channels == 1:
         log.info("The images have color and %s takes gray: their color is left out.", net_name)
     if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
-        if not stats.gray:
-            log.info("mirrored at random, but for extract: the images have color (augment.flip=false if left and right matter)")
-        chosen["augment"] = {"flip": not stats.gray}
+        chosen["augment"] = {"flip": False if stats.gray else None}  # images in color are tested first
     run = config.change(run, chosen)
+    if stats.gray or run.augment.flip is not None:
+        refuse_copies(run)
+    return run
+
+
+def refuse_copies(run: config.Run) -> None:
+    """Refuse augmented copies where nothing is augmented, which is known once it is decided whether images are mirrored."""
     if run.finetune.augmented_copies is not None and not augment.is_on(run.augment):
         raise SettingError(
             "finetune.augmented_copies does not apply without augmentation; remove it, or set one of augment, as in "
             "augment.flip=true."
         )
-    return run
 
 
 def complete(run: config.Run, pretrained: Model, train_images: int) -> config.Run:

@@ -41,6 +41,7 @@ from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
+from striate.workflows.train import mirroring
 from striate.workflows.train.artifacts import Score, predictions_files, score, score_json, write_start
 
 log = logging.getLogger("striate")
@@ -125,6 +126,9 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
                 log.warning("%s", note)
             _refuse_few(dataset, run)
+            if not resume and (run.finetune.strategies or ("extract",)) != ("extract",):
+                run, dataset = mirroring.choose(run, dataset)
+                plan.refuse_copies(run)
             body = copy.deepcopy(pretrained.net)
             engine.place(body)
             whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)

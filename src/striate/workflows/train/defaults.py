@@ -5,11 +5,12 @@ Each choice comes with its reason, is printed before the first step and stored i
 | what | rule |
 |---|---|
 | color | gray where at least 95 % of a sample of the images are gray, else color |
-| network | median short side to 40 px: `mnist_cnn`; above: four convolutions with batch norm and a global mean; PCA: `mlp` |
+| network | gray, median short side to 40 px: `mnist_cnn`; else four convolutions with batch norm, global mean; PCA: `mlp` |
 | size | median short side to 40 px: the least of 16, 28 and 32 px that holds it; above: 64 px |
 | size, network named | not below its published size (timm's: 224) where the images have 3/4 of that, nor below its least |
 | resize mode | nearly square images are squashed; where a center crop hides at most 30 % of the median image: crop; else pad |
 | mirroring | gray images are not mirrored, since digits and letters would change; `mirroring.py` tests those in color |
+| augmentation, small color images | shifts by 1/8 of the side; brightness, contrast and saturation by 0.2; not of named nets |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
 | epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60 |
 """
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.events import Watch, progress, quiet
+from striate.base.phrases import join_names
 from striate.data.examples import Examples
 from striate.data.survey import SampleStats, sample_stats
 from striate.nets import catalogue
@@ -34,6 +36,8 @@ PHOTO_NET = (
     "conv 3x3x32, bn, relu, pool 2, conv 3x3x64, bn, relu, pool 2, conv 3x3x128, bn, relu, pool 2, "
     "conv 3x3x256, bn, relu, globalpool, fc"
 )
+SMALL_COLOR: config.Tree = {"shift": 0.125, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2}
+_SMALL_PX = 40  # median short side up to which images are small
 _TIMM_PX = 224
 _COMPONENTS = 20  # of GMDH: 190 pairs
 _SMALL_SHOWN, _SHOWN, _MOST_EPOCHS = 54_000, 400_000, 60
@@ -62,7 +66,8 @@ class Plan(NamedTuple):
 def choose_input(run: config.Run, stats: SampleStats) -> Plan:
     """The network and what it sees of the images, from statistics of a sample: all that decoding depends on."""
     given, short = run.preprocess, min(stats.height_px, stats.width_px)
-    name, why_net = (run.net.name, "") if run.net.name else _net(run, short)
+    colored = not stats.gray and given.channels != 1
+    name, why_net = (run.net.name, "") if run.net.name else _net(run, short, colored)
     size_px, why_size = _size(name, short)
     mode, why_mode = resize_mode(stats)
     channels = given.channels or (1 if stats.gray else 3)
@@ -78,6 +83,9 @@ def choose_input(run: config.Run, stats: SampleStats) -> Plan:
         reasons = [why_net_and_size, why_mode, why, why_color if name == "gmdh" else ""]
     else:
         reasons = [why_color, why_net_and_size, why_mode]
+        if name == PHOTO_NET and not run.net.name and short <= _SMALL_PX:
+            chosen["augment"] = SMALL_COLOR
+            reasons.append(_why_augmented(run))
         if channels == 1 and run.augment.flip is None:
             chosen["augment"] = {"flip": False}
             reasons.append("not mirrored: gray images may be digits or letters, which that would change")
@@ -149,16 +157,22 @@ def resize_mode(stats: SampleStats) -> tuple[str, str]:
     return mode, f"resize {mode}: a center crop would hide {hidden:.0%} of the median image"
 
 
-def _net(run: config.Run, short: int) -> tuple[str, str]:
+def _net(run: config.Run, short: int, colored: bool) -> tuple[str, str]:
     if run.preprocess.scale == "pca":
         return "mlp", "network mlp: principal components have no places, which convolutions need"
-    if short <= 40:
+    if short <= _SMALL_PX and not colored:
         return "mnist_cnn", f"network mnist_cnn: the median short side is {short} px"
-    return PHOTO_NET, f"network of four convolutions: the median short side is {short} px"
+    return PHOTO_NET, f"network of four convolutions: the median short side is {short} px{', in color' * (short <= _SMALL_PX)}"
+
+
+def _why_augmented(run: config.Run) -> str:
+    """What the rule adds for small images in color, without what the user set."""
+    left = [f"{name} {value:g}" for name, value in SMALL_COLOR.items() if name not in run.augment.model_fields_set]
+    return f"augmented: {join_names(left)}, since small images in color are learned better so" if left else ""
 
 
 def _size(name: str, short: int) -> tuple[int, str]:
-    size = 64 if short > 40 else next((side for side in (16, 28) if short <= side), 32)
+    size = 64 if short > _SMALL_PX else next((side for side in (16, 28) if short <= side), 32)
     why = f"size {size} px: the median short side is {short} px"
     entry = catalogue.gradient_free(name) or (catalogue.find(name) if name in catalogue.names() else None)
     published = entry.input_chw[1] if entry and entry.input_chw else _TIMM_PX if catalogue.is_timm(name) else 0

@@ -8,19 +8,18 @@
 | true | any | swapped | yes, with a warning |
 | false | any | not tested | no |
 
-The test is `metrics.mirror_test`, on features of up to 800 images: those of a pretrained network where there is one, else
-responses to patches (`batches.patch_responses`), which take about a second. Test images are never used.
+The test is `metrics.mirror_test` on responses to patches (`batches.patch_responses`) of up to 800 images, which take about a
+second. Features of a pretrained network are no better: these were learned on mirrored images, and hardly tell left from right.
+Test images are never used.
 
-Legend: N images, D features.
+Legend: N images.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.events import Json
@@ -33,10 +32,8 @@ from striate.workflows.dataset import Dataset
 
 log = logging.getLogger("striate")
 
-MOST_IMAGES = 800
+_MOST_IMAGES = 800
 _FEWEST_IMAGES = 10
-
-Features = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # of square uint8 images, N x H x W x C: N x D
 
 
 class Choice(NamedTuple):
@@ -46,15 +43,12 @@ class Choice(NamedTuple):
     dataset: Dataset
 
 
-def choose(run: config.Run, dataset: Dataset, features: Features | None = None, most: int = MOST_IMAGES) -> Choice:
-    """Decide whether training images are mirrored, where the settings leave it open; the choice is logged.
-
-    `features` are those of a pretrained network, of up to `most` images.
-    """
+def choose(run: config.Run, dataset: Dataset) -> Choice:
+    """Decide whether training images are mirrored, where the settings leave it open; the choice is logged."""
     given = run.augment.flip
     if given is False or catalogue.gradient_free(run.net.name or "") is not None:
         return Choice(run, dataset)
-    tested = _test(dataset, features, most)
+    tested = _test(dataset)
     sentence, swapped = describe(tested), tested["verdict"] == "swapped"
     if given and swapped:
         log.warning("augment.flip=true, but %s Without mirroring the accuracy may be higher.", sentence)
@@ -87,18 +81,18 @@ def describe(tested: Json) -> str:
     return f"whether classes depend on left and right cannot be told: {numbers}, no better than the majority class."
 
 
-def _test(dataset: Dataset, features: Features | None, most: int) -> Json:
+def _test(dataset: Dataset) -> Json:
     """Test the mirror images of the training and validation images, or of so many; the result for JSON."""
     examples, parts = dataset.examples, dataset.parts
     rows_N = np.concatenate([parts.train_M, parts.val_M])
-    rows_N = rows_N[np.argsort(words(examples.ids_N[rows_N], "mirror test"), kind="stable")][:most]
+    rows_N = rows_N[np.argsort(words(examples.ids_N[rows_N], "mirror test"), kind="stable")][:_MOST_IMAGES]
     labels_N = examples.labels_N[rows_N]
     if len(rows_N) < _FEWEST_IMAGES or len(np.unique(labels_N)) < 2:
         return {"verdict": "unknown", "images": 0}
     order = np.argsort(rows_N)
     pixels_NHWC = np.empty((len(rows_N), *dataset.stored.pixels_NHWC.shape[1:]), np.uint8)
     pixels_NHWC[order] = dataset.stored.pixels_NHWC[rows_N[order]]
-    features = features or patch_responses.fit(pixels_NHWC).features
+    features = patch_responses.fit(pixels_NHWC).features
     tested = mirror_test(features(pixels_NHWC), features(pixels_NHWC[:, :, ::-1]), labels_N)
     result = tested._asdict()
     pair = result.pop("pair")
