@@ -173,17 +173,30 @@ def test_labels_beside_a_table_are_refused():
 @pytest.mark.filterwarnings("ignore")
 def test_a_data_set_of_hugging_face():
     datasets = pytest.importorskip("datasets", reason="of the extra hf")
-    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["b", "a"])})
-    data = datasets.Dataset.from_dict({"image": as_column("dictionaries"), "label": [0, 1, 0, 1]}, features=features)
-    examples = read(data, image_column="image")
+    features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["b", "a"])})
+    data = datasets.Dataset.from_dict({"picture": as_column("dictionaries"), "kind": [0, 1, 0, 1]}, features=features)
+    examples = read(data)
     check(examples)
     assert (examples.root / examples.names[0]).read_bytes() == FILES[0], "as it was, not decoded"
-    assert words(read(data.select([3, 2, 1]), image_column="image")) == ["a", "b", "a"]
-    parts = read(
-        datasets.DatasetDict({"train": data, "validation": data.select([0, 1]), "test": data.select([2])}), image_column="image"
-    )
+    check(read(data, image_column="picture", label_column="kind"))
+    assert words(read(data.select([3, 2, 1]))) == ["a", "b", "a"]
+    parts = read(datasets.DatasetDict({"train": data, "validation": data.select([0, 1]), "test": data.select([2])}))
     assert parts.parts_N.tolist() == [Part.TRAIN] * 4 + [Part.VAL] * 2 + [Part.TEST]
     with pytest.raises(
-        DataError, match=r"expected a table whose rows are at hand; got IterableDataset. Collect it, or load it whole"
+        DataError, match=r"expected a table whose rows are at hand; got IterableDataset. Collect it, or load it"
     ):
         in_memory.stored(data.to_iterable_dataset())
+
+
+def test_columns_that_are_evident_need_no_setting(tmp_path: Path):
+    check(read(pandas.DataFrame({"picture": FILES, "label": NAMES})))
+    check(read(pandas.DataFrame({"picture": FILES, "label": NAMES}), image_column="picture"))
+    check(read(pandas.DataFrame({"Image": FILES, "Class": NAMES, "file": ["x"] * 4})))
+    both = pandas.DataFrame({"picture": FILES, "path": ["w", "x", "y", "z"], "label": NAMES})
+    check(read(both, image_column="picture"))
+    paths = [str(tmp_path / f"{n}.bmp") for n in range(4)]
+    for path, content in zip(paths, FILES, strict=True):
+        Path(path).write_bytes(content)
+    check(read(pandas.DataFrame({"filename": paths, "category": NAMES})))
+    with pytest.raises(DataError, match="filename, image_path"):
+        read(pandas.DataFrame({"filename": paths, "image_path": paths, "label": NAMES}))

@@ -27,14 +27,16 @@ from striate.base.errors import DataError, RunError
 from striate.base.events import Watch, progress, quiet
 from striate.base.phrases import printable
 from striate.base.settings import Data
-from striate.data import csv_parquet, image_objects, labeled_objects, table_objects
+from striate.data import csv_parquet, image_inputs, image_objects, labeled_objects, table_objects
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import Source, from_files, part_named
 from striate.data.image_objects import Plain
 from striate.data.labeled_objects import Labeled
+from striate.data.table_objects import Table
 
 FOLDER, TABLE, PIXELS, ABOUT = "in-memory", "images.csv", "images.npy", "in-memory.json"
 _ADVICE = "Give images of two classes or more."
+_LABELS = ("label", "labels", "class", "class_name", "category", "target")
 _WAIT_SECONDS = 0.2
 _EACH = 100  # images from one report of progress to the next
 
@@ -133,7 +135,7 @@ def _summary(source: Labeled, report: Report) -> _Summary:
         facts: list[object] = [images.done(), words, source.parts]
     else:
         words, shape, root = [], None, str(Path.cwd()) if table.image_column is None else None
-        facts = [images.done(), table.image_column, root, {name: [*cells] for name, cells in table.columns.items()}]
+        facts = [images.done(), root, _renamed(table), {name: [*cells] for name, cells in table.columns.items()}]
     name = hashlib.blake2b(json.dumps(facts).encode(), digest_size=12).hexdigest()
     return _Summary(name, images.done(), words, shape, root)
 
@@ -157,15 +159,33 @@ def _write(folder: Path, source: Labeled, summary: _Summary, about: dict[str, An
         table.writerow(columns)
         table.writerows(zip(*columns.values(), strict=True))
         (new / TABLE).write_text(text.getvalue(), encoding="utf-8")
-        about |= {"images": source.total, "root": summary.root, "is_table": source.table is not None}
+        renamed = None if source.table is None else _renamed(source.table)
+        about |= {"images": source.total, "root": summary.root, "renamed": renamed}
         (new / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
 def _columns(names: list[str], source: Labeled, summary: _Summary) -> dict[str, Sequence[str]]:
     """The table that is written: what was given as one, with the names of the images, or names, labels and parts."""
     if (table := source.table) is not None:
-        return dict(table.columns) if table.image_column is None else {table.image_column: names, **table.columns}
+        images = {} if table.image_column is None else {table.image_column: names}
+        renamed = _renamed(table)
+        return {renamed.get(name, name): cells for name, cells in {**images, **table.columns}.items()}
     return {"path": names, "label": summary.labels, **({"split": source.parts} if source.parts else {})}
+
+
+def _renamed(table: Table) -> dict[str, str]:
+    """Columns that evidently hold the images and the labels, and the usual names that they get unless others have these."""
+    known = {
+        table.image_column or _by_name(table, image_inputs.COLUMNS): "path",
+        table.label_column or _by_name(table, _LABELS): "label",
+    }
+    return {name: usual for name, usual in known.items() if name is not None and usual not in table.columns}
+
+
+def _by_name(table: Table, usual: Sequence[str]) -> str | None:
+    """The only column with one of these names, in any case."""
+    named = [name for name in table.columns if name.lower() in usual]
+    return named[0] if len(named) == 1 else None
 
 
 def _write_images(new: Path, source: Labeled, summary: _Summary, report: Report) -> list[str]:
@@ -233,8 +253,9 @@ def read(table: Path, data: Data) -> Examples:
     with suppress(OSError):  # the time of its last use
         os.utime(folder / ABOUT)
     root = folder if about["root"] is None else Path(about["root"])
-    if about["is_table"]:
-        return csv_parquet.read(table, data, root)
+    if about["renamed"] is not None:
+        named = {setting: about["renamed"].get(getattr(data, setting)) for setting in ("image_column", "label_column")}
+        return csv_parquet.read(table, data.model_copy(update={name: usual for name, usual in named.items() if usual}), root)
     for name in ("group_column", "split_column"):
         if getattr(data, name):
             raise DataError(f"data.{name} names a column of a table; these images are in none. Leave it out.")

@@ -28,6 +28,7 @@ class Table(NamedTuple):
     image_column: str | None  # None where images are named by paths alone
     images: Callable[[], Iterable[object]]  # of each row; None where it has none
     total: int  # rows
+    label_column: str | None = None  # the only one with names of classes, of Hugging Face
 
 
 def is_table(data: object) -> bool:
@@ -111,7 +112,7 @@ def _of_batches(
         wanted = [] if image is None else [image]
         return chain.from_iterable(batch.column(0).to_pylist() for batch in (batches(wanted) if wanted else ()))
 
-    return Table(texts, image, cells, total)
+    return Table(texts, image, cells, total, next(iter(class_names)) if len(class_names) == 1 else None)
 
 
 def joined(tables: Sequence[Table], parts: Sequence[str]) -> Table:
@@ -127,7 +128,7 @@ def joined(tables: Sequence[Table], parts: Sequence[str]) -> Table:
     cells = [table.images for table in tables]
     return Table(
         {**columns, "split": split}, tables[0].image_column, lambda: chain.from_iterable(images() for images in cells),
-        len(split),
+        len(split), tables[0].label_column,
     )  # fmt: skip
 
 
