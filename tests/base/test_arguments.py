@@ -28,7 +28,19 @@ def test_every_public_function_refuses_a_keyword_that_it_does_not_have(name: str
 def test_the_methods_and_functions_above_are_those_of_the_package():
     assert {"train", "taps", "draw", "survey"} <= FUNCTIONS.keys()
     assert METHODS.keys() == {
-        f"Model.{name}" for name in ("answers", "images", "input_spec_for", "load", "logits", "pixels", "predict", "save")
+        f"Model.{name}"
+        for name in (
+            "answers",
+            "embed",
+            "images",
+            "input_spec_for",
+            "load",
+            "logits",
+            "logits_and_embeddings",
+            "pixels",
+            "predict",
+            "save",
+        )
     }
 
 
@@ -44,7 +56,7 @@ def test_the_methods_and_functions_above_are_those_of_the_package():
         (striate.finetune, "strategy", "did you mean strategies?"),
         (striate.find_lr, "epoch", "did you mean epochs?"),
         (striate.survey, "val_share", "did you mean settings={'val_share': ...}?"),
-        (striate.survey, "lr", "it has: data, settings, watch."),
+        (striate.survey, "lr", "it has: data, labels, settings, watch."),
         (striate.draw, "size", "did you mean size_px?"),
         (striate.layers, "shortcut", "did you mean settings={'shortcut': ...}?"),
         (striate.Model.predict, "crop", "did you mean crops?"),
@@ -70,6 +82,21 @@ def test_the_function_is_called_as_it_was_and_looks_as_it_did():
     assert inspect.signature(decorated) == inspect.signature(plain)
     with pytest.raises(ArgumentError, match="has no argument 'a'; it has: b, c, d"):
         decorated(a=1, c=2)
+
+
+def test_labels_are_given_by_name():
+    with pytest.raises(
+        ArgumentError, match=r"train\(\) takes 1 argument by position; got 2. Give labels by name: labels=\.\.\."
+    ):
+        striate.train("images", ["a", "b"])  # type: ignore[misc]
+    with pytest.raises(
+        ArgumentError, match=r"survey\(\) expects settings to be a dictionary; got list \['a'\]. Give labels by name"
+    ):
+        striate.survey("images", ["a"])  # type: ignore[arg-type]
+    with pytest.raises(
+        ArgumentError, match=r"Model.input_spec_for\(\) takes 2 arguments by position; got 3. Give the others by name"
+    ):
+        striate.Model.input_spec_for(object(), 1, 2)  # type: ignore[arg-type, call-arg]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from striate.base import html_repr, notebook
 from striate.base.errors import ArgumentError
+from striate.base.phrases import plural
 
 # What arguments are, by their names, where another type would end in an error of Python's
 _KINDS: dict[str, tuple[Any, str]] = {
@@ -35,19 +36,27 @@ def named_arguments(*further: str, section: str | None = None) -> Callable[[Call
         parameters = inspect.signature(function).parameters.values()
         by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         names = [parameter.name for parameter in parameters]
+        passed_as = [parameter.kind for parameter in parameters]
+        most = passed_as.count(by_name[0])
         modules = {parameter.name for parameter in parameters if "Module" in str(parameter.annotation)}  # a net that is built
         known = {*(parameter.name for parameter in parameters if parameter.kind in by_name), *further} - {"self", "cls"}
+        labels = " Give labels by name: labels=..." if "labels" in known else ""
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             if unknown := [name for name in kwargs if name not in known]:
                 hint = _hint(unknown[0], known, section)
                 raise ArgumentError(f"{function.__qualname__}() has no argument {unknown[0]!r}; {hint}")
+            if len(args) > most and inspect.Parameter.VAR_POSITIONAL not in passed_as:
+                raise ArgumentError(
+                    f"{function.__qualname__}() takes {plural(most, 'argument')} by position; got {len(args)}."
+                    f"{labels or ' Give the others by name.'}"
+                )
             for name, value in (*zip(names, args, strict=False), *kwargs.items()):
                 kinds, expected = _KINDS.get(name, (object, ""))
                 if value is not None and name not in modules and not isinstance(value, kinds):
-                    got = f"{type(value).__name__} {value!r:.60}"
-                    raise ArgumentError(f"{function.__qualname__}() expects {name} to be {expected}; got {got}.")
+                    got = f"{type(value).__name__} {value!r:.60}.{'' if name in kwargs else labels}"
+                    raise ArgumentError(f"{function.__qualname__}() expects {name} to be {expected}; got {got}")
             if "watch" in names[len(args) :] and "watch" not in kwargs and notebook.in_kernel():
                 with notebook.progress_shown() as watch:
                     return html_repr.shown(function(*args, **{**kwargs, "watch": watch}))  # type: ignore[arg-type, no-any-return]
