@@ -83,7 +83,11 @@ ILLUSTRATIONS = (
 def build() -> None:
     """Write the pages that are generated, and draw the figures where they are out of date."""
     GENERATED.mkdir(exist_ok=True)
-    for name, text in (("commands", commands()), ("settings", settings()), ("python", python())):
+    from notebooks import NOTEBOOKS, markdown  # beside this file, which conf.py has put on the path
+
+    pages = {"commands": commands(), "settings": settings(), "python": python()}
+    pages |= {name: markdown(path) for name, path in NOTEBOOKS.items()}
+    for name, text in pages.items():
         path = GENERATED / f"{name}.md"
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")

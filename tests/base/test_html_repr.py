@@ -10,7 +10,7 @@ from striate.base.html_repr import HtmlDict, HtmlList, of_mapping, shown
 
 def value(html: str) -> str:
     """The one value of a table of one row."""
-    return html.partition('<td style="text-align: left">')[2].removesuffix("</td></tr></table>")
+    return html.partition("<td>")[2].removesuffix("</td></tr></table>")
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def value(html: str) -> str:
         ("losses", [0.5] * 12, ", ".join(["0.5"] * 10) + " and 2 more"),
         ("name", "<b>\x1b[1m&", "&lt;b&gt;\\x1b[1m&amp;"),
         ("text", "a" * 301, "a" * 300 + "..."),
-        ("folds", [], ""),
+        ("folds", [], "-"),
     ],
 )
 def test_a_value_is_shown_as_people_read_it(name: str, content: Any, text: str):
@@ -47,8 +47,15 @@ def test_rows_with_names_are_a_table_under_their_names():
     html = shown([Pair("a", 0.5), Pair("b", 0.25)])._repr_html_()
     assert html == (
         "<table><tr><th>name</th><th>share</th></tr>"
-        '<tr><td style="text-align: left">a</td><td style="text-align: left">50.00 %</td></tr>'
-        '<tr><td style="text-align: left">b</td><td style="text-align: left">25.00 %</td></tr></table>'
+        "<tr><td>a</td><td>50.00 %</td></tr>"
+        "<tr><td>b</td><td>25.00 %</td></tr></table>"
+    )
+
+
+def test_dictionaries_of_the_same_keys_are_rows_under_them():
+    html = of_mapping({"per_class": {"a": {"f1": 0.5}, "b": {"f1": 1.0}}})
+    assert html.endswith(
+        "<td><table><tr><th></th><th>f1</th></tr><tr><td>a</td><td>0.5</td></tr><tr><td>b</td><td>1</td></tr></table></td></tr></table>"
     )
 
 

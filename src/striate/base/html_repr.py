@@ -8,7 +8,19 @@ from striate.base.phrases import percent, without_controls
 
 _MOST_ROWS, _MOST_VALUES, _MOST_DEPTH, _MOST_LETTERS = 50, 10, 3, 300
 _SCORE = {"accuracy", "low", "high", "n"}
-_SHARES = {"accuracy", "low", "high", "majority", "probability", "cross_validated", "calibration_error", "share", "gray", "top"}
+_SHARES = {
+    "accuracy",
+    "low",
+    "high",
+    "majority",
+    "probability",
+    "cross_validated",
+    "calibration_error",
+    "share",
+    "gray",
+    "top",
+    "top5",
+}
 
 
 class HtmlDict(dict[str, Any]):
@@ -41,21 +53,29 @@ def _table(rows: Iterable[list[str]]) -> str:
 
 
 def _data(value: Any, name: str, depth: int) -> str:
-    return f'<td style="text-align: left">{_cell(value, str(name), depth + 1)}</td>'
+    return f"<td>{_cell(value, str(name), depth + 1)}</td>"
 
 
 def _cell(value: Any, name: str, depth: int) -> str:
     """A value as HTML; `name` is its key, which says what is a share."""
     value = _plain(value)
-    if isinstance(value, Mapping) and value.keys() >= _SCORE:
+    if isinstance(value, Mapping) and value.keys() == _SCORE:
         return f"{percent(value['accuracy'])} ({percent(value['low'])} to {percent(value['high'])}, {value['n']:,} images)"
     if depth > _MOST_DEPTH and isinstance(value, Mapping | list | tuple):
         return f"{len(value):,} entries"
+    if isinstance(value, Mapping) and _is_table(value):
+        return _listed([{"": key, **row} for key, row in value.items()], name, depth)
     if isinstance(value, Mapping):
         return of_mapping(value, depth)
     if isinstance(value, list | tuple):
         return _listed(value, name, depth)
     return _scalar(value, name)
+
+
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Whether these are several dictionaries of the same keys."""
+    rows = [row for row in value.values() if isinstance(row, Mapping)]
+    return len(rows) == len(value) > 1 and all(row.keys() == rows[0].keys() != _SCORE for row in rows)
 
 
 def _plain(value: Any) -> Any:
@@ -77,7 +97,7 @@ def _scalar(value: Any, name: str) -> str:
 
 def _listed(values: Sequence[Any], name: str, depth: int) -> str:
     rows = [_plain(value) for value in values]
-    if rows and all(isinstance(row, Mapping) and not row.keys() >= _SCORE for row in rows):
+    if rows and all(isinstance(row, Mapping) and row.keys() != _SCORE for row in rows):
         heads = list(dict.fromkeys(key for row in rows for key in row))
         lines = [[f"<th>{_text(str(head))}</th>" for head in heads]]
         lines += [[_data(row.get(head), head, depth) for head in heads] for row in rows[:_MOST_ROWS]]
@@ -85,6 +105,8 @@ def _listed(values: Sequence[Any], name: str, depth: int) -> str:
     if rows and all(isinstance(row, list | tuple) for row in rows):
         lines = [[_data(value, name, depth) for value in row] for row in rows[:_MOST_ROWS]]
         return _table(lines) + _more(len(rows) - _MOST_ROWS)
+    if not values:
+        return "-"
     return ", ".join(_cell(value, name, depth + 1) for value in values[:_MOST_VALUES]) + _more(len(values) - _MOST_VALUES)
 
 

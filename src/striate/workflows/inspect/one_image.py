@@ -36,14 +36,14 @@ NEAR = 5
 
 @named_arguments()
 def inspect_image(
-    run: str | Path, images: Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
+    run: str | Path, images: str | Path | Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
     target: str | None = None, out: str | Path | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """The maps of every layer for an image, and the evidence in it for the prediction (`striate.interpret.attribution`).
 
     Args:
         run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
-        images: paths.
+        images: a path, or several.
         layers: whose maps are drawn; else every layer of the network.
         methods: of `striate.interpret.attribution.METHODS`; else all.
         target: the class that is explained; else the prediction.
@@ -54,7 +54,8 @@ def inspect_image(
         run, net, images [{path, label, probability, top, target, methods, refused, layers, neighbors, files}] and files.
 
     """
-    model, paths, title = load(run), [Path(path) for path in images], Path(run).name
+    model, title = load(run), Path(run).name
+    paths = [Path(path) for path in ([images] if isinstance(images, str | Path) else images)]
     folder_for_all = output_folder(run, out)
     if not paths:
         raise SettingError("expected at least one image to look at; got none.")
