@@ -1,7 +1,8 @@
 """How much memory commands take on images of 224 px, in MB above a process that has imported torch alone.
 
 Networks with random weights, a run of each from one training step on 83 photographs' worth of noise. Each command is a fresh
-process; what it and its children have resident is read from /proc every 20 ms, and the largest sum counts. A map of evidence
+process; its resident memory, and
+what its children have of their own, is read from /proc every 20 ms, and the largest sum counts. A map of evidence
 is judged with fewer shifted controls than by default, which changes the time and not the memory.
 
     python bench/memory.py [WORD ...]    # of all rows those that hold each word
@@ -24,6 +25,11 @@ from striate.interpret.attribution import explain_all
 from striate.interpret.faithfulness import FaithfulnessTest
 explain_all(striate.load(sys.argv[1]), sys.argv[2], [sys.argv[3]], test=FaithfulnessTest(shifts=9, orders=1, copies=1))
 """
+TORCH = """
+import torch
+from pathlib import Path
+print(next(int(line.split()[1]) * 1024 / 1e6 for line in Path("/proc/self/status").open() if line.startswith("VmRSS")))
+"""
 SECONDS = 0.02
 
 
@@ -42,17 +48,29 @@ def commands(net: str) -> dict[str, list[str]]:
 
 
 def resident(process: int) -> int:
-    """Bytes that a process and its descendants have in memory."""
-    total, pending = 0, [process]
+    """Bytes that a process has in memory, and its descendants of their own or as their share."""
+    total, pending = _field(process, "status", "VmRSS"), _children(process)
     while pending:
         number = pending.pop()
-        try:
-            total += int(Path(f"/proc/{number}/statm").read_text().split()[1])
-            for task in Path(f"/proc/{number}/task").iterdir():
-                pending += map(int, (task / "children").read_text().split())
-        except (OSError, IndexError):
-            continue
-    return total * os.sysconf("SC_PAGE_SIZE")
+        total += _field(number, "smaps_rollup", "Pss")
+        pending += _children(number)
+    return total
+
+
+def _field(process: int, file: str, name: str) -> int:
+    try:
+        lines = Path(f"/proc/{process}/{file}").read_text().splitlines()
+    except OSError:  # it has ended
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _children(process: int) -> list[int]:
+    try:
+        files = [task / "children" for task in Path(f"/proc/{process}/task").iterdir()]
+        return [int(number) for file in files for number in file.read_text().split()]
+    except OSError:
+        return []
 
 
 def peak_mb(arguments: list[str]) -> tuple[float, float]:
@@ -83,7 +101,7 @@ def main(words: list[str]) -> None:
     with TemporaryDirectory() as folder:
         os.chdir(folder)
         make_photos()
-        torch_mb, _ = peak_mb(["-c", "import time, torch; time.sleep(0.1)"])
+        torch_mb = float(subprocess.check_output([sys.executable, "-c", TORCH]))
         print(f"import torch {torch_mb:.0f} MB", flush=True)
         for net in NETS:
             rows = {name: row for name, row in commands(net).items() if all(word in f"{name} {net}" for word in words)}

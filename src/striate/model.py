@@ -32,11 +32,11 @@ from striate.metrics.classification import softmax
 from striate.nets import catalogue, factory, own_network
 from striate.nets.feature_layer import flatten_features
 from striate.nets.hooks import inputs
+from striate.nets.images_at_once import MOST, images_at_once
 from striate.nets.net import Net
 from striate.nets.read_safetensors import read_safetensors
 
 FORMAT = 1
-_BATCH = 64
 _MOST_JSON = 2**24  # bytes; 20,000 classes with their other names take 2 MB
 _MOST_SIDE = 4096  # pixels, as preprocess.size_px
 
@@ -122,7 +122,7 @@ class Model:
 
     @named_arguments()
     def logits(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> NDArray[np.float32]:
-        """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of 64.
+        """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of a bounded size.
 
         Of several crops they are logs of the mean probabilities. NumbersError where one is not finite.
         """
@@ -140,8 +140,9 @@ class Model:
         net, device = self.net.eval(), next(chain(self.net.parameters(), self.net.buffers())).device
         preprocess = self.preprocess.to(device)
         with torch.inference_mode(), inputs(net, *[net.head_name][: int(embed)]) as head_inputs:
-            for start in range(0, len(pixels_NHWC), _BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[start : start + _BATCH])).to(device)
+            size = images_at_once(net, net.input_chw, min(MOST, len(pixels_NHWC)))
+            for start in range(0, len(pixels_NHWC), max(1, size)):
+                batch = torch.from_numpy(np.ascontiguousarray(pixels_NHWC[start : start + size])).to(device)
                 logits.append(net(preprocess.images(batch)).float().cpu().numpy())
                 embeddings += [flatten_features(values).float().cpu().numpy() for values in head_inputs.values()]
         return Outputs(np.concatenate(logits), np.concatenate(embeddings) if embeddings else np.empty((0, 0), np.float32))
@@ -213,10 +214,7 @@ class Model:
 
     @named_arguments()
     def pixels(self, images: Any) -> NDArray[np.uint8]:
-        """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C, H x W x C of one.
-
-        Errors are those of `predict`.
-        """
+        """Images, given as to `predict`, at the net's size and with its channels: N x H x W x C, H x W x C of one."""
         given, spec = image_inputs.read(images), self.input_spec
         none_NHWC = np.empty((0, spec.size_px, spec.size_px, spec.channels), np.uint8)
         pixels_NHWC = np.concatenate([none_NHWC, *_batches(given, spec)])
@@ -288,7 +286,7 @@ class Model:
         chw: Sequence[int] = described["net"]["input_chw"]
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
-        net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), **settings).to(device)
+        net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), copy=False, **settings).to(device)
         input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
         if not 1 <= input_spec.size_px <= _MOST_SIDE:
             raise ValueError(f"images of {input_spec.size_px:,} pixels a side; at most {_MOST_SIDE:,}")
@@ -310,7 +308,7 @@ class Model:
 
 def _batches(given: ImageInputs, input_spec: InputSpec) -> Iterator[NDArray[np.uint8]]:
     """The decoded images, so many at a time."""
-    while images := list(islice(given.images, _BATCH)):
+    while images := list(islice(given.images, MOST)):
         squares = []
         for image in images:
             try:

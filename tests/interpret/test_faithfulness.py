@@ -1,5 +1,7 @@
 """Numbers by hand, and both verdicts on maps whose faithfulness is known."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -177,6 +179,22 @@ def test_weights_drawn_anew_are_all_others_and_the_network_itself_is_as_it_was(n
     assert not [key for key in large if torch.equal(fresh.state_dict()[key], other.state_dict()[key])]
     image = torch.rand(2, *chw, generator=torch.Generator().manual_seed(0))
     assert torch.isfinite(fresh(image)).all()
+
+
+def test_the_weights_of_a_large_network_wait_in_a_file(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(faithfulness, "_LARGE", 100)
+    net = build("conv 3x3x4, bn, relu, fc", (1, 8, 8), 2)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    for number in (0, 1):
+        expected = with_random_weights(net, 3, number).state_dict()
+        with suppress(KeyError), faithfulness.random_weights(net, 3, number) as changed:
+            assert changed is net
+            assert all(torch.equal(value, expected[key]) for key, value in net.state_dict().items())
+            raise KeyError
+        assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    monkeypatch.setattr(faithfulness, "_LARGE", 2**28)
+    with faithfulness.random_weights(net, 3) as changed:
+        assert changed is not net
 
 
 def test_norms_begin_anew_and_what_is_not_learned_stays():

@@ -30,6 +30,7 @@ from striate.base.events import Watch, progress, quiet
 from striate.base.hash_rng import seed_of
 from striate.interpret.activations import flat_NUP, layer_names, outputs_up_to
 from striate.nets.eval_mode import evaluating
+from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 
 PLACES = ("middle", "mean")
@@ -89,7 +90,7 @@ class Ascent:
     step_size: float = 0.1  # root mean square of what a step adds, in preprocessed values
     spread: float = 0.1  # standard deviation of the noise added to the start image, each unit its own
     seed: int = 0  # of the noise; an image depends on it, the layer and the unit, not on the other units
-    batch_size: int = 32  # units at the same time
+    batch_size: int = 32  # most units at the same time; fewer where their gradients would take much memory
 
     def __post_init__(self) -> None:
         if self.place not in PLACES or min(self.steps, self.batch_size) < 1 or self.step_size <= 0 or self.spread < 0:
@@ -121,9 +122,10 @@ def maximize(
         noise_CHW = ascent.spread * torch.randn(net.input_chw, generator=generator)
         starts.append(noise_CHW if start_CHW is None else noise_CHW + start_CHW.cpu())
     parts = []
+    size = images_at_once(net, net.input_chw, min(len(units), ascent.batch_size), gradient=True)
     with evaluating(net):
-        for first in range(0, len(units), ascent.batch_size):
-            batch = slice(first, first + ascent.batch_size)
+        for first in range(0, len(units), size):
+            batch = slice(first, first + size)
             images_UCHW = torch.stack(starts[batch]).to(like.device, like.dtype)
             parts.append(_climb(net, layer, units[batch], images_UCHW, ascent, progress(watch, "maximize")))
     return MaximizedImages(layer, tuple(units), *(torch.cat(column) for column in zip(*parts, strict=True)))

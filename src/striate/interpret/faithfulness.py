@@ -19,9 +19,12 @@ Legend: N images, C channels, H x W pixels, Q squares, S points of a curve, M sh
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +33,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from striate.base import files
 from striate.base.errors import SettingError
 from striate.base.hash_rng import permute, seed_of
 from striate.nets.init import he
@@ -41,6 +45,7 @@ MIN_SHIFTS = 9
 ORDERS = 5  # of squares at random
 ERROR = 0.1  # of maps that have nothing to do with the image
 ALIKE = 0.7  # rank correlation from where on a map hardly depends on the weights
+_LARGE = 2**28  # bytes of weights of which there are no two copies in memory
 COPIES = 3  # by chance one map of patches may look like another
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
@@ -102,8 +107,10 @@ def judge(
     """
     squares = _squares(images_NCHW)
     marks_NQ = squares.means(heat_NHW)
-    copies = [squares.means(heat_of_copy(with_random_weights(net, test.seed, number))) for number in range(test.copies)]
-    results = []
+    copies, results = [], []
+    for number in range(test.copies):
+        with random_weights(net, test.seed, number) as copy_of_net:
+            copies.append(squares.means(heat_of_copy(copy_of_net)))
     for n, marks_Q in enumerate(marks_NQ):
         image = _Masked(net, images_NCHW[n], int(targets_N[n]), squares, test.steps, logits)
         orders = [_order(squares.moved(marks_Q, m, test.shifts + 1), test.seed, m) for m in range(test.shifts + 1)]
@@ -166,6 +173,33 @@ def with_random_weights(net: nn.Module, seed: int, copy_number: int = 0) -> nn.M
     """
     place = next(net.parameters(), torch.empty(0)).device
     twin = copy.deepcopy(net).cpu()
+    _randomize(twin, seed, copy_number)
+    return twin.to(place)
+
+
+@contextmanager
+def random_weights(net: nn.Module, seed: int, copy_number: int = 0) -> Iterator[nn.Module]:
+    """What `with_random_weights` gives, for a block; of a large network itself, whose weights wait in a file meanwhile."""
+    tensors = [*net.parameters(), *net.buffers()]
+    in_place = all(tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors)
+    if not in_place or sum(tensor.nbytes for tensor in tensors) <= _LARGE:
+        yield with_random_weights(net, seed, copy_number)
+        return
+    contents = [tensor.detach().view(-1).view(torch.uint8).numpy().data for tensor in tensors if tensor.numel()]
+    with TemporaryFile() as file:
+        with files.explained(Path(gettempdir()), "write a file in"):
+            for content in contents:
+                file.write(content)
+        try:
+            _randomize(net, seed, copy_number)
+            yield net
+        finally:
+            file.seek(0)
+            for content in contents:
+                file.readinto(content)
+
+
+def _randomize(twin: nn.Module, seed: int, copy_number: int) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(seed_of(seed, copy_number, "weights drawn anew"))
         he(twin)
@@ -179,7 +213,6 @@ def with_random_weights(net: nn.Module, seed: int, copy_number: int = 0) -> nn.M
                 continue
             for weight in own if not hasattr(module, "full_weight") else ():
                 weight.normal_(float(weight.mean()), float(weight.std(correction=0)))
-    return twin.to(place)
 
 
 class _Squares(NamedTuple):

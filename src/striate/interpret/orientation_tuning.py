@@ -23,6 +23,7 @@ from striate.base.errors import SettingError
 from striate.interpret.activations import finite, layer_names, outputs_up_to
 from striate.interpret.filter_orientation_color import steps_to, vertex
 from striate.nets.eval_mode import evaluating
+from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 
 FREQUENCIES = tuple(2.0 ** (n / 2) for n in range(-10, -2))  # 1/32 to 0.35 cycles a pixel, in half octaves
@@ -80,8 +81,8 @@ def responses_NU(net: Net, layer: str, images_NCHW: Tensor) -> Array:
     place = next(net.parameters(), torch.empty(0))
     parts = []
     with torch.inference_mode(), evaluating(net):
-        for first in range(0, len(images_NCHW), _BATCH):
-            part_NCHW = images_NCHW[first : first + _BATCH]
+        size = images_at_once(net, images_NCHW.shape[1:], min(_BATCH, len(images_NCHW)))
+        for part_NCHW in torch.split(images_NCHW, size):
             parts.append(middle_NU(outputs_up_to(net, part_NCHW.to(place.device, place.dtype), [layer])[layer]).double().cpu())
     array: Array = torch.cat(parts).numpy()
     return array

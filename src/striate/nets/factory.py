@@ -98,8 +98,10 @@ def outline(name: str, input_chw: CHW, num_classes: int, **settings: Any) -> Net
         return build(name, input_chw, num_classes, init="torch", **settings)
 
 
-def build_around(weights: Mapping[str, Tensor], name: str, input_chw: CHW, num_classes: int, **settings: Any) -> Net:
-    """A network with copies of these weights; nothing is drawn for a network of the package."""
+def build_around(
+    weights: Mapping[str, Tensor], name: str, input_chw: CHW, num_classes: int, copy: bool = True, **settings: Any
+) -> Net:
+    """A network with copies of these weights, or with these themselves; nothing is drawn for a network of the package."""
     if catalogue.is_own(name) or catalogue.is_timm(name) or catalogue.gradient_free(name) is not None:
         # Tensors of these may live outside of their state
         net = build(name, input_chw, num_classes, init="torch", **settings)
@@ -107,5 +109,5 @@ def build_around(weights: Mapping[str, Tensor], name: str, input_chw: CHW, num_c
         return net
     net = outline(name, input_chw, num_classes, **settings)
     # Tensors read from a file may lie at any byte, where some kernels round otherwise than in training
-    net.load_state_dict({name: tensor.clone() for name, tensor in weights.items()}, assign=True)
+    net.load_state_dict({name: tensor.clone() for name, tensor in weights.items()} if copy else weights, assign=True)
     return net

@@ -22,7 +22,8 @@ from torch.nn import functional
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
 from striate.interpret.attribution.autograd_graph import check_relus, follow, maps_at
-from striate.interpret.attribution.query import Classifier, Query, Target, evaluating_with_gradients, make_query, room
+from striate.interpret.attribution.query import Classifier, Query, Target, at_once, evaluating_with_gradients, make_query
+from striate.nets.images_at_once import MOST
 
 STEPS = 32  # Gauss-Legendre points, of Sundararajan et al.'s "20 to 300" steps
 Model = nn.Module | Classifier
@@ -181,7 +182,7 @@ def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps
     def sums(part: Query) -> Tensor:
         attribution_NCHW, error_N = IntegratedGradients(part.net).attribute(
             part.images_NCHW, gray, part.targets_N, n_steps=steps, return_convergence_delta=True,
-            internal_batch_size=room(part.images_NCHW, gradient=True),
+            internal_batch_size=at_once(part.net, part.images_NCHW, steps, gradient=True),
         )  # fmt: skip
         errors.append(error_N.detach().abs())
         values: Tensor = attribution_NCHW
@@ -205,7 +206,7 @@ def run_occlusion(query: Query, baseline: float | Tensor = 0.0, window: int | No
     gray = _gray(baseline, query.images_NCHW)
 
     def drops(part: Query) -> Tensor:
-        batch_size = max(1, room(part.images_NCHW, gradient=False) // len(part.images_NCHW))
+        batch_size = max(1, at_once(part.net, part.images_NCHW, MOST) // len(part.images_NCHW))
         drop_NCHW: Tensor = Occlusion(part.net).attribute(
             part.images_NCHW, (channels, *windows), strides=(channels, *strides), baselines=gray, target=part.targets_N,
             perturbations_per_eval=batch_size,
@@ -244,7 +245,7 @@ def _plain(run: Callable[..., Raw], query: Query, **options: object) -> Tensor:
 
 def _by_parts(query: Query, find: Callable[[Query], Tensor]) -> Raw:
     """So many images at once as memory allows, all in evaluation mode; the images get no gradient of their own."""
-    batch_size = room(query.images_NCHW, gradient=True)
+    batch_size = at_once(query.net, query.images_NCHW, gradient=True)
     parts = []
     with evaluating_with_gradients(query.net):
         pairs = zip(torch.split(query.images_NCHW, batch_size), torch.split(query.targets_N, batch_size), strict=True)

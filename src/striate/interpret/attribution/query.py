@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from striate.base.errors import SettingError, ShapeError, nearest
 from striate.nets.eval_mode import evaluating
+from striate.nets.images_at_once import MOST, images_at_once
 
 Target = int | str | Sequence[int | str] | Tensor | None
-_NUMBERS = 2**20  # of input, in one pass whose gradient is kept
-_MOST = 64  # images in one pass
 
 
 class Classifier(Protocol):
@@ -106,16 +105,15 @@ def _class_index(target: object, classes: tuple[str, ...], count: int) -> int:
     return int(target)
 
 
-def room(images_NCHW: Tensor, gradient: bool) -> int:
-    """How many such images go through the network at once, so that memory stays bounded; 4 times as many without gradient."""
-    numbers = max(1, images_NCHW[0].numel())
-    return max(1, min(_MOST, _NUMBERS * (1 if gradient else 4) // numbers))
+def at_once(net: nn.Module, images_NCHW: Tensor, copies: int = 1, gradient: bool = False) -> int:
+    """How many images go through the network at once, of each of which so many changed copies are made."""
+    return images_at_once(net, images_NCHW.shape[1:], min(MOST, copies * len(images_NCHW)), gradient)
 
 
 def logits(net: nn.Module, images_NCHW: Tensor) -> Tensor:
     """N x K, in evaluation mode and without gradients, a bounded number of images at once."""
     with evaluating_with_gradients(net), torch.no_grad():
-        parts = [net(part_NCHW) for part_NCHW in torch.split(images_NCHW, room(images_NCHW, gradient=False))]
+        parts = [net(part_NCHW) for part_NCHW in torch.split(images_NCHW, at_once(net, images_NCHW))]
         return torch.cat(parts)
 
 

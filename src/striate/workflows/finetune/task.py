@@ -22,6 +22,7 @@ from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
 from striate.model import Model
+from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 from striate.training.inference import Predictions
 from striate.training.transfer import feature_cache as features
@@ -86,8 +87,9 @@ class TransferTask(RunContext):
         """All images of a part in the order of their ids."""
         parts = self.whole.parts
         rows_M = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}[part]
+        size = images_at_once(self.body, self.body.input_chw, min(_BATCH, len(rows_M)))
         return self.whole.loader(
-            self.whole.by_id(rows_M), self.pretrained.preprocess, _BATCH, self.engine, augmentation=augmentation
+            self.whole.by_id(rows_M), self.pretrained.preprocess, max(1, size), self.engine, augmentation=augmentation
         )
 
     def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.CachedFeatures:

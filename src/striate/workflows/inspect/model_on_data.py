@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from striate.base.events import Json, Watch, progress
 from striate.base.hash_rng import words
 from striate.base.signals import Stop
-from striate.batches.loader import Batch
+from striate.batches.loader import Batch, Loader
 from striate.interpret import nearest_images
 from striate.interpret.nearest_images import Nearest
 from striate.model import Model
+from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 from striate.nets.summary import layer_table
 from striate.training.device import Engine
@@ -37,14 +38,17 @@ class ModelOnDataset(NamedTuple):
     watch: Watch
 
     def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
-        """The images of these rows, in their order, as the network takes them."""
-        dataset, done = self.dataset, 0
-        loader = dataset.loader(rows_M, self.model.preprocess, _BATCH, self.engine)
-        report = progress(self.watch, "inspect", lambda: self.stop.check(what))
+        """The images of these rows, in their order, as the network takes them, as many at once as memory allows."""
+        net = self.model.net
+        size = images_at_once(net, net.input_chw, min(_BATCH, len(rows_M)))  # at once, before its caller watches the layers
+        return self._reported(self.dataset.loader(rows_M, self.model.preprocess, max(1, size), self.engine), what)
+
+    def _reported(self, loader: Loader, what: str) -> Iterator[Batch]:
+        done, report = 0, progress(self.watch, "inspect", lambda: self.stop.check(what))
         for batch in loader.epoch(0):
             yield batch
             done += len(batch.ids_N)
-            report(done, len(rows_M))
+            report(done, len(loader))
 
     def rows_of(self, ids_M: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Where images with these ids are now; -1 for what is there no more."""

@@ -21,6 +21,7 @@ from striate.batches.preprocess import Preprocess
 from striate.batches.sampler import balanced
 from striate.data.examples import Examples
 from striate.nets import catalogue, factory
+from striate.nets.images_at_once import images_at_once
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import CHW, Net
 from striate.training import layer_lr, loop, smallest_batch
@@ -62,7 +63,8 @@ def set_up(context: RunContext, starting_weights: StartingWeights | None = None)
         fitted_preprocess = fit_preprocess(context)
         net = build_network(context, fitted_preprocess)
     augmentation = augment.fit(run.augment, dataset.stored.pixels_NHWC, dataset.parts.train_M, run.seed)
-    loaders = build_loaders(context, fitted_preprocess, augmentation)
+    eval_batch = images_at_once(net, net.input_chw, _EVAL_BATCH)
+    loaders = build_loaders(context, fitted_preprocess, augmentation, eval_batch)
     refuse_processes(run, len(dataset.parts.train_M), world)
     smallest_batch.check(net, loaders["train"], run.train.grad_accum_steps)
     return TrainingSetup(fitted_preprocess, net, loaders)
@@ -170,7 +172,7 @@ def _build(run: config.Run, chw: CHW, classes: int) -> Net:
 
 
 def build_loaders(
-    context: RunContext, fitted_preprocess: Preprocess, augmentation: augment.Augmentation | None
+    context: RunContext, fitted_preprocess: Preprocess, augmentation: augment.Augmentation | None, eval_batch: int = _EVAL_BATCH
 ) -> dict[str, Loader]:
     """Loaders for train, val and test; with several processes, of this one's share of each batch."""
     run, dataset, engine, parts = context.run, context.dataset, context.engine, context.dataset.parts
@@ -185,8 +187,8 @@ def build_loaders(
 
     return {
         "train": loader(train_M, run.train.batch_size, shuffle_seed=run.seed, augmentation=augmentation, sampling=sampling),
-        "val": loader(parts.val_M, _EVAL_BATCH),
-        "test": loader(parts.test_M, _EVAL_BATCH),
+        "val": loader(parts.val_M, eval_batch),
+        "test": loader(parts.test_M, eval_batch),
     }
 
 
