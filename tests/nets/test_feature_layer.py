@@ -50,6 +50,38 @@ def test_large_maps_are_read_as_means_over_their_places():
     assert flatten_features(torch.ones(3, 20_000)).shape == (3, 20_000)
 
 
+def test_joined_layers_are_the_means_of_their_maps_side_by_side():
+    net = build("mnist_cnn", (1, 28, 28), 10).eval()
+    with taps(net, "conv1", "fc1") as outputs:
+        net(images())
+    expected = torch.cat([outputs["conv1"].mean(dim=(2, 3)), outputs["fc1"]], dim=1)
+    joined, alone = features(net, images(), ["conv1+fc1", "conv1"])
+    assert torch.equal(joined, expected)
+    assert torch.equal(alone, flatten_features(outputs["conv1"]))
+    wrapped = with_head(net, 3, feature_layer="conv1+fc1").eval()
+    assert torch.equal(wrapped(images()), wrapped.head(expected))
+    assert wrapped.taps == ("body.conv1", "body.pool1", "body.conv2", "body.pool2", "body.fc1", "classifier")
+    again = with_head(wrapped, 4, feature_layer="body.conv1+body.fc1").eval()
+    assert again.feature_layer == "conv1+fc1"
+    rebuilt = build("mnist_cnn", (1, 28, 28), 4, feature_layer="conv1+fc1").eval()
+    rebuilt.load_state_dict(again.state_dict())
+    assert torch.equal(rebuilt(images()), again(images()))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("conv1+conv9", "MnistCNN has no layer 'conv9' before its head; expected one of conv1, pool1, conv2, pool2, fc1."),
+        ("conv1+", "MnistCNN has no layer '' before its head; expected one of conv1, pool1, conv2, pool2, fc1."),
+        ("conv1+conv1", "expected each layer once; got 'conv1+conv1'."),
+    ],
+)
+def test_joined_layers_that_are_none_are_refused_by_name(name: str, text: str):
+    with pytest.raises(SettingError) as refused:
+        with_head(build("mnist_cnn", (1, 28, 28), 10), 3, feature_layer=name)
+    assert str(refused.value) == text
+
+
 def test_a_classifier_reads_off_a_layer_and_leaves_the_body_as_it_was():
     body = build("mnist_cnn", (1, 28, 28), 10).eval()
     kept = {name: tensor.clone() for name, tensor in body.state_dict().items()}

@@ -150,7 +150,9 @@ class NetSettings(Section):
     v1: bool | None = field(None, "of bottlenecks: stride in the first 1x1 convolution, as in the paper; else in the 3x3")
     output: Literal["rbf", "linear"] | None = field(None, "output layer of lenet5; else rbf for 10 classes")
     aux: bool | None = field(None, "of googlenet: auxiliary heads in training; else true")
-    feature_layer: str | None = field(None, "layer whose output the classifier uses, as conv3; else the input of the head")
+    feature_layer: str | None = field(
+        None, "layer whose output the classifier uses, as conv3, or the means of several, as conv3+conv5; else the head's input"
+    )
     unit_features: bool | None = field(None, "divide the features by their L2 norm; else false")
     knn_memory: int | None = field(None, "of a k-nearest-neighbors head from finetune: number of stored images", ge=1)
     knn_k: int | None = field(None, "of a k-nearest-neighbors head from finetune: number of neighbors", ge=1)

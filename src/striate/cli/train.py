@@ -12,10 +12,10 @@ from striate.cli.console import Event, Settings, documented_by, refuse, reported
 
 @documented_by("striate.workflows.train.run", "train")
 def train(
-    data: str | None = None, /, *, net: str | None = None, recipe: str | None = None, epochs: int | None = None,
-    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
-    out: Path = Path("runs"), data_dir: str | None = None, pixel_cache_gb: float | None = None, resume: bool = False,
-    set_: Settings = (), find_lr: bool = False, draw: str | None = None,
+    data: str | None = None, /, *, net: str | None = None, weights: str | None = None, recipe: str | None = None,
+    epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
+    name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, pixel_cache_gb: float | None = None,
+    resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
     no_report: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
@@ -24,6 +24,7 @@ def train(
 
     Args:
         net: a network of `striate nets`, a line of layers ('conv 5x5x32, relu, pool 2, fc 10'), or file.py:Class.
+        weights: pretrained weights to start from, NET@WEIGHTS or a run, or none; else by rule from the images.
         recipe: settings that belong together: mnist_cnn, mnist_cnn_textbook, or a TOML file.
         minutes: of the whole command, report included, instead of epochs; 20 steps are timed, then their number is fixed.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
@@ -38,12 +39,27 @@ def train(
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
-        others = {"--name": name, "--resume": resume, "--folds": folds, "--no-report": no_report, "--out": out != Path("runs")}
+        others = {
+            "--name": name,
+            "--weights": weights,
+            "--resume": resume,
+            "--folds": folds,
+            "--no-report": no_report,
+            "--out": out != Path("runs"),
+        }
         refuse(others, "does not apply with --find-lr; leave it out.")
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return
     refuse({"--draw": draw}, "does not apply without --find-lr; leave it out.")
-    run |= {"folds": folds, "name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
+    run |= {
+        "weights": weights,
+        "folds": folds,
+        "name": name,
+        "out": out,
+        "resume": resume,
+        "report": not no_report,
+        "trust_code": trust_code,
+    }
     with counting(), speaking() as watch:
         from striate.workflows.train import run as workflow
 
@@ -73,5 +89,9 @@ def _search_lines(search: Event) -> Iterator[str]:
 
 def _lines(result: Event) -> Iterator[str]:
     yield from scores(result)
+    if "strategies" in result:
+        yield f"{result['seconds']:.0f} s; the run lies in {result['run']}"
+        yield from reported(result)
+        return
     yield f"{plural(result['steps'], 'step')} in {result['seconds']:.0f} s; the run lies in {result['run']}"
     yield from reported(result)

@@ -58,6 +58,13 @@ def sample_stats(
     return SampleStats(len(examples), len(good), height_px, width_px, aspect, gray)
 
 
+class Sample(NamedTuple):
+    """The images of a source, and statistics of some of them."""
+
+    examples: Examples
+    stats: SampleStats
+
+
 def _decoded(examples: Examples, data: Data | None) -> Generator[Decoded]:
     """The verdict on every example, as a training with these settings has it."""
     data = data or Data()

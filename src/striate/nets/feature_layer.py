@@ -1,5 +1,7 @@
 """The feature layer: which layer's output the classifier of a network gets, and heads that stand on it.
 
+Several layers may be joined by +, as conv3+conv5: the mean of each map of each of them, side by side.
+
 Legend: N images, C channels, H x W positions, D features, K classes.
 """
 
@@ -30,7 +32,7 @@ class UnitLinear(nn.Linear):
 
 
 class FeatureHeadNet(Net):
-    """A body with a classifier on one of its layers; the layers after it still run, and their output is not used.
+    """A body with a classifier on one of its layers or several; those after them still run, and their output is not used.
 
     The body loses its head; `head_settings` are those of `HEAD_SETTINGS`, as `with_head` takes them.
     """
@@ -42,7 +44,9 @@ class FeatureHeadNet(Net):
         check_feature_layer(body, feature_layer)
         body.set_head(nn.Identity())
         self.body, self.feature_layer = body, feature_layer
-        used = body.taps[: body.taps.index(feature_layer) + 1] if feature_layer in body.taps else (feature_layer,)
+        layers = feature_layer.split("+")
+        last = max((body.taps.index(layer) for layer in layers if layer in body.taps), default=-1)
+        used = (*body.taps[: last + 1], *(layer for layer in layers if layer not in body.taps))
         self.taps = (*(f"body.{tap}" for tap in used), "classifier")
         self.classifier = _new_head(_width(body, feature_layer), num_classes, **head_settings)
 
@@ -52,9 +56,9 @@ class FeatureHeadNet(Net):
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""
-        with taps(self.body, self.feature_layer) as outputs:
+        with taps(self.body, *self.feature_layer.split("+")) as outputs:
             self.body(images_NCHW)
-        logits_NK: Tensor = self.classifier(flatten_features(outputs[self.feature_layer]))
+        logits_NK: Tensor = self.classifier(_read(outputs, self.feature_layer))
         return logits_NK
 
 
@@ -95,6 +99,11 @@ def body_of(net: Net) -> Net:
     return net.body if isinstance(net, FeatureHeadNet) else net
 
 
+def within(net: Net, layer: str | None) -> str | None:
+    """A layer's name in the pretrained network, which may wrap the one that has it."""
+    return layer if layer is None or body_of(net) is net else "+".join(f"body.{part}" for part in layer.split("+"))
+
+
 def settings_with(net: Net, settings: Mapping[str, Any], feature_layer: str | None = None, **head: Any) -> dict[str, Any]:
     """The settings with which `factory.build` makes what `with_head` makes of this network, which was built with these."""
     body_settings = {name: value for name, value in settings.items() if name not in HEAD_SETTINGS}
@@ -104,19 +113,34 @@ def settings_with(net: Net, settings: Mapping[str, Any], feature_layer: str | No
 
 
 def check_feature_layer(net: Net, name: str) -> None:
-    """Refuse a name that is not a layer before the head: SettingError, with the taps before it."""
+    """Refuse a name, or one of several joined by +, that is no layer before the head: SettingError, with the taps before it."""
     not_before = ("", net.head_name, "body" if isinstance(net, FeatureHeadNet) else "")
-    if name in not_before or name not in dict(net.named_modules()):
-        before = [tap for tap in net.taps if tap != net.head_name]
-        raise SettingError(f"{type(net).__name__} has no layer {name!r} before its head; expected one of {', '.join(before)}.")
+    modules, layers = dict(net.named_modules()), name.split("+")
+    for layer in layers:
+        if layer in not_before or layer not in modules:
+            before = [tap for tap in net.taps if tap != net.head_name]
+            raise SettingError(
+                f"{type(net).__name__} has no layer {layer!r} before its head; expected one of {', '.join(before)}."
+            )
+    if len({*layers}) < len(layers):
+        raise SettingError(f"expected each layer once; got {name!r}.")
 
 
 def features(net: Net, images_NCHW: Tensor, layers: Sequence[str | None] = (None,)) -> list[Tensor]:
     """The features N x D of several layers by one forward pass; None is the input of the head."""
-    names = [name for name in layers if name is not None]
+    names = {part: None for name in layers if name is not None for part in name.split("+")}
     with taps(net, *names) as outputs, inputs(net, net.head_name) as head_inputs:
         net(images_NCHW)
-    return [flatten_features(head_inputs[net.head_name] if name is None else outputs[name]) for name in layers]
+    return [flatten_features(head_inputs[net.head_name]) if name is None else _read(outputs, name) for name in layers]
+
+
+def _read(outputs: Mapping[str, Tensor], feature_layer: str) -> Tensor:
+    """N x D of a feature layer; of several layers the mean of each map, side by side."""
+    layers = feature_layer.split("+")
+    if len(layers) == 1:
+        return flatten_features(outputs[feature_layer])
+    means = (outputs[layer].mean(dim=(2, 3)) if outputs[layer].dim() == 4 else outputs[layer].flatten(1) for layer in layers)
+    return torch.cat([*means], dim=1)
 
 
 def flatten_features(values: Tensor) -> Tensor:
@@ -135,7 +159,9 @@ def _new_head(
 
 
 def _name_in_body(net: Net, layer: str) -> str:
-    return layer.removeprefix("body.") if isinstance(net, FeatureHeadNet) else layer
+    """A layer, or several joined by +, by their names in the body."""
+    own = (part.removeprefix("body.") if isinstance(net, FeatureHeadNet) else part for part in layer.split("+"))
+    return "+".join(own)
 
 
 def _width(body: Net, feature_layer: str) -> int:

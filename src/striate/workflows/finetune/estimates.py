@@ -11,10 +11,10 @@ from torch import nn
 from striate.base import config
 from striate.base.phrases import format_duration
 from striate.base.wall_clock import elapsed
-from striate.nets.feature_layer import with_head
+from striate.nets.feature_layer import with_head, within
 from striate.training import timing
 from striate.training.transfer import feature_classifier, head_training
-from striate.workflows.finetune.strategies import STRATEGIES, head_task, starting_weights_of, training_run, within
+from striate.workflows.finetune.strategies import STRATEGIES, head_task, starting_weights_of, training_run
 from striate.workflows.finetune.task import TransferTask
 from striate.workflows.report import cost as report_cost
 from striate.workflows.train.schedule_length import Costs, training_cost

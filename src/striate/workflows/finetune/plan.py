@@ -20,10 +20,10 @@ from striate.data.survey import SampleStats
 from striate.model import Model
 from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with
 from striate.training.transfer import full_finetune as retraining
+from striate.workflows.finetune import start
 from striate.workflows.train import defaults
 
 log = logging.getLogger("striate")
-_OWN = ("resize_mode", "crop_share", "pixel_cache_gb")  # what the user may choose of preprocessing
 _HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _COPIES = 3000, 20_000, 400_000, 3e-4, 2
 
 
@@ -42,7 +42,7 @@ def check(run: config.Run, pretrained: Model) -> None:
             f"finetune.scratch.{name}."
         )
     fixed = [f"net.{name}" for name in given.get("net", {})]
-    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in _OWN]
+    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in start.CHOICES]
     if fixed:
         raise SettingError(f"{fixed[0]} belongs to the pretrained weights; remove it.")
     for name in given.get("augment", {}):
@@ -52,6 +52,8 @@ def check(run: config.Run, pretrained: Model) -> None:
             raise SettingError(f"augment.{name} mixes images, whose features cannot be cached one by one; remove it.")
     if {"folds", "fold"} & {*given.get("data", {})}:
         raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
+    if run.preprocess.size_px is not None:
+        start.at_size(pretrained, run.preprocess.size_px)
     for layer in run.finetune.layers or ():
         check_feature_layer(body_of(pretrained.net), layer)
     if {"adapt", "retrain"} & {*strategies} or ("extract" in strategies and not run.finetune.layers):
@@ -61,13 +63,19 @@ def check(run: config.Run, pretrained: Model) -> None:
 def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Run:
     """The settings with those of the pretrained weights and those that depend on the images; the choices are logged."""
     input_spec, net_name = pretrained.input_spec, pretrained.net_name
-    preprocess: config.Tree = {name: getattr(input_spec, name) for name in ("size_px", "channels", "interpolation")}
+    weights = run.finetune.weights or ""
+    if (sentence := start.advice(weights, stats)) is not None:
+        log.warning("%s", sentence)
+    preprocess: config.Tree = {"channels": input_spec.channels, "interpolation": input_spec.interpolation}
+    preprocess["size_px"] = run.preprocess.size_px or start.size_px(weights, pretrained, stats)
     chosen: config.Tree = {
         "preprocess": preprocess, "net": {"name": net_name, **settings_with(pretrained.net, pretrained.net_settings)},
     }  # fmt: skip
     if run.preprocess.resize_mode is None:
         mode, reason = defaults.resize_mode(stats)
-        if mode == "squash" and input_spec.resize_mode == "crop" and input_spec.share < 1:
+        if (measured := start.resize_mode(weights, stats)) is not None:
+            mode, reason = measured, f"resize {measured} to {preprocess['size_px']} px: the whole image, as measured best"
+        elif mode == "squash" and input_spec.resize_mode == "crop" and input_spec.share < 1:
             mode, reason = "crop", "resize crop: the images are nearly square, and the weights were trained on crops"
         preprocess["resize_mode"] = mode
         log.info("%s", reason)
@@ -81,6 +89,10 @@ def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Ru
         log.info("The images have color and %s takes gray: their color is left out.", net_name)
     if run.augment.flip is None and (run.finetune.strategies or ("extract",)) != ("extract",):
         chosen["augment"] = {"flip": False if stats.gray else None}  # images in color are tested first
+    reading = start.READINGS.get(weights)
+    if reading is not None and "extract" in (run.finetune.strategies or ("extract",)) and run.finetune.classifier != "knn":
+        by_measurement: config.Tree = {"layers": [reading.layer], "classifier": reading.classifier}
+        chosen["finetune"] = by_measurement | config.given_by_user(run.finetune)
     run = config.change(run, chosen)
     if stats.gray or run.augment.flip is not None:
         refuse_copies(run)

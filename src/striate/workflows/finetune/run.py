@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -28,21 +28,22 @@ from striate.base.signals import catch_signals
 from striate.base.train_settings import STRATEGY
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources, split
-from striate.data.survey import sample_stats
+from striate.data.survey import Sample, sample_stats
 from striate.metrics import classification
-from striate.metrics.strategy_choice import Candidate, Recommendation, recommend
+from striate.metrics.strategy_choice import Candidate, recommend
 from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.finetune import estimates, plan
+from striate.workflows.finetune import estimates, plan, start
+from striate.workflows.finetune.result import FinetuneResult, Table
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
-from striate.workflows.train.artifacts import Score, predictions_files, score, score_json, write_start
+from striate.workflows.train.artifacts import predictions_files, score, write_start
 
 log = logging.getLogger("striate")
 
@@ -65,7 +66,7 @@ def finetune(
     Args:
         data: as for `train`.
         labels: one for each image, where they are not in `data`.
-        weights: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder.
+        weights: `NET@cifar10`, `NET@imagenet`, `NET@FILE`, a run, or a model's folder; else the best that need no download.
         strategies: all, or one or some of extract, adapt, retrain and scratch; else extract.
         layers: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
         per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
@@ -90,14 +91,23 @@ def finetune(
     own = config.join(
         dict(settings or {}), {"data": {"path": in_memory.stored(data, labels, watch=watch)}, "seed": seed, "finetune": named}
     )
-    if not resume and not (own["finetune"].get("weights") and own["data"].get("path")):
-        raise SettingError("expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10.")
+    if not resume and not own["data"].get("path"):
+        raise SettingError("expected DATA: a folder of images by class, a table, or the name of a data set.")
+    if not resume and not own["finetune"].get("weights"):
+        own["finetune"]["weights"] = start.weights_here()
+        log.info("from %s, the best weights that are here; --from names others", own["finetune"]["weights"])
     result = run_in(Path(out), name, own, resume, watch, report)
     return result | measured(sum(result["images"].values()))
 
 
-def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True) -> Json:
-    """Fine-tune in `out/name`, anew or from what is there; the run's result for JSON."""
+def run_in(
+    out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True,
+    sample: Sample | None = None,
+) -> Json:  # fmt: skip
+    """Fine-tune in `out/name`, anew or from what is there; the run's result for JSON.
+
+    `sample` are the images and their statistics where they have been read already.
+    """
     if resume and name is None:
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     with catch_signals() as stop:
@@ -112,9 +122,9 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             run = config.build(settings)
             pretrained = load(run.finetune.weights or "")
             plan.check(run, pretrained)
-            examples = sources.read(run.data)
-            split.check(examples, run.data)
-            run = plan.resolve(run, pretrained, sample_stats(examples, run.data, progress=progress(watch, "sample")))
+            examples, stats = sample or _read(run.data, watch)
+            run = plan.resolve(run, pretrained, stats)
+        pretrained = start.at_size(pretrained, run.preprocess.size_px or pretrained.input_spec.size_px)
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
@@ -123,7 +133,7 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
         )
         with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             files.sweep(folder)
-            for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
+            for note in (*dataset.examples.notes, *dataset.parts.notes, *start.hidden(dataset, run)):
                 log.warning("%s", note)
             _refuse_few(dataset, run)
             if not resume and (run.finetune.strategies or ("extract",)) != ("extract",):
@@ -133,6 +143,13 @@ def run_in(out: Path, name: str | None, settings: config.Tree, resume: bool, wat
             engine.place(body)
             whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)
             return _compare(whole, folder, resume, report)
+
+
+def _read(data: config.Data, watch: Watch) -> Sample:
+    """The images of a run, of which a sample is looked at."""
+    examples = sources.read(data)
+    split.check(examples, data)
+    return Sample(examples, sample_stats(examples, data, progress=progress(watch, "sample")))
 
 
 def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run, Model]:
@@ -178,7 +195,10 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     tables = [_table(task) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()
     model = tables[0].outcomes[tables[0].recommended.name].model
-    return build.at_end(result, model, replace(whole, folder=folder)) if report else result
+    if not report:
+        return result
+    layer = None if tables[0].recommended.name == "adapt" else result.get("layer")
+    return build.at_end(result, model, replace(whole, folder=folder), tasks[0].head_inputs(model, layer))
 
 
 def _refuse_few(dataset: Dataset, run: config.Run) -> None:
@@ -221,53 +241,6 @@ def _fewer(whole: TransferTask, count: int) -> TransferTask:
     return replace(whole, dataset=fewer, folder=whole.folder.parent / "per-class" / str(count))
 
 
-class Table(NamedTuple):
-    """The outcomes of the strategies of a task, and the recommended one."""
-
-    outcomes: dict[str, Outcome]
-    recommended: Recommendation
-
-    def as_json(self) -> list[Json]:
-        """A row for each strategy."""
-        return [
-            {
-                "name": name, "val": score_json(score(outcome.val)), "test": score_json(score(outcome.test)),
-                "seconds": round(outcome.seconds, 2), "p_value": self.recommended.p_values.get(name),
-                "parameters": sum(parameter.numel() for parameter in outcome.model.net.parameters()), **outcome.more,
-            }
-            for name, outcome in self.outcomes.items()
-        ]  # fmt: skip
-
-
-class FinetuneResult(NamedTuple):
-    """What `striate finetune --json` prints, and `result.json` holds; `extract` has the values of that strategy."""
-
-    run: str
-    weights: str | None
-    net: str
-    strategies: list[Json]
-    recommended: str
-    sentence: str
-    extract: Json
-    seconds: float
-    val: Score | None
-    test: Score | None
-    seed: int
-    images: dict[str, int]
-    quarantined: int
-    ignored: int
-    curve: list[Json]
-    drawn: str | None
-    report: str | None
-    weights_sha256: str
-
-    def as_json(self) -> Json:
-        """As a dictionary for JSON."""
-        values = {**self._asdict(), "val": score_json(self.val), "test": score_json(self.test)}
-        del values["extract"]
-        return {**self.extract, **values}
-
-
 def _table(task: TransferTask) -> Table:
     outcomes: dict[str, Outcome] = {}
     names = task.run.finetune.strategies or ("extract",)
@@ -300,8 +273,9 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
     result = FinetuneResult(
         run=str(folder), weights=run.finetune.weights, net=best.model.net_name, strategies=table.as_json(),
         recommended=table.recommended.name, sentence=table.recommended.sentence,
-        extract=table.outcomes["extract"].more if "extract" in table.outcomes else {}, seconds=round(best.seconds, 2),
-        val=score(best.val), test=score(best.test), seed=run.seed,
+        extract=table.outcomes["extract"].more if "extract" in table.outcomes else {},
+        steps=best.more.get("steps", 0), seconds=round(best.seconds, 2), val=score(best.val), test=score(best.test),
+        seed=run.seed,
         images={"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)},
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,

@@ -19,7 +19,7 @@ from striate.base.errors import ArtifactError
 from striate.base.events import progress
 from striate.base.wall_clock import elapsed
 from striate.model import Model
-from striate.nets.feature_layer import body_of, settings_with, with_head
+from striate.nets.feature_layer import settings_with, with_head, within
 from striate.nets.frozen_batchnorm import freeze_batchnorm, unfreeze_batchnorm
 from striate.nets.net import Net
 from striate.training import loop, timing
@@ -71,11 +71,6 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     assert val is not None
     more = {"layer": layer or task.pretrained.net.head_name, **fitted.chosen, "layers": [facts for _, _, facts in candidates]}
     return Outcome(task.model(net, "extract", net_settings), val, test, seconds, more)
-
-
-def within(net: Net, layer: str | None) -> str | None:
-    """A layer's name in the pretrained network, which may wrap the one that has it."""
-    return layer if layer is None or body_of(net) is net else f"body.{layer}"
 
 
 def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:

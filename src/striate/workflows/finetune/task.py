@@ -22,11 +22,14 @@ from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
 from striate.model import Model
+from striate.nets.feature_layer import within
 from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 from striate.training.inference import Predictions
 from striate.training.transfer import feature_cache as features
 from striate.workflows.dataset import Dataset
+from striate.workflows.inspect.model_on_data import KnownFeatures
+from striate.workflows.report.rerun_network import FROZEN
 from striate.workflows.run_context import RunContext
 
 RESUME = "resume with --resume."
@@ -98,6 +101,17 @@ class TransferTask(RunContext):
         loader = self.loader(part, None if copy is None else self.augmentation)
         folder, tick = files.cache_folder() / "features", lambda done: report(done, len(loader))
         return features.load_or_compute(folder, self.body, loader, self._about(loader, copy), reads, copy or 0, tick)
+
+    def head_inputs(self, model: Model, layer: str | None) -> KnownFeatures | None:
+        """What the head of a model of this body is given for all images, from the cache; None where the body was trained."""
+        if model.training["strategy"] not in FROZEN:
+            return None
+        read = within(self.pretrained.net, None if layer == self.pretrained.net.head_name else layer)
+        parts = [part for part in ("train", "val", "test") if len(self.loader(part))]
+        rows_M = np.concatenate([self.loader(part).rows_M for part in parts])
+        features_MD = np.concatenate([np.asarray(self.features(part, [read]).values[0]) for part in parts])
+        order = np.argsort(rows_M)
+        return KnownFeatures(rows_M[order], features_MD[order])
 
     def missing(self, part: str, reads: list[str | None], copy: int | None = None) -> int:
         """Images whose features have yet to be computed."""

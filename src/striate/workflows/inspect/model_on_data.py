@@ -28,6 +28,13 @@ _BATCH = 128
 _FEWEST, _MOST = 100, 5000
 
 
+class KnownFeatures(NamedTuple):
+    """What the head is given for some images, where it has been computed already: their rows, ascending, and the features."""
+
+    rows_M: NDArray[np.int64]
+    features_MD: NDArray[np.float32]
+
+
 class ModelOnDataset(NamedTuple):
     """A model and the images that it is shown."""
 
@@ -36,6 +43,13 @@ class ModelOnDataset(NamedTuple):
     engine: Engine
     stop: Stop
     watch: Watch
+    known: KnownFeatures | None = None
+
+    def head_inputs(self, rows_M: NDArray[np.int64], what: str) -> NDArray[np.float32]:
+        """What the head is given for the images of these rows, in their order."""
+        if self.known is not None and np.isin(rows_M, self.known.rows_M).all():
+            return self.known.features_MD[np.searchsorted(self.known.rows_M, rows_M)]
+        return nearest_images.penultimate(self.model.net, self.batches(rows_M, what))
 
     def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
         """The images of these rows, in their order, as the network takes them, as many at once as memory allows."""
@@ -88,8 +102,7 @@ def bank(model_on_data: ModelOnDataset) -> Bank:
     """As many training images as are affordable."""
     model, dataset = model_on_data.model, model_on_data.dataset
     rows_B = sample(dataset, dataset.parts.train_M, affordable(model.net))
-    batches = model_on_data.batches(rows_B, "looking at training images")
-    return Bank(rows_B, nearest_images.penultimate(model.net, batches))
+    return Bank(rows_B, model_on_data.head_inputs(rows_B, "looking at training images"))
 
 
 def nearest(bank: Bank, features_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:

@@ -19,7 +19,7 @@ from striate.base.signals import catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
 from striate.training import journal
-from striate.workflows.inspect.model_on_data import ModelOnDataset
+from striate.workflows.inspect.model_on_data import KnownFeatures, ModelOnDataset
 from striate.workflows.open_run import open_run
 from striate.workflows.report import page, rerun_network, run_facts
 from striate.workflows.report.run_facts import RunFacts
@@ -82,15 +82,18 @@ def _folder(name: str | Path) -> Path:
     return folder
 
 
-def at_end(result: Json, model: Model, context: RunContext) -> Json:
+def at_end(result: Json, model: Model, context: RunContext, features: KnownFeatures | None = None) -> Json:
     """Write the report of a run that has just ended, while its images are at hand; its result, which then names the page.
+
+    `features` are what the head was given for its images, where they have been computed.
 
     The result lies on the disk before, so a run whose report fails has lost nothing.
     """
     log.info("Writing the report.")
     known = run_facts.read(context.folder)
     context.engine.place(model.net)
-    _add_network_results(known, ModelOnDataset(model, context.dataset, context.engine, context.stop, context.watch))
+    on_data = ModelOnDataset(model, context.dataset, context.engine, context.stop, context.watch, features)
+    _add_network_results(known, on_data)
     written = _write(context.folder, known)
     progress(context.watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
     return _named(result, context.folder, written)

@@ -95,15 +95,14 @@ def cards(
     model_on_data: ModelOnDataset, predictions: Predictions, answers: Sequence[ImagePrediction], train_bank: Bank, tested: int
 ) -> list[Card]:
     """A card for each answer whose image is still there; the maps of the first `tested` are tested."""
-    dataset, model = model_on_data.dataset, model_on_data.model
+    dataset = model_on_data.dataset
     rows = model_on_data.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
     answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
     rows_M = rows[rows >= 0]
     if not answers:
         return []
-    batches = list(model_on_data.batches(rows_M, "looking at mistakes"))
-    images_MCHW = torch.cat([batch.images_NCHW for batch in batches])
-    near = nearest(train_bank, nearest_images.penultimate(model.net, batches), rows_M, NEAR)
+    images_MCHW = torch.cat([batch.images_NCHW for batch in model_on_data.batches(rows_M, "looking at mistakes")])
+    near = nearest(train_bank, model_on_data.head_inputs(rows_M, "looking at mistakes"), rows_M, NEAR)
     heats = _heats(model_on_data, images_MCHW, [answer.predicted for answer in answers], tested)
     complete_cards = []
     for m, (answer, row) in enumerate(zip(answers, rows_M.tolist(), strict=True)):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.events import Json, progress
-from striate.interpret import filter_health, nearest_images, projection
+from striate.interpret import filter_health, projection
 from striate.metrics import misclassified
 from striate.model import Model
 from striate.training.inference import Predictions
@@ -21,6 +21,7 @@ from striate.workflows.report import image_cards
 from striate.workflows.report.run_facts import ReportFacts
 
 SHOWN = 12  # mistakes of each kind
+FROZEN = ("extract", "adapt")  # strategies that change the last layer alone
 _POINTS = 500
 PARTS = 7  # of a report, for its progress: facts, features, mistakes, uncertain ones, planes, filters, the page
 
@@ -55,6 +56,12 @@ def add_network_results(
     )
     facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
     report(5, PARTS)
+    if model.training.get("strategy") in FROZEN:
+        facts.filters_note = (
+            "The filters are those of the pretrained weights, which this training has not changed: they are not judged here; "
+            "`striate inspect` does that."
+        )
+        return
     rows_M = sample(dataset, dataset.parts.val_M, affordable(model.net))
     layers = filter_health.examine(model.net, model_on_data.batches(rows_M, "looking at filters") if len(rows_M) else ())
     facts.filters = layers
@@ -85,8 +92,7 @@ def _plane(
     chosen_B = np.isin(bank_B, sample(model_on_data.dataset, bank_B, _POINTS - len(rows_V)))
     features = [bank_BD[chosen_B]]
     if len(rows_V):
-        batches = model_on_data.batches(rows_V, "looking at features")
-        features.append(nearest_images.penultimate(model_on_data.model.net, batches))
+        features.append(model_on_data.head_inputs(rows_V, "looking at features"))
     features_PD = np.concatenate(features)
     if len(features_PD) < 5 or not np.isfinite(features_PD).all():
         return None, []

@@ -43,7 +43,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
 def check_images(run: config.Run, to_train: bool = True) -> Checked:
     """The same without its place, as for a command that trains nothing or keeps nothing."""
     if to_train and run.finetune.weights is not None:
-        raise SettingError("finetune.weights does not apply to a training: write `striate finetune DATA --from NAME`.")
+        raise SettingError("finetune.weights does not apply to this command; remove it.")
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
     if run.net.name is not None:
@@ -61,7 +61,6 @@ def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> co
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     folder = run_folder.claim(out, name, resume=True)
     run = run_folder.settings(folder)
-    if run.finetune.weights is not None:
-        raise RunError(f"{folder} was made by `striate finetune`; resume it with `striate finetune --resume --name {name}`.")
-    config.refuse_other(settings, run)
+    if run.finetune.weights is None:  # else the fine-tuning refuses them
+        config.refuse_other(settings, run)
     return run

@@ -50,9 +50,9 @@ class Resolved(NamedTuple):
     stats: SampleStats
 
 
-def resolve(run: config.Run, examples: Examples, watch: Watch = quiet) -> Resolved:
+def resolve(run: config.Run, examples: Examples, watch: Watch = quiet, stats: SampleStats | None = None) -> Resolved:
     """The settings that decoding depends on, completed by the rule from a sample of the images; the choices are logged."""
-    stats = sample_stats(examples, run.data, progress=progress(watch, "sample"))
+    stats = stats or sample_stats(examples, run.data, progress=progress(watch, "sample"))
     return Resolved(_logged(choose_input(run, stats)), stats)
 
 

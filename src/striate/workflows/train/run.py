@@ -12,15 +12,18 @@ import numpy as np
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError
-from striate.base.events import Json, Watch, quiet
+from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources, split
+from striate.data.survey import Sample, SampleStats, sample_stats
 from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.workflows.dataset import Dataset, gather
+from striate.workflows.finetune import run as finetuning
+from striate.workflows.finetune import start
 from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import check, defaults, mirroring
@@ -35,9 +38,9 @@ log = logging.getLogger("striate")
 @named_arguments()
 @counting()
 def train(
-    data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, recipe: str | Path | None = None,
-    epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
-    name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
+    data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, weights: str | Path | None = None,
+    recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,
+    seed: int | None = None, name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
     pixel_cache_gb: float | None = None, resume: bool = False, report: bool = True, trust_code: bool = False,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
@@ -47,6 +50,7 @@ def train(
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; or images in memory (`data.labeled_objects`).
         labels: one for each image, where they are not in `data`.
         net: a name of the catalogue, a line of layers, or `file.py:Class`; else by the rule in `workflows/train/defaults.py`.
+        weights: pretrained ones to start from, as for `finetune`, or none; else by the rule in `workflows/finetune/start.py`.
         recipe: a name of the package's recipes, or a TOML file; the other arguments win over it.
         epochs: passes over the training images.
         minutes: of the whole command, decoding and report included, in place of epochs.
@@ -63,20 +67,22 @@ def train(
         watch: called with every event: decode, step, epoch.
 
     Returns:
-        run, net, steps, seconds (of training), val and test {accuracy, low, high, n}, weights_sha256, wall_seconds (of the
-        whole command), images_per_second (training images shown, by wall_seconds), and more.
+        from pretrained weights as `finetune`; else run, net, steps, seconds (of training), val and test {accuracy, low, high,
+        n}, weights_sha256, wall_seconds (of the whole command), images_per_second (training images shown, by wall_seconds), and
+        more.
 
     Raises:
         StriateError: see `striate.base.errors`; Interrupted where a signal stopped it, after a checkpoint.
 
     """
     tree = config.settings_from_args(
-        in_memory.stored(data, labels, watch=watch), settings, net=net, recipe=recipe, epochs=epochs, minutes=minutes,
-        folds=folds, seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
+        in_memory.stored(data, labels, watch=watch), settings, net=net, weights=weights, recipe=recipe, epochs=epochs,
+        minutes=minutes, folds=folds, seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
     result = run_in(Path(out), name, tree, resume, watch, report, trust_code)
-    return result | measured(result["images"]["train"] * result["epochs"])
+    images = result["images"]
+    return result | measured(sum(images.values()) if "strategies" in result else images["train"] * result["epochs"])
 
 
 def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | None:
@@ -141,8 +147,13 @@ def run_in(
     trust_code: bool = False,
 ) -> Json:  # fmt: skip
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
+    settings, named = (settings, None) if resume else _named_start(settings)
+    if named not in (None, start.NONE):
+        return finetuning.run_in(out, name, _pretrained(settings, named), False, watch, report)
     checked = None if resume else check.check(out, name, settings)
     run = check.settings_to_resume(out, name, settings) if checked is None else checked.run
+    if run.finetune.weights is not None:
+        return finetuning.run_in(out, name, settings, True, watch, report)
     examples = stats = None
     with catch_signals() as stop:
         if trust_code:
@@ -150,7 +161,15 @@ def run_in(
         engine = _pick_engine(run)
         watch = watch if engine.writes else quiet
         if checked is not None:
-            run, stats = _resolve(checked, engine, watch)
+            if named is None and not start.of_scratch(run):
+                stats = sample_stats(checked.examples, run.data, progress=progress(watch, "sample"))
+                if (begin := start.choose(run, stats)).weights is not None:
+                    log.info("%s", begin.reason)
+                    settings, sample = _pretrained(settings, begin.weights), Sample(checked.examples, stats)
+                    return finetuning.run_in(out, name, settings, False, watch, report, sample)
+            run, stats = _resolve(checked, engine, watch, stats)
+            if named is None:
+                log.info("%s", start.choose(checked.run, stats).reason)
             examples = checked.examples
         name = run_folder.fresh_name(out, run.data.path, run.net.name or "") if name is None else name
         folder = run_folder.claim(out, name, resume)
@@ -166,15 +185,36 @@ def run_in(
                 return _train(RunContext(run, dataset, folder, engine, stop, watch, report=report), resume)
 
 
-def _resolve(checked: check.Checked, engine: Engine, watch: Watch) -> defaults.Resolved:
+def _resolve(
+    checked: check.Checked, engine: Engine, watch: Watch, stats: SampleStats | None = None
+) -> defaults.Resolved:  # fmt: skip
     """The settings that decoding depends on; what the network cannot do is refused as soon as its settings are known."""
     labels_M, classes = checked.train_labels_M, len(checked.examples.classes)
     refuse_processes(checked.run, len(labels_M), engine.world)
     check_network(checked.run, classes, labels_M, engine.world)
-    resolved = defaults.resolve(checked.run, checked.examples, watch)
+    resolved = defaults.resolve(checked.run, checked.examples, watch, stats)
     planned = defaults.choose_schedule(resolved.run, resolved.stats, defaults.images_an_epoch(checked.run, labels_M)).run
     check_network(planned, classes, labels_M, engine.world)
     return resolved
+
+
+def _named_start(settings: config.Tree) -> tuple[config.Tree, str | None]:
+    """The settings, without weights where the user wants none; and what was named: weights, none, or nothing."""
+    finetune = dict(settings.get("finetune") or {})
+    named = finetune.get("weights") or (start.weights_here() if finetune else None)
+    if named == start.NONE:
+        del finetune["weights"]
+    elif named is not None:
+        finetune["weights"] = named
+    return {**settings, "finetune": finetune}, named
+
+
+def _pretrained(settings: config.Tree, weights: str | Path) -> config.Tree:
+    """The settings of a fine-tuning from these weights; the minutes are those of the whole command for both."""
+    train, finetune = dict(settings.get("train") or {}), {**(settings.get("finetune") or {}), "weights": weights}
+    if (minutes := train.pop("minutes", None)) is not None:
+        finetune["minutes"] = minutes
+    return {**settings, "train": train, "finetune": finetune}
 
 
 def _pick_engine(run: config.Run) -> Engine:
