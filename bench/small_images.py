@@ -54,12 +54,13 @@ def striate(root: Path, *words: str) -> dict[str, object]:
 
 
 def measure(root: Path) -> Iterator[dict[str, object]]:
-    """A row for each training, those of before first."""
+    """A row for each training: those of before, the two that are compared, then the one without augmentation."""
     log = root / "results.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     yield from rows
     done = {(row["task"], row["seed"], row["command"]) for row in rows}
-    for seed, task, command in product(SEEDS, TASKS, reversed(COMMANDS)):
+    compared = product(SEEDS, TASKS, ("the rule", "mnist_cnn"))
+    for seed, task, command in (*compared, *product(SEEDS, TASKS, ("four convolutions",))):
         if (task, seed, command) in done:
             continue
         name = f"{task} {seed} {command}".replace(" ", "-").replace(",", "")

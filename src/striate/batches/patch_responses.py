@@ -33,13 +33,11 @@ class PatchResponses:
 
     filters_F1kk: Tensor
 
-    def features(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """N x D, of square images of any side: 4 F mean responses, and 4 x 4 means of each channel."""
-        parts = [self._some(pixels_NHWC[first : first + _AT_ONCE]) for first in range(0, len(pixels_NHWC), _AT_ONCE)]
-        return np.concatenate(parts)
+    def features(self, images_NCHW: Tensor) -> NDArray[np.float32]:
+        """N x D, of images as `shrink` gives them: 4 F mean responses, and 4 x 4 means of each channel."""
+        return np.concatenate([self._some(some_NCHW) for some_NCHW in torch.split(images_NCHW, _AT_ONCE)])
 
-    def _some(self, pixels_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images_NCHW = _small(pixels_NHWC)
+    def _some(self, images_NCHW: Tensor) -> NDArray[np.float32]:
         gray_N1HW, k = _gray(images_NCHW), self.filters_F1kk.shape[-1]
         mean, mean_square = (functional.avg_pool2d(levels, k, stride=1) for levels in (gray_N1HW, gray_N1HW**2))
         norm = (mean_square - mean**2).clamp_min(0).mul(k * k).sqrt()
@@ -52,9 +50,9 @@ class PatchResponses:
         return features
 
 
-def fit(pixels_NHWC: NDArray[np.uint8]) -> PatchResponses:
-    """Filters from patches of these square images; the same images give the same filters."""
-    gray_N1HW = _gray(_small(pixels_NHWC[:_SAMPLED_IMAGES]))
+def fit(images_NCHW: Tensor) -> PatchResponses:
+    """Filters from patches of images as `shrink` gives them; the same images give the same filters."""
+    gray_N1HW = _gray(images_NCHW[:_SAMPLED_IMAGES])
     k = min(_PATCH_PX, gray_N1HW.shape[-1])
     patches_QP = functional.unfold(gray_N1HW, k, stride=_STRIDE).transpose(1, 2).reshape(-1, k * k)
     patches_QP = patches_QP - patches_QP.mean(dim=1, keepdim=True)
@@ -68,8 +66,8 @@ def fit(pixels_NHWC: NDArray[np.uint8]) -> PatchResponses:
     return PatchResponses((filters_FP - filters_FP.mean(dim=1, keepdim=True)).view(-1, 1, k, k))
 
 
-def _small(pixels_NHWC: NDArray[np.uint8]) -> Tensor:
-    """Images in [0, 1], N x C x H x W; larger ones are averaged down to 32 px."""
+def shrink(pixels_NHWC: NDArray[np.uint8]) -> Tensor:
+    """Square images as levels in [0, 1], N x C x H x W; those above 32 px are averaged down to that."""
     images_NCHW = torch.from_numpy(np.ascontiguousarray(pixels_NHWC)).permute(0, 3, 1, 2).float() / 255
     return functional.adaptive_avg_pool2d(images_NCHW, SIDE_PX) if images_NCHW.shape[-1] > SIDE_PX else images_NCHW
 

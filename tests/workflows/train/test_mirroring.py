@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import striate
@@ -78,25 +79,28 @@ class Recorder:
     """Stands in for the filters, and keeps the images that it is given."""
 
     def __init__(self, constant: bool = False) -> None:
-        self.seen: list[np.ndarray] = []
+        self.seen: list[torch.Tensor] = []
         self.constant = constant
 
-    def features(self, pixels_NHWC: np.ndarray) -> np.ndarray:
-        self.seen.append(np.array(pixels_NHWC))
-        return np.ones((len(pixels_NHWC), 1)) if self.constant else pixels_NHWC.reshape(len(pixels_NHWC), -1) / 255
+    def features(self, images_NCHW: torch.Tensor) -> np.ndarray:
+        self.seen.append(images_NCHW)
+        return np.ones((len(images_NCHW), 1)) if self.constant else images_NCHW.flatten(1).numpy()
 
 
 def test_test_images_are_not_looked_at(arrows: Path, monkeypatch: pytest.MonkeyPatch):
     run, dataset = gathered(arrows)
     recorder = Recorder()
-    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _pixels_NHWC: recorder)
+    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _images_NCHW: recorder)
     monkeypatch.setattr(mirroring, "_MOST_IMAGES", 25)
     assert mirroring.choose(run, dataset).run.augment.flip is False
     plain, mirrored = recorder.seen
-    np.testing.assert_array_equal(plain[:, :, ::-1], mirrored)
+    assert torch.equal(plain.flip(3), mirrored)
+    pixels = (255 * plain).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     test = {image.tobytes() for image in dataset.stored.pixels_NHWC[dataset.parts.test_M]}
-    assert len(plain) == 25
-    assert not test & {image.tobytes() for image in plain}
+    known = {image.tobytes() for image in dataset.stored.pixels_NHWC[:]}
+    seen = {image.tobytes() for image in pixels}
+    assert len(seen) == len(seen & known) == 25
+    assert not test & seen
 
 
 def test_classes_that_have_no_side_are_mirrored(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -114,7 +118,7 @@ def test_classes_that_have_no_side_are_mirrored(tmp_path: Path, caplog: pytest.L
 def test_where_nothing_is_learned_the_default_stays_and_the_setting_is_named(
     arrows: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _pixels_NHWC: Recorder(constant=True))
+    monkeypatch.setattr(mirroring.patch_responses, "fit", lambda _images_NCHW: Recorder(constant=True))
     assert mirroring.choose(*gathered(arrows)).run.augment.flip is True
     assert caplog.messages == [
         "mirrored at random: the images have color. Whether classes depend on left and right cannot be told: of 32 training "

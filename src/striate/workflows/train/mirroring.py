@@ -20,12 +20,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from striate.base import config
 from striate.base.events import Json
 from striate.base.hash_rng import words
 from striate.base.phrases import percent, printable
 from striate.batches import patch_responses
+from striate.data.on_the_fly import in_chunks
 from striate.metrics.mirror_test import mirror_test
 from striate.nets import catalogue
 from striate.workflows.dataset import Dataset
@@ -34,6 +36,7 @@ log = logging.getLogger("striate")
 
 _MOST_IMAGES = 800
 _FEWEST_IMAGES = 10
+_AT_ONCE = 64  # of their full size
 
 
 class Choice(NamedTuple):
@@ -89,11 +92,10 @@ def _test(dataset: Dataset) -> Json:
     labels_N = examples.labels_N[rows_N]
     if len(rows_N) < _FEWEST_IMAGES or len(np.unique(labels_N)) < 2:
         return {"verdict": "unknown", "images": 0}
-    order = np.argsort(rows_N)
-    pixels_NHWC = np.empty((len(rows_N), *dataset.stored.pixels_NHWC.shape[1:]), np.uint8)
-    pixels_NHWC[order] = dataset.stored.pixels_NHWC[rows_N[order]]
-    features = patch_responses.fit(pixels_NHWC).features
-    tested = mirror_test(features(pixels_NHWC), features(pixels_NHWC[:, :, ::-1]), labels_N)
+    chunks = in_chunks(dataset.stored.pixels_NHWC, rows_N, _AT_ONCE)
+    images_NCHW = torch.cat([patch_responses.shrink(pixels_NHWC) for pixels_NHWC in chunks])
+    filters = patch_responses.fit(images_NCHW)
+    tested = mirror_test(filters.features(images_NCHW), filters.features(images_NCHW.flip(3)), labels_N)
     result = tested._asdict()
     pair = result.pop("pair")
     return result if pair is None else {**result, "classes": [examples.classes[k] for k in pair]}
