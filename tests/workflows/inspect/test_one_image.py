@@ -72,6 +72,21 @@ def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
 
 
+def test_images_in_memory_are_looked_at_like_their_files(here: Path):
+    path, options = here / "shapes" / "circle" / "003.png", {"layers": ["relu1"], "methods": ["saliency"]}
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
+    (one,), (expected, other) = (
+        striate.inspect_image(str(here / "a"), given, out=out, **options)["images"]  # type: ignore[arg-type]
+        for given, out in ((pixels, "array"), ([str(path), path.read_bytes()], "list"))
+    )
+    assert [each["path"] for each in (expected, one, other)] == [str(path), "[0]", "[1]"]
+    for each in (one, other):
+        assert each["probability"] == pytest.approx(expected["probability"])
+        assert each["methods"][0]["gain"] == pytest.approx(expected["methods"][0]["gain"], abs=1e-5)
+    assert Path(other["files"][0]).parent.name == "2-[1]"
+
+
 def test_what_a_network_cannot_be_asked_says_what_works(here: Path):
     found = striate.inspect_image(
         str(here / "flat"), [here / "shapes" / "circle" / "000.png"], methods=["gradcam", "occlusion"]

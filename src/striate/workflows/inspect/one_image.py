@@ -4,10 +4,10 @@ Legend: C channels, H x W pixels.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import Stop, catch_signals
+from striate.data import image_inputs
+from striate.data.image_inputs import ImageInput
 from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
@@ -36,14 +38,14 @@ NEAR = 5
 
 @named_arguments()
 def inspect_image(
-    run: str | Path, images: str | Path | Iterable[str | Path], *, layers: Sequence[str] = (), methods: Sequence[str] = (),
+    run: str | Path, images: Any, *, layers: Sequence[str] = (), methods: Sequence[str] = (),
     target: str | None = None, out: str | Path | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """The maps of every layer for an image, and the evidence in it for the prediction (`striate.interpret.attribution`).
 
     Args:
         run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
-        images: a path, or several.
+        images: paths, folders and globs; in Python also images in memory, one or several, as `Model.predict` takes them.
         layers: whose maps are drawn; else every layer of the network.
         methods: of `striate.interpret.attribution.METHODS`; else all.
         target: the class that is explained; else the prediction.
@@ -55,9 +57,9 @@ def inspect_image(
 
     """
     model, title = load(run), Path(run).name
-    paths = [Path(path) for path in ([images] if isinstance(images, str | Path) else images)]
+    given = [*image_inputs.read(images).images]
     folder_for_all = output_folder(run, out)
-    if not paths:
+    if not given:
         raise SettingError("expected at least one image to look at; got none.")
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
@@ -68,10 +70,10 @@ def inspect_image(
     with catch_signals() as stop:
         report = progress(watch, "inspect", lambda: stop.check("looking at the images"))
         request = _Request(title, names, methods or tuple(attribution.METHODS), target, watch)
-        for number, image in enumerate(paths):
-            folder = folder_for_all if len(paths) == 1 else folder_for_all / f"{number + 1}-{image.stem}"
+        for number, image in enumerate(given):
+            folder = folder_for_all if len(given) == 1 else folder_for_all / f"{number + 1}-{Path(image.name).stem}"
             results.append(_inspect(model, image, request, folder))
-            report(number + 1, len(paths))
+            report(number + 1, len(given))
         results = _with_neighbors(run, model, results, stop, watch)
     files = [path for result in results for path in result.files]
     return {"run": str(run), "net": model.net_name, "images": [result.as_json() for result in results], "files": files}
@@ -141,12 +143,14 @@ def _with_neighbors(
     settings, _ = images_of(run, None)
     if settings is None:
         return results
-    paths, with_neighbors = [result.path for result in results], []
+    with_neighbors = list[InspectedImage]()
     try:
         with open_run(settings, model, stop, watch) as model_on_data:
             dataset, train_bank = model_on_data.dataset, bank(model_on_data)
-            features_MD = nearest_images.penultimate(model.net, [_Images(model.images(paths))])
-            near = nearest(train_bank, features_MD, np.array([_row(dataset, path) for path in paths]), NEAR)
+            features_MD = nearest_images.penultimate(
+                model.net, (_Images(model.images(result.pixels_HWC[None])) for result in results)
+            )
+            near = nearest(train_bank, features_MD, np.array([_row(dataset, result.path) for result in results]), NEAR)
             for m, result in enumerate(results):
                 rows_k = train_bank.rows_B[near.rows_Qk[m]]
                 result = replace(result, neighbors=neighbors(dataset, rows_k, near.cosine_Qk[m]))
@@ -190,24 +194,25 @@ class _Request(NamedTuple):
     watch: Watch
 
 
-def _inspect(model: Model, image: Path, request: _Request, folder: Path) -> InspectedImage:
+def _inspect(model: Model, given: ImageInput, request: _Request, folder: Path) -> InspectedImage:
     """The maps and the evidence of one image, drawn."""
     title, layers, methods, target, watch = request
-    pixels_HWC, prediction = model.pixels([image])[0], model.predict([image])[0]
+    image, pixels_HWC = Path(given.name), model.pixels([given.source])[0]
+    prediction, images_1CHW = model.predict([given.source])[0], model.images([given.source])
     target = prediction.label if target is None else target
-    maps = activations.maps(model.net, model.images([image]), layers)
+    maps = activations.maps(model.net, images_1CHW, layers)
     files, report = [], progress(watch, "draw")
     for number, name in enumerate(layers):
         files.append(_draw_maps(title, image, pixels_HWC, maps[name], folder / f"{number + 1:02d}-{name}.png", name))
         report(number + 1, len(layers))
-    explanations, refused = attribution.explain_all(model, image, methods, target=target, watch=watch)
+    statistics = tuple(_statistics(name, maps.pop(name)[0].float()) for name in layers)
+    explanations, refused = attribution.explain_all(model, images_1CHW, methods, target=target, watch=watch)
     if any(explanation.faithfulness for explanation in explanations.values()):
         probability = dict(prediction.top).get(target)
         percent = "" if probability is None else f", {probability:.1%}"
         heading = f"Why {target}{percent}? {title} on {image.name}"
         files.append(_draw_evidence(heading, pixels_HWC, explanations, folder / "why.png"))
     evidence = tuple(_without_map(explanation) for explanation in explanations.values())
-    statistics = tuple(_statistics(name, maps[name][0].float()) for name in layers)
     return InspectedImage(image, pixels_HWC, prediction, target, evidence, refused, statistics, tuple(files))
 
 
