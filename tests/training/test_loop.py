@@ -128,6 +128,35 @@ def test_patience_stops_after_so_many_epochs_without_a_better_score():
     assert len(fitted.history) - fitted.best["epoch"] == 3
 
 
+def easy(folder: Path | None = None, **settings: Any) -> loop.Task:
+    """30 epochs of an easy task, learned after seven: smoothed labels make later ones no better."""
+    return task(folder, steps=120, line=PLAIN_LINE, label_smoothing=0.3, **settings)
+
+
+def test_early_stop_ends_a_training_that_has_nothing_to_gain_with_the_weights_that_all_steps_keep():
+    whole, stopped = easy(), easy(early_stop=True)
+    all_epochs, fewer = loop.fit(whole), loop.fit(stopped)
+    assert fewer.steps < all_epochs.steps == 120
+    assert fewer.best["accuracy"] == 1
+    assert fewer.history == all_epochs.history[: len(fewer.history)]
+    assert len(fewer.history) - fewer.best["epoch"] >= 8
+    assert fewer.history[-1]["rate"] <= 0.02 / 2
+    assert fewer.best == all_epochs.best
+    assert digest(whole.net) == digest(stopped.net)
+
+
+def test_a_training_that_was_stopped_early_ends_alike_when_it_is_resumed(tmp_path: Path):
+    whole = easy(tmp_path / "whole", early_stop=True)
+    fitted = loop.fit(whole)
+    begun = stopping_at(easy(tmp_path / "begun", early_stop=True), fitted.steps - 2)
+    with pytest.raises(Interrupted):
+        loop.fit(begun)
+    again = easy(tmp_path / "begun", early_stop=True)
+    resumed = loop.fit(again, checkpoint.latest(tmp_path / "begun" / "checkpoints"))
+    assert (resumed.steps, resumed.best) == (fitted.steps, fitted.best)
+    assert digest(again.net) == digest(whole.net)
+
+
 def test_the_average_is_what_is_scored_and_kept():
     plain, averaged = task(None, ema_decay=None), task(None, ema_decay=0.95)
     loop.fit(plain)

@@ -84,6 +84,9 @@ class Train(Section):
     )
     clip_grad_norm: float | None = field(None, "clip the gradient to this norm; off", gt=0)
     patience: int | None = field(None, "stop after this many epochs without a better validation score; off", ge=1)
+    early_stop: bool = field(
+        False, "stop once every validation image is right and nothing gets better; on where the epochs are chosen by rule"
+    )
     checkpoint_minutes: float = field(10.0, "most minutes between two checkpoints; each epoch also ends with one", gt=0)
 
     @field_validator("lr_multipliers", mode="before")

@@ -140,5 +140,7 @@ def _layer_decay(pretrained: Model) -> config.Tree:
 
 def _train_settings(rule: config.Tree, given: config.Train | None) -> config.Tree:
     above: config.Tree = {} if given is None else config.given_by_user(given)
+    if not {"epochs", "steps", "minutes"} & {*above}:
+        rule = {**rule, "early_stop": True}
     settings: config.Tree = config.lay_over({"train": rule}, {"train": above})["train"]
     return settings

@@ -12,7 +12,7 @@ Each choice comes with its reason, is printed before the first step and stored i
 | mirroring | gray images are not mirrored, since digits and letters would change; `mirroring.py` tests those in color |
 | augmentation, small color images | shifts by 1/8 of the side; brightness, contrast and saturation by 0.2; not of named nets |
 | batch | 100 from 5,000 training images on; below, a tenth of an epoch up to 64, at least 8 |
-| epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60 |
+| epochs | as many as show 54,000 small gray or 400,000 other images, between 1 and 60; fewer where nothing is to gain |
 """
 
 import logging
@@ -105,6 +105,7 @@ def choose_schedule(run: config.Run, stats: SampleStats, train_images: int) -> P
         small = min(stats.height_px, stats.width_px) <= 28 and run.preprocess.channels == 1
         shown = _SMALL_SHOWN if small else _SHOWN
         epochs = chosen["epochs"] = max(1, min(_MOST_EPOCHS, ceil(shown / train_images)))
+        chosen["early_stop"] = True
         reasons.append(f"epochs {epochs}: to show about {shown:,} images, at most {_MOST_EPOCHS} times each")
     return Plan(config.complete(run, {"train": chosen}), tuple(reasons))
 
