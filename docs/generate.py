@@ -307,6 +307,7 @@ def python() -> str:
     lines += [line for name in classes for line in (f".. autoclass:: striate.{name}", "   :members:", "")]
     lines += ["```", "", "## scikit-learn", "", "```{eval-rst}"]
     lines += [".. autoclass:: striate.sklearn.ConvNetClassifier", "   :members: fit, predict, predict_proba", ""]
+    lines += [".. autoclass:: striate.sklearn.Embedder", "   :members: fit, transform", ""]
     lines += ["```", "", "## Attribution and errors", "", "```{eval-rst}"]
     lines += [".. automodule:: striate.interpret.attribution", "   :members:", ""]
     lines += [".. automodule:: striate.base.errors", "```", ""]

@@ -55,8 +55,8 @@ def test_later_images_are_scaled_as_the_first_and_refused_where_they_are_of_anot
     with pytest.raises(EstimatorError) as refused:
         inputs.images(estimator, np.array([[[0, 200]]], np.uint8), fitting=False)
     assert str(refused.value) == (
-        "expected values from 0 (black) to 1 (white); got 0 to 200. Scale them as those that the classifier was fitted to, or "
-        "give pixel_range=(black, white)."
+        "expected values from 0 (black) to 1 (white); got 0 to 200. Scale them as those that fit was given, or give "
+        "pixel_range=(black, white)."
     )
     inputs.images(estimator, ["a.png"], fitting=True)
     assert estimator.pixel_range_ == (0.0, 255.0)

@@ -23,13 +23,12 @@ from striate.data import in_memory
 from striate.metrics.classification import softmax
 from striate.model import Model
 from striate.sklearn import inputs
+from striate.sklearn.artifact_pickle import ArtifactPickle
 from striate.workflows.finetune.run import finetune
 from striate.workflows.train.run import train
 
-_CHUNK = 256  # images that are decoded at once
 
-
-class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ConvNetClassifier(ArtifactPickle, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A convolutional network as a scikit-learn classifier of images.
 
     X is a uint8 array N x H x W or N x H x W x C, an array N x D of flat images, or a list, array or pandas Series with one
@@ -144,26 +143,9 @@ class ConvNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = inputs.class_names(self.classes_)
         columns = [names.index(name) for name in self.model_.classes]
         shares_NK = np.zeros((len(images), len(names)))
-        for start in range(0, len(images), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            shares_NK[part, columns] = softmax(self.model_.logits(inputs.pixels(images[part], self.model_)))
+        chunks = inputs.pixel_chunks(images, self.model_)
+        shares_NK[:, columns] = np.concatenate([softmax(self.model_.logits(pixels_NHWC)) for pixels_NHWC in chunks])
         return shares_NK
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        if "model_" not in state:
-            return state
-        with tempfile.TemporaryDirectory() as folder:
-            self.model_.save(model := Path(folder) / "model")
-            return {**state, "model_": {path.name: path.read_bytes() for path in sorted(model.iterdir())}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "model_" in state:
-            with tempfile.TemporaryDirectory() as folder:
-                for name, content in state["model_"].items():
-                    (Path(folder) / Path(name).name).write_bytes(content)
-                self.model_ = Model.load(Path(folder))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,7 +4,7 @@ Legend: N images, H x W pixels, C channels, D values of a flat row.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isqrt, prod
 from typing import Any
 
@@ -19,6 +19,8 @@ from striate.data import decode
 from striate.model import Model
 
 Images = NDArray[np.uint8] | list[Any]
+
+_CHUNK = 256  # images that are decoded at once
 
 
 def images(estimator: Any, X: Any, fitting: bool) -> Images:
@@ -111,17 +113,25 @@ def _levels(values: NDArray[Any], pixel_range: tuple[float, float]) -> NDArray[n
     if least < low - width or greatest > high + width or shares_of_bytes:
         raise EstimatorError(
             f"expected values from {low:g} (black) to {high:g} (white); got {least:g} to {greatest:g}. "
-            "Scale them as those that the classifier was fitted to, or give pixel_range=(black, white)."
+            "Scale them as those that fit was given, or give pixel_range=(black, white)."
         )
     levels: NDArray[np.float64] = np.clip((values.astype(np.float64) - low) * (255.0 / width), 0.0, 255.0)
     return np.rint(levels).astype(np.uint8).reshape(*values.shape[:3], -1)
 
 
-def pixels(images: Images, model: Model) -> NDArray[np.uint8]:
-    """These images at the size and with the channels of a model."""
-    if isinstance(images, list):
-        return model.pixels(images)
-    return np.stack([decode.square(image_HWC, model.input_spec) for image_HWC in images])
+def pixel_chunks(images: Images, model: Model) -> Iterator[NDArray[np.uint8]]:
+    """These images at the size and with the channels of a model, so many at a time."""
+    for start in range(0, len(images), _CHUNK):
+        part = images[start : start + _CHUNK]
+        if not isinstance(part, list):
+            yield np.stack([decode.square(image_HWC, model.input_spec) for image_HWC in part])
+            continue
+        pixels_NHWC = model.pixels(part)
+        if len(pixels_NHWC) != len(part):
+            raise EstimatorError(
+                f"expected one image for each entry of X; got {len(pixels_NHWC)} for {len(part)}. Give files, no folders."
+            )
+        yield pixels_NHWC
 
 
 def labels(estimator: Any, y: Any, X: Images) -> NDArray[Any]:

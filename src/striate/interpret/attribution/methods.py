@@ -12,8 +12,10 @@ multiplied by the image. Grad-CAM is never negative, and is brought to the image
 Legend: N images, C channels, H x W pixels, h x w positions of a layer.
 """
 
+import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -131,9 +133,16 @@ def occlusion(
     return _plain(run_occlusion, make_query(model, image, target), baseline=baseline, window=window, stride=stride)
 
 
+def _captum(name: str) -> Any:
+    """A class of captum. Its progress bars, which are not used, want ipywidgets in a notebook and would warn there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")
+        return getattr(import_module("captum.attr"), name)
+
+
 def run_saliency(query: Query) -> Raw:
     """`saliency` of a query."""
-    from captum.attr import Saliency
+    Saliency = _captum("Saliency")
 
     follow(query.net, query.images_NCHW[:1], "saliency")
     return _by_parts(query, lambda part: Saliency(part.net).attribute(part.images_NCHW, part.targets_N, abs=False))
@@ -141,7 +150,7 @@ def run_saliency(query: Query) -> Raw:
 
 def run_deconvnet(query: Query) -> Raw:
     """`deconvnet` of a query."""
-    from captum.attr import Deconvolution
+    Deconvolution = _captum("Deconvolution")
 
     check_relus(query.net, query.images_NCHW[:1], "deconvnet")
     return _by_parts(query, lambda part: Deconvolution(part.net).attribute(part.images_NCHW, part.targets_N))
@@ -149,7 +158,7 @@ def run_deconvnet(query: Query) -> Raw:
 
 def run_guided(query: Query) -> Raw:
     """`guided` of a query."""
-    from captum.attr import GuidedBackprop
+    GuidedBackprop = _captum("GuidedBackprop")
 
     check_relus(query.net, query.images_NCHW[:1], "guided")
     return _by_parts(query, lambda part: GuidedBackprop(part.net).attribute(part.images_NCHW, part.targets_N))
@@ -157,7 +166,7 @@ def run_guided(query: Query) -> Raw:
 
 def run_gradcam(query: Query, layer: str | None = None) -> Raw:
     """`gradcam` of a query."""
-    from captum.attr import LayerGradCam
+    LayerGradCam = _captum("LayerGradCam")
 
     name = maps_at(query.net, query.images_NCHW[:1], layer)
 
@@ -171,7 +180,7 @@ def run_gradcam(query: Query, layer: str | None = None) -> Raw:
 
 def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps: int = STEPS) -> Raw:
     """`integrated_gradients` of a query."""
-    from captum.attr import IntegratedGradients
+    IntegratedGradients = _captum("IntegratedGradients")
 
     if steps < 1:
         raise SettingError(f"integrated_gradients expects 1 step or more; got {steps}.")
@@ -193,7 +202,7 @@ def run_integrated_gradients(query: Query, baseline: float | Tensor = 0.0, steps
 
 def run_occlusion(query: Query, baseline: float | Tensor = 0.0, window: int | None = None, stride: int | None = None) -> Raw:
     """`occlusion` of a query."""
-    from captum.attr import Occlusion
+    Occlusion = _captum("Occlusion")
 
     channels, *sides = query.images_NCHW.shape[1:]
     windows = tuple(-(-side // 8) if window is None else window for side in sides)
