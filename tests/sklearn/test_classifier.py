@@ -207,11 +207,11 @@ def test_no_image_is_held_out_for_testing_unless_it_is_asked_for(fitted: ConvNet
     ("settings", "message"),
     [
         ({"report": True}, "expected out=FOLDER with report=True: without it nothing of a run is kept. Give it."),
-        ({"weights": "resnet20@cifar10"}, "net does not apply to a fine-tuning, as weights or strategy ask for; remove it."),
+        ({"weights": "resnet20@cifar10", "epochs": None}, "net.name belongs to the pretrained weights; remove it."),
         ({"strategy": "adapt"}, "strategy does not apply to a training from scratch, as weights='none' asks for; remove it."),
         (
             {"net": None, "weights": None, "strategy": "adapt"},
-            "epochs does not apply to a fine-tuning, as weights or strategy ask for; remove",
+            "epochs does not apply to a fine-tuning, as strategy asks for; remove it.",
         ),
         ({"net": "mnist_cn"}, "There is no network 'mnist_cn'"),
     ],

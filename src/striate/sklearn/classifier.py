@@ -121,13 +121,13 @@ class ConvNetClassifier(ArtifactPickle, ClassifierMixin, BaseEstimator):  # type
             "minutes": self.minutes, "seed": int(seed), "name": folder.name, "out": folder.parent,
             "report": self.report, "settings": settings,
         }  # fmt: skip
-        if self.strategy is None and self.weights in (None, "none"):
-            return train(source, net=self.net, epochs=self.epochs, **common)
+        if self.strategy is None:
+            return train(source, net=self.net, weights=self.weights, epochs=self.epochs, **common)
         if self.weights == "none":
             raise EstimatorError("strategy does not apply to a training from scratch, as weights='none' asks for; remove it.")
         for name in ("net", "epochs"):
             if getattr(self, name) is not None:
-                raise EstimatorError(f"{name} does not apply to a fine-tuning, as weights or strategy ask for; remove it.")
+                raise EstimatorError(f"{name} does not apply to a fine-tuning, as strategy asks for; remove it.")
         return finetune(source, weights=self.weights, strategies=self.strategy, **common)
 
     def predict(self, X: Any) -> NDArray[Any]:
