@@ -19,11 +19,18 @@ class Data(Section):
 
     path: str = field("", "a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
     data_dir: str | None = field(None, "folder of named data sets; else $STRIATE_DATA, else the cache")
-    image_column: str = field("path", "of a table: the column with the paths of the images")
-    label_column: str = field("label", "of a table: the column with the classes")
+    image_column: str | None = field(
+        None, "of a table: the column with the paths of the images; else path, or another that is evident"
+    )
+    label_column: str | None = field(None, "of a table: the column with the classes; else label, or another that is evident")
     group_column: str | None = field(None, "of a table: images of one group (patient, video) stay in one part of the split")
     split_column: str | None = field(
         None, "of a table: train, val or test for each image; empty for none; else a column split or the like"
+    )
+    table_encoding: str | None = field(None, "of a CSV table: its encoding, as gb18030; else UTF-8, UTF-16 or cp1252, as it is")
+    missing_labels: tuple[str, ...] = field(
+        ("nan", "NaN", "NAN", "<NA>", "NaT", "None", "null", "NULL", "NA", "N/A", "#N/A"),
+        "of a table: labels that mean no label, as the empty one always does",
     )
     val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
     test_share: float | None = field(
@@ -44,6 +51,11 @@ class Data(Section):
             raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")
         if not all(0 <= level <= 255 for level in self.background):
             raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
+        if self.table_encoding is not None:
+            try:
+                "".encode(self.table_encoding)
+            except LookupError:
+                raise ValueError(f"table_encoding must be one that Python knows; got {self.table_encoding!r}") from None
         if self.folds is not None:
             self._refuse(("test_share",), f"with folds={self.folds}: each fold tests on 1/{self.folds} of the images")
         if self.val_share + (self.test_share or 0) >= 1:

@@ -28,10 +28,11 @@ TEST_IS_CUT = "There is no test part, so a test set is cut from the training ima
 
 
 class Source(NamedTuple):
-    """What sentences say of a source: its path, and what to do where it holds one class alone."""
+    """What sentences say of a source: its path, and what to do where it holds one class alone, or no image."""
 
     path: Path
     advice: str = OWN_FOLDER
+    no_image: str = ""
 
 
 def part_named(word: str) -> Part | None:
@@ -68,9 +69,10 @@ def from_files(
 
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
     """
-    where, advice = source or Source(root)
+    where, advice, no_image = source or Source(root)
     if not entries:
-        raise DataError(f"expected images by class in {where}; found none that can be used{_left_out(quarantined, ignored)}.")
+        left_out = _left_out(quarantined, ignored)
+        raise DataError(f"expected images by class in {where}; found none that can be used{left_out}. {no_image}".rstrip())
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
     names, words, parts = zip(*(entries[i] for i in order), strict=True)
     parts_N = np.array(parts, np.uint8)
