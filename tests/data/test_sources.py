@@ -34,7 +34,7 @@ def test_a_pattern_needs_labels():
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path):
     (tmp_path / "photo.png").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"expected a folder, or a table that ends in .csv or .parquet; got the file"):
+    with pytest.raises(DataError, match=r"expected a folder, or a table that ends in .csv, .tsv, .parquet; got the file"):
         read(tmp_path / "photo.png")
 
 

@@ -11,6 +11,7 @@ from striate.base.errors import DataError, nearest
 from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, mnist_idx
 from striate.data.examples import Examples
 
+_ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
 _listed: ContextVar[dict[Data, Examples] | None] = ContextVar("listed", default=None)
 
 
@@ -61,7 +62,8 @@ def _read(data: Data) -> Examples:
     if path.is_file():
         if path.suffix.lower() not in csv_parquet.ENDINGS:
             raise DataError(
-                f"expected a folder, or a table that ends in {' or '.join(csv_parquet.ENDINGS)}; got the file {path}."
+                f"expected a folder, or a table that ends in {', '.join(csv_parquet.ENDINGS)}; got the file {path}."
+                + _ADVICE.get(path.suffix.lower(), "")
             )
         unpacked = in_memory.unpacked(path) if path.suffix.lower() == ".parquet" else None
         return csv_parquet.read(path, data) if unpacked is None else in_memory.read(unpacked, data)

@@ -119,9 +119,7 @@ def is_one(cell: str) -> bool:
 def _check(table: Table, name: str, is_image: bool) -> None:
     """Refuse a column that is not there, is there twice, or holds no text."""
     if name in table.odd:
-        advice = (
-            "Write images to files, and their paths here" if is_image else "One label per image is needed, as text or number"
-        )
+        advice = "Write images to files, and their paths here" if is_image else "One label per image is needed"
         raise DataError(f"{table.path}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
     if name not in table.columns:
         raise DataError(
@@ -157,17 +155,17 @@ def _image_column(table: Table) -> str:
         return "path"
     named = [name for name in _named(table) if plain(name) in IMAGE]
     others = [name for name in _named(table) if plain(name) not in LABEL | SPLIT and name not in named][:_MOST_COLUMNS]
+    if not named and (header_file := next((name for name in table.columns if _is_file(table.path.parent, name)), None)):
+        raise DataError(
+            f"{table.path}: expected a header, the names of the columns; the first line names the file {header_file}. Write "
+            "path,label above it."
+        )
     pool = named or others
     of_files = [name for name in pool if name in table.columns and place_of(table.path, table.columns[name]) is not None]
     if len(of_files) == 1:
         return of_files[0]
     if (name := _by_name(table, of_files or named, "path", IMAGE)) is not None:
         return name
-    if header_file := next((name for name in table.columns if _is_file(table.path.parent, name)), None):
-        raise DataError(
-            f"{table.path}: expected a header, the names of the columns; the first line names the file {header_file}. Write "
-            "path,label above it."
-        )
     raise DataError(
         f"{table.path}: expected a column with the paths of the images, as path, image or file; its columns are "
         f"{shortened(_all(table))}. Name it with --set data.image_column=..."
