@@ -207,7 +207,10 @@ def test_no_image_is_held_out_for_testing_unless_it_is_asked_for(fitted: ConvNet
     ("settings", "message"),
     [
         ({"report": True}, "expected out=FOLDER with report=True: without it nothing of a run is kept. Give it."),
-        ({"weights": "resnet20@cifar10", "epochs": None}, "net.name belongs to the pretrained weights; remove it."),
+        (
+            {"weights": "resnet20@cifar10", "epochs": None, "settings": None},
+            "net.name belongs to the pretrained weights; remove it.",
+        ),
         ({"strategy": "adapt"}, "strategy does not apply to a training from scratch, as weights='none' asks for; remove it."),
         (
             {"net": None, "weights": None, "strategy": "adapt"},
