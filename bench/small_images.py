@@ -1,4 +1,4 @@
-"""Small color images: `striate train` alone against what it chose before, and against the same network without augmentation.
+"""Small color images: `striate train` alone and `--weights none` against what was chosen before, and without augmentation.
 
 Subsets of CIFAR-10 (`$STRIATE_DATA`), 300 images of cats and dogs each and 100 images of each of the ten classes, as folders of
 PNG; a model is scored by `striate evaluate` on 2,000 other images. Three subsets and seeds of each. Every training is a command
@@ -24,7 +24,12 @@ from striate.metrics.intervals import wilson
 
 TASKS = {"cats and dogs, 2 x 300": ((3, 5), 300, 1000), "ten classes, 10 x 100": (tuple(range(10)), 100, 200)}
 PLAIN = [word for name in ("shift", "brightness", "contrast", "saturation") for word in ("--set", f"augment.{name}=0")]
-COMMANDS = {"mnist_cnn": ["--net", "mnist_cnn"], "four convolutions": PLAIN, "the rule": []}
+COMMANDS = {
+    "mnist_cnn": ["--net", "mnist_cnn"],
+    "four convolutions": PLAIN,
+    "from scratch": ["--weights", "none"],
+    "the rule": [],
+}
 SEEDS = (0, 1, 2)
 
 
@@ -59,7 +64,7 @@ def measure(root: Path) -> Iterator[dict[str, object]]:
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     yield from rows
     done = {(row["task"], row["seed"], row["command"]) for row in rows}
-    compared = product(SEEDS, TASKS, ("the rule", "mnist_cnn"))
+    compared = product(SEEDS, TASKS, ("the rule", "from scratch", "mnist_cnn"))
     for seed, task, command in (*compared, *product(SEEDS, TASKS, ("four convolutions",))):
         if (task, seed, command) in done:
             continue

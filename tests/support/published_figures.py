@@ -7,9 +7,11 @@ _WEIGHTS = "src/striate/weights/resnet20-cifar10/README.md"
 _LOADER = "the TensorFlow loader of the textbook"
 _LOG = "docs/log.md"
 _PHOTOS = "the command beside it, with all 120 photos of the quickstart"
+_RULE = "src/striate/workflows/finetune/start.py"
 _TABLE = "the command beside it, in billions"
 _TANH = "striate train digits --epochs 2, without and with --set net.activation=tanh"
 _TWENTY = "docs/how-to/few-images.md"
+_TRASHNET = "Yang & Thung 2016, of which 70 photographs of each class"
 _TURNED = "the command beside it, which takes minutes"
 
 # By document: figure -> source, or the value that it rounds; another document has it, or its hundredth for a percentage
@@ -43,6 +45,13 @@ PUBLISHED: dict[str, dict[str, str | float]] = {
         "123,642,856": 102_764_544 + 16_781_312 + 4_097_000,
     },
     "docs/how-to/small-weights.md": {},
+    "docs/how-to/which-start.md": {
+        "40": _RULE, "5,000": _RULE, "288": _RULE, "2,024": 40 + 80 + 112 + 192 + 320 + 1280, "512": _TRASHNET,
+        "384": _TRASHNET, "420": _TRASHNET, "294": _TRASHNET, "42": _TRASHNET, "84": _TRASHNET,
+        "95": "the level of the interval", "224": "striate nets efficientnet_lite0", "32": "the size of CIFAR-10's images",
+        "300": "bench/small_images.py", "100": "bench/small_images.py", "2,000": "bench/small_images.py",
+        "10": "the name of CIFAR-10",
+    },
     "docs/explanation/score.md": {
         "95": "the level of the interval", "24": "the quickstart", "86.20": 100 * 24 / (24 + 1.959964**2), "100": 100.0,
         "0.8": "the example", "19": "19 of 20 are 95 %", "20": "19 of 20 are 95 %", "89.64": _WEIGHTS, "5,000": _WEIGHTS,

@@ -243,9 +243,9 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             "augment.mixup mixes images, whose features cannot be cached one by one; remove it.",
         ),
         (
-            {"settings": {"data": {"folds": 3, "fold": 0}}},
+            {"settings": {"data": {"folds": 3}}},
             SettingError,
-            "data.fold does not apply to striate finetune, which runs all folds; remove it.",
+            "data.folds does not apply to striate finetune, which has one split",
         ),
         ({"per_class": [10, 5]}, SettingError, "finetune: per_class: expected rising numbers, as 5, 10, 20; got 10, 5."),
         ({"settings": {"net": {"dropout": 0.5}}}, SettingError, "net.dropout belongs to the pretrained weights"),

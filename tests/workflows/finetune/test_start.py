@@ -53,6 +53,7 @@ def test_the_images_decide(stats: SampleStats, weights: str | None):
         ({"train": {"epochs": 3}}, "train.epochs"),
         ({"augment": {"flip": False}}, "augment.flip"),
         ({"preprocess": {"scale": "zca"}}, "preprocess.scale"),
+        ({"data": {"path": "photos", "folds": 5}}, "data.folds"),
     ],
 )
 def test_settings_of_a_training_from_scratch_decide(settings: dict[str, Any], name: str):

@@ -55,10 +55,10 @@ def estimate(tasks: Sequence[TransferTask]) -> Estimates:
     slowness = timing.slowness()
     reads = [within(task.pretrained.net, layer) for layer in task.run.finetune.layers or (None,)]
     image_seconds = timing.seconds_an_image(task.body, task.loader("train"))
-    shared = task.missing("all", [None])
+    shared = sum(task.missing(part, [None]) for part in ("val", "test"))
     seconds = dict.fromkeys(names, slowness * _END * len(tasks))
     if "extract" in names:
-        seconds["extract"] += image_seconds * task.missing("all", reads)
+        seconds["extract"] += image_seconds * sum(task.missing(part, reads) for part in ("train", "val", "test"))
         seconds["extract"] += slowness * sum(_fits(part) for part in tasks) * len(reads)
     if {"adapt", "retrain"} & {*names}:
         copies = sum(task.missing("train", [None], copy_number) for copy_number in task.copies)

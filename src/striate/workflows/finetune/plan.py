@@ -50,10 +50,8 @@ def check(run: config.Run, pretrained: Model) -> None:
             raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
         if name in ("mixup", "cutmix"):
             raise SettingError(f"augment.{name} mixes images, whose features cannot be cached one by one; remove it.")
-    if run.data.folds is not None and run.finetune.per_class is not None:
-        raise SettingError("finetune.per_class does not apply with data.folds, which use all images; remove one.")
-    if run.data.fold is not None:
-        raise SettingError("data.fold does not apply to striate finetune, which runs all folds; remove it.")
+    if {"folds", "fold"} & {*given.get("data", {})}:
+        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
     if run.preprocess.size_px is not None:
         start.at_size(pretrained, run.preprocess.size_px)
     for layer in run.finetune.layers or ():

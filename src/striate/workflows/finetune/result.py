@@ -48,11 +48,9 @@ class FinetuneResult(NamedTuple):
     drawn: str | None
     report: str | None
     weights_sha256: str
-    folds: tuple[Score, ...] = ()
 
     def as_json(self) -> Json:
         """As a dictionary for JSON."""
         values = {**self._asdict(), "val": score_json(self.val), "test": score_json(self.test)}
         del values["extract"]
-        values["folds"] = [score_json(fold) for fold in self.folds]
         return {**self.extract, **values}

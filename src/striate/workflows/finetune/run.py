@@ -30,14 +30,13 @@ from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources, split
 from striate.data.survey import Sample, sample_stats
 from striate.metrics import classification
-from striate.metrics.intervals import Interval
 from striate.metrics.strategy_choice import Candidate, recommend
 from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.finetune import estimates, folds, plan, start
+from striate.workflows.finetune import estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
@@ -143,7 +142,7 @@ def run_in(
             body = copy.deepcopy(pretrained.net)
             engine.place(body)
             whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)
-            return (_compare if run.data.folds is None else _cross_validate)(whole, folder, resume, report)
+            return _compare(whole, folder, resume, report)
 
 
 def _read(data: config.Data, watch: Watch) -> Sample:
@@ -175,35 +174,13 @@ def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run
     return run, pretrained
 
 
-def _cross_validate(whole: TransferTask, folder: Path, resume: bool, report: bool) -> Json:
-    """Run every strategy in each fold, then with all images; the score is that of all folds together."""
-    if not resume:  # before the first fold, so that the run can be resumed
-        write_start(replace(_completed(whole), folder=folder), None, requested=_requested(whole))
-    inner = []
-    for fold in range(whole.run.data.folds or 0):
-        task = folds.task_of(whole, folder, fold)
-        inner.append(task.folder.parent)
-        if not (inner[-1] / "result.json").exists():
-            log.info("Fold %d of %d.", fold + 1, whole.run.data.folds)
-            _compare(task, inner[-1], (inner[-1] / "run.toml").exists(), report=False)
-    log.info("The model itself: trained on all images, tested by the %d folds.", len(inner))
-    results = folds.collect(inner, [name for name in STRATEGIES if name in (whole.run.finetune.strategies or ("extract",))])
-    return _compare(whole, folder, resume, report, results)
-
-
-def _requested(whole: TransferTask) -> bytes:
-    """The settings before the rules, which depend on the number of images."""
-    return config.to_toml(whole.run, defaults=False).encode()
-
-
-def _compare(
-    whole: TransferTask, folder: Path, resume: bool, report: bool, of_folds: folds.FoldResults | None = None
-) -> Json:  # fmt: skip
-    """Run every strategy, with all images and with fewer, and write the result and the report; the folds' score is taken."""
+def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> Json:
+    """Run every strategy, with all images and with fewer, and write the result and the report."""
     tasks = [_completed(whole)]
     tasks += [_completed(_fewer(whole, count)) for count in whole.run.finetune.per_class or ()]
-    begun = resume or of_folds is not None
-    identity = write_start(replace(tasks[0], folder=folder), {} if begun else None, requested=_requested(whole))
+    # the rules depend on the number of images, so the settings before them are written too
+    requested = config.to_toml(whole.run, defaults=False).encode()
+    identity = write_start(replace(tasks[0], folder=folder), {} if resume else None, requested=requested)
     trained = len({"retrain", "scratch"} & {*(whole.run.finetune.strategies or ())})
     tasks = [
         replace(task, stamp=identity.stamp(), trainings=max(1, trained * (len(tasks) - number)), report=report)
@@ -215,8 +192,8 @@ def _compare(
     estimate = estimates.estimate(tasks)
     events.write("estimate", seconds=round(estimate.whole, 2))
     log.info("%s", estimate)
-    tables = [_table(task, of_folds) for task in tasks]
-    result = _finish(tasks, tables, folder, events, of_folds).as_json()
+    tables = [_table(task) for task in tasks]
+    result = _finish(tasks, tables, folder, events).as_json()
     model = tables[0].outcomes[tables[0].recommended.name].model
     if not report:
         return result
@@ -264,7 +241,7 @@ def _fewer(whole: TransferTask, count: int) -> TransferTask:
     return replace(whole, dataset=fewer, folder=whole.folder.parent / "per-class" / str(count))
 
 
-def _table(task: TransferTask, of_folds: folds.FoldResults | None) -> Table:
+def _table(task: TransferTask) -> Table:
     outcomes: dict[str, Outcome] = {}
     names = task.run.finetune.strategies or ("extract",)
     if task.dataset is not task.whole:
@@ -272,23 +249,16 @@ def _table(task: TransferTask, of_folds: folds.FoldResults | None) -> Table:
     for name in STRATEGIES:
         if name in names:
             outcomes[name] = attempt(task, name, outcomes)
-    if of_folds is not None:
-        outcomes = {name: outcome._replace(test=of_folds.test[name]) for name, outcome in outcomes.items()}
-    val = None if of_folds is None else of_folds.val
-    return Table(outcomes, recommend([_candidate(name, outcome, val) for name, outcome in outcomes.items()]))
+    return Table(outcomes, recommend([_candidate(name, outcome) for name, outcome in outcomes.items()]))
 
 
-def _candidate(name: str, outcome: Outcome, of_folds: Mapping[str, Interval] | None) -> Candidate:
+def _candidate(name: str, outcome: Outcome) -> Candidate:
     val, test = outcome.val, outcome.test
     correct_N = None if test is None else test.logits_NK.argmax(axis=1) == test.labels_N
-    accuracy = classification.accuracy(val.logits_NK, val.labels_N) if of_folds is None else of_folds[name]
-    return Candidate(name, accuracy, correct_N, outcome.seconds)
+    return Candidate(name, classification.accuracy(val.logits_NK, val.labels_N), correct_N, outcome.seconds)
 
 
-def _finish(
-    tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path, events: journal.Journal,
-    of_folds: folds.FoldResults | None,
-) -> FinetuneResult:  # fmt: skip
+def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path, events: journal.Journal) -> FinetuneResult:
     """Copy the recommended model into the run's folder, and write the result."""
     task, table = tasks[0], tables[0]
     dataset, run, parts = task.dataset, task.run, task.dataset.parts
@@ -310,7 +280,6 @@ def _finish(
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
         weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
-        folds=() if of_folds is None else of_folds.scores[table.recommended.name],
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)

@@ -85,7 +85,7 @@ def of_scratch(run: config.Run) -> list[str]:
     given = config.given_by_user(run)
     own = [f"{section}.{name}" for section in ("net", "train", "augment") for name in given.get(section, {})]
     own += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in CHOICES]
-    own += ["data.fold"] if run.data.fold is not None else []
+    own += [f"data.{name}" for name in given.get("data", {}) if name in ("folds", "fold")]
     return [name for name in own if name != "train.minutes"]
 
 

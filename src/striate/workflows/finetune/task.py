@@ -87,41 +87,35 @@ class TransferTask(RunContext):
         return len(self.positions_M) / len(self.whole.parts.train_M)
 
     def loader(self, part: str, augmentation: augment.Augmentation | None = None) -> Loader:
-        """All images of a part, or of `all`, in the order of their ids."""
-        parts = {"train": self.whole.parts.train_M, "val": self.whole.parts.val_M, "test": self.whole.parts.test_M}
-        rows_M = np.concatenate([*parts.values()]) if part == "all" else parts[part]
+        """All images of a part in the order of their ids."""
+        parts = self.whole.parts
+        rows_M = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}[part]
         size = images_at_once(self.body, self.body.input_chw, min(_BATCH, len(rows_M)))
         return self.whole.loader(
             self.whole.by_id(rows_M), self.pretrained.preprocess, max(1, size), self.engine, augmentation=augmentation
         )
 
     def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.CachedFeatures:
-        """The frozen body's features of a part's images, of one augmented copy of each where `copy` is given.
-
-        Those of images as they are, are computed for all parts at once, so that other parts need no others.
-        """
+        """The frozen body's features of a part's images, of one augmented copy of each where `copy` is given."""
         report = progress(self.watch, "features", lambda: self.stop.check("computing features", RESUME))
-        loader = self.loader("all" if copy is None else part, None if copy is None else self.augmentation)
+        loader = self.loader(part, None if copy is None else self.augmentation)
         folder, tick = files.cache_folder() / "features", lambda done: report(done, len(loader))
-        computed = features.load_or_compute(folder, self.body, loader, self._about(loader, copy), reads, copy or 0, tick)
-        if copy is not None or part == "all":
-            return computed
-        positions = np.flatnonzero(np.isin(loader.rows_M, self.loader(part).rows_M))
-        share = len(positions) / len(loader)
-        return features.CachedFeatures([values[positions] for values in computed.values], share * computed.seconds)
+        return features.load_or_compute(folder, self.body, loader, self._about(loader, copy), reads, copy or 0, tick)
 
     def head_inputs(self, model: Model, layer: str | None) -> KnownFeatures | None:
         """What the head of a model of this body is given for all images, from the cache; None where the body was trained."""
         if model.training["strategy"] not in FROZEN:
             return None
         read = within(self.pretrained.net, None if layer == self.pretrained.net.head_name else layer)
-        rows_M, features_MD = self.loader("all").rows_M, self.features("all", [read]).values[0]
+        parts = [part for part in ("train", "val", "test") if len(self.loader(part))]
+        rows_M = np.concatenate([self.loader(part).rows_M for part in parts])
+        features_MD = np.concatenate([np.asarray(self.features(part, [read]).values[0]) for part in parts])
         order = np.argsort(rows_M)
         return KnownFeatures(rows_M[order], features_MD[order])
 
     def missing(self, part: str, reads: list[str | None], copy: int | None = None) -> int:
         """Images whose features have yet to be computed."""
-        loader = self.loader("all" if copy is None else part)
+        loader = self.loader(part)
         about = self._about(loader, copy)
         return 0 if features.are_cached(files.cache_folder() / "features", self.body, about, reads) else len(loader)
 
