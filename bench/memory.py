@@ -52,9 +52,17 @@ def resident(process: int) -> int:
     total, pending = _field(process, "status", "VmRSS"), _children(process)
     while pending:
         number = pending.pop()
-        total += _field(number, "smaps_rollup", "Pss")
+        if _command(number) != _command(process):  # until it runs a program of its own, its memory is its parent's
+            total += _field(number, "smaps_rollup", "Pss")
         pending += _children(number)
     return total
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _field(process: int, file: str, name: str) -> int:

@@ -179,3 +179,16 @@ def test_every_network_has_places_to_be_judged_at(name: str):
     assert {*weighted} <= {probe.layer for probe in layers} | {n for n in weighted if "aux" in n}
     assert layers
     assert all(probe.readout in modules for probe in layers)
+
+
+def test_a_large_layer_is_compared_by_blocks_of_its_columns(monkeypatch: pytest.MonkeyPatch):
+    flat_FD = np.random.default_rng(0).normal(size=(6, 40))
+    flat_FD[4] = 2 * flat_FD[1] + 0.01
+    flat_FD[5] = 0
+    nearest_F, cosine_F = filter_health.most_similar(flat_FD)
+    assert (nearest_F[4], nearest_F[5], nearest_F[0]) == (1, -1, -1)
+    monkeypatch.setattr(filter_health, "_BLOCK", 60)  # 10 columns
+    for dtype, error in ((np.float64, 1e-12), (np.float32, 1e-6)):
+        by_blocks = filter_health.most_similar(flat_FD.astype(dtype))
+        assert by_blocks[0].tolist() == nearest_F.tolist()
+        assert by_blocks[1] == pytest.approx(cosine_F, abs=error)

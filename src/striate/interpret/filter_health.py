@@ -31,6 +31,8 @@ from striate.nets.net import Net
 BLANK, SAME, NEARLY, ERROR = 0.01, 0.99, 0.99, 0.05
 _CONSTANT = 1e-6  # range of the output over its size that rounding alone makes
 _MIN_WEIGHTS = 9  # of a filter, to compare its direction with others
+_MOST_DOUBLE = 2**24  # weights of a layer that are judged in float64
+_BLOCK = 2**22  # of them are normalized at a time
 _ADVICE_SHARE = 0.1  # of the filters of a layer
 
 Verdict = Literal["blank", "dead", "duplicate", "nearly dead", "noisy", "healthy"]
@@ -120,7 +122,7 @@ def examine(net: Net, batches: Iterable[Any] = (), only: tuple[Verdict, ...] = V
 def _judged(net: Net, probe: Probe, outputs: _Outputs | None, images: int, only: tuple[Verdict, ...]) -> Layer:
     weights = effective(net, probe)
     flat_FD = weights.reshape(len(weights), -1)
-    sizes_F = np.abs(flat_FD).max(axis=1)
+    sizes_F = np.maximum(flat_FD.max(axis=1), -flat_FD.min(axis=1))
     sizes_F = sizes_F / max(float(sizes_F.max()), 1e-30)
     nearest_F, cosine_F = most_similar(flat_FD) if "duplicate" in only else (None, None)
     kernels = weights if weights.ndim == 4 and "noisy" in only else None
@@ -150,11 +152,15 @@ def _judged(net: Net, probe: Probe, outputs: _Outputs | None, images: int, only:
     return Layer(probe.layer, probe.readout, images, ratio, tuple(filters))
 
 
-def effective(net: Net, probe: Probe) -> NDArray[np.float64]:
-    """The weights of a layer as they act: F x C x k x k or F x D, each filter times what its norm multiplies it with."""
+def effective(net: Net, probe: Probe) -> NDArray[Any]:
+    """The weights of a layer as they act: F x C x k x k or F x D, each filter times what its norm multiplies it with.
+
+    In float64; more than 16 million of them, as in VGG-16's first fully connected layer, in float32.
+    """
     layer: Any = net.get_submodule(probe.layer)
     weights: Tensor = layer.full_weight() if isinstance(layer, TableConv2d) else layer.weight
-    kernels: NDArray[np.float64] = weights.detach().double().cpu().numpy()
+    own: NDArray[Any] = weights.detach().cpu().numpy()
+    kernels = own.astype(np.float64) if own.size <= _MOST_DOUBLE else own
     if probe.norm is None:
         return kernels
     norm: Any = net.get_submodule(probe.norm)
@@ -162,11 +168,11 @@ def effective(net: Net, probe: Probe) -> NDArray[np.float64]:
         return kernels
     factor = (norm.running_var.double() + norm.eps).rsqrt()
     factor_F = (factor if norm.weight is None else factor * norm.weight.double()).detach().cpu().numpy()
-    scaled: NDArray[np.float64] = kernels * factor_F.reshape(-1, *[1] * (kernels.ndim - 1))
+    scaled: NDArray[Any] = kernels * factor_F.astype(kernels.dtype).reshape(-1, *[1] * (kernels.ndim - 1))
     return scaled
 
 
-def most_similar(flat_FD: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def most_similar(flat_FD: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """For each filter the earlier one of the largest cosine similarity, and that; -1 and 0 for none.
 
     Filters of fewer than nine weights, which are often alike by chance, and of zeros have none.
@@ -174,9 +180,14 @@ def most_similar(flat_FD: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArr
     count, width = flat_FD.shape
     if width < _MIN_WEIGHTS or count < 2:
         return np.full(count, -1), np.zeros(count)
-    lengths_F1 = np.linalg.norm(flat_FD, axis=1, keepdims=True)
-    unit_FD = np.where(lengths_F1 > 1e-30, flat_FD / np.maximum(lengths_F1, 1e-30), 0)
-    cosine_FF = np.tril(unit_FD @ unit_FD.T, -1) + np.triu(np.full((count, count), -2.0))
+    step = max(_MIN_WEIGHTS, _BLOCK // count)  # columns at a time, so that no second copy of a large layer is made
+    blocks = [slice(first, first + step) for first in range(0, width, step)]
+    lengths_F1 = np.sqrt(sum(np.square(flat_FD[:, block], dtype=np.float64).sum(axis=1, keepdims=True) for block in blocks))
+    cosine_FF = np.zeros((count, count))
+    for block in blocks:
+        unit_FB = np.where(lengths_F1 > 1e-30, flat_FD[:, block] / np.maximum(lengths_F1, 1e-30), 0)
+        cosine_FF += unit_FB @ unit_FB.T
+    cosine_FF[~np.tri(count, k=-1, dtype=bool)] = -2.0
     nearest_F = cosine_FF.argmax(axis=1)
     best_F = cosine_FF.max(axis=1)
     none_F = (best_F < -1.5) | (lengths_F1[:, 0] <= 1e-30)
