@@ -200,3 +200,8 @@ def test_columns_that_are_evident_need_no_setting(tmp_path: Path):
     check(read(pandas.DataFrame({"filename": paths, "category": NAMES})))
     with pytest.raises(DataError, match="filename, image_path"):
         read(pandas.DataFrame({"filename": paths, "image_path": paths, "label": NAMES}))
+
+
+def test_a_table_with_a_column_for_each_class():
+    table = pandas.DataFrame({"image": FILES, "a": [0, 1, 0, 1], "b": [1, 0, 1, 0]})
+    check(read(table))

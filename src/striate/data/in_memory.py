@@ -27,7 +27,7 @@ from striate.base.errors import DataError, RunError
 from striate.base.events import Watch, progress, quiet
 from striate.base.phrases import printable
 from striate.base.settings import Data
-from striate.data import csv_parquet, image_inputs, image_objects, labeled_objects, table_objects
+from striate.data import csv_parquet, image_objects, labeled_objects, table_objects
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import Source, from_files, part_named
 from striate.data.image_objects import Plain
@@ -36,7 +36,6 @@ from striate.data.table_objects import Table
 
 FOLDER, TABLE, PIXELS, ABOUT = "in-memory", "images.csv", "images.npy", "in-memory.json"
 _ADVICE = "Give images of two classes or more."
-_LABELS = ("label", "labels", "class", "class_name", "category", "target")
 _WAIT_SECONDS = 0.2
 _EACH = 100  # images from one report of progress to the next
 
@@ -174,18 +173,9 @@ def _columns(names: list[str], source: Labeled, summary: _Summary) -> dict[str, 
 
 
 def _renamed(table: Table) -> dict[str, str]:
-    """Columns that evidently hold the images and the labels, and the usual names that they get unless others have these."""
-    known = {
-        table.image_column or _by_name(table, image_inputs.COLUMNS): "path",
-        table.label_column or _by_name(table, _LABELS): "label",
-    }
+    """Columns that are known to hold the images and the labels, and the usual names that they get unless others have these."""
+    known = {table.image_column: "path", table.label_column: "label"}
     return {name: usual for name, usual in known.items() if name is not None and usual not in table.columns}
-
-
-def _by_name(table: Table, usual: Sequence[str]) -> str | None:
-    """The only column with one of these names, in any case."""
-    named = [name for name in table.columns if name.lower() in usual]
-    return named[0] if len(named) == 1 else None
 
 
 def _write_images(new: Path, source: Labeled, summary: _Summary, report: Report) -> list[str]:
