@@ -115,7 +115,7 @@ def test_the_same_folders_in_every_folder_are_pointed_out(tmp_path: Path):
     assert examples.classes == ("north", "south")
     assert examples.notes == (
         "Each of the folders north, south holds the same folders (cat, dog). The former are taken for the classes; if the "
-        "latter are, put them at the top.",
+        "latter are: --labels-from parent.",
     )
 
 
@@ -314,8 +314,8 @@ def test_files_to_predict_are_all_that_no_pattern_ignores(tmp_path: Path):
 
 def test_one_folder_that_holds_the_classes_or_the_parts_is_named(tmp_path: Path):
     root = touch(tmp_path / "data", "photos/a/1.png", "photos/b/2.png")
-    with pytest.raises(DataError, match=r"got one, 'photos'\. The folder photos holds the folders a, b: give .*data/photos\."):
-        folders.read(root)
+    assert folders.read(root).names == ("a/1.png", "b/2.png"), "as where the inner folder is given"
+    assert folders.read(root).notes == (f"{root} holds one folder alone; the images are read from {root / 'photos'}.",)
     root = touch(tmp_path / "parts", "train/images/a/1.png", "train/images/b/2.png", "val/images/a/3.png", "val/images/b/4.png")
     with pytest.raises(
         DataError, match=r"The folder train/images holds the folders a, b: if they are the classes, move them up"

@@ -3,6 +3,7 @@
 Legend: shares are of 1, sides in pixels, angles in degrees, times in minutes.
 """
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import model_validator
@@ -32,6 +33,12 @@ class Data(Section):
         ("nan", "NaN", "NAN", "<NA>", "NaT", "None", "null", "NULL", "NA", "N/A", "#N/A"),
         "of a table: labels that mean no label, as the empty one always does",
     )
+    labels_from: str | None = field(
+        None,
+        "of a folder: parent, the folder that each file lies in, at any depth; top, the folders at the top; or "
+        "name:EXPRESSION, what the one group of a regular expression is in the file's name, as name:(.+)_[0-9]; else by rule",
+    )
+    follow_links: bool = field(False, "of a folder: follow links that lead out of it")
     val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
     test_share: float | None = field(
         None, "share of the images held out for testing, 0 for none, where the data has no test part; else 0.2", ge=0, lt=0.8
@@ -51,6 +58,17 @@ class Data(Section):
             raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")
         if not all(0 <= level <= 255 for level in self.background):
             raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
+        if self.labels_from not in (None, "parent", "top"):
+            kind, _, expression = str(self.labels_from).partition(":")
+            try:
+                groups = re.compile(expression).groups if kind == "name" and len(expression) <= 200 else 0
+            except re.error as error:
+                raise ValueError(f"labels_from is no regular expression: {error}; got {self.labels_from!r}") from None
+            if groups != 1:
+                raise ValueError(
+                    f"labels_from must be parent, top, or name: and a regular expression with one group in at most 200 letters,"
+                    f" as name:(.+)_[0-9]; got {self.labels_from!r}"
+                )
         if self.table_encoding is not None:
             try:
                 "".encode(self.table_encoding)

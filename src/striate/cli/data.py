@@ -11,7 +11,8 @@ from striate.cli.console import Settings, documented_by, refuse, show, speaking
 
 @documented_by("striate.workflows.preview", "preview")
 def data(
-    data: str | None = None, /, *, data_dir: str | None = None, preview: str | None = None, draw: Path | None = None,
+    data: str | None = None, /, *, data_dir: str | None = None, labels_from: str | None = None,
+    preview: str | None = None, draw: Path | None = None,
     recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
     set_: Settings = (), json: bool = False,
 ) -> None:  # fmt: skip
@@ -24,6 +25,7 @@ def data(
         cache: say what lies in the cache instead: decoded images of which data, how large, when last used. Takes no DATA.
         clear_cache: remove decoded images, and images given in Python, from the cache instead; runs that have them open go on.
             Takes no DATA.
+        labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
 
     """
@@ -33,10 +35,19 @@ def data(
     if preview is None:
         why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
         refuse({"--draw": draw, "--recipe": recipe}, why)
-    settings = config.join({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    settings = config.join(
+        {"data": {"data_dir": data_dir, "labels_from": labels_from}}, *(config.setting(text) for text in set_)
+    )
     if cache or clear_cache:
         flag = "--clear-cache" if clear_cache else "--cache"
-        given = {"DATA": data, "--data-dir": data_dir, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
+        given = {
+            "DATA": data,
+            "--data-dir": data_dir,
+            "--labels-from": labels_from,
+            "--preview": preview,
+            "--set": set_,
+            "--cache": cache and clear_cache,
+        }
         refuse(given, f"does not apply with {flag}, which is about the whole cache; remove it.")
         result: Any = workflow.cache(clear=clear_cache)
     elif data is None:

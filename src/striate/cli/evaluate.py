@@ -15,7 +15,7 @@ _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of mo
 
 @documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
-    run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None,
+    run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None, labels_from: str | None = None,
     set_: Settings = (), trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
@@ -23,11 +23,14 @@ def evaluate(
     Args:
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labeled images to test on; nothing for the run's own test images.
+        labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         set_: a setting of section data for DATA; may be repeated.
 
     """
     trust(run, trust_code)
-    settings = config.join({"data": {"data_dir": data_dir}}, *(config.setting(text) for text in set_))
+    settings = config.join(
+        {"data": {"data_dir": data_dir, "labels_from": labels_from}}, *(config.setting(text) for text in set_)
+    )
     with counting(), speaking() as watch:
         from striate.workflows.evaluate import evaluate as evaluate_model
 

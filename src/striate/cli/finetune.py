@@ -19,7 +19,7 @@ def finetune(
     data: str | None = None, /, *, weights: Annotated[str | None, Parameter("--from")] = None, strategy: str | None = None,
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
-    data_dir: str | None = None, resume: bool = False, set_: Settings = (),
+    data_dir: str | None = None, labels_from: str | None = None, resume: bool = False, set_: Settings = (),
     no_report: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
@@ -31,13 +31,14 @@ def finetune(
         layer: of extract: a layer whose output is taken as features, or several with commas; else the last before the head.
         classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbors.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
+        labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
     if weights is not None:
         trust(weights, trust_code)
-    flags = {"data": {"data_dir": data_dir}, "finetune": {"classifier": classifier}}
+    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from}, "finetune": {"classifier": classifier}}
     settings = config.join(*(config.setting(text) for text in set_), flags)
     with counting(), speaking() as watch:
         from striate.workflows.finetune import run as workflow

@@ -14,7 +14,8 @@ from striate.cli.console import Event, Settings, documented_by, refuse, reported
 def train(
     data: str | None = None, /, *, net: str | None = None, weights: str | None = None, recipe: str | None = None,
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
-    name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, pixel_cache_gb: float | None = None,
+    name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
+    pixel_cache_gb: float | None = None,
     resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
     no_report: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
@@ -29,13 +30,14 @@ def train(
         minutes: of the whole command, report included, instead of epochs; 20 steps are timed, then their number is fixed.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
+        labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
         draw: with --find-lr: the plot, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    settings = config.join(*(config.setting(text) for text in set_))
+    settings = config.join(*(config.setting(text) for text in set_), {"data": {"labels_from": labels_from}})
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:

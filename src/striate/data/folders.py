@@ -1,23 +1,29 @@
 """Images in folders by class: `cats/1.jpg`, `dogs/2.jpg`; or the same under train/, val/, test/.
 
+A folder that holds nothing but another is looked through. `data.labels_from` takes the classes from elsewhere.
+
 Every entry that is found is accounted for: used, quarantined (path, reason), or ignored (path, pattern). A folder that a
 pattern ignores is one entry; one beside train/ that is no part is counted by its files. Links are followed within the root
-only, and a folder is entered once, so no loop and no image of another place gets in. Files without a known ending are given
-to the decoder: it decides.
+only, unless `data.follow_links` is set, and a folder is entered once, so no loop and no image of another place gets in.
+Files without a known ending are given to the decoder: it decides.
 
 Legend: paths are relative to the root, with `/`.
 """
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from striate.base.config import Data
 from striate.base.errors import DataError
+from striate.data import file_labels
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
+from striate.data.table_columns import names_images
 
 IGNORED = (
     ".*", "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found", "system volume information",
@@ -26,15 +32,23 @@ IGNORED = (
 )  # fmt: skip
 
 
+LINK_OUT, IN_ALREADY = "a link out of the data folder", "a link to a folder that is in already"
+AROUND = "a link to a folder that holds the data folder"
+_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic")
+_YEAR = re.compile(r"(19|20)\d\d([-_. ]?\d\d){0,2}")
+
+
 @dataclass
 class Walk:
     """What a walk through a folder found; names relative to `root`."""
 
     root: Path
+    follow_links: bool = False
     files: list[str] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
     entered: set[tuple[int, int]] = field(default_factory=set)
+    first_names: dict[tuple[int, int], str] = field(default_factory=dict)  # of files, where links are followed
 
     def __post_init__(self) -> None:
         self.inside = Path(os.path.realpath(self.root))
@@ -83,31 +97,46 @@ class Walk:
                 real = Path(os.path.realpath(full))
                 if not real.exists():
                     return self._quarantine(path, "a link to nothing")
-                if not real.is_relative_to(self.inside):
-                    return self._quarantine(path, "a link out of the data folder")
+                if self.inside.is_relative_to(real):
+                    return self._quarantine(path, IN_ALREADY if real == self.inside else AROUND)
+                if not real.is_relative_to(self.inside) and not self.follow_links:
+                    return self._quarantine(path, LINK_OUT)
             status = full.stat()
         except OSError as error:
             return self._quarantine(path, f"cannot be read: {error.strerror}")
         if stat.S_ISDIR(status.st_mode):
             if (status.st_dev, status.st_ino) in self.entered:
-                return self._quarantine(path, "a link to a folder that is in already")
+                return self._quarantine(path, IN_ALREADY)
             self.entered.add((status.st_dev, status.st_ino))
             return "folder"
-        return "file" if stat.S_ISREG(status.st_mode) else self._quarantine(path, "not a regular file")
+        if not stat.S_ISREG(status.st_mode):
+            return self._quarantine(path, "not a regular file")
+        if self.follow_links and status.st_ino:
+            first = self.first_names.setdefault((status.st_dev, status.st_ino), path)
+            if first != path and part_named(first.split("/")[0]) == part_named(path.split("/")[0]):
+                return self._quarantine(path, f"the same file as {first}")
+        return "file"
 
     def _quarantine(self, path: str, reason: str) -> str:
         self.quarantined.append(Quarantined(path, reason))
         return "bad"
 
 
-def read(root: Path) -> Examples:
+def read(given: Path, data: Data | None = None) -> Examples:
     """The images below a folder, by class."""
-    walk = Walk(root)
+    data = data or Data()
+    if data.labels_from not in (None, "top"):
+        return _read_by_file(given, data)
+    root, walk, notes = _unwrap(given, data.follow_links)
     top = list(walk.folders(""))
     _ignore_outside(walk)
     parts = _parts(root, top)
+    if data.labels_from is None:
+        _refuse_unlabeled(root, top)
+    else:
+        parts = dict.fromkeys(top, Part.FREE)
     entries: list[tuple[str, str, Part]] = []
-    notes = _doubts(root, top, parts)
+    notes += _doubts(root, top, parts) if data.labels_from is None else []
     for path, part in parts.items():
         if part is None:
             walk.collect(path)
@@ -115,11 +144,96 @@ def read(root: Path) -> Examples:
             walk.files.clear()
         elif part is not Part.FREE:
             inner = list(walk.folders(path))
+            if not inner and walk.files:
+                notes.append(f"Not used, since they have no labels: the images in {path}, which holds no class folders.")
             _ignore_outside(walk)
             entries += _classes(walk, inner, part)
         else:
             entries += _classes(walk, [path], part)
-    return from_files(root, entries, walk.quarantined, walk.ignored, notes, source=Source(root, _advice(root, entries)))
+    tables = _tables(dict.fromkeys((given, root)))
+    advice = f"The table {tables[0].name} names images: striate train {tables[0]}." if tables else ""
+    if tables:
+        notes.append(f"Classes are the folders; labels are in {tables[0].name} too, which striate train {tables[0]} uses.")
+    source = Source(given, advice or _advice(root, entries), advice)
+    return from_files(root, entries, walk.quarantined, walk.ignored, [*notes, *_link_notes(walk)], source=source)
+
+
+def _read_by_file(root: Path, data: Data) -> Examples:
+    """The images below a folder, by what `data.labels_from` takes from the path of each."""
+    walk = Walk(root, data.follow_links)
+    walk.descend("")
+    tops = dict.fromkeys(path.split("/")[0] for path in walk.files if "/" in path)
+    parts = {name: part_named(name) for name in tops}
+    divided = Part.TRAIN in parts.values()
+    entries = []
+    for path, label in zip(walk.files, file_labels.of_paths(walk.files, str(data.labels_from)), strict=True):
+        part = parts.get(path.split("/")[0]) if divided else Part.FREE
+        if part is None:
+            walk.ignored.append(Ignored(path, "neither train, val nor test"))
+        elif label is None:
+            walk.quarantined.append(Quarantined(path, f"no label by {data.labels_from}"))
+        else:
+            entries.append((path, label, part))
+    advice = f"Labels are taken from paths by --labels-from '{data.labels_from}'."
+    return from_files(root, entries, walk.quarantined, walk.ignored, _link_notes(walk), source=Source(root, advice, advice))
+
+
+def _link_notes(walk: Walk) -> list[str]:
+    links = sum(bad.reason == LINK_OUT for bad in walk.quarantined)
+    if not links:
+        return []
+    what = "1 link leads" if links == 1 else f"{links:,} links lead"
+    return [f"{what} out of the data folder and are left out; --set data.follow_links=true follows them."]
+
+
+def _unwrap(given: Path, follow_links: bool) -> tuple[Path, Walk, list[str]]:
+    """The folder of the classes or parts below folders that hold one folder alone, with a sentence on it."""
+    root = given
+    while len(inner := _folders_in(root)) == 1 and not _holds_images(root):
+        below = root / inner[0]
+        if below.is_symlink() or (part_named(inner[0]) is Part.TRAIN and len(_folders_in(below)) > 1):
+            break
+        root = below
+    if root == given or len(_folders_in(root)) < 1 or _holds_images(root):
+        return given, Walk(given, follow_links), []
+    ignored = list[Ignored]()
+    for depth, folder in enumerate([root, *root.parents][1 : len(root.relative_to(given).parts) + 1], start=1):
+        outer = Walk(folder, follow_links)
+        list(outer.folders(""))
+        _ignore_outside(outer)
+        ignored += [Ignored("../" * depth + left.path, left.pattern) for left in outer.ignored]
+    walk = Walk(root, follow_links, ignored=ignored)
+    return root, walk, [f"{given} holds one folder alone; the images are read from {root}."]
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(entry.name.lower().endswith(_IMAGES) and entry.is_file() for entry in os.scandir(folder))
+
+
+def _tables(folders: Iterable[Path]) -> list[Path]:
+    """CSV tables with labels of images, in these folders or in their parts."""
+    places = [place for folder in folders for place in (folder, *(folder / n for n in _folders_in(folder) if part_named(n)))]
+    named = [path for place in places for path in sorted(place.glob("*.[ct]sv"))[:5]]
+    return [path for path in named if names_images(path)]
+
+
+def _refuse_unlabeled(root: Path, top: list[str]) -> None:
+    """Refuse folders train and test of images alone, and years around the classes."""
+    inner = {path: _folders_in(root / path) for path in top}
+    if len(top) > 1 and all(part_named(path) for path in top) and not any(inner.values()):
+        table = "".join(f" The table {path.name} names images: striate train {path}." for path in _tables([root])[:1])
+        raise DataError(
+            f"{root}: the folders {', '.join(top)} hold images and no class folders, so these have no labels.{table} Put the "
+            "images of each class into a folder of its own, or take labels from names: --labels-from 'name:(.+)_[0-9]'; "
+            "--labels-from top takes these folders for the classes."
+        )
+    shared = set.intersection(*map(set, inner.values())) if inner else set()
+    if len(top) > 1 and len(shared) > 1 and all(map(_YEAR.fullmatch, top)) and not any(_holds_images(root / p) for p in top):
+        raise DataError(
+            f"{root}: the folders {', '.join(top[:5])} are years or dates, and each holds folders "
+            f"{', '.join(sorted(shared)[:5])}. "
+            "--labels-from parent takes the inner folders for the classes, --labels-from top the outer ones."
+        )
 
 
 def _advice(root: Path, entries: list[tuple[str, str, Part]]) -> str:
@@ -169,6 +283,8 @@ def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> lis
         for path, part in parts.items()
         if part in words and path.lower() in ("dev", "development", "eval", "evaluation")
     ]
+    if not divided and len(top) > 1:
+        notes += [f"The folder {path} is taken for a class." for path in top if part_named(path)]
     if left := [path for path, part in parts.items() if part is None]:
         notes.append(f"Not used, since they are neither train, val nor test: the folders {', '.join(left)}.")
     if not divided and len(top) > 1:
@@ -177,7 +293,7 @@ def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> lis
         if len(first) > 1 and all(names == first for names in inner.values()):
             notes.append(
                 f"Each of the folders {', '.join(top[:5])} holds the same folders ({', '.join(first[:5])}). The former are "
-                "taken for the classes; if the latter are, put them at the top."
+                "taken for the classes; if the latter are: --labels-from parent."
             )
     return notes
 

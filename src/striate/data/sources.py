@@ -40,6 +40,9 @@ def read(data: Data) -> Examples:
 
 
 def _read(data: Data) -> Examples:
+    if (data.labels_from or data.follow_links) and not Path(data.path).is_dir():
+        name = "labels_from" if data.labels_from else "follow_links"
+        raise DataError(f"data.{name} applies to a folder of images; got {data.path}. Leave it out.")
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir)
     path = Path(data.path)
@@ -71,4 +74,4 @@ def _read(data: Data) -> Examples:
         return mnist_idx.read(path)
     if cifar10.holds_cifar(path):
         return cifar10.read(path)
-    return folders.read(path)
+    return folders.read(path, data)
