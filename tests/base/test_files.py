@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from striate.base import files as disk
-from striate.base.errors import DiskError, RunError
+from striate.base.errors import DiskError, RunError, SettingError
 from striate.base.files import MANIFEST, lock, new_folder, recover, verify, write_bytes
 
 FULL = "the disk is full; free some space, then resume with --resume"
@@ -325,3 +325,20 @@ def test_what_killed_writers_left_is_swept(tmp_path: Path):
     disk.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["run.toml"]
     disk.sweep(tmp_path / "absent")
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "notes.txt").write_text("")
+    disk.check_new_file(tmp_path / "new" / "deeper" / "table.csv")  # folders that are missing are made later
+    disk.check_new_folder(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == [tmp_path / "notes.txt"]
+    with pytest.raises(SettingError, match=r"expected a file to write; .* is a folder. Name a file in it."):
+        disk.check_new_file(tmp_path)
+    for check, path in ((disk.check_new_file, "notes.txt/a.csv"), (disk.check_new_folder, "notes.txt/a/b")):
+        with pytest.raises(SettingError, match=r"expected a folder to write into at .*notes.txt; it is a file."):
+            check(tmp_path / path)
+    monkeypatch.setattr(disk.os, "access", lambda place, _mode: place != tmp_path)
+    with pytest.raises(DiskError, match=r"cannot write in .*new: the folder is not writable; give another with --out"):
+        disk.check_new_file(tmp_path / "new" / "table.csv")
+    with pytest.raises(DiskError, match="cannot write in"):
+        disk.check_new_folder(tmp_path / ("a" * 300))

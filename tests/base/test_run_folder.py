@@ -117,3 +117,9 @@ def test_a_name_that_no_folder_can_have_is_refused(tmp_path: Path):
         run_folder.claim(tmp_path, " ", resume=False)
     with pytest.raises(RunError, match=r"expected a name of at most 200 bytes for --name; got 202\."):
         run_folder.claim(tmp_path, "\u00e9" * 101, resume=False)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2J", "a\x00b"])
+def test_a_name_with_control_characters_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(RunError, match="expected a name without control characters for --name"):
+        run_folder.claim(tmp_path, name, resume=False)

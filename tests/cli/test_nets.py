@@ -164,8 +164,8 @@ REFUSALS = {
     "--explain conv2": "--explain applies to one network; got no NAME. Write `striate nets NAME --explain conv2`.",
     "--signal": "--signal applies to one network; got no NAME. Write `striate nets NAME --signal`.",
     "--set net.v1=true": "--set applies to one network; got no NAME. Write `striate nets NAME --set net.v1=true`.",
-    "mlp --siez 3": "Unknown option: --siez. Did you mean --size? See `striate --help`.",
-    "mlp alexnet": "Unused Tokens: ['alexnet']. See `striate --help`.",
+    "mlp --siez 3": "Unknown option: --siez. Did you mean --size? See `striate nets --help`.",
+    "mlp alexnet": "striate nets does not take 'alexnet' besides what it got. Text with spaces or a pattern needs",
 }
 
 

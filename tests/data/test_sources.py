@@ -66,3 +66,24 @@ def test_an_empty_folder_is_refused(tmp_path: Path):
 def test_a_path_that_no_file_can_have_is_a_sentence():
     with pytest.raises(DiskError, match=r"cannot read xxxx+: File name too long \(errno 36\)\."):
         read("x" * 400)
+
+
+def test_within_a_command_a_source_is_listed_once(tmp_path: Path):
+    for name in ("a/1.png", "b/2.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    data = Data(path=str(tmp_path))
+    with sources.listed_once():
+        before = sources.read(data)
+        (tmp_path / "a/3.png").write_bytes(b"")
+        with sources.listed_once():
+            assert sources.read(data) is before
+        assert len(sources.read(Data(path=str(tmp_path), split_seed=1))) == 3
+    assert len(sources.read(data)) == 3
+
+
+@pytest.mark.parametrize(("file", "what"), [("run.toml", "a run"), ("model.json", "a model")])
+def test_a_run_or_a_model_is_not_taken_for_images(tmp_path: Path, file: str, what: str):
+    (tmp_path / file).write_text("")
+    with pytest.raises(DataError, match=f"expected a folder of images by class; got {what} of striate, .* Give the images as"):
+        sources.read(Data(path=str(tmp_path)))

@@ -74,7 +74,7 @@ def writable(folder: Path) -> bool:
 
 def _existing(path: Path) -> Path:
     """The path, or the nearest above it that is there."""
-    return next((place for place in (path, *path.absolute().parents) if place.exists()), path)
+    return next((place for place in (path, *path.parents) if place.exists()), path)
 
 
 def make_folder(folder: Path) -> None:

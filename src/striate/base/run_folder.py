@@ -69,7 +69,7 @@ def claim(out: Path, name: str, resume: bool) -> Path:
     """The folder of a run that begins or is resumed."""
     if not name.strip() or Path(name).name != name or name.startswith("."):
         raise RunError(f"expected a plain name for --name, without a path; got {name!r}. The folder is --out.")
-    if without_controls(name) != name:
+    if without_controls(name) != name or len(name.splitlines()) > 1:
         raise RunError(f"expected a name without control characters for --name; got {name!r}.")
     if len(os.fsencode(name)) > _MOST_BYTES:
         raise RunError(f"expected a name of at most {_MOST_BYTES} bytes for --name; got {len(os.fsencode(name))}.")

@@ -30,7 +30,6 @@ def data(
 
     """
     from striate.workflows import data as workflow
-    from striate.workflows import preview as previews
 
     if preview is None:
         why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
@@ -53,7 +52,12 @@ def data(
     elif data is None:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10; or --cache.")
     elif preview is not None:
+        from striate.workflows.train import check
+
         with speaking() as watch:
+            check.check_preview(config.settings_from_args(data, settings, recipe=recipe), preview, draw or Path("preview.png"))
+            from striate.workflows import preview as previews
+
             shown = previews.preview(data, preview, draw, recipe, settings, watch)
         return show(shown, json, _preview_lines)
     else:

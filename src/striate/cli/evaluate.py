@@ -27,14 +27,15 @@ def evaluate(
         set_: a setting of section data for DATA; may be repeated.
 
     """
-    trust(run, trust_code)
-    settings = config.join(
-        {"data": {"data_dir": data_dir, "labels_from": labels_from}}, *(config.setting(text) for text in set_)
-    )
-    with counting(), speaking() as watch:
+    from striate.workflows import checks
+
+    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from}}
+    settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
+    with counting(), speaking() as watch, checks.before_torch(checks.check_evaluation, run, data, settings, crops):
         from striate.workflows.evaluate import evaluate as evaluate_model
 
-        result = evaluate_model(run, data, config.section(settings, "data"), watch, crops=crops)
+        trust(run, trust_code)
+        result = evaluate_model(run, data, settings, watch, crops=crops)
     show(result, json, _parts)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -36,18 +36,22 @@ def finetune(
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    if weights is not None:
-        trust(weights, trust_code)
+    from striate.workflows import checks
+    from striate.workflows.finetune import check
+
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from}, "finetune": {"classifier": classifier}}
     settings = config.join(*(config.setting(text) for text in set_), flags)
-    with counting(), speaking() as watch:
+    own: dict[str, Any] = {"weights": weights, "strategies": split((strategy or "",)), "layers": split(layer)}
+    own |= {"per_class": _numbers(per_class), "minutes": minutes}
+    begin, tree = check.settings_to_resume if resume else check.check, check.tree(data, settings, seed, **own)
+    with counting(), speaking() as watch, checks.before_torch(begin, out, name, tree):
         from striate.workflows.finetune import run as workflow
 
+        if weights is not None:
+            trust(weights, trust_code)
         result = workflow.finetune(
-            data, weights=weights, strategies=split((strategy or "",)), layers=split(layer), per_class=_numbers(per_class),
-            minutes=minutes, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings,
-            watch=watch,
-        )  # fmt: skip
+            data, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings, watch=watch, **own
+        )
     show(result, json, _parts)
 
 

@@ -1,7 +1,7 @@
 """`striate import`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from striate.base import config
 from striate.base.errors import SettingError
@@ -24,14 +24,15 @@ def import_(
         set_: a setting of section net, as in net.shortcut=B; may be repeated.
 
     """
-    from striate.workflows import external_weights
+    from striate.workflows import checks
 
-    with speaking():
-        result = external_weights.import_weights(
-            file, net, out, mean=_numbers(mean, "--mean"), std=_numbers(std, "--std"), classes=_lines(class_names),
-            size_px=size, share=share, bgr=bgr or None, license=license, like=like, plain=plain,
-            settings=config.section(config.join(*(config.setting(text) for text in set_)), "net"),
-        )  # fmt: skip
+    settings = config.section(config.join(*(config.setting(text) for text in set_)), "net")
+    about: dict[str, Any] = {"mean": _numbers(mean, "--mean"), "std": _numbers(std, "--std"), "classes": _lines(class_names)}
+    about |= {"size_px": size, "share": share, "bgr": bgr or None, "license": license}
+    with speaking(), checks.before_torch(checks.check_import, file, net, out, like, plain, settings):
+        from striate.workflows import external_weights
+
+        result = external_weights.import_weights(file, net, out, like=like, plain=plain, settings=settings, **about)
     counts = f"{result['parameters']:,} parameters, {result['classes']:,} classes"
     show(result, json, lambda _result: [f"{result['model']}: {net}, {counts}"])
 

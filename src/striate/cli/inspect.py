@@ -36,15 +36,18 @@ def inspect(
         out: a folder for sheets of images, filters or units; else striate-inspect-RUN.
 
     """
-    from striate.workflows.inspect import filter_health, first_layer_filters, one_image
-    from striate.workflows.inspect import units as workflow
+    from striate.workflows import checks
 
     which = "images" if images else "filters" if filters else "units" if layer else "verdicts"
     flags = (("--filters", filters), ("--unit", unit), ("--method", method), ("--target", target), ("--draw", draw))
-    trust(run, trust_code)
     _refuse(which, [name for name, given in (*flags, ("--data", data), ("--out", out)) if given])
-    layers = split(layer)
-    with speaking() as watch:
+    layers, units = split(layer), _numbers(unit)
+    single = _single_layer(layers) if which == "units" else ""
+    with speaking() as watch, checks.before_torch(checks.check_inspection, run, images, out, draw, data):
+        from striate.workflows.inspect import filter_health, first_layer_filters, one_image
+        from striate.workflows.inspect import units as workflow
+
+        trust(run, trust_code)
         if which == "images":
             result = one_image.inspect_image(
                 run, images, layers=layers, methods=split(method), target=target, out=out, watch=watch
@@ -52,7 +55,7 @@ def inspect(
         elif which == "filters":
             result = first_layer_filters.filters(run, layers=layers, out=out, watch=watch)
         elif which == "units":
-            result = workflow.units(run, _single_layer(layers), unit_indices=_numbers(unit), data=data, out=out, watch=watch)
+            result = workflow.units(run, single, unit_indices=units, data=data, out=out, watch=watch)
         else:
             result = filter_health.verdicts(run, data=data, draw=draw, watch=watch)
     show(result, json, {"images": _images, "filters": _filters, "units": _units, "verdicts": _verdicts}[which])

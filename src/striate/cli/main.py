@@ -8,7 +8,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from cyclopts import App, CycloptsError, Parameter, Token, convert
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    Parameter,
+    Token,
+    UnknownOptionError,
+    UnusedCliTokensError,
+    convert,
+)
 
 from striate._version import __version__
 from striate.base.errors import Interrupted, StriateError
@@ -89,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except CycloptsError as error:
-        return _fail(" ".join(str(error).split()) + " See `striate --help`.", 2)
+        return _fail(_sentence(error), 2)
     except StriateError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -100,6 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path, reason = error.filename or "a file", error.strerror or str(error)
         return _fail(f"cannot use {path}: {reason} (errno {error.errno}). Mend that, then run the same command again.", 74)
     return 0
+
+
+def _sentence(error: CycloptsError) -> str:
+    """What is wrong with the words of a command, and where its help is."""
+    command = " ".join(("striate", *(error.command_chain or ())))
+    text = " ".join(str(error).split())
+    if isinstance(error, UnusedCliTokensError):
+        words = " ".join(error.unused_tokens or ())
+        text = f"{command} does not take {words!r} besides what it got. Text with spaces or a pattern needs quotes around it."
+    elif isinstance(error, MissingArgumentError) and error.argument is not None and not error.argument.name.startswith("-"):
+        text = f"expected {error.argument.name} after `{command}`; it is missing."
+    elif isinstance(error, UnknownOptionError) and error.token.value in ("--data", "--run", "--images"):
+        text = f"{command} takes no {error.token.value}: what it stands for is written without a flag, in its place."
+    return f"{text} See `{command} --help`."
 
 
 def _fail(sentence: str, code: int) -> int:

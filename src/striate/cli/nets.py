@@ -44,6 +44,9 @@ def nets(
     refuse({"--set net.name": settings.get("name")}, "does not apply: the network is NAME; got {!r}. Leave it out.")
     refuse({"--set net.init": settings.get("init")}, "does not apply; got {0!r}. Write --signal --init {0}.")
     how = {"size_px": size, "channels": channels, "classes": classes, "settings": settings}
+    from striate.workflows import checks
+
+    checks.check_network(name, settings if init is None else {**settings, "init": init}, draw)
     try:
         if signal:
             refuse({"--explain": explain}, "does not apply with --signal; got {!r}. Leave one of them out.")

@@ -15,10 +15,12 @@ def predict(
     device: str = "auto", trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs."""
-    trust(run, trust_code)
-    with counting(), speaking() as watch:
+    from striate.workflows import checks
+
+    with counting(), speaking() as watch, checks.before_torch(checks.check_prediction, run, out, embed, crops, images):
         from striate.workflows import predict as workflow
 
+        trust(run, trust_code)
         if out is not None or embed is not None:
             counted = workflow.predict(run, images, device, out, embed=embed, crops=crops, watch=watch)
             print_time(measured(len(counted)))

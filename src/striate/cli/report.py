@@ -16,10 +16,12 @@ def report(run: str, /, *, watch: bool = False, trust_code: bool = False, json: 
         json: print one JSON object on stdout; all numbers of the page are in RUN/report.json.
 
     """
-    from striate.workflows.report.build import write_report
+    from striate.workflows import checks
 
-    trust(run, trust_code)
-    with speaking() as see:
+    with speaking() as see, checks.before_torch(checks.check_run, run):
+        from striate.workflows.report.build import write_report
+
+        trust(run, trust_code)
         result = write_report(run, follow=watch, watch=see)
     show(result, json, _lines)
 

@@ -20,12 +20,18 @@ def runs(run: str | None = None, /, *, out: Path = Path("runs"), weights: str | 
         weights: with RUN: a file to draw the histograms of its weights into, before and after, .svg, .png or .pdf.
 
     """
-    from striate.workflows import runs as workflow
+    from striate.workflows import checks
 
     if run is not None:
-        return show(workflow.weights(run if out == Path("runs") else out / run, weights), json, _weights)
+        folder = run if out == Path("runs") else out / run
+        with checks.before_torch(checks.check_weights, folder, weights):
+            from striate.workflows import runs as workflow
+
+            return show(workflow.weights(folder, weights), json, _weights)
     if weights is not None:
         raise SettingError(f"--weights applies to one run; got no RUN. Write `striate runs RUN --weights {weights}`.")
+    from striate.workflows import runs as workflow
+
     rows = workflow.list_runs(out)
     if json:
         return print_json({"runs": [row._asdict() for row in rows]})

@@ -53,27 +53,30 @@ def train(
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return
     refuse({"--draw": draw}, "does not apply without --find-lr; leave it out.")
-    run |= {
-        "weights": weights,
-        "folds": folds,
-        "name": name,
-        "out": out,
-        "resume": resume,
-        "report": not no_report,
-        "trust_code": trust_code,
-    }
-    with counting(), speaking() as watch:
-        from striate.workflows.train import run as workflow
+    from striate.workflows import checks
+    from striate.workflows.train import check
 
-        result = workflow.train(data, **run, pixel_cache_gb=pixel_cache_gb, settings=settings, watch=watch)
+    run |= {"weights": weights, "folds": folds, "pixel_cache_gb": pixel_cache_gb}
+    begin = check.settings_to_resume if resume else check.check_start
+    with counting(), speaking() as watch:
+        tree = config.settings_from_args(data, settings, **run)
+        run |= {"name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
+        with checks.before_torch(begin, out, name, tree):
+            from striate.workflows.train import run as workflow
+
+            result = workflow.train(data, **run, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)
 
 
 def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[str, Any], json: bool) -> None:
-    from striate.workflows.train import run as workflow
+    from striate.workflows import checks
+    from striate.workflows.train import check
 
-    with speaking() as watch:
+    tree = config.settings_from_args(data, settings, **run)
+    with speaking() as watch, checks.before_torch(check.check_range_test, tree, Path(draw)):
+        from striate.workflows.train import run as workflow
+
         search = workflow.find_lr(data, draw=draw, settings=settings, watch=watch, **run)
     if search["drawn"] is not None:  # else not the process that speaks
         show(search, json, _search_lines)

@@ -18,7 +18,7 @@ _listed: ContextVar[dict[Data, Examples] | None] = ContextVar("listed", default=
 @contextmanager
 def listed_once() -> Iterator[None]:
     """Let `read` list each source once within the block, as where a command checks its images before it trains with them."""
-    token = _listed.set({})
+    token = _listed.set(_listed.get() or {})
     try:
         yield
     finally:
@@ -62,6 +62,8 @@ def _read(data: Data) -> Examples:
             f"expected a folder of images by class, a table or a name; there is nothing at {data.path!r}. "
             f"By name, {hint[0].lower()}{hint[1:]}"
         )
+    if own := [what for file, what in (("run.toml", "a run"), ("model.json", "a model")) if (path / file).is_file()]:
+        raise DataError(f"expected a folder of images by class; got {own[0]} of striate, {path}. Give the images as DATA.")
     if path.is_file():
         if path.suffix.lower() not in csv_parquet.ENDINGS:
             raise DataError(

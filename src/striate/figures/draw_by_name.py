@@ -5,6 +5,7 @@ from pathlib import Path
 
 from striate.base.errors import SettingError
 from striate.figures.catalogue import FigureResult, entry
+from striate.nets import catalogue
 from striate.plots import save_figure
 
 
@@ -22,5 +23,7 @@ def draw(name: str, out: Path | None = None, net: str | None = None) -> tuple[Pa
         raise SettingError(f"--net belongs to the figure volumes; got {name}. Leave it out.")
     path = Path(f"figure-{name}.svg") if out is None else out
     save_figure.check_file(path)
+    if net is not None:
+        catalogue.check(net, ())
     result: FigureResult = import_module(figure.module).draw(path, **({} if net is None else {"net": net}))
     return path, result

@@ -241,6 +241,10 @@ def find(name: str) -> Entry:
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
+    if "@" in name:
+        raise SettingError(
+            f"expected a network; got weights, {name!r}. `striate finetune DATA --from {name}` starts from them."
+        )
     known = (*names(), *(network.name for network in HISTORICAL if network.kind == "classifier"))
     raise SettingError(
         f"There is no network {name!r}; {nearest(name, known)} "

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from striate.base import config, run_folder, run_record
 from striate.base.arguments import named_arguments
 from striate.base.config import Data
-from striate.base.errors import DataError, SettingError, nearest
+from striate.base.errors import DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
@@ -24,7 +24,8 @@ from striate.data.examples import Part, Quarantined
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
 from striate.model import Model
-from striate.workflows.load_model import is_external, load
+from striate.workflows.checks import check_evaluation, is_external
+from striate.workflows.load_model import load
 
 log = logging.getLogger("striate")
 
@@ -50,31 +51,27 @@ def evaluate(
     """
     data = in_memory.stored(data, labels, watch=watch)
     stored = data is None
-    if data is None:
-        run, data, tested = _stored(run, settings, crops)
-        model = load(run)
-    else:
-        model = load(run)
-        tested = predict_examples(model, config.data_section(data, settings), watch, crops)
-        if not tested.is_test_part and _is_data_of(run, data):
-            log.warning(
-                "The model learned from %s, so this score says little of new images; `striate evaluate %s` scores its test "
-                "images alone.", data, run,
-            )  # fmt: skip
+    with sources.listed_once():
+        check_evaluation(run, data, settings, crops)
+        if data is None:
+            run, data, tested = _stored(run)
+            model = load(run)
+        else:
+            model = load(run)
+            tested = predict_examples(model, config.data_section(data, settings), watch, crops)
+    if not stored and not tested.is_test_part and _is_data_of(run, data):
+        log.warning(
+            "The model learned from %s, so this score says little of new images; `striate evaluate %s` scores its test "
+            "images alone.", data, run,
+        )  # fmt: skip
     quarantined = [bad._asdict() for bad in tested.quarantined]
     took = measured(None if stored else len(tested.labels_N))
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
     return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores, **took}
 
 
-def _stored(run: str | Path, settings: Mapping[str, Any] | None, crops: int) -> tuple[Path, str, "LabeledLogits"]:
+def _stored(run: str | Path) -> tuple[Path, str, "LabeledLogits"]:
     """The folder of a run, the name of its data, and the predictions for its test images that lie in the folder."""
-    if settings:
-        raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
-    if crops != 1:
-        raise SettingError(f"crops={crops} needs DATA, since stored predictions are of one crop; give it, or remove crops.")
-    if is_external(run):
-        raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     folder = run_folder.find(run)
     if (folder / "result.json").is_file():
         run_record.refuse_missing(folder)

@@ -22,10 +22,9 @@ from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, published_weights
 from striate.nets.read_safetensors import read_safetensors
+from striate.workflows import checks
 
 log = logging.getLogger("striate")
-
-_PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,6 @@ class About:
     license: str = ""  # of the weights
 
 
-def is_external(name: str) -> bool:
-    """Whether a model is named as `NET@WEIGHTS`."""
-    return "@" in name and not Path(name).exists()
-
-
 def imagenet(net: str, kind: str = "imagenet") -> About:
     """What is true of the weights published for a network; else what is true of most that were trained on ImageNet."""
     names = published_weights.imagenet_classes()
@@ -59,24 +53,11 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
 def load_external(name: str, device: str = "cpu") -> Model:
     """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or comes along."""
     net, _, source = name.partition("@")
-    if not catalogue.is_timm(net):
-        catalogue.find(net)
+    checks.check_external(name)
     path = Path(source)
-    if path.suffix.lower() in _PICKLES:
-        raise SettingError(
-            f"{source} is a pickle, which may hold code and is read in a process of its own: "
-            f"`striate import {source} --net {net}` makes a model of it."
-        )
     if (file := path if path.is_file() else bundled_weights.tensors_file(name)) is not None:
         tensors = read_safetensors(file)
         about = _describe(file, net, tensors)
-    elif path.suffix == ".safetensors":
-        raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
-    elif catalogue.is_timm(net):
-        raise SettingError(
-            f"striate does not download weights of timm, whose files have no checksum that it knows. Get model.safetensors and "
-            f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
-        )
     else:
         tensors = read_safetensors(published_weights.tensors_file(net, source))
         about = replace(imagenet(net, source), license=published_weights.published(net, source).license)
@@ -114,12 +95,8 @@ def import_weights(
 
     """
     path = Path(file)
-    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{path.stem}"
-    if folder.exists():
-        raise SettingError(f"{folder} exists; give another folder for the model.")
+    folder = checks.check_import(path, net, out, like, plain, settings)
     own = config.net_section(net, settings).own()
-    if like not in (None, "imagenet"):
-        raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
     own_network.trust_named(net)
     factory.published(net)  # an unknown network is refused before the file is read
     tensors, facts = _tensors_of(path, plain)
@@ -135,11 +112,7 @@ def import_weights(
 
 def _tensors_of(path: Path, plain: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors in a file of weights, and what a pickle held besides."""
-    if not path.is_file():
-        raise SettingError(f"expected a file of weights at {path}; there is none.")
     if path.suffix.lower() == ".safetensors":
-        if plain:
-            raise SettingError(f"plain is for checkpoints that hold several weights; {path} holds one. Leave it out.")
         return read_safetensors(path), {}
     with TemporaryDirectory() as folder:
         facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors", plain))

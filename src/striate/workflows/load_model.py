@@ -7,6 +7,7 @@ from striate.base.arguments import named_arguments
 from striate.model import Model
 from striate.nets import own_network
 from striate.workflows import external_weights
+from striate.workflows.checks import is_external
 
 
 @named_arguments()
@@ -34,9 +35,3 @@ def trust(run: str | Path) -> None:
         copy = run_folder.model_folder(run) / own_network.COPY
         if copy.is_file():
             own_network.trust(own_network.read(f"{copy}:"))
-
-
-def is_external(run: str | Path) -> bool:
-    """Whether this names external weights, and no run here has that name."""
-    named = isinstance(run, str | Path) and external_weights.is_external(str(run))
-    return named and not (run_folder.OUT / run).exists()

@@ -12,6 +12,7 @@ from striate.nets import signal_propagation as signalling
 from striate.nets.net import Net
 from striate.nets.signal_propagation import Signal
 from striate.nets.summary import Layer, layer_table
+from striate.workflows.checks import check_network
 
 _HOW = ("size_px", "channels", "classes", "settings")
 
@@ -41,6 +42,7 @@ def _outline(
     for what, value in (("size", size_px), ("channels", channels), ("classes", classes)):
         if value is not None and value < 1:
             raise SettingError(f"expected size, channels and classes of at least 1; got {what} {value}.")
+    check_network(net, settings, None)
     own_network.trust_named(net)
     c, side, k = factory.published(net)
     chw = (channels or c, size_px or side, size_px or side)

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast, overload
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from striate.base import config, html_repr
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
-from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
+from striate.base.errors import DataError, DecodeError, MissingExtraError
 from striate.base.events import Watch, progress, quiet
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
@@ -26,6 +26,7 @@ from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
 from striate.model import Model, Prediction
 from striate.training.device import pick
+from striate.workflows.checks import check_prediction, check_table
 from striate.workflows.load_model import load
 
 _BATCH = 64
@@ -77,13 +78,7 @@ def stream(
     watch: Watch = quiet,
 ) -> tuple[bool, Iterator["Row"]]:
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
-    for path, endings in ((out, tuple(_WRITERS)), (embed, EMBEDDINGS)):
-        if path is not None:
-            check_file(Path(path), endings)
-    if embed is not None and crops != 1:
-        raise SettingError(
-            f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
-        )
+    check_prediction(run, out, embed, crops)
     given = image_inputs.read(images)
     place = pick(config.Engine(device=device)).device
     predictions = rows(load(run, str(place)), given.images, crops, embed is not None)
@@ -226,27 +221,9 @@ _WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
 }
 
 
-EMBEDDINGS = (".npy", ".parquet")
-
-
-def check_file(path: Path, endings: Collection[str] = tuple(_WRITERS)) -> None:
-    """Refuse a file to write whose ending says no format, or one that cannot be written here, before any work is done.
-
-    Raises:
-        SettingError: the ending is none of those that are written.
-        MissingExtraError: .parquet without pyarrow.
-
-    """
-    if path.suffix.lower() not in endings:
-        raise SettingError(f"expected a file that ends in {', '.join(endings)}; got {path}.")
-    if path.suffix.lower() == ".parquet":
-        _pyarrow()
-    disk.check_new_file(path)
-
-
 def write(rows: Iterable[Row], path: Path) -> None:
     """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
-    check_file(path)
+    check_table(path)
     disk.write_bytes(path, _WRITERS[path.suffix.lower()](rows))
 
 

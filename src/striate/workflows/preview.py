@@ -25,7 +25,6 @@ from striate.batches.neighbor_pixel_scatter import clouds
 from striate.batches.preprocess import Preprocess
 from striate.batches.whitening import MOST_EXACT
 from striate.data import in_memory
-from striate.plots import save_figure
 from striate.plots.data import preprocessing
 from striate.plots.data.preprocessing import Row
 from striate.workflows.dataset import Dataset, gather
@@ -38,7 +37,6 @@ _VERSIONS = 7
 _SPREAD = 3.0  # deviations from the middle to black and white
 _COMPONENTS = 256
 _COLORS = ("red", "green", "blue")
-_PREVIEWS = ("mean", "std", "whitening", "augment")
 
 
 @named_arguments()
@@ -61,14 +59,9 @@ def preview(
         SettingError: there is no such step, or it is switched off.
 
     """
-    if what not in _PREVIEWS:
-        raise SettingError(f"expected --preview {', '.join(_PREVIEWS)}; got {what!r}.")
     figure_path = Path(f"striate-preview-{what}.png" if path is None else path)
-    save_figure.check_file(figure_path)
-    checked = check.check_images(
-        config.build(config.settings_from_args(in_memory.stored(data, labels, watch=watch), settings, recipe=recipe)),
-        to_train=False,
-    )
+    tree = config.settings_from_args(in_memory.stored(data, labels, watch=watch), settings, recipe=recipe)
+    checked = check.check_preview(tree, what, figure_path)
     if what != "augment":
         _one_step(what, checked.run.preprocess, 0)
     run, _ = defaults.resolve(checked.run, checked.examples, watch)

@@ -7,6 +7,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import RunError
 from striate.base.events import Json
 from striate.training import weight_histograms
+from striate.workflows.checks import check_weights
 
 
 @named_arguments()
@@ -28,7 +29,7 @@ def weights(run: str | Path, draw: str | Path | None = None) -> Json:
         `striate.training.weight_histograms`. The end is empty where there is none yet.
 
     """
-    folder = run_folder.find(run)
+    folder = check_weights(run, draw)
     histograms = weight_histograms.read(folder / "journal.jsonl")
     if not histograms["start"]:
         raise RunError(f"expected histograms of the weights in {folder / 'journal.jsonl'}; there are none. Train it anew.")

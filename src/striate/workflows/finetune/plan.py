@@ -19,6 +19,7 @@ from striate.batches import augment
 from striate.data.survey import SampleStats
 from striate.model import Model
 from striate.nets.feature_layer import body_of, check_feature_layer, check_head, settings_with
+from striate.training import layer_lr
 from striate.training.transfer import full_finetune as retraining
 from striate.workflows.finetune import start
 from striate.workflows.train import defaults
@@ -28,36 +29,25 @@ _HEAD_STEPS, _RETRAINED, _SCRATCH, _RETRAIN_RATE, _COPIES = 3000, 20_000, 400_00
 
 
 def check(run: config.Run, pretrained: Model) -> None:
-    """Refuse settings that belong to the pretrained weights or do not apply, and layers that the network does not have.
+    """Refuse layers that the pretrained network does not have, and a size that it does not take.
 
     Raises:
         SettingError: naming the setting, and what to do.
         UnsupportedError: the head cannot be replaced, which a strategy needs.
 
     """
-    given, strategies = config.given_by_user(run), run.finetune.strategies or ("extract",)
-    for name in given.get("train", {}):
-        raise SettingError(
-            f"train.{name} does not say which strategy it is for; write finetune.adapt.{name}, finetune.retrain.{name} or "
-            f"finetune.scratch.{name}."
-        )
-    fixed = [f"net.{name}" for name in given.get("net", {})]
-    fixed += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in start.CHOICES]
-    if fixed:
-        raise SettingError(f"{fixed[0]} belongs to the pretrained weights; remove it.")
-    for name in given.get("augment", {}):
-        if strategies == ("extract",):
-            raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
-        if name in ("mixup", "cutmix"):
-            raise SettingError(f"augment.{name} mixes images, whose features cannot be cached one by one; remove it.")
-    if {"folds", "fold"} & {*given.get("data", {})}:
-        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
+    strategies = run.finetune.strategies or ("extract",)
     if run.preprocess.size_px is not None:
         start.at_size(pretrained, run.preprocess.size_px)
     for layer in run.finetune.layers or ():
         check_feature_layer(body_of(pretrained.net), layer)
     if {"adapt", "retrain"} & {*strategies} or ("extract" in strategies and not run.finetune.layers):
         check_head(pretrained.net)
+    for settings in (run.finetune.retrain, run.finetune.scratch):
+        if settings is not None:
+            layer_lr.factors(pretrained.net, settings)
+    if run.augment.flip is not None:  # else the images decide
+        refuse_copies(run)
 
 
 def resolve(run: config.Run, pretrained: Model, stats: SampleStats) -> config.Run:

@@ -10,24 +10,22 @@ import copy
 import logging
 import os
 import shutil
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
-from striate.base.errors import DataError, RunError, SettingError
+from striate.base.errors import DataError, RunError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.hash_rng import words
 from striate.base.signals import catch_signals
-from striate.base.train_settings import STRATEGY
 from striate.base.wall_clock import counting, measured
-from striate.data import in_memory, sources, split
+from striate.data import in_memory, sources
 from striate.data.survey import Sample, sample_stats
 from striate.metrics import classification
 from striate.metrics.strategy_choice import Candidate, recommend
@@ -36,7 +34,7 @@ from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.finetune import estimates, plan, start
+from striate.workflows.finetune import check, estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
@@ -47,11 +45,10 @@ from striate.workflows.train.artifacts import predictions_files, score, write_st
 
 log = logging.getLogger("striate")
 
-REQUESTED = "requested.toml"  # the settings before the rules
-
 
 @named_arguments()
 @counting()
+@sources.listed_once()
 def finetune(
     data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
@@ -83,18 +80,12 @@ def finetune(
         run, strategies [{name, val, test, seconds, p_value, parameters, ...}], recommended, sentence, curve, and more.
 
     """
-    names = [strategies] if isinstance(strategies, str) else list(strategies or ())
-    named = {
-        "weights": weights, "strategies": list(get_args(STRATEGY)) if names == ["all"] else names or None,
-        "layers": list(layers) or None, "per_class": list(per_class) or None, "minutes": minutes,
-    }  # fmt: skip
-    own = config.join(
-        dict(settings or {}), {"data": {"path": in_memory.stored(data, labels, watch=watch)}, "seed": seed, "finetune": named}
-    )
-    if not resume and not own["data"].get("path"):
-        raise SettingError("expected DATA: a folder of images by class, a table, or the name of a data set.")
+    own = check.tree(
+        in_memory.stored(data, labels, watch=watch), settings, seed, weights=weights, strategies=strategies, layers=layers,
+        per_class=per_class, minutes=minutes,
+    )  # fmt: skip
     if not resume and not own["finetune"].get("weights"):
-        own["finetune"]["weights"] = start.weights_here()
+        own = check.with_weights(own)
         log.info("from %s, the best weights that are here; --from names others", own["finetune"]["weights"])
     result = run_in(Path(out), name, own, resume, watch, report)
     return result | measured(sum(result["images"].values()))
@@ -108,26 +99,25 @@ def run_in(
 
     `sample` are the images and their statistics where they have been read already.
     """
-    if resume and name is None:
-        raise RunError("--resume needs the run's --name; `striate runs` lists them.")
+    checked = None if resume else check.check(out, name, settings)
+    run = check.settings_to_resume(out, name, settings) if checked is None else checked.run
     with catch_signals() as stop:
-        if resume:
-            folder = run_folder.claim(out, str(name), resume=True)
-            run, pretrained = _settings_to_resume(folder, settings)
+        if checked is None:
+            folder = out / str(name)
             if (result := run_folder.read_json(folder / "result.json")) is not None:
                 log.info("%s is finished already; this is its result.", folder)
                 return build.later(result, folder, watch) if report else result
-            examples = sources.read(run.data)
-        else:
-            run = config.build(settings)
-            pretrained = load(run.finetune.weights or "")
-            plan.check(run, pretrained)
-            examples, stats = sample or _read(run.data, watch)
-            run = plan.resolve(run, pretrained, stats)
-        pretrained = start.at_size(pretrained, run.preprocess.size_px or pretrained.input_spec.size_px)
         engine = machine.pick(run.engine)
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
+        if checked is None:
+            pretrained, examples = _pretrained_to_resume(folder, run), sources.read(run.data)
+        else:
+            pretrained, examples = load(run.finetune.weights or ""), checked.examples
+            plan.check(run, pretrained)
+            stats = sample.stats if sample else sample_stats(examples, run.data, progress=progress(watch, "sample"))
+            run = plan.resolve(run, pretrained, stats)
+        pretrained = start.at_size(pretrained, run.preprocess.size_px or pretrained.input_spec.size_px)
         folder = run_folder.claim(
             out, run_folder.fresh_name(out, run.data.path, pretrained.net_name) if name is None else name, resume
         )
@@ -145,25 +135,8 @@ def run_in(
             return _compare(whole, folder, resume, report)
 
 
-def _read(data: config.Data, watch: Watch) -> Sample:
-    """The images of a run, of which a sample is looked at."""
-    examples = sources.read(data)
-    split.check(examples, data)
-    return Sample(examples, sample_stats(examples, data, progress=progress(watch, "sample")))
-
-
-def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run, Model]:
-    """The settings of an interrupted run before the rules, and its pretrained model."""
-    run = run_folder.settings(folder)
-    if run.finetune.weights is None:
-        raise RunError(
-            f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."
-        )
-    config.refuse_other(config.merge(settings), run)
-    requested = run_record.content(folder, REQUESTED)
-    if requested is None:
-        raise RunError(f"expected {REQUESTED} in {folder}; there is none. {run_record.RESTORE}")
-    run = config.build(tomllib.loads(requested.decode()))
+def _pretrained_to_resume(folder: Path, run: config.Run) -> Model:
+    """The pretrained model of an interrupted run."""
     pretrained = load(run.finetune.weights or "")
     starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
     if starts and starts[0] != body_sha256(pretrained.net):
@@ -171,7 +144,7 @@ def _settings_to_resume(folder: Path, settings: config.Tree) -> tuple[config.Run
             f"{folder} began with other weights than {run.finetune.weights} has now, so its strategies would not compare. "
             "Bring those weights back, or start a new run."
         )
-    return run, pretrained
+    return pretrained
 
 
 def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> Json:
@@ -216,14 +189,7 @@ def _refuse_few(dataset: Dataset, run: config.Run) -> None:
                 "The %s part has no image of %d of the classes (%s), so its score does not cover them.",
                 part, len(missing), ", ".join(classes[k] for k in missing[:5]),
             )  # fmt: skip
-    counts_K = np.bincount(labels_N[dataset.parts.train_M], minlength=len(classes))
-    most = max(run.finetune.per_class or (0,))
-    if most > counts_K.min():
-        scarce = int(counts_K.argmin())
-        raise SettingError(
-            f"finetune.per_class: {most} images of each class are more than class {classes[scarce]!r} has training images: "
-            f"{counts_K[scarce]}. Leave it out, or add images."
-        )
+    check.check_per_class(run, classes, labels_N[dataset.parts.train_M])
 
 
 def _completed(task: TransferTask) -> TransferTask:

@@ -15,15 +15,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from striate.base import config
 from striate.base.errors import SettingError, ShapeError
 from striate.data.survey import SampleStats
-from striate.model import Model
-from striate.nets import factory, published_weights
-from striate.nets.feature_layer import body_of
-from striate.workflows.dataset import Dataset
+from striate.nets import published_weights
+
+if TYPE_CHECKING:
+    from striate.model import Model
+    from striate.workflows.dataset import Dataset
 
 BEST, SECOND = "efficientnet_lite0@imagenet", "resnet20@cifar10"
 NONE = "none"  # what the user gives in place of weights for a training from scratch
@@ -99,7 +100,7 @@ def advice(weights: str, stats: SampleStats) -> str | None:
     return None
 
 
-def size_px(weights: str, pretrained: Model, stats: SampleStats) -> int:
+def size_px(weights: str, pretrained: "Model", stats: SampleStats) -> int:
     """The side to which images are brought for these weights: the published one, or a larger one that was measured."""
     reading = READINGS.get(weights)
     if reading is not None and min(stats.height_px, stats.width_px) >= 0.75 * reading.size_px:
@@ -113,14 +114,17 @@ def resize_mode(weights: str, stats: SampleStats) -> str | None:
     return reading.resize_mode if reading is not None and stats.aspect <= _MOST_BENT else None
 
 
-def hidden(dataset: Dataset, run: config.Run) -> tuple[str, ...]:
+def hidden(dataset: "Dataset", run: config.Run) -> tuple[str, ...]:
     """What making the images square hides or bends; nothing where they are squashed because that was measured to be best."""
     reading = READINGS.get(run.finetune.weights or "")
     return () if reading is not None and run.preprocess.resize_mode == reading.resize_mode else dataset.hidden()
 
 
-def at_size(pretrained: Model, side: int) -> Model:
+def at_size(pretrained: "Model", side: int) -> "Model":
     """The pretrained model for images of another size. Raises SettingError: its network takes one size alone."""
+    from striate.nets import factory
+    from striate.nets.feature_layer import body_of
+
     c, h, _ = pretrained.net.input_chw
     if side == h:
         return pretrained

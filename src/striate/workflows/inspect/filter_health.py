@@ -10,9 +10,11 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
+from striate.data import sources
 from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
+from striate.workflows.checks import check_inspection
 from striate.workflows.load_model import load
 from striate.workflows.open_run import images_of, open_run, rows_of
 
@@ -20,6 +22,7 @@ log = logging.getLogger("striate")
 
 
 @named_arguments()
+@sources.listed_once()
 def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
     """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 
@@ -34,18 +37,16 @@ def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path |
         healthy, noise_ratio, advice, each}] and files.
 
     """
-    from striate.plots import save_figure
     from striate.plots.interpret import first_layer_filters
 
+    check_inspection(run, draw=None if draw is None else Path(draw), data=data)
     model = load(run)
     weights = None if draw is None else first_kernels(model)
-    if draw is not None:
-        save_figure.check_file(Path(draw))
-        if weights is None:
-            raise UnsupportedError(
-                f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
-                f"{model.input_spec.channels} channels; leave it out."
-            )
+    if draw is not None and weights is None:
+        raise UnsupportedError(
+            f"--draw shows the kernels of the first convolution, and {model.net_name} does not begin with one over "
+            f"{model.input_spec.channels} channels; leave it out."
+        )
     settings, part = images_of(run, data)
     with catch_signals() as stop:
         if settings is None:

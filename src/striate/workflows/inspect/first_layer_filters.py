@@ -16,6 +16,7 @@ from striate.base.signals import catch_signals
 from striate.interpret import filter_health, filter_orientation_color, orientation_tuning, unit_shift_tolerance
 from striate.interpret.readout_points import Probe, pool_after, probes
 from striate.model import Model
+from striate.workflows.checks import check_inspection
 from striate.workflows.inspect.filter_health import output_folder
 from striate.workflows.load_model import load
 
@@ -37,7 +38,9 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
         `reason` given), tuning, tolerance, layers and files.
 
     """
-    model, folder = load(run), output_folder(run, out)
+    folder = output_folder(run, out)
+    check_inspection(run, out=folder)
+    model = load(run)
     probed_layers = probes(model.net)
     known = [probe.layer for probe in probed_layers]
     for name in layers:

@@ -25,6 +25,7 @@ from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.interpret.faithfulness import Faithfulness
 from striate.model import Model, Prediction
+from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
 from striate.workflows.inspect.model_on_data import Neighbor, bank, nearest, neighbors
@@ -56,15 +57,15 @@ def inspect_image(
         run, net, images [{path, label, probability, top, target, methods, refused, layers, neighbors, files}] and files.
 
     """
-    model, title = load(run), Path(run).name
-    given = [*image_inputs.read(images).images]
-    folder_for_all = output_folder(run, out)
+    given, title, folder_for_all = [*image_inputs.read(images).images], Path(run).name, output_folder(run, out)
     if not given:
         raise SettingError("expected at least one image to look at; got none.")
-    if target is not None and target not in model.classes:
-        raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     for method in methods:
         run_of(method)
+    check_inspection(run, out=folder_for_all)
+    model = load(run)
+    if target is not None and target not in model.classes:
+        raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     names = activations.layer_names(model.net, layers or None)
     results = []
     with catch_signals() as stop:

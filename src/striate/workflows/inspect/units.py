@@ -4,6 +4,7 @@ Legend: U units, k images of each, K classes.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.events import Json, Watch, quiet
 from striate.base.signals import catch_signals
+from striate.data import sources
 from striate.interpret import activation_maximization, activations, filter_health, top_activations
 from striate.interpret.activation_maximization import MaximizedImages
 from striate.interpret.activations import Statistics
 from striate.interpret.readout_points import probes
 from striate.interpret.top_activations import Strongest
 from striate.model import Model
+from striate.nets.hooks import taps
+from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
 from striate.workflows.load_model import load
@@ -29,6 +33,7 @@ _SHOWN, _IMAGES = 12, 8
 
 
 @named_arguments()
+@sources.listed_once()
 def units(
     run: str | Path, layer: str, *, unit_indices: Sequence[int] = (), data: str | Path | None = None,
     out: str | Path | None = None, watch: Watch = quiet,
@@ -49,9 +54,12 @@ def units(
         maximized, reason (why none could be maximized, else None) and files.
 
     """
-    model, folder = load(run), output_folder(run, out)
+    folder = output_folder(run, out)
+    check_inspection(run, out=folder, data=data)
+    model = load(run)
     activations.layer_names(model.net, [layer])
     readout = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
+    _refuse_units(model, readout, unit_indices)
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(f"expected images that units can answer to, and {run} has none of its own; give --data.")
@@ -88,12 +96,21 @@ def units(
     }  # fmt: skip
 
 
-def _choose(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
-    """The units with these numbers; of none, the most selective ones."""
-    units = len(statistics.mean_U)
+def _refuse_units(model: Model, layer: str, numbers: Sequence[int]) -> None:
+    """Refuse numbers of units that a layer does not have."""
+    if not numbers:
+        return
+    like = next(chain(model.net.parameters(), model.net.buffers()))
+    with torch.inference_mode(), taps(model.net, layer) as outputs:
+        model.net(torch.zeros(1, *model.net.input_chw, dtype=like.dtype, device=like.device))
+    units = outputs[layer].shape[1]
     for number in numbers:
         if not 0 <= number < units:
-            raise SettingError(f"expected units from 0 to {units - 1} of {statistics.layer}; got {number}.")
+            raise SettingError(f"expected units from 0 to {units - 1} of {layer}; got {number}.")
+
+
+def _choose(statistics: Statistics, numbers: Sequence[int]) -> list[int]:
+    """The units with these numbers; of none, the most selective ones."""
     if numbers:
         return list(numbers)
     by_U = statistics.std_U if statistics.selectivity_U is None else statistics.selectivity_U

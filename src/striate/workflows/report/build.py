@@ -19,6 +19,7 @@ from striate.base.signals import catch_signals
 from striate.metrics import trust_findings
 from striate.model import Model
 from striate.training import journal
+from striate.workflows.checks import check_run
 from striate.workflows.inspect.model_on_data import KnownFeatures, ModelOnDataset
 from striate.workflows.open_run import open_run
 from striate.workflows.report import page, rerun_network, run_facts
@@ -49,7 +50,7 @@ def write_report(run: str | Path, follow: bool = False, watch: Watch = quiet) ->
 
 def of_run(name: str | Path, watch: Watch) -> Json:
     """Write the report of a run, whether it has ended or not; where it lies, how large it is, and its verdict."""
-    folder = _folder(name)
+    folder = check_run(name)
     with suppress(RunError), files.lock(folder):  # where no process trains
         files.sweep(folder)
     known = run_facts.read(folder)
@@ -70,16 +71,6 @@ def of_run(name: str | Path, watch: Watch) -> Json:
         written = _write(folder, known)
         progress(watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
         return written
-
-
-def _folder(name: str | Path) -> Path:
-    folder = run_folder.find(name)
-    if not (folder / "run.toml").is_file():
-        raise RunError(
-            f"expected a run, as `striate runs` lists them; {folder} is a model alone, of whose training nothing is known. "
-            "`striate evaluate MODEL DATA` scores it."
-        )
-    return folder
 
 
 def at_end(result: Json, model: Model, context: RunContext, features: KnownFeatures | None = None) -> Json:
@@ -125,7 +116,7 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
 
 def _follow(name: str | Path, watch: Watch) -> Json:
     """Rewrite the report after each epoch of a run that trains, until no process works on it any more."""
-    folder, seen = _folder(name), -1
+    folder, seen = check_run(name), -1
     with catch_signals() as stop:
         while _is_trained(folder):
             if (now := _epochs(folder)) != seen:

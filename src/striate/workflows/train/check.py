@@ -14,7 +14,12 @@ from striate.base.errors import RunError, SettingError
 from striate.data import sources, split
 from striate.data.examples import Examples
 from striate.nets import catalogue
+from striate.plots import save_figure
+from striate.workflows.finetune import check as fine_tuning
+from striate.workflows.finetune import start
 from striate.workflows.train import defaults
+
+PREVIEWS = ("mean", "std", "whitening", "augment")
 
 
 class Checked(NamedTuple):
@@ -38,6 +43,51 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
     else:
         run_folder.claim(out, name, resume=False)
     return check_images(run)
+
+
+def named_start(settings: config.Tree) -> tuple[config.Tree, str | None]:
+    """The settings, without weights where the user wants none; and what was named: weights, none, or nothing."""
+    finetune = dict(settings.get("finetune") or {})
+    named = finetune.get("weights") or (start.weights_here() if finetune else None)
+    if named == start.NONE:
+        del finetune["weights"]
+    elif named is not None:
+        finetune["weights"] = named
+    return {**settings, "finetune": finetune}, named
+
+
+def pretrained(settings: config.Tree, weights: str | Path) -> config.Tree:
+    """The settings of a fine-tuning from these weights; the minutes are those of the whole command for both."""
+    train, finetune = dict(settings.get("train") or {}), {**(settings.get("finetune") or {}), "weights": weights}
+    if (minutes := train.pop("minutes", None)) is not None:
+        finetune["minutes"] = minutes
+    return {**settings, "train": train, "finetune": finetune}
+
+
+def check_start(out: Path, name: str | None, settings: config.Tree) -> None:
+    """A training as its user asks for it: from pretrained weights where these are named, else from its initialization."""
+    settings, named = named_start(settings)
+    if named in (None, start.NONE):
+        check(out, name, settings)
+    else:
+        fine_tuning.check(out, name, pretrained(settings, named))
+
+
+def check_range_test(settings: config.Tree, path: Path) -> Checked:
+    """A learning-rate range test, whose plot is drawn into `path`."""
+    save_figure.check_file(path)
+    run = config.build(settings)
+    if run.data.folds is not None:
+        raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
+    return check_images(run)
+
+
+def check_preview(settings: config.Tree, what: str, path: Path) -> Checked:
+    """A preview of a step of preparation, which is drawn into `path`."""
+    if what not in PREVIEWS:
+        raise SettingError(f"expected --preview {', '.join(PREVIEWS)}; got {what!r}.")
+    save_figure.check_file(path)
+    return check_images(config.build(settings), to_train=False)
 
 
 def check_images(run: config.Run, to_train: bool = True) -> Checked:

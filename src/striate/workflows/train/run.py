@@ -11,7 +11,6 @@ import numpy as np
 
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
-from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
@@ -37,6 +36,7 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 @counting()
+@sources.listed_once()
 def train(
     data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, weights: str | Path | None = None,
     recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,
@@ -112,19 +112,14 @@ def find_lr(
         the loss never fell), lr (what the settings have now) and drawn.
 
     """
-    from striate.plots import save_figure
     from striate.plots.training import lr_finder as drawing
 
     path = Path(draw)
     tree = config.settings_from_args(in_memory.stored(data, labels, watch=watch), settings, **arguments)
     own_network.trust_named(_named_net(arguments.get("net"), settings))
-    save_figure.check_file(path)
-    run = config.build(tree)
-    if run.data.folds is not None:
-        raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
-    checked = check.check_images(run)
+    checked = check.check_range_test(tree, path)
     with catch_signals() as stop:
-        engine = _pick_engine(run)
+        engine = _pick_engine(checked.run)
         watch = watch if engine.writes else quiet
         run, stats = _resolve(checked, engine, watch)
         examples = checked.examples
@@ -147,9 +142,9 @@ def run_in(
     trust_code: bool = False,
 ) -> Json:  # fmt: skip
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
-    settings, named = (settings, None) if resume else _named_start(settings)
+    settings, named = (settings, None) if resume else check.named_start(settings)
     if named not in (None, start.NONE):
-        return finetuning.run_in(out, name, _pretrained(settings, named), False, watch, report)
+        return finetuning.run_in(out, name, check.pretrained(settings, named), False, watch, report)
     checked = None if resume else check.check(out, name, settings)
     run = check.settings_to_resume(out, name, settings) if checked is None else checked.run
     if run.finetune.weights is not None:
@@ -165,7 +160,7 @@ def run_in(
                 stats = sample_stats(checked.examples, run.data, progress=progress(watch, "sample"))
                 if (begin := start.choose(run, stats)).weights is not None:
                     log.info("%s", begin.reason)
-                    settings, sample = _pretrained(settings, begin.weights), Sample(checked.examples, stats)
+                    settings, sample = check.pretrained(settings, begin.weights), Sample(checked.examples, stats)
                     return finetuning.run_in(out, name, settings, False, watch, report, sample)
             run, stats = _resolve(checked, engine, watch, stats)
             if named is None:
@@ -196,25 +191,6 @@ def _resolve(
     planned = defaults.choose_schedule(resolved.run, resolved.stats, defaults.images_an_epoch(checked.run, labels_M)).run
     check_network(planned, classes, labels_M, engine.world)
     return resolved
-
-
-def _named_start(settings: config.Tree) -> tuple[config.Tree, str | None]:
-    """The settings, without weights where the user wants none; and what was named: weights, none, or nothing."""
-    finetune = dict(settings.get("finetune") or {})
-    named = finetune.get("weights") or (start.weights_here() if finetune else None)
-    if named == start.NONE:
-        del finetune["weights"]
-    elif named is not None:
-        finetune["weights"] = named
-    return {**settings, "finetune": finetune}, named
-
-
-def _pretrained(settings: config.Tree, weights: str | Path) -> config.Tree:
-    """The settings of a fine-tuning from these weights; the minutes are those of the whole command for both."""
-    train, finetune = dict(settings.get("train") or {}), {**(settings.get("finetune") or {}), "weights": weights}
-    if (minutes := train.pop("minutes", None)) is not None:
-        finetune["minutes"] = minutes
-    return {**settings, "train": train, "finetune": finetune}
 
 
 def _pick_engine(run: config.Run) -> Engine:

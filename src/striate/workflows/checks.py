@@ -1,0 +1,197 @@
+"""What is known before torch is imported: whether models, images and places of results are there, and settings apply.
+
+Each public function calls its check first; its command does so before it imports the function's file.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from striate.base import config, files, run_folder
+from striate.base.errors import MissingExtraError, RunError, SettingError, WeightsError
+from striate.batches import multi_crop
+from striate.data import image_inputs, sources
+from striate.nets import bundled_weights, catalogue, published_weights
+from striate.plots import save_figure
+
+ROWS, EMBEDDINGS = (".csv", ".jsonl", ".ndjson", ".parquet"), (".npy", ".parquet")  # endings of what `predict` writes
+_PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
+
+
+def is_external(run: str | Path) -> bool:
+    """Whether this names external weights, `NET@WEIGHTS`, and no file, folder or run here has that name."""
+    named = isinstance(run, str | Path) and "@" in str(run) and not Path(run).exists()
+    return named and not (run_folder.OUT / run).exists()
+
+
+@contextmanager
+def before_torch(check: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Check something for a command that has not imported torch yet; within the block its images are not listed again."""
+    with sources.listed_once():
+        check(*arguments)
+        yield
+
+
+def check_model(run: str | Path) -> None:
+    """Refuse a name of no run that has a model, of no model's folder and of no external weights."""
+    if is_external(run):
+        check_external(str(run))
+        return
+    _find(run)
+    run_folder.model_folder(run)
+
+
+def _find(run: str | Path) -> Path:
+    """The folder of a run or a model; a RunError says what else its name may be."""
+    try:
+        return run_folder.find(run)
+    except RunError as error:
+        raise RunError(f"{error}{_hint(str(run))}") from None
+
+
+def _hint(run: str) -> str:
+    """What a name may be that is no model's, as a sentence; empty where nothing is known."""
+    path = Path(run)
+    if inside := next((folder for folder in path.parents if (folder / "run.toml").is_file()), None):
+        return f" {path} lies in the run {inside}: give the run."
+    if path.exists():
+        return f" {path} is a {'folder' if path.is_dir() else 'file'} without a model; the model comes first, images after it."
+    published = [f"{net}@{kind}" for kind, nets in published_weights.WEIGHTS.items() for net in nets]
+    weights = [name for name in (*bundled_weights.names(), *published) if run in name.split("@")]
+    return f" Weights are named with an @: {', '.join(weights[:3])}." if weights else ""
+
+
+def check_external(name: str) -> None:
+    """Refuse `NET@WEIGHTS` whose network or weights are not known, and files that are not there or not read."""
+    net, _, source = name.partition("@")
+    path = Path(source)
+    if not catalogue.is_timm(net):
+        catalogue.find(net)
+    if path.suffix.lower() in _PICKLES:
+        raise SettingError(
+            f"{source} is a pickle, which may hold code and is read in a process of its own: "
+            f"`striate import {source} --net {net}` makes a model of it."
+        )
+    if path.is_file() or name in bundled_weights.names():
+        return
+    if path.suffix == ".safetensors":
+        raise WeightsError(f"expected a safetensors file at {source} for {name}; there is none.")
+    if catalogue.is_timm(net):
+        raise SettingError(
+            f"striate does not download weights of timm, whose files have no checksum that it knows. Get model.safetensors and "
+            f"config.json of https://huggingface.co/timm/{net.removeprefix('timm:')} and write {net}@FOLDER/model.safetensors."
+        )
+    published_weights.published(net, source)
+
+
+def check_run(run: str | Path) -> Path:
+    """The folder of a run; a RunError where there is none, or a model alone."""
+    folder = _find(run)
+    if not (folder / "run.toml").is_file():
+        raise RunError(
+            f"expected a run, as `striate runs` lists them; {folder} is a model alone, of whose training nothing is known. "
+            "`striate evaluate MODEL DATA` scores it."
+        )
+    return folder
+
+
+def check_evaluation(run: str | Path, data: str | Path | None, settings: Mapping[str, Any] | None, crops: int) -> None:
+    """Refuse what `evaluate` cannot score, as far as names and the list of images tell."""
+    if data is not None:
+        multi_crop.check(crops, None)
+        check_model(run)
+        sources.read(config.data_section(data, settings))
+        return
+    if settings:
+        raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
+    if crops != 1:
+        raise SettingError(f"crops={crops} needs DATA, since stored predictions are of one crop; give it, or remove crops.")
+    if is_external(run):
+        raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
+    _find(run)
+
+
+def check_prediction(
+    run: str | Path, out: str | Path | None, embed: str | Path | None, crops: int, paths: Sequence[str] = ()
+) -> None:
+    """Refuse a model or files that are not there, files that cannot be written, and crops that do not apply."""
+    for path, endings in ((out, ROWS), (embed, EMBEDDINGS)):
+        if path is not None:
+            check_table(Path(path), endings)
+    if embed is not None and crops != 1:
+        raise SettingError(
+            f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
+        )
+    multi_crop.check(crops, None)
+    check_model(run)
+    _check_paths(paths)
+
+
+def _check_paths(paths: Iterable[str | Path]) -> None:
+    """Refuse paths and globs of images that are not there; folders are listed later."""
+    image_inputs.read([path for path in paths if not Path(path).is_dir()])
+
+
+def check_table(path: Path, endings: Collection[str] = ROWS) -> None:
+    """Refuse a file to write whose ending says no format, or that cannot be written here, before any work is done.
+
+    Raises:
+        SettingError: the ending is none of those that are written, or the path is no file's.
+        MissingExtraError: .parquet without pyarrow.
+
+    """
+    if path.suffix.lower() not in endings:
+        raise SettingError(f"expected a file that ends in {', '.join(endings)}; got {path}.")
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise MissingExtraError("Parquet", "pyarrow", "tables")
+    files.check_new_file(path)
+
+
+def check_inspection(
+    run: str | Path, images: Collection[Path] = (), out: Path | None = None, draw: Path | None = None, data: Any = None
+) -> None:
+    """Refuse a model or images that are not there, and a folder or a figure that cannot be written."""
+    _check_paths(images)
+    if draw is not None:
+        save_figure.check_file(draw)
+    if out is not None:
+        files.check_new_folder(out)
+    check_model(run)
+    if data is not None:
+        sources.read(config.data_section(data))
+
+
+def check_weights(run: str | Path, draw: str | Path | None) -> Path:
+    """The folder of a run whose weights are looked at; refuses a figure that cannot be written."""
+    if draw is not None:
+        save_figure.check_file(Path(draw))
+    return _find(run)
+
+
+def check_network(net: str, settings: Mapping[str, Any] | None, draw: str | Path | None) -> None:
+    """Refuse a network that is not there, settings that it does not have, and a figure that cannot be written."""
+    section = config.net_section(net, settings)
+    catalogue.check(net, section.own())
+    if draw is not None:
+        save_figure.check_file(Path(draw))
+
+
+def check_import(
+    file: str | Path, net: str, out: str | Path | None, like: str | None, plain: bool, settings: Mapping[str, Any] | None
+) -> Path:
+    """The folder of the model to make; refuses one that is taken, a file that is not there and a network that is not known."""
+    path = Path(file)
+    folder = Path(out) if out is not None else Path("models") / f"{net.rpartition(':')[2]}-{path.stem}"
+    if folder.exists():
+        raise SettingError(f"{folder} exists; give another folder for the model.")
+    files.check_new_folder(folder)
+    if like not in (None, "imagenet"):
+        raise SettingError(f"expected imagenet, or nothing, as what the weights are like; got {like!r}.")
+    check_network(net, settings, None)
+    if not path.is_file():
+        raise SettingError(f"expected a file of weights at {path}; there is none.")
+    if plain and path.suffix.lower() == ".safetensors":
+        raise SettingError(f"plain is for checkpoints that hold several weights; {path} holds one. Leave it out.")
+    return folder
