@@ -31,7 +31,7 @@ from striate.nets.net import Net
 BLANK, SAME, NEARLY, ERROR = 0.01, 0.99, 0.99, 0.05
 _CONSTANT = 1e-6  # range of the output over its size that rounding alone makes
 _MIN_WEIGHTS = 9  # of a filter, to compare its direction with others
-_MOST_DOUBLE = 2**24  # weights of a layer that are judged in float64
+_MOST_DOUBLE = 2**23  # weights of a layer that are judged in float64
 _BLOCK = 2**22  # of them are normalized at a time
 _ADVICE_SHARE = 0.1  # of the filters of a layer
 
@@ -155,7 +155,7 @@ def _judged(net: Net, probe: Probe, outputs: _Outputs | None, images: int, only:
 def effective(net: Net, probe: Probe) -> NDArray[Any]:
     """The weights of a layer as they act: F x C x k x k or F x D, each filter times what its norm multiplies it with.
 
-    In float64; more than 16 million of them, as in VGG-16's first fully connected layer, in float32.
+    In float64; more than 8 million of them, as in the fully connected layers of VGG-16, in float32.
     """
     layer: Any = net.get_submodule(probe.layer)
     weights: Tensor = layer.full_weight() if isinstance(layer, TableConv2d) else layer.weight
