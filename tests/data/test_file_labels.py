@@ -129,3 +129,11 @@ def test_a_table_in_the_folder_is_named(tmp_path: Path):
     (root / "labels.csv").write_text("file,class\na/1.jpg,x\nb/2.jpg,y\n")
     sentence = f"Classes are the folders; labels are in labels.csv too, which striate train {root / 'labels.csv'} uses."
     assert folders.read(root).notes == (sentence,)
+
+
+def test_folders_that_look_like_parts_are_no_classes_in_silence(tmp_path: Path):
+    root = touch(tmp_path, "training_set/cats/1.jpg", "training_set/dogs/2.jpg", "test_set/cats/3.jpg", "pred/4.jpg")
+    with pytest.raises(DataError, match=r"the folders test_set, training_set look like parts of a data set\. Rename them"):
+        folders.read(root)
+    assert folders.read(root, Data(labels_from="top")).classes == ("pred", "test_set", "training_set")
+    assert folders.read(touch(tmp_path / "rail", "steam_train/1", "bus/2")).classes == ("bus", "steam_train")

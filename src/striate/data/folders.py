@@ -227,6 +227,14 @@ def _refuse_unlabeled(root: Path, top: list[str]) -> None:
             "images of each class into a folder of its own, or take labels from names: --labels-from 'name:(.+)_[0-9]'; "
             "--labels-from top takes these folders for the classes."
         )
+    words = {path: [part_named(word) for word in re.split(r"[^a-z]+", path.lower())] for path in top}
+    divided = [path for path, parts in words.items() if any(parts)]
+    of_parts = {part for parts in words.values() for part in parts if part}
+    if Part.TRAIN in of_parts and len(of_parts) > 1 and not any(map(part_named, top)):
+        raise DataError(
+            f"{root}: the folders {', '.join(divided)} look like parts of a data set. Rename them to train, val and test; "
+            "--labels-from top takes them for classes."
+        )
     shared = set.intersection(*map(set, inner.values())) if inner else set()
     if len(top) > 1 and len(shared) > 1 and all(map(_YEAR.fullmatch, top)) and not any(_holds_images(root / p) for p in top):
         raise DataError(

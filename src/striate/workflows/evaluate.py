@@ -103,6 +103,8 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
     """
     input_spec = model.input_spec_for(crops)
     examples = sources.read(data)
+    for note in examples.notes:
+        log.info("%s", note)
     tests = np.flatnonzero(examples.parts_N == Part.TEST)
     if len(tests):
         log.info("The %s test images of %s are used, not its training images.", f"{len(tests):,}", data.path)
