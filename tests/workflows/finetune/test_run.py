@@ -308,17 +308,14 @@ def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch
     assert str(refused.value) == "striate finetune works in one process; got 2. Start it without torchrun."
 
 
-def test_the_two_commands_keep_to_their_own_runs(shapes: Path, tmp_path: Path):
-    finetune(shapes, tmp_path)
-    with pytest.raises(RunError, match="was made by `striate finetune`; resume it with `striate finetune --resume --name run`"):
-        striate.train(out=tmp_path, name="run", resume=True)
+def test_train_resumes_a_fine_tuning_and_finetune_no_training(shapes: Path, tmp_path: Path):
+    result = finetune(shapes, tmp_path)
+    assert striate.train(out=tmp_path, name="run", resume=True)["weights_sha256"] == result["weights_sha256"]
     striate.train(str(shapes), net="mlp", epochs=1, out=tmp_path, name="trained")
     with pytest.raises(RunError, match="was not made by `striate finetune`; resume it with `striate train --resume --name tra"):
         striate.finetune(out=tmp_path, name="trained", resume=True)
-    with pytest.raises(
-        SettingError, match=r"finetune\.weights does not apply to a training: write `striate finetune DATA --from NAME`"
-    ):
-        striate.train(str(shapes), out=tmp_path, settings={"finetune": {"weights": START}})
+    named = striate.train(str(shapes), out=tmp_path, settings={"finetune": {"weights": START}})
+    assert named["weights_sha256"] == result["weights_sha256"]
 
 
 def test_the_command_says_taps_and_scores(capsys: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path):
