@@ -270,9 +270,9 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             "train.epochs does not say which strategy it is for; write finetune.adapt.epochs, finetune.retrain.epochs or",
         ),
         (
-            {"settings": {"preprocess": {"size_px": 64}}},
+            {"settings": {"preprocess": {"scale": "zca"}}},
             SettingError,
-            "preprocess.size_px belongs to the pretrained weights",
+            "preprocess.scale belongs to the pretrained weights",
         ),
     ],
 )
