@@ -32,7 +32,8 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
     folds = draw(st.none() | st.integers(2, 20))
     if folds:
         return {**tree, "folds": folds, **draw(some(fold=st.integers(0, folds - 1)))}
-    return {**tree, **draw(some(test_share=st.floats(0.01, 0.79)))}
+    left = 0.99 - tree.get("val_share", 0.1)  # something is left to train on
+    return {**tree, **draw(some(test_share=st.floats(0.0, min(0.79, left))))}
 
 
 @st.composite

@@ -223,8 +223,10 @@ def test_what_is_no_image_is_refused(name: str, here: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("name", ["cells", "mcculloch_pitts"])  # which draw something first
-def test_a_folder_that_cannot_be_made_is_the_disks_refusal(name: str, here: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_file_in_place_of_a_folder_is_refused_before_anything_is_drawn(
+    name: str, here: Path, capsys: pytest.CaptureFixture[str]
+):
     (here / "file").touch()
     ran = run(capsys, "history", name, "--out", "file")
-    assert ran.code == 74
-    assert ran.err.startswith("striate: cannot write file/")
+    assert ran.code == 2
+    assert ran.err == "striate: expected a folder to write into at file; it is a file. Give another one.\n"

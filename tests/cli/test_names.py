@@ -55,5 +55,5 @@ def test_a_spreadsheet_finds_no_formula(folder: Path, capsys: pytest.CaptureFixt
 
 def test_a_notebook_shows_names_as_text():
     assert Prediction("<b>", 1.0, False, None, (("<b>", 1.0),))._repr_html_() == (
-        "<table><tr><td>&lt;b&gt;</td><td>1.000</td></tr></table>"
+        "<table><tr><th>&lt;b&gt;</th><td>100.00 %</td></tr></table>"
     )

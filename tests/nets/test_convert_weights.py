@@ -14,7 +14,7 @@ from support.checkpoints import CifarResNet, as_module, cifar, filled
 
 TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}
 SIX = ("alexnet_owt", "vgg16", "vgg16_bn", "googlenet_bn", "resnet18", "resnet50")
-PUBLISHED = sorted({net for nets in WEIGHTS.values() for net in nets})
+PUBLISHED = sorted({net for nets in WEIGHTS.values() for net, row in nets.items() if not row.package})
 RESNET20 = cifar()
 OUTLINE = factory.outline("resnet20", (3, 32, 32), 10)
 ADVICE = "See what resnet20 has with `striate nets resnet20`; the number of classes and the size of the images matter too."

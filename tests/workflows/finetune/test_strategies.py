@@ -307,7 +307,7 @@ def test_the_command_shows_estimate_table_and_sentence(capsys: pytest.CaptureFix
     ("words", "text"),
     [
         (["--per-class", "5,x"], "--per-class: expected numbers with commas, as 5,10,20; got '5,x'."),
-        ([], "expected DATA and --from: what to learn, and the weights to begin with, as resnet20@cifar10."),
+        (["--from", "resnet20"], "resnet20"),
     ],
 )
 def test_the_command_refuses(capsys: pytest.CaptureFixture[str], words: list[str], text: str, shapes: Path, tmp_path: Path):
