@@ -116,7 +116,7 @@ def test_train_alone_starts_from_pretrained_weights_and_says_so(tmp_path: Path, 
     result = striate.train(tmp_path / "photos", out=tmp_path, name="run", minutes=3)
     assert result["weights"] == BEST
     assert result["test"]["accuracy"] == 1
-    assert f"from {BEST}: a classifier on its features" in caplog.text
+    assert f"from {BEST}: few images are enough for a classifier on its features." in caplog.text
     run = run_folder.settings(tmp_path / "run")
     assert run.finetune.layers == (start.READINGS[BEST].layer,)
     assert (run.finetune.minutes, run.finetune.classifier, run.preprocess.size_px) == (3, "logistic", 224)
