@@ -10,8 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -114,7 +113,7 @@ def quickstart_script() -> str:
 
 def illustrate() -> None:
     """Draw every figure, as a reader of the quickstart would."""
-    with _in(GENERATED):
+    with chdir(GENERATED):
         exec(compile(quickstart_script(), "quickstart.md", "exec"), {})
         shutil.rmtree("runs", ignore_errors=True)
         for command in (*RUNS, *FIGURES.values()):
@@ -131,7 +130,7 @@ def illustrate_history() -> None:
         if stamp.exists() and stamp.read_text() == digest and all((folder / name).exists() for name in names):
             continue
         shutil.rmtree(folder, ignore_errors=True)  # the timeline would not train its runs again
-        with _in(GENERATED):
+        with chdir(GENERATED):
             _striate(f"history {subject} {options} --out {folder.relative_to(GENERATED)}")
         stamp.write_text(digest)
 
@@ -155,16 +154,6 @@ def _plot(page: str, name: str) -> str:
     return re.sub(
         r'style="max-width: \d+px"', 'style="background: white"', plot.replace("currentColor", colors["--ink"]), count=1
     )
-
-
-@contextmanager
-def _in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 def _striate(command: str) -> None:

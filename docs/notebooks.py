@@ -9,11 +9,9 @@ and the value of its last line are its outputs.
 import ast
 import base64
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -42,7 +40,7 @@ def sources(path: Path) -> list[str]:
 def run(codes: list[str], folder: Path) -> list[list[Cell]]:
     """The outputs of cells of code that are run one after another in a folder."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    with _in(folder):
+    with chdir(folder):
         return [_run_cell(code, names, number) for number, code in enumerate(codes, start=1)]
 
 
@@ -111,16 +109,6 @@ def markdown(path: Path) -> str:
             else:
                 parts.append(f"```text\n{''.join(data['text/plain']).rstrip()}\n```")
     return "\n\n".join(parts) + "\n"
-
-
-@contextmanager
-def _in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 if __name__ == "__main__":

@@ -59,8 +59,9 @@ def named_arguments(*further: str, section: str | None = None) -> Callable[[Call
                     raise ArgumentError(f"{function.__qualname__}() expects {name} to be {expected}; got {got}")
             if "watch" in names[len(args) :] and "watch" not in kwargs and notebook.in_kernel():
                 with notebook.progress_shown() as watch:
-                    return html_repr.shown(function(*args, **{**kwargs, "watch": watch}))  # type: ignore[arg-type, no-any-return]
-            return html_repr.shown(function(*args, **kwargs))  # type: ignore[no-any-return]
+                    kwargs["watch"] = watch
+                    return html_repr.shown(function(*args, **kwargs))
+            return html_repr.shown(function(*args, **kwargs))
 
         return call
 

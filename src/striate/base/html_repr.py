@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from striate.base.phrases import percent, without_controls
 
+R = TypeVar("R")
 _MOST_ROWS, _MOST_VALUES, _MOST_DEPTH, _MOST_LETTERS = 50, 10, 3, 300
 _SCORE = {"accuracy", "low", "high", "n"}
 _SHARES = {
@@ -37,9 +38,10 @@ class HtmlList(list[Any]):
         return _cell(self, "", 0)
 
 
-def shown(result: Any) -> Any:
+def shown(result: R) -> R:
     """The same result; a plain dictionary or list as one that a notebook shows as a table."""
-    return HtmlDict(result) if type(result) is dict else HtmlList(result) if type(result) is list else result
+    plain: Any = result
+    return cast(R, HtmlDict(plain) if type(plain) is dict else HtmlList(plain) if type(plain) is list else plain)
 
 
 def of_mapping(values: Mapping[str, Any], depth: int = 0) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def _images(data: Any) -> Sequence[object]:
                 f"expected images as an array N x H x W, N x H x W x C or N x C x H x W; got the shape {tuple(data.shape)}. "
                 "Reshape it, as by images.reshape(-1, 28, 28)."
             )
-        return data  # type: ignore[no-any-return]
+        return cast(Sequence[object], data)
     if hasattr(data, "columns") or isinstance(data, bytes | bytearray) or not isinstance(data, Iterable):
         raise DataError(f"expected {TAKEN}; got {type(data).__name__}.")
     return data if isinstance(data, list | tuple) else _listed(data)

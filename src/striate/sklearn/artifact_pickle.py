@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from striate.model import Model
 
@@ -14,7 +14,7 @@ class ArtifactPickle:
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = cast(dict[str, Any], super().__getstate__())
         if "model_" not in state:
             return state
         with tempfile.TemporaryDirectory() as folder:
