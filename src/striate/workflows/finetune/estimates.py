@@ -17,6 +17,7 @@ from striate.training.transfer import feature_classifier, head_training
 from striate.workflows.finetune.strategies import STRATEGIES, head_task, starting_weights_of, training_run
 from striate.workflows.finetune.task import TransferTask
 from striate.workflows.report import cost as report_cost
+from striate.workflows.report.rerun_network import FROZEN
 from striate.workflows.train.schedule_length import Costs, training_cost
 
 # Seconds that one fit takes for each class, image and number of it, on a quiet machine: measured 3e-8 to 2e-7, by how well
@@ -71,7 +72,9 @@ def estimate(tasks: Sequence[TransferTask]) -> Estimates:
         costs = training_cost(replace(task, run=run, report=False), starting_weights_of(task, net))
         for name in trained:
             seconds[name] += sum(_training(part, getattr(part.run.finetune, name), costs) for part in tasks)
-    report = report_cost.seconds(task.body, task.dataset, image_seconds, slowness) if task.report else 0.0
+    frozen, report = {*names} <= {*FROZEN}, 0.0
+    if task.report:
+        report = report_cost.seconds(task.body, task.dataset, image_seconds, slowness, frozen)
     return _bounded(task, Estimates({name: seconds[name] for name in STRATEGIES if name in seconds}, report, elapsed()))
 
 

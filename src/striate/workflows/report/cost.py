@@ -10,11 +10,14 @@ _FIXED = 4.5
 _MAP_PASSES = 4  # Grad-CAM goes back through the network too
 
 
-def seconds(net: Net, dataset: Dataset, image_seconds: float, slowness: float) -> float:
-    """What the report of a training takes, where a forward pass takes so long for an image and fixed work is so slow."""
+def seconds(net: Net, dataset: Dataset, image_seconds: float, slowness: float, frozen: bool = False) -> float:
+    """What the report of a training takes, where a forward pass takes so long for an image and fixed work is so slow.
+
+    Of a frozen body the features are known, and its filters are not judged.
+    """
     parts, most = dataset.parts, affordable(net)
     val, cards = len(parts.val_M), min(2 * rerun_network.SHOWN, len(parts.test_M) or len(parts.val_M))
     tested = min(cards, int(BUDGET / 4 / max(1, macs(net)) / image_cards.PASSES))
-    passes = min(most, len(parts.train_M)) + min(most, val) + min(250, val)
+    passes = 0 if frozen else min(most, len(parts.train_M)) + min(most, val) + min(250, val)
     passes += cards * (1 + _MAP_PASSES) + tested * image_cards.PASSES
     return slowness * _FIXED + passes * image_seconds
