@@ -34,6 +34,7 @@ _HOME = {
     "survey": "striate.workflows.data",
     "taps": "striate.nets.hooks",
     "train": "striate.workflows.train.run",
+    "tune": "striate.workflows.tune.run",
     "units": "striate.workflows.inspect.units",
     "verdicts": "striate.workflows.inspect.filter_health",
     "weights": "striate.workflows.runs",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from striate.workflows.runs import weights as weights
     from striate.workflows.train.run import find_lr as find_lr
     from striate.workflows.train.run import train as train
+    from striate.workflows.tune.run import tune as tune
 
 
 def __getattr__(name: str) -> object:

@@ -148,6 +148,15 @@ def _differences(first: Mapping[str, Any], second: Mapping[str, Any], above: str
             yield f"{above}{name}", other, value
 
 
+def describe(tree: Mapping[str, Any], otherwise: str = "the defaults") -> str:
+    """The settings of a tree on one line: `train.lr=0.1, seed=3`; `otherwise` where there are none."""
+    parts = []
+    for name, value in tree.items():
+        inner = value.items() if isinstance(value, Mapping) else ()
+        parts += [f"{name}.{field}={given}" for field, given in inner] or [f"{name}={value}"]
+    return ", ".join(parts) or otherwise
+
+
 def _group(tree: Mapping[str, Any], name: str) -> Tree:
     """The settings of `tree` under `name`: none where it has no such group."""
     value = tree.get(name)

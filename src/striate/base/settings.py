@@ -43,6 +43,7 @@ class Data(Section):
     test_share: float | None = field(
         None, "share of the images held out for testing, 0 for none, where the data has no test part; else 0.2", ge=0, lt=0.8
     )
+    score_test: bool = field(True, "false: the test images are held out, but not scored, as in the trials of `striate tune`")
     split_seed: int = field(0, "seed of the split; runs are comparable only on the same split", ge=0)
     folds: int | None = field(None, "number of cross-validation folds, each one training; off", ge=2, le=20)
     fold: int | None = field(None, "train only this fold, from 0", ge=0)
@@ -76,6 +77,10 @@ class Data(Section):
                 raise ValueError(f"table_encoding must be one that Python knows; got {self.table_encoding!r}") from None
         if self.folds is not None:
             self._refuse(("test_share",), f"with folds={self.folds}: each fold tests on 1/{self.folds} of the images")
+            if not self.score_test:
+                raise ValueError(
+                    f"score_test=false does not apply with folds={self.folds}, whose tests are the score; remove one"
+                )
         if self.val_share + (self.test_share or 0) >= 1:
             raise ValueError(
                 f"val_share and test_share must be below 1 together, so that images are left to train on; got "

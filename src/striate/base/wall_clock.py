@@ -11,9 +11,12 @@ _begun: ContextVar[float | None] = ContextVar("begun", default=None)
 
 
 @contextmanager
-def counting() -> Iterator[None]:
-    """Count the seconds from here on for the block; a block within another counts from where the outer one began."""
-    begun = _begun.get()
+def counting(*, anew: bool = False) -> Iterator[None]:
+    """Count the seconds from here on for the block; a block within another counts from where the outer one began.
+
+    `anew` is for a command within another, as a trial of a search, whose time is its own.
+    """
+    begun = None if anew else _begun.get()
     token = _begun.set(time.monotonic() if begun is None else begun)
     try:
         yield

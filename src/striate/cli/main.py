@@ -52,6 +52,7 @@ app.command("striate.cli.data:data", name="data", help="Survey labeled images: c
 app.command("striate.cli.nets:nets", name="nets", help="The catalogue of networks, or one network layer by layer.")
 app.command("striate.cli.train:train", name="train", help="Train a network on labeled images, test it and save it.")
 app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
+app.command("striate.cli.tune:tune", name="tune", help="Search for better settings by short trainings.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")

@@ -4,7 +4,7 @@ Legend: M images of a split.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -124,4 +124,6 @@ def gather(
         hashing=progress(watch, "hash", check),
     )  # fmt: skip
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
+    if not run.data.score_test:
+        parts = replace(parts, test_M=parts.test_M[:0])
     return Dataset(stored, parts, input_spec)

@@ -1,0 +1,1 @@
+"""`striate tune`: a search for better settings."""
