@@ -14,6 +14,8 @@ from striate.base import files
 from striate.base.errors import ArtifactError, DataError, DecodeError, NumbersError, SettingError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
+from striate.metrics.classification import softmax
+from striate.metrics.confidence import Confidence
 from striate.model import Model
 from striate.nets.factory import build
 from support.shape_images import draw
@@ -34,7 +36,7 @@ def test_it_comes_back_bit_for_bit(tmp_path: Path, mean: torch.Tensor | None):
     made.save(tmp_path / "model")
     again = Model.load(tmp_path / "model")
     assert np.array_equal(made.logits(PIXELS_NHWC), again.logits(PIXELS_NHWC))
-    assert (again.input_spec, again.classes, again.training, again.threshold) == (LOOK, ("a", "b", "c"), {"seed": 1}, None)
+    assert (again.input_spec, again.classes, again.training) == (LOOK, ("a", "b", "c"), {"seed": 1})
 
 
 def test_the_white_level_travels_and_decides_alike_for_paths_and_pil_images(tmp_path: Path):
@@ -126,8 +128,39 @@ def test_a_gray_array_is_as_good_as_its_color_twin():
 def test_a_threshold_makes_it_abstain():
     made = model()
     plain = made.predict([PIXELS_NHWC[0]])[0]
-    assert replace(made, threshold=plain.probability + 1e-6).predict([PIXELS_NHWC[0]])[0].abstained
-    assert not replace(made, threshold=plain.probability - 1e-6).predict([PIXELS_NHWC[0]])[0].abstained
+    for offset, abstained in ((1e-6, True), (-1e-6, False)):
+        confident = replace(made, confidence=Confidence(threshold=plain.probability + offset))
+        assert confident.predict([PIXELS_NHWC[0]])[0].abstained == abstained
+
+
+def test_the_confidence_travels_and_decides_predictions(tmp_path: Path):
+    confidence = Confidence(temperature=2.5, threshold=0.4, max_error=0.05, coverage=0.9, set_threshold=0.3)
+    replace(model(), confidence=confidence).save(tmp_path / "model")
+    again = Model.load(tmp_path / "model")
+    assert again.confidence == confidence
+    logits_NK = again.logits(PIXELS_NHWC)
+    assert np.array_equal(logits_NK, model().logits(PIXELS_NHWC))
+    shares_NK = again.probabilities(logits_NK)
+    assert np.array_equal(shares_NK, softmax(logits_NK.astype(np.float64) / 2.5))
+    prediction = again.predict(PIXELS_NHWC[0])
+    assert prediction.probability == pytest.approx(shares_NK[0].max())
+    assert prediction.set == tuple(name for name, share in prediction.top if share >= 0.3)
+    assert prediction.abstained == (prediction.probability < 0.4)
+
+
+def test_a_description_of_before_temperatures_is_read(tmp_path: Path):
+    model().save(tmp_path / "model")
+    described = json.loads((tmp_path / "model" / "model.json").read_text())
+    for own, expected in ((None, Confidence(threshold=0.4)), ({"temperature": -1}, None)):
+        changed = {name: value for name, value in described.items() if name != "confidence"} | {"threshold": 0.4}
+        changed |= {} if own is None else {"confidence": own}
+        (tmp_path / "model" / "model.json").write_text(json.dumps(changed))
+        (tmp_path / "model" / files.MANIFEST).write_text(files.manifest(tmp_path / "model"))
+        if expected is not None:
+            assert Model.load(tmp_path / "model").confidence == expected
+            continue
+        with pytest.raises(ArtifactError, match=r"expected a temperature above 0; got -1"):
+            Model.load(tmp_path / "model")
 
 
 def test_an_answer_does_not_depend_on_its_batch():

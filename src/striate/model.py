@@ -1,4 +1,4 @@
-"""A trained classifier with all that a prediction needs: net, preprocessing, input size, class names, threshold.
+"""A trained classifier with all that a prediction needs: net, preprocessing, input size, class names, confidence.
 
 On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the
 name of its file before a tensor is used.
@@ -8,7 +8,7 @@ Legend: N images, H x W pixels, C channels, K classes.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, overload
@@ -22,13 +22,12 @@ from torch import Tensor
 from striate.base import files, html_repr
 from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
-from striate.base.phrases import percent
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInputs
-from striate.metrics.classification import softmax
+from striate.metrics.confidence import Confidence, Prediction, of_artifact, predictions
 from striate.nets import catalogue, factory, own_network
 from striate.nets.feature_layer import flatten_features
 from striate.nets.hooks import inputs
@@ -39,28 +38,6 @@ from striate.nets.read_safetensors import read_safetensors
 FORMAT = 1
 _MOST_JSON = 2**24  # bytes; 20,000 classes with their other names take 2 MB
 _MOST_SIDE = 4096  # pixels, as preprocess.size_px
-
-
-class Prediction(NamedTuple):
-    """A prediction for one image.
-
-    Attributes:
-        label: the most probable class.
-        probability: of it, 0..1.
-        abstained: the probability is below the model's threshold; false where the model has none.
-        unknown: the image looks like none of the training set; None where the model cannot tell.
-        top: up to five classes with their probabilities, the most probable first.
-
-    """
-
-    label: str
-    probability: float
-    abstained: bool
-    unknown: bool | None
-    top: tuple[tuple[str, float], ...]
-
-    def _repr_html_(self) -> str:
-        return html_repr.of_mapping({name: percent(share) for name, share in self.top})
 
 
 class Outputs(NamedTuple):
@@ -81,7 +58,7 @@ class Model:
         preprocess: from pixels to the input of the net.
         input_spec: how an image is brought to the net's size and channels.
         classes: K names, in the order of the logits.
-        threshold: the least probability of a prediction; None to predict always.
+        confidence: how its logits become probabilities, and how probable a prediction must be.
         training: a summary of how it was trained.
         license: of the weights that it started from; empty for one's own.
         aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
@@ -94,7 +71,7 @@ class Model:
     preprocess: Preprocess
     input_spec: InputSpec
     classes: tuple[str, ...]
-    threshold: float | None = None
+    confidence: Confidence = field(default_factory=Confidence)
     training: Mapping[str, Any] = field(default_factory=dict)
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +82,8 @@ class Model:
             {
                 "network": self.net_name, "parameters": sum(parameter.numel() for parameter in self.net.parameters()),
                 "input": f"{spec.size_px} x {spec.size_px} px, {'gray' if spec.channels == 1 else 'color'}, {spec.resize_mode}",
-                "classes": self.classes, "threshold": self.threshold, "training": self.training, "license": self.license,
+                "classes": self.classes, "confidence": asdict(self.confidence), "training": self.training,
+                "license": self.license,
             }
         )  # fmt: skip
 
@@ -148,16 +126,14 @@ class Model:
         return Outputs(np.concatenate(logits), np.concatenate(embeddings) if embeddings else np.empty((0, 0), np.float32))
 
     @named_arguments()
+    def probabilities(self, logits_NK: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The calibrated probabilities that logits mean: N x K, in the order of `classes`."""
+        return self.confidence.probabilities(logits_NK)
+
+    @named_arguments()
     def answers(self, logits_NK: NDArray[np.float32]) -> list[Prediction]:
         """The predictions that logits mean."""
-        shares_NK = softmax(logits_NK)
-        best_NT = np.argsort(-shares_NK, axis=1, kind="stable")[:, :5]
-        answers = []
-        for shares_K, best_T in zip(shares_NK, best_NT, strict=True):
-            top = tuple((self.classes[k], float(shares_K[k])) for k in best_T)
-            abstained = self.threshold is not None and top[0][1] < self.threshold
-            answers.append(Prediction(top[0][0], top[0][1], abstained, None, top))
-        return answers
+        return predictions(logits_NK, self.classes, self.confidence)
 
     @overload
     def predict(self, images: list[Any] | tuple[Any, ...], crops: int = 1) -> list[Prediction]: ...
@@ -233,7 +209,7 @@ class Model:
             "preprocess": self.preprocess.as_json(),
             "input_spec": {**self.input_spec._asdict(), "background": list(self.input_spec.background)},
             "decoder_version": decode.DECODER_VERSION,
-            "threshold": self.threshold,
+            "confidence": asdict(self.confidence),
             "training": dict(self.training),
             "license": self.license,
             "aliases": dict(self.aliases),
@@ -299,7 +275,7 @@ class Model:
             preprocess=Preprocess.from_json(described["preprocess"], tensors),
             input_spec=input_spec,
             classes=classes,
-            threshold=described["threshold"],
+            confidence=of_artifact(described),
             training=described["training"],
             license=described["license"],
             aliases=described.get("aliases", {}),

@@ -58,7 +58,7 @@ def test_train_evaluate_predict_and_list(photos: Path, capsys: pytest.CaptureFix
     rows = [json.loads(line) for line in said.out.splitlines()]
     assert len(rows) == 21 + 10
     assert [row["path"] for row in rows if "error" in row] == ["photos/circle/broken.jpg"]
-    assert {"path", "label", "probability", "abstained", "unknown", "top"} == set(rows[0])
+    assert {"path", "label", "probability", "set", "abstained", "unknown", "top"} == set(rows[0])
     assert sum(share for _, share in rows[0]["top"]) == pytest.approx(1, abs=1e-5)
 
     assert run(capsys, "runs", "--json").json["runs"][0]["name"] == "first"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.model import Prediction
+from striate.metrics.confidence import Prediction
 from support.command_line import run
 from support.shape_images import draw
 
@@ -54,6 +54,6 @@ def test_a_spreadsheet_finds_no_formula(folder: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_notebook_shows_names_as_text():
-    assert Prediction("<b>", 1.0, False, None, (("<b>", 1.0),))._repr_html_() == (
+    assert Prediction("<b>", 1.0, None, False, None, (("<b>", 1.0),))._repr_html_() == (
         "<table><tr><th>&lt;b&gt;</th><td>100.00 %</td></tr></table>"
     )

@@ -12,7 +12,8 @@ from PIL import Image
 import striate
 from striate.base.errors import DataError, SettingError
 from striate.data import decode
-from striate.model import Model, Prediction
+from striate.metrics.confidence import Prediction
+from striate.model import Model
 from striate.workflows.predict import stream
 from support.command_line import run
 from support.models import tiny_model

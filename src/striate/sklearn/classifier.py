@@ -20,7 +20,6 @@ from striate.base import config
 from striate.base.errors import DataError, EstimatorError, SettingError
 from striate.base.events import Json
 from striate.data import in_memory
-from striate.metrics.classification import softmax
 from striate.model import Model
 from striate.sklearn import inputs
 from striate.sklearn.artifact_pickle import ArtifactPickle
@@ -143,8 +142,8 @@ class ConvNetClassifier(ArtifactPickle, ClassifierMixin, BaseEstimator):  # type
         names = inputs.class_names(self.classes_)
         columns = [names.index(name) for name in self.model_.classes]
         shares_NK = np.zeros((len(images), len(names)))
-        chunks = inputs.pixel_chunks(images, self.model_)
-        shares_NK[:, columns] = np.concatenate([softmax(self.model_.logits(pixels_NHWC)) for pixels_NHWC in chunks])
+        model, chunks = self.model_, inputs.pixel_chunks(images, self.model_)
+        shares_NK[:, columns] = np.concatenate([model.probabilities(model.logits(pixels_NHWC)) for pixels_NHWC in chunks])
         return shares_NK
 
     def __sklearn_tags__(self) -> Any:

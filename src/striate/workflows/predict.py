@@ -24,12 +24,14 @@ from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
-from striate.model import Model, Prediction
+from striate.metrics.confidence import Prediction
+from striate.model import Model
 from striate.training.device import pick
 from striate.workflows.checks import check_prediction, check_table
 from striate.workflows.load_model import load
 
 _BATCH = 64
+_COLUMNS = ("path", "label", "probability", "set", "abstained", "unknown", "top", "error")
 
 
 @overload
@@ -104,7 +106,7 @@ class Row(NamedTuple):
         prediction = self.prediction
         return {
             "path": path, "label": prediction.label, "probability": round(prediction.probability, 6),
-            "abstained": prediction.abstained,
+            "set": None if prediction.set is None else list(prediction.set), "abstained": prediction.abstained,
             "unknown": prediction.unknown, "top": [[name, round(share, 6)] for name, share in prediction.top],
         }  # fmt: skip
 
@@ -164,14 +166,11 @@ def _lines(rows: Iterable[Row]) -> bytes:
 
 
 def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    """Rows as tables have them: lists as JSON."""
     for row in rows:
-        flat = row.as_json()
-        top = flat.pop("top", None)
-        names = ("label", "probability", "abstained", "unknown")
-        yield {
-            "path": flat["path"], **{name: flat.get(name) for name in names},
-            "top": None if top is None else json.dumps(top), "error": flat.get("error"),
-        }  # fmt: skip
+        values = row.as_json()
+        lists = {name: json.dumps(values[name]) for name in ("set", "top") if values.get(name) is not None}
+        yield dict.fromkeys(_COLUMNS) | values | {"set": None, "top": None} | lists
 
 
 def _no_formula(value: Any) -> Any:
@@ -181,7 +180,7 @@ def _no_formula(value: Any) -> Any:
 
 def _csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
-    table = csv.DictWriter(text, ("path", "label", "probability", "abstained", "unknown", "top", "error"), lineterminator="\n")
+    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows({name: _no_formula(value) for name, value in row.items()} for row in _flat(rows))
     return text.getvalue().encode()
@@ -190,10 +189,8 @@ def _csv(rows: Iterable[Row]) -> bytes:
 def _parquet(rows: Iterable[Row]) -> bytes:
     pyarrow = _pyarrow()
     text, number, truth = pyarrow.string(), pyarrow.float64(), pyarrow.bool_()
-    schema = pyarrow.schema(
-        [("path", text), ("label", text), ("probability", number), ("abstained", truth), ("unknown", truth), ("top", text),
-         ("error", text)]
-    )  # fmt: skip
+    types = {"probability": number, "abstained": truth, "unknown": truth}
+    schema = pyarrow.schema([(name, types.get(name, text)) for name in _COLUMNS])
     return _parquet_bytes(pyarrow.Table.from_pylist(list(_flat(rows)), schema=schema))
 
 

@@ -21,6 +21,7 @@ from striate.base import config, files
 from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
+from striate.metrics.confidence import Confidence
 from striate.model import Model
 from striate.nets.feature_layer import within
 from striate.nets.images_at_once import images_at_once
@@ -150,5 +151,5 @@ class TransferTask(RunContext):
         training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed, **self.stamp}
         return replace(
             self.pretrained, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
-            training={**training, "flip": bool(self.run.augment.flip)}, threshold=None, aliases={},
+            training={**training, "flip": bool(self.run.augment.flip)}, confidence=Confidence(), aliases={},
         )  # fmt: skip

@@ -24,7 +24,8 @@ from striate.interpret import activations, attribution, nearest_images
 from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.interpret.faithfulness import Faithfulness
-from striate.model import Model, Prediction
+from striate.metrics.confidence import Prediction
+from striate.model import Model
 from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
