@@ -12,13 +12,14 @@ from support.command_line import run
 
 
 @pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[list[int], list[int], int], Any]:
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Lines of a model with so many classes that was wrong where `predicted` differs from `labels`."""
 
-    def lines(labels: list[int], predicted: list[int], classes: int) -> Any:
+    def lines(labels: list[int], predicted: list[int], classes: int, **more: Any) -> Any:
+        extra = {"trained_on": None, "test_looks": {"test_set": "t", "looks": 1, "runs": 1}, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
-        result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores}
+        result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
         monkeypatch.setattr(checks, "check_evaluation", lambda *_arguments: None)
         monkeypatch.setattr(evaluate, "evaluate", lambda *_arguments, **_options: result)
         return run(capsys, "evaluate", "r")
@@ -26,7 +27,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return lines
 
 
-def test_the_summary_is_printed_last(printed: Callable[[list[int], list[int], int], Any]):
+def test_the_summary_is_printed_last(printed: Callable[..., Any]):
     lines = printed([0, 0, 1, 2], [0, 1, 1, 2], 3).out.splitlines()
     assert lines[-2].startswith("accuracy 75.00 %  (95 % interval ")
     assert lines[-2].endswith("4 images; majority-class baseline: 50.00 %)")
@@ -34,7 +35,7 @@ def test_the_summary_is_printed_last(printed: Callable[[list[int], list[int], in
     assert any("true class by row, prediction by column" in line for line in lines)
 
 
-def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(printed: Callable[[list[int], list[int], int], Any]):
+def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(printed: Callable[..., Any]):
     labels = [*range(990), *range(990)]
     predicted = [*range(990), *range(1, 26), *range(25, 990)]  # the second image of the first 25 classes is one class off
     text = printed(labels, predicted, 1000).out
@@ -46,3 +47,26 @@ def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(print
     assert "10 classes have no images here and are not shown" in text
     assert text.splitlines()[-1].startswith("macro F1 ")
     assert "true class by row" not in text
+
+
+def test_looks_at_a_test_set_are_printed_where_runs_can_be_chosen_among(printed: Callable[..., Any]):
+    looks = {"test_set": "t", "looks": 7, "runs": 3}
+    assert printed([0, 1], [0, 1], 2, test_looks=looks).out.splitlines()[-1] == (
+        "this test set has been scored 7 times by 3 runs; choosing among runs by it makes the best score too high"
+    )
+    assert "has been scored" not in printed([0, 1], [0, 1], 2, test_looks={**looks, "runs": 1}).out
+
+
+def test_the_accuracy_without_images_that_were_trained_on_is_printed(printed: Callable[..., Any]):
+    unseen = {"accuracy": 0.5, "low": 0.0945, "high": 0.9055, "n": 2}
+    seen = {"accuracy": 1.0, "low": 0.5, "high": 1.0, "n": 4}
+    sentence = "without the images that the run was trained on: accuracy 50.00 %  (95 % interval 9.45 % to 90.55 %, 2 images)"
+    assert sentence in printed([0, 1], [0, 1], 2, trained_on={"train": 4, "val": 0, "seen": seen, "unseen": unseen}).out
+    none = {"train": 0, "val": 0, "seen": None, "unseen": unseen}
+    assert "trained on" not in printed([0, 1], [0, 1], 2, trained_on=none).out
+
+
+def test_of_one_class_the_recall_is_printed(printed: Callable[..., Any]):
+    lines = printed([1, 1, 1, 1], [1, 1, 1, 0], 2).out.splitlines()
+    assert lines[-2].startswith("recall of c1 75.00 %  (95 % interval ")
+    assert lines[-1].startswith("all images are of this one class, so accuracy is its recall, and macro F1 that of one class;")

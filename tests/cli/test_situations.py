@@ -1,5 +1,7 @@
 """Situations that make other tools wrong without a word, each as small as it gets, through the command line."""
 
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image
 
 import striate
+from striate.base import run_images
 from striate.base.errors import RunError
 from support.command_line import run
 
@@ -72,10 +75,44 @@ def test_a_score_on_what_was_trained_on_says_so(capsys: pytest.CaptureFixture[st
     folder("d", {"a": 12, "b": 12})
     folder("new", {"a": 3, "b": 3}, 50)
     assert run(capsys, "train", "d", "--net", "pool 4, fc", "--epochs", "1", "--name", "r", "--no-report").code == 0
-    sentence = "The model learned from {}, so this score says little of new images; `striate evaluate r` scores its test images"
-    assert sentence.format("./d/") in run(capsys, "evaluate", "r", "./d/").err
-    assert "The model learned from" not in run(capsys, "evaluate", "r", "new").err
-    assert "The model learned from" not in run(capsys, "evaluate", "r").err
+    known = run_images.read(Path("runs/r"))
+    assert known is not None
+    parts = Counter(known.part_N.tolist())
+    text = run(capsys, "evaluate", "r", "./d/").err
+    assert f"({parts[0]} in training and {parts[1]} in validation), so this accuracy says little of new images" in text
+    assert "trained on" not in run(capsys, "evaluate", "r", "new").err
+    assert "trained on" not in run(capsys, "evaluate", "r").err
+    Path("moved").mkdir()
+    Path("d/a").rename("moved/a")  # the images are known by their pixels, not by their place
+    (Path("new/a/050.png")).rename("moved/a/new.png")
+    one = run(capsys, "evaluate", "r", "moved", "--json")
+    assert one.code == 0
+    train, val, unseen = (one.json["trained_on"][name] for name in ("train", "val", "unseen"))
+    assert (one.json["n"], unseen["n"]) == (13, 13 - train - val)
+    assert run(capsys, "evaluate", "r/model", "moved", "--json").json["trained_on"] == one.json["trained_on"]
+    shutil.copytree("runs/r/model", "alone")
+    alone = run(capsys, "evaluate", "alone", "moved", "--json")
+    assert alone.json["trained_on"] is None
+    assert "Whether alone was trained on some of these images cannot be told" in alone.err
+    Path("moved/a").rename("d/a")
+
+
+def test_images_of_one_class_are_scored_by_its_recall(capsys: pytest.CaptureFixture[str]):
+    folder("d", {"a": 12, "b": 12})
+    folder("new", {"a": 3}, 50)
+    assert run(capsys, "train", "d", "--net", "pool 4, fc", "--epochs", "1", "--name", "r", "--no-report").code == 0
+    for given in ("new", "new/a"):
+        text = run(capsys, "evaluate", "r", given).out
+        assert "recall of a " in text
+        assert "3 images)" in text
+        assert "all images are of this one class" in text
+    assert "got one, 'a'" in run(capsys, "train", "new", "--name", "one").err
+
+
+def test_the_test_part_of_divided_data_is_scored(capsys: pytest.CaptureFixture[str]):
+    folder("d", {"a": 12, "b": 12})
+    folder("new", {"a": 3, "b": 3}, 50)
+    assert run(capsys, "train", "d", "--net", "pool 4, fc", "--epochs", "1", "--name", "r", "--no-report").code == 0
     Path("d").rename("train")
     Path("parts").mkdir()
     Path("train").rename("parts/train")

@@ -4,6 +4,7 @@ run.toml           everything needed to repeat it
 record.json        id and settings of the run, and the SHA-256 of its files (`striate.base.run_record`)
 environment.json   versions, device, fingerprint of the data
 data.json          what became of every file that was found
+images.npz         of each image its id, label, part and a hash of its pixels (`striate.base.run_images`)
 journal.jsonl      what happened, append-only
 own_network.py     of a network of one's own: its file as it was
 checkpoints/       to resume from

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from striate.base import config
-from striate.base.phrases import percent
+from striate.base.phrases import percent, plural
 from striate.base.wall_clock import counting
 from striate.cli.console import Event, Settings, documented_by, interval, show, speaking, table, trust
 
@@ -44,16 +44,34 @@ def _parts(result: Event) -> Iterator[str | Table]:
     if len(result["per_class"]) <= _SQUARE:
         yield _confusion(result)
     yield _headline(result)
+    if (looks := result["test_looks"])["runs"] > 1:
+        yield (
+            f"this test set has been scored {looks['looks']:,} times by {looks['runs']:,} runs; choosing among runs by it "
+            "makes the best score too high"
+        )
 
 
 def _headline(result: Event) -> str:
-    top5 = "" if result["top5"] is None else f"\ntop-5 accuracy {percent(result['top5'])}"
     bad = f"\n{len(result['quarantined'])} files could not be decoded and are not counted" if result["quarantined"] else ""
+    error = f"calibration error {result['calibration_error']:.4f}"
+    overlap = result["trained_on"] or {}
+    unseen = overlap.get("unseen") if overlap.get("seen") else None
+    without = "" if unseen is None else f"\nwithout the images that the run was trained on: {_accuracy(unseen)})"
+    top5 = "" if result["top5"] is None else f"\ntop-5 accuracy {percent(result['top5'])}"
+    if len(present := [name for name, score in result["per_class"].items() if score["support"]]) == 1:
+        return (
+            f"recall of {present[0]} {_accuracy(result).removeprefix('accuracy ')}){without}{top5}\n"
+            f"all images are of this one class, so accuracy is its recall, and macro F1 that of one class; {error}{bad}"
+        )
     return (
-        f"accuracy {percent(result['accuracy'])}  ({interval(result)}, {result['n']:,} images; "
-        f"majority-class baseline: {percent(result['majority'])}){top5}\nmacro F1 {result['macro_f1']:.4f}, "
-        f"calibration error {result['calibration_error']:.4f}{bad}"
+        f"{_accuracy(result)}; majority-class baseline: {percent(result['majority'])}){without}{top5}\n"
+        f"macro F1 {result['macro_f1']:.4f}, {error}{bad}"
     )
+
+
+def _accuracy(score: Event) -> str:
+    """An accuracy with its interval, whose bracket is left open."""
+    return f"accuracy {percent(score['accuracy'])}  ({interval(score)}, {plural(score['n'], 'image')}"
 
 
 def _classes(result: Event) -> Table:

@@ -3,7 +3,9 @@
 Legend: N images, H x W pixels, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
@@ -25,6 +27,19 @@ _PARTS = {
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
 OWN_FOLDER = "Put the images of each class into a folder of its own."
 TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
+
+
+_least_classes: ContextVar[int] = ContextVar("least_classes", default=2)
+
+
+@contextmanager
+def one_class_allowed() -> Iterator[None]:
+    """Let images of one class alone be read within the block: enough to test on, not to train with."""
+    token = _least_classes.set(1)
+    try:
+        yield
+    finally:
+        _least_classes.reset(token)
 
 
 class Source(NamedTuple):
@@ -103,10 +118,10 @@ def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def check_classes(source: str, classes: Sequence[str], left_out: str = "", advice: str = OWN_FOLDER) -> None:
-    """Refuse fewer than two classes, and a name with bytes that are no text, which no file of a run can hold."""
+    """Refuse fewer classes than are needed, and a name with bytes that are no text, which no file of a run can hold."""
     if bad := [name for name in classes if printable(name) != name]:
         raise DataError(f"expected names of classes in UTF-8 in {source}; got {printable(bad[0])}. Rename it.")
-    if len(classes) < 2:
+    if len(classes) < _least_classes.get():
         got = f"one, {classes[0]!r}" if classes else "none"
         raise DataError(f"expected at least two classes in {source}; got {got}{left_out}. {advice}")
 

@@ -166,7 +166,11 @@ def _read_by_file(root: Path, data: Data) -> Examples:
     parts = {name: part_named(name) for name in tops}
     divided = Part.TRAIN in parts.values()
     entries = []
-    for path, label in zip(walk.files, file_labels.of_paths(walk.files, str(data.labels_from)), strict=True):
+    if data.labels_from == "parent" and not tops:  # all files lie in the folder itself
+        labels: list[str | None] = [root.absolute().name] * len(walk.files)
+    else:
+        labels = file_labels.of_paths(walk.files, str(data.labels_from))
+    for path, label in zip(walk.files, labels, strict=True):
         part = parts.get(path.split("/")[0]) if divided else Part.FREE
         if part is None:
             walk.ignored.append(Ignored(path, "neither train, val nor test"))
@@ -208,6 +212,11 @@ def _unwrap(given: Path, follow_links: bool) -> tuple[Path, Walk, list[str]]:
 
 def _holds_images(folder: Path) -> bool:
     return any(entry.name.lower().endswith(_IMAGES) and entry.is_file() for entry in os.scandir(folder))
+
+
+def is_one_class(folder: Path) -> bool:
+    """Whether a folder holds images and no other folder."""
+    return folder.is_dir() and _holds_images(folder) and not _folders_in(folder)
 
 
 def _tables(folders: Iterable[Path]) -> list[Path]:

@@ -12,7 +12,8 @@ from typing import Any
 from striate.base import config, files, run_folder
 from striate.base.errors import MissingExtraError, RunError, SettingError, WeightsError
 from striate.batches import multi_crop
-from striate.data import image_inputs, sources
+from striate.data import folders, image_inputs, sources
+from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
 from striate.plots import save_figure
 
@@ -102,7 +103,8 @@ def check_evaluation(run: str | Path, data: str | Path | None, settings: Mapping
     if data is not None:
         multi_crop.check(crops, None)
         check_model(run)
-        sources.read(config.data_section(data, settings))
+        with one_class_allowed():
+            sources.read(evaluation_data(data, settings))
         return
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
@@ -111,6 +113,14 @@ def check_evaluation(run: str | Path, data: str | Path | None, settings: Mapping
     if is_external(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     _find(run)
+
+
+def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None) -> config.Data:
+    """The settings of images to test on; a folder of images alone is taken for the class that its name says."""
+    section = config.data_section(data, settings)
+    if section.labels_from is None and folders.is_one_class(Path(section.path)):
+        return section.model_copy(update={"labels_from": "parent"})
+    return section
 
 
 def check_prediction(

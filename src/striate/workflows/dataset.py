@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from striate.base import config, files
 from striate.base.events import Json, Watch, progress
 from striate.base.phrases import printable
+from striate.base.run_images import RunImages, of_parts
 from striate.base.signals import Stop
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
@@ -73,6 +74,12 @@ class Dataset:
         for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
             hasher.update(np.ascontiguousarray(column[order]).tobytes())
         return hasher.hexdigest()
+
+    def run_images(self) -> RunImages:
+        """What `images.npz` of a run says of these images."""
+        examples, parts = self.examples, self.parts
+        rows = (parts.train_M, parts.val_M, parts.test_M)
+        return of_parts(examples.ids_N, examples.labels_N, self.stored.pixel_hash_N, *rows)
 
     def account(self) -> dict[str, Any]:
         """What became of every file that was found, by part and class, for JSON; paths that are no text are escaped."""

@@ -4,7 +4,6 @@ Legend: N images, K classes of the model.
 """
 
 import logging
-import os
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -13,19 +12,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import config, run_folder, run_record
+from striate.base import looks_ledger, run_folder, run_images, run_record
 from striate.base.arguments import named_arguments
 from striate.base.config import Data
-from striate.base.errors import DataError, nearest
+from striate.base.errors import ArtifactError, DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
+from striate.base.looks_ledger import Looks
+from striate.base.run_images import RunPart
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
 from striate.data.examples import Part, Quarantined
+from striate.data.examples_from_source import one_class_allowed
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
 from striate.model import Model
-from striate.workflows.checks import check_evaluation, is_external
+from striate.workflows import trained_on
+from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.load_model import load
+from striate.workflows.trained_on import TrainedOn
 
 log = logging.getLogger("striate")
 
@@ -50,50 +54,66 @@ def evaluate(
 
     """
     data = in_memory.stored(data, labels, watch=watch)
-    stored = data is None
-    with sources.listed_once():
+    with sources.listed_once(), one_class_allowed():
         check_evaluation(run, data, settings, crops)
         if data is None:
-            run, data, tested = _stored(run)
-            model = load(run)
+            run = run_folder.find(run)
+            tested, model = _stored(run), load(run)
         else:
             model = load(run)
-            tested = predict_examples(model, config.data_section(data, settings), watch, crops)
-    if not stored and not tested.is_test_part and _is_data_of(run, data):
-        log.warning(
-            "The model learned from %s, so this score says little of new images; `striate evaluate %s` scores its test "
-            "images alone.", data, run,
-        )  # fmt: skip
-    quarantined = [bad._asdict() for bad in tested.quarantined]
-    took = measured(None if stored else len(tested.labels_N))
+            tested = predict_examples(model, evaluation_data(data, settings), watch, crops)
+    overlap = _overlap(run, model, tested)
+    if data is not None:
+        trained_on.warn(overlap, run)
+    looks = _looks(run, model, tested, data is None)
+    took = measured(None if data is None else len(tested.labels_N))
     scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
-    return {"run": str(run), "data": str(data), "quarantined": quarantined, "crops": crops, **scores, **took}
+    return {
+        "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
+        **scores, "trained_on": None if overlap is None else overlap.as_json(),
+        "test_looks": looks._asdict(), **took,
+    }  # fmt: skip
 
 
-def _stored(run: str | Path) -> tuple[Path, str, "LabeledLogits"]:
-    """The folder of a run, the name of its data, and the predictions for its test images that lie in the folder."""
-    folder = run_folder.find(run)
+def _stored(folder: Path) -> "LabeledLogits":
+    """The predictions for the test images of a run that lie in its folder."""
     if (folder / "result.json").is_file():
         run_record.refuse_missing(folder)
-    _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
-    return folder, run_folder.settings(folder).data.path, LabeledLogits(labels_N, logits_NK, ())
+    ids_N, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
+    settings, images = run_folder.settings(folder), run_images.read(folder)
+    if images is None:
+        raise ArtifactError(f"expected {run_images.FILE} in {folder}; there is none. {run_record.RESTORE}")
+    rows_N = np.searchsorted(images.ids_N, ids_N)
+    by_folds = bool((images.part_N[rows_N] != RunPart.TEST).any())
+    return LabeledLogits(settings.data.path, labels_N, logits_NK, (), images.pixel_hash_N[rows_N], by_folds)
 
 
-def _is_data_of(run: str | Path, data: str | Path) -> bool:
-    """Whether this is what a run took its training images from."""
-    if is_external(run) or not ((folder := run_folder.find(run)) / "run.toml").is_file():
-        return False
-    own = run_folder.settings(folder).data.path
-    return os.path.realpath(own) == os.path.realpath(data)
+def _overlap(run: str | Path, model: Model, tested: "LabeledLogits") -> TrainedOn | None:
+    """Which of the images the run of a model learned from; None where that cannot be told."""
+    home = trained_on.home(run, model)
+    images = None if home is None or tested.by_folds else run_images.read(home)
+    if images is None:
+        return None
+    return trained_on.compare(images, tested.pixel_hash_N, tested.logits_NK.argmax(axis=1) == tested.labels_N)
+
+
+def _looks(run: str | Path, model: Model, tested: "LabeledLogits", stored: bool) -> Looks:
+    """How often these images have been scored, now included; the stored predictions of a run are no new look."""
+    test_set = looks_ledger.fingerprint(tested.pixel_hash_N)
+    if stored:
+        return looks_ledger.count(test_set)
+    return looks_ledger.add(test_set, str(model.training.get("run_id") or run), "evaluate")
 
 
 class LabeledLogits(NamedTuple):
     """Logits of the images that could be decoded, and those that could not."""
 
+    data: str  # where the images are from
     labels_N: NDArray[np.int64]
     logits_NK: NDArray[np.float32]
     quarantined: tuple[Quarantined, ...]
-    is_test_part: bool = False  # of data that is divided, its test images alone
+    pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
+    by_folds: bool = False  # each image is predicted by a model that has not seen it, though the run's own is trained on all
 
 
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
@@ -117,15 +137,17 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    report, rows = progress(watch, "predict"), list[int]()
+    report, rows, hashes = progress(watch, "predict"), list[int](), list[int]()
     bad, logits, images = list(examples.quarantined), [], enumerate(decode_examples(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
         good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
         bad += [Quarantined(examples.names[row], image.reason or "") for row, image in batch if image.pixels_HWC is None]
         rows += [row for row, _ in good]
+        hashes += [image.facts.pixel_hash for _, image in batch if image.pixels_HWC is not None and image.facts is not None]
         if good:
             logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
         report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
-    return LabeledLogits(mapped_K[examples.labels_N[rows]], np.concatenate(logits), tuple(bad), bool(len(tests)))
+    labels_N = mapped_K[examples.labels_N[rows]]
+    return LabeledLogits(data.path, labels_N, np.concatenate(logits), tuple(bad), np.array(hashes, np.uint64))

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ import pytest
 import striate
 from striate.base import files
 from striate.base.errors import ArtifactError, DataError, Interrupted, RunError, StriateError
+from striate.data import split
+from striate.data.split import Split
+from striate.workflows import dataset
 from striate.workflows.report import run_facts
 from support.shape_images import make_folder
 
@@ -120,6 +125,22 @@ def test_a_checkpoint_of_another_run_is_refused(runs: Path):
     shutil.rmtree(runs / "c" / "checkpoints")
     shutil.copytree(runs / "d" / "checkpoints", runs / "c" / "checkpoints")
     with pytest.raises(ArtifactError, match=r"the checkpoint in .*c is of another run, \w{16}: seed was 1 and is 2\. This run"):
+        resume(runs / "c")
+
+
+def test_images_in_other_parts_than_before_are_not_resumed_with(runs: Path):
+    def divide(*arguments: Any) -> Split:
+        parts = split.divide(*arguments)
+        train_M, test_M = parts.train_M.copy(), parts.test_M.copy()
+        train_M[0], test_M[0] = test_M[0], train_M[0]  # as after a change of the rule that divides
+        return replace(parts, train_M=train_M, test_M=test_M)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "split", SimpleNamespace(divide=divide, Split=Split))
+        with pytest.raises(DataError, match=r"divided otherwise than when .*c began, so test images could be trained on"):
+            resume(runs / "c")
+    (runs / "c" / "images.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"expected images\.npz in .*c; there is none"):
         resume(runs / "c")
 
 

@@ -41,7 +41,7 @@ from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
-from striate.workflows.train.artifacts import predictions_files, score, write_start
+from striate.workflows.train.artifacts import count_look, predictions_files, score, write_start
 
 log = logging.getLogger("striate")
 
@@ -248,6 +248,8 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
+    if best.test is not None:
+        count_look(dataset.stored.pixel_hash_N[parts.test_M], folder, "finetune")
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
     run_record.add(folder, {"result.json": run_folder.as_bytes(result.as_json())})
     for small in tasks[1:]:  # only their scores are needed; not before the result is written, since a resumed run reads them

@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from striate.base import config, run_folder, run_record
+from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json, progress
 from striate.metrics import classification
@@ -79,7 +81,7 @@ def score_json(value: Score | None) -> dict[str, Any] | None:
 
 
 def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> run_record.Identity:
-    """Write run.toml, environment.json and data.json of a run that begins; the identity of the run.
+    """Write run.toml, environment.json, data.json and images.npz of a run that begins; the identity of the run.
 
     `saved` is the state of a run that is resumed, where something that it depends on has changed since: refused by its name.
     `requested` are more files of a run that begins, by stem.
@@ -90,9 +92,10 @@ def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> 
     )
     name = context.run.net.name or ""
     source = own_network.read(name) if catalogue.is_own(name) else None
-    settings = config.given(context.run)
+    settings, images = config.given(context.run), dataset.run_images().as_bytes()
     if saved is not None:
         _refuse_change(folder, environment, settings, saved)
+        _refuse_other_division(folder, images)
         if source is not None and run_record.content(folder, own_network.COPY) != source.content:
             raise RunError(
                 f"{source.path} has changed since {folder} began, which keeps it as {own_network.COPY}. "
@@ -100,9 +103,12 @@ def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> 
             )
         return run_record.read(folder).identity
     parts = dataset.parts
-    images = [len(rows_M) for rows_M in (parts.train_M, parts.val_M, parts.test_M)]
-    identity = run_record.identify(settings, environment=environment, images=images)
-    contents = {"environment.json": run_folder.as_bytes(environment), "data.json": run_folder.as_bytes(dataset.account())}
+    counts = [len(rows_M) for rows_M in (parts.train_M, parts.val_M, parts.test_M)]
+    identity = run_record.identify(settings, environment=environment, images=counts)
+    contents = {
+        "environment.json": run_folder.as_bytes(environment), "data.json": run_folder.as_bytes(dataset.account()),
+        run_images.FILE: images,
+    }  # fmt: skip
     if source is not None:
         contents[own_network.COPY] = source.content
     contents |= {f"{stem}.toml": content for stem, content in requested.items()}
@@ -135,6 +141,18 @@ def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json) -> None
             f"the checkpoint in {folder} is of another run, {saved['run']['run_id']}: "
             f"{other or 'its settings are the same, its images or its machine are not'}. This run is {identity.run_id}. "
             "Remove the checkpoint, or put this run's back."
+        )
+
+
+def _refuse_other_division(folder: Path, images: bytes) -> None:
+    """Refuse to resume where an image is in another part of the split than when the run began."""
+    began = run_record.content(folder, run_images.FILE)
+    if began is None:
+        raise ArtifactError(f"expected {run_images.FILE} in {folder}; there is none. {run_record.RESTORE}")
+    if began != images:
+        raise DataError(
+            f"the images are divided otherwise than when {folder} began, so test images could be trained on. Resume with the "
+            f"versions in environment.json, or start a new run."
         )
 
 
@@ -172,6 +190,11 @@ def evaluate_and_save(
         for old in sorted((context.folder / "checkpoints").glob("step-*"))[:-1]:
             shutil.rmtree(old, ignore_errors=True)
     return Trained(result, model, test)
+
+
+def count_look(pixel_hash_M: NDArray[np.uint64], folder: Path, command: str) -> None:
+    """Enter into the ledger that a run was scored on these test images."""
+    looks_ledger.add(looks_ledger.fingerprint(pixel_hash_M), run_record.read(folder).identity.run_id, command)
 
 
 def predictions_files(val: Predictions, test: Predictions | None, stamp: dict[str, str]) -> dict[str, bytes]:

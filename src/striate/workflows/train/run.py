@@ -26,7 +26,7 @@ from striate.workflows.finetune import start
 from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import check, defaults, mirroring
-from striate.workflows.train.artifacts import Trained, score
+from striate.workflows.train.artifacts import Trained, count_look, score
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
 from striate.workflows.train.setup import check_network, refuse_processes
@@ -229,6 +229,9 @@ def _train(context: RunContext, resume: bool) -> Json:
     _warn_of_bad_files(dataset)
     folds = run.data.folds is not None and run.data.fold is None
     trained = _train_folds(context, resume) if folds else fit(context, resume)
+    if trained.test is not None and context.engine.writes:
+        tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
+        count_look(dataset.stored.pixel_hash_N[tested_N], context.folder, "train")
     result = trained.result.as_json()
     return build.at_end(result, trained.model, context) if context.report and context.engine.writes else result
 
