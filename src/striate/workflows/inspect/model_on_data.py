@@ -6,6 +6,7 @@ Legend: N images, M rows, B training images that are compared with, D features.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from striate.workflows.dataset import Dataset
 BUDGET = 2e11  # multiply-adds for each pass over many images: some ten seconds on a laptop
 _BATCH = 128
 _FEWEST, _MOST = 100, 5000
+_MACS = WeakKeyDictionary[Net, int]()
 
 
 class KnownFeatures(NamedTuple):
@@ -73,9 +75,11 @@ class ModelOnDataset(NamedTuple):
 
 
 def macs(net: Net) -> int:
-    """Multiply-adds of one image."""
-    own = getattr(net, "macs", None)  # of networks without the layers that a table knows
-    return sum(row.macs for row in layer_table(net)) if own is None else int(own)
+    """Multiply-adds of one image; counted once for each network, since that takes a second of a large one."""
+    if net not in _MACS:
+        own = getattr(net, "macs", None)  # of networks without the layers that a table knows
+        _MACS[net] = sum(row.macs for row in layer_table(net)) if own is None else int(own)
+    return _MACS[net]
 
 
 def affordable(net: Net) -> int:
