@@ -44,7 +44,7 @@ ROOMS = {
     "nets.catalogue": room("base", later="nets"),
     "nets": room("base", others="numpy torch", where_used="timm safetensors"),
     "batches": room("base data", others="numpy torch", where_used="torchvision sklearn"),
-    "training": room("base metrics nets", others="numpy torch safetensors", where_used="sklearn"),
+    "training": room("base metrics nets", others="numpy torch safetensors", where_used="sklearn tensorboard"),
     "interpret": room("base nets", others="numpy torch", where_used="captum sklearn"),
     "model": room("base batches data metrics nets", others="numpy torch safetensors"),
     "workflows": room(

@@ -253,7 +253,7 @@ def recipe(name: str | Path) -> Tree:
 _NAMED = {  # arguments of `train` and the settings that they stand for
     "seed": ("seed",), "data_dir": ("data", "data_dir"), "folds": ("data", "folds"), "net": ("net", "name"),
     "weights": ("finetune", "weights"), "pixel_cache_gb": ("preprocess", "pixel_cache_gb"), "epochs": ("train", "epochs"),
-    "minutes": ("train", "minutes"),
+    "minutes": ("train", "minutes"), "tensorboard": ("tensorboard",),
 }  # fmt: skip
 
 

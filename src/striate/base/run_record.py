@@ -139,7 +139,7 @@ def refuse_missing(folder: Path) -> None:
 
 def difference(before: Json, now: Json) -> str | None:
     """The first setting but the images' place that is not the same, as `train.lr was 0.1 and is 0.2`; None where all are."""
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flat(before)), dict(flat(now))
     for path in [*old, *new]:
         if path not in _PLACES and old.get(path) != new.get(path):
             was, is_now = (repr(tree[path]) if path in tree else "not set" for tree in (old, new))
@@ -147,9 +147,10 @@ def difference(before: Json, now: Json) -> str | None:
     return None
 
 
-def _flat(settings: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
+def flat(settings: Json, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Each setting with its path, as `train.lr`."""
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(dict(value), f"{prefix}{name}.")
+            yield from flat(dict(value), f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -231,6 +231,7 @@ class Run(Section):
 
     seed: int = field(0, "seed of initialization, order, augmentation and dropout", ge=0, lt=2**63)
     recipe: str | None = field(None, "the recipe that the settings started from")
+    tensorboard: bool = field(False, "log epochs, weights and filters for TensorBoard in RUN/tensorboard; needs striate[log]")
     data: Data = Data()
     preprocess: PreprocessSettings = PreprocessSettings()
     augment: Augment = Augment()

@@ -20,7 +20,7 @@ def finetune(
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
     data_dir: str | None = None, labels_from: str | None = None, resume: bool = False, set_: Settings = (),
-    no_report: bool = False, trust_code: bool = False, json: bool = False,
+    no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
 
@@ -40,7 +40,7 @@ def finetune(
     from striate.workflows.finetune import check
 
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from}, "finetune": {"classifier": classifier}}
-    settings = config.join(*(config.setting(text) for text in set_), flags)
+    settings = config.join(*(config.setting(text) for text in set_), flags, {"tensorboard": tensorboard or None})
     own: dict[str, Any] = {"weights": weights, "strategies": split((strategy or "",)), "layers": split(layer)}
     own |= {"per_class": _numbers(per_class), "minutes": minutes}
     begin, tree = check.settings_to_resume if resume else check.check, check.tree(data, settings, seed, **own)

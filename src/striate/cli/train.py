@@ -17,7 +17,7 @@ def train(
     name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
     pixel_cache_gb: float | None = None,
     resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
-    no_report: bool = False, trust_code: bool = False, json: bool = False,
+    no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
@@ -47,6 +47,7 @@ def train(
             "--resume": resume,
             "--folds": folds,
             "--no-report": no_report,
+            "--tensorboard": tensorboard,
             "--out": out != Path("runs"),
         }
         refuse(others, "does not apply with --find-lr; leave it out.")
@@ -56,7 +57,7 @@ def train(
     from striate.workflows import checks
     from striate.workflows.train import check
 
-    run |= {"weights": weights, "folds": folds, "pixel_cache_gb": pixel_cache_gb}
+    run |= {"weights": weights, "folds": folds, "pixel_cache_gb": pixel_cache_gb, "tensorboard": tensorboard or None}
     begin = check.settings_to_resume if resume else check.check_start
     with counting(), speaking() as watch:
         tree = config.settings_from_args(data, settings, **run)

@@ -4,6 +4,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self.follow: Callable[[Event], None] | None = None  # called with each event once it is written
         if path is None:
             return
         if not path.exists():
@@ -34,12 +36,15 @@ class Journal:
         """Append one event; `durable` waits until the disk has it."""
         if self.path is None:
             return
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}, allow_nan=False).encode()
+        entry = {"event": event, "time": round(time.time(), 3), **fields}
+        line = json.dumps(entry, allow_nan=False).encode()
         with explained(self.path, "write"), self.path.open("ab") as file:
             file.write(line[:-1] + _CHECK % zlib.crc32(line) + b"\n")
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        if self.follow is not None:
+            self.follow(entry)
 
 
 def read(path: Path) -> list[Event]:

@@ -123,6 +123,25 @@ def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None) -> con
     return section
 
 
+def check_tensorboard(run: config.Run) -> None:
+    """Refuse to log for TensorBoard where it is not installed."""
+    if run.tensorboard and find_spec("tensorboard") is None:
+        raise MissingExtraError("tensorboard=true", "tensorboard", "log")
+
+
+def check_comparison(draw: str | Path | None, html: str | Path | None, others: int) -> None:
+    """Refuse a figure and a page that cannot be written, or are of more than two runs."""
+    for name, path in (("draw", draw), ("html", html)):
+        if path is not None and others:
+            raise SettingError(f"{name} shows the images of two runs; got {others + 2}. Leave out all but two, or {name}.")
+    if draw is not None:
+        save_figure.check_file(Path(draw))
+    if html is not None:
+        if Path(html).suffix.lower() not in (".html", ".htm"):
+            raise SettingError(f"expected a page's path to end in .html; got {html}.")
+        files.check_new_file(Path(html))
+
+
 def check_prediction(
     run: str | Path, out: str | Path | None, embed: str | Path | None, crops: int, paths: Sequence[str] = ()
 ) -> None:

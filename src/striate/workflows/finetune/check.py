@@ -16,7 +16,7 @@ from striate.base.errors import RunError, SettingError
 from striate.base.train_settings import STRATEGY
 from striate.data import sources, split
 from striate.data.examples import Examples
-from striate.workflows.checks import check_model
+from striate.workflows.checks import check_model, check_tensorboard
 from striate.workflows.finetune import start
 
 REQUESTED = "requested.toml"  # of a run: the settings before the rules
@@ -54,6 +54,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
     if not settings.get("data", {}).get("path"):
         raise SettingError("expected DATA: a folder of images by class, a table, or the name of a data set.")
     run = config.build(with_weights(settings))
+    check_tensorboard(run)
     if name is None:
         files.check_new_folder(out)
     else:
@@ -105,6 +106,7 @@ def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> co
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     folder = run_folder.claim(out, name, resume=True)
     run = run_folder.settings(folder)
+    check_tensorboard(run)
     if run.finetune.weights is None:
         raise RunError(
             f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."

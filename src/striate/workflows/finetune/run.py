@@ -41,7 +41,7 @@ from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
-from striate.workflows.train.artifacts import count_look, predictions_files, score, write_start
+from striate.workflows.train.artifacts import count_look, log_result, predictions_files, score, write_start
 
 log = logging.getLogger("striate")
 
@@ -53,7 +53,8 @@ def finetune(
     data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: str | Path = "runs",
-    resume: bool = False, report: bool = True, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    resume: bool = False, report: bool = True, tensorboard: bool = False, settings: Mapping[str, Any] | None = None,
+    watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
@@ -73,6 +74,7 @@ def finetune(
         out: the folder of runs.
         resume: resume the run `name` where it was interrupted; takes no other setting.
         report: end by writing the report.
+        tensorboard: as for `train`.
         settings: nested settings, as in `{"finetune": {"retrain": {"epochs": 10}}}`.
         watch: called with every event.
 
@@ -81,8 +83,8 @@ def finetune(
 
     """
     own = check.tree(
-        in_memory.stored(data, labels, watch=watch), settings, seed, weights=weights, strategies=strategies, layers=layers,
-        per_class=per_class, minutes=minutes,
+        in_memory.stored(data, labels, watch=watch), config.join(dict(settings or {}), {"tensorboard": tensorboard or None}),
+        seed, weights=weights, strategies=strategies, layers=layers, per_class=per_class, minutes=minutes,
     )  # fmt: skip
     if not resume and not own["finetune"].get("weights"):
         own = check.with_weights(own)
@@ -252,6 +254,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         count_look(dataset.stored.pixel_hash_N[parts.test_M], folder, "finetune")
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
     run_record.add(folder, {"result.json": run_folder.as_bytes(result.as_json())})
+    log_result(run, folder, best.val, best.test)
     for small in tasks[1:]:  # only their scores are needed; not before the result is written, since a resumed run reads them
         for model_folder in small.folder.glob("*/model"):
             shutil.rmtree(model_folder)

@@ -8,6 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -22,7 +23,7 @@ from striate.model import Model
 from striate.nets.feature_layer import settings_with, with_head, within
 from striate.nets.frozen_batchnorm import freeze_batchnorm, unfreeze_batchnorm
 from striate.nets.net import Net
-from striate.training import loop, timing
+from striate.training import loop, tensorboard, timing
 from striate.training import loss as losses
 from striate.training.inference import Predictions
 from striate.training.journal import Journal
@@ -96,12 +97,14 @@ def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     head.requires_grad_(True)
     planned = head_task(task, settings, head, train, val)
     row_of = dict(zip(train.ids_M.tolist(), rows_M.tolist(), strict=True))
-    fitted = loop.fit(
-        replace(
-            planned, steps=_head_steps(task, planned), journal=Journal(task.folder / "adapt" / "journal.jsonl"),
-            names=lambda ids_M: [examples.names[row_of[number]] for number in ids_M.tolist()],
-        )
-    )  # fmt: skip
+    journal = Journal(task.folder / "adapt" / "journal.jsonl")
+    with tensorboard.following(journal, images_an_epoch=len(train.rows_M)) if task.run.tensorboard else nullcontext():
+        fitted = loop.fit(
+            replace(
+                planned, steps=_head_steps(task, planned), journal=journal,
+                names=lambda ids_M: [examples.names[row_of[number]] for number in ids_M.tolist()],
+            )
+        )  # fmt: skip
     seconds = time.monotonic() - start + task.share * sum(features.seconds for features in copies) + val_features.seconds
     val_predictions, test = (task.predictions(head, part, None) for part in ("val", "test"))
     assert val_predictions is not None

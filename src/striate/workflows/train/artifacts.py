@@ -14,6 +14,7 @@ from striate.base.events import Json, progress
 from striate.metrics import classification
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
+from striate.training import tensorboard
 from striate.training.inference import Predictions, predict
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
@@ -187,6 +188,7 @@ def evaluate_and_save(
         end = {name: getattr(result, name) for name in ("steps", "seconds", "weights_sha256")}
         journal.write("end", durable=True, **end)
         run_record.add(context.folder, {"result.json": run_folder.as_bytes(result.as_json())})
+        log_result(run, context.folder, val, test)
         for old in sorted((context.folder / "checkpoints").glob("step-*"))[:-1]:
             shutil.rmtree(old, ignore_errors=True)
     return Trained(result, model, test)
@@ -195,6 +197,14 @@ def evaluate_and_save(
 def count_look(pixel_hash_M: NDArray[np.uint64], folder: Path, command: str) -> None:
     """Enter into the ledger that a run was scored on these test images."""
     looks_ledger.add(looks_ledger.fingerprint(pixel_hash_M), run_record.read(folder).identity.run_id, command)
+
+
+def log_result(run: config.Run, folder: Path, val: Predictions, test: Predictions | None) -> None:
+    """Where the run logs for TensorBoard, its settings and its scores."""
+    if run.tensorboard:
+        scores = {"result/validation accuracy": score(val), "result/test accuracy": score(test)}
+        accuracies = {tag: value.accuracy for tag, value in scores.items() if value is not None}
+        tensorboard.write_result(folder, dict(run_record.flat(config.given(run))), accuracies)
 
 
 def predictions_files(val: Predictions, test: Predictions | None, stamp: dict[str, str]) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from striate.data import sources, split
 from striate.data.examples import Examples
 from striate.nets import catalogue
 from striate.plots import save_figure
+from striate.workflows.checks import check_tensorboard
 from striate.workflows.finetune import check as fine_tuning
 from striate.workflows.finetune import start
 from striate.workflows.train import defaults
@@ -38,6 +39,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
 
     """
     run = config.build(settings)
+    check_tensorboard(run)
     if name is None:
         files.check_new_folder(out)
     else:
@@ -111,6 +113,7 @@ def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> co
         raise RunError("--resume needs the run's --name; `striate runs` lists them.")
     folder = run_folder.claim(out, name, resume=True)
     run = run_folder.settings(folder)
+    check_tensorboard(run)
     if run.finetune.weights is None:  # else the fine-tuning refuses them
         config.refuse_other(settings, run)
     return run

@@ -1,10 +1,11 @@
 """One training by back-propagation, from complete settings to its artifact; `striate.train` and each of its folds run this."""
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 
 from striate.base.signals import Stop
-from striate.training import checkpoint, layer_lr, loop, lr_finder, weight_histograms
+from striate.training import checkpoint, layer_lr, loop, lr_finder, tensorboard, weight_histograms
 from striate.training.journal import Journal, read
 from striate.workflows.run_context import RunContext
 from striate.workflows.train.artifacts import Trained, evaluate_and_save, write_start
@@ -51,9 +52,11 @@ def train(
         task, settings=run.train, steps=steps, journal=journal, checkpoints=folder / "checkpoints", identity=identity,
         observers=observers, unfreeze_epochs=unfreeze(net, -(-steps // loaders["train"].steps)) if unfreeze is not None else {},
     )  # fmt: skip
-    weight_histograms.record(journal, net, "start")
-    fitted = loop.fit(task, resume_from)
-    weight_histograms.record(journal, net, "end")
+    board = tensorboard.following(journal, net, loaders["train"].places) if run.tensorboard and engine.writes else nullcontext()
+    with board:
+        weight_histograms.record(journal, net, "start")
+        fitted = loop.fit(task, resume_from)
+        weight_histograms.record(journal, net, "end")
     return evaluate_and_save(context, setup, fitted, journal, identity, starting_weights)
 
 

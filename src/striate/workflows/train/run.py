@@ -41,7 +41,8 @@ def train(
     data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, weights: str | Path | None = None,
     recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,
     seed: int | None = None, name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
-    pixel_cache_gb: float | None = None, resume: bool = False, report: bool = True, trust_code: bool = False,
+    pixel_cache_gb: float | None = None, resume: bool = False, report: bool = True, tensorboard: bool = False,
+    trust_code: bool = False,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
@@ -62,6 +63,7 @@ def train(
         pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: resume the run `name` from its last checkpoint; takes no other setting.
         report: end by writing the report.
+        tensorboard: also log epochs, weights, filters and settings for TensorBoard, in the run's folder; needs `striate[log]`.
         trust_code: run the file of a network that a recipe or the run to resume names; one named by `net` is trusted.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
@@ -78,6 +80,7 @@ def train(
     tree = config.settings_from_args(
         in_memory.stored(data, labels, watch=watch), settings, net=net, weights=weights, recipe=recipe, epochs=epochs,
         minutes=minutes, folds=folds, seed=seed, data_dir=data_dir, pixel_cache_gb=pixel_cache_gb,
+        tensorboard=tensorboard or None,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
     result = run_in(Path(out), name, tree, resume, watch, report, trust_code)
