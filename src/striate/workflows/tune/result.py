@@ -51,9 +51,11 @@ class TuneResult(NamedTuple):
         value, images = self.best.val.value, self.best.val.n
         text = (
             f"Trial {self.best.number} is the best of {plural(count, 'trial')}: {config.describe(self.best.changes)}. Its "
-            f"validation accuracy of {percent(value)} ({plural(images, 'image')}) is too high, since it chose the trial; "
-            f"about {percent(self.corrected)} is to be expected."
+            f"validation accuracy is {percent(value)} ({plural(images, 'image')})"
         )
+        if self.corrected < value:
+            text += f", which is too high, since it chose the trial: about {percent(self.corrected)} is to be expected"
+        text += "."
         default = max((trial for trial in self.trials if trial.number == 0), key=lambda trial: trial.round)
         if self.best.number and default.val is not None:
             text += f" The defaults have {percent(default.val.value)} in round {default.round + 1}."
