@@ -79,13 +79,13 @@ def test_a_class_of_one_image_leaves_nothing_to_compare(caplog: pytest.LogCaptur
 def test_strengths_are_compared_on_a_part_of_many_images(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(feature_classifier, "_MOST_COMPARED", 45)
     seen: list[int] = []
-    fitted = feature_classifier._fitted
+    fitted = feature_classifier.fit_linear
 
     def counted(ready_MD: Any, labels_M: Any, kind: Any, c: float) -> Any:
         seen.append(len(labels_M))
         return fitted(ready_MD, labels_M, kind, c)
 
-    monkeypatch.setattr(feature_classifier, "_fitted", counted)
+    monkeypatch.setattr(feature_classifier, "fit_linear", counted)
     values_MD, labels_M = clusters(9)
     fit_on(values_MD, labels_M, 3)
     assert seen == [36] * 25 + [90]
@@ -121,8 +121,8 @@ def test_more_features_than_images_have_the_planes_of_a_fit_to_all_features(
     span = feature_classifier.spanned(values_MD)
     assert span is not None
     c = strength / float(np.square(values_MD).sum(axis=1).mean())
-    narrow_KM, narrow_K = feature_classifier._fitted(span.coordinates_MM, labels_M, kind, c)
-    weight_KD, bias_K = feature_classifier._fitted(values_MD, labels_M, kind, c)
+    narrow_KM, narrow_K = feature_classifier.fit_linear(span.coordinates_MM, labels_M, kind, c)
+    weight_KD, bias_K = feature_classifier.fit_linear(values_MD, labels_M, kind, c)
     assert span.back(narrow_KM) == pytest.approx(weight_KD, abs=1e-4 * float(np.abs(weight_KD).max()))
     assert narrow_K == pytest.approx(bias_K, abs=1e-4 * float(np.abs(weight_KD).max()))
 

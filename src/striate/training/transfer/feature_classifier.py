@@ -130,7 +130,7 @@ def fit(
     compared = subsample(labels_M, _MOST_COMPARED, seed)
     tried = _compare(narrow[compared], labels_M[compared], kind, length2, seed, tick)
     best = max(tried, key=lambda trial: (trial.accuracy, -trial.c)).c if tried else 1.0 / length2
-    weight_KD, bias_K = _fitted(narrow, labels_M, kind, best)
+    weight_KD, bias_K = fit_linear(narrow, labels_M, kind, best)
     weight_KD = (weight_KD if span is None else span.back(weight_KD)) * factor_D
     bias_K = bias_K - weight_KD @ np.broadcast_to(shift_D, weight_KD.shape[1:])
     linear = Linear(weight_KD.astype(np.float32), bias_K.astype(np.float32), normalize == "l2", best, tried)
@@ -191,13 +191,15 @@ def _compare(
         right = 0
         for number, (learn, left_out) in enumerate(parts):
             tick(len(tried) * len(parts) + number, len(STRENGTHS) * len(parts) + 1)
-            weight_KD, bias_K = _fitted(ready_MD[learn], labels_M[learn], kind, strength / length2)
+            weight_KD, bias_K = fit_linear(ready_MD[learn], labels_M[learn], kind, strength / length2)
             right += int(((ready_MD[left_out] @ weight_KD.T + bias_K).argmax(axis=1) == labels_M[left_out]).sum())
         tried.append(Tried(strength / length2, right / len(labels_M)))
     return tuple(tried)
 
 
-def _fitted(ready_MD: Ready, labels_M: Labels, kind: LinearKind, c: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fit_linear(
+    ready_MD: Ready, labels_M: Labels, kind: LinearKind, c: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and biases, one row a class."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
