@@ -16,6 +16,7 @@ _HOME = {
     "Model": "striate.model",
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
+    "compare": "striate.workflows.compare",
     "doctor": "striate.workflows.doctor",
     "draw": "striate.workflows.nets",
     "evaluate": "striate.workflows.evaluate",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from striate.model import Model as Model
     from striate.nets.hooks import taps as taps
     from striate.nets.net import Net as Net
+    from striate.workflows.compare import compare as compare
     from striate.workflows.data import survey as survey
     from striate.workflows.doctor import doctor as doctor
     from striate.workflows.evaluate import evaluate as evaluate

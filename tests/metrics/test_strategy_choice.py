@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from striate.metrics.intervals import wilson
-from striate.metrics.strategy_choice import Candidate, holm, recommend
+from striate.metrics.paired_test import holm
+from striate.metrics.strategy_choice import Candidate, recommend
 
 
 def candidate(name: str, val_right: int, wrong: range | None, seconds: float = 60.0) -> Candidate:

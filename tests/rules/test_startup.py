@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import striate
+from support import tested_runs
 
 HEAVY = {
     "captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch", "torch._dynamo",
@@ -52,6 +53,14 @@ def test_rooms_that_promise_no_torch_import_without_anything_heavy():
     modules = [name for name in names if name in WITHOUT_TORCH or name.partition(".")[0] in WITHOUT_TORCH]
     assert len(modules) > 20
     assert heavy_after("\n".join(f"import striate.{name}" for name in modules)) == []
+
+
+def test_runs_are_compared_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    images = {"ids": [1, 2], "labels": [0, 1], "hashes": [11, 12]}
+    for name in ("a", "b"):
+        tested_runs.write(tmp_path / "runs" / name, images, [0, 1])
+    monkeypatch.chdir(tmp_path)
+    assert heavy_after(RUN, "compare", "a", "b", "--json", "--html", "x.html") == []
 
 
 def test_what_is_heavy_is_seen_where_it_is_imported():

@@ -54,6 +54,7 @@ app.command("striate.cli.train:train", name="train", help="Train a network on la
 app.command("striate.cli.finetune:finetune", name="finetune", help="Make a classifier out of the weights of another.")
 app.command("striate.cli.tune:tune", name="tune", help="Search for better settings by short trainings.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
+app.command("striate.cli.compare:compare", name="compare", help="Compare runs on the same test images: is it chance?")
 app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from striate.base.phrases import format_duration, join_names, percent
 from striate.metrics.intervals import Interval
-from striate.metrics.paired_test import paired
+from striate.metrics.paired_test import holm, paired
 
 LEVEL = 0.05
 
@@ -69,16 +69,3 @@ def recommend(tried: Sequence[Candidate]) -> Recommendation:
         quick = min(quicker, key=lambda rival: rival.seconds)
         parts.append(f"{quick.name} took {format_duration(quick.seconds)} instead of {format_duration(best.seconds)}")
     return Recommendation(best.name, p_values, "; ".join(parts) + ".")
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Each p-value corrected for their number (Holm 1979): the least by all, the next by one fewer, never falling.
-
-    >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
-    {'a': 0.03, 'c': 0.06, 'b': 0.06}
-    """
-    corrected, highest = {}, 0.0
-    for number, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        highest = max(highest, min(1.0, p_values[name] * (len(p_values) - number)))
-        corrected[name] = highest
-    return corrected

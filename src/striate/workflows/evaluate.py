@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import looks_ledger, run_folder, run_images, run_record
+from striate.base import looks_ledger, run_folder, run_images
 from striate.base.arguments import named_arguments
 from striate.base.config import Data
-from striate.base.errors import ArtifactError, DataError, nearest
+from striate.base.errors import DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.looks_ledger import Looks
-from striate.base.run_images import RunPart
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
 from striate.data.examples import Part, Quarantined
@@ -26,7 +25,7 @@ from striate.data.examples_from_source import one_class_allowed
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
 from striate.model import Model
-from striate.workflows import trained_on
+from striate.workflows import stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.load_model import load
 from striate.workflows.trained_on import TrainedOn
@@ -77,15 +76,8 @@ def evaluate(
 
 def _stored(folder: Path) -> "LabeledLogits":
     """The predictions for the test images of a run that lie in its folder."""
-    if (folder / "result.json").is_file():
-        run_record.refuse_missing(folder)
-    ids_N, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
-    settings, images = run_folder.settings(folder), run_images.read(folder)
-    if images is None:
-        raise ArtifactError(f"expected {run_images.FILE} in {folder}; there is none. {run_record.RESTORE}")
-    rows_N = np.searchsorted(images.ids_N, ids_N)
-    by_folds = bool((images.part_N[rows_N] != RunPart.TEST).any())
-    return LabeledLogits(settings.data.path, labels_N, logits_NK, (), images.pixel_hash_N[rows_N], by_folds)
+    stored = stored_predictions.read(folder)
+    return LabeledLogits(stored.settings.data.path, stored.labels_N, stored.logits_NK, (), stored.pixel_hash_N, stored.by_folds)
 
 
 def _overlap(run: str | Path, model: Model, tested: "LabeledLogits") -> TrainedOn | None:

@@ -34,16 +34,21 @@ def render(facts: Json, figures: Json) -> str:
             dictionary for each row: `image`, `heat` and `neighbors` as data URIs, and `kind`. What is missing is left out.
 
     """
-    style = _TEMPLATES.joinpath("style.css").read_text("utf-8")
     given = {**dict.fromkeys(FIGURES), **figures}
-    page: str = _template().render(
-        facts=facts, figures=given, style=style, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
+    return render_template(
+        "report.html", facts=facts, figures=given, shown_classes=_CLASSES, shown_files=_FILES, verdicts=VERDICTS
     )
+
+
+def render_template(name: str, **values: Any) -> str:
+    """A page of `templates/`, with the style of the report."""
+    style = _TEMPLATES.joinpath("style.css").read_text("utf-8")
+    page: str = _environment().get_template(name).render(style=style, **values)
     return without_controls(page)  # HTML knows no control characters either
 
 
 @cache
-def _template() -> Any:
+def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
@@ -53,7 +58,7 @@ def _template() -> Any:
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, undefined=StrictUndefined)
     environment.filters["code"] = code
     environment.filters["percent"] = lambda share, places=2: Markup(percent(share, places).replace(" ", "&nbsp;"))
-    return environment.get_template("report.html")
+    return environment
 
 
 def data_uri(image_HWC: NDArray[np.uint8]) -> str:
