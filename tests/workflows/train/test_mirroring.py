@@ -75,6 +75,19 @@ def test_what_the_user_said_is_kept_with_a_warning_or_without_a_test(arrows: Pat
     assert (run.augment.flip, dataset.mirroring, len(caplog.messages)) == (False, None, 1)
 
 
+def test_features_of_weights_are_warned_of_where_left_and_right_are_classes(arrows: Path, caplog: pytest.LogCaptureFixture):
+    run, dataset = gathered(arrows)
+    run = config.change(run, {"finetune": {"weights": "efficientnet_lite0@imagenet"}})
+    dataset = mirroring.warn_of_features(run, dataset)
+    assert dataset.mirroring is not None
+    assert dataset.mirroring["verdict"] == "swapped"
+    assert caplog.messages[0].startswith("The classes 'left' and 'right' depend on left and right: ")
+    assert caplog.messages[0].endswith(
+        " Features of efficientnet_lite0@imagenet hardly tell left from right, since these weights were learned from mirrored "
+        "images too: compare with --weights none."
+    )
+
+
 class Recorder:
     """Stands in for the filters, and keeps the images that it is given."""
 

@@ -131,6 +131,8 @@ def run_in(
             if not resume and (run.finetune.strategies or ("extract",)) != ("extract",):
                 run, dataset = mirroring.choose(run, dataset)
                 plan.refuse_copies(run)
+            elif not resume:
+                dataset = mirroring.warn_of_features(run, dataset)
             body = copy.deepcopy(pretrained.net)
             engine.place(body)
             whole = TransferTask(run, dataset, folder / "strategies", engine, stop, watch, pretrained, body, dataset)

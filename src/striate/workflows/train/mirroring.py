@@ -8,6 +8,8 @@
 | true | any | swapped | yes, with a warning |
 | false | any | not tested | no |
 
+Where a classifier on features of pretrained weights is all that learns, nothing is mirrored, and the test warns instead.
+
 The test is `metrics.mirror_test` on responses to patches (`batches.patch_responses`) of up to 800 images, which take about a
 second. Features of a pretrained network are no better: these were learned on mirrored images, and hardly tell left from right.
 Test images are never used.
@@ -61,6 +63,18 @@ def choose(run: config.Run, dataset: Dataset) -> Choice:
         advice = "" if tested["verdict"] == "same" else " augment.flip=false if left and right matter."
         log.info("mirrored at random: the images have color. %s%s", sentence[:1].upper() + sentence[1:], advice)
     return Choice(config.complete(run, {"augment": {"flip": not swapped}}), replace(dataset, mirroring=tested))
+
+
+def warn_of_features(run: config.Run, dataset: Dataset) -> Dataset:
+    """Test the images whose features pretrained weights compute, and warn where classes depend on left and right."""
+    tested = _test(dataset)
+    if tested["verdict"] == "swapped":
+        sentence = describe(tested)
+        log.warning(
+            "%s Features of %s hardly tell left from right, since these weights were learned from mirrored images too: compare "
+            "with --weights none.", sentence[:1].upper() + sentence[1:], run.finetune.weights,
+        )  # fmt: skip
+    return replace(dataset, mirroring=tested)
 
 
 def describe(tested: Json) -> str:
