@@ -17,6 +17,7 @@ _HOME = {
     "Net": "striate.nets.net",
     "StriateError": "striate.base.errors",
     "compare": "striate.workflows.compare",
+    "delete_runs": "striate.workflows.run_table",
     "doctor": "striate.workflows.doctor",
     "draw": "striate.workflows.nets",
     "evaluate": "striate.workflows.evaluate",
@@ -27,7 +28,7 @@ _HOME = {
     "import_weights": "striate.workflows.external_weights",
     "inspect_image": "striate.workflows.inspect.one_image",
     "layers": "striate.workflows.nets",
-    "list_runs": "striate.workflows.runs",
+    "list_runs": "striate.workflows.run_table",
     "load": "striate.workflows.load_model",
     "predict": "striate.workflows.predict",
     "preview": "striate.workflows.preview",
@@ -66,7 +67,8 @@ if TYPE_CHECKING:
     from striate.workflows.predict import predict as predict
     from striate.workflows.preview import preview as preview
     from striate.workflows.report.build import write_report as write_report
-    from striate.workflows.runs import list_runs as list_runs
+    from striate.workflows.run_table import delete_runs as delete_runs
+    from striate.workflows.run_table import list_runs as list_runs
     from striate.workflows.runs import weights as weights
     from striate.workflows.train.run import find_lr as find_lr
     from striate.workflows.train.run import train as train

@@ -158,7 +158,7 @@ def list_runs(out: Path) -> list[Row]:
 
 
 def _row(folder: Path) -> Row:
-    size = sum(_bytes(path) for path in folder.rglob("*"))
+    size = bytes_of(folder)
     try:
         run, result = settings(folder), read_json(folder / "result.json")
     except StriateError as error:
@@ -166,6 +166,11 @@ def _row(folder: Path) -> Row:
         return Row(folder.name, "", "", "damaged", None, size)
     state = "done" if result else "unfinished"
     return Row(folder.name, run.net.name or "", run.data.path, state, result and result["test"], size)
+
+
+def bytes_of(folder: Path) -> int:
+    """The size of a run on the disk."""
+    return sum(_bytes(path) for path in folder.rglob("*"))
 
 
 def _bytes(path: Path) -> int:

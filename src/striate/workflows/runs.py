@@ -1,19 +1,12 @@
-"""`striate runs`: the runs on this machine, and how the weights of one are spread."""
+"""`striate runs RUN`: how the weights of a run are spread."""
 
 from pathlib import Path
 
-from striate.base import run_folder
 from striate.base.arguments import named_arguments
 from striate.base.errors import RunError
 from striate.base.events import Json
 from striate.training import weight_histograms
 from striate.workflows.checks import check_weights
-
-
-@named_arguments()
-def list_runs(out: str | Path = "runs") -> list[run_folder.Row]:
-    """The runs in a folder: network, data, state, score, size on disk."""
-    return run_folder.list_runs(Path(out))
 
 
 @named_arguments()
