@@ -31,7 +31,9 @@ def test_the_summary_is_printed_last(printed: Callable[..., Any]):
     lines = printed([0, 0, 1, 2], [0, 1, 1, 2], 3).out.splitlines()
     assert lines[-2].startswith("accuracy 75.00 %  (95 % interval ")
     assert lines[-2].endswith("4 images; majority-class baseline: 50.00 %)")
-    assert lines[-1].startswith("macro F1 0.7778, ")  # the mean of 2/3, 2/3 and 1
+    assert lines[-1].startswith("balanced accuracy 83.33 % (")  # the mean of 1/2, 1 and 1
+    assert "), macro F1 0.7778 (" in lines[-1]  # the mean of 2/3, 2/3 and 1
+    assert "), calibration error 0." in lines[-1]
     assert any("true class by row, prediction by column" in line for line in lines)
 
 
@@ -45,7 +47,7 @@ def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(print
     assert rows == [f"c{number}" for number in range(1, 21)]
     assert "the 20 of 990 classes with the lowest F1; --json has all" in text
     assert "10 classes have no images here and are not shown" in text
-    assert text.splitlines()[-1].startswith("macro F1 ")
+    assert text.splitlines()[-1].startswith("balanced accuracy ")
     assert "true class by row" not in text
 
 
@@ -69,4 +71,4 @@ def test_the_accuracy_without_images_that_were_trained_on_is_printed(printed: Ca
 def test_of_one_class_the_recall_is_printed(printed: Callable[..., Any]):
     lines = printed([1, 1, 1, 1], [1, 1, 1, 0], 2).out.splitlines()
     assert lines[-2].startswith("recall of c1 75.00 %  (95 % interval ")
-    assert lines[-1].startswith("all images are of this one class, so accuracy is its recall, and macro F1 that of one class;")
+    assert lines[-1].startswith("all images are of this one class, so accuracy is its recall; calibration error ")

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet
@@ -132,6 +133,11 @@ def test_people_get_a_score_with_its_interval_and_the_folder(photos: Path, capsy
     assert lines[1].startswith("test accuracy ")
     assert "95 % interval" in lines[1]
     assert "12 images" in lines[1]
+    assert re.fullmatch(
+        r"balanced accuracy [\d.]+ % \([\d.]+ % to [\d.]+ %\), macro F1 [\d.]+ \([\d.]+ to [\d.]+\); "
+        r"majority-class baseline: 33.33 %",
+        lines[2],
+    )
     assert lines[-1].endswith("the run lies in runs/photos-net-1")
     evaluated = run(capsys, "evaluate", "photos-net-1").out
     assert "majority-class baseline: 33.33 %" in evaluated

@@ -1,4 +1,5 @@
 import json
+import warnings
 from math import exp, log
 
 import numpy as np
@@ -7,15 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, top_k_accuracy_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from striate.base.errors import DataError, NumbersError, ShapeError
-from striate.metrics import classification
+from striate.metrics import classification, macro_scores
 from striate.metrics.classification import ClassScore
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intervals of macro scores are tested in their own file."""
+    monkeypatch.setattr(macro_scores, "_DRAWS", 2)
+    monkeypatch.setattr(macro_scores, "_FEWEST", 2)
 
 
 def labels(*values: int) -> Ints:
@@ -118,7 +133,8 @@ def test_summary_holds_every_score():
     result = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl"))
     assert (result.accuracy.value, result.accuracy.n) == (0.5, 6)
     assert result.majority == 0.5  # three of six are cats
-    assert result.macro_f1 == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    assert result.macro_f1.value == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+    assert result.balanced_accuracy.value == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert result.top5 is None
     confidence = exp(1) / (exp(1) + 2)
     assert result.calibration_error == pytest.approx(abs(0.5 - confidence))
@@ -127,13 +143,14 @@ def test_summary_holds_every_score():
 
 def test_classes_without_images_do_not_count_in_macro_f1():
     result = classification.summary(sure(0, 0, 4, classes=5), labels(0, 0, 1), tuple("abcde"))
-    assert result.macro_f1 == pytest.approx((1 + 0) / 2)
+    assert result.macro_f1.value == pytest.approx((1 + 0) / 2)
 
 
 def test_summary_as_json_has_the_promised_keys_and_is_json():
     result = classification.summary(sure(*ANSWERS.tolist(), classes=3), TRUTH, ("cat", "dog", "owl")).as_json()
     assert list(result) == [
-        "accuracy", "low", "high", "n", "top5", "macro_f1", "majority", "per_class", "confusion", "calibration_error",
+        "accuracy", "low", "high", "n", "top5", "macro_f1", "macro_f1_low", "macro_f1_high", "balanced_accuracy",
+        "balanced_accuracy_low", "balanced_accuracy_high", "majority", "per_class", "confusion", "calibration_error",
         "log_loss",
     ]  # fmt: skip
     assert result["per_class"]["dog"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
@@ -155,8 +172,23 @@ def test_scikit_learn_says_the_same(taken: tuple[Floats, Ints, int]):
     assert result.confusion_KK.tolist() == confusion_matrix(labels_N, predicted_N, labels=range(k)).tolist()
     theirs = precision_recall_fscore_support(labels_N, predicted_N, labels=range(k), zero_division=0)
     assert np.array(result.per_class) == pytest.approx(np.array(theirs).T)
-    assert result.macro_f1 == pytest.approx(theirs[2][theirs[3] > 0].mean())
     assert result.log_loss == pytest.approx(sklearn_log_loss(labels_N, classification.softmax(logits_NK), labels=range(k)))
+
+
+@pytest.mark.parametrize("cases", [50, pytest.param(1000, marks=pytest.mark.soak)])
+def test_scikit_learn_gives_the_same_means_over_classes(cases: int):
+    source = np.random.default_rng(0)
+    for _ in range(cases):
+        k, n = source.integers(2, 8), source.integers(1, 30)
+        logits_NK = source.choice([-2.0, -0.5, 0.0, 1.0, 3.0], (n, k))  # few values: equal logits, absent classes
+        labels_N = source.integers(0, k, n)
+        predicted_N = logits_NK.argmax(axis=1)
+        result = classification.summary(logits_NK, labels_N, tuple(map(str, range(k))))
+        assert result.accuracy.value == pytest.approx(accuracy_score(labels_N, predicted_N))
+        macro_f1 = f1_score(labels_N, predicted_N, labels=np.unique(labels_N), average="macro", zero_division=0)
+        assert result.macro_f1.value == pytest.approx(macro_f1)
+        with warnings.catch_warnings(action="ignore"):  # of classes that are predicted and have no images
+            assert result.balanced_accuracy.value == pytest.approx(balanced_accuracy_score(labels_N, predicted_N))
 
 
 @given(st.integers(0, 1000), st.integers(3, 12), st.integers(1, 4))

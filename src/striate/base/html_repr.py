@@ -21,6 +21,9 @@ _SHARES = {
     "gray",
     "top",
     "top5",
+    "balanced_accuracy",
+    "balanced_accuracy_low",
+    "balanced_accuracy_high",
 }
 
 

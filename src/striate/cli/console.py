@@ -140,6 +140,13 @@ def interval(score: Event) -> str:
     return f"95 % interval {percent(score['low'])} to {percent(score['high'])}"
 
 
+def macro_scores(score: Event) -> str:
+    """Balanced accuracy and macro F1 with their 95 % intervals."""
+    balanced, low, high = (percent(score[f"balanced_accuracy{end}"]) for end in ("", "_low", "_high"))
+    macro_f1 = "{macro_f1:.4f} ({macro_f1_low:.4f} to {macro_f1_high:.4f})".format(**score)
+    return f"balanced accuracy {balanced} ({low} to {high}), macro F1 {macro_f1}"
+
+
 def scores(result: Event) -> list[str]:
     """What a run's result says of its validation and test images, and of files that were not used, as lines."""
     lines = [
@@ -147,6 +154,8 @@ def scores(result: Event) -> list[str]:
         for part, what in (("val", "validation"), ("test", "test"))
         if (score := result[part])
     ]
+    if beside := result.get("class_scores"):
+        lines.append(f"{macro_scores(beside)}; majority-class baseline: {percent(beside['majority'])}")
     if result["quarantined"]:
         lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
     return lines

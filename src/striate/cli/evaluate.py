@@ -7,7 +7,7 @@ from rich.table import Table
 from striate.base import config
 from striate.base.phrases import percent, plural
 from striate.base.wall_clock import counting
-from striate.cli.console import Event, Settings, documented_by, interval, show, speaking, table, trust
+from striate.cli.console import Event, Settings, documented_by, interval, macro_scores, show, speaking, table, trust
 
 _SQUARE = 20  # classes, up to which the confusion matrix is printed
 _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of more
@@ -61,11 +61,11 @@ def _headline(result: Event) -> str:
     if len(present := [name for name, score in result["per_class"].items() if score["support"]]) == 1:
         return (
             f"recall of {present[0]} {_accuracy(result).removeprefix('accuracy ')}){without}{top5}\n"
-            f"all images are of this one class, so accuracy is its recall, and macro F1 that of one class; {error}{bad}"
+            f"all images are of this one class, so accuracy is its recall; {error}{bad}"
         )
     return (
         f"{_accuracy(result)}; majority-class baseline: {percent(result['majority'])}){without}{top5}\n"
-        f"macro F1 {result['macro_f1']:.4f}, {error}{bad}"
+        f"{macro_scores(result)}, {error}{bad}"
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DataError, NumbersError, ShapeError
+from striate.metrics import macro_scores
 from striate.metrics.intervals import Interval, wilson
 
 BINS = 15  # of the calibration error and of the reliability diagram
@@ -34,7 +35,8 @@ class Summary:
     classes: tuple[str, ...]  # K names
     accuracy: Interval
     top5: float | None  # top-5 accuracy; None up to five classes, where it says nothing
-    macro_f1: float  # mean F1 of the classes that have images
+    macro_f1: Interval  # mean F1 of the classes that have images
+    balanced_accuracy: Interval  # their mean recall
     majority: float  # accuracy of the majority-class baseline
     per_class: tuple[ClassScore, ...]
     confusion_KK: NDArray[np.int64]  # images by true class (row) and predicted class (column)
@@ -45,10 +47,15 @@ class Summary:
         """The keys of `striate evaluate --json`."""
         return {
             "accuracy": self.accuracy.value, "low": self.accuracy.low, "high": self.accuracy.high, "n": self.accuracy.n,
-            "top5": self.top5, "macro_f1": self.macro_f1, "majority": self.majority,
+            "top5": self.top5, **_with_ends("macro_f1", self.macro_f1),
+            **_with_ends("balanced_accuracy", self.balanced_accuracy), "majority": self.majority,
             "per_class": {name: score._asdict() for name, score in zip(self.classes, self.per_class, strict=True)},
             "confusion": self.confusion_KK.tolist(), "calibration_error": self.calibration_error, "log_loss": self.log_loss,
         }  # fmt: skip
+
+
+def _with_ends(name: str, score: Interval) -> dict[str, float]:
+    return {name: score.value, f"{name}_low": score.low, f"{name}_high": score.high}
 
 
 def check(logits_NK: Logits, labels_N: Labels) -> None:
@@ -140,10 +147,10 @@ def summary(logits_NK: Logits, labels_N: Labels, classes: tuple[str, ...]) -> Su
     if logits_NK.shape[1] != (k := len(classes)):
         raise ShapeError(f"expected one logit for each of {k} classes; got {logits_NK.shape[1]}.")
     matrix_KK = confusion(logits_NK.argmax(axis=1).astype(np.int64), labels_N, k)
-    scores = per_class(matrix_KK)
+    scores, (macro_f1, balanced_accuracy) = per_class(matrix_KK), macro_scores.of_confusion(matrix_KK)
     return Summary(
         classes=classes, accuracy=accuracy(logits_NK, labels_N), top5=top_k(logits_NK, labels_N, 5) if k > 5 else None,
-        macro_f1=float(np.mean([score.f1 for score in scores if score.support])),
+        macro_f1=macro_f1, balanced_accuracy=balanced_accuracy,
         majority=float(matrix_KK.sum(axis=1).max() / len(labels_N)), per_class=scores, confusion_KK=matrix_KK,
         calibration_error=calibration_error(logits_NK, labels_N), log_loss=log_loss(logits_NK, labels_N),
     )  # fmt: skip

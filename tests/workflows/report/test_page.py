@@ -42,6 +42,8 @@ def scored():
         test=SCORE, val=SCORE, folds=[SCORE], calibration_by_chance=0.1,
         confused=[{"true": "a", "predicted": "b", "images": 3}],
         score={**SCORE, "part": "test", "what": "test images", "majority": 0.5, "top5": None, "macro_f1": 0.7, "log_loss": 0.5,
+               "macro_f1_low": 0.5, "macro_f1_high": 0.8, "balanced_accuracy": 0.7, "balanced_accuracy_low": 0.6,
+               "balanced_accuracy_high": 0.8,
                "calibration_error": 0.05, "per_class": {"a": PER_CLASS, "b": PER_CLASS}, "confusion": [[7, 3], [2, 8]]},
     )  # fmt: skip
 

@@ -48,6 +48,7 @@ class FinetuneResult(NamedTuple):
     drawn: str | None
     report: str | None
     weights_sha256: str
+    class_scores: Json
 
     def as_json(self) -> Json:
         """As a dictionary for JSON."""

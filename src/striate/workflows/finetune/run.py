@@ -41,7 +41,7 @@ from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
-from striate.workflows.train.artifacts import count_look, log_result, predictions_files, score, write_start
+from striate.workflows.train.artifacts import class_scores, count_look, log_result, predictions_files, score, write_start
 
 log = logging.getLogger("striate")
 
@@ -249,7 +249,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         images={"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)},
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
-        weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
+        weights_sha256=files.sha256(folder / "model" / "weights.safetensors"), class_scores=class_scores(best.val, best.test),
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     if best.test is not None:

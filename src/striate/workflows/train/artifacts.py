@@ -21,6 +21,8 @@ from striate.training.loop import Fitted
 from striate.workflows.run_context import RunContext
 from striate.workflows.train.setup import StartingWeights, TrainingSetup
 
+_BESIDE = ("majority", "macro_f1", "balanced_accuracy")  # with the ends of their intervals
+
 
 class Score(NamedTuple):
     """An accuracy with its 95 % interval, on `n` images."""
@@ -49,6 +51,7 @@ class TrainResult(NamedTuple):
     images: dict[str, int]  # number of train, val and test images
     quarantined: int  # files that are not used because something is wrong with them
     ignored: int  # files that are not images
+    class_scores: Json | None = None  # what accuracy does not tell, see `class_scores`
     folds: tuple[Score | None, ...] | None = None  # score of each fold; None where there are no folds
 
     def as_json(self) -> dict[str, Any]:
@@ -74,6 +77,16 @@ def score(predictions: Predictions | None) -> Score | None:
         return None
     accuracy = classification.accuracy(predictions.logits_NK, predictions.labels_N)
     return Score(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
+
+
+def class_scores(val: Predictions, test: Predictions | None) -> Json:
+    """Macro F1 and balanced accuracy with their intervals beside the majority-class baseline, of the test images.
+
+    Without test images they are of the validation images; `part` says which.
+    """
+    part, (_, labels_N, logits_NK) = ("val", val) if test is None else ("test", test)
+    numbers = classification.summary(logits_NK, labels_N, tuple(map(str, range(logits_NK.shape[1])))).as_json()
+    return {"part": part, **{name: value for name, value in numbers.items() if name.startswith(_BESIDE)}}
 
 
 def score_json(value: Score | None) -> dict[str, Any] | None:
@@ -180,6 +193,7 @@ def evaluate_and_save(
         parameters=_parameters(net), val=score(val), test=score(test),
         weights_sha256=None, report=None, images={part: len(loaders[part]) for part in ("train", "val", "test")},
         quarantined=len(dataset.examples.quarantined) + len(dataset.parts.leaked), ignored=len(dataset.examples.ignored),
+        class_scores=class_scores(val, test),
     )  # fmt: skip
     if identity is not None:
         result = result._replace(weights_sha256=model.save(context.folder / "model"))
