@@ -23,6 +23,7 @@ _HOME = {
     "evaluate": "striate.workflows.evaluate",
     "explain": "striate.workflows.nets",
     "filters": "striate.workflows.inspect.first_layer_filters",
+    "find_label_errors": "striate.workflows.labels.run",
     "find_lr": "striate.workflows.train.run",
     "finetune": "striate.workflows.finetune.run",
     "import_weights": "striate.workflows.external_weights",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from striate.workflows.inspect.first_layer_filters import filters as filters
     from striate.workflows.inspect.one_image import inspect_image as inspect_image
     from striate.workflows.inspect.units import units as units
+    from striate.workflows.labels.run import find_label_errors as find_label_errors
     from striate.workflows.load_model import load as load
     from striate.workflows.nets import draw as draw
     from striate.workflows.nets import explain as explain

@@ -13,7 +13,7 @@ from support.command_line import run
 
 NAMES = ("convolution", "cells", "mcculloch_pitts", "optimal_control", "gmdh", "rumelhart", "neocognitron", "timeline")
 
-COMMANDS = ("data", "doctor", "evaluate", "finetune", "inspect", "nets", "predict", "report", "runs", "train")
+COMMANDS = ("data", "doctor", "evaluate", "finetune", "inspect", "labels", "nets", "predict", "report", "runs", "train")
 
 
 def test_descriptions_come_from_the_function_and_the_command_may_add_and_replace_some():

@@ -12,7 +12,7 @@ from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.data.examples import Examples, Part
 from striate.data.examples_from_source import ids_of
-from striate.data.split import Split, check, divide
+from striate.data.split import Split, check, divide, folds_of
 
 SIZES = st.lists(st.integers(3, 40), min_size=2, max_size=4)
 
@@ -325,3 +325,10 @@ def seconds_to_divide(count: int, by_group: bool) -> float:
 def test_its_cost_grows_with_the_number_of_images_alone(by_group: bool):
     # Ten times the images: 10 where the cost is theirs, 100 where each is compared with all
     assert seconds_to_divide(100_000, by_group) < 40 * seconds_to_divide(10_000, by_group)
+
+
+def test_folds_of_all_images_keep_classes_even_and_groups_whole():
+    all_ = replace(examples([5, 5]), groups_N=np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8]))
+    fold_N = folds_of(all_, distinct(10), 5)
+    assert fold_N[0] == fold_N[1]
+    assert sorted(fold_N[5:]) == [0, 1, 2, 3, 4]

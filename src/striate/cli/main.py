@@ -55,6 +55,7 @@ app.command("striate.cli.finetune:finetune", name="finetune", help="Make a class
 app.command("striate.cli.tune:tune", name="tune", help="Search for better settings by short trainings.")
 app.command("striate.cli.evaluate:evaluate", name="evaluate", help="Score a model: accuracy with its interval, per class.")
 app.command("striate.cli.compare:compare", name="compare", help="Compare runs on the same test images: is it chance?")
+app.command("striate.cli.labels:labels", name="labels", help="Which labels are probably wrong, with the images as evidence.")
 app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")

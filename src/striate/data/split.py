@@ -123,6 +123,13 @@ def check(examples: Examples, data: Data) -> Split:
     return divide(examples, examples.ids_N, data)
 
 
+def folds_of(examples: Examples, pixel_hash_N: NDArray[np.uint64], folds: int) -> Positions:
+    """The fold of each image, from 0: the images of each class in equal pieces, equal images and groups in one."""
+    open_N = np.ones(len(examples), bool)
+    order = _order_by_hash(examples, pixel_hash_N, open_N, seed=0)
+    return _fold_of(order, _Pool(examples, order, open_N).lines, folds)
+
+
 def _val_share(data: Data) -> float:
     """The share of what the test set leaves, so that validation is `val_share` of all."""
     if data.folds is not None:

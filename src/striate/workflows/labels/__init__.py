@@ -1,0 +1,1 @@
+"""`striate labels`: which labels are probably wrong."""
