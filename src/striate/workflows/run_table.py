@@ -59,8 +59,8 @@ _KEYS: dict[str, Callable[[ListedRun], Any]] = {
 
 @named_arguments()
 def list_runs(
-    out: str | Path = "runs", *, sort: str = "name", name: str | None = None, data: str | Path | None = None, net: str | None = None,
-    since: str | None = None,
+    out: str | Path = "runs", *, sort: str = "name", name: str | None = None, data: str | Path | None = None,
+    net: str | None = None, since: str | None = None,
 ) -> list[ListedRun]:  # fmt: skip
     """The runs in a folder: network, data, state, scores, seconds, size on disk.
 
