@@ -24,6 +24,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from striate.base import worker_pool
 from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
+from striate.data import file_facts
+from striate.data.file_facts import FileFacts
 from striate.data.image_facts import BAND_PIXELS, Facts, Pixels, hash_content, measure
 
 DECODER_VERSION = 4
@@ -62,8 +64,20 @@ class Decoded(NamedTuple):
     outage: bool = False  # the machine may be the reason, and not the file: it is no verdict to keep
 
 
+class DecodedFile(NamedTuple):
+    """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3; and what the file says of them."""
+
+    levels_HWC: Pixels
+    file: FileFacts
+
+
 def decode_image(source: Path | bytes, background: tuple[int, int, int], white_level: float | None = None) -> Pixels:
     """The pixels of a file, H x W x C: C = 1 where every pixel is gray, else 3; `white_level` as in `InputSpec`."""
+    return decode_file(source, background, white_level).levels_HWC
+
+
+def decode_file(source: Path | bytes, background: tuple[int, int, int], white_level: float | None = None) -> DecodedFile:
+    """The pixels of a file with its facts; `white_level` as in `InputSpec`."""
     content = read_file(source) if isinstance(source, Path) else source
     if not content:
         raise DecodeError("empty file")
@@ -72,7 +86,8 @@ def decode_image(source: Path | bytes, background: tuple[int, int, int], white_l
         try:
             with _open(content) as image:
                 _check_limits(image)
-                return canonical(_levels(image, background, white_level))
+                levels_HWC = canonical(_levels(image, background, white_level))
+                return DecodedFile(levels_HWC, file_facts.of_image(image))
         except DecodeError:
             raise
         except Image.DecompressionBombError as error:
@@ -282,8 +297,8 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
                 yield Decoded(None, None, answer.error, outage=answer.outage)
                 continue
             pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
-            height, width, gray, pixel_hash, mean, mean_square, content_hash = cast(Any, answer.value)
-            facts = Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square))
+            height, width, gray, pixel_hash, mean, mean_square, border, file, content_hash = cast(Any, answer.value)
+            facts = Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square), tuple(border), FileFacts(*file))
             yield Decoded(pixels, facts, None, content_hash)
 
 
@@ -309,6 +324,6 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     path, input_spec = parse_request(argument)
     content = read_file(path)
     background, white_level = (input_spec.background, input_spec.white_level) if input_spec else ((255, 255, 255), None)
-    levels_HWC = decode_image(content, background, white_level)
+    levels_HWC, file = decode_file(content, background, white_level)
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
-    return [*measure(levels_HWC), hash_content(content)], pixels
+    return [*measure(levels_HWC, file), hash_content(content)], pixels

@@ -1,4 +1,4 @@
-"""What is known of a decoded image: size, color, moments, and hashes.
+"""What is known of a decoded image: size, color, moments, border, and hashes.
 
 Legend: H x W pixels, C channels (1 gray, 3 color).
 """
@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from striate.data.file_facts import IN_MEMORY, FileFacts
 
 BAND_PIXELS = 2**20  # an image at the limit is worked through in bands of so many, within the memory of a child
 
@@ -23,16 +25,28 @@ class Facts(NamedTuple):
     pixel_hash: int
     mean: tuple[float, float, float]
     mean_square: tuple[float, float, float]
+    border: tuple[float, float, float]  # mean by channel in [0, 1] of the outermost pixels
+    file: FileFacts = IN_MEMORY
 
 
-def measure(image_HWC: Pixels) -> Facts:
-    """Size, color, hash and moments of a decoded image."""
+def measure(image_HWC: Pixels, file: FileFacts = IN_MEMORY) -> Facts:
+    """Size, color, hash, moments and border of a decoded image; `file` is what its file says."""
     height, width, channels = image_HWC.shape
     values = np.arange(256) / 255
     shares = [_histogram(image_HWC[..., channel]) / (height * width) for channel in range(channels)] * (3 // channels)
     red, green, blue = (float(share @ values) for share in shares)
     red2, green2, blue2 = (float(share @ values**2) for share in shares)
-    return Facts(height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2))
+    return Facts(
+        height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2), _border(image_HWC), file
+    )
+
+
+def _border(image_HWC: Pixels) -> tuple[float, float, float]:
+    """Mean of the first and last row and column, where corners count twice."""
+    sides = (image_HWC[0], image_HWC[-1], image_HWC[:, 0], image_HWC[:, -1])
+    means = np.concatenate(sides).mean(axis=0) / 255
+    red, green, blue = np.broadcast_to(means, 3).tolist()
+    return red, green, blue
 
 
 def pixel_hash(image_HWC: Pixels) -> int:

@@ -1,10 +1,10 @@
 """The pixel cache: every image decoded once into a memory-mapped uint8 array, shared by all runs.
 
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
-change, the decoder's version and the `InputSpec`; `source_files.py` notices a file that has changed all the same. It is built
-under another name and renamed when it is whole, so a build that is killed leaves no entry that looks whole. A source that is an
-array of the right size already is used as it is. Where the pixels are more than may be kept, the facts alone lie under
-`<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
+change, the decoder's version, the columns of facts and the `InputSpec`; `source_files.py` notices a file that has changed all
+the same. It is built under another name and renamed when it is whole, so a build that is killed leaves no entry that looks
+whole. A source that is an array of the right size already is used as it is. Where the pixels are more than may be kept, the
+facts alone lie under `<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -41,7 +41,17 @@ _SPARE_BYTES = 64 * 2**20
 _WAIT_SECONDS = 0.5
 _MOST_GB = 50.0
 _FACTS = np.dtype(
-    [("sizes_N2", "i4", 2), ("gray_N", "?"), ("pixel_hash_N", "u8"), ("means_N3", "f8", 3), ("squares_N3", "f8", 3)]
+    [
+        ("sizes_N2", "i4", 2),
+        ("gray_N", "?"),
+        ("pixel_hash_N", "u8"),
+        ("means_N3", "f8", 3),
+        ("squares_N3", "f8", 3),
+        ("borders_N3", "f8", 3),
+        ("format_N", "U4"),
+        ("camera_N", "u8"),
+        ("taken_N", "f8"),
+    ]
 )  # columns of `CachedPixels`
 
 
@@ -56,6 +66,10 @@ class CachedPixels:
     pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
     means_N3: NDArray[np.float64]  # mean of each channel in [0, 1]
     squares_N3: NDArray[np.float64]  # mean square of each channel
+    borders_N3: NDArray[np.float64]  # mean of each channel of the outermost pixels
+    format_N: NDArray[np.str_]  # of the file, as JPEG; empty for images in memory
+    camera_N: NDArray[np.uint64]  # EXIF's camera as a hash; 0 where there is none
+    taken_N: NDArray[np.float64]  # EXIF's time of the exposure, in seconds; 0 where there is none
 
 
 class Collected(NamedTuple):
@@ -100,7 +114,8 @@ def collect_facts(
             else:
                 if take is not None and verdict.pixels_HWC is not None:
                     take(good, verdict.pixels_HWC)
-                table[good] = (facts.height, facts.width), facts.gray, facts.pixel_hash, facts.mean, facts.mean_square
+                size, moments = (facts.height, facts.width), (facts.mean, facts.mean_square, facts.border)
+                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file)
                 good += 1
             report(position + 1, count)
     columns = {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}
@@ -166,7 +181,7 @@ def _warn_of_decoding_again(folder: Path, count: int, needed: int, most_bytes: i
 
 def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     """The name of the cache entry of these examples at this input_spec."""
-    text = f"{examples.stamp()} {decode.DECODER_VERSION} {tuple(input_spec)!r}"
+    text = f"{examples.stamp()} {decode.DECODER_VERSION} {_FACTS.descr} {tuple(input_spec)!r}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -3,7 +3,7 @@
 Legend: N images.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from striate.data.examples import Examples, Ignored, Quarantined
 
 _GRAY_SHARE = 0.95
 _SHOWN = 10
+
+Examine = Callable[[Mapping[str, Any], NDArray[np.int64]], list[dict[str, Any]]]
 
 
 class SampleStats(NamedTuple):
@@ -89,6 +91,7 @@ class Survey:
     mean: tuple[float, ...]  # of each channel in [0, 1], each image weighing the same
     std: tuple[float, ...]  # of each channel
     notes: tuple[str, ...]  # sentences to read
+    shortcuts: tuple[dict[str, Any], ...] = ()  # facts beside what is shown that predict the class, with a sentence or None
 
     @property
     def found(self) -> int:
@@ -115,6 +118,7 @@ class Survey:
         ]
         if self.split:
             lines.append("split: " + ", ".join(f"{part} {count:,}" for part, count in self.split.items()))
+        lines += [row["sentence"] for row in self.shortcuts if row["sentence"]]
         lines += [*self.notes, *_list_pairs("quarantined", self.quarantined), *_list_pairs("ignored", self.ignored)]
         lines += _list_pairs("left out of training", self.leaks) + _list_pairs("equal pixels", self.duplicates)
         return str(printable("\n".join(lines)))
@@ -129,8 +133,13 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
     return [*lines, f"  and {len(pairs) - _SHOWN:,} more {what}; --json lists them all"] if len(pairs) > _SHOWN else lines
 
 
-def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None) -> Survey:
-    """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes."""
+def survey(
+    examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None, examine: Examine = lambda *_: []
+) -> Survey:
+    """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes.
+
+    `examine` is given what is known of each image, as columns of `CachedPixels`, and its label; it returns the shortcuts.
+    """
     report = progress or (lambda _done, _total: None)
     columns, reasons, _ = pixel_cache.collect_facts(_decoded(examples, data), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
@@ -150,6 +159,7 @@ def survey(examples: Examples, data: Data, progress: Callable[[int, int], None] 
         data.path, len(sizes_N2), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
+        tuple(examine(columns, used.labels_N)),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from striate.base.phrases import percent, plural
 from striate.metrics.intervals import Interval, wilson
+from striate.metrics.shortcuts import Described
 
 Level = Literal["good", "note", "warning", "bad"]
 _GRAVE: tuple[Level, ...] = ("bad", "warning", "note", "good")
@@ -172,6 +173,11 @@ def of_mirroring(mirrored: bool, verdict: str, sentence: str) -> list[Finding]:
         text = f"Training images were mirrored at random: {sentence} If left and right matter, train with augment.flip=false."
         return [Finding("note", text)]
     return []
+
+
+def of_shortcuts(described: Sequence[Described]) -> list[Finding]:
+    """Facts beside what is shown that predict the class."""
+    return [Finding("warning" if serious else "note", sentence) for serious, sentence in described]
 
 
 def of_filters(advice: Sequence[str]) -> list[Finding]:

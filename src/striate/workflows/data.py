@@ -11,6 +11,7 @@ from striate.data import cache_cleanup, in_memory, sources
 from striate.data.cache_cleanup import Cache
 from striate.data.survey import Survey
 from striate.data.survey import survey as survey_examples
+from striate.workflows import shortcuts
 
 
 @named_arguments(section="data")
@@ -18,6 +19,8 @@ def survey(
     data: str | Path | Any, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, labels: Any = None
 ) -> Survey:
     """Decode every image once and count: classes, bad files, duplicates and leaks, sizes, mean and standard deviation.
+
+    Facts beside what is shown that predict the class, as the size of the image, are named: a network may learn those instead.
 
     Args:
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; or images in memory (`data.labeled_objects`).
@@ -28,7 +31,7 @@ def survey(
 
     """
     section = config.data_section(in_memory.stored(data, labels, watch=watch), settings)
-    return survey_examples(sources.read(section), section, progress(watch, "decode"))
+    return survey_examples(sources.read(section), section, progress(watch, "decode"), shortcuts.examine)
 
 
 @named_arguments()

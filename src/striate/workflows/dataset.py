@@ -23,6 +23,7 @@ from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import DecodedOnTheFly
 from striate.training.device import Engine
+from striate.workflows import shortcuts
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Dataset:
             "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
         }  # fmt: skip
+        if predictive := shortcuts.of_stored(stored):
+            account["shortcuts"] = predictive
         if self.mirroring is not None:
             account["mirroring"] = self.mirroring
         escaped: dict[str, Any] = printable(account)

@@ -23,6 +23,7 @@ from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
+from striate.workflows import shortcuts
 from striate.workflows.report import plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
@@ -249,6 +250,7 @@ def _score(
     figures["reliability"] = plots.reliability(bins)
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
+    findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
     findings += trust_findings.of_classes(facts.score["per_class"], summary.accuracy)
     confidence = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
     findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
