@@ -5,7 +5,6 @@ from striate.metrics.trust_findings import (
     Finding,
     judge,
     of_calibration,
-    of_classes,
     of_data,
     of_filters,
     of_labels,
@@ -54,14 +53,6 @@ def test_a_test_accuracy_significantly_below_validation_is_a_warning():
     assert levels(of_score(wilson(800, 1000), wilson(950, 1000), 0.1, 10)) == ["good", "warning"]
     assert levels(of_score(wilson(940, 1000), wilson(950, 1000), 0.1, 10)) == ["good"]
     assert levels(of_score(wilson(950, 1000), wilson(800, 1000), 0.1, 10)) == ["good"]
-
-
-def test_a_class_with_clearly_lower_recall_is_named():
-    rows = {"cat": {"recall": 0.99, "support": 100}, "dog": {"recall": 0.5, "support": 100}, "elk": {"recall": 1, "support": 3}}
-    weak, few = of_classes(rows, wilson(152, 203))
-    assert weak.sentence == "Recall clearly below the accuracy: dog (50 % of 100)."
-    assert few.sentence == "Fewer than 10 test images, so their recall is uncertain: elk (3)."
-    assert of_classes({"cat": {"recall": 0.9, "support": 50}}, wilson(45, 50)) == []
 
 
 def test_probabilities_are_only_called_wrong_where_chance_does_not_explain_it():

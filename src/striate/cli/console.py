@@ -17,11 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from striate.base.errors import SettingError
-from striate.base.phrases import percent, without_controls
+from striate.base.phrases import join_names, percent, without_controls
 from striate.cli.progress import progress_shown
 
 Event = dict[str, Any]
 Settings = Annotated[tuple[str, ...], Parameter("--set")]  # of a command, each as NAME=VALUE
+_NAMED = 12  # classes that are never predicted, by name
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -156,6 +157,10 @@ def scores(result: Event) -> list[str]:
     ]
     if beside := result.get("class_scores"):
         lines.append(f"{macro_scores(beside)}; majority-class baseline: {percent(beside['majority'])}")
+        if missing := beside["never_predicted"]:
+            lines.append(
+                f"never predicted: {join_names(missing[:_NAMED])}" + (f" of {len(missing)}" if len(missing) > _NAMED else "")
+            )
     if result["quarantined"]:
         lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
     return lines
@@ -170,8 +175,12 @@ def trust(run: str, trust_code: bool) -> None:
 
 
 def reported(result: Event) -> list[str]:
-    """Where the report of a run is, as a line; none where it was not written."""
-    return [f"report: {result['report']}"] if result["report"] else []
+    """Where the report of a run is, and its verdict, as lines; none where it was not written."""
+    lines = [f"report: {result['report']}"] if result["report"] else []
+    if verdict := result.get("trust"):
+        serious = [finding["sentence"] for finding in verdict["findings"] if finding["level"] in ("bad", "warning")]
+        lines.append(" ".join([verdict["sentence"], *serious[:1]]))
+    return lines
 
 
 class _Plain(logging.Handler):

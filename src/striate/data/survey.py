@@ -15,7 +15,7 @@ from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import crop_loss, pixel_cache, split
+from striate.data import class_balance, crop_loss, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 
@@ -145,6 +145,8 @@ def survey(
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
     notes = [*used.notes, *crop_loss.describe_center_crop(sizes_N2)]
+    if (imbalance := class_balance.describe(used.counts())) is not None:
+        notes.append(imbalance)
     try:
         parts = split.divide(used, columns["pixel_hash_N"], data)
         notes += parts.notes

@@ -8,13 +8,12 @@ from math import sqrt
 from typing import Any, Literal, NamedTuple
 
 from striate.base.phrases import percent, plural
-from striate.metrics.intervals import Interval, wilson
+from striate.metrics.intervals import Interval
 from striate.metrics.shortcuts import Described
 
 Level = Literal["good", "note", "warning", "bad"]
 _GRAVE: tuple[Level, ...] = ("bad", "warning", "note", "good")
 _WIDE = 0.05  # half an interval from which on an accuracy is called uncertain
-_FEW = 10  # images of a class below which its recall says little
 _TRUSTED = 0.9  # accuracy from which on a classifier may doubt a label
 
 
@@ -33,7 +32,7 @@ class Trust(NamedTuple):
     findings: tuple[Finding, ...]  # the most serious first
 
 
-_SENTENCES: Mapping[Level, str] = {
+SENTENCES: Mapping[Level, str] = {
     "bad": "Do not rely on this classifier yet.",
     "warning": "Read the warnings before you rely on this classifier.",
     "note": "No problems found; read the notes.",
@@ -45,7 +44,7 @@ def judge(findings: Sequence[Finding]) -> Trust:
     """The verdict of all findings together."""
     ordered = tuple(sorted(findings, key=lambda finding: _GRAVE.index(finding.level)))
     level = ordered[0].level if ordered else "note"
-    return Trust(level, _SENTENCES[level], ordered)
+    return Trust(level, SENTENCES[level], ordered)
 
 
 def of_score(test: Interval | None, val: Interval | None, majority: float | None, classes: int) -> list[Finding]:
@@ -88,32 +87,6 @@ def _gap(val: Interval, test: Interval) -> float:
     """How far validation lies above test beyond the 95 % interval of their difference (Newcombe 1998, method 10); 0 if not."""
     least = val.value - test.value - sqrt((val.value - val.low) ** 2 + (test.high - test.value) ** 2)
     return max(0.0, least)
-
-
-def of_classes(per_class: Mapping[str, Mapping[str, Any]], score: Interval) -> list[Finding]:
-    """Classes whose recall is clearly below the accuracy on all images, and classes with too few images.
-
-    `per_class` has `recall` and `support` by name, as in `classification.Summary.as_json`.
-    """
-    findings, weak, few = [], [], []
-    for name, row in per_class.items():
-        n = int(row["support"])
-        if n < _FEW:
-            few.append(f"{name} ({n})")
-        if n:
-            recall = wilson(round(row["recall"] * n), n, 1 - 0.05 / len(per_class))  # Bonferroni, since all are tested
-            if recall.high < score.low:
-                weak.append(f"{name} ({100 * recall.value:.0f} % of {n:,})")
-    if weak:
-        findings.append(Finding("warning", f"Recall clearly below the accuracy: {_some(weak)}."))
-    if few:
-        findings.append(Finding("note", f"Fewer than {_FEW} test images, so their recall is uncertain: {_some(few)}."))
-    return findings
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def of_calibration(error: float, by_chance: float, confidence: float, accuracy: float) -> list[Finding]:

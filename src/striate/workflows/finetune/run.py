@@ -250,7 +250,8 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         images={"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)},
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
-        weights_sha256=files.sha256(folder / "model" / "weights.safetensors"), class_scores=class_scores(best.val, best.test),
+        weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
+        class_scores=class_scores(best.val, best.test, best.model.classes),
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     if best.test is not None:

@@ -96,7 +96,7 @@ def later(result: Json, folder: Path, watch: Watch) -> Json:
 
 
 def _named(result: Json, folder: Path, written: Json) -> Json:
-    result = {**result, "report": written["report"]}
+    result = {**result, "report": written["report"], "trust": written["trust"]}
     run_record.add(folder, {"result.json": run_folder.as_bytes(result)})
     return result
 

@@ -15,8 +15,10 @@ from striate.base import config, files, run_folder, run_record
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
+from striate.base.train_settings import Train
+from striate.data import class_balance
 from striate.interpret import filter_health
-from striate.metrics import classification, reliability_diagram, trust_findings
+from striate.metrics import class_findings, classification, reliability_diagram, trust_findings
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
 from striate.plots import save_figure
@@ -251,10 +253,25 @@ def _score(
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
-    findings += trust_findings.of_classes(facts.score["per_class"], summary.accuracy)
+    findings += _findings_on_classes(facts.score, run_folder.settings(folder).train, account)
+    findings += class_findings.of_classes(facts.score["per_class"], summary.accuracy)
     confidence = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
     findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
     return (shown, _PARTS[part]), predictions.get("val")
+
+
+def _findings_on_classes(score: Json, train: Train, account: Json | None) -> list[trust_findings.Finding]:
+    """Classes that are never predicted, and classes that differ much in size, with the setting that was on against that."""
+    values = {"train.sampling": train.sampling, "train.class_weights": train.class_weights}
+    balanced = next((name for name, value in values.items() if value == "balanced"), None)
+    per_class = score["per_class"]
+    missing = class_findings.never_predicted(score["confusion"], list(per_class))
+    present = sum(row["support"] > 0 for row in per_class.values())
+    trained = {} if account is None else {name: int(row["train"]) for name, row in account["classes"].items()}
+    return [
+        *class_findings.of_never_predicted(missing, present, balanced),
+        *class_findings.of_balancing(per_class, trained, class_balance.describe(trained), balanced),
+    ]
 
 
 def _interval(score: Json) -> Interval:

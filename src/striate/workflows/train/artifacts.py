@@ -12,6 +12,7 @@ from striate.base import config, looks_ledger, run_folder, run_images, run_recor
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json, progress
 from striate.metrics import classification
+from striate.metrics.class_findings import never_predicted
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
 from striate.training import tensorboard
@@ -79,14 +80,15 @@ def score(predictions: Predictions | None) -> Score | None:
     return Score(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
 
 
-def class_scores(val: Predictions, test: Predictions | None) -> Json:
-    """Macro F1 and balanced accuracy with their intervals beside the majority-class baseline, of the test images.
+def class_scores(val: Predictions, test: Predictions | None, classes: tuple[str, ...]) -> Json:
+    """Macro F1, balanced accuracy, the majority-class baseline and the classes that are never predicted, of the test images.
 
     Without test images they are of the validation images; `part` says which.
     """
     part, (_, labels_N, logits_NK) = ("val", val) if test is None else ("test", test)
-    numbers = classification.summary(logits_NK, labels_N, tuple(map(str, range(logits_NK.shape[1])))).as_json()
-    return {"part": part, **{name: value for name, value in numbers.items() if name.startswith(_BESIDE)}}
+    numbers = classification.summary(logits_NK, labels_N, classes).as_json()
+    scores = {name: value for name, value in numbers.items() if name.startswith(_BESIDE)}
+    return {"part": part, **scores, "never_predicted": list(never_predicted(numbers["confusion"], classes))}
 
 
 def score_json(value: Score | None) -> dict[str, Any] | None:
@@ -193,7 +195,7 @@ def evaluate_and_save(
         parameters=_parameters(net), val=score(val), test=score(test),
         weights_sha256=None, report=None, images={part: len(loaders[part]) for part in ("train", "val", "test")},
         quarantined=len(dataset.examples.quarantined) + len(dataset.parts.leaked), ignored=len(dataset.examples.ignored),
-        class_scores=class_scores(val, test),
+        class_scores=class_scores(val, test, model.classes),
     )  # fmt: skip
     if identity is not None:
         result = result._replace(weights_sha256=model.save(context.folder / "model"))

@@ -284,7 +284,9 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
     order = np.argsort(np.concatenate([test.ids_N for test in tests]))
     pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
     result = final.result._replace(
-        test=score(pooled), folds=tuple(score(test) for test in tests), class_scores=class_scores(pooled, pooled)
+        test=score(pooled),
+        folds=tuple(score(test) for test in tests),
+        class_scores=class_scores(pooled, pooled, final.model.classes),
     )
     if engine.writes:
         predictions = run_folder.predictions_bytes(*pooled, run_record.read(folder).identity.stamp())
