@@ -1,7 +1,7 @@
 """A trained classifier with all that a prediction needs: net, preprocessing, input size, class names, confidence.
 
-On disk it is a folder: `weights.safetensors`, `model.json` and `MANIFEST.sha256`. No pickle; a changed bit is refused by the
-name of its file before a tensor is used.
+On disk it is a folder: `weights.safetensors`, `model.json`, `MANIFEST.sha256` and `unknown_inputs.safetensors`. No pickle; a
+changed bit is refused by the name of its file before a tensor is used.
 
 Legend: N images, H x W pixels, C channels, K classes.
 """
@@ -28,6 +28,7 @@ from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInputs
 from striate.metrics.confidence import Confidence, Prediction, of_artifact, predictions
+from striate.metrics.unknown_inputs import UnknownInputs
 from striate.nets import catalogue, factory, own_network
 from striate.nets.feature_layer import flatten_features
 from striate.nets.hooks import inputs
@@ -36,6 +37,7 @@ from striate.nets.net import Net
 from striate.nets.read_safetensors import read_safetensors
 
 FORMAT = 1
+UNKNOWN = "unknown_inputs.safetensors"
 _MOST_JSON = 2**24  # bytes; 20,000 classes with their other names take 2 MB
 _MOST_SIDE = 4096  # pixels, as preprocess.size_px
 
@@ -62,6 +64,7 @@ class Model:
         training: a summary of how it was trained.
         license: of the weights that it started from; empty for one's own.
         aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
+        unknown_inputs: how an image is found that looks like none of the training set; None where it cannot be.
 
     """
 
@@ -75,6 +78,7 @@ class Model:
     training: Mapping[str, Any] = field(default_factory=dict)
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
+    unknown_inputs: UnknownInputs | None = None
 
     def _repr_html_(self) -> str:
         spec = self.input_spec
@@ -131,9 +135,21 @@ class Model:
         return self.confidence.probabilities(logits_NK)
 
     @named_arguments()
-    def answers(self, logits_NK: NDArray[np.float32]) -> list[Prediction]:
-        """The predictions that logits mean."""
-        return predictions(logits_NK, self.classes, self.confidence)
+    def answers(self, logits_NK: NDArray[np.float32], embeddings_ND: NDArray[np.float32] | None = None) -> list[Prediction]:
+        """The predictions that logits mean; with the embeddings of one crop also whether the images are unknown."""
+        flag = self.unknown_inputs
+        flags_N = None if flag is None or embeddings_ND is None else flag.flags(embeddings_ND)
+        return predictions(logits_NK, self.classes, self.confidence, flags_N)
+
+    @named_arguments()
+    def classify(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> list[Prediction]:
+        """The predictions for images that `input_spec_for(crops)` has been applied to, by one pass for each crop.
+
+        Of several crops none is flagged as unknown, since the threshold is of whole images.
+        """
+        if crops == 1 and self.unknown_inputs is not None:
+            return self.answers(*self.logits_and_embeddings(pixels_NHWC))
+        return self.answers(self.logits(pixels_NHWC, crops))
 
     @overload
     def predict(self, images: list[Any] | tuple[Any, ...], crops: int = 1) -> list[Prediction]: ...
@@ -158,7 +174,7 @@ class Model:
         """
         given, answers = image_inputs.read(images), list[Prediction]()
         for pixels_NHWC in _batches(given, self.input_spec_for(crops)):
-            answers += self.answers(self.logits(pixels_NHWC, crops))
+            answers += self.classify(pixels_NHWC, crops)
         return answers[0] if given.single else answers
 
     @named_arguments()
@@ -213,10 +229,14 @@ class Model:
             "training": dict(self.training),
             "license": self.license,
             "aliases": dict(self.aliases),
+            "unknown_inputs": None if self.unknown_inputs is None else self.unknown_inputs.as_json(),
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
         contents = {"weights.safetensors": as_bytes(on_cpu)}
+        if self.unknown_inputs is not None:
+            arrays = self.unknown_inputs.statistics.arrays()
+            contents[UNKNOWN] = as_bytes({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
         if source is not None:
             contents[own_network.COPY] = source.content
         contents["model.json"] = json.dumps(described, indent=1, allow_nan=False).encode()
@@ -263,6 +283,9 @@ class Model:
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
         net = factory.build_around(weights, name, (chw[0], chw[1], chw[2]), len(classes), copy=False, **settings).to(device)
+        if (unknown := described.get("unknown_inputs")) is not None:
+            arrays = {key: tensor.numpy() for key, tensor in read_safetensors(folder / UNKNOWN).items()}
+            unknown = UnknownInputs.of_artifact(unknown, arrays)
         input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
         if not 1 <= input_spec.size_px <= _MOST_SIDE:
             raise ValueError(f"images of {input_spec.size_px:,} pixels a side; at most {_MOST_SIDE:,}")
@@ -279,6 +302,7 @@ class Model:
             training=described["training"],
             license=described["license"],
             aliases=described.get("aliases", {}),
+            unknown_inputs=unknown,
         )
 
 

@@ -232,6 +232,9 @@ class Run(Section):
     seed: int = field(0, "seed of initialization, order, augmentation and dropout", ge=0, lt=2**63)
     recipe: str | None = field(None, "the recipe that the settings started from")
     tensorboard: bool = field(False, "log epochs, weights and filters for TensorBoard in RUN/tensorboard; needs striate[log]")
+    unknown_rate: float = field(
+        0.05, "share of images like those of the training that may be flagged as unknown; 0 for no flag", ge=0, lt=1
+    )
     data: Data = Data()
     preprocess: PreprocessSettings = PreprocessSettings()
     augment: Augment = Augment()

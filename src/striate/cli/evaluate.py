@@ -44,6 +44,11 @@ def _parts(result: Event) -> Iterator[str | Table]:
     if len(result["per_class"]) <= _SQUARE:
         yield _confusion(result)
     yield _headline(result)
+    if (unknown := result.get("unknown")) is not None:
+        yield (
+            f"flagged as unknown: {percent(unknown['flagged'] / unknown['n'])} of the images; {percent(unknown['rate'])} are "
+            "expected of images like those of the training"
+        )
     if (looks := result["test_looks"])["runs"] > 1:
         yield (
             f"this test set has been scored {looks['looks']:,} times by {looks['runs']:,} runs; choosing among runs by it "

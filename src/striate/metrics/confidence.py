@@ -95,16 +95,19 @@ def of_artifact(described: Mapping[str, Any]) -> Confidence:
     return Confidence(threshold=described["threshold"]) if own is None else Confidence(**own)
 
 
-def predictions(logits_NK: Logits, classes: Sequence[str], confidence: Confidence) -> list[Prediction]:
-    """The prediction for each image; `classes` are the K names."""
+def predictions(
+    logits_NK: Logits, classes: Sequence[str], confidence: Confidence, unknown_N: NDArray[np.bool_] | None = None
+) -> list[Prediction]:
+    """The prediction for each image; `classes` are the K names, `unknown_N` says which images look like no training image."""
     shares_NK = confidence.probabilities(logits_NK)
     order_NK = np.argsort(-shares_NK, axis=1, kind="stable")
     sizes_N = np.zeros(len(shares_NK), np.int64)
     if confidence.set_threshold is not None:
         sizes_N = conformal.members(shares_NK, confidence.set_threshold).sum(axis=1)
+    flags_N: list[bool | None] = [None] * len(shares_NK) if unknown_N is None else unknown_N.tolist()
     answers = []
-    for shares_K, order_K, size in zip(shares_NK, order_NK, sizes_N.tolist(), strict=True):
+    for shares_K, order_K, size, unknown in zip(shares_NK, order_NK, sizes_N.tolist(), flags_N, strict=True):
         top = tuple((classes[k], float(shares_K[k])) for k in order_K[:_TOP])
         names = tuple(classes[k] for k in order_K[:size]) or None
-        answers.append(Prediction(*top[0], names, confidence.abstains(top[0][1]), None, top))
+        answers.append(Prediction(*top[0], names, confidence.abstains(top[0][1]), unknown, top))
     return answers

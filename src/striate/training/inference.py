@@ -4,7 +4,7 @@ Legend: N images, K classes.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from striate.nets.eval_mode import evaluating
+from striate.nets.feature_layer import flatten_features
+from striate.nets.hooks import inputs
+from striate.nets.net import Net
 from striate.training.device import Engine
 
 
@@ -62,6 +65,13 @@ class Predictions(NamedTuple):
     logits_NK: NDArray[np.float32]
 
 
+class PredictionsAndDistances(NamedTuple):
+    """Predictions, and a distance that was computed of the features of each image."""
+
+    predictions: Predictions
+    distances_N: NDArray[np.float64]
+
+
 def predict(
     net: nn.Module, batches: Batches, engine: Engine, stopped: Callable[[], bool] = lambda: False,
     report: Callable[[int, int], None] = lambda _done, _total: None,
@@ -70,7 +80,30 @@ def predict(
 
     `report` is called with batches done and all.
     """
-    ids, labels, logits = [], [], []
+    columns = _columns(net, batches, engine, stopped, report, lambda: None)
+    return None if columns is None else Predictions(*columns)
+
+
+def predict_with_distances(
+    net: Net, batches: Batches, engine: Engine, report: Callable[[int, int], None],
+    distances: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+) -> PredictionsAndDistances:  # fmt: skip
+    """The same, and what `distances` makes of the features of each image, which the head is given, by the same pass."""
+    with inputs(net, net.head_name) as head_inputs:
+        columns = _columns(
+            net, batches, engine, lambda: False, report,
+            lambda: distances(flatten_features(head_inputs[net.head_name]).float().cpu().numpy()),
+        )  # fmt: skip
+    assert columns is not None
+    return PredictionsAndDistances(Predictions(*columns[:3]), columns[3])
+
+
+def _columns(
+    net: nn.Module, batches: Batches, engine: Engine, stopped: Callable[[], bool], report: Callable[[int, int], None],
+    more: Callable[[], NDArray[Any] | None],
+) -> list[NDArray[Any]] | None:  # fmt: skip
+    """Ids, labels and logits in the order of the ids, and what `more` gives after each batch, where it gives something."""
+    ids, labels, logits, others = [], [], [], []
     with evaluating(net), torch.inference_mode():
         for number, batch in enumerate(batches.epoch(0)):
             if engine.world == 1 and stopped():
@@ -79,6 +112,9 @@ def predict(
             ids.append(batch.ids_N)
             labels.append(batch.labels_N.cpu().numpy())
             logits.append(net(batch.images_NCHW).float().cpu().numpy())
-    gathered = [np.concatenate(engine.gather(np.concatenate(part))) for part in (ids, labels, logits)]
+            if (other := more()) is not None:
+                others.append(other)
+    parts: list[list[NDArray[Any]]] = [ids, labels, logits, others]
+    gathered = [np.concatenate(engine.gather(np.concatenate(part))) for part in parts if part]
     order = np.argsort(gathered[0], kind="stable")
-    return Predictions(gathered[0][order], gathered[1][order], gathered[2][order])
+    return [column[order] for column in gathered]

@@ -24,6 +24,7 @@ from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import summary
+from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
 from striate.workflows import stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
@@ -70,7 +71,7 @@ def evaluate(
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "trained_on": None if overlap is None else overlap.as_json(),
-        "test_looks": looks._asdict(), **took,
+        "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(), **took,
     }  # fmt: skip
 
 
@@ -78,6 +79,18 @@ def _stored(folder: Path) -> "LabeledLogits":
     """The predictions for the test images of a run that lie in its folder."""
     stored = stored_predictions.read(folder)
     return LabeledLogits(stored.settings.data.path, stored.labels_N, stored.logits_NK, (), stored.pixel_hash_N, stored.by_folds)
+
+
+def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:
+    """How many of the images are flagged as unknown, and the share that is expected of images like those of the training.
+
+    The stored predictions of a run are without features: what was counted at the end of its training is taken.
+    """
+    flag = model.unknown_inputs
+    if flag is None:
+        return None
+    flagged = flag.tested if tested.flags_N is None else Flagged(int(tested.flags_N.sum()), len(tested.flags_N))
+    return None if flagged is None else {**flagged._asdict(), "rate": flag.rate}
 
 
 def _overlap(run: str | Path, model: Model, tested: "LabeledLogits") -> TrainedOn | None:
@@ -106,6 +119,7 @@ class LabeledLogits(NamedTuple):
     quarantined: tuple[Quarantined, ...]
     pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
     by_folds: bool = False  # each image is predicted by a model that has not seen it, though the run's own is trained on all
+    flags_N: NDArray[np.bool_] | None = None  # which look like no training image; None where that was not computed
 
 
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
@@ -129,7 +143,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    report, rows, hashes = progress(watch, "predict"), list[int](), list[int]()
+    report, rows, hashes, flags = progress(watch, "predict"), list[int](), list[int](), list[NDArray[np.bool_]]()
     bad, logits, images = list(examples.quarantined), [], enumerate(decode_examples(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
         good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
@@ -137,9 +151,16 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         rows += [row for row, _ in good]
         hashes += [image.facts.pixel_hash for _, image in batch if image.pixels_HWC is not None and image.facts is not None]
         if good:
-            logits.append(model.logits(np.stack([pixels_HWC for _, pixels_HWC in good]), crops))
+            pixels_NHWC = np.stack([pixels_HWC for _, pixels_HWC in good])
+            if crops == 1 and model.unknown_inputs is not None:
+                outputs = model.logits_and_embeddings(pixels_NHWC)
+                logits.append(outputs.logits_NK)
+                flags.append(model.unknown_inputs.flags(outputs.embeddings_ND))
+            else:
+                logits.append(model.logits(pixels_NHWC, crops))
         report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     labels_N = mapped_K[examples.labels_N[rows]]
-    return LabeledLogits(data.path, labels_N, np.concatenate(logits), tuple(bad), np.array(hashes, np.uint64))
+    flags_N, hash_N = np.concatenate(flags) if flags else None, np.array(hashes, np.uint64)
+    return LabeledLogits(data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=flags_N)

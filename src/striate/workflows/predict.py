@@ -130,9 +130,9 @@ def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[i
 def _results(model: Model, pixels_NHWC: Pixels, crops: int, embed: bool) -> Iterator[Row]:
     """The rows of decoded images, without their names."""
     if not embed:
-        return (Row("", prediction, None) for prediction in model.answers(model.logits(pixels_NHWC, crops)))
+        return (Row("", prediction, None) for prediction in model.classify(pixels_NHWC, crops))
     logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
-    pairs = zip(model.answers(logits_NK), embeddings_ND, strict=True)
+    pairs = zip(model.answers(logits_NK, embeddings_ND), embeddings_ND, strict=True)
     return (Row("", prediction, None, embedding_D) for prediction, embedding_D in pairs)
 
 

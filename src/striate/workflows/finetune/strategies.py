@@ -71,7 +71,8 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     val, test = (task.predictions(net.head, part, read) for part in ("val", "test"))
     assert val is not None
     more = {"layer": layer or task.pretrained.net.head_name, **fitted.chosen, "layers": [facts for _, _, facts in candidates]}
-    return Outcome(task.model(net, "extract", net_settings), val, test, seconds, more)
+    flag = task.unknown_inputs(features["train"].values[names.index(layer)], read)
+    return Outcome(task.model(net, "extract", net_settings, flag), val, test, seconds, more)
 
 
 def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
@@ -109,7 +110,8 @@ def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     val_predictions, test = (task.predictions(head, part, None) for part in ("val", "test"))
     assert val_predictions is not None
     more = {"augmented_copies": len(copies), "steps": fitted.steps, "best_epoch": fitted.best["epoch"]}
-    model = task.model(net, "adapt", settings_with(task.pretrained.net, task.pretrained.net_settings))
+    flag = task.unknown_inputs(copies[0].values[0], None)
+    model = task.model(net, "adapt", settings_with(task.pretrained.net, task.pretrained.net_settings), flag)
     return Outcome(model, val_predictions, test, seconds, more)
 
 

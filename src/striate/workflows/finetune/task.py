@@ -22,6 +22,7 @@ from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
 from striate.metrics.confidence import Confidence
+from striate.metrics.unknown_inputs import UnknownInputs
 from striate.model import Model
 from striate.nets.feature_layer import within
 from striate.nets.images_at_once import images_at_once
@@ -32,6 +33,7 @@ from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.model_on_data import KnownFeatures
 from striate.workflows.report.rerun_network import FROZEN
 from striate.workflows.run_context import RunContext
+from striate.workflows.train import unknown_inputs
 
 RESUME = "resume with --resume."
 _BATCH = 64
@@ -146,10 +148,24 @@ class TransferTask(RunContext):
             ]
         return Predictions(loader.ids_N[loader.rows_M], loader.labels_N[loader.rows_M], np.concatenate(logits))
 
-    def model(self, net: Net, strategy: str, settings: Json) -> Model:
+    def unknown_inputs(self, train: NDArray[np.float32], read: str | None) -> UnknownInputs | None:
+        """How a model of features of this layer tells unknown images; `train` are those of all training images."""
+        rows_M = self.loader("train").rows_M[self.positions_M]
+        val_VD, test_ND = (
+            np.asarray(self.features(part, [read]).values[0]) if len(self.loader(part)) else None for part in ("val", "test")
+        )
+        none_VD = train[:0]
+
+        def some(chosen_M: NDArray[np.bool_]) -> NDArray[np.float32]:
+            return np.asarray(train[self.positions_M[chosen_M]])
+
+        return unknown_inputs.of_features(self, rows_M, some, none_VD if val_VD is None else val_VD, test_ND)
+
+    def model(self, net: Net, strategy: str, settings: Json, unknown_inputs: UnknownInputs | None) -> Model:
         """A model with this network, which was built with these settings."""
         training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed, **self.stamp}
         return replace(
             self.pretrained, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
             training={**training, "flip": bool(self.run.augment.flip)}, confidence=Confidence(), aliases={},
+            unknown_inputs=unknown_inputs,
         )  # fmt: skip

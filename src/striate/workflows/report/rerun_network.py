@@ -37,6 +37,7 @@ def add_network_results(
     """Run the network of a run on its images again: mistakes of `predictions`, of the images of `part`, and what it learned."""
     model, dataset = model_on_data.model, model_on_data.dataset
     report = progress(model_on_data.watch, "page")
+    facts.unknown = None if model.unknown_inputs is None else model.unknown_inputs.as_json()
     report(1, PARTS)  # what was written down is read
     train_bank = bank(model_on_data)
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)

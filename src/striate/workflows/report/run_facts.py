@@ -70,6 +70,7 @@ class ReportFacts:
     mistakes: list[Card] = field(default_factory=list)
     uncertain: list[Card] = field(default_factory=list)
     mistakes_note: str = ""
+    unknown: Json | None = None  # how unknown images are told, and what was flagged of the test images
     plane: Json | None = None
     filters: Sequence[filter_health.Layer] = ()
     filters_note: str = ""

@@ -1,6 +1,7 @@
 """What a training writes into its folder: settings and environment at its start; model, predictions and result at its end."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,16 +11,17 @@ from numpy.typing import NDArray
 
 from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
-from striate.base.events import Json, progress
+from striate.base.events import Json
 from striate.metrics import classification
 from striate.metrics.class_findings import never_predicted
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
 from striate.training import tensorboard
-from striate.training.inference import Predictions, predict
+from striate.training.inference import Predictions
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
 from striate.workflows.run_context import RunContext
+from striate.workflows.train import unknown_inputs
 from striate.workflows.train.setup import StartingWeights, TrainingSetup
 
 _BESIDE = ("majority", "macro_f1", "balanced_accuracy")  # with the ends of their intervals
@@ -182,13 +184,10 @@ def evaluate_and_save(
 ) -> Trained:
     """Predict the validation and test images with a trained network, and write the artifact and the result."""
     run, dataset, net, loaders = context.run, context.dataset, setup.net, setup.loaders
-    report = progress(context.watch, "test")
-    val = predict(net, loaders["val"], context.engine, report=report)
-    test = predict(net, loaders["test"], context.engine, report=report) if len(loaders["test"]) else None
-    assert val is not None
+    val, test, flag = unknown_inputs.predict_parts(context, setup)
     net.drop_auxiliary()
     stamp = {} if identity is None else identity.stamp()
-    model = _model(context, setup, fitted, starting_weights, stamp)
+    model = replace(_model(context, setup, fitted, starting_weights, stamp), unknown_inputs=flag)
     result = TrainResult(
         run=str(context.folder), net=run.net.name, steps=fitted.steps, seconds=round(fitted.seconds, 2),
         epochs=len(fitted.history), best_epoch=fitted.best["epoch"], seed=run.seed,
