@@ -26,7 +26,7 @@ from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
 from striate.data import file_facts
 from striate.data.file_facts import FileFacts
-from striate.data.image_facts import BAND_PIXELS, Facts, Pixels, hash_content, measure
+from striate.data.image_facts import BAND_PIXELS, THUMB_PX, Facts, Pixels, hash_content, measure
 
 DECODER_VERSION = 4
 # A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
@@ -37,6 +37,7 @@ _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _LONG = 8  # times as long as wide
+_THUMB_BYTES = THUMB_PX**2  # of a gray copy, which follows the pixels in what a child answers
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 
@@ -296,9 +297,11 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
             if answer.error is not None:
                 yield Decoded(None, None, answer.error, outage=answer.outage)
                 continue
-            pixels = None if shape is None else np.frombuffer(answer.payload, np.uint8).reshape(shape)
+            pixels = None if shape is None else np.frombuffer(answer.payload[:-_THUMB_BYTES], np.uint8).reshape(shape)
             height, width, gray, pixel_hash, mean, mean_square, border, file, content_hash = cast(Any, answer.value)
-            facts = Facts(height, width, gray, pixel_hash, tuple(mean), tuple(mean_square), tuple(border), FileFacts(*file))
+            levels = tuple(mean), tuple(mean_square), tuple(border)
+            thumb = bytes(answer.payload[-_THUMB_BYTES:])
+            facts = Facts(height, width, gray, pixel_hash, *levels, FileFacts(*file), thumb)
             yield Decoded(pixels, facts, None, content_hash)
 
 
@@ -326,4 +329,5 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     background, white_level = (input_spec.background, input_spec.white_level) if input_spec else ((255, 255, 255), None)
     levels_HWC, file = decode_file(content, background, white_level)
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
-    return [*measure(levels_HWC, file), hash_content(content)], pixels
+    *numbers, thumb = measure(levels_HWC, file)
+    return [*numbers, hash_content(content)], pixels + thumb

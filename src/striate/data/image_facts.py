@@ -1,4 +1,4 @@
-"""What is known of a decoded image: size, color, moments, border, and hashes.
+"""What is known of a decoded image: size, color, moments, border, hashes, and a small gray copy.
 
 Legend: H x W pixels, C channels (1 gray, 3 color).
 """
@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from striate.data.file_facts import IN_MEMORY, FileFacts
 
+THUMB_PX = 32
 BAND_PIXELS = 2**20  # an image at the limit is worked through in bands of so many, within the memory of a child
 
 Pixels = NDArray[np.uint8]
@@ -26,7 +28,8 @@ class Facts(NamedTuple):
     mean: tuple[float, float, float]
     mean_square: tuple[float, float, float]
     border: tuple[float, float, float]  # mean by channel in [0, 1] of the outermost pixels
-    file: FileFacts = IN_MEMORY
+    file: FileFacts
+    thumb: bytes  # the gray copy, 32 x 32 pixels of a byte
 
 
 def measure(image_HWC: Pixels, file: FileFacts = IN_MEMORY) -> Facts:
@@ -36,9 +39,9 @@ def measure(image_HWC: Pixels, file: FileFacts = IN_MEMORY) -> Facts:
     shares = [_histogram(image_HWC[..., channel]) / (height * width) for channel in range(channels)] * (3 // channels)
     red, green, blue = (float(share @ values) for share in shares)
     red2, green2, blue2 = (float(share @ values**2) for share in shares)
-    return Facts(
-        height, width, channels == 1, pixel_hash(image_HWC), (red, green, blue), (red2, green2, blue2), _border(image_HWC), file
-    )
+    moments = (red, green, blue), (red2, green2, blue2)
+    key, border = pixel_hash(image_HWC), _border(image_HWC)
+    return Facts(height, width, channels == 1, key, *moments, border, file, thumb(image_HWC))
 
 
 def _border(image_HWC: Pixels) -> tuple[float, float, float]:
@@ -47,6 +50,14 @@ def _border(image_HWC: Pixels) -> tuple[float, float, float]:
     means = np.concatenate(sides).mean(axis=0) / 255
     red, green, blue = np.broadcast_to(means, 3).tolist()
     return red, green, blue
+
+
+def thumb(image_HWC: Pixels) -> bytes:
+    """The whole image as 32 x 32 gray pixels (ITU-R 601 luma); the area is averaged where it shrinks."""
+    image = Image.fromarray(image_HWC[..., 0] if image_HWC.shape[2] == 1 else image_HWC)
+    if image.size != (THUMB_PX, THUMB_PX):
+        image = image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return image.convert("L").tobytes()
 
 
 def pixel_hash(image_HWC: Pixels) -> int:

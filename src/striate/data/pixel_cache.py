@@ -51,6 +51,7 @@ _FACTS = np.dtype(
         ("format_N", "U4"),
         ("camera_N", "u8"),
         ("taken_N", "f8"),
+        ("thumbs_NSS", "u1", (image_facts.THUMB_PX, image_facts.THUMB_PX)),
     ]
 )  # columns of `CachedPixels`
 
@@ -70,6 +71,7 @@ class CachedPixels:
     format_N: NDArray[np.str_]  # of the file, as JPEG; empty for images in memory
     camera_N: NDArray[np.uint64]  # EXIF's camera as a hash; 0 where there is none
     taken_N: NDArray[np.float64]  # EXIF's time of the exposure, in seconds; 0 where there is none
+    thumbs_NSS: NDArray[np.uint8]  # gray copies of 32 x 32 pixels
 
 
 class Collected(NamedTuple):
@@ -115,7 +117,8 @@ def collect_facts(
                 if take is not None and verdict.pixels_HWC is not None:
                     take(good, verdict.pixels_HWC)
                 size, moments = (facts.height, facts.width), (facts.mean, facts.mean_square, facts.border)
-                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file)
+                thumb_SS = np.frombuffer(facts.thumb, np.uint8).reshape(image_facts.THUMB_PX, -1)
+                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS)
                 good += 1
             report(position + 1, count)
     columns = {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}

@@ -1,0 +1,258 @@
+"""Near-duplicates: the same photograph stored anew, in another size, mirrored, turned, lightly cropped, or brighter.
+
+Each image has a gray copy of 32 x 32 pixels, made when it is decoded. Its low frequencies - 35 coefficients of the discrete
+cosine transform, without the mean and brought to length one - do not change with brightness and contrast, and mirroring or
+turning the image changes signs or swaps axes alone. So each image is described in one of its eight positions, the canonical
+one, and also in those that are nearly as canonical. Descriptions are kept in about 2 sqrt(N) cells, each around an image that
+serves as pivot, and compared within the cells near them. A crop moves the description along four directions (shift and scale,
+across and down), which are left out of the comparison. What is close then is confirmed on the pixels: the shift and scale of
+each axis are fitted by least squares (Lucas & Kanade 1981), and the correlation of the gray copies must be high.
+
+Images under 32 px are told apart by too little: there only equal pixels count. So it is with images that are flat.
+
+Legend: N images, S = 32 pixels, D = 35 coefficients, V positions of images, P pairs.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.data.image_alignment import correlation, slopes
+from striate.data.image_facts import THUMB_PX
+
+Floats = NDArray[np.float32]
+Positions = NDArray[np.int64]
+
+_ORDER = 8  # coefficients of each axis; those whose orders sum to less are used, without the mean
+_REACH = 0.45  # largest distance of two descriptions that are compared further
+_MARGIN = 0.15  # a cell is searched where its pivot is at most so much farther than the nearest one
+_TANGENT_REACH = 0.25  # the same without what a crop changes
+_CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations
+_LOW, _HIGH = 0.94, 0.97
+_DETAIL = 0.88  # least correlation of what is neither fine nor broad: two seascapes agree in the broad alone
+_BROAD = 8  # times blurred again, which leaves what is broad
+_WORTH_A_BLUR = 0.85  # of the correlation as they are: below it the two are not compared at equal sharpness
+_UNSURE = 0.12  # of a coefficient, 0 to 1: so close to the border the other position is tried too
+_LEAST_PX, _SMALLEST_PX = 32, 16  # short side of the larger and of the smaller image of a pair
+_LEAST_STD = 4.0  # of 256 levels: an image with less is flat
+_MOST_FLAT = 0.6  # share of a gray copy that has one level, as paper behind a drawing has
+_MOST_COPIES = 16  # an image with more near-duplicates is one of a set that is alike by nature
+_CHUNK = 1024
+
+
+class NearDuplicates(NamedTuple):
+    """What was found: pairs of positions, the first smaller, and images that are like too many others."""
+
+    pairs_P2: Positions
+    alike_M: Positions  # images with more than 16 near-duplicates, whose pairs are left out
+
+
+class _Poses(NamedTuple):
+    """Images in some of their eight positions: the axes are swapped after the flips."""
+
+    row_V: Positions
+    swap_V: NDArray[np.bool_]
+    flip_x_V: NDArray[np.bool_]
+    flip_y_V: NDArray[np.bool_]
+
+    def of(self, chosen: Any) -> "_Poses":
+        return _Poses(*(column[chosen] for column in self))
+
+    def turned(self, maps_NSS: NDArray[Any], odd: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Gray copies in these positions; or coefficients, where `odd` are the signs that a flip gives them."""
+        maps_VSS = maps_NSS[self.row_V]
+        across = maps_VSS[:, :, ::-1] if odd is None else maps_VSS * odd
+        maps_VSS = np.where(self.flip_x_V[:, None, None], across, maps_VSS)
+        down = maps_VSS[:, ::-1] if odd is None else maps_VSS * odd[:, None]
+        maps_VSS = np.where(self.flip_y_V[:, None, None], down, maps_VSS)
+        return np.where(self.swap_V[:, None, None], maps_VSS.transpose(0, 2, 1), maps_VSS)
+
+
+def near_duplicates(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) -> NearDuplicates:
+    """Pairs of images that are one photograph, by their gray copies; `sizes_N2` are height and width of the originals."""
+    mine_M = np.flatnonzero((sizes_N2.min(axis=1) >= _SMALLEST_PX) & _has_detail(thumbs_NSS))
+    short_M = sizes_N2[mine_M].min(axis=1)
+    if len(mine_M) < 2 or short_M.max() < _LEAST_PX:
+        return NearDuplicates(np.empty((0, 2), np.int64), np.empty(0, np.int64))
+    thumbs_MSS = thumbs_NSS[mine_M]
+    poses, pairs, apart_P = _candidates(thumbs_MSS)
+    large_P = short_M[poses.row_V[pairs]].max(axis=1) >= _LEAST_PX
+    pairs, apart_P = pairs[large_P], apart_P[large_P]
+    agreeing = pairs[_agreement(thumbs_MSS, poses, pairs) >= np.where(apart_P < _CLOSE, _LOW, _HIGH)]
+    confirmed = agreeing[_agreement_of_detail(thumbs_MSS, poses, agreeing) >= _DETAIL]
+    found = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
+    return _without_alike(np.unique(found, axis=0), len(sizes_N2))
+
+
+def _has_detail(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether gray copies are more than one level, or a drawing on it."""
+    detail_N = np.zeros(len(thumbs_NSS), bool)
+    for start in range(0, len(thumbs_NSS), _CHUNK):
+        flat = thumbs_NSS[start : start + _CHUNK].reshape(-1, THUMB_PX**2)
+        bins = (flat >> 2).astype(np.int64) + 64 * np.arange(len(flat))[:, None]
+        most = np.bincount(bins.ravel(), minlength=64 * len(flat)).reshape(-1, 64).max(axis=1)
+        detail_N[start : start + _CHUNK] = (flat.std(axis=1) >= _LEAST_STD) & (most < _MOST_FLAT * flat.shape[1])
+    return detail_N
+
+
+def _without_alike(pairs_P2: Positions, count: int) -> NearDuplicates:
+    alike_N = np.bincount(pairs_P2.ravel(), minlength=count) > _MOST_COPIES
+    return NearDuplicates(pairs_P2[~alike_N[pairs_P2].any(axis=1)], np.flatnonzero(alike_N))
+
+
+def _cosines() -> Floats:
+    orders, places = np.arange(_ORDER)[:, None], np.arange(THUMB_PX)
+    waves = np.cos(np.pi * (2 * places + 1) * orders / (2 * THUMB_PX))
+    waves[0] /= np.sqrt(2)
+    return waves.astype(np.float32)
+
+
+_COSINES = _cosines()
+_USED = (np.add.outer(np.arange(_ORDER), np.arange(_ORDER)) < _ORDER) & (np.arange(_ORDER**2).reshape(_ORDER, _ORDER) > 0)
+_ODD = np.where(np.arange(_ORDER) % 2, -1, 1).astype(np.float32)
+
+
+def _coefficients(maps_NSS: NDArray[Any]) -> Floats:
+    """The low frequencies that are used, N x 8 x 8; others are zero."""
+    chunks = [
+        (_COSINES @ maps_NSS[start : start + _CHUNK].astype(np.float32) @ _COSINES.T) * _USED
+        for start in range(0, len(maps_NSS), _CHUNK)
+    ]
+    return np.concatenate(chunks)
+
+
+def _unit(rows: Floats) -> Floats:
+    lengths = np.sqrt((rows**2).sum(axis=tuple(range(1, rows.ndim)), keepdims=True))
+    scaled: Floats = rows / np.maximum(lengths, 1e-9)
+    return scaled
+
+
+def _poses(coefficients_N88: Floats) -> _Poses:
+    """The canonical position of each image - more change across than down, and brighter at the left and at the top - and
+    after these the positions that are nearly so.
+    """
+    across_N, down_N = coefficients_N88[:, 0, 1], coefficients_N88[:, 1, 0]
+    unsure = (np.abs(np.abs(across_N) - np.abs(down_N)) < _UNSURE, np.abs(across_N) < _UNSURE, np.abs(down_N) < _UNSURE)
+    usual = (np.abs(across_N) < np.abs(down_N), across_N < 0, down_N < 0)
+    found = []
+    for other in np.ndindex(2, 2, 2):
+        possible_N = np.ones(len(across_N), bool)
+        for is_other, close_N in zip(other, unsure, strict=True):
+            if is_other:
+                possible_N &= close_N
+        rows = np.flatnonzero(possible_N)
+        found.append([rows, *(each[rows] ^ bool(is_other) for each, is_other in zip(usual, other, strict=True))])
+    return _Poses(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+class _Candidates(NamedTuple):
+    """Images that may be one photograph."""
+
+    poses: _Poses  # positions of the images, the first N of them canonical
+    pairs_P2: Positions  # of these, the second canonical
+    apart_P: Floats  # distance of the descriptions, without what a crop changes
+
+
+def _candidates(thumbs_NSS: NDArray[np.uint8]) -> _Candidates:
+    """Images whose descriptions are close."""
+    coefficients_N88 = _unit(_coefficients(thumbs_NSS))
+    poses = _poses(coefficients_N88)
+    described_VD = np.ascontiguousarray(poses.turned(coefficients_N88, _ODD)[:, _USED])
+    canonical = poses.of(np.arange(len(thumbs_NSS)))
+    directions_N4D = _directions(canonical.turned(thumbs_NSS), described_VD[: len(thumbs_NSS)])
+    kept, apart = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+    for pairs in _close_pairs(described_VD, len(thumbs_NSS)):
+        near = pairs[poses.row_V[pairs[:, 0]] != pairs[:, 1]]
+        differences = described_VD[near[:, 0]] - described_VD[near[:, 1]]
+        crops = (directions_N4D[near[:, 1]] @ differences[:, :, None])[:, :, 0]
+        left = np.sqrt(np.maximum((differences**2).sum(axis=1) - (crops**2).sum(axis=1), 0))
+        kept.append(near[left < _TANGENT_REACH])
+        apart.append(left[left < _TANGENT_REACH])
+    return _Candidates(poses, np.concatenate(kept), np.concatenate(apart))
+
+
+def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
+    """How the description changes by shift and scale across and down: orthonormal, N x 4 x D."""
+    found = []
+    for start in range(0, len(thumbs_NSS), _CHUNK):
+        basis = [described_ND[start : start + _CHUNK]]
+        for slope_NSS in slopes(thumbs_NSS[start : start + _CHUNK].astype(np.float32)):
+            vector = _coefficients(slope_NSS)[:, _USED]
+            for known in basis * 2:  # twice, against rounding
+                vector = vector - (vector * known).sum(axis=1, keepdims=True) * known
+            basis.append(_unit(vector))
+        found.append(np.stack(basis[1:], axis=1))
+    return np.concatenate(found)
+
+
+def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
+    """Pairs of any description and one of the first `count`, P x 2, that are at most _REACH apart; a few may be missed."""
+    cells = int(2 * count**0.5) if count > _CHUNK else 1
+    own_ND = described_VD[:count]
+    pivots = own_ND[np.linspace(0, count - 1, cells).astype(np.int64)]
+    cell_N, wanted = np.empty(count, np.int64), []
+    for start in range(0, len(described_VD), _CHUNK):
+        cosines = described_VD[start : start + _CHUNK] @ pivots.T
+        if start < count:
+            cell_N[start : start + _CHUNK] = cosines.argmax(axis=1)[: count - start]
+        apart = np.sqrt(np.maximum(2 - 2 * cosines, 0))
+        rows, near = np.nonzero(apart <= apart.min(axis=1, keepdims=True) + _MARGIN)
+        wanted.append(np.stack([rows + start, near], axis=1))
+    asked = np.concatenate(wanted)
+    asked = asked[np.argsort(asked[:, 1], kind="stable")]
+    members, asked_ends = np.argsort(cell_N, kind="stable"), np.searchsorted(asked[:, 1], np.arange(cells + 1))
+    ends = np.searchsorted(cell_N[members], np.arange(cells + 1))
+    least = 1 - _REACH**2 / 2
+    for cell in range(cells):
+        inside = members[ends[cell] : ends[cell + 1]]
+        asking = asked[asked_ends[cell] : asked_ends[cell + 1], 0]
+        for start in range(0, len(asking), _CHUNK):
+            some = asking[start : start + _CHUNK]
+            rows, columns = np.nonzero(described_VD[some] @ own_ND[inside].T >= least)
+            yield np.stack([some[rows], inside[columns]], axis=1)
+
+
+def _agreement(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions) -> NDArray[np.float64]:
+    """The correlation of the gray copies of pairs of positions."""
+    agreement_P = np.empty(len(pairs))
+    for start in range(0, len(pairs), _CHUNK):
+        some = pairs[start : start + _CHUNK]
+        first, second = (poses.of(some[:, side]).turned(thumbs_NSS).astype(np.float32) for side in (0, 1))
+        plain = correlation(first, second)
+        worth = np.flatnonzero((plain > _WORTH_A_BLUR) & (plain < _HIGH))
+        if len(worth):
+            plain[worth] = np.maximum(plain[worth], _at_equal_sharpness(first[worth], second[worth]))
+        agreement_P[start : start + _CHUNK] = plain
+    return agreement_P
+
+
+def _agreement_of_detail(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions) -> NDArray[np.float64]:
+    """The correlation of the gray copies without what is broad, as a sky, and without what is fine, as noise."""
+    agreement_P = np.empty(len(pairs))
+    for start in range(0, len(pairs), _CHUNK):
+        some = pairs[start : start + _CHUNK]
+        first, second = (_without_broad(poses.of(some[:, side]).turned(thumbs_NSS).astype(np.float32)) for side in (0, 1))
+        agreement_P[start : start + _CHUNK] = correlation(first, second)
+    return agreement_P
+
+
+def _without_broad(images_PSS: Floats) -> Floats:
+    smooth_PSS = broad_PSS = _blurred(images_PSS)
+    for _ in range(_BROAD):
+        broad_PSS = _blurred(broad_PSS)
+    return smooth_PSS - broad_PSS
+
+
+def _at_equal_sharpness(first_PSS: Floats, second_PSS: Floats) -> NDArray[np.float64]:
+    """The correlation where either is blurred, as one is that was stored smaller."""
+    return np.maximum(correlation(_blurred(first_PSS), second_PSS), correlation(first_PSS, _blurred(second_PSS)))
+
+
+def _blurred(images_PSS: Floats) -> Floats:
+    """Each pixel with its neighbors, by weights 1, 2, 1 across and down."""
+    padded = np.pad(images_PSS, ((0, 0), (1, 1), (1, 1)), "edge")
+    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    blurred = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    return blurred.astype(np.float32, copy=False)
