@@ -66,8 +66,8 @@ def test_json_has_the_keys_and_prints_any_name(photos: Path):
     found = survey(folders.read(photos), Data(path="photos")).as_json()
     assert found["quarantined"][0]["path"] == "a/\\udcff.png"
     assert list(found) == [
-        "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "leaks", "split", "sizes", "gray", "mean",
-        "std", "notes",
+        "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "near_duplicates", "leaks", "split",
+        "sizes", "gray", "mean", "std", "notes", "shortcuts",
     ]  # fmt: skip
     json.dumps(found).encode("utf-8")
     str(survey(folders.read(photos), Data(path="photos"))).encode("utf-8")
@@ -157,3 +157,18 @@ def test_nothing_to_look_at_is_refused(photos: Path):
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"none of 10 images can be decoded; the first, ./..png: empty file. Give a folder of"):
         sample_stats(folders.read(photos))
+
+
+def test_an_image_that_was_stored_anew_is_listed_beside_the_first_and_can_be_left_out(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            spots = Image.fromarray(rng.integers(0, 256, (9, 9, 3)).astype(np.uint8)).resize((64, 48), Image.Resampling.BICUBIC)
+            spots.save(tmp_path / name / f"{number}.png")
+    spots.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "a" / "mirrored.jpg", quality=70)
+    found = survey(folders.read(tmp_path), Data(path=str(tmp_path)))
+    assert found.near_duplicates == (("a/mirrored.jpg", "b/3.png"),)
+    assert json.loads(json.dumps(found.as_json()))["near_duplicates"] == [["a/mirrored.jpg", "b/3.png"]]
+    assert "  nearly equal: a/mirrored.jpg: b/3.png" in str(found)
+    assert survey(folders.read(tmp_path), Data(path=str(tmp_path), near_duplicates=False)).near_duplicates == ()

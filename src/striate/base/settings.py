@@ -45,6 +45,9 @@ class Data(Section):
     )
     score_test: bool = field(True, "false: the test images are held out, but not scored, as in the trials of `striate tune`")
     split_seed: int = field(0, "seed of the split; runs are comparable only on the same split", ge=0)
+    near_duplicates: bool = field(
+        True, "images that are nearly equal stay in one part of a split that is made, and are reported of one that is given"
+    )
     folds: int | None = field(None, "number of cross-validation folds, each one training; off", ge=2, le=20)
     fold: int | None = field(None, "train only this fold, from 0", ge=0)
     background: tuple[int, int, int] = field((255, 255, 255), "color behind transparent pixels, 0..255")

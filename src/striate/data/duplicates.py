@@ -82,8 +82,8 @@ def near_duplicates(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) 
     pairs, apart_P = pairs[large_P], apart_P[large_P]
     agreeing = pairs[_agreement(thumbs_MSS, poses, pairs) >= np.where(apart_P < _CLOSE, _LOW, _HIGH)]
     confirmed = agreeing[_agreement_of_detail(thumbs_MSS, poses, agreeing) >= _DETAIL]
-    found = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
-    return _without_alike(np.unique(found, axis=0), len(sizes_N2))
+    positions_P2 = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
+    return _without_alike(np.unique(positions_P2, axis=0), len(sizes_N2))
 
 
 def _has_detail(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -136,15 +136,15 @@ def _poses(coefficients_N88: Floats) -> _Poses:
     across_N, down_N = coefficients_N88[:, 0, 1], coefficients_N88[:, 1, 0]
     unsure = (np.abs(np.abs(across_N) - np.abs(down_N)) < _UNSURE, np.abs(across_N) < _UNSURE, np.abs(down_N) < _UNSURE)
     usual = (np.abs(across_N) < np.abs(down_N), across_N < 0, down_N < 0)
-    found = []
+    rows_and_turns = []
     for other in np.ndindex(2, 2, 2):
         possible_N = np.ones(len(across_N), bool)
         for is_other, close_N in zip(other, unsure, strict=True):
             if is_other:
                 possible_N &= close_N
         rows = np.flatnonzero(possible_N)
-        found.append([rows, *(each[rows] ^ bool(is_other) for each, is_other in zip(usual, other, strict=True))])
-    return _Poses(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        rows_and_turns.append([rows, *(each[rows] ^ bool(is_other) for each, is_other in zip(usual, other, strict=True))])
+    return _Poses(*(np.concatenate(column) for column in zip(*rows_and_turns, strict=True)))
 
 
 class _Candidates(NamedTuple):
@@ -162,20 +162,20 @@ def _candidates(thumbs_NSS: NDArray[np.uint8]) -> _Candidates:
     described_VD = np.ascontiguousarray(poses.turned(coefficients_N88, _ODD)[:, _USED])
     canonical = poses.of(np.arange(len(thumbs_NSS)))
     directions_N4D = _directions(canonical.turned(thumbs_NSS), described_VD[: len(thumbs_NSS)])
-    kept, apart = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
+    close, apart = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
     for pairs in _close_pairs(described_VD, len(thumbs_NSS)):
         near = pairs[poses.row_V[pairs[:, 0]] != pairs[:, 1]]
         differences = described_VD[near[:, 0]] - described_VD[near[:, 1]]
         crops = (directions_N4D[near[:, 1]] @ differences[:, :, None])[:, :, 0]
         left = np.sqrt(np.maximum((differences**2).sum(axis=1) - (crops**2).sum(axis=1), 0))
-        kept.append(near[left < _TANGENT_REACH])
+        close.append(near[left < _TANGENT_REACH])
         apart.append(left[left < _TANGENT_REACH])
-    return _Candidates(poses, np.concatenate(kept), np.concatenate(apart))
+    return _Candidates(poses, np.concatenate(close), np.concatenate(apart))
 
 
 def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
     """How the description changes by shift and scale across and down: orthonormal, N x 4 x D."""
-    found = []
+    directions = []
     for start in range(0, len(thumbs_NSS), _CHUNK):
         basis = [described_ND[start : start + _CHUNK]]
         for slope_NSS in slopes(thumbs_NSS[start : start + _CHUNK].astype(np.float32)):
@@ -183,8 +183,8 @@ def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
             for known in basis * 2:  # twice, against rounding
                 vector = vector - (vector * known).sum(axis=1, keepdims=True) * known
             basis.append(_unit(vector))
-        found.append(np.stack(basis[1:], axis=1))
-    return np.concatenate(found)
+        directions.append(np.stack(basis[1:], axis=1))
+    return np.concatenate(directions)
 
 
 def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
@@ -200,16 +200,16 @@ def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
         apart = np.sqrt(np.maximum(2 - 2 * cosines, 0))
         rows, near = np.nonzero(apart <= apart.min(axis=1, keepdims=True) + _MARGIN)
         wanted.append(np.stack([rows + start, near], axis=1))
-    asked = np.concatenate(wanted)
-    asked = asked[np.argsort(asked[:, 1], kind="stable")]
-    members, asked_ends = np.argsort(cell_N, kind="stable"), np.searchsorted(asked[:, 1], np.arange(cells + 1))
+    queries = np.concatenate(wanted)
+    queries = queries[np.argsort(queries[:, 1], kind="stable")]
+    members, query_ends = np.argsort(cell_N, kind="stable"), np.searchsorted(queries[:, 1], np.arange(cells + 1))
     ends = np.searchsorted(cell_N[members], np.arange(cells + 1))
     least = 1 - _REACH**2 / 2
     for cell in range(cells):
         inside = members[ends[cell] : ends[cell + 1]]
-        asking = asked[asked_ends[cell] : asked_ends[cell + 1], 0]
-        for start in range(0, len(asking), _CHUNK):
-            some = asking[start : start + _CHUNK]
+        searchers = queries[query_ends[cell] : query_ends[cell + 1], 0]
+        for start in range(0, len(searchers), _CHUNK):
+            some = searchers[start : start + _CHUNK]
             rows, columns = np.nonzero(described_VD[some] @ own_ND[inside].T >= least)
             yield np.stack([some[rows], inside[columns]], axis=1)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
 from striate.data import decode, image_facts, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
+from striate.data.duplicates import NearDuplicates, near_duplicates
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 
@@ -72,6 +74,11 @@ class CachedPixels:
     camera_N: NDArray[np.uint64]  # EXIF's camera as a hash; 0 where there is none
     taken_N: NDArray[np.float64]  # EXIF's time of the exposure, in seconds; 0 where there is none
     thumbs_NSS: NDArray[np.uint8]  # gray copies of 32 x 32 pixels
+
+    @cached_property
+    def near(self) -> NearDuplicates:
+        """Images that are nearly equal."""
+        return near_duplicates(self.thumbs_NSS, self.sizes_N2)
 
 
 class Collected(NamedTuple):

@@ -1,8 +1,8 @@
 """The split into training, validation and test images: in hash order within each class.
 
 An image's place is decided by the hash of its id, so it depends neither on the order of the folder nor on the seed of a run.
-Images of one group, and images whose pixels are equal, stay on one side: they are one cluster, which stands in the order by its
-member of the smallest hash. Each class fills its test share first, then validation; the rest is for training.
+Images of one group, near-duplicates, and images whose pixels are equal, stay on one side: they are one cluster, which stands in
+the order by its member of the smallest hash. Each class fills its test share first, then validation; the rest is for training.
 
 Legend: N images, M of them in a part.
 """
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
+from striate.data import near_duplicate_notes
+from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Part, Quarantined
 
 TEST_SHARE = 0.2
@@ -37,6 +39,7 @@ class Split:
     # images given for training or validation although a held-out part has the same image or group; left out
     leaked: tuple[Quarantined, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()  # pairs of names whose pixels are equal
+    near_duplicates: tuple[tuple[str, str], ...] = ()  # pairs of names whose images are nearly equal
     notes: tuple[str, ...] = ()  # sentences that the user should read
 
 
@@ -80,8 +83,9 @@ class _Pool:
         return np.split(mine[np.lexsort((hash_N[mine], hash_N[first_M], label_M))], np.cumsum(sizes_K)[:-1])
 
 
-def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> Split:
+def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, near: NearDuplicates | None = None) -> Split:
     """Divide the images as the settings and the source say."""
+    near_P2 = near_duplicate_notes.usable(near, pixel_hash_N)
     duplicates = _find_duplicates(examples, pixel_hash_N)
     notes = _duplicate_notes(examples, duplicates)
     parts_N = examples.parts_N.copy()
@@ -96,7 +100,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     val_N[out] = False
     cuts_test = not has_test and data.test_share != 0
     given = _Given(None if cuts_test else parts_N == Part.TEST, val_N if (parts_N == Part.VAL).any() else None)
-    pool = _Pool(examples, _order_by_hash(examples, pixel_hash_N, open_N, data.split_seed), open_N)
+    kept_P2 = near_P2[open_N[near_P2].all(axis=1)]
+    pool = _Pool(examples, _order_by_hash(examples, pixel_hash_N, open_N, kept_P2, data.split_seed), open_N)
     if data.folds is not None:
         _check_folds(pool, given, data)
     parts = _cut_parts(pool, given, data)
@@ -107,9 +112,10 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data) -> 
     tests = int(parts.test_N.sum())
     if tests < _FEW_TESTS and data.folds is None and cuts_test:
         notes.append(f"The test set holds {tests} images, so its score is uncertain: {_advice(pool, given, data)}.")
+    notes += near_duplicate_notes.sentences(examples, near_P2, near, tuple(parts))
     return Split(
         np.flatnonzero(parts.train_N), np.flatnonzero(parts.val_N), np.flatnonzero(parts.test_N),
-        tuple(bad for _, bad in leaked), tuple(duplicates), tuple(notes),
+        tuple(bad for _, bad in leaked), tuple(duplicates), near_duplicate_notes.named(examples, near_P2), tuple(notes),
     )  # fmt: skip
 
 
@@ -126,7 +132,7 @@ def check(examples: Examples, data: Data) -> Split:
 def folds_of(examples: Examples, pixel_hash_N: NDArray[np.uint64], folds: int) -> Positions:
     """The fold of each image, from 0: the images of each class in equal pieces, equal images and groups in one."""
     open_N = np.ones(len(examples), bool)
-    order = _order_by_hash(examples, pixel_hash_N, open_N, seed=0)
+    order = _order_by_hash(examples, pixel_hash_N, open_N, np.empty((0, 2), np.int64), seed=0)
     return _fold_of(order, _Pool(examples, order, open_N).lines, folds)
 
 
@@ -159,12 +165,12 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
     return _Parts(left_N, val_N, test_N)
 
 
-def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, seed: int) -> _Order:
+def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, near_P2: Positions, seed: int) -> _Order:
     """Clusters as the position of their first member in hash order; most images are alone in theirs."""
     hash_N = words(examples.ids_N, "split", seed)
     cluster_N = np.arange(len(examples), dtype=np.int64)
     where = np.flatnonzero(open_N)
-    links = [_equal_pairs(pixel_hash_N[where], where)]
+    links = [_equal_pairs(pixel_hash_N[where], where), near_P2]
     if examples.groups_N is not None:
         links.append(_equal_pairs(examples.groups_N[where], where))
     pairs = np.concatenate(links)
@@ -316,9 +322,8 @@ def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
 def _in_clusters(pool: _Pool, label: int) -> str:
     """A clause on why a class cannot be divided although it has images enough; empty where each can go its own way."""
     clusters_M = pool.order.cluster_N[pool.examples.labels_N == label]
-    return (
-        ", in clusters of equal images or groups that cannot be divided" if np.unique(clusters_M).size < clusters_M.size else ""
-    )
+    divided = np.unique(clusters_M).size == clusters_M.size
+    return "" if divided else ", in clusters of equal images, near-duplicates or groups that cannot be divided"
 
 
 def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:

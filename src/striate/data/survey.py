@@ -17,6 +17,7 @@ from striate.base.hash_rng import words
 from striate.base.phrases import printable
 from striate.data import class_balance, crop_loss, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
+from striate.data.duplicates import near_duplicates
 from striate.data.examples import Examples, Ignored, Quarantined
 
 _GRAY_SHARE = 0.95
@@ -84,6 +85,7 @@ class Survey:
     ignored: tuple[Ignored, ...]  # files left out by a rule
     classes: dict[str, int]  # images by class
     duplicates: tuple[tuple[str, str], ...]  # pairs whose pixels are equal
+    near_duplicates: tuple[tuple[str, str], ...]  # pairs that are nearly equal, as stored anew, resized, mirrored or cropped
     leaks: tuple[Quarantined, ...]  # images given for training that are in the test or validation part too
     split: dict[str, int] | None  # images of train, val and test; None where the images cannot be divided
     sizes: dict[str, list[int]]  # least, median and most height and width, in pixels
@@ -121,6 +123,7 @@ class Survey:
         lines += [row["sentence"] for row in self.shortcuts if row["sentence"]]
         lines += [*self.notes, *_list_pairs("quarantined", self.quarantined), *_list_pairs("ignored", self.ignored)]
         lines += _list_pairs("left out of training", self.leaks) + _list_pairs("equal pixels", self.duplicates)
+        lines += _list_pairs("nearly equal", self.near_duplicates)
         return str(printable("\n".join(lines)))
 
 
@@ -148,7 +151,8 @@ def survey(
     if (imbalance := class_balance.describe(used.counts())) is not None:
         notes.append(imbalance)
     try:
-        parts = split.divide(used, columns["pixel_hash_N"], data)
+        near = near_duplicates(columns["thumbs_NSS"], sizes_N2) if data.near_duplicates else None
+        parts = split.divide(used, columns["pixel_hash_N"], data, near)
         notes += parts.notes
         counts = {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)}
     except DataError as error:
@@ -159,6 +163,7 @@ def survey(
     std = np.sqrt(np.maximum(columns["squares_N3"].mean(axis=0)[channels] - mean**2, 0.0))
     return Survey(
         data.path, len(sizes_N2), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
+        parts.near_duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
         tuple(examine(columns, used.labels_N)),

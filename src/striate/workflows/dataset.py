@@ -94,7 +94,8 @@ class Dataset:
             "ignored": [left._asdict() for left in examples.ignored],
             "classes": {name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(classes)},
             "split": {part: len(rows_M) for part, rows_M in rows.items()},
-            "duplicates": [list(pair) for pair in parts.duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
+            "duplicates": [list(pair) for pair in parts.duplicates],
+            "near_duplicates": [list(pair) for pair in parts.near_duplicates], "leaks": [bad._asdict() for bad in parts.leaked],
             "sizes": {name: [int(v) for v in (side.min(), np.median(side), side.max())] for name, side in sides.items()},
             "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
@@ -133,7 +134,7 @@ def gather(
         examples, input_spec, cache, progress(watch, "decode", check), most_bytes=most_bytes, workers=workers,
         hashing=progress(watch, "hash", check),
     )  # fmt: skip
-    parts = split.divide(stored.examples, stored.pixel_hash_N, run.data)
+    parts = split.divide(stored.examples, stored.pixel_hash_N, run.data, stored.near if run.data.near_duplicates else None)
     if not run.data.score_test:
         parts = replace(parts, test_M=parts.test_M[:0])
     return Dataset(stored, parts, input_spec)

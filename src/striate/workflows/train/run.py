@@ -273,7 +273,8 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
         log.info("Fold %d of %d.", fold + 1, count)
         fold_run = config.change(run, {"data": {"fold": fold}})
         fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, fold_run.data)
+        near = dataset.stored.near if run.data.near_duplicates else None
+        parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, fold_run.data, near)
         fold_dataset = replace(dataset, parts=parts)
         fold_context = replace(context, run=fold_run, dataset=fold_dataset, folder=inner, trainings=count - fold + 1)
         test = fit(fold_context, fold_resume).test
