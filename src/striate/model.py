@@ -106,10 +106,10 @@ class Model:
     def logits(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> NDArray[np.float32]:
         """N x K logits of images that `input_spec_for(crops)` has been applied to, in float32, by batches of a bounded size.
 
-        Of several crops they are logs of the mean probabilities. NumbersError where one is not finite.
+        Of several crops they mean the average of their probabilities. NumbersError where one is not finite.
         """
         parts = [self._run(part_NHWC).logits_NK for part_NHWC in multi_crop.cut(pixels_NHWC, self.input_spec.size_px, crops)]
-        return _finite(multi_crop.mean_logits(np.stack(parts)))
+        return _finite(multi_crop.mean_logits(np.stack(parts), self.confidence.temperature))
 
     @named_arguments()
     def logits_and_embeddings(self, pixels_NHWC: NDArray[np.uint8]) -> Outputs:

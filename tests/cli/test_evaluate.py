@@ -16,7 +16,8 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """Lines of a model with so many classes that was wrong where `predicted` differs from `labels`."""
 
     def lines(labels: list[int], predicted: list[int], classes: int, **more: Any) -> Any:
-        extra = {"trained_on": None, "test_looks": {"test_set": "t", "looks": 1, "runs": 1}, **more}
+        looks, scaling = {"test_set": "t", "looks": 1, "runs": 1}, {"temperature": 1.0, "calibration_error_unscaled": 0.5}
+        extra = {**scaling, "trained_on": None, "test_looks": looks, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
         result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
@@ -35,6 +36,11 @@ def test_the_summary_is_printed_last(printed: Callable[..., Any]):
     assert "), macro F1 0.7778 (" in lines[-1]  # the mean of 2/3, 2/3 and 1
     assert "), calibration error 0." in lines[-1]
     assert any("true class by row, prediction by column" in line for line in lines)
+
+
+def test_the_temperature_is_printed_where_there_is_one(printed: Callable[..., Any]):
+    assert "before scaling" not in printed([0, 1], [0, 1], 2).out
+    assert "(0.5000 before scaling with temperature 0.25)" in printed([0, 1], [0, 1], 2, temperature=0.25).out
 
 
 def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(printed: Callable[..., Any]):

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from striate.metrics.confidence import Confidence, of_artifact, predictions
+from striate.metrics.classification import calibration_error
+from striate.metrics.confidence import Confidence, fitted, of_artifact, predictions
 
 LOGITS_13 = np.log(np.array([[0.5, 0.2, 0.3]], np.float32))
 CLASSES = ("a", "b", "c")
@@ -14,6 +15,25 @@ def test_the_temperature_divides_the_logits():
     logits_12 = np.array([[np.log(4), 0]])
     assert Confidence(temperature=2).probabilities(logits_12).tolist() == [pytest.approx([2 / 3, 1 / 3])]
     assert Confidence().probabilities(logits_12).tolist() == [pytest.approx([4 / 5, 1 / 5])]
+
+
+def test_the_temperature_is_fitted_by_the_log_loss_of_the_images_given():
+    # three of four correct, all by a margin of 1: labels count as 5/6, so the share that fits is (3 * 5 + 1) / 24 = 2/3
+    confidence = fitted(np.array([[1.0, 0.0]] * 4), np.array([0, 0, 0, 1]))
+    assert confidence.temperature == pytest.approx(1 / np.log(2), rel=1e-5)
+    assert confidence.probabilities(np.array([[1.0, 0.0]]))[0, 0] == pytest.approx(2 / 3, abs=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.4, 2.5])
+def test_scaling_lowers_the_calibration_error_of_other_images(factor: float):
+    draws = np.random.default_rng(0)
+    true_NK = 2 * draws.normal(size=(4000, 5))
+    labels_N = np.array([draws.choice(5, p=shares_K) for shares_K in Confidence().probabilities(true_NK)])
+    confidence = fitted(factor * true_NK[:2000], labels_N[:2000])
+    before = calibration_error(factor * true_NK[2000:], labels_N[2000:])
+    after = calibration_error(confidence.scaled(factor * true_NK[2000:]), labels_N[2000:])
+    assert before > 0.1
+    assert after < 0.04
 
 
 def test_no_temperature_changes_a_prediction():

@@ -54,3 +54,7 @@ def test_equal_logits_and_single_classes_are_left_alone():
 def test_nothing_to_learn_from_is_refused():
     with pytest.raises(DataError, match="expected at least one image to score; got none"):
         scale(np.zeros((0, 2)), np.zeros(0, np.int64))
+
+
+def test_equal_logits_are_left_as_they_are():
+    assert scale(np.zeros((3, 4)), np.array([0, 1, 2])) == 1.0

@@ -17,6 +17,7 @@ _SHARES = {
     "probability",
     "cross_validated",
     "calibration_error",
+    "calibration_error_unscaled",
     "share",
     "gray",
     "top",

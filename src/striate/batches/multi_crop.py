@@ -49,12 +49,12 @@ def cut(pixels_NHWC: NDArray[np.uint8], size_px: int, crops: int) -> Iterator[ND
             yield crop_NHWC[:, :, ::-1] if mirror else crop_NHWC
 
 
-def mean_logits(logits_VNK: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N x K logs of the mean of the crops' probabilities, so that softmax gives that mean back; of one crop its own logits."""
+def mean_logits(logits_VNK: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """N x K logits of which softmax, at this temperature, gives the mean of the crops' probabilities; of one crop its own."""
     if len(logits_VNK) == 1:
         own_NK: NDArray[np.float32] = logits_VNK[0]
         return own_NK
-    logits = logits_VNK.astype(np.float64)
+    logits = logits_VNK.astype(np.float64) / temperature
     logs = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
     mean_NK: NDArray[np.float64] = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
-    return mean_NK.astype(np.float32)
+    return (temperature * mean_NK).astype(np.float32)

@@ -58,7 +58,7 @@ def _parts(result: Event) -> Iterator[str | Table]:
 
 def _headline(result: Event) -> str:
     bad = f"\n{len(result['quarantined'])} files could not be decoded and are not counted" if result["quarantined"] else ""
-    error = f"calibration error {result['calibration_error']:.4f}"
+    error = f"calibration error {result['calibration_error']:.4f}{_scaled(result)}"
     overlap = result["trained_on"] or {}
     unseen = overlap.get("unseen") if overlap.get("seen") else None
     without = "" if unseen is None else f"\nwithout the images that the run was trained on: {_accuracy(unseen)})"
@@ -72,6 +72,13 @@ def _headline(result: Event) -> str:
         f"{_accuracy(result)}; majority-class baseline: {percent(result['majority'])}){without}{top5}\n"
         f"{macro_scores(result)}, {error}{bad}"
     )
+
+
+def _scaled(result: Event) -> str:
+    """What the calibration error was before temperature scaling; nothing where the model has none."""
+    if (temperature := result["temperature"]) == 1:
+        return ""
+    return f" ({result['calibration_error_unscaled']:.4f} before scaling with temperature {temperature:.3g})"
 
 
 def _accuracy(score: Event) -> str:

@@ -35,7 +35,9 @@ def scale(logits_NK: Logits, labels_N: Labels) -> float:
         return float((sums_N - (targets_NK * scaled_NK).sum(axis=1)).mean())
 
     spread = float(np.abs(centered_NK).max())
-    middle = 0.0 if spread == 0 else -log(spread)  # logits of any unit: margins of an SVM, or sums of thousands
+    if spread == 0:  # no factor changes equal logits
+        return 1.0
+    middle = -log(spread)  # logits of any unit: margins of an SVM, or sums of thousands
     return exp(_least(loss, middle - _WIDEST, middle + _WIDEST))
 
 

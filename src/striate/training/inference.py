@@ -62,7 +62,7 @@ class Predictions(NamedTuple):
 
     ids_N: NDArray[np.uint64]
     labels_N: NDArray[np.int64]
-    logits_NK: NDArray[np.float32]
+    logits_NK: NDArray[np.floating[Any]]
 
 
 class PredictionsAndDistances(NamedTuple):

@@ -16,7 +16,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json, Watch, quiet
 from striate.base.phrases import percent, plural
-from striate.metrics.classification import softmax
+from striate.metrics.confidence import Confidence, of_artifact
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.paired_test import Comparison, difference, holm, paired, per_class
 from striate.metrics.strategy_choice import LEVEL
@@ -101,7 +101,8 @@ def _read(folders: list[Path]) -> list[TestedRun]:
         common_K = np.array([places[name] for name in names])
         labels_N = common_K[stored.labels_N]
         order = np.lexsort((stored.ids_N, labels_N, stored.pixel_hash_N))
-        predicted_N, probability_N = common_K[stored.logits_NK.argmax(axis=1)], softmax(stored.logits_NK).max(axis=1)
+        predicted_N = common_K[stored.logits_NK.argmax(axis=1)]
+        probability_N = _confidence(folder).probabilities(stored.logits_NK).max(axis=1)
         name = folder.name if [other.name for other in folders].count(folder.name) == 1 else str(folder)
         run = TestedRun(
             name, stored.settings, classes, stored.ids_N[order], stored.pixel_hash_N[order], labels_N[order],
@@ -109,6 +110,12 @@ def _read(folders: list[Path]) -> list[TestedRun]:
         )  # fmt: skip
         runs.append(run)
     return runs
+
+
+def _confidence(folder: Path) -> Confidence:
+    """How the logits of a run become probabilities."""
+    described = run_folder.read_json(folder / "model" / "model.json")
+    return Confidence() if described is None else of_artifact(described)
 
 
 def _classes(folder: Path) -> list[str]:

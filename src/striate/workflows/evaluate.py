@@ -23,7 +23,7 @@ from striate.data import in_memory, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.pixel_cache import decode_examples
-from striate.metrics.classification import summary
+from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
 from striate.workflows import stored_predictions, trained_on
@@ -43,6 +43,8 @@ def evaluate(
     labels: Any = None, crops: int = 1,
 ) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
+
+    Probabilities are calibrated by the model's temperature; `calibration_error_unscaled` is what their error is without it.
 
     Args:
         run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
@@ -67,10 +69,11 @@ def evaluate(
         trained_on.warn(overlap, run)
     looks = _looks(run, model, tested, data is None)
     took = measured(None if data is None else len(tested.labels_N))
-    scores = summary(tested.logits_NK, tested.labels_N, model.classes).as_json()
+    scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
-        **scores, "trained_on": None if overlap is None else overlap.as_json(),
+        **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
+        "temperature": model.confidence.temperature, "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(), **took,
     }  # fmt: skip
 
@@ -125,7 +128,7 @@ class LabeledLogits(NamedTuple):
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
     """Logits of every labeled image of `data`; of its test part alone, where it has one; classes are matched by name.
 
-    Of 5 or 10 crops the logits are logs of the mean probabilities.
+    Of 5 or 10 crops the logits mean the average of their probabilities.
     """
     input_spec = model.input_spec_for(crops)
     examples = sources.read(data)

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import striate
-from striate.base import files
+from striate.base import files, run_folder
 from striate.base.errors import ArtifactError, DataError, Interrupted, RunError, StriateError
 from striate.data import split
 from striate.data.split import Split
+from striate.metrics.classification import calibration_error
+from striate.metrics.confidence import fitted
 from striate.workflows import dataset
 from striate.workflows.report import run_facts
 from support.shape_images import make_folder
@@ -47,6 +49,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             with pytest.raises(Interrupted):
                 train(folder, name, seed=seed, watch=stop_late)
     return folder
+
+
+def test_the_temperature_is_that_of_the_validation_images_and_is_used_everywhere(place: Path):
+    folder = place / "runs" / "a"
+    model = striate.load(folder)
+    _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-val.npz")
+    assert model.confidence == fitted(logits_NK, labels_N)
+    assert model.confidence.temperature != 1
+    _, labels_N, logits_NK = run_folder.load_predictions(folder / "predictions-test.npz")
+    scores = striate.evaluate(folder)
+    assert scores["temperature"] == model.confidence.temperature
+    assert scores["calibration_error_unscaled"] == calibration_error(logits_NK, labels_N)
+    scaled_NK = logits_NK / model.confidence.temperature
+    assert scores["calibration_error"] == pytest.approx(calibration_error(scaled_NK, labels_N))
+    image = next((place / "photos").glob("*/*"))
+    shares_1K = model.confidence.probabilities(model.logits(model.pixels([image])))
+    assert striate.predict(folder, image).prediction.probability == pytest.approx(shares_1K.max())
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     assert val is not None
     more = {"layer": layer or task.pretrained.net.head_name, **fitted.chosen, "layers": [facts for _, _, facts in candidates]}
     flag = task.unknown_inputs(features["train"].values[names.index(layer)], read)
-    return Outcome(task.model(net, "extract", net_settings, flag), val, test, seconds, more)
+    return Outcome(task.model(net, "extract", net_settings, val, flag), val, test, seconds, more)
 
 
 def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
@@ -111,7 +111,8 @@ def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     assert val_predictions is not None
     more = {"augmented_copies": len(copies), "steps": fitted.steps, "best_epoch": fitted.best["epoch"]}
     flag = task.unknown_inputs(copies[0].values[0], None)
-    model = task.model(net, "adapt", settings_with(task.pretrained.net, task.pretrained.net_settings), flag)
+    net_settings = settings_with(task.pretrained.net, task.pretrained.net_settings)
+    model = task.model(net, "adapt", net_settings, val_predictions, flag)
     return Outcome(model, val_predictions, test, seconds, more)
 
 

@@ -21,7 +21,7 @@ from striate.base import config, files
 from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
-from striate.metrics.confidence import Confidence
+from striate.metrics import confidence
 from striate.metrics.unknown_inputs import UnknownInputs
 from striate.model import Model
 from striate.nets.feature_layer import within
@@ -161,11 +161,14 @@ class TransferTask(RunContext):
 
         return unknown_inputs.of_features(self, rows_M, some, none_VD if val_VD is None else val_VD, test_ND)
 
-    def model(self, net: Net, strategy: str, settings: Json, unknown_inputs: UnknownInputs | None) -> Model:
-        """A model with this network, which was built with these settings."""
+    def model(
+        self, net: Net, strategy: str, settings: Json, val: Predictions, unknown_inputs: UnknownInputs | None
+    ) -> Model:  # fmt: skip
+        """A model with this network, which was built with these settings and predicts this for the validation images."""
         training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed, **self.stamp}
         return replace(
             self.pretrained, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
-            training={**training, "flip": bool(self.run.augment.flip)}, confidence=Confidence(), aliases={},
+            training={**training, "flip": bool(self.run.augment.flip)}, aliases={},
+            confidence=confidence.fitted(val.logits_NK, val.labels_N),
             unknown_inputs=unknown_inputs,
         )  # fmt: skip

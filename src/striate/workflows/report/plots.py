@@ -80,17 +80,21 @@ def _over_epochs(axes: "Axes", best: int | None, last: int) -> None:
     axes.legend()
 
 
-def reliability(bins: Sequence[Json]) -> str:
-    """How often answers of each probability are right, above how many there are.
+def reliability(bins: Sequence[Json], unscaled: Sequence[Json] = ()) -> str:
+    """How often predictions of each probability are correct, above how many there are.
 
     Args:
         bins: each with `low`, `high`, `images`, `confidence` and `accuracy` {value, low, high}.
+        unscaled: the bins before temperature scaling; none where nothing was scaled.
 
     """
     with for_page():
         figure = _figure(3.6)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="probabilities that are true")
+        if unscaled:
+            before = [[row["confidence"] for row in unscaled], [row["accuracy"]["value"] for row in unscaled]]
+            above.plot(*before, color=COLORS[1], marker="s", markersize=3, linewidth=1, label="before temperature scaling")
         x = [row["confidence"] for row in bins]
         _with_intervals(above, [row["accuracy"] for row in bins], x, label="measured, with 95 % interval")
         above.set(title="Reliability diagram", ylabel="accuracy", ylim=(-0.03, 1.03))
@@ -98,8 +102,8 @@ def reliability(bins: Sequence[Json]) -> str:
         above.legend(loc="upper left")
         lows, widths = [row["low"] for row in bins], [row["high"] - row["low"] for row in bins]
         below.bar(lows, [row["images"] for row in bins], widths, align="edge", color=COLORS[0], alpha=0.6)
-        below.set(xlabel="probability of the answer", ylabel="images", xlim=(0, 1.01))
-        alternative = "Share of right answers against their probability, with the number of images below."
+        below.set(xlabel="probability of the prediction", ylabel="images", xlim=(0, 1.01))
+        alternative = "Share of correct predictions against their probability, with the number of images below."
         return inline(figure, "reliability", alternative)
 
 

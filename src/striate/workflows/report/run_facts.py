@@ -19,6 +19,7 @@ from striate.base.train_settings import Train
 from striate.data import class_balance
 from striate.interpret import filter_health
 from striate.metrics import class_findings, classification, reliability_diagram, trust_findings
+from striate.metrics.confidence import Confidence, of_artifact
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
 from striate.plots import save_figure
@@ -65,7 +66,10 @@ class ReportFacts:
     repeat: list[str]
     score: Json | None = None
     reliability: list[Json] = field(default_factory=list)
+    reliability_unscaled: list[Json] = field(default_factory=list)
+    calibration_error_unscaled: float | None = None
     calibration_by_chance: float | None = None
+    temperature: float = 1.0
     confused: list[Json] = field(default_factory=list)
     mistakes: list[Card] = field(default_factory=list)
     uncertain: list[Card] = field(default_factory=list)
@@ -229,20 +233,21 @@ def _score(
     if not predictions or facts.state != "done":
         return None, None
     part = "test" if "test" in predictions else "val"
-    shown = predictions[part]
-    names = _classes(folder, account, shown.logits_NK.shape[1])
+    described, raw = _model_json(folder), predictions[part]
+    names = _classes(described, account, raw.logits_NK.shape[1])
+    confidence = Confidence() if described is None else of_artifact(described)
+    shown = raw._replace(logits_NK=confidence.scaled(raw.logits_NK))
     summary = classification.summary(shown.logits_NK, shown.labels_N, names)
     chance = reliability_diagram.by_chance(shown.logits_NK)
-    bins = [
-        {**row._asdict(), "accuracy": row.accuracy._asdict()}
-        for row in reliability_diagram.bins(shown.logits_NK, shown.labels_N)
-    ]
+    bins, unscaled = _bins(shown), _bins(raw)
     pairs = [
         {"true": names[true], "predicted": names[predicted], "images": images}
         for true, predicted, images in confused(summary.confusion_KK, _CONFUSED)
     ]
     facts.score = {"part": part, "what": f"{_PARTS[part]} images", **summary.as_json()}
     facts.reliability, facts.calibration_by_chance, facts.confused = bins, chance, pairs
+    facts.temperature, facts.reliability_unscaled = confidence.temperature, unscaled
+    facts.calibration_error_unscaled = classification.calibration_error(raw.logits_NK, raw.labels_N)
     recalls = [
         {"name": name, **wilson(round(row.recall * row.support), row.support)._asdict()} if row.support else
         {"name": name, "value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
@@ -250,14 +255,14 @@ def _score(
     ]  # fmt: skip
     figures["classes"] = plots.classes(recalls, summary.accuracy.value)
     figures["confusion"] = plots.confusion(summary.confusion_KK, names)
-    figures["reliability"] = plots.reliability(bins)
+    figures["reliability"] = plots.reliability(bins, unscaled if confidence.temperature != 1 else [])
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
     findings += _findings_on_classes(facts.score, run_folder.settings(folder).train, account)
     findings += class_findings.of_classes(facts.score["per_class"], summary.accuracy)
-    confidence = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
-    findings += trust_findings.of_calibration(summary.calibration_error, chance, confidence, summary.accuracy.value)
+    mean = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
+    findings += trust_findings.of_calibration(summary.calibration_error, chance, mean, summary.accuracy.value)
     return (shown, _PARTS[part]), predictions.get("val")
 
 
@@ -275,13 +280,27 @@ def _findings_on_classes(score: Json, train: Train, account: Json | None) -> lis
     ]
 
 
+def _bins(predictions: Predictions) -> list[Json]:
+    """The bins of the reliability diagram, as report.json has them."""
+    bins = reliability_diagram.bins(predictions.logits_NK, predictions.labels_N)
+    return [{**row._asdict(), "accuracy": row.accuracy._asdict()} for row in bins]
+
+
 def _interval(score: Json) -> Interval:
     return Interval(score["accuracy"], score["low"], score["high"], score["n"])
 
 
-def _classes(folder: Path, account: Json | None, count: int) -> tuple[str, ...]:
-    described = folder / "model" / "model.json"
-    if described.is_file():
-        files.verify(described.parent)
-        return tuple(printable(json.loads(described.read_text("utf-8"))["classes"]))
+def _model_json(folder: Path) -> Json | None:
+    """What describes the model of a run; None where there is none."""
+    path = folder / "model" / "model.json"
+    if not path.is_file():
+        return None
+    files.verify(path.parent)
+    described: Json = json.loads(path.read_text("utf-8"))
+    return described
+
+
+def _classes(described: Json | None, account: Json | None, count: int) -> tuple[str, ...]:
+    if described is not None:
+        return tuple(printable(described["classes"]))
     return tuple(account["classes"]) if account is not None else tuple(str(k) for k in range(count))

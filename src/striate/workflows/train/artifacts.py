@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json
-from striate.metrics import classification
+from striate.metrics import classification, confidence
 from striate.metrics.class_findings import never_predicted
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
@@ -187,7 +187,8 @@ def evaluate_and_save(
     val, test, flag = unknown_inputs.predict_parts(context, setup)
     net.drop_auxiliary()
     stamp = {} if identity is None else identity.stamp()
-    model = replace(_model(context, setup, fitted, starting_weights, stamp), unknown_inputs=flag)
+    model = _model(context, setup, fitted, starting_weights, stamp)
+    model = replace(model, confidence=confidence.fitted(val.logits_NK, val.labels_N), unknown_inputs=flag)
     result = TrainResult(
         run=str(context.folder), net=run.net.name, steps=fitted.steps, seconds=round(fitted.seconds, 2),
         epochs=len(fitted.history), best_epoch=fitted.best["epoch"], seed=run.seed,
