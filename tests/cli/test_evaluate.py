@@ -17,7 +17,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def lines(labels: list[int], predicted: list[int], classes: int, **more: Any) -> Any:
         looks, scaling = {"test_set": "t", "looks": 1, "runs": 1}, {"temperature": 1.0, "calibration_error_unscaled": 0.5}
-        extra = {**scaling, "trained_on": None, "test_looks": looks, **more}
+        extra = {**scaling, "trained_on": None, "baselines": None, "test_looks": looks, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
         result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
@@ -78,3 +78,10 @@ def test_of_one_class_the_recall_is_printed(printed: Callable[..., Any]):
     lines = printed([1, 1, 1, 1], [1, 1, 1, 0], 2).out.splitlines()
     assert lines[-2].startswith("recall of c1 75.00 %  (95 % interval ")
     assert lines[-1].startswith("all images are of this one class, so accuracy is its recall; calibration error ")
+
+
+def test_baselines_of_the_run_are_printed(printed: Callable[..., Any]):
+    scores = {name: {"accuracy": share, "n": 4} for name, share in (("nearest_pixels", 0.75), ("linear_pixels", 0.5))}
+    assert printed([0, 1], [0, 1], 2, baselines={**scores, "side_px": 16}).out.splitlines()[-1] == (
+        "on 16 x 16 pixels alone (4 test images): nearest training image 75.00 %, linear model 50.00 %"
+    )

@@ -49,6 +49,12 @@ def _parts(result: Event) -> Iterator[str | Table]:
             f"flagged as unknown: {percent(unknown['flagged'] / unknown['n'])} of the images; {percent(unknown['rate'])} are "
             "expected of images like those of the training"
         )
+    if (small := result["baselines"]) is not None:
+        nearest, linear = (percent(small[name]["accuracy"]) for name in ("nearest_pixels", "linear_pixels"))
+        yield (
+            f"on {small['side_px']} x {small['side_px']} pixels alone ({plural(small['nearest_pixels']['n'], 'test image')}): "
+            f"nearest training image {nearest}, linear model {linear}"
+        )
     if (looks := result["test_looks"])["runs"] > 1:
         yield (
             f"this test set has been scored {looks['looks']:,} times by {looks['runs']:,} runs; choosing among runs by it "

@@ -26,7 +26,7 @@ from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
-from striate.workflows import stored_predictions, trained_on
+from striate.workflows import baselines, stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.load_model import load
 from striate.workflows.trained_on import TrainedOn
@@ -74,7 +74,8 @@ def evaluate(
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
         "temperature": model.confidence.temperature, "trained_on": None if overlap is None else overlap.as_json(),
-        "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(), **took,
+        "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
+        "baselines": baselines.read(Path(run)) if data is None else None, **took,
     }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ def facts(**own):
         "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
         "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
         "starting_weights": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],
+        "baselines": None,
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],

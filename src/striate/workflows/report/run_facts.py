@@ -26,7 +26,7 @@ from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
-from striate.workflows import shortcuts
+from striate.workflows import baselines, shortcuts
 from striate.workflows.report import plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
@@ -64,6 +64,7 @@ class ReportFacts:
     settings: str
     environment: Json
     repeat: list[str]
+    baselines: Json | None = None
     score: Json | None = None
     reliability: list[Json] = field(default_factory=list)
     reliability_unscaled: list[Json] = field(default_factory=list)
@@ -123,7 +124,7 @@ def read(folder: Path) -> RunFacts:
         strategies=(result or {}).get("strategies"), sentence=(result or {}).get("sentence"),
         recommended=(result or {}).get("recommended"), weights_sha256=(result or {}).get("weights_sha256"),
         settings=config.to_toml(run), environment=run_folder.read_json(folder / "environment.json") or {},
-        repeat=_repeat(run, folder),
+        repeat=_repeat(run, folder), baselines=None if result is None else baselines.read(folder),
     )  # fmt: skip
     facts.notes += _check_journal(folder)
     figures: Json = {}
