@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from striate.base import files, html_repr
+from striate.base import files, html_repr, model_card
 from striate.base.arguments import named_arguments
 from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
 from striate.batches import multi_crop
@@ -213,8 +213,8 @@ class Model:
         return pixels_NHWC[0] if given.single else pixels_NHWC
 
     @named_arguments()
-    def save(self, folder: Path) -> str:
-        """Write the artifact; returns the SHA-256 of the weights file."""
+    def save(self, folder: Path, card: str | None = None) -> str:
+        """Write the artifact, with its card as README.md where there is one; returns the SHA-256 of the weights file."""
         source = own_network.read(self.net_name) if catalogue.is_own(self.net_name) else None
         net_name = self.net_name if source is None else f"{own_network.COPY}:{source.class_name}"
         described = {
@@ -240,6 +240,8 @@ class Model:
         if source is not None:
             contents[own_network.COPY] = source.content
         contents["model.json"] = json.dumps(described, indent=1, allow_nan=False).encode()
+        if card is not None:
+            contents[model_card.FILE] = card.encode()
         files.write_folder(folder, contents)
         return files.sha256(folder / "weights.safetensors")
 

@@ -22,7 +22,7 @@ from striate.data.decode import InputSpec
 from striate.model import Model
 from striate.nets import bundled_weights, catalogue, convert_weights, factory, own_network, published_weights
 from striate.nets.read_safetensors import read_safetensors
-from striate.workflows import checks
+from striate.workflows import checks, model_card
 
 log = logging.getLogger("striate")
 
@@ -104,7 +104,7 @@ def import_weights(
     given = {name: value for name, value in about.items() if value is not None}
     whole = _completed(given, imagenet(net) if like else _read_beside(path), path)
     model = build(net, tensors, whole, size_px, {"weights": path.name}, settings=own)
-    sha256 = model.save(folder)
+    sha256 = model.save(folder, model_card.of_import(model))
     parameters = sum(parameter.numel() for parameter in model.net.parameters())
     counts = {"classes": len(model.classes), "parameters": parameters}
     return {"model": str(folder), "net": net, **counts, **facts, "weights_sha256": sha256}

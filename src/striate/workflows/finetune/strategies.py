@@ -31,6 +31,7 @@ from striate.training.transfer import feature_classifier as extracting
 from striate.training.transfer import full_finetune as retraining
 from striate.training.transfer import head_training as adapting
 from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
+from striate.workflows import model_card
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
 from striate.workflows.train import fit
 from striate.workflows.train.artifacts import predictions_files
@@ -209,7 +210,8 @@ def attempt(task: TransferTask, name: str, done: Mapping[str, Outcome]) -> Outco
         log.info("%s: %s", name, (STRATEGIES[name].__doc__ or "").partition(".")[0])
         outcome = STRATEGIES[name](task, done)
         facts = {"seconds": outcome.seconds, "more": outcome.more, **task.stamp}
-        outcome.model.save(folder / "model")
+        card = model_card.of_training(outcome.model, task.dataset, task.run.data.path, outcome.val, outcome.test)
+        outcome.model.save(folder / "model", card)
         if not (folder / "run.toml").exists():  # a strategy that is no training of its own has no record yet
             run_record.begin(folder, run_record.Identity(task.stamp["run_id"], config.given(task.run)), {})
         run_record.add_model(folder)

@@ -20,6 +20,7 @@ from striate.training import tensorboard
 from striate.training.inference import Predictions
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
+from striate.workflows import model_card
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import unknown_inputs
 from striate.workflows.train.setup import StartingWeights, TrainingSetup
@@ -198,7 +199,8 @@ def evaluate_and_save(
         class_scores=class_scores(val, test, model.classes),
     )  # fmt: skip
     if identity is not None:
-        result = result._replace(weights_sha256=model.save(context.folder / "model"))
+        card = model_card.of_training(model, dataset, run.data.path, val, test)
+        result = result._replace(weights_sha256=model.save(context.folder / "model", card))
         run_record.add_model(context.folder)
         run_record.add(context.folder, predictions_files(val, test, stamp))
         end = {name: getattr(result, name) for name in ("steps", "seconds", "weights_sha256")}
