@@ -39,6 +39,12 @@ class Data(Section):
         "name:EXPRESSION, what the one group of a regular expression is in the file's name, as name:(.+)_[0-9]; else by rule",
     )
     follow_links: bool = field(False, "of a folder: follow links that lead out of it")
+    relabel: str | None = field(
+        None, "a table with the columns path and new_label (or label): other labels for some images; off; changes no file"
+    )
+    exclude: str | None = field(
+        None, "images to leave out: a table with the column path, or a path in each line; off; changes no file"
+    )
     val_share: float = field(0.1, "share of the training images held out for validation", gt=0, lt=0.5)
     test_share: float | None = field(
         None, "share of the images held out for testing, 0 for none, where the data has no test part; else 0.2", ge=0, lt=0.8

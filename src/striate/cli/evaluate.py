@@ -16,6 +16,7 @@ _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of mo
 @documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
     run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None, labels_from: str | None = None,
+    relabel: str | None = None, exclude: str | None = None,
     set_: Settings = (), trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
@@ -24,12 +25,14 @@ def evaluate(
         run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
         data: labeled images to test on; nothing for the run's own test images.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        relabel: a table with the columns path and new_label (or label): other labels for some images.
+        exclude: a table with the column path, or a path in each line: images to leave out.
         set_: a setting of section data for DATA; may be repeated.
 
     """
     from striate.workflows import checks
 
-    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from}}
+    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
     with counting(), speaking() as watch, checks.before_torch(checks.check_evaluation, run, data, settings, crops):
         from striate.workflows.evaluate import evaluate as evaluate_model

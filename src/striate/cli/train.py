@@ -15,7 +15,7 @@ def train(
     data: str | None = None, /, *, net: str | None = None, weights: str | None = None, recipe: str | None = None,
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
     name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
-    pixel_cache_gb: float | None = None,
+    relabel: str | None = None, exclude: str | None = None, pixel_cache_gb: float | None = None,
     resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
     no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
@@ -31,25 +31,22 @@ def train(
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        relabel: a table with the columns path and new_label (or label): other labels for some images.
+        exclude: a table with the column path, or a path in each line: images to leave out.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
         draw: with --find-lr: the plot, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    settings = config.join(*(config.setting(text) for text in set_), {"data": {"labels_from": labels_from}})
+    settings = config.join(
+        *(config.setting(text) for text in set_), {"data": {"labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
+    )
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
-        others = {
-            "--name": name,
-            "--weights": weights,
-            "--resume": resume,
-            "--folds": folds,
-            "--no-report": no_report,
-            "--tensorboard": tensorboard,
-            "--out": out != Path("runs"),
-        }
+        others: dict[str, object] = {"--name": name, "--weights": weights, "--resume": resume, "--folds": folds}
+        others |= {"--no-report": no_report, "--tensorboard": tensorboard, "--out": out != Path("runs")}
         refuse(others, "does not apply with --find-lr; leave it out.")
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return

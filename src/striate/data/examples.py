@@ -36,6 +36,19 @@ class Ignored(NamedTuple):
     pattern: str
 
 
+class LabelEdits(NamedTuple):
+    """What a file of corrections changed."""
+
+    setting: str  # relabel or exclude
+    file: str
+    sha256: str  # of its content
+    entries: tuple[tuple[str, str, str], ...]  # name, label before and after, "" for images that are left out
+
+    def as_json(self) -> dict[str, object]:
+        """For --json and `data.json` of a run."""
+        return {**self._asdict(), "images": len(self.entries)}
+
+
 @dataclass(frozen=True)
 class Examples:
     """Labeled images: found = used (N) + quarantined + ignored."""
@@ -54,9 +67,21 @@ class Examples:
     quarantined: tuple[Quarantined, ...] = ()  # files that cannot be used
     ignored: tuple[Ignored, ...] = ()  # files that were left out by a rule
     notes: tuple[str, ...] = ()  # sentences that the user should read
+    given_labels_N: NDArray[np.int64] | None = None  # the labels before corrections; None where there were none
+    excluded_N: NDArray[np.bool_] | None = None  # images that corrections leave out, which `ignored` lists; None for none
+    edits: tuple[LabelEdits, ...] = ()  # the corrections
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def split_labels_N(self) -> NDArray[np.int64]:
+        """The labels by which images are divided into parts: those that they came with."""
+        return self.labels_N if self.given_labels_N is None else self.given_labels_N
+
+    def used_M(self) -> NDArray[np.int64]:
+        """Positions of the images that no correction leaves out."""
+        return np.arange(len(self)) if self.excluded_N is None else np.flatnonzero(~self.excluded_N)
 
     def keep(self, chosen_M: NDArray[np.int64], dropped: tuple[Quarantined, ...] = ()) -> "Examples":
         """The examples at these positions; what was dropped joins the quarantine, so the account still balances."""
@@ -69,11 +94,13 @@ class Examples:
             groups_N=None if self.groups_N is None else self.groups_N[chosen_M],
             pixels_NHWC=None if self.pixels_NHWC is None else self.pixels_NHWC[chosen_M],
             quarantined=self.quarantined + dropped,
+            given_labels_N=None if self.given_labels_N is None else self.given_labels_N[chosen_M],
+            excluded_N=None if self.excluded_N is None else self.excluded_N[chosen_M],
         )
 
     def counts(self) -> dict[str, int]:
-        """Images by class name."""
-        tally = np.bincount(self.labels_N, minlength=len(self.classes))
+        """Images by class name, without those left out."""
+        tally = np.bincount(self.labels_N[self.used_M()], minlength=len(self.classes))
         return {name: int(count) for name, count in zip(self.classes, tally, strict=True)}
 
     def stamp(self) -> str:

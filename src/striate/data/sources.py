@@ -8,7 +8,7 @@ from pathlib import Path
 from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
-from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, mnist_idx
+from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, label_edits, mnist_idx
 from striate.data.examples import Examples
 
 _ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
@@ -33,9 +33,9 @@ def read(data: Data) -> Examples:
     """
     listed = _listed.get()
     if listed is None:
-        return _read(data)
+        return label_edits.apply(_read(data), data)
     if data not in listed:
-        listed[data] = _read(data)
+        listed[data] = label_edits.apply(_read(data), data)
     return listed[data]
 
 

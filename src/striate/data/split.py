@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
-from striate.data import near_duplicate_notes
+from striate.data import label_edits, near_duplicate_notes
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Part, Quarantined
 
@@ -78,7 +78,7 @@ class _Pool:
         """For each class the images whose cluster counts to it, clusters in hash order and whole."""
         mine, (cluster_N, hash_N) = np.flatnonzero(self.open_N), self.order
         first_M = cluster_N[mine]
-        label_M = self.examples.labels_N[first_M]
+        label_M = self.examples.split_labels_N[first_M]
         sizes_K = np.bincount(label_M, minlength=len(self.examples.classes))
         return np.split(mine[np.lexsort((hash_N[mine], hash_N[first_M], label_M))], np.cumsum(sizes_K)[:-1])
 
@@ -105,6 +105,9 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
     if data.folds is not None:
         _check_folds(pool, given, data)
     parts = _cut_parts(pool, given, data)
+    notes += label_edits.notes(examples, parts.test_N)
+    if examples.excluded_N is not None:
+        parts = _Parts(*(part_N & ~examples.excluded_N for part_N in parts))
     if has_test and given.val_N is None:
         notes.append(f"Validation is cut from the training images: {int(parts.val_N.sum()):,} of them.")
     if (missing := _missing_class(pool, parts, given, data)) is not None:

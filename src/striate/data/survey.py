@@ -162,7 +162,7 @@ def survey(
     mean = columns["means_N3"].mean(axis=0)[channels]
     std = np.sqrt(np.maximum(columns["squares_N3"].mean(axis=0)[channels] - mean**2, 0.0))
     return Survey(
-        data.path, len(sizes_N2), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
+        data.path, len(used.used_M()), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.near_duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),

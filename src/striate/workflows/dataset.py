@@ -74,6 +74,8 @@ class Dataset:
         hasher = hashlib.sha256("\x1f".join(self.examples.classes).encode())
         for column in (self.examples.ids_N, self.examples.labels_N, self.stored.pixel_hash_N):
             hasher.update(np.ascontiguousarray(column[order]).tobytes())
+        if self.examples.excluded_N is not None:
+            hasher.update(np.sort(self.examples.ids_N[self.examples.excluded_N]).tobytes())
         return hasher.hexdigest()
 
     def run_images(self) -> RunImages:
@@ -89,7 +91,7 @@ class Dataset:
         counts = {part: np.bincount(examples.labels_N[rows_M], minlength=len(classes)) for part, rows_M in rows.items()}
         sides = {"height": stored.sizes_N2[:, 0], "width": stored.sizes_N2[:, 1]}
         account: dict[str, Any] = {
-            "found": len(examples) + len(examples.quarantined) + len(examples.ignored), "used": len(examples),
+            "found": len(examples.used_M()) + len(examples.quarantined) + len(examples.ignored), "used": len(examples.used_M()),
             "quarantined": [bad._asdict() for bad in examples.quarantined],
             "ignored": [left._asdict() for left in examples.ignored],
             "classes": {name: {part: int(count_K[k]) for part, count_K in counts.items()} for k, name in enumerate(classes)},
@@ -104,6 +106,8 @@ class Dataset:
             account["shortcuts"] = predictive
         if self.mirroring is not None:
             account["mirroring"] = self.mirroring
+        if examples.edits:
+            account["edits"] = [edit.as_json() for edit in examples.edits]
         escaped: dict[str, Any] = printable(account)
         return escaped
 

@@ -19,7 +19,7 @@ from striate.base.errors import DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.looks_ledger import Looks
 from striate.base.wall_clock import counting, measured
-from striate.data import in_memory, sources
+from striate.data import in_memory, label_edits, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.pixel_cache import decode_examples
@@ -139,6 +139,9 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
     if len(tests):
         log.info("The %s test images of %s are used, not its training images.", f"{len(tests):,}", data.path)
         examples = examples.keep(tests)
+    for note in label_edits.notes(examples, np.ones(len(examples), bool)):
+        log.warning("%s", note)
+    examples = examples.keep(examples.used_M())
     names = [model.aliases.get(name, name) for name in examples.classes]
     unknown = [name for name in names if name not in model.classes]
     if unknown:

@@ -41,7 +41,7 @@ def images_of(run: str | Path, data: str | Path | None) -> tuple[config.Run | No
 
 def rows_of(dataset: Dataset, part: str) -> NDArray[np.int64]:
     """The rows of a part of the images, `validation` or `all`; a SettingError where there are none."""
-    rows_M = dataset.parts.val_M if part == "validation" else np.arange(len(dataset.examples))
+    rows_M = dataset.parts.val_M if part == "validation" else dataset.examples.used_M()
     if not len(rows_M):
         raise SettingError(f"expected images to look at in {dataset.examples.root}; there are none. Give others by --data.")
     return rows_M
