@@ -1,4 +1,4 @@
-"""Listing the cache folder, and removing what striate makes anew: pixel caches, and images that were given in memory.
+"""Listing the cache folder, and removing what striate makes anew: pixel caches, near-duplicates, and images given in memory.
 
 What no run is building is removed, by renaming it first, so it is seen whole or not at all. A run that has mapped pixels into
 its memory keeps them until it ends (on Linux and macOS; Windows refuses, and they stay). What is being built is locked.
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from striate.base import files
 from striate.base.errors import RunError
 from striate.base.phrases import printable
-from striate.data import in_memory
+from striate.data import in_memory, near_duplicate_cache
 
 _ROOMS = {
     "pixels": "store.json",
     "facts": "store.json",
     in_memory.FOLDER: in_memory.ABOUT,
+    near_duplicate_cache.FOLDER: near_duplicate_cache.ABOUT,
 }  # with the file that says what it is
 _OTHER = "not a pixel cache"
 
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
     """One thing in the cache."""
 
     path: str  # of its folder or file
-    what: str  # `pixels` or `facts` of a pixel cache; `in-memory`; of other things the name of their folder
+    what: str  # `pixels` or `facts` of a pixel cache; `in-memory`; `near-duplicates`; of other things the name of their folder
     data: str | None  # the folder or file that it was made from, or `images in memory`; None for other things
     input_spec: str | None  # side, channels and resize mode, as `64 px, color, crop`; None for other things
     images: int | None  # in it; None for other things
@@ -100,7 +101,7 @@ def list_cache(folder: Path) -> Cache:
 
 
 def clear(folder: Path) -> Cache:
-    """Remove pixel caches and images in memory that no process is building, the half-built ones too; other things stay."""
+    """Remove what striate makes anew and no process is building, the half-built ones too; other things stay."""
     removed, refused = [], {}
     for entry in list_cache(folder).entries:
         if entry.state == _OTHER:
@@ -147,9 +148,8 @@ def _made_anew(path: Path, room: str) -> Entry:
         used = (path / _ROOMS[room]).stat().st_mtime
     try:
         about = json.loads((path / _ROOMS[room]).read_text("utf-8"))
-        data, images = str(about["data"]), int(about["images" if room == in_memory.FOLDER else "count"])
-        if room != in_memory.FOLDER:
-            spec = about["input_spec"]
+        data, images = str(about["data"]), int(about["images"] if "images" in about else about["count"])
+        if (spec := about.get("input_spec")) is not None:
             input_spec = f"{spec['size_px']} px, {'gray' if spec['channels'] == 1 else 'color'}, {spec['resize_mode']}"
     except (OSError, ValueError, KeyError, TypeError):
         state = state if half else "unreadable"

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
-from striate.data import decode, image_facts, pixel_cache_integrity, source_files
+from striate.data import decode, image_facts, near_duplicate_cache, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
-from striate.data.duplicates import NearDuplicates, near_duplicates
+from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 
@@ -78,7 +78,7 @@ class CachedPixels:
     @cached_property
     def near(self) -> NearDuplicates:
         """Images that are nearly equal."""
-        return near_duplicates(self.thumbs_NSS, self.sizes_N2)
+        return near_duplicate_cache.search(self.thumbs_NSS, self.sizes_N2, files.cache_folder(), str(self.examples.root))
 
 
 class Collected(NamedTuple):

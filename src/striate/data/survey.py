@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import html_repr
+from striate.base import files, html_repr
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import class_balance, crop_loss, pixel_cache, split
+from striate.data import class_balance, crop_loss, near_duplicate_cache, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
-from striate.data.duplicates import near_duplicates
 from striate.data.examples import Examples, Ignored, Quarantined
 
 _GRAY_SHARE = 0.95
@@ -151,7 +150,9 @@ def survey(
     if (imbalance := class_balance.describe(used.counts())) is not None:
         notes.append(imbalance)
     try:
-        near = near_duplicates(columns["thumbs_NSS"], sizes_N2) if data.near_duplicates else None
+        near = None
+        if data.near_duplicates:
+            near = near_duplicate_cache.search(columns["thumbs_NSS"], sizes_N2, files.cache_folder(), str(used.root))
         parts = split.divide(used, columns["pixel_hash_N"], data, near)
         notes += parts.notes
         counts = {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)}

@@ -1,0 +1,55 @@
+"""The near-duplicates of many images are searched once and kept in the cache, under a hash of the gray copies.
+
+Legend: N images, S = 32 pixels.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import files
+from striate.base.errors import DiskError
+from striate.data import duplicates
+from striate.data.duplicates import NearDuplicates
+
+FOLDER, ABOUT = "near-duplicates", "about.json"
+_SEARCH_VERSION = 1  # raised whenever `duplicates` may find other pairs
+_WORTH_KEEPING = 2_000  # images; fewer are searched in less than half a second
+
+
+def search(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32], cache: Path, data: str) -> NearDuplicates:
+    """As `duplicates.near_duplicates`; of many images what was found before. `data` is where they are from, for the list."""
+    if len(thumbs_NSS) < _WORTH_KEEPING:
+        return duplicates.near_duplicates(thumbs_NSS, sizes_N2)
+    hasher = hashlib.blake2b(f"{_SEARCH_VERSION} {thumbs_NSS.shape}".encode(), digest_size=16)
+    for column in (thumbs_NSS, sizes_N2):
+        hasher.update(np.ascontiguousarray(column))
+    folder = cache / FOLDER / hasher.hexdigest()
+    if (kept := _read(folder, len(thumbs_NSS))) is not None:
+        return kept
+    found = duplicates.near_duplicates(thumbs_NSS, sizes_N2)
+    content = io.BytesIO()
+    np.savez(content, **found._asdict())
+    about = {"data": data, "images": len(thumbs_NSS)}
+    with suppress(DiskError):  # a cache that cannot be written costs time alone
+        files.write_folder(folder, {"found.npz": content.getvalue(), ABOUT: json.dumps(about).encode()})
+    return found
+
+
+def _read(folder: Path, count: int) -> NearDuplicates | None:
+    """What was found before; None where nothing was, or it is damaged."""
+    try:
+        if files.damage(folder):
+            return None
+        with np.load(folder / "found.npz", allow_pickle=False) as kept:
+            found = NearDuplicates(kept["pairs_P2"], kept["alike_M"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    fits = found.pairs_P2.ndim == 2 and all(((rows >= 0) & (rows < count)).all() for rows in found)
+    return found if fits else None
