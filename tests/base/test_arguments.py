@@ -31,6 +31,7 @@ def test_the_methods_and_functions_above_are_those_of_the_package():
         f"Model.{name}"
         for name in (
             "answers",
+            "classify",
             "embed",
             "images",
             "input_spec_for",
@@ -38,6 +39,7 @@ def test_the_methods_and_functions_above_are_those_of_the_package():
             "logits",
             "logits_and_embeddings",
             "pixels",
+            "probabilities",
             "predict",
             "save",
         )

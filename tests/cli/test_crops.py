@@ -42,7 +42,7 @@ def by_hand(path: Path, mirror: bool) -> np.ndarray:
     square_HWC = decode.square(decode.decode_image(path, input_spec.background), input_spec)
     cut = [square_HWC[y : y + 21, x : x + 21] for y, x in ((0, 0), (0, 3), (3, 0), (3, 3), (1, 1))]
     images = np.stack(cut + [view[:, ::-1] for view in cut] * mirror)
-    return softmax(model.logits(images)).mean(axis=0)
+    return softmax(model.logits(images) / model.confidence.temperature).mean(axis=0)
 
 
 @pytest.mark.parametrize("number", [5, 10])

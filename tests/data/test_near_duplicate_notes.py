@@ -10,10 +10,10 @@ from striate.data.examples_from_source import ids_of
 from striate.data.split import divide
 
 
-def examples(part: Part = Part.FREE) -> Examples:
-    """Twenty images of each of two classes."""
-    names = [f"{label}/{number}.png" for label in range(2) for number in range(20)]
-    labels_N, parts_N = np.repeat(np.arange(2), 20), np.full(40, part, np.uint8)
+def examples(part: Part = Part.FREE, each: int = 20) -> Examples:
+    """So many images of each of two classes."""
+    names = [f"{label}/{number}.png" for label in range(2) for number in range(each)]
+    labels_N, parts_N = np.repeat(np.arange(2), each), np.full(2 * each, part, np.uint8)
     return Examples(
         root=Path(), names=tuple(names), labels_N=labels_N, classes=("0", "1"), ids_N=ids_of(names), parts_N=parts_N
     )
@@ -40,6 +40,20 @@ def test_near_duplicates_stay_on_one_side_of_a_split_that_is_made(seed: int):
         for note in found.notes
     )
     assert "Each pair stays on one side." in found.notes
+
+
+def test_where_very_many_images_have_one_they_are_alike_by_nature_and_divided_freely():
+    all_, pairs = examples(each=40), [(2 * number, 2 * number + 1) for number in range(21)]  # 42 of 80 images
+    found = divide(all_, distinct(80), Data(), near(*pairs))
+    plain = divide(all_, distinct(80), Data(near_duplicates=False))
+    assert found.near_duplicates == ()
+    assert np.array_equal(found.test_M, plain.test_M)
+    assert found.notes[-1] == (
+        "42 of 80 images are nearly equal to another, as 0/0.png and 0/1.png. So many are taken to be alike by nature, and are "
+        "not kept on one side of the split. If they are copies, give a table with a column for what belongs together "
+        "(data.group_column)."
+    )
+    assert divide(all_, distinct(80), Data(), near(*pairs[:20])).near_duplicates != ()
 
 
 def test_equal_pixels_are_no_near_duplicates():

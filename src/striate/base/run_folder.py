@@ -141,6 +141,16 @@ def read_json(path: Path) -> Json | None:
     return value
 
 
+def model_json(folder: Path) -> Json | None:
+    """What describes the model of a run; None where there is none. Raises ArtifactError: the model is damaged."""
+    path = folder / "model" / "model.json"
+    if not path.is_file():
+        return None
+    files.verify(path.parent)
+    described: Json = json.loads(path.read_text("utf-8"))
+    return described
+
+
 def environment(**more: object) -> Json:
     """Versions and machine, for environment.json."""
     versions = {}

@@ -29,17 +29,17 @@ def search(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32], cache: Pa
         return duplicates.near_duplicates(thumbs_NSS, sizes_N2)
     hasher = hashlib.blake2b(f"{_SEARCH_VERSION} {thumbs_NSS.shape}".encode(), digest_size=16)
     for column in (thumbs_NSS, sizes_N2):
-        hasher.update(np.ascontiguousarray(column))
+        hasher.update(np.ascontiguousarray(column).data)
     folder = cache / FOLDER / hasher.hexdigest()
-    if (kept := _read(folder, len(thumbs_NSS))) is not None:
-        return kept
-    found = duplicates.near_duplicates(thumbs_NSS, sizes_N2)
+    if (stored := _read(folder, len(thumbs_NSS))) is not None:
+        return stored
+    pairs = duplicates.near_duplicates(thumbs_NSS, sizes_N2)
     content = io.BytesIO()
-    np.savez(content, **found._asdict())
+    np.savez(content, pairs_P2=pairs.pairs_P2, alike_M=pairs.alike_M)
     about = {"data": data, "images": len(thumbs_NSS)}
     with suppress(DiskError):  # a cache that cannot be written costs time alone
         files.write_folder(folder, {"found.npz": content.getvalue(), ABOUT: json.dumps(about).encode()})
-    return found
+    return pairs
 
 
 def _read(folder: Path, count: int) -> NearDuplicates | None:
@@ -47,9 +47,9 @@ def _read(folder: Path, count: int) -> NearDuplicates | None:
     try:
         if files.damage(folder):
             return None
-        with np.load(folder / "found.npz", allow_pickle=False) as kept:
-            found = NearDuplicates(kept["pairs_P2"], kept["alike_M"])
+        with np.load(folder / "found.npz", allow_pickle=False) as arrays:
+            pairs = NearDuplicates(arrays["pairs_P2"], arrays["alike_M"])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    fits = found.pairs_P2.ndim == 2 and all(((rows >= 0) & (rows < count)).all() for rows in found)
-    return found if fits else None
+    fits = pairs.pairs_P2.ndim == 2 and all(((rows >= 0) & (rows < count)).all() for rows in pairs)
+    return pairs if fits else None

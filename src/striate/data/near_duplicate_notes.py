@@ -13,15 +13,23 @@ from striate.data.examples import Examples
 
 Positions = NDArray[np.int64]
 _PARTS = ("training", "validation", "test")
+_MOST_SHARE, _FEW_IMAGES = 0.25, 40  # of the images, which are alike by nature where more have a near-duplicate
 
 
 def usable(near: NearDuplicates | None, pixel_hash_N: NDArray[np.uint64]) -> Positions:
-    """The pairs that count, P x 2: those whose pixels are equal are found without."""
-    if near is None:
+    """The pairs that count, P x 2: those whose pixels are equal are found without, and where very many images have a
+    near-duplicate, as drawings of a few kinds do, none counts: the parts could not be divided as asked for.
+    """
+    if near is None or _alike_by_nature(near, len(pixel_hash_N)):
         return np.empty((0, 2), np.int64)
     different_P = pixel_hash_N[near.pairs_P2[:, 0]] != pixel_hash_N[near.pairs_P2[:, 1]]
     pairs_P2: Positions = near.pairs_P2[different_P]
     return pairs_P2
+
+
+def _alike_by_nature(near: NearDuplicates, count: int) -> bool:
+    paired = len(np.unique(near.pairs_P2))
+    return paired > max(_FEW_IMAGES, _MOST_SHARE * count)
 
 
 def named(examples: Examples, pairs_P2: Positions) -> tuple[tuple[str, str], ...]:
@@ -45,7 +53,14 @@ def sentences(
         sides_P2 = part_N[pairs_P2]
         apart = (sides_P2 >= 0).all(axis=1) & (sides_P2[:, 0] != sides_P2[:, 1])
         notes.append(_across(examples, pairs_P2[apart], part_N) if apart.any() else "Each pair stays on one side.")
-    if near is not None and len(near.alike_M):
+    if near is not None and _alike_by_nature(near, len(examples)):
+        first, second = named(examples, near.pairs_P2)[0]
+        notes.append(
+            f"{len(np.unique(near.pairs_P2)):,} of {len(examples):,} images are nearly equal to another, as {first} and "
+            f"{second}. So many are taken to be alike by nature, and are not kept on one side of the split. If they are "
+            "copies, give a table with a column for what belongs together (data.group_column)."
+        )
+    elif near is not None and len(near.alike_M):
         notes.append(
             f"{_count(len(near.alike_M), 'image')}, as {examples.names[int(near.alike_M[0])]}, are nearly equal to more than 16"
             " others, as frames of one camera are; these are not kept on one side. If they were taken together, give a table "

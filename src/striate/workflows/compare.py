@@ -114,7 +114,7 @@ def _read(folders: list[Path]) -> list[TestedRun]:
 
 def _confidence(folder: Path) -> Confidence:
     """How the logits of a run become probabilities."""
-    described = run_folder.read_json(folder / "model" / "model.json")
+    described = run_folder.model_json(folder)
     return Confidence() if described is None else of_artifact(described)
 
 

@@ -5,7 +5,7 @@ Legend: N images.
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from striate.data import shortcut_facts
 from striate.data.pixel_cache import CachedPixels
 from striate.metrics import classification, shortcuts
 from striate.metrics.shortcuts import Described, Shortcut
-from striate.training.inference import Predictions
+
+if TYPE_CHECKING:
+    from striate.training.inference import Predictions
 
 log = logging.getLogger("striate")
 
@@ -32,7 +34,7 @@ def of_stored(stored: CachedPixels) -> list[Json]:
     return examine(vars(stored), stored.examples.labels_N)
 
 
-def described(rows: Sequence[Json], predictions: Predictions) -> list[Described]:
+def described(rows: Sequence[Json], predictions: "Predictions") -> list[Described]:
     """What to say of the shortcuts of `data.json` beside the accuracy of a network."""
     strong = [Shortcut(*(row[name] for name in Shortcut._fields)) for row in rows]
     predicted_N = predictions.logits_NK.argmax(axis=1).astype(np.int64)
@@ -43,7 +45,7 @@ def described(rows: Sequence[Json], predictions: Predictions) -> list[Described]
     return shortcuts.described(strong, recall)
 
 
-def warn(account: Json | None, predictions: Predictions) -> None:
+def warn(account: Json | None, predictions: "Predictions") -> None:
     """Log what to say of the shortcuts in the `data.json` of a run that has ended."""
     for serious, sentence in described((account or {}).get("shortcuts", []), predictions):
         log.log(logging.WARNING if serious else logging.INFO, "%s", sentence)

@@ -98,7 +98,8 @@ def test_each_model_answers_as_its_predictions_say(strategy: str, shapes: Path, 
     examples = folders.read(shapes)
     paths = [shapes / examples.names[int(np.flatnonzero(examples.ids_N == number)[0])] for number in ids_M]
     found = model.predict(paths)
-    shares = np.exp(logits_MK - logits_MK.max(axis=1, keepdims=True))
+    scaled_MK = logits_MK / model.confidence.temperature
+    shares = np.exp(scaled_MK - scaled_MK.max(axis=1, keepdims=True))
     expected = (shares / shares.sum(axis=1, keepdims=True)).max(axis=1)
     assert [answer.probability for answer in found] == pytest.approx(expected.tolist(), abs=2e-5)
 

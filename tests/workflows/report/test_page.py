@@ -33,6 +33,7 @@ def facts(**own):
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],
+        "temperature": 1.0, "unknown": None,
         "trust": {"level": "note", "sentence": "Fine.", "findings": [{"level": "note", "sentence": "One `thing`."}]},
         **own,
     }  # fmt: skip

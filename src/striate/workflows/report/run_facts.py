@@ -3,7 +3,6 @@
 Legend: N images, K classes.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from striate._version import __version__
-from striate.base import config, files, run_folder, run_record
+from striate.base import config, run_folder, run_record
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
@@ -234,7 +233,7 @@ def _score(
     if not predictions or facts.state != "done":
         return None, None
     part = "test" if "test" in predictions else "val"
-    described, raw = _model_json(folder), predictions[part]
+    described, raw = run_folder.model_json(folder), predictions[part]
     names = _classes(described, account, raw.logits_NK.shape[1])
     confidence = Confidence() if described is None else of_artifact(described)
     shown = raw._replace(logits_NK=confidence.scaled(raw.logits_NK))
@@ -289,16 +288,6 @@ def _bins(predictions: Predictions) -> list[Json]:
 
 def _interval(score: Json) -> Interval:
     return Interval(score["accuracy"], score["low"], score["high"], score["n"])
-
-
-def _model_json(folder: Path) -> Json | None:
-    """What describes the model of a run; None where there is none."""
-    path = folder / "model" / "model.json"
-    if not path.is_file():
-        return None
-    files.verify(path.parent)
-    described: Json = json.loads(path.read_text("utf-8"))
-    return described
 
 
 def _classes(described: Json | None, account: Json | None, count: int) -> tuple[str, ...]:
