@@ -64,3 +64,9 @@ def test_of_weights_from_elsewhere_it_says_that_the_training_is_not_known():
     assert "Of the weights that it started from: MIT." in card
     assert "Not tested." in card
     assert "model-index" not in card
+
+
+def test_a_flag_for_unknown_images_is_a_limitation_with_its_false_alarms():
+    card = render(FACTS._replace(false_alarms=0.05))
+    assert "`unknown` flags images that look like none of the training's, and about 5 % of those that do." in card
+    assert "`unknown`" not in render(FACTS)

@@ -45,6 +45,7 @@ class CardFacts(NamedTuple):
     scores: Sequence[CardScore] = ()
     macro_f1: float | None = None  # on the test images
     calibration_error: float | None = None
+    false_alarms: float | None = None  # of the flag for images unlike the training's; None where the model has none
     data: str | None = None  # the path of the images
     data_sha256: str | None = None
     started_from: str | None = None  # weights that the training began with
@@ -149,6 +150,11 @@ def _results(facts: CardFacts) -> str:
 
 def _limitations(facts: CardFacts) -> list[str]:
     lines = ["Whatever is not among its classes is given one of them all the same."]
+    if facts.false_alarms is not None:
+        lines[0] += (
+            f" `unknown` flags images that look like none of the training's, and about {100 * facts.false_alarms:g} % of those "
+            "that do."
+        )
     counts = [(row.train, row.name) for row in facts.classes if row.train]
     if counts and max(counts)[0] >= 3 * min(counts)[0]:
         (most, large), (fewest, small) = max(counts), min(counts)

@@ -23,7 +23,8 @@ def of_training(model: Model, dataset: Dataset, data: str, val: Predictions | No
     """The card of a model that was trained on `dataset`, whose path is `data`; without results where nothing was predicted."""
     k, environment = len(model.classes), run_folder.environment()
     train_K = np.bincount(dataset.train_labels_M, minlength=k)
-    summary = None if test is None else classification.summary(test.logits_NK, test.labels_N, model.classes)
+    scaled = model.confidence.scaled
+    summary = None if test is None else classification.summary(scaled(test.logits_NK), test.labels_N, model.classes)
     per_class = [None] * k if summary is None else summary.per_class
     rows = [
         ClassCount(
@@ -69,5 +70,5 @@ def _described(model: Model, name: str) -> CardFacts:
     return CardFacts(
         name, _net(model), parameters, f"{spec.size_px} x {spec.size_px} px, {color}, by {spec.resize_mode}",
         [ClassCount(name) for name in model.classes], started_from=None if started_from is None else str(started_from),
-        license=model.license,
+        license=model.license, false_alarms=None if model.unknown_inputs is None else model.unknown_inputs.rate,
     )  # fmt: skip
