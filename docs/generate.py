@@ -56,7 +56,7 @@ RUNS = ("train photos --epochs 20 --name first", "report first", "train digits -
 PLOTS = {
     **{
         f"report-{name}.svg": ("first", name)
-        for name in ("loss", "accuracy", "classes", "confusion", "reliability", "tsne", "kernels")
+        for name in ("loss", "accuracy", "classes", "confusion", "reliability", "risk_coverage", "tsne", "kernels")
     },
     "chapter-confusion.svg": ("chapter", "confusion"),
 }

@@ -17,7 +17,8 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
     def lines(labels: list[int], predicted: list[int], classes: int, **more: Any) -> Any:
         looks, scaling = {"test_set": "t", "looks": 1, "runs": 1}, {"temperature": 1.0, "calibration_error_unscaled": 0.5}
-        extra = {**scaling, "trained_on": None, "baselines": None, "test_looks": looks, **more}
+        curve = {"area": 0.125, "at_error": [], "points": []}
+        extra = {**scaling, "risk_coverage": curve, "trained_on": None, "baselines": None, "test_looks": looks, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
         result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
@@ -85,3 +86,13 @@ def test_baselines_of_the_run_are_printed(printed: Callable[..., Any]):
     assert printed([0, 1], [0, 1], 2, baselines={**scores, "side_px": 16}).out.splitlines()[-1] == (
         "on 16 x 16 pixels alone (4 test images): nearest training image 75.00 %, linear model 50.00 %"
     )
+
+
+def test_the_share_answered_at_an_error_is_printed_where_all_images_have_a_larger_one(printed: Callable[..., Any]):
+    rows = [{"max_error": 0.005, "threshold": 0.9, "coverage": 0.25}, {"max_error": 0.02, "threshold": 0.6, "coverage": 0.75}]
+    curve = {"area": 0.125, "at_error": rows, "points": []}
+    assert (
+        "share answered where the least probable predictions are left out: 25.00 % at an error of 0.5 %, 75.00 % at an error "
+        "of 2 %; area under the risk-coverage curve 0.1250"
+    ) in printed([0, 1], [0, 1], 2, risk_coverage=curve).out
+    assert "share answered" not in printed([0, 1], [0, 1], 2).out

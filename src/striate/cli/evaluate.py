@@ -46,6 +46,7 @@ def _parts(result: Event) -> Iterator[str | Table]:
     yield _classes(result)
     if len(result["per_class"]) <= _SQUARE:
         yield _confusion(result)
+    yield _answered(result["risk_coverage"])
     yield _headline(result)
     if (unknown := result.get("unknown")) is not None:
         yield (
@@ -81,6 +82,15 @@ def _headline(result: Event) -> str:
         f"{_accuracy(result)}; majority-class baseline: {percent(result['majority'])}){without}{top5}\n"
         f"{macro_scores(result)}, {error}{bad}"
     )
+
+
+def _answered(curve: Event) -> str:
+    """What share of the images is answered with few errors, where the least probable predictions are left out."""
+    area = f"area under the risk-coverage curve {curve['area']:.4f}"
+    if not curve["at_error"]:
+        return area
+    shares = [f"{percent(row['coverage'])} at an error of {100 * row['max_error']:g} %" for row in curve["at_error"]]
+    return f"share answered where the least probable predictions are left out: {', '.join(shares)}; {area}"
 
 
 def _scaled(result: Event) -> str:

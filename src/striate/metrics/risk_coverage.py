@@ -10,6 +10,16 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, ShapeError
 
+_POINTS = 60
+
+
+class Point(NamedTuple):
+    """What a threshold on the probability does."""
+
+    threshold: float  # least probability of a prediction that is accepted
+    coverage: float  # share of the images whose predictions are accepted
+    error: float  # share of the accepted predictions that are wrong
+
 
 class Curve(NamedTuple):
     """One point for each number of accepted predictions, from the most probable one to all N."""
@@ -22,6 +32,27 @@ class Curve(NamedTuple):
     def area(self) -> float:
         """Mean error over all coverages, 0..1: the area under the curve (AURC; Geifman et al. 2019, section 2)."""
         return float(self.error_N.mean())
+
+    def at_error(self, most: float) -> Point | None:
+        """The point of largest coverage whose error is at most `most`; None where every point has more."""
+        ends_P = self._ends()
+        fits_P = ends_P[self.error_N[ends_P] <= most]
+        return self._point(int(fits_P[-1])) if len(fits_P) else None
+
+    def points(self, most: int = _POINTS) -> list[Point]:
+        """Points that a threshold can give, `most` of them, evenly over the coverage; always that of all predictions."""
+        ends_P = self._ends()
+        wanted = np.linspace(0, len(self.error_N) - 1, most).round()
+        return [self._point(int(place)) for place in np.unique(ends_P[np.searchsorted(ends_P, wanted)])]
+
+    def _point(self, place: int) -> Point:
+        values = (self.threshold_N, self.coverage_N, self.error_N)
+        threshold, coverage, error = (float(value_N[place]) for value_N in values)
+        return Point(threshold, coverage, error)
+
+    def _ends(self) -> NDArray[np.intp]:
+        """Where a threshold can lie: after the last of predictions of equal probability."""
+        return np.flatnonzero(np.append(np.diff(self.threshold_N) != 0, True))
 
 
 def curve(probabilities_N: NDArray[np.floating[Any]], right_N: NDArray[np.bool_]) -> Curve:

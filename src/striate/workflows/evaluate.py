@@ -26,7 +26,7 @@ from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
-from striate.workflows import baselines, stored_predictions, trained_on
+from striate.workflows import baselines, selective, stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.load_model import load
 from striate.workflows.trained_on import TrainedOn
@@ -45,6 +45,7 @@ def evaluate(
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Probabilities are calibrated by the model's temperature; `calibration_error_unscaled` is what their error is without it.
+    `risk_coverage` says how few predictions are wrong where the least probable are left out.
 
     Args:
         run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
@@ -70,10 +71,12 @@ def evaluate(
     looks = _looks(run, model, tested, data is None)
     took = measured(None if data is None else len(tested.labels_N))
     scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
+    curve = selective.curve_of(model.confidence.probabilities(tested.logits_NK), tested.labels_N)
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
-        "temperature": model.confidence.temperature, "trained_on": None if overlap is None else overlap.as_json(),
+        "temperature": model.confidence.temperature, "risk_coverage": selective.describe_curve(curve),
+        "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
         "baselines": baselines.read(Path(run)) if data is None else None, **took,
     }  # fmt: skip

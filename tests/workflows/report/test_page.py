@@ -6,7 +6,16 @@ import pytest
 from PIL import Image
 
 from striate.workflows.report.page import data_uri, kind_of, render
-from striate.workflows.report.plots import PlottedImages, classes, confusion, curves, gradients, plane, reliability
+from striate.workflows.report.plots import (
+    PlottedImages,
+    classes,
+    confusion,
+    curves,
+    gradients,
+    plane,
+    reliability,
+    risk_coverage,
+)
 from support.pages import check
 
 SCORE = {"accuracy": 0.75, "low": 0.5, "high": 0.9, "n": 20}
@@ -33,7 +42,7 @@ def facts(**own):
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],
-        "temperature": 1.0, "unknown": None,
+        "temperature": 1.0, "risk_coverage": None, "unknown": None,
         "trust": {"level": "note", "sentence": "Fine.", "findings": [{"level": "note", "sentence": "One `thing`."}]},
         **own,
     }  # fmt: skip
@@ -82,12 +91,13 @@ def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():
     drawn = {
         "curves": curves(EPOCHS, 2), "gradients": gradients(health), "classes": classes(rows, 0.6),
         "confusion": confusion(np.array([[7, 3], [2, 8]]), ["a", "b"]), "reliability": reliability(BINS),
+        "risk_coverage": risk_coverage([{"coverage": 0.5, "error": 0.0}, {"coverage": 1.0, "error": 0.1}]),
         "plane": [plane(points, PlottedImages(labels, ["a", "b"], wrong, faint), "Points", ("x", "y"), "pca")],
     }  # fmt: skip
     tree = check(render({**scored(), "curves": EPOCHS, "plane": {"sentence": "Points."}}, drawn))
     svg = "{http://www.w3.org/2000/svg}"
     images = list(tree.iter(f"{svg}svg"))
-    assert len(images) == 7
+    assert len(images) == 8
     for image in images:
         words = "".join(text.text or "" for text in image.iter(f"{svg}text"))
         assert words

@@ -107,6 +107,25 @@ def reliability(bins: Sequence[Json], unscaled: Sequence[Json] = ()) -> str:
         return inline(figure, "reliability", alternative)
 
 
+def risk_coverage(points: Sequence[Json]) -> str:
+    """The error of the predictions that are given, by the share of the images that get one.
+
+    Args:
+        points: each with `coverage` and `error`, from the most probable predictions to all of them.
+
+    """
+    with for_page():
+        figure, axes = _plot("Risk-coverage curve", "share of the images that are answered", "error of the answers")
+        coverages, errors = [row["coverage"] for row in points], [row["error"] for row in points]
+        axes.plot(coverages, errors, color=COLORS[0], label="the most probable predictions")
+        axes.axhline(errors[-1], color=FAINT, linestyle="--", linewidth=1, label="all predictions")
+        axes.set(xlim=(0, 1.01), ylim=(0, max(1.15 * max(errors), 0.01)))
+        axes.grid(visible=True)
+        axes.legend(loc="upper left")
+        alternative = "Error of the answers against the share of the images that are answered, the most probable first."
+        return inline(figure, "risk_coverage", alternative)
+
+
 def classes(rows: Sequence[Json], overall: float) -> str:
     """How much of each class is found, with its interval; of more than 40 classes the 40 that are found least.
 

@@ -25,7 +25,7 @@ from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
-from striate.workflows import baselines, shortcuts
+from striate.workflows import baselines, selective, shortcuts
 from striate.workflows.report import plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
@@ -70,6 +70,7 @@ class ReportFacts:
     calibration_error_unscaled: float | None = None
     calibration_by_chance: float | None = None
     temperature: float = 1.0
+    risk_coverage: Json | None = None  # what is answered where the least probable predictions are left out
     confused: list[Json] = field(default_factory=list)
     mistakes: list[Card] = field(default_factory=list)
     uncertain: list[Card] = field(default_factory=list)
@@ -256,6 +257,8 @@ def _score(
     figures["classes"] = plots.classes(recalls, summary.accuracy.value)
     figures["confusion"] = plots.confusion(summary.confusion_KK, names)
     figures["reliability"] = plots.reliability(bins, unscaled if confidence.temperature != 1 else [])
+    facts.risk_coverage = selective.describe_curve(selective.curve_of(classification.softmax(shown.logits_NK), raw.labels_N))
+    figures["risk_coverage"] = plots.risk_coverage(facts.risk_coverage["points"])
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
