@@ -25,7 +25,7 @@ def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 def data(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(
         some(
-            path=TEXTS, data_dir=TEXTS, image_column=TEXTS, group_column=TEXTS, val_share=st.floats(0.01, 0.49),
+            path=TEXTS, data_dir=TEXTS, image_column=TEXTS, group=TEXTS, val_share=st.floats(0.01, 0.49),
             split_seed=COUNTS, background=st.tuples(*[st.integers(0, 255)] * 3),
         )
     )  # fmt: skip

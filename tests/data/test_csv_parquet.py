@@ -65,7 +65,7 @@ def test_parquet_is_the_same(folder: Path):
 
 def test_other_columns_groups_and_parts(folder: Path):
     text = "file,kind,who,part\n1.png,a,x,train\n2.png,b,x,Training\nsub/3.png,a,,valid\n4.png,b,,test\n"
-    examples = read(folder, text, image_column="file", label_column="kind", group_column="who", split_column="part")
+    examples = read(folder, text, image_column="file", label_column="kind", group="who", split_column="part")
     assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
     assert examples.groups_N is not None
     assert examples.groups_N[0] == examples.groups_N[1]
@@ -111,10 +111,12 @@ def test_what_cannot_be_used_is_refused(folder: Path, text: str, message: str):
         read(folder, text)
 
 
-@pytest.mark.parametrize("setting", ["image_column", "label_column", "group_column", "split_column"])
+@pytest.mark.parametrize("setting", ["image_column", "label_column", "group", "split_column"])
 def test_each_column_that_is_named_must_be_there(folder: Path, setting: str):
-    with pytest.raises(DataError, match=r"expected a column 'color'; its columns are path, label"):
+    with pytest.raises(DataError, match=r"expected a column 'color'; its columns are path, label\. Name them"):
         read(folder, "path,label\n1.png,a\n2.png,b\n", **{setting: "color"})
+    with pytest.raises(DataError, match=r"expected a column 'lable'; its columns are path, label\. Did you mean 'label'\?"):
+        read(folder, "path,label\n1.png,a\n2.png,b\n", **{setting: "lable"})
 
 
 def test_a_path_that_no_file_can_have_is_a_missing_file(folder: Path):
@@ -202,7 +204,7 @@ def test_a_column_that_is_nearly_one_of_parts_is_named(folder: Path):
 def test_columns_that_are_not_used_are_named(folder: Path):
     examples = read(folder, ",path,label,set,patient\n0,1.png,a,3,x\n1,2.png,b,4,x\n")
     assert examples.notes == (
-        "Columns that are not used: set, patient. --set data.split_column=... or data.group_column=... uses one as parts, or as"
+        "Columns that are not used: set, patient. --set data.split_column=... or --group ... uses one as parts, or as"
         " groups that stay together.",
     )
     assert read(folder, ",path,label\n0,1.png,a\n1,2.png,b\n").notes == ()

@@ -169,8 +169,8 @@ def test_the_path_holds_wherever_striate_runs_later(tmp_path: Path, monkeypatch:
 
 
 def test_settings_of_tables_do_not_apply():
-    with pytest.raises(DataError, match=r"data.group_column names a column of a table; these images are in none. Leave it out"):
-        read(PIXELS, LABELS, group_column="patient")
+    with pytest.raises(DataError, match=r"data.group names a column of a table; these images are in none. Leave it out"):
+        read(PIXELS, LABELS, group="patient")
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,7 @@ def test_where_very_many_images_have_one_they_are_alike_by_nature_and_divided_fr
     assert np.array_equal(found.test_M, plain.test_M)
     assert found.notes[-1] == (
         "42 of 80 images are nearly equal to another, as 0/0.png and 0/1.png. So many are taken to be alike by nature, and are "
-        "not kept on one side of the split. If they are copies, give a table with a column for what belongs together "
-        "(data.group_column)."
+        "not kept on one side of the split. If they are copies, say what belongs together with --group."
     )
     assert divide(all_, distinct(80), Data(), near(*pairs[:20])).near_duplicates != ()
 
@@ -85,5 +84,5 @@ def test_images_like_many_others_are_said():
     found = divide(all_, distinct(40), Data(), near(alike=(2, 3)))
     assert found.notes[-1] == (
         f"2 images, as {all_.names[2]}, are nearly equal to more than 16 others, as frames of one camera are; these "
-        "are not kept on one side. If they were taken together, give a table with a column for it (data.group_column)."
+        "are not kept on one side. If they were taken together, say so with --group."
     )

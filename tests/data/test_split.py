@@ -261,8 +261,19 @@ def test_what_counts_alone_tell_is_refused_before_pixels_are_known(sizes: list[i
 
 def test_groups_that_cannot_be_divided_are_refused_before_pixels_are_known():
     grouped = replace(examples([9, 9]), groups_N=np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, *range(2, 11)]))
-    with pytest.raises(DataError, match=r"class '0' has 9 images .*, in clusters of equal images, near-duplicates"):
+    with pytest.raises(DataError, match=r"class '0' has 9 images .*, in 2 groups that cannot be divided; expected at least 3"):
         check(grouped, Data())
+    mixed = replace(grouped, groups_N=np.repeat([0, 1, 2], 6))
+    with pytest.raises(DataError, match=r"in 2 groups that cannot be divided and hold images of other classes too; expected"):
+        check(mixed, Data())
+
+
+def test_a_test_set_that_whole_groups_make_too_large_is_pointed_out():
+    grouped = replace(examples([12, 12]), groups_N=np.repeat(np.arange(6), 4))
+    notes = [note for note in divide(grouped, distinct(24), Data(test_share=0.1)).notes if "stay whole" in note]
+    assert notes == [
+        "Since groups stay whole, 33 % of the images are for testing and not 10 %; smaller groups would come nearer."
+    ]
 
 
 def test_shares_that_leave_too_little_of_a_class_are_named():
@@ -281,7 +292,7 @@ def test_a_class_that_cannot_be_on_every_side_is_refused():
         divide(examples([9, 2]), distinct(11), Data())
     pixels = distinct(20)
     pixels[10:] = 77
-    with pytest.raises(DataError, match=r"class '1' has 10 images \(1/0.png\), in clusters of equal images, near-duplicates"):
+    with pytest.raises(DataError, match=r"class '1' has 10 images \(1/0.png\), in clusters of equal images or near-duplicates"):
         divide(examples([10, 10]), pixels, Data())
     lonely = examples([20, 2], Part.TRAIN)
     lonely.parts_N[[0, 21]] = Part.TEST

@@ -86,7 +86,7 @@ def test_a_table_of_paths_is_read_as_its_csv_file_would_be(frame: Any, tmp_path:
         "file": [*(f"{n}.bmp" for n in range(4)), "5.bmp"], "kind": [1, 2, 1, None, 2], "part": ["train"] * 2 + ["test"] * 3,
         "patient": ["x", "y", "x", "y", "x"],
     }  # fmt: skip
-    settings = {"image_column": "file", "label_column": "kind", "group_column": "patient", "split_column": "part"}
+    settings = {"image_column": "file", "label_column": "kind", "group": "patient", "split_column": "part"}
     examples = read(frame(columns), **settings)
     pandas.DataFrame(columns).astype({"kind": "Int64"}).to_csv("table.csv", index=False)
     by_file = sources.read(Data(path="table.csv", **settings))

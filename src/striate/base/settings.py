@@ -15,6 +15,23 @@ INIT = Literal[
 ]
 
 
+_BURSTS = re.compile(r"exif:(burst|\d{1,6}(\.\d{1,3})?)")
+
+
+def _refuse_expression(name: str, value: str, others: str) -> None:
+    """Refuse what is not `name:` and a regular expression with one group."""
+    kind, _, expression = value.partition(":")
+    try:
+        groups = re.compile(expression).groups if kind == "name" and len(expression) <= 200 else 0
+    except re.error as error:
+        raise ValueError(f"{name} is no regular expression: {error}; got {value!r}") from None
+    if groups != 1:
+        raise ValueError(
+            f"{name} must be {others} name: and a regular expression with one group in at most 200 letters, as "
+            f"name:(.+)_[0-9]; got {value!r}"
+        )
+
+
 class Data(Section):
     """Where the labeled images are and how they are divided."""
 
@@ -24,7 +41,12 @@ class Data(Section):
         None, "of a table: the column with the paths of the images; else path, or another that is evident"
     )
     label_column: str | None = field(None, "of a table: the column with the classes; else label, or another that is evident")
-    group_column: str | None = field(None, "of a table: images of one group (patient, video) stay in one part of the split")
+    group: str | None = field(
+        None,
+        "images of one group (patient, video) stay in one part of the split: a column of a table; name:EXPRESSION, what the "
+        "one group of a regular expression is in the file's name, as name:(.+)_[0-9]+; parent, the folder that a file lies in; "
+        "or exif:burst, photographs of one camera, each at most 3 s from another, as exif:60 for 60 s; off",
+    )
     split_column: str | None = field(
         None, "of a table: train, val or test for each image; empty for none; else a column split or the like"
     )
@@ -62,6 +84,11 @@ class Data(Section):
         gt=0,
     )  # fmt: skip
 
+    @property
+    def group_column(self) -> str | None:
+        """The column of a table that `group` names; None where it is not a column."""
+        return None if self.group is None or self.group.startswith(("name:", "exif:")) else self.group
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
@@ -69,16 +96,11 @@ class Data(Section):
         if not all(0 <= level <= 255 for level in self.background):
             raise ValueError(f"background must be three levels from 0 to 255; got {list(self.background)}")
         if self.labels_from not in (None, "parent", "top"):
-            kind, _, expression = str(self.labels_from).partition(":")
-            try:
-                groups = re.compile(expression).groups if kind == "name" and len(expression) <= 200 else 0
-            except re.error as error:
-                raise ValueError(f"labels_from is no regular expression: {error}; got {self.labels_from!r}") from None
-            if groups != 1:
-                raise ValueError(
-                    f"labels_from must be parent, top, or name: and a regular expression with one group in at most 200 letters,"
-                    f" as name:(.+)_[0-9]; got {self.labels_from!r}"
-                )
+            _refuse_expression("labels_from", str(self.labels_from), "parent, top, or")
+        if self.group is not None and self.group.startswith("name:"):
+            _refuse_expression("group", self.group, "a column, parent, exif:burst, or")
+        if self.group is not None and self.group.startswith("exif:") and not _BURSTS.fullmatch(self.group):
+            raise ValueError(f"group must be exif:burst, or exif: and a number of seconds, as exif:60; got {self.group!r}")
         if self.table_encoding is not None:
             try:
                 "".encode(self.table_encoding)

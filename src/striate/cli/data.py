@@ -11,7 +11,7 @@ from striate.cli.console import Settings, documented_by, refuse, show, speaking
 
 @documented_by("striate.workflows.preview", "preview")
 def data(
-    data: str | None = None, /, *, data_dir: str | None = None, labels_from: str | None = None,
+    data: str | None = None, /, *, data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
     relabel: str | None = None, exclude: str | None = None,
     preview: str | None = None, draw: Path | None = None,
     recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
@@ -27,6 +27,7 @@ def data(
         clear_cache: remove decoded images, and images given in Python, from the cache instead; runs that have them open go on.
             Takes no DATA.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
         set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
@@ -38,20 +39,19 @@ def data(
         why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
         refuse({"--draw": draw, "--recipe": recipe}, why)
     settings = config.join(
-        {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}},
+        {"data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}},
         *(config.setting(text) for text in set_),
     )
     if cache or clear_cache:
-        flag = "--clear-cache" if clear_cache else "--cache"
-        given = {
+        given: dict[str, object] = {
             "DATA": data,
             "--data-dir": data_dir,
             "--labels-from": labels_from,
-            **{"--relabel": relabel, "--exclude": exclude},
-            "--preview": preview,
-            "--set": set_,
-            "--cache": cache and clear_cache,
+            "--group": group,
+            "--relabel": relabel,
         }
+        given |= {"--exclude": exclude, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
+        flag = "--clear-cache" if clear_cache else "--cache"
         refuse(given, f"does not apply with {flag}, which is about the whole cache; remove it.")
         result: Any = workflow.cache(clear=clear_cache)
     elif data is None:

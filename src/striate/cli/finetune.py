@@ -19,7 +19,7 @@ def finetune(
     data: str | None = None, /, *, weights: Annotated[str | None, Parameter("--from")] = None, strategy: str | None = None,
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
-    data_dir: str | None = None, labels_from: str | None = None,
+    data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
     relabel: str | None = None, exclude: str | None = None, resume: bool = False, set_: Settings = (),
     no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
@@ -33,6 +33,7 @@ def finetune(
         classifier: of extract: svm, a linear support vector machine; logistic regression; or knn, nearest neighbors.
         per_class: numbers of training images of each class with commas, as 5,10,20: learning curves.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
         set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
@@ -43,7 +44,7 @@ def finetune(
     from striate.workflows.finetune import check
 
     flags = {
-        "data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude},
+        "data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude},
         "finetune": {"classifier": classifier},
     }
     settings = config.join(*(config.setting(text) for text in set_), flags, {"tensorboard": tensorboard or None})

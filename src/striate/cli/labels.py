@@ -16,7 +16,7 @@ _PRINTED = 20
 @documented_by("striate.workflows.labels.run", "find_label_errors")
 def labels(
     data: str | None = None, /, *, most: int | None = None, out: Path | None = None, html: Path | None = None,
-    data_dir: str | None = None, labels_from: str | None = None,
+    data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
     relabel: str | None = None, exclude: str | None = None, set_: Settings = (), json: bool = False,
 ) -> None:  # fmt: skip
     """Find labels that are probably wrong, by classifiers that did not learn from them. Nothing is written into DATA.
@@ -24,15 +24,16 @@ def labels(
     Args:
         data: a folder of images by class, a table, or digits, mnist, fashion-mnist, cifar10; or a run, for its images.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
-        set_: a setting of section data, as in --set data.group_column=patient; may be repeated.
+        set_: a setting of section data, as in --set data.split_column=part; may be repeated.
 
     """
     from striate.workflows import checks
     from striate.workflows.labels import check
 
-    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
+    flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
     with counting(), speaking() as watch, checks.before_torch(check.check, data, out, html, most, settings):
         from striate.workflows.labels import run as workflow

@@ -15,7 +15,7 @@ def train(
     data: str | None = None, /, *, net: str | None = None, weights: str | None = None, recipe: str | None = None,
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
     name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
-    relabel: str | None = None, exclude: str | None = None, pixel_cache_gb: float | None = None,
+    group: str | None = None, relabel: str | None = None, exclude: str | None = None, pixel_cache_gb: float | None = None,
     resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
     no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
@@ -31,6 +31,7 @@ def train(
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
@@ -39,9 +40,8 @@ def train(
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    settings = config.join(
-        *(config.setting(text) for text in set_), {"data": {"labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
-    )
+    flags = {"data": {"labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}}
+    settings = config.join(*(config.setting(text) for text in set_), flags)
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:

@@ -17,7 +17,7 @@ def tune(
     data: str | None = None, /, *, minutes: float | None = None, trials: int | None = None, vary: tuple[str, ...] = (),
     net: str | None = None, weights: str | None = None, seed: int | None = None, name: str | None = None,
     out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
-    relabel: str | None = None, exclude: str | None = None, resume: bool = False,
+    group: str | None = None, relabel: str | None = None, exclude: str | None = None, resume: bool = False,
     set_: Settings = (), no_report: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Search for better settings by short trainings, train with the best of them, and test that once.
@@ -27,6 +27,7 @@ def tune(
         net: a network of `striate nets`, a line of layers ('conv 5x5x32, relu, pool 2, fc 10'), or file.py:Class.
         weights: pretrained weights to start from, NET@WEIGHTS or a run, or none; else by rule from the images.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
+        group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
         set_: any setting, the same in all trials, as in --set preprocess.size_px=64; may be repeated.
@@ -36,9 +37,8 @@ def tune(
     from striate.workflows import checks
     from striate.workflows.tune import check
 
-    settings = config.join(
-        *(config.setting(text) for text in set_), {"data": {"labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
-    )
+    flags = {"data": {"labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}}
+    settings = config.join(*(config.setting(text) for text in set_), flags)
     own: dict[str, Any] = {"net": net, "weights": weights, "seed": seed, "data_dir": data_dir}
     tree = config.settings_from_args(data, settings, **own)
     search: dict[str, Any] = {"minutes": minutes, "trials": trials, "vary": vary}

@@ -15,7 +15,8 @@ def of_paths(paths: Sequence[str], labels_from: str) -> list[str | None]:
     if labels_from == "parent":
         return [_parent(path) for path in paths]
     names = [path.rpartition("/")[2] for path in paths]
-    return [*_matched(names, labels_from.removeprefix("name:"))]
+    expression = labels_from.removeprefix("name:")
+    return matches(names, expression, f"--labels-from '{labels_from}'")
 
 
 def _parent(path: str) -> str | None:
@@ -23,15 +24,21 @@ def _parent(path: str) -> str | None:
     return folders[-1] if folders and not (len(folders) == 1 and part_named(folders[0])) else None
 
 
-def _matched(names: Sequence[str], expression: str) -> Iterator[str | None]:
-    """What the expression's group is in each name; in a child process, since some expressions would take years."""
+def matches(names: Sequence[str], expression: str, setting: str) -> list[str | None]:
+    """What the expression's group is in each name, None where it does not match; in a child process, since some expressions
+    would take years. `setting` is named where one does.
+    """
+    return [*_matched(names, expression, setting)]
+
+
+def _matched(names: Sequence[str], expression: str, setting: str) -> Iterator[str | None]:
     with Child("striate.data.file_labels:match", seconds=_SECONDS, tries=1) as child:
         starts = range(0, len(names), _AT_ONCE)
         calls = [{"expression": expression, "names": [*names[start : start + _AT_ONCE]]} for start in starts]
         for answer in child.map(calls):
             if answer.error is not None or not isinstance(answer.value, list):
                 raise DataError(
-                    f"--labels-from 'name:{expression}' takes longer than {_SECONDS:.0f} s for {_AT_ONCE} names of files "
+                    f"{setting} takes longer than {_SECONDS:.0f} s for {_AT_ONCE} names of files "
                     f"({answer.error}). Write it without a repetition inside of another, as (a+)+."
                 )
             yield from answer.value

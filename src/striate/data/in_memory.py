@@ -246,8 +246,8 @@ def read(table: Path, data: Data) -> Examples:
     if about["renamed"] is not None:
         named = {setting: about["renamed"].get(getattr(data, setting)) for setting in ("image_column", "label_column")}
         return csv_parquet.read(table, data.model_copy(update={name: usual for name, usual in named.items() if usual}), root)
-    for name in ("group_column", "split_column"):
-        if getattr(data, name):
+    for name, column in (("group", data.group_column), ("split_column", data.split_column)):
+        if column and column != "parent":
             raise DataError(f"data.{name} names a column of a table; these images are in none. Leave it out.")
     with table.open(newline="", encoding="utf-8") as file:
         rows = [_Row(*row) for row in list(csv.reader(file))[1:]]

@@ -58,13 +58,13 @@ def sentences(
         notes.append(
             f"{len(np.unique(near.pairs_P2)):,} of {len(examples):,} images are nearly equal to another, as {first} and "
             f"{second}. So many are taken to be alike by nature, and are not kept on one side of the split. If they are "
-            "copies, give a table with a column for what belongs together (data.group_column)."
+            "copies, say what belongs together with --group."
         )
     elif near is not None and len(near.alike_M):
         notes.append(
             f"{_count(len(near.alike_M), 'image')}, as {examples.names[int(near.alike_M[0])]}, are nearly equal to more than 16"
-            " others, as frames of one camera are; these are not kept on one side. If they were taken together, give a table "
-            "with a column for it (data.group_column)."
+            " others, as frames of one camera are; these are not kept on one side. If they were taken together, say so "
+            "with --group."
         )
     return notes
 

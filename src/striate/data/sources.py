@@ -8,7 +8,7 @@ from pathlib import Path
 from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
-from striate.data import builtin_datasets, cifar10, csv_parquet, folders, in_memory, label_edits, mnist_idx
+from striate.data import builtin_datasets, cifar10, csv_parquet, folders, groups, in_memory, label_edits, mnist_idx
 from striate.data.examples import Examples
 
 _ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
@@ -33,10 +33,15 @@ def read(data: Data) -> Examples:
     """
     listed = _listed.get()
     if listed is None:
-        return label_edits.apply(_read(data), data)
+        return _complete(data)
     if data not in listed:
-        listed[data] = label_edits.apply(_read(data), data)
+        listed[data] = _complete(data)
     return listed[data]
+
+
+def _complete(data: Data) -> Examples:
+    """The images with their groups, and with the corrections of their labels."""
+    return label_edits.apply(groups.apply(_read(data), data), data)
 
 
 def _read(data: Data) -> Examples:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from striate.base.config import Data
 from striate.base.errors import DataError
-from striate.base.hash_rng import words
-from striate.data import label_edits, near_duplicate_notes
+from striate.base.phrases import plural
+from striate.data import clusters, groups, label_edits, near_duplicate_notes
+from striate.data.clusters import Order
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Part, Quarantined
 
@@ -43,13 +44,6 @@ class Split:
     notes: tuple[str, ...] = ()  # sentences that the user should read
 
 
-class _Order(NamedTuple):
-    """Images in the order in which parts are filled: by class, then cluster, then hash."""
-
-    cluster_N: Positions
-    hash_N: NDArray[np.uint64]
-
-
 class _Given(NamedTuple):
     """The parts that the source gives; None where a part is cut from the pool."""
 
@@ -70,7 +64,7 @@ class _Pool:
     """The images that parts are cut from."""
 
     examples: Examples
-    order: _Order
+    order: Order
     open_N: Mask  # those that no part has
 
     @cached_property
@@ -101,7 +95,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
     cuts_test = not has_test and data.test_share != 0
     given = _Given(None if cuts_test else parts_N == Part.TEST, val_N if (parts_N == Part.VAL).any() else None)
     kept_P2 = near_P2[open_N[near_P2].all(axis=1)]
-    pool = _Pool(examples, _order_by_hash(examples, pixel_hash_N, open_N, kept_P2, data.split_seed), open_N)
+    pool = _Pool(examples, clusters.order_by_hash(examples, pixel_hash_N, open_N, kept_P2, data.split_seed), open_N)
     if data.folds is not None:
         _check_folds(pool, given, data)
     parts = _cut_parts(pool, given, data)
@@ -113,8 +107,10 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
     if (missing := _missing_class(pool, parts, given, data)) is not None:
         raise DataError(_too_few(pool, missing, given, data))
     tests = int(parts.test_N.sum())
+    if cuts_test and data.folds is None:
+        notes += groups.overshoot(examples, tests, _test_share(data))
     if tests < _FEW_TESTS and data.folds is None and cuts_test:
-        notes.append(f"The test set holds {tests} images, so its score is uncertain: {_advice(pool, given, data)}.")
+        notes.append(f"The test set holds {plural(tests, 'image')}, so its score is uncertain: {_advice(pool, given, data)}.")
     notes += near_duplicate_notes.sentences(examples, near_P2, near, tuple(parts))
     return Split(
         np.flatnonzero(parts.train_N), np.flatnonzero(parts.val_N), np.flatnonzero(parts.test_N),
@@ -135,7 +131,7 @@ def check(examples: Examples, data: Data) -> Split:
 def folds_of(examples: Examples, pixel_hash_N: NDArray[np.uint64], folds: int) -> Positions:
     """The fold of each image, from 0: the images of each class in equal pieces, equal images and groups in one."""
     open_N = np.ones(len(examples), bool)
-    order = _order_by_hash(examples, pixel_hash_N, open_N, np.empty((0, 2), np.int64), seed=0)
+    order = clusters.order_by_hash(examples, pixel_hash_N, open_N, np.empty((0, 2), np.int64), seed=0)
     return _fold_of(order, _Pool(examples, order, open_N).lines, folds)
 
 
@@ -168,47 +164,7 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
     return _Parts(left_N, val_N, test_N)
 
 
-def _order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, near_P2: Positions, seed: int) -> _Order:
-    """Clusters as the position of their first member in hash order; most images are alone in theirs."""
-    hash_N = words(examples.ids_N, "split", seed)
-    cluster_N = np.arange(len(examples), dtype=np.int64)
-    where = np.flatnonzero(open_N)
-    links = [_equal_pairs(pixel_hash_N[where], where), near_P2]
-    if examples.groups_N is not None:
-        links.append(_equal_pairs(examples.groups_N[where], where))
-    pairs = np.concatenate(links)
-    if len(pairs):
-        _merge_clusters(cluster_N, pairs)
-        first: dict[int, int] = {}
-        together = np.flatnonzero(np.isin(cluster_N, np.unique(cluster_N[pairs.ravel()])))
-        for position in together[np.argsort(hash_N[together], kind="stable")]:
-            first.setdefault(int(cluster_N[position]), int(position))
-        cluster_N[together] = [first[int(root)] for root in cluster_N[together]]
-    return _Order(cluster_N, hash_N)
-
-
-def _equal_pairs(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
-    """Pairs of neighbors among the positions whose keys are equal, P x 2."""
-    order = np.argsort(keys_M, kind="stable")
-    equal = keys_M[order][1:] == keys_M[order][:-1]
-    return np.stack([where_M[order][:-1][equal], where_M[order][1:][equal]], axis=1)
-
-
-def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
-    def find(position: int) -> int:
-        while root_N[position] != position:
-            root_N[position] = root_N[root_N[position]]
-            position = int(root_N[position])
-        return position
-
-    for first, second in pairs.tolist():
-        a, b = find(first), find(second)
-        root_N[max(a, b)] = min(a, b)
-    for position in np.unique(pairs):
-        root_N[position] = find(int(position))
-
-
-def _cut(order: _Order, lines: list[Positions], share: float) -> Mask:
+def _cut(order: Order, lines: list[Positions], share: float) -> Mask:
     """The first clusters of each class until its share of images, at least one, is reached."""
     cut_N = np.zeros(len(order.cluster_N), bool)
     for line in lines:
@@ -221,7 +177,7 @@ def _cut(order: _Order, lines: list[Positions], share: float) -> Mask:
     return cut_N
 
 
-def _fold_of(order: _Order, lines: list[Positions], folds: int) -> Positions:
+def _fold_of(order: Order, lines: list[Positions], folds: int) -> Positions:
     """The fold of each image in a line, -1 for others: each class's line in equal pieces, clusters whole."""
     fold_N = np.full(len(order.cluster_N), -1, np.int64)
     for line in lines:
@@ -232,7 +188,7 @@ def _fold_of(order: _Order, lines: list[Positions], folds: int) -> Positions:
 
 
 def _find_duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
-    pairs = _equal_pairs(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
+    pairs = clusters.equal_pairs(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
     named = ((examples.names[a], examples.names[b]) for a, b in pairs.tolist())
     return sorted((min(names), max(names)) for names in named)
 
@@ -324,9 +280,14 @@ def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
 
 def _in_clusters(pool: _Pool, label: int) -> str:
     """A clause on why a class cannot be divided although it has images enough; empty where each can go its own way."""
-    clusters_M = pool.order.cluster_N[pool.examples.labels_N == label]
-    divided = np.unique(clusters_M).size == clusters_M.size
-    return "" if divided else ", in clusters of equal images, near-duplicates or groups that cannot be divided"
+    mine_N, group_N = pool.examples.labels_N == label, pool.examples.groups_N
+    clusters_M = pool.order.cluster_N[mine_N]
+    if np.unique(clusters_M).size == clusters_M.size:
+        return ""
+    if group_N is not None and (count := np.unique(group_N[mine_N]).size) < clusters_M.size:
+        mixed = np.isin(group_N[mine_N], group_N[~mine_N]).any()
+        return f", in {plural(count, 'group')} that cannot be divided{' and hold images of other classes too' if mixed else ''}"
+    return ", in clusters of equal images or near-duplicates that cannot be divided"
 
 
 def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:

@@ -15,7 +15,7 @@ from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import class_balance, crop_loss, near_duplicate_cache, pixel_cache, split
+from striate.data import class_balance, crop_loss, groups, near_duplicate_cache, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 
@@ -92,6 +92,7 @@ class Survey:
     mean: tuple[float, ...]  # of each channel in [0, 1], each image weighing the same
     std: tuple[float, ...]  # of each channel
     notes: tuple[str, ...]  # sentences to read
+    groups: dict[str, Any] | None = None  # how many groups there are, and by what; None where there are none
     shortcuts: tuple[dict[str, Any], ...] = ()  # facts beside what is shown that predict the class, with a sentence or None
 
     @property
@@ -146,15 +147,16 @@ def survey(
     columns, reasons, _ = pixel_cache.collect_facts(_decoded(examples, data), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
-    notes = [*used.notes, *crop_loss.describe_center_crop(sizes_N2)]
+    notes = [*crop_loss.describe_center_crop(sizes_N2)]
     if (imbalance := class_balance.describe(used.counts())) is not None:
         notes.append(imbalance)
     try:
         near = None
         if data.near_duplicates:
             near = near_duplicate_cache.search(columns["thumbs_NSS"], sizes_N2, files.cache_folder(), str(used.root))
+        used = groups.with_bursts(used, columns, data)
         parts = split.divide(used, columns["pixel_hash_N"], data, near)
-        notes += parts.notes
+        notes += [*parts.notes, *groups.offer(used, columns, data, (parts.train_M, parts.val_M, parts.test_M))]
         counts = {"train": len(parts.train_M), "val": len(parts.val_M), "test": len(parts.test_M)}
     except DataError as error:
         parts, counts = None, None
@@ -166,8 +168,8 @@ def survey(
         data.path, len(used.used_M()), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.near_duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
-        float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), tuple(notes),
-        tuple(examine(columns, used.labels_N)),
+        float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), (*used.notes, *notes),
+        groups.account(used, data), tuple(examine(columns, used.labels_N)),
     )  # fmt: skip
 
 

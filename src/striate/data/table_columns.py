@@ -4,6 +4,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,7 @@ def choose(table: Table, data: Data) -> Roles:
     unused = [name for name in others if name != label and name not in one_hot]
     if unused and data.split_column != "" and not notes:
         notes.append(
-            f"Columns that are not used: {shortened(unused)}. --set data.split_column=... or data.group_column=... uses one "
+            f"Columns that are not used: {shortened(unused)}. --set data.split_column=... or --group ... uses one "
             "as parts, or as groups that stay together."
         )
     return Roles(image, label, one_hot, split or None, (*_choice(data, image, label, one_hot), *notes))
@@ -122,8 +123,9 @@ def _check(table: Table, name: str, is_image: bool) -> None:
         advice = "Write images to files, and their paths here" if is_image else "One label per image is needed"
         raise DataError(f"{table.path}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
     if name not in table.columns:
+        close = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, _all(table), n=1))
         raise DataError(
-            f"{table.path}: expected a column {name!r}; its columns are {shortened(_all(table))}. "
+            f"{table.path}: expected a column {name!r}; its columns are {shortened(_all(table))}.{close} "
             "Name them with --set data.image_column=... and data.label_column=..."
         )
     if name in table.repeated:

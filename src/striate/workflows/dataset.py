@@ -18,7 +18,7 @@ from striate.base.run_images import RunImages, of_parts
 from striate.base.signals import Stop
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
-from striate.data import crop_loss, pixel_cache, split
+from striate.data import crop_loss, groups, pixel_cache, split
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import DecodedOnTheFly
@@ -33,6 +33,7 @@ class Dataset:
     stored: pixel_cache.CachedPixels
     parts: split.Split
     input_spec: InputSpec
+    groups: Json | None = None  # how many groups there are, and by what; None where there are none
     mirroring: Json | None = None  # the result of the test whether classes depend on left and right, where it was made
 
     @property
@@ -104,6 +105,8 @@ class Dataset:
         }  # fmt: skip
         if predictive := shortcuts.of_stored(stored):
             account["shortcuts"] = predictive
+        if self.groups is not None:
+            account["groups"] = self.groups
         if self.mirroring is not None:
             account["mirroring"] = self.mirroring
         if examples.edits:
@@ -138,7 +141,9 @@ def gather(
         examples, input_spec, cache, progress(watch, "decode", check), most_bytes=most_bytes, workers=workers,
         hashing=progress(watch, "hash", check),
     )  # fmt: skip
+    stored = replace(stored, examples=groups.with_bursts(stored.examples, vars(stored), run.data))
     parts = split.divide(stored.examples, stored.pixel_hash_N, run.data, stored.near if run.data.near_duplicates else None)
     if not run.data.score_test:
         parts = replace(parts, test_M=parts.test_M[:0])
-    return Dataset(stored, parts, input_spec)
+    offer = groups.offer(stored.examples, vars(stored), run.data, (parts.train_M, parts.val_M, parts.test_M))
+    return Dataset(stored, replace(parts, notes=(*parts.notes, *offer)), input_spec, groups.account(stored.examples, run.data))

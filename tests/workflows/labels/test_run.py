@@ -72,10 +72,8 @@ def test_a_class_that_is_one_group_is_not_judged(folder: Path, tmp_path: Path):
     table = tmp_path / "images.csv"
     rows = [(path, path.parent.name, "all" if path.parent.name == "0" else path.stem) for path in sorted(folder.rglob("*.png"))]
     table.write_text("path,label,patient\n" + "".join(f"{path},{label},{group}\n" for path, label, group in rows))
-    with pytest.raises(
-        striate.StriateError, match="in clusters of equal images, near-duplicates or groups that cannot be divided"
-    ):
-        striate.find_label_errors(table, {"group_column": "patient"})
+    with pytest.raises(striate.StriateError, match="in 1 group that cannot be divided"):
+        striate.find_label_errors(table, {"group": "patient"})
 
 
 def test_what_cannot_be_done_is_refused_before_an_image_is_decoded(tmp_path: Path):

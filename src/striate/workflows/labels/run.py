@@ -52,7 +52,7 @@ def find_label_errors(
 
     Args:
         data: a folder, a table, or digits, mnist, fashion-mnist, cifar10; images in memory; or a run, for its images.
-        settings: of section [data], as in `{"group_column": "patient"}`.
+        settings: of section [data], as in `{"group": "patient"}`.
         watch: called with progress.
         labels: one for each image, where they are not in `data`.
         most: suspects to list; else as many as labels are estimated to be wrong.

@@ -1,0 +1,62 @@
+"""Images that stay on one side of a split, as clusters: those with equal pixels, near-duplicates, and those of one group.
+
+Legend: N images, M of them in some positions, P pairs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base.hash_rng import words
+from striate.data.examples import Examples
+
+Positions = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class Order(NamedTuple):
+    """Images in the order in which parts are filled: by class, then cluster, then hash."""
+
+    cluster_N: Positions
+    hash_N: NDArray[np.uint64]
+
+
+def order_by_hash(examples: Examples, pixel_hash_N: NDArray[np.uint64], open_N: Mask, near_P2: Positions, seed: int) -> Order:
+    """Clusters as the position of their first member in hash order; most images are alone in theirs."""
+    hash_N = words(examples.ids_N, "split", seed)
+    cluster_N = np.arange(len(examples), dtype=np.int64)
+    where = np.flatnonzero(open_N)
+    links = [equal_pairs(pixel_hash_N[where], where), near_P2]
+    if examples.groups_N is not None:
+        links.append(equal_pairs(examples.groups_N[where], where))
+    pairs = np.concatenate(links)
+    if len(pairs):
+        _merge_clusters(cluster_N, pairs)
+        first: dict[int, int] = {}
+        together = np.flatnonzero(np.isin(cluster_N, np.unique(cluster_N[pairs.ravel()])))
+        for position in together[np.argsort(hash_N[together], kind="stable")]:
+            first.setdefault(int(cluster_N[position]), int(position))
+        cluster_N[together] = [first[int(root)] for root in cluster_N[together]]
+    return Order(cluster_N, hash_N)
+
+
+def equal_pairs(keys_M: NDArray[np.generic], where_M: Positions) -> Positions:
+    """Pairs of neighbors among the positions whose keys are equal, P x 2."""
+    order = np.argsort(keys_M, kind="stable")
+    equal = keys_M[order][1:] == keys_M[order][:-1]
+    return np.stack([where_M[order][:-1][equal], where_M[order][1:][equal]], axis=1)
+
+
+def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
+    def find(position: int) -> int:
+        while root_N[position] != position:
+            root_N[position] = root_N[root_N[position]]
+            position = int(root_N[position])
+        return position
+
+    for first, second in pairs.tolist():
+        a, b = find(first), find(second)
+        root_N[max(a, b)] = min(a, b)
+    for position in np.unique(pairs):
+        root_N[position] = find(int(position))
