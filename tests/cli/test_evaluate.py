@@ -15,16 +15,17 @@ from support.command_line import run
 def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Lines of a model with so many classes that was wrong where `predicted` differs from `labels`."""
 
-    def lines(labels: list[int], predicted: list[int], classes: int, **more: Any) -> Any:
+    def lines(labels: list[int], predicted: list[int], classes: int, options: tuple[str, ...] = (), **more: Any) -> Any:
         looks, scaling = {"test_set": "t", "looks": 1, "runs": 1}, {"temperature": 1.0, "calibration_error_unscaled": 0.5}
         curve = {"area": 0.125, "at_error": [], "points": []}
-        extra = {**scaling, "risk_coverage": curve, "trained_on": None, "baselines": None, "test_looks": looks, **more}
+        plain = {"risk_coverage": curve, "abstention": None, "sets": None, "saved": None}
+        extra = {**scaling, **plain, "trained_on": None, "baselines": None, "test_looks": looks, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
         result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
         monkeypatch.setattr(checks, "check_evaluation", lambda *_arguments: None)
         monkeypatch.setattr(evaluate, "evaluate", lambda *_arguments, **_options: result)
-        return run(capsys, "evaluate", "r")
+        return run(capsys, "evaluate", "r", *options)
 
     return lines
 
@@ -96,3 +97,35 @@ def test_the_share_answered_at_an_error_is_printed_where_all_images_have_a_large
         "of 2 %; area under the risk-coverage curve 0.1250"
     ) in printed([0, 1], [0, 1], 2, risk_coverage=curve).out
     assert "share answered" not in printed([0, 1], [0, 1], 2).out
+
+
+ABSTENTION = {
+    "max_error": 0.02, "confidence": 0.9, "threshold": 0.75, "coverage": 0.5, "errors": 1, "n": 400, "chosen_here": True,
+}  # fmt: skip
+SETS = {"coverage": 0.95, "threshold": 0.125, "measured": 0.96, "size": 1.5, "single": 0.75, "n": 40, "chosen_here": True}
+
+
+def test_what_threshold_and_sets_do_is_printed(printed: Callable[..., Any]):
+    lines = printed([0, 1], [0, 1], 2, abstention=ABSTENTION, sets=SETS, saved="runs/r/model").out.splitlines()
+    assert lines[-3:] == [
+        "threshold for an error of at most 2 %, with 90 % confidence: 0.7500, by 400 images, of which 50.00 % are answered, "
+        "1 wrong",
+        "sets, of classes with a probability of at least 0.1250, to have the true class for 95 % of the images: 96.00 % have "
+        "it, with 1.50 classes on average and one alone in 75.00 % (40 images, each half by the other)",
+        "saved in runs/r/model: `striate predict` answers by it, and `striate report` shows it",
+    ]
+    elsewhere = printed([0, 1], [0, 1], 2, abstention={**ABSTENTION, "chosen_here": False}).out
+    assert "0.7500, tried on 400 images, of which" in elsewhere
+    none = {**ABSTENTION, "threshold": None}
+    assert printed([0, 1], [0, 1], 2, abstention=none).out.splitlines()[-1] == (
+        "threshold for an error of at most 2 %, with 90 % confidence: none on these 400 images, so the model abstains from "
+        "every prediction"
+    )
+    few = {**SETS, "measured": None, "size": None, "single": None}
+    assert "95 % of the images: too few images to measure them" in printed([0, 1], [0, 1], 2, sets=few).out
+
+
+def test_what_was_asked_for_and_not_saved_says_how_to_save_it(printed: Callable[..., Any]):
+    hint = "`striate evaluate ... --save` keeps this in the model, for `striate predict`"
+    assert printed([0, 1], [0, 1], 2, options=("--max-error", "0.02"), abstention=ABSTENTION).out.splitlines()[-1] == hint
+    assert hint not in printed([0, 1], [0, 1], 2, abstention=ABSTENTION).out

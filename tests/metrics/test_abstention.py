@@ -18,6 +18,27 @@ def test_the_numbers_of_acceptance_sampling(max_error: float, numbers: list[int]
     assert [abstention.images_needed(max_error, errors) for errors in range(len(numbers))] == numbers
 
 
+def test_another_confidence_needs_other_numbers():
+    assert [abstention.images_needed(0.02, confidence=level) for level in (0.8, 0.9, 0.99)] == [
+        80,
+        114,
+        228,
+    ]  # 0.98^n <= 1 - level
+    assert abstention.images_needed(0.05, 1, 0.9) == 77
+    chosen = abstention.choose(np.linspace(1, 0.5, 100), np.ones(100, np.bool_), 0.02, 0.8)
+    assert chosen == (0.02, 0.8, 0.5, 1.0, 0, 100)
+    with pytest.raises(DataError, match=r"needs at least 228 images .*; the data has 100\. .* from 0\.046 on\.$"):
+        abstention.check(0.02, 100, confidence=0.99)
+    with pytest.raises(SettingError, match=r"expected confidence between 0 and 1, as 0.95; got 95"):
+        abstention.check(0.02, 100, confidence=95)
+
+
+def test_a_threshold_is_tried_on_other_images():
+    probabilities_N, right_N = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False])
+    assert abstention.tried(probabilities_N, right_N, 0.7) == (None, None, 0.7, 0.75, 1, 4)
+    assert abstention.tried(probabilities_N, right_N, None) == (None, None, None, 0.0, 0, 4)
+
+
 def test_without_a_mistake_every_prediction_is_given():
     chosen = abstention.choose(np.linspace(0.5, 1, 200), np.ones(200, np.bool_), 0.02)
     assert chosen == (0.02, 0.95, 0.5, 1.0, 0, 200)

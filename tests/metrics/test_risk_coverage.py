@@ -29,7 +29,7 @@ def test_the_largest_coverage_at_an_error():
 def test_no_threshold_lies_between_equal_probabilities():
     points = curve(np.array([0.9, 0.5, 0.5, 0.5]), np.array([True, False, True, True]))
     assert points.at_error(0.24) == (0.9, 0.25, 0.0)  # that of two of the three would be 1/6
-    assert points.points() == [(0.9, 0.25, 0.0), (0.5, 1.0, 0.25)]
+    assert points.points(9) == [(0.9, 0.25, 0.0), (0.5, 1.0, 0.25)]
 
 
 def test_points_lie_evenly_and_end_with_all_predictions():

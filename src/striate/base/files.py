@@ -217,6 +217,11 @@ def manifest(folder: Path) -> str:
     return "".join(f"{sha256(file)}  {file.name}\n" for file in files)
 
 
+def manifest_of(contents: Mapping[str, bytes]) -> str:
+    """The manifest that a folder with these files will have."""
+    return "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(contents.items()))
+
+
 def verify(folder: Path, but: Collection[str] = ()) -> None:
     """Compare every file of a folder with its manifest; of those in `but` only that they are there."""
     with explained(folder, "read"):

@@ -71,14 +71,23 @@ def add_model(folder: Path) -> None:
     add(folder, {MODEL: (folder / MODEL).read_bytes()})
 
 
+def expect(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Enter what files of a run are about to become, which may be as they are until then."""
+    _enter(folder, read(folder), contents)
+
+
 def _write(folder: Path, record: Record, contents: Mapping[str, bytes]) -> None:
+    _enter(folder, record, contents)
+    for name, content in contents.items():
+        files.write_bytes(folder / name, content)
+
+
+def _enter(folder: Path, record: Record, contents: Mapping[str, bytes]) -> None:
     valid = {name: _valid(folder / name, record.sha256.get(name, [])) for name in contents}
     digests = {name: [*valid[name], _sha256(content)] for name, content in contents.items()}
     value = {"run_id": record.identity.run_id, "settings": record.identity.settings, "sha256": {**record.sha256, **digests}}
     value["record_sha256"] = _sha256(_canonical(value))
     files.write_text(folder / RECORD, json.dumps(value, indent=1, allow_nan=False) + "\n")
-    for name, content in contents.items():
-        files.write_bytes(folder / name, content)
 
 
 def _valid(path: Path, digests: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """`striate evaluate`."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from rich.table import Table
 
@@ -16,7 +17,8 @@ _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of mo
 @documented_by("striate.workflows.evaluate", "evaluate")
 def evaluate(
     run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None, labels_from: str | None = None,
-    relabel: str | None = None, exclude: str | None = None,
+    relabel: str | None = None, exclude: str | None = None, max_error: float | None = None,
+    confidence: float | None = None, coverage: float | None = None, save: bool = False,
     set_: Settings = (), trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
@@ -31,23 +33,27 @@ def evaluate(
 
     """
     from striate.workflows import checks
+    from striate.workflows.selective import Promise
 
+    promise = Promise(max_error, confidence, coverage)
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
-    with counting(), speaking() as watch, checks.before_torch(checks.check_evaluation, run, data, settings, crops):
+    check = (checks.check_evaluation, run, data, settings, crops, promise, save)
+    with counting(), speaking() as watch, checks.before_torch(*check):
         from striate.workflows.evaluate import evaluate as evaluate_model
 
         trust(run, trust_code)
-        result = evaluate_model(run, data, settings, watch, crops=crops)
-    show(result, json, _parts)
+        result = evaluate_model(run, data, settings, watch, crops=crops, save=save, **promise._asdict())
+    show(result, json, partial(_parts, unsaved=promise != Promise()))
 
 
-def _parts(result: Event) -> Iterator[str | Table]:
+def _parts(result: Event, unsaved: bool = False) -> Iterator[str | Table]:
     yield _classes(result)
     if len(result["per_class"]) <= _SQUARE:
         yield _confusion(result)
     yield _answered(result["risk_coverage"])
     yield _headline(result)
+    yield from _promised(result, unsaved)
     if (unknown := result.get("unknown")) is not None:
         yield (
             f"flagged as unknown: {percent(unknown['flagged'] / unknown['n'])} of the images; {percent(unknown['rate'])} are "
@@ -91,6 +97,43 @@ def _answered(curve: Event) -> str:
         return area
     shares = [f"{percent(row['coverage'])} at an error of {100 * row['max_error']:g} %" for row in curve["at_error"]]
     return f"share answered where the least probable predictions are left out: {', '.join(shares)}; {area}"
+
+
+def _promised(result: Event, unsaved: bool) -> Iterator[str]:
+    """What the threshold and the sets of the model do, or those that were asked for."""
+    if (rule := result["abstention"]) is not None:
+        yield _threshold(rule)
+    if (sets := result["sets"]) is not None:
+        yield _sets(sets)
+    if result["saved"] is not None:
+        yield f"saved in {result['saved']}: `striate predict` answers by it, and `striate report` shows it"
+    elif unsaved:
+        yield "`striate evaluate ... --save` keeps this in the model, for `striate predict`"
+
+
+def _threshold(rule: Event) -> str:
+    goal = ""
+    if rule["max_error"] is not None:
+        goal = f" for an error of at most {100 * rule['max_error']:g} %, with {100 * rule['confidence']:g} % confidence"
+    if rule["threshold"] is None:
+        return f"threshold{goal}: none on these {plural(rule['n'], 'image')}, so the model abstains from every prediction"
+    which = "by" if rule["chosen_here"] else "tried on"
+    return (
+        f"threshold{goal}: {rule['threshold']:.4f}, {which} {plural(rule['n'], 'image')}, of which {percent(rule['coverage'])} "
+        f"are answered, {rule['errors']:,} wrong"
+    )
+
+
+def _sets(sets: Event) -> str:
+    goal = f"{100 * sets['coverage']:g} % of the images"
+    start = f"sets, of classes with a probability of at least {sets['threshold']:.4f}, to have the true class for {goal}"
+    if sets["measured"] is None:
+        return f"{start}: too few images to measure them"
+    how = "each half by the other" if sets["chosen_here"] else "tried on them"
+    return (
+        f"{start}: {percent(sets['measured'])} have it, with {sets['size']:.2f} classes on average and one alone in "
+        f"{percent(sets['single'])} ({plural(sets['n'], 'image')}, {how})"
+    )
 
 
 def _scaled(result: Event) -> str:

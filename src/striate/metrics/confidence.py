@@ -53,8 +53,10 @@ class Confidence:
         threshold: the least probability of a prediction, below which the model abstains; None for none.
         max_error: the largest share of wrong predictions that the threshold allows on new images; None where the threshold was
             not chosen for one. Without a threshold the model abstains from every prediction, since none allows so few errors.
+        level: the confidence that `max_error` is kept to; None where it is.
         coverage: the share of images whose set of classes has the true one; None for no sets.
         set_threshold: the least probability of a class in a set; None for no sets.
+        images: the fingerprint of the images that threshold and sets come from; None where they come from none.
 
     Raises:
         ValueError: a temperature that is not above 0, or a share outside of 0..1.
@@ -64,13 +66,15 @@ class Confidence:
     temperature: float = 1.0
     threshold: float | None = None
     max_error: float | None = None
+    level: float | None = None
     coverage: float | None = None
     set_threshold: float | None = None
+    images: str | None = None
 
     def __post_init__(self) -> None:
         if not (isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f"expected a temperature above 0; got {self.temperature!r}")
-        for name in ("threshold", "max_error", "coverage", "set_threshold"):
+        for name in ("threshold", "max_error", "level", "coverage", "set_threshold"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
                 raise ValueError(f"expected a {name} from 0 to 1; got {share!r}")

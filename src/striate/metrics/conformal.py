@@ -43,6 +43,12 @@ def images_needed(coverage: float) -> int:
     return ceil(share / (1 - share))
 
 
+def check_share(coverage: float) -> None:
+    """Refuse a coverage that is none, by a SettingError."""
+    if not 0 < coverage < 1:
+        raise SettingError(f"expected a coverage between 0 and 1, as 0.95; got {coverage!r}.")
+
+
 def check(coverage: float, n: int, where: str = "the data") -> None:
     """Refuse a coverage that so many images cannot give.
 
@@ -51,8 +57,7 @@ def check(coverage: float, n: int, where: str = "the data") -> None:
         DataError: there are fewer than `images_needed(coverage)` images.
 
     """
-    if not 0 < coverage < 1:
-        raise SettingError(f"expected a coverage between 0 and 1, as 0.95; got {coverage!r}.")
+    check_share(coverage)
     if n < (least := images_needed(coverage)):
         raise DataError(
             f"--coverage {coverage:g} needs at least {plural(least, 'image')}; {where} has {n:,}. Add images, or ask for less."

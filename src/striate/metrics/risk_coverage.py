@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, ShapeError
 
-_POINTS = 60
-
 
 class Point(NamedTuple):
     """What a threshold on the probability does."""
@@ -39,7 +37,7 @@ class Curve(NamedTuple):
         fits_P = ends_P[self.error_N[ends_P] <= most]
         return self._point(int(fits_P[-1])) if len(fits_P) else None
 
-    def points(self, most: int = _POINTS) -> list[Point]:
+    def points(self, most: int) -> list[Point]:
         """Points that a threshold can give, `most` of them, evenly over the coverage; always that of all predictions."""
         ends_P = self._ends()
         wanted = np.linspace(0, len(self.error_N) - 1, most).round()

@@ -16,6 +16,7 @@ from striate.data import folders, image_inputs, sources
 from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
 from striate.plots import save_figure
+from striate.workflows.selective import Promise
 
 ROWS, EMBEDDINGS = (".csv", ".jsonl", ".ndjson", ".parquet"), (".npy", ".parquet")  # endings of what `predict` writes
 _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
@@ -98,8 +99,12 @@ def check_run(run: str | Path) -> Path:
     return folder
 
 
-def check_evaluation(run: str | Path, data: str | Path | None, settings: Mapping[str, Any] | None, crops: int) -> None:
-    """Refuse what `evaluate` cannot score, as far as names and the list of images tell."""
+def check_evaluation(
+    run: str | Path, data: str | Path | None, settings: Mapping[str, Any] | None, crops: int,
+    promise: Promise | None = None, save: bool = False,
+) -> None:  # fmt: skip
+    """Refuse what `evaluate` cannot score or promise, as far as names and the list of images tell."""
+    _check_promise(promise or Promise(), crops, run if save else None)
     if data is not None:
         multi_crop.check(crops, None)
         check_model(run)
@@ -112,7 +117,24 @@ def check_evaluation(run: str | Path, data: str | Path | None, settings: Mapping
         raise SettingError(f"crops={crops} needs DATA, since stored predictions are of one crop; give it, or remove crops.")
     if is_external(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
-    _find(run)
+    result = run_folder.read_json(_find(run) / "result.json")
+    if promise is not None and result is not None and result["test"] is not None:
+        promise.refuse_few(result["test"]["n"], f"the test set of {run}")
+
+
+def _check_promise(promise: Promise, crops: int, saved: str | Path | None) -> None:
+    """Refuse shares that are none, thresholds of several crops, and what cannot be saved, in the model `saved`."""
+    promise.check()
+    if promise == Promise():
+        if saved is not None:
+            raise SettingError("save=true keeps a threshold or sets; give max_error or coverage, or leave save out.")
+    elif crops != 1:
+        raise SettingError(f"max_error and coverage are of one crop, as predictions are; leave them out, or crops={crops}.")
+    if saved is not None and is_external(saved):
+        raise SettingError(
+            f"{saved} has no folder to save a threshold in. Fine-tune it, make a model of a file with `striate import`, or "
+            "leave save out."
+        )
 
 
 def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None) -> config.Data:

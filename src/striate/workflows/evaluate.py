@@ -18,6 +18,8 @@ from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.looks_ledger import Looks
+from striate.base.phrases import plural
+from striate.base.run_images import RunImages
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, label_edits, sources
 from striate.data.examples import Part, Quarantined
@@ -26,10 +28,10 @@ from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
-from striate.workflows import baselines, selective, stored_predictions, trained_on
+from striate.workflows import baselines, keep_confidence, selective, stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.load_model import load
-from striate.workflows.trained_on import TrainedOn
+from striate.workflows.selective import Promise
 
 log = logging.getLogger("striate")
 
@@ -40,7 +42,8 @@ _BATCH = 64
 @counting()
 def evaluate(
     run: str | Path, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
-    labels: Any = None, crops: int = 1,
+    labels: Any = None, crops: int = 1, max_error: float | None = None, confidence: float | None = None,
+    coverage: float | None = None, save: bool = False,
 ) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
@@ -54,28 +57,42 @@ def evaluate(
         watch: called with progress.
         labels: one for each image, where they are not in `data`.
         crops: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        max_error: largest share of wrong answers, as 0.02: a threshold on the probability is chosen that keeps to it on new
+            images; below it the model abstains.
+        confidence: that `max_error` is kept to, 0.95 where nothing is given.
+        coverage: share of the images, as 0.95, whose set of classes is to have the true one.
+        save: keep threshold and sets in the model, for `predict`; those of before are dropped.
+
+    Raises:
+        DataError: too few images for `max_error` or `coverage`; says how many are needed.
 
     """
+    promise = Promise(max_error, confidence, coverage)
     data = in_memory.stored(data, labels, watch=watch)
     with sources.listed_once(), one_class_allowed():
-        check_evaluation(run, data, settings, crops)
+        check_evaluation(run, data, settings, crops, promise, save)
         if data is None:
             run = run_folder.find(run)
             tested, model = _stored(run), load(run)
         else:
             model = load(run)
             tested = predict_examples(model, evaluation_data(data, settings), watch, crops)
-    overlap = _overlap(run, model, tested)
+    images = _images_of_run(run, model, tested)
+    overlap = None if images is None else trained_on.compare(images, tested.pixel_hash_N, tested.right_N)
     if data is not None:
         trained_on.warn(overlap, run)
     looks = _looks(run, model, tested, data is None)
     took = measured(None if data is None else len(tested.labels_N))
     scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
-    curve = selective.curve_of(model.confidence.probabilities(tested.logits_NK), tested.labels_N)
+    answers = _answers(run, model, tested, None if images is None else ~trained_on.seen(images, tested.pixel_hash_N), promise)
+    saved = None
+    if save:
+        answers.refuse_silence()
+        saved = str(keep_confidence.keep(run, answers.confidence))
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
-        "temperature": model.confidence.temperature, "risk_coverage": selective.describe_curve(curve),
+        "temperature": model.confidence.temperature, **answers.as_json(), "saved": saved,
         "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
         "baselines": baselines.read(Path(run)) if data is None else None, **took,
@@ -100,13 +117,37 @@ def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:
     return None if flagged is None else {**flagged._asdict(), "rate": flag.rate}
 
 
-def _overlap(run: str | Path, model: Model, tested: "LabeledLogits") -> TrainedOn | None:
-    """Which of the images the run of a model learned from; None where that cannot be told."""
+def _images_of_run(run: str | Path, model: Model, tested: "LabeledLogits") -> RunImages | None:
+    """The images of the run that a model is of; None where it cannot be told which of those tested it learned from."""
     home = trained_on.home(run, model)
-    images = None if home is None or tested.by_folds else run_images.read(home)
-    if images is None:
-        return None
-    return trained_on.compare(images, tested.pixel_hash_N, tested.logits_NK.argmax(axis=1) == tested.labels_N)
+    return None if home is None or tested.by_folds else run_images.read(home)
+
+
+def _answers(
+    run: str | Path, model: Model, tested: "LabeledLogits", unseen_N: NDArray[np.bool_] | None, promise: Promise
+) -> selective.Answers:
+    """What a model answers of these images, with the threshold and the sets that are asked for.
+
+    Images that the model learned from, or whose validation chose it, choose neither.
+    """
+    images = looks_ledger.fingerprint(tested.pixel_hash_N)
+    whole = selective.Scored(model.confidence.probabilities(tested.logits_NK), tested.labels_N, images)
+    if promise == Promise():
+        return selective.Answers(model.confidence, whole, whole)
+    if tested.by_folds:
+        raise DataError(
+            f"{run} was tested over folds, each image by another model, so these images choose no threshold for the one that "
+            f"was saved. Give images that it has not seen: `striate evaluate {run} DATA`."
+        )
+    used_N = np.ones(len(tested.labels_N), np.bool_) if unseen_N is None else unseen_N
+    if left := int((~used_N).sum()):
+        log.warning(
+            "%s choose no threshold and no sets, since the run was trained on them or chosen by them.", plural(left, "image")
+        )
+    where = f"{tested.data} without {'it' if left == 1 else 'them'}" if left else tested.data
+    promise.refuse_few(int(used_N.sum()), where)
+    used = whole._replace(shares_NK=whole.shares_NK[used_N], labels_N=whole.labels_N[used_N])
+    return selective.Answers(selective.choose(promise, model.confidence, used), whole, used)
 
 
 def _looks(run: str | Path, model: Model, tested: "LabeledLogits", stored: bool) -> Looks:
@@ -127,6 +168,12 @@ class LabeledLogits(NamedTuple):
     pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
     by_folds: bool = False  # each image is predicted by a model that has not seen it, though the run's own is trained on all
     flags_N: NDArray[np.bool_] | None = None  # which look like no training image; None where that was not computed
+
+    @property
+    def right_N(self) -> NDArray[np.bool_]:
+        """Whether each image was classified correctly."""
+        right: NDArray[np.bool_] = self.logits_NK.argmax(axis=1) == self.labels_N
+        return right
 
 
 def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:

@@ -55,10 +55,14 @@ def _score(interval: Interval | None) -> dict[str, Any] | None:
 
 def compare(images: RunImages, pixel_hash_M: NDArray[np.uint64], right_M: NDArray[np.bool_]) -> TrainedOn:
     """Which of these images a run learned from, and the accuracy with and without them; `right_M`: correctly predicted."""
-    train_M = np.isin(pixel_hash_M, images.hashes(RunPart.TRAIN))
-    val_M = np.isin(pixel_hash_M, images.hashes(RunPart.VAL)) & ~train_M
-    seen_M = train_M | val_M
+    train_M, seen_M = np.isin(pixel_hash_M, images.hashes(RunPart.TRAIN)), seen(images, pixel_hash_M)
+    val_M = seen_M & ~train_M
     return TrainedOn(int(train_M.sum()), int(val_M.sum()), _accuracy(right_M[seen_M]), _accuracy(right_M[~seen_M]))
+
+
+def seen(images: RunImages, pixel_hash_M: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of these images a run learned from, or chose by."""
+    return np.isin(pixel_hash_M, np.concatenate([images.hashes(RunPart.TRAIN), images.hashes(RunPart.VAL)]))
 
 
 def _accuracy(right_M: NDArray[np.bool_]) -> Interval | None:

@@ -42,7 +42,8 @@ def facts(**own):
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],
-        "temperature": 1.0, "risk_coverage": None, "unknown": None,
+        "temperature": 1.0, "risk_coverage": None, "abstention": None, "sets": None,
+        "unknown": None,
         "trust": {"level": "note", "sentence": "Fine.", "findings": [{"level": "note", "sentence": "One `thing`."}]},
         **own,
     }  # fmt: skip
@@ -80,6 +81,41 @@ def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     assert "<span>0&nbsp;%</span>" in text
     assert "on a scale from 0&nbsp;% to 100&nbsp;%;" in text
     check(text)
+
+
+def test_the_threshold_and_the_sets_stand_beside_the_score():
+    rule = {
+        "max_error": 0.02,
+        "confidence": 0.95,
+        "threshold": 0.75,
+        "coverage": 0.5,
+        "errors": 3,
+        "n": 1200,
+        "chosen_here": True,
+    }
+    sets = {"coverage": 0.9, "measured": 0.92, "size": 1.25, "single": 0.75, "chosen_here": True}
+    row = {"max_error": 0.01, "coverage": 0.4, "threshold": 0.8}
+    curve = {"area": 0.03, "at_error": [row, {**row, "max_error": 0.05, "coverage": 0.7}], "points": []}
+    page = {**scored(), "risk_coverage": curve, "abstention": rule, "sets": sets}
+    text = render(page, {"classes": "", "reliability": ""}).replace("&nbsp;", " ")
+    assert (
+        "0.7500, for an error of at most 2 % with 95 % confidence; 50.00 % of 1,200 images are answered, 3 wrong (these images "
+        "chose it)"
+    ) in text
+    assert "92.00 % have the true class, with 1.25 classes on average and one alone in 75.00 % (each half of the images" in text
+    assert "0.0300; answered with the least probable predictions left out: 40.00 % at an error of 1 %, 70.00 % at an" in text
+    silent = render({**page, "abstention": {**rule, "threshold": None, "coverage": 0.0}}, {"classes": "", "reliability": ""})
+    assert "<dd>none, for an error of at most" in silent
+
+
+def test_the_figure_marks_the_threshold():
+    rule = {"max_error": 0.05, "coverage": 0.5, "errors": 1, "n": 100}
+    points = [{"coverage": 0.5, "error": 0.02}, {"coverage": 1.0, "error": 0.1}]
+    drawn = risk_coverage(points, rule)
+    assert "threshold of the model" in drawn
+    assert "largest error that it keeps to" in drawn
+    assert "threshold of the model" not in risk_coverage(points, {**rule, "coverage": 0.0})
+    assert "threshold of the model" not in risk_coverage(points)
 
 
 def test_every_plot_fits_into_the_page_with_a_title_axes_and_an_alternative():

@@ -107,11 +107,12 @@ def reliability(bins: Sequence[Json], unscaled: Sequence[Json] = ()) -> str:
         return inline(figure, "reliability", alternative)
 
 
-def risk_coverage(points: Sequence[Json]) -> str:
+def risk_coverage(points: Sequence[Json], rule: Json | None = None) -> str:
     """The error of the predictions that are given, by the share of the images that get one.
 
     Args:
         points: each with `coverage` and `error`, from the most probable predictions to all of them.
+        rule: the threshold of the model with its `coverage`, `errors`, `n` and `max_error`; None where it has none.
 
     """
     with for_page():
@@ -119,7 +120,13 @@ def risk_coverage(points: Sequence[Json]) -> str:
         coverages, errors = [row["coverage"] for row in points], [row["error"] for row in points]
         axes.plot(coverages, errors, color=COLORS[0], label="the most probable predictions")
         axes.axhline(errors[-1], color=FAINT, linestyle="--", linewidth=1, label="all predictions")
-        axes.set(xlim=(0, 1.01), ylim=(0, max(1.15 * max(errors), 0.01)))
+        if rule is not None and rule["coverage"]:
+            error = rule["errors"] / (rule["coverage"] * rule["n"])
+            axes.plot([rule["coverage"]], [error], color=COLORS[1], marker="o", linewidth=0, label="threshold of the model")
+        top = max(*errors, 0.008, (rule or {}).get("max_error") or 0)
+        if rule is not None and rule["max_error"] is not None:
+            axes.axhline(rule["max_error"], color=COLORS[1], linestyle=":", linewidth=1, label="largest error that it keeps to")
+        axes.set(xlim=(0, 1.01), ylim=(-0.02 * top, 1.6 * top))
         axes.grid(visible=True)
         axes.legend(loc="upper left")
         alternative = "Error of the answers against the share of the images that are answered, the most probable first."

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from striate._version import __version__
-from striate.base import config, run_folder, run_record
+from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
@@ -31,6 +33,7 @@ from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
 
 _CONFUSED = 10
+_POINTS = 60  # of the risk-coverage curve
 _PARTS = {"test": "test", "val": "validation"}
 
 
@@ -71,6 +74,8 @@ class ReportFacts:
     calibration_by_chance: float | None = None
     temperature: float = 1.0
     risk_coverage: Json | None = None  # what is answered where the least probable predictions are left out
+    abstention: Json | None = None  # what the threshold of the model does on the test images
+    sets: Json | None = None  # how its sets of classes do on them
     confused: list[Json] = field(default_factory=list)
     mistakes: list[Card] = field(default_factory=list)
     uncertain: list[Card] = field(default_factory=list)
@@ -257,8 +262,10 @@ def _score(
     figures["classes"] = plots.classes(recalls, summary.accuracy.value)
     figures["confusion"] = plots.confusion(summary.confusion_KK, names)
     figures["reliability"] = plots.reliability(bins, unscaled if confidence.temperature != 1 else [])
-    facts.risk_coverage = selective.describe_curve(selective.curve_of(classification.softmax(shown.logits_NK), raw.labels_N))
-    figures["risk_coverage"] = plots.risk_coverage(facts.risk_coverage["points"])
+    tested = selective.Scored(classification.softmax(shown.logits_NK), raw.labels_N, _fingerprint(folder, raw))
+    answers = selective.Answers(confidence, tested, tested).as_json(_POINTS)
+    facts.risk_coverage, facts.abstention, facts.sets = (answers[name] for name in ("risk_coverage", "abstention", "sets"))
+    figures["risk_coverage"] = plots.risk_coverage(answers["risk_coverage"]["points"], facts.abstention)
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
@@ -281,6 +288,14 @@ def _findings_on_classes(score: Json, train: Train, account: Json | None) -> lis
         *class_findings.of_never_predicted(missing, present, balanced),
         *class_findings.of_balancing(per_class, trained, class_balance.describe(trained), balanced),
     ]
+
+
+def _fingerprint(folder: Path, predictions: Predictions) -> str:
+    """The fingerprint of the images of these predictions; empty where the run kept no list of its images."""
+    images = run_images.read(folder)
+    if images is None:
+        return ""
+    return looks_ledger.fingerprint(images.pixel_hash_N[np.searchsorted(images.ids_N, predictions.ids_N)])
 
 
 def _bins(predictions: Predictions) -> list[Json]:
