@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from striate.interpret.nearest_images import nearest, penultimate, vote
+from striate.interpret.nearest_images import nearest, outputs, penultimate, vote
 from striate.nets.net import Net
 
 
@@ -33,6 +33,9 @@ def test_features_are_what_the_head_is_given_in_the_order_of_the_images():
     assert net.training
     assert not net.fc._forward_hooks
     assert penultimate(net, []).shape == (0, 0)
+    both = outputs(net, batches)
+    assert both.features_ND.tolist() == [[2, 4], [6, 8], [10, 12]]
+    assert torch.allclose(torch.from_numpy(both.logits_NK), net.fc(torch.from_numpy(both.features_ND)))
 
 
 def test_a_crash_leaves_no_hook():

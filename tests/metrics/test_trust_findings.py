@@ -7,6 +7,7 @@ from striate.metrics.trust_findings import (
     of_calibration,
     of_data,
     of_filters,
+    of_fit,
     of_labels,
     of_mirroring,
     of_score,
@@ -86,9 +87,41 @@ def test_findings_on_files_filters_and_labels():
     assert levels(of_data(100, 20, 0)) == ["warning"]
     assert levels(of_filters([])) == ["good"]
     assert of_filters(["conv1: a.", "conv2: b."])[0].sentence == "conv1: a. And 1 more layer, see below."
-    assert of_labels(0, 5, 0.99) == []
-    assert of_labels(2, 5, 0.5) == []
-    assert "Of 5 misclassified images examined, 2 have" in of_labels(2, 5, 0.99)[0].sentence
+    assert of_labels(0, 5, 0.99, "a") == []
+    assert of_labels(2, 5, 0.5, "a") == []
+    assert of_labels(1, 5, 0.99, "a")[0].sentence == (
+        "Of 5 misclassified images examined, 1 has nearest training images of another class than the label, by the network's "
+        "features and by features in which it has no part: this label may be wrong. Check it; `striate labels a` examines all "
+        "images."
+    )
+    assert "Of 5 misclassified images examined, 2 have" in of_labels(2, 5, 0.99, "a")[0].sentence
+
+
+def test_overfitting_is_named_by_the_gap_beyond_its_interval():
+    # Wilson: 496 of 500 is 99.2 % from 97.97 %, 60 of 100 is 60 % to 69.06 %; sqrt(1.23^2 + 9.06^2) = 9.15; 39.2 - 9.15 = 30.05
+    (much,) = of_fit(wilson(496, 500), wilson(60, 100), "test images", True)
+    assert much.level == "warning"
+    assert much.sentence == (
+        "The network overfits: accuracy is 99.20 % on 500 training images and 60.00 % on test images, 30.1 percentage points "
+        "less at least. More images, augmentation, weight decay or pretrained weights may narrow that."
+    )
+    # 90 of 100 is 90 % to 94.48 %: 9.2 - sqrt(1.23^2 + 4.48^2) = 4.55
+    (little,) = of_fit(wilson(496, 500), wilson(90, 100), "test images", False)
+    assert little.level == "note"
+    assert "4.6 percentage points less at least. More images, or more augmentation, may narrow that." in little.sentence
+    assert of_fit(wilson(496, 500), wilson(96, 100), "test images", True) == []  # a gap that chance explains
+
+
+def test_underfitting_is_named_where_the_training_images_are_not_learned():
+    (result,) = of_fit(wilson(350, 500), wilson(69, 100), "test images", True)
+    assert result.level == "note"
+    assert result.sentence == (
+        "The network underfits: accuracy is 70.00 % on 500 training images and 69.00 % on test images. Unless the labels are "
+        "uncertain, train longer (train.epochs), with another learning rate, or a larger network."
+    )
+    (frozen,) = of_fit(wilson(350, 500), wilson(69, 100), "test images", False)
+    assert "adapt or retrain the layers below" in frozen.sentence
+    assert of_fit(wilson(440, 500), wilson(88, 100), "test images", True) == []  # 88 % to 90.56 %: perhaps above 90
 
 
 def test_mirroring_against_the_test_is_named_as_the_cause():

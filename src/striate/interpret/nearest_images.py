@@ -34,14 +34,27 @@ class Vote(NamedTuple):
     against: bool  # `other` has more than half of the neighbors
 
 
-def penultimate(net: Net, batches: Iterable[Any]) -> Features:
-    """N x D: what the head is given, for every image of the batches, in their order; the net's mode is put back."""
-    parts = []
+class Outputs(NamedTuple):
+    """What the head is given for N images, and what the network says of them."""
+
+    features_ND: Features
+    logits_NK: Features
+
+
+def outputs(net: Net, batches: Iterable[Any]) -> Outputs:
+    """Of every image of the batches, in their order; the net's mode is put back."""
+    features, logits = [], []
     with torch.inference_mode(), evaluating(net), inputs(net, net.head_name) as head_inputs:
         for batch in batches:
-            net(batch.images_NCHW)
-            parts.append(head_inputs[net.head_name].flatten(1).float().cpu().numpy())
-    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+            logits.append(net(batch.images_NCHW).float().cpu().numpy())
+            features.append(head_inputs[net.head_name].flatten(1).float().cpu().numpy())
+    none = np.empty((0, 0), np.float32)
+    return Outputs(np.concatenate(features) if features else none, np.concatenate(logits) if logits else none)
+
+
+def penultimate(net: Net, batches: Iterable[Any]) -> Features:
+    """N x D: what the head is given, for every image of the batches, in their order; the net's mode is put back."""
+    return outputs(net, batches).features_ND
 
 
 def nearest(query_QD: Features, bank_BD: Features, k: int, not_rows_Q: NDArray[np.int64] | None = None) -> Nearest:

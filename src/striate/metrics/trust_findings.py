@@ -14,6 +14,8 @@ from striate.metrics.shortcuts import Described
 Level = Literal["good", "note", "warning", "bad"]
 _GRAVE: tuple[Level, ...] = ("bad", "warning", "note", "good")
 _WIDE = 0.05  # half an interval from which on an accuracy is called uncertain
+_OVERFIT, _OVERFIT_MUCH = 0.02, 0.1  # gap between training and held-out images from which on it is named, and is a warning
+_UNDERFIT = 0.9  # accuracy on training images below which a network has not learned them
 _TRUSTED = 0.9  # accuracy from which on a classifier may doubt a label
 
 
@@ -74,7 +76,7 @@ def of_score(test: Interval | None, val: Interval | None, majority: float | None
             "More test images, or --folds, narrow that."
         )
         findings.append(Finding("warning", text))
-    if test is not None and val is not None and (gap := _gap(val, test)) > 0:
+    if test is not None and val is not None and (gap := _least_gap(val, test)) > 0:
         text = (
             f"Test accuracy is significantly below validation accuracy ({percent(test.value)} against {percent(val.value)}), "
             f"by {percent(gap)} at least. The test images may come from another source."
@@ -83,10 +85,34 @@ def of_score(test: Interval | None, val: Interval | None, majority: float | None
     return findings
 
 
-def _gap(val: Interval, test: Interval) -> float:
-    """How far validation lies above test beyond the 95 % interval of their difference (Newcombe 1998, method 10); 0 if not."""
-    least = val.value - test.value - sqrt((val.value - val.low) ** 2 + (test.high - test.value) ** 2)
+def _least_gap(upper: Interval, lower: Interval) -> float:
+    """How far one accuracy lies above another beyond the 95 % interval of the difference (Newcombe 1998, method 10), or 0."""
+    least = upper.value - lower.value - sqrt((upper.value - upper.low) ** 2 + (lower.high - lower.value) ** 2)
     return max(0.0, least)
+
+
+def of_fit(train: Interval, held_out: Interval, what: str, grows: bool) -> list[Finding]:
+    """Overfitting or underfitting by the gap between training images and `what` was held out, as in "test images".
+
+    `train` is the accuracy on training images as the model is used, without augmentation and dropout. `grows` says that a
+    whole network learned, not a last layer on features that stay as they are.
+    """
+    least = _least_gap(train, held_out)
+    both = f"accuracy is {percent(train.value)} on {train.n:,} training images and {percent(held_out.value)} on {what}"
+    if least > _OVERFIT:
+        remedy = (
+            "More images, augmentation, weight decay or pretrained weights" if grows else "More images, or more augmentation,"
+        )
+        text = f"The network overfits: {both}, {100 * least:.1f} percentage points less at least. {remedy} may narrow that."
+        return [Finding("warning" if least > _OVERFIT_MUCH else "note", text)]
+    if train.high < _UNDERFIT:
+        remedy = (
+            "train longer (train.epochs), with another learning rate, or a larger network"
+            if grows
+            else "adapt or retrain the layers below (`striate finetune --strategy all` compares), or take larger images"
+        )
+        return [Finding("note", f"The network underfits: {both}. Unless the labels are uncertain, {remedy}.")]
+    return []
 
 
 def of_calibration(error: float, by_chance: float, confidence: float, accuracy: float) -> list[Finding]:
@@ -162,15 +188,17 @@ def of_filters(advice: Sequence[str]) -> list[Finding]:
     return [Finding("note", f"{advice[0]}{more}")]
 
 
-def of_labels(against: int, examined: int, accuracy: float) -> list[Finding]:
-    """Misclassified images whose nearest training images have the predicted class, not the label.
+def of_labels(doubted: int, examined: int, accuracy: float, run: str) -> list[Finding]:
+    """Misclassified images whose neighbors have another class than their label, by the network's features and by others.
 
     For an inaccurate classifier that means nothing: its features confuse the classes as it does.
     """
-    if not against or accuracy < _TRUSTED:
+    if not doubted or accuracy < _TRUSTED:
         return []
+    have, these = ("has", "this label") if doubted == 1 else ("have", "these labels")
     text = (
-        f"Of {plural(examined, 'misclassified image')} examined, {against} have nearest training images of another class "
-        "than their label: those labels may be wrong. Check them."
+        f"Of {plural(examined, 'misclassified image')} examined, {doubted} {have} nearest training images of another class "
+        f"than the label, by the network's features and by features in which it has no part: {these} may be wrong. Check "
+        f"{'it' if doubted == 1 else 'them'}; `striate labels {run}` examines all images."
     )
     return [Finding("note", text)]

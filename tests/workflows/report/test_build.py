@@ -216,3 +216,6 @@ def test_a_fine_tuning_reports_its_strategies_and_the_curves_of_the_one_that_was
     assert facts["strategies"] == result["strategies"]
     assert facts["recommended"] == result["recommended"]
     assert facts["parameters"] == result["strategies"][0]["parameters"]
+    striate.write_report(str(tmp_path / "run"))  # computes the features of the training images, which were at hand before
+    assert written(tmp_path / "run")[1]["train"] == facts["train"]
+    assert facts["train"]["n"] == facts["account"]["parts"]["train"]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from striate.base.events import Json, Watch, progress
@@ -16,8 +17,9 @@ from striate.base.hash_rng import words
 from striate.base.signals import Stop
 from striate.batches.loader import Batch, Loader
 from striate.interpret import nearest_images
-from striate.interpret.nearest_images import Nearest
+from striate.interpret.nearest_images import Nearest, Outputs
 from striate.model import Model
+from striate.nets.eval_mode import evaluating
 from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 from striate.nets.summary import layer_table
@@ -49,9 +51,22 @@ class ModelOnDataset(NamedTuple):
 
     def head_inputs(self, rows_M: NDArray[np.int64], what: str) -> NDArray[np.float32]:
         """What the head is given for the images of these rows, in their order."""
-        if self.known is not None and np.isin(rows_M, self.known.rows_M).all():
-            return self.known.features_MD[np.searchsorted(self.known.rows_M, rows_M)]
-        return nearest_images.penultimate(self.model.net, self.batches(rows_M, what))
+        features_MD = self._known(rows_M)
+        return nearest_images.penultimate(self.model.net, self.batches(rows_M, what)) if features_MD is None else features_MD
+
+    def outputs(self, rows_M: NDArray[np.int64], what: str) -> Outputs:
+        """The same, and what the network says of these images."""
+        features_MD, net = self._known(rows_M), self.model.net
+        if features_MD is None:
+            return nearest_images.outputs(net, self.batches(rows_M, what))
+        with torch.inference_mode(), evaluating(net):
+            logits_MK = net.get_submodule(net.head_name)(torch.from_numpy(features_MD).to(self.engine.device))
+        return Outputs(features_MD, logits_MK.float().cpu().numpy())
+
+    def _known(self, rows_M: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        if self.known is None or not np.isin(rows_M, self.known.rows_M).all():
+            return None
+        return self.known.features_MD[np.searchsorted(self.known.rows_M, rows_M)]
 
     def batches(self, rows_M: NDArray[np.int64], what: str) -> Iterator[Batch]:
         """The images of these rows, in their order, as the network takes them, as many at once as memory allows."""
@@ -96,17 +111,28 @@ def sample(dataset: Dataset, rows_M: NDArray[np.int64], most: int) -> NDArray[np
 
 
 class Bank(NamedTuple):
-    """Training images to compare with: their rows, and what the head is given for each."""
+    """Training images to compare with: their rows, and the features of each."""
 
     rows_B: NDArray[np.int64]
     features_BD: NDArray[np.float32]
 
 
 def bank(model_on_data: ModelOnDataset) -> Bank:
-    """As many training images as are affordable."""
-    model, dataset = model_on_data.model, model_on_data.dataset
-    rows_B = sample(dataset, dataset.parts.train_M, affordable(model.net))
+    """As many training images as are affordable, by what the head is given for each."""
+    rows_B = _bank_rows(model_on_data)
     return Bank(rows_B, model_on_data.head_inputs(rows_B, "looking at training images"))
+
+
+def bank_and_logits(model_on_data: ModelOnDataset) -> tuple[Bank, NDArray[np.float32]]:
+    """The same, and the logits of these images, which take no second pass."""
+    rows_B = _bank_rows(model_on_data)
+    seen = model_on_data.outputs(rows_B, "looking at training images")
+    return Bank(rows_B, seen.features_ND), seen.logits_NK
+
+
+def _bank_rows(model_on_data: ModelOnDataset) -> NDArray[np.int64]:
+    dataset = model_on_data.dataset
+    return sample(dataset, dataset.parts.train_M, affordable(model_on_data.model.net))
 
 
 def nearest(bank: Bank, features_MD: NDArray[np.float32], rows_M: NDArray[np.int64], k: int) -> Nearest:

@@ -17,6 +17,7 @@ from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.metrics import trust_findings
+from striate.metrics.intervals import Interval
 from striate.model import Model
 from striate.training import journal
 from striate.workflows.checks import check_run
@@ -108,10 +109,18 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
     facts = known.facts
     rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
     assert facts.score is not None
-    against = sum(card.vote.against for card in facts.mistakes)
-    known.findings.extend(trust_findings.of_labels(against, len(facts.mistakes), facts.score["accuracy"]))
+    doubted = sum(card.doubted for card in facts.mistakes)
+    known.findings.extend(trust_findings.of_labels(doubted, len(facts.mistakes), facts.score["accuracy"], facts.run))
+    if facts.train is not None:
+        known.findings.extend(_of_fit(facts.train, facts.score, model_on_data.model))
     if facts.filters:
         known.findings.extend(trust_findings.of_filters([advice for layer in facts.filters if (advice := layer.advice())]))
+
+
+def _of_fit(train: Json, score: Json, model: Model) -> list[trust_findings.Finding]:
+    held_out = Interval(score["accuracy"], score["low"], score["high"], score["n"])
+    grows = model.training.get("strategy") not in rerun_network.FROZEN
+    return trust_findings.of_fit(Interval(**train), held_out, score["what"], grows)
 
 
 def _follow(name: str | Path, watch: Watch) -> Json:

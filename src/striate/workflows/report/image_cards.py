@@ -20,7 +20,7 @@ from striate.metrics.misclassified import ImagePrediction
 from striate.plots.interpret import heatmap as drawing
 from striate.training.inference import Predictions
 from striate.workflows.inspect.model_on_data import Bank, ModelOnDataset, Neighbor, nearest, neighbors
-from striate.workflows.report import page
+from striate.workflows.report import label_doubts, page
 
 SHARES = 6  # of an image that are removed one after the other, where a map is tested
 NEAR = 5  # neighbors of each
@@ -66,6 +66,7 @@ class Card:
     heat: JudgedMap | None  # None for a network that no method applies to
     neighbors: tuple[Neighbor, ...]
     vote: nearest_images.Vote  # of the neighbors
+    doubted: bool  # whether other features than the network's contradict the label too
     drawn: Json  # for the page: the image, its map and its neighbors
 
     def as_json(self) -> Json:
@@ -77,24 +78,29 @@ class Card:
             "probability": answer.probability, "true_probability": answer.true_probability, "margin": answer.margin,
             "heat": None if self.heat is None else self.heat.as_json(),
             "neighbors": [neighbor.as_json() for neighbor in self.neighbors],
-            "vote": {**vote._asdict(), "other": other, "sentence": self._vote_sentence(other)},
+            "vote": {**vote._asdict(), "other": other, "against": self.doubted, "sentence": self._vote_sentence(other)},
         }  # fmt: skip
 
     def _vote_sentence(self, other: str | None) -> str:
         vote, near, given = self.vote, len(self.neighbors), self.classes[self.answer.label]
         if vote.against and other is not None:
-            return (
-                f"Of its {near} neighbors {vote.others} are {other}, {vote.given or 'none'} {given}: evidence "
-                "against the true label."
-            )
+            text = f"Of its {near} neighbors {vote.others} are {other}, {vote.given or 'none'} {given}"
+            if self.doubted:
+                return f"{text}, and by histograms of gradients most are {other} too: evidence against the true label."
+            return f"{text}, by the features that made the network choose {self.classes[self.answer.predicted]}."
         many = f"all {near} of its" if vote.given == near else f"{vote.given or 'none'} of its {near}"
         return f"{many[0].upper()}{many[1:]} neighbors are {given}: no evidence against the true label."
 
 
 def cards(
-    model_on_data: ModelOnDataset, predictions: Predictions, answers: Sequence[ImagePrediction], train_bank: Bank, tested: int
-) -> list[Card]:
-    """A card for each answer whose image is still there; the maps of the first `tested` are tested."""
+    model_on_data: ModelOnDataset, predictions: Predictions, answers: Sequence[ImagePrediction],
+    banks: tuple[Bank, Bank | None], tested: int,
+) -> list[Card]:  # fmt: skip
+    """A card for each answer whose image is still there; the maps of the first `tested` are tested.
+
+    `banks` are the training images by the network's features, and by others, None where no others tell the classes apart.
+    """
+    train_bank, other_bank = banks
     dataset = model_on_data.dataset
     rows = model_on_data.rows_of(predictions.ids_N[np.array([answer.row for answer in answers], np.int64)])
     answers = [answer for answer, row in zip(answers, rows.tolist(), strict=True) if row >= 0]
@@ -103,6 +109,7 @@ def cards(
         return []
     images_MCHW = torch.cat([batch.images_NCHW for batch in model_on_data.batches(rows_M, "looking at mistakes")])
     near = nearest(train_bank, model_on_data.head_inputs(rows_M, "looking at mistakes"), rows_M, NEAR)
+    others = label_doubts.votes(dataset, other_bank, rows_M)
     heats = _heats(model_on_data, images_MCHW, [answer.predicted for answer in answers], tested)
     complete_cards = []
     for m, (answer, row) in enumerate(zip(answers, rows_M.tolist(), strict=True)):
@@ -111,7 +118,8 @@ def cards(
         drawn = _drawn(dataset.stored.pixels_NHWC, row, None if heats.maps_MHW is None else heats.maps_MHW[m], near_k)
         similar = neighbors(dataset, near_k, near.cosine_Qk[m])
         path, classes = dataset.examples.names[row], dataset.examples.classes
-        complete_cards.append(Card(path, classes, answer, heats.verdicts[m], similar, vote, drawn))
+        doubted = label_doubts.is_doubted(vote, others[m])
+        complete_cards.append(Card(path, classes, answer, heats.verdicts[m], similar, vote, doubted, drawn))
     return complete_cards
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from striate.base.events import Json, progress
 from striate.interpret import filter_health, projection
 from striate.metrics import misclassified
+from striate.metrics.intervals import wilson
 from striate.model import Model
 from striate.training.inference import Predictions
 from striate.workflows.inspect.filter_health import first_kernels
-from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank, macs, sample
-from striate.workflows.report import image_cards
+from striate.workflows.inspect.model_on_data import BUDGET, ModelOnDataset, affordable, bank_and_logits, macs, sample
+from striate.workflows.report import image_cards, label_doubts
 from striate.workflows.report.run_facts import ReportFacts
 
 SHOWN = 12  # mistakes of each kind
@@ -39,15 +40,17 @@ def add_network_results(
     report = progress(model_on_data.watch, "page")
     facts.unknown = None if model.unknown_inputs is None else model.unknown_inputs.as_json()
     report(1, PARTS)  # what was written down is read
-    train_bank = bank(model_on_data)
+    train_bank, logits_BK = bank_and_logits(model_on_data)
+    facts.train = _train_accuracy(logits_BK, dataset.examples.labels_N[train_bank.rows_B])
+    other = label_doubts.other_bank(dataset, train_bank.rows_B)
     wrong = misclassified.wrong(predictions.logits_NK, predictions.labels_N, SHOWN)
     unsure = misclassified.uncertain(predictions.logits_NK, predictions.labels_N, 2 * SHOWN)
     unsure = [answer for answer in unsure if answer.row not in {mistake.row for mistake in wrong}][:SHOWN]
     tested = int(BUDGET / 4 / max(1, macs(model.net)) / image_cards.PASSES)
     report(2, PARTS)
-    facts.mistakes = image_cards.cards(model_on_data, predictions, wrong, train_bank, tested)
+    facts.mistakes = image_cards.cards(model_on_data, predictions, wrong, (train_bank, other), tested)
     report(3, PARTS)
-    facts.uncertain = image_cards.cards(model_on_data, predictions, unsure, train_bank, max(0, tested - len(wrong)))
+    facts.uncertain = image_cards.cards(model_on_data, predictions, unsure, (train_bank, other), max(0, tested - len(wrong)))
     report(4, PARTS)
     less = "" if len(train_bank.rows_B) == len(dataset.parts.train_M) else f"{len(train_bank.rows_B):,} of the "
     facts.mistakes_note = (
@@ -55,7 +58,7 @@ def add_network_results(
         f"are the training images that look most like it to the network, among {less}{len(dataset.parts.train_M):,}, "
         "with their label and the cosine of the angle between their features."
     )
-    facts.plane, figures["plane"] = _plane(model_on_data, val, *train_bank)
+    facts.plane, figures["plane"] = _plane(model_on_data, val, train_bank.rows_B, train_bank.features_BD)
     report(5, PARTS)
     if model.training.get("strategy") in FROZEN:
         facts.filters_note = (
@@ -74,6 +77,11 @@ def add_network_results(
     )
     figures["kernels"] = _kernels(model, layers)
     report(6, PARTS)
+
+
+def _train_accuracy(logits_BK: NDArray[np.float32], labels_B: NDArray[np.int64]) -> Json | None:
+    """The accuracy on training images, as the model is used."""
+    return wilson(int((logits_BK.argmax(axis=1) == labels_B).sum()), len(labels_B))._asdict() if len(labels_B) else None
 
 
 def _plane(

@@ -68,6 +68,7 @@ class ReportFacts:
     repeat: list[str]
     baselines: Json | None = None
     score: Json | None = None
+    train: Json | None = None  # accuracy on training images, as the model is used
     reliability: list[Json] = field(default_factory=list)
     reliability_unscaled: list[Json] = field(default_factory=list)
     calibration_error_unscaled: float | None = None
