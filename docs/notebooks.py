@@ -9,12 +9,14 @@ and the value of its last line are its outputs.
 import ast
 import base64
 import json
+import os
 import sys
 import tempfile
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from PIL import Image
 
@@ -38,9 +40,12 @@ def sources(path: Path) -> list[str]:
 
 
 def run(codes: list[str], folder: Path) -> list[list[Cell]]:
-    """The outputs of cells of code that are run one after another in a folder."""
+    """The outputs of cells of code that are run one after another in a folder, with an empty cache in it.
+
+    The cache counts how often a test set was scored, so with the user's own cache the outputs would depend on earlier runs.
+    """
     names: dict[str, Any] = {"__name__": "__main__"}
-    with chdir(folder):
+    with chdir(folder), patch.dict(os.environ, STRIATE_CACHE=str(folder / "cache")):
         return [_run_cell(code, names, number) for number, code in enumerate(codes, start=1)]
 
 
