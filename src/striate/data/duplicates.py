@@ -28,7 +28,7 @@ Positions = NDArray[np.int64]
 _ORDER = 8  # coefficients of each axis; those whose orders sum to less are used, without the mean
 _REACH = 0.45  # largest distance of two descriptions that are compared further
 _MARGIN = 0.15  # a cell is searched where its pivot is at most so much farther than the nearest one
-_TANGENT_REACH = 0.25  # the same without what a crop changes
+_TANGENT_REACH = 0.21  # the same without what a crop changes
 _CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations
 _LOW, _HIGH = 0.94, 0.97
 _DETAIL = 0.88  # least correlation of what is neither fine nor broad: two seascapes agree in the broad alone
@@ -37,7 +37,9 @@ _WORTH_A_BLUR = 0.85  # of the correlation as they are: below it the two are not
 _UNSURE = 0.12  # of a coefficient, 0 to 1: so close to the border the other position is tried too
 _LEAST_PX, _SMALLEST_PX = 32, 16  # short side of the larger and of the smaller image of a pair
 _LEAST_STD = 4.0  # of 256 levels: an image with less is flat
-_MOST_FLAT = 0.6  # share of a gray copy that has one level, as paper behind a drawing has
+_DRAWN, _MOST_FLAT = 0.6, 0.85  # shares of a gray copy with one level, as paper behind a drawing: from the first on it must ...
+_DRAWING = 0.985  # ... agree so well, since drawings of one kind are alike, and from the second on it is not compared
+_HALF_STEPS, _HALF_MARGIN = 2, 0.015  # at half the size, pairs that miss their bar by more are not looked at any more
 _MOST_COPIES = 16  # an image with more near-duplicates is one of a set that is alike by nature
 _CHUNK = 1024
 
@@ -72,29 +74,42 @@ class _Poses(NamedTuple):
 
 def near_duplicates(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) -> NearDuplicates:
     """Pairs of images that are one photograph, by their gray copies; `sizes_N2` are height and width of the originals."""
-    mine_M = np.flatnonzero((sizes_N2.min(axis=1) >= _SMALLEST_PX) & _has_detail(thumbs_NSS))
+    mine_M = np.flatnonzero(comparable(thumbs_NSS, sizes_N2))
     short_M = sizes_N2[mine_M].min(axis=1)
     if len(mine_M) < 2 or short_M.max() < _LEAST_PX:
         return NearDuplicates(np.empty((0, 2), np.int64), np.empty(0, np.int64))
     thumbs_MSS = thumbs_NSS[mine_M]
     poses, pairs, apart_P = _candidates(thumbs_MSS)
-    large_P = short_M[poses.row_V[pairs]].max(axis=1) >= _LEAST_PX
-    pairs, apart_P = pairs[large_P], apart_P[large_P]
-    agreeing = pairs[_agreement(thumbs_MSS, poses, pairs) >= np.where(apart_P < _CLOSE, _LOW, _HIGH)]
-    confirmed = agreeing[_agreement_of_detail(thumbs_MSS, poses, agreeing) >= _DETAIL]
+    images_P2 = poses.row_V[pairs]
+    large_P = short_M[images_P2].max(axis=1) >= _LEAST_PX
+    drawn_P = (_level_share(thumbs_MSS) >= _DRAWN)[images_P2].any(axis=1)
+    bars = _Bars(np.where(drawn_P, _DRAWING, np.where(apart_P < _CLOSE, _LOW, _HIGH)), np.where(drawn_P, _DRAWING, _DETAIL))
+    pairs, bars = pairs[large_P], _Bars(*(bar_P[large_P] for bar_P in bars))
+    confirmed = pairs[_confirm(thumbs_MSS, poses, pairs, bars)]
     positions_P2 = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
     return _without_alike(np.unique(positions_P2, axis=0), len(sizes_N2))
 
 
-def _has_detail(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether gray copies are more than one level, or a drawing on it."""
-    detail_N = np.zeros(len(thumbs_NSS), bool)
-    for start in range(0, len(thumbs_NSS), _CHUNK):
-        flat = thumbs_NSS[start : start + _CHUNK].reshape(-1, THUMB_PX**2)
-        bins = (flat >> 2).astype(np.int64) + 64 * np.arange(len(flat))[:, None]
-        most = np.bincount(bins.ravel(), minlength=64 * len(flat)).reshape(-1, 64).max(axis=1)
-        detail_N[start : start + _CHUNK] = (flat.std(axis=1) >= _LEAST_STD) & (most < _MOST_FLAT * flat.shape[1])
-    return detail_N
+def comparable(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which images show enough to be told apart."""
+    std_N = np.concatenate([np.empty(0), *(thumbs.std(axis=(1, 2)) for thumbs in _chunks(thumbs_NSS))])
+    large_N = sizes_N2.min(axis=1) >= _SMALLEST_PX
+    comparable_N: NDArray[np.bool_] = large_N & (std_N >= _LEAST_STD) & (_level_share(thumbs_NSS) < _MOST_FLAT)
+    return comparable_N
+
+
+def _chunks(rows_N: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    yield from (rows_N[start : start + _CHUNK] for start in range(0, len(rows_N), _CHUNK))
+
+
+def _level_share(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The share of each gray copy that has one level, of 64."""
+    shares = [np.empty(0)]
+    for thumbs in _chunks(thumbs_NSS):
+        bins = (thumbs.reshape(-1, THUMB_PX**2) >> 2).astype(np.int64) + 64 * np.arange(len(thumbs))[:, None]
+        most = np.bincount(bins.ravel(), minlength=64 * len(thumbs)).reshape(-1, 64).max(axis=1)
+        shares.append(most / THUMB_PX**2)
+    return np.concatenate(shares)
 
 
 def _without_alike(pairs_P2: Positions, count: int) -> NearDuplicates:
@@ -214,28 +229,52 @@ def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
             yield np.stack([some[rows], inside[columns]], axis=1)
 
 
-def _agreement(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions) -> NDArray[np.float64]:
-    """The correlation of the gray copies of pairs of positions."""
-    agreement_P = np.empty(len(pairs))
-    for start in range(0, len(pairs), _CHUNK):
-        some = pairs[start : start + _CHUNK]
-        first, second = (poses.of(some[:, side]).turned(thumbs_NSS).astype(np.float32) for side in (0, 1))
-        plain = correlation(first, second)
-        worth = np.flatnonzero((plain > _WORTH_A_BLUR) & (plain < _HIGH))
-        if len(worth):
-            plain[worth] = np.maximum(plain[worth], _at_equal_sharpness(first[worth], second[worth]))
-        agreement_P[start : start + _CHUNK] = plain
-    return agreement_P
+class _Bars(NamedTuple):
+    """What the correlation of each pair must reach, of the gray copies and of their detail."""
+
+    whole_P: NDArray[np.float64]
+    detail_P: NDArray[np.float64]
 
 
-def _agreement_of_detail(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions) -> NDArray[np.float64]:
-    """The correlation of the gray copies without what is broad, as a sky, and without what is fine, as noise."""
-    agreement_P = np.empty(len(pairs))
+def _confirm(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions, bars: _Bars) -> NDArray[np.bool_]:
+    """Which pairs of positions agree in their gray copies: at half the size, where that is clear, then whole, then in detail.
+
+    Detail is what is left without what is broad, as a sky, and without what is fine, as noise.
+    """
+    same_P = np.zeros(len(pairs), bool)
     for start in range(0, len(pairs), _CHUNK):
-        some = pairs[start : start + _CHUNK]
-        first, second = (_without_broad(poses.of(some[:, side]).turned(thumbs_NSS).astype(np.float32)) for side in (0, 1))
-        agreement_P[start : start + _CHUNK] = correlation(first, second)
-    return agreement_P
+        rows = np.arange(start, min(start + _CHUNK, len(pairs)))
+        first, second = (poses.of(pairs[rows, side]).turned(thumbs_NSS).astype(np.float32) for side in (0, 1))
+        for agrees in (_agree_at_half, _agree, _agree_in_detail):
+            bar_P = bars.detail_P[rows] if agrees is _agree_in_detail else bars.whole_P[rows]
+            left = agrees(first, second, bar_P)
+            rows, first, second = rows[left], first[left], second[left]
+        same_P[rows] = True
+    return same_P
+
+
+def _agree_at_half(first_PSS: Floats, second_PSS: Floats, bar_P: NDArray[np.float64]) -> NDArray[np.bool_]:
+    first, second = (
+        gray_PSS.reshape(-1, THUMB_PX // 2, 2, THUMB_PX // 2, 2).mean(axis=(2, 4)) for gray_PSS in (first_PSS, second_PSS)
+    )
+    return correlation(first, second, steps=_HALF_STEPS) >= bar_P - _HALF_MARGIN
+
+
+def _agree(first_PSS: Floats, second_PSS: Floats, bar_P: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether they agree as they are, or where either is blurred, as one is that was stored smaller."""
+    agreement_P = correlation(first_PSS, second_PSS, _HIGH)
+    for blurs_first in (True, False):
+        rows = np.flatnonzero((agreement_P > _WORTH_A_BLUR) & (agreement_P < bar_P))
+        if len(rows):
+            pair = first_PSS[rows], second_PSS[rows]
+            pair = (_blurred(pair[0]), pair[1]) if blurs_first else (pair[0], _blurred(pair[1]))
+            agreement_P[rows] = np.maximum(agreement_P[rows], correlation(*pair, _HIGH))
+    return agreement_P >= bar_P
+
+
+def _agree_in_detail(first_PSS: Floats, second_PSS: Floats, bar_P: NDArray[np.float64]) -> NDArray[np.bool_]:
+    enough = float(bar_P.max(initial=_DETAIL))
+    return correlation(_without_broad(first_PSS), _without_broad(second_PSS), enough) >= bar_P
 
 
 def _without_broad(images_PSS: Floats) -> Floats:
@@ -243,11 +282,6 @@ def _without_broad(images_PSS: Floats) -> Floats:
     for _ in range(_BROAD):
         broad_PSS = _blurred(broad_PSS)
     return smooth_PSS - broad_PSS
-
-
-def _at_equal_sharpness(first_PSS: Floats, second_PSS: Floats) -> NDArray[np.float64]:
-    """The correlation where either is blurred, as one is that was stored smaller."""
-    return np.maximum(correlation(_blurred(first_PSS), second_PSS), correlation(first_PSS, _blurred(second_PSS)))
 
 
 def _blurred(images_PSS: Floats) -> Floats:

@@ -26,22 +26,29 @@ def slopes(images_PSS: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     return across, across * places, down, down * places[:, None]
 
 
-def correlation(first_PSS: Floats, second_PSS: Floats) -> NDArray[np.float64]:
-    """The largest correlation that was met while the second images were aligned with the first."""
+def correlation(first_PSS: Floats, second_PSS: Floats, enough: float = 1.0, steps: int = _STEPS) -> NDArray[np.float64]:
+    """The largest correlation that was met while the second images were aligned with the first.
+
+    Pairs that reach `enough` are not aligned further.
+    """
     pairs, side = first_PSS.shape[:2]
     border = max(1, side // _BORDER)
     inner = np.zeros((side, side), bool)
     inner[border:-border, border:-border] = True
-    target = first_PSS[:, inner].astype(np.float64)
-    moved_P4, best_P = np.zeros((pairs, 4)), np.full(pairs, -1.0)
-    for step in range(_STEPS + 1):
-        warped_PSS = _warped(second_PSS, moved_P4)
-        values = warped_PSS[:, inner].astype(np.float64)
-        best_P = np.maximum(best_P, _correlation(target, values))
-        if step == _STEPS:
+    target_PM = first_PSS[:, inner].astype(np.float64)
+    moved_P4, best_P, rows = np.zeros((pairs, 4)), np.full(pairs, -1.0), np.arange(pairs)
+    for step in range(steps + 1):
+        warped = second_PSS[rows] if step == 0 else _warped(second_PSS[rows], moved_P4[rows])
+        values = warped[:, inner].astype(np.float64)
+        best_P[rows] = np.maximum(best_P[rows], _correlation(target_PM[rows], values))
+        left = best_P[rows] < enough
+        rows = rows[left]
+        if step == steps or not len(rows):
             break
-        causes = np.stack([*(slope[:, inner] for slope in slopes(warped_PSS)), -target, -np.ones_like(target)], axis=2)
-        moved_P4 = (moved_P4 - _least_squares(causes, values)[:, :4]).clip(-_MOST_SHIFT * side, _MOST_SHIFT * side)
+        target, values = target_PM[rows], values[left]
+        causes = np.stack([*(slope[:, inner] for slope in slopes(warped[left])), -target, -np.ones_like(target)], axis=2)
+        moved_P4[rows] -= _least_squares(causes, values)[:, :4]
+        moved_P4[rows] = moved_P4[rows].clip(-_MOST_SHIFT * side, _MOST_SHIFT * side)
     return best_P
 
 

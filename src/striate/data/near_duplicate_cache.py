@@ -19,7 +19,7 @@ from striate.data import duplicates
 from striate.data.duplicates import NearDuplicates
 
 FOLDER, ABOUT = "near-duplicates", "about.json"
-_SEARCH_VERSION = 1  # raised whenever `duplicates` may find other pairs
+_SEARCH_VERSION = 2  # raised whenever `duplicates` may find other pairs
 _WORTH_KEEPING = 2_000  # images; fewer are searched in less than half a second
 
 
