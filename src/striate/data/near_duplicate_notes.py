@@ -20,14 +20,15 @@ def usable(near: NearDuplicates | None, pixel_hash_N: NDArray[np.uint64]) -> Pos
     """The pairs that count, P x 2: those whose pixels are equal are found without, and where very many images have a
     near-duplicate, as drawings of a few kinds do, none counts: the parts could not be divided as asked for.
     """
-    if near is None or _alike_by_nature(near, len(pixel_hash_N)):
+    if near is None or alike_by_nature(near, len(pixel_hash_N)):
         return np.empty((0, 2), np.int64)
     different_P = pixel_hash_N[near.pairs_P2[:, 0]] != pixel_hash_N[near.pairs_P2[:, 1]]
     pairs_P2: Positions = near.pairs_P2[different_P]
     return pairs_P2
 
 
-def _alike_by_nature(near: NearDuplicates, count: int) -> bool:
+def alike_by_nature(near: NearDuplicates, count: int) -> bool:
+    """Whether so many of the images have a near-duplicate that this says nothing, as of drawings of a few kinds."""
     paired = len(np.unique(near.pairs_P2))
     return paired > max(_FEW_IMAGES, _MOST_SHARE * count)
 
@@ -53,7 +54,7 @@ def sentences(
         sides_P2 = part_N[pairs_P2]
         apart = (sides_P2 >= 0).all(axis=1) & (sides_P2[:, 0] != sides_P2[:, 1])
         notes.append(_across(examples, pairs_P2[apart], part_N) if apart.any() else "Each pair stays on one side.")
-    if near is not None and _alike_by_nature(near, len(examples)):
+    if near is not None and alike_by_nature(near, len(examples)):
         first, second = named(examples, near.pairs_P2)[0]
         notes.append(
             f"{len(np.unique(near.pairs_P2)):,} of {len(examples):,} images are nearly equal to another, as {first} and "

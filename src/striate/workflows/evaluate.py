@@ -19,19 +19,21 @@ from striate.base.errors import DataError, nearest
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.looks_ledger import Looks
 from striate.base.phrases import plural
-from striate.base.run_images import RunImages
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, label_edits, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
+from striate.data.image_facts import Facts
 from striate.data.pixel_cache import decode_examples
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
-from striate.workflows import baselines, keep_confidence, selective, stored_predictions, trained_on
+from striate.workflows import baselines, gray_copies, keep_confidence, selective, stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
+from striate.workflows.gray_copies import GrayCopies
 from striate.workflows.load_model import load
 from striate.workflows.selective import Promise
+from striate.workflows.trained_on import Seen
 
 log = logging.getLogger("striate")
 
@@ -77,14 +79,14 @@ def evaluate(
         else:
             model = load(run)
             tested = predict_examples(model, evaluation_data(data, settings), watch, crops)
-    images = _images_of_run(run, model, tested)
-    overlap = None if images is None else trained_on.compare(images, tested.pixel_hash_N, tested.right_N)
+    seen = _seen(run, model, tested)
+    overlap = None if seen is None else trained_on.compare(seen, tested.right_N)
     if data is not None:
         trained_on.warn(overlap, run)
     looks = _looks(run, model, tested, data is None)
     took = measured(None if data is None else len(tested.labels_N))
     scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
-    answers = _answers(run, model, tested, None if images is None else ~trained_on.seen(images, tested.pixel_hash_N), promise)
+    answers = _answers(run, model, tested, None if seen is None else ~seen.any_M, promise)
     saved = None
     if save:
         answers.refuse_silence()
@@ -117,10 +119,11 @@ def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:
     return None if flagged is None else {**flagged._asdict(), "rate": flag.rate}
 
 
-def _images_of_run(run: str | Path, model: Model, tested: "LabeledLogits") -> RunImages | None:
-    """The images of the run that a model is of; None where it cannot be told which of those tested it learned from."""
+def _seen(run: str | Path, model: Model, tested: "LabeledLogits") -> Seen | None:
+    """Which of the tested images the run of a model learned from; None where that cannot be told."""
     home = trained_on.home(run, model)
-    return None if home is None or tested.by_folds else run_images.read(home)
+    images = None if home is None or tested.by_folds else run_images.read(home)
+    return None if home is None or images is None else trained_on.find(home, images, tested.pixel_hash_N, tested.copies)
 
 
 def _answers(
@@ -168,6 +171,7 @@ class LabeledLogits(NamedTuple):
     pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
     by_folds: bool = False  # each image is predicted by a model that has not seen it, though the run's own is trained on all
     flags_N: NDArray[np.bool_] | None = None  # which look like no training image; None where that was not computed
+    copies: GrayCopies | None = None  # by which near-duplicates are known; None for the test images of a run
 
     @property
     def right_N(self) -> NDArray[np.bool_]:
@@ -200,13 +204,13 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
             f"unknown to it); {nearest(unknown[0], model.classes)} Rename the class, or leave it out."
         )
     mapped_K = np.array([model.classes.index(name) for name in names])
-    report, rows, hashes, flags = progress(watch, "predict"), list[int](), list[int](), list[NDArray[np.bool_]]()
+    report, rows, facts, flags = progress(watch, "predict"), list[int](), list[Facts](), list[NDArray[np.bool_]]()
     bad, logits, images = list(examples.quarantined), [], enumerate(decode_examples(examples, input_spec))
     while batch := list(islice(images, _BATCH)):
         good = [(row, image.pixels_HWC) for row, image in batch if image.pixels_HWC is not None]
         bad += [Quarantined(examples.names[row], image.reason or "") for row, image in batch if image.pixels_HWC is None]
         rows += [row for row, _ in good]
-        hashes += [image.facts.pixel_hash for _, image in batch if image.pixels_HWC is not None and image.facts is not None]
+        facts += [image.facts for _, image in batch if image.pixels_HWC is not None and image.facts is not None]
         if good:
             pixels_NHWC = np.stack([pixels_HWC for _, pixels_HWC in good])
             if crops == 1 and model.unknown_inputs is not None:
@@ -219,5 +223,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     labels_N = mapped_K[examples.labels_N[rows]]
-    flags_N, hash_N = np.concatenate(flags) if flags else None, np.array(hashes, np.uint64)
-    return LabeledLogits(data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=flags_N)
+    flags_N, hash_N = np.concatenate(flags) if flags else None, np.array([each.pixel_hash for each in facts], np.uint64)
+    return LabeledLogits(
+        data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=flags_N, copies=gray_copies.of_facts(facts)
+    )

@@ -1,4 +1,5 @@
-"""How many of the images that a model is tested on are images that its run learned from, known by their pixels.
+"""How many of the images that a model is tested on are images that its run learned from, known by their pixels,
+or nearly equal to one.
 
 Legend: M tested images.
 """
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from striate.base import run_folder, run_record
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
-from striate.base.phrases import percent, plural
+from striate.base.hash_rng import name_id
+from striate.base.phrases import join_names, percent, plural
 from striate.base.run_images import RunImages, RunPart
 from striate.metrics.intervals import Interval, wilson
 from striate.model import Model
+from striate.workflows import gray_copies
 from striate.workflows.checks import is_external
+from striate.workflows.gray_copies import GrayCopies
 
 log = logging.getLogger("striate")
 
@@ -36,33 +40,67 @@ def home(run: str | Path, model: Model) -> Path | None:
     return None
 
 
+class Seen(NamedTuple):
+    """Which of the tested images a run learned from: in training, or in validation, which chooses the epoch."""
+
+    train_M: NDArray[np.bool_]
+    val_M: NDArray[np.bool_]
+    near_M: NDArray[np.bool_] | None  # nearly equal to one of them; None where that is not known
+
+    @property
+    def any_M(self) -> NDArray[np.bool_]:
+        """Those that say little of new images."""
+        equal_M = self.train_M | self.val_M
+        return equal_M if self.near_M is None else equal_M | self.near_M
+
+
 class TrainedOn(NamedTuple):
-    """Tested images that a run learned from: in training, or in validation, which chooses the epoch."""
+    """How many images of each kind of `Seen`, and the accuracy with and without them."""
 
     train: int
     val: int
+    near: int | None
     seen: Interval | None  # accuracy on them; None where there are none
     unseen: Interval | None  # accuracy on the others
 
     def as_json(self) -> Json:
         """For --json, accuracies as `summary` has them."""
-        return {"train": self.train, "val": self.val, "seen": _score(self.seen), "unseen": _score(self.unseen)}
+        return {**self._asdict(), "seen": _score(self.seen), "unseen": _score(self.unseen)}
 
 
 def _score(interval: Interval | None) -> dict[str, Any] | None:
     return None if interval is None else dict(zip(("accuracy", "low", "high", "n"), interval, strict=True))
 
 
-def compare(images: RunImages, pixel_hash_M: NDArray[np.uint64], right_M: NDArray[np.bool_]) -> TrainedOn:
-    """Which of these images a run learned from, and the accuracy with and without them; `right_M`: correctly predicted."""
-    train_M, seen_M = np.isin(pixel_hash_M, images.hashes(RunPart.TRAIN)), seen(images, pixel_hash_M)
-    val_M = seen_M & ~train_M
-    return TrainedOn(int(train_M.sum()), int(val_M.sum()), _accuracy(right_M[seen_M]), _accuracy(right_M[~seen_M]))
+def find(home: Path, images: RunImages, pixel_hash_M: NDArray[np.uint64], copies: GrayCopies | None) -> Seen:
+    """Which of these images the run at `home` learned from; `copies` of them, where they are not its own test images."""
+    train_M, val_M = (np.isin(pixel_hash_M, images.hashes(part)) for part in (RunPart.TRAIN, RunPart.VAL))
+    equal = Seen(train_M, val_M & ~train_M, None)
+    if copies is None:
+        return equal._replace(near_M=_near_by_record(home, images, pixel_hash_M) & ~equal.any_M)
+    if (learned := gray_copies.read(home)) is None:
+        return equal
+    others = np.flatnonzero(~equal.any_M)
+    near_M = np.zeros(len(pixel_hash_M), bool)
+    near_M[others] = gray_copies.near_to(learned, copies.of(others))
+    return equal._replace(near_M=near_M)
 
 
-def seen(images: RunImages, pixel_hash_M: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which of these images a run learned from, or chose by."""
-    return np.isin(pixel_hash_M, np.concatenate([images.hashes(RunPart.TRAIN), images.hashes(RunPart.VAL)]))
+def _near_by_record(home: Path, images: RunImages, pixel_hash_M: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which of its own test images a run knows to be nearly equal to one it learns from, as in a split that is given."""
+    pairs = (run_folder.read_json(home / "data.json") or {}).get("near_duplicates", [])
+    learned = {int(key) for key in images.ids_N[images.part_N != RunPart.TEST]}
+    ids = [[name_id(name) for name in pair] for pair in pairs]
+    near_ids = [own for pair in ids for own, other in (pair, pair[::-1]) if other in learned and own not in learned]
+    near_hashes = images.pixel_hash_N[np.isin(images.ids_N, np.array(near_ids, np.uint64))]
+    return np.isin(pixel_hash_M, near_hashes)
+
+
+def compare(seen: Seen, right_M: NDArray[np.bool_]) -> TrainedOn:
+    """The accuracy with and without images that a run learned from; `right_M`: correctly predicted."""
+    counts = (None if mask_M is None else int(mask_M.sum()) for mask_M in seen)
+    train, val, near = counts
+    return TrainedOn(train or 0, val or 0, near, _accuracy(right_M[seen.any_M]), _accuracy(right_M[~seen.any_M]))
 
 
 def _accuracy(right_M: NDArray[np.bool_]) -> Interval | None:
@@ -79,13 +117,15 @@ def warn(overlap: TrainedOn | None, run: str | Path) -> None:
 
 def describe(overlap: TrainedOn, run: str | Path) -> str:
     """What a score on images that a run learned from is worth."""
-    counts = {"in training": overlap.train, "in validation": overlap.val}
+    near = overlap.near or 0
+    counts = {"in training": overlap.train, "in validation": overlap.val, "nearly equal to one of these": near}
     seen = sum(counts.values())
-    where = " and ".join(f"{count:,} {part}" for part, count in counts.items() if count)
+    where = join_names([f"{count:,} {part}" for part, count in counts.items() if count])
+    trained = "that the run was trained on" + (", or nearly equal to one" if near else "")
     if overlap.unseen is None:
         which, rest = f"All {plural(seen, 'image')} are ones", f"`striate evaluate {run}` scores its test images."
     else:
         which = f"{plural(seen, 'image')} of {seen + overlap.unseen.n:,} {'is one' if seen == 1 else 'are ones'}"
         value, low, high, n = overlap.unseen
         rest = f"Without them it is {percent(value)} (95 % interval {percent(low)} to {percent(high)}, {plural(n, 'image')})."
-    return f"{which} that the run was trained on ({where}), so this accuracy says little of new images. {rest}"
+    return f"{which} {trained} ({where}), so this accuracy says little of new images. {rest}"

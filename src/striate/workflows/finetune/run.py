@@ -33,7 +33,7 @@ from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
-from striate.workflows import baselines, shortcuts
+from striate.workflows import baselines, gray_copies, shortcuts
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import check, estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
@@ -257,6 +257,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
     if best.test is not None:
         count_look(dataset.stored.pixel_hash_N[parts.test_M], folder, "finetune")
         baselines.add(folder, dataset)
+        gray_copies.add(folder, dataset, task.run.data.near_duplicates)
         shortcuts.warn(run_folder.read_json(folder / "data.json"), best.test)
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
     run_record.add(folder, {"result.json": run_folder.as_bytes(result.as_json())})

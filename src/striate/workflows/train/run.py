@@ -20,7 +20,7 @@ from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows import baselines, shortcuts
+from striate.workflows import baselines, gray_copies, shortcuts
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import run as finetuning
 from striate.workflows.finetune import start
@@ -237,6 +237,7 @@ def _train(context: RunContext, resume: bool) -> Json:
         tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
         count_look(dataset.stored.pixel_hash_N[tested_N], context.folder, "train")
         baselines.add(context.folder, dataset)
+        gray_copies.add(context.folder, dataset, run.data.near_duplicates)
         shortcuts.warn(run_folder.read_json(context.folder / "data.json"), trained.test)
     result = trained.result.as_json()
     return build.at_end(result, trained.model, context) if context.report and context.engine.writes else result
