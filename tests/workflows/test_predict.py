@@ -15,6 +15,7 @@ from striate.data import decode
 from striate.metrics.confidence import Prediction
 from striate.model import Model
 from striate.workflows.predict import stream
+from striate.workflows.prediction_options import PredictionOptions
 from support.command_line import run
 from support.models import tiny_model
 
@@ -79,7 +80,7 @@ def test_no_more_images_are_held_than_a_batch(model: Model, monkeypatch: pytest.
         return whole(*arguments)
 
     monkeypatch.setattr(decode, "square", counted)
-    _, rows = stream("m", [PIXELS_NHWC[0]] * 300, "cpu", None, None, 1)
+    _, rows = stream("m", [PIXELS_NHWC[0]] * 300, "cpu", PredictionOptions())
     next(rows)
     assert len(decoded) <= 64
 

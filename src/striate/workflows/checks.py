@@ -16,6 +16,7 @@ from striate.data import folders, image_inputs, sources
 from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
 from striate.plots import save_figure
+from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.selective import Promise
 
 ROWS, EMBEDDINGS = (".csv", ".jsonl", ".ndjson", ".parquet"), (".npy", ".parquet")  # endings of what `predict` writes
@@ -164,11 +165,12 @@ def check_comparison(draw: str | Path | None, html: str | Path | None, others: i
         files.check_new_file(Path(html))
 
 
-def check_prediction(
-    run: str | Path, out: str | Path | None, embed: str | Path | None, crops: int, paths: Sequence[str] = ()
-) -> None:
-    """Refuse a model or files that are not there, files that cannot be written, and crops that do not apply."""
-    for path, endings in ((out, ROWS), (embed, EMBEDDINGS)):
+def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequence[str] = ()) -> None:
+    """Refuse a model or files that are not there, files that cannot be written, and options that do not apply."""
+    embed, crops, threshold = options.embed, options.crops, options.threshold
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise SettingError(f"expected a threshold from 0 to 1, as 0.8; got {threshold!r}.")
+    for path, endings in ((options.out, ROWS), (embed, EMBEDDINGS)):
         if path is not None:
             check_table(Path(path), endings)
     if embed is not None and crops != 1:

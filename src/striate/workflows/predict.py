@@ -6,8 +6,10 @@ A file that cannot be decoded is a row with its error, never a gap.
 import csv
 import io
 import json
+import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast, overload
@@ -29,25 +31,30 @@ from striate.model import Model
 from striate.training.device import pick
 from striate.workflows.checks import check_prediction, check_table
 from striate.workflows.load_model import load
+from striate.workflows.prediction_options import PredictionOptions
+
+log = logging.getLogger("striate")
 
 _BATCH = 64
 _COLUMNS = ("path", "label", "probability", "set", "abstained", "unknown", "top", "error")
+_SHARE = "probability_"  # before the name of a class, as the column of its probability
 
 
 @overload
 def predict(
     run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
-    embed: str | Path | None = None, crops: int = 1, watch: Watch = quiet,
+    embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
+    watch: Watch = quiet,
 ) -> "list[Row]": ...  # fmt: skip
 @overload
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
-    crops: int = 1, watch: Watch = quiet,
+    crops: int = 1, threshold: float | None = None, probabilities: bool = False, watch: Watch = quiet,
 ) -> Any: ...  # fmt: skip
 @named_arguments()
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
-    crops: int = 1, watch: Watch = quiet,
+    crops: int = 1, threshold: float | None = None, probabilities: bool = False, watch: Watch = quiet,
 ) -> "Row | list[Row]":  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
@@ -58,10 +65,13 @@ def predict(
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
         embed: a file for what the head of the network is given for each image, .npy or .parquet; in the order of the rows.
         crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
+        threshold: least probability of an answer, below which the model abstains, in place of the model's own.
+        probabilities: give the probability of every class, in a table as columns `probability_CLASS`.
         watch: called with progress.
 
     """
-    single, predictions = stream(run, images, device, out, embed, crops, watch)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities)
+    single, predictions = stream(run, images, device, options, watch)
     table = list(predictions)
     if out is not None:
         write(table, Path(out))
@@ -71,20 +81,20 @@ def predict(
 
 
 def stream(
-    run: str | Path,
-    images: Any,
-    device: str,
-    out: str | Path | None,
-    embed: str | Path | None,
-    crops: int,
-    watch: Watch = quiet,
+    run: str | Path, images: Any, device: str, options: PredictionOptions, watch: Watch = quiet
 ) -> tuple[bool, Iterator["Row"]]:
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
-    check_prediction(run, out, embed, crops)
+    check_prediction(run, options)
     given = image_inputs.read(images)
-    place = pick(config.Engine(device=device)).device
-    predictions = rows(load(run, str(place)), given.images, crops, embed is not None)
-    return given.single, _reported(predictions, given.total, progress(watch, "predict"))
+    model = load(run, str(pick(config.Engine(device=device)).device))
+    confidence = model.confidence
+    if options.threshold is not None:
+        model = replace(model, confidence=replace(confidence, threshold=options.threshold, max_error=None, level=None))
+    elif options.crops != 1 and confidence.images is not None:
+        log.warning(
+            "The threshold and the sets of %s were chosen for one crop; with %d nothing is promised.", run, options.crops
+        )
+    return given.single, _reported(rows(model, given.images, options), given.total, progress(watch, "predict"))
 
 
 class Row(NamedTuple):
@@ -94,6 +104,7 @@ class Row(NamedTuple):
     prediction: Prediction | None
     error: str | None
     embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
+    probabilities: Mapping[str, float] | None = None  # of every class, where they are asked for
 
     def _repr_html_(self) -> str:
         return html_repr.of_mapping(self.as_json())
@@ -104,19 +115,22 @@ class Row(NamedTuple):
         if self.prediction is None:
             return {"path": path, "error": self.error}
         prediction = self.prediction
-        return {
+        values = {
             "path": path, "label": prediction.label, "probability": round(prediction.probability, 6),
             "set": None if prediction.set is None else list(prediction.set), "abstained": prediction.abstained,
             "unknown": prediction.unknown, "top": [[name, round(share, 6)] for name, share in prediction.top],
         }  # fmt: skip
+        if self.probabilities is not None:
+            values["probabilities"] = {name: round(share, 6) for name, share in self.probabilities.items()}
+        return values
 
 
-def rows(model: Model, images: Iterable[ImageInput], crops: int = 1, embed: bool = False) -> Iterator[Row]:
+def rows(model: Model, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
     """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
-    decoded = _decoded(images, model.input_spec_for(crops))
+    decoded = _decoded(images, model.input_spec_for(options.crops))
     while batch := list(islice(decoded, _BATCH)):
         pixels = [answer for _, answer in batch if not isinstance(answer, str)]
-        results = iter(_results(model, np.stack(pixels), crops, embed) if pixels else ())
+        results = iter(_results(model, np.stack(pixels), options) if pixels else ())
         for name, answer in batch:
             yield Row(name, None, answer) if isinstance(answer, str) else next(results)._replace(path=name)
 
@@ -127,13 +141,19 @@ def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[i
         yield row
 
 
-def _results(model: Model, pixels_NHWC: Pixels, crops: int, embed: bool) -> Iterator[Row]:
+def _results(model: Model, pixels_NHWC: Pixels, options: PredictionOptions) -> Iterator[Row]:
     """The rows of decoded images, without their names."""
-    if not embed:
-        return (Row("", prediction, None) for prediction in model.classify(pixels_NHWC, crops))
-    logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
-    pairs = zip(model.answers(logits_NK, embeddings_ND), embeddings_ND, strict=True)
-    return (Row("", prediction, None, embedding_D) for prediction, embedding_D in pairs)
+    embeddings_ND = None
+    if options.crops == 1 and (options.embed is not None or model.unknown_inputs is not None):
+        logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
+    else:
+        logits_NK = model.logits(pixels_NHWC, options.crops)
+    shares_NK = model.probabilities(logits_NK) if options.probabilities else None
+    for n, prediction in enumerate(model.answers(logits_NK, embeddings_ND)):
+        yield Row(
+            "", prediction, None, None if options.embed is None or embeddings_ND is None else embeddings_ND[n],
+            None if shares_NK is None else dict(zip(model.classes, shares_NK[n].tolist(), strict=True)),
+        )  # fmt: skip
 
 
 def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | str]]:
@@ -165,12 +185,20 @@ def _lines(rows: Iterable[Row]) -> bytes:
     return "".join(json.dumps(row.as_json()) + "\n" for row in rows).encode()
 
 
-def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+def _columns(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The columns of a table of these rows: those of every class last, where a row has probabilities."""
+    shares = next((row.probabilities for row in rows if row.probabilities is not None), {})
+    return (*_COLUMNS, *(f"{_SHARE}{name}" for name in shares))
+
+
+def _flat(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Rows as tables have them: lists as JSON."""
+    empty = dict.fromkeys(_columns(rows))
     for row in rows:
         values = row.as_json()
+        shares = {f"{_SHARE}{name}": share for name, share in values.pop("probabilities", {}).items()}
         lists = {name: json.dumps(values[name]) for name in ("set", "top") if values.get(name) is not None}
-        yield dict.fromkeys(_COLUMNS) | values | {"set": None, "top": None} | lists
+        yield empty | values | {"set": None, "top": None} | lists | shares
 
 
 def _no_formula(value: Any) -> Any:
@@ -178,19 +206,19 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
-def _csv(rows: Iterable[Row]) -> bytes:
+def _csv(rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
-    table = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, _columns(rows), lineterminator="\n")
     table.writeheader()
     table.writerows({name: _no_formula(value) for name, value in row.items()} for row in _flat(rows))
     return text.getvalue().encode()
 
 
-def _parquet(rows: Iterable[Row]) -> bytes:
+def _parquet(rows: Sequence[Row]) -> bytes:
     pyarrow = _pyarrow()
     text, number, truth = pyarrow.string(), pyarrow.float64(), pyarrow.bool_()
     types = {"probability": number, "abstained": truth, "unknown": truth}
-    schema = pyarrow.schema([(name, types.get(name, text)) for name in _COLUMNS])
+    schema = pyarrow.schema([(name, number if name.startswith(_SHARE) else types.get(name, text)) for name in _columns(rows)])
     return _parquet_bytes(pyarrow.Table.from_pylist(list(_flat(rows)), schema=schema))
 
 
@@ -210,7 +238,7 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-_WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
+_WRITERS: dict[str, Callable[[Sequence[Row]], bytes]] = {
     ".csv": _csv,
     ".jsonl": _lines,
     ".ndjson": _lines,
@@ -218,7 +246,7 @@ _WRITERS: dict[str, Callable[[Iterable[Row]], bytes]] = {
 }
 
 
-def write(rows: Iterable[Row], path: Path) -> None:
+def write(rows: Sequence[Row], path: Path) -> None:
     """Write rows as CSV, JSON lines or Parquet, by the ending of the path, whole or not at all."""
     check_table(path)
     disk.write_bytes(path, _WRITERS[path.suffix.lower()](rows))
