@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -96,8 +97,18 @@ def _linear(units: Tensor, weight: Tensor, *_: Any, **__: Any) -> Tensor | None:
     return units.new_empty(*units.shape[:-1], len(weight)) if units.shape[-1] == weight.shape[1] else None
 
 
-def _sum(first: Tensor, other: Any, **_: Any) -> Tensor | None:
-    return _alike(first) if isinstance(other, Tensor) and first.shape == other.shape else None
+def _by_value(first: Any, other: Any, **_: Any) -> Tensor | None:
+    if not isinstance(first, Tensor) or not isinstance(other, Tensor):
+        return _alike(first) if isinstance(first, Tensor) and isinstance(other, int | float) else None
+    return first.new_empty(np.broadcast_shapes(first.shape, other.shape))
+
+
+def _reduced(maps: Tensor, dim: Any = None, keepdim: bool = False, **more: Any) -> Tensor | None:
+    if more or dim is None:
+        return None
+    gone = {axis % maps.dim() for axis in ((dim,) if isinstance(dim, int) else dim)}
+    sides = [1 if axis in gone else side for axis, side in enumerate(maps.shape) if keepdim or axis not in gone]
+    return maps.new_empty(sides)
 
 
 def _joined(tensors: Sequence[Tensor], dim: int = 0, **_: Any) -> Tensor | None:
@@ -149,10 +160,17 @@ def _slide(maps: Tensor, channels: int, *how: Any, up: bool) -> Tensor | None:
     return maps.new_empty(len(maps), channels, *sides)
 
 
+_ELEMENTWISE = (
+    functional.relu, functional.hardtanh, functional.relu6, functional.leaky_relu, functional.elu, functional.silu,
+    functional.gelu, functional.hardswish, torch.tanh, torch.sigmoid, Tensor.square, Tensor.neg,
+)  # fmt: skip
 _RULES: dict[Any, Callable[..., Tensor | None]] = {
-    functional.conv2d: _conv, functional.linear: _linear, functional.relu: _alike, functional.batch_norm: _batch_norm,
+    **dict.fromkeys(_ELEMENTWISE, _alike),
+    **dict.fromkeys((Tensor.add, torch.add, Tensor.sub, Tensor.mul, torch.mul, Tensor.div), _by_value),
+    **dict.fromkeys((Tensor.sum, Tensor.mean), _reduced),
+    functional.conv2d: _conv, functional.linear: _linear, functional.batch_norm: _batch_norm,
     functional.local_response_norm: _alike, functional.max_pool2d: _max_pool, functional.avg_pool2d: _avg_pool,
-    functional.adaptive_avg_pool2d: _mean, functional.dropout: _alike, Tensor.add: _sum, torch.cat: _joined,
+    functional.adaptive_avg_pool2d: _mean, functional.dropout: _alike, torch.cat: _joined, Tensor.index_put: _alike,
 }  # fmt: skip
 
 
