@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import striate
@@ -16,7 +17,9 @@ from striate.data import sources
 from striate.metrics.confidence import Confidence
 from striate.plots import save_figure
 from striate.workflows import keep_confidence
+from striate.workflows.evaluate import LabeledLogits, answers_of
 from striate.workflows.report import plots, run_facts
+from striate.workflows.selective import Promise
 from support.models import tiny_model
 
 PROMISE = {"max_error": 0.1, "coverage": 0.95}
@@ -93,6 +96,11 @@ def test_images_that_the_run_learned_from_choose_nothing(trained: Path, caplog: 
     alone = striate.evaluate(trained, **PROMISE)
     assert result["abstention"]["threshold"] == pytest.approx(alone["abstention"]["threshold"])
     assert result["sets"]["threshold"] == pytest.approx(alone["sets"]["threshold"])
+    assert striate.evaluate(trained, "digits", **PROMISE, save=True)["saved"]
+    for data in (None, "digits"):  # the same 359 images, which chose
+        again = striate.evaluate(trained, data)
+        assert again["abstention"] == {**result["abstention"], "threshold": again["abstention"]["threshold"]}
+        assert again["sets"]["chosen_here"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,17 @@ def test_images_that_the_run_learned_from_choose_nothing(trained: Path, caplog: 
 def test_what_cannot_be_promised_is_refused(trained: Path, options: dict[str, Any], error: type[Exception], message: str):
     with pytest.raises(error, match=message):
         striate.evaluate(trained, **options)
+
+
+def test_too_few_new_images_and_images_of_folds_choose_nothing():
+    model, logits_NK = tiny_model(), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    tested = LabeledLogits("new", np.array([0, 1, 2, 0]), logits_NK, (), np.arange(4, dtype=np.uint64))
+    unseen_N = np.array([True, True, False, False])
+    with pytest.raises(DataError, match=r"needs at least 4 images; new without images of the run's training has 2\."):
+        answers_of("r", model, tested, unseen_N, Promise(coverage=0.8))
+    assert answers_of("r", model, tested, None, Promise(coverage=0.8)).confidence.coverage == 0.8
+    with pytest.raises(DataError, match=r"^r was tested over folds, .*: `striate evaluate r DATA`\."):
+        answers_of("r", model, tested._replace(by_folds=True), None, Promise(coverage=0.8))
 
 
 def test_external_weights_have_no_place_for_a_threshold():

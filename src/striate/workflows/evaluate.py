@@ -32,7 +32,7 @@ from striate.workflows import baselines, gray_copies, keep_confidence, selective
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.gray_copies import GrayCopies
 from striate.workflows.load_model import load
-from striate.workflows.selective import Promise
+from striate.workflows.selective import Promise, Scored
 from striate.workflows.trained_on import Seen
 
 log = logging.getLogger("striate")
@@ -86,7 +86,7 @@ def evaluate(
     looks = _looks(run, model, tested, data is None)
     took = measured(None if data is None else len(tested.labels_N))
     scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
-    answers = _answers(run, model, tested, None if seen is None else ~seen.any_M, promise)
+    answers = answers_of(run, model, tested, None if seen is None else ~seen.any_M, promise)
     saved = None
     if save:
         answers.refuse_silence()
@@ -126,31 +126,33 @@ def _seen(run: str | Path, model: Model, tested: "LabeledLogits") -> Seen | None
     return None if home is None or images is None else trained_on.find(home, images, tested.pixel_hash_N, tested.copies)
 
 
-def _answers(
+def answers_of(
     run: str | Path, model: Model, tested: "LabeledLogits", unseen_N: NDArray[np.bool_] | None, promise: Promise
 ) -> selective.Answers:
-    """What a model answers of these images, with the threshold and the sets that are asked for.
+    """What a model answers of these images, with its threshold and sets, or those that are asked for.
 
-    Images that the model learned from, or whose validation chose it, choose neither.
+    Images that the model learned from, or whose validation chose it, choose neither, and say nothing of them where there are
+    others.
     """
-    images = looks_ledger.fingerprint(tested.pixel_hash_N)
-    whole = selective.Scored(model.confidence.probabilities(tested.logits_NK), tested.labels_N, images)
+    shares_NK, labels_N = model.confidence.probabilities(tested.logits_NK), tested.labels_N
+    used_N = np.ones(len(labels_N), np.bool_) if unseen_N is None else unseen_N
+    if promise == Promise() and not used_N.any():
+        used_N = ~used_N
+    images = looks_ledger.fingerprint(tested.pixel_hash_N[used_N])
+    everything, used = Scored(shares_NK, labels_N, ""), Scored(shares_NK[used_N], labels_N[used_N], images)
     if promise == Promise():
-        return selective.Answers(model.confidence, whole, whole)
+        return selective.Answers(model.confidence, everything, used)
     if tested.by_folds:
         raise DataError(
             f"{run} was tested over folds, each image by another model, so these images choose no threshold for the one that "
             f"was saved. Give images that it has not seen: `striate evaluate {run} DATA`."
         )
-    used_N = np.ones(len(tested.labels_N), np.bool_) if unseen_N is None else unseen_N
     if left := int((~used_N).sum()):
         log.warning(
             "%s choose no threshold and no sets, since the run was trained on them or chosen by them.", plural(left, "image")
         )
-    where = f"{tested.data} without {'it' if left == 1 else 'them'}" if left else tested.data
-    promise.refuse_few(int(used_N.sum()), where)
-    used = whole._replace(shares_NK=whole.shares_NK[used_N], labels_N=whole.labels_N[used_N])
-    return selective.Answers(selective.choose(promise, model.confidence, used), whole, used)
+    promise.refuse_few(int(used_N.sum()), f"{tested.data} without images of the run's training" if left else tested.data)
+    return selective.Answers(selective.choose(promise, model.confidence, used), everything, used)
 
 
 def _looks(run: str | Path, model: Model, tested: "LabeledLogits", stored: bool) -> Looks:
