@@ -6,6 +6,7 @@ Legend: N images, C channels, H x W positions, D features, K classes.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from typing import Any
 
@@ -19,6 +20,7 @@ from striate.nets.eval_mode import evaluating
 from striate.nets.hooks import inputs, taps
 from striate.nets.knn_head import KNNHead
 from striate.nets.net import Net
+from striate.nets.shape_rules import ByRule
 
 MOST_FEATURES = 16_384  # larger maps are averaged over their positions
 
@@ -167,6 +169,6 @@ def _name_in_body(net: Net, layer: str) -> str:
 def _width(body: Net, feature_layer: str) -> int:
     """D, from a forward pass of one black image."""
     like = next(chain(body.parameters(), body.buffers()), torch.empty(0))
-    with torch.inference_mode(), evaluating(body):
+    with torch.inference_mode(), evaluating(body), ByRule() if like.is_meta else nullcontext():
         blank_1CHW = torch.zeros(1, *body.input_chw, device=like.device, dtype=like.dtype)
         return features(body, blank_1CHW, [feature_layer])[0].shape[1]
