@@ -59,6 +59,10 @@ def test_of_a_thousand_classes_the_worst_are_printed_and_where_the_rest_is(print
     assert "true class by row" not in text
 
 
+def test_a_baseline_that_is_as_good_is_named(printed: Callable[..., Any]):
+    assert printed([0, 1], [0, 1], 2, baseline_finding="No better.").out.splitlines()[-1] == "No better."
+
+
 def test_looks_at_a_test_set_are_printed_where_runs_can_be_chosen_among(printed: Callable[..., Any]):
     looks = {"test_set": "t", "looks": 7, "runs": 3}
     assert printed([0, 1], [0, 1], 2, test_looks=looks).out.splitlines()[-1] == (

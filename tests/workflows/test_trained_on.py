@@ -12,6 +12,7 @@ from striate.base import run_images
 from striate.base.run_images import RunImages
 from striate.metrics.intervals import wilson
 from striate.workflows import gray_copies, trained_on
+from striate.workflows.report import run_facts
 
 
 @pytest.fixture
@@ -82,6 +83,12 @@ def test_a_run_knows_copies_of_its_images_in_other_sizes(trained: Path, tmp_path
 def test_of_a_split_that_is_given_the_test_images_that_have_a_copy_in_training_are_known(trained: Path):
     result = striate.evaluate(trained / "r")
     assert (result["trained_on"]["near"], result["trained_on"]["unseen"]["n"], result["n"]) == (1, 11, 12)
+    known = run_facts.read(trained / "r")
+    assert known.facts.origin is not None
+    assert known.facts.origin["trained_on"] == result["trained_on"]
+    assert known.facts.origin["baselines"] == result["baselines"]
+    assert known.facts.origin["test_looks"] == result["test_looks"]
+    assert any("nearly equal to one (1 nearly equal to one of these)" in finding.sentence for finding in known.findings)
 
 
 def test_where_all_or_none_were_trained_on(images: RunImages, tmp_path: Path, caplog: pytest.LogCaptureFixture):

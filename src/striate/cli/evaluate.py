@@ -65,6 +65,8 @@ def _parts(result: Event, unsaved: bool = False) -> Iterator[str | Table]:
             f"on {small['side_px']} x {small['side_px']} pixels alone ({plural(small['nearest_pixels']['n'], 'test image')}): "
             f"nearest training image {nearest}, linear model {linear}"
         )
+    if result.get("baseline_finding"):
+        yield result["baseline_finding"]
     if (looks := result["test_looks"])["runs"] > 1:
         yield (
             f"this test set has been scored {looks['looks']:,} times by {looks['runs']:,} runs; choosing among runs by it "

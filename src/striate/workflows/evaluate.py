@@ -25,7 +25,9 @@ from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.image_facts import Facts
 from striate.data.pixel_cache import decode_examples
+from striate.metrics import baseline_findings
 from striate.metrics.classification import calibration_error, summary
+from striate.metrics.intervals import Interval
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
 from striate.workflows import baselines, gray_copies, keep_confidence, selective, stored_predictions, trained_on
@@ -97,7 +99,7 @@ def evaluate(
         "temperature": model.confidence.temperature, **answers.as_json(), "saved": saved,
         "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
-        "baselines": baselines.read(Path(run)) if data is None else None, **took,
+        **_beside(Path(run) if data is None else None, scores), **took,
     }  # fmt: skip
 
 
@@ -105,6 +107,15 @@ def _stored(folder: Path) -> "LabeledLogits":
     """The predictions for the test images of a run that lie in its folder."""
     stored = stored_predictions.read(folder)
     return LabeledLogits(stored.settings.data.path, stored.labels_N, stored.logits_NK, (), stored.pixel_hash_N, stored.by_folds)
+
+
+def _beside(folder: Path | None, scores: Json) -> Json:
+    """The baselines of the run in `folder`, and a sentence where one, or the largest class, is as good as the network."""
+    small = None if folder is None else baselines.read(folder)
+    network = Interval(scores["accuracy"], scores["low"], scores["high"], scores["n"])
+    one_class = sum(row["support"] > 0 for row in scores["per_class"].values()) == 1
+    finding = None if one_class else baseline_findings.compare(network, small, scores["majority"])
+    return {"baselines": small, "baseline_finding": None if finding is None else finding.sentence}
 
 
 def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:

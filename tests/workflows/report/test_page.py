@@ -38,7 +38,7 @@ def facts(**own):
         "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
         "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
         "starting_weights": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],
-        "baselines": None,
+        "origin": None, "train": None,
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],
@@ -81,6 +81,24 @@ def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     assert "<span>0&nbsp;%</span>" in text
     assert "on a scale from 0&nbsp;% to 100&nbsp;%;" in text
     check(text)
+
+
+def test_where_the_score_comes_from_stands_below_it():
+    small = {"side_px": 16, "nearest_pixels": SCORE, "linear_pixels": {**SCORE, "accuracy": 0.625}, "trained_on": 9}
+    overlap = {"train": 1, "val": 0, "near": 2, "seen": SCORE, "unseen": {**SCORE, "n": 17}}
+    shortcut = {"fact": "the size", "accuracy": 0.9, "chance": 0.5, "sentence": None}
+    origin = {"trained_on": overlap, "baselines": small, "shortcuts": [shortcut], "test_looks": {"looks": 4, "runs": 2}}
+    text = render({**scored(), "origin": origin}, {"classes": "", "reliability": ""}).replace("&nbsp;", " ")
+    check(text)
+    assert text.index("How good it is") < text.index("Where the score comes from")
+    assert "1 with equal pixels, 2 nearly equal, of 20; without them 75.00 % (50.00 % to 90.00 %, 17 images)" in text
+    assert "4, by 2 runs; choosing among runs by them makes the best score too high" in text
+    assert "<dt>linear model on these pixels</dt><dd>62.50 % (" in text
+    assert "<dt>the size alone</dt><dd>90.00 % of the images, each class weighing the same (50.00 % by chance)" in text
+    none = {**origin, "trained_on": None, "baselines": None, "shortcuts": []}
+    text = render({**scored(), "origin": none}, {"classes": "", "reliability": ""})
+    assert "not counted, as each is tested by a model that has not seen it" in text
+    assert "time predicts the class" in text
 
 
 def test_the_threshold_and_the_sets_stand_beside_the_score():

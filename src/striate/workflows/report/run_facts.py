@@ -27,7 +27,7 @@ from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import journal, weight_histograms
 from striate.training.inference import Predictions
-from striate.workflows import baselines, selective, shortcuts
+from striate.workflows import score_origin, selective, shortcuts
 from striate.workflows.report import plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
@@ -66,7 +66,7 @@ class ReportFacts:
     settings: str
     environment: Json
     repeat: list[str]
-    baselines: Json | None = None
+    origin: Json | None = None  # where the test score comes from (`striate.workflows.score_origin`)
     score: Json | None = None
     train: Json | None = None  # accuracy on training images, as the model is used
     reliability: list[Json] = field(default_factory=list)
@@ -130,7 +130,7 @@ def read(folder: Path) -> RunFacts:
         strategies=(result or {}).get("strategies"), sentence=(result or {}).get("sentence"),
         recommended=(result or {}).get("recommended"), weights_sha256=(result or {}).get("weights_sha256"),
         settings=config.to_toml(run), environment=run_folder.read_json(folder / "environment.json") or {},
-        repeat=_repeat(run, folder), baselines=None if result is None else baselines.read(folder),
+        repeat=_repeat(run, folder),
     )  # fmt: skip
     facts.notes += _check_journal(folder)
     figures: Json = {}
@@ -269,6 +269,9 @@ def _score(
     figures["risk_coverage"] = plots.risk_coverage(answers["risk_coverage"]["points"], facts.abstention)
     val = _interval(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
+    if part == "test" and (origin := score_origin.read(folder, raw, account)) is not None:
+        facts.origin = origin.as_json()
+        findings += origin.findings(summary.accuracy, folder.name)
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
     findings += _findings_on_classes(facts.score, run_folder.settings(folder).train, account)
     findings += class_findings.of_classes(facts.score["per_class"], summary.accuracy)
