@@ -67,7 +67,7 @@ def test_json_has_the_keys_and_prints_any_name(photos: Path):
     assert found["quarantined"][0]["path"] == "a/\\udcff.png"
     assert list(found) == [
         "data", "found", "used", "quarantined", "ignored", "classes", "duplicates", "near_duplicates", "leaks", "split",
-        "sizes", "gray", "mean", "std", "notes", "groups", "shortcuts",
+        "sizes", "gray", "mean", "std", "notes", "groups", "drawn", "shortcuts",
     ]  # fmt: skip
     json.dumps(found).encode("utf-8")
     str(survey(folders.read(photos), Data(path="photos"))).encode("utf-8")

@@ -12,7 +12,7 @@ from striate.cli.console import Settings, documented_by, refuse, show, speaking
 @documented_by("striate.workflows.preview", "preview")
 def data(
     data: str | None = None, /, *, data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
-    relabel: str | None = None, exclude: str | None = None,
+    relabel: str | None = None, exclude: str | None = None, pairs: Path | None = None,
     preview: str | None = None, draw: Path | None = None,
     recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
     set_: Settings = (), json: bool = False,
@@ -20,6 +20,7 @@ def data(
     """Survey labeled images, or preview how they are prepared. Nothing is written into DATA.
 
     Args:
+        pairs: draw near-duplicates side by side into this file, .svg, .png or .pdf.
         preview: in place of the survey: mean, std or whitening as scatter plots of two pixels, augment as rows of images.
         draw: with --preview: the figure's file, .svg, .png or .pdf; else striate-preview-WHAT.png in the current folder.
         recipe: with --preview: settings of a training to begin with.
@@ -38,19 +39,16 @@ def data(
     if preview is None:
         why = "applies with --preview alone; got {}. Add --preview augment, or leave it out."
         refuse({"--draw": draw, "--recipe": recipe}, why)
+    else:
+        refuse({"--pairs": pairs}, "does not apply with --preview, which surveys nothing; leave one out.")
     settings = config.join(
         {"data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}},
         *(config.setting(text) for text in set_),
     )
     if cache or clear_cache:
-        given: dict[str, object] = {
-            "DATA": data,
-            "--data-dir": data_dir,
-            "--labels-from": labels_from,
-            "--group": group,
-            "--relabel": relabel,
-        }
-        given |= {"--exclude": exclude, "--preview": preview, "--set": set_, "--cache": cache and clear_cache}
+        given: dict[str, object] = {"DATA": data, "--data-dir": data_dir, "--labels-from": labels_from, "--group": group}
+        given |= {"--relabel": relabel, "--exclude": exclude, "--pairs": pairs, "--preview": preview, "--set": set_}
+        given |= {"--cache": cache and clear_cache}
         flag = "--clear-cache" if clear_cache else "--cache"
         refuse(given, f"does not apply with {flag}, which is about the whole cache; remove it.")
         result: Any = workflow.cache(clear=clear_cache)
@@ -67,7 +65,7 @@ def data(
         return show(shown, json, _preview_lines)
     else:
         with speaking() as watch:
-            result = workflow.survey(data, config.section(settings, "data"), watch)
+            result = workflow.survey(data, config.section(settings, "data"), watch, pairs=pairs)
     return show(result.as_json(), json, lambda _json: [str(result)])
 
 

@@ -93,6 +93,7 @@ class Survey:
     std: tuple[float, ...]  # of each channel
     notes: tuple[str, ...]  # sentences to read
     groups: dict[str, Any] | None = None  # how many groups there are, and by what; None where there are none
+    drawn: str | None = None  # where pairs of near-duplicates are drawn
     shortcuts: tuple[dict[str, Any], ...] = ()  # facts beside what is shown that predict the class, with a sentence or None
 
     @property
@@ -124,6 +125,7 @@ class Survey:
         lines += [*self.notes, *_list_pairs("quarantined", self.quarantined), *_list_pairs("ignored", self.ignored)]
         lines += _list_pairs("left out of training", self.leaks) + _list_pairs("equal pixels", self.duplicates)
         lines += _list_pairs("nearly equal", self.near_duplicates)
+        lines += [f"drawn: {self.drawn}"] if self.drawn else []
         return str(printable("\n".join(lines)))
 
 
@@ -169,7 +171,7 @@ def survey(
         parts.near_duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), (*used.notes, *notes),
-        groups.account(used, data), tuple(examine(columns, used.labels_N)),
+        groups.account(used, data), None, tuple(examine(columns, used.labels_N)),
     )  # fmt: skip
 
 

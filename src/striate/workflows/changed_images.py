@@ -20,7 +20,7 @@ from striate.base.phrases import plural, printable
 from striate.data import sources
 from striate.data.decode import InputSpec
 from striate.data.pixel_cache import decode_examples
-from striate.plots import changed_images as drawing
+from striate.plots import image_groups as drawing
 from striate.workflows.report import page
 
 log = logging.getLogger("striate")

@@ -65,7 +65,7 @@ def test_a_training_ends_by_writing_its_report_and_naming_it(photos: Path, tmp_p
     assert len(text) < 10e6
     assert facts["test"] == result["test"]
     assert {section.get("id") for section in tree.iter("section")} == {
-        "data", "training", "score", "mistakes", "features", "filters", "weights", "repeat"
+        "data", "training", "score", "origin", "mistakes", "features", "filters", "weights", "repeat"
     }  # fmt: skip
     without = striate.train(photos.as_posix(), net="conv 3x3x4, relu, pool 2, fc 3", out=tmp_path, name="b", settings=SHORT,
                             report=False)  # fmt: skip
@@ -218,4 +218,4 @@ def test_a_fine_tuning_reports_its_strategies_and_the_curves_of_the_one_that_was
     assert facts["parameters"] == result["strategies"][0]["parameters"]
     striate.write_report(str(tmp_path / "run"))  # computes the features of the training images, which were at hand before
     assert written(tmp_path / "run")[1]["train"] == facts["train"]
-    assert facts["train"]["n"] == facts["account"]["parts"]["train"]
+    assert facts["train"]["n"] == facts["account"]["split"]["train"]
