@@ -50,7 +50,7 @@ def test_threshold_and_sets_are_chosen_without_a_trace_and_saved_where_that_is_a
     saved = striate.evaluate(trained, **PROMISE, save=True)
     assert saved["saved"] == str(trained / "model")
     changed = {path.name for path, content in before.items() if path.read_bytes() != content}
-    assert changed == {"model.json", files.MANIFEST, run_record.RECORD}
+    assert changed == {"model.json", "README.md", files.MANIFEST, run_record.RECORD}
     kept = striate.load(trained).confidence
     assert (kept.threshold, kept.max_error, kept.level) == (saved["abstention"]["threshold"], 0.1, 0.95)
     assert (kept.coverage, kept.set_threshold) == (0.95, saved["sets"]["threshold"])
@@ -178,3 +178,22 @@ def test_a_damaged_model_is_not_rewritten(trained: Path):
     (trained / "model" / "README.md").write_text("other")
     with pytest.raises(ArtifactError, match=r"README\.md has changed since it was written"):
         keep_confidence.keep(trained, Confidence())
+
+
+def test_the_card_says_what_is_promised(tmp_path: Path):
+    tiny_model().save(tmp_path / "m", "# m\n\n## Results\n\nGood.\n\n## Limitations\n\n- Some.\n\n## How to use\n\nSo.\n")
+    keep_confidence.keep(
+        tmp_path / "m", Confidence(threshold=0.75, max_error=0.02, level=0.9, coverage=0.95, set_threshold=0.1)
+    )
+    card = (tmp_path / "m" / "README.md").read_text()
+    before, _, after = card.partition(
+        "## Answers\n\n- Below a probability of 0.7500 it abstains. With 90 % confidence at most 2 %"
+    )
+    assert before.endswith("Good.\n\n")
+    assert "\n- Its sets of classes have the true class for 95 % of new images like these: " in after
+    assert "\n\n## Limitations\n\n- Some.\n\n## How to use\n" in after
+    keep_confidence.keep(tmp_path / "m", Confidence(coverage=0.9, set_threshold=0.2))
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert card.count("## Answers") == 1
+    assert "abstains" not in card
+    assert "for 90 % of new images" in card

@@ -64,6 +64,13 @@ def render(facts: CardFacts) -> str:
     return f"---\n{_fields(facts)}---\n\n" + "\n\n".join(sections) + "\n"
 
 
+def with_answers(card: str, sentences: Sequence[str]) -> str:
+    """The card with what the model answers where it is not sure, before its limitations; what it said of that is replaced."""
+    rest = re.sub(r"^## Answers\n.*?(?=^## )", "", card, flags=re.M | re.S)
+    section = f"## Answers\n\n{_listed(sentences)}\n\n"
+    return re.sub(r"^(?=## Limitations$)", lambda _: section, rest, count=1, flags=re.M)
+
+
 def _fields(facts: CardFacts) -> str:
     """The fields at the top, a line for each, its value as JSON, which YAML reads as well."""
     fields: dict[str, Any] = {
