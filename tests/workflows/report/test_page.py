@@ -38,7 +38,7 @@ def facts(**own):
         "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
         "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
         "starting_weights": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],
-        "origin": None, "train": None,
+        "origin": None, "pairs": [], "train": None,
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],
@@ -81,6 +81,16 @@ def test_the_score_stands_first_with_its_interval_and_the_largest_class():
     assert "<span>0&nbsp;%</span>" in text
     assert "on a scale from 0&nbsp;% to 100&nbsp;%;" in text
     check(text)
+
+
+def test_near_duplicates_stand_side_by_side():
+    rows = [{"paths": ["train/<a>.png", "test/a.png"], "parts": ["training", "test"]}]
+    page = facts(pairs=rows)
+    page["account"]["near_duplicates"] = [["train/<a>.png", "test/a.png"], ["x", "y"]]
+    tree = check(render(page, {"pairs": [{"images": ["data:,1", "data:,2"], "kind": ""}]}))
+    assert [image.get("alt") for image in tree.iter("img")] == ["train/<a>.png", "test/a.png"]
+    assert any(head.text == "2 pairs of near-duplicates, of which 1 are shown" for head in tree.iter("h3"))
+    assert [text.text for text in tree.iter("p") if (text.text or "").endswith("(test)")] == ["test/a.png (test)"]
 
 
 def test_where_the_score_comes_from_stands_below_it():

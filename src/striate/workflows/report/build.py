@@ -23,7 +23,7 @@ from striate.training import journal
 from striate.workflows.checks import check_run
 from striate.workflows.inspect.model_on_data import KnownFeatures, ModelOnDataset
 from striate.workflows.open_run import open_run
-from striate.workflows.report import page, rerun_network, run_facts
+from striate.workflows.report import page, pair_cards, rerun_network, run_facts
 from striate.workflows.report.run_facts import RunFacts
 from striate.workflows.run_context import RunContext
 
@@ -107,6 +107,7 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
     if known.scored is None:
         return
     facts = known.facts
+    facts.pairs, known.figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
     rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
     assert facts.score is not None
     doubted = sum(card.doubted for card in facts.mistakes)

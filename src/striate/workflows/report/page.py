@@ -19,7 +19,7 @@ from striate.base.phrases import percent, without_controls
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
 FIGURES = (
     "curves", "gradients", "classes", "confusion", "reliability", "risk_coverage", "plane", "kernels", "weights", "mistakes",
-    "uncertain",
+    "uncertain", "pairs",
 )  # fmt: skip
 _CLASSES, _FILES = 100, 50  # rows of a table that are shown; the JSON has all
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -32,7 +32,8 @@ def render(facts: Json, figures: Json) -> str:
     Args:
         facts: as `striate.workflows.report.build` gathers them.
         figures: by names of `FIGURES`; <svg> text, for `curves` and `plane` lists of it; for `mistakes` and `uncertain` a
-            dictionary for each row: `image`, `heat` and `neighbors` as data URIs, and `kind`. What is missing is left out.
+            dictionary for each row: `image`, `heat` and `neighbors` as data URIs, and `kind`; for `pairs` `images` and `kind`.
+            What is missing is left out.
 
     """
     given = {**dict.fromkeys(FIGURES), **figures}

@@ -81,6 +81,7 @@ class ReportFacts:
     mistakes: list[Card] = field(default_factory=list)
     uncertain: list[Card] = field(default_factory=list)
     mistakes_note: str = ""
+    pairs: list[Json] = field(default_factory=list)  # near-duplicates, at most eight
     unknown: Json | None = None  # how unknown images are told, and what was flagged of the test images
     plane: Json | None = None
     filters: Sequence[filter_health.Layer] = ()
