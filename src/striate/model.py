@@ -27,7 +27,8 @@ from striate.batches.preprocess import Preprocess
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInputs
-from striate.metrics.confidence import Confidence, Prediction, of_artifact, predictions
+from striate.metrics import multi_label
+from striate.metrics.confidence import Confidence, of_artifact, predictions
 from striate.metrics.unknown_inputs import UnknownInputs
 from striate.nets import catalogue, factory, own_network
 from striate.nets.feature_layer import flatten_features
@@ -65,6 +66,7 @@ class Model:
         license: of the weights that it started from; empty for one's own.
         aliases: other names of classes, as folders may have them: WordNet ids for ImageNet's.
         unknown_inputs: how an image is found that looks like none of the training set; None where it cannot be.
+        label_thresholds: of a model of several labels an image: the least probability of each; None of one label.
 
     """
 
@@ -79,6 +81,7 @@ class Model:
     license: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
     unknown_inputs: UnknownInputs | None = None
+    label_thresholds: tuple[float, ...] | None = None
 
     def _repr_html_(self) -> str:
         spec = self.input_spec
@@ -96,10 +99,13 @@ class Model:
         """How images are decoded for 1, 5 or 10 crops (`batches.multi_crop`).
 
         Raises:
-            SettingError: another number of crops, or 10 of a model that was trained without mirrored images.
+            SettingError: another number of crops; 10 of a model that was trained without mirrored images; more than one of a
+                model of several labels.
 
         """
         multi_crop.check(crops, self.training.get("flip"))
+        if crops != 1 and self.label_thresholds is not None:
+            raise SettingError(f"crops={crops} does not apply to a model of several labels an image; expected 1. Leave it out.")
         return multi_crop.decode_spec(self.input_spec, crops)
 
     @named_arguments()
@@ -131,18 +137,23 @@ class Model:
 
     @named_arguments()
     def probabilities(self, logits_NK: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The calibrated probabilities that logits mean: N x K, in the order of `classes`."""
-        return self.confidence.probabilities(logits_NK)
+        """The calibrated probabilities that logits mean: N x K, in the order of `classes`; of several labels each by itself."""
+        return self.confidence.probabilities(logits_NK) if self.label_thresholds is None else multi_label.sigmoid(logits_NK)
 
     @named_arguments()
-    def answers(self, logits_NK: NDArray[np.float32], embeddings_ND: NDArray[np.float32] | None = None) -> list[Prediction]:
-        """The predictions that logits mean; with the embeddings of one crop also whether the images are unknown."""
+    def answers(self, logits_NK: NDArray[np.float32], embeddings_ND: NDArray[np.float32] | None = None) -> list[Any]:
+        """The predictions that logits mean; with the embeddings of one crop also whether the images are unknown.
+
+        They are `Prediction`s; of a model of several labels an image, `LabelSet`s.
+        """
+        if self.label_thresholds is not None:
+            return multi_label.label_sets(logits_NK, self.classes, self.label_thresholds)
         flag = self.unknown_inputs
         flags_N = None if flag is None or embeddings_ND is None else flag.flags(embeddings_ND)
         return predictions(logits_NK, self.classes, self.confidence, flags_N)
 
     @named_arguments()
-    def classify(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> list[Prediction]:
+    def classify(self, pixels_NHWC: NDArray[np.uint8], crops: int = 1) -> list[Any]:
         """The predictions for images that `input_spec_for(crops)` has been applied to, by one pass for each crop.
 
         Of several crops none is flagged as unknown, since the threshold is of whole images.
@@ -152,12 +163,14 @@ class Model:
         return self.answers(self.logits(pixels_NHWC, crops))
 
     @overload
-    def predict(self, images: list[Any] | tuple[Any, ...], crops: int = 1) -> list[Prediction]: ...
+    def predict(self, images: list[Any] | tuple[Any, ...], crops: int = 1) -> list[Any]: ...
     @overload
     def predict(self, images: Any, crops: int = 1) -> Any: ...
     @named_arguments()
-    def predict(self, images: Any, crops: int = 1) -> Prediction | list[Prediction]:
+    def predict(self, images: Any, crops: int = 1) -> Any:
         """The prediction for an image, or a list of them for a list, a folder, a glob, a batch, a table or a data set.
+
+        It is a `Prediction`; of a model of several labels an image a `LabelSet`.
 
         Args:
             images: paths, folders and globs; the bytes of a file, or a file opened for reading; PIL images; arrays H x W or
@@ -172,7 +185,7 @@ class Model:
             SettingError: what is no image; crops that this model does not take; see `input_spec_for`.
 
         """
-        given, answers = image_inputs.read(images), list[Prediction]()
+        given, answers = image_inputs.read(images), list[Any]()
         for pixels_NHWC in _batches(given, self.input_spec_for(crops)):
             answers += self.classify(pixels_NHWC, crops)
         return answers[0] if given.single else answers
@@ -230,6 +243,7 @@ class Model:
             "license": self.license,
             "aliases": dict(self.aliases),
             "unknown_inputs": None if self.unknown_inputs is None else self.unknown_inputs.as_json(),
+            **({} if self.label_thresholds is None else {"label_thresholds": list(self.label_thresholds)}),
         }
         weights = {f"net.{name}": tensor for name, tensor in self.net.state_dict().items()} | self.preprocess.tensors()
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -280,7 +294,7 @@ class Model:
         classes = tuple(described["classes"])
         name, settings = described["net"]["name"], described["net"]["settings"]
         if catalogue.is_own(name):
-            name = _own_name(folder, name, described["net_source"], trust_code)
+            name = own_network.name_in(folder, name, described["net_source"], trust_code)
         chw: Sequence[int] = described["net"]["input_chw"]
         start = "net."
         weights = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
@@ -305,6 +319,7 @@ class Model:
             license=described["license"],
             aliases=described.get("aliases", {}),
             unknown_inputs=unknown,
+            label_thresholds=multi_label.thresholds_of(described),
         )
 
 
@@ -329,22 +344,3 @@ def _finite(logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:
             "weights or its preprocessing are not those of a finished training; use another model."
         )
     return logits_NK
-
-
-def _own_name(folder: Path, name: str, recorded: Mapping[str, str] | None, trust_code: bool) -> str:
-    """The name of a network of one's own by the copy of its file in the model's folder, and by no other file."""
-    file, _, class_name = name.rpartition(":")
-    copy = folder / own_network.COPY
-    if file != own_network.COPY or recorded is None or copy.is_symlink() or not copy.is_file():
-        raise ArtifactError(
-            f"expected {folder} to hold the file of its network as {own_network.COPY}; got the network {name!r}. "
-            "A model runs no code from elsewhere; train it again with this striate."
-        )
-    source = own_network.read(f"{copy}:{class_name}")
-    if source.sha256 != recorded["sha256"]:
-        raise ArtifactError(
-            f"expected {copy} with SHA-256 {recorded['sha256'][:16]}..., as model.json has it; got {source.sha256[:16]}..."
-        )
-    if trust_code:
-        own_network.trust(source)
-    return f"{copy}:{class_name}"

@@ -9,6 +9,8 @@ from striate.base.errors import SettingError
 from striate.nets import factory
 from striate.nets.architectures.googlenet import GoogLeNetOut
 from striate.training.loss import (
+    asymmetric,
+    binary_cross_entropy,
     class_weights,
     crammer_singer,
     cross_entropy,
@@ -180,3 +182,35 @@ def test_what_counts_as_the_answer_is_the_last_head_alone():
     assert isinstance(outputs, GoogLeNetOut)
     assert [logits_NK.shape for logits_NK in outputs] == [(2, 4)] * 3
     assert isinstance(net.eval()(images_NCHW), torch.Tensor)
+
+
+def test_binary_cross_entropy_is_the_mean_over_the_labels_by_hand():
+    # probabilities 3/4 and 1/4; the image has the first label alone, then both
+    logits_NK = torch.tensor([[log(3), -log(3)]] * 2)
+    labels_NK = torch.tensor([[1, 0], [1, 1]])
+    expected = [-log(3 / 4), -(log(3 / 4) + log(1 / 4)) / 2]
+    assert binary_cross_entropy()(logits_NK, labels_NK).tolist() == pytest.approx(expected)
+
+
+def test_the_asymmetric_loss_by_hand():
+    # p = 3/4 of a label that it has: (1/4)^1 log(3/4); p = 1/4 of one that it has not: q = 0.2, 0.2^2 log(0.8)
+    logits_NK, labels_NK = torch.tensor([[log(3), -log(3)]]), torch.tensor([[1, 0]])
+    expected = -(log(3 / 4) / 4 + 0.04 * log(0.8)) / 2
+    assert asymmetric(1.0, 2.0, 0.05)(logits_NK, labels_NK).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_asymmetric_loss_without_exponents_and_shift_is_binary_cross_entropy():
+    logits_NK, labels_NK = torch.randn(5, 4, generator=torch.manual_seed(0)) * 8, torch.eye(5, 4)
+    plain = binary_cross_entropy()(logits_NK, labels_NK)
+    assert torch.allclose(asymmetric(0, 0, 0)(logits_NK, labels_NK), plain)
+
+
+def test_labels_that_are_easily_absent_cost_nothing_and_every_gradient_is_finite():
+    logits_NK = torch.tensor([[-200.0, -5.0, 0.0, 5.0, 200.0]] * 2, requires_grad=True)
+    labels_NK = torch.tensor([[0] * 5, [1] * 5])
+    for exponents in ((0.0, 4.0), (1.0, 4.0), (0.5, 0.5), (0.0, 0.0)):
+        losses_N = asymmetric(*exponents, 0.05)(logits_NK, labels_NK)
+        (gradient,) = torch.autograd.grad(losses_N.sum(), logits_NK)
+        assert torch.isfinite(losses_N).all()
+        assert torch.isfinite(gradient).all()
+        assert gradient[0, :2].abs().max() == 0  # p is below the shift

@@ -16,7 +16,7 @@ _CLASSES, _FEW = 100, 30  # classes that are listed; test images of a class belo
 
 
 class CardScore(NamedTuple):
-    """An accuracy with its 95 % interval."""
+    """An accuracy, of several labels an image an mAP, with its 95 % interval."""
 
     part: str  # validation or test
     accuracy: float
@@ -51,6 +51,7 @@ class CardFacts(NamedTuple):
     started_from: str | None = None  # weights that the training began with
     license: str = ""  # of these
     versions: Mapping[str, str] = {}
+    several: bool = False  # whether an image may have several labels
 
 
 def render(facts: CardFacts) -> str:
@@ -79,13 +80,13 @@ def _fields(facts: CardFacts) -> str:
         "library_name": "striate",
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", "striate", facts.net],
-        "metrics": ["accuracy", "f1"],
+        "metrics": ["mAP" if facts.several else "accuracy", "f1"],
     }
     if facts.data is not None:
         fields["datasets"] = [facts.data]
     tested = [score for score in facts.scores if score.part == "test"]
     if tested:
-        metrics = [{"type": "accuracy", "value": tested[0].accuracy}]
+        metrics = [{"type": "mAP" if facts.several else "accuracy", "value": tested[0].accuracy}]
         metrics += [] if facts.macro_f1 is None else [{"type": "f1", "name": "macro F1", "value": facts.macro_f1}]
         result = {
             "task": {"type": "image-classification"},
@@ -117,6 +118,13 @@ def _listed(lines: Sequence[str]) -> str:
 def _intended(facts: CardFacts) -> str:
     names = [_text(row.name) for row in facts.classes]
     shown = join_names(names) if len(names) <= 20 else f"{', '.join(names[:20])} and {len(names) - 20:,} more"
+    if facts.several:
+        return (
+            f"A classifier that gives an image any of {len(names):,} labels, several or none: {shown}. The network is "
+            f"{_text(facts.net)} with {facts.parameters:,} parameters.\n\n"
+            "It is meant for images like those it was trained on. Each label has a probability and a threshold of its own, "
+            "fitted on validation images."
+        )
     return (
         f"A classifier of images into {len(names):,} classes: {shown}. The network is "
         f"{_text(facts.net)} with {facts.parameters:,} parameters.\n\n"
@@ -145,7 +153,8 @@ def _results(facts: CardFacts) -> str:
         f"| {row.part} | {percent(row.accuracy)} | {percent(row.low)} to {percent(row.high)} | {row.n:,} |"
         for row in facts.scores
     ]
-    lines = ["| images | accuracy | 95 % interval | number |", "|---|---:|---:|---:|", *rows]
+    measure = "mAP" if facts.several else "accuracy"
+    lines = [f"| images | {measure} | 95 % interval | number |", "|---|---:|---:|---:|", *rows]
     if facts.macro_f1 is not None:
         lines += ["", f"Macro F1 on the test images: {facts.macro_f1:.4f}."]
     recalls = [row for row in facts.classes if row.recall is not None][:_CLASSES]
@@ -157,6 +166,8 @@ def _results(facts: CardFacts) -> str:
 
 def _limitations(facts: CardFacts) -> list[str]:
     lines = ["Whatever is not among its classes is given one of them all the same."]
+    if facts.several:
+        lines = ["What is not among its labels is not told from nothing, and may be taken for one of them."]
     if facts.false_alarms is not None:
         lines[0] += (
             f" `unknown` flags images that look like none of the training's, and about {100 * facts.false_alarms:g} % of those "

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
+from striate.base import several_labels
 from striate.base.train_settings import Finetune, Section, Train, field
 
 INIT = Literal[
@@ -40,6 +41,14 @@ class Data(Section):
     image_column: str | None = field(
         None, "of a table: the column with the paths of the images; else path, or another that is evident"
     )
+    multi_label: bool | None = field(
+        None,
+        "of a table: an image has several labels or none, in one cell as cat|dog, or in columns of 0 and 1, one for each; off",
+    )
+    label_separator: str | None = field(
+        None, "of several labels in a cell: what is between them; else |, ; or a comma, the first of these that is in a cell",
+        min_length=1, max_length=10,
+    )  # fmt: skip
     label_column: str | None = field(None, "of a table: the column with the classes; else label, or another that is evident")
     group: str | None = field(
         None,
@@ -91,6 +100,11 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.multi_label:
+            self._refuse(("label_separator",), "without multi_label=true")
+        if self.multi_label:
+            self._refuse(("folds",), "with multi_label=true, which is one training on one split")
+            self._refuse(("relabel",), "with multi_label=true, since it gives an image one label")
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
             raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")
         if not all(0 <= level <= 255 for level in self.background):
@@ -276,6 +290,7 @@ class Run(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        several_labels.check(self)
         if self.finetune.weights is None and self.net.knn_memory is not None:
             raise ValueError(
                 "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "

@@ -26,6 +26,10 @@ class Section(BaseModel):
                 raise ValueError(f"{name} does not apply {because}; remove it")
 
 
+LOSS = Literal["cross-entropy", "weston-watkins", "crammer-singer", "binary-cross-entropy", "asymmetric"]
+OF_SEVERAL_LABELS = ("binary-cross-entropy", "asymmetric")
+
+
 class Train(Section):
     """The optimization."""
 
@@ -56,8 +60,10 @@ class Train(Section):
     )
     step_every: float | None = field(None, "of step: share of the steps between two drops; else 1/3", gt=0, lt=1)
     step_factor: float | None = field(None, "of step: factor of the learning rate at each drop; else 0.1", gt=0, lt=1)
-    loss: Literal["cross-entropy", "weston-watkins", "crammer-singer"] = field(
-        "cross-entropy", "cross-entropy, or a multi-class hinge loss: the sum over classes or the largest violation"
+    loss: LOSS = field(
+        "cross-entropy",
+        "cross-entropy, or a multi-class hinge loss: the sum over classes or the largest violation; of several labels an image "
+        "binary-cross-entropy, which is their default, or asymmetric",
     )
     label_smoothing: float | None = field(
         None, "of cross-entropy: share of the target distributed over all classes; else 0.05", ge=0, lt=1
@@ -67,6 +73,18 @@ class Train(Section):
     )
     margin: float | None = field(None, "of the hinge losses: the margin; else 1", gt=0)
     squared: bool | None = field(None, "of the hinge losses: square them; else false")
+    gamma_positive: float | None = field(
+        None,
+        "of asymmetric: exponent by which labels that an image has weigh less where they are probable; else 0",
+        ge=0,
+        le=10,
+    )
+    gamma_negative: float | None = field(
+        None, "of asymmetric: exponent by which labels that it does not have weigh less where improbable; else 4", ge=0, le=10
+    )
+    shift: float | None = field(
+        None, "of asymmetric: probability below which a label that an image does not have costs nothing; else 0.05", ge=0, lt=1
+    )
     l1: float = field(0.0, "weight penalty l1 * sum of |w| in the loss", ge=0)
     l1_by: Literal["proximal", "subgradient"] | None = field(
         None, "of l1: how it is applied; else proximal, which makes exact zeros"
@@ -110,10 +128,12 @@ class Train(Section):
             self._refuse(("step_every", "step_factor"), f"with schedule='{self.schedule}'")
         if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be two numbers from 0 to below 1; got {list(self.betas)}")
-        if self.loss == "cross-entropy":
-            self._refuse(("margin", "squared"), "with loss='cross-entropy'")
-        else:
-            self._refuse(("label_smoothing", "focal"), f"with loss='{self.loss}'")
+        for losses, fields in (
+            (("cross-entropy",), ("label_smoothing", "focal")), (("weston-watkins", "crammer-singer"), ("margin", "squared")),
+            (("asymmetric",), ("gamma_positive", "gamma_negative", "shift")),
+        ):  # fmt: skip
+            if self.loss not in losses:
+                self._refuse(fields, f"with loss='{self.loss}'")
         if not self.l1:
             self._refuse(("l1_by",), "without l1")
         if self.class_weights == self.sampling == "balanced":

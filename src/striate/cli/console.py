@@ -151,11 +151,15 @@ def macro_scores(score: Event) -> str:
 def scores(result: Event) -> list[str]:
     """What a run's result says of its validation and test images, and of files that were not used, as lines."""
     lines = [
-        f"{what} accuracy {percent(score['accuracy'])}  ({interval(score)}, {score['n']:,} images)"
+        f"{what} {'mAP' if 'map' in score else 'accuracy'} {percent(score.get('map', score.get('accuracy')))}  "
+        f"({interval(score)}, {score['n']:,} images)"
         for part, what in (("val", "validation"), ("test", "test"))
         if (score := result[part])
     ]
-    if beside := result.get("class_scores"):
+    beside = result.get("class_scores")
+    if beside and "chance" in beside:
+        lines.append(label_set_line(beside))
+    elif beside:
         lines.append(f"{macro_scores(beside)}; majority-class baseline: {percent(beside['majority'])}")
         if missing := beside["never_predicted"]:
             lines.append(
@@ -164,6 +168,16 @@ def scores(result: Event) -> list[str]:
     if result["quarantined"]:
         lines.append(f"{result['quarantined']} bad files were not used; `striate data` lists them")
     return lines
+
+
+def label_set_line(score: Event) -> str:
+    """What stands beside the mAP of several labels an image."""
+    line = (
+        f"macro F1 {score['macro_f1']:.4f}, micro F1 {score['micro_f1']:.4f}; all labels right "
+        f"{percent(score['exact_match'])}; mAP of a random order {percent(score['chance'])}"
+    )
+    missing = score.get("never_predicted") or []
+    return line + (f"\nnever predicted: {join_names(missing[:_NAMED])}" if missing else "")
 
 
 def trust(run: str, trust_code: bool) -> None:
@@ -213,9 +227,10 @@ def speaking() -> Iterator[Callable[[Event], None]]:
 def _watcher(show_progress: Callable[[Event], None], console: Console) -> Callable[[Event], None]:
     def watch(event: Event) -> None:
         if event["event"] == "epoch":
+            ranked = f"mAP {percent(event['map'])}, " if "map" in event else ""
             console.print(
                 f"epoch {event['epoch']}: training loss {event['train_loss']:.4f}, validation loss {event['loss']:.4f}, "
-                f"accuracy {percent(event['accuracy'])}",
+                f"{ranked}accuracy {percent(event['accuracy'])}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
         elif event["event"] == "report":

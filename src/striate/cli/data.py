@@ -12,10 +12,9 @@ from striate.cli.console import Settings, documented_by, refuse, show, speaking
 @documented_by("striate.workflows.preview", "preview")
 def data(
     data: str | None = None, /, *, data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
-    relabel: str | None = None, exclude: str | None = None, pairs: Path | None = None,
-    preview: str | None = None, draw: Path | None = None,
-    recipe: str | None = None, cache: bool = False, clear_cache: bool = False,
-    set_: Settings = (), json: bool = False,
+    relabel: str | None = None, exclude: str | None = None, multi_label: bool = False, pairs: Path | None = None,
+    preview: str | None = None, draw: Path | None = None, recipe: str | None = None, cache: bool = False,
+    clear_cache: bool = False, set_: Settings = (), json: bool = False,
 ) -> None:  # fmt: skip
     """Survey labeled images, or preview how they are prepared. Nothing is written into DATA.
 
@@ -31,6 +30,7 @@ def data(
         group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
+        multi_label: of a table: images have several labels or none, in one cell as cat|dog or in columns of 0 and 1.
         set_: a setting of section data, as in --set data.test_share=0.3; with --preview any; may be repeated.
 
     """
@@ -41,14 +41,13 @@ def data(
         refuse({"--draw": draw, "--recipe": recipe}, why)
     else:
         refuse({"--pairs": pairs}, "does not apply with --preview, which surveys nothing; leave one out.")
-    settings = config.join(
-        {"data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}},
-        *(config.setting(text) for text in set_),
-    )
+    flags = {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}
+    section = {"data": {**flags, "multi_label": multi_label or None}}
+    settings = config.join(section, *(config.setting(text) for text in set_))
     if cache or clear_cache:
         given: dict[str, object] = {"DATA": data, "--data-dir": data_dir, "--labels-from": labels_from, "--group": group}
         given |= {"--relabel": relabel, "--exclude": exclude, "--pairs": pairs, "--preview": preview, "--set": set_}
-        given |= {"--cache": cache and clear_cache}
+        given |= {"--cache": cache and clear_cache, "--multi-label": multi_label}
         flag = "--clear-cache" if clear_cache else "--cache"
         refuse(given, f"does not apply with {flag}, which is about the whole cache; remove it.")
         result: Any = workflow.cache(clear=clear_cache)

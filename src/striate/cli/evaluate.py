@@ -8,6 +8,7 @@ from rich.table import Table
 from striate.base import config
 from striate.base.phrases import percent, plural
 from striate.base.wall_clock import counting
+from striate.cli import label_sets
 from striate.cli.console import Event, Settings, documented_by, interval, macro_scores, show, speaking, table, trust
 
 _SQUARE = 20  # classes, up to which the confusion matrix is printed
@@ -48,6 +49,9 @@ def evaluate(
 
 
 def _parts(result: Event, unsaved: bool = False) -> Iterator[str | Table]:
+    if "map" in result:
+        yield from label_sets.parts(result)
+        return
     yield _classes(result)
     if len(result["per_class"]) <= _SQUARE:
         yield _confusion(result)

@@ -20,7 +20,8 @@ def finetune(
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
     minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
     data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
-    relabel: str | None = None, exclude: str | None = None, resume: bool = False, set_: Settings = (),
+    relabel: str | None = None, exclude: str | None = None, multi_label: bool = False, resume: bool = False,
+    set_: Settings = (),
     no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
@@ -36,6 +37,7 @@ def finetune(
         group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
+        multi_label: of a table: images have several labels or none, in one cell as cat|dog or in columns of 0 and 1.
         set_: a setting of section data, augment, finetune or engine, or preprocess.resize_mode; may be repeated.
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
@@ -44,7 +46,14 @@ def finetune(
     from striate.workflows.finetune import check
 
     flags = {
-        "data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude},
+        "data": {
+            "data_dir": data_dir,
+            "labels_from": labels_from,
+            "group": group,
+            "relabel": relabel,
+            "exclude": exclude,
+            "multi_label": multi_label or None,
+        },
         "finetune": {"classifier": classifier},
     }
     settings = config.join(*(config.setting(text) for text in set_), flags, {"tensorboard": tensorboard or None})

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from striate.base.phrases import plural
 from striate.base.wall_clock import counting, measured
+from striate.cli import label_sets
 from striate.cli.console import documented_by, print_json, print_time, speaking, stdout, trust
 
 
@@ -63,5 +64,7 @@ def _line(row: Any) -> tuple[str, str, str, str, str]:
     path, prediction = str(row.as_json()["path"]), row.prediction
     if prediction is None:
         return path, "error", row.error or "", "", ""
+    if hasattr(prediction, "labels"):  # of several an image
+        return path, *label_sets.cells(prediction), "", ""
     notes = [name for name in ("abstained", "unknown") if getattr(prediction, name)]
     return path, prediction.label, f"{prediction.probability:.3f}", ", ".join(prediction.set or ()), ", ".join(notes)

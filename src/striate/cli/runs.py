@@ -83,14 +83,19 @@ def _listed(rows: "list[ListedRun]", title: str | None, several: bool = False) -
     listed = table(*heads, left=left, overflow="fold", title=title)
     for row in rows:
         test = row.test
-        score = ("", "") if test is None else (percent(test["accuracy"]), f"{percent(test['low'])} to {percent(test['high'])}")
-        val = "" if row.val is None else percent(row.val["accuracy"])
+        score = ("", "") if test is None else (_score(test), f"{percent(test['low'])} to {percent(test['high'])}")
+        val = "" if row.val is None else _score(row.val)
         macro_f1 = "" if row.macro_f1 is None else f"{row.macro_f1:.4f}"
         which = [(row.test_set or "")[:6]][: int(several)]
         seconds = "" if row.seconds is None else f"{row.seconds:,.0f}"
         size = f"{row.bytes / 1e6:.1f}"
         listed.add_row(row.name, row.net, row.data, row.state, val, *score, macro_f1, *which, seconds, size)
     return listed
+
+
+def _score(score: Event) -> str:
+    """An accuracy, or the mAP of several labels an image."""
+    return f"mAP {percent(score['map'])}" if "map" in score else percent(score["accuracy"])
 
 
 def _delete(names: tuple[str, ...], out: Path, yes: bool, json: bool) -> None:

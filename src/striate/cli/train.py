@@ -15,9 +15,9 @@ def train(
     data: str | None = None, /, *, net: str | None = None, weights: str | None = None, recipe: str | None = None,
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
     name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
-    group: str | None = None, relabel: str | None = None, exclude: str | None = None, pixel_cache_gb: float | None = None,
-    resume: bool = False, set_: Settings = (), find_lr: bool = False, draw: str | None = None,
-    no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
+    group: str | None = None, relabel: str | None = None, exclude: str | None = None, multi_label: bool = False,
+    pixel_cache_gb: float | None = None, resume: bool = False, set_: Settings = (), find_lr: bool = False,
+    draw: str | None = None, no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
@@ -34,14 +34,16 @@ def train(
         group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
         exclude: a table with the column path, or a path in each line: images to leave out.
+        multi_label: of a table: images have several labels or none, in one cell as cat|dog or in columns of 0 and 1.
         set_: any setting, as in --set train.lr=0.1 or --set preprocess.size_px=64; may be repeated.
         find_lr: train nothing, but look in up to 100 steps for a learning rate.
         draw: with --find-lr: the plot, .svg, .png or .pdf; else find-lr.svg.
         no_report: do not end by writing the report; `striate report NAME` does that later.
 
     """
-    flags = {"data": {"labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}}
-    settings = config.join(*(config.setting(text) for text in set_), flags)
+    flags = {"labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}
+    section = {"data": {**flags, "multi_label": multi_label or None}}
+    settings = config.join(*(config.setting(text) for text in set_), section)
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:

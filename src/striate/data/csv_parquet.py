@@ -1,6 +1,7 @@
 """Images listed in a table, CSV or Parquet: columns of paths and labels; of groups and parts where they are named."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,11 +9,12 @@ from unicodedata import normalize
 
 from striate.base.config import Data
 from striate.base.errors import DataError
-from striate.data import table_cells, table_columns, table_labels
+from striate.base.phrases import plural
+from striate.data import table_cells, table_columns, table_label_sets, table_labels
 from striate.data.examples import Examples, Ignored, Part, Quarantined
-from striate.data.examples_from_source import Source, from_files
+from striate.data.examples_from_source import Label, Source, from_files
 from striate.data.table_cells import Table
-from striate.data.table_columns import Place
+from striate.data.table_columns import Place, Roles
 from striate.data.table_labels import NoLabel
 
 ENDINGS = (".csv", ".tsv", ".parquet")
@@ -31,13 +33,13 @@ def read(path: Path, data: Data, root: Path | None = None) -> Examples:
     """
     wanted = {name for name in (data.image_column, data.label_column, data.group_column, data.split_column) if name}
     known = table_columns.KNOWN | {table_cells.plain(name) for name in wanted}
-    table = table_cells.read(path, known, data.table_encoding)
+    table = table_cells.read(path, known, data.table_encoding, lists=bool(data.multi_label))
     table = table if root is None else table._replace(path=root / path.name)
     roles = table_columns.choose(table, data)
     if not table.rows and not table.bad:
         raise DataError(f"{path}: expected rows below the header; there are none.")
     names = table.columns[roles.image]
-    labels, notes = table_labels.of_rows(table, roles, data.missing_labels)
+    labels, notes = table_label_sets.of_rows(table, roles, data) if data.multi_label else _one_label(table, roles, data)
     place = table_columns.place_of(table.path, names) or Place()
     if place != Place():
         ending = f" with {place.after} after each name" if place.after else ""
@@ -47,8 +49,15 @@ def read(path: Path, data: Data, root: Path | None = None) -> Examples:
         Row(number, place.path(name), label, part)
         for number, name, label, part in zip(table.rows, names, labels, parts, strict=True)
     ]
+    rows, repeated = _joined(rows) if data.multi_label and roles.label is not None else (rows, [])
+    notes += repeated
     groups = None if data.group_column is None else table.columns[data.group_column]
     return _examples(table, rows, groups, [*table.notes, *roles.notes, *notes])
+
+
+def _one_label(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[str]]:
+    labels, notes = table_labels.of_rows(table, roles, data.missing_labels)
+    return [*labels], notes
 
 
 class Row(NamedTuple):
@@ -56,12 +65,28 @@ class Row(NamedTuple):
 
     number: int  # from 1 below the header
     name: str  # the path of its file
-    label: str
+    label: Label
     part: Part
+
+
+def _joined(rows: list[Row]) -> tuple[list[Row], list[str]]:
+    """Rows of one file with the labels of all of them, as where each label has a row of its own; a sentence on that."""
+    sets: dict[str, set[str]] = {}
+    counts = Counter(row.name for row in rows if isinstance(row.label, tuple))
+    for row in rows:
+        if isinstance(row.label, tuple):
+            sets.setdefault(row.name, set()).update(row.label)
+    joined = [row._replace(label=tuple(sorted(sets[row.name]))) if isinstance(row.label, tuple) else row for row in rows]
+    repeated = [name for name, count in counts.items() if count > 1]
+    sentence = (
+        f"{plural(len(repeated), 'file')}, as {repeated[0]}, in several rows: it has the labels of all." if repeated else ""
+    )
+    return joined, [sentence] if sentence else []
 
 
 def _examples(table: Table, rows: list[Row], groups: list[str] | None, notes: list[str]) -> Examples:
     firsts: dict[object, Row] = {}
+    several = any(isinstance(row.label, tuple) for row in rows)
     conflicts, entries, used_groups, ignored, bad = list[str](), [], list[str](), [], list(table.bad)
     for position, row in enumerate(rows):
         file, fault = _identify(table.path.parent, row.name)
@@ -79,9 +104,8 @@ def _examples(table: Table, rows: list[Row], groups: list[str] | None, notes: li
             ignored.append(Ignored(row.name, f"listed twice, in rows {first.number} and {row.number}"))
     if conflicts:
         more = f" And {len(conflicts) - _SHOWN:,} more." if len(conflicts) > _SHOWN else ""
-        raise DataError(
-            f"{table.path}: {'; '.join(conflicts[:_SHOWN])}.{more} {table_labels.ONE_LABEL}: remove the other rows."
-        )
+        advice = "Remove the other rows" if several else f"{table_labels.ONE_LABEL}: remove the other rows"
+        raise DataError(f"{table.path}: {'; '.join(conflicts[:_SHOWN])}.{more} {advice}.")
     folder = table.path.parent
     none = f"Paths are relative to {folder.absolute()}; --set data.image_column=... names another column."
     advice = "Add images of another class, or name the column of the classes with --set data.label_column=..."
@@ -92,7 +116,8 @@ def _examples(table: Table, rows: list[Row], groups: list[str] | None, notes: li
 
 def _difference(first: Row, other: Row) -> str | None:
     """What two rows of one file say differently."""
-    for before, now in ((first.label, other.label), (first.part.name.lower(), other.part.name.lower())):
+    words = ("|".join(row.label) if isinstance(row.label, tuple) else row.label for row in (first, other))
+    for before, now in (words, (row.part.name.lower() for row in (first, other))):
         if before != now:
             same = "" if first.name == other.name else f", the same file as {first.name!r},"
             return f"{other.name!r}{same} is listed as {before!r} in row {first.number} and as {now!r} in row {other.number}"

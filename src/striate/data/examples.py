@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,8 @@ class Examples:
 
     root: Path  # the folder that names are relative to
     names: tuple[str, ...]  # N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive
-    labels_N: NDArray[np.int64]  # positions in `classes`
+    # positions in `classes`; of several labels an image, N x K: 1 for the labels that it has, else 0
+    labels_N: NDArray[np.int64]
     classes: tuple[str, ...]  # class names, sorted
     # 64-bit hashes of the names; every draw about an image depends on its id and never on its position
     ids_N: NDArray[np.uint64]
@@ -73,6 +74,30 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def several(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return self.labels_N.ndim == 2
+
+    def having(self, label: int) -> NDArray[np.bool_]:
+        """Which images have a label, by its position in `classes`."""
+        mine_N: NDArray[np.bool_] = self.labels_N[:, label] == 1 if self.several else self.labels_N == label
+        return mine_N
+
+    def count(self, rows_M: NDArray[np.integer[Any] | np.bool_]) -> NDArray[np.int64]:
+        """Images of these rows by class, K."""
+        labels_M = self.labels_N[rows_M]
+        count_K: NDArray[np.int64] = (
+            labels_M.sum(axis=0) if self.several else np.bincount(labels_M, minlength=len(self.classes))
+        )
+        return count_K
+
+    def label_of(self, position: int) -> str:
+        """The class of an image; of several labels their names with bars between them."""
+        if self.several:
+            return "|".join(self.classes[k] for k in np.flatnonzero(self.labels_N[position]))
+        return self.classes[int(self.labels_N[position])]
 
     @property
     def split_labels_N(self) -> NDArray[np.int64]:
@@ -100,7 +125,7 @@ class Examples:
 
     def counts(self) -> dict[str, int]:
         """Images by class name, without those left out."""
-        tally = np.bincount(self.labels_N[self.used_M()], minlength=len(self.classes))
+        tally = self.count(self.used_M())
         return {name: int(count) for name, count in zip(self.classes, tally, strict=True)}
 
     def stamp(self) -> str:

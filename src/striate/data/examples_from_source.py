@@ -24,6 +24,8 @@ _PARTS = {
     "evaluation": Part.VAL, "test": Part.TEST, "testing": Part.TEST,
 }  # fmt: skip
 
+Label = str | tuple[str, ...]  # the class of an image, or all labels that it has
+
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
 OWN_FOLDER = "Put the images of each class into a folder of its own."
 TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
@@ -76,11 +78,11 @@ def from_arrays(
 
 
 def from_files(
-    root: Path, entries: Sequence[tuple[str, str, Part]], quarantined: Sequence[Quarantined] = (),
+    root: Path, entries: Sequence[tuple[str, Label, Part]], quarantined: Sequence[Quarantined] = (),
     ignored: Sequence[Ignored] = (), notes: Sequence[str] = (), groups: Sequence[str] | None = None,
     source: Source | None = None,
 ) -> Examples:  # fmt: skip
-    """Examples from (name, class, part) triples of files, sorted by the bytes of their names.
+    """Examples from (name, class, part) triples of files, sorted by the bytes of their names; several labels are tuples.
 
     Where there is train and val but no test, val becomes the test part; a note says so, and where there is train alone.
     """
@@ -91,7 +93,7 @@ def from_files(
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
     names, words, parts = zip(*(entries[i] for i in order), strict=True)
     parts_N = np.array(parts, np.uint8)
-    classes = sorted(set(words))
+    classes = sorted({name for word in words for name in ((word,) if isinstance(word, str) else word)})
     check_classes(str(where), classes, _left_out(quarantined, ignored), advice)
     given = set(parts_N.tolist())
     all_notes = list(notes)
@@ -100,8 +102,7 @@ def from_files(
         all_notes.append(VAL_IS_TEST)
     elif given == {Part.TRAIN}:
         all_notes.append(TEST_IS_CUT)
-    position = {word: place for place, word in enumerate(classes)}
-    labels_N = np.array([position[word] for word in words], np.int64)
+    labels_N = _labels(words, classes)
     _check_training_part(str(where), labels_N, parts_N, classes)
     groups_N = None
     if groups is not None:
@@ -110,6 +111,17 @@ def from_files(
         root=root, names=names, labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
         groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_name_notes(classes)),
     )  # fmt: skip
+
+
+def _labels(words: Sequence[Label], classes: Sequence[str]) -> NDArray[np.int64]:
+    """The position of each image's class; of several labels N x K, 0 or 1."""
+    position = {word: place for place, word in enumerate(classes)}
+    if all(isinstance(word, str) for word in words):
+        return np.array([position[str(word)] for word in words], np.int64)
+    labels_NK = np.zeros((len(words), len(classes)), np.int64)
+    for row, names in enumerate(words):
+        labels_NK[row, [position[name] for name in names]] = 1
+    return labels_NK
 
 
 def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
@@ -127,7 +139,8 @@ def check_classes(source: str, classes: Sequence[str], left_out: str = "", advic
 
 
 def _check_training_part(source: str, labels_N: NDArray[np.int64], parts_N: NDArray[np.uint8], classes: list[str]) -> None:
-    training = set(labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)].tolist())
+    trained = labels_N[(parts_N == Part.TRAIN) | (parts_N == Part.FREE)]
+    training = set(np.flatnonzero(trained.any(axis=0)).tolist() if trained.ndim == 2 else trained.tolist())
     if missing := [name for label, name in enumerate(classes) if label not in training]:
         raise DataError(
             f"class {missing[0]!r} is in the test or validation part of {source} but not in its training part. "

@@ -246,6 +246,11 @@ def read(table: Path, data: Data) -> Examples:
     if about["renamed"] is not None:
         named = {setting: about["renamed"].get(getattr(data, setting)) for setting in ("image_column", "label_column")}
         return csv_parquet.read(table, data.model_copy(update={name: usual for name, usual in named.items() if usual}), root)
+    if data.multi_label:
+        raise DataError(
+            "data.multi_label applies to a table; these images came with one label each. Give a table of pandas, polars or "
+            "pyarrow, with a column of labels as cat|dog, or a column of 0 and 1 for each label."
+        )
     for name, column in (("group", data.group_column), ("split_column", data.split_column)):
         if column and column != "parent":
             raise DataError(f"data.{name} names a column of a table; these images are in none. Leave it out.")

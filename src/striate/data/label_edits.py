@@ -102,7 +102,7 @@ def _exclude(examples: Examples, path: Path) -> Examples:
     excluded_N = np.zeros(len(examples), bool)
     excluded_N[places] = True
     names = [examples.names[place] for place in np.flatnonzero(excluded_N)]
-    classes = (examples.classes[label] for label in examples.labels_N[excluded_N])
+    classes = (examples.label_of(place) for place in np.flatnonzero(excluded_N).tolist())
     edit = LabelEdits("exclude", str(path), files.sha256(path), tuple((*pair, "") for pair in zip(names, classes, strict=True)))
     ignored = (*examples.ignored, *(Ignored(name, f"data.exclude={path}") for name in names))
     return replace(examples, excluded_N=excluded_N, ignored=ignored, edits=(*examples.edits, edit))

@@ -44,10 +44,19 @@ def _complete(data: Data) -> Examples:
     return label_edits.apply(groups.apply(_read(data), data), data)
 
 
+def _is_table(path: str) -> bool:
+    return path not in builtin_datasets.NAMES and not Path(path).is_dir()
+
+
 def _read(data: Data) -> Examples:
     if (data.labels_from or data.follow_links) and not Path(data.path).is_dir():
         name = "labels_from" if data.labels_from else "follow_links"
         raise DataError(f"data.{name} applies to a folder of images; got {data.path}. Leave it out.")
+    if data.multi_label and not _is_table(data.path):
+        raise DataError(
+            f"data.multi_label applies to a table, whose rows have several labels each; got {data.path}. Give a CSV or Parquet "
+            "table with a column of labels as cat|dog, or a column of 0 and 1 for each label."
+        )
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir)
     path = Path(data.path)

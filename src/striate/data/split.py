@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.phrases import plural
-from striate.data import clusters, groups, label_edits, near_duplicate_notes
+from striate.data import clusters, groups, label_edits, near_duplicate_notes, stratified_labels
 from striate.data.clusters import Order
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Part, Quarantined
@@ -151,7 +151,7 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
     if given.test_N is not None:
         test_N = given.test_N
     elif data.folds is None:
-        test_N = _cut(pool.order, pool.lines, _test_share(data))
+        test_N = _cut(pool, pool.open_N, _test_share(data))
     elif data.fold is None:
         test_N = np.zeros(len(pool.examples), bool)
     else:
@@ -159,15 +159,21 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
     left_N, val_N = pool.open_N & ~test_N, given.val_N
     if val_N is None:
         share = data.val_share if given.test_N is not None else _val_share(data)
-        val_N = _cut(pool.order, [line[left_N[line]] for line in pool.lines], share)
+        val_N = _cut(pool, left_N, share)
         left_N &= ~val_N
     return _Parts(left_N, val_N, test_N)
 
 
-def _cut(order: Order, lines: list[Positions], share: float) -> Mask:
-    """The first clusters of each class until its share of images, at least one, is reached."""
-    cut_N = np.zeros(len(order.cluster_N), bool)
-    for line in lines:
+def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
+    """The first clusters of each class until its share of images, at least one, is reached; of several labels by `deal`."""
+    order, cut_N = pool.order, np.zeros(len(pool.examples), bool)
+    if pool.examples.several:
+        rows_M = np.flatnonzero(left_N)
+        first_M = np.unique(order.cluster_N[rows_M], return_index=True, return_inverse=True)
+        labels_MK, hash_M = pool.examples.labels_N[rows_M], order.hash_N[rows_M]
+        cut_N[rows_M] = stratified_labels.deal(labels_MK, first_M[1][first_M[2]], hash_M, (share, 1 - share)) == 0
+        return cut_N
+    for line in (line[left_N[line]] for line in pool.lines):
         if len(line) < 2:
             continue
         wanted = max(1, round(share * len(line)))
@@ -200,13 +206,13 @@ def _duplicate_notes(examples: Examples, duplicates: list[tuple[str, str]]) -> l
         f"{len(duplicates)} pairs of images are equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
         "one side."
     ]
-    label = dict(zip(examples.names, examples.labels_N.tolist(), strict=True))
+    label = {name: examples.label_of(position) for position, name in enumerate(examples.names)}
     split = [(first, second) for first, second in duplicates if label[first] != label[second]]
     if split:
         first, second = split[0]
         notes.append(
-            f"{len(split)} of them are in two classes, as {first} ({examples.classes[label[first]]}) and {second} "
-            f"({examples.classes[label[second]]}); one of the labels must be wrong."
+            f"{len(split)} of them are in two classes, as {first} ({label[first]}) and {second} ({label[second]}); one of the "
+            "labels must be wrong."
         )
     return notes
 
@@ -236,8 +242,7 @@ def _missing_class(pool: _Pool, parts: _Parts, given: _Given, data: Data) -> int
         cut.append(parts.val_N)
     if given.test_N is None and not (data.folds is not None and data.fold is None):
         cut.append(parts.test_N)
-    labels_N, classes = pool.examples.labels_N, len(pool.examples.classes)
-    missing_K = np.any([np.bincount(labels_N[part_N], minlength=classes) == 0 for part_N in cut], axis=0)
+    missing_K = np.any([pool.examples.count(part_N) == 0 for part_N in cut], axis=0)
     return int(missing_K.argmax()) if missing_K.any() else None
 
 
@@ -252,6 +257,8 @@ def _weak_class(pool: _Pool, given: _Given, data: Data, folds: int) -> int | Non
 
 def _advice(pool: _Pool, given: _Given, data: Data) -> str:
     """What to do where there are few images to test on: the folds that work, up to 5; a clause."""
+    if pool.examples.several:
+        return "add images"
     weak = None
     for folds in range(_PROPOSED_FOLDS, 1, -1):
         if (missing := _weak_class(pool, given, data, folds)) is None:
@@ -280,7 +287,7 @@ def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
 
 def _in_clusters(pool: _Pool, label: int) -> str:
     """A clause on why a class cannot be divided although it has images enough; empty where each can go its own way."""
-    mine_N, group_N = pool.examples.labels_N == label, pool.examples.groups_N
+    mine_N, group_N = pool.examples.having(label), pool.examples.groups_N
     clusters_M = pool.order.cluster_N[mine_N]
     if np.unique(clusters_M).size == clusters_M.size:
         return ""
@@ -294,7 +301,7 @@ def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:
     """Why a class cannot be divided, and what to do."""
     examples, has_test = pool.examples, given.test_N is not None
     least = 2 if has_test else 3
-    mine_N = examples.labels_N == label
+    mine_N = examples.having(label)
     count = int((mine_N & (examples.parts_N != Part.TEST)).sum() if has_test else mine_N.sum())
     example = examples.names[int(np.flatnonzero(mine_N)[0])]
     purposes = "one each to train and choose by" if has_test else "one each to train, choose and test on"

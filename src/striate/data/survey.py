@@ -15,7 +15,7 @@ from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import class_balance, crop_loss, groups, near_duplicate_cache, pixel_cache, split
+from striate.data import class_balance, crop_loss, groups, label_counts, near_duplicate_cache, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 
@@ -150,7 +150,9 @@ def survey(
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
     notes = [*crop_loss.describe_center_crop(sizes_N2)]
-    if (imbalance := class_balance.describe(used.counts())) is not None:
+    if used.several:
+        notes.append(label_counts.describe(used))
+    elif (imbalance := class_balance.describe(used.counts())) is not None:
         notes.append(imbalance)
     try:
         near = None
@@ -171,7 +173,7 @@ def survey(
         parts.near_duplicates if parts else (),
         parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
         float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), (*used.notes, *notes),
-        groups.account(used, data), None, tuple(examine(columns, used.labels_N)),
+        groups.account(used, data), None, () if used.several else tuple(examine(columns, used.labels_N)),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -31,10 +32,13 @@ class Table(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, known: Collection[str], encoding: str | None = None) -> Table:
-    """The cells of a table; `known` are names that its columns may have, by which the separator is chosen."""
+def read(path: Path, known: Collection[str], encoding: str | None = None, lists: bool = False) -> Table:
+    """The cells of a table; `known` are names that its columns may have, by which the separator is chosen.
+
+    With `lists`, columns of a Parquet file that hold lists of texts or whole numbers have them as JSON.
+    """
     if path.suffix.lower() == ".parquet":
-        return _read_parquet(path)
+        return _read_parquet(path, lists)
     with files.explained(path, "read"):
         content = path.read_bytes()
     return read_csv(path, content, known, encoding)
@@ -110,16 +114,26 @@ def plain(name: str) -> str:
     return name.strip().lower().replace(" ", "_").replace("-", "_")
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, lists: bool) -> Table:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise MissingExtraError("a Parquet table", "pyarrow", "tables") from None
-    is_odd = (pyarrow.types.is_nested, pyarrow.types.is_binary, pyarrow.types.is_large_binary)
+    types = pyarrow.types
+    is_odd, is_list = (types.is_nested, types.is_binary, types.is_large_binary), (types.is_list, types.is_large_list)
+    is_plain = (types.is_string, types.is_large_string, types.is_integer)
+
+    def taken(kind: Any) -> bool:
+        return lists and any(test(kind) for test in is_list) and any(test(kind.value_type) for test in is_plain)
+
     try:
         schema = pyarrow.parquet.read_schema(path)
-        odd = {field.name: f"it holds {field.type}" for field in schema if any(test(field.type) for test in is_odd)}
+        odd = {
+            field.name: f"it holds {field.type}"
+            for field in schema
+            if any(test(field.type) for test in is_odd) and not taken(field.type)
+        }
         table = pyarrow.parquet.read_table(path, columns=[name for name in schema.names if name not in odd])
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a Parquet table: {error}.") from error
@@ -142,7 +156,9 @@ def _odd_values(column: Iterable[object]) -> str:
 
 
 def _text(value: object) -> Any:
-    """A cell as text: nothing for null and NaN, whole numbers without a point; None for one that is no text."""
+    """A cell as text: nothing for null and NaN, whole numbers without a point, a list as JSON; None for one that is no text."""
+    if isinstance(value, list):
+        return json.dumps([item for item in value if item is not None])
     if value is None or value != value:
         return ""
     if isinstance(value, str | int):

@@ -120,7 +120,11 @@ def is_one(cell: str) -> bool:
 def _check(table: Table, name: str, is_image: bool) -> None:
     """Refuse a column that is not there, is there twice, or holds no text."""
     if name in table.odd:
-        advice = "Write images to files, and their paths here" if is_image else "One label per image is needed"
+        advice = (
+            "Write images to files, and their paths here"
+            if is_image
+            else "One label per image is needed (--multi-label takes several)"
+        )
         raise DataError(f"{table.path}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
     if name not in table.columns:
         close = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, _all(table), n=1))

@@ -72,9 +72,11 @@ def _only(images: Sequence[str]) -> str | None:
 
 
 def text(value: Any, names: Sequence[str] | None = None) -> str:
-    """A cell as text: nothing for what is missing; a whole number without a point, or by the name of its class."""
+    """A cell as text: nothing for what is missing; a whole number without a point, by the name of its class; lists as JSON."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
+        return json.dumps([*value])
     if is_missing(value):
         return ""
     if isinstance(value, float) and value.is_integer():

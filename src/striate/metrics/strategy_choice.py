@@ -23,9 +23,10 @@ class Candidate(NamedTuple):
     """One strategy that was tried."""
 
     name: str
-    val: Interval  # accuracy on the validation images
+    val: Interval  # score on the validation images
     right_N: NDArray[np.bool_] | None  # whether each test image was classified correctly; None where there are no test images
     seconds: float
+    measure: str = "accuracy"  # what `val` is
 
 
 class Recommendation(NamedTuple):
@@ -40,7 +41,7 @@ def recommend(tried: Sequence[Candidate]) -> Recommendation:
     """Choose by validation accuracy, of equals the first (simplest); the test images tell which differences are significant."""
     best = max(tried, key=lambda candidate: candidate.val.value)
     rivals = [candidate for candidate in tried if candidate is not best]
-    score = f"validation accuracy {percent(best.val.value)} on {best.val.n:,} images"
+    score = f"validation {best.measure} {percent(best.val.value)} on {best.val.n:,} images"
     if not rivals:
         return Recommendation(best.name, {}, f"Only {best.name} was trained: {score}.")
     if best.right_N is None:

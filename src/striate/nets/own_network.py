@@ -7,13 +7,13 @@ file is data from outside: its file is read and hashed, and where that hash is n
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from striate.base import files
-from striate.base.errors import SettingError, UntrustedCodeError
+from striate.base.errors import ArtifactError, SettingError, UntrustedCodeError
 from striate.nets import catalogue
 
 if TYPE_CHECKING:
@@ -130,3 +130,22 @@ def build(name: str, input_chw: "CHW", num_classes: int, settings: dict[str, Any
             "Use the num_classes that __init__ is given."
         )
     return net
+
+
+def name_in(folder: Path, name: str, recorded: Mapping[str, str] | None, trust_code: bool) -> str:
+    """The name of a network of one's own by the copy of its file in the model's folder, and by no other file."""
+    file, _, class_name = name.rpartition(":")
+    copy = folder / COPY
+    if file != COPY or recorded is None or copy.is_symlink() or not copy.is_file():
+        raise ArtifactError(
+            f"expected {folder} to hold the file of its network as {COPY}; got the network {name!r}. "
+            "A model runs no code from elsewhere; train it again with this striate."
+        )
+    source = read(f"{copy}:{class_name}")
+    if source.sha256 != recorded["sha256"]:
+        raise ArtifactError(
+            f"expected {copy} with SHA-256 {recorded['sha256'][:16]}..., as model.json has it; got {source.sha256[:16]}..."
+        )
+    if trust_code:
+        trust(source)
+    return f"{copy}:{class_name}"

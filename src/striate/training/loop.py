@@ -24,10 +24,10 @@ from striate.base.errors import Interrupted, NumbersError
 from striate.base.hash_rng import seed_of
 from striate.base.run_record import Identity
 from striate.base.signals import Stop
-from striate.metrics import classification
-from striate.training import checkpoint, layer_lr, lr_schedule, optimizer, weight_penalty
+from striate.training import checkpoint, epoch_scores, layer_lr, lr_schedule, optimizer, weight_penalty
 from striate.training.device import Engine
 from striate.training.ema import Average
+from striate.training.epoch_scores import Scorer
 from striate.training.inference import Batches, BatchLike, predict
 from striate.training.journal import Event, Journal
 from striate.training.loss import Loss, final, over_heads
@@ -79,6 +79,7 @@ class Task:
     checkpoints: Path | None  # their folder; None writes none
     stop: Stop  # asks for an orderly end
     names: Callable[[NDArray[np.uint64]], list[str]]  # paths for ids, for messages
+    scorer: Scorer = epoch_scores.ONE_LABEL  # how good an epoch is
     identity: Identity | None = None  # of the run, which its checkpoints carry
     observers: Iterable[Observer] = ()  # called with every event
     # the epoch, from 0, in which a parameter begins to learn, by name; the others learn from the start
@@ -210,7 +211,7 @@ class _Loop:
                 losses_N = over_heads(task.loss, outputs, labels_N, others_N, shares_N)
                 torch.autograd.backward(losses_N.sum() * (world / batch.whole))
             losses.append(losses_N.detach())
-            hits.append((final(outputs).detach().argmax(1) == labels_N).sum())
+            hits.append(task.scorer.right(final(outputs).detach(), labels_N))
         return torch.cat(losses), float(sum(hits))
 
     def _refuse(self, lost: float, batch: BatchLike, losses_N: Tensor) -> None:
@@ -232,15 +233,13 @@ class _Loop:
         if predictions is None:
             self._interrupt()
             return
-        summary = classification.accuracy(predictions.logits_NK, predictions.labels_N)
-        loss = classification.log_loss(predictions.logits_NK, predictions.labels_N)
         event: Event = {
             "epoch": len(progress.history) + 1, "step": progress.step, "rate": task.settings.lr * self.rate(progress.step - 1),
             "train_loss": progress.loss_sum / max(progress.seen, 1), "train_accuracy": progress.right / max(progress.seen, 1),
-            "accuracy": summary.value, "loss": loss,
+            **task.scorer.validation(predictions),
         }  # fmt: skip
         progress.history.append(event)
-        if progress.best is None or (event["accuracy"], -loss) > (progress.best["accuracy"], -progress.best["loss"]):
+        if progress.best is None or epoch_scores.rank(event) > epoch_scores.rank(progress.best):
             progress.best = event
             self.best_weights = {name: tensor.detach().clone() for name, tensor in scored.state_dict().items()}
         progress.evaluated_step, progress.loss_sum, progress.right, progress.seen = progress.step, 0.0, 0.0, 0.0

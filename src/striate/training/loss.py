@@ -18,11 +18,18 @@ from striate.nets.architectures.googlenet import GoogLeNetOut
 AUXILIARY_WEIGHT = 0.3  # Szegedy et al. 2015, section 5
 SMOOTHING = 0.05
 MARGIN = 1.0
+ASYMMETRIC = (0.0, 4.0, 0.05)  # gamma_positive, gamma_negative and shift of Ridnik et al. 2021, section 3.2
+_TINY = 1e-12
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits_NK, labels_N -> losses_N
 
 
 def make(settings: Train, weights_K: Tensor | None) -> Loss:
     """The loss that section [train] asks for."""
+    if settings.loss == "binary-cross-entropy":
+        return binary_cross_entropy()
+    if settings.loss == "asymmetric":
+        given = (settings.gamma_positive, settings.gamma_negative, settings.shift)
+        return asymmetric(*(usual if value is None else value for value, usual in zip(given, ASYMMETRIC, strict=True)))
     if settings.loss == "cross-entropy":
         smoothing = SMOOTHING if settings.label_smoothing is None else settings.label_smoothing
         return weighted(cross_entropy(smoothing, settings.focal or 0.0), weights_K)
@@ -73,6 +80,44 @@ def crammer_singer(margin: float = 1.0, squared: bool = False) -> Loss:
         return losses_N.square() if squared else losses_N
 
     return losses
+
+
+def binary_cross_entropy() -> Loss:
+    """-y log p - (1 - y) log(1 - p) with p the sigmoid of a label's logit: the mean over the labels, for each image.
+
+    `labels_N` are N x K, 0 or 1: an image has each label or not.
+    """
+
+    def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+        targets_NK = labels_N.to(torch.float32)
+        return functional.binary_cross_entropy_with_logits(logits_NK.float(), targets_NK, reduction="none").mean(1)
+
+    return losses
+
+
+def asymmetric(
+    gamma_positive: float = ASYMMETRIC[0], gamma_negative: float = ASYMMETRIC[1], shift: float = ASYMMETRIC[2]
+) -> Loss:
+    """Binary cross-entropy in which labels that an image does not have weigh less, and the easy ones of these not at all.
+
+    -y (1 - p)^gamma_positive log p - (1 - y) q^gamma_negative log(1 - q), with q = max(p - shift, 0): the mean over the labels
+    (Ridnik et al. 2021, equations 4 to 7). `labels_N` are as of `binary_cross_entropy`, which it is for 0, 0 and 0.
+    """
+
+    def losses(logits_NK: Tensor, labels_N: Tensor) -> Tensor:
+        wide_NK, targets_NK = logits_NK.float(), labels_N.to(torch.float32)
+        log_p_NK, log_not_p_NK = functional.logsigmoid(wide_NK), functional.logsigmoid(-wide_NK)
+        shifted_NK = (wide_NK.sigmoid() - shift).clamp(min=_TINY)  # a power of 0 may have no derivative
+        log_not_q_NK = torch.log1p(-shifted_NK) if shift else log_not_p_NK
+        positive_NK = targets_NK * log_p_NK * _power(log_not_p_NK, gamma_positive)
+        negative_NK = (1 - targets_NK) * log_not_q_NK * (shifted_NK**gamma_negative if gamma_negative else 1.0)
+        return -(positive_NK + negative_NK).mean(1)
+
+    return losses
+
+
+def _power(logarithms: Tensor, exponent: float) -> Tensor | float:
+    return torch.exp(exponent * logarithms) if exponent else 1.0
 
 
 def _margins(logits_NK: Tensor, labels_N: Tensor, margin: float) -> Tensor:

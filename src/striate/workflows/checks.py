@@ -16,6 +16,7 @@ from striate.data import folders, image_inputs, sources
 from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
 from striate.plots import save_figure
+from striate.workflows import one_label
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.selective import Promise
 
@@ -106,11 +107,14 @@ def check_evaluation(
 ) -> None:  # fmt: skip
     """Refuse what `evaluate` cannot score or promise, as far as names and the list of images tell."""
     _check_promise(promise or Promise(), crops, run if save else None)
+    several = one_label.is_of_several(run)
+    if several:
+        one_label.refuse_options(run, {"crops": None if crops == 1 else crops, **(promise or Promise())._asdict()})
     if data is not None:
         multi_crop.check(crops, None)
         check_model(run)
         with one_class_allowed():
-            sources.read(evaluation_data(data, settings))
+            sources.read(evaluation_data(data, settings, several))
         return
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
@@ -138,9 +142,14 @@ def _check_promise(promise: Promise, crops: int, saved: str | Path | None) -> No
         )
 
 
-def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None) -> config.Data:
-    """The settings of images to test on; a folder of images alone is taken for the class that its name says."""
-    section = config.data_section(data, settings)
+def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None, several: bool = False) -> config.Data:
+    """The settings of images to test on; a folder of images alone is taken for the class that its name says.
+
+    `several` says whether the model is of several labels an image.
+    """
+    section = config.data_section(data, {**(settings or {}), "multi_label": True} if several else settings)
+    if not several:
+        one_label.refuse(section, "evaluate with a model of one label an image")
     if section.labels_from is None and folders.is_one_class(Path(section.path)):
         return section.model_copy(update={"labels_from": "parent"})
     return section
@@ -179,6 +188,8 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
         )
     multi_crop.check(crops, None)
     check_model(run)
+    if one_label.is_of_several(run):
+        one_label.refuse_options(run, {"crops": None if crops == 1 else crops, "threshold": threshold})
     _check_paths(paths)
 
 
@@ -212,6 +223,8 @@ def check_inspection(
     if out is not None:
         files.check_new_folder(out)
     check_model(run)
+    if images:
+        one_label.refuse_run(run, "the evidence for the prediction for an image")
     if data is not None:
         sources.read(config.data_section(data))
 

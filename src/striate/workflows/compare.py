@@ -20,7 +20,7 @@ from striate.metrics.confidence import Confidence, of_artifact
 from striate.metrics.intervals import Interval, wilson
 from striate.metrics.paired_test import Comparison, difference, holm, paired, per_class
 from striate.metrics.strategy_choice import LEVEL
-from striate.workflows import changed_images, stored_predictions
+from striate.workflows import changed_images, one_label, stored_predictions
 from striate.workflows.changed_images import Change
 from striate.workflows.checks import check_comparison, check_run
 
@@ -94,6 +94,8 @@ def compare(
 
 def _read(folders: list[Path]) -> list[TestedRun]:
     """The predictions of runs, with positions of classes that mean the same in all of them."""
+    for folder in folders:
+        one_label.refuse_run(folder, "a comparison")
     everything = [(folder, stored_predictions.read(folder), _classes(folder)) for folder in folders]
     classes = tuple(sorted({name for _, _, names in everything for name in names}))
     places, runs = {name: k for k, name in enumerate(classes)}, list[TestedRun]()

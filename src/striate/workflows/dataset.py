@@ -18,7 +18,7 @@ from striate.base.run_images import RunImages, of_parts
 from striate.base.signals import Stop
 from striate.batches.loader import Loader
 from striate.batches.preprocess import Preprocess
-from striate.data import crop_loss, groups, pixel_cache, split
+from striate.data import crop_loss, groups, label_counts, pixel_cache, split
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples
 from striate.data.on_the_fly import DecodedOnTheFly
@@ -89,7 +89,7 @@ class Dataset:
         """What became of every file that was found, by part and class, for JSON; paths that are no text are escaped."""
         examples, parts, stored = self.examples, self.parts, self.stored
         rows, classes = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}, examples.classes
-        counts = {part: np.bincount(examples.labels_N[rows_M], minlength=len(classes)) for part, rows_M in rows.items()}
+        counts = {part: examples.count(rows_M) for part, rows_M in rows.items()}
         sides = {"height": stored.sizes_N2[:, 0], "width": stored.sizes_N2[:, 1]}
         account: dict[str, Any] = {
             "found": len(examples.used_M()) + len(examples.quarantined) + len(examples.ignored), "used": len(examples.used_M()),
@@ -103,10 +103,12 @@ class Dataset:
             "gray": float(stored.gray_N.mean()), "input_spec": self.input_spec._asdict(),
             "notes": [*examples.notes, *parts.notes, *self.hidden()],
         }  # fmt: skip
-        if predictive := shortcuts.of_stored(stored):
+        if not examples.several and (predictive := shortcuts.of_stored(stored)):
             account["shortcuts"] = predictive
         if self.groups is not None:
             account["groups"] = self.groups
+        if examples.several:
+            account["multi_label"] = label_counts.facts(examples)
         if self.mirroring is not None:
             account["mirroring"] = self.mirroring
         if examples.edits:

@@ -61,7 +61,7 @@ def _grouped(survey: Survey, examples: Examples, row_of: dict[str, int]) -> dict
             parts = {int(examples.parts_N[a]), int(examples.parts_N[b])}
             if not equal and len(parts) == 2 and Part.FREE not in parts:
                 groups["On two sides of the split"].append((first, second))
-            elif examples.labels_N[a] != examples.labels_N[b]:
+            elif examples.label_of(a) != examples.label_of(b):
                 groups["Of two classes"].append((first, second))
             elif not equal:
                 groups["Others"].append((first, second))

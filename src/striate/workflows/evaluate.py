@@ -35,6 +35,7 @@ from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.gray_copies import GrayCopies
 from striate.workflows.load_model import load
 from striate.workflows.selective import Promise, Scored
+from striate.workflows.several_labels import evaluation
 from striate.workflows.trained_on import Seen
 
 log = logging.getLogger("striate")
@@ -80,8 +81,11 @@ def evaluate(
             tested, model = _stored(run), load(run)
         else:
             model = load(run)
-            tested = predict_examples(model, evaluation_data(data, settings), watch, crops)
+            section = evaluation_data(data, settings, model.label_thresholds is not None)
+            tested = predict_examples(model, section, watch, crops)
     seen = _seen(run, model, tested)
+    if model.label_thresholds is not None:
+        return evaluation.of_tested(run, model, tested, seen, data is None)
     overlap = None if seen is None else trained_on.compare(seen, tested.right_N)
     if data is not None:
         trained_on.warn(overlap, run)
@@ -174,6 +178,15 @@ def _looks(run: str | Path, model: Model, tested: "LabeledLogits", stored: bool)
     return looks_ledger.add(test_set, str(model.training.get("run_id") or run), "evaluate")
 
 
+def _mapped(labels_N: NDArray[np.int64], mapped_K: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Labels by the classes of a model; `mapped_K` has the position of each class of the data."""
+    if labels_N.ndim == 1:
+        return mapped_K[labels_N]
+    labels_NK = np.zeros((len(labels_N), classes), np.int64)
+    labels_NK[:, mapped_K] = labels_N
+    return labels_NK
+
+
 class LabeledLogits(NamedTuple):
     """Logits of the images that could be decoded, and those that could not."""
 
@@ -235,7 +248,7 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
-    labels_N = mapped_K[examples.labels_N[rows]]
+    labels_N = _mapped(examples.labels_N[rows], mapped_K, len(model.classes))
     flags_N, hash_N = np.concatenate(flags) if flags else None, np.array([each.pixel_hash for each in facts], np.uint64)
     return LabeledLogits(
         data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=flags_N, copies=gray_copies.of_facts(facts)

@@ -27,6 +27,7 @@ from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
 from striate.metrics.confidence import Prediction
+from striate.metrics.multi_label import LabelSet
 from striate.model import Model
 from striate.training.device import pick
 from striate.workflows.checks import check_prediction, check_table
@@ -101,7 +102,7 @@ class Row(NamedTuple):
     """What is known of one file: a prediction, or the reason why there is none."""
 
     path: str
-    prediction: Prediction | None
+    prediction: Prediction | LabelSet | None
     error: str | None
     embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
     probabilities: Mapping[str, float] | None = None  # of every class, where they are asked for
@@ -115,14 +116,20 @@ class Row(NamedTuple):
         if self.prediction is None:
             return {"path": path, "error": self.error}
         prediction = self.prediction
+        if isinstance(prediction, LabelSet):
+            return {"path": path, "labels": list(prediction.labels), "probabilities": _rounded(prediction.probabilities)}
         values = {
             "path": path, "label": prediction.label, "probability": round(prediction.probability, 6),
             "set": None if prediction.set is None else list(prediction.set), "abstained": prediction.abstained,
             "unknown": prediction.unknown, "top": [[name, round(share, 6)] for name, share in prediction.top],
         }  # fmt: skip
         if self.probabilities is not None:
-            values["probabilities"] = {name: round(share, 6) for name, share in self.probabilities.items()}
+            values["probabilities"] = _rounded(self.probabilities)
         return values
+
+
+def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(share, 6) for name, share in shares.items()}
 
 
 def rows(model: Model, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
@@ -187,6 +194,9 @@ def _lines(rows: Iterable[Row]) -> bytes:
 
 def _columns(rows: Iterable[Row]) -> tuple[str, ...]:
     """The columns of a table of these rows: those of every class last, where a row has probabilities."""
+    label_set = next((row.prediction for row in rows if isinstance(row.prediction, LabelSet)), None)
+    if label_set is not None:
+        return ("path", "labels", "error", *(f"{_SHARE}{name}" for name in label_set.probabilities))
     shares = next((row.probabilities for row in rows if row.probabilities is not None), {})
     return (*_COLUMNS, *(f"{_SHARE}{name}" for name in shares))
 
@@ -198,7 +208,10 @@ def _flat(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         values = row.as_json()
         shares = {f"{_SHARE}{name}": share for name, share in values.pop("probabilities", {}).items()}
         lists = {name: json.dumps(values[name]) for name in ("set", "top") if values.get(name) is not None}
-        yield empty | values | {"set": None, "top": None} | lists | shares
+        whole = empty | values | {"set": None, "top": None} | lists | shares
+        if isinstance(row.prediction, LabelSet):
+            whole["labels"] = "|".join(row.prediction.labels)
+        yield {name: whole[name] for name in empty}
 
 
 def _no_formula(value: Any) -> Any:
@@ -269,7 +282,8 @@ def write_embeddings(rows: Sequence[Row], path: Path) -> None:
         disk.write_bytes(path, content.getvalue())
         return
     pyarrow, flat = _pyarrow(), list(_flat(rows))
-    columns = {name: [row[name] for row in flat] for name in ("path", "label", "probability", "error")}
+    names = [name for name in ("path", "label", "labels", "probability", "error") if name in flat[0]]
+    columns: dict[str, Any] = {name: [row[name] for row in flat] for name in names}
     absent_N = pyarrow.array([row.embedding is None for row in rows])
     embeddings = pyarrow.FixedSizeListArray.from_arrays(embeddings_ND.ravel(), width, mask=absent_N)
     error = columns.pop("error")

@@ -33,7 +33,7 @@ class ListedRun(NamedTuple):
     net: str
     data: str
     state: str  # done, unfinished or damaged
-    test: Json | None  # accuracy, low, high, n
+    test: Json | None  # accuracy, of several labels map; low, high, n
     bytes: int
     val: Json | None
     macro_f1: float | None  # on the test images
@@ -43,7 +43,7 @@ class ListedRun(NamedTuple):
 
 
 def _score(score: Json | None) -> float:
-    return -1.0 if score is None else float(score["accuracy"])
+    return -1.0 if score is None else float(score["map" if "map" in score else "accuracy"])
 
 
 _KEYS: dict[str, Callable[[ListedRun], Any]] = {
@@ -66,8 +66,8 @@ def list_runs(
 
     Args:
         out: the folder of runs.
-        sort: name, test or val (accuracy, the best first), macro-f1, seconds, size or began; by test and macro-f1 within each
-            test set, those with most runs first.
+        sort: name, test or val (accuracy or mAP, the best first), macro-f1, seconds, size or began; by test and macro-f1 within
+            each test set, those with most runs first.
         name: of runs to list, as a pattern: 'photos-*'.
         data: of runs to list, as a pattern for the whole path or its last part.
         net: of runs to list, as a pattern.
@@ -122,6 +122,9 @@ def _listed(row: run_folder.Row, folder: Path) -> ListedRun:
     except StriateError as error:
         log.warning("%s: %s", row.name, error)
         return run._replace(state="damaged")
+    if stored.labels_N.ndim == 2:
+        macro_f1 = float((result.get("class_scores") or {})["macro_f1"])
+        return run._replace(macro_f1=macro_f1, test_set=looks_ledger.fingerprint(stored.pixel_hash_N))
     predicted_N = stored.logits_NK.argmax(axis=1).astype(np.int64)
     scores = classification.per_class(classification.confusion(predicted_N, stored.labels_N, stored.logits_NK.shape[1]))
     macro_f1 = float(np.mean([score.f1 for score in scores if score.support]))

@@ -38,7 +38,7 @@ def facts(**own):
         "net": "mlp", "data": "photos", "parameters": 1234, "account": account, "curves": [], "best_epoch": None,
         "training": "", "health": [], "val": None, "test": None, "folds": [], "strategies": None, "sentence": None,
         "starting_weights": None, "recommended": None, "weights_sha256": None, "score": None, "reliability": [],
-        "origin": None, "pairs": [], "train": None,
+        "origin": None, "pairs": [], "train": None, "label_scores": None,
         "calibration_by_chance": None, "confused": [], "mistakes": [], "uncertain": [], "mistakes_note": "", "plane": None,
         "filters": [], "filters_note": "", "weights": {}, "settings": "seed = 0", "environment": {"torch": "2"},
         "repeat": ["striate train photos"], "notes": [],

@@ -39,9 +39,13 @@ def tree(data: str | Path | None, settings: Mapping[str, Any] | None, seed: int 
 
 
 def with_weights(settings: config.Tree) -> config.Tree:
-    """The same settings, with the best weights that are here where none are named."""
+    """The same settings, with the best weights that are here where none are named; of several labels a new last layer."""
     named = settings["finetune"].get("weights") or start.weights_here()
-    return {**settings, "finetune": {**settings["finetune"], "weights": named}}
+    finetune = {**settings["finetune"], "weights": named}
+    if (settings.get("data") or {}).get("multi_label"):
+        finetune["strategies"] = finetune.get("strategies") or ["adapt"]
+        settings = {"unknown_rate": 0.0, **settings}
+    return {**settings, "finetune": finetune}
 
 
 def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
@@ -63,7 +67,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
     check_model(run.finetune.weights or "")
     examples = sources.read(run.data)
     parts = split.check(examples, run.data)
-    check_per_class(run, examples.classes, examples.labels_N[parts.train_M])
+    check_per_class(run, examples.classes, examples.count(parts.train_M))
     return Checked(run, examples)
 
 
@@ -88,9 +92,8 @@ def check_settings(run: config.Run) -> None:
         raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
 
 
-def check_per_class(run: config.Run, classes: Sequence[str], labels_M: NDArray[np.int64]) -> None:
+def check_per_class(run: config.Run, classes: Sequence[str], counts_K: NDArray[np.int64]) -> None:
     """Refuse learning curves of more images of each class than there are to train on."""
-    counts_K = np.bincount(labels_M, minlength=len(classes))
     most = max(run.finetune.per_class or (0,))
     if most > counts_K.min():
         scarce = int(counts_K.argmin())

@@ -109,7 +109,7 @@ def _head(task: TransferTask) -> float:
     head = nn.Linear(_width(task), len(task.classes)).to(task.engine.device)
     rows_M = np.arange(min(settings.batch_size, len(task.positions_M)))
     zeros_MD = np.zeros((len(rows_M), head.in_features), np.float32)
-    labels_M, ids_M = np.zeros(len(rows_M), np.int64), rows_M.astype(np.uint64)
+    labels_M, ids_M = np.zeros_like(task.whole.examples.labels_N[rows_M]), rows_M.astype(np.uint64)
     stream = head_training.FeatureStream([zeros_MD], rows_M, labels_M, ids_M, settings.batch_size, 0, task.engine.device)
     step = timing.seconds_a_step(head_task(task, settings, head, stream, stream), 20, at_most=1.0)
     steps_an_epoch = -(-len(task.positions_M) // settings.batch_size)

@@ -13,7 +13,7 @@
 import logging
 from math import ceil
 
-from striate.base import config
+from striate.base import config, several_labels
 from striate.base.errors import SettingError, UnsupportedError
 from striate.batches import augment
 from striate.data.survey import SampleStats
@@ -107,7 +107,7 @@ def complete(run: config.Run, pretrained: Model, train_images: int) -> config.Ru
     own: config.Tree = {}
     if {"adapt", "retrain"} & {*names}:
         epochs = max(20, min(200, ceil(_HEAD_STEPS * batch / train_images)))
-        rules["adapt"] = {"epochs": epochs, "batch_size": batch, "label_smoothing": 0.0}
+        rules["adapt"] = {"epochs": epochs, "batch_size": batch} | ({} if run.data.multi_label else {"label_smoothing": 0.0})
         own["augmented_copies"] = given.augmented_copies or (_COPIES if augment.is_on(run.augment) else None)
     if "retrain" in names:
         epochs = max(5, min(30, ceil(_RETRAINED / train_images)))
@@ -116,7 +116,8 @@ def complete(run: config.Run, pretrained: Model, train_images: int) -> config.Ru
             rules["retrain"] |= _layer_decay(pretrained)
     if "scratch" in names:
         rules["scratch"] = {"epochs": max(1, min(60, ceil(_SCRATCH / train_images))), "batch_size": batch}
-    own |= {name: _train_settings(rule, getattr(given, name)) for name, rule in rules.items()}
+    loss = {"loss": several_labels.LOSS} if run.data.multi_label else {}
+    own |= {name: _train_settings(rule | loss, getattr(given, name)) for name, rule in rules.items()}
     return config.change(run, {"finetune": own})
 
 

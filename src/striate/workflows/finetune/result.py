@@ -5,6 +5,7 @@ from typing import NamedTuple
 from striate.base.events import Json
 from striate.metrics.strategy_choice import Recommendation
 from striate.workflows.finetune.task import Outcome
+from striate.workflows.several_labels.label_set_scores import MapScore
 from striate.workflows.train.artifacts import Score, score, score_json
 
 
@@ -38,8 +39,8 @@ class FinetuneResult(NamedTuple):
     extract: Json
     steps: int
     seconds: float
-    val: Score | None
-    test: Score | None
+    val: Score | MapScore | None
+    test: Score | MapScore | None
     seed: int
     images: dict[str, int]
     quarantined: int

@@ -27,7 +27,7 @@ from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
 from striate.data import in_memory, sources
 from striate.data.survey import Sample, sample_stats
-from striate.metrics import classification
+from striate.metrics import average_precision, classification
 from striate.metrics.strategy_choice import Candidate, recommend
 from striate.model import Model
 from striate.training import device as machine
@@ -42,7 +42,14 @@ from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
-from striate.workflows.train.artifacts import class_scores, count_look, log_result, predictions_files, score, write_start
+from striate.workflows.train.artifacts import (
+    count_look,
+    log_result,
+    predictions_files,
+    score,
+    scores_beside,
+    write_start,
+)
 
 log = logging.getLogger("striate")
 
@@ -181,20 +188,20 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
 
 def _refuse_few(dataset: Dataset, run: config.Run) -> None:
     """Refuse what cannot be learned from, and warn of classes that a score does not cover."""
-    classes, count, labels_N = dataset.examples.classes, len(dataset.examples), dataset.examples.labels_N
+    classes, count = dataset.examples.classes, len(dataset.examples)
     if count < 2 * len(classes):
         raise DataError(
             f"{count} images of {len(classes)} classes are too few to fine-tune with: expected at least {2 * len(classes)}, "
             "two of each class. Add images."
         )
     for part, rows_M in (("validation", dataset.parts.val_M), ("test", dataset.parts.test_M)):
-        missing = np.flatnonzero(np.bincount(labels_N[rows_M], minlength=len(classes)) == 0)
+        missing = np.flatnonzero(dataset.examples.count(rows_M) == 0)
         if len(missing) and len(rows_M):
             log.warning(
                 "The %s part has no image of %d of the classes (%s), so its score does not cover them.",
                 part, len(missing), ", ".join(classes[k] for k in missing[:5]),
             )  # fmt: skip
-    check.check_per_class(run, classes, labels_N[dataset.parts.train_M])
+    check.check_per_class(run, classes, dataset.examples.count(dataset.parts.train_M))
 
 
 def _completed(task: TransferTask) -> TransferTask:
@@ -225,6 +232,9 @@ def _table(task: TransferTask) -> Table:
 
 def _candidate(name: str, outcome: Outcome) -> Candidate:
     val, test = outcome.val, outcome.test
+    if val.labels_N.ndim == 2:
+        ranked = average_precision.mean_average_precision(val.logits_NK, val.labels_N > 0).mean
+        return Candidate(name, ranked, None, outcome.seconds, "mAP")
     correct_N = None if test is None else test.logits_NK.argmax(axis=1) == test.labels_N
     return Candidate(name, classification.accuracy(val.logits_NK, val.labels_N), correct_N, outcome.seconds)
 
@@ -251,14 +261,15 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
         weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
-        class_scores=class_scores(best.val, best.test, best.model.classes),
+        class_scores=scores_beside(best.model, best.val, best.test),
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     if best.test is not None:
         count_look(dataset.stored.pixel_hash_N[parts.test_M], folder, "finetune")
-        baselines.add(folder, dataset)
         gray_copies.add(folder, dataset, task.run.data.near_duplicates)
-        shortcuts.warn(run_folder.read_json(folder / "data.json"), best.test)
+        if not dataset.examples.several:
+            baselines.add(folder, dataset)
+            shortcuts.warn(run_folder.read_json(folder / "data.json"), best.test)
     events.write("end", durable=True, recommended=result.recommended, weights_sha256=result.weights_sha256)
     run_record.add(folder, {"result.json": run_folder.as_bytes(result.as_json())})
     log_result(run, folder, best.val, best.test)

@@ -62,6 +62,8 @@ def weights_here() -> str:
 
 def choose(run: config.Run, stats: SampleStats) -> Start:
     """The start of a training for which the user has named no weights."""
+    if run.data.multi_label:
+        return Start(None, "from scratch: for several labels an image pretrained weights are taken where --weights names them")
     settings = of_scratch(run)
     small = min(stats.height_px, stats.width_px) <= SMALL_PX
     if small and stats.gray:

@@ -35,7 +35,7 @@ from striate.workflows import model_card
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
 from striate.workflows.train import fit
 from striate.workflows.train.artifacts import predictions_files
-from striate.workflows.train.setup import StartingWeights
+from striate.workflows.train.setup import StartingWeights, scorer_of
 
 log = logging.getLogger("striate")
 
@@ -120,7 +120,8 @@ def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
 def _first_head(task: TransferTask, new: nn.Linear) -> nn.Linear:
     """The new head's initial weights: the pretrained head where its classes are the same, else zeros."""
     old = task.body.head
-    if task.classes == task.pretrained.classes and type(old) is nn.Linear and old.bias is not None:
+    several = (task.pretrained.label_thresholds is not None, task.dataset.examples.several)
+    if task.classes == task.pretrained.classes and several[0] == several[1] and type(old) is nn.Linear and old.bias is not None:
         log.info("The classes are those of %s, so its head is trained further.", task.run.finetune.weights)
         return old
     return adapting.fresh(new.in_features, new.out_features)
@@ -139,7 +140,7 @@ def head_task(
     return loop.Task(
         net=head, train=train, val=val, settings=settings, steps=timing.planned_steps(settings, train.steps), loss=loss,
         engine=task.engine, seed=task.run.seed, journal=Journal(None), checkpoints=None, stop=task.stop, names=lambda _: [],
-        observers=[lambda event: task.watch(event) if event["event"] == "step" else None],
+        observers=[lambda event: task.watch(event) if event["event"] == "step" else None], scorer=scorer_of(task.run),
     )  # fmt: skip
 
 

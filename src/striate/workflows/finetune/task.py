@@ -21,7 +21,6 @@ from striate.base import config, files
 from striate.base.events import Json, progress
 from striate.batches import augment
 from striate.batches.loader import Loader
-from striate.metrics import confidence
 from striate.metrics.unknown_inputs import UnknownInputs
 from striate.model import Model
 from striate.nets.feature_layer import within
@@ -34,6 +33,7 @@ from striate.workflows.inspect.model_on_data import KnownFeatures
 from striate.workflows.report.rerun_network import FROZEN
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import unknown_inputs
+from striate.workflows.train.artifacts import decided_by
 
 RESUME = "resume with --resume."
 _BATCH = 64
@@ -166,9 +166,8 @@ class TransferTask(RunContext):
     ) -> Model:  # fmt: skip
         """A model with this network, which was built with these settings and predicts this for the validation images."""
         training = {"weights": self.run.finetune.weights, "strategy": strategy, "seed": self.run.seed, **self.stamp}
-        return replace(
+        model = replace(
             self.pretrained, net=net.eval(), net_settings=settings, input_spec=self.dataset.input_spec, classes=self.classes,
-            training={**training, "flip": bool(self.run.augment.flip)}, aliases={},
-            confidence=confidence.fitted(val.logits_NK, val.labels_N),
-            unknown_inputs=unknown_inputs,
+            training={**training, "flip": bool(self.run.augment.flip)}, aliases={}, unknown_inputs=unknown_inputs,
         )  # fmt: skip
+        return decided_by(model, val)

@@ -26,6 +26,7 @@ from striate.interpret.attribution.methods import run_of
 from striate.interpret.faithfulness import Faithfulness
 from striate.metrics.confidence import Prediction
 from striate.model import Model
+from striate.workflows import one_label
 from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
@@ -64,6 +65,7 @@ def inspect_image(
     for method in methods:
         run_of(method)
     check_inspection(run, out=folder_for_all)
+    one_label.refuse_run(run, "the evidence for the prediction for an image")
     model = load(run)
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")

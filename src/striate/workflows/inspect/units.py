@@ -128,7 +128,7 @@ def _draw_strongest(title: str, chosen: Sequence[int], strongest: Strongest, dat
     for u in chosen:
         count = max(1, int((strongest.values_Uk[u] > 0).sum()))  # what does not excite it is not shown
         rows_k = order[np.searchsorted(examples.ids_N, strongest.ids_Uk[u, :count], sorter=order)]
-        names = tuple(examples.classes[k] for k in examples.labels_N[rows_k])
+        names = tuple(examples.label_of(row) for row in rows_k.tolist())
         boxes_k4, values_k = strongest.boxes_Uk4[u, :count], strongest.values_Uk[u, :count].tolist()
         rows.append(drawing.Row(f"unit {u}", pixels[rows_k] / 255, boxes_k4, values_k, names))
     drawing.draw(title, rows, path)

@@ -7,6 +7,7 @@ from typing import Any
 from striate.base import config, files, run_folder
 from striate.base.errors import SettingError
 from striate.data import builtin_datasets, sources, split
+from striate.workflows import one_label
 
 
 def data_of(data: str | Path, settings: Mapping[str, Any] | None) -> config.Data:
@@ -17,6 +18,7 @@ def data_of(data: str | Path, settings: Mapping[str, Any] | None) -> config.Data
         raise SettingError(f"{', '.join(settings)} apply to DATA; got the run {folder}, whose settings hold. Remove them.")
     else:
         section = run_folder.settings(folder).data
+    one_label.refuse(section, "the search for label errors")
     return section.model_copy(update={"folds": None, "fold": None, "score_test": True})
 
 

@@ -104,9 +104,12 @@ def _named(result: Json, folder: Path, written: Json) -> Json:
 
 def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None:
     """Add the results that need the network: misclassified images, features, filters."""
+    facts = known.facts
+    if facts.label_scores is not None:
+        facts.pairs, known.figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
+        rerun_network.add_filters(facts, known.figures, model_on_data)
     if known.scored is None:
         return
-    facts = known.facts
     facts.pairs, known.figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
     rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
     assert facts.score is not None

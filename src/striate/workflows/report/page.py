@@ -19,7 +19,7 @@ from striate.base.phrases import percent, without_controls
 VERDICTS = ("healthy", "dead", "blank", "duplicate", "nearly dead", "noisy")
 FIGURES = (
     "curves", "gradients", "classes", "confusion", "reliability", "risk_coverage", "plane", "kernels", "weights", "mistakes",
-    "uncertain", "pairs",
+    "uncertain", "pairs", "labels", "precision_recall",
 )  # fmt: skip
 _CLASSES, _FILES = 100, 50  # rows of a table that are shown; the JSON has all
 _TEMPLATES = Path(__file__).with_name("templates")

@@ -50,7 +50,7 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
     """Loss and accuracy over the epochs.
 
     Args:
-        epochs: each with `epoch`, `train_loss`, `loss` and `accuracy`.
+        epochs: each with `epoch`, `train_loss`, `loss` and `accuracy`; of several labels `map` too, which is shown.
         best: the epoch whose weights were kept; None where that is not known yet.
 
     """
@@ -60,12 +60,14 @@ def curves(epochs: Sequence[Json], best: int | None) -> list[str]:
         axes.plot(numbers, [row["train_loss"] for row in epochs], color=COLORS[0], marker="o", markersize=3, label="training")
         axes.plot(numbers, [row["loss"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
         _over_epochs(axes, best, numbers[-1])
-        share, axes = _plot("Accuracy on the validation images", "epoch", "accuracy")
-        axes.plot(numbers, [row["accuracy"] for row in epochs], color=COLORS[1], marker="s", markersize=3, label="validation")
+        measure = "mAP" if "map" in epochs[0] else "Accuracy"
+        values = [float(row["map" if "map" in row else "accuracy"]) for row in epochs]
+        share, axes = _plot(f"{measure} on the validation images", "epoch", measure if measure == "mAP" else "accuracy")
+        axes.plot(numbers, values, color=COLORS[1], marker="s", markersize=3, label="validation")
         _over_epochs(axes, best, numbers[-1])
         last = epochs[-1]
         losses = f"Loss by epoch: training {last['train_loss']:.3f} and validation {last['loss']:.3f} at the last."
-        accuracy = f"Validation accuracy by epoch, {last['accuracy']:.3f} at the last."
+        accuracy = f"Validation {'mAP' if measure == 'mAP' else 'accuracy'} by epoch, {values[-1]:.3f} at the last."
         return [inline(loss, "loss", losses), inline(share, "accuracy", accuracy)]
 
 

@@ -60,6 +60,12 @@ def add_network_results(
     )
     facts.plane, figures["plane"] = _plane(model_on_data, val, train_bank.rows_B, train_bank.features_BD)
     report(5, PARTS)
+    add_filters(facts, figures, model_on_data)
+
+
+def add_filters(facts: ReportFacts, figures: Json, model_on_data: ModelOnDataset) -> None:
+    """The state of the filters of a run's network, on validation images."""
+    model, dataset = model_on_data.model, model_on_data.dataset
     if model.training.get("strategy") in FROZEN:
         facts.filters_note = (
             "The filters are those of the pretrained weights, which this training has not changed: they are not judged here; "
@@ -76,7 +82,7 @@ def add_network_results(
         else "Judged by their weights alone, since there is no validation image."
     )
     figures["kernels"] = _kernels(model, layers)
-    report(6, PARTS)
+    progress(model_on_data.watch, "page")(6, PARTS)
 
 
 def _train_accuracy(logits_BK: NDArray[np.float32], labels_B: NDArray[np.int64]) -> Json | None:

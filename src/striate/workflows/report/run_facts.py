@@ -25,10 +25,10 @@ from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
 from striate.plots import save_figure
 from striate.plots.training import weight_histograms as weights_drawing
-from striate.training import journal, weight_histograms
+from striate.training import epoch_scores, journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows import score_origin, selective, shortcuts
-from striate.workflows.report import plots
+from striate.workflows.report import label_set_facts, plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
 
@@ -68,6 +68,7 @@ class ReportFacts:
     repeat: list[str]
     origin: Json | None = None  # where the test score comes from (`striate.workflows.score_origin`)
     score: Json | None = None
+    label_scores: Json | None = None  # in place of `score` where an image may have several labels
     train: Json | None = None  # accuracy on training images, as the model is used
     reliability: list[Json] = field(default_factory=list)
     reliability_unscaled: list[Json] = field(default_factory=list)
@@ -117,7 +118,7 @@ def read(folder: Path) -> RunFacts:
     events = _events(folder, result)
     account = run_folder.read_json(folder / "data.json")
     epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())
-    best = max(epochs, key=lambda row: (row["accuracy"], -row["loss"]), default=None)
+    best = max(epochs, key=epoch_scores.rank, default=None)
     best_epoch = None if best is None else int(best["epoch"])
     facts = ReportFacts(
         run=folder.name, striate=__version__, created=_date(datetime.now(UTC).timestamp()),
@@ -146,6 +147,9 @@ def read(folder: Path) -> RunFacts:
         figures["gradients"] = plots.gradients(facts.health)
         findings += trust_findings.of_training(epochs, best_epoch)
     _add_weights(facts, figures, folder)
+    if run.data.multi_label:
+        findings += label_set_facts.add(facts, figures, folder)
+        return RunFacts(facts, figures, findings, None, None)
     scored, val = _score(facts, figures, findings, folder, account)
     return RunFacts(facts, figures, findings, scored, val)
 

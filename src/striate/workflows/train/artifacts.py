@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json
-from striate.metrics import classification, confidence
+from striate.metrics import classification, confidence, label_thresholds, multi_label
 from striate.metrics.class_findings import never_predicted
+from striate.metrics.confidence import Confidence
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
 from striate.training import tensorboard
@@ -22,6 +23,8 @@ from striate.training.journal import Journal
 from striate.training.loop import Fitted
 from striate.workflows import model_card
 from striate.workflows.run_context import RunContext
+from striate.workflows.several_labels import label_set_scores
+from striate.workflows.several_labels.label_set_scores import MapScore
 from striate.workflows.train import unknown_inputs
 from striate.workflows.train.setup import StartingWeights, TrainingSetup
 
@@ -48,15 +51,15 @@ class TrainResult(NamedTuple):
     best_epoch: int  # the epoch whose weights are saved
     seed: int  # of the run
     parameters: int  # of the network
-    val: Score | None  # score on the validation images
-    test: Score | None  # score on the test images; None where there are none
+    val: Score | MapScore | None  # score on the validation images
+    test: Score | MapScore | None  # score on the test images; None where there are none
     weights_sha256: str | None  # of the saved weights; None in processes that do not write
     report: str | None  # path of the report; None until it is written
     images: dict[str, int]  # number of train, val and test images
     quarantined: int  # files that are not used because something is wrong with them
     ignored: int  # files that are not images
     class_scores: Json | None = None  # what accuracy does not tell, see `class_scores`
-    folds: tuple[Score | None, ...] | None = None  # score of each fold; None where there are no folds
+    folds: tuple[Score | MapScore | None, ...] | None = None  # score of each fold; None where there are no folds
 
     def as_json(self) -> dict[str, Any]:
         """As a dictionary for JSON; without `folds` where there are none."""
@@ -75,12 +78,21 @@ class Trained(NamedTuple):
     test: Predictions | None
 
 
-def score(predictions: Predictions | None) -> Score | None:
-    """Accuracy with its 95 % interval; None where nothing was predicted."""
+def score(predictions: Predictions | None) -> Score | MapScore | None:
+    """Accuracy, of several labels mAP, with its 95 % interval; None where nothing was predicted."""
     if predictions is None:
         return None
+    if predictions.labels_N.ndim == 2:
+        return label_set_scores.score(predictions)
     accuracy = classification.accuracy(predictions.logits_NK, predictions.labels_N)
     return Score(accuracy.value, accuracy.low, accuracy.high, accuracy.n)
+
+
+def scores_beside(model: Model, val: Predictions, test: Predictions | None) -> Json:
+    """What stands beside the accuracy, or beside mAP of several labels, for JSON."""
+    if model.label_thresholds is None:
+        return class_scores(val, test, model.classes)
+    return label_set_scores.beside(val, test, model.classes, model.label_thresholds)
 
 
 def class_scores(val: Predictions, test: Predictions | None, classes: tuple[str, ...]) -> Json:
@@ -94,7 +106,7 @@ def class_scores(val: Predictions, test: Predictions | None, classes: tuple[str,
     return {"part": part, **scores, "never_predicted": list(never_predicted(numbers["confusion"], classes))}
 
 
-def score_json(value: Score | None) -> dict[str, Any] | None:
+def score_json(value: Score | MapScore | None) -> dict[str, Any] | None:
     """A score for JSON."""
     return None if value is None else value._asdict()
 
@@ -189,14 +201,14 @@ def evaluate_and_save(
     net.drop_auxiliary()
     stamp = {} if identity is None else identity.stamp()
     model = _model(context, setup, fitted, starting_weights, stamp)
-    model = replace(model, confidence=confidence.fitted(val.logits_NK, val.labels_N), unknown_inputs=flag)
+    model = decided_by(replace(model, unknown_inputs=flag), val)
     result = TrainResult(
         run=str(context.folder), net=run.net.name, steps=fitted.steps, seconds=round(fitted.seconds, 2),
         epochs=len(fitted.history), best_epoch=fitted.best["epoch"], seed=run.seed,
         parameters=_parameters(net), val=score(val), test=score(test),
         weights_sha256=None, report=None, images={part: len(loaders[part]) for part in ("train", "val", "test")},
         quarantined=len(dataset.examples.quarantined) + len(dataset.parts.leaked), ignored=len(dataset.examples.ignored),
-        class_scores=class_scores(val, test, model.classes),
+        class_scores=scores_beside(model, val, test),
     )  # fmt: skip
     if identity is not None:
         card = model_card.of_training(model, dataset, run.data.path, val, test)
@@ -212,6 +224,14 @@ def evaluate_and_save(
     return Trained(result, model, test)
 
 
+def decided_by(model: Model, val: Predictions) -> Model:
+    """The model with what turns its logits into predictions, fitted on validation images: temperature, or thresholds."""
+    if val.labels_N.ndim == 2:
+        thresholds = label_thresholds.fit(multi_label.sigmoid(val.logits_NK), val.labels_N > 0)
+        return replace(model, confidence=Confidence(), label_thresholds=thresholds)
+    return replace(model, confidence=confidence.fitted(val.logits_NK, val.labels_N), label_thresholds=None)
+
+
 def count_look(pixel_hash_M: NDArray[np.uint64], folder: Path, command: str) -> None:
     """Enter into the ledger that a run was scored on these test images."""
     looks_ledger.add(looks_ledger.fingerprint(pixel_hash_M), run_record.read(folder).identity.run_id, command)
@@ -220,8 +240,9 @@ def count_look(pixel_hash_M: NDArray[np.uint64], folder: Path, command: str) -> 
 def log_result(run: config.Run, folder: Path, val: Predictions, test: Predictions | None) -> None:
     """Where the run logs for TensorBoard, its settings and its scores."""
     if run.tensorboard:
-        scores = {"result/validation accuracy": score(val), "result/test accuracy": score(test)}
-        accuracies = {tag: value.accuracy for tag, value in scores.items() if value is not None}
+        measure = "mAP" if run.data.multi_label else "accuracy"
+        scores = {f"result/validation {measure}": score(val), f"result/test {measure}": score(test)}
+        accuracies = {tag: value[0] for tag, value in scores.items() if value is not None}
         tensorboard.write_result(folder, dict(run_record.flat(config.given(run))), accuracies)
 
 

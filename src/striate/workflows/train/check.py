@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import config, files, run_folder
+from striate.base import config, files, run_folder, several_labels
 from striate.base.errors import RunError, SettingError
 from striate.data import sources, split
 from striate.data.examples import Examples
 from striate.nets import catalogue
 from striate.plots import save_figure
+from striate.workflows import one_label
 from striate.workflows.checks import check_tensorboard
 from striate.workflows.finetune import check as fine_tuning
 from striate.workflows.finetune import start
@@ -89,7 +90,9 @@ def check_preview(settings: config.Tree, what: str, path: Path) -> Checked:
     if what not in PREVIEWS:
         raise SettingError(f"expected --preview {', '.join(PREVIEWS)}; got {what!r}.")
     save_figure.check_file(path)
-    return check_images(config.build(settings), to_train=False)
+    run = config.build(settings)
+    one_label.refuse(run.data, "a preview")
+    return check_images(run, to_train=False)
 
 
 def check_images(run: config.Run, to_train: bool = True) -> Checked:
@@ -98,6 +101,7 @@ def check_images(run: config.Run, to_train: bool = True) -> Checked:
         raise SettingError("finetune.weights does not apply to this command; remove it.")
     if not run.data.path:
         raise SettingError("expected DATA: a folder of images by class, a table, or digits, mnist, cifar10.")
+    run = for_several_labels(run) if run.data.multi_label else run
     if run.net.name is not None:
         catalogue.check(run.net.name, run.net.own())
         if catalogue.gradient_free(run.net.name) is not None:
@@ -105,6 +109,13 @@ def check_images(run: config.Run, to_train: bool = True) -> Checked:
     examples = sources.read(run.data)
     parts = split.check(examples, run.data)
     return Checked(run, examples, examples.labels_N[parts.train_M])
+
+
+def for_several_labels(run: config.Run) -> config.Run:
+    """The settings with what is different where an image may have several labels."""
+    if catalogue.gradient_free(run.net.name or "") is not None:
+        raise SettingError(f"{run.net.name} learns one label for each image; with data.multi_label=true take another network.")
+    return config.complete(run, {"unknown_rate": 0.0, "train": {"loss": several_labels.LOSS}})
 
 
 def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> config.Run:

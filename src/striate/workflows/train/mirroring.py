@@ -53,6 +53,10 @@ def choose(run: config.Run, dataset: Dataset) -> Choice:
     given = run.augment.flip
     if given is False or catalogue.gradient_free(run.net.name or "") is not None:
         return Choice(run, dataset)
+    if dataset.examples.several:
+        if given is None:
+            log.info("not mirrored: several labels are not tested for left and right; augment.flip=true mirrors.")
+        return Choice(config.complete(run, {"augment": {"flip": False}}), dataset)
     tested = _test(dataset)
     sentence, swapped = describe(tested), tested["verdict"] == "swapped"
     if given and swapped:

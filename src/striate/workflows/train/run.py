@@ -236,9 +236,10 @@ def _train(context: RunContext, resume: bool) -> Json:
     if trained.test is not None and context.engine.writes:
         tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
         count_look(dataset.stored.pixel_hash_N[tested_N], context.folder, "train")
-        baselines.add(context.folder, dataset)
         gray_copies.add(context.folder, dataset, run.data.near_duplicates)
-        shortcuts.warn(run_folder.read_json(context.folder / "data.json"), trained.test)
+        if not dataset.examples.several:
+            baselines.add(context.folder, dataset)
+            shortcuts.warn(run_folder.read_json(context.folder / "data.json"), trained.test)
     result = trained.result.as_json()
     return build.at_end(result, trained.model, context) if context.report and context.engine.writes else result
 

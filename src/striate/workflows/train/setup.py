@@ -24,8 +24,9 @@ from striate.nets import catalogue, factory
 from striate.nets.images_at_once import images_at_once
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import CHW, Net
-from striate.training import layer_lr, loop, smallest_batch
+from striate.training import epoch_scores, layer_lr, loop, smallest_batch
 from striate.training import loss as losses
+from striate.training.epoch_scores import Scorer
 from striate.training.journal import Journal
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import defaults
@@ -130,7 +131,13 @@ def build_task(context: RunContext, setup: TrainingSetup) -> loop.Task:
         net=setup.net, train=setup.loaders["train"], val=setup.loaders["val"], settings=context.run.train, steps=1,
         loss=build_loss(context), engine=context.engine, seed=context.run.seed, journal=Journal(None), checkpoints=None,
         stop=context.stop, names=lambda ids_M: image_names(context.dataset.examples, ids_M), observers=[context.watch],
+        scorer=scorer_of(context.run),
     )  # fmt: skip
+
+
+def scorer_of(run: config.Run) -> Scorer:
+    """How good an epoch is: of one label an image, or of several."""
+    return epoch_scores.SEVERAL_LABELS if run.data.multi_label else epoch_scores.ONE_LABEL
 
 
 def fit_preprocess(context: RunContext) -> Preprocess:

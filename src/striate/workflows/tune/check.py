@@ -96,6 +96,8 @@ def _refuse(settings: config.Tree) -> None:
     for section, names in {"train": ("epochs", "steps", "minutes"), "finetune": ("minutes", "per_class")}.items():
         if given := [name for name in names if (settings.get(section) or {}).get(name) is not None]:
             raise SettingError(f"{section}.{given[0]} does not apply to a search, which divides --minutes among its trainings.")
+    if (settings.get("data") or {}).get("multi_label"):
+        raise SettingError("data.multi_label does not apply to a search, whose trials are ranked by accuracy; remove it.")
     for name in ("folds", "fold", "score_test"):
         if (settings.get("data") or {}).get(name) is not None:
             raise SettingError(f"data.{name} does not apply to a search, whose trials share one validation part; remove it.")
