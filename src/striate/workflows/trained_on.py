@@ -120,12 +120,16 @@ def describe(overlap: TrainedOn, run: str | Path) -> str:
     near = overlap.near or 0
     counts = {"in training": overlap.train, "in validation": overlap.val, "nearly equal to one of these": near}
     seen = sum(counts.values())
-    where = join_names([f"{count:,} {part}" for part, count in counts.items() if count])
-    trained = "that the run was trained on" + (", or nearly equal to one" if near else "")
-    if overlap.unseen is None:
-        which, rest = f"All {plural(seen, 'image')} are ones", f"`striate evaluate {run}` scores its test images."
+    if near == seen:
+        how = "nearly equal to ones that the run was trained on"
     else:
-        which = f"{plural(seen, 'image')} of {seen + overlap.unseen.n:,} {'is one' if seen == 1 else 'are ones'}"
+        where = join_names([f"{count:,} {part}" for part, count in counts.items() if count])
+        trained = f"that the run was trained on{', or nearly equal to one' if near else ''}"
+        how = f"{'one' if seen == 1 else 'ones'} {trained} ({where})"
+    if overlap.unseen is None:
+        which, rest = f"All {plural(seen, 'image')} are", f"`striate evaluate {run}` scores its test images."
+    else:
+        which = f"{plural(seen, 'image')} of {seen + overlap.unseen.n:,} {'is' if seen == 1 else 'are'}"
         value, low, high, n = overlap.unseen
         rest = f"Without them it is {percent(value)} (95 % interval {percent(low)} to {percent(high)}, {plural(n, 'image')})."
-    return f"{which} {trained} ({where}), so this accuracy says little of new images. {rest}"
+    return f"{which} {how}, so this accuracy says little of new images. {rest}"
