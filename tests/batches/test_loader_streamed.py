@@ -59,7 +59,7 @@ def assert_same(one: list[Batch], other: list[Batch]) -> None:
             assert torch.equal(getattr(a, name), getattr(b, name))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.soak)])
 def test_changed_images_are_the_same_whoever_decodes_them(place: Path, workers: int):
     kept, actual = stream(place, 0, 7), stream(place, workers, 7)
     assert torch.equal(kept.preprocess.mean, actual.preprocess.mean)

@@ -39,7 +39,13 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name not in names}
 
 
-@pytest.mark.parametrize(("library", "name"), [*(("torchvision", name) for name in SIX), ("timm", "resnet18")])
+@pytest.mark.parametrize(
+    ("library", "name"),
+    [
+        *(pytest.param("torchvision", name, marks=pytest.mark.soak if name == "vgg16_bn" else ()) for name in SIX),
+        ("timm", "resnet18"),
+    ],
+)
 def test_logits_are_those_of_the_other_library(library: str, name: str):
     assert difference(library, name) <= 1e-5
 

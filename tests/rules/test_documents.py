@@ -28,23 +28,20 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
 
 import striate
 from striate.base.settings import Run
 from striate.cli.main import app, main
-from striate.history.timeline import demo as timeline
-from striate.interpret import faithfulness
 from support.command_line import Ran
 from support.command_line import run as run_here
 from support.documents import QUOTE, ROOT, Block, Quote, blocks, not_printed, quotes
 from support.published_figures import PUBLISHED, TRAINED
+from support.quick_commands import quick
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in DOCUMENTS if not {"_build", "_generated"} & {*path.relative_to(ROOT).parts}]
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 MOST_SECONDS = 300
-BRIEF_TEST = faithfulness.FaithfulnessTest(shifts=9, steps=2, orders=1, copies=1)
 
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
@@ -90,23 +87,6 @@ def run_quoted(text: str, command: str, *here: Any) -> str:
     for quote in quoted:
         quote.check(printed.splitlines()[0])
     return printed
-
-
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train the networks of the timeline for one epoch, test maps of large images briefly, and leave .png files empty."""
-    stations = [row._replace(settings={"train": {"epochs": 1}}) if row.settings else row for row in timeline.LINE]
-    monkeypatch.setattr(timeline, "LINE", tuple(stations))
-    savefig, judge = Figure.savefig, faithfulness.judge
-
-    def all_but_png(self: Figure, target: object, **options: object) -> None:
-        if options["format"] != "png":
-            savefig(self, target, **options)
-
-    def briefly(net: Any, images_NCHW: Any, *maps: Any) -> Any:
-        return judge(net, images_NCHW, *(maps if images_NCHW.shape[-1] < 200 else (*maps[:-1], BRIEF_TEST)))
-
-    monkeypatch.setattr(Figure, "savefig", all_but_png)
-    monkeypatch.setattr(faithfulness, "judge", briefly)
 
 
 def generator() -> ModuleType:

@@ -1,0 +1,40 @@
+"""What commands of documents leave out within tests, since it takes long and is tested elsewhere."""
+
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from striate.history.timeline import demo as timeline
+from striate.interpret import faithfulness
+from striate.interpret.attribution import methods
+
+BRIEF_TEST = faithfulness.FaithfulnessTest(shifts=9, steps=2, orders=1, copies=1)
+_LARGE_PX = 200  # side of images whose maps take seconds
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the networks of the timeline for one epoch, make and test maps of large images briefly, leave .png files empty."""
+    stations = [row._replace(settings={"train": {"epochs": 1}}) if row.settings else row for row in timeline.LINE]
+    monkeypatch.setattr(timeline, "LINE", tuple(stations))
+    savefig, judge = Figure.savefig, faithfulness.judge
+
+    def all_but_png(self: Figure, target: object, **options: object) -> None:
+        if options["format"] != "png":
+            savefig(self, target, **options)
+
+    def briefly(net: Any, images_NCHW: Any, *maps: Any) -> Any:
+        return judge(net, images_NCHW, *(maps if images_NCHW.shape[-1] < _LARGE_PX else (*maps[:-1], BRIEF_TEST)))
+
+    def sparsely(query: Any, **options: Any) -> Any:
+        side = query.images_NCHW.shape[-1]
+        return occlude(query, **({"window": side // 4, "stride": side // 4} if side >= _LARGE_PX else {}), **options)
+
+    def in_few_steps(query: Any, **options: Any) -> Any:
+        return integrate(query, **({"steps": 8} if query.images_NCHW.shape[-1] >= _LARGE_PX else {}), **options)
+
+    occlude, integrate = methods.RUNS["occlusion"], methods.RUNS["integrated_gradients"]
+    monkeypatch.setitem(methods.RUNS, "occlusion", sparsely)
+    monkeypatch.setitem(methods.RUNS, "integrated_gradients", in_few_steps)
+    monkeypatch.setattr(Figure, "savefig", all_but_png)
+    monkeypatch.setattr(faithfulness, "judge", briefly)
