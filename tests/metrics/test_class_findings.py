@@ -44,7 +44,9 @@ def test_what_a_setting_against_imbalance_did_is_measured_on_the_smallest_class(
     assert measured.level == "note"
     assert measured.sentence == (
         "train.class_weights=balanced was on: the recall of the smallest class, bad, is 50 % of 4 images (95 % interval 15 to "
-        "85 %). A run without it shows whether it helped: `striate compare`."
+        "85 %). A run without it, and nothing else changed, shows whether it helped."
     )
+    (compared,) = of_balancing(rows, trained, "They differ.", "train.class_weights", "It helped.")
+    assert compared.sentence.endswith("(95 % interval 15 to 85 %). It helped.")
     absent = of_balancing({"good": rows["good"]}, trained, "They differ.", "train.sampling")[0].sentence
     assert absent == "train.sampling=balanced was on; the smallest class, bad, has no test images to judge by."

@@ -148,12 +148,16 @@ def refuse_missing(folder: Path) -> None:
 
 def difference(before: Json, now: Json) -> str | None:
     """The first setting but the images' place that is not the same, as `train.lr was 0.1 and is 0.2`; None where all are."""
-    old, new = dict(flat(before)), dict(flat(now))
-    for path in [*old, *new]:
-        if path not in _PLACES and old.get(path) != new.get(path):
-            was, is_now = (repr(tree[path]) if path in tree else "not set" for tree in (old, new))
-            return f"{path} was {was} and is {is_now}"
+    for path in differing(before, now):
+        was, is_now = (repr(tree[path]) if path in tree else "not set" for tree in (dict(flat(before)), dict(flat(now))))
+        return f"{path} was {was} and is {is_now}"
     return None
+
+
+def differing(before: Json, now: Json) -> list[str]:
+    """The settings but the images' place that are not the same, as `train.lr`."""
+    old, new = dict(flat(before)), dict(flat(now))
+    return [path for path in {**old, **new} if path not in _PLACES and old.get(path) != new.get(path)]
 
 
 def flat(settings: Json, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -56,28 +56,34 @@ def of_never_predicted(missing: Mapping[str, int], present: int, balanced: str |
 
 
 def of_balancing(
-    per_class: Mapping[str, Mapping[str, Any]], trained: Mapping[str, int], described: str | None, balanced: str | None
-) -> list[Finding]:
+    per_class: Mapping[str, Mapping[str, Any]], trained: Mapping[str, int], described: str | None, balanced: str | None,
+    effect: str | None = None,
+) -> list[Finding]:  # fmt: skip
     """That classes differ much in size, as `described`; what became of the smallest where a setting was on against that.
 
-    `trained` are the training images of each class.
+    `trained` are the training images of each class. `effect` says how a run without the setting differs, None without one.
     """
     if described is None:
         return []
     if balanced is None:
         return [Finding("note", described)]
-    smallest = min((name for name in trained if trained[name]), key=lambda name: trained[name])
-    row = per_class.get(smallest, {"recall": 0.0, "support": 0})
+    name = smallest(trained)
+    row = per_class.get(name, {"recall": 0.0, "support": 0})
     n = int(row["support"])
     if not n:
-        return [Finding("note", f"{balanced}=balanced was on; the smallest class, {smallest}, has no test images to judge by.")]
+        return [Finding("note", f"{balanced}=balanced was on; the smallest class, {name}, has no test images to judge by.")]
     recall = wilson(round(row["recall"] * n), n)
     text = (
-        f"{balanced}=balanced was on: the recall of the smallest class, {smallest}, is {100 * recall.value:.0f} % of "
-        f"{plural(n, 'image')} (95 % interval {100 * recall.low:.0f} to {100 * recall.high:.0f} %). A run without it shows "
-        "whether it helped: `striate compare`."
+        f"{balanced}=balanced was on: the recall of the smallest class, {name}, is {100 * recall.value:.0f} % of "
+        f"{plural(n, 'image')} (95 % interval {100 * recall.low:.0f} to {100 * recall.high:.0f} %). "
+        f"{effect or 'A run without it, and nothing else changed, shows whether it helped.'}"
     )
     return [Finding("note", text)]
+
+
+def smallest(trained: Mapping[str, int]) -> str:
+    """The class with the fewest training images, of those that have some."""
+    return min((name for name in trained if trained[name]), key=lambda name: trained[name])
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -16,8 +16,6 @@ from striate.base import config, looks_ledger, run_folder, run_images, run_recor
 from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
-from striate.base.train_settings import Train
-from striate.data import class_balance
 from striate.interpret import filter_health
 from striate.metrics import class_findings, classification, reliability_diagram, trust_findings
 from striate.metrics.confidence import Confidence, of_artifact
@@ -28,7 +26,7 @@ from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import epoch_scores, journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows import score_origin, selective, shortcuts
-from striate.workflows.report import label_set_facts, plots
+from striate.workflows.report import imbalance, label_set_facts, plots
 from striate.workflows.report.image_cards import Card
 from striate.workflows.train import mirroring
 
@@ -278,25 +276,11 @@ def _score(
         facts.origin = origin.as_json()
         findings += origin.findings(summary.accuracy, folder.name)
     findings += trust_findings.of_shortcuts(shortcuts.described((account or {}).get("shortcuts", []), shown))
-    findings += _findings_on_classes(facts.score, run_folder.settings(folder).train, account)
+    findings += imbalance.findings(facts.score, run_folder.settings(folder).train, account, folder)
     findings += class_findings.of_classes(facts.score["per_class"], summary.accuracy)
     mean = float(classification.softmax(shown.logits_NK).max(axis=1).mean())
     findings += trust_findings.of_calibration(summary.calibration_error, chance, mean, summary.accuracy.value)
     return (shown, _PARTS[part]), predictions.get("val")
-
-
-def _findings_on_classes(score: Json, train: Train, account: Json | None) -> list[trust_findings.Finding]:
-    """Classes that are never predicted, and classes that differ much in size, with the setting that was on against that."""
-    values = {"train.sampling": train.sampling, "train.class_weights": train.class_weights}
-    balanced = next((name for name, value in values.items() if value == "balanced"), None)
-    per_class = score["per_class"]
-    missing = class_findings.never_predicted(score["confusion"], list(per_class))
-    present = sum(row["support"] > 0 for row in per_class.values())
-    trained = {} if account is None else {name: int(row["train"]) for name, row in account["classes"].items()}
-    return [
-        *class_findings.of_never_predicted(missing, present, balanced),
-        *class_findings.of_balancing(per_class, trained, class_balance.describe(trained), balanced),
-    ]
 
 
 def _fingerprint(folder: Path, predictions: Predictions) -> str:
