@@ -58,7 +58,7 @@ def test_the_methods_and_functions_above_are_those_of_the_package():
         (striate.finetune, "strategy", "did you mean strategies?"),
         (striate.find_lr, "epoch", "did you mean epochs?"),
         (striate.survey, "val_share", "did you mean settings={'val_share': ...}?"),
-        (striate.survey, "lr", "it has: data, labels, settings, watch."),
+        (striate.survey, "lr", "it has: data, labels, pairs, settings, watch."),
         (striate.draw, "size", "did you mean size_px?"),
         (striate.layers, "shortcut", "did you mean settings={'shortcut': ...}?"),
         (striate.Model.predict, "crop", "did you mean crops?"),
