@@ -144,7 +144,7 @@ class Model:
     def answers(self, logits_NK: NDArray[np.float32], embeddings_ND: NDArray[np.float32] | None = None) -> list[Any]:
         """The predictions that logits mean; with the embeddings of one crop also whether the images are unknown.
 
-        They are `Prediction`s; of a model of several labels an image, `LabelSet`s.
+        Each is a `Prediction`; of a model of several labels an image, a `LabelSet`.
         """
         if self.label_thresholds is not None:
             return multi_label.label_sets(logits_NK, self.classes, self.label_thresholds)

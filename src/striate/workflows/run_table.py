@@ -68,7 +68,7 @@ def list_runs(
         out: the folder of runs.
         sort: name, test or val (accuracy or mAP, the best first), macro-f1, seconds, size or began; by test and macro-f1 within
             each test set, those with most runs first.
-        name: of runs to list, as a pattern: 'photos-*'.
+        name: of runs to list, as a pattern, in which a star stands for anything.
         data: of runs to list, as a pattern for the whole path or its last part.
         net: of runs to list, as a pattern.
         since: the day or time from which on they began, as 2026-11-28 or 2026-11-28T15:40.
