@@ -122,3 +122,23 @@ def test_what_is_no_table_is_refused(tmp_path: Path):
     for path in ("digits", tmp_path):
         with pytest.raises(DataError, match=r"data\.multi_label applies to a table, whose rows have several labels each; got"):
             sources.read(data_section(path, {"multi_label": True}))
+
+
+@pytest.mark.parametrize("stray", ["2", "", "NaN"])
+def test_a_column_of_zeros_and_ones_with_a_few_other_cells_is_refused(stray: str):
+    columns = {"path": ["x"] * 10, "cat": ["0", "1"] * 5, "dog": ["1", "0"] * 5, "cow": ["0", "1", stray, *["0"] * 7]}
+    table, roles = Table(Path("t.csv"), columns, list(range(1, 11))), Roles("path", None, ("cat", "dog"), None, ())
+    with pytest.raises(DataError) as refusal:
+        table_label_sets.of_rows(table, roles, Data(multi_label=True))
+    assert str(refusal.value) == (
+        f"t.csv: expected 0 or 1 in each cell of the column 'cow', as in cat, dog; got {stray!r} in row 3 (1 row in all). "
+        "Correct or remove these rows, or remove the column if it is no label."
+    )
+
+
+def test_a_column_of_other_numbers_is_no_label():
+    columns = {"path": ["x"] * 4, "cat": ["0", "1"] * 2, "dog": ["1", "0", "0", "0"], "age": ["0", "1", "2", "3"]}
+    table, roles = Table(Path("t.csv"), columns, [1, 2, 3, 4]), Roles("path", None, ("cat", "dog"), None, ())
+    labels, notes = table_label_sets.of_rows(table, roles, Data(multi_label=True))
+    assert labels == [("dog",), ("cat",), (), ("cat",)]
+    assert notes == ["1 image without any of the labels."]

@@ -66,7 +66,7 @@ def choose(table: Table, data: Data) -> Roles:
     label = data.label_column or _by_name(table, others, "label", LABEL)
     one_hot: tuple[str, ...] = ()
     if label is None:
-        flags = tuple(name for name in others if name in table.columns and all(map(_is_flag, table.columns[name])))
+        flags = tuple(name for name in others if name in table.columns and all(map(is_flag, table.columns[name])))
         if len(flags) > 1:
             one_hot = flags
         elif len(others) == 1:
@@ -108,7 +108,8 @@ def _named(table: Table) -> list[str]:
     return [name for name in _all(table) if plain(name) and not plain(name).startswith("unnamed:")]
 
 
-def _is_flag(cell: str) -> bool:
+def is_flag(cell: str) -> bool:
+    """Whether a cell is 0 or 1, or true or false."""
     return cell.strip().lower() in _YES
 
 
@@ -196,7 +197,7 @@ def _evident_split(table: Table) -> tuple[str | None, list[str]]:
 
 def part_in(column: str, word: str) -> Part | None:
     """The part that a cell of a column means: a word for it, or in a column like is_valid true or false."""
-    if plain(column) in FLAGS and _is_flag(word):
+    if plain(column) in FLAGS and is_flag(word):
         return FLAGS[plain(column)] if is_one(word) else Part.TRAIN
     return part_named(word)
 

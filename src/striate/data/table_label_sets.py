@@ -12,10 +12,11 @@ from striate.base.errors import DataError
 from striate.base.phrases import join_names, plural
 from striate.data.examples_from_source import Label
 from striate.data.table_cells import Table
-from striate.data.table_columns import Roles, is_one, shortened
+from striate.data.table_columns import Roles, is_flag, is_one, shortened
 from striate.data.table_labels import NoLabel
 
 SEPARATORS = ("|", ";", ",")
+_STRAY = 10  # a column of 0 and 1 with other cells, at most one in so many, is taken for a label with mistakes
 _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"]+)""")  # of a list as Python or numpy prints it
 
 
@@ -25,20 +26,35 @@ def of_rows(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[s
     An empty cell means none of the labels.
 
     Raises:
-        DataError: no image has a label.
+        DataError: no image has a label, or a column has a few cells beside 0 and 1.
 
     """
     if roles.label is None:
+        _refuse_stray_cells(table, roles, data)
         labels, notes = _from_columns(table, roles.one_hot)
     else:
         labels, notes = _from_cells(table.columns[roles.label], roles.label, data)
     if labels and not any(labels):
         raise DataError(f"{table.path}: expected labels; no image has any. Name their column with --set data.label_column=...")
     if empty := labels.count(()):
-        notes.append(
-            f"{plural(empty, 'image')} without any of the labels; --set data.missing_labels=... names what means unknown."
-        )
+        advice = "" if roles.label is None else "; --set data.missing_labels=... names what means unknown"
+        notes.append(f"{plural(empty, 'image')} without any of the labels{advice}.")
     return labels, notes
+
+
+def _refuse_stray_cells(table: Table, roles: Roles, data: Data) -> None:
+    """Refuse a column of 0 and 1 but for at most a tenth of its cells: as no label at all it would be lost unseen."""
+    for name, cells in table.columns.items():
+        if name in {roles.image, roles.split, data.group_column, *roles.one_hot}:
+            continue
+        stray = [(row, cell) for row, cell in zip(table.rows, cells, strict=True) if not is_flag(cell)]
+        if {"0", "1"} <= {cell.strip().removesuffix(".0") for cell in cells} and 0 < len(stray) <= len(cells) / _STRAY:
+            row, cell = stray[0]
+            raise DataError(
+                f"{table.path}: expected 0 or 1 in each cell of the column {name!r}, as in {shortened(roles.one_hot)}; got "
+                f"{cell!r} in row {row} ({plural(len(stray), 'row')} in all). Correct or remove these rows, or remove the "
+                "column if it is no label."
+            )
 
 
 def _from_columns(table: Table, classes: Sequence[str]) -> tuple[list[Label], list[str]]:
