@@ -161,3 +161,12 @@ def test_photographs_that_are_no_bursts_are_refused_as_groups(tmp_path: Path):
 def test_groups_of_images_by_time_are_unknown_before_they_are_decoded():
     examples = from_files(Path("x"), [(name, name[0], 0) for name in NAMES])
     assert groups.apply(examples, Data(path="x", group="exif:burst")).groups_N is None
+
+
+def test_near_duplicates_that_join_groups_are_named_where_the_test_set_is_too_large(tmp_path: Path):
+    grouped = read(listed(tmp_path), r"name:(p\d)_")  # six images
+    assert groups.overshoot(grouped, 1, 0.2, 1) == []
+    assert groups.overshoot(grouped, 3, 0.2, 1) == [
+        "Since groups and 1 pair of near-duplicates stay whole, 50 % of the images are for testing and not 20 %; smaller "
+        "groups, or data.near_duplicates=false, would come nearer."
+    ]

@@ -121,13 +121,19 @@ def account(examples: Examples, data: Data) -> dict[str, Any] | None:
     return {"by": data.group, "groups": len(sizes_G), "largest": int(sizes_G.max()), "alone": int((sizes_G == 1).sum())}
 
 
-def overshoot(examples: Examples, tests: int, share: float) -> list[str]:
-    """A sentence where whole groups make a test set that is cut much larger than asked for."""
+def overshoot(examples: Examples, tests: int, share: float, pairs: int) -> list[str]:
+    """A sentence where whole groups make a test set that is cut much larger than asked for.
+
+    `pairs` of near-duplicates stay together too, and so join the groups that they are of.
+    """
     if examples.groups_N is None or tests <= 1.5 * share * len(examples):
         return []
+    whole, remedy = ("groups stay", "smaller groups") if not pairs else (
+        f"groups and {plural(pairs, 'pair')} of near-duplicates stay", "smaller groups, or data.near_duplicates=false,"
+    )  # fmt: skip
     return [
-        f"Since groups stay whole, {percent(tests / len(examples), 0)} of the images are for testing and not "
-        f"{percent(share, 0)}; smaller groups would come nearer."
+        f"Since {whole} whole, {percent(tests / len(examples), 0)} of the images are for testing and not "
+        f"{percent(share, 0)}; {remedy} would come nearer."
     ]
 
 

@@ -158,7 +158,7 @@ def label_text(value: Any, position: int, names: Sequence[str] | None = None) ->
     got = "several labels" if many else f"a {type(value).__name__}"
     raise DataError(
         f"label {position}: expected one label for each image, text or a whole number; got {got}, {value!r:.60}. "
-        "Give each image one class; several are taken from a table, with multi_label=True."
+        "Give each image one class; several are taken from a table, by settings={'data': {'multi_label': True}}."
     )
 
 

@@ -108,7 +108,7 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
         raise DataError(_too_few(pool, missing, given, data))
     tests = int(parts.test_N.sum())
     if cuts_test and data.folds is None:
-        notes += groups.overshoot(examples, tests, _test_share(data))
+        notes += groups.overshoot(examples, tests, _test_share(data), len(kept_P2))
     if tests < _FEW_TESTS and data.folds is None and cuts_test:
         notes.append(f"The test set holds {plural(tests, 'image')}, so its score is uncertain: {_advice(pool, given, data)}.")
     notes += near_duplicate_notes.sentences(examples, near_P2, near, tuple(parts))
