@@ -4,7 +4,8 @@
 
 For each seed the images are divided anew (`data.split_seed`), and every side learns from the same files, may choose by the same
 ones, and is tested on the same ones. Every training has an interpreter of its own and an empty cache, so the seconds are those
-of a whole command: from its start to the report, or to the score where a side writes none. The sides:
+of a whole command: from its start to the report, or to the score where a side writes none. Those of the clock want a quiet
+machine, those of the processor, all children's together, do not. The sides:
 
 - striate: `striate train FOLDER`
 - striate-none: `striate train FOLDER --weights none`
@@ -111,14 +112,16 @@ def spawn(side: str, command: Sequence[str], seed: int, threads: int, scratch: P
     print(f"{side}, seed {seed}", file=sys.stderr, flush=True)
     cache = tempfile.mkdtemp(dir=scratch)
     environment = {**os.environ, "STRIATE_CACHE": cache, "OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
-    begun = time.monotonic()
+    begun, before = time.monotonic(), os.times()
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
-    seconds = time.monotonic() - begun
+    seconds, after = time.monotonic() - begun, os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
     if done.returncode:
         print(f"{side}, seed {seed} ended with {done.returncode} and is left out", file=sys.stderr, flush=True)
         return None
     correct, count = json.loads(done.stdout.splitlines()[-1])
-    run = {"side": side, "seed": seed, "correct": correct, "count": count, "seconds": round(seconds, 1)}
+    score = {"side": side, "seed": seed, "correct": correct, "count": count}
+    run = {**score, "seconds": round(seconds, 1), "cpu_seconds": round(processor, 1)}
     print(json.dumps(run), file=sys.stderr, flush=True)
     return run
 
@@ -128,12 +131,13 @@ def row(side: str, runs: Sequence[Json]) -> str:
     score = wilson(sum(run["correct"] for run in runs), sum(run["count"] for run in runs))
     each = ", ".join(f"{100 * run['correct'] / run['count']:.1f}" for run in runs)
     accuracy = f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
-    return f"| {side} | {accuracy} | {each} | {median(run['seconds'] for run in runs):.0f} |"
+    seconds = " | ".join(f"{median(run[key] for run in runs):.0f}" for key in ("seconds", "cpu_seconds"))
+    return f"| {side} | {accuracy} | {each} | {seconds} |"
 
 
 def table(runs: Sequence[Json]) -> str:
     """A line for each side."""
-    head = ["| | test accuracy | by seed | seconds |", "|---|---|---|---|"]
+    head = ["| | test accuracy | by seed | seconds | CPU seconds |", "|---|---|---|---|---|"]
     return "\n".join([*head, *(row(side, mine) for side in SIDES if (mine := [run for run in runs if run["side"] == side]))])
 
 

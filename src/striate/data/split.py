@@ -2,7 +2,8 @@
 
 An image's place is decided by the hash of its id, so it depends neither on the order of the folder nor on the seed of a run.
 Images of one group, near-duplicates, and images whose pixels are equal, stay on one side: they are one cluster, which stands in
-the order by its member of the smallest hash. Each class fills its test share first, then validation; the rest is for training.
+the order by its member of the smallest hash. Each class fills its test share first, then validation; the rest is for training,
+and so is a cluster larger than the whole share, where the class has others.
 
 Legend: N images, M of them in a part.
 """
@@ -165,7 +166,7 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
 
 
 def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
-    """The first clusters of each class until its share of images, at least one, is reached; of several labels by `deal`."""
+    """The first clusters of each class that fit until its share, at least one image, is reached; of several labels `deal`."""
     order, cut_N = pool.order, np.zeros(len(pool.examples), bool)
     if pool.examples.several:
         rows_M = np.flatnonzero(left_N)
@@ -177,6 +178,9 @@ def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
         if len(line) < 2:
             continue
         wanted = max(1, round(share * len(line)))
+        fitting = clusters.that_fit(order.cluster_N, line, wanted)
+        if len(fitting) < len(line):  # the other parts want some of them too
+            line, wanted = fitting, min(wanted, max(1, 2 * len(fitting) // 3))
         last = order.cluster_N[line[wanted - 1]]
         end = int(np.flatnonzero(order.cluster_N[line] == last)[-1]) + 1
         cut_N[line[:end]] = True

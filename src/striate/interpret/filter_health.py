@@ -119,6 +119,11 @@ def examine(net: Net, batches: Iterable[Any] = (), only: tuple[Verdict, ...] = V
     return [_judged(net, probe, outputs[probe.readout] if images else None, images, only) for probe in points]
 
 
+def examine_weights(net: Net, probe: Probe) -> Layer:
+    """Judge the filters of one layer by their weights alone."""
+    return _judged(net, probe, None, 0, VERDICTS)
+
+
 def _judged(net: Net, probe: Probe, outputs: _Outputs | None, images: int, only: tuple[Verdict, ...]) -> Layer:
     weights = effective(net, probe)
     flat_FD = weights.reshape(len(weights), -1)

@@ -22,7 +22,7 @@ from striate.interpret.activations import finite, layer_names
 from striate.interpret.orientation_tuning import Tuning, gratings, responses_NU
 from striate.nets.net import Net
 
-_IMAGES = 512  # gratings that are made at a time
+_IMAGES, _PIXELS = 512, 1 << 22  # gratings that are made at a time, at most, and pixels of them in float64
 Array = NDArray[np.float64]
 
 
@@ -55,7 +55,8 @@ def by_gratings(
     shifts_DU = shifts_D[:, None] * (period_U if in_periods else np.ones(count))
     offsets_EU = np.concatenate([shifts_DU, -shifts_DU, period_U[None] / 2])
     rates_EU = np.full(offsets_EU.shape, np.nan)
-    step = max(1, _IMAGES // len(offsets_EU))
+    pixels = net.input_chw[1] * net.input_chw[2]
+    step = max(1, min(_IMAGES, _PIXELS // pixels) // len(offsets_EU))
     for some in (units[first : first + step] for first in range(0, len(units), step)):
         wave_U, turn_U = tuned.frequency_U[some], tuned.orientation_U[some]
         phases = tuned.phase_U[some] + 2 * np.pi * wave_U * offsets_EU[:, some]

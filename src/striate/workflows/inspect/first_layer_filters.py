@@ -56,7 +56,8 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
             reason = str(error)
         else:
             first_layer = _measure(model, first, probed_layers[0].readout, progress(watch, "tune"))
-            files += _draw_first(title, model, first_layer, folder)
+            verdicts = [each.verdict for each in filter_health.examine_weights(model.net, probed_layers[0]).filters]
+            files += _draw_first(title, first_layer, verdicts, folder)
         chosen = [probe for probe in probed_layers if probe.layer in layers or not layers]
         for number, probe in enumerate(chosen):
             files.append(_tiles(title, model, probe, folder))
@@ -99,12 +100,11 @@ def _measure(
     return FirstLayer(first, filter_orientation_color.preferences(first.kernels_FCkk), tunings[0], tuple(tolerances))
 
 
-def _draw_first(title: str, model: Model, first_layer: FirstLayer, out: Path) -> list[str]:
+def _draw_first(title: str, first_layer: FirstLayer, verdicts: Sequence[str], out: Path) -> list[str]:
     from striate.plots.interpret import first_layer_filters as drawing
     from striate.plots.interpret import unit_curves
 
     first, tuned = first_layer.first, first_layer.tuning
-    verdicts = [each.verdict for each in filter_health.examine(model.net)[0].filters]
     captions = filter_orientation_color.captions(first_layer.preferences)
     paths = [out / name for name in ("filters.png", "filters-each.png", "tuning.png", "shifts.png")]
     for path, each in zip(paths[:2], (False, True), strict=True):
