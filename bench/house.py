@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MOST_LINES, MOST_PARAMETERS = 60, 7
-AT_THE_TOP = frozenset({"__init__", "__main__", "_version", "model"})
+AT_THE_TOP = frozenset({"__init__", "__main__", "_version", "model", "onnx_model"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -22,6 +22,7 @@ _HOME = {
     "draw": "striate.workflows.nets",
     "evaluate": "striate.workflows.evaluate",
     "explain": "striate.workflows.nets",
+    "export": "striate.workflows.export.run",
     "filters": "striate.workflows.inspect.first_layer_filters",
     "find_label_errors": "striate.workflows.labels.run",
     "find_lr": "striate.workflows.train.run",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from striate.workflows.data import survey as survey
     from striate.workflows.doctor import doctor as doctor
     from striate.workflows.evaluate import evaluate as evaluate
+    from striate.workflows.export.run import export as export
     from striate.workflows.external_weights import import_weights as import_weights
     from striate.workflows.finetune.run import finetune as finetune
     from striate.workflows.inspect.filter_health import verdicts as verdicts

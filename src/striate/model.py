@@ -21,10 +21,10 @@ from torch import Tensor
 
 from striate.base import files, html_repr, model_card
 from striate.base.arguments import named_arguments
-from striate.base.errors import ArtifactError, DecodeError, NumbersError, SettingError, WeightsError
+from striate.base.errors import ArtifactError, NumbersError, SettingError, WeightsError
 from striate.batches import multi_crop
 from striate.batches.preprocess import Preprocess
-from striate.data import decode, image_inputs
+from striate.data import decode, image_inputs, saved_input_spec
 from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInputs
 from striate.metrics import multi_label
@@ -40,7 +40,6 @@ from striate.nets.read_safetensors import read_safetensors
 FORMAT = 1
 UNKNOWN = "unknown_inputs.safetensors"
 _MOST_JSON = 2**24  # bytes; 20,000 classes with their other names take 2 MB
-_MOST_SIDE = 4096  # pixels, as preprocess.size_px
 
 
 class Outputs(NamedTuple):
@@ -236,7 +235,7 @@ class Model:
             "net_source": None if source is None else {"file": own_network.COPY, "sha256": source.sha256},
             "classes": list(self.classes),
             "preprocess": self.preprocess.as_json(),
-            "input_spec": {**self.input_spec._asdict(), "background": list(self.input_spec.background)},
+            "input_spec": saved_input_spec.as_json(self.input_spec),
             "decoder_version": decode.DECODER_VERSION,
             "confidence": asdict(self.confidence),
             "training": dict(self.training),
@@ -302,17 +301,12 @@ class Model:
         if (unknown := described.get("unknown_inputs")) is not None:
             arrays = {key: tensor.numpy() for key, tensor in read_safetensors(folder / UNKNOWN).items()}
             unknown = UnknownInputs.of_artifact(unknown, arrays)
-        input_spec = InputSpec(**{**described["input_spec"], "background": tuple(described["input_spec"]["background"])})
-        if not 1 <= input_spec.size_px <= _MOST_SIDE:
-            raise ValueError(f"images of {input_spec.size_px:,} pixels a side; at most {_MOST_SIDE:,}")
-        if input_spec.interpolation not in ("bilinear", "bicubic") or not 0 < input_spec.share <= 1:
-            raise ValueError(f"images resized by {input_spec.interpolation!r}, of which {input_spec.share!r} is kept")
         return cls(
             net=net.eval(),
             net_name=name,
             net_settings=settings,
             preprocess=Preprocess.from_json(described["preprocess"], tensors),
-            input_spec=input_spec,
+            input_spec=saved_input_spec.read(described["input_spec"]),
             classes=classes,
             confidence=of_artifact(described),
             training=described["training"],
@@ -326,13 +320,7 @@ class Model:
 def _batches(given: ImageInputs, input_spec: InputSpec) -> Iterator[NDArray[np.uint8]]:
     """The decoded images, so many at a time."""
     while images := list(islice(given.images, MOST)):
-        squares = []
-        for image in images:
-            try:
-                squares.append(image.decode(input_spec))
-            except DecodeError as error:
-                raise DecodeError(f"{image.name}: {error}") from None
-        yield np.stack(squares)
+        yield np.stack([image.decode_named(input_spec) for image in images])
 
 
 def _finite(logits_NK: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -47,10 +47,11 @@ ROOMS = {
     "training": room("base metrics nets", others="numpy torch safetensors", where_used="sklearn tensorboard"),
     "interpret": room("base nets", others="numpy torch", where_used="captum sklearn"),
     "model": room("base batches data metrics nets", others="numpy torch safetensors"),
+    "onnx_model": room("base data metrics", others="numpy", where_used="onnxruntime"),
     "workflows": room(
-        "base batches data interpret metrics model nets plots training _version",
+        "base batches data interpret metrics model nets onnx_model plots training _version",
         others="numpy torch safetensors",
-        where_used="matplotlib jinja2 markupsafe PIL pyarrow",
+        where_used="matplotlib jinja2 markupsafe PIL pyarrow onnx onnxruntime onnxscript",
     ),
     "sklearn": room("base data metrics model workflows", others="numpy sklearn"),
     "figures": room("base data interpret nets plots training", others="numpy torch", where_used="matplotlib"),
@@ -66,7 +67,7 @@ ROOMS = {
     "__init__": room("_version", later="base model nets workflows"),
     "__main__": room("cli"),
 }
-NEVER_TORCH = ("base", "data", "metrics", "plots", "nets.catalogue", "cli")
+NEVER_TORCH = ("base", "data", "metrics", "plots", "nets.catalogue", "cli", "onnx_model")
 
 
 class Import(NamedTuple):

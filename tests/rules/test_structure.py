@@ -94,7 +94,7 @@ def test_which_functions_have_too_many_parameters(tmp_path: Path, file: str, cod
     assert bool(house.wide_functions(package(tmp_path, **{file: code}), but_for_users=True)) == counted
 
 
-def test_at_the_top_of_the_package_are_rooms_and_four_files():
+def test_at_the_top_of_the_package_are_rooms_and_five_files():
     assert set(house.modules_at_the_top(PACKAGE)) == house.AT_THE_TOP
 
 

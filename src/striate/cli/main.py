@@ -60,6 +60,7 @@ app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on ev
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")
 app.command("striate.cli.predict:predict", name="predict", help="Predict classes for images: files, folders, globs.")
+app.command("striate.cli.export:export", name="export", help="Write a classifier as one ONNX file, proved on held-out images.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")

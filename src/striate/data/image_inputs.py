@@ -43,6 +43,13 @@ class ImageInput(NamedTuple):
             return decode.square(self.source, input_spec)
         return decode.square(decode.decode_image(self.source, input_spec.background, input_spec.white_level), input_spec)
 
+    def decode_named(self, input_spec: InputSpec) -> Pixels:
+        """The same; a DecodeError begins with the name."""
+        try:
+            return self.decode(input_spec)
+        except DecodeError as error:
+            raise DecodeError(f"{self.name}: {error}") from None
+
 
 class ImageInputs(NamedTuple):
     """Images in their order, each read when its turn comes."""

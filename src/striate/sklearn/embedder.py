@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from striate.sklearn import inputs
 from striate.sklearn.artifact_pickle import ArtifactPickle
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 
 
 class Embedder(ArtifactPickle, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -59,7 +59,7 @@ class Embedder(ArtifactPickle, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
         """
         inputs.images(self, X, fitting=True)
-        self.model_ = load(self.weights)
+        self.model_ = load_network(self.weights)
         self._n_features_out = self.model_.embed([]).shape[1]
         return self
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config, files, run_folder
-from striate.base.errors import MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.errors import ArtifactError, MissingExtraError, RunError, SettingError, WeightsError
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
 from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
+from striate.onnx_model import is_onnx
 from striate.plots import save_figure
 from striate.workflows import one_label
 from striate.workflows.prediction_options import PredictionOptions
@@ -22,6 +23,8 @@ from striate.workflows.selective import Promise
 
 ROWS, EMBEDDINGS = (".csv", ".jsonl", ".ndjson", ".parquet"), (".npy", ".parquet")  # endings of what `predict` writes
 _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
+
+_GIVE_RUN = "Give the run that it came from."
 
 
 def is_external(run: str | Path) -> bool:
@@ -40,6 +43,8 @@ def before_torch(check: Callable[..., object], *arguments: object) -> Iterator[N
 
 def check_model(run: str | Path) -> None:
     """Refuse a name of no run that has a model, of no model's folder and of no external weights."""
+    if is_onnx(run):
+        raise RunError(f"expected a run or a model's folder; {run} is an ONNX file, which `predict` alone takes. {_GIVE_RUN}")
     if is_external(run):
         check_external(str(run))
         return
@@ -187,10 +192,21 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
             f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
         )
     multi_crop.check(crops, None)
+    if is_onnx(run):
+        _check_onnx(Path(run), crops)
+        _check_paths(paths)
+        return
     check_model(run)
     if one_label.is_of_several(run):
         one_label.refuse_options(run, {"crops": None if crops == 1 else crops, "threshold": threshold})
     _check_paths(paths)
+
+
+def _check_onnx(path: Path, crops: int) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"expected an ONNX file at {path}; there is none.")
+    if crops != 1:
+        raise SettingError(f"crops={crops} does not apply to an ONNX file, whose input has one size. {_GIVE_RUN}")
 
 
 def _check_paths(paths: Iterable[str | Path]) -> None:
@@ -227,6 +243,13 @@ def check_inspection(
         one_label.refuse_run(run, "the evidence for the prediction for an image")
     if data is not None:
         sources.read(config.data_section(data))
+
+
+def check_export(run: str | Path, out: Path, data: str | Path | None) -> None:
+    """Refuse a model that is not there, or is exported already, and a folder that cannot be written."""
+    if is_onnx(run):
+        raise SettingError(f"expected a run to export; {run} is an ONNX file already. {_GIVE_RUN}")
+    check_inspection(run, out=out, data=data)
 
 
 def check_weights(run: str | Path, draw: str | Path | None) -> Path:

@@ -33,7 +33,7 @@ from striate.model import Model
 from striate.workflows import baselines, gray_copies, keep_confidence, selective, stored_predictions, trained_on
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.gray_copies import GrayCopies
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 from striate.workflows.selective import Promise, Scored
 from striate.workflows.several_labels import evaluation
 from striate.workflows.trained_on import Seen
@@ -78,9 +78,9 @@ def evaluate(
         check_evaluation(run, data, settings, crops, promise, save)
         if data is None:
             run = run_folder.find(run)
-            tested, model = _stored(run), load(run)
+            tested, model = _stored(run), load_network(run)
         else:
-            model = load(run)
+            model = load_network(run)
             section = evaluation_data(data, settings, model.label_thresholds is not None)
             tested = predict_examples(model, section, watch, crops)
     seen = _seen(run, model, tested)

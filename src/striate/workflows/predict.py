@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from striate.base import config, html_repr
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
-from striate.base.errors import DataError, DecodeError, MissingExtraError
+from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
 from striate.base.events import Watch, progress, quiet
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
@@ -29,6 +29,7 @@ from striate.data.image_inputs import ImageInput
 from striate.metrics.confidence import Prediction
 from striate.metrics.multi_label import LabelSet
 from striate.model import Model
+from striate.onnx_model import OnnxModel
 from striate.training.device import pick
 from striate.workflows.checks import check_prediction, check_table
 from striate.workflows.load_model import load
@@ -60,7 +61,7 @@ def predict(
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
     Args:
-        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        run: a run by name or folder, a model's folder, `NET@WEIGHTS`, or an ONNX file of `striate export`.
         images: files, folders (searched through) and globs; in Python also images in memory, as `Model.predict` takes them.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
@@ -88,6 +89,10 @@ def stream(
     check_prediction(run, options)
     given = image_inputs.read(images)
     model = load(run, str(pick(config.Engine(device=device)).device))
+    if options.threshold is not None and model.label_thresholds is not None:
+        raise SettingError(
+            f"threshold={options.threshold} does not apply to {run}, which has one for each label. Leave it out."
+        )
     confidence = model.confidence
     if options.threshold is not None:
         model = replace(model, confidence=replace(confidence, threshold=options.threshold, max_error=None, level=None))
@@ -132,7 +137,7 @@ def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
     return {name: round(share, 6) for name, share in shares.items()}
 
 
-def rows(model: Model, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
+def rows(model: Model | OnnxModel, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
     """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
     decoded = _decoded(images, model.input_spec_for(options.crops))
     while batch := list(islice(decoded, _BATCH)):
@@ -148,15 +153,20 @@ def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[i
         yield row
 
 
-def _results(model: Model, pixels_NHWC: Pixels, options: PredictionOptions) -> Iterator[Row]:
+def _results(model: Model | OnnxModel, pixels_NHWC: Pixels, options: PredictionOptions) -> Iterator[Row]:
     """The rows of decoded images, without their names."""
     embeddings_ND = None
-    if options.crops == 1 and (options.embed is not None or model.unknown_inputs is not None):
+    if isinstance(model, OnnxModel):
+        outputs = model.predict_pixels(pixels_NHWC)
+        logits_NK, embeddings_ND, answers = outputs.logits, outputs.features, model.answers(outputs)
+    elif options.crops == 1 and (options.embed is not None or model.unknown_inputs is not None):
         logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
+        answers = model.answers(logits_NK, embeddings_ND)
     else:
         logits_NK = model.logits(pixels_NHWC, options.crops)
+        answers = model.answers(logits_NK)
     shares_NK = model.probabilities(logits_NK) if options.probabilities else None
-    for n, prediction in enumerate(model.answers(logits_NK, embeddings_ND)):
+    for n, prediction in enumerate(answers):
         yield Row(
             "", prediction, None, None if options.embed is None or embeddings_ND is None else embeddings_ND[n],
             None if shares_NK is None else dict(zip(model.classes, shares_NK[n].tolist(), strict=True)),

@@ -39,7 +39,7 @@ from striate.workflows.finetune import check, estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 from striate.workflows.report import build
 from striate.workflows.train import mirroring
 from striate.workflows.train.artifacts import (
@@ -123,7 +123,7 @@ def run_in(
         if checked is None:
             pretrained, examples = _pretrained_to_resume(folder, run), sources.read(run.data)
         else:
-            pretrained, examples = load(run.finetune.weights or ""), checked.examples
+            pretrained, examples = load_network(run.finetune.weights or ""), checked.examples
             plan.check(run, pretrained)
             stats = sample.stats if sample else sample_stats(examples, run.data, progress=progress(watch, "sample"))
             run = plan.resolve(run, pretrained, stats)
@@ -149,7 +149,7 @@ def run_in(
 
 def _pretrained_to_resume(folder: Path, run: config.Run) -> Model:
     """The pretrained model of an interrupted run."""
-    pretrained = load(run.finetune.weights or "")
+    pretrained = load_network(run.finetune.weights or "")
     starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
     if starts and starts[0] != body_sha256(pretrained.net):
         raise RunError(

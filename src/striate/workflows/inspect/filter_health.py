@@ -15,7 +15,7 @@ from striate.interpret import filter_health
 from striate.interpret.readout_points import probes
 from striate.model import Model
 from striate.workflows.checks import check_inspection
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
 log = logging.getLogger("striate")
@@ -40,7 +40,7 @@ def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path |
     from striate.plots.interpret import first_layer_filters
 
     check_inspection(run, draw=None if draw is None else Path(draw), data=data)
-    model = load(run)
+    model = load_network(run)
     weights = None if draw is None else first_kernels(model)
     if draw is not None and weights is None:
         raise UnsupportedError(

@@ -18,7 +18,7 @@ from striate.interpret.readout_points import Probe, pool_after, probes
 from striate.model import Model
 from striate.workflows.checks import check_inspection
 from striate.workflows.inspect.filter_health import output_folder
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 
 _SHIFTS = tuple((np.arange(17) / 16).tolist())  # periods
 
@@ -40,7 +40,7 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
     """
     folder = output_folder(run, out)
     check_inspection(run, out=folder)
-    model = load(run)
+    model = load_network(run)
     probed_layers = probes(model.net)
     known = [probe.layer for probe in probed_layers]
     for name in layers:

@@ -31,7 +31,7 @@ from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
 from striate.workflows.inspect.model_on_data import Neighbor, bank, nearest, neighbors
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run
 
 log = logging.getLogger("striate")
@@ -66,7 +66,7 @@ def inspect_image(
         run_of(method)
     check_inspection(run, out=folder_for_all)
     one_label.refuse_run(run, "the evidence for the prediction for an image")
-    model = load(run)
+    model = load_network(run)
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     names = activations.layer_names(model.net, layers or None)

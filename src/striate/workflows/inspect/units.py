@@ -26,7 +26,7 @@ from striate.nets.hooks import taps
 from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
 _SHOWN, _IMAGES = 12, 8
@@ -56,7 +56,7 @@ def units(
     """
     folder = output_folder(run, out)
     check_inspection(run, out=folder, data=data)
-    model = load(run)
+    model = load_network(run)
     activations.layer_names(model.net, [layer])
     readout = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
     _refuse_units(model, readout, unit_indices)

@@ -27,7 +27,7 @@ from striate.training import device
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import plan, start
 from striate.workflows.finetune.task import TransferTask
-from striate.workflows.load_model import load
+from striate.workflows.load_model import load_network
 
 _HISTOGRAM_PX = 28
 
@@ -57,7 +57,7 @@ def of_images(data: config.Data, stop: Stop, watch: Watch) -> Iterator[ImageFeat
             yield ImageFeatures(dataset, rows_N, values_ND, "histograms of gradients")
         return
     weights = start.weights_here()
-    pretrained = load(weights)
+    pretrained = load_network(weights)
     run = plan.resolve(config.change(run, {"finetune": {"weights": weights}}), pretrained, stats)
     pretrained = start.at_size(pretrained, run.preprocess.size_px or pretrained.input_spec.size_px)
     with closing(gather(examples, run, stop, watch, engine.workers)) as dataset:

@@ -1,0 +1,1 @@
+"""`striate export RUN`: a classifier as one ONNX file that proves itself."""

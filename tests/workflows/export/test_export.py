@@ -1,0 +1,152 @@
+"""A run exported once for all tests here: the file answers as the run, and what differs is refused."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import striate
+from striate.base.errors import NumbersError, RunError, SettingError, UnsupportedError
+from striate.cli.main import main
+from striate.model import Model
+from striate.onnx_model import OnnxModel
+from striate.workflows.export import graph, proof
+from support.models import tiny_model
+
+NET = "conv 3x3x4, bn, relu, pool 2, fc"
+
+
+class Exported(NamedTuple):
+    folder: Path
+    run: Path
+    printed: dict[str, Any]
+    model: Model
+    onnx: OnnxModel
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        striate.train("digits", net=NET, epochs=1, name="a")
+        printed = striate.export("a")
+        yield Exported(folder, folder / "runs/a", printed, striate.load("a"), striate.load(printed["onnx"]))
+
+
+def test_the_file_is_proved_and_says_so(exported: Exported):
+    printed = exported.printed
+    assert printed["onnx"] == "striate-export-a/model.onnx"
+    assert printed["bytes"] == (exported.folder / printed["onnx"]).stat().st_size
+    assert printed["images_from"] == "validation images of digits"
+    agreement = printed["agreement"]
+    assert agreement["n"] == 179
+    assert agreement["top1"] == 1
+    assert agreement["max_abs_logit"] <= 1e-4 * max(1, agreement["largest_logit"])
+
+
+def test_it_has_all_that_its_use_needs(exported: Exported):
+    described, saved = exported.onnx.described, json.loads((exported.run / "model/model.json").read_text("utf-8"))
+    for name in ("classes", "input_spec", "decoder_version", "confidence", "license", "aliases", "training"):
+        assert described[name] == saved[name]
+    assert described["unknown"] == saved["unknown_inputs"]
+    assert described["temperature"] == saved["confidence"]["temperature"]
+    result = json.loads((exported.run / "result.json").read_text("utf-8"))
+    environment = json.loads((exported.run / "environment.json").read_text("utf-8"))
+    assert described["weights_sha256"] == result["weights_sha256"]
+    assert described["data_sha256"] == environment["data_sha256"]
+    assert described["precision"] == "fp32"
+
+
+def test_its_answers_are_those_of_the_model_for_any_batch(exported: Exported):
+    side = exported.model.input_spec.size_px
+    pixels_NHWC = np.random.default_rng(0).integers(0, 256, (40, side, side, 1), np.uint8)
+    for count in (1, 2, 17, 40):
+        ours, theirs = exported.model.classify(pixels_NHWC[:count]), exported.onnx.classify(pixels_NHWC[:count])
+        assert [(one.label, one.unknown, one.abstained) for one in ours] == [
+            (one.label, one.unknown, one.abstained) for one in theirs
+        ]
+        np.testing.assert_allclose([one.probability for one in ours], [one.probability for one in theirs], atol=1e-5)
+    outputs = exported.onnx.predict_pixels(pixels_NHWC)
+    np.testing.assert_allclose(outputs.features, exported.model.logits_and_embeddings(pixels_NHWC).embeddings_ND, atol=1e-4)
+    np.testing.assert_allclose(outputs.probabilities, exported.model.probabilities(outputs.logits), atol=1e-6)
+
+
+def test_the_command_predicts_with_it(exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    from PIL import Image
+
+    monkeypatch.chdir(exported.folder)
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 200).save("one.png")
+    rows = []
+    for model in ("a", exported.printed["onnx"]):
+        assert main(["predict", model, "one.png", "--json"]) == 0
+        rows.append(json.loads(capsys.readouterr().out))
+    for name in ("label", "unknown", "abstained", "set", "path"):
+        assert rows[0][name] == rows[1][name]
+    assert rows[0]["probability"] == pytest.approx(rows[1]["probability"], abs=2e-6)
+    assert main(["predict", exported.printed["onnx"], "one.png", "--crops", "5"]) == 2
+    assert "crops=5 does not apply to an ONNX file" in capsys.readouterr().err
+
+
+def test_what_needs_the_network_refuses_the_file(exported: Exported, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(exported.folder)
+    with pytest.raises(SettingError, match="is an ONNX file already"):
+        striate.export(exported.printed["onnx"])
+    with pytest.raises(RunError, match="is an ONNX file, which `predict` alone takes"):
+        striate.verdicts(exported.printed["onnx"])
+    with pytest.raises(SettingError, match="nothing is known here"):
+        striate.export(exported.run / "model")
+
+
+def test_a_file_that_answers_otherwise_is_not_written(exported: Exported, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(exported.folder)
+    proto = onnx.load(exported.printed["onnx"])
+    (bias,) = (tensor for tensor in proto.graph.initializer if list(tensor.dims) == [10] and tensor.data_type == 1)
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.1), bias.name))
+    monkeypatch.setattr(graph, "trace", lambda _: graph.Traced(proto, []))
+    with pytest.raises(NumbersError, match=r"does not answer as the original: a logit differs by 0\.1, more than"):
+        striate.export("a", "elsewhere")
+    assert not (exported.folder / "elsewhere").exists()
+
+
+class _Answers(NamedTuple):
+    """A file that answers what it is told."""
+
+    logits: np.ndarray
+
+    def predict_pixels(self, images_NHWC: np.ndarray) -> Any:
+        return _Outputs(self.logits[: len(images_NHWC)])
+
+
+class _Outputs(NamedTuple):
+    logits: np.ndarray
+    unknown: None = None
+
+
+def test_near_ties_are_counted_and_no_others():
+    ours_NK = np.array([[1, 1 + 1e-6, 0], [5, 1, 0], [0, 1, 2]], np.float32)
+    theirs_NK = np.array([[1, 1 - 1e-6, 0], [5, 1, 0], [0, 1, 2]], np.float32)
+    images = proof.Reference(np.zeros((3, 1), np.uint8), np.zeros(3, np.int64), ours_NK, np.zeros((3, 1), np.float32))
+    agreement = proof.compare(tiny_model(), _Answers(theirs_NK), images)  # type: ignore[arg-type]
+    assert (agreement.n, agreement.near_ties, agreement.largest_logit) == (3, 1, 5)
+    assert agreement.top1 == pytest.approx(2 / 3)
+    theirs_NK[1] = [1, 5, 0]  # a prediction that differs by far is no near tie
+    agreement = proof.compare(tiny_model(), _Answers(theirs_NK), images)  # type: ignore[arg-type]
+    assert agreement.near_ties == 1
+    assert agreement.max_abs_logit == 4
+
+
+def test_a_network_without_a_form_is_refused(monkeypatch: pytest.MonkeyPatch):
+    import torch
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator\nand a long trace")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(UnsupportedError, match=r"has no form in ONNX: no such operator\. Its own artifact works"):
+        graph.trace(tiny_model())
