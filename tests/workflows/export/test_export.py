@@ -1,6 +1,7 @@
 """A run exported once for all tests here: the file answers as the run, and what differs is refused."""
 
 import json
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,13 +10,16 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from PIL import Image
 
 import striate
-from striate.base.errors import NumbersError, RunError, SettingError, UnsupportedError
+from striate.base.errors import DecodeError, NumbersError, RunError, SettingError, UnsupportedError
 from striate.cli.main import main
+from striate.data.decode import InputSpec
+from striate.data.image_inputs import ImageInput
 from striate.model import Model
 from striate.onnx_model import OnnxModel
-from striate.workflows.export import graph, proof
+from striate.workflows.export import graph, proof, run
 from support.models import tiny_model
 
 NET = "conv 3x3x4, bn, relu, pool 2, fc"
@@ -78,8 +82,6 @@ def test_its_answers_are_those_of_the_model_for_any_batch(exported: Exported):
 
 
 def test_the_command_predicts_with_it(exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    from PIL import Image
-
     monkeypatch.chdir(exported.folder)
     Image.fromarray(np.eye(20, dtype=np.uint8) * 200).save("one.png")
     rows = []
@@ -91,6 +93,61 @@ def test_the_command_predicts_with_it(exported: Exported, monkeypatch: pytest.Mo
     assert rows[0]["probability"] == pytest.approx(rows[1]["probability"], abs=2e-6)
     assert main(["predict", exported.printed["onnx"], "one.png", "--crops", "5"]) == 2
     assert "crops=5 does not apply to an ONNX file" in capsys.readouterr().err
+
+
+def _odd_images(folder: Path) -> list[str]:
+    """Images of every mode that the decoder knows, and one that is none."""
+    draw = np.random.default_rng(3)
+    color_HW4 = draw.integers(0, 256, (21, 34, 4), np.uint8)
+    color, gray, deep = Image.fromarray(color_HW4), color_HW4[..., 0], draw.integers(0, 65536, (21, 34), np.uint16)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    color.convert("RGB").save(folder / "color.png")
+    color.convert("RGB").save(folder / "turned.jpg", exif=turned)
+    color.convert("CMYK").save(folder / "ink.jpg")
+    color.convert("P").save(folder / "palette.gif")
+    color.save(folder / "clear.png")
+    Image.fromarray(gray).convert("1").save(folder / "bits.png")
+    Image.fromarray(deep).save(folder / "deep.png")
+    Image.fromarray(deep.astype(np.float32) / 65535).save(folder / "float.tif")
+    Image.fromarray(deep // 4096).save(folder / "dark.png")
+    (folder / "none.png").write_bytes(b"none")
+    return sorted(str(path) for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["squash", "crop", "pad"])
+def test_the_script_beside_it_answers_as_predict_does(mode: str, exported: Exported, tmp_path: Path):
+    template = Path(run.__file__).with_name("predict.py.template")
+    beside = exported.folder / exported.printed["runner"]
+    assert beside.read_bytes() == template.read_bytes()
+    assert len(template.read_text("utf-8").splitlines()) <= 120
+    script: dict[str, Any] = runpy.run_path(str(beside))
+    spec = exported.model.input_spec._replace(resize_mode=mode, share=0.875 if mode == "crop" else 1.0)
+    paths = _odd_images(tmp_path)
+    verdicts = [_pixels(path, spec) for path in paths]
+    assert sum(verdict is None for verdict in verdicts) == 2
+    for path, pixels_HWC in zip(paths, verdicts, strict=True):
+        for channels in (1, 3):
+            described = {**exported.onnx.described["input_spec"], **spec._asdict(), "channels": channels}
+            if pixels_HWC is None:
+                with pytest.raises((ValueError, OSError)):
+                    script["levels"](path, described)
+            else:
+                ours_HWC = _pixels(path, spec._replace(channels=channels))
+                np.testing.assert_array_equal(script["square"](script["levels"](path, described), described), ours_HWC)
+    rows = [script["answer"](exported.onnx.session, exported.onnx.described, path) for path in paths]
+    for row, ours in zip(rows, striate.predict(exported.run, paths), strict=True):
+        expected = ours.as_json()
+        assert row.keys() | {"set"} == expected.keys() | {"set"}
+        assert (row.get("label"), row.get("unknown")) == (expected.get("label"), expected.get("unknown"))
+        assert row.get("probability") == pytest.approx(expected.get("probability"), abs=2e-6)
+
+
+def _pixels(path: str, spec: InputSpec) -> np.ndarray | None:
+    try:
+        return ImageInput(path, Path(path)).decode(spec)
+    except DecodeError:
+        return None
 
 
 def test_what_needs_the_network_refuses_the_file(exported: Exported, monkeypatch: pytest.MonkeyPatch):

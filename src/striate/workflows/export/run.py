@@ -31,7 +31,7 @@ from striate.workflows.export.proof import Reference
 from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
-FILE = "model.onnx"
+FILE, RUNNER = "model.onnx", "predict.py"
 _MOST_IMAGES = 2000  # that a file is proved on
 _CHUNK = 256
 
@@ -50,7 +50,8 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
         watch: called with progress.
 
     Returns:
-        run, net, onnx (the path), bytes, agreement {n, top1, max_abs_logit, largest_logit, near_ties, unknown}, images_from.
+        run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
+        max_abs_logit, largest_logit, near_ties, unknown}, images_from.
 
     Raises:
         UnsupportedError: the network has no form in ONNX.
@@ -74,8 +75,10 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
     with as_model(content) as exported:
         agreement = proof.prove(model, exported, images)
     files.write_bytes(folder / FILE, content)
+    files.write_bytes(folder / RUNNER, Path(__file__).with_name(f"{RUNNER}.template").read_bytes())
     return {
         "run": str(run), "net": model.net_name, "onnx": str(folder / FILE), "bytes": len(content),
+        "runner": str(folder / RUNNER),
         "agreement": agreement.as_json(), "images_from": f"{part} images of {settings.data.path}",
     }  # fmt: skip
 
