@@ -34,6 +34,7 @@ _HOME = {
     "load": "striate.workflows.load_model",
     "predict": "striate.workflows.predict",
     "preview": "striate.workflows.preview",
+    "serve": "striate.workflows.serve.run",
     "signal": "striate.workflows.nets",
     "survey": "striate.workflows.data",
     "taps": "striate.nets.hooks",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from striate.workflows.run_table import delete_runs as delete_runs
     from striate.workflows.run_table import list_runs as list_runs
     from striate.workflows.runs import weights as weights
+    from striate.workflows.serve.run import serve as serve
     from striate.workflows.train.run import find_lr as find_lr
     from striate.workflows.train.run import train as train
     from striate.workflows.tune.run import tune as tune

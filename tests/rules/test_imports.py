@@ -53,6 +53,13 @@ ROOMS = {
         others="numpy torch safetensors",
         where_used="matplotlib jinja2 markupsafe PIL pyarrow onnx onnxruntime onnxscript",
     ),
+    # What it loads at the start of its files is loaded by `striate serve` alone; the model is in a process of its own
+    "workflows.serve": room(
+        "base data workflows _version",
+        others="fastapi numpy prometheus_client pydantic python_multipart starlette uvicorn",
+        later="training",
+        where_used="torch",
+    ),
     "sklearn": room("base data metrics model workflows", others="numpy sklearn"),
     "figures": room("base data interpret nets plots training", others="numpy torch", where_used="matplotlib"),
     "history": room(
@@ -80,8 +87,8 @@ class Import(NamedTuple):
 
 def room_of(module: str) -> str | None:
     """The room of a module of the package, whose name is given without `striate.`; None where there is none."""
-    first = module.partition(".")[0]
-    return next((name for name in (module, first) if name in ROOMS), None)
+    first, second = module.split(".")[0], ".".join(module.split(".")[:2])
+    return next((name for name in (module, second, first) if name in ROOMS), None)
 
 
 def imports(tree: ast.AST, start: bool = True) -> Iterator[Import]:

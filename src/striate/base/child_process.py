@@ -43,10 +43,10 @@ class Answer(NamedTuple):
 class Child:
     """A child process that runs `where` ("package.module:name") again and again, one call after the other.
 
-    The function takes one JSON value and returns (JSON value, bytes). What it raises comes back as `Answer.error`. A child
-    that dies, takes too long or needs too much memory costs the call that it was working on, and is replaced; that call is
-    tried again alone, `tries` times in all, before the error counts.
-    It may take `memory_mb` beyond what it starts with, and `seconds` of processor time for one call.
+    The function takes one JSON value, and the payload of the call where it has one; it returns (JSON value, bytes). What it
+    raises comes back as `Answer.error`. A child that dies, takes too long or needs too much memory costs the call that it was
+    working on, and is replaced; that call is tried again alone, `tries` times in all, before the error counts.
+    It may take `memory_mb` beyond what it starts with, and `seconds` of processor time for one call; 0 for no limit.
     """
 
     def __init__(self, where: str, memory_mb: int = 1024, seconds: float = 10.0, tries: int = 2) -> None:
@@ -61,13 +61,25 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def call(self, argument: object) -> Answer:
-        """Run one call."""
-        return next(self.map([argument]))
+    @property
+    def process_id(self) -> int | None:
+        """Of the child, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def died(self) -> bool:
+        """Whether it was started and has ended between calls."""
+        return self._process is not None and self._process.poll() is not None
+
+    def call(self, argument: object, payload: bytes = b"") -> Answer:
+        """Run one call, with bytes beside the JSON value where the function takes them."""
+        return next(self._answers(iter([_frame(argument, payload)])))
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
         """Run a call for each argument; the answers come in order, one for each."""
-        frames = (_frame(argument, b"") for argument in arguments)
+        yield from self._answers(_frame(argument, b"") for argument in arguments)
+
+    def _answers(self, frames: Iterator[bytes]) -> Iterator[Answer]:
         waiting: list[bytes] = []
         try:
             coming = next(frames, None)
@@ -218,9 +230,9 @@ def _die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def _answer(function: Callable[[object], tuple[object, bytes]], argument: object) -> bytes:
+def _answer(function: Callable[..., tuple[object, bytes]], argument: object, content: bytes = b"") -> bytes:
     try:
-        value, payload = function(argument)
+        value, payload = function(argument, content) if content else function(argument)
     except MemoryError:
         return _frame(None, b"", "needs more memory than the decoder may take")
     except Exception as error:  # whatever a decoder raises is its verdict; Pillow raises far more than OSError
@@ -245,16 +257,16 @@ def serve(where: str, memory_mb: int, seconds: float, parent: int) -> None:
         _die_with_parent(parent)
     module, _, name = where.partition(":")
     function = getattr(import_module(module), name)
-    if linux:
+    if linux and memory_mb:
         _limit_memory(memory_mb)
     calls = sys.stdin.buffer
     answers.write(b"\n")
     while True:
         json_bytes, payload_bytes = _HEADER.unpack(_read(calls, _HEADER.size))
         header = json.loads(_read(calls, json_bytes))
-        _read(calls, payload_bytes)
+        content = _read(calls, payload_bytes)
         _limit_processor_time(seconds)
-        frame = memoryview(_answer(function, header["value"]))
+        frame = memoryview(_answer(function, header["value"], content))
         _limit_processor_time(0)
         while frame:
             frame = frame[answers.write(frame) :]

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striate.base import worker_pool
-from striate.base.child_process import Answer
+from striate.base.child_process import Answer, Child
 from striate.base.errors import DecodeError
 from striate.data import file_facts
 from striate.data.file_facts import FileFacts
@@ -320,6 +320,17 @@ def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
     """In a child: the file to decode, and how."""
     path, spec = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
     return path, None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
+
+
+def child_for_uploads() -> Child:
+    """A child process whose calls have the bytes of a file as payload, an `InputSpec` as argument, and pixels as answer."""
+    return Child("striate.data.decode:upload_in_child", _CHILD_MB, _CHILD_SECONDS)
+
+
+def upload_in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
+    """What such a child runs."""
+    spec = InputSpec._make([*argument[:3], tuple(argument[3]), *argument[4:]])
+    return None, square(decode_image(content, spec.background, spec.white_level), spec).tobytes()
 
 
 def in_child(argument: Any) -> tuple[object, bytes]:

@@ -15,6 +15,7 @@ _EXTRAS = {
     "tables": ("pyarrow", "Parquet tables"),
     "heic": ("pillow_heif", "HEIC images"),
     "zoo": ("timm", "networks by timm:NAME"),
+    "serve": ("fastapi", "striate serve"),
     "log": ("tensorboard", "logs for TensorBoard"),
 }
 

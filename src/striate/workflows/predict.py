@@ -8,16 +8,15 @@ import io
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast, overload
+from typing import Any, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from striate.base import config, html_repr
+from striate.base import config
 from striate.base import files as disk
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, DecodeError, MissingExtraError, SettingError
@@ -26,7 +25,6 @@ from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
-from striate.metrics.confidence import Prediction
 from striate.metrics.multi_label import LabelSet
 from striate.model import Model
 from striate.onnx_model import OnnxModel
@@ -34,6 +32,7 @@ from striate.training.device import pick
 from striate.workflows.checks import check_prediction, check_table
 from striate.workflows.load_model import load
 from striate.workflows.prediction_options import PredictionOptions
+from striate.workflows.prediction_rows import Row
 
 log = logging.getLogger("striate")
 
@@ -47,7 +46,7 @@ def predict(
     run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
     embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
     watch: Watch = quiet,
-) -> "list[Row]": ...  # fmt: skip
+) -> list[Row]: ...  # fmt: skip
 @overload
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
@@ -57,7 +56,7 @@ def predict(
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
     crops: int = 1, threshold: float | None = None, probabilities: bool = False, watch: Watch = quiet,
-) -> "Row | list[Row]":  # fmt: skip
+) -> Row | list[Row]:  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
     Args:
@@ -84,7 +83,7 @@ def predict(
 
 def stream(
     run: str | Path, images: Any, device: str, options: PredictionOptions, watch: Watch = quiet
-) -> tuple[bool, Iterator["Row"]]:
+) -> tuple[bool, Iterator[Row]]:
     """Whether it is one image, and the rows of `predict`, each when its batch has been computed."""
     check_prediction(run, options)
     given = image_inputs.read(images)
@@ -101,40 +100,6 @@ def stream(
             "The threshold and the sets of %s were chosen for one crop; with %d nothing is promised.", run, options.crops
         )
     return given.single, _reported(rows(model, given.images, options), given.total, progress(watch, "predict"))
-
-
-class Row(NamedTuple):
-    """What is known of one file: a prediction, or the reason why there is none."""
-
-    path: str
-    prediction: Prediction | LabelSet | None
-    error: str | None
-    embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
-    probabilities: Mapping[str, float] | None = None  # of every class, where they are asked for
-
-    def _repr_html_(self) -> str:
-        return html_repr.of_mapping(self.as_json())
-
-    def as_json(self) -> dict[str, Any]:
-        """One line of JSON lines."""
-        path = self.path.encode("utf-8", "backslashreplace").decode()
-        if self.prediction is None:
-            return {"path": path, "error": self.error}
-        prediction = self.prediction
-        if isinstance(prediction, LabelSet):
-            return {"path": path, "labels": list(prediction.labels), "probabilities": _rounded(prediction.probabilities)}
-        values = {
-            "path": path, "label": prediction.label, "probability": round(prediction.probability, 6),
-            "set": None if prediction.set is None else list(prediction.set), "abstained": prediction.abstained,
-            "unknown": prediction.unknown, "top": [[name, round(share, 6)] for name, share in prediction.top],
-        }  # fmt: skip
-        if self.probabilities is not None:
-            values["probabilities"] = _rounded(self.probabilities)
-        return values
-
-
-def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(share, 6) for name, share in shares.items()}
 
 
 def rows(model: Model | OnnxModel, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:

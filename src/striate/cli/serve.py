@@ -1,0 +1,42 @@
+"""`striate serve`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from striate.base.errors import SettingError
+from striate.cli.console import documented_by, print_json, speaking, trust
+
+
+@documented_by(
+    "striate.workflows.serve.run",
+    "serve",
+    token_file="a file with the token; else $STRIATE_TOKEN.",
+    json="print one JSON object on stdout once requests are answered: url, model, sha256.",
+)
+def serve(
+    run: str, /, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token_file: Path | None = None,
+    allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), queue: int = 64, batch: int = 32,
+    deadline: float = 10.0, max_upload_mb: float = 10.0, trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
+    """Serve a model over HTTP, with a page to try it."""
+    from striate.workflows.serve import run as workflow
+
+    token = _token(token_file)
+    with speaking():
+        trust(run, trust_code)
+        workflow.serve(
+            run, host=host, port=port, device=device, token=token, allow_host=allow_host, queue=queue, batch=batch,
+            deadline=deadline, max_upload_mb=max_upload_mb, started=print_json if json else None,
+        )  # fmt: skip
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return os.environ.get("STRIATE_TOKEN") or None
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"expected a file with the token at {file}; it cannot be read: {error}.") from None

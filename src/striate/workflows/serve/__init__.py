@@ -1,0 +1,1 @@
+"""`striate serve`: one model over HTTP, with a page."""

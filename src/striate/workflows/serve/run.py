@@ -1,0 +1,80 @@
+"""`striate serve`: a model over HTTP, until it is told to stop."""
+
+import logging
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from striate.base.arguments import named_arguments
+from striate.base.errors import MissingExtraError, UnsupportedError
+from striate.base.events import Json
+from striate.workflows.serve.options import ServeOptions, check_options
+
+log = logging.getLogger("striate")
+_PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
+
+
+@named_arguments()
+def serve(
+    run: str | Path, *, host: str = "127.0.0.1", port: int = 8000, device: str = "cpu", token: str | None = None,
+    allow_host: Sequence[str] = (), queue: int = 64, batch: int = 32, deadline: float = 10.0, max_upload_mb: float = 10.0,
+    started: Callable[[Json], object] | None = None,
+) -> None:  # fmt: skip
+    """Answer requests over HTTP until SIGTERM or SIGINT; those accepted are answered first.
+
+    Args:
+        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        host: address to listen on. Where others reach it, a token must be given.
+        port: to listen on; 0 for any that is free.
+        device: to compute on; `auto` for the best there is.
+        token: what requests must bring as `Authorization: Bearer TOKEN`; none for no token.
+        allow_host: further names under which this server is reached, as requests have them in their Host header.
+        queue: requests that may wait for their answer; one more is answered with 429.
+        batch: most images that go through the network at once.
+        deadline: seconds within which a request is answered, from when it has come in; else with 503.
+        max_upload_mb: largest request, in MiB.
+        started: called once requests are answered, with `url`, `model` and `sha256`.
+
+    Raises:
+        SettingError: an address that others reach without a token, one that is in use, or a number that makes no sense.
+        MissingExtraError: the packages of `striate[serve]` are not installed.
+        ArtifactError: the model cannot be loaded; says why.
+
+    """
+    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb)
+    check_serve(run, options)
+    from striate.workflows.serve.loaded_model import LoadedModel
+    from striate.workflows.serve.server import Server, listen
+
+    listening = listen(host, port)
+    try:
+        model = LoadedModel(str(run), device)
+        try:
+            model.load()
+        except BaseException:
+            model.close()
+            raise
+        shown = f"[{host}]" if ":" in host else host
+        facts = {"url": f"http://{shown}:{listening.getsockname()[1]}", "model": str(run), "sha256": model.sha256}
+        log.info("Serving %s (model %s) on %s; stop with Ctrl-C.", run, model.sha256[:12], facts["url"])
+        server = Server(model, options)
+        if started is not None:
+            started(facts)
+        server.run([listening])
+    finally:
+        listening.close()
+
+
+def check_serve(run: str | Path, options: ServeOptions) -> None:
+    """Refuse, before anything heavy is imported, what cannot be served."""
+    from striate.workflows.checks import check_model
+
+    check_options(options)
+    for package in _PACKAGES:
+        if find_spec(package.replace("-", "_")) is None:
+            raise MissingExtraError("The server", package, "serve")
+    if str(run).lower().endswith(".onnx"):
+        raise UnsupportedError(
+            f"expected a run, a model's folder or NET@WEIGHTS; got {run}. Serve the run that it was exported from."
+        )
+    check_model(run)

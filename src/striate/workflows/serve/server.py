@@ -1,0 +1,150 @@
+"""The server in the network: its socket, its signals, how it ends.
+
+SIGTERM and SIGINT: no request is accepted any more, /ready says so, those accepted are answered, then it ends with 0. A second
+one ends it at once. SIGHUP: the model is loaded anew.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from striate.base.errors import SettingError
+from striate.workflows.serve.access_log import to_stderr
+from striate.workflows.serve.app import build_app, with_layers
+from striate.workflows.serve.loaded_model import LoadedModel
+from striate.workflows.serve.metrics import Metrics
+from striate.workflows.serve.options import ServeOptions
+from striate.workflows.serve.state import State
+
+_HEADER_SECONDS = 10.0  # in which the headers of a connection's first request must have come
+_LEAST_DRAIN, _MOST_DRAIN = 0.5, 8.0  # seconds; the first lets /ready be seen
+_KEEP_ALIVE_SECONDS = 15
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 whose headers must come in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Give the first request some seconds for its headers."""
+        super().connection_made(transport)
+        self._header_timer = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._header_timer.cancel()
+        super().connection_lost(exc)
+
+    def _close_idle(self) -> None:
+        if cast(Any, self.cycle) is None:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """A server of one model."""
+
+    def __init__(
+        self, model: LoadedModel, options: ServeOptions, write_log: Callable[[dict[str, Any]], None] = to_stderr
+    ) -> None:
+        self.metrics = Metrics()
+        self._model, self._options = model, options
+        self._write_log = write_log
+        self._state: State | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._app = build_app(lambda: self.state, options)
+        self._app.router.lifespan_context = self._lifespan
+        super().__init__(
+            uvicorn.Config(
+                self._app_in_layers, interface="asgi3", http=Protocol, ws="none", loop="asyncio", lifespan="on",
+                log_config=None, access_log=False, server_header=False, proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32_768,
+            )
+        )  # fmt: skip
+
+    @property
+    def state(self) -> State:
+        """While it runs."""
+        assert self._state is not None
+        return self._state
+
+    async def _app_in_layers(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        await with_layers(self._app, self.state, self._options, self._write_log)(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        self._state = State(self._model, self._options, self.metrics)
+        yield
+        await self._state.close()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handle signals as the module says."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        handlers: dict[str, Callable[[], object]] = {"SIGTERM": self.stop, "SIGINT": self.stop, "SIGHUP": self.reload}
+        before = {}
+        for name, handler in handlers.items():
+            if (number := getattr(signal, name, None)) is not None:
+                # The handler runs in the event loop, where nothing is half-done
+                before[number] = signal.signal(number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler))
+        try:
+            yield
+        finally:
+            for number, handler_before in before.items():
+                signal.signal(number, handler_before)
+
+    def stop(self) -> None:
+        """Answer what was accepted, then end; called again, end at once. In the event loop's thread."""
+        if self.state.draining:
+            self.should_exit = self.force_exit = True
+            return
+        self.state.draining = True
+        self._keep(self._drain())
+
+    def reload(self) -> None:
+        """Load the model anew. In the event loop's thread."""
+        self._keep(self.state.reload())
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self) -> None:
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < _MOST_DRAIN and (self.state.accepted or passed < _LEAST_DRAIN):
+            await asyncio.sleep(0.02)
+        self.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises SettingError: the address is in use, or none of this machine."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(2048)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}. Use another --port, or 0 for any that is free."
+        ) from None
+    return listening

@@ -1,0 +1,98 @@
+"""What the inference process runs: it holds one model, and answers for a batch of pixels.
+
+The process is a `base.child_process.Child`: frames over pipes, nothing unpickled. A call without pixels loads the model and
+describes it. The module itself imports no torch, so that a model that needs none is served without it.
+
+Legend: N images, H x W pixels, C channels, D features.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.base import files, run_folder, worker_pool
+from striate.base.errors import StriateError
+from striate.data.image_facts import Pixels
+
+
+class Batch(NamedTuple):
+    """What a model makes of N images."""
+
+    rows: list[dict[str, Any]]  # as `striate predict --json` has them, without the path
+    embeddings_ND: NDArray[np.float32]
+
+
+class Served(Protocol):
+    """A model in the inference process."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What /v1/model tells, and the input spec."""
+
+    def batch(self, pixels_NHWC: Pixels) -> Batch:
+        """Rows and embeddings of images of the model's input spec."""
+
+
+def infer(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
+    """Load and describe a model where there are no pixels; else answer for them, N x H x W x C.
+
+    An error that the user can mend comes back as {"error": its sentence}.
+    """
+    try:
+        served = _served(argument["run"], argument["device"])
+        if not content:
+            return served.description, b""
+        rows, embeddings_ND = served.batch(np.frombuffer(content, np.uint8).reshape(argument["shape"]))
+    except StriateError as error:
+        return {"error": str(error)}, b""
+    return {"sha256": served.description["sha256"], "rows": rows}, np.ascontiguousarray(embeddings_ND, np.float32).tobytes()
+
+
+@lru_cache(1)
+def _served(run: str, device: str) -> Served:
+    return _TorchModel(run, device)
+
+
+class _TorchModel:
+    """A model of striate's own, by torch."""
+
+    def __init__(self, run: str, device: str) -> None:
+        import torch
+
+        from striate.base import config
+        from striate.training.device import pick
+        from striate.workflows.checks import is_external
+        from striate.workflows.load_model import load
+
+        torch.set_num_threads(worker_pool.cores())
+        self.model = load(run, str(pick(config.Engine(device=device)).device))
+        if is_external(run):
+            digest = hashlib.sha256(run.encode())
+            for name, tensor in sorted(self.model.net.state_dict().items()):
+                digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+            sha256 = digest.hexdigest()
+        else:  # every file of the artifact is in its manifest by its own hash
+            sha256 = files.sha256(run_folder.model_folder(run) / files.MANIFEST)
+        spec, confidence = self.model.input_spec, self.model.confidence
+        blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
+        self.description = {
+            "sha256": sha256, "net": self.model.net_name, "classes": list(self.model.classes), "input_spec": list(spec),
+            "license": self.model.license, "threshold": confidence.threshold, "coverage": confidence.coverage,
+            "abstains": confidence.threshold is not None or confidence.max_error is not None,
+            "flags_unknown": self.model.unknown_inputs is not None,
+            "several_labels": self.model.label_thresholds is not None,
+            "embedding_size": self.batch(blank_1HWC).embeddings_ND.shape[1],
+        }  # fmt: skip
+
+    def batch(self, pixels_NHWC: Pixels) -> Batch:
+        """By one pass of the network."""
+        from striate.workflows.prediction_rows import Row
+
+        logits_NK, embeddings_ND = self.model.logits_and_embeddings(pixels_NHWC)
+        answers: Sequence[Any] = self.model.answers(logits_NK, embeddings_ND)
+        rows = [Row("", answer, None).as_json() for answer in answers]
+        return Batch([{name: value for name, value in row.items() if name != "path"} for row in rows], embeddings_ND)

@@ -1,0 +1,70 @@
+"""What cannot be served is refused before anything heavy is imported, with what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from striate.base.errors import SettingError, UnsupportedError
+from striate.workflows.serve.options import ServeOptions, check_options, is_loopback
+from striate.workflows.serve.run import check_serve
+from striate.workflows.serve.server import listen
+from support.command_line import run
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ServeOptions(host="0.0.0.0"),
+            "expected a token, since others can reach 0.0.0.0; got none. Put a long random text into $STRIATE_TOKEN or a file "
+            "given as --token-file (in Python token=), or leave --host out to serve this machine alone.",
+        ),
+        (ServeOptions(token="short"), "expected a token of at least 16 ASCII characters without spaces; got 5 characters."),
+        (ServeOptions(port=70_000), "expected port from 0 to 65535; got 70000."),
+        (ServeOptions(queue=0), "expected queue from 1 to 100000; got 0."),
+        (ServeOptions(deadline=float("nan")), "expected deadline from 0.01 to 600; got nan."),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: ServeOptions, sentence: str):
+    with pytest.raises(SettingError) as refused:
+        check_options(options)
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_which_addresses_nobody_else_reaches(host: str, own: bool):
+    assert is_loopback(host) == own
+
+
+def test_a_port_in_use_is_refused():
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(SettingError) as refused:
+            listen("127.0.0.1", port)
+    assert str(refused.value) == (
+        f"cannot listen on 127.0.0.1, port {port}: Address already in use. Use another --port, or 0 for any that is free."
+    )
+
+
+def test_an_onnx_file_is_refused_as_long_as_it_is_not_served():
+    with pytest.raises(UnsupportedError) as refused:
+        check_serve("model.onnx", ServeOptions())
+    assert str(refused.value) == (
+        "expected a run, a model's folder or NET@WEIGHTS; got model.onnx. Serve the run that it was exported from."
+    )
+
+
+def test_the_command_refuses_an_open_address_and_a_run_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRIATE_TOKEN", raising=False)
+    refused = run(capsys, "serve", "nothing", "--host", "0.0.0.0")
+    assert (refused.code, refused.out) == (2, "")
+    assert "expected a token, since others can reach 0.0.0.0" in refused.err
+    assert "nothing" in run(capsys, "serve", "nothing").err
+    missing = run(capsys, "serve", "nothing", "--token-file", "no.txt")
+    assert "expected a file with the token at no.txt; it cannot be read" in missing.err
