@@ -47,6 +47,7 @@ class Canvas:
         self._axes.set_xlim(0, width)
         self._axes.set_ylim(height, 0)
         self._axes.set_axis_off()
+        self._frames: dict[tuple[str, float], list[Sequence[Point]]] = {}  # of (color, points of its line)
 
     def polygon(self, points: Sequence[Point], fill: str, edge: str = INK, line: float = 0.6) -> None:
         """A filled shape with straight sides; `line` is the width of its edge in points."""
@@ -54,6 +55,20 @@ class Canvas:
 
         style: dict[str, Any] = {"edgecolor": edge, "linewidth": line, "joinstyle": "round", "clip_on": False}
         self._axes.add_patch(Polygon(points, facecolor=fill, **style))
+
+    def frame(self, left: float, top: float, width: float, height: float, color: str, line: float) -> None:
+        """An empty box below all other shapes; many of one color and width are drawn together, which is fast."""
+        right, bottom = left + width, top + height
+        self._frames.setdefault((color, line), []).append([(left, top), (right, top), (right, bottom), (left, bottom)])
+
+    def image(self, pixels: Any, extent: tuple[float, float, float, float], colors: Any = None, norm: Any = None) -> None:
+        """Pixels in a box (left, right, bottom, top): H x W x 3, or H x W by a color map and a norm, which many can share."""
+        from matplotlib.image import AxesImage
+
+        # As axes.imshow, without a color map, a norm and limits of the axes made anew for each image
+        image = AxesImage(self._axes, cmap=colors, norm=norm, interpolation="nearest", origin="upper", extent=extent)
+        image.set_data(pixels)
+        self._axes.add_image(image)
 
     def rounded(self, left: float, top: float, width: float, height: float, fill: str, edge: str) -> None:
         """A filled box with rounded corners."""
@@ -89,4 +104,10 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write the drawing as .svg, .png or .pdf."""
+        from matplotlib.collections import PolyCollection
+
+        for (color, line), boxes in self._frames.items():
+            style: dict[str, Any] = {"edgecolors": color, "linewidths": line, "joinstyle": "round", "clip_on": False}
+            self._axes.add_collection(PolyCollection(boxes, facecolors="none", zorder=0.9, **style), autolim=False)
+        self._frames = {}
         save_figure.save(self.figure, path)

@@ -1,6 +1,7 @@
 """A sheet of many small images: a title, a line that says what the scale is, a grid with captions, and a bar of colors."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from textwrap import wrap
@@ -29,6 +30,15 @@ class Scale(NamedTuple):
     def colors(self) -> str:
         """The name of the color map."""
         return "RdBu_r" if self.low < 0 else "viridis"
+
+
+@lru_cache(8)
+def _color_map(scale: Scale) -> tuple[Any, Any]:
+    """Color map and norm of a scale, the same for all of its images."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+
+    return colormaps[scale.colors], Normalize(scale.low, scale.high)
 
 
 class Tile(NamedTuple):
@@ -68,13 +78,11 @@ class Sheet:
     def image(self, left: float, top: float, width: float, height: float, tile: Tile, scale: Scale | None) -> None:
         """One image with its frame and caption."""
         pixels, extent = tile.image, (left, left + width, top + height, top)
-        options: dict[str, Any] = {"extent": extent, "aspect": "auto", "interpolation": "nearest"}
         if scale is not None and pixels.ndim == 2:
-            options |= {"cmap": scale.colors, "vmin": scale.low, "vmax": scale.high}
-        elif pixels.shape[-1] == 1:
-            pixels = pixels.repeat(3, axis=-1)
-        self.canvas.figure.axes[0].imshow(pixels, origin="upper", **options)
-        self._outline(left, top, width, height, "#9a9a9a", 0.4)
+            self.canvas.image(pixels, extent, *_color_map(scale))
+        else:
+            self.canvas.image(pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels, extent)
+        self.canvas.frame(left, top, width, height, "#9a9a9a", 0.4)
         if tile.box is not None:
             y, x = height / tile.image.shape[0], width / tile.image.shape[1]
             upper, first, lower, last = tile.box
