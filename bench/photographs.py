@@ -131,7 +131,8 @@ def row(side: str, runs: Sequence[Json]) -> str:
     score = wilson(sum(run["correct"] for run in runs), sum(run["count"] for run in runs))
     each = ", ".join(f"{100 * run['correct'] / run['count']:.1f}" for run in runs)
     accuracy = f"{100 * score.value:.1f} % ({100 * score.low:.1f} to {100 * score.high:.1f})"
-    seconds = " | ".join(f"{median(run[key] for run in runs):.0f}" for key in ("seconds", "cpu_seconds"))
+    times = ([run[key] for run in runs if key in run] for key in ("seconds", "cpu_seconds"))
+    seconds = " | ".join(f"{median(each):.0f}" if each else "-" for each in times)
     return f"| {side} | {accuracy} | {each} | {seconds} |"
 
 
