@@ -125,6 +125,8 @@ def test_what_threshold_and_sets_do_is_printed(printed: Callable[..., Any]):
         "threshold for an error of at most 2 %, with 90 % confidence: none on these 400 images, so the model abstains from "
         "every prediction"
     )
+    alone = printed([0, 1], [0, 1], 2, abstention=none, sets=SETS, saved="runs/r/model").out
+    assert "with 90 % confidence: none on these 400 images, and none was saved\n" in alone
     few = {**SETS, "measured": None, "size": None, "single": None}
     assert "95 % of the images: too few images to measure them" in printed([0, 1], [0, 1], 2, sets=few).out
 

@@ -67,7 +67,7 @@ def test_where_no_threshold_holds_there_is_none():
 def test_too_few_images_are_refused_with_their_number():
     with pytest.raises(
         DataError,
-        match=r"^--max-error 0\.02 needs at least 149 images on which the model makes no mistake; the test set has 84\. "
+        match=r"^max_error=0\.02 needs at least 149 images on which the model makes no mistake; the test set has 84\. "
         r"Add images, or allow more errors: from 0\.036 on\.$",
     ):
         abstention.check(0.02, 84, "the test set")

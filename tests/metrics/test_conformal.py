@@ -55,7 +55,7 @@ def test_halves_are_measured_by_each_other():
 
 def test_too_few_images_are_refused_with_their_number():
     assert [conformal.images_needed(coverage) for coverage in (0.5, 0.8, 0.9, 0.95, 0.99)] == [1, 4, 9, 19, 99]
-    with pytest.raises(DataError, match=r"^--coverage 0\.99 needs at least 99 images; the test set has 84\. Add images"):
+    with pytest.raises(DataError, match=r"^coverage=0\.99 needs at least 99 images; the test set has 84\. Add images"):
         conformal.check(0.99, 84, "the test set")
-    with pytest.raises(SettingError, match=r"expected a coverage between 0 and 1, as 0.95; got 95"):
+    with pytest.raises(SettingError, match=r"expected coverage between 0 and 1, as 0.95; got 95"):
         conformal.set_threshold(shares([0.5]), np.zeros(1, np.int64), 95)

@@ -109,9 +109,9 @@ def test_images_that_the_run_learned_from_choose_nothing(trained: Path, caplog: 
         (
             {"max_error": 0.001},
             DataError,
-            r"^--max-error 0.001 needs at least 2,995 images .*; the test set of \S+ has 359\.",
+            r"^max_error=0.001 needs at least 2,995 images .*; the test set of \S+ has 359\.",
         ),
-        ({"coverage": 0.999}, DataError, r"^--coverage 0.999 needs at least 999 images; the test set of \S+ has 359\."),
+        ({"coverage": 0.999}, DataError, r"^coverage=0.999 needs at least 999 images; the test set of \S+ has 359\."),
         (
             {"save": True},
             SettingError,

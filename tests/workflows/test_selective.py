@@ -77,7 +77,21 @@ def test_a_threshold_that_no_prediction_reaches_is_not_saved():
     confidence = selective.choose(Promise(max_error=0.05), Confidence(), ALL_RIGHT._replace(labels_N=np.ones(N, np.int64)))
     assert confidence == Confidence(max_error=0.05, level=0.95, images="these")
     with pytest.raises(DataError, match=r"^no threshold keeps to an error of 0\.05 on these 60 images, so the model would "):
-        selective.Answers(confidence, ALL_RIGHT, ALL_RIGHT).refuse_silence()
+        selective.Answers(confidence, ALL_RIGHT, ALL_RIGHT).to_save()
+
+
+def test_sets_are_saved_where_no_threshold_holds(caplog: pytest.LogCaptureFixture):
+    all_wrong = ALL_RIGHT._replace(labels_N=np.ones(N, np.int64))
+    chosen = selective.choose(Promise(max_error=0.05, coverage=0.95), Confidence(1.5), all_wrong)
+    saved = selective.Answers(chosen, all_wrong, all_wrong).to_save()
+    assert saved == Confidence(1.5, coverage=0.95, set_threshold=chosen.set_threshold, images="these")
+    assert not saved.abstains(0.0)
+    assert caplog.messages == [
+        "No threshold keeps to an error of 0.05 on these 60 images, so the model would abstain from every prediction; the sets "
+        "alone are saved. Allow more errors, give more images, or train a better model."
+    ]
+    held = selective.choose(Promise(max_error=0.1), Confidence(), ALL_RIGHT)
+    assert selective.Answers(held, ALL_RIGHT, ALL_RIGHT).to_save() is held
 
 
 @pytest.mark.parametrize(
@@ -85,7 +99,7 @@ def test_a_threshold_that_no_prediction_reaches_is_not_saved():
     [
         (Promise(max_error=2), r"expected max_error between 0 and 1, as 0.02; got 2"),
         (Promise(max_error=0.02, confidence=95), r"expected confidence between 0 and 1, as 0.95; got 95"),
-        (Promise(coverage=95), r"expected a coverage between 0 and 1, as 0.95; got 95"),
+        (Promise(coverage=95), r"expected coverage between 0 and 1, as 0.95; got 95"),
         (Promise(confidence=0.9), r"confidence=0.9 is that of max_error; give it too, as max_error=0.02"),
     ],
 )

@@ -108,7 +108,7 @@ def _answered(curve: Event) -> str:
 def _promised(result: Event, unsaved: bool) -> Iterator[str]:
     """What the threshold and the sets of the model do, or those that were asked for."""
     if (rule := result["abstention"]) is not None:
-        yield _threshold(rule)
+        yield _threshold(rule, result["saved"] is not None)
     if (sets := result["sets"]) is not None:
         yield _sets(sets)
     if result["saved"] is not None:
@@ -117,12 +117,13 @@ def _promised(result: Event, unsaved: bool) -> Iterator[str]:
         yield "`striate evaluate ... --save` keeps this in the model, for `striate predict`"
 
 
-def _threshold(rule: Event) -> str:
+def _threshold(rule: Event, saved: bool) -> str:
     goal = ""
     if rule["max_error"] is not None:
         goal = f" for an error of at most {100 * rule['max_error']:g} %, with {100 * rule['confidence']:g} % confidence"
     if rule["threshold"] is None:
-        return f"threshold{goal}: none on these {plural(rule['n'], 'image')}, so the model abstains from every prediction"
+        ends = "and none was saved" if saved else "so the model abstains from every prediction"
+        return f"threshold{goal}: none on these {plural(rule['n'], 'image')}, {ends}"
     which = "by" if rule["chosen_here"] else "tried on"
     return (
         f"threshold{goal}: {rule['threshold']:.4f}, {which} {plural(rule['n'], 'image')}, of which {percent(rule['coverage'])} "

@@ -21,6 +21,7 @@ from cyclopts import (
 
 from striate._version import __version__
 from striate.base.errors import Interrupted, StriateError
+from striate.base.option_names import on_command_line
 from striate.base.phrases import without_controls
 
 # Idle threads of libgomp spin for so long by default that any other work on the machine slows training by up to ten times;
@@ -100,7 +101,8 @@ history.command(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 done, 2 the user's mistake, 74 the disk, 75 interrupted and resumable."""
     try:
-        app(list(sys.argv[1:] if arguments is None else arguments))
+        with on_command_line():
+            app(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(_sentence(error), 2)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError
+from striate.base.option_names import option
 from striate.base.phrases import plural
 
 LEVEL = 0.95  # confidence, where nothing else is given, that the error rate is kept to
@@ -54,7 +55,7 @@ def check_rate(max_error: float, confidence: float = LEVEL) -> None:
     """Refuse an error rate or a confidence that is none, by a SettingError."""
     for name, value, example in (("max_error", max_error, 0.02), ("confidence", confidence, LEVEL)):
         if not 0 < value < 1:
-            raise SettingError(f"expected {name} between 0 and 1, as {example}; got {value!r}.")
+            raise SettingError(f"expected {option(name)} between 0 and 1, as {example}; got {value!r}.")
 
 
 def check(max_error: float, n: int, where: str = "the data", confidence: float = LEVEL) -> None:
@@ -70,8 +71,8 @@ def check(max_error: float, n: int, where: str = "the data", confidence: float =
         reach = ceil(1000 * (1 - (1 - confidence) ** (1 / n))) / 1000 if n else 1.0
         hint = f"Add images, or allow more errors: from {reach:g} on." if reach < 1 else "Add images."
         raise DataError(
-            f"--max-error {max_error:g} needs at least {plural(least, 'image')} on which the model makes no mistake; {where} "
-            f"has {n:,}. {hint}"
+            f"{option('max_error', max_error)} needs at least {plural(least, 'image')} on which the model makes no mistake; "
+            f"{where} has {n:,}. {hint}"
         )
 
 

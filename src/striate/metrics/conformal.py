@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError
+from striate.base.option_names import option
 from striate.base.phrases import plural
 from striate.metrics.classification import Labels
 
@@ -46,7 +47,7 @@ def images_needed(coverage: float) -> int:
 def check_share(coverage: float) -> None:
     """Refuse a coverage that is none, by a SettingError."""
     if not 0 < coverage < 1:
-        raise SettingError(f"expected a coverage between 0 and 1, as 0.95; got {coverage!r}.")
+        raise SettingError(f"expected {option('coverage')} between 0 and 1, as 0.95; got {coverage!r}.")
 
 
 def check(coverage: float, n: int, where: str = "the data") -> None:
@@ -60,7 +61,8 @@ def check(coverage: float, n: int, where: str = "the data") -> None:
     check_share(coverage)
     if n < (least := images_needed(coverage)):
         raise DataError(
-            f"--coverage {coverage:g} needs at least {plural(least, 'image')}; {where} has {n:,}. Add images, or ask for less."
+            f"{option('coverage', coverage)} needs at least {plural(least, 'image')}; {where} has {n:,}. Add images, or "
+            "ask for less."
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from striate.base import config, files, run_folder
 from striate.base.errors import ArtifactError, MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
 from striate.data.examples_from_source import one_class_allowed
@@ -124,7 +125,10 @@ def check_evaluation(
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
     if crops != 1:
-        raise SettingError(f"crops={crops} needs DATA, since stored predictions are of one crop; give it, or remove crops.")
+        raise SettingError(
+            f"{option('crops', crops)} needs DATA, since stored predictions are of one crop; give it, or "
+            f"remove {option('crops')}."
+        )
     if is_external(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     result = run_folder.read_json(_find(run) / "result.json")
@@ -137,13 +141,19 @@ def _check_promise(promise: Promise, crops: int, saved: str | Path | None) -> No
     promise.check()
     if promise == Promise():
         if saved is not None:
-            raise SettingError("save=true keeps a threshold or sets; give max_error or coverage, or leave save out.")
+            raise SettingError(
+                f"{option('save', True)} keeps a threshold or sets; give {option('max_error')} or {option('coverage')}, or "
+                f"leave {option('save')} out."
+            )
     elif crops != 1:
-        raise SettingError(f"max_error and coverage are of one crop, as predictions are; leave them out, or crops={crops}.")
+        raise SettingError(
+            f"{option('max_error')} and {option('coverage')} are of one crop, as predictions are; leave them out, or "
+            f"{option('crops', crops)}."
+        )
     if saved is not None and is_external(saved):
         raise SettingError(
             f"{saved} has no folder to save a threshold in. Fine-tune it, make a model of a file with `striate import`, or "
-            "leave save out."
+            f"leave {option('save')} out."
         )
 
 
@@ -183,13 +193,14 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
     """Refuse a model or files that are not there, files that cannot be written, and options that do not apply."""
     embed, crops, threshold = options.embed, options.crops, options.threshold
     if threshold is not None and not 0 <= threshold <= 1:
-        raise SettingError(f"expected a threshold from 0 to 1, as 0.8; got {threshold!r}.")
+        raise SettingError(f"expected {option('threshold')} from 0 to 1, as 0.8; got {threshold!r}.")
     for path, endings in ((options.out, ROWS), (embed, EMBEDDINGS)):
         if path is not None:
             check_table(Path(path), endings)
     if embed is not None and crops != 1:
         raise SettingError(
-            f"embed={embed} does not apply to crops={crops}: an embedding is of one crop. Leave one of them out."
+            f"{option('embed', embed)} does not apply to {option('crops', crops)}: an embedding is of one crop. Leave one of "
+            "them out."
         )
     multi_crop.check(crops, None)
     if is_onnx(run):

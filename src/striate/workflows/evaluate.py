@@ -66,7 +66,8 @@ def evaluate(
             images; below it the model abstains.
         confidence: that `max_error` is kept to, 0.95 where nothing is given.
         coverage: share of the images, as 0.95, whose set of classes is to have the true one.
-        save: keep threshold and sets in the model, for `predict`; those of before are dropped.
+        save: keep threshold and sets in the model, for `predict`; those of before are dropped. Where no threshold keeps to
+            `max_error`, the sets alone.
 
     Raises:
         DataError: too few images for `max_error` or `coverage`; says how many are needed.
@@ -95,8 +96,7 @@ def evaluate(
     answers = answers_of(run, model, tested, None if seen is None else ~seen.any_M, promise)
     saved = None
     if save:
-        answers.refuse_silence()
-        saved = str(keep_confidence.keep(run, answers.confidence))
+        saved = str(keep_confidence.keep(run, answers.to_save()))
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),

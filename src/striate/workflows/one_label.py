@@ -6,6 +6,7 @@ from pathlib import Path
 
 from striate.base import config, run_folder
 from striate.base.errors import SettingError, StriateError
+from striate.base.option_names import option
 
 
 def refuse(data: config.Data, what: str) -> None:
@@ -24,7 +25,9 @@ def refuse_options(run: str | Path, options: Mapping[str, object]) -> None:
     """Refuse options that were given for a model of several labels, to which they do not apply."""
     for name, value in options.items():
         if value is not None:
-            raise SettingError(f"{name}={value} does not apply to {run}, a model of several labels an image; leave it out.")
+            raise SettingError(
+                f"{option(name, value)} does not apply to {run}, a model of several labels an image; leave it out."
+            )
 
 
 def is_of_several(run: str | Path) -> bool:

@@ -6,6 +6,7 @@ what they do.
 Legend: N images, K classes.
 """
 
+import logging
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json
+from striate.base.option_names import option
 from striate.base.phrases import plural
 from striate.metrics import abstention, conformal, risk_coverage
 from striate.metrics.classification import Labels
 from striate.metrics.confidence import Confidence
 from striate.metrics.risk_coverage import Curve
+
+log = logging.getLogger("striate")
 
 _ERRORS = (0.005, 0.01, 0.02, 0.05)
 
@@ -38,7 +42,10 @@ class Promise(NamedTuple):
     def check(self) -> None:
         """Refuse shares that are none, and a confidence of nothing, by a SettingError."""
         if self.confidence is not None and self.max_error is None:
-            raise SettingError(f"confidence={self.confidence:g} is that of max_error; give it too, as max_error=0.02.")
+            raise SettingError(
+                f"{option('confidence', self.confidence)} is that of {option('max_error')}; give it too, as "
+                f"{option('max_error', 0.02)}."
+            )
         if self.max_error is not None:
             abstention.check_rate(self.max_error, self.level)
         if self.coverage is not None:
@@ -80,14 +87,25 @@ class Answers(NamedTuple):
             "abstention": describe_abstention(self.confidence, self.used), "sets": describe_sets(self.confidence, self.used),
         }  # fmt: skip
 
-    def refuse_silence(self) -> None:
-        """Refuse to save a threshold that no prediction reaches, by a DataError."""
-        if self.confidence.threshold is None and self.confidence.max_error is not None:
-            raise DataError(
-                f"no threshold keeps to an error of {self.confidence.max_error:g} on these "
-                f"{plural(len(self.used.labels_N), 'image')}, so the model would abstain from every prediction; nothing was "
-                "saved. Allow more errors, give more images, or train a better model."
-            )
+    def to_save(self) -> Confidence:
+        """What a model keeps: without a threshold that no prediction reaches, which a warning tells.
+
+        Raises:
+            DataError: there is no such threshold, and there are no sets.
+
+        """
+        confidence = self.confidence
+        if confidence.threshold is not None or confidence.max_error is None:
+            return confidence
+        none = (
+            f"no threshold keeps to an error of {confidence.max_error:g} on these "
+            f"{plural(len(self.used.labels_N), 'image')}, so the model would abstain from every prediction; "
+        )
+        advice = "Allow more errors, give more images, or train a better model."
+        if confidence.set_threshold is None:
+            raise DataError(f"{none}nothing was saved. {advice}")
+        log.warning("%s", f"N{none[1:]}the sets alone are saved. {advice}")
+        return replace(confidence, max_error=None, level=None)
 
 
 def choose(promise: Promise, before: Confidence, tested: Scored) -> Confidence:

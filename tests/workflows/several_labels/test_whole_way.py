@@ -150,9 +150,9 @@ def test_a_model_of_one_label_says_what_it_always_said(here: Path, capsys: pytes
     [
         (["compare", "first", "second"], "a comparison takes one label for each image; runs/first is a model of several."),
         (["inspect", "first", "images/0000.png"], "the evidence for the prediction for an image takes one label"),
-        (["evaluate", "first", "--max-error", "0.1"], "max_error=0.1 does not apply to first, a model of several"),
-        (["predict", "first", "images/0000.png", "--crops", "5"], "crops=5 does not apply to first, a model of several"),
-        (["predict", "first", "images/0000.png", "--threshold", "0.5"], "threshold=0.5 does not apply to first, a model of"),
+        (["evaluate", "first", "--max-error", "0.1"], "--max-error 0.1 does not apply to first, a model of several"),
+        (["predict", "first", "images/0000.png", "--crops", "5"], "--crops 5 does not apply to first, a model of several"),
+        (["predict", "first", "images/0000.png", "--threshold", "0.5"], "--threshold 0.5 does not apply to first, a model of"),
         (["labels", "images/labels.csv", "--set", "data.multi_label=true"], "does not apply to the search for label errors"),
         (["tune", "images/labels.csv", "--set", "data.multi_label=true", "--minutes", "1"], "does not apply to a search"),
         (["data", "images/labels.csv", "--multi-label", "--preview", "augment"], "does not apply to a preview, which takes"),
