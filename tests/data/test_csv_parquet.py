@@ -262,12 +262,13 @@ def test_nan_is_no_class_and_whole_numbers_lose_their_point(folder: Path):
         (
             ["1.png", "2.png"],
             [[0], [1]],
-            r"in column 'label'; it holds list<.*>\. One label per image is needed \(--multi-label takes several\)\.",
+            r"in column 'label'; it holds list<.*>\. One label per image is needed \(train --multi-label takes several\)\.",
         ),
         (
             ["1.png", "2.png"],
             [1.0, 0.5],
-            r"in column 'label'; row 2 holds a float, 0.5\. One label per image is needed \(--multi-label takes several\)\.",
+            r"in column 'label'; row 2 holds a float, 0.5\. One label per image is needed "
+            r"\(train --multi-label takes several\)\.",
         ),
         ([b"x" * 9000, b"y"], ["a", "b"], r"in column 'path'; it holds binary\. Write images to files, and"),
         (

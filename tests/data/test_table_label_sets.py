@@ -64,7 +64,7 @@ def test_words_for_unknown_labels_are_no_labels():
 
 def test_a_table_of_one_label_each_says_so_and_one_without_any_is_refused():
     assert of(["cat", "dog"])[1] == [
-        "No image has several labels in the column 'label'; without --multi-label each has one class."
+        "No image has several labels in the column 'label'; a training without --multi-label takes one class for each."
     ]
     with pytest.raises(DataError) as refused:
         of(["", "[]"])
@@ -106,7 +106,9 @@ def test_lists_in_a_parquet_table_are_labels(tmp_path: Path):
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
     read = sources.read(data_section(tmp_path / "t.parquet", {"multi_label": True}))
     assert read.labels_N.tolist() == [[1, 1], [1, 0]]
-    with pytest.raises(DataError, match=r"it holds list<.*>\. One label per image is needed \(--multi-label takes several\)"):
+    with pytest.raises(
+        DataError, match=r"it holds list<.*>\. One label per image is needed \(train --multi-label takes several\)"
+    ):
         sources.read(data_section(tmp_path / "t.parquet"))
 
 
@@ -114,7 +116,9 @@ def test_without_the_setting_the_refusal_names_it(tmp_path: Path):
     for name in "abc":
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
     (tmp_path / "t.csv").write_text("path,label\na.png,cat|dog\nb.png,dog\nc.png,cat\n")
-    with pytest.raises(DataError, match=r"One label per image is needed \(--multi-label takes several\): keep one, or remove"):
+    with pytest.raises(
+        DataError, match=r"One label per image is needed \(train --multi-label takes several\): keep one, or remove"
+    ):
         sources.read(data_section(tmp_path / "t.csv"))
 
 

@@ -39,7 +39,7 @@ def test_several_labels_in_a_cell_are_refused(cells: list[str]):
 
 def test_cells_with_several_labels_are_listed_up_to_ten():
     with pytest.raises(
-        DataError, match=r"'a\|b' \(row 12\) and 4 more\. One label per .*\(--multi-label .*\): keep one, or remove"
+        DataError, match=r"'a\|b' \(row 12\) and 4 more\. One label per .*\(train --multi-label .*\): keep one, or remove"
     ):
         of(["a", "b", *["a|b"] * 14])
 

@@ -124,7 +124,7 @@ def _check(table: Table, name: str, is_image: bool) -> None:
         advice = (
             "Write images to files, and their paths here"
             if is_image
-            else "One label per image is needed (--multi-label takes several)"
+            else "One label per image is needed (train --multi-label takes several)"
         )
         raise DataError(f"{table.path}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
     if name not in table.columns:

@@ -91,7 +91,9 @@ def _from_cells(cells: Sequence[str], column: str, data: Data) -> tuple[list[Lab
             f"({plural(unknown, 'row')})."
         )
     if not any(isinstance(label, tuple) and len(label) > 1 for label in labels):
-        notes.append(f"No image has several labels in the column {column!r}; without --multi-label each has one class.")
+        notes.append(
+            f"No image has several labels in the column {column!r}; a training without --multi-label takes one class for each."
+        )
     return labels, notes
 
 

@@ -9,7 +9,7 @@ from striate.base.phrases import join_names, plural
 from striate.data.table_cells import Table
 from striate.data.table_columns import Roles, is_one, shortened
 
-ONE_LABEL = "One label per image is needed (--multi-label takes several)"
+ONE_LABEL = "One label per image is needed (train --multi-label takes several)"
 _LIST = re.compile(r"""\s*\[\s*(['"].*['"]|\d+|[^\]]*,[^\]]*)\s*\]\s*""")
 _SHOWN = 10
 
