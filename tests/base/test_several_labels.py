@@ -27,9 +27,9 @@ SEVERAL = {"multi_label": True}
             "unknown_rate does not apply with data.multi_label=true, where unknown images are not flagged; remove it.",
         ),
         (
-            {"finetune": {"weights": "x", "strategies": ["extract"]}},
-            "finetune.strategies: extract does not apply with data.multi_label=true, since it fits a classifier of one label "
-            "an image; take adapt, a linear layer on the same features with a sigmoid for each label, or retrain.",
+            {"finetune": {"weights": "x", "strategies": ["extract"], "classifier": "knn"}},
+            "finetune.classifier='knn' does not apply with data.multi_label=true, since the neighbors of an image vote for one "
+            "class; expected logistic or svm, which tell each label from its absence.",
         ),
         (
             {"finetune": {"weights": "x", "strategies": ["adapt", "retrain"]}},

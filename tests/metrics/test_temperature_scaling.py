@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from striate.base.errors import DataError
 from striate.metrics.classification import log_loss, softmax
-from striate.metrics.temperature_scaling import scale
+from striate.metrics.temperature_scaling import scale, scale_label_sets
 
 
 def test_two_classes_by_hand():
@@ -58,3 +58,14 @@ def test_nothing_to_learn_from_is_refused():
 
 def test_equal_logits_are_left_as_they_are():
     assert scale(np.zeros((3, 4)), np.array([0, 1, 2])) == 1.0
+
+
+def test_sigmoids_of_several_labels_are_scaled_to_the_share_that_is_right():
+    """Logits of +-9 of which 3 in 4 are right: the odds are log 3 but for the smoothing, (6 + 1) / (8 + 2) and 1 / 10."""
+    logits_NK = np.array([[9.0, -9.0]] * 8)
+    labels_NK = np.array([[1, 0]] * 6 + [[0, 1]] * 2)
+    targets = np.where(labels_NK > 0, 9 / 10, 1 / 10)  # 8 present and 8 absent of 16
+    right = (6 * 0.9 + 2 * 0.1) / 8
+    assert 9 * scale_label_sets(logits_NK, labels_NK) == pytest.approx(np.log(right / (1 - right)), rel=1e-4)
+    assert targets.mean() == pytest.approx(0.5)
+    assert scale_label_sets(np.zeros((4, 2)), labels_NK[:4]) == 1.0

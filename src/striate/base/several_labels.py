@@ -56,10 +56,10 @@ def _refuse_of_one(path: str, train: Train) -> None:
 
 def _check_finetune(run: "Run") -> None:
     names = run.finetune.strategies or ()
-    if "extract" in names:
+    if run.finetune.classifier == "knn":
         raise ValueError(
-            f"finetune.strategies: extract {_GIVEN}, since it fits a classifier of one label an image; take adapt, a linear "
-            "layer on the same features with a sigmoid for each label, or retrain"
+            f"finetune.classifier='knn' {_GIVEN}, since the neighbors of an image vote for one class; expected logistic or "
+            "svm, which tell each label from its absence"
         )
     if len(names) > 1:
         raise ValueError(

@@ -79,8 +79,9 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _parts(result: Event) -> Iterator[str | Table]:
+    measure = "mAP" if "map" in (result["val"] or ()) else "accuracy"
     for layer in result.get("layers", ()):
-        share = "" if layer["cross_validated"] is None else f", cross-validated accuracy {percent(layer['cross_validated'])}"
+        share = "" if layer["cross_validated"] is None else f", cross-validated {measure} {percent(layer['cross_validated'])}"
         yield f"{layer['name']}: {layer['features']:,} features{share}"
     if len(result["strategies"]) > 1:
         yield _table(result["strategies"], result["recommended"])

@@ -41,6 +41,26 @@ def scale(logits_NK: Logits, labels_N: Labels) -> float:
     return exp(_least(loss, middle - _WIDEST, middle + _WIDEST))
 
 
+def scale_label_sets(logits_NK: Logits, labels_NK: Labels) -> float:
+    """The same for labels that each have a sigmoid: the factor with the least binary cross-entropy on these images.
+
+    So that images which are all correct do not drive it to infinity, a label that is there counts as (P + 1) / (P + 2) for P
+    of them, and one that is not as 1 / (A + 2) for A absences (Platt 1999, section 2.2).
+    """
+    there_NK = labels_NK > 0
+    present, absent = int(there_NK.sum()), int((~there_NK).sum())
+    targets_NK = np.where(there_NK, (present + 1) / (present + 2), 1 / (absent + 2))
+    wide_NK = logits_NK.astype(np.float64)
+    if (spread := float(np.abs(wide_NK).max())) == 0:
+        return 1.0
+
+    def loss(power: float) -> float:
+        scaled_NK = wide_NK * exp(power)
+        return float((np.logaddexp(0.0, scaled_NK) - targets_NK * scaled_NK).mean())
+
+    return exp(_least(loss, -log(spread) - _WIDEST, -log(spread) + _WIDEST))
+
+
 def _least(loss: Callable[[float], float], low: float, high: float) -> float:
     """Where a function with one valley is least, by golden sections (Kiefer 1953)."""
     golden = (5**0.5 - 1) / 2

@@ -167,7 +167,8 @@ def test_what_takes_one_label_is_refused(here: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_new_last_layer_is_trained_on_pretrained_features(here: Path, capsys: pytest.CaptureFixture[str]):
-    flags = ["--multi-label", "--from", "resnet20@cifar10", "--name", "tuned", "--set", "finetune.adapt.epochs=20"]
+    flags = ["--multi-label", "--from", "resnet20@cifar10", "--strategy", "adapt", "--name", "tuned"]
+    flags += ["--set", "finetune.adapt.epochs=20"]
     result = run(capsys, "finetune", "images/labels.csv", *flags, "--no-report", "--json").json
     assert result["recommended"] == "adapt"
     assert result["sentence"].startswith("Only adapt was trained: validation mAP ")
@@ -178,6 +179,25 @@ def test_a_new_last_layer_is_trained_on_pretrained_features(here: Path, capsys: 
     place = int(np.flatnonzero(examples.ids_N == saved["ids"][0])[0])
     prediction = model.predict(here / "images" / examples.names[place])
     assert [*prediction.probabilities.values()] == pytest.approx(multi_label.sigmoid(saved["logits"][:1])[0].tolist(), abs=1e-4)
+
+
+def test_features_and_a_classifier_of_each_label_are_the_default(here: Path, capsys: pytest.CaptureFixture[str]):
+    flags = ["--multi-label", "--from", "resnet20@cifar10", "--name", "features", "--json"]
+    result = run(capsys, "finetune", "images/labels.csv", *flags).json
+    assert result["recommended"] == "extract"
+    assert result["test"]["map"] > result["class_scores"]["chance"] + 0.2
+    assert 0 < result["layers"][0]["cross_validated"] <= 1
+    model = Model.load(here / "runs/features/model")
+    assert model.label_thresholds is not None
+    examples = sources.read(data_section("images/labels.csv", {"multi_label": True}))
+    saved = np.load(here / "runs/features/predictions-test.npz")
+    place = int(np.flatnonzero(examples.ids_N == saved["ids"][0])[0])
+    prediction = model.predict(here / "images" / examples.names[place])
+    assert [*prediction.probabilities.values()] == pytest.approx(multi_label.sigmoid(saved["logits"][:1])[0].tolist(), abs=1e-4)
+    assert run(capsys, "report", "features").code == 0
+    assert "mAP" in (here / "runs/features/report.html").read_text()
+    again = run(capsys, "finetune", "images/labels.csv", *flags, "--resume")
+    assert again.json["test"] == result["test"]
 
 
 def test_a_model_whose_thresholds_are_none_is_refused(here: Path, tmp_path: Path):

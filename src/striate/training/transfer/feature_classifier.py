@@ -46,7 +46,7 @@ Kind = LinearKind | Literal["knn"]
 
 
 class Tried(NamedTuple):
-    """One strength of the classifier, and the share of left-out training images that it had right."""
+    """One strength of the classifier, and the share of left-out images that it had right, or of several labels their mAP."""
 
     c: float
     accuracy: float

@@ -39,11 +39,10 @@ def tree(data: str | Path | None, settings: Mapping[str, Any] | None, seed: int 
 
 
 def with_weights(settings: config.Tree) -> config.Tree:
-    """The same settings, with the best weights that are here where none are named; of several labels a new last layer."""
+    """The same settings, with the best weights that are here where none are named; of several labels nothing is flagged."""
     named = settings["finetune"].get("weights") or start.weights_here()
     finetune = {**settings["finetune"], "weights": named}
     if (settings.get("data") or {}).get("multi_label"):
-        finetune["strategies"] = finetune.get("strategies") or ["adapt"]
         settings = {"unknown_rate": 0.0, **settings}
     return {**settings, "finetune": finetune}
 

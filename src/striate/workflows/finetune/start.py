@@ -17,7 +17,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from striate.base import config
+from striate.base import config, several_labels
 from striate.base.errors import SettingError, ShapeError
 from striate.data.survey import SampleStats
 from striate.nets import published_weights
@@ -62,8 +62,6 @@ def weights_here() -> str:
 
 def choose(run: config.Run, stats: SampleStats) -> Start:
     """The start of a training for which the user has named no weights."""
-    if run.data.multi_label:
-        return Start(None, "from scratch: for several labels an image pretrained weights are taken where --weights names them")
     settings = of_scratch(run)
     small = min(stats.height_px, stats.width_px) <= SMALL_PX
     if small and stats.gray:
@@ -89,7 +87,10 @@ def of_scratch(run: config.Run) -> list[str]:
     own = [f"{section}.{name}" for section in ("net", "train", "augment") for name in given.get(section, {})]
     own += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in CHOICES]
     own += [f"data.{name}" for name in given.get("data", {}) if name in ("folds", "fold")]
-    return [name for name in own if name != "train.minutes"]
+    by_rule = {"train.minutes"}
+    if run.data.multi_label and run.train.loss == several_labels.LOSS:  # which is also that of the classifier on features
+        by_rule.add("train.loss")
+    return [name for name in own if name not in by_rule]
 
 
 def advice(weights: str, stats: SampleStats) -> str | None:

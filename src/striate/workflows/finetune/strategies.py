@@ -30,9 +30,11 @@ from striate.training.journal import Journal
 from striate.training.transfer import feature_classifier as extracting
 from striate.training.transfer import full_finetune as retraining
 from striate.training.transfer import head_training as adapting
+from striate.training.transfer import label_set_classifier as label_sets
 from striate.training.transfer.feature_scaling_and_folds import LabeledFeatures
 from striate.workflows import model_card
 from striate.workflows.finetune.task import RESUME, Outcome, TransferTask
+from striate.workflows.several_labels import label_folds
 from striate.workflows.train import fit
 from striate.workflows.train.artifacts import predictions_files
 from striate.workflows.train.setup import StartingWeights, scorer_of
@@ -52,11 +54,9 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     start, candidates = time.monotonic(), []
     for number, layer in enumerate(names):
         train_MD = np.asarray(features["train"].values[number][task.positions_M])
-        fitted = extracting.fit(
-            LabeledFeatures(train_MD, labels["train"][task.positions_M]),
-            LabeledFeatures(np.asarray(features["val"].values[number]), labels["val"]), len(task.classes),
-            settings.classifier or "svm", settings.normalize or "standardize", task.run.seed,
-            tick=progress(task.watch, "fit", lambda: task.stop.check("fitting the classifiers", RESUME)),
+        fitted = _classifier(
+            task, LabeledFeatures(train_MD, labels["train"][task.positions_M]),
+            LabeledFeatures(np.asarray(features["val"].values[number]), labels["val"]),
         )  # fmt: skip
         best = max((trial.accuracy for trial in fitted.tried), default=None)
         name = layer or f"input of {task.pretrained.net.head_name}"
@@ -74,6 +74,19 @@ def extract(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:
     more = {"layer": layer or task.pretrained.net.head_name, **fitted.chosen, "layers": [facts for _, _, facts in candidates]}
     flag = task.unknown_inputs(features["train"].values[names.index(layer)], read)
     return Outcome(task.model(net, "extract", net_settings, val, flag), val, test, seconds, more)
+
+
+def _classifier(task: TransferTask, train: LabeledFeatures, val: LabeledFeatures) -> extracting.Fitted:
+    """The classifier on these features; of several labels an image, one of each label against its absence."""
+    settings = task.run.finetune
+    tick = progress(task.watch, "fit", lambda: task.stop.check("fitting the classifiers", RESUME))
+    normalize = settings.normalize or "standardize"
+    if not task.dataset.examples.several:
+        return extracting.fit(train, val, len(task.classes), settings.classifier or "svm", normalize, task.run.seed, tick=tick)
+    kind = settings.classifier or "logistic"
+    assert kind != "knn"  # refused by the settings
+    ids_M = task.whole.examples.ids_N[task.loader("train").rows_M[task.positions_M]]
+    return label_sets.fit(train, val, label_folds.of(train.labels_M, ids_M, task.run.seed), kind, normalize, tick)
 
 
 def adapt(task: TransferTask, _done: Mapping[str, Outcome]) -> Outcome:

@@ -70,7 +70,12 @@ def choose(run: config.Run, dataset: Dataset) -> Choice:
 
 
 def warn_of_features(run: config.Run, dataset: Dataset) -> Dataset:
-    """Test the images whose features pretrained weights compute, and warn where classes depend on left and right."""
+    """Test the images whose features pretrained weights compute, and warn where classes depend on left and right.
+
+    Several labels are not tested.
+    """
+    if dataset.examples.several:
+        return dataset
     tested = _test(dataset)
     if tested["verdict"] == "swapped":
         sentence = describe(tested)
