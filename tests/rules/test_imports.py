@@ -55,7 +55,7 @@ ROOMS = {
     ),
     # What it loads at the start of its files is loaded by `striate serve` alone; the model is in a process of its own
     "workflows.serve": room(
-        "base data workflows _version",
+        "base data onnx_model workflows _version",
         others="fastapi numpy prometheus_client pydantic python_multipart starlette uvicorn",
         later="training",
         where_used="torch",

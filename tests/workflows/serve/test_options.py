@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.base.errors import SettingError, UnsupportedError
+from striate.base.errors import RunError, SettingError
 from striate.workflows.serve.options import ServeOptions, check_options, is_loopback
 from striate.workflows.serve.run import check_serve
 from striate.workflows.serve.server import listen
@@ -49,12 +49,12 @@ def test_a_port_in_use_is_refused():
     )
 
 
-def test_an_onnx_file_is_refused_as_long_as_it_is_not_served():
-    with pytest.raises(UnsupportedError) as refused:
+def test_an_onnx_file_that_is_not_there_and_a_device_that_it_cannot_use_are_refused(tmp_path: Path):
+    with pytest.raises(RunError, match=r"there is no file model\.onnx\. Check the path\."):
         check_serve("model.onnx", ServeOptions())
-    assert str(refused.value) == (
-        "expected a run, a model's folder or NET@WEIGHTS; got model.onnx. Serve the run that it was exported from."
-    )
+    (tmp_path / "m.onnx").write_bytes(b"")
+    with pytest.raises(SettingError, match=r"expected device cpu or auto for an ONNX file; got cuda\."):
+        check_serve(tmp_path / "m.onnx", ServeOptions(device="cuda"))
 
 
 def test_the_command_refuses_an_open_address_and_a_run_that_is_not_there(

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from striate.base.arguments import named_arguments
-from striate.base.errors import MissingExtraError, UnsupportedError
+from striate.base.errors import MissingExtraError, RunError, SettingError
 from striate.base.events import Json
+from striate.onnx_model import is_onnx
 from striate.workflows.serve.options import ServeOptions, check_options
 
 log = logging.getLogger("striate")
@@ -23,7 +24,7 @@ def serve(
     """Answer requests over HTTP until SIGTERM or SIGINT; those accepted are answered first.
 
     Args:
-        run: a run by name or folder, a model's folder, or `NET@WEIGHTS`.
+        run: a run by name or folder, a model's folder, `NET@WEIGHTS`, or a file of `striate export`, which needs no torch.
         host: address to listen on. Where others reach it, a token must be given.
         port: to listen on; 0 for any that is free.
         device: to compute on; `auto` for the best there is.
@@ -73,8 +74,12 @@ def check_serve(run: str | Path, options: ServeOptions) -> None:
     for package in _PACKAGES:
         if find_spec(package.replace("-", "_")) is None:
             raise MissingExtraError("The server", package, "serve")
-    if str(run).lower().endswith(".onnx"):
-        raise UnsupportedError(
-            f"expected a run, a model's folder or NET@WEIGHTS; got {run}. Serve the run that it was exported from."
-        )
-    check_model(run)
+    if not is_onnx(run):
+        check_model(run)
+        return
+    if find_spec("onnxruntime") is None:
+        raise MissingExtraError("A model in an ONNX file", "onnxruntime", "export")
+    if not Path(run).is_file():
+        raise RunError(f"expected an ONNX file of `striate export`; there is no file {run}. Check the path.")
+    if options.device not in ("cpu", "auto"):
+        raise SettingError(f"expected device cpu or auto for an ONNX file; got {options.device}.")

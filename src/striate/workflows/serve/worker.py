@@ -9,6 +9,7 @@ Legend: N images, H x W pixels, C channels, D features.
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from striate.base import files, run_folder, worker_pool
 from striate.base.errors import StriateError
 from striate.data.image_facts import Pixels
+from striate.onnx_model import OnnxModel, is_onnx
+from striate.workflows.prediction_rows import Row
 
 
 class Batch(NamedTuple):
@@ -54,7 +57,7 @@ def infer(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
 
 @lru_cache(1)
 def _served(run: str, device: str) -> Served:
-    return _TorchModel(run, device)
+    return _OnnxFile(run) if is_onnx(run) else _TorchModel(run, device)
 
 
 class _TorchModel:
@@ -90,9 +93,33 @@ class _TorchModel:
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the network."""
-        from striate.workflows.prediction_rows import Row
-
         logits_NK, embeddings_ND = self.model.logits_and_embeddings(pixels_NHWC)
-        answers: Sequence[Any] = self.model.answers(logits_NK, embeddings_ND)
-        rows = [Row("", answer, None).as_json() for answer in answers]
-        return Batch([{name: value for name, value in row.items() if name != "path"} for row in rows], embeddings_ND)
+        return Batch(_rows(self.model.answers(logits_NK, embeddings_ND)), embeddings_ND)
+
+
+class _OnnxFile:
+    """A file of `striate export`, by onnxruntime, without torch."""
+
+    def __init__(self, path: str) -> None:
+        self.model = OnnxModel.load(path, threads=worker_pool.cores())
+        spec, confidence = self.model.input_spec, self.model.confidence
+        blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
+        outputs = self.model.predict_pixels(blank_1HWC)
+        self.description = {
+            "sha256": files.sha256(Path(path)), "net": self.model.described.get("net", ""), "classes": list(self.model.classes),
+            "input_spec": list(spec), "license": self.model.license, "threshold": confidence.threshold,
+            "coverage": confidence.coverage,
+            "abstains": confidence.threshold is not None or confidence.max_error is not None,
+            "flags_unknown": outputs.unknown is not None, "several_labels": self.model.label_thresholds is not None,
+            "embedding_size": outputs.features.shape[1],
+        }  # fmt: skip
+
+    def batch(self, pixels_NHWC: Pixels) -> Batch:
+        """By one pass of the graph."""
+        outputs = self.model.predict_pixels(pixels_NHWC)
+        return Batch(_rows(self.model.answers(outputs)), outputs.features)
+
+
+def _rows(answers: Sequence[Any]) -> list[dict[str, Any]]:
+    rows = [Row("", answer, None).as_json() for answer in answers]
+    return [{name: value for name, value in row.items() if name != "path"} for row in rows]
