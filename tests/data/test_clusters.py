@@ -39,6 +39,11 @@ def test_a_cluster_larger_than_its_share_is_trained_on(sizes: tuple[int, ...]):
             assert val & mine
 
 
+def test_a_pair_is_tested_on_where_one_image_is_wanted():
+    tested = [len(parts(in_groups((2, 1, 1, 1, 1)), Data(split_seed=seed))[2]) for seed in range(20)]
+    assert set(tested) == {2, 3, 4}  # a pair of both classes, of one, of none
+
+
 def test_clusters_that_fit_are_cut_in_hash_order_whatever_their_size():
     sizes = (3, 1, 5, 2, 4, 1, 1, 6, 2, 5)  # the share is 6 of 30
     grouped = in_groups(sizes)

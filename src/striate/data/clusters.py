@@ -63,13 +63,13 @@ def _merge_clusters(root_N: Positions, pairs: Positions) -> None:
 
 
 def that_fit(cluster_N: Positions, line_M: Positions, wanted: int) -> Positions:
-    """Of a class's line the clusters no larger than the share, so that a larger one is trained on; else its smallest one.
+    """Of a class's line the clusters up to half again as large as the share: larger ones are trained on. Else the smallest.
 
     A chain of near-duplicates may hold half of a class: as a part of its own it would leave little to learn from.
     """
     _, first_M, count_M = np.unique(cluster_N[line_M], return_inverse=True, return_counts=True)
     size_M = count_M[first_M]
-    chosen_M = size_M <= wanted
+    chosen_M = size_M <= wanted + max(1, wanted // 2)
     if not chosen_M.any():
         chosen_M = first_M == first_M[int(np.argmin(size_M))]
     return line_M[chosen_M]

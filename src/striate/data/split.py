@@ -3,7 +3,7 @@
 An image's place is decided by the hash of its id, so it depends neither on the order of the folder nor on the seed of a run.
 Images of one group, near-duplicates, and images whose pixels are equal, stay on one side: they are one cluster, which stands in
 the order by its member of the smallest hash. Each class fills its test share first, then validation; the rest is for training,
-and so is a cluster larger than the whole share, where the class has others.
+and so is a cluster more than half again as large as the share, where the class has others.
 
 Legend: N images, M of them in a part.
 """
