@@ -73,4 +73,4 @@ def test_views_that_a_model_or_a_command_cannot_take_are_refused(photos: Path, c
         assert run(capsys, *arguments, "--crops", 3).code == 2
     stored = run(capsys, "evaluate", "mirrored", "--crops", 10)
     assert stored.code == 2
-    assert "crops=10 needs DATA, since stored predictions are of one crop" in stored.err
+    assert "--crops 10 needs DATA, since stored predictions are of one crop" in stored.err
