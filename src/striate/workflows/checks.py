@@ -217,7 +217,7 @@ def _check_onnx(path: Path, crops: int) -> None:
     if not path.is_file():
         raise ArtifactError(f"expected an ONNX file at {path}; there is none.")
     if crops != 1:
-        raise SettingError(f"crops={crops} does not apply to an ONNX file, whose input has one size. {_GIVE_RUN}")
+        raise SettingError(f"{option('crops', crops)} does not apply to an ONNX file, whose input has one size. {_GIVE_RUN}")
 
 
 def _check_paths(paths: Iterable[str | Path]) -> None:

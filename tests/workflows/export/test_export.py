@@ -92,7 +92,7 @@ def test_the_command_predicts_with_it(exported: Exported, monkeypatch: pytest.Mo
         assert rows[0][name] == rows[1][name]
     assert rows[0]["probability"] == pytest.approx(rows[1]["probability"], abs=2e-6)
     assert main(["predict", exported.printed["onnx"], "one.png", "--crops", "5"]) == 2
-    assert "crops=5 does not apply to an ONNX file" in capsys.readouterr().err
+    assert "--crops 5 does not apply to an ONNX file" in capsys.readouterr().err
 
 
 def _odd_images(folder: Path) -> list[str]:

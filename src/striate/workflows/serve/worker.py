@@ -80,16 +80,7 @@ class _TorchModel:
             sha256 = digest.hexdigest()
         else:  # every file of the artifact is in its manifest by its own hash
             sha256 = files.sha256(run_folder.model_folder(run) / files.MANIFEST)
-        spec, confidence = self.model.input_spec, self.model.confidence
-        blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
-        self.description = {
-            "sha256": sha256, "net": self.model.net_name, "classes": list(self.model.classes), "input_spec": list(spec),
-            "license": self.model.license, "threshold": confidence.threshold, "coverage": confidence.coverage,
-            "abstains": confidence.threshold is not None or confidence.max_error is not None,
-            "flags_unknown": self.model.unknown_inputs is not None,
-            "several_labels": self.model.label_thresholds is not None,
-            "embedding_size": self.batch(blank_1HWC).embeddings_ND.shape[1],
-        }  # fmt: skip
+        self.description = _describe(self, sha256, self.model.net_name, self.model.unknown_inputs is not None)
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the network."""
@@ -102,22 +93,27 @@ class _OnnxFile:
 
     def __init__(self, path: str) -> None:
         self.model = OnnxModel.load(path, threads=worker_pool.cores())
-        spec, confidence = self.model.input_spec, self.model.confidence
-        blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
-        outputs = self.model.predict_pixels(blank_1HWC)
-        self.description = {
-            "sha256": files.sha256(Path(path)), "net": self.model.described.get("net", ""), "classes": list(self.model.classes),
-            "input_spec": list(spec), "license": self.model.license, "threshold": confidence.threshold,
-            "coverage": confidence.coverage,
-            "abstains": confidence.threshold is not None or confidence.max_error is not None,
-            "flags_unknown": outputs.unknown is not None, "several_labels": self.model.label_thresholds is not None,
-            "embedding_size": outputs.features.shape[1],
-        }  # fmt: skip
+        described = self.model.described
+        flags = any(output.name == "unknown" for output in self.model.session.get_outputs())
+        self.description = _describe(self, files.sha256(Path(path)), str(described.get("net", "")), flags)
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the graph."""
         outputs = self.model.predict_pixels(pixels_NHWC)
         return Batch(_rows(self.model.answers(outputs)), outputs.features)
+
+
+def _describe(served: "_TorchModel | _OnnxFile", sha256: str, net: str, flags_unknown: bool) -> dict[str, Any]:
+    model = served.model
+    spec, confidence = model.input_spec, model.confidence
+    blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
+    return {
+        "sha256": sha256, "net": net, "classes": list(model.classes), "input_spec": list(spec), "license": model.license,
+        "threshold": confidence.threshold, "coverage": confidence.coverage,
+        "abstains": confidence.threshold is not None or confidence.max_error is not None, "flags_unknown": flags_unknown,
+        "several_labels": model.label_thresholds is not None,
+        "embedding_size": served.batch(blank_1HWC).embeddings_ND.shape[1],
+    }  # fmt: skip
 
 
 def _rows(answers: Sequence[Any]) -> list[dict[str, Any]]:
