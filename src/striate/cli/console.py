@@ -189,8 +189,10 @@ def trust(run: str, trust_code: bool) -> None:
 
 
 def reported(result: Event) -> list[str]:
-    """Where the report of a run is, and its verdict, as lines; none where it was not written."""
+    """Where the report of a run is, or how it is written, and the verdict, which comes last, as lines."""
     lines = [f"report: {result['report']}"] if result["report"] else []
+    if not lines and result.get("trust"):
+        lines.append(f"no report; `striate report {result['run']}` writes it, with the findings that need the network")
     if verdict := result.get("trust"):
         serious = [finding["sentence"] for finding in verdict["findings"] if finding["level"] in ("bad", "warning")]
         lines.append(" ".join([verdict["sentence"], *serious[:1]]))

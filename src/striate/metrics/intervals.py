@@ -1,8 +1,9 @@
 """Confidence intervals of accuracies and other shares."""
 
+from collections.abc import Mapping
 from math import sqrt
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from striate.base.errors import DataError
 
@@ -14,6 +15,11 @@ class Interval(NamedTuple):
     low: float
     high: float
     n: int
+
+
+def of_score(score: Mapping[str, Any]) -> Interval:
+    """The accuracy of a score for JSON, {accuracy, low, high, n, ...}, with its interval."""
+    return Interval(score["accuracy"], score["low"], score["high"], score["n"])
 
 
 def wilson(right: int, n: int, level: float = 0.95) -> Interval:

@@ -25,9 +25,8 @@ from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.image_facts import Facts
 from striate.data.pixel_cache import decode_examples
-from striate.metrics import baseline_findings
+from striate.metrics import baseline_findings, intervals
 from striate.metrics.classification import calibration_error, summary
-from striate.metrics.intervals import Interval
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
 from striate.workflows import baselines, gray_copies, keep_confidence, selective, stored_predictions, trained_on
@@ -116,7 +115,7 @@ def _stored(folder: Path) -> "LabeledLogits":
 def _beside(folder: Path | None, scores: Json) -> Json:
     """The baselines of the run in `folder`, and a sentence where one, or the largest class, is as good as the network."""
     small = None if folder is None else baselines.read(folder)
-    network = Interval(scores["accuracy"], scores["low"], scores["high"], scores["n"])
+    network = intervals.of_score(scores)
     one_class = sum(row["support"] > 0 for row in scores["per_class"].values()) == 1
     finding = None if one_class else baseline_findings.compare(network, small, scores["majority"])
     return {"baselines": small, "baseline_finding": None if finding is None else finding.sentence}

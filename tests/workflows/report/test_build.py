@@ -17,6 +17,7 @@ from support.shape_images import make_folder
 SHORT = {"train": {"epochs": 2}}
 NET = "conv 5x5x6, relu, pool 2, conv 3x3x8, relu, fc 3"
 ALL_STAGES = ("sample", "decode", "time", "validate", "test", "inspect", "explain", "page")
+BY_NETWORK = ("The network overfits", "The network underfits", "Of ", "No layer has", "conv1: ")  # findings that need it
 OF_THE_COMMAND = ("wall_seconds", "images_per_second")  # not of the run
 
 
@@ -72,8 +73,12 @@ def test_a_training_ends_by_writing_its_report_and_naming_it(photos: Path, tmp_p
     assert without["report"] is None
     assert without["weights_sha256"] == result["weights_sha256"]
     assert not (tmp_path / "b" / "report.html").exists()
+    assert run_folder.read_json(tmp_path / "b" / "result.json")["trust"] == without["trust"]  # type: ignore[index]
     later = striate.train(name="b", out=tmp_path, resume=True)
     assert later["report"] == str(tmp_path / "b" / "report.html")
+    verdicts = [[finding["sentence"] for finding in ended["trust"]["findings"]] for ended in (without, later)]
+    assert verdicts[0] == [sentence for sentence in verdicts[1] if not sentence.startswith(BY_NETWORK)]
+    assert any("majority-class baseline" in sentence for sentence in verdicts[0])
 
 
 def test_every_number_of_the_page_is_in_its_json(run: Path):

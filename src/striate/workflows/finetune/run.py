@@ -181,7 +181,7 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     result = _finish(tasks, tables, folder, events).as_json()
     model = tables[0].outcomes[tables[0].recommended.name].model
     if not report:
-        return result
+        return build.without(result, folder)
     layer = None if tables[0].recommended.name == "adapt" else result.get("layer")
     return build.at_end(result, model, replace(whole, folder=folder), tasks[0].head_inputs(model, layer))
 

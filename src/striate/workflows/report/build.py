@@ -16,14 +16,14 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, RunError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
-from striate.metrics import trust_findings
+from striate.metrics import intervals, trust_findings
 from striate.metrics.intervals import Interval
 from striate.model import Model
 from striate.training import journal
 from striate.workflows.checks import check_run
 from striate.workflows.inspect.model_on_data import KnownFeatures, ModelOnDataset
 from striate.workflows.open_run import open_run
-from striate.workflows.report import page, pair_cards, rerun_network, run_facts
+from striate.workflows.report import page, pair_cards, rerun_network, run_facts, run_figures
 from striate.workflows.report.run_facts import RunFacts
 from striate.workflows.run_context import RunContext
 
@@ -55,8 +55,9 @@ def of_run(name: str | Path, watch: Watch) -> Json:
     with suppress(RunError), files.lock(folder):  # where no process trains
         files.sweep(folder)
     known = run_facts.read(folder)
+    figures = run_figures.draw(known, folder)
     if known.facts.state != "done":
-        return _write(folder, known)
+        return _write(folder, known, figures)
     settings, model = run_folder.settings(folder), Model.load(run_folder.model_folder(folder))
     with catch_signals() as stop:
         try:
@@ -66,10 +67,10 @@ def of_run(name: str | Path, watch: Watch) -> Json:
                     known.facts.notes.append(
                         "The images have changed since this run began; what is shown of them is as they are now."
                     )
-                _add_network_results(known, model_on_data)
+                _add_network_results(known, figures, model_on_data)
         except (DataError, SettingError) as error:
             known.facts.notes.append(f"Nothing that needs the images is shown, as these cannot be read: {error}")
-        written = _write(folder, known)
+        written = _write(folder, known, figures)
         progress(watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
         return written
 
@@ -83,10 +84,11 @@ def at_end(result: Json, model: Model, context: RunContext, features: KnownFeatu
     """
     log.info("Writing the report.")
     known = run_facts.read(context.folder)
+    figures = run_figures.draw(known, context.folder)
     context.engine.place(model.net)
     on_data = ModelOnDataset(model, context.dataset, context.engine, context.stop, context.watch, features)
-    _add_network_results(known, on_data)
-    written = _write(context.folder, known)
+    _add_network_results(known, figures, on_data)
+    written = _write(context.folder, known, figures)
     progress(context.watch, "page")(rerun_network.PARTS, rerun_network.PARTS)
     return _named(result, context.folder, written)
 
@@ -96,22 +98,32 @@ def later(result: Json, folder: Path, watch: Watch) -> Json:
     return result if result.get("report") else _named(result, folder, of_run(folder, watch))
 
 
+def without(result: Json, folder: Path) -> Json:
+    """The result of a run that has just ended, with the verdict that its report would have by what the run wrote down.
+
+    What needs the network - over- and underfitting, labels, filters - is left to `striate report`.
+    """
+    result = {**result, "trust": run_facts.read(folder).trust()}
+    run_record.add(folder, {"result.json": run_folder.as_bytes(result)})
+    return result
+
+
 def _named(result: Json, folder: Path, written: Json) -> Json:
     result = {**result, "report": written["report"], "trust": written["trust"]}
     run_record.add(folder, {"result.json": run_folder.as_bytes(result)})
     return result
 
 
-def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None:
+def _add_network_results(known: RunFacts, figures: Json, model_on_data: ModelOnDataset) -> None:
     """Add the results that need the network: misclassified images, features, filters."""
     facts = known.facts
     if facts.label_scores is not None:
-        facts.pairs, known.figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
-        rerun_network.add_filters(facts, known.figures, model_on_data)
+        facts.pairs, figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
+        rerun_network.add_filters(facts, figures, model_on_data)
     if known.scored is None:
         return
-    facts.pairs, known.figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
-    rerun_network.add_network_results(facts, known.figures, model_on_data, *known.scored, known.val)
+    facts.pairs, figures["pairs"] = pair_cards.of_run(model_on_data.dataset)
+    rerun_network.add_network_results(facts, figures, model_on_data, *known.scored, known.val)
     assert facts.score is not None
     doubted = sum(card.doubted for card in facts.mistakes)
     known.findings.extend(trust_findings.of_labels(doubted, len(facts.mistakes), facts.score["accuracy"], facts.run))
@@ -122,9 +134,8 @@ def _add_network_results(known: RunFacts, model_on_data: ModelOnDataset) -> None
 
 
 def _of_fit(train: Json, score: Json, model: Model) -> list[trust_findings.Finding]:
-    held_out = Interval(score["accuracy"], score["low"], score["high"], score["n"])
     grows = model.training.get("strategy") not in rerun_network.FROZEN
-    return trust_findings.of_fit(Interval(**train), held_out, score["what"], grows)
+    return trust_findings.of_fit(Interval(**train), intervals.of_score(score), score["what"], grows)
 
 
 def _follow(name: str | Path, watch: Watch) -> Json:
@@ -136,7 +147,8 @@ def _follow(name: str | Path, watch: Watch) -> Json:
                 if seen < 0:
                     log.info("%s is rewritten after each epoch; Ctrl-C ends that.", folder / PAGE)
                 seen = now
-                written = _write(folder, run_facts.read(folder))
+                known = run_facts.read(folder)
+                written = _write(folder, known, run_figures.draw(known, folder))
                 watch({"event": "report", "epochs": seen, "report": written["report"]})
             time.sleep(_WAIT_SECONDS)
             stop.check("watching the run; the report is as of its last epoch")
@@ -157,13 +169,12 @@ def _is_trained(folder: Path) -> bool:
         return True
 
 
-def _write(folder: Path, known: RunFacts) -> Json:
-    facts, verdict = known.facts, trust_findings.judge(known.findings)
-    findings = [finding._asdict() for finding in verdict.findings]
-    facts.trust = {"level": verdict.level, "sentence": verdict.sentence, "findings": findings}
+def _write(folder: Path, known: RunFacts, figures: Json) -> Json:
+    facts = known.facts
+    facts.trust = known.trust()
     cards = {name: [card.drawn for card in getattr(facts, name)] for name in ("mistakes", "uncertain")}
     numbers = facts.as_json()
-    text = page.render(numbers, {**known.figures, **cards})
+    text = page.render(numbers, {**figures, **cards})
     files.write_text(folder / PAGE, text)
     files.write_bytes(folder / NUMBERS, run_folder.as_bytes(numbers))
     return {

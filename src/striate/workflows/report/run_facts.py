@@ -1,4 +1,4 @@
-"""What a run wrote down of itself, as the facts and plots of its report; nothing is computed by a network here.
+"""What a run wrote down of itself, as the facts of its report and findings; nothing is computed by a network or drawn here.
 
 Legend: N images, K classes.
 """
@@ -17,17 +17,15 @@ from striate.base.errors import ArtifactError
 from striate.base.events import Json
 from striate.base.phrases import format_duration, plural, printable
 from striate.interpret import filter_health
-from striate.metrics import class_findings, classification, reliability_diagram, trust_findings
+from striate.metrics import class_findings, classification, intervals, reliability_diagram, trust_findings
 from striate.metrics.confidence import Confidence, of_artifact
-from striate.metrics.intervals import Interval, wilson
 from striate.metrics.misclassified import confused
-from striate.plots import save_figure
-from striate.plots.training import weight_histograms as weights_drawing
 from striate.training import epoch_scores, journal, weight_histograms
 from striate.training.inference import Predictions
 from striate.workflows import score_origin, selective, shortcuts
-from striate.workflows.report import imbalance, label_set_facts, plots
+from striate.workflows.report import imbalance, label_set_facts
 from striate.workflows.report.image_cards import Card
+from striate.workflows.report.label_set_facts import LabelSetScores
 from striate.workflows.train import mirroring
 
 _CONFUSED = 10
@@ -96,16 +94,22 @@ class ReportFacts:
 
 
 class RunFacts(NamedTuple):
-    """What the report says, figures for the page, and findings so far.
+    """What the report says, and findings so far.
 
     `scored` are the predictions whose mistakes can be looked at, with the name of their part; None where there are none yet.
     """
 
     facts: ReportFacts
-    figures: Json
     findings: list[trust_findings.Finding]
-    scored: tuple[Predictions, str] | None
-    val: Predictions | None
+    scored: tuple[Predictions, str] | None = None
+    val: Predictions | None = None
+    label_sets: LabelSetScores | None = None  # in place of `scored` where an image may have several labels
+
+    def trust(self) -> Json:
+        """The verdict of the findings so far, as report.json has it."""
+        verdict = trust_findings.judge(self.findings)
+        findings = [finding._asdict() for finding in verdict.findings]
+        return {"level": verdict.level, "sentence": verdict.sentence, "findings": findings}
 
 
 def read(folder: Path) -> RunFacts:
@@ -133,7 +137,6 @@ def read(folder: Path) -> RunFacts:
         repeat=_repeat(run, folder),
     )  # fmt: skip
     facts.notes += _check_journal(folder)
-    figures: Json = {}
     findings: list[trust_findings.Finding] = []
     if account is not None:
         findings += trust_findings.of_data(account["used"], len(account["quarantined"]), len(account["leaks"]))
@@ -141,15 +144,24 @@ def read(folder: Path) -> RunFacts:
             sentence = mirroring.describe(tested)
             findings += trust_findings.of_mirroring(run.augment.flip is True, tested["verdict"], sentence)
     if epochs:
-        figures["curves"] = plots.curves(epochs, None if result is None else best_epoch)
-        figures["gradients"] = plots.gradients(facts.health)
         findings += trust_findings.of_training(epochs, best_epoch)
-    _add_weights(facts, figures, folder)
+    spreads = weight_histograms.read(weights_journal(facts, folder))
+    if spreads["start"]:
+        facts.weights = {when: [row.as_json() for row in rows] for when, rows in spreads.items()}
     if run.data.multi_label:
-        findings += label_set_facts.add(facts, figures, folder)
-        return RunFacts(facts, figures, findings, None, None)
-    scored, val = _score(facts, figures, findings, folder, account)
-    return RunFacts(facts, figures, findings, scored, val)
+        label_sets = label_set_facts.read(folder) if facts.state == "done" else None
+        if label_sets is not None:
+            facts.label_scores = label_sets.as_json()
+            findings += label_sets.findings()
+        return RunFacts(facts, findings, label_sets=label_sets)
+    scored, val = _score(facts, findings, folder, account)
+    return RunFacts(facts, findings, scored, val)
+
+
+def weights_journal(facts: ReportFacts, folder: Path) -> Path:
+    """The journal that has the distribution of the weights: the run's own, or that of the strategy which was kept."""
+    own = folder / "journal.jsonl"
+    return own if facts.recommended is None else folder / "strategies" / facts.recommended / "journal.jsonl"
 
 
 def _events(folder: Path, result: Json | None) -> list[journal.Event]:
@@ -217,23 +229,8 @@ def _repeat(run: config.Run, folder: Path) -> list[str]:
     ]
 
 
-def _add_weights(facts: ReportFacts, figures: Json, folder: Path) -> None:
-    own = folder / "journal.jsonl"
-    path = own if facts.recommended is None else folder / "strategies" / facts.recommended / "journal.jsonl"
-    spreads = weight_histograms.read(path)
-    if not spreads["start"]:
-        return
-    facts.weights = {when: [row.as_json() for row in rows] for when, rows in spreads.items()}
-    with save_figure.for_page():
-        drawn = weights_drawing.histograms(
-            facts.run, spreads["start"], spreads["end"], weight_histograms.BIN, weight_histograms.NEAR
-        )
-        alternative = f"Histograms of the weights of {len(spreads['start'])} layers before the first step and at the end."
-        figures["weights"] = save_figure.inline(drawn, "weights", alternative)
-
-
 def _score(
-    facts: ReportFacts, figures: Json, findings: list[trust_findings.Finding], folder: Path, account: Json | None
+    facts: ReportFacts, findings: list[trust_findings.Finding], folder: Path, account: Json | None
 ) -> tuple[tuple[Predictions, str] | None, Predictions | None]:
     predictions = {
         part: Predictions(*run_folder.load_predictions(folder / f"predictions-{part}.npz"))
@@ -258,19 +255,10 @@ def _score(
     facts.reliability, facts.calibration_by_chance, facts.confused = bins, chance, pairs
     facts.temperature, facts.reliability_unscaled = confidence.temperature, unscaled
     facts.calibration_error_unscaled = classification.calibration_error(raw.logits_NK, raw.labels_N)
-    recalls = [
-        {"name": name, **wilson(round(row.recall * row.support), row.support)._asdict()} if row.support else
-        {"name": name, "value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
-        for name, row in zip(names, summary.per_class, strict=True)
-    ]  # fmt: skip
-    figures["classes"] = plots.classes(recalls, summary.accuracy.value)
-    figures["confusion"] = plots.confusion(summary.confusion_KK, names)
-    figures["reliability"] = plots.reliability(bins, unscaled if confidence.temperature != 1 else [])
     tested = selective.Scored(classification.softmax(shown.logits_NK), raw.labels_N, _fingerprint(folder, raw))
     answers = selective.Answers(confidence, tested, tested).as_json(_POINTS)
     facts.risk_coverage, facts.abstention, facts.sets = (answers[name] for name in ("risk_coverage", "abstention", "sets"))
-    figures["risk_coverage"] = plots.risk_coverage(answers["risk_coverage"]["points"], facts.abstention)
-    val = _interval(facts.val) if facts.val else None
+    val = intervals.of_score(facts.val) if facts.val else None
     findings += trust_findings.of_score(summary.accuracy if part == "test" else None, val, summary.majority, len(names))
     if part == "test" and (origin := score_origin.read(folder, raw, account)) is not None:
         facts.origin = origin.as_json()
@@ -295,10 +283,6 @@ def _bins(predictions: Predictions) -> list[Json]:
     """The bins of the reliability diagram, as report.json has them."""
     bins = reliability_diagram.bins(predictions.logits_NK, predictions.labels_N)
     return [{**row._asdict(), "accuracy": row.accuracy._asdict()} for row in bins]
-
-
-def _interval(score: Json) -> Interval:
-    return Interval(score["accuracy"], score["low"], score["high"], score["n"])
 
 
 def _classes(described: Json | None, account: Json | None, count: int) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def train(
         data_dir: where named data sets lie.
         pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: resume the run `name` from its last checkpoint; takes no other setting.
-        report: end by writing the report.
+        report: end by writing the report; the verdict comes without it too, but for what needs the network.
         tensorboard: also log epochs, weights, filters and settings for TensorBoard, in the run's folder; needs `striate[log]`.
         trust_code: run the file of a network that a recipe or the run to resume names; one named by `net` is trusted.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
@@ -241,7 +241,9 @@ def _train(context: RunContext, resume: bool) -> Json:
             baselines.add(context.folder, dataset)
             shortcuts.warn(run_folder.read_json(context.folder / "data.json"), trained.test)
     result = trained.result.as_json()
-    return build.at_end(result, trained.model, context) if context.report and context.engine.writes else result
+    if not context.engine.writes:
+        return result
+    return build.at_end(result, trained.model, context) if context.report else build.without(result, context.folder)
 
 
 def _warn_of_bad_files(dataset: Dataset) -> None:
