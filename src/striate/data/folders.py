@@ -327,12 +327,3 @@ def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str,
 def _ignore_outside(walk: Walk) -> None:
     walk.ignored += [Ignored(name, "outside the class folders") for name in walk.files]
     walk.files.clear()
-
-
-def files_within(folder: Path) -> list[Path]:
-    """Every file below a folder that no pattern ignores, by name; for predictions, where there are no classes."""
-    walk = Walk(folder)
-    walk.descend("")
-    if not walk.files and walk.quarantined and walk.quarantined[0].path == "":
-        raise DataError(f"{folder}: {walk.quarantined[0].reason}.")
-    return [folder / name for name in sorted(walk.files, key=os.fsencode)]

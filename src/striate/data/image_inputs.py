@@ -8,7 +8,7 @@ Legend: N images, H x W pixels, C channels.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
-from striate.data import decode, folders, image_objects
+from striate.data import decode, image_objects, unlabeled_files
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 
@@ -106,33 +106,57 @@ def _entries(images: Any) -> tuple[Iterable[object], bool]:
     raise SettingError(f"expected images: {_KINDS}, a table or a data set, or a list of images; got {type(images).__name__}.")
 
 
-def _files(path: Path) -> tuple[list[Path], bool]:
+def _files(path: Path) -> tuple[Iterable[Path], bool]:
     """The files that a path means, and whether it is one; of a folder and a glob by name."""
     if path.is_dir():
-        inside = folders.files_within(path)
-        if not inside:
+        if next(unlabeled_files.files_within(path), None) is None:
             raise DataError(f"expected images in the folder {path}; it holds none.")
-        return inside, False
+        return _Listed(lambda: unlabeled_files.files_within(path)), False
     if path.exists() or path.is_symlink():
         return [path], True
-    matches = [Path(match) for match in sorted(glob(str(path), recursive=True)) if not Path(match).is_dir()]
+    matches = [match for match in sorted(glob(str(path), recursive=True)) if not os.path.isdir(match)]
     if not matches:
         raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {path}.")
-    return matches, False
+    return _Listed(lambda: map(Path, matches)), False
 
 
-def _of_list(images: Iterable[object]) -> list[object]:
-    entries, listed = list[object](), set[Path]()
+class _Listed:
+    """Entries that are listed each time they are gone through, so that a million of them take no memory."""
+
+    def __init__(self, entries: Callable[[], Iterable[Any]]) -> None:
+        self._entries = entries
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._entries())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _of_list(images: Iterable[object]) -> Iterable[object]:
+    entries = list[tuple[Iterable[object], bool]]()  # and whether they are the files of a folder or a glob
     for entry in images:
         if entry is None:
             raise _no_image(entry)
         if not isinstance(entry, str | os.PathLike):
-            entries.append(entry)
+            entries.append(([entry], False))
             continue
         files, is_file = _files(Path(entry))
-        entries += [file for file in files if is_file or file not in listed]
-        listed.update(files)
-    return entries
+        entries.append((files, not is_file))
+    if len(entries) == 1:
+        return entries[0][0]
+    return _Listed(lambda: _once(entries))
+
+
+def _once(entries: Iterable[tuple[Iterable[object], bool]]) -> Iterator[object]:
+    """All entries; of those of folders and globs none that was listed before."""
+    listed = set[object]()
+    for files, may_repeat in entries:
+        for file in files:
+            if not (may_repeat and file in listed):
+                yield file
+            if isinstance(file, Path):
+                listed.add(file)
 
 
 def _column(names: Iterable[object]) -> Any:
