@@ -33,6 +33,7 @@ _HOME = {
     "list_runs": "striate.workflows.run_table",
     "load": "striate.workflows.load_model",
     "predict": "striate.workflows.predict",
+    "predict_parts": "striate.workflows.prediction_parts",
     "preview": "striate.workflows.preview",
     "serve": "striate.workflows.serve.run",
     "signal": "striate.workflows.nets",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from striate.workflows.nets import layers as layers
     from striate.workflows.nets import signal as signal
     from striate.workflows.predict import predict as predict
+    from striate.workflows.prediction_parts import predict_parts as predict_parts
     from striate.workflows.preview import preview as preview
     from striate.workflows.report.build import write_report as write_report
     from striate.workflows.run_table import delete_runs as delete_runs

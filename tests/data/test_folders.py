@@ -12,6 +12,7 @@ from striate.base.errors import DataError
 from striate.base.hash_rng import name_id
 from striate.data import folders
 from striate.data.examples import Examples, Ignored, Part, Quarantined
+from striate.data.unlabeled_files import files_within
 
 
 def touch(root: Path, *names: str) -> Path:

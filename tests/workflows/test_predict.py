@@ -80,7 +80,7 @@ def test_no_more_images_are_held_than_a_batch(model: Model, monkeypatch: pytest.
         return whole(*arguments)
 
     monkeypatch.setattr(decode, "square", counted)
-    _, rows = stream("m", [PIXELS_NHWC[0]] * 300, "cpu", PredictionOptions())
+    rows = stream("m", [PIXELS_NHWC[0]] * 300, "cpu", PredictionOptions()).rows
     next(rows)
     assert len(decoded) <= 64
 

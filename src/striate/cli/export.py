@@ -12,9 +12,9 @@ def export(
     run: str, /, *, out: Path | None = None, data: str | None = None, trust_code: bool = False, json: bool = False
 ) -> None:
     """Write the classifier as one ONNX file, proved on held-out images; it needs neither striate nor torch."""
-    from striate.workflows import checks
+    from striate.workflows import checks, engines
 
-    folder = Path(f"striate-export-{Path(run).name}" if out is None else out)
+    folder = engines.export_folder(run) if out is None else out
     with speaking() as watch, checks.before_torch(checks.check_export, run, folder, data):
         from striate.workflows.export import run as workflow
 

@@ -1,6 +1,6 @@
 """`striate predict`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +9,73 @@ from rich.table import Table
 from striate.base.phrases import plural
 from striate.base.wall_clock import counting, measured
 from striate.cli import label_sets
-from striate.cli.console import documented_by, print_json, print_time, speaking, stdout, trust
+from striate.cli.console import Event, documented_by, print_json, print_time, show, speaking, stdout, trust
 
 
-@documented_by("striate.workflows.predict", "predict", json="print JSON lines on stdout, one for each image.")
+@documented_by(
+    "striate.workflows.predict", "predict", json="print JSON lines on stdout, one for each image; with --out one object.",
+    parts="make --out, and --embed, a folder of tables of so many rows each; those that are there already are not made again.",
+    shard="with --parts, I/N: make every Nth table from the Ith on, so that N machines share the work.",
+)  # fmt: skip
 def predict(
-    run: str, images: list[str], /, *, out: Path | None = None, embed: Path | None = None, crops: int = 1,
-    threshold: float | None = None, probabilities: bool = False, device: str = "auto", trust_code: bool = False,
-    json: bool = False,
+    run: str, images: list[str], /, *, out: Path | None = None, embed: Path | None = None, parts: int | None = None,
+    shard: str | None = None, engine: str | None = None, crops: int = 1, threshold: float | None = None,
+    probabilities: bool = False, device: str = "auto", trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs."""
-    from striate.workflows import checks
+    from striate.workflows import prediction_checks as checks
+    from striate.workflows.checks import before_torch
     from striate.workflows.prediction_options import PredictionOptions
 
-    options = PredictionOptions(out, embed, crops, threshold, probabilities)
-    with counting(), speaking() as watch, checks.before_torch(checks.check_prediction, run, options, images):
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine)
+    split = checks.parts_of(options, parts, shard)
+    check = checks.check_prediction if split is None else checks.check_parts
+    with counting(), speaking() as watch, before_torch(check, run, options, *filter(None, (split,)), images):
         from striate.workflows import predict as workflow
+        from striate.workflows import prediction_parts
 
         trust(run, trust_code)
-        if out is not None or embed is not None:
-            counted = workflow.predict(run, images, device, watch=watch, **options._asdict())
-            print_time(measured(len(counted)))
-            errors = sum(row.error is not None for row in counted)
-            for path in filter(None, (out, embed)):
-                stdout().print(f"{plural(len(counted), 'row')} in {path}, {errors} of them errors")
-            return
-        _, rows = workflow.stream(run, images, device, options, watch)
-        if json:
-            count = 0
-            for row in rows:
-                print_json(row.as_json())
-                count += 1
-            print_time(measured(count))
-            return
-        table = _table(rows)
-        stdout().print(table)
-        print_time(measured(table.row_count))
+        given = {"device": device, "watch": watch, **options._asdict()}
+        if split is not None:
+            result = prediction_parts.predict_parts(run, images, parts=split.rows, shard=shard, **given)
+            show(result | measured(result["computed"]), json, _part_lines)
+        elif out is not None or embed is not None:
+            rows = workflow.predict(run, images, **given)
+            written = {"rows": len(rows), "errors": sum(row.error is not None for row in rows)}
+            show(written | {"out": _text(out), "embed": _text(embed)} | measured(len(rows)), json, _file_lines)
+        else:
+            _show_rows(workflow.stream(run, images, device, options, watch).rows, json)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _part_lines(result: Event) -> Iterator[str]:
+    yield f"{plural(result['rows'], 'row')} in {result['out']}, {result['errors']} of them errors"
+    if result["computed"] < result["rows"]:
+        yield f"  {plural(result['rows'] - result['computed'], 'row')} had been computed before"
+    if not result["complete"]:
+        tables = f"{plural(result['tables'], 'table')} of {plural(result['images'], 'image')}"
+        yield f"  not complete: of {tables} those of other shards are missing"
+
+
+def _file_lines(result: Event) -> Iterator[str]:
+    for path in filter(None, (result["out"], result["embed"])):
+        yield f"{plural(result['rows'], 'row')} in {path}, {result['errors']} of them errors"
+
+
+def _show_rows(rows: Iterable[Any], json: bool) -> None:
+    if json:
+        count = 0
+        for row in rows:
+            print_json(row.as_json())
+            count += 1
+        print_time(measured(count))
+        return
+    table = _table(rows)
+    stdout().print(table)
+    print_time(measured(table.row_count))
 
 
 def _table(rows: Iterable[Any]) -> Table:

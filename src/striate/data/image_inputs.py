@@ -114,7 +114,7 @@ def _files(path: Path) -> tuple[Iterable[Path], bool]:
         return _Listed(lambda: unlabeled_files.files_within(path)), False
     if path.exists() or path.is_symlink():
         return [path], True
-    matches = [match for match in sorted(glob(str(path), recursive=True)) if not os.path.isdir(match)]
+    matches = [match for match in sorted(glob(str(path), recursive=True)) if not Path(match).is_dir()]
     if not matches:
         raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {path}.")
     return _Listed(lambda: map(Path, matches)), False

@@ -3,14 +3,14 @@
 Each public function calls its check first; its command does so before it imports the function's file.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from striate.base import config, files, run_folder
-from striate.base.errors import ArtifactError, MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.errors import MissingExtraError, RunError, SettingError, WeightsError
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
@@ -19,13 +19,11 @@ from striate.nets import bundled_weights, catalogue, published_weights
 from striate.onnx_model import is_onnx
 from striate.plots import save_figure
 from striate.workflows import one_label
-from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.selective import Promise
 
-ROWS, EMBEDDINGS = (".csv", ".jsonl", ".ndjson", ".parquet"), (".npy", ".parquet")  # endings of what `predict` writes
 _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
 
-_GIVE_RUN = "Give the run that it came from."
+GIVE_RUN = "Give the run that it came from."
 
 
 def is_external(run: str | Path) -> bool:
@@ -45,7 +43,7 @@ def before_torch(check: Callable[..., object], *arguments: object) -> Iterator[N
 def check_model(run: str | Path) -> None:
     """Refuse a name of no run that has a model, of no model's folder and of no external weights."""
     if is_onnx(run):
-        raise RunError(f"expected a run or a model's folder; {run} is an ONNX file, which `predict` alone takes. {_GIVE_RUN}")
+        raise RunError(f"expected a run or a model's folder; {run} is an ONNX file, which `predict` alone takes. {GIVE_RUN}")
     if is_external(run):
         check_external(str(run))
         return
@@ -189,62 +187,16 @@ def check_comparison(draw: str | Path | None, html: str | Path | None, others: i
         files.check_new_file(Path(html))
 
 
-def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequence[str] = ()) -> None:
-    """Refuse a model or files that are not there, files that cannot be written, and options that do not apply."""
-    embed, crops, threshold = options.embed, options.crops, options.threshold
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise SettingError(f"expected {option('threshold')} from 0 to 1, as 0.8; got {threshold!r}.")
-    for path, endings in ((options.out, ROWS), (embed, EMBEDDINGS)):
-        if path is not None:
-            check_table(Path(path), endings)
-    if embed is not None and crops != 1:
-        raise SettingError(
-            f"{option('embed', embed)} does not apply to {option('crops', crops)}: an embedding is of one crop. Leave one of "
-            "them out."
-        )
-    multi_crop.check(crops, None)
-    if is_onnx(run):
-        _check_onnx(Path(run), crops)
-        _check_paths(paths)
-        return
-    check_model(run)
-    if one_label.is_of_several(run):
-        one_label.refuse_options(run, {"crops": None if crops == 1 else crops, "threshold": threshold})
-    _check_paths(paths)
-
-
-def _check_onnx(path: Path, crops: int) -> None:
-    if not path.is_file():
-        raise ArtifactError(f"expected an ONNX file at {path}; there is none.")
-    if crops != 1:
-        raise SettingError(f"{option('crops', crops)} does not apply to an ONNX file, whose input has one size. {_GIVE_RUN}")
-
-
-def _check_paths(paths: Iterable[str | Path]) -> None:
+def check_paths(paths: Iterable[str | Path]) -> None:
     """Refuse paths and globs of images that are not there; folders are listed later."""
     image_inputs.read([path for path in paths if not Path(path).is_dir()])
-
-
-def check_table(path: Path, endings: Collection[str] = ROWS) -> None:
-    """Refuse a file to write whose ending says no format, or that cannot be written here, before any work is done.
-
-    Raises:
-        SettingError: the ending is none of those that are written, or the path is no file's.
-        MissingExtraError: .parquet without pyarrow.
-
-    """
-    if path.suffix.lower() not in endings:
-        raise SettingError(f"expected a file that ends in {', '.join(endings)}; got {path}.")
-    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
-        raise MissingExtraError("Parquet", "pyarrow", "tables")
-    files.check_new_file(path)
 
 
 def check_inspection(
     run: str | Path, images: Collection[Path] = (), out: Path | None = None, draw: Path | None = None, data: Any = None
 ) -> None:
     """Refuse a model or images that are not there, and a folder or a figure that cannot be written."""
-    _check_paths(images)
+    check_paths(images)
     if draw is not None:
         save_figure.check_file(draw)
     if out is not None:
@@ -259,7 +211,7 @@ def check_inspection(
 def check_export(run: str | Path, out: Path, data: str | Path | None) -> None:
     """Refuse a model that is not there, or is exported already, and a folder that cannot be written."""
     if is_onnx(run):
-        raise SettingError(f"expected a run to export; {run} is an ONNX file already. {_GIVE_RUN}")
+        raise SettingError(f"expected a run to export; {run} is an ONNX file already. {GIVE_RUN}")
     check_inspection(run, out=out, data=data)
 
 

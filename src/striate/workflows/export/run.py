@@ -26,12 +26,13 @@ from striate.onnx_model import OnnxModel
 from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
+from striate.workflows.engines import EXPORTED, export_folder
 from striate.workflows.export import graph, proof
 from striate.workflows.export.proof import Reference
 from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
-FILE, RUNNER = "model.onnx", "predict.py"
+RUNNER = "predict.py"
 _MOST_IMAGES = 2000  # that a file is proved on
 _CHUNK = 256
 
@@ -58,7 +59,7 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
         NumbersError: the file answers otherwise than the original; nothing is written.
 
     """
-    folder = output_folder(run, out)
+    folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
     model = load_network(run)
     settings, part = images_of(run, data)
@@ -74,18 +75,13 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
     content = described(proto, about(run, model, "fp32"))
     with as_model(content) as exported:
         agreement = proof.prove(model, exported, images)
-    files.write_bytes(folder / FILE, content)
+    files.write_bytes(folder / EXPORTED, content)
     files.write_bytes(folder / RUNNER, Path(__file__).with_name(f"{RUNNER}.template").read_bytes())
     return {
-        "run": str(run), "net": model.net_name, "onnx": str(folder / FILE), "bytes": len(content),
+        "run": str(run), "net": model.net_name, "onnx": str(folder / EXPORTED), "bytes": len(content),
         "runner": str(folder / RUNNER),
         "agreement": agreement.as_json(), "images_from": f"{part} images of {settings.data.path}",
     }  # fmt: skip
-
-
-def output_folder(run: str | Path, out: str | Path | None) -> Path:
-    """The folder that is written to."""
-    return Path(f"striate-export-{Path(run).name}" if out is None else out)
 
 
 def held_out(model: Model, dataset: Dataset, part: str) -> Reference:
@@ -132,6 +128,6 @@ def described(proto: Any, facts: dict[str, Any]) -> bytes:
 def as_model(content: bytes) -> Iterator[OnnxModel]:
     """A file as its reader sees it, before it is where the user wants it."""
     with tempfile.TemporaryDirectory(prefix="striate-export-") as folder:
-        path = Path(folder) / FILE
+        path = Path(folder) / EXPORTED
         path.write_bytes(content)
         yield OnnxModel.load(path)

@@ -1,0 +1,219 @@
+"""`striate predict --parts`: predictions for any number of images, as a folder of tables that are each written whole.
+
+Beside the tables a folder `_striate` says what each was made of; libraries that read a folder of tables leave out names that
+begin with an underscore. A table whose images, by name, size and time of change, and whose own bytes are as they were is not
+computed again, so a command that was stopped is given again, and one that is given twice changes nothing.
+
+Legend: D features.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from striate.base import files
+from striate.base.arguments import named_arguments
+from striate.base.errors import DataError, SettingError
+from striate.base.events import Json, Watch, progress, quiet
+from striate.data import decode, image_inputs
+from striate.data.image_inputs import ImageInput
+from striate.model import Model
+from striate.onnx_model import OnnxModel
+from striate.workflows.engines import model_sha256
+from striate.workflows.predict import columns_for, model_for, rows
+from striate.workflows.prediction_checks import check_parts
+from striate.workflows.prediction_options import Parts, PredictionOptions
+from striate.workflows.prediction_rows import Row
+from striate.workflows.prediction_tables import as_bytes, embeddings_as_bytes
+
+FORMAT = 1
+_NOTES, _PLAN = "_striate", "plan.json"
+
+
+class _Part(NamedTuple):
+    """What is known of a table that was written."""
+
+    images_sha256: str
+    rows: int
+    errors: int
+    tables_sha256: list[str]  # of the file of rows, and of that of embeddings where there is one
+
+
+class _Job(NamedTuple):
+    """What every table of a folder is made with."""
+
+    model: Model | OnnxModel
+    options: PredictionOptions
+    folders: list[Path]  # of the rows, and of the embeddings where they are written
+    width: int | None  # D, where embeddings are written
+
+    def tables(self, number: int) -> list[Path]:
+        """The files of a part."""
+        return [folder / f"part-{number:05d}{folder.suffix.lower()}" for folder in self.folders]
+
+    def note(self, number: int) -> Path:
+        """The file with the facts of a part, which is written last."""
+        return self.folders[0] / _NOTES / f"part-{number:05d}.json"
+
+
+@named_arguments()
+def predict_parts(
+    run: str | Path, images: Any, out: str | Path, parts: int = 10_000, *, shard: str | None = None, device: str = "cpu",
+    embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
+    engine: str | None = None, watch: Watch = quiet,
+) -> Json:  # fmt: skip
+    """Predictions for any number of images, each a row of one of the tables `part-00000.csv`, ... in a folder.
+
+    Called again after it was stopped, with the same arguments, it computes what is missing; images that were changed are
+    predicted again with those of their table.
+
+    Args:
+        run: as of `predict`.
+        images: as of `predict`.
+        out: the folder of tables, whose ending says their format: .csv, .jsonl or .parquet.
+        parts: --out and --embed are folders of tables of so many rows each, and what is missing in them is computed.
+        shard: `I/N`: the tables I, I + N, I + 2N, ... alone, so that N machines can share the work; I is from 1 to N.
+        device: as of `predict`.
+        embed: a folder for the embeddings, whose ending is .npy or .parquet.
+        crops: as of `predict`.
+        threshold: as of `predict`.
+        probabilities: as of `predict`.
+        engine: as of `predict`.
+        watch: called with progress.
+
+    Returns:
+        out, images (all that were listed), rows and errors (in the tables of this shard), computed (rows that were predicted
+        now), tables, complete (whether the tables of all shards are there).
+
+    Raises:
+        SettingError: the folder holds tables of another model or of other options.
+
+    """
+    options, split = PredictionOptions(out, embed, crops, threshold, probabilities, engine), Parts(parts, shard)
+    check_parts(run, options, split)
+    given = image_inputs.read(images)
+    model = model_for(run, device, options)
+    folders = [Path(out)] if embed is None else [Path(out), Path(embed)]
+    job = _Job(model, options, folders, None if embed is None else _width(model))
+    _plan(job, run, parts)
+    first, step = split.turns()
+    report, listed = progress(watch, "predict"), 0
+    count, errors, computed, number = 0, 0, 0, 0
+    while batch := list(islice(given.images, parts)):
+        if number % step == first:
+            facts = _as_before(job, number, batch)
+            if facts is None:
+                facts = _compute(job, number, batch, lambda done, listed=listed: report(listed + done, given.total))
+                computed += facts.rows
+            count, errors = count + facts.rows, errors + facts.errors
+        listed, number = listed + len(batch), number + 1
+        report(listed, given.total)
+    if not number:
+        raise DataError("expected at least one image; got none.")
+    _delete_from(job, number)
+    return {
+        "out": str(out), "images": listed, "rows": count, "errors": errors, "computed": computed, "tables": number,
+        "complete": all(job.note(each).is_file() for each in range(number)),
+    }  # fmt: skip
+
+
+def _compute(job: _Job, number: int, batch: Sequence[ImageInput], report: Any) -> _Part:
+    images_sha256 = _images_sha256(batch)  # before they are read: what changes meanwhile is another image the next time
+    table = [*_counted(rows(job.model, batch, job.options), report)]
+    columns = columns_for(job.model, job.options)
+    contents = [as_bytes(table, columns, job.folders[0].suffix)]
+    if job.width is not None:
+        contents.append(embeddings_as_bytes(table, columns, job.width, job.folders[1].suffix))
+    job.note(number).unlink(missing_ok=True)
+    for path, content in zip(job.tables(number), contents, strict=True):
+        for left in path.parent.glob(f".{path.name}.*.tmp"):  # by a process that was killed
+            left.unlink(missing_ok=True)
+        files.write_bytes(path, content)
+    errors = sum(row.error is not None for row in table)
+    part = _Part(images_sha256, len(table), errors, [hashlib.sha256(content).hexdigest() for content in contents])
+    files.write_text(job.note(number), json.dumps(part._asdict()))
+    return part
+
+
+def _counted(predictions: Iterator[Row], report: Any) -> Iterator[Row]:
+    for done, row in enumerate(predictions, start=1):
+        report(done)
+        yield row
+
+
+def _as_before(job: _Job, number: int, batch: Sequence[ImageInput]) -> _Part | None:
+    """The facts of a part whose images and tables are as they were; None where it is to be computed."""
+    try:
+        part = _Part(**json.loads(job.note(number).read_text("utf-8")))
+        if part.tables_sha256 != [files.sha256(path) for path in job.tables(number)]:
+            return None
+    except (OSError, ValueError, TypeError):
+        return None
+    return part if part.images_sha256 == _images_sha256(batch) else None
+
+
+def _images_sha256(batch: Sequence[ImageInput]) -> str:
+    """Of the names of images and of what says that they are the same ones: of a file size and time, of others the content."""
+    digest = hashlib.sha256()
+    for name, source in batch:
+        digest.update(os.fsencode(name) + b"\0")
+        if isinstance(source, Path):
+            digest.update(_state(source))
+        elif isinstance(source, np.ndarray):
+            digest.update(repr((source.shape, source.dtype.str)).encode() + source.tobytes())
+        else:
+            digest.update(b"-" if source is None else b"+" + hashlib.sha256(source).digest())
+    return digest.hexdigest()
+
+
+def _state(path: Path) -> bytes:
+    try:
+        status = path.stat()
+    except OSError:
+        return b"none\0"
+    return f"{status.st_size} {status.st_mtime_ns}\0".encode()
+
+
+def _width(model: Model | OnnxModel) -> int:
+    spec = model.input_spec
+    return int(model.embed(np.zeros((spec.size_px, spec.size_px, spec.channels), np.uint8)).size)
+
+
+def _plan(job: _Job, run: str | Path, parts: int) -> None:
+    """Write what the folder's tables are made with, or compare it with what is there."""
+    options = job.options
+    plan = {
+        "format": FORMAT, "model": model_sha256(run, options.engine), "rows of a table": parts,
+        "embeddings": job.width is not None, "--crops": options.crops, "--threshold": options.threshold,
+        "--probabilities": options.probabilities, "decoder": decode.DECODER_VERSION,
+    }  # fmt: skip
+    path = job.folders[0] / _NOTES / _PLAN
+    if not path.is_file():
+        if any(job.folders[0].glob("part-*")):
+            raise SettingError(
+                f"expected a new folder, or one that `striate predict --parts` wrote; {job.folders[0]} holds other tables. "
+                "Give another one."
+            )
+        files.write_text(path, json.dumps(plan, indent=1))
+        return
+    with files.explained(path, "read"):
+        before = json.loads(path.read_text("utf-8"))
+    if others := [f"{key} {before.get(key)!r}, now {value!r}" for key, value in plan.items() if before.get(key) != value]:
+        raise SettingError(
+            f"the tables in {job.folders[0]} were made with other options: {'; '.join(others)}. Give another folder, or "
+            "delete this one."
+        )
+
+
+def _delete_from(job: _Job, number: int) -> None:
+    """Delete the tables beyond the last one: there were more images before."""
+    while job.note(number).is_file():
+        for path in (job.note(number), *job.tables(number)):
+            path.unlink(missing_ok=True)
+        number += 1
