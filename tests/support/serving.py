@@ -16,6 +16,7 @@ from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.workflows.serve import state
 from striate.workflows.serve.loaded_model import Circuit, Inferred, LoadedModel
+from striate.workflows.serve.model_files import Fingerprint
 from striate.workflows.serve.options import ServeOptions
 from striate.workflows.serve.server import Server, listen
 
@@ -25,11 +26,11 @@ state._MOST_DECODERS = 1  # each takes half a second to start
 class MeanModel:
     """Says of an image how bright it is: label `dark` below 128, else `light`; no process behind it."""
 
-    run, device, sha256, process_id = "mean", "cpu", "ab" * 32, None
+    run, name, device, sha256, process_id = "mean", "mean", "cpu", "ab" * 32, None
     input_spec = InputSpec(2, 1, "squash")
 
     def __init__(self) -> None:
-        self.circuit, self.deaths = Circuit(), 0
+        self.circuit, self.deaths, self.replaced = Circuit(), 0, False
         self.open = threading.Event()  # cleared, batches wait
         self.open.set()
         self.batches: list[int] = []
@@ -68,11 +69,11 @@ class Running:
 
 
 @contextmanager
-def running(model: MeanModel | LoadedModel, **options: Any) -> Iterator[Running]:
+def running(model: MeanModel | LoadedModel, seen: Fingerprint | None = None, **options: Any) -> Iterator[Running]:
     """A server for the block."""
     log: list[dict[str, Any]] = []
     listening = listen("127.0.0.1", 0)
-    server = Server(cast(LoadedModel, model), ServeOptions(**options), log.append)
+    server = Server(cast(LoadedModel, model), ServeOptions(**options), log.append, seen)
     served = Running(server, f"http://127.0.0.1:{listening.getsockname()[1]}", log)
     ready = threading.Event()
 

@@ -73,6 +73,30 @@ def test_a_pass_that_fails_is_said_to_all_of_its_batch_and_to_no_other():
     asyncio.run(story())
 
 
+def test_after_an_error_that_nobody_foresaw_the_next_batch_is_answered(caplog: pytest.LogCaptureFixture):
+    async def story() -> None:
+        outcomes = iter([KeyError("/secret/path"), [], [Inferred({"label": "x"}, np.zeros(1, np.float32))]])
+
+        async def infer(pixels_NHWC: Pixels) -> list[Inferred]:
+            if isinstance(outcome := next(outcomes), Exception):
+                raise outcome
+            return outcome
+
+        batcher = Batcher(infer, most=8)
+        for _ in range(2):
+            with pytest.raises(Refusal) as refused:
+                await batcher.submit([image(1)])
+            assert refused.value.status == 500
+            assert str(refused.value) == "a fault of this server, which its log describes; other requests are answered."
+        assert labels(await batcher.submit([image(3)])) == ["x"]
+        await batcher.close()
+
+    asyncio.run(story())
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == [
+        "'/secret/path'", "expected 1 answers of the model; got 0.",
+    ]  # fmt: skip
+
+
 def test_after_5_deaths_within_60_s_a_process_is_left_alone_for_30_s():
     circuit = Circuit()
     for second in (0, 10, 20, 30):

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from striate._version import __version__
 from striate.workflows.serve.access_log import AccessLog
 from striate.workflows.serve.options import ServeOptions
-from striate.workflows.serve.refusals import Refusal
+from striate.workflows.serve.refusals import Refusal, internal_fault
 from striate.workflows.serve.schemas import Embeddings, Failure, ModelFacts, Predictions, Status, Unreadable
 from striate.workflows.serve.security import Security
 from striate.workflows.serve.state import State, Verdict, Verdicts
@@ -52,6 +52,10 @@ def build_app(state: Callable[[], State], options: ServeOptions) -> FastAPI:
     @app.exception_handler(Refusal)
     async def refused(_request: Request, refusal: Refusal) -> Response:
         return JSONResponse({"error": refusal.sentence}, refusal.status, refusal.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(_request: Request, _error: Exception) -> Response:  # uvicorn logs it
+        return JSONResponse({"error": internal_fault().sentence}, 500)
 
     @app.exception_handler(HTTPException)
     async def no_route(request: Request, error: HTTPException) -> Response:
@@ -129,7 +133,7 @@ def _response(state: State, verdicts: Verdicts, key: str, row: Callable[[Verdict
     if len(errors) == len(verdicts.files):
         sentence = str(errors[0]["error"]) if len(errors) == 1 else f"none of the {len(errors)} files can be decoded."
         return JSONResponse({"error": sentence, "files": errors}, 422, headers)
-    model = {"name": state.model.run, "sha256": verdicts.sha256}
+    model = {"name": state.model.name, "sha256": verdicts.sha256}
     return JSONResponse({"model": model, key: [row(file) for file in verdicts.files]}, headers=headers)
 
 

@@ -4,6 +4,7 @@ An image is in no batch after its deadline, and what nobody waits for any more i
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,7 +14,9 @@ import numpy as np
 
 from striate.data.image_facts import Pixels
 from striate.workflows.serve.loaded_model import Inferred
-from striate.workflows.serve.refusals import Refusal
+from striate.workflows.serve.refusals import Refusal, internal_fault
+
+log = logging.getLogger("striate")
 
 
 class _Waiting(NamedTuple):
@@ -33,7 +36,10 @@ class Batcher:
         self._task = asyncio.create_task(self._work())
 
     async def submit(self, images: Sequence[Pixels]) -> list[Inferred]:
-        """What is said of these images, in order. Raises Refusal: what `infer` raises for a batch that has one of them."""
+        """What is said of these images, in order.
+
+        Raises Refusal: what `infer` raises for a batch that has one of them, or of 500, where it raises something else.
+        """
         entries = [_Waiting(image, asyncio.get_running_loop().create_future()) for image in images]
         self._waiting.extend(entries)
         self._came.set()
@@ -68,7 +74,12 @@ class Batcher:
         self._observe(len(batch))
         try:
             answers = await self._infer(np.stack([entry.pixels_HWC for entry in batch]))
-        except Refusal as refusal:
+            if len(answers) != len(batch):
+                raise ValueError(f"expected {len(batch)} answers of the model; got {len(answers)}.")
+        except Exception as error:  # whatever it is, the next batch is answered
+            refusal = error if isinstance(error, Refusal) else internal_fault()
+            if refusal is not error:
+                log.error("A batch of %d images failed.", len(batch), exc_info=error)
             for entry in batch:
                 if not entry.answer.done():
                     entry.answer.set_exception(refusal)

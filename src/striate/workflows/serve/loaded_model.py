@@ -7,9 +7,11 @@ Legend: N images, H x W pixels, C channels, D features.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -21,6 +23,7 @@ from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.workflows.serve.refusals import Refusal
 
+log = logging.getLogger("striate")
 WORKER = "striate.workflows.serve.worker:infer"
 _DEATHS, _WITHIN, _OPEN = 5, 60.0, 30.0  # seconds
 _HANG_SECONDS = 60.0
@@ -50,12 +53,26 @@ class Circuit:
         return max(0.0, self._deaths[-1] + _OPEN - now)
 
 
+def shown_name(run: str) -> str:
+    """A model's name without the folders that it lies in.
+
+    >>> shown_name("runs/first"), shown_name("/srv/m.onnx"), shown_name("resnet18@/srv/w.safetensors")
+    ('first', 'm.onnx', 'resnet18@w.safetensors')
+
+    """
+    net, at, weights = run.partition("@")
+    if at and "/" not in net:
+        return f"{net}@{Path(weights).name}"
+    return Path(run).name or Path(run).resolve().name
+
+
 class LoadedModel:
     """A model in an inference process of its own, which runs the function `worker`."""
 
     def __init__(self, run: str, device: str, worker: str = WORKER) -> None:
         self.worker = worker
         self.run, self.device, self.circuit, self.deaths = run, device, Circuit(), 0
+        self.replaced = False  # its files are of another model now, and its process is gone
         self.description: dict[str, Any] = {}
         self._child = Child(worker, memory_mb=0, seconds=0, tries=1)
         self._child.hang_seconds = _HANG_SECONDS
@@ -72,6 +89,11 @@ class LoadedModel:
         """How images are decoded for it."""
         spec = self.description["input_spec"]
         return InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
+
+    @property
+    def name(self) -> str:
+        """For clients: without the folders, since they need not know where it lies."""
+        return shown_name(self.run)
 
     @property
     def process_id(self) -> int | None:
@@ -92,12 +114,15 @@ class LoadedModel:
         value = cast(Any, answer.value)
         if answer.error is not None:
             self._count_death()
+            log.error("The inference process failed (%s); it is started again.", answer.error)
             if not self.circuit.wait(time.monotonic()):
                 loop.run_in_executor(self._thread, self._start_again)
-            raise Refusal(503, f"the inference process failed ({answer.error}); it is started again.", 1)
+            raise Refusal(503, "the inference process failed; it is started again.", 1)
         if "error" in value:
-            raise Refusal(503, f"the model cannot answer: {value['error']}", 1)
+            log.error("The model cannot answer: %s", value["error"])
+            raise Refusal(503, "the model cannot be loaded any more; the log of the server says why.", 1)
         if value["sha256"] != self.sha256:  # the files were changed after the model was loaded, and the process started anew
+            self.replaced = True
             raise Refusal(503, "the model's files changed while it was served; reload it (SIGHUP).", 1)
         embeddings_ND = np.frombuffer(answer.payload, np.float32).reshape(len(pixels_NHWC), -1)
         return [Inferred(row, embedding_D) for row, embedding_D in zip(value["rows"], embeddings_ND, strict=True)]
@@ -116,6 +141,7 @@ class LoadedModel:
         return cast(dict[str, Any], answer.value)
 
     def _start_again(self) -> None:
+        self._child.close()  # one that raised, and did not die, may be broken too
         self._call({"run": self.run, "device": self.device}, b"")
 
     def _count_death(self) -> None:

@@ -24,6 +24,8 @@ class Metrics:
         self.deaths = Gauge("striate_inference_deaths", "Deaths of the inference process.", registry=self._registry)
         self.model = Gauge("striate_model_info", "1 for the model that is served.", ["sha256", "net"], registry=self._registry)
         self.reloads = Counter("striate_reloads", "Reloads by outcome.", ["outcome"], registry=self._registry)
+        for outcome in ("done", "failed"):  # shown before the first of them
+            self.reloads.labels(outcome)
 
     def text(self) -> bytes:
         """The page."""

@@ -16,13 +16,14 @@ class ServeOptions(NamedTuple):
 
     host: str = "127.0.0.1"
     port: int = 8000
-    device: str = "cpu"
+    device: str = "auto"
     token: str | None = None
     allow_host: tuple[str, ...] = ()
     queue: int = 64
     batch: int = 32
     deadline: float = 10.0
     max_upload_mb: float = 10.0
+    watch: bool = False
 
     @property
     def max_bytes(self) -> int:

@@ -15,5 +15,10 @@ class Refusal(Exception):
         return headers | ({"WWW-Authenticate": "Bearer"} if self.status == 401 else {})
 
 
+def internal_fault() -> Refusal:
+    """For an error that nobody foresaw, and that the log has: of 500, without its text, which may name paths."""
+    return Refusal(500, "a fault of this server, which its log describes; other requests are answered.")
+
+
 class ClientGoneError(Exception):
     """The client went away before its request was complete."""

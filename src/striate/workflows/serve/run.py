@@ -17,9 +17,9 @@ _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
 
 @named_arguments()
 def serve(
-    run: str | Path, *, host: str = "127.0.0.1", port: int = 8000, device: str = "cpu", token: str | None = None,
+    run: str | Path, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token: str | None = None,
     allow_host: Sequence[str] = (), queue: int = 64, batch: int = 32, deadline: float = 10.0, max_upload_mb: float = 10.0,
-    started: Callable[[Json], object] | None = None,
+    watch: bool = False, started: Callable[[Json], object] | None = None,
 ) -> None:  # fmt: skip
     """Answer requests over HTTP until SIGTERM or SIGINT; those accepted are answered first.
 
@@ -34,6 +34,7 @@ def serve(
         batch: most images that go through the network at once.
         deadline: seconds within which a request is answered, from when it has come in; else with 503.
         max_upload_mb: largest request, in MiB.
+        watch: load the model anew when its files change, as after a new training; else only at SIGHUP.
         started: called once requests are answered, with `url`, `model` and `sha256`.
 
     Raises:
@@ -42,13 +43,15 @@ def serve(
         ArtifactError: the model cannot be loaded; says why.
 
     """
-    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb)
+    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch)
     check_serve(run, options)
     from striate.workflows.serve.loaded_model import LoadedModel
+    from striate.workflows.serve.model_files import fingerprint
     from striate.workflows.serve.server import Server, listen
 
     listening = listen(host, port)
     try:
+        seen = fingerprint(str(run))  # before it is loaded, so that no change is missed
         model = LoadedModel(str(run), device)
         try:
             model.load()
@@ -58,7 +61,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         facts = {"url": f"http://{shown}:{listening.getsockname()[1]}", "model": str(run), "sha256": model.sha256}
         log.info("Serving %s (model %s) on %s; stop with Ctrl-C.", run, model.sha256[:12], facts["url"])
-        server = Server(model, options)
+        server = Server(model, options, seen=seen)
         if started is not None:
             started(facts)
         server.run([listening])

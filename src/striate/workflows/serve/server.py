@@ -1,7 +1,7 @@
 """The server in the network: its socket, its signals, how it ends.
 
 SIGTERM and SIGINT: no request is accepted any more, /ready says so, those accepted are answered, then it ends with 0. A second
-one ends it at once. SIGHUP: the model is loaded anew.
+one ends it at once. SIGHUP: the model is loaded anew; and where it is watched, when its files have changed.
 """
 
 import asyncio
@@ -23,12 +23,14 @@ from striate.workflows.serve.access_log import to_stderr
 from striate.workflows.serve.app import build_app, with_layers
 from striate.workflows.serve.loaded_model import LoadedModel
 from striate.workflows.serve.metrics import Metrics
+from striate.workflows.serve.model_files import ChangeDetector, Fingerprint, fingerprint
 from striate.workflows.serve.options import ServeOptions
 from striate.workflows.serve.state import State
 
 _HEADER_SECONDS = 10.0  # in which the headers of a connection's first request must have come
 _LEAST_DRAIN, _MOST_DRAIN = 0.5, 8.0  # seconds; the first lets /ready be seen
 _KEEP_ALIVE_SECONDS = 15
+_LOOK_SECONDS = 1.0  # between looks at the files of a watched model
 
 
 class Protocol(H11Protocol):
@@ -53,11 +55,15 @@ class Server(uvicorn.Server):
     """A server of one model."""
 
     def __init__(
-        self, model: LoadedModel, options: ServeOptions, write_log: Callable[[dict[str, Any]], None] = to_stderr
+        self,
+        model: LoadedModel,
+        options: ServeOptions,
+        write_log: Callable[[dict[str, Any]], None] = to_stderr,
+        seen: Fingerprint | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._model, self._options = model, options
-        self._write_log = write_log
+        self._write_log, self._seen = write_log, seen
         self._state: State | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._app = build_app(lambda: self.state, options)
@@ -85,7 +91,12 @@ class Server(uvicorn.Server):
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self._state = State(self._model, self._options, self.metrics)
+        if self._options.watch:
+            self._keep(self._watch())
         yield
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._state.close()
 
     @contextlib.contextmanager
@@ -118,6 +129,14 @@ class Server(uvicorn.Server):
     def reload(self) -> None:
         """Load the model anew. In the event loop's thread."""
         self._keep(self.state.reload())
+
+    async def _watch(self) -> None:
+        detector = ChangeDetector(self._seen)
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            current = await asyncio.get_running_loop().run_in_executor(None, fingerprint, self._model.run)
+            if detector.changed(current) and not self.state.draining:
+                await self.state.reload()
 
     def _keep(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from striate.base import worker_pool
-from striate.base.errors import DecodeError, StriateError
+from striate.base.errors import DecodeError
 from striate.workflows.serve.batching import Batcher
 from striate.workflows.serve.decoders import Decoders
 from striate.workflows.serve.loaded_model import Inferred, LoadedModel
@@ -66,6 +66,8 @@ class State:
         """Why requests would be refused with 503 now; None where they are accepted."""
         if self.draining:
             return "stopping"
+        if self.model.replaced:
+            return "the model's files changed"
         return "the inference process died again and again" if self.model.circuit.wait(time.monotonic()) else None
 
     def check_open(self) -> None:
@@ -126,14 +128,17 @@ class State:
         Requests that came before are answered by the model before, which stays where the new one is bad.
         """
         async with self._reloading:
-            before = self._serving
+            before, loop = self._serving, asyncio.get_running_loop()
             model = LoadedModel(before.model.run, before.model.device, before.model.worker)
             try:
-                await asyncio.get_running_loop().run_in_executor(None, model.load)
-            except StriateError as error:
-                await asyncio.get_running_loop().run_in_executor(None, model.close)
+                await loop.run_in_executor(None, model.load)
+            except BaseException as error:
+                # Also where this server ends meanwhile: else its end would wait for the loading
+                await loop.run_in_executor(None, model.close)
+                if not isinstance(error, Exception):
+                    raise
                 self.metrics.reloads.labels("failed").inc()
-                log.warning("The model was not reloaded; the one before is served on: %s", error)
+                log.error("The model was not reloaded; the one before is served on: %s", error)
                 return
             self._serving = _Serving(model, self.options, self.metrics)
             if model.sha256 != before.model.sha256:
@@ -141,9 +146,11 @@ class State:
                     self.metrics.model.remove(before.model.sha256, before.model.description["net"])
             self.metrics.reloads.labels("done").inc()
             log.info("Reloaded: model %s is served.", model.sha256[:12])
-            while before.requests:
-                await asyncio.sleep(0.05)
-            await self._end(before)
+            try:
+                while before.requests:
+                    await asyncio.sleep(0.05)
+            finally:
+                await self._end(before)
 
     async def close(self) -> None:
         """End the processes."""
@@ -163,4 +170,4 @@ class State:
         )  # fmt: skip
         spec = self.model.input_spec
         own = {"size_px": spec.size_px, "channels": spec.channels, "resize_mode": spec.resize_mode}
-        return {"name": self.model.run, "input": own, **{name: description[name] for name in names}}
+        return {"name": self.model.name, "input": own, **{name: description[name] for name in names}}
