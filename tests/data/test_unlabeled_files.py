@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.base.errors import DataError
-from striate.data.unlabeled_files import files_within
+from striate.data.unlabeled_files import files_within, why_none
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -55,3 +55,13 @@ def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match=rf"{re.escape(str(tmp_path))}: the folder cannot be read: Permission denied\."):
         list(files_within(tmp_path))
+
+
+def test_where_nothing_is_left_it_says_what_was_left_out(tmp_path: Path):
+    assert why_none(tmp_path) == "it holds none"
+    outside = touch(tmp_path / "outside", "1.png")
+    folder = touch(tmp_path / "all", "notes.txt")
+    assert why_none(folder) == "notes.txt is left out (*.txt)"
+    (folder / "1.png").symlink_to(outside / "1.png")
+    assert why_none(folder) == "1.png is left out (a link out of the data folder), and 1 more are left out"
+    assert list(files_within(folder)) == []

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import striate
-from support import tested_runs
+from support import onnx_files, tested_runs
 
 HEAVY = {
     "captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch", "torch._dynamo",
@@ -61,6 +62,13 @@ def test_runs_are_compared_without_torch(tmp_path: Path, monkeypatch: pytest.Mon
         tested_runs.write(tmp_path / "runs" / name, images, [0, 1])
     monkeypatch.chdir(tmp_path)
     assert heavy_after(RUN, "compare", "a", "b", "--json", "--html", "x.html") == []
+
+
+def test_an_onnx_file_predicts_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    onnx_files.write(tmp_path / "m.onnx")
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert heavy_after(RUN, "predict", "m.onnx", "a.png", "--out", "rows.csv") == []
 
 
 def test_what_is_heavy_is_seen_where_it_is_imported():

@@ -39,6 +39,13 @@ def test_a_run_is_computed_by_torch_and_a_file_by_onnxruntime_unless_it_is_said(
         of_engine("m", "tensorrt")
 
 
+def test_a_file_is_run_on_the_processor(exported: Path):
+    white_HWC = np.full((12, 12, 3), 255, np.uint8)
+    assert striate.predict(exported, white_HWC, device="auto").prediction.label == "light"
+    with pytest.raises(SettingError, match=r"device=cuda does not apply to .*onnx: an ONNX file is run on the processor\."):
+        striate.predict(exported, white_HWC, device="cuda")
+
+
 def test_predictions_are_those_of_the_file(exported: Path):
     """The file by hand calls the gray pixel 255 light; the model of random weights has other classes."""
     assert exported.is_file()

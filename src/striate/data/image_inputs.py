@@ -110,7 +110,7 @@ def _files(path: Path) -> tuple[Iterable[Path], bool]:
     """The files that a path means, and whether it is one; of a folder and a glob by name."""
     if path.is_dir():
         if next(unlabeled_files.files_within(path), None) is None:
-            raise DataError(f"expected images in the folder {path}; it holds none.")
+            raise DataError(f"expected images in the folder {path}; {unlabeled_files.why_none(path)}.")
         return _Listed(lambda: unlabeled_files.files_within(path)), False
     if path.exists() or path.is_symlink():
         return [path], True

@@ -19,6 +19,18 @@ def files_within(folder: Path) -> Iterator[Path]:
         raise DataError(f"{folder}: {walk.quarantined[0].reason}.")
 
 
+def why_none(folder: Path) -> str:
+    """Why there is nothing below a folder that would be predicted: what is left out and why, or that it is empty."""
+    walk = Walk(folder)
+    walk.descend("")
+    left = [*walk.quarantined, *walk.ignored]
+    if not left:
+        return "it holds none"
+    path, reason = left[0]
+    more = f", and {len(left) - 1:,} more are left out" if len(left) > 1 else ""
+    return f"{path} is left out ({reason}){more}"
+
+
 def _below(walk: Walk, place: str) -> Iterator[Path]:
     names = [f"{inner}/" for inner in walk.folders(place)] + walk.files  # the slash sorts a folder as its files' paths sort
     walk.files.clear()

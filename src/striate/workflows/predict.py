@@ -1,6 +1,6 @@
 """`striate predict`: predictions for files, folders and globs.
 
-A file that cannot be decoded is a row with its error, never a gap.
+A file that cannot be decoded is a row with its error, never a gap. Torch is imported for a model of torch alone.
 """
 
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
 
@@ -17,19 +17,20 @@ from striate.base import config
 from striate.base.arguments import named_arguments
 from striate.base.errors import DecodeError, SettingError
 from striate.base.events import Watch, progress, quiet
+from striate.base.option_names import option
 from striate.data import decode, image_inputs
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
-from striate.model import Model
-from striate.onnx_model import OnnxModel
-from striate.training.device import pick
+from striate.onnx_model import OnnxModel, is_onnx
 from striate.workflows.engines import of_engine
-from striate.workflows.load_model import load
 from striate.workflows.prediction_checks import check_prediction
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.prediction_rows import Row
 from striate.workflows.prediction_tables import Columns, columns_of, write, write_embeddings
+
+if TYPE_CHECKING:
+    from striate.model import Model
 
 log = logging.getLogger("striate")
 
@@ -96,7 +97,7 @@ def stream(run: str | Path, images: Any, device: str, options: PredictionOptions
     return Predictions(given.single, columns_for(model, options), reported)
 
 
-def columns_for(model: Model | OnnxModel, options: PredictionOptions) -> Columns:
+def columns_for(model: "Model | OnnxModel", options: PredictionOptions) -> Columns:
     """The columns of a table of this model's rows."""
     several = model.label_thresholds is not None
     return columns_of(model.classes, several_labels=several, probabilities=options.probabilities)
@@ -104,7 +105,8 @@ def columns_for(model: Model | OnnxModel, options: PredictionOptions) -> Columns
 
 def model_for(run: str | Path, device: str, options: PredictionOptions) -> Any:
     """The model that answers, with the threshold of the options."""
-    model = load(of_engine(run, options.engine), str(pick(config.Engine(device=device)).device))
+    computed = of_engine(run, options.engine)
+    model = _onnx_model(Path(computed), device) if is_onnx(computed) else _torch_model(run, device)
     if options.threshold is not None and model.label_thresholds is not None:
         raise SettingError(
             f"threshold={options.threshold} does not apply to {run}, which has one for each label. Leave it out."
@@ -119,7 +121,20 @@ def model_for(run: str | Path, device: str, options: PredictionOptions) -> Any:
     return model
 
 
-def rows(model: Model | OnnxModel, images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
+def _onnx_model(path: Path, device: str) -> OnnxModel:
+    if config.Engine(device=device).device not in ("auto", "cpu"):
+        raise SettingError(f"{option('device', device)} does not apply to {path}: an ONNX file is run on the processor.")
+    return OnnxModel.load(path)
+
+
+def _torch_model(run: str | Path, device: str) -> "Model":
+    from striate.training.device import pick
+    from striate.workflows.load_model import load_network
+
+    return load_network(run, str(pick(config.Engine(device=device)).device))
+
+
+def rows(model: "Model | OnnxModel", images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
     """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
     decoded = _decoded(images, model.input_spec_for(options.crops))
     while batch := list(islice(decoded, _BATCH)):
@@ -135,7 +150,7 @@ def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[i
         yield row
 
 
-def _results(model: Model | OnnxModel, pixels_NHWC: Pixels, options: PredictionOptions) -> Iterator[Row]:
+def _results(model: "Model | OnnxModel", pixels_NHWC: Pixels, options: PredictionOptions) -> Iterator[Row]:
     """The rows of decoded images, without their names."""
     embeddings_ND = None
     if isinstance(model, OnnxModel):

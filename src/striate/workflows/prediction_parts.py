@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.data import decode, image_inputs
 from striate.data.image_inputs import ImageInput
-from striate.model import Model
 from striate.onnx_model import OnnxModel
 from striate.workflows.engines import model_sha256
 from striate.workflows.predict import columns_for, model_for, rows
@@ -31,6 +30,9 @@ from striate.workflows.prediction_checks import check_parts
 from striate.workflows.prediction_options import Parts, PredictionOptions
 from striate.workflows.prediction_rows import Row
 from striate.workflows.prediction_tables import as_bytes, embeddings_as_bytes
+
+if TYPE_CHECKING:
+    from striate.model import Model
 
 FORMAT = 1
 _NOTES, _PLAN = "_striate", "plan.json"
@@ -48,7 +50,7 @@ class _Part(NamedTuple):
 class _Job(NamedTuple):
     """What every table of a folder is made with."""
 
-    model: Model | OnnxModel
+    model: "Model | OnnxModel"
     options: PredictionOptions
     folders: list[Path]  # of the rows, and of the embeddings where they are written
     width: int | None  # D, where embeddings are written
@@ -180,7 +182,7 @@ def _state(path: Path) -> bytes:
     return f"{status.st_size} {status.st_mtime_ns}\0".encode()
 
 
-def _width(model: Model | OnnxModel) -> int:
+def _width(model: "Model | OnnxModel") -> int:
     spec = model.input_spec
     return int(model.embed(np.zeros((spec.size_px, spec.size_px, spec.channels), np.uint8)).size)
 

@@ -1,0 +1,173 @@
+"""A folder of JPEG photographs to answers: `striate predict` beside torchvision's and timm's own loops, the same weights.
+
+    python bench/predict.py trashnet --images 2000 --runs 3 --threads 2
+
+The photographs are copies of those of a folder of classes, repeated until there are enough. The networks have six classes and,
+but for efficientnet_lite0's body, random weights; every side has the same ones. A whole command is measured each time, its
+start and its imports included, by the clock, which wants a quiet machine, and by the processor's seconds of all its processes,
+which do not. The sides take turns, and the medians of the runs are shown, with the part of the images whose class is that of
+the first side, and the largest difference of a logit.
+
+- striate: `striate predict`; striate-onnx, striate-int8: the same with the files of `striate export`
+- torchvision: ImageFolder, DataLoader with two workers, and the network; timm: its data set, loader and network
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from shutil import copyfile
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+NETS = {"resnet18": "resnet18", "efficientnet_lite0": "tf_efficientnet_lite0"}  # and timm's names
+SIDES = ("striate", "striate-onnx", "torchvision", "timm")
+CLASSES = 6
+Json = dict[str, Any]
+
+
+def repeated(data: Path, count: int, folder: Path) -> None:
+    """`count` copies of the photographs, by number, in one folder."""
+    files = sorted(path for path in data.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    folder.mkdir(parents=True)
+    for number in range(count):
+        copyfile(files[number % len(files)], folder / f"{number:06d}.jpg")
+
+
+def model_of(net_name: str, classes: tuple[str, ...], folder: Path) -> Path:
+    """The network for both libraries: as a model of striate's, and as a state dict by their names beside it."""
+    import torch
+
+    import striate
+    from striate.batches.preprocess import Preprocess
+    from striate.data.decode import InputSpec
+    from striate.model import Model
+    from striate.nets.factory import build
+
+    net = build(net_name, (3, 224, 224), len(classes), seed=1).eval()
+    mean, std, mode = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear"
+    if net_name == "efficientnet_lite0":
+        loaded = striate.load(f"{net_name}@imagenet")
+        own = net.state_dict()
+        net.load_state_dict(
+            {name: tensor if tensor.shape == own[name].shape else own[name] for name, tensor in loaded.net.state_dict().items()}
+        )
+        mean, std, mode = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic"
+    preprocess = Preprocess(torch.tensor(mean).reshape(3, 1, 1), torch.tensor(std).reshape(3, 1, 1))
+    spec = InputSpec(224, 3, "crop", share=0.875, interpolation=mode)
+    Model(net, net_name, {}, preprocess, spec, classes, training={"seed": 1}).save(folder)
+    table = {own: names.rpartition("|")[2] for own, names in net.external_names().items()}
+    named = [(*name.rpartition(".")[::2], values) for name, values in net.state_dict().items()]
+    torch.save({f"{table[layer]}.{kind}": values for layer, kind, values in named}, folder.with_suffix(".pth"))
+    return folder
+
+
+def command_of(side: str, net_name: str, parsed: argparse.Namespace, place: Path) -> list[str]:
+    """What is run, in a process of its own; it leaves the answers in `place/SIDE.*`."""
+    model, images = place / net_name, place / "images"
+    if side in ("torchvision", "timm"):
+        script, name = str(Path(__file__).with_name("predict_peers.py")), NETS[net_name] if side == "timm" else net_name
+        weights, out = str(model.with_suffix(".pth")), str(place / f"{side}.npy")
+        return [parsed.python, script, side, name, str(images), weights, out, str(parsed.threads)]
+    run = {"striate": model, "striate-onnx": place / "onnx" / "model.onnx", "striate-int8": place / "onnx" / "model.int8.onnx"}[
+        side
+    ]
+    out = str(place / f"{side}.csv")
+    return [
+        sys.executable,
+        "-m",
+        "striate",
+        "predict",
+        str(run),
+        str(images),
+        "--out",
+        out,
+        "--probabilities",
+        "--device",
+        "cpu",
+    ]
+
+
+def answers(side: str, place: Path) -> np.ndarray:
+    """N x K: logits, but for a constant in each row."""
+    if side in ("torchvision", "timm"):
+        logits_NK = np.load(place / f"{side}.npy").astype(np.float64)
+    else:
+        import csv
+
+        with (place / f"{side}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = [name for name in rows[0] if name.startswith("probability_")]
+        logits_NK = np.log([[float(row[name]) + 1e-9 for name in names] for row in rows])
+    return np.asarray(logits_NK - logits_NK.mean(axis=1, keepdims=True))
+
+
+def measured(command: list[str], threads: int) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
+    begun, before = time.monotonic(), os.times()
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds, after = time.monotonic() - begun, os.times()
+    return seconds, after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def table(net_name: str, parsed: argparse.Namespace, place: Path, classes: tuple[str, ...]) -> list[str]:
+    """A line for each side."""
+    import striate
+
+    sides = [side for side in SIDES if side != "torchvision" or net_name == "resnet18"]  # torchvision has no Lite network
+    model_of(net_name, classes, place / net_name)
+    striate.export(place / net_name, out=place / "onnx", data=parsed.data)
+    runs: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+    for turn in range(parsed.runs):
+        for side in sides:
+            runs[side].append(measured(command_of(side, net_name, parsed, place), parsed.threads))
+            print(
+                json.dumps({"net": net_name, "turn": turn, "side": side, "seconds": runs[side][-1]}),
+                file=sys.stderr,
+                flush=True,
+            )
+    lines, first = [], answers(sides[0], place)
+    others = min(median(seconds for seconds, _ in runs[side]) for side in ("torchvision", "timm") if side in sides)
+    for side in sides:
+        clock, processor = (median(each) for each in zip(*runs[side], strict=True))
+        own = answers(side, place)
+        same = float((own.argmax(axis=1) == first.argmax(axis=1)).mean())
+        difference = float(np.abs(own - first).max())
+        rate, ratio = parsed.images / clock, others / clock
+        lines.append(
+            f"| {net_name}, {side} | {rate:.1f} | {ratio:.2f} | {processor:.0f} | {100 * same:.1f} % | {difference:.0e} |"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A folder of photographs to answers, beside other libraries.")
+    parser.add_argument("data", help="a folder of photographs by class")
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--nets", default=",".join(NETS))
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has timm and torchvision")
+    parsed = parser.parse_args()
+    classes = tuple(sorted(path.name for path in Path(parsed.data).iterdir() if path.is_dir()))
+    if len(classes) != CLASSES:
+        parser.error(f"expected a folder of {CLASSES} classes; {parsed.data} has {len(classes)}")
+    print(f"{parsed.images} images, {parsed.threads} threads, medians of {parsed.runs} runs.\n")
+    print("| | images a second | times the fastest other | CPU seconds | same class | largest difference |")
+    print("|---|---|---|---|---|---|")
+    for net_name in parsed.nets.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            repeated(Path(parsed.data), parsed.images, place / "images" / "all")
+            print("\n".join(table(net_name, parsed, place, classes)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
