@@ -26,7 +26,7 @@ def test_without_a_test_batch_a_test_set_is_cut_and_that_is_said(tmp_path: Path)
     write_cifar(tmp_path)
     examples = cifar10.read(tmp_path)
     assert set(examples.parts_N.tolist()) == {Part.FREE}
-    assert examples.notes == ("There is no test_batch.bin, so a test set is cut from the training images.",)
+    assert examples.without_test == "There is no test_batch.bin"
 
 
 def test_missing_and_half_batches_are_refused(tmp_path: Path):

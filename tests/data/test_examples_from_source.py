@@ -97,13 +97,14 @@ def test_names_are_sorted_by_their_bytes():
         ([Part.TRAIN, Part.TRAIN, Part.VAL], [Part.TRAIN, Part.TRAIN, Part.TEST], (examples_from_source.VAL_IS_TEST,)),
         ([Part.TRAIN, Part.TRAIN, Part.TEST], [Part.TRAIN, Part.TRAIN, Part.TEST], ()),
         ([Part.FREE, Part.FREE, Part.FREE], [Part.FREE, Part.FREE, Part.FREE], ()),
-        ([Part.TRAIN, Part.TRAIN, Part.TRAIN], [Part.TRAIN, Part.TRAIN, Part.TRAIN], (examples_from_source.TEST_IS_CUT,)),
+        ([Part.TRAIN, Part.TRAIN, Part.TRAIN], [Part.TRAIN, Part.TRAIN, Part.TRAIN], ()),
     ],
 )
 def test_what_the_source_gives_and_what_becomes_of_it(given: list[Part], became: list[Part], notes: tuple[str, ...]):
     examples = examples_from_source.from_files(ROOT, [("1", "a", given[0]), ("2", "b", given[1]), ("3", "a", given[2])])
     assert examples.parts_N.tolist() == became
     assert examples.notes == notes
+    assert bool(examples.without_test) == (given == [Part.TRAIN] * 3)
 
 
 def test_notes_that_were_given_come_first():

@@ -59,7 +59,7 @@ def test_val_beside_test_stays_val(tmp_path: Path):
 def test_train_alone_has_its_test_set_cut_and_that_is_said(tmp_path: Path):
     examples = folders.read(touch(tmp_path, "train/a/1", "train/b/2"))
     assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN]
-    assert examples.notes == ("There is no test part, so a test set is cut from the training images.",)
+    assert (examples.notes, examples.without_test) == ((), "There is no test part")
 
 
 def test_files_beside_the_classes_of_a_part_are_ignored(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_without_test_files_a_test_set_is_cut_and_that_is_said(tmp_path: Path):
     write_idx(tmp_path, "train")
     examples = mnist_idx.read(tmp_path)
     assert examples.parts_N.tolist() == [Part.FREE] * 3
-    assert examples.notes == ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
+    assert examples.without_test == "There is no t10k-images-idx3-ubyte"
 
 
 def test_test_images_of_another_size_are_refused(tmp_path: Path):

@@ -18,8 +18,8 @@ from striate.cli.console import Event, Settings, documented_by, reported, scores
 def finetune(
     data: str | None = None, /, *, weights: Annotated[str | None, Parameter("--from")] = None, strategy: str | None = None,
     layer: tuple[str, ...] = (), classifier: Literal["svm", "logistic", "knn"] | None = None, per_class: str | None = None,
-    minutes: float | None = None, seed: int | None = None, name: str | None = None, out: Path = Path("runs"),
-    data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
+    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
+    out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
     relabel: str | None = None, exclude: str | None = None, multi_label: bool = False, resume: bool = False,
     set_: Settings = (),
     no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
@@ -48,6 +48,7 @@ def finetune(
     flags = {
         "data": {
             "data_dir": data_dir,
+            "folds": folds,
             "labels_from": labels_from,
             "group": group,
             "relabel": relabel,

@@ -43,8 +43,8 @@ def read(folder: Path) -> Examples:
         parts.append(np.full(len(records[-1]), part, np.uint8))
     joined = np.concatenate(records)
     pixels_NHWC = np.ascontiguousarray(joined[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-    notes = () if has_test else ("There is no test_batch.bin, so a test set is cut from the training images.",)
-    return from_arrays(folder, pixels_NHWC, joined[:, 0], names, np.concatenate(parts), _class_names(folder), notes)
+    absent = "" if has_test else "There is no test_batch.bin"
+    return from_arrays(folder, pixels_NHWC, joined[:, 0], names, np.concatenate(parts), _class_names(folder), absent)
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:

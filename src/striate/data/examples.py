@@ -71,6 +71,7 @@ class Examples:
     given_labels_N: NDArray[np.int64] | None = None  # the labels before corrections; None where there were none
     excluded_N: NDArray[np.bool_] | None = None  # images that corrections leave out, which `ignored` lists; None for none
     edits: tuple[LabelEdits, ...] = ()  # the corrections
+    without_test: str = ""  # a clause: that the source has a place for a test part and nothing there; else empty
 
     def __len__(self) -> int:
         return len(self.names)

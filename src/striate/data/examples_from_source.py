@@ -28,7 +28,7 @@ Label = str | tuple[str, ...]  # the class of an image, or all labels that it ha
 
 VAL_IS_TEST = "val/ is the test set, since there is no test/; validation is cut from train/."
 OWN_FOLDER = "Put the images of each class into a folder of its own."
-TEST_IS_CUT = "There is no test part, so a test set is cut from the training images."
+NO_TEST = "There is no test part"
 
 
 _least_classes: ContextVar[int] = ContextVar("least_classes", default=2)
@@ -59,7 +59,7 @@ def part_named(word: str) -> Part | None:
 
 def from_arrays(
     root: Path, pixels_NHWC: NDArray[np.uint8], codes_N: NDArray[np.uint8], names: Sequence[str], parts_N: NDArray[np.uint8],
-    class_names: Sequence[str] | None, notes: tuple[str, ...] = (),
+    class_names: Sequence[str] | None, without_test: str = "",
 ) -> Examples:  # fmt: skip
     """Examples whose pixels are an array; `codes_N` are positions in `class_names`, which need not be sorted."""
     largest = int(codes_N.max()) if len(codes_N) else 0
@@ -73,7 +73,7 @@ def from_arrays(
     _check_training_part(str(root), labels_N, parts_N, present)
     return Examples(
         root=root, names=tuple(names), labels_N=labels_N, classes=tuple(present), ids_N=ids_of(names),
-        parts_N=parts_N, pixels_NHWC=pixels_NHWC, notes=notes,
+        parts_N=parts_N, pixels_NHWC=pixels_NHWC, without_test=without_test,
     )  # fmt: skip
 
 
@@ -100,8 +100,6 @@ def from_files(
     if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
         parts_N[parts_N == Part.VAL] = Part.TEST
         all_notes.append(VAL_IS_TEST)
-    elif given == {Part.TRAIN}:
-        all_notes.append(TEST_IS_CUT)
     labels_N = _labels(words, classes)
     _check_training_part(str(where), labels_N, parts_N, classes)
     groups_N = None
@@ -110,6 +108,7 @@ def from_files(
     return Examples(
         root=root, names=names, labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
         groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_name_notes(classes)),
+        without_test=NO_TEST if given == {Part.TRAIN} else "",
     )  # fmt: skip
 
 

@@ -33,9 +33,9 @@ def apply(examples: Examples, data: Data) -> Examples:
 
     """
     if data.relabel is not None:
-        examples = _relabel(examples, _file("relabel", data.relabel))
+        examples = _relabel(examples, _file("relabel", data.relabel), data.table_encoding)
     if data.exclude is not None:
-        examples = _exclude(examples, _file("exclude", data.exclude))
+        examples = _exclude(examples, _file("exclude", data.exclude), data.table_encoding)
     counts = examples.counts()
     if (data.relabel or data.exclude) and (empty := [name for name, count in counts.items() if not count]):
         raise DataError(
@@ -69,8 +69,8 @@ def _file(setting: str, name: str) -> Path:
     return path
 
 
-def _relabel(examples: Examples, path: Path) -> Examples:
-    table = table_cells.read(path, (_PATH, *_LABELS))
+def _relabel(examples: Examples, path: Path, encoding: str | None) -> Examples:
+    table = table_cells.read(path, (_PATH, *_LABELS), encoding)
     column = next((name for name in _LABELS if name in table.columns), None)
     if _PATH not in table.columns or column is None:
         raise DataError(
@@ -96,8 +96,8 @@ def _relabel(examples: Examples, path: Path) -> Examples:
     return replace(examples, labels_N=labels_N, given_labels_N=examples.labels_N, edits=(*examples.edits, edit))
 
 
-def _exclude(examples: Examples, path: Path) -> Examples:
-    entries = list(dict.fromkeys(_listed(path)))
+def _exclude(examples: Examples, path: Path, encoding: str | None) -> Examples:
+    entries = list(dict.fromkeys(_listed(path, encoding)))
     places = [place for place in _places(examples, path, entries) if place >= 0]
     excluded_N = np.zeros(len(examples), bool)
     excluded_N[places] = True
@@ -108,10 +108,10 @@ def _exclude(examples: Examples, path: Path) -> Examples:
     return replace(examples, excluded_N=excluded_N, ignored=ignored, edits=(*examples.edits, edit))
 
 
-def _listed(path: Path) -> Iterator[str]:
+def _listed(path: Path, encoding: str | None) -> Iterator[str]:
     """The paths that a file lists: the column path of a table, else its first; or one in each line."""
     if path.suffix.lower() in csv_parquet.ENDINGS:
-        columns = table_cells.read(path, (_PATH,)).columns
+        columns = table_cells.read(path, (_PATH,), encoding).columns
         yield from (entry for entry in columns.get(_PATH, next(iter(columns.values()))) if entry)
         return
     with files.explained(path, "read"):

@@ -74,8 +74,8 @@ def read(folder: Path, class_names: Sequence[str] | None = None) -> Examples:
         names += [f"{pixels_path.name}#{i}" for i in range(len(labels_N))]
         parts.append(np.full(len(labels_N), part, np.uint8))
     if len(images) == 1:
-        notes = ("There is no t10k-images-idx3-ubyte, so a test set is cut from the training images.",)
-        return from_arrays(folder, images[0], labels[0], names, np.full(len(names), Part.FREE, np.uint8), class_names, notes)
+        parts_N, missing = np.full(len(names), Part.FREE, np.uint8), "There is no t10k-images-idx3-ubyte"
+        return from_arrays(folder, images[0], labels[0], names, parts_N, class_names, missing)
     if images[0].shape[1:] != images[1].shape[1:]:
         train, test = (f"{pixels.shape[1]} x {pixels.shape[2]}" for pixels in images)
         raise DataError(f"{folder}: the train images are {train} pixels and the t10k images {test}. Get both again.")

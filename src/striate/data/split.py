@@ -107,6 +107,8 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
         notes.append(f"Validation is cut from the training images: {int(parts.val_N.sum()):,} of them.")
     if (missing := _missing_class(pool, parts, given, data)) is not None:
         raise DataError(_too_few(pool, missing, given, data))
+    if examples.without_test and cuts_test and data.folds is None:
+        notes.append(f"{examples.without_test}, so a test set is cut from the training images.")
     tests = int(parts.test_N.sum())
     if cuts_test and data.folds is None:
         notes += groups.overshoot(examples, tests, _test_share(data), len(kept_P2))

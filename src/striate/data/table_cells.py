@@ -1,6 +1,5 @@
 """The cells of a table as text: a CSV file with its encoding and separator, or a Parquet file with its types."""
 
-import codecs
 import csv
 import io
 import json
@@ -13,10 +12,10 @@ from typing import Any, NamedTuple
 
 from striate.base import files
 from striate.base.errors import DataError, MissingExtraError
+from striate.data import table_encoding
 from striate.data.examples import Quarantined
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")  # which Excel writes and reads above the header
 
 
@@ -46,7 +45,7 @@ def read(path: Path, known: Collection[str], encoding: str | None = None, lists:
 
 def read_csv(path: Path, content: bytes, known: Collection[str], encoding: str | None = None) -> Table:
     """The cells in the bytes of a CSV table. A row that lacks cells at its end has empty ones there."""
-    text, name = _decode(path, content, encoding)
+    text, name = table_encoding.decode(path, content, encoding)
     sentence = _SEPARATOR_LINE.match(text)
     text = text[sentence.end() :] if sentence else text
     first = text[: 1 << 16].splitlines()[0] if text else ""
@@ -79,28 +78,13 @@ def read_csv(path: Path, content: bytes, known: Collection[str], encoding: str |
 
 def _notes(path: Path, encoding: str, separator: str) -> tuple[str, ...]:
     parts = []
-    if encoding in ("cp1252", "latin-1"):
+    if encoding == "cp1252":
         parts.append(f"in {encoding}, since it is not UTF-8 (--set data.table_encoding=... names another)")
     elif encoding == "utf-16":
         parts.append("in UTF-16")
     if separator != ",":
         parts.append(f"with {_SEPARATORS[separator]} between its columns")
     return (f"{path.name} is read {', '.join(parts)}.",) if parts else ()
-
-
-def _decode(path: Path, content: bytes, encoding: str | None) -> tuple[str, str]:
-    """The text of a file and the encoding that it is in: as given, by its first bytes, else UTF-8, else cp1252."""
-    name = encoding or next((name for bom, name in _BOMS.items() if content.startswith(bom)), None)
-    if name is None and b"\0" in content[:2]:
-        name = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
-    if name is None and b"\0" in content:
-        raise DataError(f"{path} is not a CSV table: it holds zero bytes. Save it as CSV in UTF-8.")
-    for tried in (name,) if name else ("utf-8", "cp1252", "latin-1"):
-        try:
-            return content.decode(tried), "utf-16" if tried.startswith("utf-16") else tried
-        except UnicodeDecodeError as error:
-            reason = error
-    raise DataError(f"{path} is not a CSV table in {name}: {reason}. Save it as CSV in UTF-8.")
 
 
 def _separator(header: str, known: Collection[str]) -> str:

@@ -24,6 +24,7 @@ from striate.data.examples import Examples
 from striate.data.on_the_fly import DecodedOnTheFly
 from striate.training.device import Engine
 from striate.workflows import shortcuts
+from striate.workflows.finetune import start
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Dataset:
     parts: split.Split
     input_spec: InputSpec
     groups: Json | None = None  # how many groups there are, and by what; None where there are none
+    squash_is_best: bool = False  # whether squashing was measured to be best, so that what it bends is not worth saying
     mirroring: Json | None = None  # the result of the test whether classes depend on left and right, where it was made
 
     @property
@@ -56,7 +58,7 @@ class Dataset:
 
     def hidden(self) -> tuple[str, ...]:
         """A sentence on what making the images square hides or bends, where that is worth saying."""
-        return crop_loss.describe(self.stored.sizes_N2, self.input_spec)
+        return () if self.squash_is_best else crop_loss.describe(self.stored.sizes_N2, self.input_spec)
 
     @property
     def train_labels_M(self) -> NDArray[np.int64]:
@@ -148,4 +150,5 @@ def gather(
     if not run.data.score_test:
         parts = replace(parts, test_M=parts.test_M[:0])
     offer = groups.offer(stored.examples, vars(stored), run.data, (parts.train_M, parts.val_M, parts.test_M))
-    return Dataset(stored, replace(parts, notes=(*parts.notes, *offer)), input_spec, groups.account(stored.examples, run.data))
+    parts, own_groups = replace(parts, notes=(*parts.notes, *offer)), groups.account(stored.examples, run.data)
+    return Dataset(stored, parts, input_spec, own_groups, start.squash_is_best(run))

@@ -243,9 +243,14 @@ def test_a_class_that_is_missing_where_it_is_scored_is_said(tmp_path: Path, capl
             "augment.mixup mixes images, whose features cannot be cached one by one; remove it.",
         ),
         (
-            {"settings": {"data": {"folds": 3}}},
+            {"folds": 3, "strategies": ["extract", "scratch"]},
             SettingError,
-            "data.folds does not apply to striate finetune, which has one split",
+            "data.folds does not apply to several strategies, which are compared on one split; leave one of them out.",
+        ),
+        (
+            {"folds": 3, "per_class": [5]},
+            SettingError,
+            "data.folds does not apply to learning curves (per_class), which are compared on one split; leave one of them out.",
         ),
         ({"per_class": [10, 5]}, SettingError, "finetune: per_class: expected rising numbers, as 5, 10, 20; got 10, 5."),
         ({"settings": {"net": {"dropout": 0.5}}}, SettingError, "net.dropout belongs to the pretrained weights"),

@@ -2,7 +2,8 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from striate.base import config, run_folder
 from striate.base.errors import SettingError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
+from striate.data.split import Split
 from striate.data.survey import SampleStats
 from striate.model import Model
 from striate.nets import published_weights
 from striate.nets.factory import build
+from striate.workflows.dataset import Dataset
 from striate.workflows.finetune import start
-from striate.workflows.finetune.start import BEST
+from striate.workflows.finetune.start import BEST, SECOND
 from support.shape_images import make_folder
 
 PHOTOS = SampleStats(420, 200, 384, 512, 4 / 3, False)
@@ -53,7 +56,6 @@ def test_the_images_decide(stats: SampleStats, weights: str | None):
         ({"train": {"epochs": 3}}, "train.epochs"),
         ({"augment": {"flip": False}}, "augment.flip"),
         ({"preprocess": {"scale": "zca"}}, "preprocess.scale"),
-        ({"data": {"path": "photos", "folds": 5}}, "data.folds"),
     ],
 )
 def test_settings_of_a_training_from_scratch_decide(settings: dict[str, Any], name: str):
@@ -136,3 +138,16 @@ def test_weights_none_trains_from_scratch_and_weights_named_are_taken(tmp_path: 
     assert (result["net"], result["recommended"]) == ("resnet20", "extract")
     with pytest.raises(SettingError, match=r"net\.name belongs to the pretrained weights; remove it\."):
         striate.train(shapes, out=tmp_path, weights="resnet20@cifar10", net="mnist_cnn")
+
+
+def test_folds_are_of_either_start():
+    assert start.choose(config.build({"data": {"path": "photos", "folds": 5}}), PHOTOS).weights == BEST
+
+
+@pytest.mark.parametrize(("weights", "mode", "best"), [(BEST, "squash", True), (BEST, "pad", False), (SECOND, "squash", False)])
+def test_what_squashing_bends_is_not_worth_saying_where_it_was_measured_best(weights: str, mode: str, best: bool):
+    run = config.build({"data": {"path": "photos"}, "finetune": {"weights": weights}, "preprocess": {"resize_mode": mode}})
+    assert start.squash_is_best(run) == best
+    stored = SimpleNamespace(sizes_N2=np.array([[100, 200]], np.int32))
+    dataset = Dataset(cast(Any, stored), Split(*[np.arange(0)] * 3), InputSpec(64, 3, "squash"), squash_is_best=best)
+    assert bool(dataset.hidden()) == (not best)

@@ -87,8 +87,9 @@ def check_settings(run: config.Run) -> None:
             raise SettingError(f"augment.{name} does not apply to extract, which sees each image as it is; remove it.")
         if name in ("mixup", "cutmix"):
             raise SettingError(f"augment.{name} mixes images, whose features cannot be cached one by one; remove it.")
-    if {"folds", "fold"} & {*given.get("data", {})}:
-        raise SettingError("data.folds does not apply to striate finetune, which has one split for all strategies; remove it.")
+    if run.data.folds is not None and (len(strategies) > 1 or run.finetune.per_class):
+        several = "several strategies" if len(strategies) > 1 else "learning curves (per_class)"
+        raise SettingError(f"data.folds does not apply to {several}, which are compared on one split; leave one of them out.")
 
 
 def check_per_class(run: config.Run, classes: Sequence[str], counts_K: NDArray[np.int64]) -> None:

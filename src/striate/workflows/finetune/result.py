@@ -14,6 +14,7 @@ class Table(NamedTuple):
 
     outcomes: dict[str, Outcome]
     recommended: Recommendation
+    folds: tuple[Score | MapScore | None, ...] | None = None  # the score of each fold; None where there are no folds
 
     def as_json(self) -> list[Json]:
         """A row for each strategy."""
@@ -50,9 +51,12 @@ class FinetuneResult(NamedTuple):
     report: str | None
     weights_sha256: str
     class_scores: Json
+    folds: tuple[Score | MapScore | None, ...] | None = None  # the score of each fold; None where there are no folds
 
     def as_json(self) -> Json:
-        """As a dictionary for JSON."""
+        """As a dictionary for JSON; without `folds` where there are none."""
         values = {**self._asdict(), "val": score_json(self.val), "test": score_json(self.test)}
-        del values["extract"]
+        del values["extract"], values["folds"]
+        if self.folds is not None:
+            values["folds"] = [score_json(fold) for fold in self.folds]
         return {**self.extract, **values}

@@ -34,8 +34,9 @@ from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
 from striate.workflows import baselines, gray_copies, shortcuts
+from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
-from striate.workflows.finetune import check, estimates, plan, start
+from striate.workflows.finetune import check, cross_validation, estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
@@ -60,9 +61,9 @@ log = logging.getLogger("striate")
 def finetune(
     data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
-    minutes: float | None = None, seed: int | None = None, name: str | None = None, out: str | Path = "runs",
-    resume: bool = False, report: bool = True, tensorboard: bool = False, settings: Mapping[str, Any] | None = None,
-    watch: Watch = quiet,
+    minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
+    out: str | Path = "runs", resume: bool = False, report: bool = True, tensorboard: bool = False,
+    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
@@ -77,6 +78,7 @@ def finetune(
         layers: of extract: layers to compare, by cross-validation on the training images; else the last before the head.
         per_class: numbers of training images of each class, rising: all strategies are run with each of them too.
         minutes: most minutes of the whole command, features and report included.
+        folds: test on every image once by so many trainings of one strategy, then train on all.
         seed: of folds, order, augmentation and initialization.
         name: of the run; else a readable one is chosen.
         out: the folder of runs.
@@ -90,9 +92,10 @@ def finetune(
         run, strategies [{name, val, test, seconds, p_value, parameters, ...}], recommended, sentence, curve, and more.
 
     """
+    more = config.join(dict(settings or {}), {"tensorboard": tensorboard or None, "data": {"folds": folds}})
     own = check.tree(
-        in_memory.stored(data, labels, watch=watch), config.join(dict(settings or {}), {"tensorboard": tensorboard or None}),
-        seed, weights=weights, strategies=strategies, layers=layers, per_class=per_class, minutes=minutes,
+        in_memory.stored(data, labels, watch=watch), more, seed, weights=weights, strategies=strategies, layers=layers,
+        per_class=per_class, minutes=minutes,
     )  # fmt: skip
     if not resume and not own["finetune"].get("weights"):
         own = check.with_weights(own)
@@ -133,7 +136,7 @@ def run_in(
         )
         with files.lock(folder), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             files.sweep(folder)
-            for note in (*dataset.examples.notes, *dataset.parts.notes, *start.hidden(dataset, run)):
+            for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
                 log.warning("%s", note)
             _refuse_few(dataset, run)
             if not resume and (run.finetune.strategies or ("extract",)) != ("extract",):
@@ -174,10 +177,11 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     events = journal.Journal(folder / "journal.jsonl")
     reasons, body = list(whole.engine.reasons), body_sha256(whole.pretrained.net)
     events.write("resumed" if resume else "start", run=identity.stamp(), reasons=reasons, body=body)
-    estimate = estimates.estimate(tasks)
+    estimate = estimates.estimate(tasks * (1 + folding.requested(whole.run)))
     events.write("estimate", seconds=round(estimate.whole, 2))
     log.info("%s", estimate)
-    tables = [_table(task) for task in tasks]
+    tests = cross_validation.test_folds(tasks[0], (whole.run.finetune.strategies or ("extract",))[0], folder)
+    tables = [cross_validation.tested(_table(task), tests) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()
     model = tables[0].outcomes[tables[0].recommended.name].model
     if not report:
@@ -261,11 +265,12 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
         quarantined=len(dataset.examples.quarantined) + len(parts.leaked), ignored=len(dataset.examples.ignored), curve=curve,
         drawn=_draw_curve(task, table, curve, folder / "learning-curve.svg"), report=None,
         weights_sha256=files.sha256(folder / "model" / "weights.safetensors"),
-        class_scores=scores_beside(best.model, best.val, best.test),
+        class_scores=scores_beside(best.model, best.val, best.test), folds=table.folds,
     )  # fmt: skip
     run_record.add(folder, predictions_files(best.val, best.test, task.stamp))
     if best.test is not None:
-        count_look(dataset.stored.pixel_hash_N[parts.test_M], folder, "finetune")
+        tested_N = np.isin(dataset.examples.ids_N, best.test.ids_N)
+        count_look(dataset.stored.pixel_hash_N[tested_N], folder, "finetune")
         gray_copies.add(folder, dataset, task.run.data.near_duplicates)
         if not dataset.examples.several:
             baselines.add(folder, dataset)
@@ -276,6 +281,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
     for small in tasks[1:]:  # only their scores are needed; not before the result is written, since a resumed run reads them
         for model_folder in small.folder.glob("*/model"):
             shutil.rmtree(model_folder)
+    cross_validation.remove_models(folder)
     return result
 
 

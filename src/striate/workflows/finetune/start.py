@@ -24,7 +24,6 @@ from striate.nets import published_weights
 
 if TYPE_CHECKING:
     from striate.model import Model
-    from striate.workflows.dataset import Dataset
 
 BEST, SECOND = "efficientnet_lite0@imagenet", "resnet20@cifar10"
 NONE = "none"  # what the user gives in place of weights for a training from scratch
@@ -86,7 +85,6 @@ def of_scratch(run: config.Run) -> list[str]:
     given = config.given_by_user(run)
     own = [f"{section}.{name}" for section in ("net", "train", "augment") for name in given.get(section, {})]
     own += [f"preprocess.{name}" for name in given.get("preprocess", {}) if name not in CHOICES]
-    own += [f"data.{name}" for name in given.get("data", {}) if name in ("folds", "fold")]
     by_rule = {"train.minutes"}
     if run.data.multi_label and run.train.loss == several_labels.LOSS:  # which is also that of the classifier on features
         by_rule.add("train.loss")
@@ -117,10 +115,10 @@ def resize_mode(weights: str, stats: SampleStats) -> str | None:
     return reading.resize_mode if reading is not None and stats.aspect <= _MOST_BENT else None
 
 
-def hidden(dataset: "Dataset", run: config.Run) -> tuple[str, ...]:
-    """What making the images square hides or bends; nothing where they are squashed because that was measured to be best."""
+def squash_is_best(run: config.Run) -> bool:
+    """Whether the images are squashed because that was measured to be best for the weights."""
     reading = READINGS.get(run.finetune.weights or "")
-    return () if reading is not None and run.preprocess.resize_mode == reading.resize_mode else dataset.hidden()
+    return reading is not None and run.preprocess.resize_mode == reading.resize_mode == "squash"
 
 
 def at_size(pretrained: "Model", side: int) -> "Model":

@@ -28,6 +28,7 @@ from striate.nets.images_at_once import images_at_once
 from striate.nets.net import Net
 from striate.training.inference import Predictions
 from striate.training.transfer import feature_cache as features
+from striate.training.transfer.feature_cache import CachedFeatures
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.model_on_data import KnownFeatures
 from striate.workflows.report.rerun_network import FROZEN
@@ -38,6 +39,7 @@ from striate.workflows.train.artifacts import decided_by
 RESUME = "resume with --resume."
 _BATCH = 64
 _LOGITS = 4096
+_ALL = "all"
 
 
 class Outcome(NamedTuple):
@@ -90,16 +92,29 @@ class TransferTask(RunContext):
         return len(self.positions_M) / len(self.whole.parts.train_M)
 
     def loader(self, part: str, augmentation: augment.Augmentation | None = None) -> Loader:
-        """All images of a part in the order of their ids."""
+        """All images of a part, or of all parts together, in the order of their ids."""
         parts = self.whole.parts
-        rows_M = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}[part]
+        rows = {"train": parts.train_M, "val": parts.val_M, "test": parts.test_M}
+        rows_M = np.concatenate([*rows.values()]) if part == _ALL else rows[part]
         size = images_at_once(self.body, self.body.input_chw, min(_BATCH, len(rows_M)))
         return self.whole.loader(
             self.whole.by_id(rows_M), self.pretrained.preprocess, max(1, size), self.engine, augmentation=augmentation
         )
 
-    def features(self, part: str, reads: list[str | None], copy: int | None = None) -> features.CachedFeatures:
+    def features(self, part: str, reads: list[str | None], copy: int | None = None) -> CachedFeatures:
         """The frozen body's features of a part's images, of one augmented copy of each where `copy` is given."""
+        if self._shares_features(copy):
+            rows_M, (everything, seconds) = self.loader(part).rows_M, self._computed(_ALL, reads, None)
+            mine_M = np.flatnonzero(np.isin(self.loader(_ALL).rows_M, rows_M))
+            share = len(mine_M) / len(everything[0])
+            return CachedFeatures([values_ND[mine_M] for values_ND in everything], share * seconds)
+        return self._computed(part, reads, copy)
+
+    def _shares_features(self, copy: int | None) -> bool:
+        """Whether the parts of all folds take their features from those of all images; changed copies depend on the fold."""
+        return self.run.data.folds is not None and copy is None
+
+    def _computed(self, part: str, reads: list[str | None], copy: int | None) -> CachedFeatures:
         report = progress(self.watch, "features", lambda: self.stop.check("computing features", RESUME))
         loader = self.loader(part, None if copy is None else self.augmentation)
         folder, tick = files.cache_folder() / "features", lambda done: report(done, len(loader))
@@ -119,7 +134,7 @@ class TransferTask(RunContext):
     def missing(self, part: str, reads: list[str | None], copy: int | None = None) -> int:
         """Images whose features have yet to be computed."""
         loader = self.loader(part)
-        about = self._about(loader, copy)
+        about = self._about(self.loader(_ALL) if self._shares_features(copy) else loader, copy)
         return 0 if features.are_cached(files.cache_folder() / "features", self.body, about, reads) else len(loader)
 
     def _about(self, loader: Loader, copy: int | None) -> Json:

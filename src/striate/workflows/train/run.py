@@ -14,13 +14,14 @@ from striate.base.arguments import named_arguments
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
-from striate.data import in_memory, sources, split
+from striate.data import in_memory, sources
 from striate.data.survey import Sample, SampleStats, sample_stats
 from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.workflows import baselines, gray_copies, shortcuts
+from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import run as finetuning
 from striate.workflows.finetune import start
@@ -231,8 +232,7 @@ def _train(context: RunContext, resume: bool) -> Json:
     for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
         log.warning("%s", note)
     _warn_of_bad_files(dataset)
-    folds = run.data.folds is not None and run.data.fold is None
-    trained = _train_folds(context, resume) if folds else fit(context, resume)
+    trained = _train_folds(context, resume) if folding.requested(run) else fit(context, resume)
     if trained.test is not None and context.engine.writes:
         tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
         count_look(dataset.stored.pixel_hash_N[tested_N], context.folder, "train")
@@ -266,7 +266,7 @@ def _bind_folds(run: config.Run, folder: Path, resume: bool) -> None:
 def _train_folds(context: RunContext, resume: bool) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     run, dataset, folder, engine = context.run, context.dataset, context.folder, context.engine
-    count = run.data.folds or 0
+    count = folding.requested(run)
     if engine.writes:
         _bind_folds(run, folder, resume)
     tests: list[Predictions] = []
@@ -276,19 +276,15 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
             tests.append(Predictions(*run_folder.load_predictions(inner / "predictions-test.npz")))
             continue
         log.info("Fold %d of %d.", fold + 1, count)
-        fold_run = config.change(run, {"data": {"fold": fold}})
         fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
-        near = dataset.stored.near if run.data.near_duplicates else None
-        parts = split.divide(dataset.examples, dataset.stored.pixel_hash_N, fold_run.data, near)
-        fold_dataset = replace(dataset, parts=parts)
+        fold_run, fold_dataset = folding.divide(run, dataset, fold)
         fold_context = replace(context, run=fold_run, dataset=fold_dataset, folder=inner, trainings=count - fold + 1)
         test = fit(fold_context, fold_resume).test
         assert test is not None
         tests.append(test)
     log.info("The model itself: trained on all images, tested by the %d folds.", count)
     final = fit(context, resume)
-    order = np.argsort(np.concatenate([test.ids_N for test in tests]))
-    pooled = Predictions(*(np.concatenate(columns)[order] for columns in zip(*tests, strict=True)))
+    pooled = folding.pool(tests)
     result = final.result._replace(
         test=score(pooled),
         folds=tuple(score(test) for test in tests),
