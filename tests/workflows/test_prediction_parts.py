@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from PIL import Image
 import striate
 from striate.base import files
 from striate.base.errors import DataError, SettingError
+from striate.data import decode
+from striate.data.decode import Decoded
 from striate.workflows import prediction_parts
 from striate.workflows.prediction_options import Parts
 from support.command_line import run
@@ -118,6 +121,23 @@ def test_a_changed_image_or_table_is_computed_again_with_its_part_alone():
     Path("p/0.png").unlink()
     result = striate.predict_parts("m", "p", "rows.csv", 3)
     assert (result["computed"], result["tables"]) == (5, 2), "the images of every table are others now"
+
+
+def test_an_image_that_the_machine_could_not_decode_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def failing(paths: Iterable[Path], *_spec: Any) -> Iterator[Decoded]:
+        return (Decoded(None, None, "the process was ended by the system", outage=True) for _ in paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, "stream", failing)
+        assert striate.predict_parts("m", NAMES[:3], "rows.csv", 3)["errors"] == 3
+    assert caplog.messages == [
+        "3 images of part 0 could not be decoded, for which the files may not be the reason; given again, the command computes "
+        "that part anew."
+    ]
+    result = striate.predict_parts("m", NAMES[:3], "rows.csv", 3)
+    assert (result["computed"], result["errors"]) == (3, 0)
 
 
 def test_images_in_memory_are_told_by_their_content():

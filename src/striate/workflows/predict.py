@@ -138,10 +138,10 @@ def rows(model: "Model | OnnxModel", images: Iterable[ImageInput], options: Pred
     """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
     decoded = _decoded(images, model.input_spec_for(options.crops))
     while batch := list(islice(decoded, _BATCH)):
-        pixels = [answer for _, answer in batch if not isinstance(answer, str)]
+        pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
         results = iter(_results(model, np.stack(pixels), options) if pixels else ())
         for name, answer in batch:
-            yield Row(name, None, answer) if isinstance(answer, str) else next(results)._replace(path=name)
+            yield answer._replace(path=name) if isinstance(answer, Row) else next(results)._replace(path=name)
 
 
 def _reported(predictions: Iterator[Row], count: int | None, report: Callable[[int, int | None], None]) -> Iterator[Row]:
@@ -170,15 +170,16 @@ def _results(model: "Model | OnnxModel", pixels_NHWC: Pixels, options: Predictio
         )  # fmt: skip
 
 
-def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | str]]:
-    """The name of each image with its pixels, or the reason why there are none; files are decoded in child processes."""
+def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | Row]]:
+    """The name of each image with its pixels, or the row of one that has none; files are decoded in child processes."""
     for are_files, group in groupby(images, lambda image: isinstance(image.source, Path)):
         if not are_files:
-            yield from ((image.name, _pixels_or_reason(image, input_spec)) for image in group)
+            yield from ((image.name, _pixels_or_row(image, input_spec)) for image in group)
             continue
         names = deque[str]()
         for answer in decode.stream(_paths(group, names), input_spec):
-            yield names.popleft(), answer.reason or "" if answer.pixels_HWC is None else answer.pixels_HWC
+            refused = Row("", None, answer.reason or "", outage=answer.outage)
+            yield names.popleft(), refused if answer.pixels_HWC is None else answer.pixels_HWC
 
 
 def _paths(images: Iterable[ImageInput], names: deque[str]) -> Iterator[Path]:
@@ -188,8 +189,8 @@ def _paths(images: Iterable[ImageInput], names: deque[str]) -> Iterator[Path]:
         yield cast(Path, image.source)
 
 
-def _pixels_or_reason(image: ImageInput, input_spec: InputSpec) -> Pixels | str:
+def _pixels_or_row(image: ImageInput, input_spec: InputSpec) -> Pixels | Row:
     try:
         return image.decode(input_spec)
     except DecodeError as error:
-        return str(error)
+        return Row("", None, str(error))

@@ -9,6 +9,7 @@ Legend: D features.
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -21,6 +22,7 @@ from striate.base import files
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
+from striate.base.phrases import plural
 from striate.data import decode, image_inputs
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel
@@ -33,6 +35,8 @@ from striate.workflows.prediction_tables import as_bytes, embeddings_as_bytes
 
 if TYPE_CHECKING:
     from striate.model import Model
+
+log = logging.getLogger("striate")
 
 FORMAT = 1
 _NOTES, _PLAN = "_striate", "plan.json"
@@ -138,6 +142,12 @@ def _compute(job: _Job, number: int, batch: Sequence[ImageInput], report: Any) -
             left.unlink(missing_ok=True)
         files.write_bytes(path, content)
     errors = sum(row.error is not None for row in table)
+    if outages := sum(row.outage for row in table):
+        log.warning(
+            "%s of part %d could not be decoded, for which the files may not be the reason; given again, the command computes "
+            "that part anew.", plural(outages, "image"), number,
+        )  # fmt: skip
+        images_sha256 = ""
     part = _Part(images_sha256, len(table), errors, [hashlib.sha256(content).hexdigest() for content in contents])
     files.write_text(job.note(number), json.dumps(part._asdict()))
     return part

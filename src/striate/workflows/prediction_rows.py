@@ -19,6 +19,7 @@ class Row(NamedTuple):
     error: str | None
     embedding: NDArray[np.float32] | None = None  # D numbers, where embeddings are written
     probabilities: Mapping[str, float] | None = None  # of every class, where they are asked for
+    outage: bool = False  # the machine may be the reason for the error, and not the file
 
     def _repr_html_(self) -> str:
         return html_repr.of_mapping(self.as_json())
