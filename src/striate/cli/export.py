@@ -9,8 +9,9 @@ from striate.cli.console import Event, documented_by, show, speaking, trust
 
 @documented_by("striate.workflows.export.run", "export")
 def export(
-    run: str, /, *, out: Path | None = None, data: str | None = None, trust_code: bool = False, json: bool = False
-) -> None:
+    run: str, /, *, out: Path | None = None, data: str | None = None, int8: bool = False, fp16: bool = False,
+    trust_code: bool = False, json: bool = False,
+) -> None:  # fmt: skip
     """Write the classifier as one ONNX file, proved on held-out images; it needs neither striate nor torch."""
     from striate.workflows import checks, engines
 
@@ -19,15 +20,29 @@ def export(
         from striate.workflows.export import run as workflow
 
         trust(run, trust_code)
-        result = workflow.export(run, folder, data, watch)
+        result = workflow.export(run, folder, data, watch, int8=int8, fp16=fp16)
     show(result, json, _lines)
 
 
 def _lines(result: Event) -> Iterator[str]:
     yield f"{result['onnx']} ({result['bytes'] / 1e6:.1f} MB)"
-    agreement = result["agreement"]
-    ties = f", {agreement['near_ties']} near ties" if agreement["near_ties"] else ""
     yield (
-        f"  on {agreement['n']:,} {result['images_from']}: {percent(agreement['top1'])} of the predictions are the same{ties}; "
-        f"largest difference of a logit {agreement['max_abs_logit']:.1e}"
+        f"  on {result['agreement']['n']:,} {result['images_from']}: {_agreement(result['agreement'])}; "
+        f"largest difference of a logit {result['agreement']['max_abs_logit']:.1e}"
     )
+    for precision in ("int8", "fp16"):
+        if (lower := result.get(precision)) is not None:
+            yield from _lower(lower, result["bytes"])
+
+
+def _lower(lower: Event, full: int) -> Iterator[str]:
+    yield f"{lower['onnx']} ({lower['bytes'] / 1e6:.1f} MB, {percent(lower['bytes'] / full)} of it)"
+    change = lower["accuracy_change"]
+    measured = f"; ranges measured on {lower['calibration_images']:,} images" if "calibration_images" in lower else ""
+    value, low, high = (f"{100 * change[name]:+.2f}" for name in ("value", "low", "high"))
+    yield f"  accuracy {value} points ({low} to {high}); {_agreement(lower['agreement'])}{measured}"
+
+
+def _agreement(agreement: Event) -> str:
+    ties = f", {agreement['near_ties']} near ties" if agreement["near_ties"] else ""
+    return f"{percent(agreement['top1'])} of the predictions are the same{ties}"

@@ -4,6 +4,7 @@ import json
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         striate.train("digits", net=NET, epochs=1, name="a")
-        printed = striate.export("a")
+        printed = striate.export("a", int8=True, fp16=True)
         yield Exported(folder, folder / "runs/a", printed, striate.load("a"), striate.load(printed["onnx"]))
 
 
@@ -52,6 +53,41 @@ def test_the_file_is_proved_and_says_so(exported: Exported):
     assert agreement["n"] == 179
     assert agreement["top1"] == 1
     assert agreement["max_abs_logit"] <= 1e-4 * max(1, agreement["largest_logit"])
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_files_of_less_precision_answer_like_any_other(
+    precision: str, exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(exported.folder)
+    printed = exported.printed[precision]
+    path = Path(printed["onnx"])
+    assert path == Path(f"striate-export-a/model-{precision}.onnx")
+    assert printed["bytes"] == path.stat().st_size
+    assert printed["agreement"]["n"] == printed["accuracy_change"]["n"] == 179
+    assert printed["accuracy_change"]["low"] < printed["accuracy_change"]["value"] < printed["accuracy_change"]["high"]
+    assert printed.get("calibration_images") == {"int8": 256, "fp16": None}[precision]
+    model = striate.load(path)
+    assert model.described == {**exported.onnx.described, "precision": precision}
+    Image.fromarray(np.eye(20, dtype=np.uint8) * 200).save("two.png")
+    assert main(["predict", str(path), "two.png", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    script: dict[str, Any] = runpy.run_path(exported.printed["runner"])
+    answer = script["answer"](model.session, model.described, "two.png")
+    assert answer.items() <= row.items()
+
+
+def test_images_that_calibrate_prove_nothing():
+    labels_N, ids_N = np.arange(12) % 2, np.arange(12).astype(np.uint64)
+    parts = SimpleNamespace(train_M=np.arange(6), val_M=np.arange(6, 9))
+    examples = SimpleNamespace(labels_N=labels_N, ids_N=ids_N, root="here", used_M=lambda: np.arange(12))
+    dataset: Any = SimpleNamespace(parts=parts, examples=examples, by_id=lambda rows_M: rows_M)
+    calibration_M, held_M = run.divided(dataset, "validation", True)
+    assert (sorted(calibration_M), held_M.tolist()) == ([0, 1, 2, 3, 4, 5], [6, 7, 8])
+    calibration_M, held_M = run.divided(dataset, "all", True)
+    assert (sorted(calibration_M), held_M.tolist()) == ([0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11])
+    calibration_M, held_M = run.divided(dataset, "all", False)
+    assert (len(calibration_M), len(held_M)) == (0, 12)
 
 
 def test_it_has_all_that_its_use_needs(exported: Exported):

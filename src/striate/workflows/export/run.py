@@ -27,8 +27,9 @@ from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
 from striate.workflows.engines import EXPORTED, export_folder
-from striate.workflows.export import graph, proof
-from striate.workflows.export.proof import Reference
+from striate.workflows.export import graph, lower_precision, proof
+from striate.workflows.export.lower_precision import calibration_rows
+from striate.workflows.export.quantize import IMAGES
 from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
@@ -39,7 +40,10 @@ _CHUNK = 256
 
 @named_arguments()
 @sources.listed_once()
-def export(run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet) -> Json:
+def export(
+    run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
+    int8: bool = False, fp16: bool = False,
+) -> Json:  # fmt: skip
     """Write the classifier as ONNX: uint8 pixels in, calibrated probabilities out, with all that its use needs in the file.
 
     Before anything is written the file is run by onnxruntime on held-out images and compared with the original.
@@ -49,18 +53,28 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
         out: the folder to write to; else `striate-export-RUN`.
         data: images to prove it on, which the model was not trained with; None for the validation images of the run.
         watch: called with progress.
+        int8: write model-int8.onnx too, of a quarter of the size: the network in 8-bit integers, their ranges measured on up
+            to 256 training images, or on half of `data`.
+        fp16: write model-fp16.onnx too, of half the size: the network in half precision.
 
     Returns:
         run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
-        max_abs_logit, largest_logit, near_ties, unknown}, images_from.
+        max_abs_logit, largest_logit, near_ties, unknown}, images_from; int8 and fp16 where they were asked for: {onnx, bytes,
+        agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images.
 
     Raises:
-        UnsupportedError: the network has no form in ONNX.
-        NumbersError: the file answers otherwise than the original; nothing is written.
+        UnsupportedError: the network has no form in ONNX, or none in int8.
+        NumbersError: the file answers otherwise than the original, or less precision costs more than 2 percent of accuracy;
+            nothing is written.
 
     """
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
+    return _written(run, folder, data, watch, int8, fp16)
+
+
+def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watch, int8: bool, fp16: bool) -> Json:
+    """What `export` returns, after the files are written."""
     model = load_network(run)
     settings, part = images_of(run, data)
     if settings is None:
@@ -69,32 +83,56 @@ def export(run: str | Path, out: str | Path | None = None, data: str | Path | No
             "Give labeled images that it was not trained with by --data."
         )
     with catch_signals() as stop, open_run(settings, model, stop, watch) as opened:
-        images = held_out(model, opened.dataset, part)
+        calibration_M, held_M = divided(opened.dataset, part, int8)
+        images = proof.reference(model, pixels_of(opened.dataset, held_M), opened.dataset.examples.labels_N[held_M])
+        calibration_NHWC = pixels_of(opened.dataset, calibration_M)
     watch({"event": "export", "net": model.net_name})
     proto = graph.trace(model).proto
     content = described(proto, about(run, model, "fp32"))
     with as_model(content) as exported:
         agreement = proof.prove(model, exported, images)
-    files.write_bytes(folder / EXPORTED, content)
-    files.write_bytes(folder / RUNNER, Path(__file__).with_name(f"{RUNNER}.template").read_bytes())
+    contents = {EXPORTED: content, RUNNER: Path(__file__).with_name(f"{RUNNER}.template").read_bytes()}
+    lower = dict[str, Json]()
+    for precision in ("int8",) * int8 + ("fp16",) * fp16:
+        watch({"event": "export", "net": model.net_name, "precision": precision})
+        other = lower_precision.int8(proto, calibration_NHWC, model) if precision == "int8" else lower_precision.fp16(model)
+        content = described(other, about(run, model, precision))
+        with as_model(content) as exported:
+            change = lower_precision.change(model, exported, images, precision)
+        path = folder / f"model-{precision}.onnx"
+        contents[path.name] = content
+        lower[precision] = {"onnx": str(path), "bytes": len(content), **change.as_json()}
+    if int8:
+        lower["int8"]["calibration_images"] = len(calibration_NHWC)
+    for name, each in contents.items():
+        files.write_bytes(folder / name, each)
     return {
-        "run": str(run), "net": model.net_name, "onnx": str(folder / EXPORTED), "bytes": len(content),
+        "run": str(run), "net": model.net_name, "onnx": str(folder / EXPORTED), "bytes": len(contents[EXPORTED]),
         "runner": str(folder / RUNNER),
-        "agreement": agreement.as_json(), "images_from": f"{part} images of {settings.data.path}",
+        "agreement": agreement.as_json(), "images_from": f"{part} images of {settings.data.path}", **lower,
     }  # fmt: skip
 
 
-def held_out(model: Model, dataset: Dataset, part: str) -> Reference:
-    """Up to 2,000 images of a part, drawn by their order of ids, with the answers of the original."""
+def divided(dataset: Dataset, part: str, calibrate: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows that calibrate an int8 file, and up to 2,000 others that prove a file, drawn by their order of ids.
+
+    A run is calibrated on images of its training; of other images at most half calibrate, since none may do both.
+    """
     rows_M = dataset.by_id(rows_of(dataset, part))
+    source_M, most = dataset.by_id(dataset.parts.train_M), IMAGES
+    if part != "validation":
+        source_M, most = rows_M, min(IMAGES, len(rows_M) // 2)
+    calibration_M = calibration_rows(dataset.examples.labels_N, source_M, most if calibrate else 0)
+    rows_M = rows_M[~np.isin(rows_M, calibration_M)]
     if len(rows_M) > _MOST_IMAGES:
         rows_M = np.sort(rows_M[permute(np.arange(len(rows_M)), len(rows_M), "export")[:_MOST_IMAGES]])
-    return proof.reference(model, pixels_of(dataset, rows_M), dataset.examples.labels_N[rows_M])
+    return calibration_M, rows_M
 
 
 def pixels_of(dataset: Dataset, rows_M: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The pixels of these rows, as the network's preprocessing gets them."""
-    return np.concatenate([*in_chunks(dataset.stored.pixels_NHWC, rows_M, _CHUNK)])
+    pixels_NHWC = dataset.stored.pixels_NHWC
+    return np.concatenate([np.empty((0, *pixels_NHWC.shape[1:]), np.uint8), *in_chunks(pixels_NHWC, rows_M, _CHUNK)])
 
 
 def about(run: str | Path, model: Model, precision: str) -> dict[str, Any]:
