@@ -132,8 +132,8 @@ def test_a_table_in_the_folder_is_named(tmp_path: Path):
 
 
 def test_folders_that_look_like_parts_are_no_classes_in_silence(tmp_path: Path):
-    root = touch(tmp_path, "training_set/cats/1.jpg", "training_set/dogs/2.jpg", "test_set/cats/3.jpg", "pred/4.jpg")
-    with pytest.raises(DataError, match=r"the folders test_set, training_set look like parts of a data set\. Rename them"):
+    root = touch(tmp_path, "set1_train/cats/1.jpg", "set1_train/dogs/2.jpg", "set2_test/cats/3.jpg", "pred/4.jpg")
+    with pytest.raises(DataError, match=r"the folders set1_train, set2_test look like parts of a data set\. Rename them"):
         folders.read(root)
-    assert folders.read(root, Data(labels_from="top")).classes == ("pred", "test_set", "training_set")
+    assert folders.read(root, Data(labels_from="top")).classes == ("pred", "set1_train", "set2_test")
     assert folders.read(touch(tmp_path / "rail", "steam_train/1", "bus/2")).classes == ("bus", "steam_train")

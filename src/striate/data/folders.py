@@ -20,17 +20,11 @@ from pathlib import Path
 
 from striate.base.config import Data
 from striate.base.errors import DataError
-from striate.data import file_labels
+from striate.data import file_labels, part_folders
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
+from striate.data.part_folders import IGNORED, folders_in
 from striate.data.table_columns import names_images
-
-IGNORED = (
-    ".*", "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found", "system volume information",
-    "*.txt", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.xml", "*.md", "*.html", "*.yaml", "*.yml", "*.toml", "*.log",
-    "*.py", "*.npy", "*.npz", "*.db", "*.parquet",
-)  # fmt: skip
-
 
 LINK_OUT, IN_ALREADY = "a link out of the data folder", "a link to a folder that is in already"
 AROUND = "a link to a folder that holds the data folder"
@@ -130,9 +124,9 @@ def read(given: Path, data: Data | None = None) -> Examples:
     root, walk, notes = _unwrap(given, data.follow_links)
     top = list(walk.folders(""))
     _ignore_outside(walk)
-    parts = _parts(root, top)
+    parts = part_folders.of(root, top)
     if data.labels_from is None:
-        _refuse_unlabeled(root, top)
+        _refuse_unlabeled(root, parts)
     else:
         parts = dict.fromkeys(top, Part.FREE)
     entries: list[tuple[str, str, Part]] = []
@@ -143,11 +137,7 @@ def read(given: Path, data: Data | None = None) -> Examples:
             walk.ignored += [Ignored(name, "neither train, val nor test") for name in walk.files]
             walk.files.clear()
         elif part is not Part.FREE:
-            inner = list(walk.folders(path))
-            if not inner and walk.files:
-                notes.append(f"Not used, since they have no labels: the images in {path}, which holds no class folders.")
-            _ignore_outside(walk)
-            entries += _classes(walk, inner, part)
+            entries += _classes(walk, _class_folders(walk, path, notes), part)
         else:
             entries += _classes(walk, [path], part)
     tables = _tables(dict.fromkeys((given, root)))
@@ -163,7 +153,7 @@ def _read_by_file(root: Path, data: Data) -> Examples:
     walk = Walk(root, data.follow_links)
     walk.descend("")
     tops = dict.fromkeys(path.split("/")[0] for path in walk.files if "/" in path)
-    parts = {name: part_named(name) for name in tops}
+    parts = part_folders.named(tops)
     divided = Part.TRAIN in parts.values()
     entries = []
     if data.labels_from == "parent" and not tops:  # all files lie in the folder itself
@@ -193,12 +183,12 @@ def _link_notes(walk: Walk) -> list[str]:
 def _unwrap(given: Path, follow_links: bool) -> tuple[Path, Walk, list[str]]:
     """The folder of the classes or parts below folders that hold one folder alone, with a sentence on it."""
     root = given
-    while len(inner := _folders_in(root)) == 1 and not _holds_images(root):
+    while len(inner := folders_in(root)) == 1 and not _holds_images(root):
         below = root / inner[0]
-        if below.is_symlink() or (part_named(inner[0]) is Part.TRAIN and len(_folders_in(below)) > 1):
+        if below.is_symlink() or (part_named(inner[0]) is Part.TRAIN and len(folders_in(below)) > 1):
             break
         root = below
-    if root == given or len(_folders_in(root)) < 1 or _holds_images(root):
+    if root == given or len(folders_in(root)) < 1 or _holds_images(root):
         return given, Walk(given, follow_links), []
     ignored = list[Ignored]()
     for depth, folder in enumerate([root, *root.parents][1 : len(root.relative_to(given).parts) + 1], start=1):
@@ -216,20 +206,21 @@ def _holds_images(folder: Path) -> bool:
 
 def is_one_class(folder: Path) -> bool:
     """Whether a folder holds images and no other folder."""
-    return folder.is_dir() and _holds_images(folder) and not _folders_in(folder)
+    return folder.is_dir() and _holds_images(folder) and not folders_in(folder)
 
 
 def _tables(folders: Iterable[Path]) -> list[Path]:
     """CSV tables with labels of images, in these folders or in their parts."""
-    places = [place for folder in folders for place in (folder, *(folder / n for n in _folders_in(folder) if part_named(n)))]
+    places = [place for folder in folders for place in (folder, *(folder / n for n in folders_in(folder) if part_named(n)))]
     named = [path for place in places for path in sorted(place.glob("*.[ct]sv"))[:5]]
     return [path for path in named if names_images(path)]
 
 
-def _refuse_unlabeled(root: Path, top: list[str]) -> None:
+def _refuse_unlabeled(root: Path, parts: Mapping[str, Part | None]) -> None:
     """Refuse folders train and test of images alone, and years around the classes."""
-    inner = {path: _folders_in(root / path) for path in top}
-    if len(top) > 1 and all(part_named(path) for path in top) and not any(inner.values()):
+    top, divided_by = list(parts), part_folders.named(parts)
+    inner = {path: folders_in(root / path) for path in top}
+    if len(top) > 1 and all(divided_by.values()) and not any(inner.values()):
         table = "".join(f" The table {path.name} names images: striate train {path}." for path in _tables([root])[:1])
         raise DataError(
             f"{root}: the folders {', '.join(top)} hold images and no class folders, so these have no labels.{table} Put the "
@@ -237,9 +228,9 @@ def _refuse_unlabeled(root: Path, top: list[str]) -> None:
             "--labels-from top takes these folders for the classes."
         )
     words = {path: [part_named(word) for word in re.split(r"[^a-z]+", path.lower())] for path in top}
-    divided = [path for path, parts in words.items() if any(parts)]
-    of_parts = {part for parts in words.values() for part in parts if part}
-    if Part.TRAIN in of_parts and len(of_parts) > 1 and not any(map(part_named, top)):
+    divided = [path for path, by_word in words.items() if any(by_word)]
+    of_parts = {part for by_word in words.values() for part in by_word if part}
+    if Part.TRAIN in of_parts and len(of_parts) > 1 and not any(map(part_named, top)) and {*parts.values()} == {Part.FREE}:
         raise DataError(
             f"{root}: the folders {', '.join(divided)} look like parts of a data set. Rename them to train, val and test; "
             "--labels-from top takes them for classes."
@@ -259,36 +250,11 @@ def _advice(root: Path, entries: list[tuple[str, str, Part]]) -> str:
         return OWN_FOLDER
     name, _, part = entries[0]
     place = name.split("/")[: 1 if part is Part.FREE else 2]
-    inner = _folders_in(root.joinpath(*place))
+    inner = folders_in(root.joinpath(*place))
     if len(inner) < 2:
         return OWN_FOLDER
     what = f"The folder {'/'.join(place)} holds the folders {', '.join(inner[:5])}"
     return f"{what}: give {root / place[0]}." if len(place) == 1 else f"{what}: if they are the classes, move them up."
-
-
-def _parts(root: Path, top: list[str]) -> dict[str, Part | None]:
-    """The part that each folder is, FREE for a class, None for what is neither.
-
-    A folder is a part where it holds folders: one called train that holds images is a class, as is one called test where there
-    is no train.
-    """
-    parts = {path: part_named(path) for path in top}
-    if not any(part is Part.TRAIN and _folders_in(root / path) for path, part in parts.items()):
-        return dict.fromkeys(top, Part.FREE)
-    plain = [path for path, part in parts.items() if part is Part.VAL and not path.lower().startswith("eval")]
-    for path in parts:
-        if path.lower().startswith("eval") and plain:  # beside a validation part, it is to evaluate with at the end
-            parts[path] = None if Part.TEST in parts.values() else Part.TEST
-    return parts
-
-
-def _folders_in(folder: Path) -> list[str]:
-    """Names of the folders in a folder that no pattern ignores; none where it cannot be read."""
-    try:
-        names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
-    except OSError:
-        return []
-    return sorted(name for name in names if not any(fnmatch(name.lower(), pattern) for pattern in IGNORED))
 
 
 def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> list[str]:
@@ -300,12 +266,14 @@ def _doubts(root: Path, top: list[str], parts: Mapping[str, Part | None]) -> lis
         for path, part in parts.items()
         if part in words and path.lower() in ("dev", "development", "eval", "evaluation")
     ]
+    if divided and (alike := [path for path in top if parts[path] and part_named(path) is None]):
+        notes.append(f"The folders {', '.join(alike)} are taken for parts; --labels-from top takes them for classes.")
     if not divided and len(top) > 1:
         notes += [f"The folder {path} is taken for a class." for path in top if part_named(path)]
     if left := [path for path, part in parts.items() if part is None]:
         notes.append(f"Not used, since they are neither train, val nor test: the folders {', '.join(left)}.")
     if not divided and len(top) > 1:
-        inner = {path: _folders_in(root / path) for path in top}
+        inner = {path: folders_in(root / path) for path in top}
         first = inner[top[0]]
         if len(first) > 1 and all(names == first for names in inner.values()):
             notes.append(
@@ -322,6 +290,18 @@ def _classes(walk: Walk, folders: list[str], part: Part) -> list[tuple[str, str,
         class_names += [(name, folder.rpartition("/")[2], part) for name in walk.files]
         walk.files.clear()
     return class_names
+
+
+def _class_folders(walk: Walk, path: str, notes: list[str]) -> list[str]:
+    """The folders of the classes in the folder of a part, which may be wrapped once more; sentences go to `notes`."""
+    inner = list(walk.folders(path))
+    while part_folders.is_wrapped(path, inner):
+        notes.append(f"{path} holds one folder alone; its images are read from {inner[0]}.")
+        path, inner = inner[0], list(walk.folders(inner[0]))
+    if not inner and walk.files:
+        notes.append(f"Not used, since they have no labels: the images in {path}, which holds no class folders.")
+    _ignore_outside(walk)
+    return inner
 
 
 def _ignore_outside(walk: Walk) -> None:
