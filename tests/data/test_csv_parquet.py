@@ -8,6 +8,7 @@ import pytest
 
 from striate.base.config import Data
 from striate.base.errors import DataError, DiskError, MissingExtraError
+from striate.base.option_names import setting
 from striate.data import csv_parquet
 from striate.data.examples import Ignored, Part, Quarantined
 
@@ -81,7 +82,10 @@ def test_missing_files_and_empty_classes_are_quarantined(folder: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path\n1.png\n", r"expected a column with the labels, as label or class; its columns are path. Name it with --set"),
+        (
+            "path\n1.png\n",
+            r"expected a column with the labels, as label or class; its columns are path. Name it with set",
+        ),
         (
             "path,label\n1.png,a\n1.png,b\n",
             r"'1.png' is listed as 'a' in row 1 and as 'b' in row 2. One label",
@@ -186,7 +190,9 @@ def test_a_column_of_parts_is_used_though_nobody_named_it(folder: Path, name: st
     text = f"path,label,{name}\n1.png,a,train\n2.png,b,train\nsub/3.png,a,val\n4.png,b,test\n"
     examples = read(folder, text)
     assert examples.parts_N.tolist() == [Part.TRAIN, Part.TRAIN, Part.TEST, Part.VAL]
-    sentence = f"The column {name!r} divides the images: 2 train, 1 val and 1 test. --set data.split_column='' ignores it."
+    sentence = (
+        f"The column {name!r} divides the images: 2 train, 1 val and 1 test. {setting('data.split_column', '')} ignores it."
+    )
     assert examples.notes == (sentence,)
     left = read(folder, text, split_column="")
     assert set(left.parts_N.tolist()) == {Part.FREE}
@@ -204,8 +210,8 @@ def test_a_column_that_is_nearly_one_of_parts_is_named(folder: Path):
 def test_columns_that_are_not_used_are_named(folder: Path):
     examples = read(folder, ",path,label,set,patient\n0,1.png,a,3,x\n1,2.png,b,4,x\n")
     assert examples.notes == (
-        "Columns that are not used: set, patient. --set data.split_column=... or --group ... uses one as parts, or as"
-        " groups that stay together.",
+        f"Columns that are not used: set, patient. {setting('data.split_column')} or {setting('data.group')} uses one as "
+        "parts, or as groups that stay together.",
     )
     assert read(folder, ",path,label\n0,1.png,a\n1,2.png,b\n").notes == ()
 

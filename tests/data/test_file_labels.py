@@ -7,6 +7,7 @@ import pytest
 
 from striate.base.config import Data, data_section
 from striate.base.errors import DataError, SettingError
+from striate.base.option_names import setting
 from striate.data import file_labels, folders, sources
 from striate.data.examples import Ignored, Part, Quarantined
 
@@ -81,7 +82,9 @@ def test_links_are_followed_where_that_is_set_each_file_once_and_without_loops(t
     (root / "b" / "up").symlink_to(tmp_path)
     left = folders.read(root)
     assert left.names == ("a/0.png", "b/0.png")
-    assert left.notes == ("3 links lead out of the data folder and are left out; --set data.follow_links=true follows them.",)
+    assert left.notes == (
+        f"3 links lead out of the data folder and are left out; {setting('data.follow_links', True)} follows them.",
+    )
     examples = folders.read(root, Data(follow_links=True))
     assert examples.notes == ()
     assert examples.names == ("a/0.png", "a/out.png", "a/out/2.png", "a/out/more/3.png", "b/0.png")

@@ -192,3 +192,15 @@ def test_one_class_is_too_few(caplog: pytest.LogCaptureFixture):
         DataError, match=r"expected at least two classes in .*; got one, 'a'. Give images of two classes or more"
     ):
         read(PIXELS, ["a"] * 4)
+
+
+def test_messages_on_a_table_name_no_file_of_the_cache_and_settings_as_python_has_them(tmp_path: Path):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(
+        DataError, match=r"^the table: expected a column with the labels.*Name it with settings=\{'data': \{'label_c"
+    ):
+        in_memory.read(Path(in_memory.stored(pandas.DataFrame({"path": ["1.png"]}), cache=tmp_path)), Data())
+    with pytest.raises(
+        DataError, match=r"^expected at least two classes in the images given; got one, 'a'\. Give images of two"
+    ):
+        in_memory.read(Path(in_memory.stored(np.zeros((2, 4, 4), np.uint8), ["a", "a"], tmp_path)), Data())

@@ -6,6 +6,7 @@ import pytest
 
 from striate.base.config import Data
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.data import csv_parquet, table_columns
 from striate.data.examples import Part
 
@@ -41,7 +42,7 @@ def test_columns_are_chosen_by_name_or_by_the_files_in_them_and_that_is_said(fol
     label = label.strip() if header == "path, label" else label
     if (image, label) != ("path", "label"):
         assert examples.notes[0].startswith(
-            f"Paths are in the column {image!r} and labels in {label!r}; --set data.image_column"
+            f"Paths are in the column {image!r} and labels in {label!r}; settings={{'data': {{'image_column'"
         )
 
 
@@ -101,8 +102,8 @@ def test_paths_may_be_relative_to_the_folder_above_the_table(folder: Path):
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        ("path;label\n1.png;é\n2.png;b\n".encode("cp1252"), "in cp1252, since it is not UTF-8 (--set data.table_encoding=... "
-         "names another), with semicolons between its columns."),
+        ("path;label\n1.png;é\n2.png;b\n".encode("cp1252"), f"in cp1252, since it is not UTF-8 "
+         f"({setting('data.table_encoding')} names another), with semicolons between its columns."),
         ("path\tlabel\n1.png\té\n2.png\tb\n".encode("utf-16"), "in UTF-16, with tabs between its columns."),
         ("path,label\n1.png,é\n2.png,b\n".encode("utf-16-le"), "in UTF-16."),
         ("path,label\n1.png,é\n2.png,b\n".encode("utf-16-be"), "in UTF-16."),

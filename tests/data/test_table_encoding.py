@@ -1,10 +1,12 @@
 """Tables that are not in UTF-8: Western European ones are read, others refused with the encodings in which they are text."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.data.table_encoding import decode, proposals
 
 PATH = Path("table.csv")
@@ -25,7 +27,8 @@ def test_the_encoding_of_the_language_is_proposed_first(words: tuple[str, ...], 
     content = "".join(f"{number}.png,{word}\n" for number, word in enumerate(words)).encode(encoding)
     assert proposals(content)[0] == encoding
     with pytest.raises(
-        DataError, match=rf"in {encoding} it is '\d\.png,{words[0]}'.* as --set data\.table_encoding={encoding}, or"
+        DataError,
+        match=rf"in {encoding} it is '\d\.png,{words[0]}'.* as {re.escape(setting('data.table_encoding', encoding))}, or",
     ):
         decode(PATH, content, None)
     assert words[0] in decode(PATH, content, encoding).text
@@ -48,7 +51,9 @@ def test_the_refusal_names_the_line():
     assert str(refused.value).startswith(
         "table.csv is not a CSV table in UTF-8: line 3 holds the bytes b9 b7; in gb18030 it is '2.png,狗'"
     )
-    assert str(refused.value).endswith("Name the encoding, as --set data.table_encoding=gb18030, or save it as CSV in UTF-8.")
+    assert str(refused.value).endswith(
+        "Name the encoding, as settings={'data': {'table_encoding': 'gb18030'}}, or save it as CSV in UTF-8."
+    )
 
 
 def test_an_encoding_that_is_named_and_does_not_decode_is_not_proposed_again():
@@ -58,6 +63,6 @@ def test_an_encoding_that_is_named_and_does_not_decode_is_not_proposed_again():
 
 def test_bytes_that_are_text_in_none_of_them_get_no_proposal():
     with pytest.raises(
-        DataError, match=r"line 1 holds the bytes 81 ff\. Save it as CSV in UTF-8, or name its encoding with --set"
+        DataError, match=r"line 1 holds the bytes 81 ff\. Save it as CSV in UTF-8, or name its encoding with settings="
     ):
         decode(PATH, b"\x81\xff\n\xff\xff\x98\xa0,\x81 \x98", "utf-8")

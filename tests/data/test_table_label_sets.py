@@ -6,6 +6,7 @@ from PIL import Image
 
 from striate.base.config import Data, data_section
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.data import sources, table_label_sets
 from striate.data.examples import Examples
 from striate.data.table_cells import Table
@@ -38,7 +39,7 @@ def examples(folder: Path, rows: list[str], ending: str = ".csv", **settings: ob
 def test_the_labels_of_a_cell_are_read_however_they_are_written(cells: list[str]):
     labels, notes = of(cells)
     assert labels == [("cat", "dog"), ("dog",), ()]
-    assert notes[-1] == "1 image without any of the labels; --set data.missing_labels=... names what means unknown."
+    assert notes[-1] == f"1 image without any of the labels; {setting('data.missing_labels')} names what means unknown."
 
 
 def test_numbers_are_labels_and_a_name_may_hold_a_later_separator():
@@ -46,7 +47,7 @@ def test_numbers_are_labels_and_a_name_may_hold_a_later_separator():
     labels, notes = of(["cat, tame|dog", "dog"])
     assert labels == [("cat, tame", "dog"), ("dog",)]
     assert notes == [
-        "Labels in the column 'label' are divided at '|'; --set data.label_separator=... names another. ',', as in "
+        f"Labels in the column 'label' are divided at '|'; {setting('data.label_separator')} names another. ',', as in "
         "'cat, tame|dog', stays part of the name."
     ]
 
@@ -69,7 +70,7 @@ def test_a_table_of_one_label_each_says_so_and_one_without_any_is_refused():
     with pytest.raises(DataError) as refused:
         of(["", "[]"])
     assert str(refused.value) == (
-        "t.csv: expected labels; no image has any. Name their column with --set data.label_column=..."
+        "t.csv: expected labels; no image has any. Name their column with settings={'data': {'label_column': ...}}."
     )
 
 

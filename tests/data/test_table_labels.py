@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.data import table_labels
 from striate.data.table_cells import Table
 from striate.data.table_columns import Roles
@@ -18,7 +19,8 @@ def test_words_for_no_label_are_no_classes_unless_the_settings_say_so():
     labels, notes = of(["a", "nan", "", " ", "None", "none", "[]"])
     assert [isinstance(label, NoLabel) for label in labels] == [False, True, True, True, True, False, True]
     assert notes == [
-        "'None' and 'nan' in the column 'label' means no label (2 rows); --set data.missing_labels=[] takes it for a class."
+        "'None' and 'nan' in the column 'label' means no label (2 rows); "
+        f"{setting('data.missing_labels', [])} takes it for a class."
     ]
     labels, notes = of(["a", "nan", ""], missing=())
     assert [isinstance(label, NoLabel) for label in labels] == [False, False, True]

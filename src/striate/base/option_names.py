@@ -24,3 +24,16 @@ def option(name: str, value: object = None) -> str:
         flag = f"--{name.replace('_', '-')}"
         return flag if value is None or value is True else f"{flag} {shown}"
     return name if value is None else f"{name}={str(value).lower() if isinstance(value, bool) else shown}"
+
+
+def setting(name: str, value: object = ...) -> str:
+    """The setting `data.label_column` with a value: `--set data.label_column=class`, or in Python `settings={...}`.
+
+    >>> setting("data.label_column", "class")
+    "settings={'data': {'label_column': 'class'}}"
+    """
+    shown = "..." if value is ... else str(value)
+    if _commanded.get():
+        return f"--set {name}={str(value).lower() if isinstance(value, bool) else shown or chr(39) * 2}"
+    section, _, key = name.partition(".")
+    return f"settings={{{section!r}: {{{key!r}: {shown if value is ... else repr(value)}}}}}"

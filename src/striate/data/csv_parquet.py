@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from striate.base.config import Data
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.base.phrases import plural
 from striate.data import table_cells, table_columns, table_label_sets, table_labels
 from striate.data.examples import Examples, Ignored, Part, Quarantined
@@ -21,8 +22,8 @@ ENDINGS = (".csv", ".tsv", ".parquet")
 _SHOWN = 10
 
 
-def read(path: Path, data: Data, root: Path | None = None) -> Examples:
-    """The images that a table lists; paths are relative to `root`, else to the table's folder.
+def read(path: Path, data: Data, root: Path | None = None, called: str | None = None) -> Examples:
+    """The images that a table lists; paths are relative to `root`, else to its folder; messages call it `called`, or its path.
 
     Columns, separator and encoding that nobody named are chosen, which notes say. A row without a label or a file is
     quarantined. A column split, part, set or subset that holds nothing but words for parts divides the images.
@@ -34,10 +35,10 @@ def read(path: Path, data: Data, root: Path | None = None) -> Examples:
     wanted = {name for name in (data.image_column, data.label_column, data.group_column, data.split_column) if name}
     known = table_columns.KNOWN | {table_cells.plain(name) for name in wanted}
     table = table_cells.read(path, known, data.table_encoding, lists=bool(data.multi_label))
-    table = table if root is None else table._replace(path=root / path.name)
+    table = table if root is None else table._replace(path=root / path.name, called=called)
     roles = table_columns.choose(table, data)
     if not table.rows and not table.bad:
-        raise DataError(f"{path}: expected rows below the header; there are none.")
+        raise DataError(f"{table.shown}: expected rows below the header; there are none.")
     names = table.columns[roles.image]
     labels, notes = table_label_sets.of_rows(table, roles, data) if data.multi_label else _one_label(table, roles, data)
     place = table_columns.place_of(table.path, names) or Place()
@@ -105,12 +106,12 @@ def _examples(table: Table, rows: list[Row], groups: list[str] | None, notes: li
     if conflicts:
         more = f" And {len(conflicts) - _SHOWN:,} more." if len(conflicts) > _SHOWN else ""
         advice = "Remove the other rows" if several else f"{table_labels.ONE_LABEL}: remove the other rows"
-        raise DataError(f"{table.path}: {'; '.join(conflicts[:_SHOWN])}.{more} {advice}.")
+        raise DataError(f"{table.shown}: {'; '.join(conflicts[:_SHOWN])}.{more} {advice}.")
     folder = table.path.parent
-    none = f"Paths are relative to {folder.absolute()}; --set data.image_column=... names another column."
-    advice = "Add images of another class, or name the column of the classes with --set data.label_column=..."
+    none = f"Paths are relative to {folder.absolute()}; {setting('data.image_column')} names another column."
+    advice = f"Add images of another class, or name the column of the classes with {setting('data.label_column')}."
     return from_files(
-        folder, entries, bad, ignored, notes, None if groups is None else used_groups, Source(table.path, advice, none)
+        folder, entries, bad, ignored, notes, None if groups is None else used_groups, Source(table.shown, advice, none)
     )
 
 
@@ -163,6 +164,6 @@ def _parts(table: Table, column: str | None) -> list[Part]:
     if bad:
         more = f" and in {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
         raise DataError(
-            f"{table.path}: expected train, val or test in the column {column!r}; got {', '.join(bad[:_SHOWN])}{more}."
+            f"{table.shown}: expected train, val or test in the column {column!r}; got {', '.join(bad[:_SHOWN])}{more}."
         )
     return [part for part in parts if part is not None]

@@ -47,7 +47,7 @@ def one_class_allowed() -> Iterator[None]:
 class Source(NamedTuple):
     """What sentences say of a source: its path, and what to do where it holds one class alone, or no image."""
 
-    path: Path
+    path: Path | str
     advice: str = OWN_FOLDER
     no_image: str = ""
 

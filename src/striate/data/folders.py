@@ -20,6 +20,7 @@ from pathlib import Path
 
 from striate.base.config import Data
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.data import file_labels, part_folders
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
@@ -177,7 +178,7 @@ def _link_notes(walk: Walk) -> list[str]:
     if not links:
         return []
     what = "1 link leads" if links == 1 else f"{links:,} links lead"
-    return [f"{what} out of the data folder and are left out; --set data.follow_links=true follows them."]
+    return [f"{what} out of the data folder and are left out; {setting('data.follow_links', True)} follows them."]
 
 
 def _unwrap(given: Path, follow_links: bool) -> tuple[Path, Walk, list[str]]:

@@ -35,6 +35,7 @@ from striate.data.labeled_objects import Labeled
 from striate.data.table_objects import Table
 
 FOLDER, TABLE, PIXELS, ABOUT = "in-memory", "images.csv", "images.npy", "in-memory.json"
+IN_MEMORY = "images in memory"  # what `ABOUT` says of their source
 _ADVICE = "Give images of two classes or more."
 _WAIT_SECONDS = 0.2
 _EACH = 100  # images from one report of progress to the next
@@ -59,7 +60,7 @@ def stored(data: Any, labels: Any = None, cache: Path | None = None, watch: Watc
         raise DataError("expected data beside labels: the images that they are the labels of.")
     if data is None or (labels is None and isinstance(data, str | os.PathLike)):
         return data
-    return str(_keep(labeled_objects.read(data, labels), "images in memory", cache, watch))
+    return str(_keep(labeled_objects.read(data, labels), IN_MEMORY, cache, watch))
 
 
 def unpacked(path: Path) -> Path | None:
@@ -202,7 +203,7 @@ def _write_images(new: Path, source: Labeled, summary: _Summary, report: Report)
     if again.done() != summary.images:
         raise DataError(
             "the data set gives other images each time it is read, as one that augments them at random. Give it without that: "
-            "striate augments by --set augment.* or by its rule."
+            "striate augments by the settings augment.* or by its rule."
         )
     if (new / "images").is_dir() and hasattr(os, "sync"):  # one fsync for each of many small files would take minutes
         os.sync()
@@ -243,9 +244,12 @@ def read(table: Path, data: Data) -> Examples:
     with suppress(OSError):  # the time of its last use
         os.utime(folder / ABOUT)
     root = folder if about["root"] is None else Path(about["root"])
+    called = "the table" if about["data"] == IN_MEMORY else about["data"]
     if about["renamed"] is not None:
         named = {setting: about["renamed"].get(getattr(data, setting)) for setting in ("image_column", "label_column")}
-        return csv_parquet.read(table, data.model_copy(update={name: usual for name, usual in named.items() if usual}), root)
+        return csv_parquet.read(
+            table, data.model_copy(update={name: usual for name, usual in named.items() if usual}), root, called
+        )
     if data.multi_label:
         raise DataError(
             "data.multi_label applies to a table; these images came with one label each. Give a table of pandas, polars or "
@@ -257,9 +261,9 @@ def read(table: Path, data: Data) -> Examples:
     with table.open(newline="", encoding="utf-8") as file:
         rows = [_Row(*row) for row in list(csv.reader(file))[1:]]
     if (folder / PIXELS).exists():
-        examples = _examples(folder, rows, table)
+        examples = _examples(folder, rows)
         return replace(examples, pixels_NHWC=np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False))
-    return _examples(root, rows, table, are_files=True)
+    return _examples(root, rows, are_files=True)
 
 
 class _Row(NamedTuple):
@@ -268,7 +272,7 @@ class _Row(NamedTuple):
     split: str = ""
 
 
-def _examples(root: Path, rows: list[_Row], table: Path, are_files: bool = False) -> Examples:
+def _examples(root: Path, rows: list[_Row], are_files: bool = False) -> Examples:
     unique: dict[str, _Row] = {}
     bad, ignored = list[Quarantined](), list[Ignored]()
     for row in rows:
@@ -282,4 +286,4 @@ def _examples(root: Path, rows: list[_Row], table: Path, are_files: bool = False
             bad.append(Quarantined(row.name, "no such file"))
     missing = {name for name, _ in bad}
     entries = [(name, label, part_named(part) or Part.FREE) for name, label, part in unique.values() if name not in missing]
-    return from_files(root, entries, bad, ignored, source=Source(table, _ADVICE))
+    return from_files(root, entries, bad, ignored, source=Source("the images given", _ADVICE))

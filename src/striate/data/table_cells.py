@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from striate.base import files
 from striate.base.errors import DataError, MissingExtraError
+from striate.base.option_names import setting
 from striate.data import table_encoding
 from striate.data.examples import Quarantined
 
@@ -29,6 +30,12 @@ class Table(NamedTuple):
     odd: Mapping[str, str] = MappingProxyType({})  # columns that are no text, with a sentence on what they hold
     bad: tuple[Quarantined, ...] = ()  # rows that do not fit under the header
     notes: tuple[str, ...] = ()
+    called: str | None = None  # how messages name it, if not by its path
+
+    @property
+    def shown(self) -> str:
+        """The name of the table in messages."""
+        return self.called or str(self.path)
 
 
 def read(path: Path, known: Collection[str], encoding: str | None = None, lists: bool = False) -> Table:
@@ -79,7 +86,7 @@ def read_csv(path: Path, content: bytes, known: Collection[str], encoding: str |
 def _notes(path: Path, encoding: str, separator: str) -> tuple[str, ...]:
     parts = []
     if encoding == "cp1252":
-        parts.append(f"in {encoding}, since it is not UTF-8 (--set data.table_encoding=... names another)")
+        parts.append(f"in {encoding}, since it is not UTF-8 ({setting('data.table_encoding')} names another)")
     elif encoding == "utf-16":
         parts.append("in UTF-16")
     if separator != ",":

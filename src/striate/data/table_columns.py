@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from striate.base.config import Data
 from striate.base.errors import DataError, StriateError
+from striate.base.option_names import setting
 from striate.base.phrases import join_names
 from striate.data import table_cells
 from striate.data.examples import Part
@@ -73,16 +74,16 @@ def choose(table: Table, data: Data) -> Roles:
             label = others[0]
         else:
             raise DataError(
-                f"{table.path}: expected a column with the labels, as label or class; its columns are "
-                f"{shortened(_all(table))}. Name it with --set data.label_column=..."
+                f"{table.shown}: expected a column with the labels, as label or class; its columns are "
+                f"{shortened(_all(table))}. Name it with {setting('data.label_column')}."
             )
     for name in (image, *filter(None, (label, *one_hot))):
         _check(table, name, name == image)
     unused = [name for name in others if name != label and name not in one_hot]
     if unused and data.split_column != "" and not notes:
         notes.append(
-            f"Columns that are not used: {shortened(unused)}. --set data.split_column=... or --group ... uses one "
-            "as parts, or as groups that stay together."
+            f"Columns that are not used: {shortened(unused)}. {setting('data.split_column')} or {setting('data.group')} "
+            "uses one as parts, or as groups that stay together."
         )
     return Roles(image, label, one_hot, split or None, (*_choice(data, image, label, one_hot), *notes))
 
@@ -94,8 +95,8 @@ def _choice(data: Data, image: str, label: str | None, one_hot: Sequence[str]) -
     if (data.image_column or image == "path") and (data.label_column or label == "label"):
         return []
     return [
-        f"Paths are in the column {image!r} and labels in {label!r}; --set data.image_column=... and data.label_column=... "
-        "name others."
+        f"Paths are in the column {image!r} and labels in {label!r}; {setting('data.image_column')} and "
+        f"{setting('data.label_column')} name others."
     ]
 
 
@@ -126,15 +127,15 @@ def _check(table: Table, name: str, is_image: bool) -> None:
             if is_image
             else "One label per image is needed (train --multi-label takes several)"
         )
-        raise DataError(f"{table.path}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
+        raise DataError(f"{table.shown}: expected text or whole numbers in column {name!r}; {table.odd[name]}. {advice}.")
     if name not in table.columns:
         close = "".join(f" Did you mean {near!r}?" for near in get_close_matches(name, _all(table), n=1))
         raise DataError(
-            f"{table.path}: expected a column {name!r}; its columns are {shortened(_all(table))}.{close} "
-            "Name them with --set data.image_column=... and data.label_column=..."
+            f"{table.shown}: expected a column {name!r}; its columns are {shortened(_all(table))}.{close} "
+            f"Name them with {setting('data.image_column')} and {setting('data.label_column')}."
         )
     if name in table.repeated:
-        raise DataError(f"{table.path}: expected one column {name!r}; there are several. Rename the others.")
+        raise DataError(f"{table.shown}: expected one column {name!r}; there are several. Rename the others.")
 
 
 def shortened(columns: Iterable[str]) -> str:
@@ -149,9 +150,9 @@ def _by_name(table: Table, columns: list[str], best: str, known: set[str]) -> st
     named = [name for name in columns if plain(name) in known]
     exact = [name for name in named if name == best] or [name for name in named if plain(name) == best]
     if len(named) > 1 and not exact:
-        setting = "data.label_column" if known is LABEL else "data.image_column"
+        column = "data.label_column" if known is LABEL else "data.image_column"
         raise DataError(
-            f"{table.path}: each of the columns {shortened(named)} may be meant. Name one with --set {setting}={named[0]}."
+            f"{table.shown}: each of the columns {shortened(named)} may be meant. Name one with {setting(column, named[0])}."
         )
     return next(iter(exact or named), None)
 
@@ -164,7 +165,7 @@ def _image_column(table: Table) -> str:
     others = [name for name in _named(table) if plain(name) not in LABEL | SPLIT and name not in named][:_MOST_COLUMNS]
     if not named and (header_file := next((name for name in table.columns if _is_file(table.path.parent, name)), None)):
         raise DataError(
-            f"{table.path}: expected a header, the names of the columns; the first line names the file {header_file}. Write "
+            f"{table.shown}: expected a header, the names of the columns; the first line names the file {header_file}. Write "
             "path,label above it."
         )
     pool = named or others
@@ -174,8 +175,8 @@ def _image_column(table: Table) -> str:
     if (name := _by_name(table, of_files or named, "path", IMAGE)) is not None:
         return name
     raise DataError(
-        f"{table.path}: expected a column with the paths of the images, as path, image or file; its columns are "
-        f"{shortened(_all(table))}. Name it with --set data.image_column=..."
+        f"{table.shown}: expected a column with the paths of the images, as path, image or file; its columns are "
+        f"{shortened(_all(table))}. Name it with {setting('data.image_column')}."
     )
 
 
@@ -186,7 +187,7 @@ def _evident_split(table: Table) -> tuple[str | None, list[str]]:
         known = {part: count for part, count in counts.items() if part is not None}
         if known and len(known) == len(counts):
             numbers = join_names([f"{count:,} {part.name.lower()}" for part, count in sorted(known.items())])
-            return name, [f"The column {name!r} divides the images: {numbers}. --set data.split_column='' ignores it."]
+            return name, [f"The column {name!r} divides the images: {numbers}. {setting('data.split_column', '')} ignores it."]
         if known:
             other = next(word for word in table.columns[name] if part_in(name, word) is None)
             return None, [

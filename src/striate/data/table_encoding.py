@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _PROPOSED, _SHOWN = 3, 40  # encodings, and characters of the line in each
@@ -72,8 +73,8 @@ def _refusal(path: Path, content: bytes, error: UnicodeDecodeError, name: str) -
     names = [encoding for encoding in proposals(content) if encoding != name][:_PROPOSED]
     readings = [f"in {encoding} it is {line.decode(encoding, 'replace').strip()[:_SHOWN]!r}" for encoding in names]
     if not names:
-        return f"{problem}. Save it as CSV in UTF-8, or name its encoding with --set data.table_encoding=..."
-    advice = f"Name the encoding, as --set data.table_encoding={names[0]}, or save it as CSV in UTF-8."
+        return f"{problem}. Save it as CSV in UTF-8, or name its encoding with {setting('data.table_encoding')}."
+    advice = f"Name the encoding, as {setting('data.table_encoding', names[0])}, or save it as CSV in UTF-8."
     return f"{problem}; {', '.join(readings)}. {advice}"
 
 

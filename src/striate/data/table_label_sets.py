@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from striate.base.config import Data
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.base.phrases import join_names, plural
 from striate.data.examples_from_source import Label
 from striate.data.table_cells import Table
@@ -35,9 +36,11 @@ def of_rows(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[s
     else:
         labels, notes = _from_cells(table.columns[roles.label], roles.label, data)
     if labels and not any(labels):
-        raise DataError(f"{table.path}: expected labels; no image has any. Name their column with --set data.label_column=...")
+        raise DataError(
+            f"{table.shown}: expected labels; no image has any. Name their column with {setting('data.label_column')}."
+        )
     if empty := labels.count(()):
-        advice = "" if roles.label is None else "; --set data.missing_labels=... names what means unknown"
+        advice = "" if roles.label is None else f"; {setting('data.missing_labels')} names what means unknown"
         notes.append(f"{plural(empty, 'image')} without any of the labels{advice}.")
     return labels, notes
 
@@ -51,7 +54,7 @@ def _refuse_stray_cells(table: Table, roles: Roles, data: Data) -> None:
         if {"0", "1"} <= {cell.strip().removesuffix(".0") for cell in cells} and 0 < len(stray) <= len(cells) / _STRAY:
             row, cell = stray[0]
             raise DataError(
-                f"{table.path}: expected 0 or 1 in each cell of the column {name!r}, as in {shortened(roles.one_hot)}; got "
+                f"{table.shown}: expected 0 or 1 in each cell of the column {name!r}, as in {shortened(roles.one_hot)}; got "
                 f"{cell!r} in row {row} ({plural(len(stray), 'row')} in all). Correct or remove these rows, or remove the "
                 "column if it is no label."
             )
@@ -81,7 +84,7 @@ def _from_cells(cells: Sequence[str], column: str, data: Data) -> tuple[list[Lab
         others = _others(cells, separator)
         kept_whole = f" {others} stays part of the name." if others else ""
         notes.append(
-            f"Labels in the column {column!r} are divided at {separator!r}; --set data.label_separator=... names another."
+            f"Labels in the column {column!r} are divided at {separator!r}; {setting('data.label_separator')} names another."
             f"{kept_whole}"
         )
     if words := sorted({cell.strip() for cell in cells} & missing):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from striate.base.errors import DataError
+from striate.base.option_names import setting
 from striate.base.phrases import join_names, plural
 from striate.data.table_cells import Table
 from striate.data.table_columns import Roles, is_one, shortened
@@ -37,7 +38,7 @@ def of_rows(table: Table, roles: Roles, missing: Collection[str]) -> tuple[list[
         count = sum(cell.strip() in words for cell in cells)
         notes.append(
             f"{join_names([repr(word) for word in words])} in the column {roles.label!r} means no label "
-            f"({plural(count, 'row')}); --set data.missing_labels=[] takes it for a class."
+            f"({plural(count, 'row')}); {setting('data.missing_labels', [])} takes it for a class."
         )
     return labels, notes + _refuse_several(table, roles.label, labels)
 
@@ -52,9 +53,9 @@ def _from_one_hot(table: Table, classes: Sequence[str]) -> list[str]:
     bad = [row for row, label in enumerate(labels) if isinstance(label, NoLabel)]
     if 2 * len(bad) > len(labels):
         raise DataError(
-            f"{table.path}: expected one 1 in each row of the columns {shortened(classes)}; {len(bad):,} of "
+            f"{table.shown}: expected one 1 in each row of the columns {shortened(classes)}; {len(bad):,} of "
             f"{plural(len(labels), 'row')} have none or several, the first row {table.rows[bad[0]]}. {ONE_LABEL}: remove "
-            "columns that are no classes, or name the column of the labels with --set data.label_column=..."
+            f"columns that are no classes, or name the column of the labels with {setting('data.label_column')}."
         )
     return labels
 
