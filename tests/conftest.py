@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from striate.base import worker_pool
+from striate.workflows import feature_baseline
 from striate.workflows.report import build
 from support import decode_here
 
@@ -54,6 +55,7 @@ def _no_report(result: object, *_: object) -> object:
 # What costs seconds, by the mark of the tests that do not go without: what stands in for it elsewhere
 SHORTCUTS: dict[str, list[tuple[ModuleType, str, object]]] = {
     "report": [(build, "at_end", _no_report), (build, "later", _no_report)],
+    "features": [(feature_baseline, "of_run", lambda *_: None)],
     "children": [(worker_pool, "in_order", decode_here.in_order)],
 }
 WHOLE = {mark: [(module, name, getattr(module, name)) for module, name, _ in rows] for mark, rows in SHORTCUTS.items()}

@@ -71,6 +71,8 @@ def _parts(result: Event, unsaved: bool = False) -> Iterator[str | Table]:
         )
     if result.get("baseline_finding"):
         yield result["baseline_finding"]
+    if (features := result.get("feature_baseline")) is not None:
+        yield features["sentence"]
     if (looks := result["test_looks"])["runs"] > 1:
         yield (
             f"this test set has been scored {looks['looks']:,} times by {looks['runs']:,} runs; choosing among runs by it "

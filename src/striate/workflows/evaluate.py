@@ -29,7 +29,15 @@ from striate.metrics import baseline_findings, intervals
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
-from striate.workflows import baselines, gray_copies, keep_confidence, selective, stored_predictions, trained_on
+from striate.workflows import (
+    baselines,
+    feature_baseline,
+    gray_copies,
+    keep_confidence,
+    selective,
+    stored_predictions,
+    trained_on,
+)  # fmt: skip
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.gray_copies import GrayCopies
 from striate.workflows.load_model import load_network
@@ -52,7 +60,9 @@ def evaluate(
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
     Probabilities are calibrated by the model's temperature; `calibration_error_unscaled` is what their error is without it.
-    `risk_coverage` says how few predictions are wrong where the least probable are left out.
+    `risk_coverage` says how few predictions are wrong where the least probable are left out. The test images of a run are also
+    classified by what sees no more than small copies of them (`baselines`), and by logistic regression on the features of the
+    network before its training (`feature_baseline`), which takes some seconds once.
 
     Args:
         run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
@@ -102,7 +112,8 @@ def evaluate(
         "temperature": model.confidence.temperature, **answers.as_json(), "saved": saved,
         "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
-        **_beside(Path(run) if data is None else None, scores), **took,
+        **_beside(Path(run) if data is None else None, scores),
+        "feature_baseline": feature_baseline.of_run(Path(run), model, watch) if data is None else None, **took,
     }  # fmt: skip
 
 
