@@ -27,6 +27,7 @@ from striate.nets import catalogue
 from striate.nets.factory import build
 from striate.nets.net import Net
 from striate.nets.receptive_field import windows
+from support.deeper_nets import shallow_first
 
 CLASSES = 10
 LARGE = 15_000_000  # weights, whose comparison with each other takes seconds
@@ -40,7 +41,7 @@ def made(name: str) -> Net:
     return build(name, (entry.input_chw[0], entry.smallest_px, entry.smallest_px), CLASSES, init="torch").train()
 
 
-@pytest.fixture(params=catalogue.names(), scope="module")
+@pytest.fixture(params=shallow_first(catalogue.names()), scope="module")
 def net(request: pytest.FixtureRequest) -> Iterator[Net]:
     yield made(str(request.param))
     made.cache_clear()

@@ -17,6 +17,7 @@ from striate.nets import catalogue
 from striate.nets.factory import build, build_around
 from striate.nets.net import Net
 from support.attribution_nets import hooks
+from support.deeper_nets import shallow_first
 
 NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")
 CLASSES = 3
@@ -51,7 +52,7 @@ def made(name: str) -> Net:
     return net
 
 
-@pytest.fixture(params=NAMES, scope="module")
+@pytest.fixture(params=shallow_first(NAMES), scope="module")
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -13,8 +13,8 @@ with --json, rounded as it is written; where that block is not run, `make soak` 
 In a document that `support/published_figures.py` names, every number of the prose is printed by a command of its section or
 of one before, or stands in that table with its source.
 
-The trainings of the timeline take one epoch each, and .png files stay empty: that commands draw well is for the tests of what
-they draw.
+The trainings of the timeline take one epoch each, and files of images stay empty: that commands draw well is for the tests of
+what they draw.
 """
 
 import importlib.util

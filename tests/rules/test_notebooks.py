@@ -27,12 +27,12 @@ def text_of(outputs: list[dict[str, Any]]) -> str:
 
 
 def differences(stored: str, printed: str, trained: bool) -> list[str]:
-    """How a cell's outputs differ: in words, in numbers; those of a training by more than 3 in 100 and two."""
+    """How a cell's outputs differ: in words, in numbers; those of a training by more than 3 in 100 and one."""
     if NUMBER.sub("#", stored) != NUMBER.sub("#", printed):
         return [f"{stored!r} is now {printed!r}"]
     pairs = zip(NUMBER.findall(stored), NUMBER.findall(printed), strict=True)
     values = [(float(before.replace(",", "")), float(now.replace(",", ""))) for before, now in pairs]
-    return [f"{a} is now {b}" for a, b in values if a != b and not (trained and abs(a - b) <= 2 + 0.03 * abs(a))]
+    return [f"{a} is now {b}" for a, b in values if a != b and not (trained and abs(a - b) <= 1 + 0.03 * abs(a))]
 
 
 def test_both_languages_have_the_same_code_and_outputs_and_a_text_before_each_cell():
