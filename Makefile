@@ -40,7 +40,11 @@ check: $(VENV)/.dev  ## style and types
 docs: $(VENV)/.docs  ## the manual, in docs/_build
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
 
-soak: $(VENV)/.dev  ## the tests too long for every day
+$(VENV)/.soak: $(PACKAGE) | $(BIN)/python
+	$(PIP) -e '.[dev,soak]'
+	touch $@
+
+soak: $(VENV)/.soak  ## the tests too long for every day
 	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 -m soak
 
 bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run

@@ -187,6 +187,7 @@ def trial(argument: Any) -> tuple[object, bytes]:
 
 
 def _runtime() -> Any:
+    onnx_file.no_telemetry()
     try:
         import onnxruntime
     except ImportError:

@@ -7,6 +7,7 @@ bytes cannot fill. The format is protobuf: each field has a number and a kind, a
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
@@ -32,6 +33,14 @@ _TENSOR_DIMS, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 13, 14
 class _Field(NamedTuple):
     number: int
     value: int | memoryview  # a number, or bytes
+
+
+def no_telemetry() -> None:
+    """Before onnxruntime is imported: it may not report to its maker, as it does by default since 1.32, also on Linux.
+
+    Who sets ORT_DISABLE_TELEMETRY=0 has it back.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def seal(content: bytes) -> bytes:

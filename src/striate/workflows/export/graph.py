@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from striate.base import onnx_file
 from striate.base.errors import MissingExtraError, UnsupportedError
 from striate.metrics.confidence import Confidence
 from striate.metrics.unknown_inputs import FeatureStatistics, UnknownInputs
@@ -128,6 +129,7 @@ def trace(model: Model, half: bool = False) -> Traced:
 
 
 def _need_libraries() -> None:
+    onnx_file.no_telemetry()
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

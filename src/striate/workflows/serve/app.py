@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from striate._version import __version__
 from striate.workflows.serve.access_log import AccessLog
+from striate.workflows.serve.multipart import MOST_FILES
 from striate.workflows.serve.options import ServeOptions
 from striate.workflows.serve.refusals import Refusal, internal_fault
 from striate.workflows.serve.schemas import Embeddings, Failure, ModelFacts, Predictions, Status, Unreadable
@@ -20,7 +21,11 @@ from striate.workflows.serve.uploads import LingeringClose, read_uploads
 
 _PAGE = Path(__file__).with_name("page")
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {"type": "object", "required": ["file"], "properties": {"file": {"type": "array", "items": _BINARY["schema"]}}}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "array", "minItems": 1, "maxItems": MOST_FILES, "items": _BINARY["schema"]}},
+}
 _UPLOAD = {
     "requestBody": {
         "required": True,

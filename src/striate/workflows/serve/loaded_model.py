@@ -142,7 +142,8 @@ class LoadedModel:
 
     def _start_again(self) -> None:
         self._child.close()  # one that raised, and did not die, may be broken too
-        self._call({"run": self.run, "device": self.device}, b"")
+        if self._call({"run": self.run, "device": self.device}, b"").error is not None:
+            self._count_death()
 
     def _count_death(self) -> None:
         self.circuit.died(time.monotonic())

@@ -65,6 +65,8 @@ class Security:
             raise Refusal(431, f"expected at most {_MOST_HEADERS} headers of {_MOST_HEADER_BYTES:,} bytes in all; got more.")
         if b"content-length" in names and b"transfer-encoding" in names:
             raise Refusal(400, "expected Content-Length or Transfer-Encoding; got both, which proxies read in two ways.")
+        if not scope["path"].isprintable():  # routes are matched by expressions whose $ lets a newline pass
+            raise Refusal(404, "there is nothing here.")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if names.count(b"host") != 1 or not self._is_ours(headers["host"]):
             raise Refusal(421, "this Host is not served here; allow it with --allow-host NAME where it is one of yours.")

@@ -27,7 +27,7 @@ from striate.workflows.serve.model_files import ChangeDetector, Fingerprint, fin
 from striate.workflows.serve.options import ServeOptions
 from striate.workflows.serve.state import State
 
-_HEADER_SECONDS = 10.0  # in which the headers of a connection's first request must have come
+_HEADER_SECONDS = 10.0  # in which the headers of a request must have come, once the connection waits for them
 _LEAST_DRAIN, _MOST_DRAIN = 0.5, 8.0  # seconds; the first lets /ready be seen
 _KEEP_ALIVE_SECONDS = 15
 _LOOK_SECONDS = 1.0  # between looks at the files of a watched model
@@ -39,15 +39,32 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request some seconds for its headers."""
         super().connection_made(transport)
-        self._header_timer = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+        self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; those of a later request's headers must be complete in time too."""
+        super().data_received(data)
+        if not self._waits_for_headers():
+            self._stop_timer()
+        elif self._header_timer is None:  # uvicorn ends its own timer with the first byte
+            self._header_timer = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._header_timer.cancel()
+        self._stop_timer()
         super().connection_lost(exc)
 
+    def _waits_for_headers(self) -> bool:
+        cycle = cast(Any, self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def _stop_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
     def _close_idle(self) -> None:
-        if cast(Any, self.cycle) is None:
+        if self._waits_for_headers():
             self.transport.close()
 
 
