@@ -38,6 +38,27 @@ def test_clusters_stay_whole_and_the_order_of_the_hashes_decides():
     assert part_N.tolist() == [0, 1, 0, 1]  # the cluster of 0 and 2 is first, and fills part 0
 
 
+def test_a_cluster_that_is_half_again_as_large_as_the_share_of_a_part_is_trained_on():
+    first_N = np.array([0, 1, 2] + [3] * 8)  # of 11 images 4 are the share of the first part, so at most 6 fit
+    part_N = deal(np.ones((11, 1), np.int64), first_N, np.arange(11, dtype=np.uint64), (0.4, 0.6))
+    assert part_N.tolist() == [0, 0, 0] + [1] * 8  # in the order of the hashes the cluster was the first part, alone
+    first_N = np.array([0, 1, 2] + [3] * 6 + [9, 10])
+    part_N = deal(np.ones((11, 1), np.int64), first_N, np.arange(11, dtype=np.uint64), (0.4, 0.6))
+    assert part_N.tolist() == [1, 1, 1] + [0] * 6 + [1, 1]  # six fit
+
+
+def test_where_no_cluster_of_a_label_fits_the_smallest_is_taken():
+    labels_NK, first_N = np.ones((12, 1), np.int64), np.array([0] * 8 + [8] * 4)
+    part_N = deal(labels_NK, first_N, np.arange(12, dtype=np.uint64), (0.2, 0.8))  # the share is 2, so at most 3 fit
+    assert part_N.tolist() == [1] * 8 + [0] * 4
+
+
+def test_a_large_cluster_without_labels_is_trained_on():
+    first_N = np.array([0, 1, 2] + [3] * 8)
+    part_N = deal(np.zeros((11, 2), np.int64), first_N, np.arange(11, dtype=np.uint64), (0.4, 0.6))
+    assert part_N.tolist() == [0, 0, 0] + [1] * 8
+
+
 @given(st.integers(30, 120), st.integers(0, 1000))
 def test_every_part_has_its_share_of_each_label(count: int, seed: int):
     rng = np.random.default_rng(seed)
