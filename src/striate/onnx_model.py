@@ -98,6 +98,16 @@ class OnnxModel:
             reason = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise ArtifactError(f"{path} does not describe a model of striate ({reason}). Export it again.") from error
 
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes."""
+        return self.described.get("aliases") or {}
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """A summary of how it was trained."""
+        return self.described.get("training") or {}
+
     @named_arguments()
     def input_spec_for(self, crops: int) -> InputSpec:
         """How images are decoded: one crop, since the file's input has one size. SettingError for more."""

@@ -25,7 +25,7 @@ def evaluate(
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
 
     Args:
-        run: a run by name or folder, an artifact's folder, or weights by name: resnet50@imagenet, vgg16@FILE.safetensors.
+        run: a run by name or folder, an artifact's folder, an ONNX file, or weights by name: resnet50@imagenet.
         data: labeled images to test on; nothing for the run's own test images.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         relabel: a table with the columns path and new_label (or label): other labels for some images.

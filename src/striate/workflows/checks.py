@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config, files, run_folder
-from striate.base.errors import MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.errors import ArtifactError, MissingExtraError, RunError, SettingError, WeightsError
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
@@ -40,10 +40,21 @@ def before_torch(check: Callable[..., object], *arguments: object) -> Iterator[N
         yield
 
 
+def check_onnx(path: Path, crops: int) -> None:
+    """Refuse an ONNX file that is not there, and more than one crop."""
+    if not path.is_file():
+        raise ArtifactError(f"expected an ONNX file at {path}; there is none.")
+    if crops != 1:
+        raise SettingError(f"{option('crops', crops)} does not apply to an ONNX file, whose input has one size. {GIVE_RUN}")
+
+
 def check_model(run: str | Path) -> None:
     """Refuse a name of no run that has a model, of no model's folder and of no external weights."""
     if is_onnx(run):
-        raise RunError(f"expected a run or a model's folder; {run} is an ONNX file, which `predict` alone takes. {GIVE_RUN}")
+        raise RunError(
+            f"expected a run or a model's folder; {run} is an ONNX file, which `predict`, `evaluate` and `serve` alone take. "
+            f"{GIVE_RUN}"
+        )
     if is_external(run):
         check_external(str(run))
         return
@@ -116,7 +127,10 @@ def check_evaluation(
         one_label.refuse_options(run, {"crops": None if crops == 1 else crops, **(promise or Promise())._asdict()})
     if data is not None:
         multi_crop.check(crops, None)
-        check_model(run)
+        if is_onnx(run):
+            check_onnx(Path(run), crops)
+        else:
+            check_model(run)
         with one_class_allowed():
             sources.read(evaluation_data(data, settings, several))
         return
@@ -127,7 +141,7 @@ def check_evaluation(
             f"{option('crops', crops)} needs DATA, since stored predictions are of one crop; give it, or "
             f"remove {option('crops')}."
         )
-    if is_external(run):
+    if is_external(run) or is_onnx(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     result = run_folder.read_json(_find(run) / "result.json")
     if promise is not None and result is not None and result["test"] is not None:
@@ -147,6 +161,11 @@ def _check_promise(promise: Promise, crops: int, saved: str | Path | None) -> No
         raise SettingError(
             f"{option('max_error')} and {option('coverage')} are of one crop, as predictions are; leave them out, or "
             f"{option('crops', crops)}."
+        )
+    if saved is not None and is_onnx(saved):
+        raise SettingError(
+            f"{option('save', True)} does not apply to an ONNX file, which is sealed. Save it in the run, and "
+            "export that again."
         )
     if saved is not None and is_external(saved):
         raise SettingError(

@@ -29,6 +29,7 @@ from striate.metrics import baseline_findings, intervals
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
 from striate.model import Model
+from striate.onnx_model import OnnxModel
 from striate.workflows import (
     baselines,
     feature_baseline,
@@ -40,7 +41,7 @@ from striate.workflows import (
 )  # fmt: skip
 from striate.workflows.checks import check_evaluation, evaluation_data
 from striate.workflows.gray_copies import GrayCopies
-from striate.workflows.load_model import load_network
+from striate.workflows.load_model import load, load_network
 from striate.workflows.selective import Promise, Scored
 from striate.workflows.several_labels import evaluation
 from striate.workflows.trained_on import Seen
@@ -65,7 +66,7 @@ def evaluate(
     network before its training (`feature_baseline`), which takes some seconds once.
 
     Args:
-        run: a run by name or folder, a model's folder or `NET@WEIGHTS` (which need `data`).
+        run: a run by name or folder, a model's folder, `NET@WEIGHTS` or an ONNX file of `striate export` (which need `data`).
         data: labeled images to test on, as for `train`; None for the run's own test images, whose stored predictions are used.
         settings: of section [data] for `data`.
         watch: called with progress.
@@ -90,7 +91,7 @@ def evaluate(
             run = run_folder.find(run)
             tested, model = _stored(run), load_network(run)
         else:
-            model = load_network(run)
+            model = load(run)
             section = evaluation_data(data, settings, model.label_thresholds is not None)
             tested = predict_examples(model, section, watch, crops)
     seen = _seen(run, model, tested)
@@ -132,11 +133,16 @@ def _beside(folder: Path | None, scores: Json) -> Json:
     return {"baselines": small, "baseline_finding": None if finding is None else finding.sentence}
 
 
-def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:
+def _flagged(model: Model | OnnxModel, tested: "LabeledLogits") -> Json | None:
     """How many of the images are flagged as unknown, and the share that is expected of images like those of the training.
 
     The stored predictions of a run are without features: what was counted at the end of its training is taken.
     """
+    if isinstance(model, OnnxModel):
+        if tested.flags_N is None:
+            return None
+        counted = Flagged(int(tested.flags_N.sum()), len(tested.flags_N))
+        return {**counted._asdict(), "rate": model.described["unknown"]["rate"]}
     flag = model.unknown_inputs
     if flag is None:
         return None
@@ -144,15 +150,15 @@ def _flagged(model: Model, tested: "LabeledLogits") -> Json | None:
     return None if flagged is None else {**flagged._asdict(), "rate": flag.rate}
 
 
-def _seen(run: str | Path, model: Model, tested: "LabeledLogits") -> Seen | None:
+def _seen(run: str | Path, model: Model | OnnxModel, tested: "LabeledLogits") -> Seen | None:
     """Which of the tested images the run of a model learned from; None where that cannot be told."""
-    home = trained_on.home(run, model)
+    home = None if isinstance(model, OnnxModel) else trained_on.home(run, model)
     images = None if home is None or tested.by_folds else run_images.read(home)
     return None if home is None or images is None else trained_on.find(home, images, tested.pixel_hash_N, tested.copies)
 
 
 def answers_of(
-    run: str | Path, model: Model, tested: "LabeledLogits", unseen_N: NDArray[np.bool_] | None, promise: Promise
+    run: str | Path, model: Model | OnnxModel, tested: "LabeledLogits", unseen_N: NDArray[np.bool_] | None, promise: Promise
 ) -> selective.Answers:
     """What a model answers of these images, with its threshold and sets, or those that are asked for.
 
@@ -180,7 +186,7 @@ def answers_of(
     return selective.Answers(selective.choose(promise, model.confidence, used), everything, used)
 
 
-def _looks(run: str | Path, model: Model, tested: "LabeledLogits", stored: bool) -> Looks:
+def _looks(run: str | Path, model: Model | OnnxModel, tested: "LabeledLogits", stored: bool) -> Looks:
     """How often these images have been scored, now included; the stored predictions of a run are no new look."""
     test_set = looks_ledger.fingerprint(tested.pixel_hash_N)
     if stored:
@@ -216,7 +222,7 @@ class LabeledLogits(NamedTuple):
         return right
 
 
-def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
+def predict_examples(model: Model | OnnxModel, data: Data, watch: Watch, crops: int = 1) -> LabeledLogits:
     """Logits of every labeled image of `data`; of its test part alone, where it has one; classes are matched by name.
 
     Of 5 or 10 crops the logits mean the average of their probabilities.
@@ -249,17 +255,27 @@ def predict_examples(model: Model, data: Data, watch: Watch, crops: int = 1) -> 
         facts += [image.facts for _, image in batch if image.pixels_HWC is not None and image.facts is not None]
         if good:
             pixels_NHWC = np.stack([pixels_HWC for _, pixels_HWC in good])
-            if crops == 1 and model.unknown_inputs is not None:
-                outputs = model.logits_and_embeddings(pixels_NHWC)
-                logits.append(outputs.logits_NK)
-                flags.append(model.unknown_inputs.flags(outputs.embeddings_ND))
-            else:
-                logits.append(model.logits(pixels_NHWC, crops))
+            logits_NK, flags_N = _outputs(model, pixels_NHWC, crops)
+            logits.append(logits_NK)
+            flags += [] if flags_N is None else [flags_N]
         report(batch[-1][0] + 1, len(examples))
     if not rows:
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     labels_N = _mapped(examples.labels_N[rows], mapped_K, len(model.classes))
-    flags_N, hash_N = np.concatenate(flags) if flags else None, np.array([each.pixel_hash for each in facts], np.uint64)
+    all_flags_N, hash_N = np.concatenate(flags) if flags else None, np.array([each.pixel_hash for each in facts], np.uint64)
     return LabeledLogits(
-        data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=flags_N, copies=gray_copies.of_facts(facts)
+        data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=all_flags_N, copies=gray_copies.of_facts(facts)
     )
+
+
+def _outputs(
+    model: Model | OnnxModel, pixels_NHWC: NDArray[np.uint8], crops: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Logits, and which images are unknown; None of several crops, and where the model cannot tell."""
+    if isinstance(model, OnnxModel):
+        outputs = model.predict_pixels(pixels_NHWC)
+        return outputs.logits, outputs.unknown
+    if crops != 1 or model.unknown_inputs is None:
+        return model.logits(pixels_NHWC, crops), None
+    logits_NK, embeddings_ND = model.logits_and_embeddings(pixels_NHWC)
+    return logits_NK, model.unknown_inputs.flags(embeddings_ND)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from striate.base import config, run_folder
+from striate.base import config, onnx_file, run_folder
 from striate.base.errors import SettingError, StriateError
 from striate.base.option_names import option
+from striate.onnx_model import is_onnx
 
 
 def refuse(data: config.Data, what: str) -> None:
@@ -32,6 +33,9 @@ def refuse_options(run: str | Path, options: Mapping[str, object]) -> None:
 
 def is_of_several(run: str | Path) -> bool:
     """Whether a run or a model is of several labels an image, as its description says; false where there is none yet."""
+    if is_onnx(run):
+        path = Path(run)
+        return path.is_file() and onnx_file.check(onnx_file.read(path), path).get("label_thresholds") is not None
     try:
         path = run_folder.find(run)
     except StriateError:

@@ -5,12 +5,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from striate.base import files
-from striate.base.errors import ArtifactError, MissingExtraError, SettingError
+from striate.base.errors import MissingExtraError, SettingError
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.onnx_model import is_onnx
 from striate.workflows import one_label
-from striate.workflows.checks import GIVE_RUN, check_model, check_paths
+from striate.workflows.checks import check_model, check_onnx, check_paths
 from striate.workflows.engines import of_engine
 from striate.workflows.prediction_options import Parts, PredictionOptions
 
@@ -26,14 +26,14 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
     _check_crops_of_embeddings(options)
     multi_crop.check(crops, None)
     if is_onnx(run):
-        _check_onnx(Path(run), crops)
+        check_onnx(Path(run), crops)
     else:
         check_model(run)
         if one_label.is_of_several(run):
             one_label.refuse_options(run, {"crops": None if crops == 1 else crops, "threshold": threshold})
     computed = of_engine(run, options.engine)
     if computed != run:
-        _check_onnx(Path(computed), crops)
+        check_onnx(Path(computed), crops)
     check_paths(paths)
 
 
@@ -69,13 +69,6 @@ def _check_crops_of_embeddings(options: PredictionOptions) -> None:
             f"{option('embed', options.embed)} does not apply to {option('crops', options.crops)}: an embedding is of one "
             "crop. Leave one of them out."
         )
-
-
-def _check_onnx(path: Path, crops: int) -> None:
-    if not path.is_file():
-        raise ArtifactError(f"expected an ONNX file at {path}; there is none.")
-    if crops != 1:
-        raise SettingError(f"{option('crops', crops)} does not apply to an ONNX file, whose input has one size. {GIVE_RUN}")
 
 
 def _check_table(path: Path, endings: Collection[str]) -> None:

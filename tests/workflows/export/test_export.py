@@ -90,6 +90,29 @@ def test_images_that_calibrate_prove_nothing():
     assert (len(calibration_M), len(held_M)) == (0, 12)
 
 
+def test_it_is_scored_as_the_run_is(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(exported.folder)
+    for k, pixels_HW in enumerate(np.random.default_rng(4).integers(0, 256, (24, 9, 9), np.uint8)):
+        folder = tmp_path / "images" / str(k % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels_HW).save(folder / f"{k}.png")
+    path = exported.printed["onnx"]
+    ours, theirs = (striate.evaluate(model, tmp_path / "images") for model in ("a", path))
+    assert ours["n"] == theirs["n"] == 24
+    for name in ("accuracy", "low", "high", "confusion", "majority", "unknown", "temperature"):
+        assert ours[name] == theirs[name]
+    assert ours["calibration_error"] == pytest.approx(theirs["calibration_error"], abs=1e-5)
+    assert theirs["trained_on"] is None
+    assert main(["evaluate", path]) == 2
+    assert f"{path} has no test images of its own; write `striate evaluate {path} DATA`" in capsys.readouterr().err
+    assert main(["evaluate", path, str(tmp_path / "images"), "--crops", "5"]) == 2
+    assert "--crops 5 does not apply to an ONNX file" in capsys.readouterr().err
+    with pytest.raises(SettingError, match="save=true does not apply to an ONNX file, which is sealed"):
+        striate.evaluate(path, tmp_path / "images", max_error=0.1, save=True)
+
+
 def test_it_has_all_that_its_use_needs(exported: Exported):
     described, saved = exported.onnx.described, json.loads((exported.run / "model/model.json").read_text("utf-8"))
     for name in ("classes", "input_spec", "decoder_version", "confidence", "license", "aliases", "training"):
@@ -190,7 +213,7 @@ def test_what_needs_the_network_refuses_the_file(exported: Exported, monkeypatch
     monkeypatch.chdir(exported.folder)
     with pytest.raises(SettingError, match="is an ONNX file already"):
         striate.export(exported.printed["onnx"])
-    with pytest.raises(RunError, match="is an ONNX file, which `predict` alone takes"):
+    with pytest.raises(RunError, match="is an ONNX file, which `predict`, `evaluate` and `serve` alone take"):
         striate.verdicts(exported.printed["onnx"])
     with pytest.raises(SettingError, match="nothing is known here"):
         striate.export(exported.run / "model")

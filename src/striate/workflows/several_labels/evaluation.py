@@ -14,6 +14,7 @@ from striate.base.wall_clock import measured
 from striate.metrics import multi_label
 from striate.metrics.average_precision import mean_average_precision
 from striate.model import Model
+from striate.onnx_model import OnnxModel
 from striate.workflows.several_labels.label_set_scores import MapScore
 from striate.workflows.trained_on import Seen
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("striate")
 
 
-def of_tested(run: str | Path, model: Model, tested: "LabeledLogits", seen: Seen | None, stored: bool) -> Json:
+def of_tested(run: str | Path, model: Model | OnnxModel, tested: "LabeledLogits", seen: Seen | None, stored: bool) -> Json:
     """The scores of predictions, for JSON: those of `metrics.multi_label`, and what is known of the images.
 
     `seen` says which the run learned from; `stored` that they are the stored predictions of a run, which are no new look at its
