@@ -9,6 +9,7 @@ import pytest
 
 from striate.base import files, run_record
 from striate.base.errors import DiskError
+from striate.data import decode
 from support.command_line import run, train_in
 from support.shape_images import make_folder
 
@@ -210,13 +211,29 @@ def test_images_that_changed_since_the_run_began(trained: Path, capsys: pytest.C
     assert "Restore them, or start a new run." in text
 
 
-def test_another_torch_than_the_run_began_with(trained: Path, capsys: pytest.CaptureFixture[str]):
+def test_another_torch_than_the_run_began_with(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     (trained / "result.json").unlink()
     environment = trained / "environment.json"
     found = json.loads(environment.read_text())
     run_record.add(trained, {environment.name: json.dumps({**found, "torch": "1.0"}).encode()})
-    text = refused(capsys, "train", "--name", "first", "--resume")
+    with monkeypatch.context() as patch:
+        patch.setattr(decode, "stream", None)  # before an image is decoded
+        text = refused(capsys, "train", "--name", "first", "--resume")
     assert f"runs/first began with torch 1.0; now it is {found['torch']}" in text
+
+
+def test_a_full_disk_before_an_image_is_decoded(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9, 2_000_000))
+    monkeypatch.setattr(decode, "stream", None)
+    for command in ("train", "finetune"):
+        done = run(capsys, command, str(photos), "--out", "new")
+        assert done.code == 74
+        assert "expected at least 100 MB free for the checkpoints and the model of a run in new; got 2 MB." in done.err
+        assert "give a folder on another disk with --out." in done.err
 
 
 def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys: pytest.CaptureFixture[str]):

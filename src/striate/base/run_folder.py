@@ -163,6 +163,17 @@ def environment(**more: object) -> Json:
     return {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}", **versions, **more}
 
 
+def refuse_other_machine(folder: Path, now: Json) -> None:
+    """Refuse to resume an interrupted run with what would end with other weights; `now` has those of them that are known."""
+    before = read_json(folder / "environment.json")
+    for name in ("torch", "processes", "device", "threads"):
+        if before is not None and name in now and before[name] != now[name]:
+            raise RunError(
+                f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
+                f"Resume with {name} {before[name]}, or start a new run."
+            )
+
+
 def list_runs(out: Path) -> list[Row]:
     """The runs in a folder, by name; one whose files are not what was written is `damaged`, and a warning says why."""
     return [_row(path.parent) for path in sorted(out.glob("*/run.toml"))]

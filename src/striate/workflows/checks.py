@@ -3,6 +3,7 @@
 Each public function calls its check first; its command does so before it imports the function's file.
 """
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base import config, files, run_folder
-from striate.base.errors import ArtifactError, MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.errors import ArtifactError, DiskError, MissingExtraError, RunError, SettingError, WeightsError
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
@@ -23,6 +24,7 @@ from striate.workflows.selective import Promise
 
 _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
 
+LEAST_ROOM = 100_000_000  # bytes
 GIVE_RUN = "Give the run that it came from."
 
 
@@ -191,6 +193,22 @@ def check_tensorboard(run: config.Run) -> None:
     """Refuse to log for TensorBoard where it is not installed."""
     if run.tensorboard and find_spec("tensorboard") is None:
         raise MissingExtraError("tensorboard=true", "tensorboard", "log")
+
+
+def check_room(out: Path) -> None:
+    """Refuse to begin a run in a folder whose disk is all but full."""
+    place = next((folder for folder in (out, *out.absolute().parents) if folder.is_dir()), Path("/"))
+    if (free := shutil.disk_usage(place).free) < LEAST_ROOM:
+        raise DiskError(
+            f"expected at least {LEAST_ROOM // 10**6} MB free for the checkpoints and the model of a run in {out}; got "
+            f"{free // 10**6} MB. Free some space, or give a folder on another disk with {option('out')}."
+        )
+
+
+def check_resumed(folder: Path) -> None:
+    """Refuse to resume an interrupted run with another version of torch, before torch is imported or an image decoded."""
+    if not (folder / "result.json").exists():
+        run_folder.refuse_other_machine(folder, {"torch": run_folder.environment()["torch"]})
 
 
 def check_comparison(draw: str | Path | None, html: str | Path | None, others: int) -> None:

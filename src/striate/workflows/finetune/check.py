@@ -16,7 +16,7 @@ from striate.base.errors import RunError, SettingError
 from striate.base.train_settings import STRATEGY
 from striate.data import sources, split
 from striate.data.examples import Examples
-from striate.workflows.checks import check_model, check_tensorboard
+from striate.workflows.checks import check_model, check_resumed, check_room, check_tensorboard
 from striate.workflows.finetune import start
 
 REQUESTED = "requested.toml"  # of a run: the settings before the rules
@@ -58,6 +58,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
         raise SettingError("expected DATA: a folder of images by class, a table, or the name of a data set.")
     run = config.build(with_weights(settings))
     check_tensorboard(run)
+    check_room(out)
     if name is None:
         files.check_new_folder(out)
     else:
@@ -110,6 +111,7 @@ def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> co
     folder = run_folder.claim(out, name, resume=True)
     run = run_folder.settings(folder)
     check_tensorboard(run)
+    check_resumed(folder)
     if run.finetune.weights is None:
         raise RunError(
             f"{folder} was not made by `striate finetune`; resume it with `striate train --resume --name {folder.name}`."

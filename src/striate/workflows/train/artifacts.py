@@ -158,12 +158,7 @@ def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json) -> None
             f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
             f"{now['data_sha256'][:12]}... Restore them, or start a new run."
         )
-    for name in ("torch", "processes", "device", "threads"):
-        if before[name] != now[name]:
-            raise RunError(
-                f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
-                f"Resume with {name} {before[name]}, or start a new run."
-            )
+    run_folder.refuse_other_machine(folder, now)
     if (edited := run_record.difference(identity.settings, settings)) is not None:
         raise RunError(f"{folder} began with other settings: {edited}. Put it back, or start a new run.")
     if "run" in saved and saved["run"]["run_id"] != identity.run_id:

@@ -16,7 +16,7 @@ from striate.data.examples import Examples
 from striate.nets import catalogue
 from striate.plots import save_figure
 from striate.workflows import one_label
-from striate.workflows.checks import check_tensorboard
+from striate.workflows.checks import check_resumed, check_room, check_tensorboard
 from striate.workflows.finetune import check as fine_tuning
 from striate.workflows.finetune import start
 from striate.workflows.train import defaults
@@ -41,6 +41,7 @@ def check(out: Path, name: str | None, settings: config.Tree) -> Checked:
     """
     run = config.build(settings)
     check_tensorboard(run)
+    check_room(out)
     if name is None:
         files.check_new_folder(out)
     else:
@@ -125,6 +126,7 @@ def settings_to_resume(out: Path, name: str | None, settings: config.Tree) -> co
     folder = run_folder.claim(out, name, resume=True)
     run = run_folder.settings(folder)
     check_tensorboard(run)
+    check_resumed(folder)
     if run.finetune.weights is None:  # else the fine-tuning refuses them
         config.refuse_other(settings, run)
     return run
