@@ -22,7 +22,7 @@ from striate.training.loss import final
 _WARM_UP = 2
 _SLOW_RATE = 1e-3  # of the learning rate, so that the loss of the copy stays finite
 _PROBE_BYTES = 2**25  # of a checkpoint that is written to measure how long that takes
-_REFERENCE_TURNS, _REFERENCE_SECONDS = 1_000_000, 0.029  # of the loop of `slowness`, on a quiet machine as in bench/README.md
+_REFERENCE_TURNS, _REFERENCE_SECONDS = 100_000, 0.0029  # of the loop of `slowness`, on a quiet machine as in bench/README.md
 
 
 class TrainingCost(NamedTuple):
@@ -102,6 +102,15 @@ def seconds_a_checkpoint(net: nn.Module, settings: Train, folder: Path) -> float
 def planned_steps(settings: Train, steps_an_epoch: int) -> int:
     """The optimizer steps that the settings ask for, where they do not ask for minutes."""
     return settings.steps or (settings.epochs or 1) * steps_an_epoch
+
+
+def few_steps(planned: int, at_most: int) -> int:
+    """How many steps to time, so that a short training is not timed for longer than it takes: a tenth, two or more.
+
+    >>> few_steps(planned=6, at_most=10), few_steps(70, 10), few_steps(5000, 10)
+    (2, 7, 10)
+    """
+    return min(at_most, max(2, planned // 10))
 
 
 def slowness() -> float:

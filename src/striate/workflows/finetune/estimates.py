@@ -111,9 +111,9 @@ def _head(task: TransferTask) -> float:
     zeros_MD = np.zeros((len(rows_M), head.in_features), np.float32)
     labels_M, ids_M = np.zeros_like(task.whole.examples.labels_N[rows_M]), rows_M.astype(np.uint64)
     stream = head_training.FeatureStream([zeros_MD], rows_M, labels_M, ids_M, settings.batch_size, 0, task.engine.device)
-    step = timing.seconds_a_step(head_task(task, settings, head, stream, stream), 20, at_most=1.0)
-    steps_an_epoch = -(-len(task.positions_M) // settings.batch_size)
-    return step * timing.planned_steps(settings, steps_an_epoch)
+    planned = timing.planned_steps(settings, -(-len(task.positions_M) // settings.batch_size))
+    timed = timing.few_steps(planned, 20)
+    return planned * timing.seconds_a_step(head_task(task, settings, head, stream, stream), timed, at_most=1.0)
 
 
 def _training(task: TransferTask, settings: config.Train, costs: Costs) -> float:

@@ -41,15 +41,15 @@ class Costs(NamedTuple):
 
 def measure(context: RunContext, setup: TrainingSetup, task: loop.Task, minutes: float | None) -> Costs:
     """Time a few steps of a copy, a forward pass, and a checkpoint; longer where the time that is given depends on it."""
-    steps, at_most = (10, 2.0) if minutes is None else (_TIMED_STEPS, min(60.0, max(2.0, 6 * minutes)))
+    few = timing.few_steps(timing.planned_steps(context.run.train, setup.loaders["train"].steps), 10)
+    steps, at_most = (few, 2.0) if minutes is None else (_TIMED_STEPS, min(60.0, max(2.0, 6 * minutes)))
     val, engine = setup.loaders["val"], context.engine
-    slowness = timing.slowness()
     step = timing.seconds_a_step(task, steps, at_most, progress(context.watch, "time"))
     image = timing.seconds_an_image(setup.net, val, at_most=1.0) if len(val) else step / 3 / task.train.steps
     saving = timing.seconds_a_checkpoint(setup.net, context.run.train, context.folder) if engine.writes else 0.0
     parts = context.dataset.parts
     end = image * (len(parts.val_M) + len(parts.test_M)) / engine.world + saving
-    report = report_cost.seconds(setup.net, context.dataset, image, slowness) if context.report else 0.0
+    report = report_cost.seconds(setup.net, context.dataset, image, timing.slowness()) if context.report else 0.0
     epoch = image * len(val) / engine.world + saving
     costs = [engine.agree(value) for value in (step * (1 + SHARE), epoch, end, report)]
     return Costs(TrainingCost(*costs[:2]), *costs[2:])
