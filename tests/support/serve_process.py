@@ -78,16 +78,17 @@ class ServeProcess:
 
 
 @contextmanager
-def serving(folder: Path, model: str | Path, *options: str) -> Iterator[ServeProcess]:
-    """A server for the block; it is killed at its end."""
+def serving(folder: Path, model: str | Path, *options: str, python: str | Path | None = None) -> Iterator[ServeProcess]:
+    """A server for the block, which is killed at its end; by another Python where it has striate itself."""
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(_NOTES)
     (folder / "temporary").mkdir(exist_ok=True)
+    source = "" if python is not None else os.pathsep + str(_SOURCE)
     environment = {
-        **os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{_SOURCE}", "STRIATE_TEST_NOTES": str(folder / "notes"),
+        **os.environ, "PYTHONPATH": f"{folder}{source}", "STRIATE_TEST_NOTES": str(folder / "notes"),
         "TMPDIR": str(folder / "temporary"),
     }  # fmt: skip
-    command = [sys.executable, "-m", "striate", "serve", str(model), "--port", "0", "--json", *options]
+    command = [str(python or sys.executable), "-m", "striate", "serve", str(model), "--port", "0", "--json", *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
     assert process.stdout is not None

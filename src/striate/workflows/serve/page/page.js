@@ -90,7 +90,7 @@ async function describe() {
   const response = await fetch("v1/model", { headers: headers() });
   if (response.status === 401) return askForToken();
   const model = await response.json();
-  at("model").textContent = `${model.name}: ${model.net}, ${model.classes.length} classes, model ${model.sha256.slice(0, 12)}`;
+  at("model").textContent = [model.name, model.net, `${model.classes.length} classes`, `model ${model.sha256.slice(0, 12)}`].filter(Boolean).join(", ");
 }
 
 at("choose").addEventListener("click", () => at("file").click());
