@@ -83,8 +83,7 @@ def evaluate(
         DataError: too few images for `max_error` or `coverage`; says how many are needed.
 
     """
-    promise = Promise(max_error, confidence, coverage)
-    data = in_memory.stored(data, labels, watch=watch)
+    promise, data = Promise(max_error, confidence, coverage), in_memory.stored(data, labels, watch=watch)
     with sources.listed_once(), one_class_allowed():
         check_evaluation(run, data, settings, crops, promise, save)
         if data is None:
@@ -104,9 +103,7 @@ def evaluate(
     took = measured(None if data is None else len(tested.labels_N))
     scores = summary(model.confidence.scaled(tested.logits_NK), tested.labels_N, model.classes).as_json()
     answers = answers_of(run, model, tested, None if seen is None else ~seen.any_M, promise)
-    saved = None
-    if save:
-        saved = str(keep_confidence.keep(run, answers.to_save()))
+    saved = str(keep_confidence.keep(run, answers.to_save())) if save else None
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
         **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
