@@ -57,6 +57,7 @@ def test_a_notebook_is_one_of_jupyter_and_holds_nothing_of_the_machine(path: Pat
     ] == []
 
 
+@pytest.mark.features
 def test_the_cells_run_and_print_what_is_stored(tmp_path: Path):
     outputs = notebooks.run(notebooks.sources(ENGLISH), tmp_path)
     wrong = {}
