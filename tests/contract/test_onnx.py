@@ -14,7 +14,7 @@ from striate.workflows.export.run import about, as_model, described
 
 NAMES = (
     "lecun1989", "lenet1", "lenet5", "lenet5_modern", "mlp", "mnist_cnn", "alexnet", "alexnet_owt", "vgg11", "vgg13",
-    "vgg11_bn", "googlenet", "resnet18", "resnet20", "resnet50", "resnet56", "efficientnet_lite0",
+    "vgg11_bn", "vgg16", "googlenet", "resnet18", "resnet20", "resnet50", "resnet56", "efficientnet_lite0",
 )  # fmt: skip
 
 
