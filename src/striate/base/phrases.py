@@ -26,6 +26,12 @@ def plural(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def layers(name: str) -> str:
+    """A layer, or several joined by +, for a title: conv5; 6 layers, conv1 to conv6."""
+    names = name.split("+")
+    return name if len(names) == 1 else f"{len(names)} layers, {names[0]} to {names[-1]}"
+
+
 # Controls of a terminal, and those that turn the direction of text or break its lines
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))} | {
     code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))

@@ -24,6 +24,7 @@ from torch.nn import functional
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, ShapeError, UnsupportedError, nearest
 from striate.interpret.attribution.autograd_graph import check_relus, follow, maps_at
+from striate.interpret.attribution.joined_layers import class_activation_maps, joined_layers
 from striate.interpret.attribution.query import Classifier, Query, Target, at_once, evaluating_with_gradients, make_query
 from striate.nets.images_at_once import MOST
 
@@ -87,7 +88,8 @@ def guided(model: Model, image: object, *, target: Target = None) -> Tensor:
 def gradcam(model: Model, image: object, *, target: Target = None, layer: str | None = None) -> Tensor:
     """max(0, sum_k alpha_k A_k), alpha_k the mean of dy_c / dA_k over the positions (Selvaraju et al. 2017, equations 1 and 2).
 
-    The maps A are those of `layer`, None for the one that `autograd_graph.spatial_layer` picks; other arguments are those of
+    The maps A are those of `layer`, None for the one that `autograd_graph.spatial_layer` picks; of a classifier on the means of
+    several joined layers those of all of them, as `joined_layers.class_activation_maps` adds them. Other arguments are those of
     `saliency`.
 
     Returns:
@@ -166,6 +168,9 @@ def run_guided(query: Query) -> Raw:
 
 def run_gradcam(query: Query, layer: str | None = None) -> Raw:
     """`gradcam` of a query."""
+    if (joined := joined_layers(query.net)) is not None and layer in (None, joined):
+        follow(query.net, query.images_NCHW[:1], "gradcam")
+        return _by_parts(query, class_activation_maps)._replace(layer=joined)
     LayerGradCam = _captum("LayerGradCam")
 
     name = maps_at(query.net, query.images_NCHW[:1], layer)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import ShapeError
+from striate.base.phrases import layers
 from striate.plots.axes import image
 from striate.plots.canvas import SERIES_COLORS
 from striate.plots.save_figure import new_figure
@@ -102,7 +103,7 @@ def draw(title: str, image_HWC: Pixels, panels: Sequence[Panel], path: Path) -> 
         grid = figure.subplots(rows, across, squeeze=False).ravel()
         _show(grid[0], image_HWC, "the image as the network sees it")
         for axes, panel, pixels, note in zip(grid[1:], panels, overlays, notes, strict=False):
-            name = panel.method.replace("_", " ") + ("" if panel.layer is None else f" at {panel.layer}")
+            name = panel.method.replace("_", " ") + ("" if panel.layer is None else f" at {layers(panel.layer)}")
             unfaithful = panel.faithful is False
             _show(axes, pixels, name, unfaithful)
             axes.set_xlabel("\n".join(note), fontsize=7, loc="left", color=_UNFAITHFUL if unfaithful else "black")

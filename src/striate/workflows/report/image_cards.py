@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
 from striate.base.events import Json
+from striate.base.phrases import layers
 from striate.data.on_the_fly import PixelRows
 from striate.interpret import attribution, faithfulness, nearest_images
 from striate.interpret.faithfulness import Faithfulness, FaithfulnessTest
@@ -38,7 +39,7 @@ class JudgedMap:
 
     def sentence(self) -> str:
         """The method, and whether the map is faithful."""
-        by = _NAMES[self.method] if self.layer is None else f"{_NAMES[self.method]} at {self.layer}"
+        by = _NAMES[self.method] if self.layer is None else f"{_NAMES[self.method]} at {layers(self.layer)}"
         if self.test is None:
             return f"{by}, not tested: that takes hundreds of passes of a network of this size."
         if not self.test.faithful:  # without the numbers, which the JSON has
