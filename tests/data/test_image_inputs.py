@@ -184,7 +184,7 @@ def test_shapes_that_are_no_image_s_or_of_two(array: Any, message: str):
     [
         (np.full((2, 2), 2.0), r"expected uint8, or floats in \[0, 1\]; got float64 from 2 to 2. Scale them to 0..255"),
         (torch.full((3, 2, 2), -0.5), r"expected uint8, or floats in \[0, 1\]; got float32 from -0.5 to -0.5"),
-        (np.full((2, 2), np.nan), r"expected uint8, or floats in \[0, 1\]; got float64 from nan to nan"),
+        (np.full((2, 2), np.nan), r"expected uint8, or floats in \[0, 1\]; 4 of 4 are NaN"),
         (np.full((2, 2), 256), r"expected whole numbers from 0 to 255; got int64 from 256 to 256"),
         (np.zeros((2, 2, 3), np.uint16), r"expected uint8, .*, or gray of uint16; got uint16"),
     ],

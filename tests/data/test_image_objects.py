@@ -90,7 +90,7 @@ def test_an_image_is_turned_as_its_exif_says():
         (GRAY * 0.5, r"got float64 from 0 to 108. Scale them to 0..255 and convert: images.astype\('uint8'\); where they"),
         (LEVELS / 255 - 0.5, "got float64 from -0.5 to"),
         (LEVELS / 256, r"levels of 8 bits, k / 255; got float64 up to 0\.\d\d levels away"),
-        (np.full((2, 2), np.nan), "expected levels; 4 of 4 are NaN. Leave the image out, or fill them."),
+        (np.full((2, 2), np.nan), r"expected uint8, or floats in \[0, 1\]; 4 of 4 are NaN\. Leave the image out, or fill"),
         (LEVELS.astype(np.int32) * 2, "expected whole numbers from 0 to 255; got int32 from 0 to 464"),
         (LEVELS.astype(complex), r"floats in \[0, 1\], or gray of uint16; got complex128"),
         (np.zeros((2, 4, 5), np.uint8), r"C = 1, 3 or 4; got the shape \(2, 4, 5\)"),

@@ -133,7 +133,9 @@ def _levels(image: NDArray[Any], exact: bool) -> NDArray[np.uint8]:
         return image.astype(np.uint8)
     if np.isnan(low):
         count = int(np.isnan(image).sum())
-        raise DecodeError(f"expected levels; {count:,} of {image.size:,} are NaN. Leave the image out, or fill them.")
+        raise DecodeError(
+            f"expected uint8, or floats in [0, 1]; {count:,} of {image.size:,} are NaN. Leave the image out, or fill them."
+        )
     if not (low >= 0 and high <= 1):
         raise DecodeError(
             f"expected uint8, or floats in [0, 1]; got {image.dtype} from {low:.4g} to {high:.4g}. Scale them to 0..255 and "
