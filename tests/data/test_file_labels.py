@@ -10,14 +10,7 @@ from striate.base.errors import DataError, SettingError
 from striate.base.option_names import setting
 from striate.data import file_labels, folders, sources
 from striate.data.examples import Ignored, Part, Quarantined
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
+from support.touched import touch
 
 
 def labeled(examples) -> dict[str, str]:

@@ -13,14 +13,7 @@ from striate.base.hash_rng import name_id
 from striate.data import folders
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.unlabeled_files import files_within
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
+from support.touched import touch
 
 
 def account(examples: Examples) -> int:

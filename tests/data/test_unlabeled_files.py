@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 
 from striate.base.errors import DataError
 from striate.data.unlabeled_files import files_within, why_none
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
+from support.touched import touch
 
 
 def test_all_that_no_pattern_ignores(tmp_path: Path):
