@@ -56,5 +56,5 @@ def test_where_nothing_is_left_it_says_what_was_left_out(tmp_path: Path):
     folder = touch(tmp_path / "all", "notes.txt")
     assert why_none(folder) == "notes.txt is left out (*.txt)"
     (folder / "1.png").symlink_to(outside / "1.png")
-    assert why_none(folder) == "1.png is left out (a link out of the data folder), and 1 more are left out"
+    assert why_none(folder) == "1.png is left out (a link out of the data folder), and so is 1 more"
     assert list(files_within(folder)) == []

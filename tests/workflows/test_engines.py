@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import striate
-from striate.base import files
 from striate.base.errors import ArtifactError, SettingError
 from striate.base.onnx_file import FORMAT
 from striate.metrics.confidence import Confidence
-from striate.workflows.engines import model_sha256, of_engine
+from striate.workflows.engines import of_engine
 from support import onnx_files
 from support.command_line import run
 from support.models import tiny_model
@@ -74,9 +73,3 @@ def test_an_export_of_another_model_is_refused(exported: Path, change: str):
         Path("m/model.json").write_text(json.dumps(described))
     with pytest.raises(ArtifactError, match=r"m before that had its present model\. Run `striate export m` again\."):
         of_engine("m", "onnx")
-
-
-def test_a_model_is_told_by_its_files(exported: Path):
-    assert model_sha256("m", None) == files.sha256(Path("m/MANIFEST.sha256"))
-    assert model_sha256("m", "onnx") == model_sha256(exported, None) == files.sha256(exported)
-    assert model_sha256("vgg11@imagenet", None) == "vgg11@imagenet"

@@ -183,10 +183,19 @@ def test_no_more_images_are_listed_than_a_table_has(monkeypatch: pytest.MonkeyPa
     assert listed == [6, 6, 6, 2]
 
 
+def test_the_command_names_options_as_they_are_written(capsys: pytest.CaptureFixture[str]):
+    run(capsys, "predict", "m", "p", "--out", "rows.csv", "--parts", 3)
+    printed = run(capsys, "predict", "m", "p", "--out", "rows.csv", "--parts", 2, "--embed", "e.npy")
+    assert printed.err.rstrip().endswith(
+        "striate: the tables in rows.csv were made with other options: --parts 3, now 2; --embed False, now True. Give another "
+        "folder, or delete this one."
+    )
+
+
 def test_tables_of_another_model_or_of_other_options_are_refused():
     striate.predict_parts("m", "p", "rows.csv", 3)
     expected = (
-        r"^the tables in rows\.csv were made with other options: rows of a table 3, now 2; --threshold None, now 0\.5\. Give "
+        r"^the tables in rows\.csv were made with other options: parts 3, now 2; threshold None, now 0\.5\. Give "
         r"another folder, or delete this one\.$"
     )
     with pytest.raises(SettingError, match=expected):

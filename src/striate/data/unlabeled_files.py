@@ -27,7 +27,7 @@ def why_none(folder: Path) -> str:
     if not left:
         return "it holds none"
     path, reason = left[0]
-    more = f", and {len(left) - 1:,} more are left out" if len(left) > 1 else ""
+    more = f", and so {'is' if len(left) == 2 else 'are'} {len(left) - 1:,} more" if len(left) > 1 else ""
     return f"{path} is left out ({reason}){more}"
 
 

@@ -46,16 +46,6 @@ def of_engine(run: str | Path, engine: str | None) -> str | Path:
     return path
 
 
-def model_sha256(run: str | Path, engine: str | None) -> str:
-    """What tells the model of a run, or of a file, from any other; of `NET@WEIGHTS` its name."""
-    computed = of_engine(run, engine)
-    if is_onnx(computed):
-        return files.sha256(Path(computed))
-    if is_external(run):
-        return str(run)
-    return files.sha256(run_folder.model_folder(run) / files.MANIFEST)
-
-
 def _check_same_model(run: str | Path, path: Path) -> None:
     """Refuse the export of a model that has been trained or calibrated anew; of `NET@WEIGHTS` there is nothing to compare."""
     if is_external(run):

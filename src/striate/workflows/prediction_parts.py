@@ -22,11 +22,12 @@ from striate.base import files
 from striate.base.arguments import named_arguments
 from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
+from striate.base.option_names import option
 from striate.base.phrases import plural
 from striate.data import decode, image_inputs
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel
-from striate.workflows.engines import model_sha256
+from striate.workflows.model_identity import model_sha256
 from striate.workflows.predict import columns_for, model_for, rows
 from striate.workflows.prediction_checks import check_parts
 from striate.workflows.prediction_options import Parts, PredictionOptions
@@ -83,7 +84,7 @@ def predict_parts(
         run: as of `predict`.
         images: as of `predict`.
         out: the folder of tables, whose ending says their format: .csv, .jsonl or .parquet.
-        parts: --out and --embed are folders of tables of so many rows each, and what is missing in them is computed.
+        parts: rows of a table.
         shard: `I/N`: the tables I, I + N, I + 2N, ... alone, so that N machines can share the work; I is from 1 to N.
         device: as of `predict`.
         embed: a folder for the embeddings, whose ending is .npy or .parquet.
@@ -201,9 +202,9 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
     """Write what the folder's tables are made with, or compare it with what is there."""
     options = job.options
     plan = {
-        "format": FORMAT, "model": model_sha256(run, options.engine), "rows of a table": parts,
-        "embeddings": job.width is not None, "--crops": options.crops, "--threshold": options.threshold,
-        "--probabilities": options.probabilities, "decoder": decode.DECODER_VERSION,
+        "format": FORMAT, "model": model_sha256(run, job.model), "parts": parts, "embed": job.width is not None,
+        "crops": options.crops, "threshold": options.threshold, "probabilities": options.probabilities,
+        "decoder_version": decode.DECODER_VERSION,
     }  # fmt: skip
     path = job.folders[0] / _NOTES / _PLAN
     if not path.is_file():
@@ -216,7 +217,10 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
         return
     with files.explained(path, "read"):
         before = json.loads(path.read_text("utf-8"))
-    if others := [f"{key} {before.get(key)!r}, now {value!r}" for key, value in plan.items() if before.get(key) != value]:
+    shown = {key: option(key) if key in ("parts", "embed", *options._fields) else key for key in plan}
+    if others := [
+        f"{shown[key]} {before.get(key)!r}, now {value!r}" for key, value in plan.items() if before.get(key) != value
+    ]:
         raise SettingError(
             f"the tables in {job.folders[0]} were made with other options: {'; '.join(others)}. Give another folder, or "
             "delete this one."

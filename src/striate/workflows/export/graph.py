@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -131,9 +132,8 @@ def trace(model: Model, half: bool = False) -> Traced:
 def _need_libraries() -> None:
     onnx_file.no_telemetry()
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
+        for name in ("onnx", "onnxruntime", "onnxscript"):
+            import_module(name)
     except ImportError as error:
         raise MissingExtraError("Export to ONNX", error.name or "onnx", "export") from None
 

@@ -6,19 +6,18 @@ describes it. The module itself imports no torch, so that a model that needs non
 Legend: N images, H x W pixels, C channels, D features.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import files, run_folder, worker_pool
+from striate.base import worker_pool
 from striate.base.errors import StriateError
 from striate.data.image_facts import Pixels
 from striate.onnx_model import OnnxModel, is_onnx
+from striate.workflows.model_identity import model_sha256
 from striate.workflows.prediction_rows import Row
 
 
@@ -68,19 +67,13 @@ class _TorchModel:
 
         from striate.base import config
         from striate.training.device import pick
-        from striate.workflows.checks import is_external
         from striate.workflows.load_model import load
 
         torch.set_num_threads(worker_pool.cores())
         self.model = load(run, str(pick(config.Engine(device=device)).device))
-        if is_external(run):
-            digest = hashlib.sha256(run.encode())
-            for name, tensor in sorted(self.model.net.state_dict().items()):
-                digest.update(name.encode() + tensor.cpu().numpy().tobytes())
-            sha256 = digest.hexdigest()
-        else:  # every file of the artifact is in its manifest by its own hash
-            sha256 = files.sha256(run_folder.model_folder(run) / files.MANIFEST)
-        self.description = _describe(self, sha256, self.model.net_name, self.model.unknown_inputs is not None)
+        self.description = _describe(
+            self, model_sha256(run, self.model), self.model.net_name, self.model.unknown_inputs is not None
+        )
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the network."""
@@ -95,7 +88,7 @@ class _OnnxFile:
         self.model = OnnxModel.load(path, threads=worker_pool.cores())
         described = self.model.described
         flags = any(output.name == "unknown" for output in self.model.session.get_outputs())
-        self.description = _describe(self, files.sha256(Path(path)), str(described.get("net", "")), flags)
+        self.description = _describe(self, model_sha256(path, self.model), str(described.get("net", "")), flags)
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the graph."""
