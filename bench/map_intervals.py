@@ -1,9 +1,10 @@
-"""How often the 95 % intervals of mAP cover the truth.
+"""How often the 95 % intervals of mAP, and of the difference of two, cover the truth.
 
     python bench/map_intervals.py [--sets 300]
 
 An image has each label with a known probability, half of them with the label before it too; its score is drawn from a normal
 distribution whose mean is higher by a known distance where it has the label. The truth is the mAP of 400,000 such images.
+A second classifier shares half of the variance of each score; it is as good as the first, or its distances are 0.3 greater.
 Each row is scored on so many simulated test sets; the goal is 93 to 97 %.
 """
 
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.metrics.average_precision import average_precision, mean_average_precision
+from striate.metrics.average_precision import average_precision, map_difference, mean_average_precision
 
 _WHOLE = 400_000
 
@@ -63,13 +64,43 @@ def coverage(situation: Situation, sets: int, seed: int = 0) -> float:
     return covered / sets
 
 
+class Compared(NamedTuple):
+    """What intervals of the difference do."""
+
+    covered: float  # share of test sets whose interval holds the truth
+    alarms: float  # share of test sets with p < 0.05
+
+
+def comparison(situation: Situation, better: float, sets: int, seed: int = 0) -> Compared:
+    """Two classifiers on the same images, the second better by a distance."""
+    rng, covered, alarms = np.random.default_rng(seed), 0, 0
+
+    def second(first: Drawn) -> NDArray[np.float64]:
+        mean_NK = first.true_NK * situation.distance_K
+        noise_NK = (first.scores_NK - mean_NK + rng.standard_normal(mean_NK.shape)) / np.sqrt(2)
+        return mean_NK + first.true_NK * better + noise_NK
+
+    def mean(scores_NK: NDArray[np.float64], true_NK: NDArray[np.bool_]) -> float:
+        return float(np.mean([average_precision(*columns) for columns in zip(scores_NK.T, true_NK.T, strict=True)]))
+
+    whole = draw(situation, _WHOLE, rng)
+    truth = mean(second(whole), whole.true_NK) - mean(whole.scores_NK, whole.true_NK)
+    for _ in range(sets):
+        first = draw(situation, situation.images, rng)
+        interval, p_value = map_difference(first.scores_NK, second(first), first.true_NK)
+        covered += interval.low <= truth <= interval.high
+        alarms += p_value < 0.05
+    return Compared(covered / sets, alarms / sets)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=300)
     sets = parser.parse_args().sets
-    print("| | mAP |\n|---|---|")
+    print("| | mAP | difference, equally good | p < 0.05 | difference, one better | p < 0.05 |\n|---|---|---|---|---|---|")
     for situation in situations():
-        print(f"| {situation.name} | {100 * coverage(situation, sets):.1f} % |")
+        shares = [coverage(situation, sets), *comparison(situation, 0.0, sets), *comparison(situation, 0.3, sets)]
+        print(f"| {situation.name} | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from striate.base.errors import DataError, ShapeError
-from striate.metrics.average_precision import average_precision, mean_average_precision
+from striate.metrics.average_precision import average_precision, map_difference, mean_average_precision
 
 _spec = importlib.util.spec_from_file_location("map_intervals", Path(__file__).parents[2] / "bench" / "map_intervals.py")
 assert _spec is not None
@@ -55,6 +55,25 @@ def test_the_same_seed_gives_the_same_interval():
     assert (first.low, first.high) != (other.low, other.high)
 
 
+def test_the_difference_of_two_on_the_same_images():
+    rng = np.random.default_rng(0)
+    true_NK = rng.random((200, 3)) < 0.3
+    worse_NK = rng.standard_normal((200, 3)) + true_NK
+    better_NK = worse_NK + 2 * true_NK
+    interval, p_value = map_difference(worse_NK, better_NK, true_NK)
+    first, second = (mean_average_precision(scores_NK, true_NK).mean.value for scores_NK in (worse_NK, better_NK))
+    assert interval.value == pytest.approx(second - first)
+    assert 0 < interval.low < interval.value < interval.high < 1
+    assert p_value < 0.001
+    back, same_p_value = map_difference(better_NK, worse_NK, true_NK)
+    assert (back.low, back.high, same_p_value) == (pytest.approx(-interval.high), pytest.approx(-interval.low), p_value)
+    none, p_value = map_difference(worse_NK, worse_NK, true_NK)
+    assert none.low < 0 == none.value < none.high
+    assert p_value == 1
+    with pytest.raises(ShapeError):
+        map_difference(worse_NK, better_NK[:, :2], true_NK)
+
+
 def test_what_cannot_be_scored_is_refused():
     with pytest.raises(DataError) as refused:
         mean_average_precision(np.zeros((4, 2)), np.zeros((4, 2), bool))
@@ -70,3 +89,6 @@ def test_what_cannot_be_scored_is_refused():
 def test_intervals_cover():
     for situation in map_intervals.situations():
         assert map_intervals.coverage(situation, 300) >= 0.92, situation.name
+        equal = map_intervals.comparison(situation, 0.0, 100)
+        assert equal.covered >= 0.9, situation.name
+        assert equal.alarms <= 0.1, situation.name

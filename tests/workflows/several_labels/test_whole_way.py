@@ -148,7 +148,6 @@ def test_a_model_of_one_label_says_what_it_always_said(here: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["compare", "first", "second"], "a comparison takes one label for each image; runs/first is a model of several."),
         (["inspect", "first", "images/0000.png"], "the evidence for the prediction for an image takes one label"),
         (["evaluate", "first", "--max-error", "0.1"], "--max-error 0.1 does not apply to first, a model of several"),
         (["predict", "first", "images/0000.png", "--crops", "5"], "--crops 5 does not apply to first, a model of several"),
