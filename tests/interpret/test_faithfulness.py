@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.base.errors import SettingError
 from striate.interpret import faithfulness
-from striate.interpret.attribution.query import logits
+from striate.interpret.attribution.query import make_query
 from striate.interpret.faithfulness import FaithfulnessTest, judge, rank_correlation, verdict, with_random_weights
 from striate.nets.architectures.lenet5 import RadialBasis
 from striate.nets.blocks import Subsampling
@@ -34,7 +34,8 @@ FALSE = TRUE.flip(1, 2)
 
 def judged(heat_NHW: Tensor, fresh: Tensor | None = None, **tests: int) -> faithfulness.Faithfulness:
     other_NHW = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(1)) if fresh is None else fresh
-    (result,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, logits, lambda _net: other_NHW, FaithfulnessTest(**tests))
+    probabilities = make_query(NET, IMAGE).probabilities
+    (result,) = judge(NET, IMAGE, torch.tensor([0]), heat_NHW, probabilities, lambda _net: other_NHW, FaithfulnessTest(**tests))
     return result
 
 

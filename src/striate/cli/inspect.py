@@ -30,7 +30,7 @@ def inspect(
         layer: with IMAGES or --filters, layers to draw; alone, one layer: what activates and maximizes its units.
         unit: with --layer alone: units to draw; else those that tell classes apart most.
         method: with IMAGES: saliency, deconvnet, guided, gradcam, integrated_gradients, occlusion; else all.
-        target: with IMAGES: the class to explain; else the prediction.
+        target: with IMAGES: the class to explain; else the prediction, of several labels each one.
         data: without IMAGES: images to look at, as a folder or digits; else the run's own validation images.
         draw: of the verdicts: a figure of the first layer's filters, .svg, .png or .pdf.
         out: a folder for sheets of images, filters or units; else striate-inspect-RUN.
@@ -89,13 +89,23 @@ def _drawn(result: Event) -> Iterator[str]:
 
 def _images(result: Event) -> Iterator[str]:
     for image in result["images"]:
+        if "targets" in image:
+            yield f"{image['path']}: {', '.join(image['labels']) or '(none)'}"
+            for each in image["targets"]:
+                yield f"  evidence for {each['target']} at {each['probability']:.1%}"
+                yield from _evidence(each, "    ")
+            continue
         target = "" if image["target"] == image["label"] else f"; explained: {image['target']}"
         yield f"{image['path']}: {image['label']} at {image['probability']:.1%}{target}"
-        for explanation in image["methods"]:
-            at = f" at {explanation['layer']}" if explanation["layer"] else ""
-            yield f"  {explanation['method']}{at} {explanation['reason']}"
-        yield from (f"  {method}: {reason}" for method, reason in image["refused"].items())
+        yield from _evidence(image, "  ")
     yield from _drawn(result)
+
+
+def _evidence(explained: Event, indent: str) -> Iterator[str]:
+    for explanation in explained["methods"]:
+        at = f" at {explanation['layer']}" if explanation["layer"] else ""
+        yield f"{indent}{explanation['method']}{at} {explanation['reason']}"
+    yield from (f"{indent}{method}: {reason}" for method, reason in explained["refused"].items())
 
 
 def _filters(result: Event) -> Iterator[str | Table]:

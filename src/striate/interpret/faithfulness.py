@@ -48,7 +48,7 @@ ALIKE = 0.7  # rank correlation from where on a map hardly depends on the weight
 _LARGE = 2**28  # bytes of weights of which there are no two copies in memory
 COPIES = 3  # by chance one map of patches may look like another
 
-Logits = Callable[[nn.Module, Tensor], Tensor]
+Probabilities = Callable[[nn.Module, Tensor], Tensor]
 Floats = NDArray[np.float64]
 Order = NDArray[np.int64]
 
@@ -96,14 +96,14 @@ DEFAULT_TEST = FaithfulnessTest()
 
 
 def judge(
-    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, heat_NHW: Tensor, logits: Logits,
+    net: nn.Module, images_NCHW: Tensor, targets_N: Tensor, heat_NHW: Tensor, probabilities: Probabilities,
     heat_of_copy: Callable[[nn.Module], Tensor], test: FaithfulnessTest = DEFAULT_TEST,
 ) -> list[Faithfulness]:  # fmt: skip
     """Both tests of the maps of some images; an image costs (steps + 1) (2 + 2 shifts + orders) forward passes, 495 by default.
 
     Of the preprocessed images 0 is the training mean; `heat_NHW` are the maps for the target classes, of the images' size,
-    never negative. `logits` gives N x K of a network and images, without gradients and in bounded memory; `heat_of_copy` makes
-    the same maps of another network, at a cost of its own.
+    never negative. `probabilities` gives N x K of a network and images, without gradients and in bounded memory;
+    `heat_of_copy` makes the same maps of another network, at a cost of its own.
     """
     squares = _squares(images_NCHW)
     marks_NQ = squares.means(heat_NHW)
@@ -112,7 +112,7 @@ def judge(
         with random_weights(net, test.seed, number) as copy_of_net:
             copies.append(squares.means(heat_of_copy(copy_of_net)))
     for n, marks_Q in enumerate(marks_NQ):
-        image = _Masked(net, images_NCHW[n], int(targets_N[n]), squares, test.steps, logits)
+        image = _Masked(net, images_NCHW[n], int(targets_N[n]), squares, test.steps, probabilities)
         orders = [_order(squares.moved(marks_Q, m, test.shifts + 1), test.seed, m) for m in range(test.shifts + 1)]
         count = squares.number
         random_orders = [permute(np.arange(count), count, test.seed, m, "deletion") for m in range(test.orders)]
@@ -267,7 +267,7 @@ class _Masked(NamedTuple):
     target: int
     squares: _Squares
     steps: int
-    logits: Logits
+    probabilities: Probabilities
 
     def curves(self, order_Q: Order, insert: bool = True) -> Floats:
         """The probability with the first 0, 1/steps, ... all squares at zero; to insert, also with all but those."""
@@ -277,8 +277,8 @@ class _Masked(NamedTuple):
         first_S = np.round(np.arange(self.steps + 1) * squares.number / self.steps)
         visible_SQ = torch.from_numpy(rank_Q[None, :] >= first_S[:, None]).to(self.image_CHW)
         pixels = squares.pixels(torch.cat([visible_SQ, 1 - visible_SQ]) if insert else visible_SQ)
-        probabilities = self.logits(self.net, self.image_CHW * pixels).double().softmax(dim=1)[:, self.target]
-        curves_2S: Floats = probabilities.cpu().numpy().reshape(-1, self.steps + 1)
+        target = self.probabilities(self.net, self.image_CHW * pixels)[:, self.target].double()
+        curves_2S: Floats = target.cpu().numpy().reshape(-1, self.steps + 1)
         return curves_2S
 
 

@@ -239,8 +239,6 @@ def check_inspection(
     if out is not None:
         files.check_new_folder(out)
     check_model(run)
-    if images:
-        one_label.refuse_run(run, "the evidence for the prediction for an image")
     if data is not None:
         sources.read(config.data_section(data))
 

@@ -14,6 +14,7 @@ from striate.data import sources
 from striate.metrics import multi_label
 from striate.model import Model
 from striate.workflows import run_table
+from striate.workflows.inspect import one_image
 from striate.workflows.one_label import is_of_several
 from support import label_set_images
 from support.command_line import run, train_in
@@ -100,6 +101,41 @@ def test_the_rows_of_a_parquet_file_have_numbers(here: Path, capsys: pytest.Capt
     assert parquet.read_table(here / "features.parquet").column_names == ["path", "labels", "embedding", "error"]
 
 
+def test_each_predicted_label_of_an_image_is_explained(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    model, options = striate.load("first"), {"methods": ["gradcam"], "layers": ["relu1"]}
+    paths = sorted((here / "images").glob("*.png"))
+    path = next(path for path, prediction in zip(paths, model.predict(paths), strict=True) if len(prediction.labels) == 2)
+    prediction = model.predict(path)
+    result = striate.inspect_image("first", path, out=tmp_path / "two", **options)
+    (one,) = result["images"]
+    assert one["labels"] == [each["target"] for each in one["targets"]] == list(prediction.labels)
+    assert one["probabilities"] == pytest.approx(dict(prediction.probabilities))
+    names = [f"why-{number + 1}-{name}.png" for number, name in enumerate(prediction.labels)]
+    assert [Path(file).name for file in result["files"]] == ["01-relu1.png", *names, "near.png"]
+    gradcam = one["targets"][1]["methods"][0]
+    # its first step shows the whole image: the sigmoid of that label's logit, whatever those of the others are
+    assert gradcam["deletion_curve"][0] == pytest.approx(prediction.probabilities[prediction.labels[1]], abs=1e-4)
+    assert {near["class"] for near in one["neighbors"]} <= {model_labels(here, near["path"]) for near in one["neighbors"]}
+    flags = ["--target", "ring", "--method", "gradcam", "--layer", "relu1", "--out", tmp_path / "ring"]
+    ran = run(capsys, "inspect", "first", path, *flags)
+    assert f"evidence for ring at {prediction.probabilities['ring']:.1%}" in ran.out
+    assert (tmp_path / "ring" / "why-1-ring.png").is_file()
+
+
+def test_where_no_label_is_predicted_the_most_probable_one_is_explained():
+    nothing = multi_label.LabelSet((), {"a": 0.2, "b": 0.4})
+    assert one_image._targets(nothing, None) == [("b", 0.4)]
+    assert one_image._targets(nothing, "a") == [("a", 0.2)]
+    everything = multi_label.LabelSet(tuple("fedcba"), dict.fromkeys("abcdef", 0.9))
+    assert [name for name, _ in one_image._targets(everything, None)] == [*"fedcb"]
+
+
+def model_labels(here: Path, name: str) -> str:
+    """What the table says of a file."""
+    rows = (line.split(",") for line in (here / "images/labels.csv").read_text().splitlines())
+    return next(label for file, label in rows if file == Path(name).name)
+
+
 @pytest.mark.report
 def test_the_report_has_the_scores_of_each_label(here: Path):
     written = striate.write_report("first")
@@ -148,7 +184,6 @@ def test_a_model_of_one_label_says_what_it_always_said(here: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["inspect", "first", "images/0000.png"], "the evidence for the prediction for an image takes one label"),
         (["evaluate", "first", "--max-error", "0.1"], "--max-error 0.1 does not apply to first, a model of several"),
         (["predict", "first", "images/0000.png", "--crops", "5"], "--crops 5 does not apply to first, a model of several"),
         (["predict", "first", "images/0000.png", "--threshold", "0.5"], "--threshold 0.5 does not apply to first, a model of"),

@@ -14,7 +14,7 @@ from striate.base.errors import UnsupportedError
 from striate.base.events import Watch, progress, quiet
 from striate.interpret import faithfulness
 from striate.interpret.attribution.methods import METHODS, Model, heat_of, refuse_without_places, run_of
-from striate.interpret.attribution.query import Query, Target, logits, make_query
+from striate.interpret.attribution.query import Query, Target, make_query
 from striate.interpret.faithfulness import DEFAULT_TEST, Faithfulness, FaithfulnessTest
 
 
@@ -128,10 +128,10 @@ def _tested(
 
     def reported(net: nn.Module, images_NCHW: Tensor) -> Tensor:
         nonlocal done
-        logits_NK = logits(net, images_NCHW)
+        probabilities_NK = query.probabilities(net, images_NCHW)
         done += 1
         report(done, count)
-        return logits_NK
+        return probabilities_NK
 
     results = faithfulness.judge(query.net, *maps, reported, heat_of_copy, test)
     return replace(explanation, faithfulness=tuple(results))

@@ -42,6 +42,12 @@ class Query(NamedTuple):
     images_NCHW: Tensor  # as it takes them, on its device
     targets_N: Tensor  # the target class of each
     single: bool  # one image came, so the result is without N
+    several: bool = False  # whether an image may have several labels, each with a probability of its own
+
+    def probabilities(self, net: nn.Module, images_NCHW: Tensor) -> Tensor:
+        """N x K of this network or a copy of it, without a temperature."""
+        logits_NK = logits(net, images_NCHW).double()
+        return logits_NK.sigmoid() if self.several else logits_NK.softmax(dim=1)
 
 
 def make_query(model: nn.Module | Classifier, image: object, target: Target = None) -> Query:
@@ -49,7 +55,7 @@ def make_query(model: nn.Module | Classifier, image: object, target: Target = No
 
     The image is numbers as the network takes them, floats of C x H x W or N x C x H x W; with a classifier also what it takes
     as images, one or several. The target is the number of a class, with a classifier also its name; one for all images or one
-    for each. None asks about the class with the largest logit.
+    for each. None asks about the class with the largest logit, of several labels the most probable one.
     """
     net, classes = (model, ()) if isinstance(model, nn.Module) else (model.net, tuple(model.classes))
     with torch.inference_mode(False):
@@ -63,7 +69,7 @@ def make_query(model: nn.Module | Classifier, image: object, target: Target = No
     else:
         indices = _class_indices(target, classes, logits_NK.shape[1], len(images_NCHW))
         targets_N = torch.tensor(indices, device=images_NCHW.device)
-    return Query(net, images_NCHW, targets_N, single)
+    return Query(net, images_NCHW, targets_N, single, getattr(model, "label_thresholds", None) is not None)
 
 
 def _images(model: nn.Module | Classifier, image: object) -> tuple[Tensor, bool]:

@@ -147,7 +147,7 @@ class Neighbor:
     """A training image that looks like another one to the network."""
 
     path: str
-    label: str
+    label: str  # of several labels an image `cat|dog`, of none nothing
     cosine_similarity: float  # of the features of both
 
     def as_json(self) -> Json:
@@ -157,6 +157,5 @@ class Neighbor:
 
 def neighbors(dataset: Dataset, rows_k: NDArray[np.int64], cosine_k: NDArray[np.float32]) -> tuple[Neighbor, ...]:
     """The training images of these rows."""
-    names, classes, labels_N = dataset.examples.names, dataset.examples.classes, dataset.examples.labels_N
-    pairs = zip(rows_k.tolist(), cosine_k.tolist(), strict=True)
-    return tuple(Neighbor(names[row], classes[labels_N[row]], cosine) for row, cosine in pairs)
+    examples, pairs = dataset.examples, zip(rows_k.tolist(), cosine_k.tolist(), strict=True)
+    return tuple(Neighbor(examples.names[row], examples.label_of(row), cosine) for row, cosine in pairs)

@@ -4,6 +4,7 @@ Legend: C channels, H x W pixels.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +26,8 @@ from striate.interpret.attribution import Explanation
 from striate.interpret.attribution.methods import run_of
 from striate.interpret.faithfulness import Faithfulness
 from striate.metrics.confidence import Prediction
+from striate.metrics.multi_label import LabelSet
 from striate.model import Model
-from striate.workflows import one_label
 from striate.workflows.checks import check_inspection
 from striate.workflows.dataset import Dataset
 from striate.workflows.inspect.filter_health import output_folder
@@ -37,6 +38,8 @@ from striate.workflows.open_run import images_of, open_run
 log = logging.getLogger("striate")
 
 NEAR = 5
+MOST_LABELS = 5  # of several labels an image that are explained
+NONE = "(none)"  # of several labels an image
 
 
 @named_arguments()
@@ -51,12 +54,15 @@ def inspect_image(
         images: paths, folders and globs; in Python also images in memory, one or several, as `Model.predict` takes them.
         layers: whose maps are drawn; else every layer of the network.
         methods: of `striate.interpret.attribution.METHODS`; else all.
-        target: the class that is explained; else the prediction.
+        target: the class that is explained; else the prediction, of several labels an image each of those predicted, up to 5,
+            and where none is, the most probable one.
         out: the folder for the figures, of several images one folder each in it; else `striate-inspect-RUN`.
         watch: called with progress.
 
     Returns:
         run, net, images [{path, label, probability, top, target, methods, refused, layers, neighbors, files}] and files.
+        Of several labels an image: labels and probabilities in place of label, probability and top, and targets [{target,
+        probability, methods, refused}].
 
     """
     given, title, folder_for_all = [*image_inputs.read(images).images], Path(run).name, output_folder(run, out)
@@ -65,7 +71,6 @@ def inspect_image(
     for method in methods:
         run_of(method)
     check_inspection(run, out=folder_for_all)
-    one_label.refuse_run(run, "the evidence for the prediction for an image")
     model = load_network(run)
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
@@ -109,27 +114,49 @@ class LayerStatistics(NamedTuple):
     zeros: float  # share of them
 
 
+class Explained(NamedTuple):
+    """A class, or a label, and the evidence for it."""
+
+    target: str
+    probability: float | None  # None where it is not among the most probable classes
+    evidence: tuple[Evidence, ...]
+    refused: dict[str, str]  # why a method cannot be used
+    files: tuple[str, ...]  # the figure
+
+    def as_json(self) -> Json:
+        """An entry of `targets`."""
+        methods = [each.as_json() for each in self.evidence]
+        return {"target": self.target, "probability": self.probability, "methods": methods, "refused": self.refused}
+
+
 @dataclass(frozen=True)
 class InspectedImage:
     """What a network makes of one image."""
 
     path: Path
     pixels_HWC: NDArray[np.uint8]  # at the network's size
-    prediction: Prediction
-    target: str  # the class that is explained
-    evidence: tuple[Evidence, ...]
-    refused: dict[str, str]  # why a method cannot be used
+    prediction: Prediction | LabelSet
+    explained: tuple[Explained, ...]  # one class, or labels
     layers: tuple[LayerStatistics, ...]
     files: tuple[str, ...]  # the figures
     neighbors: tuple[Neighbor, ...] = ()
 
     def as_json(self) -> Json:
         """An entry of `images`."""
+        explained = [each.as_json() for each in self.explained]
+        if isinstance(self.prediction, LabelSet):
+            predicted: Json = {
+                "labels": list(self.prediction.labels), "probabilities": dict(self.prediction.probabilities),
+                "targets": explained,
+            }  # fmt: skip
+        else:
+            predicted = {
+                "label": self.prediction.label, "probability": self.prediction.probability,
+                "top": [list(row) for row in self.prediction.top],
+                **{name: explained[0][name] for name in ("target", "methods", "refused")},
+            }  # fmt: skip
         return {
-            "path": str(self.path), "label": self.prediction.label, "probability": self.prediction.probability,
-            "top": [list(row) for row in self.prediction.top], "target": self.target,
-            "methods": [each.as_json() for each in self.evidence], "refused": self.refused,
-            "layers": [layer._asdict() for layer in self.layers],
+            "path": str(self.path), **predicted, "layers": [layer._asdict() for layer in self.layers],
             "neighbors": [neighbor.as_json() for neighbor in self.neighbors], "files": list(self.files),
         }  # fmt: skip
 
@@ -177,9 +204,11 @@ def _row(dataset: Dataset, image: Path) -> int:
 def _draw_neighbors(title: str, result: InspectedImage, pixels_kHWC: NDArray[np.float64]) -> str:
     from striate.plots.mosaic import Tile, draw_images
 
-    tiles = [Tile(result.pixels_HWC / 255, f"the image\n{result.prediction.label}")]
+    prediction = result.prediction
+    label = ("|".join(prediction.labels) or NONE) if isinstance(prediction, LabelSet) else prediction.label
+    tiles = [Tile(result.pixels_HWC / 255, f"the image\n{label}")]
     tiles += [
-        Tile(image_HWC, f"{near.label}\n{near.cosine_similarity:.2f}")
+        Tile(image_HWC, f"{near.label or NONE}\n{near.cosine_similarity:.2f}")
         for image_HWC, near in zip(pixels_kHWC, result.neighbors, strict=True)
     ]
     path = Path(result.files[0]).with_name("near.png") if result.files else Path("near.png")
@@ -200,24 +229,55 @@ class _Request(NamedTuple):
 
 def _inspect(model: Model, given: ImageInput, request: _Request, folder: Path) -> InspectedImage:
     """The maps and the evidence of one image, drawn."""
-    title, layers, methods, target, watch = request
+    title, layers, _, target, watch = request
     image, pixels_HWC = Path(given.name), model.pixels([given.source])[0]
     prediction, images_1CHW = model.predict([given.source])[0], model.images([given.source])
-    target = prediction.label if target is None else target
     maps = activations.maps(model.net, images_1CHW, layers)
     files, report = [], progress(watch, "draw")
     for number, name in enumerate(layers):
         files.append(_draw_maps(title, image, pixels_HWC, maps[name], folder / f"{number + 1:02d}-{name}.png", name))
         report(number + 1, len(layers))
     statistics = tuple(_statistics(name, maps.pop(name)[0].float()) for name in layers)
-    explanations, refused = attribution.explain_all(model, images_1CHW, methods, target=target, watch=watch)
+    seen, explained = _Seen(image, pixels_HWC, images_1CHW), list[Explained]()
+    for number, (name, probability) in enumerate(_targets(prediction, target)):
+        plain = re.sub(r"[^\w.-]+", "_", name)[:40]
+        figure = folder / (f"why-{number + 1}-{plain}.png" if isinstance(prediction, LabelSet) else "why.png")
+        explained.append(_explain(model, seen, request, (name, probability), figure))
+        files += explained[-1].files
+    return InspectedImage(image, pixels_HWC, prediction, tuple(explained), statistics, tuple(files))
+
+
+def _targets(prediction: Prediction | LabelSet, target: str | None) -> list[tuple[str, float | None]]:
+    """The classes to explain, with their probabilities."""
+    if not isinstance(prediction, LabelSet):
+        target = prediction.label if target is None else target
+        return [(target, dict(prediction.top).get(target))]
+    shares = prediction.probabilities
+    names = prediction.labels[:MOST_LABELS] if target is None else (target,)
+    return [(name, shares[name]) for name in names or (max(shares, key=lambda name: shares[name]),)]
+
+
+class _Seen(NamedTuple):
+    """An image as it is drawn and as the network takes it."""
+
+    path: Path
+    pixels_HWC: NDArray[np.uint8]
+    images_1CHW: Tensor
+
+
+def _explain(model: Model, seen: _Seen, request: _Request, target: tuple[str, float | None], path: Path) -> Explained:
+    """The evidence for a class, drawn."""
+    name, probability = target
+    explanations, refused = attribution.explain_all(
+        model, seen.images_1CHW, request.methods, target=name, watch=request.watch
+    )  # fmt: skip
+    files = tuple[str, ...]()
     if any(explanation.faithfulness for explanation in explanations.values()):
-        probability = dict(prediction.top).get(target)
         percent = "" if probability is None else f", {probability:.1%}"
-        heading = f"Why {target}{percent}? {title} on {image.name}"
-        files.append(_draw_evidence(heading, pixels_HWC, explanations, folder / "why.png"))
+        heading = f"Why {name}{percent}? {request.title} on {seen.path.name}"
+        files = (_draw_evidence(heading, seen.pixels_HWC, explanations, path),)
     evidence = tuple(_without_map(explanation) for explanation in explanations.values())
-    return InspectedImage(image, pixels_HWC, prediction, target, evidence, refused, statistics, tuple(files))
+    return Explained(name, probability, evidence, refused, files)
 
 
 def _draw_maps(title: str, image: Path, pixels_HWC: NDArray[np.uint8], maps: Tensor, path: Path, layer: str) -> str:
