@@ -38,6 +38,13 @@ def request(body: bytes, path: str = "/v1/predict", **headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def form_request(name: str, content: bytes, path: str = "/v1/predict") -> bytes:
+    """The bytes of a POST of a form with one file."""
+    part = f'--cut\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    body = part + content + b"\r\n--cut--\r\n"
+    return request(body, path).replace(b"image/png", b"multipart/form-data; boundary=cut", 1)
+
+
 class Client:
     """A connection that is kept between requests and opened anew when the server closes it."""
 
@@ -55,7 +62,10 @@ class Client:
             writer.write(content)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            if headers.get("transfer-encoding") == "chunked":
+                body = await _chunks(reader)
+            else:
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
         except (OSError, EOFError):
             self.close()
             return Reply(CUT, {}, b"", time.perf_counter() - began)
@@ -69,6 +79,15 @@ class Client:
             with suppress(OSError, RuntimeError):
                 self._streams[1].close()
             self._streams = None
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    parts = []
+    while count := int(await reader.readline(), 16):
+        parts.append(await reader.readexactly(count))
+        await reader.readline()
+    await reader.readline()
+    return b"".join(parts)
 
 
 async def closed_loop(

@@ -243,6 +243,12 @@ def test_a_client_that_goes_away_is_noted_and_costs_nobody_anything(served: Runn
     assert post(served).status_code == 200
 
 
+def test_a_response_is_sent_at_once_and_not_after_the_acknowledgement_of_its_headers(served: Running):
+    post(served)  # on a connection that is kept
+    sockets = [connection.transport.get_extra_info("socket") for connection in served.server.server_state.connections]
+    assert {each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in sockets} == {1}
+
+
 def test_many_clients_at_once_get_each_their_own_answer(served: Running):
     def ask(level: int) -> float:
         return float(post(served, png(level), "/v1/embed").json()["embeddings"][0]["embedding"][0])
