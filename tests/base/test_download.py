@@ -23,6 +23,15 @@ class Answers(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content) + (self.path == "/short")))
             self.end_headers()
             self.wfile.write(content)
+        elif self.path == "/large":
+            self.send_response(200)
+            self.send_header("Content-Length", "2500000")
+            self.end_headers()
+            self.wfile.write(bytes(2_500_000))
+        elif self.path == "/unsaid":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
         elif self.path == "/slow":
             threading.Event().wait(1.0)
         elif self.path == "/nonsense":
@@ -43,6 +52,23 @@ def address() -> Iterator[str]:
 @pytest.mark.parametrize("path", ["/whole", "/moved"])
 def test_the_content_comes_whole(address: str, path: str):
     assert fetch(address + path) == bytes(range(256)) * 4
+
+
+def test_how_far_it_is_is_said_in_megabytes_rounded_up(address: str):
+    events: list[dict[str, object]] = []
+    assert len(fetch(address + "/large", events.append)) == 2_500_000
+    assert {event["event"] for event in events} == {"download"}
+    assert {event["total"] for event in events} == {3}
+    done = [event["done"] for event in events]
+    assert done == sorted(done)
+    assert done[-1] == 3
+    assert {1, 2} & set(done)
+
+
+def test_a_length_that_is_not_said_is_unknown_until_the_end(address: str):
+    events: list[dict[str, object]] = []
+    assert len(fetch(address + "/unsaid", events.append)) == 1024
+    assert [(event["done"], event["total"]) for event in events] == [(1, None), (1, 1)]
 
 
 @pytest.mark.parametrize(

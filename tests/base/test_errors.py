@@ -66,3 +66,9 @@ def test_the_nearest_names_are_offered_or_else_all(word: str, offer: str):
 @given(st.lists(st.text("abcdefghij", min_size=3, max_size=8), min_size=1, unique=True))
 def test_a_known_name_is_the_nearest_to_itself(names: list[str]):
     assert nearest(names[0], names).startswith(f"did you mean {names[0]}")
+
+
+def test_of_very_many_names_the_first_are_offered():
+    names = [f"layer{number:02}" for number in range(41)]
+    assert nearest("x", names[:40]) == f"there are: {', '.join(names[:40])}."
+    assert nearest("x", names) == f"there are 41: {', '.join(names[:12])} and 29 more."

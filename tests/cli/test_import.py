@@ -133,7 +133,7 @@ def test_averaged_weights_beside_plain_ones_are_said_and_either_can_be_taken(
     )
 
 
-def in_process(file: Path, out: Path, plain: bool = False) -> object:
+def in_process(file: Path, out: Path, plain: bool = False, watch: object = None) -> object:
     return read_pickle.convert({"path": str(file), "out": str(out), "plain": plain})[0]
 
 

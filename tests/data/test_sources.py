@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from striate.base.config import Data
 from striate.base.errors import DataError, DiskError
+from striate.base.events import Json, Watch, quiet
 from striate.data import sources
 from support.dataset_files import write_cifar, write_idx
 
@@ -73,13 +76,28 @@ def test_within_a_command_a_source_is_listed_once(tmp_path: Path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"")
     data = Data(path=str(tmp_path))
-    with sources.listed_once():
+    with sources.listing():
         before = sources.read(data)
         (tmp_path / "a/3.png").write_bytes(b"")
-        with sources.listed_once():
+        with sources.listing():
             assert sources.read(data) is before
         assert len(sources.read(Data(path=str(tmp_path), split_seed=1))) == 3
     assert len(sources.read(data)) == 3
+
+
+def test_images_in_a_parquet_file_are_taken_out_under_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    columns = {"image": [b"1", b"2", b"3"], "label": ["a", "b", "b"]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "images.parquet")
+    events: list[Json] = []
+
+    @sources.listed_once
+    def command(path: Path, watch: Watch = quiet) -> int:
+        return len(read(path)) + len(read(path))
+
+    assert command(tmp_path / "images.parquet", events.append) == 6
+    assert [event["event"] for event in events if event["done"] == event["total"]] == ["collect", "keep"]
+    assert {event["total"] for event in events} == {3}
 
 
 @pytest.mark.parametrize(("file", "what"), [("run.toml", "a run"), ("model.json", "a model")])

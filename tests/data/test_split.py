@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
-from striate.data.examples import Examples, Part
+from striate.data.examples import Examples, Part, Quarantined
 from striate.data.examples_from_source import ids_of
 from striate.data.split import Split, check, divide, folds_of
 
@@ -283,6 +283,12 @@ def test_shares_that_leave_too_little_of_a_class_are_named():
         r"3, one each to train, choose and test on. Lower them, add images",
     ):
         check(examples([4, 30]), Data(val_share=0.2, test_share=0.7))
+
+
+def test_what_is_quarantined_is_said_where_a_class_has_too_few():
+    left = replace(examples([9, 2]), quarantined=(Quarantined("1/x.png", "empty file"), Quarantined("1/y.png", "no such file")))
+    with pytest.raises(DataError, match=r"has 2 images \(1/0.png\); 2 quarantined \(1/x.png: empty file\); expected at"):
+        divide(left, distinct(11), Data())
 
 
 def test_a_class_that_cannot_be_on_every_side_is_refused():

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torchvision import models
 
 from striate.base.errors import ArtifactError, SettingError, WeightsError
+from striate.base.events import Watch
 from striate.nets import catalogue, published_weights, read_pickle
 from striate.nets.published_weights import Published, imagenet_classes, tensors_file
 from support.checkpoints import cifar
@@ -41,15 +42,15 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published_weights, "convert", in_process)
 
 
-def failing(reason: str) -> Callable[[str], bytes]:
-    def fetch(url: str) -> bytes:
+def failing(reason: str) -> Callable[[str, Watch], bytes]:
+    def fetch(url: str, watch: Watch) -> bytes:
         assert url == ADDRESS
         raise OSError(reason)
 
     return fetch
 
 
-def in_process(pickle: Path, out: Path) -> object:
+def in_process(pickle: Path, out: Path, watch: Watch) -> object:
     return read_pickle.convert({"path": str(pickle), "out": str(out)})[0]
 
 
@@ -104,7 +105,7 @@ def test_a_file_in_the_cache_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_it_is_downloaded_once_and_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[str] = []
-    monkeypatch.setattr(published_weights, "fetch", lambda url: asked.append(url) or CONTENT)
+    monkeypatch.setattr(published_weights, "fetch", lambda url, watch: asked.append(url) or CONTENT)
     path = tensors_file("resnet20", "imagenet")
     assert asked == [ADDRESS]
     assert (tmp_path / "cache" / "weights" / NAME).read_bytes() == CONTENT
@@ -117,7 +118,7 @@ def test_it_is_downloaded_once_and_converted_once(tmp_path: Path, monkeypatch: p
 
 def test_a_download_with_another_hash_is_refused_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     other = CONTENT[:-1] + b"?"
-    monkeypatch.setattr(published_weights, "fetch", lambda url: other)
+    monkeypatch.setattr(published_weights, "fetch", lambda url, watch: other)
     with pytest.raises(WeightsError) as told:
         tensors_file("resnet20", "imagenet")
     assert str(told.value) == (

@@ -45,7 +45,7 @@ def made(about: About, state: dict[str, Tensor] = STATE, net: str = "resnet20") 
     return external_weights.build(net, state, about, None, {})
 
 
-def in_process(file: Path, out: Path, plain: bool = False) -> object:
+def in_process(file: Path, out: Path, plain: bool = False, watch: object = None) -> object:
     return read_pickle.convert({"path": str(file), "out": str(out), "plain": plain})[0]
 
 

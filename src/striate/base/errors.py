@@ -23,6 +23,8 @@ A message says what was expected, what came and what to do.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_NAMES, _FIRST_NAMES = 40, 12  # in a message
+
 
 class StriateError(Exception):
     """The root of the tree; `exit_code` is what the command line ends with."""
@@ -98,7 +100,7 @@ class Interrupted(StriateError):
 
 
 def nearest(word: str, known: Iterable[str], offer: int = 3) -> str:
-    """A clause that offers the names most like `word`, or all of them where none is near.
+    """A clause that offers the names most like `word`, or where none is near all of them, up to 40, else the first 12.
 
     >>> nearest("mnist_cn", ["mlp", "mnist_cnn"])
     'did you mean mnist_cnn?'
@@ -109,4 +111,6 @@ def nearest(word: str, known: Iterable[str], offer: int = 3) -> str:
     close = get_close_matches(word, names, n=offer, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(close)}?"
+    if len(names) > _MOST_NAMES:
+        return f"there are {len(names)}: {', '.join(names[:_FIRST_NAMES])} and {len(names) - _FIRST_NAMES} more."
     return f"there are: {', '.join(names)}."

@@ -24,6 +24,8 @@ Watch = Callable[[Json], None]
 
 STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "download": ("downloading", "MB"),
+        "convert": ("reading weights", "files"),
         "collect": ("reading images in memory", "images"),
         "keep": ("writing images into the cache", "images"),
         "sample": ("looking at a sample", "images"),

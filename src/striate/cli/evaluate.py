@@ -40,7 +40,7 @@ def evaluate(
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
     check = (checks.check_evaluation, run, data, settings, crops, promise, save)
-    with counting(), speaking() as watch, checks.before_torch(*check):
+    with counting(), speaking() as watch, checks.before_torch(watch, *check):
         from striate.workflows.evaluate import evaluate as evaluate_model
 
         trust(run, trust_code)

@@ -16,7 +16,7 @@ def export(
     from striate.workflows import checks, engines
 
     folder = engines.export_folder(run) if out is None else out
-    with speaking() as watch, checks.before_torch(checks.check_export, run, folder, data):
+    with speaking() as watch, checks.before_torch(watch, checks.check_export, run, folder, data):
         from striate.workflows.export import run as workflow
 
         trust(run, trust_code)

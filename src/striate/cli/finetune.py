@@ -61,7 +61,7 @@ def finetune(
     own: dict[str, Any] = {"weights": weights, "strategies": split((strategy or "",)), "layers": split(layer)}
     own |= {"per_class": _numbers(per_class), "minutes": minutes}
     begin, tree = check.settings_to_resume if resume else check.check, check.tree(data, settings, seed, **own)
-    with counting(), speaking() as watch, checks.before_torch(begin, out, name, tree):
+    with counting(), speaking() as watch, checks.before_torch(watch, begin, out, name, tree):
         from striate.workflows.finetune import run as workflow
 
         if weights is not None:

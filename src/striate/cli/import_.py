@@ -29,10 +29,12 @@ def import_(
     settings = config.section(config.join(*(config.setting(text) for text in set_)), "net")
     about: dict[str, Any] = {"mean": _numbers(mean, "--mean"), "std": _numbers(std, "--std"), "classes": _lines(class_names)}
     about |= {"size_px": size, "share": share, "bgr": bgr or None, "license": license}
-    with speaking(), checks.before_torch(checks.check_import, file, net, out, like, plain, settings):
+    with speaking() as watch, checks.before_torch(watch, checks.check_import, file, net, out, like, plain, settings):
         from striate.workflows import external_weights
 
-        result = external_weights.import_weights(file, net, out, like=like, plain=plain, settings=settings, **about)
+        result = external_weights.import_weights(
+            file, net, out, like=like, plain=plain, settings=settings, watch=watch, **about
+        )
     counts = f"{result['parameters']:,} parameters, {result['classes']:,} classes"
     show(result, json, lambda _result: [f"{result['model']}: {net}, {counts}"])
 

@@ -43,7 +43,7 @@ def inspect(
     _refuse(which, [name for name, given in (*flags, ("--data", data), ("--out", out)) if given])
     layers, units = split(layer), _numbers(unit)
     single = _single_layer(layers) if which == "units" else ""
-    with speaking() as watch, checks.before_torch(checks.check_inspection, run, images, out, draw, data):
+    with speaking() as watch, checks.before_torch(watch, checks.check_inspection, run, images, out, draw, data):
         from striate.workflows.inspect import filter_health, first_layer_filters, one_image
         from striate.workflows.inspect import units as workflow
 

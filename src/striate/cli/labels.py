@@ -35,7 +35,7 @@ def labels(
 
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
-    with counting(), speaking() as watch, checks.before_torch(check.check, data, out, html, most, settings):
+    with counting(), speaking() as watch, checks.before_torch(watch, check.check, data, out, html, most, settings):
         from striate.workflows.labels import run as workflow
 
         result = workflow.find_label_errors(data, settings, watch, most=most, out=out, html=html)

@@ -30,7 +30,7 @@ def predict(
     options = PredictionOptions(out, embed, crops, threshold, probabilities, engine)
     split = checks.parts_of(options, parts, shard)
     check = checks.check_prediction if split is None else checks.check_parts
-    with counting(), speaking() as watch, before_torch(check, run, options, *filter(None, (split,)), images):
+    with counting(), speaking() as watch, before_torch(watch, check, run, options, *filter(None, (split,)), images):
         from striate.workflows import predict as workflow
         from striate.workflows import prediction_parts
 

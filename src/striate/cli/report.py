@@ -18,7 +18,7 @@ def report(run: str, /, *, watch: bool = False, trust_code: bool = False, json: 
     """
     from striate.workflows import checks
 
-    with speaking() as see, checks.before_torch(checks.check_run, run):
+    with speaking() as see, checks.before_torch(see, checks.check_run, run):
         from striate.workflows.report.build import write_report
 
         trust(run, trust_code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from striate.base.errors import SettingError
+from striate.base.events import quiet
 from striate.base.phrases import percent, plural
 from striate.cli.console import Event, documented_by, print_json, refuse, say, show, speaking, table
 
@@ -54,7 +55,7 @@ def runs(
 def _one(run: str, weights: str | None, json: bool) -> None:
     from striate.workflows import checks
 
-    with checks.before_torch(checks.check_weights, run, weights):
+    with checks.before_torch(quiet, checks.check_weights, run, weights):
         from striate.workflows import runs as workflow
 
         show(workflow.weights(run, weights), json, _weights)

@@ -61,7 +61,7 @@ def train(
     with counting(), speaking() as watch:
         tree = config.settings_from_args(data, settings, **run)
         run |= {"name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
-        with checks.before_torch(begin, out, name, tree):
+        with checks.before_torch(watch, begin, out, name, tree):
             from striate.workflows.train import run as workflow
 
             result = workflow.train(data, **run, settings=settings, watch=watch)
@@ -74,7 +74,7 @@ def _find_lr(data: str | None, draw: str, settings: dict[str, Any], run: dict[st
     from striate.workflows.train import check
 
     tree = config.settings_from_args(data, settings, **run)
-    with speaking() as watch, checks.before_torch(check.check_range_test, tree, Path(draw)):
+    with speaking() as watch, checks.before_torch(watch, check.check_range_test, tree, Path(draw)):
         from striate.workflows.train import run as workflow
 
         search = workflow.find_lr(data, draw=draw, settings=settings, watch=watch, **run)

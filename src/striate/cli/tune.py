@@ -43,7 +43,7 @@ def tune(
     tree = config.settings_from_args(data, settings, **own)
     search: dict[str, Any] = {"minutes": minutes, "trials": trials, "vary": vary}
     begin = check.to_resume if resume else check.search
-    with counting(), speaking() as watch, checks.before_torch(begin, out, name, tree, minutes, trials, vary):
+    with counting(), speaking() as watch, checks.before_torch(watch, begin, out, name, tree, minutes, trials, vary):
         from striate.workflows.tune import run as workflow
 
         result = workflow.tune(

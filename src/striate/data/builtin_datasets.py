@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from striate.base import files as disk
 from striate.base.download import fetch
 from striate.base.errors import DataError
+from striate.base.events import Watch, quiet
 from striate.data import cifar10, mnist_idx
 from striate.data.examples import Examples, Part
 from striate.data.examples_from_source import from_arrays
@@ -56,11 +57,11 @@ DOWNLOADS = {
 NAMES = ("digits", *DOWNLOADS)
 
 
-def read(name: str, data_dir: str | None) -> Examples:
+def read(name: str, data_dir: str | None, watch: Watch = quiet) -> Examples:
     """The data set of this name, one of NAMES; where `data_dir` is given, only `data_dir/<name>/` is looked into."""
     if name == "digits":
         return _read_digits()
-    folder = _folder(name, data_dir)
+    folder = _folder(name, data_dir, watch)
     if name == "cifar10":
         return cifar10.read(folder)
     return mnist_idx.read(folder, FASHION if name == "fashion-mnist" else None)
@@ -86,7 +87,7 @@ def _digits_table() -> NDArray[np.float64]:
     return np.column_stack([pixels, targets])
 
 
-def _folder(name: str, data_dir: str | None) -> Path:
+def _folder(name: str, data_dir: str | None, watch: Watch) -> Path:
     holds = cifar10.holds_cifar if name == "cifar10" else mnist_idx.holds_idx
     if data_dir is not None:
         if holds(Path(data_dir, name)):
@@ -95,7 +96,7 @@ def _folder(name: str, data_dir: str | None) -> Path:
     if (shared := os.environ.get("STRIATE_DATA")) and holds(Path(shared, name)):
         return Path(shared, name)
     cache = disk.cache_folder() / "data" / name
-    _download(name, cache)
+    _download(name, cache, watch)
     return cache
 
 
@@ -110,14 +111,14 @@ def _advice(name: str) -> str:
     return f"put {', '.join(DOWNLOADS[name].files)} there."
 
 
-def _download(name: str, cache: Path) -> None:
+def _download(name: str, cache: Path, watch: Watch) -> None:
     """Fetch what the cache lacks of a data set; a file is kept only if its checksum is right."""
     source = DOWNLOADS[name]
     for file, expected in source.files.items():
         if _is_complete(file, cache):
             continue
         try:
-            content = fetch(source.base + file)
+            content = fetch(source.base + file, watch)
         except OSError as error:
             raise DataError(
                 f"{name} is not on this machine and cannot be downloaded ({error}). Make a folder {name}/ and {_advice(name)} "

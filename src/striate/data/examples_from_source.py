@@ -88,13 +88,13 @@ def from_files(
     """
     where, advice, no_image = source or Source(root)
     if not entries:
-        left_out = _left_out(quarantined, ignored)
-        raise DataError(f"expected images by class in {where}; found none that can be used{left_out}. {no_image}".rstrip())
+        rest = left_out(quarantined, ignored)
+        raise DataError(f"expected images by class in {where}; found none that can be used{rest}. {no_image}".rstrip())
     order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
     names, words, parts = zip(*(entries[i] for i in order), strict=True)
     parts_N = np.array(parts, np.uint8)
     classes = sorted({name for word in words for name in ((word,) if isinstance(word, str) else word)})
-    check_classes(str(where), classes, _left_out(quarantined, ignored), advice)
+    check_classes(str(where), classes, left_out(quarantined, ignored), advice)
     given = set(parts_N.tolist())
     all_notes = list(notes)
     if Part.VAL in given and Part.TEST not in given and Part.TRAIN in given:
@@ -147,7 +147,8 @@ def _check_training_part(source: str, labels_N: NDArray[np.int64], parts_N: NDAr
         )
 
 
-def _left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored]) -> str:
+def left_out(quarantined: Sequence[Quarantined], ignored: Sequence[Ignored] = ()) -> str:
+    """A clause on how many files are not used, with the first of them and its reason; empty for none."""
     parts = []
     if quarantined:
         parts.append(f"{len(quarantined)} quarantined ({quarantined[0].path}: {quarantined[0].reason})")

@@ -63,10 +63,13 @@ def stored(data: Any, labels: Any = None, cache: Path | None = None, watch: Watc
     return str(_keep(labeled_objects.read(data, labels), IN_MEMORY, cache, watch))
 
 
-def unpacked(path: Path) -> Path | None:
-    """The table in the cache for a Parquet file that has images in it; None where it names them by paths."""
+def unpacked(path: Path, watch: Watch = quiet) -> Path | None:
+    """The table in the cache for a Parquet file that has images in it; None where it names them by paths.
+
+    `watch` is called as by `stored`.
+    """
     table = table_objects.from_parquet(path)
-    return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()))
+    return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()), watch=watch)
 
 
 def _keep(source: Labeled, what: str, cache: Path | None = None, watch: Watch = quiet) -> Path:

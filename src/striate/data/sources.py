@@ -1,28 +1,59 @@
 """From what the user names to `Examples`: a folder, a table, or a data set by name."""
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
+from striate.base.events import Watch, quiet
 from striate.data import builtin_datasets, cifar10, csv_parquet, folders, groups, in_memory, label_edits, mnist_idx
 from striate.data.examples import Examples
 
 _ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
-_listed: ContextVar[dict[Data, Examples] | None] = ContextVar("listed", default=None)
+
+
+class _Listing(NamedTuple):
+    """What a block has listed."""
+
+    examples: dict[Data, Examples]
+    watch: Watch
+
+
+_listing: ContextVar[_Listing | None] = ContextVar("listing", default=None)
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 @contextmanager
-def listed_once() -> Iterator[None]:
-    """Let `read` list each source once within the block, as where a command checks its images before it trains with them."""
-    token = _listed.set(_listed.get() or {})
+def listing(watch: Watch = quiet) -> Iterator[None]:
+    """Let `read` list each source once within the block, as where a command checks its images before it trains with them.
+
+    `watch` is called with what takes long: the stages `download`, `collect` and `keep`.
+    """
+    outer = _listing.get()
+    token = _listing.set(_Listing({}, watch) if outer is None else outer)
     try:
         yield
     finally:
-        _listed.reset(token)
+        _listing.reset(token)
+
+
+def listed_once(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """A function that takes `watch`, with its calls as such blocks."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def listed(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        with listing(signature.bind(*args, **kwargs).arguments.get("watch", quiet)):
+            return function(*args, **kwargs)
+
+    return listed
 
 
 def read(data: Data) -> Examples:
@@ -31,24 +62,24 @@ def read(data: Data) -> Examples:
 
     A folder with the name of a data set is written with a slash: `./mnist`.
     """
-    listed = _listed.get()
-    if listed is None:
-        return _complete(data)
-    if data not in listed:
-        listed[data] = _complete(data)
-    return listed[data]
+    now = _listing.get()
+    if now is None:
+        return _complete(data, quiet)
+    if data not in now.examples:
+        now.examples[data] = _complete(data, now.watch)
+    return now.examples[data]
 
 
-def _complete(data: Data) -> Examples:
+def _complete(data: Data, watch: Watch) -> Examples:
     """The images with their groups, and with the corrections of their labels."""
-    return label_edits.apply(groups.apply(_read(data), data), data)
+    return label_edits.apply(groups.apply(_read(data, watch), data), data)
 
 
 def _is_table(path: str) -> bool:
     return path not in builtin_datasets.NAMES and not Path(path).is_dir()
 
 
-def _read(data: Data) -> Examples:
+def _read(data: Data, watch: Watch) -> Examples:
     if (data.labels_from or data.follow_links) and not Path(data.path).is_dir():
         name = "labels_from" if data.labels_from else "follow_links"
         raise DataError(f"data.{name} applies to a folder of images; got {data.path}. Leave it out.")
@@ -58,7 +89,7 @@ def _read(data: Data) -> Examples:
             "table with a column of labels as cat|dog, or a column of 0 and 1 for each label."
         )
     if data.path in builtin_datasets.NAMES:
-        return builtin_datasets.read(data.path, data.data_dir)
+        return builtin_datasets.read(data.path, data.data_dir, watch)
     path = Path(data.path)
     if in_memory.holds(path):
         return in_memory.read(path, data)
@@ -84,7 +115,7 @@ def _read(data: Data) -> Examples:
                 f"expected a folder, or a table that ends in {', '.join(csv_parquet.ENDINGS)}; got the file {path}."
                 + _ADVICE.get(path.suffix.lower(), "")
             )
-        unpacked = in_memory.unpacked(path) if path.suffix.lower() == ".parquet" else None
+        unpacked = in_memory.unpacked(path, watch) if path.suffix.lower() == ".parquet" else None
         return csv_parquet.read(path, data) if unpacked is None else in_memory.read(unpacked, data)
     if mnist_idx.holds_idx(path):
         return mnist_idx.read(path)

@@ -22,6 +22,7 @@ from striate.data import clusters, groups, label_edits, near_duplicate_notes, st
 from striate.data.clusters import Order
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Part, Quarantined
+from striate.data.examples_from_source import left_out
 
 TEST_SHARE = 0.2
 _FEW_TESTS = 100
@@ -317,6 +318,6 @@ def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:
         shares += "" if has_test or data.folds is not None else f" and data.test_share={_test_share(data):g}"
         cause, advice = f", too few for {shares}", "Lower them, add images, or remove the class."
     return (
-        f"class {examples.classes[label]!r} has {count} image{'s' if count != 1 else ''} ({example}){cause}; expected at least "
-        f"{least}, {purposes}. {advice}"
+        f"class {examples.classes[label]!r} has {count} image{'s' if count != 1 else ''} ({example}){cause}"
+        f"{left_out(examples.quarantined)}; expected at least {least}, {purposes}. {advice}"
     )

@@ -18,6 +18,7 @@ from striate.base import files
 from striate.base.child_process import Child
 from striate.base.download import fetch
 from striate.base.errors import SettingError, WeightsError, nearest
+from striate.base.events import Watch, progress, quiet
 from striate.nets import bundled_weights
 
 BASE = "https://download.pytorch.org/models/"
@@ -112,17 +113,18 @@ def published(net: str, weights: str) -> Published:
     return WEIGHTS[weights][net]
 
 
-def tensors_file(net: str, weights: str) -> Path:
+def tensors_file(net: str, weights: str, watch: Watch = quiet) -> Path:
     """The weights of `NET@WEIGHTS` as a safetensors file, in the cache; fetched and converted where it is not there yet.
 
+    `watch` is called with the stages `download` and `convert`.
     WeightsError where the file cannot be had, or is another; it says what to put where.
     """
     source = published(net, weights)
     folder = files.cache_folder() / "weights" / source.file.removesuffix(".pth")
     if not (folder / "weights.safetensors").is_file():
-        pickle = _pickle(f"{net}@{weights}", source)
+        pickle = _pickle(f"{net}@{weights}", source, watch)
         with files.new_folder(folder) as new:
-            convert(pickle, new / "weights.safetensors")
+            convert(pickle, new / "weights.safetensors", watch=watch)
     files.verify(folder)
     return folder / "weights.safetensors"
 
@@ -133,23 +135,26 @@ def is_here(net: str, weights: str) -> bool:
     return any(path.is_file() for path in _places(source))
 
 
-def convert(pickle: Path, out: Path, plain: bool = False) -> Mapping[str, Any]:
+def convert(pickle: Path, out: Path, plain: bool = False, watch: Watch = quiet) -> Mapping[str, Any]:
     """Write the tensors of a pickle to `out` as safetensors, by a child process with limits; what was within the file.
 
-    Of averaged weights and plain ones the averaged are taken, or the `plain` ones.
+    Of averaged weights and plain ones the averaged are taken, or the `plain` ones. `watch` is called with the stage `convert`.
     WeightsError where it holds anything but tensors, is damaged, or needs too much memory or processor time.
     """
     size_mb = pickle.stat().st_size // 2**20
     seconds = _SECONDS + _SECONDS_A_MB * size_mb
+    report = progress(watch, "convert")
+    report(0, 1)
     with Child("striate.nets.read_pickle:convert", memory_mb=1024 + 4 * size_mb, seconds=seconds, tries=1) as child:
         answer = child.call({"path": str(pickle.resolve()), "out": str(out.resolve()), "plain": plain})
     if answer.error is not None:
         raise WeightsError(f"{pickle} is not read as weights: {answer.error}.")
     assert isinstance(answer.value, dict)
+    report(1, 1)
     return answer.value
 
 
-def _pickle(name: str, source: Published) -> Path:
+def _pickle(name: str, source: Published, watch: Watch) -> Path:
     for path in _places(source):
         if path.is_file():
             _check(files.sha256(path), source, str(path))
@@ -161,7 +166,7 @@ def _pickle(name: str, source: Published) -> Path:
         )
     offline = os.environ.get("STRIATE_WEIGHTS")
     try:
-        content = fetch(BASE + source.file)
+        content = fetch(BASE + source.file, watch)
     except OSError as error:
         raise WeightsError(
             f"{name} needs the file {source.file}, which is not on this machine and cannot be downloaded ({error}). Put it "

@@ -12,6 +12,7 @@ from typing import Any
 
 from striate.base import config, files, run_folder
 from striate.base.errors import ArtifactError, DiskError, MissingExtraError, RunError, SettingError, WeightsError
+from striate.base.events import Watch
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.data import folders, image_inputs, sources
@@ -35,9 +36,9 @@ def is_external(run: str | Path) -> bool:
 
 
 @contextmanager
-def before_torch(check: Callable[..., object], *arguments: object) -> Iterator[None]:
+def before_torch(watch: Watch, check: Callable[..., object], *arguments: object) -> Iterator[None]:
     """Check something for a command that has not imported torch yet; within the block its images are not listed again."""
-    with sources.listed_once():
+    with sources.listing(watch):
         check(*arguments)
         yield
 

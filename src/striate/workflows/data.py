@@ -37,7 +37,8 @@ def survey(
     if pairs is not None:
         save_figure.check_file(Path(pairs))
     section = config.data_section(in_memory.stored(data, labels, watch=watch), settings)
-    examples = sources.read(section)
+    with sources.listing(watch):
+        examples = sources.read(section)
     result = survey_examples(examples, section, progress(watch, "decode"), shortcuts.examine)
     return (
         result if pairs is None else replace(result, drawn=duplicate_pairs.draw(result, examples, section, Path(pairs), watch))

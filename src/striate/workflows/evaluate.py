@@ -84,11 +84,11 @@ def evaluate(
 
     """
     promise, data = Promise(max_error, confidence, coverage), in_memory.stored(data, labels, watch=watch)
-    with sources.listed_once(), one_class_allowed():
+    with sources.listing(watch), one_class_allowed():
         check_evaluation(run, data, settings, crops, promise, save)
         if data is None:
             run = run_folder.find(run)
-            tested, model = _stored(run), load_network(run)
+            tested, model = _stored(run), load_network(run, watch=watch)
         else:
             model = load(run)
             section = evaluation_data(data, settings, model.label_thresholds is not None)

@@ -17,6 +17,7 @@ from torch import Tensor
 from striate.base import config
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError, WeightsError
+from striate.base.events import Watch, quiet
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.model import Model
@@ -50,7 +51,7 @@ def imagenet(net: str, kind: str = "imagenet") -> About:
     return About(row.mean, row.std, tuple(names.values()), row.share, interpolation=row.interpolation, aliases=names)
 
 
-def load_external(name: str, device: str = "cpu") -> Model:
+def load_external(name: str, device: str = "cpu", watch: Watch = quiet) -> Model:
     """The model that `NET@WEIGHTS` names; WEIGHTS is a safetensors file, `imagenet`, `imagenet-v2`, or comes along."""
     net, _, source = name.partition("@")
     checks.check_external(name)
@@ -59,7 +60,7 @@ def load_external(name: str, device: str = "cpu") -> Model:
         tensors = read_safetensors(file)
         about = _describe(file, net, tensors)
     else:
-        tensors = read_safetensors(published_weights.tensors_file(net, source))
+        tensors = read_safetensors(published_weights.tensors_file(net, source, watch))
         about = replace(imagenet(net, source), license=published_weights.published(net, source).license)
     return build(net, tensors, about, None, {"weights": name}, device)
 
@@ -69,7 +70,7 @@ def import_weights(
     file: str | Path, net: str, out: str | Path | None = None, *, mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None, classes: tuple[str, ...] | None = None, size_px: int | None = None,
     share: float | None = None, bgr: bool | None = None, license: str | None = None, like: str | None = None,
-    plain: bool = False, settings: Mapping[str, Any] | None = None,
+    plain: bool = False, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> dict[str, Any]:  # fmt: skip
     """Make a model of a file of weights: a pickle, which a child process reads, or safetensors.
 
@@ -87,6 +88,7 @@ def import_weights(
         like: "imagenet" gives mean, std, share and the 1000 names.
         plain: take the plain weights of a checkpoint that has averaged ones (EMA) too; else the averaged ones.
         settings: of section [net], as in `{"shortcut": "B"}`.
+        watch: called with the stage `convert`.
 
     Returns:
         model, net, classes, parameters, weights_sha256; of a pickle also tensors (number), within (the dictionary that was
@@ -99,7 +101,7 @@ def import_weights(
     own = config.net_section(net, settings).own()
     own_network.trust_named(net)
     factory.published(net)  # an unknown network is refused before the file is read
-    tensors, facts = _tensors_of(path, plain)
+    tensors, facts = _tensors_of(path, plain, watch)
     about = {"mean": mean, "std": std, "classes": classes, "share": share, "bgr": bgr, "license": license}
     given = {name: value for name, value in about.items() if value is not None}
     whole = _completed(given, imagenet(net) if like else _read_beside(path), path)
@@ -110,12 +112,12 @@ def import_weights(
     return {"model": str(folder), "net": net, **counts, **facts, "weights_sha256": sha256}
 
 
-def _tensors_of(path: Path, plain: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _tensors_of(path: Path, plain: bool, watch: Watch) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors in a file of weights, and what a pickle held besides."""
     if path.suffix.lower() == ".safetensors":
         return read_safetensors(path), {}
     with TemporaryDirectory() as folder:
-        facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors", plain))
+        facts: dict[str, Any] = dict(published_weights.convert(path, Path(folder) / "weights.safetensors", plain, watch))
         tensors = read_safetensors(Path(folder) / "weights.safetensors")
     if facts["left"]:
         text = "%s holds averaged (EMA) and plain weights: %s is taken, not %s; --plain takes the plain ones."

@@ -6,6 +6,7 @@ from typing import Any
 from striate.base import run_folder
 from striate.base.arguments import named_arguments
 from striate.base.errors import UnsupportedError
+from striate.base.events import Watch, quiet
 from striate.model import Model
 from striate.nets import own_network
 from striate.onnx_model import OnnxModel, is_onnx
@@ -32,12 +33,12 @@ def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Any:
     return OnnxModel.load(run) if is_onnx(run) else load_network(run, device, trust_code)
 
 
-def load_network(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Model:
-    """The same for what needs the network itself; an ONNX file is refused."""
+def load_network(run: str | Path, device: str = "cpu", trust_code: bool = False, watch: Watch = quiet) -> Model:
+    """The same for what needs the network itself; an ONNX file is refused. `watch` is called with what takes long."""
     if is_onnx(run):
         raise UnsupportedError(f"{run} holds no layers that can be looked at or trained. Give the run that it came from.")
     if is_external(run):
-        return external_weights.load_external(str(run), device)
+        return external_weights.load_external(str(run), device, watch)
     return Model.load(run_folder.model_folder(run), device, trust_code)
 
 

@@ -92,7 +92,7 @@ def stream(run: str | Path, images: Any, device: str, options: PredictionOptions
     """The rows of `predict`, one by one."""
     check_prediction(run, options)
     given = image_inputs.read(images)
-    model = model_for(run, device, options)
+    model = model_for(run, device, options, watch)
     reported = _reported(rows(model, given.images, options), given.total, progress(watch, "predict"))
     return Predictions(given.single, columns_for(model, options), reported)
 
@@ -103,10 +103,10 @@ def columns_for(model: "Model | OnnxModel", options: PredictionOptions) -> Colum
     return columns_of(model.classes, several_labels=several, probabilities=options.probabilities)
 
 
-def model_for(run: str | Path, device: str, options: PredictionOptions) -> Any:
+def model_for(run: str | Path, device: str, options: PredictionOptions, watch: Watch = quiet) -> Any:
     """The model that answers, with the threshold of the options."""
     computed = of_engine(run, options.engine)
-    model = _onnx_model(Path(computed), device) if is_onnx(computed) else _torch_model(run, device)
+    model = _onnx_model(Path(computed), device) if is_onnx(computed) else _torch_model(run, device, watch)
     if options.threshold is not None and model.label_thresholds is not None:
         raise SettingError(
             f"threshold={options.threshold} does not apply to {run}, which has one for each label. Leave it out."
@@ -127,11 +127,11 @@ def _onnx_model(path: Path, device: str) -> OnnxModel:
     return OnnxModel.load(path)
 
 
-def _torch_model(run: str | Path, device: str) -> "Model":
+def _torch_model(run: str | Path, device: str, watch: Watch) -> "Model":
     from striate.training.device import pick
     from striate.workflows.load_model import load_network
 
-    return load_network(run, str(pick(config.Engine(device=device)).device))
+    return load_network(run, str(pick(config.Engine(device=device)).device), watch=watch)
 
 
 def rows(model: "Model | OnnxModel", images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:

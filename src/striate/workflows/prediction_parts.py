@@ -105,7 +105,7 @@ def predict_parts(
     options, split = PredictionOptions(out, embed, crops, threshold, probabilities, engine), Parts(parts, shard)
     check_parts(run, options, split)
     given = image_inputs.read(images)
-    model = model_for(run, device, options)
+    model = model_for(run, device, options, watch)
     folders = [Path(out)] if embed is None else [Path(out), Path(embed)]
     job = _Job(model, options, folders, None if embed is None else _width(model))
     _plan(job, run, parts)

@@ -39,7 +39,7 @@ _CHUNK = 256
 
 
 @named_arguments()
-@sources.listed_once()
+@sources.listed_once
 def export(
     run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
     int8: bool = False, fp16: bool = False,
@@ -75,7 +75,7 @@ def export(
 
 def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watch, int8: bool, fp16: bool) -> Json:
     """What `export` returns, after the files are written."""
-    model = load_network(run)
+    model = load_network(run, watch=watch)
     settings, part = images_of(run, data)
     if settings is None:
         raise SettingError(

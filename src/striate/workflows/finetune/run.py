@@ -57,7 +57,7 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 @counting()
-@sources.listed_once()
+@sources.listed_once
 def finetune(
     data: str | Path | Any = None, *, labels: Any = None, weights: str | Path | None = None,
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
@@ -124,9 +124,10 @@ def run_in(
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
         if checked is None:
-            pretrained, examples = _pretrained_to_resume(folder, run), sources.read(run.data)
+            pretrained, examples = _pretrained_to_resume(folder, run, watch), sources.read(run.data)
         else:
-            pretrained, examples = load_network(run.finetune.weights or ""), checked.examples
+            pretrained = load_network(run.finetune.weights or "", watch=watch)
+            examples = checked.examples
             plan.check(run, pretrained)
             stats = sample.stats if sample else sample_stats(examples, run.data, progress=progress(watch, "sample"))
             run = plan.resolve(run, pretrained, stats)
@@ -150,9 +151,9 @@ def run_in(
             return _compare(whole, folder, resume, report)
 
 
-def _pretrained_to_resume(folder: Path, run: config.Run) -> Model:
+def _pretrained_to_resume(folder: Path, run: config.Run, watch: Watch) -> Model:
     """The pretrained model of an interrupted run."""
-    pretrained = load_network(run.finetune.weights or "")
+    pretrained = load_network(run.finetune.weights or "", watch=watch)
     starts = [event.get("body") for event in journal.read(folder / "journal.jsonl") if event["event"] == "start"]
     if starts and starts[0] != body_sha256(pretrained.net):
         raise RunError(

@@ -22,7 +22,7 @@ log = logging.getLogger("striate")
 
 
 @named_arguments()
-@sources.listed_once()
+@sources.listed_once
 def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path | None = None, watch: Watch = quiet) -> Json:
     """A verdict on every filter of a model: dead, blank, duplicate, nearly dead, noisy or healthy.
 
@@ -40,7 +40,7 @@ def verdicts(run: str | Path, data: str | Path | None = None, draw: str | Path |
     from striate.plots.interpret import first_layer_filters
 
     check_inspection(run, draw=None if draw is None else Path(draw), data=data)
-    model = load_network(run)
+    model = load_network(run, watch=watch)
     weights = None if draw is None else first_kernels(model)
     if draw is not None and weights is None:
         raise UnsupportedError(

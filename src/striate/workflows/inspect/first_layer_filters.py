@@ -40,7 +40,7 @@ def filters(run: str | Path, *, layers: Sequence[str] = (), out: str | Path | No
     """
     folder = output_folder(run, out)
     check_inspection(run, out=folder)
-    model = load_network(run)
+    model = load_network(run, watch=watch)
     probed_layers = probes(model.net)
     known = [probe.layer for probe in probed_layers]
     for name in layers:

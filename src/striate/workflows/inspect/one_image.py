@@ -71,7 +71,7 @@ def inspect_image(
     for method in methods:
         run_of(method)
     check_inspection(run, out=folder_for_all)
-    model = load_network(run)
+    model = load_network(run, watch=watch)
     if target is not None and target not in model.classes:
         raise SettingError(f"There is no class {target!r}; {errors.nearest(target, model.classes)}")
     names = activations.layer_names(model.net, layers or None)

@@ -33,7 +33,7 @@ _SHOWN, _IMAGES = 12, 8
 
 
 @named_arguments()
-@sources.listed_once()
+@sources.listed_once
 def units(
     run: str | Path, layer: str, *, unit_indices: Sequence[int] = (), data: str | Path | None = None,
     out: str | Path | None = None, watch: Watch = quiet,
@@ -56,7 +56,7 @@ def units(
     """
     folder = output_folder(run, out)
     check_inspection(run, out=folder, data=data)
-    model = load_network(run)
+    model = load_network(run, watch=watch)
     activations.layer_names(model.net, [layer])
     readout = next((probe.readout for probe in probes(model.net) if probe.layer == layer), layer)  # after its ReLU
     _refuse_units(model, readout, unit_indices)

@@ -57,7 +57,7 @@ def of_images(data: config.Data, stop: Stop, watch: Watch) -> Iterator[ImageFeat
             yield ImageFeatures(dataset, rows_N, values_ND, "histograms of gradients")
         return
     weights = start.weights_here()
-    pretrained = load_network(weights)
+    pretrained = load_network(weights, watch=watch)
     run = plan.resolve(config.change(run, {"finetune": {"weights": weights}}), pretrained, stats)
     pretrained = start.at_size(pretrained, run.preprocess.size_px or pretrained.input_spec.size_px)
     with closing(gather(examples, run, stop, watch, engine.workers)) as dataset:

@@ -43,7 +43,7 @@ class Judged(NamedTuple):
 
 @named_arguments(section="data")
 @counting()
-@sources.listed_once()
+@sources.listed_once
 def find_label_errors(
     data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *, labels: Any = None,
     most: int | None = None, out: str | Path | None = None, html: str | Path | None = None,

@@ -38,7 +38,7 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 @counting()
-@sources.listed_once()
+@sources.listed_once
 def train(
     data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, weights: str | Path | None = None,
     recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,

@@ -39,7 +39,7 @@ log = logging.getLogger("striate")
 
 @named_arguments()
 @counting()
-@sources.listed_once()
+@sources.listed_once
 def tune(
     data: str | Path | Any = None, *, labels: Any = None, minutes: float | None = None, trials: int | None = None,
     vary: Iterable[str] = (), net: str | None = None, weights: str | Path | None = None, seed: int | None = None,
