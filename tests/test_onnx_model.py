@@ -38,6 +38,11 @@ def test_arrays_are_those_of_the_graph(model: OnnxModel):
     assert len(model.predict_pixels(np.zeros((130, 1, 1, 1), np.uint8)).logits) == 130
 
 
+def test_threads_that_have_nothing_to_do_sleep(model: OnnxModel):
+    options = model.session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
 def test_predictions_are_those_of_models(model: OnnxModel):
     light = np.full((4, 4), 255, np.uint8)  # brought to one pixel
     answer = model.predict(light)

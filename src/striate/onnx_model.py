@@ -210,6 +210,8 @@ def _session(content: bytes, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
+    # Threads that have nothing to do sleep: else they take the processor from those who decode and answer
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 

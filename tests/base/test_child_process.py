@@ -50,6 +50,8 @@ def work(argument):
         print("noise " * 1000, flush=True)
         os.write(1, b"more noise")
         return "printed", b""
+    if kind == "environment":
+        return os.environ[argument["name"]], b""
     return os.getpid(), b""
 """
 
@@ -70,6 +72,17 @@ def test_answers_come_in_order(child: Child):
     found = list(child.map(echo(i) for i in range(300)))
     assert [answer.value for answer in found] == list(range(300))
     assert {answer.payload for answer in found} == {b"payload"}
+
+
+def test_its_threads_sleep_when_they_have_nothing_to_do_unless_the_user_says_otherwise(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    asked = {"do": "environment", "name": "OMP_WAIT_POLICY"}
+    assert child.call(asked).value == "PASSIVE"
+    child.close()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert child.call(asked).value == "ACTIVE"
 
 
 def test_one_process_serves_many_calls(child: Child):

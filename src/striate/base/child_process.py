@@ -120,7 +120,9 @@ class Child:
             process.kill()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "STRIATE_CHILD": "1"}
+        # Threads of torch that have nothing to do sleep: else they take the processor from the processes beside this one
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "STRIATE_CHILD": "1"}
         root = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
         limits = [str(self.memory_mb), str(self.seconds)]
