@@ -40,4 +40,5 @@ def _token(file: Path | None) -> str | None:
     try:
         return file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"expected a file with the token at {file}; it cannot be read: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingError(f"expected a file with the token at {file}; it cannot be read: {reason}.") from None

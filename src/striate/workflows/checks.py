@@ -51,8 +51,11 @@ def check_onnx(path: Path, crops: int) -> None:
         raise SettingError(f"{option('crops', crops)} does not apply to an ONNX file, whose input has one size. {GIVE_RUN}")
 
 
-def check_model(run: str | Path) -> None:
-    """Refuse a name of no run that has a model, of no model's folder and of no external weights."""
+def check_model(run: str | Path, what_else: str = "the model comes first, images after it") -> None:
+    """Refuse a name of no run that has a model, of no model's folder and of no external weights.
+
+    Where it is a file or folder without a model, `what_else` says what the command takes.
+    """
     if is_onnx(run):
         raise RunError(
             f"expected a run or a model's folder; {run} is an ONNX file, which `predict`, `evaluate` and `serve` alone take. "
@@ -61,25 +64,25 @@ def check_model(run: str | Path) -> None:
     if is_external(run):
         check_external(str(run))
         return
-    _find(run)
+    _find(run, what_else)
     run_folder.model_folder(run)
 
 
-def _find(run: str | Path) -> Path:
+def _find(run: str | Path, what_else: str = "the model comes first, images after it") -> Path:
     """The folder of a run or a model; a RunError says what else its name may be."""
     try:
         return run_folder.find(run)
     except RunError as error:
-        raise RunError(f"{error}{_hint(str(run))}") from None
+        raise RunError(f"{error}{_hint(str(run), what_else)}") from None
 
 
-def _hint(run: str) -> str:
+def _hint(run: str, what_else: str) -> str:
     """What a name may be that is no model's, as a sentence; empty where nothing is known."""
     path = Path(run)
     if inside := next((folder for folder in path.parents if (folder / "run.toml").is_file()), None):
         return f" {path} lies in the run {inside}: give the run."
     if path.exists():
-        return f" {path} is a {'folder' if path.is_dir() else 'file'} without a model; the model comes first, images after it."
+        return f" {path} is a {'folder' if path.is_dir() else 'file'} without a model; {what_else}."
     published = [f"{net}@{kind}" for kind, nets in published_weights.WEIGHTS.items() for net in nets]
     weights = [name for name in (*bundled_weights.names(), *published) if run in name.split("@")]
     return f" Weights are named with an @: {', '.join(weights[:3])}." if weights else ""

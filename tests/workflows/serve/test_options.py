@@ -20,8 +20,9 @@ from support.command_line import run
             "given as --token-file (in Python token=), or leave --host out to serve this machine alone.",
         ),
         (ServeOptions(token="short"), "expected a token of at least 16 ASCII characters without spaces; got 5 characters."),
-        (ServeOptions(port=70_000), "expected port from 0 to 65535; got 70000."),
-        (ServeOptions(queue=0), "expected queue from 1 to 100000; got 0."),
+        (ServeOptions(port=70_000), "expected port from 0 to 65,535; got 70,000."),
+        (ServeOptions(queue=0), "expected queue from 1 to 100,000; got 0."),
+        (ServeOptions(max_upload_mb=1e6), "expected max_upload_mb from 0.001 to 1,024; got 1,000,000."),
         (ServeOptions(deadline=float("nan")), "expected deadline from 0.01 to 600; got nan."),
     ],
 )
@@ -49,6 +50,15 @@ def test_a_port_in_use_is_refused():
     )
 
 
+def test_an_address_that_is_none_of_this_machine_is_refused():
+    with pytest.raises(SettingError) as refused:
+        listen("192.0.2.1", 0)
+    assert str(refused.value) == (
+        "cannot listen on 192.0.2.1, port 0: Cannot assign requested address. Use an address of this machine as --host, or "
+        "leave it out to serve this machine alone."
+    )
+
+
 def test_an_onnx_file_that_is_not_there_and_a_device_that_it_cannot_use_are_refused(tmp_path: Path):
     with pytest.raises(RunError, match=r"there is no file model\.onnx\. Check the path\."):
         check_serve("model.onnx", ServeOptions())
@@ -66,5 +76,8 @@ def test_the_command_refuses_an_open_address_and_a_run_that_is_not_there(
     assert (refused.code, refused.out) == (2, "")
     assert "expected a token, since others can reach 0.0.0.0" in refused.err
     assert "nothing" in run(capsys, "serve", "nothing").err
+    (tmp_path / "photos").mkdir()
+    said = run(capsys, "serve", "photos").err
+    assert "photos is a folder without a model; what is served is a model: a run, a model's folder or an ONNX file" in said
     missing = run(capsys, "serve", "nothing", "--token-file", "no.txt")
-    assert "expected a file with the token at no.txt; it cannot be read" in missing.err
+    assert "expected a file with the token at no.txt; it cannot be read: No such file or directory." in missing.err

@@ -54,4 +54,4 @@ def check_options(options: ServeOptions) -> None:
     for name, (least, most) in _BOUNDS.items():
         value = getattr(options, name)
         if not least <= value <= most:
-            raise SettingError(f"expected {name} from {least:g} to {most:g}; got {value:g}.")
+            raise SettingError(f"expected {name} from {least:g} to {most:,g}; got {value:,.12g}.")

@@ -78,7 +78,7 @@ def check_serve(run: str | Path, options: ServeOptions) -> None:
         if find_spec(package.replace("-", "_")) is None:
             raise MissingExtraError("The server", package, "serve")
     if not is_onnx(run):
-        check_model(run)
+        check_model(run, "what is served is a model: a run, a model's folder or an ONNX file of `striate export`")
         return
     if find_spec("onnxruntime") is None:
         raise MissingExtraError("A model in an ONNX file", "onnxruntime", "export")

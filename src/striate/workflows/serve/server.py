@@ -6,6 +6,7 @@ one ends it at once. SIGHUP: the model is loaded anew; and where it is watched, 
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -181,7 +182,11 @@ def listen(host: str, port: int) -> socket.socket:
             listening.close()
             raise
     except OSError as error:
-        raise SettingError(
-            f"cannot listen on {host}, port {port}: {error.strerror or error}. Use another --port, or 0 for any that is free."
-        ) from None
+        port_is_wrong = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        advice = (
+            "Use another --port, or 0 for any that is free."
+            if port_is_wrong
+            else "Use an address of this machine as --host, or leave it out to serve this machine alone."
+        )
+        raise SettingError(f"cannot listen on {host}, port {port}: {error.strerror or error}. {advice}") from None
     return listening

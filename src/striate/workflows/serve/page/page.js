@@ -83,7 +83,17 @@ async function send(image) {
 function take(files) {
   const image = [...files].find((file) => file.type.startsWith("image/") || !file.type);
   if (image) send(image);
-  else if (files.length) show("No image", "Expected an image, as JPEG or PNG; got another kind of file.", true);
+  else if (files.length) refuse();
+}
+
+/* The image before and its answer go: they would stand below words about another file. */
+function refuse() {
+  turn++;
+  last = null;
+  at("preview").hidden = true;
+  at("hint").hidden = false;
+  table([]);
+  show("No image", "Expected an image, as JPEG or PNG; got another kind of file.", true);
 }
 
 async function describe() {
