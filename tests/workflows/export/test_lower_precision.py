@@ -93,16 +93,30 @@ class _Answers(NamedTuple):
         return _Outputs(self.logits)
 
 
-def test_more_than_two_percent_of_lost_accuracy_are_refused():
-    labels_N = np.arange(200) % 3
+def _changed(lost: int, of: int) -> lower_precision.Change:
+    """What is said of a file that is wrong for so many images, of which the original has all right."""
+    labels_N = np.arange(of) % 3
     ours_NK = np.eye(3, dtype=np.float32)[labels_N]
-    images = proof.Reference(np.zeros((200, 1), np.uint8), labels_N, ours_NK, np.zeros((200, 1), np.float32))
+    images = proof.Reference(np.zeros((of, 1), np.uint8), labels_N, ours_NK, np.zeros((of, 1), np.float32))
     theirs_NK = ours_NK.copy()
-    theirs_NK[:4] = ours_NK[1:5]  # 4 of 200 are wrong now: just 2 percent
-    changed = lower_precision.change(tiny_model(), _Answers(theirs_NK), images, "int8")  # type: ignore[arg-type]
+    theirs_NK[:lost] = ours_NK[1 : lost + 1]
+    return lower_precision.change(tiny_model(), _Answers(theirs_NK), images, "int8")  # type: ignore[arg-type]
+
+
+def test_more_than_two_percent_of_lost_accuracy_are_refused():
+    changed = _changed(4, of=200)  # just 2 percent
     assert changed.accuracy.value == -0.02
     assert changed.accuracy.low < -0.02 < changed.accuracy.high < 0
     assert changed.agreement.top1 == pytest.approx(0.98)
-    theirs_NK[:5] = ours_NK[1:6]
     with pytest.raises(NumbersError, match=r"int8 costs .* 2\.50 % of accuracy \(.*\) on 200 held-out images; at most 2\.00 %"):
-        lower_precision.change(tiny_model(), _Answers(theirs_NK), images, "int8")  # type: ignore[arg-type]
+        _changed(5, of=200)
+
+
+def test_one_image_alone_refuses_no_file_and_two_do():
+    assert _changed(1, of=42).accuracy.value == pytest.approx(-1 / 42)  # 2.4 percent, the least loss there is
+    with pytest.raises(NumbersError, match=r"is expected, or one image\. No file was written; export .*more images by data"):
+        _changed(2, of=42)
+    with pytest.raises(NumbersError, match=r"costs .* 7\.14 % of accuracy \(.*\) on 42 held-out images"):
+        _changed(3, of=42)  # although its interval has 0 in it
+    with pytest.raises(NumbersError, match=r"3\.03 %"):
+        _changed(3, of=99)  # from 50 images on, 2 percent alone count

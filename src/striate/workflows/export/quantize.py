@@ -1,7 +1,8 @@
 """A traced classifier with its network in 8-bit integers, by onnxruntime's static quantization.
 
 Weights are quantized by channel, to 7 of their 8 bits: processors without VNNI add products of full 8 bits up with saturation,
-and the file is to answer the same everywhere. Preprocessing, the last layer and all that follows stay in float.
+and the file is to answer the same everywhere. What that shifts in the mean is taken off the biases (`bias_correction`).
+Preprocessing, the last layer and all that follows stay in float.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import UnsupportedError
+from striate.workflows.export import bias_correction
 
 IMAGES = 256  # that the ranges of the activations are measured on
 _BATCH = 16
@@ -75,6 +77,7 @@ def quantized(proto: Any, pixels_NHWC: NDArray[np.uint8], net_name: str) -> Any:
         smaller = onnx.load(path)
     for domain in [entry for entry in smaller.opset_import if entry.domain not in ("", "ai.onnx")]:
         smaller.opset_import.remove(domain)  # that no operator is of
+    bias_correction.correct(proto, smaller, pixels_NHWC)
     return smaller
 
 
