@@ -62,13 +62,15 @@ def gratings(
     `color_C` is a factor for each channel, None for ones, from dark to light.
     """
     c, h, w = chw
-    turns_N11 = torch.from_numpy(np.deg2rad(orientations_N)).view(-1, 1, 1)
-    y_H1, x_1W = torch.arange(h).view(-1, 1) - h // 2, torch.arange(w).view(1, -1) - w // 2
-    across_NHW = x_1W * torch.sin(turns_N11) + y_H1 * torch.cos(turns_N11)
-    frequencies_N11, phases_N11 = (torch.from_numpy(np.array(v, float)).view(-1, 1, 1) for v in (frequencies_N, phases_N))
-    waves_NHW = amplitude * torch.cos(2 * torch.pi * frequencies_N11 * across_NHW - phases_N11)
-    factors_C = torch.ones(c) if color_C is None else torch.tensor(list(color_C), dtype=torch.float32)
-    return waves_NHW.float()[:, None] * factors_C.view(1, -1, 1, 1)
+    y_H, x_W = (torch.arange(n, dtype=torch.float64) - n // 2 for n in (h, w))
+    factors_C11 = (torch.ones(c) if color_C is None else torch.tensor(list(color_C), dtype=torch.float32)).view(-1, 1, 1)
+    gratings_NCHW = torch.empty(len(orientations_N), c, h, w)
+    columns = zip(np.deg2rad(orientations_N), frequencies_N, phases_N, gratings_NCHW, strict=True)
+    for turn, frequency, phase, grating_CHW in columns:  # one by one: in float64 many of them would take much memory
+        across_HW = x_W * np.sin(turn) + y_H[:, None] * np.cos(turn)
+        wave_HW = amplitude * torch.cos(2 * torch.pi * frequency * across_HW - phase)
+        torch.mul(wave_HW.float(), factors_C11, out=grating_CHW)
+    return gratings_NCHW
 
 
 def middle_NU(output: Tensor) -> Tensor:
