@@ -41,10 +41,6 @@ SEVERAL = {"multi_label": True}
             "finetune.per_class does not apply with data.multi_label=true; remove it.",
         ),
         (
-            {"data": {"folds": 3}},
-            "data: folds does not apply with multi_label=true, which is one training on one split; remove it.",
-        ),
-        (
             {"data": {"relabel": "x.csv"}},
             "data: relabel does not apply with multi_label=true, since it gives an image one label; remove it.",
         ),

@@ -103,7 +103,6 @@ class Data(Section):
         if not self.multi_label:
             self._refuse(("label_separator",), "without multi_label=true")
         if self.multi_label:
-            self._refuse(("folds",), "with multi_label=true, which is one training on one split")
             self._refuse(("relabel",), "with multi_label=true, since it gives an image one label")
         if self.fold is not None and (self.folds is None or self.fold >= self.folds):
             raise ValueError(f"fold must be below folds={self.folds}; got {self.fold}")

@@ -8,7 +8,8 @@ and so is a cluster more than half again as large as the share, where the class 
 Legend: N images, M of them in a part.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -68,6 +69,7 @@ class _Pool:
     examples: Examples
     order: Order
     open_N: Mask  # those that no part has
+    known_folds: dict[int, Positions] = field(default_factory=dict)  # by their number
 
     @cached_property
     def lines(self) -> list[Positions]:
@@ -77,6 +79,31 @@ class _Pool:
         label_M = self.examples.split_labels_N[first_M]
         sizes_K = np.bincount(label_M, minlength=len(self.examples.classes))
         return np.split(mine[np.lexsort((hash_N[mine], hash_N[first_M], label_M))], np.cumsum(sizes_K)[:-1])
+
+    def folds(self, count: int) -> Positions:
+        """The fold of each open image, -1 for others: each class's line in equal pieces, clusters whole.
+
+        Of several labels each fold gets its share of each label, and of the images.
+        """
+        if count in self.known_folds:
+            return self.known_folds[count]
+        fold_N = np.full(len(self.examples), -1, np.int64)
+        if self.examples.several:
+            rows_M = np.flatnonzero(self.open_N)
+            fold_N[rows_M] = self.dealt(rows_M, [1 / count] * count)
+        else:
+            for line in self.lines:
+                fold_N[line] = np.arange(len(line)) * count // max(1, len(line))
+            for line in self.lines:
+                fold_N[line] = fold_N[self.order.cluster_N[line]]
+        self.known_folds[count] = fold_N
+        return fold_N
+
+    def dealt(self, rows_M: Positions, shares_P: Sequence[float]) -> Positions:
+        """The part of each of these images with several labels, clusters whole."""
+        first_M = np.unique(self.order.cluster_N[rows_M], return_index=True, return_inverse=True)
+        labels_MK, hash_M = self.examples.labels_N[rows_M], self.order.hash_N[rows_M]
+        return stratified_labels.deal(labels_MK, first_M[1][first_M[2]], hash_M, shares_P)
 
 
 def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, near: NearDuplicates | None = None) -> Split:
@@ -136,7 +163,7 @@ def folds_of(examples: Examples, pixel_hash_N: NDArray[np.uint64], folds: int) -
     """The fold of each image, from 0: the images of each class in equal pieces, equal images and groups in one."""
     open_N = np.ones(len(examples), bool)
     order = clusters.order_by_hash(examples, pixel_hash_N, open_N, np.empty((0, 2), np.int64), seed=0)
-    return _fold_of(order, _Pool(examples, order, open_N).lines, folds)
+    return _Pool(examples, order, open_N).folds(folds)
 
 
 def _val_share(data: Data) -> float:
@@ -159,7 +186,7 @@ def _cut_parts(pool: _Pool, given: _Given, data: Data) -> _Parts:
     elif data.fold is None:
         test_N = np.zeros(len(pool.examples), bool)
     else:
-        test_N = np.equal(_fold_of(pool.order, pool.lines, data.folds), data.fold)
+        test_N = np.equal(pool.folds(data.folds), data.fold)
     left_N, val_N = pool.open_N & ~test_N, given.val_N
     if val_N is None:
         share = data.val_share if given.test_N is not None else _val_share(data)
@@ -173,9 +200,7 @@ def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
     order, cut_N = pool.order, np.zeros(len(pool.examples), bool)
     if pool.examples.several:
         rows_M = np.flatnonzero(left_N)
-        first_M = np.unique(order.cluster_N[rows_M], return_index=True, return_inverse=True)
-        labels_MK, hash_M = pool.examples.labels_N[rows_M], order.hash_N[rows_M]
-        cut_N[rows_M] = stratified_labels.deal(labels_MK, first_M[1][first_M[2]], hash_M, (share, 1 - share)) == 0
+        cut_N[rows_M] = pool.dealt(rows_M, (share, 1 - share)) == 0
         return cut_N
     for line in (line[left_N[line]] for line in pool.lines):
         if len(line) < 2:
@@ -188,16 +213,6 @@ def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
         end = int(np.flatnonzero(order.cluster_N[line] == last)[-1]) + 1
         cut_N[line[:end]] = True
     return cut_N
-
-
-def _fold_of(order: Order, lines: list[Positions], folds: int) -> Positions:
-    """The fold of each image in a line, -1 for others: each class's line in equal pieces, clusters whole."""
-    fold_N = np.full(len(order.cluster_N), -1, np.int64)
-    for line in lines:
-        fold_N[line] = np.arange(len(line)) * folds // max(1, len(line))
-    for line in lines:
-        fold_N[line] = fold_N[order.cluster_N[line]]
-    return fold_N
 
 
 def _find_duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
@@ -264,15 +279,13 @@ def _weak_class(pool: _Pool, given: _Given, data: Data, folds: int) -> int | Non
 
 def _advice(pool: _Pool, given: _Given, data: Data) -> str:
     """What to do where there are few images to test on: the folds that work, up to 5; a clause."""
-    if pool.examples.several:
-        return "add images"
     weak = None
     for folds in range(_PROPOSED_FOLDS, 1, -1):
         if (missing := _weak_class(pool, given, data, folds)) is None:
-            why = "" if weak is None else f", and more folds would leave one without an image of class {weak!r}"
+            why = "" if weak is None else f", and more folds would leave one without an image of {_kind(pool)} {weak!r}"
             return f"`striate train --folds {folds}` tests on all {len(pool.examples):,}{why}"
         weak = pool.examples.classes[missing]
-    return f"class {weak!r} has too few for cross-validation, so add images"
+    return f"{_kind(pool)} {weak!r} has too few for cross-validation, so add images"
 
 
 def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
@@ -280,16 +293,20 @@ def _check_folds(pool: _Pool, given: _Given, data: Data) -> None:
     folds = data.folds or 0
     if (weak := _weak_class(pool, given, data, folds)) is None:
         return
-    count = int((pool.examples.labels_N == weak).sum())
+    count = int(pool.examples.having(weak).sum())
     if count < 3:
         raise DataError(_too_few(pool, weak, given, data))
     others = [*range(folds - 1, 1, -1), *range(folds + 1, _MOST_FOLDS + 1)]
     works = next((number for number in others if _weak_class(pool, given, data, number) is None), None)
+    advice = f"Use --folds {works}" if works else f"Remove the {_kind(pool)}"
     raise DataError(
-        f"class {pool.examples.classes[weak]!r} has {count} images{_in_clusters(pool, weak)}; expected enough for each of the "
-        f"{folds} folds to train, choose and test on one or more. "
-        f"{f'Use --folds {works}' if works else 'Remove the class'}, or add images."
+        f"{_kind(pool)} {pool.examples.classes[weak]!r} has {count} images{_in_clusters(pool, weak)}; expected enough for each "
+        f"of the {folds} folds to train, choose and test on one or more. {advice}, or add images."
     )
+
+
+def _kind(pool: _Pool) -> str:
+    return "label" if pool.examples.several else "class"
 
 
 def _in_clusters(pool: _Pool, label: int) -> str:
@@ -312,12 +329,12 @@ def _too_few(pool: _Pool, label: int, given: _Given, data: Data) -> str:
     count = int((mine_N & (examples.parts_N != Part.TEST)).sum() if has_test else mine_N.sum())
     example = examples.names[int(np.flatnonzero(mine_N)[0])]
     purposes = "one each to train and choose by" if has_test else "one each to train, choose and test on"
-    cause, advice = "", "Add images, or remove the class."
+    cause, advice = "", f"Add images, or remove the {_kind(pool)}."
     if count >= least and not (cause := _in_clusters(pool, label)):
         shares = f"data.val_share={data.val_share:g}"
         shares += "" if has_test or data.folds is not None else f" and data.test_share={_test_share(data):g}"
-        cause, advice = f", too few for {shares}", "Lower them, add images, or remove the class."
+        cause, advice = f", too few for {shares}", f"Lower them, add images, or remove the {_kind(pool)}."
     return (
-        f"class {examples.classes[label]!r} has {count} image{'s' if count != 1 else ''} ({example}){cause}"
+        f"{_kind(pool)} {examples.classes[label]!r} has {count} image{'s' if count != 1 else ''} ({example}){cause}"
         f"{left_out(examples.quarantined)}; expected at least {least}, {purposes}. {advice}"
     )

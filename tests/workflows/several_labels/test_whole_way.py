@@ -172,6 +172,19 @@ def test_a_resumed_training_ends_with_the_same_weights(here: Path, capsys: pytes
     assert resumed["test"] == whole["test"]
 
 
+def test_folds_test_each_image_once(here: Path, capsys: pytest.CaptureFixture[str]):
+    flags = ["--multi-label", "--net", "conv 5x5x4, relu, pool 4, fc", "--epochs", 2, "--folds", 2, "--name", "folded"]
+    result = run(capsys, "train", "images/labels.csv", *flags, "--no-report", "--json").json
+    assert result["test"]["n"] == 120
+    assert [fold["n"] for fold in result["folds"]] == [60, 60]
+    assert {"map", "low", "high"} <= set(result["folds"][0])
+    assert set(result["class_scores"]["thresholds"]) == set(label_set_images.LABELS)
+    own = run(capsys, "evaluate", "folded", "--json").json
+    assert (own["map"], own["n"]) == (pytest.approx(result["test"]["map"]), 120)
+    again = run(capsys, "train", "--resume", "--name", "folded", "--no-report", "--json").json
+    assert again["test"] == result["test"]
+
+
 def test_a_model_of_one_label_says_what_it_always_said(here: Path, capsys: pytest.CaptureFixture[str]):
     refused = run(capsys, "evaluate", "resnet20@cifar10", "images/labels.csv", "--set", "data.multi_label=true")
     assert refused.code == 2

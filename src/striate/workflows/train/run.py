@@ -28,7 +28,7 @@ from striate.workflows.finetune import start
 from striate.workflows.report import build
 from striate.workflows.run_context import RunContext
 from striate.workflows.train import check, defaults, mirroring
-from striate.workflows.train.artifacts import Trained, class_scores, count_look, score
+from striate.workflows.train.artifacts import Trained, count_look, score, scores_beside
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
 from striate.workflows.train.setup import check_network, refuse_processes
@@ -288,7 +288,7 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
     result = final.result._replace(
         test=score(pooled),
         folds=tuple(score(test) for test in tests),
-        class_scores=class_scores(pooled, pooled, final.model.classes),
+        class_scores=scores_beside(final.model, pooled, pooled),
     )
     if engine.writes:
         predictions = run_folder.predictions_bytes(*pooled, run_record.read(folder).identity.stamp())
