@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from striate.base.events import Json
 from striate.figures import (
     activations,
     batchnorm,
@@ -28,13 +29,15 @@ from striate.training import loss
 
 NAMES = [figure.name for figure in FIGURES]
 
+EVENTS: dict[str, list[Json]] = {name: [] for name in NAMES}
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
     folder = tmp_path_factory.mktemp("figures")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relu_against_tanh, "SEEDS", (0,))  # it trains: once for each seed
-        return {name: draw(name, folder / f"{name}.png") for name in NAMES}
+        return {name: draw(name, folder / f"{name}.png", watch=EVENTS[name].append) for name in NAMES}
 
 
 def numbers_of(results: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
@@ -51,6 +54,13 @@ def test_each_figure_is_a_image_with_lines_and_numbers(name: str, results: dict[
     assert drawn.lines
     assert all("nan" not in line for line in drawn.lines)
     assert drawn.numbers
+
+
+def test_figures_that_train_say_how_far_they_are(results: dict[str, tuple[Path, FigureResult]]):
+    assert {name for name, events in EVENTS.items() if events} == {figure.name for figure in FIGURES if figure.trains}
+    networks = [(event["done"], event["total"]) for event in EVENTS["relu_tanh"]]
+    assert networks == [(done, 6) for done in range(7)]  # 3 rates x 2 activations x 1 seed
+    assert [event["step"] for event in EVENTS["noisy_filters"]] == [*range(1, 201)]
 
 
 def test_the_table_and_the_files_are_the_same_and_no_name_is_there_twice():

@@ -31,6 +31,7 @@ STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sample": ("looking at a sample", "images"),
         "decode": ("decoding", "images"),
         "hash": ("comparing with the cache", "files"),
+        "networks": ("training", "networks"),
         "time": ("timing", "steps"),
         "features": ("computing features", "images"),
         "fit": ("fitting classifiers", "fits"),

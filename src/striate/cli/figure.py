@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from striate.cli.console import print_json, refuse, say, show
+from striate.cli.console import print_json, refuse, say, show, speaking
 
 
 def figure(
@@ -29,6 +29,7 @@ def figure(
         return say(f"{row.name:<16}{row.shows}: `{row.command}`" for row in OTHER_COMMANDS)
     from striate.figures.draw_by_name import draw
 
-    path, drawn = draw(name, out, net)
+    with speaking() as watch:
+        path, drawn = draw(name, out, net, watch)
     result = {"name": name, **drawn.numbers, "files": [str(path)]}
     return show(result, json, lambda _result: [*drawn.lines, f"drawn: {path}"])

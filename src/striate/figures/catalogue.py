@@ -11,6 +11,7 @@ class Entry(NamedTuple):
     name: str
     shows: str
     module: str
+    trains: bool = False  # networks, which takes seconds: its function takes `watch`
 
 
 class OtherCommand(NamedTuple):
@@ -34,10 +35,15 @@ FIGURES = (
     Entry("pooling", "max and mean of 2 x 2 and of overlapping 3 x 3, and their gradients", "striate.figures.pooling"),
     Entry("dropout", "four neurons with random masks in training, all of them at inference", "striate.figures.dropout"),
     Entry("activations", "activation functions and their derivatives", "striate.figures.activations"),
-    Entry("relu_tanh", "ReLU against tanh by plain gradient descent at three rates", "striate.figures.relu_against_tanh"),
+    Entry("relu_tanh", "ReLU against tanh by plain gradient descent at three rates", "striate.figures.relu_against_tanh", True),
     Entry("losses", "cross-entropy and hinge against the margin, with gradients", "striate.figures.losses"),
     Entry("penalties", "where L2, L1, the elastic net and a bound on the norm lead two weights", "striate.figures.penalties"),
-    Entry("noisy_filters", "a first layer that has learned, beside one that has hardly begun", "striate.figures.noisy_filters"),
+    Entry(
+        "noisy_filters",
+        "a first layer that has learned, beside one that has hardly begun",
+        "striate.figures.noisy_filters",
+        True,
+    ),
     Entry("initialization", "the spread of activations through ten layers", "striate.figures.initialization"),
     Entry("batchnorm", "three channels before and after batch norm, and its running statistics", "striate.figures.batchnorm"),
     Entry("receptive", "three 3 x 3 convolutions see what one 7 x 7 sees", "striate.figures.receptive_field"),

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from striate.base.events import Watch, quiet
 from striate.data import builtin_datasets
 from striate.figures.catalogue import FigureResult
 from striate.interpret.kernel_noise import whiteness
@@ -30,9 +31,12 @@ IMAGES, BATCH, RATE, MOMENTUM, DECAY, SEED = 1000, 50, 0.05, 0.9, 0.02, 0
 SHOWN = (5, 200)  # steps after which the filters are drawn
 
 
-def draw(path: Path) -> FigureResult:
-    """Train the smallest of networks on digits, and draw its filters after five steps and after 200."""
-    stages, lines, numbers = trained(), [], dict[str, object]()
+def draw(path: Path, watch: Watch = quiet) -> FigureResult:
+    """Train the smallest of networks on digits, and draw its filters after five steps and after 200.
+
+    `watch` is called with the stage `step`.
+    """
+    stages, lines, numbers = trained(watch), [], dict[str, object]()
     title = "Filters of a first layer on the same digits; framed: cannot be told from white noise"
     with new_figure(path, 8.4, 4.7, title) as figure:
         for axes, (steps, kernels_Fkk) in zip(figure.subplots(1, len(stages)), stages.items(), strict=True):
@@ -62,7 +66,7 @@ def _tiles(axes: "Axes", kernels_Fkk: Floats, noisy_F: NDArray[np.bool_]) -> Non
     axes.set_ylim(sheet_HW.shape[0], -1)
 
 
-def trained() -> dict[int, Floats]:
+def trained(watch: Watch = quiet) -> dict[int, Floats]:
     """The filters, F x 5 x 5, after each number of steps of SGD with momentum and weight decay."""
     examples = builtin_datasets.read("digits", None)
     assert examples.pixels_NHWC is not None
@@ -77,8 +81,10 @@ def trained() -> dict[int, Floats]:
     for step in range(1, max(SHOWN) + 1):
         batch_N = torch.randperm(IMAGES, generator=generator)[:BATCH]
         optimizer.zero_grad()
-        torch.autograd.backward(functional.cross_entropy(net(images_N1HW[batch_N]), labels_N[batch_N]))
+        loss = functional.cross_entropy(net(images_N1HW[batch_N]), labels_N[batch_N])
+        torch.autograd.backward(loss)
         optimizer.step()
+        watch({"event": "step", "step": step, "steps": max(SHOWN), "loss": float(loss.detach())})
         if step in SHOWN:
             filters[step] = net.get_parameter("conv1.weight")[:, 0].detach().double().numpy().copy()
     return filters

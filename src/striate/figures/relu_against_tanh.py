@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from striate.base.events import Watch, progress, quiet
 from striate.data import builtin_datasets
 from striate.figures.catalogue import FigureResult
 from striate.nets import factory
@@ -29,14 +30,19 @@ GOAL = 0.1  # share of training images that are wrong, below which a training en
 LOST = 0.8  # share that is still wrong in the fourth epoch, above which it ends too
 
 
-def draw(path: Path) -> FigureResult:
-    """Train with each activation at each rate, once for each seed."""
+def draw(path: Path, watch: Watch = quiet) -> FigureResult:
+    """Train with each activation at each rate, once for each seed; `watch` is called with the stage `networks`."""
+    report, count = progress(watch, "networks"), len(RATES) * len(INITS) * len(SEEDS)
+    report(0, count)
     images_N1HW, labels_N = digits()
     panels, lines, numbers = [], [], list[dict[str, object]]()
     for rate in RATES:
         shown = []
         for activation in INITS:
-            runs = [errors(activation, rate, seed, images_N1HW, labels_N) for seed in SEEDS]
+            runs = []
+            for seed in SEEDS:
+                runs.append(errors(activation, rate, seed, images_N1HW, labels_N))
+                report(len(numbers) * len(SEEDS) + len(runs), count)
             middle = next(run for run in runs if len(run) == median_low(map(len, runs)))
             epochs = [len(run) if run[-1] < GOAL else None for run in runs]
             note = ", ".join("never" if count is None else str(count) for count in epochs)
