@@ -146,6 +146,8 @@ def test_cells_as_text():
     cells = [None, float("nan"), pandas.NA, pandas.NaT, 1, 2.0, 0.5, True, np.int64(3), "a", -1, 5]
     assert [table_objects.text(cell) for cell in cells] == ["", "", "", "", "1", "2", "0.5", "True", "3", "a", "-1", "5"]
     assert [table_objects.text(cell, ["cat", "dog"]) for cell in (0, 1, 2, -1, None)] == ["cat", "dog", "", "", ""]
+    lists = (["b", "a"], {"b", "a"}, np.array(["b", "a"]), np.array([2, 1]), [])
+    assert [table_objects.text(cell) for cell in lists] == ['["b", "a"]', '["a", "b"]', '["b", "a"]', "[2, 1]", "[]"]
 
 
 @pytest.mark.parametrize(

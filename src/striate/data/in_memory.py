@@ -255,8 +255,8 @@ def read(table: Path, data: Data) -> Examples:
         )
     if data.multi_label:
         raise DataError(
-            "data.multi_label applies to a table; these images came with one label each. Give a table of pandas, polars or "
-            "pyarrow, with a column of labels as cat|dog, or a column of 0 and 1 for each label."
+            "expected several labels an image, as data.multi_label says; these images came with one label each. Give a list of "
+            "labels for each, or a table with a column of labels as cat|dog, or a column of 0 and 1 for each label."
         )
     for name, column in (("group", data.group_column), ("split_column", data.split_column)):
         if column and column != "parent":

@@ -10,9 +10,11 @@
 | data set of torch | second of each item; numbers are positions in its `classes` |
 | `{"train": ..., "val": ..., "test": ...}` of any of these | in them |
 
-Labels are text or whole numbers. Nothing is imported to recognize all this: names of modules and of attributes tell.
+Labels are text or whole numbers; or lists of these, of several labels an image (`data.multi_label`). Nothing is imported to
+recognize all this: names of modules and of attributes tell.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glob import glob
@@ -35,6 +37,7 @@ TAKEN = (
     "torch or of Hugging Face's; or a dictionary of these by train, val and test"
 )
 _SHOWN = 10
+_LISTS = (list, tuple, set, frozenset, np.ndarray)  # of the labels of an image
 
 
 class Labeled(NamedTuple):
@@ -119,7 +122,10 @@ def _pairs(images: Sequence[object], labels: Any) -> Labeled:
         raise DataError(f"expected a label for each image; got {len(images):,} images and {len(values):,} labels.")
     if not values:
         raise DataError("expected images with labels; got none.")
-    words = refuse_missing([label_text(value, position) for position, value in enumerate(_without_one_hot(values))])
+    values = _without_one_hot(values)
+    if any(isinstance(value, _LISTS) for value in values):
+        return of_table(_with_label_sets(images, values))
+    words = refuse_missing([label_text(value, position) for position, value in enumerate(values)])
     return Labeled(lambda: zip(images, words, strict=True), len(words))
 
 
@@ -131,6 +137,32 @@ def _without_one_hot(values: list[Any]) -> list[Any]:
     if rows and all(row.count(1) == 1 and row.count(0) == len(rows[0]) - 1 for row in rows) and len(rows) == len(values):
         return [row.index(1) for row in rows]
     return values
+
+
+def _with_label_sets(images: Sequence[object], values: list[Any]) -> Table:
+    """A table of images with a list of labels each, as JSON; an empty list means none of them.
+
+    Raises:
+        DataError: a label is missing or neither text nor a whole number, or rows of 0 and 1 have no names.
+
+    """
+    rows = [list(value) if isinstance(value, _LISTS) else [value] for value in values]
+    if len({len(row) for row in rows}) == 1 and all(item in (0, 1) for row in rows for item in row):
+        raise DataError(
+            "expected the names of the labels of each image; got rows of 0 and 1, which have no names. Give labels=[[name for "
+            "name, there in zip(names, row) if there] for row in rows], or a table with a column for each label."
+        )
+    words = [[label_text(item, position) for item in row] for position, row in enumerate(rows)]
+    if missing := [position for position, row in enumerate(words) if None in row]:
+        raise DataError(
+            f"label {missing[0]}: expected a list of labels, empty where the image has none; got {values[missing[0]]!r:.60} "
+            f"({len(missing):,} in all such). Leave these images out, or label them."
+        )
+    cells = [json.dumps(row) for row in words]
+    if all(isinstance(image, str | os.PathLike) for image in images):
+        paths = [os.fsdecode(cast(str, image)) for image in images]
+        return Table({"path": paths, "label": cells}, None, lambda: (), len(rows))
+    return Table({"label": cells}, "image", lambda: images, len(rows))
 
 
 def label_text(value: Any, position: int, names: Sequence[str] | None = None) -> str | None:
@@ -158,7 +190,7 @@ def label_text(value: Any, position: int, names: Sequence[str] | None = None) ->
     got = "several labels" if many else f"a {type(value).__name__}"
     raise DataError(
         f"label {position}: expected one label for each image, text or a whole number; got {got}, {value!r:.60}. "
-        "Give each image one class; several are taken from a table, by settings={'data': {'multi_label': True}}."
+        "Give each image one class, or a list of labels=... for each, by settings={'data': {'multi_label': True}}."
     )
 
 

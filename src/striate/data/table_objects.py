@@ -75,6 +75,8 @@ def text(value: Any, names: Sequence[str] | None = None) -> str:
     """A cell as text: nothing for what is missing; a whole number without a point, by the name of its class; lists as JSON."""
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
+    if isinstance(value, set | frozenset) or (is_array(value) and getattr(value, "ndim", 0) == 1):
+        value = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value.tolist())
     if isinstance(value, list | tuple) and all(isinstance(item, str | int) for item in value):
         return json.dumps([*value])
     if is_missing(value):

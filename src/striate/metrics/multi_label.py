@@ -7,7 +7,7 @@ Legend: N images, K labels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,14 @@ class LabelSet(NamedTuple):
 
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
+
+    @property
+    def label(self) -> NoReturn:
+        """What a `Prediction` of one label has."""
+        raise AttributeError(
+            "expected .labels of a model of several labels an image, which may be any number; got .label. The most probable "
+            "label is max(prediction.probabilities, key=prediction.probabilities.get)."
+        )
 
     def _repr_html_(self) -> str:
         marks = {name: " *" if name in self.labels else "" for name in self.probabilities}

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import striate
 from striate.base.config import data_section
+from striate.base.errors import DataError
 from striate.data import sources
 from striate.metrics import multi_label
 from striate.model import Model
@@ -75,6 +77,10 @@ def test_predictions_are_labels_above_their_thresholds(here: Path, capsys: pytes
     model = striate.load("first")
     image = here / "images" / "0000.png"
     prediction = model.predict(image)
+    with pytest.raises(
+        AttributeError, match=r"expected \.labels of a model of several labels an image, which may be any number"
+    ):
+        _ = prediction.label
     assert model.label_thresholds is not None
     limits = dict(zip(model.classes, model.label_thresholds, strict=True))
     assert set(prediction.labels) == {name for name, share in prediction.probabilities.items() if share >= limits[name]}
@@ -253,3 +259,19 @@ def test_a_model_whose_thresholds_are_none_is_refused(here: Path, tmp_path: Path
         multi_label.thresholds_of({**described, "label_thresholds": [0.5, 2.0, 0.5, 0.5]})
     shutil.copytree(here / "runs/first/model", tmp_path / "model")
     assert Model.load(tmp_path / "model").label_thresholds == tuple(described["label_thresholds"])
+
+
+def test_lists_of_labels_in_python_are_those_of_a_table(here: Path, capsys: pytest.CaptureFixture[str]):
+    rows = [line.split(",") for line in (here / "images/labels.csv").read_text().splitlines()[1:]]
+    paths, sets = [here / "images" / name for name, _ in rows], [label.split("|") if label else [] for _, label in rows]
+    settings = {"multi_label": True}
+    expected = striate.survey(here / "images/labels.csv", settings=settings)
+    arrays = [np.asarray(Image.open(path)) for path in paths]
+    for images, labels in ((paths, sets), (arrays, [set(each) for each in sets]), (arrays, [np.array(each) for each in sets])):
+        survey = striate.survey(images, labels=labels, settings=settings)
+        assert (survey.used, survey.classes) == (expected.used, expected.classes)
+    scored = striate.evaluate("first", arrays, labels=sets)
+    table = striate.evaluate("first", here / "images/labels.csv")
+    assert (scored["map"], scored["n"]) == (table["map"], table["n"])
+    with pytest.raises(DataError, match=r"One label per image is needed"):
+        striate.survey(paths, labels=sets)
