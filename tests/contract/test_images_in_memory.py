@@ -63,7 +63,9 @@ def test_a_run_on_arrays_is_evaluated_resumed_and_inspected_later(cache: Path):
 
 
 def test_the_other_entry_points(tmp_path: Path):
-    assert striate.survey((PIXELS, LABELS)).classes == {"0": 12, "1": 12}
+    surveyed = striate.survey((PIXELS, LABELS))
+    assert surveyed.classes == {"0": 12, "1": 12}
+    assert str(surveyed).startswith("images in memory: 24 found = 24 used + 0 quarantined + 0 ignored")
     assert striate.preview(PIXELS, "mean", tmp_path / "mean.svg", labels=LABELS)["images"] == 18
     found = striate.find_lr(PIXELS, labels=LABELS, net="conv 3x3x4, relu, fc", settings=SETTINGS, draw=tmp_path / "lr.svg")
     assert len(found["rates"]) > 1

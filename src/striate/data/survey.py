@@ -5,6 +5,7 @@ Legend: N images.
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import class_balance, crop_loss, groups, label_counts, near_duplicate_cache, pixel_cache, split
+from striate.data import class_balance, crop_loss, groups, in_memory, label_counts, near_duplicate_cache, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 
@@ -112,8 +113,9 @@ class Survey:
         return html_repr.of_mapping(self.as_json())
 
     def __str__(self) -> str:
+        source = in_memory.IN_MEMORY if in_memory.holds(Path(self.path)) else self.path
         lines = [
-            f"{self.path}: {self.found:,} found = {self.used:,} used + {len(self.quarantined):,} quarantined + "
+            f"{source}: {self.found:,} found = {self.used:,} used + {len(self.quarantined):,} quarantined + "
             f"{len(self.ignored):,} ignored",
             f"{len(self.classes)} classes: " + ", ".join(f"{name} {count:,}" for name, count in self.classes.items()),
             "; ".join(f"{side} {low} to {high} px, median {median}" for side, (low, median, high) in self.sizes.items()),
