@@ -78,6 +78,8 @@ class OnnxModel:
         path = Path(path)
         content = onnx_file.read(path)
         described = onnx_file.check(content, path)
+        if described.get("image_size") == "any":
+            raise ArtifactError(f"{path} takes images of any size, for other programs. Give model.onnx, which lies beside it.")
         _runtime()
         with Child("striate.onnx_model:trial", _TRIAL_MB + 4 * len(content) // 2**20, _TRIAL_SECONDS, tries=1) as child:
             answer = child.call(str(path.resolve()))

@@ -10,7 +10,7 @@ from striate.cli.console import Event, documented_by, show, speaking, trust
 @documented_by("striate.workflows.export.run", "export")
 def export(
     run: str, /, *, out: Path | None = None, data: str | None = None, int8: bool = False, fp16: bool = False,
-    trust_code: bool = False, json: bool = False,
+    any_size: bool = False, trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Write the classifier as one ONNX file, proved on held-out images; it needs neither striate nor torch."""
     from striate.workflows import checks, engines
@@ -20,7 +20,7 @@ def export(
         from striate.workflows.export import run as workflow
 
         trust(run, trust_code)
-        result = workflow.export(run, folder, data, watch, int8=int8, fp16=fp16)
+        result = workflow.export(run, folder, data, watch, int8=int8, fp16=fp16, any_size=any_size)
     show(result, json, _lines)
 
 
@@ -33,6 +33,12 @@ def _lines(result: Event) -> Iterator[str]:
     for precision in ("int8", "fp16"):
         if (lower := result.get(precision)) is not None:
             yield from _lower(lower, result["bytes"])
+    if (any_size := result.get("any_size")) is not None:
+        yield f"{any_size['onnx']} ({any_size['bytes'] / 1e6:.1f} MB)"
+        yield (
+            f"  on {any_size['n']:,} of these images at their own size: the same pixels; "
+            f"largest difference of a logit {any_size['max_abs_logit']:.1e}"
+        )
 
 
 def _lower(lower: Event, full: int) -> Iterator[str]:

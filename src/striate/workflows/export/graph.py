@@ -105,19 +105,24 @@ class Traced(NamedTuple):
 
 def trace(model: Model, half: bool = False) -> Traced:
     """The graph of a model with any number of images a batch; UnsupportedError where the network has no form in ONNX."""
-    _need_libraries()
-    graph, spec = Graph(model, half), model.input_spec
+    spec = model.input_spec
     example_NHWC = torch.zeros(2, spec.size_px, spec.size_px, spec.channels, dtype=torch.uint8)  # of 1, N would become fixed
+    return traced(Graph(model, half), example_NHWC, {0: torch.export.Dim("N")}, model.net_name)
+
+
+def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, name: str = "images") -> Traced:
+    """A module with `names` of its outputs as ONNX, whose input `name` has these sizes of any value."""
+    _need_libraries()
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
-                graph, (example_NHWC,), dynamo=True, verbose=False, input_names=["images"], output_names=graph.names,
-                dynamic_shapes=({0: torch.export.Dim("N")},),
+                graph, (example,), dynamo=True, verbose=False, input_names=[name], output_names=graph.names,
+                dynamic_shapes=(sizes,),
             )  # fmt: skip
     except Exception as error:  # whatever the exporter raises means that it cannot do this network
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise UnsupportedError(
-            f"{model.net_name} has no form in ONNX: {reason:.300}. Its own artifact works wherever striate is installed; "
+            f"{net_name} has no form in ONNX: {reason:.300}. Its own artifact works wherever striate is installed; "
             "networks that learn by gradient export, as `striate nets` lists them."
         ) from error
     assert program is not None

@@ -27,7 +27,7 @@ from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
 from striate.workflows.engines import EXPORTED, export_folder
-from striate.workflows.export import graph, lower_precision, proof
+from striate.workflows.export import graph, lower_precision, proof, resize_in_graph
 from striate.workflows.export.lower_precision import calibration_rows
 from striate.workflows.export.quantize import IMAGES
 from striate.workflows.load_model import load_network
@@ -42,7 +42,7 @@ _CHUNK = 256
 @sources.listed_once
 def export(
     run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
-    int8: bool = False, fp16: bool = False,
+    int8: bool = False, fp16: bool = False, any_size: bool = False,
 ) -> Json:  # fmt: skip
     """Write the classifier as ONNX: uint8 pixels in, calibrated probabilities out, with all that its use needs in the file.
 
@@ -56,11 +56,14 @@ def export(
         int8: write model-int8.onnx too, of a quarter of the size: the network in 8-bit integers, their ranges measured on up
             to 256 training images, or on half of `data`.
         fp16: write model-fp16.onnx too, of half the size: the network in half precision.
+        any_size: write model-any-size.onnx too, for other programs: one RGB image of any size in, resized and cut inside to the
+            pixels that striate makes of it, which up to 64 of the held-out images prove.
 
     Returns:
         run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
         max_abs_logit, largest_logit, near_ties, unknown}, images_from; int8 and fp16 where they were asked for: {onnx, bytes,
-        agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images.
+        agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images; any_size, where it was
+        asked for: {onnx, bytes, n, max_abs_logit}.
 
     Raises:
         UnsupportedError: the network has no form in ONNX, or none in int8.
@@ -70,10 +73,12 @@ def export(
     """
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
-    return _written(run, folder, data, watch, int8, fp16)
+    return _written(run, folder, data, watch, int8, fp16, any_size)
 
 
-def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watch, int8: bool, fp16: bool) -> Json:
+def _written(
+    run: str | Path, folder: Path, data: str | Path | None, watch: Watch, int8: bool, fp16: bool, any_size: bool
+) -> Json:
     """What `export` returns, after the files are written."""
     model = load_network(run, watch=watch)
     settings, part = images_of(run, data)
@@ -86,6 +91,7 @@ def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watc
         calibration_M, held_M = divided(opened.dataset, part, int8)
         images = proof.reference(model, pixels_of(opened.dataset, held_M), opened.dataset.examples.labels_N[held_M])
         calibration_NHWC = pixels_of(opened.dataset, calibration_M)
+        originals = resize_in_graph.originals(opened.dataset.examples, held_M, model.input_spec) if any_size else []
     watch({"event": "export", "net": model.net_name})
     proto = graph.trace(model).proto
     content = described(proto, about(run, model, "fp32"))
@@ -104,6 +110,13 @@ def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watc
         lower[precision] = {"onnx": str(path), "bytes": len(content), **change.as_json()}
     if int8:
         lower["int8"]["calibration_images"] = len(calibration_NHWC)
+    if any_size:
+        watch({"event": "export", "net": model.net_name, "precision": "any size"})
+        content = described(resize_in_graph.trace(model), {**about(run, model, "fp32"), "image_size": "any"})
+        path = folder / "model-any-size.onnx"
+        contents[path.name] = content
+        proved = resize_in_graph.prove(model, content, originals, images)
+        lower["any_size"] = {"onnx": str(path), "bytes": len(content), **proved}
     for name, each in contents.items():
         files.write_bytes(folder / name, each)
     return {
