@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -113,11 +114,11 @@ async def closed_loop(
 
 async def open_loop(address: Address, rate: float, seconds: float, content: Callable[[int], bytes]) -> list[tuple[int, Reply]]:
     """Requests at a rate, whether or not those before were answered; one reply for each, in order of their numbers."""
-    free: list[Client] = []
+    free: deque[Client] = deque()
     began = time.perf_counter()
 
     async def one(number: int) -> tuple[int, Reply]:
-        client = free.pop() if free else Client(address)
+        client = free.popleft() if free else Client(address)  # the longest idle, which the server would close first
         reply = await client.send(content(number))
         free.append(client)
         return number, reply

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from support.http_load import Address, address_of
 
 _SOURCE = Path(__file__).parents[2] / "src"
+_ROLES = {b"striate.workflows.serve.worker:infer": "inference", b"striate.data.decode:upload_in_child": "decoder"}
 # Imported by every Python process at its start: notes each connection that the process opens
 _NOTES = """
 import os, sys
@@ -53,20 +55,32 @@ class ServeProcess:
 
     def worker(self) -> int | None:
         """The process of inference."""
+        return next((number for number, role in self.processes().items() if role == "inference"), None)
+
+    def processes(self) -> dict[int, str]:
+        """What each process is: server, inference or decoder."""
+        roles = {self.process.pid: "server"}
         for name in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = name.read_bytes().split(b"\0")
                 parent = int((name.parent / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if parent == self.process.pid and b"striate.workflows.serve.worker:infer" in words:
-                return int(name.parent.name)
-        return None
+            if parent == self.process.pid:
+                roles[int(name.parent.name)] = next((role for word, role in _ROLES.items() if word in words), "starting")
+        return roles
 
-    def rss_mb(self) -> float:
-        """Memory of the serving process."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGESIZE") / 2**20
+    def rss_mb(self, peak: bool = False) -> dict[str, float]:
+        """Memory of the largest process of each kind now, or at its peak."""
+        memory: dict[str, float] = {}
+        for number, role in self.processes().items():
+            try:
+                status = Path(f"/proc/{number}/status").read_text()
+            except OSError:
+                continue
+            (kib,) = re.findall(r"^VmHWM:\s+(\d+) kB" if peak else r"^VmRSS:\s+(\d+) kB", status, re.M) or ["0"]
+            memory[role] = max(memory.get(role, 0.0), int(kib) / 1024)
+        return memory
 
     def open_files(self) -> int:
         """Descriptors of the serving process."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,18 @@ from PIL import Image
 
 from support import onnx_files
 
+_ALONE = """
+import fcntl, json, socket, struct, sys
+from pathlib import Path
+with socket.socket() as any_socket:  # loopback is down at first: SIOCSIFFLAGS, IFF_UP
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14s", b"lo", 1, b""))
+import httpx
+from support.serve_process import serving
+from support.serving import png
+with serving(Path(sys.argv[2]), sys.argv[1]) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+    (row,) = client.post("/v1/predict", files={"file": png(255)}).json()["predictions"]
+    print(json.dumps([socket.if_nameindex(), row["label"], client.get("/").status_code, server.stop()]))
+"""
 _NO_TORCH = "raise ImportError('torch is not here')\n"
 
 
@@ -47,3 +60,18 @@ def test_a_file_is_served_and_stopped_where_torch_cannot_be_imported(tmp_path: P
     assert described["classes"] == ["dark", "light"]
     assert described["sha256"] == facts["sha256"]
     assert [each["embedding"] for each in embedded["embeddings"]] == [[255.0]]
+
+
+@pytest.mark.soak
+def test_a_file_is_served_where_there_is_no_network_but_loopback(tmp_path: Path):
+    apart = ["unshare", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not permit a network namespace (unshare --net)")
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root / 'tests'}"}
+    command = [*apart, sys.executable, "-c", _ALONE, onnx_files.write(tmp_path / "m.onnx"), tmp_path / "server"]
+    story = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert story.returncode == 0, story.stderr
+    interfaces, label, page, code = json.loads(story.stdout)
+    assert [name for _, name in interfaces] == ["lo"]
+    assert (label, page, code) == ("light", 200, 0)

@@ -6,6 +6,7 @@ one ends it at once. SIGHUP: the model is loaded anew; and where it is watched, 
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import signal
 import socket
@@ -31,6 +32,7 @@ from striate.workflows.serve.state import State
 _HEADER_SECONDS = 10.0  # in which the headers of a request must have come, once the connection waits for them
 _LEAST_DRAIN, _MOST_DRAIN = 0.5, 8.0  # seconds; the first lets /ready be seen
 _KEEP_ALIVE_SECONDS = 15
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 _LOOK_SECONDS = 1.0  # between looks at the files of a watched model
 
 
@@ -99,6 +101,11 @@ class Server(uvicorn.Server):
         """While it runs."""
         assert self._state is not None
         return self._state
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it is told to stop."""
+        _give_memory_back()
+        super().run(sockets)
 
     async def _app_in_layers(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -190,3 +197,9 @@ def listen(host: str, port: int) -> socket.socket:
         )
         raise SettingError(f"cannot listen on {host}, port {port}: {error.strerror or error}. {advice}") from None
     return listening
+
+
+def _give_memory_back() -> None:
+    """Have glibc return the memory of each upload when it is over; by default it keeps blocks of up to 32 MiB for later."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**18)
