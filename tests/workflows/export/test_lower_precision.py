@@ -120,3 +120,12 @@ def test_one_image_alone_refuses_no_file_and_two_do():
         _changed(3, of=42)  # although its interval has 0 in it
     with pytest.raises(NumbersError, match=r"3\.03 %"):
         _changed(3, of=99)  # from 50 images on, 2 percent alone count
+
+
+def test_a_convolution_without_a_bias_gets_one_to_correct():
+    weights = numpy_helper.from_array(np.ones((4, 3, 1, 1), np.float32), "w")
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], "conv"), helper.make_node("Conv", ["x", "w"], ["z"], "last")]
+    proto = helper.make_model(helper.make_graph(nodes, "g", [], [], [weights]))
+    quantize._add_biases(proto, ["conv"])
+    assert [list(node.input) for node in proto.graph.node] == [["x", "w", "conv bias"], ["x", "w"]]
+    assert numpy_helper.to_array(proto.graph.initializer[1]).tolist() == [0, 0, 0, 0]

@@ -64,6 +64,7 @@ def quantized(proto: Any, pixels_NHWC: NDArray[np.uint8], net_name: str) -> Any:
         )
     prepared = onnx.ModelProto()
     prepared.CopyFrom(proto)
+    _add_biases(prepared, nodes)
     entry = prepared.metadata_props.add()
     entry.key, entry.value = "onnx.quant.pre_process", "onnxruntime.quant"  # batch norm is folded: nothing is left to prepare
     with tempfile.TemporaryDirectory(prefix="striate-export-") as folder:
@@ -79,6 +80,18 @@ def quantized(proto: Any, pixels_NHWC: NDArray[np.uint8], net_name: str) -> Any:
         smaller.opset_import.remove(domain)  # that no operator is of
     bias_correction.correct(proto, smaller, pixels_NHWC)
     return smaller
+
+
+def _add_biases(proto: Any, nodes: list[str]) -> None:
+    """Give these convolutions a bias of 0 where they have none, so that there is one to correct."""
+    from onnx import numpy_helper
+
+    widths = {tensor.name: tensor.dims[0] for tensor in proto.graph.initializer if tensor.dims}
+    for node in proto.graph.node:
+        if node.op_type == "Conv" and node.name in nodes and len(node.input) == 2 and node.input[1] in widths:
+            bias = numpy_helper.from_array(np.zeros(widths[node.input[1]], np.float32), f"{node.name} bias")
+            proto.graph.initializer.append(bias)
+            node.input.append(bias.name)
 
 
 def _of_network(proto: Any) -> list[str]:
