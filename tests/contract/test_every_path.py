@@ -5,6 +5,7 @@ path has decoded can be read from its embeddings.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import striate
+from striate.base import onnx_file
+from striate.base.errors import WeightsError
 from striate.batches.preprocess import Preprocess
 from striate.data import saved_input_spec
 from striate.data.decode import InputSpec
@@ -29,8 +32,9 @@ from striate.model import Model
 from striate.nets.factory import build
 from striate.onnx_model import OnnxModel
 from striate.workflows import export
+from striate.workflows.export import onnxruntime_web, web_folder
 from striate.workflows.serve.loaded_model import LoadedModel
-from support import onnx_files
+from support import browser, onnx_files
 from support.command_line import run
 from support.odd_images import odd_images
 from support.serving import running
@@ -38,6 +42,7 @@ from support.serving import running
 SIDE, COUNT = 12, 200
 NET = "relu, fc"  # pixels are not negative, and stay as they are
 CLASSES = ("a", "b", "c")
+LEVELS = {"alpha.webp": 2}  # by which a browser decodes otherwise, which has multiplied by transparency; no other pixel differs
 SPECS = {
     "color": InputSpec(SIDE, 3, "crop", (9, 8, 7), share=0.875, interpolation="bicubic"),
     "gray": InputSpec(SIDE, 1, "pad", (9, 8, 7)),
@@ -153,6 +158,51 @@ def over_http(given: Classifier, _capsys: Any) -> list[Answer]:
             rows += server.client.post("/v1/predict", files=files).json()["predictions"]
             features += [each.get("embedding") for each in server.client.post("/v1/embed", files=files).json()["embeddings"]]
     return [answer(row, each, given.spec) for row, each in zip(rows, features, strict=True)]
+
+
+IN_BROWSER = """<!doctype html><meta charset="utf-8"><script type="module">
+import { classify, load } from "./classify.js";
+const names = NAMES, rows = [];
+const model = await load();
+for (const name of names) {
+  try {
+    const { row, pixels } = await classify(model, new Uint8Array(await (await fetch(`images/${name}`)).arrayBuffer()));
+    rows.push({ ...row, pixels: [...pixels] });
+  } catch (error) { rows.push({ error: error.message }); }
+}
+await fetch("said", { method: "POST", body: JSON.stringify(rows) });
+</script>"""
+
+
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+def test_the_page_of_a_static_host_sees_the_same_pixels(classifier: Classifier, tmp_path: Path):
+    try:
+        runtime = onnxruntime_web.read()
+    except WeightsError as error:
+        pytest.skip(f"needs the npm package onnxruntime-web: {error}")
+    content = classifier.file.read_bytes()
+    for name, each in web_folder.contents(content, onnx_file.check(content, classifier.file), runtime).items():
+        (tmp_path / "web").mkdir(exist_ok=True)
+        (tmp_path / "web" / name).write_bytes(each)
+    shutil.copytree(classifier.images[0].parent, tmp_path / "web/images")
+    names = json.dumps([path.name for path in classifier.images])
+    (tmp_path / "web/all.html").write_text(IN_BROWSER.replace("NAMES", names), "utf-8")
+    with browser.serving(tmp_path / "web") as site:
+        rows = browser.hear(site, "all.html", tmp_path / "profile")
+    assert len(rows) == COUNT
+    levels = dict[str, int]()
+    for image, own, row in zip(classifier.images, classifier.expected, rows, strict=True):
+        kind, other = image.name.partition("-")[2], answer(row, row.get("pixels"), classifier.spec)
+        if own.pixels_HWC is None or other.pixels_HWC is None:
+            assert other.label is None, image.name
+            assert own.label is None or kind.endswith(".tif"), f"{image.name}: {row}"
+            continue
+        difference = int(np.abs(own.pixels_HWC.astype(int) - other.pixels_HWC).max())
+        levels[kind] = max(levels.get(kind, 0), difference)
+        if difference == 0:
+            assert own.label == other.label, image.name
+            assert own.probability == pytest.approx(other.probability, abs=2e-6), image.name
+    assert {kind: most for kind, most in levels.items() if most > LEVELS.get(kind, 0)} == {}
 
 
 PATHS = (onnx_in_python, command, command_with_parts, runner, over_http)

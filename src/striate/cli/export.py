@@ -10,7 +10,8 @@ from striate.cli.console import Event, documented_by, show, speaking, trust
 @documented_by("striate.workflows.export.run", "export")
 def export(
     run: str, /, *, out: Path | None = None, data: str | None = None, int8: bool = False, fp16: bool = False,
-    any_size: bool = False, trust_code: bool = False, json: bool = False,
+    any_size: bool = False, web: bool = False, onnxruntime_web: Path | None = None, trust_code: bool = False,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Write the classifier as one ONNX file, proved on held-out images; it needs neither striate nor torch."""
     from striate.workflows import checks, engines
@@ -20,7 +21,9 @@ def export(
         from striate.workflows.export import run as workflow
 
         trust(run, trust_code)
-        result = workflow.export(run, folder, data, watch, int8=int8, fp16=fp16, any_size=any_size)
+        result = workflow.export(
+            run, folder, data, watch, int8=int8, fp16=fp16, any_size=any_size, web=web, onnxruntime_web=onnxruntime_web
+        )
     show(result, json, _lines)
 
 
@@ -39,6 +42,8 @@ def _lines(result: Event) -> Iterator[str]:
             f"  on {any_size['n']:,} of these images at their own size: the same pixels; "
             f"largest difference of a logit {any_size['max_abs_logit']:.1e}"
         )
+    if "web" in result:
+        yield f"{result['web']}: a page for any static host; try it by `python -m http.server -d {result['web']}`"
 
 
 def _lower(lower: Event, full: int) -> Iterator[str]:

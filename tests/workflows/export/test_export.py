@@ -1,12 +1,14 @@
 """A run exported once for all tests here: the file answers as the run, and what differs is refused."""
 
 import json
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import html5lib
 import numpy as np
 import onnx
 import pytest
@@ -20,7 +22,7 @@ from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInput
 from striate.model import Model
 from striate.onnx_model import OnnxModel
-from striate.workflows.export import graph, proof, run
+from striate.workflows.export import graph, proof, run, web_folder
 from support.models import tiny_model
 
 NET = "conv 3x3x4, bn, relu, pool 2, fc"
@@ -40,7 +42,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         striate.train("digits", net=NET, epochs=1, name="a")
-        printed = striate.export("a", int8=True, fp16=True)
+        patch.setattr(run, "onnxruntime_web_files", lambda *_: {"onnxruntime-web.js": b""})
+        printed = striate.export("a", int8=True, fp16=True, web=True)
         yield Exported(folder, folder / "runs/a", printed, striate.load("a"), striate.load(printed["onnx"]))
 
 
@@ -75,6 +78,23 @@ def test_files_of_less_precision_answer_like_any_other(
     script: dict[str, Any] = runpy.run_path(exported.printed["runner"])
     answer = script["answer"](model.session, model.described, "two.png")
     assert answer.items() <= row.items()
+
+
+def test_the_folder_for_a_static_host_is_whole_and_asks_for_nothing_elsewhere(exported: Exported):
+    folder = exported.folder / exported.printed["web"]
+    page = (folder / "index.html").read_text("utf-8")
+    html5lib.HTMLParser(strict=True).parse(page)
+    assert f'<meta http-equiv="Content-Security-Policy" content="{web_folder.POLICY}">' in page
+    assert "default-src 'none'" in web_folder.POLICY
+    assert "connect-src 'self'" in web_folder.POLICY
+    assert not re.findall(r"\son\w+=|style=|<!-- ", page)
+    scripts = {path.name: path.read_text("utf-8") for path in folder.glob("*.js")}
+    needed = {name for text in scripts.values() for name in re.findall(r'from "\./(.+?)"', text)}
+    assert needed | {"page.js", "page.css", "icon.svg", "model.onnx", "model.json"} <= {path.name for path in folder.iterdir()}
+    assert not re.findall(r"https?://|innerHTML|eval\(", "".join([page, *scripts.values()]))
+    assert (folder / "model.onnx").read_bytes() == (exported.folder / exported.printed["onnx"]).read_bytes()
+    described = json.loads((folder / "model.json").read_text("utf-8"))
+    assert described == {**exported.onnx.described, "vertical_first": web_folder.vertical_first()}
 
 
 def test_images_that_calibrate_prove_nothing():

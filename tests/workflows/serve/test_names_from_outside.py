@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from striate.workflows import image_page
 from striate.workflows.serve.loaded_model import Inferred
 from support.serving import MeanModel, Running, png, running
 
@@ -75,10 +76,11 @@ def test_there_are_40_names():
 
 
 def test_the_page_has_no_way_to_make_elements_from_text():
-    script = (PAGE / "page.js").read_text()
+    files = image_page.files(PAGE)
+    script = (files["page.js"] + files["image_page.js"]).decode()
     ways = "innerHTML outerHTML insertAdjacentHTML document.write eval( Function( srcdoc setAttribute createContextualFragment"
     assert not [way for way in ways.split() if way in script]
-    page = (PAGE / "index.html").read_text()
+    page = files["index.html"].decode()
     assert not re.findall(r"\son\w+=", page)
     assert page.count("<script") == 1
-    assert '<script src="page.js" defer></script>' in page
+    assert '<script src="page.js" type="module"></script>' in page

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from striate.workflows import image_page
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGE = Path("src/striate/workflows/serve/page")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000",
+    "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000", "--allow-file-access-from-files",
 )  # fmt: skip
 STORY = """
 window.fetch = async (path) => ({ok: true, status: 200, json: async () => path === "v1/model"
@@ -38,8 +40,9 @@ window.onload = async () => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 def test_after_a_file_that_is_no_image_nothing_of_the_image_before_is_shown(tmp_path: Path):
-    shutil.copytree(PAGE, tmp_path / "page")
-    page = tmp_path / "page/index.html"
+    for name, content in image_page.files(PAGE).items():
+        (tmp_path / name).write_bytes(content)
+    page = tmp_path / "index.html"
     page.write_text(page.read_text().replace("<head>", f"<head><script>{STORY}</script>"))
     command = [str(CHROMIUM), *FLAGS, "--dump-dom", page.as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout

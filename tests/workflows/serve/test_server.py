@@ -1,6 +1,7 @@
 """The server as its clients meet it, with a model that computes nothing."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -260,12 +261,12 @@ def test_many_clients_at_once_get_each_their_own_answer(served: Running):
 def test_the_page_is_whole_and_loads_nothing_from_elsewhere(served: Running):
     page = served.client.get("/").text
     html5lib.HTMLParser(strict=True).parse(page)
-    for name, kind in {"page.js": "text/javascript", "page.css": "text/css"}.items():
-        assert f'"{name}"' in page
+    for name, kind in {"page.js": "text/javascript", "image_page.js": "text/javascript", "page.css": "text/css"}.items():
+        assert name in page
         file = served.client.get(f"/{name}")
         assert file.headers["Content-Type"] == f"{kind}; charset=utf-8"
         page += file.text
-    assert "//" not in page.replace("// The page", "").replace("<!--", "")
+    assert "//" not in re.sub(r"^ *//.*", "", page, flags=re.MULTILINE)
     assert "innerHTML" not in page
     assert "style=" not in page
 

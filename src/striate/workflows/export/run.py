@@ -17,7 +17,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
-from striate.base.onnx_file import FORMAT, KEY, seal
+from striate.base.onnx_file import FORMAT, KEY, check, seal
 from striate.base.signals import catch_signals
 from striate.data import decode, saved_input_spec, sources
 from striate.data.on_the_fly import in_chunks
@@ -27,8 +27,9 @@ from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
 from striate.workflows.engines import EXPORTED, export_folder
-from striate.workflows.export import graph, lower_precision, proof, resize_in_graph
+from striate.workflows.export import graph, lower_precision, proof, resize_in_graph, web_folder
 from striate.workflows.export.lower_precision import calibration_rows
+from striate.workflows.export.onnxruntime_web import read as onnxruntime_web_files
 from striate.workflows.export.quantize import IMAGES
 from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
@@ -42,7 +43,8 @@ _CHUNK = 256
 @sources.listed_once
 def export(
     run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
-    int8: bool = False, fp16: bool = False, any_size: bool = False,
+    int8: bool = False, fp16: bool = False, any_size: bool = False, web: bool = False,
+    onnxruntime_web: str | Path | None = None,
 ) -> Json:  # fmt: skip
     """Write the classifier as ONNX: uint8 pixels in, calibrated probabilities out, with all that its use needs in the file.
 
@@ -58,22 +60,32 @@ def export(
         fp16: write model-fp16.onnx too, of half the size: the network in half precision.
         any_size: write model-any-size.onnx too, for other programs: one RGB image of any size in, resized and cut inside to the
             pixels that striate makes of it, which up to 64 of the held-out images prove.
+        web: write a folder `web` too, for any static host: a page that answers in the browser and asks for nothing elsewhere.
+        onnxruntime_web: the archive of the npm package that the page runs on; else that of the cache, or it is downloaded.
 
     Returns:
         run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
         max_abs_logit, largest_logit, near_ties, unknown}, images_from; int8 and fp16 where they were asked for: {onnx, bytes,
         agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images; any_size, where it was
-        asked for: {onnx, bytes, n, max_abs_logit}.
+        asked for: {onnx, bytes, n, max_abs_logit}; web, the folder, where it was asked for.
 
     Raises:
         UnsupportedError: the network has no form in ONNX, or none in int8.
         NumbersError: the file answers otherwise than the original, or less precision costs more than 2 percent of accuracy;
             nothing is written.
+        WeightsError: onnxruntime-web cannot be had, or is another.
 
     """
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
-    return _written(run, folder, data, watch, int8, fp16, any_size)
+    if not web:
+        return _written(run, folder, data, watch, int8, fp16, any_size)
+    runtime = onnxruntime_web_files(None if onnxruntime_web is None else Path(onnxruntime_web), watch)
+    result = _written(run, folder, data, watch, int8, fp16, any_size)
+    content = (folder / EXPORTED).read_bytes()
+    for name, each in web_folder.contents(content, check(content, folder / EXPORTED), runtime).items():
+        files.write_bytes(folder / "web" / name, each)
+    return {**result, "web": str(folder / "web")}
 
 
 def _written(

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from striate._version import __version__
+from striate.workflows import image_page
 from striate.workflows.serve.access_log import AccessLog
 from striate.workflows.serve.multipart import MOST_FILES
 from striate.workflows.serve.options import ServeOptions
@@ -96,9 +97,9 @@ def _add_status(app: FastAPI, state: Callable[[], State]) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    kinds = {"index.html": "text/html", "page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
-    for name, kind in kinds.items():
-        response = _file((_PAGE / name).read_bytes(), f"{kind}; charset=utf-8")
+    kinds = {"index.html": "text/html", "page.js": "text/javascript", **image_page.KINDS}
+    for name, content in image_page.files(_PAGE).items():
+        response = _file(content, f"{kinds[name]}; charset=utf-8")
         app.add_api_route("/" if name == "index.html" else f"/{name}", response, include_in_schema=False)
 
 
