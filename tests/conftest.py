@@ -4,15 +4,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import settings
 
-from striate.base import worker_pool
-from striate.workflows import feature_baseline
-from striate.workflows.report import build
 from support import decode_here
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
@@ -52,30 +50,43 @@ def _no_report(result: object, *_: object) -> object:
     return result
 
 
-# What costs seconds, by the mark of the tests that do not go without: what stands in for it elsewhere
-SHORTCUTS: dict[str, list[tuple[ModuleType, str, object]]] = {
-    "report": [(build, "at_end", _no_report), (build, "later", _no_report)],
-    "features": [(feature_baseline, "of_run", lambda *_: None)],
-    "children": [(worker_pool, "in_order", decode_here.in_order)],
+# What costs seconds, by the mark of the tests that do not go without: what stands in for it elsewhere. By name, since pytest
+# starts three processes with this file, one of which runs no test and needs no torch
+SHORTCUTS: dict[str, list[tuple[str, str, object]]] = {
+    "report": [
+        ("striate.workflows.report.build", "at_end", _no_report),
+        ("striate.workflows.report.build", "later", _no_report),
+    ],
+    "features": [("striate.workflows.feature_baseline", "of_run", lambda *_: None)],
+    "children": [("striate.base.worker_pool", "in_order", decode_here.in_order)],
 }
-WHOLE = {mark: [(module, name, getattr(module, name)) for module, name, _ in rows] for mark, rows in SHORTCUTS.items()}
+
+
+@lru_cache(maxsize=1)
+def whole_functions() -> dict[str, list[tuple[str, str, object]]]:
+    """What the shortcuts stand in for; asked for before the first of them is laid."""
+    return {
+        mark: [(module, name, getattr(import_module(module), name)) for module, name, _ in rows]
+        for mark, rows in SHORTCUTS.items()
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def shortcuts(request: pytest.FixtureRequest) -> Iterator[None]:
     """Trainings within tests, also those of fixtures, end without their report and decode in this process."""
+    whole_functions()
     with pytest.MonkeyPatch.context() as patch:
         for mark, rows in SHORTCUTS.items():
             if request.node.get_closest_marker(mark) is None:
-                for row in rows:
-                    patch.setattr(*row)
+                for module, name, instead in rows:
+                    patch.setattr(import_module(module), name, instead)
         yield
 
 
 @pytest.fixture(autouse=True)
 def whole(request: pytest.FixtureRequest, shortcuts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of a test that is marked `report` or `children` do as they do for users."""
-    for mark, rows in WHOLE.items():
+    for mark, rows in whole_functions().items():
         if request.node.get_closest_marker(mark) is not None:
-            for row in rows:
-                monkeypatch.setattr(*row)
+            for module, name, function in rows:
+                monkeypatch.setattr(import_module(module), name, function)
