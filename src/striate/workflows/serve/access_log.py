@@ -3,10 +3,10 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +21,34 @@ _CLIENT_GONE = 499  # as web servers note it; nobody is sent it
 def to_stderr(entry: dict[str, Any]) -> None:
     """Write a line of the log."""
     print(json.dumps(entry), file=sys.stderr, flush=True)
+
+
+class Noted(NamedTuple):
+    """A request that was answered, or whose client went away."""
+
+    id: str
+    client: str | None
+    method: str
+    path: str
+    status: int
+    seconds: float
+    received_bytes: int
+
+
+def note(
+    noted: Noted, metrics: Metrics, write: Callable[[dict[str, Any]], None], more: Mapping[str, Any] | None = None
+) -> None:
+    """Write its line, and count it."""
+    route = noted.path if noted.path in _ROUTES else "other"
+    metrics.requests.labels(route, str(noted.status)).inc()
+    metrics.seconds.labels(route).observe(noted.seconds)
+    write(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "id": noted.id, "client": noted.client,
+            "method": noted.method, "path": noted.path[:200], "status": noted.status, "ms": round(1000 * noted.seconds, 1),
+            "bytes": noted.received_bytes, **(more or {}),
+        }
+    )  # fmt: skip
 
 
 class AccessLog:
@@ -55,16 +83,9 @@ class AccessLog:
         except ClientGoneError:
             status = _CLIENT_GONE
         finally:
-            seconds = time.perf_counter() - began
-            route = scope["path"] if scope["path"] in _ROUTES else "other"
-            self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(seconds)
             client = scope.get("client")
-            self._write(
-                {
-                    "time": datetime.now(UTC).isoformat(timespec="milliseconds"), "id": request_id,
-                    "client": client[0] if client else None, "method": scope["method"], "path": scope["path"][:200],
-                    "status": status, "ms": round(1000 * seconds, 1), "bytes": received_bytes,
-                    **scope.get("striate", {}),
-                }
+            noted = Noted(
+                request_id, client[0] if client else None, scope["method"], scope["path"], status,
+                time.perf_counter() - began, received_bytes,
             )  # fmt: skip
+            note(noted, self._metrics, self._write, scope.get("striate"))

@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
+from functools import partial
+from secrets import token_hex
 from typing import Any, cast
 
 import uvicorn
@@ -21,12 +23,14 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from striate.base.errors import SettingError
-from striate.workflows.serve.access_log import to_stderr
+from striate.workflows.serve.access_log import Noted, note, to_stderr
 from striate.workflows.serve.app import build_app, with_layers
 from striate.workflows.serve.loaded_model import LoadedModel
 from striate.workflows.serve.metrics import Metrics
 from striate.workflows.serve.model_files import ChangeDetector, Fingerprint, fingerprint
 from striate.workflows.serve.options import ServeOptions
+from striate.workflows.serve.refusals import Refusal
+from striate.workflows.serve.shedding import PlainUpload, plain_upload, response
 from striate.workflows.serve.state import State
 
 _HEADER_SECONDS = 10.0  # in which the headers of a request must have come, once the connection waits for them
@@ -35,9 +39,18 @@ _KEEP_ALIVE_SECONDS = 15
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 _LOOK_SECONDS = 1.0  # between looks at the files of a watched model
 
+Shed = Callable[[PlainUpload, str | None], bytes | None]
+
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 whose headers must come in time."""
+    """HTTP/1.1 whose headers must come in time, and whose uploads are refused by `shed` where there is no room for them.
+
+    `shed` is given the upload and its client, and gives the response; None where it is let in.
+    """
+
+    def __init__(self, *args: Any, shed: Shed, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._shed, self._left, self._refused = shed, 0, b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request some seconds for its headers."""
@@ -46,6 +59,8 @@ class Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; those of a later request's headers must be complete in time too."""
+        if self._refuses(data):
+            return
         super().data_received(data)
         if not self._waits_for_headers():
             self._stop_timer()
@@ -56,6 +71,30 @@ class Protocol(H11Protocol):
         """Wait for nothing more."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def _refuses(self, data: bytes) -> bool:
+        """Whether these bytes belong to an upload that is refused; it is answered when all of it has come."""
+        if not self._refused:
+            new = self._waits_for_headers() and not self.conn.trailing_data[0]
+            upload = plain_upload(data) if new else None
+            response = None if upload is None else self._shed(upload, self.client[0] if self.client else None)
+            if upload is None or response is None:
+                return False
+            self._refused, self._left = response, upload.left
+            self._unset_keepalive_if_required()
+            if self._header_timer is None:
+                self._header_timer = self.loop.call_later(_HEADER_SECONDS, self._close_idle)
+        elif len(data) > self._left:  # a request behind this one, before its response: no client does that
+            self.transport.close()
+            return True
+        else:
+            self._left -= len(data)
+        if not self._left:
+            self._stop_timer()
+            self.transport.write(self._refused)
+            self._refused = b""
+            self.on_response_complete()
+        return True
 
     def _waits_for_headers(self) -> bool:
         cycle = cast(Any, self.cycle)
@@ -88,9 +127,10 @@ class Server(uvicorn.Server):
         self._tasks: set[asyncio.Task[None]] = set()
         self._app = build_app(lambda: self.state, options)
         self._app.router.lifespan_context = self._lifespan
+        protocol = cast(Any, partial(Protocol, shed=self._shed))
         super().__init__(
             uvicorn.Config(
-                self._app_in_layers, interface="asgi3", http=Protocol, ws="none", loop="asyncio", lifespan="on",
+                self._app_in_layers, interface="asgi3", http=protocol, ws="none", loop="asyncio", lifespan="on",
                 log_config=None, access_log=False, server_header=False, proxy_headers=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=32_768,
             )
@@ -106,6 +146,20 @@ class Server(uvicorn.Server):
         """Serve until it is told to stop."""
         _give_memory_back()
         super().run(sockets)
+
+    def _shed(self, upload: PlainUpload, client: str | None) -> bytes | None:
+        """The response to an upload for which there is no room; None where there is."""
+        began = time.perf_counter()
+        try:
+            self.state.check_open()
+        except Refusal as refusal:
+            request_id = token_hex(8)
+            content = response(refusal, request_id)
+            seconds = time.perf_counter() - began
+            noted = Noted(request_id, client, "POST", upload.path, refusal.status, seconds, upload.length)
+            note(noted, self.metrics, self._write_log)
+            return content
+        return None
 
     async def _app_in_layers(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

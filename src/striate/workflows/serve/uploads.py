@@ -15,6 +15,7 @@ from striate.workflows.serve.refusals import ClientGoneError, Refusal
 _RAW = ("application/octet-stream", "")
 _START_SECONDS, _BYTES_A_SECOND = 20.0, 16_384  # a body may take so long, and longer by this rate
 _LINGER_SECONDS, _LINGER_BYTES = 2.0, 2**24
+_SMALL_SECONDS, _SMALL_BYTES = 0.2, 2**18
 
 
 class ByteBudget:
@@ -104,9 +105,10 @@ async def _chunks(receive: Receive, max_bytes: int, share: "_Share") -> AsyncIte
 
 
 class LingeringClose:
-    """Where a request is refused before its body was read: closes the connection, but reads a little further first.
+    """Where a request is refused before its body was read: reads a small body all the same, and keeps the connection.
 
-    Else the client, which is still sending, would be cut off before it reads the refusal.
+    Of a large one it closes the connection, but reads a little further first: else the client, which is still sending, would be
+    cut off before it reads the refusal.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -120,6 +122,7 @@ class LingeringClose:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         unread = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
         started = False
+        small = int(headers.get(b"content-length", b"0")) <= _SMALL_BYTES and b"transfer-encoding" not in headers
 
         async def received() -> Message:
             nonlocal unread, started
@@ -130,7 +133,12 @@ class LingeringClose:
             return message
 
         async def sent(message: Message) -> None:
-            if unread and message["type"] == "http.response.start":
+            nonlocal unread
+            starts = message["type"] == "http.response.start"
+            if unread and starts and small and not (b"expect" in headers and not started):
+                with suppress(TimeoutError):
+                    unread = not await asyncio.wait_for(_discard(receive), _SMALL_SECONDS)
+            if unread and starts:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if not (unread and last) or (b"expect" in headers and not started):
@@ -144,9 +152,11 @@ class LingeringClose:
         await self.app(scope, received, sent)
 
 
-async def _discard(receive: Receive) -> None:
+async def _discard(receive: Receive) -> bool:
+    """Read what is left of a body, within limits; whether that was all."""
     count, more = 0, True
     while more and count < _LINGER_BYTES:
         message: Any = await receive()
         count += len(message.get("body", b""))
         more = message["type"] != "http.disconnect" and message.get("more_body", False)
+    return not more
