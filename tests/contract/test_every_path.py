@@ -34,7 +34,7 @@ from striate.onnx_model import OnnxModel
 from striate.workflows import export
 from striate.workflows.export import onnxruntime_web, web_folder
 from striate.workflows.serve.loaded_model import LoadedModel
-from support import browser, onnx_files
+from support import browser, onnx_files, png_files
 from support.command_line import run
 from support.odd_images import odd_images
 from support.serving import running
@@ -170,12 +170,24 @@ for (const name of names) {
     rows.push({ ...row, pixels: [...pixels] });
   } catch (error) { rows.push({ error: error.message }); }
 }
-await fetch("said", { method: "POST", body: JSON.stringify(rows) });
+const page = document.createElement("iframe");
+page.src = "index.html";
+const loaded = new Promise((resolve) => { page.onload = resolve; });
+document.body.append(page);
+await loaded;
+const at = (id) => page.contentDocument.getElementById(id), chosen = new DataTransfer();
+chosen.items.add(new File([await (await fetch("images/SHOWN")).blob()], "chosen"));
+at("file").files = chosen.files;
+at("file").dispatchEvent(new Event("change"));
+while (["", "…"].includes(at("label").textContent)) await new Promise((resolve) => { setTimeout(resolve, 20); });
+const requests = page.contentWindow.performance.getEntriesByType("resource").map((entry) => entry.name);
+const shown = { label: at("label").textContent, note: at("note").textContent, requests };
+await fetch("said", { method: "POST", body: JSON.stringify({ rows, shown }) });
 </script>"""
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="needs chromium: apt-get install chromium")
-def test_the_page_of_a_static_host_sees_the_same_pixels(classifier: Classifier, tmp_path: Path):
+def test_the_page_of_a_static_host_sees_the_same_pixels_and_asks_for_nothing_elsewhere(classifier: Classifier, tmp_path: Path):
     try:
         runtime = onnxruntime_web.read()
     except WeightsError as error:
@@ -185,13 +197,25 @@ def test_the_page_of_a_static_host_sees_the_same_pixels(classifier: Classifier, 
         (tmp_path / "web").mkdir(exist_ok=True)
         (tmp_path / "web" / name).write_bytes(each)
     shutil.copytree(classifier.images[0].parent, tmp_path / "web/images")
-    names = json.dumps([path.name for path in classifier.images])
-    (tmp_path / "web/all.html").write_text(IN_BROWSER.replace("NAMES", names), "utf-8")
+    pngs = [tmp_path / f"web/images/{n}-{kind}.png" for n, kind in enumerate(png_files.kinds())]
+    for path, kind in zip(pngs, png_files.kinds(), strict=True):
+        path.write_bytes(png_files.png(kind, width=19, height=13))
+    images = [*classifier.images, *pngs]
+    expected = [*classifier.expected, *in_python(classifier.folder, pngs)]
+    names = json.dumps([path.name for path in images])
+    first = next(n for n, own in enumerate(expected) if own.label is not None)
+    page = IN_BROWSER.replace("NAMES", names).replace("SHOWN", images[first].name)
+    (tmp_path / "web/all.html").write_text(page, "utf-8")
     with browser.serving(tmp_path / "web") as site:
-        rows = browser.hear(site, "all.html", tmp_path / "profile")
-    assert len(rows) == COUNT
+        rows, shown = browser.hear(site, "all.html", tmp_path / "profile").values()
+        elsewhere = [url for url in shown["requests"] if not url.startswith((f"{site.address}/", f"blob:{site.address}/"))]
+    assert elsewhere == []
+    assert len([url for url in shown["requests"] if url.endswith(".onnx")]) == 1
+    assert shown["label"] == expected[first].label
+    percentage = float(shown["note"].removeprefix("Probability ").removesuffix(" %."))
+    assert percentage / 100 == pytest.approx(expected[first].probability, abs=6e-4), "rounded to a tenth of a percent"
     levels = dict[str, int]()
-    for image, own, row in zip(classifier.images, classifier.expected, rows, strict=True):
+    for image, own, row in zip(images, expected, rows, strict=True):
         kind, other = image.name.partition("-")[2], answer(row, row.get("pixels"), classifier.spec)
         if own.pixels_HWC is None or other.pixels_HWC is None:
             assert other.label is None, image.name
