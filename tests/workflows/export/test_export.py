@@ -12,11 +12,13 @@ import html5lib
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 from PIL import Image
 
 import striate
 from striate.base.errors import DecodeError, NumbersError, RunError, SettingError, UnsupportedError
+from striate.cli import export as command
 from striate.cli.main import main
 from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInput
@@ -43,7 +45,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
         patch.chdir(folder)
         striate.train("digits", net=NET, epochs=1, name="a")
         patch.setattr(run, "onnxruntime_web_files", lambda *_: {"onnxruntime-web.js": b""})
-        printed = striate.export("a", int8=True, fp16=True, web=True)
+        printed = striate.export("a", int8=True, fp16=True, web=True, pt2=True)
         yield Exported(folder, folder / "runs/a", printed, striate.load("a"), striate.load(printed["onnx"]))
 
 
@@ -95,6 +97,31 @@ def test_the_folder_for_a_static_host_is_whole_and_asks_for_nothing_elsewhere(ex
     assert (folder / "model.onnx").read_bytes() == (exported.folder / exported.printed["onnx"]).read_bytes()
     described = json.loads((folder / "model.json").read_text("utf-8"))
     assert described == {**exported.onnx.described, "vertical_first": web_folder.vertical_first()}
+
+
+def test_the_file_for_torch_answers_as_the_run_for_any_batch(exported: Exported):
+    printed = exported.printed["pt2"]
+    path = exported.folder / printed["path"]
+    assert (printed["path"], printed["bytes"]) == ("striate-export-a/model.pt2", path.stat().st_size)
+    assert (printed["agreement"]["n"], printed["agreement"]["top1"], printed["agreement"]["unknown"]) == (179, 1, 1)
+    lines = list(command._lines(exported.printed))
+    assert any(line.startswith("striate-export-a/model.pt2 (") for line in lines)
+    assert any(line.startswith("  on the same images: 100.00 % of the predictions are the same") for line in lines), lines
+    extra = {"striate.json": ""}
+    module = torch.export.load(path, extra_files=extra).module()
+    described = json.loads(extra["striate.json"])
+    names = described.pop("outputs")
+    assert described == exported.onnx.described
+    side = exported.model.input_spec.size_px
+    pixels_NHWC = np.random.default_rng(0).integers(0, 256, (40, side, side, 1), np.uint8)
+    for count in (1, 2, 40):
+        outputs = dict(zip(names, module(torch.from_numpy(pixels_NHWC[:count])), strict=True))
+        ours = exported.model.classify(pixels_NHWC[:count])
+        assert [described["classes"][k] for k in outputs["logits"].argmax(dim=1)] == [each.label for each in ours]
+        assert outputs["unknown"].tolist() == [each.unknown for each in ours]
+        np.testing.assert_allclose(
+            outputs["probabilities"].amax(dim=1).detach(), [each.probability for each in ours], atol=1e-5
+        )
 
 
 def test_images_that_calibrate_prove_nothing():
@@ -278,8 +305,6 @@ def test_near_ties_are_counted_and_no_others():
 
 
 def test_a_network_without_a_form_is_refused(monkeypatch: pytest.MonkeyPatch):
-    import torch
-
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no such operator\nand a long trace")
 

@@ -114,7 +114,7 @@ def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, na
     """A module with `names` of its outputs as ONNX, whose input `name` has these sizes of any value."""
     _need_libraries()
     try:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet_exporter():
             program = torch.onnx.export(
                 graph, (example,), dynamo=True, verbose=False, input_names=[name], output_names=graph.names,
                 dynamic_shapes=(sizes,),
@@ -144,8 +144,8 @@ def _need_libraries() -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter's own notes are about its insides."""
+def quiet_exporter() -> Iterator[None]:
+    """Without the exporter's own notes, which are about its insides."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     try:
         for name in levels:

@@ -3,7 +3,7 @@
 Legend: N images, K classes.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from striate.base.errors import NumbersError
 from striate.base.events import Json
 from striate.model import Model
-from striate.onnx_model import OnnxModel
+from striate.onnx_model import OnnxOutputs
 
 TOLERANCE = 1e-4  # of the largest logit, or of 1 where that is smaller
 _BATCHES = (1, 2, 17)
+
+
+class Exported(Protocol):
+    """A file that was loaded."""
+
+    def predict_pixels(self, images_NHWC: NDArray[np.uint8]) -> OnnxOutputs:
+        """What it says of images of the model's size."""
 
 
 class Agreement(NamedTuple):
@@ -58,7 +65,7 @@ def reference(model: Model, pixels_NHWC: NDArray[np.uint8], labels_N: NDArray[np
     return Reference(pixels_NHWC, labels_N, outputs.logits_NK, outputs.embeddings_ND)
 
 
-def prove(model: Model, exported: OnnxModel, images: Reference) -> Agreement:
+def prove(model: Model, exported: Exported, images: Reference) -> Agreement:
     """How far an fp32 file agrees with its original, in batches of 1, 2 and 17 too.
 
     Raises:
@@ -84,7 +91,7 @@ def prove(model: Model, exported: OnnxModel, images: Reference) -> Agreement:
     return agreement
 
 
-def compare(model: Model, exported: OnnxModel, images: Reference) -> Agreement:
+def compare(model: Model, exported: Exported, images: Reference) -> Agreement:
     """How far a file agrees with its original."""
     outputs = exported.predict_pixels(images.pixels_NHWC)
     ours_NK, theirs_NK = images.logits_NK, outputs.logits

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
 from striate.workflows.engines import EXPORTED, export_folder
-from striate.workflows.export import graph, lower_precision, proof, resize_in_graph, web_folder
+from striate.workflows.export import graph, lower_precision, proof, resize_in_graph, torch_file, web_folder
 from striate.workflows.export.lower_precision import calibration_rows
 from striate.workflows.export.onnxruntime_web import read as onnxruntime_web_files
 from striate.workflows.export.quantize import IMAGES
@@ -39,12 +39,21 @@ _MOST_IMAGES = 2000  # that a file is proved on
 _CHUNK = 256
 
 
+class _Wanted(NamedTuple):
+    """Which files are written beside the first."""
+
+    int8: bool
+    fp16: bool
+    any_size: bool
+    pt2: bool
+
+
 @named_arguments()
 @sources.listed_once
 def export(
     run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
     int8: bool = False, fp16: bool = False, any_size: bool = False, web: bool = False,
-    onnxruntime_web: str | Path | None = None,
+    onnxruntime_web: str | Path | None = None, pt2: bool = False,
 ) -> Json:  # fmt: skip
     """Write the classifier as ONNX: uint8 pixels in, calibrated probabilities out, with all that its use needs in the file.
 
@@ -62,12 +71,13 @@ def export(
             pixels that striate makes of it, which up to 64 of the held-out images prove.
         web: write a folder `web` too, for any static host: a page that answers in the browser and asks for nothing elsewhere.
         onnxruntime_web: the archive of the npm package that the page runs on; else that of the cache, or it is downloaded.
+        pt2: write model.pt2 too, of torch.export, for programs that have torch: the same inputs and outputs.
 
     Returns:
         run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
         max_abs_logit, largest_logit, near_ties, unknown}, images_from; int8 and fp16 where they were asked for: {onnx, bytes,
         agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images; any_size, where it was
-        asked for: {onnx, bytes, n, max_abs_logit}; web, the folder, where it was asked for.
+        asked for: {onnx, bytes, n, max_abs_logit}; pt2: {path, bytes, agreement}; web, the folder, where it was asked for.
 
     Raises:
         UnsupportedError: the network has no form in ONNX, or none in int8.
@@ -76,21 +86,20 @@ def export(
         WeightsError: onnxruntime-web cannot be had, or is another.
 
     """
+    wanted = _Wanted(int8, fp16, any_size, pt2)
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
     if not web:
-        return _written(run, folder, data, watch, int8, fp16, any_size)
+        return _written(run, folder, data, watch, wanted)
     runtime = onnxruntime_web_files(None if onnxruntime_web is None else Path(onnxruntime_web), watch)
-    result = _written(run, folder, data, watch, int8, fp16, any_size)
+    result = _written(run, folder, data, watch, wanted)
     content = (folder / EXPORTED).read_bytes()
     for name, each in web_folder.contents(content, check(content, folder / EXPORTED), runtime).items():
         files.write_bytes(folder / "web" / name, each)
     return {**result, "web": str(folder / "web")}
 
 
-def _written(
-    run: str | Path, folder: Path, data: str | Path | None, watch: Watch, int8: bool, fp16: bool, any_size: bool
-) -> Json:
+def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watch, wanted: _Wanted) -> Json:
     """What `export` returns, after the files are written."""
     model = load_network(run, watch=watch)
     settings, part = images_of(run, data)
@@ -100,10 +109,10 @@ def _written(
             "Give labeled images that it was not trained with by --data."
         )
     with catch_signals() as stop, open_run(settings, model, stop, watch) as opened:
-        calibration_M, held_M = divided(opened.dataset, part, int8)
+        calibration_M, held_M = divided(opened.dataset, part, wanted.int8)
         images = proof.reference(model, pixels_of(opened.dataset, held_M), opened.dataset.examples.labels_N[held_M])
         calibration_NHWC = pixels_of(opened.dataset, calibration_M)
-        originals = resize_in_graph.originals(opened.dataset.examples, held_M, model.input_spec) if any_size else []
+        originals = resize_in_graph.originals(opened.dataset.examples, held_M, model.input_spec) if wanted.any_size else []
     watch({"event": "export", "net": model.net_name})
     proto = graph.trace(model).proto
     content = described(proto, about(run, model, "fp32"))
@@ -111,7 +120,7 @@ def _written(
         agreement = proof.prove(model, exported, images)
     contents = {EXPORTED: content, RUNNER: Path(__file__).with_name(f"{RUNNER}.template").read_bytes()}
     lower = dict[str, Json]()
-    for precision in ("int8",) * int8 + ("fp16",) * fp16:
+    for precision in ("int8",) * wanted.int8 + ("fp16",) * wanted.fp16:
         watch({"event": "export", "net": model.net_name, "precision": precision})
         other = lower_precision.int8(proto, calibration_NHWC, model) if precision == "int8" else lower_precision.fp16(model)
         content = described(other, about(run, model, precision))
@@ -120,15 +129,21 @@ def _written(
         path = folder / f"model-{precision}.onnx"
         contents[path.name] = content
         lower[precision] = {"onnx": str(path), "bytes": len(content), **change.as_json()}
-    if int8:
+    if wanted.int8:
         lower["int8"]["calibration_images"] = len(calibration_NHWC)
-    if any_size:
+    if wanted.any_size:
         watch({"event": "export", "net": model.net_name, "precision": "any size"})
         content = described(resize_in_graph.trace(model), {**about(run, model, "fp32"), "image_size": "any"})
         path = folder / "model-any-size.onnx"
         contents[path.name] = content
         proved = resize_in_graph.prove(model, content, originals, images)
         lower["any_size"] = {"onnx": str(path), "bytes": len(content), **proved}
+    if wanted.pt2:
+        watch({"event": "export", "net": model.net_name, "precision": "pt2"})
+        content = torch_file.written(model, about(run, model, "fp32"))
+        contents["model.pt2"] = content
+        proved = proof.prove(model, torch_file.loaded(content), images).as_json()
+        lower["pt2"] = {"path": str(folder / "model.pt2"), "bytes": len(content), "agreement": proved}
     for name, each in contents.items():
         files.write_bytes(folder / name, each)
     return {
