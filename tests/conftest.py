@@ -1,5 +1,6 @@
 """What tests share: where the large data are, and a cache of their own."""
 
+import gc
 import os
 import signal
 import threading
@@ -41,9 +42,27 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_fsync() -> Iterator[None]:
+    """What tests write need not survive a power cut, so no file is forced to the disk; those of its order record the calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _handle: None)
+        patch.setattr(os, "sync", lambda: None, raising=False)
+        yield
+
+
+LONG = ("rules/test_documents", "workflows/", "history/", "figures/", "rules/", "cli/", "faults/", "contract/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests come first, so that no process is left alone with them at the end."""
-    items.sort(key=lambda item: "test_documents" not in item.nodeid)
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if f"tests/{name}" in item.nodeid), len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not look again and again at what was imported and collected."""
+    gc.collect()
+    gc.freeze()
 
 
 def _no_report(result: object, *_: object) -> object:

@@ -65,7 +65,6 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr("os.fsync", lambda _handle: None)
     monkeypatch.setattr(decode, "stream", decoded_here)
     return Store(tmp_path)
 
@@ -165,7 +164,6 @@ class Features:
 
 @pytest.fixture
 def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Features:
-    monkeypatch.setattr("os.fsync", lambda _handle: None)
     return Features(tmp_path / "features", monkeypatch)
 
 

@@ -1,6 +1,5 @@
 """Every n-th system call of a save fails, is cut short or is the last one: a checkpoint is the old one or the new one."""
 
-import os
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -24,12 +23,6 @@ SAVES: dict[str, tuple[list[Saved], Saved]] = {
     "another step": ([(1, 1.5), (2, 2.5)], (3, 3.5)),
     "the same step again": ([(1, 1.5), (2, 2.5)], (2, 3.5)),
 }
-
-
-@pytest.fixture(autouse=True)
-def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No power is cut here, so no disk is waited for."""
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
 
 
 def save(folder: Path, step: int, value: float) -> None:

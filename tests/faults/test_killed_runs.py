@@ -4,7 +4,6 @@ Each run is a fork of this process that dies at one call that changes its folder
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     make_folder(folder / "photos", each=6)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(os, "fsync", lambda _handle: None)
         yield folder
 
 

@@ -52,7 +52,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a run."""
     folder = tmp_path_factory.mktemp("unreadable")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _handle: None)
         patch.chdir(folder)
         make_folder(folder / "photos", each=6)
         striate.train("photos", net="conv 3x3x4, bn, relu, fc", name="whole", settings=SETTINGS, report=False)
