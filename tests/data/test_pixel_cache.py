@@ -112,9 +112,10 @@ def test_an_array_of_the_right_size_is_used_as_it_is(cache: Path):
     assert found.means_N3[0].tolist() == pytest.approx([digits.pixels_NHWC[0].mean() / 255] * 3)
 
 
-def test_a_decoder_that_changes_gives_another_store(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("what", ["decode.DECODER_VERSION", "PIL.__version__"])
+def test_a_decoder_that_changes_gives_another_store(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     pixel_cache.build(folders.read(photos), LOOK, cache)
-    monkeypatch.setattr(decode, "DECODER_VERSION", decode.DECODER_VERSION + 1)
+    monkeypatch.setattr(f"striate.data.pixel_cache.{what}", "another")
     monkeypatch.setattr(decode, "stream", no_decoding)
     with pytest.raises(AssertionError, match="decoded again"):
         pixel_cache.build(folders.read(photos), LOOK, cache)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 
 from striate.base import files
@@ -191,7 +192,8 @@ def _warn_of_decoding_again(folder: Path, count: int, needed: int, most_bytes: i
 
 def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     """The name of the cache entry of these examples at this input_spec."""
-    text = f"{examples.stamp()} {decode.DECODER_VERSION} {_FACTS.descr} {tuple(input_spec)!r}"
+    decoder = f"{decode.DECODER_VERSION} {PIL.__version__}"  # releases of Pillow have resized otherwise by a level or two
+    text = f"{examples.stamp()} {decoder} {_FACTS.descr} {tuple(input_spec)!r}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
