@@ -262,6 +262,8 @@ def test_what_needs_the_network_refuses_the_file(exported: Exported, monkeypatch
         striate.export(exported.printed["onnx"])
     with pytest.raises(RunError, match="is an ONNX file, which `predict`, `evaluate` and `serve` alone take"):
         striate.verdicts(exported.printed["onnx"])
+    with pytest.raises(SettingError, match=r"onnxruntime_web=a.tgz is for the page; add web=true, or leave it out\."):
+        striate.export(exported.run, onnxruntime_web="a.tgz")
     with pytest.raises(SettingError, match="nothing is known here"):
         striate.export(exported.run / "model")
 

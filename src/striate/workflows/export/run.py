@@ -18,6 +18,7 @@ from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, quiet
 from striate.base.hash_rng import permute
 from striate.base.onnx_file import FORMAT, KEY, check, seal
+from striate.base.option_names import option
 from striate.base.signals import catch_signals
 from striate.data import decode, saved_input_spec, sources
 from striate.data.on_the_fly import in_chunks
@@ -86,6 +87,10 @@ def export(
         WeightsError: onnxruntime-web cannot be had, or is another.
 
     """
+    if onnxruntime_web is not None and not web:
+        raise SettingError(
+            f"{option('onnxruntime_web', onnxruntime_web)} is for the page; add {option('web', True)}, or leave it out."
+        )
     wanted = _Wanted(int8, fp16, any_size, pt2)
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data)
