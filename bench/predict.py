@@ -41,6 +41,14 @@ def repeated(data: Path, count: int, folder: Path) -> None:
         copyfile(files[number % len(files)], folder / f"{number:06d}.jpg")
 
 
+def classes_of(data: str, parser: argparse.ArgumentParser) -> tuple[str, ...]:
+    """The names of the folder's classes, which must be as many as the networks have."""
+    classes = tuple(sorted(path.name for path in Path(data).iterdir() if path.is_dir()))
+    if len(classes) != CLASSES:
+        parser.error(f"expected a folder of {CLASSES} classes; {data} has {len(classes)}")
+    return classes
+
+
 def model_of(net_name: str, data: Path, classes: tuple[str, ...], folder: Path) -> Path:
     """The network for both libraries: as a model of striate's, and as a state dict by their names beside it."""
     import torch
@@ -166,9 +174,7 @@ def main() -> None:
     parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--python", default=sys.executable, help="interpreter that has timm and torchvision")
     parsed = parser.parse_args()
-    classes = tuple(sorted(path.name for path in Path(parsed.data).iterdir() if path.is_dir()))
-    if len(classes) != CLASSES:
-        parser.error(f"expected a folder of {CLASSES} classes; {parsed.data} has {len(classes)}")
+    classes = classes_of(parsed.data, parser)
     print(f"{parsed.images} images, {parsed.threads} threads, medians of {parsed.runs} runs.\n")
     print("| | images a second | times the fastest other | CPU seconds | the least other / it | same class | difference |")
     print("|---|---|---|---|---|---|---|")

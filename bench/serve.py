@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from predict import CLASSES, model_of
+from predict import CLASSES, classes_of, model_of
 
 PEERS = {"fastapi": "fastapi", "litserve": "litserve", "ray": "ray.serve"}  # and what they import
 IMAGES, STEP = 16, 1.2
@@ -220,9 +220,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the other servers")
     parsed = parser.parse_args()
-    classes = tuple(sorted(path.name for path in Path(parsed.data).iterdir() if path.is_dir()))
-    if len(classes) != CLASSES:
-        parser.error(f"expected a folder of {CLASSES} classes; {parsed.data} has {len(classes)}")
+    classes = classes_of(parsed.data, parser)
     print(f"Requests a second at a 99th percentile below {parsed.within:g} ms, medians of {parsed.runs} runs.\n")
     print(
         "| | in time, a second | times fastapi | p99, ms | 8 clients, a second | CPU ms for one | one client, ms | difference |"

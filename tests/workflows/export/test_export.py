@@ -24,7 +24,7 @@ from striate.data.decode import InputSpec
 from striate.data.image_inputs import ImageInput
 from striate.model import Model
 from striate.onnx_model import OnnxModel
-from striate.workflows.export import graph, proof, run, web_folder
+from striate.workflows.export import graph, proof, resize_in_graph, run, web_folder
 from support.models import tiny_model
 
 NET = "conv 3x3x4, bn, relu, pool 2, fc"
@@ -96,7 +96,7 @@ def test_the_folder_for_a_static_host_is_whole_and_asks_for_nothing_elsewhere(ex
     assert not re.findall(r"https?://|innerHTML|eval\(", "".join([page, *scripts.values()]))
     assert (folder / "model.onnx").read_bytes() == (exported.folder / exported.printed["onnx"]).read_bytes()
     described = json.loads((folder / "model.json").read_text("utf-8"))
-    assert described == {**exported.onnx.described, "vertical_first": web_folder.vertical_first()}
+    assert described == {**exported.onnx.described, "vertical_first": resize_in_graph.vertical_first()}
 
 
 def test_the_file_for_torch_answers_as_the_run_for_any_batch(exported: Exported):

@@ -112,3 +112,11 @@ def test_a_run_is_exported_for_images_of_any_size(
         ArtifactError, match=r"takes images of any size, for other programs\. Give model\.onnx, which lies beside"
     ):
         striate.load(path)
+
+
+def test_where_pillow_begins_with_the_columns_so_does_the_graph(monkeypatch: pytest.MonkeyPatch):
+    levels_HWC = np.random.default_rng(0).integers(0, 256, (60, 9, 3), np.uint8)  # much more is taken off its height
+    monkeypatch.setattr(resize_in_graph, "vertical_first", lambda: False)
+    ours_HWC = resize_in_graph.resized(torch.from_numpy(levels_HWC), InputSpec(8, 3, "squash")).numpy()
+    columns_first = Image.fromarray(levels_HWC).resize((8, 60), Image.Resampling.BILINEAR)
+    assert np.array_equal(ours_HWC, np.asarray(columns_first.resize((8, 8), Image.Resampling.BILINEAR)))

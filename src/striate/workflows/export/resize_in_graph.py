@@ -66,15 +66,25 @@ def resized(image_HWC: Tensor, spec: InputSpec) -> Tensor:
     height, width = rows_H.amax(dim=0) + 1, columns_W.amax(dim=0) + 1
     down, across = _window(height, width, spec), _window(width, height, spec)
     rows_SH, columns_WS = _weights(rows_H, down, spec), _weights(columns_W, across, spec).T
-    by_columns_CSS = _rounded(rows_SH @ _rounded(levels_CHW @ columns_WS))
-    by_rows_CSS = _rounded(_rounded(rows_SH @ levels_CHW) @ columns_WS)
-    # Pillow 13 begins with the rows where it takes many more of them out than columns
-    tall = (height > down.out) & (height - down.out > 2 * (width - across.out))
-    levels_CSS = torch.where(tall, by_rows_CSS, by_columns_CSS)
+    levels_CSS = by_columns_CSS = _rounded(rows_SH @ _rounded(levels_CHW @ columns_WS))
+    if vertical_first():  # where it takes many more rows out than columns
+        by_rows_CSS = _rounded(_rounded(rows_SH @ levels_CHW) @ columns_WS)
+        tall = (height > down.out) & (height - down.out > 2 * (width - across.out))
+        levels_CSS = torch.where(tall, by_rows_CSS, by_columns_CSS)
     if spec.resize_mode == "pad":
         inside_SS = _inside(down, spec)[:, None] & _inside(across, spec)[None, :]
         levels_CSS = torch.where(inside_SS, levels_CSS, background_C[:, None, None])
     return levels_CSS.permute(1, 2, 0).to(torch.uint8)
+
+
+def vertical_first() -> bool:
+    """Whether this Pillow resizes the columns of a tall image before its rows, as it does since 13; each pass rounds."""
+    from PIL import Image
+
+    tall_HW = (np.arange(27) * 89 % 251 * (1 + np.arange(27) % 5) % 256).astype(np.uint8).reshape(9, 3)
+    image, method = Image.fromarray(tall_HW), Image.Resampling.BILINEAR
+    columns_first = image.resize((3, 4), method).resize((7, 4), method)
+    return image.resize((7, 4), method).tobytes() == columns_first.tobytes()
 
 
 def _window(own: Tensor, other: Tensor, spec: InputSpec) -> _Window:

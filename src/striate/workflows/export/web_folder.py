@@ -1,8 +1,6 @@
 """A folder for any static host: the ONNX file, a page that answers by it in the browser, and onnxruntime-web.
 
 The page resizes as Pillow does, in the same integers; which of its passes is first depends on the version of Pillow.
-
-Legend: H x W pixels.
 """
 
 import json
@@ -10,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from striate.workflows import image_page
 from striate.workflows.engines import EXPORTED
+from striate.workflows.export.resize_in_graph import vertical_first
 
 _SOURCE = Path(__file__).with_name("web")
 _SCRIPTS = ("classify.js", "pixels.js", "png.js")
@@ -35,13 +32,3 @@ def contents(model: bytes, facts: Mapping[str, Any], runtime: Mapping[str, bytes
         EXPORTED: model,
         "model.json": json.dumps(described, allow_nan=False).encode(),
     }
-
-
-def vertical_first() -> bool:
-    """Whether this Pillow resizes the columns of a tall image before its rows, as it does since 13; each pass rounds."""
-    from PIL import Image
-
-    tall_HW = (np.arange(27) * 89 % 251 * (1 + np.arange(27) % 5) % 256).astype(np.uint8).reshape(9, 3)
-    image, method = Image.fromarray(tall_HW), Image.Resampling.BILINEAR
-    columns_first = image.resize((3, 4), method).resize((7, 4), method)
-    return image.resize((7, 4), method).tobytes() == columns_first.tobytes()
