@@ -1,6 +1,7 @@
 """The Python interface: what `import striate` gives, on a folder of images."""
 
 import logging
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,5 @@ def test_doctor_tells_versions_device_and_cache():
     assert {"packages", "engine", "cache", "extras", "data_folder"} <= set(found)
     assert found["cache"]["writable"]
     assert found["extras"]["tables"]["get"] == "pip install 'striate[tables]'"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(found["extras"]) == set(project["optional-dependencies"]) - {"dev", "docs", "scale", "soak", "test"}

@@ -10,19 +10,19 @@ from striate.cli.console import Event, documented_by, show, speaking, trust
 @documented_by("striate.workflows.export.run", "export")
 def export(
     run: str, /, *, out: Path | None = None, data: str | None = None, int8: bool = False, fp16: bool = False,
-    any_size: bool = False, pt2: bool = False, web: bool = False, onnxruntime_web: Path | None = None,
+    any_size: bool = False, pt2: bool = False, litert: bool = False, web: bool = False, onnxruntime_web: Path | None = None,
     trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Write the classifier as one ONNX file, proved on held-out images; it needs neither striate nor torch."""
     from striate.workflows import checks, engines
 
     folder = engines.export_folder(run) if out is None else out
-    with speaking() as watch, checks.before_torch(watch, checks.check_export, run, folder, data):
+    with speaking() as watch, checks.before_torch(watch, checks.check_export, run, folder, data, litert):
         from striate.workflows.export import run as workflow
 
         trust(run, trust_code)
         result = workflow.export(
-            run, folder, data, watch, int8=int8, fp16=fp16, any_size=any_size, pt2=pt2, web=web,
+            run, folder, data, watch, int8=int8, fp16=fp16, any_size=any_size, pt2=pt2, litert=litert, web=web,
             onnxruntime_web=onnxruntime_web,
         )  # fmt: skip
     show(result, json, _lines)
@@ -43,12 +43,13 @@ def _lines(result: Event) -> Iterator[str]:
             f"  on {any_size['n']:,} of these images at their own size: the same pixels; "
             f"largest difference of a logit {any_size['max_abs_logit']:.1e}"
         )
-    if (program := result.get("pt2")) is not None:
-        yield f"{program['path']} ({program['bytes'] / 1e6:.1f} MB)"
-        yield (
-            f"  on the same images: {_agreement(program['agreement'])}; "
-            f"largest difference of a logit {program['agreement']['max_abs_logit']:.1e}"
-        )
+    for form in ("pt2", "litert"):
+        if (program := result.get(form)) is not None:
+            yield f"{program['path']} ({program['bytes'] / 1e6:.1f} MB)"
+            yield (
+                f"  on the same images: {_agreement(program['agreement'])}; "
+                f"largest difference of a logit {program['agreement']['max_abs_logit']:.1e}"
+            )
     if "web" in result:
         yield f"{result['web']}: a page for any static host; try it by `python -m http.server -d {result['web']}`"
 

@@ -247,11 +247,21 @@ def check_inspection(
         sources.read(config.data_section(data))
 
 
-def check_export(run: str | Path, out: Path, data: str | Path | None) -> None:
-    """Refuse a model that is not there, or is exported already, and a folder that cannot be written."""
+def check_export(run: str | Path, out: Path, data: str | Path | None, litert: bool = False) -> None:
+    """Refuse a model that is not there, or is exported already, a folder that cannot be written, and absent packages."""
     if is_onnx(run):
         raise SettingError(f"expected a run to export; {run} is an ONNX file already. {GIVE_RUN}")
     check_inspection(run, out=out, data=data)
+    need("Export to ONNX", "export", ("onnx", "onnxruntime", "onnxscript"))
+    if litert:
+        need(option("litert", True), "litert", ("litert-torch", "ai-edge-litert"))
+
+
+def need(what: str, extra: str, packages: Iterable[str]) -> None:
+    """MissingExtraError for the first of an extra's packages that is not installed."""
+    for package in packages:
+        if find_spec(package.replace("-", "_")) is None:
+            raise MissingExtraError(what, package, extra)
 
 
 def check_weights(run: str | Path, draw: str | Path | None) -> Path:

@@ -15,6 +15,9 @@ _EXTRAS = {
     "tables": ("pyarrow", "Parquet tables"),
     "heic": ("pillow_heif", "HEIC images"),
     "zoo": ("timm", "networks by timm:NAME"),
+    "hf": ("datasets", "data sets of Hugging Face"),
+    "export": ("onnxscript", "striate export, and ONNX files"),
+    "litert": ("litert_torch", "striate export --litert"),
     "serve": ("fastapi", "striate serve"),
     "log": ("tensorboard", "logs for TensorBoard"),
 }

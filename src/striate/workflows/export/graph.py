@@ -7,14 +7,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from striate.base import onnx_file
-from striate.base.errors import MissingExtraError, UnsupportedError
+from striate.base.errors import UnsupportedError
 from striate.metrics.confidence import Confidence
 from striate.metrics.unknown_inputs import FeatureStatistics, UnknownInputs
 from striate.model import Model
@@ -25,14 +24,14 @@ _LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
 
 
 class _Distances(nn.Module):
-    """`FeatureStatistics.distances` in float64, as it computes them."""
+    """`FeatureStatistics.distances` in float64, as it computes them, or in another type."""
 
-    def __init__(self, statistics: FeatureStatistics) -> None:
+    def __init__(self, statistics: FeatureStatistics, wide: torch.dtype) -> None:
         super().__init__()
         axes_RD, centers_KD = torch.from_numpy(statistics.axes_RD).double(), torch.from_numpy(statistics.centers_KD).double()
         weights_R = 1 / torch.from_numpy(statistics.variances_R).double() - 1 / statistics.rest
         centers_KR = centers_KD @ axes_RD.T
-        self.rest = statistics.rest
+        self.rest, self.wide = statistics.rest, wide
         # |u - c|^2 = |u|^2 - 2 u c + |c|^2: all that does not depend on the image is multiplied out before
         self.register_buffer("axes_DR", axes_RD.T.contiguous())
         self.register_buffer("weights_R", weights_R)
@@ -40,10 +39,11 @@ class _Distances(nn.Module):
         self.register_buffer("along_RK", (centers_KR * weights_R).T.contiguous())
         own_K = (centers_KD**2).sum(dim=1) / statistics.rest + (centers_KR**2 * weights_R).sum(dim=1)
         self.register_buffer("own_K", own_K)
+        self.to(wide)
 
     def forward(self, features_ND: Tensor) -> Tensor:
         buffers = dict(self.named_buffers())
-        wide_ND = features_ND.double()
+        wide_ND = features_ND.to(self.wide)
         length_N1 = (wide_ND * wide_ND).sum(dim=1, keepdim=True).sqrt()
         unit_ND = wide_ND / length_N1.clamp_min(1e-12)
         along_NR = unit_ND @ buffers["axes_DR"]
@@ -57,16 +57,17 @@ class _Distances(nn.Module):
 class Graph(nn.Module):
     """What the file computes: preprocessing, network, and how logits become probabilities; `names` are those of its outputs.
 
-    With `half` the network computes in float16; all around it stays as it is.
+    With `half` the network computes in float16; all around it stays as it is. `wide` is the type of what follows the logits.
     """
 
-    def __init__(self, model: Model, half: bool = False) -> None:
+    def __init__(self, model: Model, half: bool = False, wide: torch.dtype = torch.float64) -> None:
         super().__init__()
+        self.wide = wide
         self.net, self.preprocess, self.half_net = model.net.eval(), model.preprocess, half
         self.several, self.confidence = model.label_thresholds is not None, model.confidence
         flag = None if self.several else model.unknown_inputs
         self.flag: UnknownInputs | None = flag
-        self.distances = None if flag is None else _Distances(flag.statistics)
+        self.distances = None if flag is None else _Distances(flag.statistics, wide)
         if half:
             self.net = self.net.half()
         self.names = ["logits", "probabilities", "features"]
@@ -79,7 +80,7 @@ class Graph(nn.Module):
         with inputs(self.net, self.net.head_name) as head_inputs:
             logits_NK = self.net(images_NCHW.half() if self.half_net else images_NCHW).float()
         features_ND = flatten_features(head_inputs[self.net.head_name]).float()
-        wide_NK = logits_NK.double()
+        wide_NK = logits_NK.to(self.wide)
         shares_NK = wide_NK.sigmoid() if self.several else (wide_NK / self.confidence.temperature).softmax(dim=1)
         outputs = [logits_NK, shares_NK.float(), features_ND]
         if self.distances is not None and self.flag is not None:
@@ -112,7 +113,7 @@ def trace(model: Model, half: bool = False) -> Traced:
 
 def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, name: str = "images") -> Traced:
     """A module with `names` of its outputs as ONNX, whose input `name` has these sizes of any value."""
-    _need_libraries()
+    onnx_file.no_telemetry()
     try:
         with torch.no_grad(), quiet_exporter():
             program = torch.onnx.export(
@@ -132,15 +133,6 @@ def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, na
     for node in proto.graph.node:
         node.ClearField("doc_string")
     return Traced(proto, graph.names)
-
-
-def _need_libraries() -> None:
-    onnx_file.no_telemetry()
-    try:
-        for name in ("onnx", "onnxruntime", "onnxscript"):
-            import_module(name)
-    except ImportError as error:
-        raise MissingExtraError("Export to ONNX", error.name or "onnx", "export") from None
 
 
 @contextmanager

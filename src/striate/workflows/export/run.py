@@ -28,7 +28,7 @@ from striate.workflows import trained_on
 from striate.workflows.checks import check_export, is_external
 from striate.workflows.dataset import Dataset
 from striate.workflows.engines import EXPORTED, export_folder
-from striate.workflows.export import graph, lower_precision, proof, resize_in_graph, torch_file, web_folder
+from striate.workflows.export import graph, litert_file, lower_precision, proof, resize_in_graph, torch_file, web_folder
 from striate.workflows.export.lower_precision import calibration_rows
 from striate.workflows.export.onnxruntime_web import read as onnxruntime_web_files
 from striate.workflows.export.quantize import IMAGES
@@ -47,6 +47,7 @@ class _Wanted(NamedTuple):
     fp16: bool
     any_size: bool
     pt2: bool
+    litert: bool
 
 
 @named_arguments()
@@ -54,7 +55,7 @@ class _Wanted(NamedTuple):
 def export(
     run: str | Path, out: str | Path | None = None, data: str | Path | None = None, watch: Watch = quiet, *,
     int8: bool = False, fp16: bool = False, any_size: bool = False, web: bool = False,
-    onnxruntime_web: str | Path | None = None, pt2: bool = False,
+    onnxruntime_web: str | Path | None = None, pt2: bool = False, litert: bool = False,
 ) -> Json:  # fmt: skip
     """Write the classifier as ONNX: uint8 pixels in, calibrated probabilities out, with all that its use needs in the file.
 
@@ -73,15 +74,17 @@ def export(
         web: write a folder `web` too, for any static host: a page that answers in the browser and asks for nothing elsewhere.
         onnxruntime_web: the archive of the npm package that the page runs on; else that of the cache, or it is downloaded.
         pt2: write model.pt2 too, of torch.export, for programs that have torch: the same inputs and outputs.
+        litert: write model.tflite too, for phones and boards with LiteRT: the same outputs, of one image at a time.
 
     Returns:
         run, net, onnx (the path), bytes, runner (the path of a script that predicts with it), agreement {n, top1,
         max_abs_logit, largest_logit, near_ties, unknown}, images_from; int8 and fp16 where they were asked for: {onnx, bytes,
         agreement, accuracy_change {value, low, high, n}}, int8 also calibration_images; any_size, where it was
-        asked for: {onnx, bytes, n, max_abs_logit}; pt2: {path, bytes, agreement}; web, the folder, where it was asked for.
+        asked for: {onnx, bytes, n, max_abs_logit}; pt2 and litert: {path, bytes, agreement}; web: the folder.
 
     Raises:
-        UnsupportedError: the network has no form in ONNX, or none in int8.
+        UnsupportedError: the network has no form in ONNX, or none in what else was asked for.
+        MissingExtraError: the packages of what was asked for are not installed.
         NumbersError: the file answers otherwise than the original, or less precision costs more than 2 percent of accuracy;
             nothing is written.
         WeightsError: onnxruntime-web cannot be had, or is another.
@@ -91,9 +94,9 @@ def export(
         raise SettingError(
             f"{option('onnxruntime_web', onnxruntime_web)} is for the page; add {option('web', True)}, or leave it out."
         )
-    wanted = _Wanted(int8, fp16, any_size, pt2)
+    wanted = _Wanted(int8, fp16, any_size, pt2, litert)
     folder = export_folder(run) if out is None else Path(out)
-    check_export(run, folder, data)
+    check_export(run, folder, data, litert)
     if not web:
         return _written(run, folder, data, watch, wanted)
     runtime = onnxruntime_web_files(None if onnxruntime_web is None else Path(onnxruntime_web), watch)
@@ -143,12 +146,13 @@ def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watc
         contents[path.name] = content
         proved = resize_in_graph.prove(model, content, originals, images)
         lower["any_size"] = {"onnx": str(path), "bytes": len(content), **proved}
-    if wanted.pt2:
-        watch({"event": "export", "net": model.net_name, "precision": "pt2"})
-        content = torch_file.written(model, about(run, model, "fp32"))
-        contents["model.pt2"] = content
-        proved = proof.prove(model, torch_file.loaded(content), images).as_json()
-        lower["pt2"] = {"path": str(folder / "model.pt2"), "bytes": len(content), "agreement": proved}
+    for form, ending in (("pt2", "pt2"),) * wanted.pt2 + (("litert", "tflite"),) * wanted.litert:
+        watch({"event": "export", "net": model.net_name, "precision": form})
+        file = torch_file if form == "pt2" else litert_file
+        path, content = folder / f"model.{ending}", file.written(model, about(run, model, "fp32"))
+        contents[path.name] = content
+        proved = proof.prove(model, file.loaded(content), images).as_json()
+        lower[form] = {"path": str(path), "bytes": len(content), "agreement": proved}
     for name, each in contents.items():
         files.write_bytes(folder / name, each)
     return {

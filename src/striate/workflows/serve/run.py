@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from striate.base.arguments import named_arguments
-from striate.base.errors import MissingExtraError, RunError, SettingError
+from striate.base.errors import RunError, SettingError
 from striate.base.events import Json
 from striate.onnx_model import is_onnx
 from striate.workflows.serve.options import ServeOptions, check_options
@@ -71,17 +70,14 @@ def serve(
 
 def check_serve(run: str | Path, options: ServeOptions) -> None:
     """Refuse, before anything heavy is imported, what cannot be served."""
-    from striate.workflows.checks import check_model
+    from striate.workflows.checks import check_model, need
 
     check_options(options)
-    for package in _PACKAGES:
-        if find_spec(package.replace("-", "_")) is None:
-            raise MissingExtraError("The server", package, "serve")
+    need("The server", "serve", _PACKAGES)
     if not is_onnx(run):
         check_model(run, "what is served is a model: a run, a model's folder or an ONNX file of `striate export`")
         return
-    if find_spec("onnxruntime") is None:
-        raise MissingExtraError("A model in an ONNX file", "onnxruntime", "export")
+    need("A model in an ONNX file", "export", ("onnxruntime",))
     if not Path(run).is_file():
         raise RunError(f"expected an ONNX file of `striate export`; there is no file {run}. Check the path.")
     if options.device not in ("cpu", "auto"):
