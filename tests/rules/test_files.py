@@ -101,7 +101,7 @@ def test_the_commands_of_the_history_are_short_functions_of_one_file():
 
 
 def test_every_file_of_the_command_line_is_a_command_or_serves_them_all():
-    files = {*map(in_python, commands()), "history", "__init__", "main", "console", "progress", "label_sets"}
+    files = {*map(in_python, commands()), "history", "__init__", "main", "console", "progress", "label_sets", "server_token"}
     assert {path.stem for path in (SRC / "cli").glob("*.py")} == files
 
 

@@ -68,7 +68,20 @@ ROOMS = {
         others="numpy torch",
         where_used="matplotlib PIL",
     ),
-    "cli": room("base nets.catalogue _version", later="figures history workflows", others="cyclopts rich"),
+    # Pages show at once: what computes is imported where it does
+    "lab": room(
+        "base data metrics nets.catalogue workflows workflows.serve _version",
+        later="batches figures history interpret model nets plots training",
+        others="fastapi numpy starlette uvicorn",
+        where_used="PIL jinja2 sklearn torch",
+    ),
+    "lab.lessons": room(
+        "base lab",
+        later="batches data figures history interpret metrics nets training",
+        others="numpy",
+        where_used="torch sklearn",
+    ),
+    "cli": room("base nets.catalogue _version", later="figures history lab workflows", others="cyclopts rich"),
     "recipes": room(),
     "_version": room(),
     "__init__": room("_version", later="base model nets workflows"),

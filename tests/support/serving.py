@@ -15,10 +15,11 @@ from PIL import Image
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.workflows.serve import state
+from striate.workflows.serve.listening import listen
 from striate.workflows.serve.loaded_model import Circuit, Inferred, LoadedModel
 from striate.workflows.serve.model_files import Fingerprint
 from striate.workflows.serve.options import ServeOptions
-from striate.workflows.serve.server import Server, listen
+from striate.workflows.serve.server import Server
 
 state._MOST_DECODERS = 1  # each takes half a second to start
 

@@ -63,6 +63,7 @@ app.command("striate.cli.figure:figure", name="figure", help="Draw how networks 
 app.command("striate.cli.predict:predict", name="predict", help="Predict classes for images: files, folders, globs.")
 app.command("striate.cli.export:export", name="export", help="Write a classifier as one ONNX file, proved on held-out images.")
 app.command("striate.cli.serve:serve", name="serve", help="Serve a model over HTTP: an API and a page to try it.")
+app.command("striate.cli.lab:lab", name="lab", help="Pages on which a classifier is made, watched and understood.")
 app.command("striate.cli.import_:import_", name="import", help="Make a model of weights from elsewhere: .pth, .safetensors.")
 app.command("striate.cli.runs:runs", name="runs", help="The runs here: network, data, score, size on disk.")
 app.command("striate.cli.doctor:doctor", name="doctor", help="Versions, device, cache, what is missing: for bug reports.")

@@ -1,13 +1,12 @@
 """`striate serve`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from striate.base.errors import SettingError
 from striate.cli.console import documented_by, print_json, speaking, trust
+from striate.cli.server_token import read_token
 
 
 @documented_by(
@@ -24,7 +23,7 @@ def serve(
     """Serve a model over HTTP, with a page to try it."""
     from striate.workflows.serve import run as workflow
 
-    token = _token(token_file)
+    token = read_token(token_file)
     with speaking():
         trust(run, trust_code)
         workflow.serve(
@@ -32,13 +31,3 @@ def serve(
             deadline=deadline, max_upload_mb=max_upload_mb, watch=watch,
             started=print_json if json else None,
         )  # fmt: skip
-
-
-def _token(file: Path | None) -> str | None:
-    if file is None:
-        return os.environ.get("STRIATE_TOKEN") or None
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SettingError(f"expected a file with the token at {file}; it cannot be read: {reason}.") from None

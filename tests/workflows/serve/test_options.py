@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from striate.base.errors import RunError, SettingError
+from striate.workflows.serve.listening import listen
 from striate.workflows.serve.options import ServeOptions, check_options, is_loopback
 from striate.workflows.serve.run import check_serve
-from striate.workflows.serve.server import listen
 from support.command_line import run
 
 

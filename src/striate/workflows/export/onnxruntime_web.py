@@ -74,10 +74,10 @@ def _advice() -> str:
 
 
 def _address() -> str:
-    return f"{_registry().rstrip('/')}/onnxruntime-web/-/{ARCHIVE}"
+    return f"{registry().rstrip('/')}/onnxruntime-web/-/{ARCHIVE}"
 
 
-def _registry() -> str:
+def registry() -> str:
     """The registry that npm is set to; where there is no npm, that of its variable, else the public one."""
     npm = shutil.which("npm")
     if npm is not None:

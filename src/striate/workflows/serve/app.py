@@ -21,6 +21,7 @@ from striate.workflows.serve.state import State, Verdict, Verdicts
 from striate.workflows.serve.uploads import LingeringClose, read_uploads
 
 _PAGE = Path(__file__).with_name("page")
+_OPEN = ("/", "/page.js", "/page.css", "/icon.svg", "/live", "/ready")  # without the token: they say nothing of the model
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "type": "object",
@@ -73,7 +74,7 @@ def build_app(state: Callable[[], State], options: ServeOptions) -> FastAPI:
 
 def with_layers(app: FastAPI, state: State, options: ServeOptions, write_log: Callable[[dict[str, Any]], None]) -> ASGIApp:
     """The application as it meets the network."""
-    return AccessLog(LingeringClose(Security(app, options)), state.metrics, write_log)
+    return AccessLog(LingeringClose(Security(app, options, _OPEN.__contains__)), state.metrics, write_log)
 
 
 def _add_status(app: FastAPI, state: Callable[[], State]) -> None:

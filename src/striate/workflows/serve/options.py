@@ -39,18 +39,23 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def check_options(options: ServeOptions) -> None:
-    """Refuse an address that others reach without a token, and numbers that no server can work with."""
-    if not is_loopback(options.host) and not options.token:
+def check_address(host: str, token: str | None) -> None:
+    """Refuse an address that others reach without a token, and a token that can be guessed."""
+    if not is_loopback(host) and not token:
         raise SettingError(
-            f"expected a token, since others can reach {options.host}; got none. Put a long random text into $STRIATE_TOKEN or "
+            f"expected a token, since others can reach {host}; got none. Put a long random text into $STRIATE_TOKEN or "
             "a file given as --token-file (in Python token=), or leave --host out to serve this machine alone."
         )
-    if options.token is not None and (len(options.token) < 16 or not options.token.isascii() or " " in options.token):
+    if token is not None and (len(token) < 16 or not token.isascii() or " " in token):
         raise SettingError(
-            f"expected a token of at least 16 ASCII characters without spaces; got {len(options.token)} characters. Make one "
+            f"expected a token of at least 16 ASCII characters without spaces; got {len(token)} characters. Make one "
             "with: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
         )
+
+
+def check_options(options: ServeOptions) -> None:
+    """Refuse an address that others reach without a token, and numbers that no server can work with."""
+    check_address(options.host, options.token)
     for name, (least, most) in _BOUNDS.items():
         value = getattr(options, name)
         if not least <= value <= most:

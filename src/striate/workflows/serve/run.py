@@ -44,9 +44,10 @@ def serve(
     """
     options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch)
     check_serve(run, options)
+    from striate.workflows.serve.listening import listen, url_of
     from striate.workflows.serve.loaded_model import LoadedModel
     from striate.workflows.serve.model_files import fingerprint
-    from striate.workflows.serve.server import Server, listen
+    from striate.workflows.serve.server import Server
 
     listening = listen(host, port)
     try:
@@ -57,8 +58,7 @@ def serve(
         except BaseException:
             model.close()
             raise
-        shown = f"[{host}]" if ":" in host else host
-        facts = {"url": f"http://{shown}:{listening.getsockname()[1]}", "model": str(run), "sha256": model.sha256}
+        facts = {"url": url_of(host, listening), "model": str(run), "sha256": model.sha256}
         log.info("Serving %s (model %s) on %s; stop with Ctrl-C.", run, model.sha256[:12], facts["url"])
         server = Server(model, options, seen=seen)
         if started is not None:

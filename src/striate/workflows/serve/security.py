@@ -7,11 +7,12 @@ rebinding). The first is known by Origin and Sec-Fetch-Site, the second by Host.
 import hmac
 import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from striate.workflows.serve.options import LOOPBACK, ServeOptions, is_loopback
+from striate.workflows.serve.options import LOOPBACK, is_loopback
 from striate.workflows.serve.refusals import Refusal
 
 _POLICY = (
@@ -28,14 +29,32 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _MOST_HEADERS, _MOST_HEADER_BYTES = 100, 16_384
-_OPEN = ("/", "/page.js", "/page.css", "/icon.svg", "/live", "/ready")  # without the token: they say nothing of the model
+
+
+class Reachable(Protocol):
+    """What of a server's options says who reaches it."""
+
+    @property
+    def host(self) -> str:
+        """The address that is listened on."""
+
+    @property
+    def token(self) -> str | None:
+        """What requests must bring; none for no token."""
+
+    @property
+    def allow_host(self) -> tuple[str, ...]:
+        """Further names under which the server is reached."""
 
 
 class Security:
-    """Refuses requests that may not be answered, and puts the headers of `HEADERS` on every response."""
+    """Refuses requests that may not be answered, and puts the headers of `HEADERS` on every response.
 
-    def __init__(self, app: ASGIApp, options: ServeOptions) -> None:
-        self.app, self._options = app, options
+    `is_open` says of a path whether it needs no token.
+    """
+
+    def __init__(self, app: ASGIApp, options: Reachable, is_open: Callable[[str], bool]) -> None:
+        self.app, self._options, self._is_open = app, options, is_open
         self._names = {name.lower() for name in (*LOOPBACK, *options.allow_host)}
         if not is_loopback(options.host):
             self._names |= {options.host.lower()}
@@ -73,7 +92,7 @@ class Security:
         if scope["method"] not in ("GET", "HEAD"):
             _check_origin(headers)
         token = self._options.token
-        if token is not None and scope["path"] not in _OPEN:
+        if token is not None and not self._is_open(scope["path"]):
             scheme, _, given = headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
                 raise Refusal(401, "expected the token of this server, as header Authorization: Bearer TOKEN.")

@@ -7,10 +7,7 @@ one ends it at once. SIGHUP: the model is loaded anew; and where it is watched, 
 import asyncio
 import contextlib
 import ctypes
-import errno
-import signal
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
@@ -22,10 +19,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from striate.base.errors import SettingError
 from striate.workflows.serve.access_log import Noted, note, to_stderr
 from striate.workflows.serve.app import build_app, with_layers
 from striate.workflows.serve.loaded_model import LoadedModel
+from striate.workflows.serve.loop_signals import handled_in_loop
 from striate.workflows.serve.metrics import Metrics
 from striate.workflows.serve.model_files import ChangeDetector, Fingerprint, fingerprint
 from striate.workflows.serve.options import ServeOptions
@@ -181,21 +178,8 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Handle signals as the module says."""
-        if threading.current_thread() is not threading.main_thread():
+        with handled_in_loop({"SIGTERM": self.stop, "SIGINT": self.stop, "SIGHUP": self.reload}):
             yield
-            return
-        loop = asyncio.get_running_loop()
-        handlers: dict[str, Callable[[], object]] = {"SIGTERM": self.stop, "SIGINT": self.stop, "SIGHUP": self.reload}
-        before = {}
-        for name, handler in handlers.items():
-            if (number := getattr(signal, name, None)) is not None:
-                # The handler runs in the event loop, where nothing is half-done
-                before[number] = signal.signal(number, lambda *_, handler=handler: loop.call_soon_threadsafe(handler))
-        try:
-            yield
-        finally:
-            for number, handler_before in before.items():
-                signal.signal(number, handler_before)
 
     def stop(self) -> None:
         """Answer what was accepted, then end; called again, end at once. In the event loop's thread."""
@@ -227,30 +211,6 @@ class Server(uvicorn.Server):
         while (passed := time.monotonic() - began) < _MOST_DRAIN and (self.state.accepted or passed < _LEAST_DRAIN):
             await asyncio.sleep(0.02)
         self.should_exit = True
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises SettingError: the address is in use, or none of this machine."""
-    try:
-        # With its protocol: asyncio sends small writes at once (TCP_NODELAY) only where a socket names TCP
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(2048)
-        except OSError:
-            listening.close()
-            raise
-    except OSError as error:
-        port_is_wrong = error.errno in (errno.EADDRINUSE, errno.EACCES)
-        advice = (
-            "Use another --port, or 0 for any that is free."
-            if port_is_wrong
-            else "Use an address of this machine as --host, or leave it out to serve this machine alone."
-        )
-        raise SettingError(f"cannot listen on {host}, port {port}: {error.strerror or error}. {advice}") from None
-    return listening
 
 
 def _give_memory_back() -> None:

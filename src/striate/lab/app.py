@@ -1,0 +1,190 @@
+"""The routes of the lab: pages, their files, and the API behind them."""
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from striate._version import __version__
+from striate.base.errors import StriateError
+from striate.lab import lesson_api, pages
+from striate.lab.images import Images
+from striate.lab.images import drawing as image_drawing
+from striate.lab.options import LabOptions
+from striate.lab.texts import LANGUAGES
+from striate.workflows.serve.refusals import Refusal, internal_fault
+from striate.workflows.serve.security import Security
+from striate.workflows.serve.uploads import ByteBudget, LingeringClose, read_uploads
+
+_MOST_JSON_BYTES = 2**20
+_HTML = "text/html; charset=utf-8"
+
+
+def build_app(options: LabOptions) -> FastAPI:
+    """The application."""
+    images = Images()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        images.close()
+
+    app = FastAPI(
+        title="striate lab", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
+        redirect_slashes=False,
+    )  # fmt: skip
+    _add_pages(app)
+    _add_images(app, images, options)
+    _add_lessons(app, images)
+    _add_refusals(app)
+    return app
+
+
+def with_layers(app: FastAPI, options: LabOptions) -> ASGIApp:
+    """The application as it meets the network: pages and their files hold no data, all else needs the token."""
+    return LingeringClose(Security(app, options, lambda path: not path.startswith("/api/")))
+
+
+async def read_json(request: Request) -> Any:
+    """The JSON of a request's body. Raises Refusal: of 400 where it is none, of 413 where it is too large."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > _MOST_JSON_BYTES:
+            raise Refusal(413, f"expected at most {_MOST_JSON_BYTES:,} bytes; got more.")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "expected JSON; got something else.") from None
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object of a request's body."""
+    content = await read_json(request)
+    if not isinstance(content, dict):
+        raise Refusal(400, "expected a JSON object; got something else.")
+    return content
+
+
+def language_of(request: Request) -> str:
+    """The language in a request's path. Raises Refusal: of 404 where there is none such."""
+    language = str(request.path_params["language"])
+    if language not in LANGUAGES:
+        raise Refusal(404, "there is nothing here.")
+    return language
+
+
+def html(page: Callable[[], str]) -> Response:
+    """A page; where what it is of is not there, 404."""
+    try:
+        return Response(page(), media_type=_HTML)
+    except StriateError as error:
+        raise Refusal(404, str(error)) from error
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/")
+    async def start(request: Request) -> Response:
+        wanted = request.headers.get("accept-language", "").lower()
+        return RedirectResponse("/zh/" if wanted.startswith("zh") else "/en/", 307)
+
+    @app.get("/static/{name}")
+    async def static(name: str) -> Response:
+        content, kind = pages.static_files().get(name) or _nothing()
+        return Response(content, media_type=kind)
+
+    @app.get("/{language}/")
+    async def home(request: Request) -> Response:
+        return html(lambda: pages.render(pages.PAGES[0], language_of(request)))
+
+    @app.get("/{language}/lessons/{name}")
+    async def lesson(request: Request, name: str) -> Response:
+        _warm_up()
+        return html(lambda: pages.render_lesson(name, language_of(request)))
+
+    for page in pages.PAGES:
+        app.add_api_route(f"/{{language}}/{page.path}", _page(page))
+
+
+@cache
+def _warm_up() -> None:
+    """Begin to import torch, which the first computation of most lessons would wait for."""
+
+    def load() -> None:
+        import torch
+
+        torch.zeros(1)
+
+    threading.Thread(target=load, daemon=True).start()
+
+
+def _page(page: pages.Page) -> Callable[[Request], Response]:
+    def response(request: Request) -> Response:
+        return html(lambda: pages.render(page, language_of(request)))
+
+    return response
+
+
+def _nothing() -> Any:
+    raise Refusal(404, "there is nothing here.")
+
+
+def _add_images(app: FastAPI, images: Images, options: LabOptions) -> None:
+    budget = ByteBudget(4 * options.max_bytes)
+
+    @app.post("/api/images")
+    async def send(request: Request) -> Response:
+        with budget.share() as share:
+            uploads = await read_uploads(request, options.max_bytes, share)
+        name = images.add(uploads[0].content)
+        await images.decode(name)  # what is no image is refused here
+        return JSONResponse({"id": name})
+
+    @app.get("/api/images/{name}")
+    async def image(name: str) -> Response:
+        return Response(images.content(name), media_type="application/octet-stream")
+
+    @app.get("/api/drawings/{sample}/{side}")
+    async def drawing(sample: str, side: int) -> Response:
+        return JSONResponse({"rows": await run_in_threadpool(image_drawing, sample, side)})
+
+
+def _add_lessons(app: FastAPI, images: Images) -> None:
+    @app.post("/api/{language}/lessons/{name}")
+    async def views(request: Request, name: str) -> Response:
+        values = lesson_api.values(name, await read_object(request))
+        for control in lesson_api.image_controls(name):
+            values[control] = await images.decode(values[control])
+        return JSONResponse(await run_in_threadpool(lesson_api.answer, name, language_of(request), values))
+
+    @app.post("/api/{language}/lessons/{name}/exercises/{exercise}")
+    async def judge(request: Request, name: str, exercise: str) -> Response:
+        given = (await read_object(request)).get("answer")
+        return JSONResponse(await run_in_threadpool(lesson_api.judge, name, language_of(request), exercise, given))
+
+
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_request: Request, refusal: Refusal) -> Response:
+        return JSONResponse({"error": refusal.sentence}, refusal.status, refusal.headers)
+
+    @app.exception_handler(StriateError)
+    async def mistaken(_request: Request, error: StriateError) -> Response:
+        return JSONResponse({"error": str(error)}, 422)
+
+    @app.exception_handler(Exception)
+    async def fault(_request: Request, _error: Exception) -> Response:  # uvicorn logs it
+        return JSONResponse({"error": internal_fault().sentence}, 500)
+
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> Response:
+        sentence = f"{request.method} is not possible here." if error.status_code == 405 else "there is nothing here."
+        return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -1,0 +1,55 @@
+"""The lessons there are, in the order of the textbook's chapter, as a table that needs nothing heavy."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+from striate.base.errors import SettingError, nearest
+from striate.lab.controls import Control, Values
+from striate.lab.exercises import Exercise
+from striate.lab.texts import Texts
+from striate.lab.views import View
+
+
+class Entry(NamedTuple):
+    """One lesson: its name, which is that of its module and of its texts, its part of the chapter, and a command."""
+
+    name: str
+    part: str  # `parts.PART` of common.toml
+    command: str  # which shows the same
+
+
+class Lesson(Protocol):
+    """What the module of a lesson has."""
+
+    CONTROLS: Sequence[Control]
+    EXERCISES: Sequence[Exercise]
+
+    @staticmethod
+    def views(values: Values, say: Texts) -> list[View]:
+        """What is shown for these values of the controls."""
+
+
+LESSONS = (
+    Entry("convolution", "layers", "striate history convolution"),
+    Entry("pooling", "layers", "striate figure pooling"),
+)
+
+
+def entry(name: str) -> Entry:
+    """The lesson of this name."""
+    for lesson in LESSONS:
+        if lesson.name == name:
+            return lesson
+    raise SettingError(f"There is no lesson {name!r}; {nearest(name, [lesson.name for lesson in LESSONS])}")
+
+
+def parts() -> dict[str, list[Entry]]:
+    """The lessons of each part of the chapter, in order."""
+    return {part: [lesson for lesson in LESSONS if lesson.part == part] for part in dict.fromkeys(row.part for row in LESSONS)}
+
+
+def load(name: str) -> Lesson:
+    """The module of a lesson."""
+    module: Lesson = import_module(f"striate.lab.lessons.{entry(name).name}")  # type: ignore[assignment]
+    return module

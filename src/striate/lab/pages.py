@@ -1,0 +1,60 @@
+"""The pages: templates with the texts of a language. No data of the user is in them; that comes from the API."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.lab import lesson_catalogue
+from striate.lab.texts import LANGUAGES, Texts
+
+_FOLDER = Path(__file__).parent
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Page(NamedTuple):
+    """A page of the first level: where it is, its template, its texts and its script."""
+
+    path: str  # after the language
+    template: str
+    texts: str
+    script: str
+
+
+PAGES = (Page("lessons", "lessons.html", "lessons", "lab.js"),)
+
+
+def render(page: Page, language: str, **values: Any) -> str:
+    """A page in a language."""
+    text, common = Texts(page.texts, language), Texts("common", language)
+    script_texts = common.under("script") | text.under("script")
+    html: str = _environment().get_template(page.template).render(
+        page=page, language=language, languages=LANGUAGES, text=text, common=common, pages=PAGES,
+        script_texts=script_texts, parts=lesson_catalogue.parts(), texts_of=lambda name: Texts(name, language), **values,
+    )  # fmt: skip
+    return html
+
+
+def render_lesson(name: str, language: str) -> str:
+    """The page of a lesson, with its controls as they are at the start."""
+    names = [entry.name for entry in lesson_catalogue.LESSONS]
+    place = names.index(lesson_catalogue.entry(name).name)
+    neighbors = {"before": names[place - 1] if place else None, "after": [*names, None][place + 1]}
+    page = Page(f"lessons/{name}", "lesson.html", name, "lesson.js")
+    return render(page, language, entry=lesson_catalogue.LESSONS[place], lesson=lesson_catalogue.load(name), **neighbors)
+
+
+@cache
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """The content and media type of each file of the pages."""
+    paths = (path for path in (_FOLDER / "static").iterdir() if path.suffix in KINDS)
+    return {path.name: (path.read_bytes(), f"{KINDS[path.suffix]}; charset=utf-8") for path in sorted(paths)}
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )  # fmt: skip
