@@ -13,6 +13,7 @@ from striate.nets import catalogue, own_network
 from striate.nets.feature_layer import with_head
 from striate.nets.init import initialize
 from striate.nets.net import CHW, Net
+from striate.nets.torch_seed import seed_torch
 
 SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
 _INIT_SETTINGS = {"init_bias": "bias", "sparse_inputs": "sparse_inputs"}
@@ -69,7 +70,7 @@ def build(name: str, input_chw: CHW, num_classes: int, *, init: str = "paper", s
     if num_classes < 1:
         raise SettingError(f"{name} needs at least 1 class; got {num_classes}.")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "init"))
+        seed_torch(seed_of(seed, "init"))
         net = _construct(name, input_chw, num_classes, settings)
         if any(value not in (None, False) for value in head_settings.values()):
             net = with_head(net, num_classes, **head_settings)

@@ -24,6 +24,7 @@ from striate.base.errors import Interrupted, NumbersError
 from striate.base.hash_rng import seed_of
 from striate.base.run_record import Identity
 from striate.base.signals import Stop
+from striate.nets.torch_seed import seed_torch
 from striate.training import checkpoint, epoch_scores, layer_lr, lr_schedule, optimizer, weight_penalty
 from striate.training.device import Engine
 from striate.training.ema import Average
@@ -165,7 +166,7 @@ class _Loop:
     def step(self, batch: BatchLike) -> float:
         """One step; the mean loss of the whole batch before it."""
         task, progress, engine = self.task, self.progress, self.task.engine
-        torch.manual_seed(seed_of(task.seed, progress.step, engine.rank, "net"))
+        seed_torch(seed_of(task.seed, progress.step, engine.rank, "net"), engine.device)
         rate = task.settings.lr * self.rate(progress.step)
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
