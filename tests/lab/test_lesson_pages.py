@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("lab")
 def shown(seen: Seen) -> str:
     """What the views show, once they are there and nothing is asked any more."""
     seen.page.wait_for_selector(".view", timeout=60_000)
-    seen.page.wait_for_function("document.getElementById('views').getAttribute('aria-busy') === 'false'")
+    seen.page.wait_for_function("() => document.getElementById('views').getAttribute('aria-busy') === 'false'")
     text: str = seen.page.evaluate(
         "[...document.querySelectorAll('.view')].map((view) => view.outerHTML + "
         "[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()).join('')).join('')"

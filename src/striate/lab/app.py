@@ -34,6 +34,7 @@ def build_app(options: LabOptions) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        _warm_up()
         yield
         images.close()
 
@@ -107,7 +108,6 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/{language}/lessons/{name}")
     async def lesson(request: Request, name: str) -> Response:
-        _warm_up()
         return html(lambda: pages.render_lesson(name, language_of(request)))
 
     for page in pages.PAGES:
@@ -116,7 +116,7 @@ def _add_pages(app: FastAPI) -> None:
 
 @cache
 def _warm_up() -> None:
-    """Begin to import torch, which the first computation of most lessons would wait for."""
+    """Begin to import torch, for which the first computation would wait."""
 
     def load() -> None:
         import torch
