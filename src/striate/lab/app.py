@@ -1,6 +1,5 @@
 """The routes of the lab: pages, their files, and the API behind them."""
 
-import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,12 +18,11 @@ from striate.lab import lesson_api, pages
 from striate.lab.images import Images
 from striate.lab.images import drawing as image_drawing
 from striate.lab.options import LabOptions
-from striate.lab.texts import LANGUAGES
+from striate.lab.requests import language_of, read_object
 from striate.workflows.serve.refusals import Refusal, internal_fault
 from striate.workflows.serve.security import Security
 from striate.workflows.serve.uploads import ByteBudget, LingeringClose, read_uploads
 
-_MOST_JSON_BYTES = 2**20
 _HTML = "text/html; charset=utf-8"
 
 
@@ -52,35 +50,6 @@ def build_app(options: LabOptions) -> FastAPI:
 def with_layers(app: FastAPI, options: LabOptions) -> ASGIApp:
     """The application as it meets the network: pages and their files hold no data, all else needs the token."""
     return LingeringClose(Security(app, options, lambda path: not path.startswith("/api/")))
-
-
-async def read_json(request: Request) -> Any:
-    """The JSON of a request's body. Raises Refusal: of 400 where it is none, of 413 where it is too large."""
-    content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > _MOST_JSON_BYTES:
-            raise Refusal(413, f"expected at most {_MOST_JSON_BYTES:,} bytes; got more.")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise Refusal(400, "expected JSON; got something else.") from None
-
-
-async def read_object(request: Request) -> dict[str, Any]:
-    """The JSON object of a request's body."""
-    content = await read_json(request)
-    if not isinstance(content, dict):
-        raise Refusal(400, "expected a JSON object; got something else.")
-    return content
-
-
-def language_of(request: Request) -> str:
-    """The language in a request's path. Raises Refusal: of 404 where there is none such."""
-    language = str(request.path_params["language"])
-    if language not in LANGUAGES:
-        raise Refusal(404, "there is nothing here.")
-    return language
 
 
 def html(page: Callable[[], str]) -> Response:
