@@ -31,6 +31,8 @@ class Lesson(Protocol):
 
 
 LESSONS = (
+    Entry("mcculloch_pitts", "history", "striate history mcculloch_pitts"),
+    Entry("simple_cells", "history", "striate history cells"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
 )

@@ -162,13 +162,17 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """A connection from one node to another, with a text at its middle; drawn dashed where it does not act."""
+    """A connection from one node to another, with a text at its middle; drawn dashed where it does not act.
+
+    `dot`: it ends in a circle, as one that inhibits.
+    """
 
     start: str
     end: str
     label: str = ""
     on: bool = True
     role: int = 1
+    dot: bool = False
 
 
 @dataclass(frozen=True)

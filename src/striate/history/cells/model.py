@@ -138,17 +138,17 @@ def tuning(cells: Bank, radius_px: int, degrees_N: Floats) -> Responses:
 def drift(cells: Bank, radius_px: int, degrees: float, phases_N: Floats) -> Responses:
     """Responses, A x N, while a grating drifts past: at N of its phases, in degrees."""
     side = stimulus_side(cells, radius_px)
-    return _each([grating(side, cells.wavelength_px, degrees, phase) for phase in phases_N], cells, radius_px)
+    return respond_to_each([grating(side, cells.wavelength_px, degrees, phase) for phase in phases_N], cells, radius_px)
 
 
 def sweep(cells: Bank, radius_px: int, offsets_N: Floats) -> Responses:
     """Responses, A x N, to an upright bar, half a wavelength wide, at N places."""
     side = stimulus_side(cells, radius_px)
-    return _each([bar(side, cells.wavelength_px / 2, 0, offset) for offset in offsets_N], cells, radius_px)
+    return respond_to_each([bar(side, cells.wavelength_px / 2, 0, offset) for offset in offsets_N], cells, radius_px)
 
 
-def _each(stimuli: Sequence[Floats], cells: Bank, radius_px: int) -> Responses:
-    """Responses, A x N, to N stimuli."""
+def respond_to_each(stimuli: Sequence[Floats], cells: Bank, radius_px: int) -> Responses:
+    """Responses, A x N, to N stimuli of the side of `stimulus_side`."""
     moments = [respond_to(stimulus_SS, cells, radius_px) for stimulus_SS in stimuli]
     return Responses(*(np.stack(responses, axis=1) for responses in zip(*moments, strict=True)))
 

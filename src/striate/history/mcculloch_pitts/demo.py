@@ -17,7 +17,7 @@ from striate.history.sample_images import SampleImage, gray
 from striate.plots import image_panels
 
 XOR = (0, 1, 1, 0)
-NAMES = {
+NAMES: dict[tuple[int, ...], str] = {
     (0, 0, 0, 0): "0", (1, 1, 1, 1): "1", (0, 0, 1, 1): "x1", (0, 1, 0, 1): "x2", (1, 1, 0, 0): "NOT x1",
     (1, 0, 1, 0): "NOT x2", (0, 0, 0, 1): "AND", (0, 1, 1, 1): "OR", (1, 0, 0, 0): "NOR", (0, 0, 1, 0): "x1 AND NOT x2",
     (0, 1, 0, 0): "x2 AND NOT x1", (1, 1, 1, 0): "NAND", XOR: "XOR", (1, 0, 0, 1): "XNOR", (1, 0, 1, 1): "x1 OR NOT x2",

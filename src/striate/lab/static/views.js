@@ -198,6 +198,7 @@ function diagram(view, surface, controls) {
     const length = Math.hypot(x2 - x1, y2 - y1) || 1;
     const [dx, dy] = [((x2 - x1) / length) * radius, ((y2 - y1) / length) * radius];
     picture.append(svg("line", { x1: x1 + dx, y1: y1 + dy, x2: x2 - dx, y2: y2 - dy, class: `edge role-${edge.role}${edge.on ? "" : " dashed"}` }));
+    if (edge.dot) picture.append(svg("circle", { cx: x2 - dx * 1.25, cy: y2 - dy * 1.25, r: 5, class: `edge-dot role-${edge.role}` }));
     if (edge.label) picture.append(svg("text", { x: x1 + (x2 - x1) * 0.4, y: y1 + (y2 - y1) * 0.4 - 5, class: "edge-label middle" }, edge.label));
   }
   for (const node of view.nodes) {
