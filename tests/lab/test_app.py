@@ -2,20 +2,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from striate.base.errors import SettingError
-from striate.lab.app import build_app, with_layers
 from striate.lab.options import LabOptions, check_options
+from support.lab import client
 from support.png_files import Kind, png
 
 PHOTO = png(Kind(2, 8, False, False), 8, 8)
 TOKEN = "a token that is long enough".replace(" ", "-")
-
-
-def client(root: Path, **options: Any) -> TestClient:
-    given = LabOptions(root=root, **options)
-    return TestClient(with_layers(build_app(given), given), base_url="http://localhost", follow_redirects=False)
 
 
 def test_the_first_page_is_in_the_readers_language(tmp_path: Path):

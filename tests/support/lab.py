@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from striate.lab.app import build_app, with_layers
 from striate.lab.options import LabOptions
 from striate.lab.server import Server
 from striate.workflows.serve.listening import listen, url_of
@@ -19,6 +21,12 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+
+
+def client(root: Path, **options: Any) -> TestClient:
+    """A lab without a network; as a context it also begins and ends as a server does."""
+    given = LabOptions(root=root, **options)
+    return TestClient(with_layers(build_app(given), given), base_url="http://localhost", follow_redirects=False)
 
 
 @contextmanager

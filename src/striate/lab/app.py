@@ -19,6 +19,8 @@ from striate.lab.images import Images
 from striate.lab.images import drawing as image_drawing
 from striate.lab.options import LabOptions
 from striate.lab.requests import language_of, read_object
+from striate.lab.workbench import api as workbench
+from striate.lab.workbench.queue import Queue
 from striate.workflows.serve.refusals import Refusal, internal_fault
 from striate.workflows.serve.security import Security
 from striate.workflows.serve.uploads import ByteBudget, LingeringClose, read_uploads
@@ -28,12 +30,14 @@ _HTML = "text/html; charset=utf-8"
 
 def build_app(options: LabOptions) -> FastAPI:
     """The application."""
-    images = Images()
+    images, queue = Images(), Queue(options.out)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         _warm_up()
+        await run_in_threadpool(queue.open)
         yield
+        await run_in_threadpool(queue.close)
         images.close()
 
     app = FastAPI(
@@ -43,6 +47,7 @@ def build_app(options: LabOptions) -> FastAPI:
     _add_pages(app)
     _add_images(app, images, options)
     _add_lessons(app, images)
+    workbench.add_routes(app, queue, options)
     _add_refusals(app)
     return app
 

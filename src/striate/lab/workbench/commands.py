@@ -1,0 +1,86 @@
+"""Commands that a page asks for, from what is typed into its forms."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.base import config, run_folder
+from striate.base.errors import SettingError
+from striate.data import sources
+from striate.lab.workbench import places
+from striate.workflows.train import check
+
+_FLAGS = {  # settings that have a flag of their own
+    "net.name": "--net", "finetune.weights": "--weights", "recipe": "--recipe", "train.epochs": "--epochs",
+    "train.minutes": "--minutes", "data.folds": "--folds", "seed": "--seed", "data.data_dir": "--data-dir",
+    "preprocess.pixel_cache_gb": "--pixel-cache-gb",
+}  # fmt: skip
+_TEXTS = ("net.name", "finetune.weights", "recipe", "data.data_dir")  # never taken for a number
+_MOST_LETTERS = 2000
+
+
+class Wish(NamedTuple):
+    """A training as a page asks for it: data and settings, each with the text that was typed."""
+
+    data: str
+    settings: dict[str, str]
+
+    @property
+    def tree(self) -> config.Tree:
+        """As a tree of settings, those of the recipe below."""
+        tree = config.join({"data": {"path": self.data}}, *(config.setting(f"{name}={text}") for name, text in _typed(self)))
+        recipe = tree.pop("recipe", None)
+        return tree if recipe is None else config.lay_over(config.recipe(recipe), tree)
+
+
+def _typed(wish: Wish) -> Iterator[tuple[str, str]]:
+    """Settings with a text that is read as the flag of the same name reads it."""
+    for name, text in wish.settings.items():
+        yield name, json.dumps(text, ensure_ascii=False) if name in _TEXTS else text
+
+
+def wish(root: Path, out: Path, given: Mapping[str, Any]) -> Wish:
+    """What a request asks for, `{"data": ..., "settings": {"train.lr": "0.1"}}`. SettingError: why it is refused."""
+    settings = given.get("settings") or {}
+    if not isinstance(settings, dict) or not all(isinstance(text, str) for text in settings.values()):
+        raise SettingError('expected settings as texts by name, as {"train.lr": "0.1"}; got something else.')
+    if any(len(text) > _MOST_LETTERS or "\x00" in text for text in settings.values()):
+        raise SettingError(f"expected settings of at most {_MOST_LETTERS:,} letters; got more.")
+    typed = {name: text.strip() for name, text in settings.items() if text.strip()}
+    asking = Wish(places.data(root, given.get("data")), typed)
+    if (recipe := typed.get("recipe", "")).endswith(".toml"):
+        places.check_source(root, out, recipe)
+    places.check(root, out, asking.tree)
+    return asking
+
+
+def training(out: Path, asking: Wish, name: str, report: bool = True) -> tuple[str, ...]:
+    """The arguments of `striate` for this training."""
+    arguments = ["train", asking.data, "--name", name, "--out", os.fspath(out)]
+    for setting, text in asking.settings.items():
+        if setting not in _FLAGS:
+            arguments += ["--set", f"{setting}={text}"]
+        else:  # what begins with a dash would be taken for another flag
+            arguments += [f"{_FLAGS[setting]}={text}"] if text.startswith("-") else [_FLAGS[setting], text]
+    return (*arguments, *(() if report else ("--no-report",)), "--json")
+
+
+def check_training(out: Path, asking: Wish, name: str) -> None:
+    """Refuse what the command would refuse, as far as names, places, settings and the list of images tell."""
+    if name.startswith("-"):
+        raise SettingError(f"expected a run's name that does not begin with a dash; got {name!r}.")
+    with sources.listing():
+        check.check_start(out, name, asking.tree)
+
+
+def fresh_name(out: Path, asking: Wish, taken: frozenset[str]) -> str:
+    """A readable name that no run and no command of the queue has."""
+    net = str((asking.tree.get("net") or {}).get("name") or "net")
+    first = run_folder.fresh_name(out, asking.data, net)
+    if first not in taken:
+        return first
+    stem, _, number = first.rpartition("-")
+    numbers = range(int(number), int(number) + len(taken) + 2)
+    return next(name for name in (f"{stem}-{n}" for n in numbers) if name not in taken and not (out / name).exists())
