@@ -5,7 +5,7 @@ Legend: N images, C channels, H x W places, T batches.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,32 +25,21 @@ IMAGES, SIDE, BATCHES = 32, 8, 60
 def draw(path: Path) -> FigureResult:
     """Normalize batches with known means and standard deviations until the running statistics know them; then infer."""
     generator = torch.Generator().manual_seed(0)
-    norm = nn.BatchNorm2d(len(MEANS))
-    means_TC, variances_TC = [_copy(norm.running_mean)], [_copy(norm.running_var)]
-    maps_NCHW = batch(generator, IMAGES)
-    normalized_NCHW = maps_NCHW
-    for _ in range(BATCHES):
-        maps_NCHW = batch(generator, IMAGES)
-        normalized_NCHW = norm(maps_NCHW).detach()
-        means_TC.append(_copy(norm.running_mean))
-        variances_TC.append(_copy(norm.running_var))
+    course = normalize_batches(generator, BATCHES)
     with torch.no_grad():
-        norm.weight.copy_(torch.tensor(GAMMA))
-        norm.bias.copy_(torch.tensor(BETA))
-        scaled_NCHW = norm(maps_NCHW)
+        scaled_NCHW = rescale(course.norm, GAMMA, BETA)(course.maps_NCHW)
         image_NCHW = batch(generator, 1)
-        at_inference = _moments(norm.eval()(image_NCHW))
-        as_if_training = _moments(norm.train()(image_NCHW))
+        at_inference = moments_of(course.norm.eval()(image_NCHW))
+        as_if_training = moments_of(course.norm.train()(image_NCHW))
     stages = {
-        "input": maps_NCHW,
-        "normalized over N, H and W": normalized_NCHW,
+        "input": course.maps_NCHW,
+        "normalized over N, H and W": course.normalized_NCHW,
         "times gamma (0.5, 1.5, 1), plus beta (2, 0, -2)": scaled_NCHW,
     }
     values = {name: [channel.flatten().numpy() for channel in maps.unbind(1)] for name, maps in stages.items()}
-    stds_TC = torch.stack(variances_TC).sqrt()
-    _plot(values, torch.stack(means_TC).numpy(), stds_TC.numpy(), path)
-    moments = {name: _moments(maps) for name, maps in stages.items()}
-    means, stds, four = means_TC[-1].tolist(), stds_TC[-1].tolist(), four_numbers()
+    _plot(values, course.means_TC.numpy(), course.stds_TC.numpy(), path)
+    moments = {name: moments_of(maps) for name, maps in stages.items()}
+    means, stds, four = course.means_TC[-1].tolist(), course.stds_TC[-1].tolist(), four_numbers()
     lines = (
         *(f"{name}: " + "; ".join(f"mean {mean:.3f}, standard deviation {std:.3f}" for mean, std in channels)
           for name, channels in moments.items()),
@@ -66,9 +55,50 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, numbers)
 
 
-def batch(generator: torch.Generator, images: int) -> Tensor:
+class Course(NamedTuple):
+    """Batch norm after some batches of training.
+
+    Attributes:
+        norm: the layer.
+        maps_NCHW: the last batch.
+        normalized_NCHW: the same as the layer put it out, with gamma 1 and beta 0.
+        means_TC: the running means before the first batch and after each.
+        stds_TC: the running standard deviations.
+
+    """
+
+    norm: nn.BatchNorm2d
+    maps_NCHW: Tensor
+    normalized_NCHW: Tensor
+    means_TC: Tensor
+    stds_TC: Tensor
+
+
+def normalize_batches(generator: torch.Generator, batches: int, images: int = IMAGES, side: int = SIDE) -> Course:
+    """Send batches of so many images through batch norm in training."""
+    norm = nn.BatchNorm2d(len(MEANS))
+    means_TC, variances_TC = [_copy(norm.running_mean)], [_copy(norm.running_var)]
+    maps_NCHW = batch(generator, images, side)
+    normalized_NCHW = maps_NCHW
+    for _ in range(batches):
+        maps_NCHW = batch(generator, images, side)
+        normalized_NCHW = norm(maps_NCHW).detach()
+        means_TC.append(_copy(norm.running_mean))
+        variances_TC.append(_copy(norm.running_var))
+    return Course(norm, maps_NCHW, normalized_NCHW, torch.stack(means_TC), torch.stack(variances_TC).sqrt())
+
+
+@torch.no_grad()
+def rescale(norm: nn.BatchNorm2d, gamma: Sequence[float], beta: Sequence[float]) -> nn.BatchNorm2d:
+    """Give a layer this scale and this shift of each channel."""
+    norm.weight.copy_(torch.tensor(gamma))
+    norm.bias.copy_(torch.tensor(beta))
+    return norm
+
+
+def batch(generator: torch.Generator, images: int, side: int = SIDE) -> Tensor:
     """Maps whose channels have the means and standard deviations of this file."""
-    noise_NCHW = torch.randn(images, len(MEANS), SIDE, SIDE, generator=generator)
+    noise_NCHW = torch.randn(images, len(MEANS), side, side, generator=generator)
     return noise_NCHW * torch.tensor(STDS)[:, None, None] + torch.tensor(MEANS)[:, None, None]
 
 
@@ -83,7 +113,8 @@ def _copy(statistic: Tensor | None) -> Tensor:
     return statistic.clone()
 
 
-def _moments(maps_NCHW: Tensor) -> list[list[float]]:
+def moments_of(maps_NCHW: Tensor) -> list[list[float]]:
+    """Mean and standard deviation of each channel over images and places."""
     return [[float(channel.mean()), float(channel.std(correction=0))] for channel in maps_NCHW.unbind(1)]
 
 

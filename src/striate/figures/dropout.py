@@ -22,6 +22,7 @@ _RADIUS = 0.3
 OUTPUTS = (0.2, 0.9, 0.5, 0.6)  # of the four neurons
 RATE = 0.5  # the probability that a neuron is dropped, as torch has it; the textbooks' p is 1 - rate, to be kept
 SHOWN, MANY = 4, 10_000
+SEED = 4
 KEEPS = (0.5, 0.8)
 
 
@@ -30,9 +31,8 @@ def draw(path: Path) -> FigureResult:
     outputs_U = torch.tensor(OUTPUTS, dtype=torch.float64)
     passes_PU = passes(outputs_U, MANY)
     training = passes_PU[:SHOWN].tolist()
-    inference = nn.Dropout(RATE).eval()(outputs_U).tolist()
-    kept_P = (passes_PU > 0).sum(1)
-    shares = [float((kept_P == count).double().mean()) for count in range(len(OUTPUTS) + 1)]
+    inference = at_inference(outputs_U).tolist()
+    shares = shares_kept(passes_PU)
     chances = {keep: binomial(len(OUTPUTS), keep) for keep in KEEPS}
     _plot(training, inference, chances, path)
     mean_U = passes_PU.mean(0).tolist()
@@ -50,12 +50,24 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, numbers)
 
 
-def passes(outputs_U: Tensor, count: int) -> Tensor:
-    """What so many passes in training make of these outputs, P x U, always the same."""
+def passes(outputs_U: Tensor, count: int, rate: float = RATE, seed: int = SEED) -> Tensor:
+    """What so many passes in training make of these outputs, P x U, always the same for a seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(4)
-        dropped: Tensor = nn.Dropout(RATE)(outputs_U.expand(count, -1))
+        torch.manual_seed(seed)
+        dropped: Tensor = nn.Dropout(rate)(outputs_U.expand(count, -1))
     return dropped
+
+
+def at_inference(outputs_U: Tensor, rate: float = RATE) -> Tensor:
+    """What dropout makes of these outputs at inference."""
+    same_U: Tensor = nn.Dropout(rate).eval()(outputs_U)
+    return same_U
+
+
+def shares_kept(passes_PU: Tensor) -> list[float]:
+    """In which share of the passes 0, 1, ..., all of the neurons are kept."""
+    kept_P = (passes_PU > 0).sum(1)
+    return [float((kept_P == count).double().mean()) for count in range(passes_PU.shape[1] + 1)]
 
 
 def binomial(count: int, keep: float) -> list[float]:

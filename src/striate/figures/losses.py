@@ -38,7 +38,7 @@ def draw(path: Path) -> FigureResult:
     _plot(panels, rows, path)
     first = ", ".join(f"{score:g}" for score in SCORES[0])
     by_torch = float(nn.MultiMarginLoss(margin=MARGIN)(torch.tensor([SCORES[0]]), torch.tensor([0])))
-    softmax = torch.tensor(SCORES[0], dtype=torch.float64).softmax(0).tolist()
+    softmax = probabilities(SCORES[0])
     lines = (
         *(f"{name}: {row[0]:.7g} for scores ({first}), {row[1]:.7g} for (10, 8, 5)" for name, row in rows.items()),
         f"torch's MultiMarginLoss divides by the classes: {by_torch:.4f} for ({first})",
@@ -49,14 +49,20 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, numbers)
 
 
-def three() -> dict[str, losses.Loss]:
+def three(margin: float = MARGIN) -> dict[str, losses.Loss]:
     """The losses of the table, those with a margin with that of the textbook."""
     return {
         "cross-entropy": losses.cross_entropy(),
-        "Weston-Watkins": losses.weston_watkins(MARGIN),
-        "Weston-Watkins, squared": losses.weston_watkins(MARGIN, squared=True),
-        "Crammer-Singer": losses.crammer_singer(MARGIN),
+        "Weston-Watkins": losses.weston_watkins(margin),
+        "Weston-Watkins, squared": losses.weston_watkins(margin, squared=True),
+        "Crammer-Singer": losses.crammer_singer(margin),
     }
+
+
+def probabilities(scores: Sequence[float]) -> list[float]:
+    """The softmax of the scores."""
+    shares: list[float] = torch.tensor(scores, dtype=torch.float64).softmax(0).tolist()
+    return shares
 
 
 def over(loss: losses.Loss, margins_P: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,9 +74,17 @@ def over(loss: losses.Loss, margins_P: Tensor) -> tuple[Tensor, Tensor]:
     return losses_P.detach(), gradient_P
 
 
-def loss_of(loss: losses.Loss, scores: tuple[float, ...]) -> float:
+def loss_of(loss: losses.Loss, scores: Sequence[float]) -> float:
     """The loss of one image with these scores, the first that of the true class."""
-    return float(loss(torch.tensor([scores]), torch.tensor([0])))
+    return loss_and_gradient(loss, scores)[0]
+
+
+def loss_and_gradient(loss: losses.Loss, scores: Sequence[float]) -> tuple[float, list[float]]:
+    """The loss of one image, and its gradient with respect to each score."""
+    logits_1K = torch.tensor([scores]).requires_grad_()
+    loss_1 = loss(logits_1K, torch.tensor([0]))
+    (gradient_1K,) = torch.autograd.grad(loss_1.sum(), logits_1K)
+    return float(loss_1.detach()), gradient_1K[0].tolist()
 
 
 def _plot(panels: Sequence[Panel], losses: Mapping[str, Sequence[float]], path: Path) -> None:

@@ -35,6 +35,10 @@ LESSONS = (
     Entry("simple_cells", "history", "striate history cells"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
+    Entry("activations", "units", "striate figure activations"),
+    Entry("batchnorm", "units", "striate figure batchnorm"),
+    Entry("dropout", "regularization", "striate figure dropout"),
+    Entry("losses", "regularization", "striate figure losses"),
 )
 
 

@@ -221,6 +221,16 @@ class Sentence:
 View = Grid | Lines | Bars | Points | Image | Diagram | Table | Formula | Sentence
 
 
+def shown(value: float, digits: int = 4) -> str:
+    """A number in a sentence or a formula, with at most so many significant digits.
+
+    >>> shown(-0.25)
+    '−0.25'
+
+    """
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
 def as_json(value: Any) -> Any:
     """A view, or whatever is in one, as JSON; pixels as base64 of their bytes with their shape."""
     if is_dataclass(value) and not isinstance(value, type):

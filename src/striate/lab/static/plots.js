@@ -2,8 +2,8 @@
 
 import { el, number, say, svg, texts } from "./lab.js";
 
-export const WIDE = 560;
-const HIGH = 320;
+export const WIDE = 480;
+const HIGH = 290;
 const EDGE = { left: 58, right: 14, top: 14, bottom: 44 };
 
 function ticks(low, high, count = 5) {
@@ -84,8 +84,13 @@ function plot(surface, view, description) {
   return picture;
 }
 
+// A series without a label belongs to another one, as what it should come to
+function named(view) {
+  return view.series.filter((entry) => entry.label);
+}
+
 function described(view) {
-  const series = view.series.map((entry) => {
+  const series = named(view).map((entry) => {
     const finite = entry.y.filter((value) => value !== null);
     return say("series", { name: entry.label, low: number(Math.min(...finite)), high: number(Math.max(...finite)) });
   });
@@ -114,9 +119,9 @@ export function lines(view, surface, controls, figure) {
     picture.append(svg("path", { d: path, class: `line role-${entry.role}${entry.dashed ? " dashed" : ""}` }));
   }
   marks(picture, view.marks, scale);
-  const below = numbersBelow(surface, view.title, [view.x_label, ...view.series.map((entry) => entry.label)], sampled(view));
+  const below = numbersBelow(surface, view.title, [view.x_label, ...named(view).map((entry) => entry.label)], sampled(view));
   surface.replaceChildren(picture);
-  legend(surface, view.series);
+  legend(surface, named(view));
   surface.append(below);
   if (view.move.length && !figure.movable) movePlot(figure, surface, controls);
   figure.unscale = (event) => {
@@ -157,7 +162,7 @@ function marks(picture, list, scale) {
 function sampled(view) {
   const [first] = view.series;
   const every = Math.max(1, Math.ceil(first.x.length / 25));
-  return first.x.map((x, index) => [x, ...view.series.map((entry) => (entry.x[index] === x ? entry.y[index] : null))])
+  return first.x.map((x, index) => [x, ...named(view).map((entry) => (entry.x[index] === x ? entry.y[index] : null))])
     .filter((_row, index) => index % every === 0);
 }
 
@@ -213,7 +218,7 @@ export function points(view, surface) {
 
 /** A table whose first column heads its rows. */
 export function plainTable(caption, columns, rows) {
-  const heading = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)));
+  const heading = el("tr", {}, columns.map((column) => (column ? el("th", { scope: "col" }, column) : el("td"))));
   const body = rows.map(([first, ...rest]) => el("tr", {}, el("th", { scope: "row" }, shown(first)), rest.map((value) => el("td", {}, shown(value)))));
   return el("table", {}, el("caption", { class: "unseen" }, caption), el("thead", {}, heading), el("tbody", {}, body));
 }
