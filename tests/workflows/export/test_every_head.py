@@ -1,6 +1,7 @@
-"""Classifiers of every kind as files: each answers as `striate predict` does with its run."""
+"""Classifiers of every kind as files: each answers as `striate predict` does with its run, and each form as the other."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import pytest
 from PIL import Image
 
 import striate
+from striate.base.errors import UnsupportedError
+from striate.workflows.export import litert_file, torch_file
 
 NET = "conv 3x3x4, bn, relu, pool 2, fc"
 SIDE = 12
+LITERT = find_spec("litert_torch") is not None  # an extra that `striate[test]` does not bring
+WITHOUT_LITERT = ("knn", "gmdh", "neocognitron")  # their operators are not all in its interpreter
 
 
 def _images(folder: Path) -> None:
@@ -66,7 +71,8 @@ def test_a_file_answers_as_its_run(kind: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     _images(tmp_path / "images")
     run = CASES[kind]()
-    exported = striate.export(run)["onnx"]
+    printed = striate.export(run, pt2=True, litert=LITERT and kind not in WITHOUT_LITERT)
+    exported = printed["onnx"]
     described = striate.load(exported).described
     assert (described["threshold"] is not None) == (kind == "threshold")
     assert (described["label_thresholds"] is not None) == (kind == "several labels")
@@ -74,6 +80,27 @@ def test_a_file_answers_as_its_run(kind: str, tmp_path: Path, monkeypatch: pytes
     assert len(ours) == len(theirs) == 120
     for one, other in zip(ours, theirs, strict=True):
         assert _flat(one.as_json()) == pytest.approx(_flat(other.as_json()), abs=2e-4)
+    _as_onnx(torch_file.loaded(Path(printed["pt2"]["path"]).read_bytes()), exported)
+    if LITERT and kind in WITHOUT_LITERT:
+        with pytest.raises(UnsupportedError, match=r"has no form in LiteRT: .+\. Export without it\."):
+            striate.export(run, "elsewhere", litert=True)
+        assert not Path("elsewhere").exists()
+    elif LITERT:
+        _as_onnx(litert_file.loaded(Path(printed["litert"]["path"]).read_bytes()), exported)
+
+
+def _as_onnx(program: Any, exported: str) -> None:
+    """Hold every output of another file against those of the ONNX file."""
+    model = striate.load(exported)
+    spec = model.input_spec
+    shape = (20, spec.size_px, spec.size_px, spec.channels)
+    pixels_NHWC = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    theirs, ours = program.predict_pixels(pixels_NHWC)._asdict(), model.predict_pixels(pixels_NHWC)._asdict()
+    for name, expected in ours.items():
+        if expected is None:
+            assert theirs[name] is None
+        else:
+            np.testing.assert_allclose(theirs[name], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=name)
 
 
 def _flat(value: Any, name: str = "") -> dict[str, Any]:

@@ -279,6 +279,31 @@ def test_a_file_that_answers_otherwise_is_not_written(exported: Exported, monkey
     assert not (exported.folder / "elsewhere").exists()
 
 
+def test_what_an_earlier_export_left_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for name in ("model.onnx", "model-int8.onnx", "model-fp16.onnx"):
+        (tmp_path / name).touch()
+    (tmp_path / "web").mkdir()
+    run.warn_of_others(tmp_path, {"int8": {}, "web": "web"})
+    assert "earlier export, which were not written again: model-fp16.onnx. Delete them" in caplog.messages[0]
+    caplog.clear()
+    run.warn_of_others(tmp_path, {"int8": {}, "fp16": {}, "web": "web"})
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("arguments", [[], ["none.onnx", "a.png"], ["model-any-size.onnx", "a.png"]])
+def test_the_script_says_what_it_takes(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("model-any-size.onnx").touch()
+    script = tmp_path / "predict.py"
+    script.write_bytes(Path(run.__file__).with_name("predict.py.template").read_bytes())
+    monkeypatch.setattr("sys.argv", ["predict.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    model = arguments[0] if arguments else str(tmp_path / "model.onnx")
+    expected = f"expected images, and the model of one size at {model}: python {script} [MODEL.onnx] IMAGE..."
+    assert ended.value.code == expected
+
+
 class _Answers(NamedTuple):
     """A file that answers what it is told."""
 

@@ -121,9 +121,8 @@ def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, na
                 dynamic_shapes=(sizes,),
             )  # fmt: skip
     except Exception as error:  # whatever the exporter raises means that it cannot do this network
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise UnsupportedError(
-            f"{net_name} has no form in ONNX: {reason:.300}. Its own artifact works wherever striate is installed; "
+            f"{net_name} has no form in ONNX: {reason(error)}. Its own artifact works wherever striate is installed; "
             "networks that learn by gradient export, as `striate nets` lists them."
         ) from error
     assert program is not None
@@ -133,6 +132,11 @@ def traced(graph: Any, example: Tensor, sizes: dict[int, Any], net_name: str, na
     for node in proto.graph.node:
         node.ClearField("doc_string")
     return Traced(proto, graph.names)
+
+
+def reason(error: Exception) -> str:
+    """What an exporter says first of its failure, without the full stop."""
+    return str(error.__cause__ or error).strip().partition("\n")[0][:300].rstrip(".")
 
 
 @contextmanager

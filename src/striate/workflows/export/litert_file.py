@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from striate.base.errors import NumbersError, UnsupportedError
 from striate.model import Model
 from striate.onnx_model import OnnxOutputs
-from striate.workflows.export.graph import Graph, quiet_exporter
+from striate.workflows.export.graph import Graph, quiet_exporter, reason
 
 FACTS = "striate.json"  # the file behind the graph
 
@@ -65,9 +65,9 @@ def written(model: Model, facts: dict[str, Any]) -> bytes:
             import litert_torch
 
             content = litert_torch.convert(_Named(graph).eval(), sample_kwargs={"images": example_NHWC}).model_content()
-    except Exception as error:  # whatever the converter raises means that it cannot do this network
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise UnsupportedError(f"{model.net_name} has no form in LiteRT: {reason:.300}. Export without it.") from error
+        loaded(content).run(images=example_NHWC.numpy())  # the interpreter lacks operators that the converter writes
+    except Exception as error:  # whatever the converter or the interpreter raises means that it cannot do this network
+        raise UnsupportedError(f"{model.net_name} has no form in LiteRT: {reason(error)}. Export without it.") from error
     packed = io.BytesIO(content)
     packed.seek(0, io.SEEK_END)
     with zipfile.ZipFile(packed, "a") as archive:

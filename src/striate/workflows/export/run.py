@@ -1,6 +1,7 @@
 """`striate export RUN`: the classifier of a run as one ONNX file, proved on held-out images before it is written."""
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,12 @@ from striate.workflows.export.quantize import IMAGES
 from striate.workflows.load_model import load_network
 from striate.workflows.open_run import images_of, open_run, rows_of
 
+log = logging.getLogger("striate")
 RUNNER = "predict.py"
+_BESIDE = {
+    "int8": "model-int8.onnx", "fp16": "model-fp16.onnx", "any_size": "model-any-size.onnx", "pt2": "model.pt2",
+    "litert": "model.tflite", "web": "web",
+}  # fmt: skip
 _MOST_IMAGES = 2000  # that a file is proved on
 _CHUNK = 256
 
@@ -97,14 +103,25 @@ def export(
     wanted = _Wanted(int8, fp16, any_size, pt2, litert)
     folder = export_folder(run) if out is None else Path(out)
     check_export(run, folder, data, litert)
-    if not web:
-        return _written(run, folder, data, watch, wanted)
-    runtime = onnxruntime_web_files(None if onnxruntime_web is None else Path(onnxruntime_web), watch)
+    archive = None if onnxruntime_web is None else Path(onnxruntime_web)
+    runtime = onnxruntime_web_files(archive, watch) if web else {}
     result = _written(run, folder, data, watch, wanted)
-    content = (folder / EXPORTED).read_bytes()
-    for name, each in web_folder.contents(content, check(content, folder / EXPORTED), runtime).items():
-        files.write_bytes(folder / "web" / name, each)
-    return {**result, "web": str(folder / "web")}
+    if web:
+        content = (folder / EXPORTED).read_bytes()
+        for name, each in web_folder.contents(content, check(content, folder / EXPORTED), runtime).items():
+            files.write_bytes(folder / "web" / name, each)
+        result["web"] = str(folder / "web")
+    warn_of_others(folder, result)
+    return result
+
+
+def warn_of_others(folder: Path, result: Json) -> None:
+    """Name what an earlier export left in the folder and this one did not write again: it may be of another model."""
+    if others := [name for form, name in _BESIDE.items() if form not in result and (folder / name).exists()]:
+        log.warning(
+            "%s has files of an earlier export, which were not written again: %s. Delete them, or ask for them again.",
+            folder, ", ".join(others),
+        )  # fmt: skip
 
 
 def _written(run: str | Path, folder: Path, data: str | Path | None, watch: Watch, wanted: _Wanted) -> Json:

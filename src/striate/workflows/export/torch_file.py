@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from striate.base.errors import NumbersError, UnsupportedError
 from striate.model import Model
 from striate.onnx_model import OnnxOutputs
-from striate.workflows.export.graph import Graph, quiet_exporter
+from striate.workflows.export.graph import Graph, quiet_exporter, reason
 
 EXTRA = "striate.json"  # the extra file that says what the ONNX file says in its metadata, and the names of the outputs
 _AT_ONCE = 64
@@ -53,8 +53,7 @@ def written(model: Model, facts: dict[str, Any]) -> bytes:
             program = torch.export.export(graph, (example_NHWC,), dynamic_shapes=({0: torch.export.Dim("N")},))
             torch.export.save(program, content, extra_files={EXTRA: described})
     except Exception as error:  # whatever the exporter raises means that it cannot do this network
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise UnsupportedError(f"{model.net_name} has no form in torch.export: {reason:.300}. Export without it.") from error
+        raise UnsupportedError(f"{model.net_name} has no form in torch.export: {reason(error)}. Export without it.") from error
     return content.getvalue()
 
 
