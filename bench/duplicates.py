@@ -26,6 +26,7 @@ from striate.data import cifar10
 from striate.data.decode import canonical, decode_image
 from striate.data.duplicates import near_duplicates
 from striate.data.image_facts import Facts, measure
+from striate.data.small_copies import of_facts
 
 Rng = np.random.Generator
 Edit = Callable[[Image.Image, Rng], bytes]
@@ -80,11 +81,9 @@ KINDS: dict[str, Edit] = {
 
 def search(facts: list[Facts]) -> set[tuple[int, int]]:
     """Pairs of equal pixels and near-duplicates."""
-    thumbs_NSS = np.frombuffer(b"".join(each.thumb for each in facts), np.uint8).reshape(-1, 32, 32)
-    sizes_N2 = np.array([(each.height, each.width) for each in facts], np.int32)
     first: dict[int, int] = {}
     equal = {(first.setdefault(each.pixel_hash, place), place) for place, each in enumerate(facts)}
-    found = near_duplicates(thumbs_NSS, sizes_N2)
+    found = near_duplicates(of_facts(facts))
     print(f"{len(found.alike_M)} images are like more than 16 others")
     return {pair for pair in equal if pair[0] != pair[1]} | {(a, b) for a, b in found.pairs_P2.tolist()}
 

@@ -8,7 +8,8 @@ from PIL import Image, ImageEnhance
 from striate.data.decode import canonical, decode_image
 from striate.data.duplicates import near_duplicates
 from striate.data.image_alignment import correlation
-from striate.data.image_facts import Facts, measure, thumb
+from striate.data.image_facts import Facts, measure, small_copies
+from striate.data.small_copies import of_facts
 
 COUNT = 24
 
@@ -34,9 +35,7 @@ def jpeg(image: Image.Image, quality: int = 80, orientation: int = 1) -> Image.I
 
 
 def search(facts: list[Facts]) -> list[tuple[int, int]]:
-    thumbs_NSS = np.frombuffer(b"".join(each.thumb for each in facts), np.uint8).reshape(-1, 32, 32)
-    found = near_duplicates(thumbs_NSS, np.array([(each.height, each.width) for each in facts], np.int32))
-    return [(int(first), int(second)) for first, second in found.pairs_P2]
+    return [(int(first), int(second)) for first, second in near_duplicates(of_facts(facts)).pairs_P2]
 
 
 EDITS = {
@@ -48,6 +47,7 @@ EDITS = {
     "turned, EXIF lost": lambda image: jpeg(image.transpose(Image.Transpose.ROTATE_90)),
     "turned, with EXIF": lambda image: jpeg(image.transpose(Image.Transpose.ROTATE_90), orientation=6),
     "brighter": lambda image: jpeg(ImageEnhance.Brightness(image).enhance(1.2)),
+    "gray": lambda image: image.convert("L").convert("RGB"),
 }
 
 
@@ -86,6 +86,21 @@ def test_drawings_on_paper_must_agree_better_than_photographs():
     assert search([facts_of(image) for image in images]) == []
 
 
+def shape(color: tuple[int, int, int], seed: int) -> Image.Image:
+    """A square on a dark ground with colored noise, as the quickstart draws."""
+    pixels = np.random.default_rng(seed).integers(0, 60, (32, 32, 3)).astype(np.uint8)
+    pixels[9:22, 8:21] = color
+    return Image.fromarray(pixels)
+
+
+def test_drawings_of_one_shape_in_other_colors_are_no_near_duplicates():
+    pink, green, violet = (250, 190, 200), (190, 240, 180), (200, 180, 250)
+    shapes = [shape(color, seed) for seed, color in enumerate((pink, green, violet))]
+    assert search([facts_of(image) for image in [*shapes, *map(jpeg, shapes)]]) == [(0, 3), (1, 4), (2, 5)]
+    gray = [facts_of(image.convert("L").convert("RGB")) for image in shapes]
+    assert len(search(gray)) == 3, "by their brightness alone they are alike"
+
+
 def test_an_image_of_16_pixels_is_compared_with_a_larger_one():
     large = texture(3, 32)
     assert search([facts_of(large), facts_of(large.resize((16, 16)))]) == [(0, 1)]
@@ -94,29 +109,28 @@ def test_an_image_of_16_pixels_is_compared_with_a_larger_one():
 
 def test_images_that_are_like_many_others_are_alike_by_nature():
     frames = [facts_of(jpeg(texture(1), 60 + place)) for place in range(18)]
-    thumbs_NSS = np.frombuffer(b"".join(each.thumb for each in frames), np.uint8).reshape(-1, 32, 32)
-    found = near_duplicates(thumbs_NSS, np.full((18, 2), 96, np.int32))
+    found = near_duplicates(of_facts(frames))
     assert found.pairs_P2.tolist() == []
     assert found.alike_M.tolist() == list(range(18))
-    fewer = near_duplicates(thumbs_NSS[:17], np.full((17, 2), 96, np.int32))
+    fewer = near_duplicates(of_facts(frames[:17]))
     assert len(fewer.pairs_P2) == 17 * 16 // 2
     assert len(fewer.alike_M) == 0
 
 
 def test_no_images_have_no_pairs():
-    assert near_duplicates(np.zeros((0, 32, 32), np.uint8), np.zeros((0, 2), np.int32)).pairs_P2.tolist() == []
+    assert near_duplicates(of_facts([])).pairs_P2.tolist() == []
 
 
 def test_the_gray_copy_is_the_mean_of_what_it_stands_for():
     columns = np.repeat(np.arange(64, dtype=np.uint8)[None, :, None], 64, axis=0)
-    copy = np.frombuffer(thumb(columns), np.uint8).reshape(32, 32)
+    copy = np.frombuffer(small_copies(columns).thumb, np.uint8).reshape(32, 32)
     assert (
         copy[5, 10:20].tolist() == [round(2 * place + 0.5) for place in range(10, 20)]
         or (np.abs(copy[5, 10:20] - (2 * np.arange(10, 20) + 0.5)) <= 1).all()
     )
     red = np.zeros((32, 32, 3), np.uint8)
     red[..., 0] = 100
-    assert set(thumb(red)) == {30}  # 0.299 of 100
+    assert set(small_copies(red).thumb) == {30}  # 0.299 of 100
 
 
 def wave(shift: float, scale: float = 1.0) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import striate
 from striate.base import run_images
 from striate.base.run_images import RunImages
 from striate.metrics.intervals import wilson
-from striate.workflows import gray_copies, trained_on
+from striate.workflows import stored_copies, trained_on
 from striate.workflows.report import run_facts
 
 
@@ -75,9 +75,9 @@ def test_a_run_knows_copies_of_its_images_in_other_sizes(trained: Path, tmp_path
         overlap = striate.evaluate(trained / "r", tmp_path)["trained_on"]
     assert (overlap["train"] + overlap["val"], overlap["near"], overlap["unseen"]["n"]) == (2, 2, 2)
     assert "2 nearly equal to one of these" in caplog.text
-    (trained / "r" / gray_copies.FILE).rename(trained / "copies")
+    (trained / "r" / stored_copies.FILE).rename(trained / "copies")
     assert striate.evaluate(trained / "r", tmp_path)["trained_on"]["near"] is None
-    (trained / "copies").rename(trained / "r" / gray_copies.FILE)
+    (trained / "copies").rename(trained / "r" / stored_copies.FILE)
 
 
 def test_of_a_split_that_is_given_the_test_images_that_have_a_copy_in_training_are_known(trained: Path):

@@ -11,7 +11,7 @@ checkpoints/       to resume from
 requested.toml     of a fine-tuning: the settings that were given, before rules completed them
 strategies/        of a fine-tuning: what each of its strategies left
 predictions-*.npz  ids, labels and logits of validation and test
-gray-copies.npz    of at most 20,000 training and validation images, 32 x 32 pixels (`striate.workflows.gray_copies`)
+small-copies.npz   of at most 20,000 training and validation images, 32 x 32 pixels, colors (`striate.workflows.stored_copies`)
 model/             the artifact
 result.json        what `striate train --json` printed
 report.html        all of it on one page; report.json has its numbers

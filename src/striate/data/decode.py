@@ -26,7 +26,7 @@ from striate.base.child_process import Answer, Child
 from striate.base.errors import DecodeError
 from striate.data import file_facts
 from striate.data.file_facts import FileFacts
-from striate.data.image_facts import BAND_PIXELS, THUMB_PX, Facts, Pixels, hash_content, measure
+from striate.data.image_facts import BAND_PIXELS, CELLS, THUMB_PX, Facts, Pixels, hash_content, measure
 
 DECODER_VERSION = 4
 # A multi-image JPEG is opened as JPEG; Pillow itself makes it an MPO, whose first frame is taken.
@@ -37,7 +37,7 @@ _CHILD_MB = 1536
 _CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _LONG = 8  # times as long as wide
-_THUMB_BYTES = THUMB_PX**2  # of a gray copy, which follows the pixels in what a child answers
+_SMALL_BYTES = THUMB_PX**2, 2 * CELLS**2  # of the small copies, which follow the pixels in what a child answers
 _READY_BYTES = 2**26  # of images that lie decoded before they are taken
 
 
@@ -297,12 +297,18 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
             if answer.error is not None:
                 yield Decoded(None, None, answer.error, outage=answer.outage)
                 continue
-            pixels = None if shape is None else np.frombuffer(answer.payload[:-_THUMB_BYTES], np.uint8).reshape(shape)
+            payload, thumb, chroma = _parted(answer.payload)
+            pixels = None if shape is None else np.frombuffer(payload, np.uint8).reshape(shape)
             height, width, gray, pixel_hash, mean, mean_square, border, file, content_hash = cast(Any, answer.value)
             levels = tuple(mean), tuple(mean_square), tuple(border)
-            thumb = bytes(answer.payload[-_THUMB_BYTES:])
-            facts = Facts(height, width, gray, pixel_hash, *levels, FileFacts(*file), thumb)
+            facts = Facts(height, width, gray, pixel_hash, *levels, FileFacts(*file), thumb, chroma)
             yield Decoded(pixels, facts, None, content_hash)
+
+
+def _parted(payload: bytes) -> tuple[bytes, bytes, bytes]:
+    """Pixels, gray copy and chroma of what a child answered."""
+    end = len(payload) - sum(_SMALL_BYTES)
+    return payload[:end], bytes(payload[end : end + _SMALL_BYTES[0]]), bytes(payload[end + _SMALL_BYTES[0] :])
 
 
 def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, count: int, ahead: int = 32) -> Generator[Answer]:
@@ -340,5 +346,5 @@ def in_child(argument: Any) -> tuple[object, bytes]:
     background, white_level = (input_spec.background, input_spec.white_level) if input_spec else ((255, 255, 255), None)
     levels_HWC, file = decode_file(content, background, white_level)
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()
-    *numbers, thumb = measure(levels_HWC, file)
-    return [*numbers, hash_content(content)], pixels + thumb
+    *numbers, thumb, chroma = measure(levels_HWC, file)
+    return [*numbers, hash_content(content)], pixels + thumb + chroma

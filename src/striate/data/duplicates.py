@@ -7,6 +7,7 @@ one, and also in those that are nearly as canonical. Descriptions are kept in ab
 serves as pivot, and compared within the cells near them. A crop moves the description along four directions (shift and scale,
 across and down), which are left out of the comparison. What is close then is confirmed on the pixels: the shift and scale of
 each axis are fitted by least squares (Lucas & Kanade 1981), and the correlation of the gray copies must be high.
+Before that the colors of 8 x 8 cells are compared, in which drawings of one shape differ.
 
 Images under 32 px are told apart by too little: there only equal pixels count. So it is with images that are flat.
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from striate.data.image_alignment import correlation, slopes
 from striate.data.image_facts import THUMB_PX
+from striate.data.small_copies import SmallCopies, color_difference, have_color
 
 Floats = NDArray[np.float32]
 Positions = NDArray[np.int64]
@@ -29,7 +31,8 @@ _ORDER = 8  # coefficients of each axis; those whose orders sum to less are used
 _REACH = 0.45  # largest distance of two descriptions that are compared further
 _MARGIN = 0.15  # a cell is searched where its pivot is at most so much farther than the nearest one
 _TANGENT_REACH = 0.21  # the same without what a crop changes
-_CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations
+_CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations ...
+_CLOSE_COLOR = 0.7  # ... and by no more of the most difference in color
 _LOW, _HIGH = 0.94, 0.97
 _DETAIL = 0.88  # least correlation of what is neither fine nor broad: two seascapes agree in the broad alone
 _BROAD = 8  # times blurred again, which leaves what is broad
@@ -63,38 +66,45 @@ class _Poses(NamedTuple):
         return _Poses(*(column[chosen] for column in self))
 
     def turned(self, maps_NSS: NDArray[Any], odd: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Gray copies in these positions; or coefficients, where `odd` are the signs that a flip gives them."""
+        """Copies, gray or in color, in these positions; or coefficients, where `odd` are the signs that a flip gives them."""
         maps_VSS = maps_NSS[self.row_V]
+        axes = (-1, *[1] * (maps_VSS.ndim - 1))
+        flip_x_V, flip_y_V, swap_V = (each.reshape(axes) for each in (self.flip_x_V, self.flip_y_V, self.swap_V))
         across = maps_VSS[:, :, ::-1] if odd is None else maps_VSS * odd
-        maps_VSS = np.where(self.flip_x_V[:, None, None], across, maps_VSS)
+        maps_VSS = np.where(flip_x_V, across, maps_VSS)
         down = maps_VSS[:, ::-1] if odd is None else maps_VSS * odd[:, None]
-        maps_VSS = np.where(self.flip_y_V[:, None, None], down, maps_VSS)
-        return np.where(self.swap_V[:, None, None], maps_VSS.transpose(0, 2, 1), maps_VSS)
+        maps_VSS = np.where(flip_y_V, down, maps_VSS)
+        return np.where(swap_V, maps_VSS.swapaxes(1, 2), maps_VSS)
 
 
-def near_duplicates(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) -> NearDuplicates:
-    """Pairs of images that are one photograph, by their gray copies; `sizes_N2` are height and width of the originals."""
-    mine_M = np.flatnonzero(comparable(thumbs_NSS, sizes_N2))
-    short_M = sizes_N2[mine_M].min(axis=1)
+def near_duplicates(copies: SmallCopies) -> NearDuplicates:
+    """Pairs of images that are one photograph, by their small copies."""
+    mine_M = np.flatnonzero(comparable(copies))
+    mine = copies.of(mine_M)
+    short_M = mine.sizes_N2.min(axis=1)
     if len(mine_M) < 2 or short_M.max() < _LEAST_PX:
         return NearDuplicates(np.empty((0, 2), np.int64), np.empty(0, np.int64))
-    thumbs_MSS = thumbs_NSS[mine_M]
-    poses, pairs, apart_P = _candidates(thumbs_MSS)
+    poses, pairs, apart_P = _candidates(mine.thumbs_NSS)
     images_P2 = poses.row_V[pairs]
-    large_P = short_M[images_P2].max(axis=1) >= _LEAST_PX
-    drawn_P = (_level_share(thumbs_MSS) >= _DRAWN)[images_P2].any(axis=1)
-    bars = _Bars(np.where(drawn_P, _DRAWING, np.where(apart_P < _CLOSE, _LOW, _HIGH)), np.where(drawn_P, _DRAWING, _DETAIL))
-    pairs, bars = pairs[large_P], _Bars(*(bar_P[large_P] for bar_P in bars))
-    confirmed = pairs[_confirm(thumbs_MSS, poses, pairs, bars)]
+    possible_P = short_M[images_P2].max(axis=1) >= _LEAST_PX
+    color_P = _color_difference(mine, poses, pairs)
+    possible_P &= color_P < 1
+    drawn_P = (_level_share(mine.thumbs_NSS) >= _DRAWN)[images_P2].any(axis=1)
+    bars = _Bars(
+        np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
+        np.where(drawn_P, _DRAWING, _DETAIL),
+    )
+    pairs, bars = pairs[possible_P], _Bars(*(bar_P[possible_P] for bar_P in bars))
+    confirmed = pairs[_confirm(mine.thumbs_NSS, poses, pairs, bars)]
     positions_P2 = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
-    return _without_alike(np.unique(positions_P2, axis=0), len(sizes_N2))
+    return _without_alike(np.unique(positions_P2, axis=0), len(copies.sizes_N2))
 
 
-def comparable(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32]) -> NDArray[np.bool_]:
+def comparable(copies: SmallCopies) -> NDArray[np.bool_]:
     """Which images show enough to be told apart."""
-    std_N = np.concatenate([np.empty(0), *(thumbs.std(axis=(1, 2)) for thumbs in _chunks(thumbs_NSS))])
-    large_N = sizes_N2.min(axis=1) >= _SMALLEST_PX
-    comparable_N: NDArray[np.bool_] = large_N & (std_N >= _LEAST_STD) & (_level_share(thumbs_NSS) < _MOST_FLAT)
+    std_N = np.concatenate([np.empty(0), *(thumbs.std(axis=(1, 2)) for thumbs in _chunks(copies.thumbs_NSS))])
+    large_N = copies.sizes_N2.min(axis=1) >= _SMALLEST_PX
+    comparable_N: NDArray[np.bool_] = large_N & (std_N >= _LEAST_STD) & (_level_share(copies.thumbs_NSS) < _MOST_FLAT)
     return comparable_N
 
 
@@ -227,6 +237,19 @@ def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
             some = searchers[start : start + _CHUNK]
             rows, columns = np.nonzero(described_VD[some] @ own_ND[inside].T >= least)
             yield np.stack([some[rows], inside[columns]], axis=1)
+
+
+def _color_difference(copies: SmallCopies, poses: _Poses, pairs: Positions) -> Floats:
+    """How far pairs of positions differ in color; 0 where one of the images shows none."""
+    colored_P2 = have_color(copies.chroma_NQQ2)[poses.row_V[pairs]]
+    colored_P: NDArray[np.bool_] = colored_P2[:, 0] & colored_P2[:, 1]
+    difference_P = np.zeros(len(pairs), np.float32)
+    for rows in _chunks(np.flatnonzero(colored_P)):
+        first, second = (poses.of(pairs[rows, side]) for side in (0, 1))
+        in_order = np.arange(len(rows))
+        cells = (each._replace(row_V=in_order).turned(copies.of(each.row_V).cells_NQQ3()) for each in (first, second))
+        difference_P[rows] = color_difference(*cells)
+    return difference_P
 
 
 class _Bars(NamedTuple):

@@ -1,4 +1,4 @@
-"""What is known of a decoded image: size, color, moments, border, hashes, and a small gray copy.
+"""What is known of a decoded image: size, color, moments, border, hashes, and small copies.
 
 Legend: H x W pixels, C channels (1 gray, 3 color).
 """
@@ -13,6 +13,7 @@ from PIL import Image
 from striate.data.file_facts import IN_MEMORY, FileFacts
 
 THUMB_PX = 32
+CELLS = 8  # across and down, of which the color is kept
 BAND_PIXELS = 2**20  # an image at the limit is worked through in bands of so many, within the memory of a child
 
 Pixels = NDArray[np.uint8]
@@ -30,6 +31,7 @@ class Facts(NamedTuple):
     border: tuple[float, float, float]  # mean by channel in [0, 1] of the outermost pixels
     file: FileFacts
     thumb: bytes  # the gray copy, 32 x 32 pixels of a byte
+    chroma: bytes  # Cb and Cr of 8 x 8 cells
 
 
 def measure(image_HWC: Pixels, file: FileFacts = IN_MEMORY) -> Facts:
@@ -41,7 +43,7 @@ def measure(image_HWC: Pixels, file: FileFacts = IN_MEMORY) -> Facts:
     red2, green2, blue2 = (float(share @ values**2) for share in shares)
     moments = (red, green, blue), (red2, green2, blue2)
     key, border = pixel_hash(image_HWC), _border(image_HWC)
-    return Facts(height, width, channels == 1, key, *moments, border, file, thumb(image_HWC))
+    return Facts(height, width, channels == 1, key, *moments, border, file, *small_copies(image_HWC))
 
 
 def _border(image_HWC: Pixels) -> tuple[float, float, float]:
@@ -52,12 +54,20 @@ def _border(image_HWC: Pixels) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def thumb(image_HWC: Pixels) -> bytes:
-    """The whole image as 32 x 32 gray pixels (ITU-R 601 luma); the area is averaged where it shrinks."""
+class Small(NamedTuple):
+    """The whole image in small."""
+
+    thumb: bytes
+    chroma: bytes
+
+
+def small_copies(image_HWC: Pixels) -> Small:
+    """32 x 32 gray pixels (ITU-R 601 luma), and Cb and Cr of 8 x 8 cells; the area is averaged where it shrinks."""
     image = Image.fromarray(image_HWC[..., 0] if image_HWC.shape[2] == 1 else image_HWC)
     if image.size != (THUMB_PX, THUMB_PX):
         image = image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    return image.convert("L").tobytes()
+    cells = image.reduce(THUMB_PX // CELLS).convert("RGB").convert("YCbCr")
+    return Small(image.convert("L").tobytes(), np.asarray(cells)[..., 1:].tobytes())
 
 
 def pixel_hash(image_HWC: Pixels) -> int:

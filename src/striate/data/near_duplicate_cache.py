@@ -1,7 +1,4 @@
-"""The near-duplicates of many images are searched once and kept in the cache, under a hash of the gray copies.
-
-Legend: N images, S = 32 pixels.
-"""
+"""The near-duplicates of many images are searched once and kept in the cache, under a hash of the small copies."""
 
 import hashlib
 import io
@@ -11,32 +8,33 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from striate.base import files
 from striate.base.errors import DiskError
 from striate.data import duplicates
 from striate.data.duplicates import NearDuplicates
+from striate.data.small_copies import SmallCopies
 
 FOLDER, ABOUT = "near-duplicates", "about.json"
-_SEARCH_VERSION = 2  # raised whenever `duplicates` may find other pairs
+_SEARCH_VERSION = 3  # raised whenever `duplicates` may find other pairs
 _WORTH_KEEPING = 2_000  # images; fewer are searched in less than half a second
 
 
-def search(thumbs_NSS: NDArray[np.uint8], sizes_N2: NDArray[np.int32], cache: Path, data: str) -> NearDuplicates:
+def search(copies: SmallCopies, cache: Path, data: str) -> NearDuplicates:
     """As `duplicates.near_duplicates`; of many images what was found before. `data` is where they are from, for the list."""
-    if len(thumbs_NSS) < _WORTH_KEEPING:
-        return duplicates.near_duplicates(thumbs_NSS, sizes_N2)
-    hasher = hashlib.blake2b(f"{_SEARCH_VERSION} {thumbs_NSS.shape}".encode(), digest_size=16)
-    for column in (thumbs_NSS, sizes_N2):
+    count = len(copies.sizes_N2)
+    if count < _WORTH_KEEPING:
+        return duplicates.near_duplicates(copies)
+    hasher = hashlib.blake2b(f"{_SEARCH_VERSION} {count}".encode(), digest_size=16)
+    for column in copies:
         hasher.update(np.ascontiguousarray(column).data)
     folder = cache / FOLDER / hasher.hexdigest()
-    if (stored := _read(folder, len(thumbs_NSS))) is not None:
+    if (stored := _read(folder, count)) is not None:
         return stored
-    pairs = duplicates.near_duplicates(thumbs_NSS, sizes_N2)
+    pairs = duplicates.near_duplicates(copies)
     content = io.BytesIO()
     np.savez(content, pairs_P2=pairs.pairs_P2, alike_M=pairs.alike_M)
-    about = {"data": data, "images": len(thumbs_NSS)}
+    about = {"data": data, "images": count}
     with suppress(DiskError):  # a cache that cannot be written costs time alone
         files.write_folder(folder, {"found.npz": content.getvalue(), ABOUT: json.dumps(about).encode()})
     return pairs

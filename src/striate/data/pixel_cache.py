@@ -35,6 +35,7 @@ from striate.data.decode import Decoded, InputSpec
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Quarantined
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
+from striate.data.small_copies import SmallCopies
 
 log = logging.getLogger("striate")
 
@@ -55,6 +56,7 @@ _FACTS = np.dtype(
         ("camera_N", "u8"),
         ("taken_N", "f8"),
         ("thumbs_NSS", "u1", (image_facts.THUMB_PX, image_facts.THUMB_PX)),
+        ("chroma_NQQ2", "u1", (image_facts.CELLS, image_facts.CELLS, 2)),
     ]
 )  # columns of `CachedPixels`
 
@@ -75,11 +77,17 @@ class CachedPixels:
     camera_N: NDArray[np.uint64]  # EXIF's camera as a hash; 0 where there is none
     taken_N: NDArray[np.float64]  # EXIF's time of the exposure, in seconds; 0 where there is none
     thumbs_NSS: NDArray[np.uint8]  # gray copies of 32 x 32 pixels
+    chroma_NQQ2: NDArray[np.uint8]  # Cb and Cr of 8 x 8 cells
 
     @cached_property
     def near(self) -> NearDuplicates:
         """Images that are nearly equal."""
-        return near_duplicate_cache.search(self.thumbs_NSS, self.sizes_N2, files.cache_folder(), str(self.examples.root))
+        return near_duplicate_cache.search(self.small_copies, files.cache_folder(), str(self.examples.root))
+
+    @property
+    def small_copies(self) -> SmallCopies:
+        """What near-duplicates are known by."""
+        return SmallCopies(self.thumbs_NSS, self.chroma_NQQ2, self.sizes_N2)
 
 
 class Collected(NamedTuple):
@@ -126,7 +134,8 @@ def collect_facts(
                     take(good, verdict.pixels_HWC)
                 size, moments = (facts.height, facts.width), (facts.mean, facts.mean_square, facts.border)
                 thumb_SS = np.frombuffer(facts.thumb, np.uint8).reshape(image_facts.THUMB_PX, -1)
-                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS)
+                chroma_QQ2 = np.frombuffer(facts.chroma, np.uint8).reshape(image_facts.CELLS, -1, 2)
+                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS, chroma_QQ2)
                 good += 1
             report(position + 1, count)
     columns = {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}

@@ -19,6 +19,7 @@ from striate.base.phrases import printable
 from striate.data import class_balance, crop_loss, groups, in_memory, label_counts, near_duplicate_cache, pixel_cache, split
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
+from striate.data.small_copies import SmallCopies
 
 _GRAY_SHARE = 0.95
 _SHOWN = 10
@@ -159,7 +160,8 @@ def survey(
     try:
         near = None
         if data.near_duplicates:
-            near = near_duplicate_cache.search(columns["thumbs_NSS"], sizes_N2, files.cache_folder(), str(used.root))
+            copies = SmallCopies(columns["thumbs_NSS"], columns["chroma_NQQ2"], sizes_N2)
+            near = near_duplicate_cache.search(copies, files.cache_folder(), str(used.root))
         used = groups.with_bursts(used, columns, data)
         parts = split.divide(used, columns["pixel_hash_N"], data, near)
         notes += [*parts.notes, *groups.offer(used, columns, data, (parts.train_M, parts.val_M, parts.test_M))]

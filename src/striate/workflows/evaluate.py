@@ -20,11 +20,12 @@ from striate.base.events import Json, Watch, progress, quiet
 from striate.base.looks_ledger import Looks
 from striate.base.phrases import plural
 from striate.base.wall_clock import counting, measured
-from striate.data import in_memory, label_edits, sources
+from striate.data import in_memory, label_edits, small_copies, sources
 from striate.data.examples import Part, Quarantined
 from striate.data.examples_from_source import one_class_allowed
 from striate.data.image_facts import Facts
 from striate.data.pixel_cache import decode_examples
+from striate.data.small_copies import SmallCopies
 from striate.metrics import baseline_findings, intervals
 from striate.metrics.classification import calibration_error, summary
 from striate.metrics.unknown_inputs import Flagged
@@ -33,14 +34,12 @@ from striate.onnx_model import OnnxModel
 from striate.workflows import (
     baselines,
     feature_baseline,
-    gray_copies,
     keep_confidence,
     selective,
     stored_predictions,
     trained_on,
 )  # fmt: skip
 from striate.workflows.checks import check_evaluation, evaluation_data
-from striate.workflows.gray_copies import GrayCopies
 from striate.workflows.load_model import load, load_network
 from striate.workflows.selective import Promise, Scored
 from striate.workflows.several_labels import evaluation
@@ -210,7 +209,7 @@ class LabeledLogits(NamedTuple):
     pixel_hash_N: NDArray[np.uint64]  # equal for images whose pixels are equal
     by_folds: bool = False  # each image is predicted by a model that has not seen it, though the run's own is trained on all
     flags_N: NDArray[np.bool_] | None = None  # which look like no training image; None where that was not computed
-    copies: GrayCopies | None = None  # by which near-duplicates are known; None for the test images of a run
+    copies: SmallCopies | None = None  # by which near-duplicates are known; None for the test images of a run
 
     @property
     def right_N(self) -> NDArray[np.bool_]:
@@ -260,9 +259,8 @@ def predict_examples(model: Model | OnnxModel, data: Data, watch: Watch, crops: 
         raise DataError(f"none of the {len(examples)} images of {data.path} can be decoded; `striate data` says why.")
     labels_N = _mapped(examples.labels_N[rows], mapped_K, len(model.classes))
     all_flags_N, hash_N = np.concatenate(flags) if flags else None, np.array([each.pixel_hash for each in facts], np.uint64)
-    return LabeledLogits(
-        data.path, labels_N, np.concatenate(logits), tuple(bad), hash_N, flags_N=all_flags_N, copies=gray_copies.of_facts(facts)
-    )
+    copies, logits_NK = small_copies.of_facts(facts), np.concatenate(logits)
+    return LabeledLogits(data.path, labels_N, logits_NK, tuple(bad), hash_N, flags_N=all_flags_N, copies=copies)
 
 
 def _outputs(

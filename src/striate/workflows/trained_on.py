@@ -18,11 +18,11 @@ from striate.base.events import Json
 from striate.base.hash_rng import name_id
 from striate.base.phrases import join_names, percent, plural
 from striate.base.run_images import RunImages, RunPart
+from striate.data.small_copies import SmallCopies
 from striate.metrics.intervals import Interval, wilson
 from striate.model import Model
-from striate.workflows import gray_copies
+from striate.workflows import stored_copies
 from striate.workflows.checks import is_external
-from striate.workflows.gray_copies import GrayCopies
 
 log = logging.getLogger("striate")
 
@@ -72,17 +72,17 @@ def _score(interval: Interval | None) -> dict[str, Any] | None:
     return None if interval is None else dict(zip(("accuracy", "low", "high", "n"), interval, strict=True))
 
 
-def find(home: Path, images: RunImages, pixel_hash_M: NDArray[np.uint64], copies: GrayCopies | None) -> Seen:
+def find(home: Path, images: RunImages, pixel_hash_M: NDArray[np.uint64], copies: SmallCopies | None) -> Seen:
     """Which of these images the run at `home` learned from; `copies` of them, where they are not its own test images."""
     train_M, val_M = (np.isin(pixel_hash_M, images.hashes(part)) for part in (RunPart.TRAIN, RunPart.VAL))
     equal = Seen(train_M, val_M & ~train_M, None)
     if copies is None:
         return equal._replace(near_M=_near_by_record(home, images, pixel_hash_M) & ~equal.any_M)
-    if (learned := gray_copies.read(home)) is None:
+    if (learned := stored_copies.read(home)) is None:
         return equal
     others = np.flatnonzero(~equal.any_M)
     near_M = np.zeros(len(pixel_hash_M), bool)
-    near_M[others] = gray_copies.near_to(learned, copies.of(others))
+    near_M[others] = stored_copies.near_to(learned, copies.of(others))
     return equal._replace(near_M=near_M)
 
 

@@ -33,7 +33,7 @@ from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
-from striate.workflows import baselines, gray_copies, shortcuts
+from striate.workflows import baselines, shortcuts, stored_copies
 from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import check, cross_validation, estimates, plan, start
@@ -272,7 +272,7 @@ def _finish(tasks: Sequence[TransferTask], tables: Sequence[Table], folder: Path
     if best.test is not None:
         tested_N = np.isin(dataset.examples.ids_N, best.test.ids_N)
         count_look(dataset.stored.pixel_hash_N[tested_N], folder, "finetune")
-        gray_copies.add(folder, dataset, task.run.data.near_duplicates)
+        stored_copies.add(folder, dataset, task.run.data.near_duplicates)
         if not dataset.examples.several:
             baselines.add(folder, dataset)
             shortcuts.warn(run_folder.read_json(folder / "data.json"), best.test)

@@ -20,7 +20,7 @@ from striate.nets import own_network
 from striate.training import device as machine
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows import baselines, gray_copies, shortcuts
+from striate.workflows import baselines, shortcuts, stored_copies
 from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import run as finetuning
@@ -236,7 +236,7 @@ def _train(context: RunContext, resume: bool) -> Json:
     if trained.test is not None and context.engine.writes:
         tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
         count_look(dataset.stored.pixel_hash_N[tested_N], context.folder, "train")
-        gray_copies.add(context.folder, dataset, run.data.near_duplicates)
+        stored_copies.add(context.folder, dataset, run.data.near_duplicates)
         if not dataset.examples.several:
             baselines.add(context.folder, dataset)
             shortcuts.warn(run_folder.read_json(context.folder / "data.json"), trained.test)
