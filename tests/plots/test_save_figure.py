@@ -1,4 +1,6 @@
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -8,6 +10,7 @@ from PIL import Image
 
 from striate.base import files
 from striate.base.errors import DiskError, SettingError
+from striate.plots import save_figure
 from striate.plots.save_figure import ENDINGS, check_file, for_page, inline, new_figure, save
 
 
@@ -44,6 +47,35 @@ def test_the_same_figure_gives_the_same_bytes(ending: str, tmp_path: Path):
     assert first.startswith({".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending])
     assert b"CreationDate" not in first
     assert b"dc:date" not in first
+
+
+def laid_out() -> Figure:
+    """Axes with a legend, a title and an image whose aspect is kept, in places that the layout finds."""
+    drawing = Figure(figsize=(5, 3), layout="constrained")
+    left, right = drawing.subplots(1, 2)
+    left.plot([1, 10, 100], [3, 1, 2], label="a line")
+    left.set(title="A long title that needs room", xlabel="steps", ylabel="loss", xscale="log")
+    left.legend()
+    drawing.colorbar(right.imshow([[0, 1], [2, 3], [4, 5]]), ax=right)
+    drawing.suptitle("both")
+    return drawing
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_a_figure_with_a_layout_is_drawn_once_to_the_bytes_of_matplotlib(kind: str, monkeypatch: pytest.MonkeyPatch):
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    options: dict[str, Any] = {"dpi": 150, "facecolor": "white", "metadata": metadata}
+    expected, other, draw = BytesIO(), laid_out(), Figure.draw
+    save_figure._plain_powers(other)
+    with mpl.rc_context(save_figure._PLAIN_TEXT | save_figure._SVG):
+        other.savefig(expected, format=kind, **options)
+    drawings: list[Figure] = []
+    monkeypatch.setattr(Figure, "draw", lambda self, renderer: [drawings.append(self), draw(self, renderer)])
+    drawing = laid_out()
+    engine, dpi = drawing.get_layout_engine(), drawing.dpi
+    assert save_figure.rendered(drawing, kind, **options) == expected.getvalue()
+    assert drawings == [drawing]
+    assert (drawing.get_layout_engine(), drawing.dpi) == (engine, dpi)
 
 
 def test_the_text_of_an_svg_is_text(tmp_path: Path):

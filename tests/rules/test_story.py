@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from striate.figures.catalogue import FIGURES
 from striate.figures.draw_by_name import draw
 from support.documents import ROOT, blocks, figures, not_printed
 from support.published_figures import PUBLISHED, TRAINED
+from support.undrawn import undrawn
 
 ENGLISH, CHINESE = (ROOT / "docs" / "tutorials" / name for name in ("story.md", "story.zh.md"))
 BOTH = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=lambda path: path.name)
@@ -121,7 +121,7 @@ def test_every_figure_is_shown(path: Path):
 
 @pytest.mark.parametrize("name", QUOTED)
 def test_the_numbers_that_are_quoted_are_those_that_a_figure_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Figure, "savefig", lambda *_, **_options: None)  # tests/figures draws them
+    undrawn(monkeypatch)  # tests/figures draws them
     said = "\n".join(draw(name, tmp_path / "figure.svg")[1].lines)
     for number in QUOTED[name]:
         assert number in said

@@ -3,25 +3,21 @@
 from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
 
 from striate.history.timeline import demo as timeline
 from striate.interpret import faithfulness
 from striate.interpret.attribution import methods
+from support.undrawn import undrawn
 
 BRIEF_TEST = faithfulness.FaithfulnessTest(shifts=9, steps=2, orders=1, copies=1)
 _LARGE_PX = 200  # side of images whose maps take seconds
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train the networks of the timeline for one epoch, make and test maps of large images briefly, leave image files empty."""
+    """Train the networks of the timeline for one epoch, make and test maps of large images briefly, draw no figure."""
     stations = [row._replace(settings={"train": {"epochs": 1}}) if row.settings else row for row in timeline.LINE]
     monkeypatch.setattr(timeline, "LINE", tuple(stations))
-    savefig, judge = Figure.savefig, faithfulness.judge
-
-    def for_pages_alone(self: Figure, target: object, **options: object) -> None:
-        if options["facecolor"] == "none":
-            savefig(self, target, **options)
+    judge = faithfulness.judge
 
     def briefly(net: Any, images_NCHW: Any, *maps: Any) -> Any:
         return judge(net, images_NCHW, *(maps if images_NCHW.shape[-1] < _LARGE_PX else (*maps[:-1], BRIEF_TEST)))
@@ -36,5 +32,5 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     occlude, integrate = methods.RUNS["occlusion"], methods.RUNS["integrated_gradients"]
     monkeypatch.setitem(methods.RUNS, "occlusion", sparsely)
     monkeypatch.setitem(methods.RUNS, "integrated_gradients", in_few_steps)
-    monkeypatch.setattr(Figure, "savefig", for_pages_alone)
+    undrawn(monkeypatch)
     monkeypatch.setattr(faithfulness, "judge", briefly)

@@ -34,15 +34,49 @@ def check_file(path: Path) -> None:
 def save(figure: "Figure", path: Path) -> None:
     """Write a figure, whole or not at all; a SettingError for another ending, a DiskError where the disk refuses."""
     check_file(path)
+    kind = path.suffix.lower().removeprefix(".")
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    content = rendered(figure, kind, dpi=150, facecolor="white", metadata=metadata)
+    files.write_bytes(path, _without_controls(content.decode()).encode() if kind == "svg" else content)
+
+
+def rendered(figure: "Figure", kind: str, **options: Any) -> bytes:
+    """The figure as a file of this format."""
     from matplotlib import rc_context
 
-    buffer, kind = BytesIO(), path.suffix.lower().removeprefix(".")
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    buffer = BytesIO()
     _plain_powers(figure)
-    with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
-        figure.savefig(buffer, format=kind, dpi=150, facecolor="white", metadata=metadata)
-    content = buffer.getvalue()
-    files.write_bytes(path, _without_controls(content.decode()).encode() if kind == "svg" else content)
+    with rc_context(_PLAIN_TEXT | _SVG), _any_letter(), _laid_out(figure, kind, options.get("dpi", figure.dpi)):
+        figure.savefig(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _laid_out(figure: "Figure", kind: str, dpi: float) -> Iterator[None]:
+    """Within this block the axes have the places that the layout of the figure gives them.
+
+    `savefig` would draw the whole figure once more for that.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backend_bases import get_registered_canvas_class
+
+    engine = figure.get_layout_engine()
+    if engine is None or not figure.axes:
+        yield
+        return
+    before = figure.dpi
+    get_registered_canvas_class(kind)(figure)
+    figure.dpi = dpi
+    try:
+        engine.execute(figure)
+    finally:
+        figure.dpi = before  # a format may have set its own
+    with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 def _plain_powers(figure: "Figure") -> None:
@@ -113,13 +147,7 @@ def inline(figure: "Figure", name: str, alternative: str) -> str:
 
     Ids begin with `name`, a word that no other figure of the page has; `alternative` says what the figure shows.
     """
-    from matplotlib import rc_context
-
-    buffer = BytesIO()
-    _plain_powers(figure)
-    with rc_context(_PLAIN_TEXT | _SVG), _any_letter():
-        figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
-    text = _without_controls(buffer.getvalue().decode())
+    text = _without_controls(rendered(figure, "svg", facecolor="none", metadata={"Date": None}).decode())
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     used = {*re.findall(r'xlink:href="#([^"]+)"', text), *re.findall(r"url\(#([^)]+)\)", text)}
