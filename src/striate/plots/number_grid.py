@@ -18,11 +18,13 @@ def numbers(axes: "Axes", values_HW: NDArray[Any], fills: dict[tuple[int, int], 
     from matplotlib.patches import Rectangle
 
     height, width = values_HW.shape
+    inside: dict[str, Any] = {"in_layout": False}  # of the axes, so that the layout need not measure each
     for (row, column), value in np.ndenumerate(values_HW):
         color = (fills or {}).get((row, column))
-        axes.add_patch(Rectangle((column, row), 1, 1, facecolor=color or "white", alpha=0.35 if color else 1, edgecolor="none"))
-        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=GRAY, linewidth=0.6))
-        axes.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", fontsize=size, color=INK)
+        style: dict[str, Any] = {"facecolor": color or "white", "alpha": 0.35 if color else 1, "edgecolor": "none"}
+        axes.add_patch(Rectangle((column, row), 1, 1, **style, **inside))
+        axes.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor=GRAY, linewidth=0.6, **inside))
+        axes.text(column + 0.5, row + 0.5, f"{value:.3g}", ha="center", va="center", fontsize=size, color=INK, **inside)
     axes.set_xlim(-0.1, width + 0.1)
     axes.set_ylim(height + 0.1, -0.1)
     axes.set_aspect("equal")
