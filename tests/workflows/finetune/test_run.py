@@ -22,6 +22,7 @@ from striate.nets.feature_layer import FeatureHeadNet, UnitLinear
 from striate.nets.knn_head import KNNHead
 from striate.training.transfer import feature_classifier
 from support.command_line import run
+from support.few_digits import few_digits
 from support.shape_images import CLASSES, draw, make_folder
 
 START = "resnet20@cifar10"
@@ -144,7 +145,7 @@ def example_id(root: Path, name: str) -> int:
 
 def test_gray_images_for_a_color_body_are_said_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level("INFO", logger="striate"):
-        result = striate.finetune("digits", weights=START, out=tmp_path, name="run")
+        result = striate.finetune(few_digits(tmp_path / "few digits", 30).as_posix(), weights=START, out=tmp_path, name="run")
     assert "The images are gray and resnet20 takes color: their gray goes into all three channels." in caplog.text
     assert result["test"]["accuracy"] > 0.8
 

@@ -10,9 +10,11 @@ from striate.base import files, run_folder
 from striate.base.errors import RunError
 from striate.base.events import STAGES
 from striate.workflows.report import build, rerun_network, run_facts
+from support.brief_reports import brief
 from support.finetuned import finetune
 from support.pages import check
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 SHORT = {"train": {"epochs": 2}}
 NET = "conv 5x5x6, relu, pool 2, conv 3x3x8, relu, fc 3"
@@ -24,8 +26,13 @@ OF_THE_COMMAND = ("wall_seconds", "images_per_second")  # not of the run
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports of few mistakes and points, which take seconds less."""
-    monkeypatch.setattr(rerun_network, "SHOWN", 3)
-    monkeypatch.setattr(rerun_network, "_POINTS", 60)
+    brief(monkeypatch)
+
+
+@pytest.fixture
+def figures_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands around the figures is tested; the other tests of this file draw them."""
+    undrawn(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +135,7 @@ def test_what_the_page_says_to_repeat_it_repeats_it(run: Path, tmp_path: Path, m
     assert again["weights_sha256"] == before["weights_sha256"]
 
 
+@pytest.mark.usefixtures("figures_left_out")
 def test_images_that_are_gone_are_left_out_and_that_is_said(run: Path, photos: Path):
     text = (run / "run.toml").read_text("utf-8")
     (run / "run.toml").write_text(text.replace(photos.as_posix(), "elsewhere"), "utf-8")
@@ -139,6 +147,7 @@ def test_images_that_are_gone_are_left_out_and_that_is_said(run: Path, photos: P
     assert not list(tree.iter("img"))
 
 
+@pytest.mark.usefixtures("figures_left_out")
 def test_images_that_have_changed_are_said_to_have(run: Path, photos: Path, tmp_path: Path):
     other = Path(shutil.copytree(photos, tmp_path / "other"))
     (other / "circle" / "003.png").unlink()
@@ -166,6 +175,7 @@ def test_a_run_of_which_nothing_has_been_written_yet_has_one_too(run: Path):
     assert "What became of each file was not kept by this run" in written(run)[2]
 
 
+@pytest.mark.usefixtures("figures_left_out")
 def test_following_rewrites_the_page_after_each_epoch_until_no_one_trains(run: Path, monkeypatch: pytest.MonkeyPatch):
     events = (run / "journal.jsonl").read_text("utf-8").splitlines(keepends=True)
     result = (run / "result.json").read_bytes()
@@ -201,6 +211,7 @@ def test_a_model_alone_and_no_run_are_refused(run: Path, tmp_path: Path):
         striate.write_report(str(tmp_path / "nothing"))
 
 
+@pytest.mark.usefixtures("figures_left_out")
 @pytest.mark.report
 def test_folds_are_reported_with_the_images_that_each_was_tested_on(photos: Path, tmp_path: Path):
     result = striate.train(photos.as_posix(), net="conv 3x3x4, relu, pool 2, fc 3", out=tmp_path, name="f", folds=2,
@@ -213,6 +224,7 @@ def test_folds_are_reported_with_the_images_that_each_was_tested_on(photos: Path
         assert row["path"] not in [near["path"] for near in row["neighbors"]]
 
 
+@pytest.mark.usefixtures("figures_left_out")
 @pytest.mark.report
 def test_a_fine_tuning_reports_its_strategies_and_the_curves_of_the_one_that_was_kept(photos: Path, tmp_path: Path):
     result = finetune(photos, tmp_path, "extract", "adapt")

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import striate
 from striate.base import run_folder
 from striate.base.errors import Interrupted, SettingError, ShapeError, UnsupportedError
 from striate.base.signals import Stop
-from striate.data import builtin_datasets
 from striate.nets import catalogue
 from striate.nets.factory import build, build_around
-from striate.workflows.report import rerun_network
+from support.brief_reports import brief
 from support.command_line import run
+from support.few_digits import few_digits
 from support.pages import check
 from support.shape_images import make_folder
 
@@ -35,11 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What does not depend on how well they answer is tested on runs of 120 digits."""
     folder = tmp_path_factory.mktemp("few")
-    digits = builtin_datasets.read("digits", None)
-    for digit in range(10):
-        (folder / "few digits" / str(digit)).mkdir(parents=True)
-        for row in np.flatnonzero(digits.labels_N == digit)[:12]:
-            Image.fromarray(digits.pixels_NHWC[row, ..., 0]).save(folder / "few digits" / str(digit) / f"{row}.png")
+    few_digits(folder / "few digits", 12)
     for name in NAMES:
         striate.train(str(folder / "few digits"), net=name, out=folder, name=name)
     return folder
@@ -81,7 +76,7 @@ def test_the_same_seed_gives_the_same_bytes_and_its_run_toml_is_a_recipe(few: Pa
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_report_and_a_look_inside(few: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rerun_network, "SHOWN", 2)
+    brief(monkeypatch)
     told = striate.write_report(str(few / name))
     tree = check((few / name / "report.html").read_text("utf-8"))
     assert {"score", "mistakes"} <= {section.get("id") for section in tree.iter("section")}
