@@ -72,7 +72,7 @@ ROOMS = {
     "lab": room(
         "base data metrics nets.catalogue workflows workflows.serve _version",
         later="batches figures history interpret model nets plots training",
-        others="fastapi numpy starlette uvicorn",
+        others="fastapi numpy pydantic starlette uvicorn",
         where_used="PIL jinja2 sklearn torch",
     ),
     "lab.lessons": room(

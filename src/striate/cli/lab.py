@@ -16,8 +16,9 @@ from striate.cli.server_token import read_token
     json="print one JSON object on stdout once requests are answered: url.",
 )
 def lab(
-    *, root: Path = Path(), out: Path = Path("runs"), host: str = "127.0.0.1", port: int = 8000,
-    token_file: Path | None = None, allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), json: bool = False,
+    opened: str | None = None, /, *, root: Path | None = None, out: Path = Path("runs"), host: str = "127.0.0.1",
+    port: int = 8000, token_file: Path | None = None,
+    allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), json: bool = False,
 ) -> None:  # fmt: skip
     """Pages on which a classifier is made, watched and understood."""
     from striate.lab import run as workflow
@@ -25,5 +26,6 @@ def lab(
     token = read_token(token_file)
     with speaking():
         workflow.lab(
-            root=root, out=out, host=host, port=port, token=token, allow_host=allow_host, started=print_json if json else None
-        )
+            opened, root=root, out=out, host=host, port=port, token=token, allow_host=allow_host,
+            started=print_json if json else None,
+        )  # fmt: skip

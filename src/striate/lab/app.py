@@ -84,7 +84,7 @@ def _add_pages(app: FastAPI) -> None:
     async def lesson(request: Request, name: str) -> Response:
         return html(lambda: pages.render_lesson(name, language_of(request)))
 
-    for page in pages.PAGES:
+    for page in (*pages.PAGES, *pages.OTHERS):
         app.add_api_route(f"/{{language}}/{page.path}", _page(page))
 
 

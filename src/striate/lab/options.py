@@ -17,6 +17,8 @@ class LabOptions(NamedTuple):
     root: Path = Path()  # nothing above it is shown
     out: Path = Path("runs")
     max_upload_mb: float = 20.0
+    data: str | None = None  # what the pages show at first: images below the root
+    run: str | None = None  # or a run in `out`
 
     @property
     def max_bytes(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from striate.lab import lesson_catalogue
 from striate.lab.texts import LANGUAGES, Texts
+from striate.lab.workbench import forms
 
 _FOLDER = Path(__file__).parent
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -18,18 +19,28 @@ class Page(NamedTuple):
     template: str
     texts: str
     script: str
+    style: str = ""  # besides lab.css
+    more_texts: str = ""  # for its script
 
 
-PAGES = (Page("lessons", "lessons.html", "lessons", "lab.js"),)
+PAGES = (
+    Page("", "workbench.html", "workbench", "workbench.js", "workbench.css", "queue"),
+    Page("lessons", "lessons.html", "lessons", "lab.js"),
+)
+
+OTHERS = (Page("run", "run.html", "run", "run.js", "workbench.css", "queue"),)  # which other pages lead to
 
 
 def render(page: Page, language: str, **values: Any) -> str:
     """A page in a language."""
     text, common = Texts(page.texts, language), Texts("common", language)
     script_texts = common.under("script") | text.under("script")
+    if page.more_texts:
+        script_texts |= Texts(page.more_texts, language).under("script")
     html: str = _environment().get_template(page.template).render(
         page=page, language=language, languages=LANGUAGES, text=text, common=common, pages=PAGES,
-        script_texts=script_texts, parts=lesson_catalogue.parts(), texts_of=lambda name: Texts(name, language), **values,
+        script_texts=script_texts, parts=lesson_catalogue.parts(), texts_of=lambda name: Texts(name, language), forms=forms,
+        **values,
     )  # fmt: skip
     return html
 

@@ -9,6 +9,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import MissingExtraError
 from striate.base.events import Json
 from striate.lab.options import LabOptions, check_options
+from striate.lab.workbench import places
 
 log = logging.getLogger("striate")
 _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
@@ -16,13 +17,16 @@ _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
 
 @named_arguments()
 def lab(
-    *, root: str | Path = ".", out: str | Path = "runs", host: str = "127.0.0.1", port: int = 8000, token: str | None = None,
-    allow_host: Sequence[str] = (), started: Callable[[Json], object] | None = None,
+    opened: str | Path | None = None, /, *, root: str | Path | None = None, out: str | Path = "runs", host: str = "127.0.0.1",
+    port: int = 8000, token: str | None = None, allow_host: Sequence[str] = (),
+    started: Callable[[Json], object] | None = None,
 ) -> None:  # fmt: skip
     """Show the pages of the lab until SIGTERM or SIGINT.
 
     Args:
-        root: the folder below which folders of images can be chosen; nothing outside it is shown.
+        opened: images, or a run by its name, that the page shows at first.
+        root: the folder below which images can be chosen, and nothing outside it; else the current one, or that of the images
+            to show where they lie elsewhere.
         out: the folder of the runs.
         host: address to listen on. Where others reach it, a token must be given.
         port: to listen on; 0 for any that is free.
@@ -35,7 +39,8 @@ def lab(
         MissingExtraError: the packages of `striate[serve]` are not installed.
 
     """
-    options = LabOptions(host, port, token, tuple(allow_host), Path(root), Path(out))
+    base, data, run = places.first(opened, root, Path(out))
+    options = LabOptions(host, port, token, tuple(allow_host), base, Path(out), data=data, run=run)
     for package in _PACKAGES:
         if find_spec(package.replace("-", "_")) is None:
             raise MissingExtraError("The lab", package, "serve")

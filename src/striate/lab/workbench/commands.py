@@ -75,10 +75,9 @@ def check_training(out: Path, asking: Wish, name: str) -> None:
         check.check_start(out, name, asking.tree)
 
 
-def fresh_name(out: Path, asking: Wish, taken: frozenset[str]) -> str:
+def fresh_name(out: Path, data: str, net: str, taken: frozenset[str]) -> str:
     """A readable name that no run and no command of the queue has."""
-    net = str((asking.tree.get("net") or {}).get("name") or "net")
-    first = run_folder.fresh_name(out, asking.data, net)
+    first = run_folder.fresh_name(out, data, net)
     if first not in taken:
         return first
     stem, _, number = first.rpartition("-")

@@ -24,6 +24,34 @@ class Listing(NamedTuple):
     left_out: int  # links that lead out of the root, names that are no text, and what is beyond the first thousand
 
 
+class First(NamedTuple):
+    """What the lab shows at first."""
+
+    root: Path
+    data: str | None
+    run: str | None
+
+
+def first(opened: str | Path | None, root: str | Path | None, out: Path) -> First:
+    """The root, and the images or the run that the page shows at first. SettingError: there is no such thing."""
+    base = Path("." if root is None else root)
+    if opened is None:
+        return First(base, None, None)
+    text = os.fspath(opened)
+    name = Path(text).name
+    if (out / name / "run.toml").is_file() and (name == text or Path(text).resolve() == (out / name).resolve()):
+        return First(base, None, name)
+    if text in builtin_datasets.NAMES:
+        return First(base, text, None)
+    path = Path(text)
+    if not path.exists():
+        raise SettingError(f"expected images or a run in {out}; there is none at {without_controls(text)}.")
+    if root is None and not path.resolve().is_relative_to(base.resolve()):
+        base = path if path.is_dir() else path.parent
+    where = inside(base, os.fspath(path.resolve())).resolve().relative_to(base.resolve()).as_posix()
+    return First(base, where, None)
+
+
 def inside(root: Path, text: str) -> Path:
     """A file or folder below the root, by a path from there or an absolute one. SettingError: it is elsewhere, or not there."""
     shown = without_controls(text[:200])

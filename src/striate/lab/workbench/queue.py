@@ -136,6 +136,10 @@ class Queue:
         """The end of what a command printed for people."""
         return _tail(self._folder / f"{id_}.log")
 
+    def printed(self, id_: str) -> str:
+        """The end of what a command printed for programs."""
+        return _tail(self._folder / f"{id_}.out")
+
     def close(self) -> None:
         """End what runs in a checkpoint, and leave the queue to the next server."""
         with self._changed:

@@ -18,6 +18,7 @@ from striate.workflows.serve.refusals import Refusal
 _POLICY = (
     "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_POLICY_HEADER = b"content-security-policy"
 HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -67,8 +68,11 @@ class Security:
 
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = {
+                    name.lower() for name, _ in message["headers"]
+                }  # a page that is another's work may have its own policy
                 own = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *own]}
+                message = {**message, "headers": [*message["headers"], *(pair for pair in own if pair[0] not in given)]}
             await send(message)
 
         try:

@@ -1,0 +1,152 @@
+// One run: its curves while it trains, and what came of it.
+
+import { announce, api, el, number, say, texts } from "./lab.js";
+import { followQueue } from "./queue.js";
+import { draw } from "./views.js";
+
+const $ = (id) => document.getElementById(id);
+const name = new URLSearchParams(location.search).get("name") || "";
+const path = `workbench/runs/${encodeURIComponent(name)}`;
+const drawn = {};
+const percent = (share) => `${number(100 * share)} %`;
+const count = (value) => value.toLocaleString("en");
+
+$("name").textContent = name;
+document.title = `${name} · striate`;
+for (const link of document.querySelectorAll(".settings a")) link.search = location.search;
+
+function stateOf(run) {
+  if (run.job && ["queued", "running"].includes(run.job.state)) return run.job.state;
+  if (run.result) return "done";
+  return run.job ? run.job.state : "interrupted";
+}
+
+function show(run) {
+  const state = stateOf(run);
+  if ($("state").textContent !== texts[`state_${state}`]) $("state").textContent = texts[`state_${state}`];
+  $("state").className = `state ${state}`;
+  $("of").textContent = run.waits ? texts.waits : say("of", { net: run.net || "", data: run.data || "" });
+  const sentence = run.fault || (state === "failed" ? run.job.sentence : null);
+  $("fault").hidden = !sentence;
+  $("fault").textContent = sentence || "";
+  showButtons(run, state);
+  $("log-details").hidden = !run.log;
+  $("log").textContent = run.log;
+  if (run.waits) return;
+  showFigures(run, state);
+  showCurves(run);
+  showVerdict(run);
+  $("files").hidden = !run.result;
+  if (run.result) showFiles(run);
+  $("settings-details").hidden = false;
+  $("settings").textContent = JSON.stringify(run.settings, null, 1);
+}
+
+function showButtons(run, state) {
+  const act = async (where) => {
+    try { await api(where, {}); look(); } catch (error) { $("fault").hidden = false; $("fault").textContent = error.message; }
+  };
+  if ($("buttons").dataset.state === state) return;
+  $("buttons").dataset.state = state;
+  const buttons = [];
+  if (["queued", "running"].includes(state)) buttons.push(el("button", { type: "button", onclick: () => act(`workbench/queue/${run.job.id}/stop`) }, texts.stop));
+  if (["interrupted", "failed"].includes(state)) {
+    buttons.push(el("button", { type: "button", class: "primary", onclick: () => act(run.waits ? `workbench/queue/${run.job.id}/resume` : `${path}/resume`) }, texts.resume));
+  }
+  $("buttons").replaceChildren(...buttons);
+}
+
+function showFigures(run, state) {
+  const rows = [];
+  const score = (part, label) => {
+    const result = run.result?.[part];
+    if (!result) return;
+    const value = result.map ?? result.accuracy;
+    rows.push([percent(value), `${texts[result.map === undefined ? label : `${label}_map`]}, ${say("interval", { low: percent(result.low), high: percent(result.high) })}`, "wide"]);
+  };
+  score("test", "test");
+  if (!run.result?.test) score("val", "val");
+  if (run.epoch) rows.push([number(run.epoch), texts.epoch]);
+  if (run.steps) rows.push([`${count(run.step || 0)} / ${count(run.steps)}`, texts.steps]);
+  if (run.images_per_second) rows.push([count(Math.round(run.images_per_second)), texts.images_per_second]);
+  if (state === "running" && !run.ended) rows.push([run.left || run.estimate || "…", run.left ? texts.left : texts.estimate]);
+  const dead = run.health.reduce((sum, layer) => sum + layer.dead, 0);
+  if (run.health.length) rows.push([count(dead), texts.dead]);
+  $("figures").replaceChildren(...rows.map(([value, label, kind]) => el("li", { class: kind }, el("b", {}, value), el("span", {}, label))));
+}
+
+function showCurves(run) {
+  if (run.epochs.length) {
+    const at = run.epochs.map((event) => event.epoch);
+    const last = run.epochs.at(-1);
+    const planned = run.steps ? Math.round((run.steps * last.epoch) / last.step) : last.epoch;
+    const series = (label, key, role, dashed = false) => ({ label, x: at, y: run.epochs.map((event) => event[key] ?? null), role, dashed });
+    const lines = (key, all) => ({ kind: "lines", name: key, title: texts[key], caption: "", x_label: texts.epoch, y_label: texts[key], x_range: [0, Math.max(6, planned)], y_range: null, y_log: false, series: all, marks: all.filter((entry) => entry.x.length === 1).map((entry) => ({ x: entry.x[0], y: entry.y[0], label: entry.label, role: entry.role })), move: [] });
+    put(lines("loss", [series(texts.on_training, "train_loss", 1, true), series(texts.on_validation, "loss", 2)]));
+    const ranked = "map" in run.epochs[0];
+    put({ ...lines(ranked ? "map" : "accuracy", [...(ranked ? [] : [series(texts.on_training, "train_accuracy", 1, true)]), series(texts.on_validation, ranked ? "map" : "accuracy", 2)]), y_range: [0, 1] });
+  }
+  if (run.health.length) {
+    const rows = run.health.map((layer) => [layer.name, layer.filters, layer.dead, layer.duplicate]);
+    put({ kind: "table", name: "health", title: say("health", { epoch: run.health_epoch }), caption: texts.health_help, columns: [texts.layer, texts.filters, texts.dead, texts.duplicate], rows });
+  }
+}
+
+function put(view) {
+  const content = JSON.stringify(view);
+  if (drawn[view.name]?.content === content) return;
+  const figure = draw(view, drawn[view.name]?.figure, { values: {} });
+  if (!drawn[view.name]) $("curves").append(figure);
+  drawn[view.name] = { content, figure };
+}
+
+function showVerdict(run) {
+  const trust = run.result?.trust;
+  if (!trust || $("verdict").childElementCount) return;
+  $("verdict").replaceChildren(el("h2", {}, texts.verdict),
+    el("p", { class: `notice ${trust.level === "good" ? "good" : trust.level === "bad" ? "bad" : ""}`, lang: "en" }, trust.sentence),
+    el("ul", { class: "findings", lang: "en" }, trust.findings.map((row) => el("li", {}, row.sentence))));
+}
+
+function showFiles(run) {
+  if ($("links").childElementCount) return;
+  const link = (key, file, saved) => el("li", {}, el("a", { class: "card", href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => save(event, file, saved) }, el("strong", {}, texts[key]), el("span", {}, texts[`${key}_help`])));
+  $("links").replaceChildren(...(run.files.report ? [link("report", "report", `${name}-report.html`)] : []), ...(run.files.card ? [link("card", "card", `${name}-README.md`)] : []));
+  if (!run.files.report) $("links").append(el("li", { class: "soft" }, say("no_report", { name })));
+}
+
+// Where the server wants a token a plain link cannot bring it: the file is fetched, and saved
+async function save(event, file, saved) {
+  let token = null;
+  try { token = sessionStorage.getItem("token"); } catch { /* storage is switched off */ }
+  if (!token) return;
+  event.preventDefault();
+  const link = el("a", { href: URL.createObjectURL(await api(`${path}/${file}`)), download: saved });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+$("export").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const options = [...$("export").querySelectorAll("input:checked")].map((box) => box.value);
+    await api(`${path}/export`, { options });
+    announce(say("changed", { run: name }));
+    queue.look();
+  } catch (error) { $("fault").hidden = false; $("fault").textContent = error.message; }
+});
+
+async function look() {
+  try { show(await api(path)); } catch (error) {
+    $("fault").hidden = false;
+    $("fault").textContent = error.message;
+  }
+}
+
+async function follow() {
+  if (!document.hidden) await look();
+  window.setTimeout(follow, 2000);
+}
+
+const queue = followQueue($("jobs"), { only: (job) => job.run === name });
+follow();

@@ -1,0 +1,151 @@
+"""What the pages of the workbench are given: folders, surveys, plans, forms, runs."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.base import config
+from striate.base.errors import RunError, SettingError
+from striate.lab.workbench import forms, live, places
+from support.lab import client
+from support.shape_images import make_folder
+
+
+def test_folders_and_tables_are_listed_and_links_out_of_the_root_are_not(tmp_path: Path):
+    root = tmp_path / "root"
+    for name in ("b", "A <i>x", ".hidden"):
+        (root / "data" / name).mkdir(parents=True)
+    (root / "data" / "labels.CSV").touch()
+    (root / "data" / "notes.txt").touch()
+    (root / "data" / "out").symlink_to(tmp_path)
+    (root / "data" / "in").symlink_to(root)
+    (root / "data" / "a\x1b[31m").mkdir()
+    assert places.listing(root, "data") == places.Listing("data", "", ["A <i>x", "b", "in"], ["labels.CSV"], 2)
+    assert places.listing(root, "").above is None
+    assert places.listing(root, str(root / "data" / "b")).path == "data/b"
+    for outside in ("..", "data/../..", "data/out", str(tmp_path), "data/out/root"):
+        if outside != "data/out/root":  # which leads back
+            with pytest.raises(SettingError, match=f"expected a folder or file below {root}"):
+                places.listing(root, outside)
+    with pytest.raises(SettingError, match=r"expected a folder; data/notes.txt is a file"):
+        places.listing(root, "data/notes.txt")
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_not_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert places.data(Path(), "digits") == "digits"
+    assert places.data(Path(), "./digits") == "./digits"
+
+
+def test_what_the_command_names_is_shown_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "here" / "photos").mkdir(parents=True)
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "run.toml").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    out = tmp_path / "runs"
+    assert places.first(None, None, out) == (Path(), None, None)
+    assert places.first("digits", None, out) == (Path(), "digits", None)
+    assert places.first("photos", None, out) == (Path(), "photos", None)
+    assert places.first(out, None, out) == (out, ".", None)  # elsewhere: it is the root
+    assert places.first("a", None, out) == places.first("../runs/a", None, out) == (Path(), None, "a")
+    with pytest.raises(SettingError, match=r"expected images or a run in .*; there is none at b"):
+        places.first("b", None, out)
+    with pytest.raises(SettingError, match="expected a folder or file below"):
+        places.first(tmp_path, Path("photos"), out)
+
+
+def test_the_form_has_every_setting_once_with_its_help():
+    names = [field.name for field in (*forms.main(), *(field for group in forms.groups().values() for field in group))]
+    assert len(names) == len({*names})
+    settings = {f"{section}.{name}" for section in forms.groups() if section for name in getattr(config, {
+        "train": "Train", "augment": "Augment", "preprocess": "PreprocessSettings", "net": "NetSettings", "data": "Data",
+        "finetune": "Finetune", "engine": "Engine",
+    }[section]).model_fields}  # fmt: skip
+    assert settings - {*names} == {
+        "data.path", "data.follow_links", "data.fold", "finetune.adapt", "finetune.retrain", "finetune.scratch"
+    }  # fmt: skip
+    fields = {field.name: field for field in (*forms.main(), *forms.groups()["train"], *forms.groups()["data"])}
+    assert fields["train.optimizer"].options == ("sgd", "adam", "adamw")
+    assert (fields["train.lr"].default, fields["train.lr"].numeric) == ("0.003", True)
+    assert fields["data.background"].default == "[255, 255, 255]"
+    assert fields["train.nesterov"].options == ("true", "false")
+    for field in fields.values():
+        if field.default and "." in field.name:  # what is typed is read as the default that it stands for
+            section, name = field.name.split(".")
+            value = config.setting(f"{field.name}={field.default}")[section][name]
+            assert getattr(getattr(config.build({section: {name: value}}), section), name) == getattr(
+                getattr(config.Run(), section), name
+            )
+
+
+def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):
+    make_folder(tmp_path / "photos", 8)
+    (tmp_path / "photos" / "circle" / "bad.png").write_bytes(b"no image")
+    (tmp_path / "photos" / "circle" / "again.png").write_bytes((tmp_path / "photos" / "circle" / "000.png").read_bytes())
+    with client(tmp_path, out=tmp_path / "runs") as lab:
+        for _ in range(1000):
+            answer = lab.post("/api/workbench/survey", json={"data": "photos"}).json()
+            if answer["state"] != "running":
+                break
+            time.sleep(0.05)
+        survey = answer["survey"]
+        assert (survey["used"], survey["classes"]["circle"], survey["counts"]["quarantined"]) == (25, 9, 1)
+        assert survey["counts"]["duplicates"] == 1
+        strip = lab.post("/api/workbench/thumbnails", json={"data": "photos", "class": "square"})
+        assert (strip.headers["content-type"], strip.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+        refused = lab.post("/api/workbench/thumbnails", json={"data": "photos", "class": "<b>"})
+        assert refused.json() == {"error": "expected a class of these images; there is none of the name '<b>'."}
+        plan = lab.post("/api/workbench/plan", json={"data": "digits"}).json()
+        assert (plan["net"], plan["steps"], plan["name"]) == ("mnist_cnn", 43 * 20, "digits-mnist_cnn-1")
+        assert "epochs 43: to show about 54,000 images, at most 60 times each" in plan["reasons"]
+        wish = {"data": "digits", "settings": {"train.lr": "0.01", "train.epochs": "2"}, "name": "x y"}
+        assert lab.post("/api/workbench/plan", json=wish).json()["command"] == (
+            f"striate train digits --name 'x y' --out {tmp_path}/runs --set train.lr=0.01 --epochs 2 --json"
+        )
+        assert lab.post("/api/workbench/plan", json={"data": "photos", "settings": {"train.lr": "x"}}).status_code == 422
+
+
+def epoch(number: int, seconds: float, **more: Any) -> dict[str, Any]:
+    return {"event": "epoch", "epoch": number, "step": 10 * number, "seconds": seconds, **more}
+
+
+def test_pace_and_what_is_left_are_those_of_the_last_epochs():
+    start = {"event": "start", "steps": 50, "estimate": 90.0}
+    dead = {"event": "health", "epoch": 2, "layers": [{"name": "conv1", "filters": 4, "dead": 1, "duplicate": 0}]}
+    now = live.progress([start, epoch(1, 10.0), epoch(2, 14.0), dead], 100)
+    # 10 steps and 100 images in the 4 s of the second epoch; 30 steps are left
+    assert (now["images_per_second"], now["left"], now["estimate"]) == (25.0, "12 s", "2 min")
+    assert (now["health"][0]["dead"], now["stopped"], len(now["epochs"])) == (1, None, 2)
+    assert live.progress([start, epoch(1, 10.0)], None)["images_per_second"] is None
+    assert live.progress([], None)["left"] is None
+    stopped = {"event": "stopped", "reason": "SIGTERM"}
+    assert live.progress([start, stopped], None)["stopped"] == "SIGTERM"
+    resumed = live.progress([start, epoch(1, 10.0), stopped, {"event": "resumed"}, epoch(1, 11.0)], None)
+    assert (resumed["stopped"], len(resumed["epochs"])) == (None, 1)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "none", ".lab", "\x1b"])
+def test_only_runs_are_shown(tmp_path: Path, name: str):
+    (tmp_path / ".lab").mkdir()
+    (tmp_path / "run.toml").touch()
+    with pytest.raises(RunError, match="expected a run in"):
+        live.folder_of(tmp_path, name)
+
+
+def test_a_report_may_have_its_styles_and_no_scripts(tmp_path: Path):
+    folder = tmp_path / "runs" / "a"
+    folder.mkdir(parents=True)
+    (folder / "run.toml").touch()
+    (folder / "report.html").write_text("<p>é")
+    with client(tmp_path, out=tmp_path / "runs") as lab:
+        answer = lab.get("/api/workbench/runs/a/report")
+        assert answer.content == "<p>é".encode()
+        (policy,) = answer.headers.get_list("content-security-policy")
+        assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox")
+        assert lab.get("/api/workbench/runs/a/card").json() == {"error": "a has no model/README.md yet."}
+        assert lab.post("/api/workbench/runs/a/export", json={"options": ["--out"]}).status_code == 422
+        assert json.loads(lab.get("/api/workbench/queue").content) == {"jobs": []}
