@@ -80,7 +80,11 @@ def test_an_image_that_was_sent_is_given_to_lessons_and_what_is_none_is_refused(
 def test_a_digit_to_draw_over(tmp_path: Path):
     rows = client(tmp_path).get("/api/drawings/digit-3/16").json()["rows"]
     assert [len(rows), len(rows[0]), max(map(max, rows)) > 200] == [16, 16, True]
-    assert client(tmp_path).get("/api/drawings/cat/16").status_code == 422
+    strokes = client(tmp_path).get("/api/drawings/stroke-1/19").json()["rows"]
+    assert {level for row in strokes for level in row} == {0, 255}
+    assert sum(map(sum, strokes)) == 13 * 255  # one pixel in each row from 3 to 15
+    for name in ("cat", "digit-12", "stroke-x"):
+        assert client(tmp_path).get(f"/api/drawings/{name}/16").status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,17 @@ class Cells:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A square of gray levels in 0 .. 255 that is drawn with a pointer, or taken from `samples` by their names."""
+    """A square of gray levels in 0 .. 255 that is drawn with a pointer, or taken from `samples` by their names.
+
+    `thin`: lines are one pixel wide.
+    """
 
     kind: ClassVar[str] = "drawing"
     name: str
     side: int
     samples: Sequence[str] = ()
     start: Sequence[Sequence[int]] = ()
+    thin: bool = False
 
     def check(self, value: Any) -> list[list[int]]:
         """Rows of gray levels; SettingError where they are not."""

@@ -72,16 +72,40 @@ def _sample(name: str) -> bytes:
 
 
 def drawing(sample: str, side: int) -> list[list[int]]:
-    """A scanned digit, `digit-0` to `digit-9`, as rows of gray levels for a drawing of this side. SettingError for another."""
-    digit = sample.removeprefix("digit-")
-    if digit == sample or digit not in "0123456789" or len(digit) != 1 or not 4 <= side <= 64:
-        raise SettingError(f"expected a drawing of digit-0 to digit-9 with 4 to 64 pixels a side; got {sample[:20]!r}, {side}.")
+    """Rows of gray levels for a drawing of this side: `digit-0` to `digit-9` scanned, `stroke-0` to `stroke-9` of thin lines.
+
+    SettingError for another name.
+    """
+    kind, _, digit = sample.partition("-")
+    if kind not in _DIGITS or digit not in "0123456789" or len(digit) != 1 or not 4 <= side <= 64:
+        raise SettingError(
+            f"expected a drawing of digit-0 to digit-9, or stroke-0 to stroke-9, with 4 to 64 pixels a side; got "
+            f"{sample[:20]!r}, {side}."
+        )
+    rows: list[list[int]] = _DIGITS[kind](int(digit), side).tolist()
+    return rows
+
+
+def _scanned(digit: int, side: int) -> Pixels:
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    scan_88 = digits.images[int(np.argmax(digits.target == int(digit)))]
-    levels = Image.fromarray((scan_88 * 255 / 16).round().astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
-    rows: list[list[int]] = np.asarray(levels).tolist()
-    return rows
+    scan_88 = digits.images[int(np.argmax(digits.target == digit))]
+    levels_88 = (scan_88 * 255 / 16).round().astype(np.uint8)
+    return np.asarray(Image.fromarray(levels_88).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _strokes(digit: int, side: int) -> Pixels:
+    from striate.history.neocognitron.digits import OTHERS
+    from striate.history.neocognitron.net import DESIGN_1988
+    from striate.history.neocognitron.strokes import Stroke, render
+
+    scale = side / DESIGN_1988.size_px
+    strokes = (Stroke(tuple((x * scale, y * scale) for x, y in stroke.points), stroke.smooth) for stroke in OTHERS[digit])
+    levels: Pixels = (255 * render(strokes, side)).byte().numpy()
+    return levels
+
+
+_DIGITS = {"digit": _scanned, "stroke": _strokes}

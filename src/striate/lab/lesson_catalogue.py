@@ -33,6 +33,9 @@ class Lesson(Protocol):
 LESSONS = (
     Entry("mcculloch_pitts", "history", "striate history mcculloch_pitts"),
     Entry("simple_cells", "history", "striate history cells"),
+    Entry("back_propagation", "history", "striate history optimal_control"),
+    Entry("gmdh", "history", "striate history gmdh"),
+    Entry("neocognitron", "history", "striate history neocognitron"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
     Entry("activations", "units", "striate figure activations"),

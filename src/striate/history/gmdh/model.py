@@ -17,7 +17,7 @@ Legend: M rows, A those that weights are fitted to, B the rest, D inputs, P pair
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations
 from types import SimpleNamespace
@@ -119,6 +119,18 @@ class GMDH(_Estimator):
         Its layers are then in `layers_`, without the elements that the best of the last layer does not need, and what each
         step came to in `history_`. A setting out of its range is a SettingError.
         """
+        grown: list[Layer] = []
+        self.history_: list[Step] = []
+        for layer, step in self.grow(X, y):
+            self.history_.append(step)
+            if step.accepted:
+                grown.append(layer)
+        self.n_features_in_ = np.shape(X)[1]
+        self.layers_ = pruned(grown)
+        return self
+
+    def grow(self, X: Any, y: Any) -> Iterator[tuple[Layer, Step]]:
+        """The layers with all elements that they keep, and what each step came to; as of `fit`, whose errors it raises."""
         self._check()
         X_MD, y_M = _table(X), np.asarray(y, np.float64)
         if y_M.shape != X_MD.shape[:1] or not np.isfinite(y_M).all():
@@ -130,15 +142,7 @@ class GMDH(_Estimator):
                 f"expected at least 2 columns, and {len(TERMS)} rows on either side of the cut; got {X_MD.shape[1]} columns, "
                 f"and {cut} and {external} rows. Give more, or set test_share nearer to 0.5."
             )
-        grown: list[Layer] = []
-        self.history_: list[Step] = []
-        for layer, step in self._grow(X_MD[:cut], X_MD[cut:], y_M[:cut], y_M[cut:]):
-            self.history_.append(step)
-            if step.accepted:
-                grown.append(layer)
-        self.n_features_in_ = X_MD.shape[1]
-        self.layers_ = pruned(grown)
-        return self
+        return self._grow(X_MD[:cut], X_MD[cut:], y_M[:cut], y_M[cut:])
 
     def _grow(self, inputs_A: Floats, inputs_B: Floats, y_A: Floats, y_B: Floats) -> Iterator[tuple[Layer, Step]]:
         criterion, last = named(self.criterion), math.inf
@@ -191,10 +195,10 @@ class GMDH(_Estimator):
 
     def formula(self, digits: int = 6) -> str:
         """The grown polynomial, a line for each element, inputs counted from 1; terms of no weight are left out."""
-        return "\n".join(_formula(self.layers_, digits))
+        return "\n".join(formula_lines(self.layers_, digits))
 
 
-def pruned(layers: list[Layer]) -> tuple[Layer, ...]:
+def pruned(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The same without the elements that the best of the last layer does not need."""
     pruned_layers: list[Layer] = []
     needed = np.zeros(1, np.int64)
@@ -208,7 +212,8 @@ def pruned(layers: list[Layer]) -> tuple[Layer, ...]:
     return tuple(pruned_layers)
 
 
-def _formula(layers: tuple[Layer, ...], digits: int) -> Iterator[str]:
+def formula_lines(layers: Sequence[Layer], digits: int) -> Iterator[str]:
+    """The polynomial of each element, inputs counted from 1; the first of the last layer is y."""
     names = _names("x", int(layers[0].pairs_K2.max()) + 1)
     for number, layer in enumerate(layers, 1):
         outputs = ["y"] if number == len(layers) else _names(f"u{number}_", len(layer.pairs_K2))

@@ -142,7 +142,8 @@ function addDrawing(element, name, add, change, values) {
     const steps = Math.max(1, Math.ceil(Math.hypot(point[0] - from[0], point[1] - from[1]) * 2));
     for (let step = 0; step <= steps; step += 1) {
       const [x, y] = from.map((value, axis) => value + ((point[axis] - value) * step) / steps);
-      brush(rows, x, y, side / 14);
+      if (!("thin" in element.dataset)) brush(rows, x, y, side / 14);
+      else if (Math.floor(y) in rows && Math.floor(x) in rows[0]) rows[Math.floor(y)][Math.floor(x)] = 255;
     }
     last = point;
     change(name, rows);

@@ -164,7 +164,7 @@ function mark(figure, picture, side) {
 export function canvasOf(pixels, description, scale = 0) {
   const [height, width, channels] = pixels.shape;
   const bytes = Uint8Array.from(atob(pixels.base64), (letter) => letter.charCodeAt(0));
-  const canvas = el("canvas", { width, height, role: "img", "aria-label": description, class: Math.max(height, width) <= 64 ? "pixels" : "" });
+  const canvas = el("canvas", { width, height, role: "img", "aria-label": description, class: scale > 1 || Math.max(height, width) <= 64 ? "pixels" : "" });
   const data = new ImageData(width, height);
   for (let place = 0; place < width * height; place += 1) {
     for (let color = 0; color < 3; color += 1) data.data[4 * place + color] = bytes[channels * place + (channels === 1 ? 0 : color)];
@@ -190,7 +190,7 @@ function image(view, surface) {
 function diagram(view, surface, controls) {
   const high = WIDE / view.ratio;
   const radius = 21;
-  const at = (node) => [34 + node.x * (WIDE - 68), 34 + node.y * (high - 68)];
+  const at = (node) => [34 + node.x * (WIDE - 68), 34 + node.y * (high - 80)];
   const places = new Map(view.nodes.map((node) => [node.id, node]));
   const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${high}`, class: "plot", role: view.nodes.some((node) => node.control) ? "group" : "img", "aria-label": view.description });
   for (const edge of view.edges) {
