@@ -44,13 +44,13 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, {"layers": LAYERS, "units": UNITS, "deviations": stds})
 
 
-def stack(act: str, scheme: str) -> nn.Sequential:
-    """Ten fully connected layers with this activation and this initialization."""
+def stack(act: str, scheme: str, layers: int = LAYERS, units: int = UNITS) -> nn.Sequential:
+    """Fully connected layers with this activation and this initialization."""
     net = nn.Sequential()
-    for _ in range(LAYERS):
-        net.append(nn.Linear(UNITS, UNITS))
+    for _ in range(layers):
+        net.append(nn.Linear(units, units))
         if scheme.endswith("batch norm"):
-            net.append(nn.BatchNorm1d(UNITS))
+            net.append(nn.BatchNorm1d(units))
         net.append(activation(act))
     if scheme.startswith("N(0, 0.01"):
         init.gaussian(net, 0.01)
@@ -60,17 +60,28 @@ def stack(act: str, scheme: str) -> nn.Sequential:
 
 
 @torch.no_grad()
-def activations(act: str, scheme: str) -> list[Tensor]:
+def activations(act: str, scheme: str, layers: int = LAYERS, units: int = UNITS, inputs: int = INPUTS) -> list[Tensor]:
     """Each layer's activations for inputs from N(0, 1), in training mode."""
+    return _forward(act, scheme, layers, units, inputs)
+
+
+def gradients(act: str, scheme: str, layers: int = LAYERS, units: int = UNITS, inputs: int = INPUTS) -> list[Tensor]:
+    """The gradient with respect to each layer's activations, for one from N(0, 1) at the last layer."""
+    outputs = _forward(act, scheme, layers, units, inputs)
+    last_NU = torch.randn(outputs[-1].shape, generator=torch.Generator().manual_seed(1))
+    return list(torch.autograd.grad(outputs[-1], outputs, last_NU))
+
+
+def _forward(act: str, scheme: str, layers: int, units: int, inputs: int) -> list[Tensor]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        net, outputs_NU = stack(act, scheme), torch.randn(INPUTS, UNITS)
-    layers = []
+        net, outputs_NU = stack(act, scheme, layers, units), torch.randn(inputs, units)
+    outputs = []
     for module in net:
         outputs_NU = module(outputs_NU)
         if not isinstance(module, nn.Linear | nn.BatchNorm1d):
-            layers.append(outputs_NU)
-    return layers
+            outputs.append(outputs_NU)
+    return outputs
 
 
 def _plot(

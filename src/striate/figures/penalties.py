@@ -3,7 +3,7 @@
 Legend: T steps, 2 weights, H x W points of the plane.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,16 +73,26 @@ def _form(value: float, places: int) -> str:
 
 def descend(case: Case, minimum: Tensor, curvature: Tensor, proximal: bool = True) -> Tensor:
     """The weights before the first and after each step, T x 2."""
-    weight = torch.tensor([START])
+    return torch.stack([weight_12[0] for weight_12 in steps(case, torch.tensor([START]), minimum, curvature, proximal)])
+
+
+def steps(case: Case, start_UD: Tensor, minimum: Tensor, curvature_DD: Tensor, proximal: bool = True) -> Iterator[Tensor]:
+    """The weights of U units with D inputs before the first step of gradient descent and after each."""
+    weight = start_UD.clone()
     penalty = Penalty((weight,), (1.0,), (None,), case.l1, case.l2, proximal, case.max_norm)
-    weights = [weight[0].clone()]
+    yield weight.clone()
     for _ in range(STEPS):
-        weight.grad = (weight - minimum) @ curvature
+        weight.grad = (weight - minimum) @ curvature_DD
         penalty.before_step()
         weight -= RATE * weight.grad
         penalty.after_step(RATE)
-        weights.append(weight[0].clone())
-    return torch.stack(weights)
+        yield weight.clone()
+
+
+def penalized(case: Case, minimum_UD: Tensor, proximal: bool = True) -> Tensor:
+    """Where the weights of U units come to whose loss is half the squared distance from these."""
+    *_, last_UD = steps(case, minimum_UD, minimum_UD, torch.eye(minimum_UD.shape[1]), proximal)
+    return last_UD
 
 
 def _plot(descents: Sequence[NDArray[Any]], path: Path) -> None:

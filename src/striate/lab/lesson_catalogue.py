@@ -39,9 +39,12 @@ LESSONS = (
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
     Entry("activations", "units", "striate figure activations"),
+    Entry("initialization", "units", "striate figure initialization"),
     Entry("batchnorm", "units", "striate figure batchnorm"),
     Entry("dropout", "regularization", "striate figure dropout"),
+    Entry("penalties", "regularization", "striate figure penalties"),
     Entry("losses", "regularization", "striate figure losses"),
+    Entry("whitening", "preprocessing", "striate data digits --preview whitening"),
 )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Json = dict[str, Any]
 Numbers = Sequence[float] | NDArray[Any]
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -226,9 +227,12 @@ def shown(value: float, digits: int = 4) -> str:
 
     >>> shown(-0.25)
     '−0.25'
+    >>> shown(1.5e-7)
+    '1.5·10⁻⁷'
 
     """
-    return f"{value:.{digits}g}".replace("-", "−")
+    mantissa, _, power = f"{value:.{digits}g}".replace("-", "−").partition("e")
+    return mantissa + (f"·10{str(int(power.replace('−', '-'))).translate(_RAISED)}" if power else "")
 
 
 def as_json(value: Any) -> Any:
