@@ -6,8 +6,22 @@ from typing import Any
 
 import pytest
 
+import striate
 from support import axe
 from support.lab import CHROMIUM, browser, serving
+from support.shape_images import make_folder
+
+
+@pytest.fixture(scope="session")
+def lab_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run `runs/shapes` and its images `shapes`, which are colored circles and squares and triangles."""
+    folder = tmp_path_factory.mktemp("lab-run")
+    data = make_folder(folder / "shapes", 20)
+    settings = {"train": {"epochs": 2}}
+    striate.train(
+        str(data), net="conv 5x5x6, relu, pool 2, fc 3", out=folder / "runs", name="shapes", report=False, settings=settings
+    )
+    return folder
 
 
 @pytest.fixture(scope="session")

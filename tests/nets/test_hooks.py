@@ -4,7 +4,7 @@ from torch import nn
 
 from striate.base.errors import SettingError
 from striate.nets.factory import build
-from striate.nets.hooks import taps
+from striate.nets.hooks import ablated, taps
 
 
 def hooks(net: nn.Module) -> int:
@@ -42,5 +42,25 @@ def test_an_unknown_layer_is_refused():
         pytest.raises(SettingError, match=r"There is no layer 'conv3'; did you mean conv"),
         taps(net, "conv1", "conv3"),
     ):
+        pass
+    assert hooks(net) == 0
+
+
+def test_ablated_units_put_out_zeros_and_what_follows_sees_them():
+    net = build("conv 1x1x2, fc 1", (1, 2, 2), 1).eval()
+    with torch.no_grad():
+        for name, values in {"conv1.weight": [2.0, 3.0], "conv1.bias": [0.0, 0.0], "fc1.bias": [1.0]}.items():
+            parameter = net.get_parameter(name)
+            parameter.copy_(torch.tensor(values).view(parameter.shape))
+        net.get_parameter("fc1.weight").fill_(1.0)
+    image_1CHW = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])  # ten in all
+    assert net(image_1CHW).item() == 2 * 10 + 3 * 10 + 1
+    with ablated(net, {"conv1": [0]}), taps(net, "conv1") as seen:
+        assert net(image_1CHW).item() == 3 * 10 + 1
+    assert seen["conv1"][0].tolist() == [[[0, 0], [0, 0]], [[3, 6], [9, 12]]]
+    assert hooks(net) == 0
+    with pytest.raises(SettingError, match="expected units from 0 to 1 of conv1; got 2"), ablated(net, {"conv1": [2]}):
+        net(image_1CHW)
+    with pytest.raises(SettingError, match="There is no layer 'conv9'"), ablated(net, {"conv9": [0]}):
         pass
     assert hooks(net) == 0

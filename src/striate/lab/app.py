@@ -17,6 +17,8 @@ from striate.base.errors import StriateError
 from striate.lab import lesson_api, pages
 from striate.lab.images import Images
 from striate.lab.images import drawing as image_drawing
+from striate.lab.layers import routes as layer_routes
+from striate.lab.models import Models
 from striate.lab.options import LabOptions
 from striate.lab.requests import language_of, read_object
 from striate.lab.workbench import api as workbench
@@ -48,6 +50,7 @@ def build_app(options: LabOptions) -> FastAPI:
     _add_images(app, images, options)
     _add_lessons(app, images)
     workbench.add_routes(app, queue, options)
+    layer_routes.add_routes(app, images, Models(options.out))
     _add_refusals(app)
     return app
 

@@ -36,9 +36,11 @@ class Images:
         return name
 
     def content(self, name: str) -> bytes:
-        """The bytes of a sample, or of an image that was sent. SettingError: it is not there any more."""
+        """The bytes of a sample, of `digit-0` to `digit-9`, or of an image that was sent. SettingError: it is there no more."""
         if name in SAMPLES:
             return _sample(SAMPLES[name])
+        if name.startswith("digit-"):
+            return _digit(name)
         if name not in self._contents:
             raise SettingError("expected an image; that one is not here any more. Choose it again.")
         return self._contents[name]
@@ -69,6 +71,15 @@ def _sample(name: str) -> bytes:
     assert package is not None
     assert package.submodule_search_locations is not None
     return (Path(package.submodule_search_locations[0]) / "datasets" / "images" / name).read_bytes()
+
+
+def _digit(name: str) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    from striate.data.decode import as_file
+
+    return as_file(Image.fromarray(np.array(drawing(name, 28), np.uint8)))
 
 
 def drawing(sample: str, side: int) -> list[list[int]]:

@@ -1,6 +1,6 @@
 """Forward hooks: the outputs or inputs of named layers during a block of code."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -37,6 +37,30 @@ def inputs(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """The same for the first argument of each named layer."""
     with _hooked(net, names, _store_input) as first_arguments:
         yield first_arguments
+
+
+@contextmanager
+def ablated(net: nn.Module, units: Mapping[str, Collection[int]]) -> Iterator[None]:
+    """Let units of named layers put out zeros during the block: whole maps of N x U x H x W, or numbers of N x U.
+
+    SettingError: a name is no layer, or a layer has no unit of that number.
+    """
+    layers = dict(net.named_modules())
+    with ExitStack() as hooks:
+        for name, numbers in units.items():
+            if name not in layers or not name:
+                raise SettingError(f"There is no layer {name!r}; {nearest(name, [known for known in layers if known])}")
+            hooks.callback(layers[name].register_forward_hook(partial(_ablate, name, sorted(numbers))).remove)
+        yield
+
+
+def _ablate(name: str, numbers: list[int], _module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    for number in numbers:
+        if not 0 <= number < output.shape[1]:
+            raise SettingError(f"expected units from 0 to {output.shape[1] - 1} of {name}; got {number}.")
+    result = output.clone()
+    result[:, numbers] = 0
+    return result
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -44,7 +44,7 @@ function grid(view, surface, controls, figure) {
     if (view.digits) {
       const text = short(value);
       const dark = view.diverging ? Math.abs(2 * share - 1) > 0.62 : share < 0.5;
-      const size = text.length > 5 ? 8 : text.length > 3 ? 10 : 13;
+      const size = text.length > 6 ? 6.6 : text.length > 5 ? 8 : text.length > 3 ? 10 : 13;
       picture.append(svg("text", { x: (x + 0.5) * side, y: (y + 0.5) * side, class: dark ? "on-dark" : "on-light", "font-size": size }, text));
     }
   }));

@@ -1,0 +1,1 @@
+"""From pixel to answer through every layer of a network."""
