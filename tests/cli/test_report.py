@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from striate.metrics import trust_findings
+from support.brief_reports import brief
 from support.command_line import run
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 
 @pytest.mark.report
@@ -13,6 +15,8 @@ def test_train_names_the_report_and_report_writes_it_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
+    brief(monkeypatch)
+    undrawn(monkeypatch)  # tests/workflows/report draws the figures
     make_folder(Path("photos"), 10)
     net = "conv 3x3x4, relu, pool 2, fc 3"
     ran = run(capsys, "train", "photos", "--net", net, "--epochs", "1", "--name", "a")
