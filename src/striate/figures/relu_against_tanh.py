@@ -69,16 +69,17 @@ def digits() -> tuple[Tensor, Tensor]:
 def errors(activation: str, rate: float, seed: int, images_NCHW: Tensor, labels_N: Tensor) -> list[float]:
     """Share of images that were wrong when their batch came, epoch by epoch, until it is below the goal."""
     net = factory.build(NET.format(activation), (1, *images_NCHW.shape[2:]), 10, seed=seed, init=INITS[activation])
-    optimizer = torch.optim.SGD(net.parameters(), lr=rate)
+    parameters = [*net.parameters()]
     generator = torch.Generator().manual_seed(seed)
     shares = list[float]()
     while len(shares) < EPOCHS and not (shares and (shares[-1] < GOAL or min(shares[3:], default=0) > LOST)):
         wrong = 0
         for batch_N in torch.split(torch.randperm(len(labels_N), generator=generator), BATCH):
             logits_NK = net(images_NCHW[batch_N])
-            optimizer.zero_grad()
-            torch.autograd.backward(functional.cross_entropy(logits_NK, labels_N[batch_N]))
-            optimizer.step()
+            gradients = torch.autograd.grad(functional.cross_entropy(logits_NK, labels_N[batch_N]), parameters)
+            with torch.no_grad():
+                for parameter, gradient in zip(parameters, gradients, strict=True):
+                    parameter.sub_(gradient, alpha=rate)
             wrong += int((logits_NK.argmax(dim=1) != labels_N[batch_N]).sum())
         shares.append(wrong / len(labels_N))
     return shares
