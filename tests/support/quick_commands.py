@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from striate.history.timeline import demo as timeline
-from striate.interpret import faithfulness
 from striate.interpret.attribution import methods
+from support.brief_maps import brief_maps
 from support.undrawn import undrawn
 
-BRIEF_TEST = faithfulness.FaithfulnessTest(shifts=9, steps=2, orders=1, copies=1)
 _LARGE_PX = 200  # side of images whose maps take seconds
 
 
@@ -17,10 +16,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train the networks of the timeline for one epoch, make and test maps of large images briefly, draw no figure."""
     stations = [row._replace(settings={"train": {"epochs": 1}}) if row.settings else row for row in timeline.LINE]
     monkeypatch.setattr(timeline, "LINE", tuple(stations))
-    judge = faithfulness.judge
-
-    def briefly(net: Any, images_NCHW: Any, *maps: Any) -> Any:
-        return judge(net, images_NCHW, *(maps if images_NCHW.shape[-1] < _LARGE_PX else (*maps[:-1], BRIEF_TEST)))
 
     def sparsely(query: Any, **options: Any) -> Any:
         side = query.images_NCHW.shape[-1]
@@ -33,4 +28,4 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(methods.RUNS, "occlusion", sparsely)
     monkeypatch.setitem(methods.RUNS, "integrated_gradients", in_few_steps)
     undrawn(monkeypatch)
-    monkeypatch.setattr(faithfulness, "judge", briefly)
+    brief_maps(monkeypatch, _LARGE_PX)

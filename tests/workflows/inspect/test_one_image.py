@@ -10,6 +10,7 @@ from PIL import Image
 import striate
 from striate.base import run_folder
 from striate.base.errors import DataError, SettingError
+from support.brief_maps import brief_maps
 from support.command_line import run
 from support.shape_images import make_folder
 
@@ -31,6 +32,11 @@ def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    brief_maps(monkeypatch)
+
+
 def drawn(found: dict[str, Any]) -> list[str]:
     for path in found["files"]:
         with Image.open(path) as image:
@@ -39,6 +45,7 @@ def drawn(found: dict[str, Any]) -> list[str]:
     return [Path(path).name for path in found["files"]]
 
 
+@pytest.mark.usefixtures("briefly")
 def test_one_image_through_all_layers_and_why(here: Path):
     image = here / "shapes" / "circle" / "003.png"
     found = striate.inspect_image(str(here / "a"), [image])
@@ -62,6 +69,7 @@ def test_one_image_through_all_layers_and_why(here: Path):
     assert Path(found["files"][0]).parent.name == "striate-inspect-a"
 
 
+@pytest.mark.usefixtures("briefly")
 def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
     images = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
     found = striate.inspect_image(
@@ -72,6 +80,7 @@ def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
 
 
+@pytest.mark.usefixtures("briefly")
 def test_images_in_memory_are_looked_at_like_their_files(here: Path):
     path, options = here / "shapes" / "circle" / "003.png", {"layers": ["relu1"], "methods": ["saliency"]}
     with Image.open(path) as image:
@@ -87,6 +96,7 @@ def test_images_in_memory_are_looked_at_like_their_files(here: Path):
     assert Path(other["files"][0]).parent.name == "2-[1]"
 
 
+@pytest.mark.usefixtures("briefly")
 def test_what_a_network_cannot_be_asked_says_what_works(here: Path):
     found = striate.inspect_image(
         str(here / "flat"), [here / "shapes" / "circle" / "000.png"], methods=["gradcam", "occlusion"]

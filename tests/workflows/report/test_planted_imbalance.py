@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.brief_reports import brief
 from support.command_line import run
+from support.undrawn import undrawn
 
 
 @pytest.mark.report
@@ -15,6 +17,8 @@ def test_noise_of_19_to_1_ends_with_its_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
+    brief(monkeypatch)
+    undrawn(monkeypatch)
     rng = np.random.default_rng(0)
     for name, count in (("good", 190), ("bad", 10)):
         (tmp_path / "parts" / name).mkdir(parents=True)
