@@ -1,5 +1,6 @@
 """What the pages of the workbench are given: folders, surveys, plans, forms, runs."""
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from striate.base import config
 from striate.base.errors import RunError, SettingError
 from striate.lab.workbench import forms, live, places
-from support.lab import client
+from support.command_line import run
+from support.lab import client, two_runs
 from support.shape_images import make_folder
 
 
@@ -56,6 +58,14 @@ def test_what_the_command_names_is_shown_at_first(tmp_path: Path, monkeypatch: p
         places.first("b", None, out)
     with pytest.raises(SettingError, match="expected a folder or file below"):
         places.first(tmp_path, Path("photos"), out)
+
+
+def test_the_command_refuses_images_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    outcome = run(capsys, "lab", "none", "--port", 0)
+    assert (outcome.code, outcome.err) == (2, "striate: expected images or a run in runs; there is none at none.\n")
 
 
 def test_the_form_has_every_setting_once_with_its_help():
@@ -149,3 +159,22 @@ def test_a_report_may_have_its_styles_and_no_scripts(tmp_path: Path):
         assert lab.get("/api/workbench/runs/a/card").json() == {"error": "a has no model/README.md yet."}
         assert lab.post("/api/workbench/runs/a/export", json={"options": ["--out"]}).status_code == 422
         assert json.loads(lab.get("/api/workbench/queue").content) == {"jobs": []}
+
+
+def test_two_runs_are_compared_with_their_images_and_one_is_deleted_where_it_is_named_again(tmp_path: Path, cache: Path):
+    out = tmp_path / "runs"
+    two_runs(out)
+    with client(tmp_path, out=out) as lab:
+        rows = lab.get("/api/workbench/runs").json()["runs"]
+        assert {row["name"]: row["test"]["accuracy"] for row in rows} == {"a": 5 / 6, "<b>": 4 / 6}
+        result = lab.post("/api/workbench/compare", json={"a": "a", "b": "<b>"}).json()
+        assert [result[name] for name in ("both_right", "only_a", "only_b", "both_wrong")] == [3, 2, 1, 0]
+        assert result["counts"] == {"right_to_wrong": 2, "wrong_to_right": 1}
+        assert result["command"] == f"striate compare {out}/a '{out}/<b>'"
+        images = [result["images"][row["id"]] for rows in result["changed"].values() for row in rows]
+        assert [base64.b64decode(image)[:4] for image in images] == 3 * [b"\x89PNG"]
+        assert lab.post("/api/workbench/compare", json={"a": "a", "b": "../a"}).status_code == 422
+        refused = lab.post("/api/workbench/runs/a/delete", json={"confirm": "b"})
+        assert refused.json() == {"error": "expected confirm='a', the run's name; got 'b'. Nothing is deleted."}
+        left = lab.post("/api/workbench/runs/a/delete", json={"confirm": "a"}).json()["runs"]
+        assert ([row["name"] for row in left], (out / "a").exists()) == (["<b>"], False)

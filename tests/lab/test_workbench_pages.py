@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.axe import violations
-from support.lab import looking, serving
+from support.lab import looking, serving, two_runs
 from support.shape_images import make_folder
 
 pytestmark = pytest.mark.xdist_group("lab")
@@ -45,6 +45,31 @@ def test_from_a_folder_to_the_plan_of_a_training(
         assert [text for text in seen.complaints if "422" not in text] == []
 
 
+def test_runs_are_compared_and_one_is_deleted_after_a_question(tmp_path: Path, chromium: Any, axe_script: str, cache: Path):
+    two_runs(tmp_path / "runs")
+    with serving(tmp_path) as url, looking(chromium, url, 1280, "dark", bypass_csp=True, reduced_motion="reduce") as seen:
+        page = seen.page
+        seen.open("/en/runs")
+        page.get_by_label("Choose <b>").check()
+        page.get_by_label("Choose a", exact=True).check()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#comparison:not([hidden])", timeout=LONG)
+        assert page.locator(".changes img").count() == 3
+        assert "Only a is right: 2" in page.locator("#outcome").inner_text()
+        assert violations(page, axe_script) == []
+        page.get_by_role("button", name="Delete a", exact=True).click()
+        page.get_by_role("button", name="Keep it").click()
+        page.get_by_role("button", name="Delete <b>").click()
+        assert "Delete the run <b> with its model" in page.locator("dialog").inner_text()
+        page.get_by_role("button", name="Delete for good").click()
+        page.get_by_label("Choose <b>").wait_for(state="detached")
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]
+        page.get_by_role("link", name="a", exact=True).click()
+        page.wait_for_selector("#state.done")
+        assert violations(page, axe_script) == []
+        assert (seen.elsewhere(), seen.complaints) == ([], [])
+
+
 @pytest.mark.soak
 def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Any, axe_script: str, cache: Path):
     monkeypatch.chdir(tmp_path)
@@ -68,6 +93,7 @@ def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromiu
             page.get_by_role("link", name=re.compile("^Report")).click()
         opened.value.wait_for_selector("h1")
         opened.value.close()
+        seen.open("/en/run?name=first%20hour")
         page.locator("#export button").click()
         page.get_by_text("Written: striate-export-first hour/").wait_for(timeout=2 * LONG)
         assert [*Path("striate-export-first hour").glob("*.onnx")]

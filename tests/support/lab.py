@@ -14,6 +14,7 @@ from striate.lab.app import build_app, with_layers
 from striate.lab.options import LabOptions
 from striate.lab.server import Server
 from striate.workflows.serve.listening import listen, url_of
+from support import tested_runs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -27,6 +28,13 @@ def client(root: Path, **options: Any) -> TestClient:
     """A lab without a network; as a context it also begins and ends as a server does."""
     given = LabOptions(root=root, **options)
     return TestClient(with_layers(build_app(given), given), base_url="http://localhost", follow_redirects=False)
+
+
+def two_runs(out: Path) -> None:
+    """Runs that were tested on the digits 0 to 5: of `a` the last, of `<b>` the first two are wrong."""
+    images, classes = tested_runs.digits(6), "0123456789"
+    tested_runs.write(out / "a", images, [0, 1, 2, 3, 4, 4], classes)
+    tested_runs.write(out / "<b>", images, [1, 0, 2, 3, 4, 5], classes)
 
 
 @contextmanager

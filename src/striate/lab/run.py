@@ -17,7 +17,7 @@ _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
 
 @named_arguments()
 def lab(
-    opened: str | Path | None = None, /, *, root: str | Path | None = None, out: str | Path = "runs", host: str = "127.0.0.1",
+    opened: str | Path | None = None, *, root: str | Path | None = None, out: str | Path = "runs", host: str = "127.0.0.1",
     port: int = 8000, token: str | None = None, allow_host: Sequence[str] = (),
     started: Callable[[Json], object] | None = None,
 ) -> None:  # fmt: skip

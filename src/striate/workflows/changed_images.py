@@ -56,7 +56,7 @@ def show(
 ) -> None:
     """Draw the images that changed, and write the page, as far as images are there; `folder` and `settings` are those of a."""
     wanted = {change["id"] for rows in result["changed"].values() for change in rows[:SHOWN]}
-    pixels = _pixels(folder, settings, {int(text, 16) for text in wanted}, watch)
+    pixels = pixels_of(folder, settings, {int(text, 16) for text in wanted}, watch)
     if missing := len(wanted) - len(pixels):
         result["notes"].append(f"{plural(missing, 'image')} cannot be shown: gone, or changed since the runs.")
     heads = {kind: head.format(a=result["a"]["run"], b=result["b"]["run"]) for kind, head in _HEADS.items()}
@@ -77,7 +77,7 @@ def show(
         files.write_text(Path(html), text)
 
 
-def _pixels(folder: Path, settings: config.Run, ids: set[int], watch: Watch) -> dict[str, NDArray[np.uint8]]:
+def pixels_of(folder: Path, settings: config.Run, ids: set[int], watch: Watch) -> dict[str, NDArray[np.uint8]]:
     """These images, by id, as the run saw them, though with enough pixels to be looked at; without those that have changed."""
     account, images = run_folder.read_json(folder / "data.json"), run_images.read(folder)
     try:

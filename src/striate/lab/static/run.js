@@ -36,8 +36,9 @@ function show(run) {
   showFigures(run, state);
   showCurves(run);
   showVerdict(run);
-  $("files").hidden = !run.result;
-  if (run.result) showFiles(run);
+  const ended = run.result && state !== "running"; // the report comes after the result
+  $("files").hidden = !ended;
+  if (ended) showFiles(run);
   $("settings-details").hidden = false;
   $("settings").textContent = JSON.stringify(run.settings, null, 1);
 }
@@ -92,6 +93,13 @@ function showCurves(run) {
   }
 }
 
+// Whether a part has other content than when it was drawn last
+function isNew(part, content) {
+  const before = drawn[part];
+  drawn[part] = JSON.stringify(content);
+  return before !== drawn[part];
+}
+
 function put(view) {
   const content = JSON.stringify(view);
   if (drawn[view.name]?.content === content) return;
@@ -102,14 +110,14 @@ function put(view) {
 
 function showVerdict(run) {
   const trust = run.result?.trust;
-  if (!trust || $("verdict").childElementCount) return;
+  if (!trust || !isNew("verdict", trust)) return;
   $("verdict").replaceChildren(el("h2", {}, texts.verdict),
     el("p", { class: `notice ${trust.level === "good" ? "good" : trust.level === "bad" ? "bad" : ""}`, lang: "en" }, trust.sentence),
     el("ul", { class: "findings", lang: "en" }, trust.findings.map((row) => el("li", {}, row.sentence))));
 }
 
 function showFiles(run) {
-  if ($("links").childElementCount) return;
+  if (!isNew("links", run.files)) return;
   const link = (key, file, saved) => el("li", {}, el("a", { class: "card", href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => save(event, file, saved) }, el("strong", {}, texts[key]), el("span", {}, texts[`${key}_help`])));
   $("links").replaceChildren(...(run.files.report ? [link("report", "report", `${name}-report.html`)] : []), ...(run.files.card ? [link("card", "card", `${name}-README.md`)] : []));
   if (!run.files.report) $("links").append(el("li", { class: "soft" }, say("no_report", { name })));

@@ -25,7 +25,7 @@ from striate.lab.workbench import child
 FOLDER, FILE = ".lab", "queue.json"  # in the folder of the runs
 LIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "failed")
-_TRAININGS = ("train", "finetune")
+TRAININGS = ("train", "finetune")
 _ORDERLY = (Interrupted.exit_code, -signal.SIGTERM)  # the second before it listens, when there is nothing to lose yet
 _POLL_SECONDS = 0.25
 _END_SECONDS = 60.0  # for a checkpoint, when the server ends
@@ -80,7 +80,7 @@ class Queue:
 
     def of_run(self, run: str) -> Job | None:
         """The latest command that trains a run."""
-        return next((job for job in reversed(self.jobs()) if job.run == run and job.arguments[0] in _TRAININGS), None)
+        return next((job for job in reversed(self.jobs()) if job.run == run and job.arguments[0] in TRAININGS), None)
 
     def add(self, run: str, arguments: Sequence[str]) -> Job:
         """Add a command about a run at the end."""
@@ -190,7 +190,7 @@ class Queue:
 
     def _arguments(self, job: Job) -> tuple[str, ...]:
         """Those with which a command is run again."""
-        begun = job.arguments[0] in _TRAININGS and (self.out / job.run / "run.toml").is_file()
+        begun = job.arguments[0] in TRAININGS and (self.out / job.run / "run.toml").is_file()
         return resumed(job.arguments[0], job.run, self.out) if begun else job.arguments
 
     def _wake(self) -> None:

@@ -8,11 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from striate.base.errors import SettingError
+from striate.base.errors import RunError, SettingError
 from striate.lab.options import LabOptions
 from striate.lab.requests import read_object
 from striate.lab.workbench import live
-from striate.lab.workbench.queue import Job, Queue, resumed
+from striate.lab.workbench.comparison import compared
+from striate.lab.workbench.queue import LIVE, TRAININGS, Job, Queue, resumed
+from striate.workflows import run_table
 
 Json = dict[str, Any]
 # A report is one file with its styles and images in it; it has no scripts, and may run none
@@ -23,6 +25,15 @@ _EXPORTS = ("int8", "fp16", "any_size", "web")
 def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
     """Add the routes of the runs."""
     out = options.out
+
+    @app.get("/api/workbench/runs")
+    async def runs() -> Response:
+        return JSONResponse({"runs": await run_in_threadpool(_runs, queue, out)})
+
+    @app.post("/api/workbench/compare")
+    async def compare(request: Request) -> Response:
+        given = await read_object(request)
+        return JSONResponse(await run_in_threadpool(compared, out, str(given.get("a")), str(given.get("b"))))
 
     @app.get("/api/workbench/runs/{name}")
     async def run(name: str) -> Response:
@@ -43,6 +54,11 @@ def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
         await run_in_threadpool(_resume, queue, out, name)
         return JSONResponse(await run_in_threadpool(_run, queue, out, name))
 
+    @app.post("/api/workbench/runs/{name}/delete")
+    async def delete(request: Request, name: str) -> Response:
+        await run_in_threadpool(_delete, queue, out, name, (await read_object(request)).get("confirm"))
+        return await runs()
+
     @app.post("/api/workbench/runs/{name}/export")
     async def export(request: Request, name: str) -> Response:
         job = await run_in_threadpool(_export, queue, out, name, await read_object(request))
@@ -57,6 +73,26 @@ def _run(queue: Queue, out: Path, name: str) -> Json:
     if job is not None and not (out / name / "run.toml").is_file():
         return {"name": name, "job": described, "log": log, "waits": True}
     return {**live.state(out, name), "job": described, "log": log, "waits": False}
+
+
+def _runs(queue: Queue, out: Path) -> list[Json]:
+    """All runs, with the state that the queue has of them."""
+    states = {job.run: job.state for job in queue.jobs() if job.arguments[0] in TRAININGS and job.state in LIVE}
+    rows = run_table.list_runs(out, sort="began")
+    return [{**row._asdict(), "state": states.get(row.name, row.state)} for row in reversed(rows)]
+
+
+def _delete(queue: Queue, out: Path, name: str, confirmed: Any) -> None:
+    """Delete a run for good, where the request names it once more; its commands leave the queue."""
+    live.folder_of(out, name)
+    if confirmed != name:
+        raise SettingError(f"expected confirm={name!r}, the run's name; got {str(confirmed)[:100]!r}. Nothing is deleted.")
+    jobs = [job for job in queue.jobs() if job.run == name]
+    if any(job.state in LIVE for job in jobs):
+        raise RunError(f"a command of {name} runs or waits; stop it first. Nothing is deleted.")
+    run_table.delete_runs(name, out=out)
+    for job in jobs:
+        queue.remove(job.id)
 
 
 def _resume(queue: Queue, out: Path, name: str) -> None:
