@@ -3,7 +3,7 @@
 Each image has a gray copy of 32 x 32 pixels, made when it is decoded. Its low frequencies - 35 coefficients of the discrete
 cosine transform, without the mean and brought to length one - do not change with brightness and contrast, and mirroring or
 turning the image changes signs or swaps axes alone. So each image is described in one of its eight positions, the canonical
-one, and also in those that are nearly as canonical. Descriptions are kept in about 2 sqrt(N) cells, each around an image that
+one, and also in those that are nearly as canonical. Descriptions are kept in about 3 sqrt(N) cells, each around an image that
 serves as pivot, and compared within the cells near them. A crop moves the description along four directions (shift and scale,
 across and down), which are left out of the comparison. What is close then is confirmed on the pixels: the shift and scale of
 each axis are fitted by least squares (Lucas & Kanade 1981), and the correlation of the gray copies must be high.
@@ -29,7 +29,7 @@ Positions = NDArray[np.int64]
 
 _ORDER = 8  # coefficients of each axis; those whose orders sum to less are used, without the mean
 _REACH = 0.45  # largest distance of two descriptions that are compared further
-_MARGIN = 0.15  # a cell is searched where its pivot is at most so much farther than the nearest one
+_MARGIN = 0.12  # a cell is searched where its pivot is at most so much farther than the nearest one
 _TANGENT_REACH = 0.21  # the same without what a crop changes
 _CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations ...
 _CLOSE_COLOR = 0.7  # ... and by no more of the most difference in color
@@ -45,6 +45,7 @@ _DRAWING = 0.985  # ... agree so well, since drawings of one kind are alike, and
 _HALF_STEPS, _HALF_MARGIN = 2, 0.015  # at half the size, pairs that miss their bar by more are not looked at any more
 _MOST_COPIES = 16  # an image with more near-duplicates is one of a set that is alike by nature
 _CHUNK = 1024
+_COSINES_AT_ONCE = 2**20
 
 
 class NearDuplicates(NamedTuple):
@@ -79,7 +80,8 @@ class _Poses(NamedTuple):
 
 def near_duplicates(copies: SmallCopies) -> NearDuplicates:
     """Pairs of images that are one photograph, by their small copies."""
-    mine_M = np.flatnonzero(comparable(copies))
+    level_share_N = _level_share(copies.thumbs_NSS)
+    mine_M = np.flatnonzero(_comparable(copies, level_share_N))
     mine = copies.of(mine_M)
     short_M = mine.sizes_N2.min(axis=1)
     if len(mine_M) < 2 or short_M.max() < _LEAST_PX:
@@ -89,7 +91,7 @@ def near_duplicates(copies: SmallCopies) -> NearDuplicates:
     possible_P = short_M[images_P2].max(axis=1) >= _LEAST_PX
     color_P = _color_difference(mine, poses, pairs)
     possible_P &= color_P < 1
-    drawn_P = (_level_share(mine.thumbs_NSS) >= _DRAWN)[images_P2].any(axis=1)
+    drawn_P = (level_share_N[mine_M] >= _DRAWN)[images_P2].any(axis=1)
     bars = _Bars(
         np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
         np.where(drawn_P, _DRAWING, _DETAIL),
@@ -102,9 +104,13 @@ def near_duplicates(copies: SmallCopies) -> NearDuplicates:
 
 def comparable(copies: SmallCopies) -> NDArray[np.bool_]:
     """Which images show enough to be told apart."""
+    return _comparable(copies, _level_share(copies.thumbs_NSS))
+
+
+def _comparable(copies: SmallCopies, level_share_N: NDArray[np.float64]) -> NDArray[np.bool_]:
     std_N = np.concatenate([np.empty(0), *(thumbs.std(axis=(1, 2)) for thumbs in _chunks(copies.thumbs_NSS))])
     large_N = copies.sizes_N2.min(axis=1) >= _SMALLEST_PX
-    comparable_N: NDArray[np.bool_] = large_N & (std_N >= _LEAST_STD) & (_level_share(copies.thumbs_NSS) < _MOST_FLAT)
+    comparable_N: NDArray[np.bool_] = large_N & (std_N >= _LEAST_STD) & (level_share_N < _MOST_FLAT)
     return comparable_N
 
 
@@ -214,17 +220,17 @@ def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
 
 def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
     """Pairs of any description and one of the first `count`, P x 2, that are at most _REACH apart; a few may be missed."""
-    cells = int(2 * count**0.5) if count > _CHUNK else 1
+    cells = int(3 * count**0.5) if count > _CHUNK else 1
     own_ND = described_VD[:count]
-    pivots = own_ND[np.linspace(0, count - 1, cells).astype(np.int64)]
+    pivots_DC = np.ascontiguousarray(own_ND[np.linspace(0, count - 1, cells).astype(np.int64)].T)
     cell_N, wanted = np.empty(count, np.int64), []
     for start in range(0, len(described_VD), _CHUNK):
-        cosines = described_VD[start : start + _CHUNK] @ pivots.T
+        cosines = described_VD[start : start + _CHUNK] @ pivots_DC
         if start < count:
             cell_N[start : start + _CHUNK] = cosines.argmax(axis=1)[: count - start]
-        apart = np.sqrt(np.maximum(2 - 2 * cosines, 0))
-        rows, near = np.nonzero(apart <= apart.min(axis=1, keepdims=True) + _MARGIN)
-        wanted.append(np.stack([rows + start, near], axis=1))
+        farthest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1, keepdims=True), 0)) + _MARGIN
+        places = np.flatnonzero(cosines >= 1 - farthest**2 / 2)  # faster than np.nonzero on two axes
+        wanted.append(np.stack([places // cells + start, places % cells], axis=1))
     queries = np.concatenate(wanted)
     queries = queries[np.argsort(queries[:, 1], kind="stable")]
     members, query_ends = np.argsort(cell_N, kind="stable"), np.searchsorted(queries[:, 1], np.arange(cells + 1))
@@ -233,10 +239,12 @@ def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
     for cell in range(cells):
         inside = members[ends[cell] : ends[cell + 1]]
         searchers = queries[query_ends[cell] : query_ends[cell + 1], 0]
-        for start in range(0, len(searchers), _CHUNK):
-            some = searchers[start : start + _CHUNK]
-            rows, columns = np.nonzero(described_VD[some] @ own_ND[inside].T >= least)
-            yield np.stack([some[rows], inside[columns]], axis=1)
+        inside_DM = np.ascontiguousarray(own_ND[inside].T)
+        step = max(_CHUNK, _COSINES_AT_ONCE // max(len(inside), 1))
+        for start in range(0, len(searchers) if len(inside) else 0, step):
+            some = searchers[start : start + step]
+            places = np.flatnonzero(described_VD[some] @ inside_DM >= least)
+            yield np.stack([some[places // len(inside)], inside[places % len(inside)]], axis=1)
 
 
 def _color_difference(copies: SmallCopies, poses: _Poses, pairs: Positions) -> Floats:

@@ -16,7 +16,7 @@ from striate.data.duplicates import NearDuplicates
 from striate.data.small_copies import SmallCopies
 
 FOLDER, ABOUT = "near-duplicates", "about.json"
-_SEARCH_VERSION = 3  # raised whenever `duplicates` may find other pairs
+_SEARCH_VERSION = 4  # raised whenever `duplicates` may find other pairs
 _WORTH_KEEPING = 2_000  # images; fewer are searched in less than half a second
 
 
