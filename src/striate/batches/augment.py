@@ -8,6 +8,7 @@ where a run was resumed. Labels never change here: what mixes them is in `mixup.
 Legend: N images, M images of the training part, C channels, H x W pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,8 +90,13 @@ class Augmentation:
         wide[draw("whether") >= self.settings.random_erasing] = 0
         left = np.floor(draw("x") * (side_px - wide + 1)).astype(np.int64)
         top = np.floor(draw("y") * (side_px - tall + 1)).astype(np.int64)
-        inside = Rectangles(left, left + wide, top, top + tall).mask(side_px, images_NCHW.device)
-        return torch.where(inside, images_NCHW.new_tensor(self.mean_C).view(-1, 1, 1), images_NCHW)
+        return erase(images_NCHW, Rectangles(left, left + wide, top, top + tall), self.mean_C)
+
+
+def erase(images_NCHW: Tensor, rectangles: Rectangles, mean_C: Sequence[float]) -> Tensor:
+    """The images with these levels in a rectangle of each."""
+    inside = rectangles.mask(images_NCHW.shape[-1], images_NCHW.device)
+    return torch.where(inside, images_NCHW.new_tensor(mean_C).view(-1, 1, 1), images_NCHW)
 
 
 def _means(

@@ -55,7 +55,7 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, {"losses": measured, "variances": variances})
 
 
-def at_the_start(name: str) -> tuple[Signal, ...]:
+def at_the_start(name: str, images: int = IMAGES) -> tuple[Signal, ...]:
     """Variances of the layers of a network, with seed 0, for images of noise."""
     net = factory.build(name, (3, 32, 32), 10, seed=0)
-    return signals(net, torch.randn(IMAGES, *net.input_chw, generator=torch.Generator().manual_seed(0)))
+    return signals(net, torch.randn(images, *net.input_chw, generator=torch.Generator().manual_seed(0)))

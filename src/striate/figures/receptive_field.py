@@ -4,6 +4,8 @@ Legend: H x W pixels.
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,18 +56,25 @@ def draw(path: Path) -> FigureResult:
 
 def stack(side: int, strides: tuple[int, ...]) -> Stack:
     """A stack by the layer table of a network of one line."""
+    return stacks(side, strides)[-1]
+
+
+def stacks(side: int, strides: tuple[int, ...]) -> list[Stack]:
+    """The stack as far as each of its layers."""
     line = ", ".join(f"conv {side}x{side}x{CHANNELS} stride {stride} pad 0" for stride in strides)
-    net = factory.outline(f"{line}, globalpool, fc 2", (CHANNELS, 31, 31), 2)
+    image_px = max(31, 1 + sum((side - 1) * prod(strides[:layer]) for layer in range(len(strides))))
+    net = factory.outline(f"{line}, globalpool, fc 2", (CHANNELS, image_px, image_px), 2)
     rows = [row for row in layer_table(net) if row.kind == "Conv2d"]
-    return Stack(rows[-1].receptive_field, rows[-1].jump, sum(row.parameters - CHANNELS for row in rows))  # without biases
+    weights = accumulate(row.parameters - CHANNELS for row in rows)  # without biases
+    return [Stack(row.receptive_field, row.jump, total) for row, total in zip(rows, weights, strict=True)]
 
 
-def paths(side: int, layers: int) -> Tensor:
+def paths(side: int, layers: int, stride: int = 1) -> Tensor:
     """By how many paths each pixel reaches one unit: the gradient through kernels of ones."""
-    net = nn.Sequential(*(nn.Conv2d(1, 1, side, bias=False) for _ in range(layers)))
+    net = nn.Sequential(*(nn.Conv2d(1, 1, side, stride, bias=False) for _ in range(layers)))
     for parameter in net.parameters():
         nn.init.ones_(parameter)
-    field = 1 + layers * (side - 1)
+    field = 1 + sum((side - 1) * stride**layer for layer in range(layers))
     image_11HW = torch.zeros(1, 1, field, field, requires_grad=True)
     (paths_11HW,) = torch.autograd.grad(net(image_11HW).sum(), image_11HW)
     paths_HW: Tensor = paths_11HW[0, 0]

@@ -32,13 +32,13 @@ def draw(path: Path) -> FigureResult:
     return FigureResult(lines, {"x": X, "value": value, "weights": [FIRST, SECOND], "derivatives": [inner, whole]})
 
 
-def block(option: Shortcut) -> BasicBlock:
+def block(option: Shortcut, weights: tuple[float, float] = (FIRST, SECOND)) -> BasicBlock:
     """A block of one channel without its norms, whose kernels are zero but for their middle."""
     module = BasicBlock(1, 1, 1, option, "relu").double()
     for norm in ("bn1", "bn2"):
         module.add_module(norm, nn.Identity())
     with torch.no_grad():
-        for conv, weight in ((module.conv1, FIRST), (module.conv2, SECOND)):
+        for conv, weight in zip((module.conv1, module.conv2), weights, strict=True):
             conv.weight.zero_()
             conv.weight[0, 0, 1, 1] = weight
     return module
@@ -50,10 +50,10 @@ def run(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return out
 
 
-def derivative(option: Shortcut) -> float:
+def derivative(option: Shortcut, weights: tuple[float, float] = (FIRST, SECOND)) -> float:
     """The derivative of one block, by autograd."""
     x = torch.tensor(X, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(run(block(option), x), x)
+    (gradient,) = torch.autograd.grad(run(block(option, weights), x), x)
     return float(gradient)
 
 

@@ -38,6 +38,7 @@ LESSONS = (
     Entry("neocognitron", "history", "striate history neocognitron"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
+    Entry("receptive_fields", "layers", "striate figure receptive"),
     Entry("activations", "units", "striate figure activations"),
     Entry("initialization", "units", "striate figure initialization"),
     Entry("batchnorm", "units", "striate figure batchnorm"),
@@ -45,6 +46,8 @@ LESSONS = (
     Entry("penalties", "regularization", "striate figure penalties"),
     Entry("losses", "regularization", "striate figure losses"),
     Entry("whitening", "preprocessing", "striate data digits --preview whitening"),
+    Entry("augmentation", "preprocessing", "striate train FOLDER --set augment.rotate=15 augment.crop=0.5"),
+    Entry("vanishing_gradients", "training", "striate figure residual"),
 )
 
 

@@ -232,7 +232,17 @@ def shown(value: float, digits: int = 4) -> str:
 
     """
     mantissa, _, power = f"{value:.{digits}g}".replace("-", "−").partition("e")
-    return mantissa + (f"·10{str(int(power.replace('−', '-'))).translate(_RAISED)}" if power else "")
+    return mantissa + (f"·10{raised(int(power.replace('−', '-')))}" if power else "")
+
+
+def raised(power: int) -> str:
+    """A whole number as an exponent.
+
+    >>> raised(-7)
+    '⁻⁷'
+
+    """
+    return str(power).translate(_RAISED)
 
 
 def as_json(value: Any) -> Any:
