@@ -21,6 +21,7 @@ from striate.lab.layers import routes as layer_routes
 from striate.lab.models import Models
 from striate.lab.options import LabOptions
 from striate.lab.requests import language_of, read_object
+from striate.lab.try_image import routes as try_routes
 from striate.lab.workbench import api as workbench
 from striate.lab.workbench.queue import Queue
 from striate.workflows.serve.refusals import Refusal, internal_fault
@@ -50,7 +51,9 @@ def build_app(options: LabOptions) -> FastAPI:
     _add_images(app, images, options)
     _add_lessons(app, images)
     workbench.add_routes(app, queue, options)
-    layer_routes.add_routes(app, images, Models(options.out))
+    models = Models(options.out)
+    layer_routes.add_routes(app, images, models)
+    try_routes.add_routes(app, images, models)
     _add_refusals(app)
     return app
 

@@ -35,10 +35,11 @@ class Loaded:
     source: str  # what commands are given
     model: "Model"
     known: dict[str, Any] = field(default_factory=dict)
+    lock: Any = field(default_factory=Lock)  # held while one computes, since hooks are put on its network
 
 
 class Models:
-    """The list, and the models that are loaded; `lock` is held while one computes, since hooks are put on its network."""
+    """The list, and the models that are loaded; `lock` is held while one is."""
 
     def __init__(self, out: Path) -> None:
         self.out = out

@@ -26,6 +26,7 @@ class Page(NamedTuple):
 PAGES = (
     Page("", "workbench.html", "workbench", "workbench.js", "workbench.css", "queue"),
     Page("runs", "runs.html", "runs", "runs.js", "workbench.css"),
+    Page("try", "try.html", "try", "try.js", "stroll.css"),
     Page("layers", "layers.html", "layers", "layers.js", "stroll.css"),
     Page("lessons", "lessons.html", "lessons", "lab.js"),
 )

@@ -1,19 +1,18 @@
 """The routes of the page that follows an image through a network."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from striate.base.errors import SettingError
 from striate.lab.images import Images
 from striate.lab.layers import maps, outline, passes, unit, verdicts
+from striate.lab.model_requests import computed, pixels
 from striate.lab.models import Loaded, Models
 from striate.lab.requests import language_of, read_object
 from striate.lab.texts import Texts
-from striate.lab.views import Json, as_json
+from striate.lab.views import Json
 
 
 def add_routes(app: FastAPI, images: Images, models: Models) -> None:
@@ -27,42 +26,24 @@ def add_routes(app: FastAPI, images: Images, models: Models) -> None:
     @app.post("/api/layers/network")
     async def network(request: Request) -> Response:
         given = await read_object(request)
-        return await _computed(models, given.get("model"), outline.network)
+        return await computed(models, given.get("model"), outline.network)
 
     @app.post("/api/layers/layer")
     async def layer(request: Request) -> Response:
         given = await read_object(request)
-        pixels_HWC = await _pixels(images, models, given)
-        return await _computed(models, given.get("model"), lambda loaded: _layer(loaded, pixels_HWC, given))
+        pixels_HWC = await pixels(images, models, given)
+        return await computed(models, given.get("model"), lambda loaded: _layer(loaded, pixels_HWC, given))
 
     @app.post("/api/{language}/layers/unit")
     async def one_unit(request: Request) -> Response:
         given, say = await read_object(request), Texts("layers", language_of(request))
-        pixels_HWC = await _pixels(images, models, given)
-        return await _computed(models, given.get("model"), lambda loaded: _unit(loaded, pixels_HWC, given, say))
+        pixels_HWC = await pixels(images, models, given)
+        return await computed(models, given.get("model"), lambda loaded: _unit(loaded, pixels_HWC, given, say))
 
     @app.post("/api/layers/verdicts")
     async def judged(request: Request) -> Response:
         given = await read_object(request)
-        return await _computed(models, given.get("model"), lambda loaded: verdicts.verdicts(loaded, _row(loaded, given).name))
-
-
-async def _pixels(images: Images, models: Models, given: Json) -> Any:
-    """The image as the model takes it."""
-    name = given.get("image")
-    if not isinstance(name, str):
-        raise SettingError("expected an image by its name; got something else.")
-    spec = await run_in_threadpool(_locked, models, given.get("model"), lambda loaded: loaded.model.input_spec)
-    return (await images.decode(name, spec)).copy()  # what torch takes must be writable
-
-
-async def _computed(models: Models, name: Any, compute: Callable[[Loaded], Json]) -> Response:
-    return JSONResponse(as_json(await run_in_threadpool(_locked, models, name, compute)))
-
-
-def _locked(models: Models, name: Any, compute: Callable[[Loaded], Any]) -> Any:
-    with models.lock:
-        return compute(models.load(name))
+        return await computed(models, given.get("model"), lambda loaded: verdicts.verdicts(loaded, _row(loaded, given).name))
 
 
 def _row(loaded: Loaded, given: Json) -> Any:
