@@ -46,7 +46,7 @@ function axes(picture, view, xs, ys, scale) {
   }
   const base = !view.y_log && ys[0] < 0 && ys[1] > 0 ? y(0) : bottom;
   picture.append(svg("line", { x1: EDGE.left, x2: WIDE - EDGE.right, y1: base, y2: base, class: "axis" }));
-  picture.append(svg("text", { x: (EDGE.left + WIDE - EDGE.right) / 2, y: HIGH - 6, class: "axis-label middle" }, view.x_label || ""));
+  picture.append(svg("text", { x: (EDGE.left + WIDE - EDGE.right) / 2, y: HIGH - 9, class: "axis-label middle" }, view.x_label || ""));
   const middle = (EDGE.top + bottom) / 2;
   picture.append(svg("text", { x: 12, y: middle, class: "axis-label middle", transform: `rotate(-90 12 ${middle})` }, view.y_label));
 }

@@ -81,8 +81,11 @@ function showCurves(run) {
     const at = run.epochs.map((event) => event.epoch);
     const last = run.epochs.at(-1);
     const planned = run.steps ? Math.round((run.steps * last.epoch) / last.step) : last.epoch;
+    let high = 6; // grows with the curves, up to what is planned, so that the first epochs are not squeezed together
+    while (high < last.epoch) high *= 2;
+    high = Math.max(6, Math.min(high, planned));
     const series = (label, key, role, dashed = false) => ({ label, x: at, y: run.epochs.map((event) => event[key] ?? null), role, dashed });
-    const lines = (key, all) => ({ kind: "lines", name: key, title: texts[key], caption: "", x_label: texts.epoch, y_label: texts[key], x_range: [0, Math.max(6, planned)], y_range: null, y_log: false, series: all, marks: all.filter((entry) => entry.x.length === 1).map((entry) => ({ x: entry.x[0], y: entry.y[0], label: entry.label, role: entry.role })), move: [] });
+    const lines = (key, all) => ({ kind: "lines", name: key, title: texts[key], caption: "", x_label: texts.epoch, y_label: texts[key], x_range: [0, high], y_range: null, y_log: false, series: all, marks: all.filter((entry) => entry.x.length === 1).map((entry) => ({ x: entry.x[0], y: entry.y[0], label: entry.label, role: entry.role })), move: [] });
     put(lines("loss", [series(texts.on_training, "train_loss", 1, true), series(texts.on_validation, "loss", 2)]));
     const ranked = "map" in run.epochs[0];
     put({ ...lines(ranked ? "map" : "accuracy", [...(ranked ? [] : [series(texts.on_training, "train_accuracy", 1, true)]), series(texts.on_validation, ranked ? "map" : "accuracy", 2)]), y_range: [0, 1] });
