@@ -5,6 +5,7 @@ import pytest
 
 from striate.base.errors import SettingError
 from striate.lab.options import LabOptions, check_options
+from striate.lab.run import lab
 from support.lab import client
 from support.png_files import Kind, png
 
@@ -17,6 +18,11 @@ def test_the_first_page_is_in_the_readers_language(tmp_path: Path):
     assert lab.get("/", headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}).headers["location"] == "/zh/"
     assert lab.get("/", headers={"accept-language": "fr"}).headers["location"] == "/en/"
     assert '<html lang="zh-CN">' in lab.get("/zh/lessons").text
+
+
+def test_what_is_opened_is_given_by_position(tmp_path: Path):
+    with pytest.raises(SettingError, match="expected port from 0 to 65,535; got -1"):
+        lab(tmp_path, root=tmp_path, out=tmp_path / "runs", port=-1)
 
 
 @pytest.mark.parametrize("path", ["/fr/lessons", "/en/lessons/none", "/static/none.js", "/static/..%2fapp.py", "/none"])

@@ -46,7 +46,7 @@ LESSONS = (
     Entry("penalties", "regularization", "striate figure penalties"),
     Entry("losses", "regularization", "striate figure losses"),
     Entry("whitening", "preprocessing", "striate data digits --preview whitening"),
-    Entry("augmentation", "preprocessing", "striate train FOLDER --set augment.rotate=15 augment.crop=0.5"),
+    Entry("augmentation", "preprocessing", "striate train FOLDER --set augment.rotate=15 --set augment.crop=0.5"),
     Entry("vanishing_gradients", "training", "striate figure residual"),
 )
 
