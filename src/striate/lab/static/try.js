@@ -11,6 +11,8 @@ let turn = 0;
 let first = true; // a gray model is shown a digit at first
 let row = null;
 let counted = 0;
+const nearNote = get("near-note").textContent;
+const waiting = get("about").textContent;
 const image = imageChoice(() => predict());
 const request = () => ({ model: get("model").value, image: image.name() });
 
@@ -92,9 +94,11 @@ async function explain(own = turn) {
 }
 
 async function showNear(own) {
+  get("near").querySelector("ul").replaceChildren();
+  get("near-note").textContent = waiting;
   const answer = await api("try/neighbors", request());
   if (own !== turn) return;
-  if (answer.reason) get("near-note").textContent = say("data_gone", { reason: answer.reason });
+  get("near-note").textContent = answer.reason ? say("data_gone", { reason: answer.reason }) : nearNote;
   get("near").querySelector("ul").replaceChildren(...answer.images.map((near) => {
     const name = say("neighbor", { name: near.class, similarity: near.similarity.toFixed(2) });
     return el("li", {}, el("figure", { title: near.path }, canvasOf(near.pixels, near.path), el("figcaption", {}, name)));
