@@ -35,48 +35,51 @@ def draw(path: Path) -> FigureResult:
     channels_in = TABLE[NAME][0]
     modules = reduced(), naive()
     _plot(*modules, path)
-    macs, naive_macs = map(_macs, modules)
+    reduced_macs, naive_macs = map(macs, modules)
     channels, naive_channels = (sum(branch[-1].channels for branch in branches) for branches in modules)
     weights = sum(parameter.numel() for parameter in Inception(TABLE[NAME], bn=False, act="relu").parameters())
-    macs_5x5, naive_5x5 = (_macs(branches[2:3]) for branches in modules)
+    macs_5x5, naive_5x5 = (macs(branches[2:3]) for branches in modules)
     lines = (
         f"inception{NAME}: {channels_in} x {SIDE} x {SIDE} -> {channels} x {SIDE} x {SIDE}, {weights:,} parameters, "
-        f"{macs:,} multiply-adds",
-        f"without reductions: {naive_channels} channels, {naive_macs:,} multiply-adds, {naive_macs / macs:.2f} times as many",
+        f"{reduced_macs:,} multiply-adds",
+        f"without reductions: {naive_channels} channels, {naive_macs:,} multiply-adds, {naive_macs / reduced_macs:.2f} times "
+        "as many",
         f"its 5 x 5 branch: {macs_5x5:,} with the reduction, {naive_5x5:,} without",
     )
     numbers = {
-        "module": NAME, "input": [channels_in, SIDE, SIDE], "channels": channels, "parameters": weights, "macs": macs,
+        "module": NAME, "input": [channels_in, SIDE, SIDE], "channels": channels, "parameters": weights, "macs": reduced_macs,
         "without_reductions": {"channels": naive_channels, "macs": naive_macs},
         "branch_5x5": {"macs": macs_5x5, "without": naive_5x5},
     }  # fmt: skip
     return FigureResult(lines, numbers)
 
 
-def _macs(branches: Branches) -> int:
+def macs(branches: Branches) -> int:
+    """Multiply-adds of all layers."""
     return sum(box.macs for branch in branches for box in branch)
 
 
-def reduced() -> list[list[Box]]:
-    """The four branches of the module."""
-    module = Inception(TABLE[NAME], bn=False, act="relu")
+def reduced(widths: tuple[int, ...] = TABLE[NAME], side: int = SIDE) -> list[list[Box]]:
+    """The four branches of a module with these widths, as a row of the table has them, on maps of this side."""
+    with torch.device("meta"):
+        module = Inception(widths, bn=False, act="relu")
     convolutions = (("1x1",), ("3x3_reduce", "3x3"), ("5x5_reduce", "5x5"), ("_pool_proj",))
-    branches = [[_box(getattr(module, f"conv{name}")) for name in branch] for branch in convolutions]
-    branches[3].insert(0, _pool(TABLE[NAME][0]))
+    branches = [[_box(getattr(module, f"conv{name}"), side) for name in branch] for branch in convolutions]
+    branches[3].insert(0, _pool(widths[0]))
     return branches
 
 
-def naive() -> list[list[Box]]:
+def naive(widths: tuple[int, ...] = TABLE[NAME], side: int = SIDE) -> list[list[Box]]:
     """The same branches without 1 x 1 convolutions before the large ones or after the pool."""
-    channels_in, width_1, _, width_3, _, width_5, _ = TABLE[NAME]
+    channels_in, width_1, _, width_3, _, width_5, _ = widths
     with torch.device("meta"):
-        convs = [nn.Conv2d(channels_in, width, side) for width, side in ((width_1, 1), (width_3, 3), (width_5, 5))]
-    return [*([_box(conv)] for conv in convs), [_pool(channels_in)]]
+        convs = [nn.Conv2d(channels_in, width, window) for width, window in ((width_1, 1), (width_3, 3), (width_5, 5))]
+    return [*([_box(conv, side)] for conv in convs), [_pool(channels_in)]]
 
 
-def _box(conv: nn.Conv2d) -> Box:
-    side = conv.kernel_size[0]
-    return Box(f"{side} x {side} conv", conv.out_channels, macs_of(conv, (conv.out_channels, SIDE, SIDE)), side)
+def _box(conv: nn.Conv2d, side: int) -> Box:
+    window = conv.kernel_size[0]
+    return Box(f"{window} x {window} conv", conv.out_channels, macs_of(conv, (conv.out_channels, side, side)), window)
 
 
 def _pool(channels: int) -> Box:
@@ -96,7 +99,7 @@ def _plot(reduced: Branches, naive: Branches, path: Path) -> None:
 def _module(canvas: Canvas, left: float, title: str, branches: Branches) -> None:
     middle = left + WIDE / 2
     canvas.text(middle, 0.75, title, 10, bold=True)
-    canvas.text(middle, 0.98, f"{_macs(branches) / 1e6:,.1f} million multiply-adds", 9, color=GRAY)
+    canvas.text(middle, 0.98, f"{macs(branches) / 1e6:,.1f} million multiply-adds", 9, color=GRAY)
     _bar(canvas, left, 1.2, f"input {TABLE[NAME][0]} x {SIDE} x {SIDE}", CATEGORY_COLORS["input"])
     bottom = 1.2 + 0.36 + 2 * LEVEL + 0.3
     for number, branch in enumerate(branches):

@@ -48,6 +48,8 @@ LESSONS = (
     Entry("whitening", "preprocessing", "striate data digits --preview whitening"),
     Entry("augmentation", "preprocessing", "striate train FOLDER --set augment.rotate=15 --set augment.crop=0.5"),
     Entry("vanishing_gradients", "training", "striate figure residual"),
+    Entry("inception", "architectures", "striate figure inception"),
+    Entry("architectures", "architectures", "striate nets alexnet"),
 )
 
 
