@@ -25,7 +25,7 @@ TITLES = {
 }  # fmt: skip
 MEASURES = ("parameters", "macs", "memory", "depth")
 STAGE_COLUMNS = ("maps", "channels", "layers", "parameter_count", "mac_count", "kilobytes")
-CONTROLS = (Choice("first", NAMES, "alexnet"), Choice("second", NAMES, "resnet50"), Choice("measure", MEASURES, "parameters"))
+CONTROLS = (Choice("first", NAMES, "alexnet"), Choice("second", NAMES, "resnet34"), Choice("measure", MEASURES, "parameters"))
 EXERCISES = (
     NumberExercise("share", lambda: _share_of_fully_connected("alexnet"), tolerance=1),
     ChoiceExercise("most", ("alexnet", "vgg16", "resnet50"), lambda: _largest()),
