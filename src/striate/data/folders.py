@@ -177,8 +177,10 @@ def _link_notes(walk: Walk) -> list[str]:
     links = sum(bad.reason == LINK_OUT for bad in walk.quarantined)
     if not links:
         return []
-    what = "1 link leads" if links == 1 else f"{links:,} links lead"
-    return [f"{what} out of the data folder and are left out; {setting('data.follow_links', True)} follows them."]
+    what = (
+        "1 link leads out of the data folder and is" if links == 1 else f"{links:,} links lead out of the data folder and are"
+    )
+    return [f"{what} left out; {setting('data.follow_links', True)} follows them."]
 
 
 def _unwrap(given: Path, follow_links: bool) -> tuple[Path, Walk, list[str]]:

@@ -100,22 +100,24 @@ export function readControls(form, changed) {
   };
 }
 
+function fail(error) {
+  const fault = document.getElementById("fault");
+  fault.textContent = error.message;
+  fault.hidden = false;
+}
+
 function ownImage(input, change) {
   input.addEventListener("change", async () => {
     const [file] = input.files;
     if (!file) return;
     const select = document.getElementById(input.dataset.own);
-    const fault = document.getElementById("fault");
     try {
       const { id } = await api("images", file);
       if (![...select.options].some((option) => option.value === id)) select.append(new Option(file.name, id));
       select.value = id;
-      fault.hidden = true;
+      document.getElementById("fault").hidden = true;
       change(select.dataset.control, id);
-    } catch (error) {
-      fault.textContent = error.message;
-      fault.hidden = false;
-    }
+    } catch (error) { fail(error); }
     input.value = "";
   });
 }
@@ -157,8 +159,9 @@ function addDrawing(element, name, add, change, values) {
   element.querySelector("[data-clear]").addEventListener("click", () => change(name, empty()));
   for (const button of element.querySelectorAll("[data-sample]")) {
     button.addEventListener("click", async () => {
-      const { rows } = await api(`drawings/${button.dataset.sample}/${side}`);
-      change(name, rows);
+      try {
+        change(name, (await api(`drawings/${button.dataset.sample}/${side}`)).rows);
+      } catch (error) { fail(error); }
     });
   }
 }

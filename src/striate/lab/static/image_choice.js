@@ -1,6 +1,6 @@
 // Which image a page is about: a sample, a file of one's own, a drawing, or what a page adds: its pixels stay on this machine.
 
-import { api, say, texts } from "./lab.js";
+import { api, remember, say, texts } from "./lab.js";
 
 /** The choice of a page; `chosen` is called with the name of the image. */
 export function imageChoice(chosen) {
@@ -24,7 +24,12 @@ export function imageChoice(chosen) {
       fault.hidden = false;
     }
   };
-  select.addEventListener("change", () => chosen(select.value));
+  const wanted = new URLSearchParams(location.search).get("image");
+  if ([...select.options].some((option) => option.value === wanted)) select.value = wanted;
+  select.addEventListener("change", () => {
+    remember({ image: select.value });
+    chosen(select.value);
+  });
   own.addEventListener("change", async () => {
     const [file] = own.files;
     if (file) await send(file, file.name);
@@ -75,5 +80,6 @@ export function modelChoice(select, models) {
   }
   const wanted = new URLSearchParams(location.search).get("model");
   if (models.some((model) => model.name === wanted)) select.value = wanted;
+  select.addEventListener("change", () => remember({ model: select.value }));
   return select.value;
 }

@@ -43,6 +43,18 @@ export function announce(sentence) {
   document.getElementById("announcer").textContent = sentence;
 }
 
+/** Keep what is chosen in the address, where the other language, a reload and the back button find it. */
+export function remember(entries) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(entries)) query.set(name, value);
+  history.replaceState(null, "", `?${query}`);
+}
+
+for (const link of document.querySelectorAll(".settings a")) {
+  for (const kind of ["click", "auxclick"]) link.addEventListener(kind, () => { link.search = location.search; });
+}
+
+let declined = false; // the question for the token; a page that asks every two seconds would put it for ever
 let token = null;
 try {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -55,7 +67,8 @@ try {
 
 /** What the server answers to a request of the API; an Error with its sentence where it refuses. */
 export async function api(path, content, options = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const brought = token;
+  const headers = brought ? { Authorization: `Bearer ${brought}` } : {};
   const request = { headers, ...options };
   if (content instanceof Blob) {
     Object.assign(request, { method: "POST", body: content });
@@ -72,12 +85,13 @@ export async function api(path, content, options = {}) {
     throw new Error(texts.no_server);
   }
   if (response.status === 401) {
-    const answer = window.prompt(texts.token);
-    if (answer) {
-      token = answer.trim();
-      try { sessionStorage.setItem("token", token); } catch { /* asked again on the next page */ }
-      return api(path, content, options);
-    }
+    if (token !== brought) return api(path, content, options); // given while this request was under way
+    const answer = declined ? null : window.prompt(brought ? texts.other_token : texts.token);
+    declined = !answer?.trim();
+    if (declined) throw new Error(texts.no_token);
+    token = answer.trim();
+    try { sessionStorage.setItem("token", token); } catch { /* asked again on the next page */ }
+    return api(path, content, options);
   }
   const kind = response.headers.get("Content-Type") || "";
   const answer = kind.startsWith("application/json") ? await response.json() : await response.blob();

@@ -28,6 +28,7 @@ async function latest(kind, path, content) {
     return answer;
   } catch (error) {
     if (turn === asked[kind]) {
+      get("loading").hidden = true;
       get("fault").textContent = error.message;
       get("fault").hidden = false;
       page.setAttribute("aria-busy", "false");
@@ -97,6 +98,7 @@ async function showLayer() {
   const answer = await latest("layer", "layers/layer", request);
   if (!answer) return;
   layer = answer;
+  get("loading").hidden = true;
   for (const part of [get("rooms"), get("answer-part")]) part.hidden = false;
   verdicts = new Map();
   get("verdicts").textContent = "";
@@ -309,6 +311,7 @@ try {
   modelChoice(get("model"), models);
   await showNetwork();
 } catch (error) {
+  get("loading").hidden = true;
   get("fault").textContent = error.message;
   get("fault").hidden = false;
 }

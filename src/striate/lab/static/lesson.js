@@ -13,7 +13,8 @@ let busy = false;
 let waiting = false;
 let sentence = "";
 
-const controls = readControls(document.querySelector("form.controls"), ask);
+const form = document.querySelector("form.controls");
+const controls = readControls(form, ask);
 
 async function ask() {
   if (busy) {
@@ -21,6 +22,7 @@ async function ask() {
     return;
   }
   busy = true;
+  place.setAttribute("aria-busy", "true");
   do {
     waiting = false;
     try {
@@ -69,4 +71,28 @@ for (const form of document.querySelectorAll("form.exercise")) {
   });
 }
 
+// The other language begins with the values that are set here
+const KEPT = "lesson";
+const images = () => [...form.querySelectorAll('select[data-kind="image"]')];
+for (const link of document.querySelectorAll(".settings a")) {
+  link.addEventListener("click", () => {
+    const names = images().map((select) => [select.value, select.selectedOptions[0].textContent]);
+    try { sessionStorage.setItem(KEPT, JSON.stringify({ path: lesson.dataset.name, values: controls.values, names })); } catch { /* it begins anew */ }
+  });
+}
+
+function kept() {
+  try {
+    const entry = JSON.parse(sessionStorage.getItem(KEPT));
+    sessionStorage.removeItem(KEPT);
+    return entry?.path === lesson.dataset.name ? entry : null;
+  } catch { return null; }
+}
+
+const before = kept();
+images().forEach((select, index) => {
+  const [value, name] = before?.names[index] || [select.value];
+  if (![...select.options].some((option) => option.value === value)) select.append(new Option(name, value));
+});
+if (before) controls.setAll(before.values);
 ask();

@@ -4,8 +4,9 @@ import { announce, api, el, language, say, texts } from "./lab.js";
 
 const EVERY = 2000;
 
-/** Draw the jobs into a list again and again; `only` chooses of them, `changed` is called with all after each time. */
-export function followQueue(list, { only = () => true, changed = () => {} } = {}) {
+/** Draw the jobs into a list again and again; `only` chooses of them, `changed` is called with all after each time,
+ * and `quiet` leaves it to the page to say that the server does not answer. */
+export function followQueue(list, { only = () => true, changed = () => {}, quiet = false } = {}) {
   let drawn = "";
   const draw = ({ jobs }) => {
     const shown = jobs.filter(only);
@@ -28,7 +29,10 @@ export function followQueue(list, { only = () => true, changed = () => {} } = {}
   const look = async () => {
     try {
       draw(await api("workbench/queue"));
-    } catch { /* the next time may succeed */ }
+    } catch (error) { // the next time may succeed
+      if (!quiet && !list.querySelector(".unreachable")) list.prepend(el("li", { class: "notice bad unreachable", role: "alert" }, error.message));
+      drawn = "";
+    }
   };
   const follow = async () => {
     if (!document.hidden) await look();

@@ -13,7 +13,6 @@ const count = (value) => value.toLocaleString("en");
 
 $("name").textContent = name;
 document.title = `${name} · striate`;
-for (const link of document.querySelectorAll(".settings a")) link.search = location.search;
 
 function stateOf(run) {
   if (run.job && ["queued", "running"].includes(run.job.state)) return run.job.state;
@@ -25,7 +24,7 @@ function show(run) {
   const state = stateOf(run);
   if ($("state").textContent !== texts[`state_${state}`]) $("state").textContent = texts[`state_${state}`];
   $("state").className = `state ${state}`;
-  $("of").textContent = run.waits ? texts.waits : say("of", { net: run.net || "", data: run.data || "" });
+  $("of").textContent = run.waits ? texts[["queued", "running"].includes(state) ? "waits" : "never_began"] : say("of", { net: run.net || "", data: run.data || "" });
   const sentence = run.fault || (state === "failed" ? run.job.sentence : null);
   $("fault").hidden = !sentence;
   $("fault").textContent = sentence || "";
@@ -159,5 +158,5 @@ async function follow() {
   window.setTimeout(follow, 2000);
 }
 
-const queue = followQueue($("jobs"), { only: (job) => job.run === name });
+const queue = followQueue($("jobs"), { only: (job) => job.run === name, quiet: true, changed: (jobs) => { $("commands").hidden = !jobs.some((job) => job.run === name) && $("settings-details").hidden; } });
 follow();

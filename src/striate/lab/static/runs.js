@@ -94,4 +94,7 @@ $("choose").addEventListener("submit", async (event) => {
   chosen();
 });
 
-try { show((await api("workbench/runs")).runs); } catch (error) { fault(error); }
+try { show((await api("workbench/runs")).runs); } catch (error) {
+  $("choose").hidden = true;
+  fault(error);
+}

@@ -17,6 +17,7 @@ const image = imageChoice(() => predict());
 const request = () => ({ model: get("model").value, image: image.name() });
 
 function fail(error) {
+  get("loading").hidden = true;
   get("fault").textContent = error.message;
   get("fault").hidden = false;
 }
@@ -34,6 +35,7 @@ async function predict() {
     if (image.name() !== asked.image) return void predict();
     get("fault").hidden = true;
     get("about").textContent = "";
+    get("loading").hidden = true;
     get("rooms").hidden = false;
     showAnswer(answer);
     get("overlay").replaceChildren();
@@ -156,7 +158,7 @@ try {
   const { models } = await api("models");
   const trained = models.filter((model) => model.kind !== "drawn");
   if (modelChoice(get("model"), trained)) await predict();
-  else get("about").textContent = texts.no_models;
+  else fail(new Error(texts.no_models));
 } catch (error) {
   fail(error);
 }

@@ -1,6 +1,6 @@
 // The workbench: choose images, see what is there, plan a training and start it.
 
-import { announce, api, el, language, number, say, texts } from "./lab.js";
+import { announce, api, el, language, number, remember, say, texts } from "./lab.js";
 import { copyButtons, followQueue } from "./queue.js";
 
 const $ = (id) => document.getElementById(id);
@@ -58,6 +58,7 @@ async function choose(data, again = false) {
         showSurvey(answer.survey);
         $("plan").hidden = false;
         planSoon(0);
+        remember({ data });
         return;
       }
       const bar = $("surveying-bar");
@@ -82,7 +83,7 @@ function showSurvey(survey) {
     figure(count(counts.quarantined), texts.bad, counts.quarantined ? "bad" : "good"),
     figure(count(counts.duplicates + counts.near_duplicates), texts.duplicates),
     figure(`${sides("width")} × ${sides("height")}`, texts.sizes),
-    survey.split ? figure(`${count(survey.split.train)} / ${count(survey.split.val)} / ${count(survey.split.test)}`, texts.split) : null);
+    survey.split ? figure(`${count(survey.split.train)} / ${count(survey.split.val)} / ${count(survey.split.test)}`, texts.split, "wide") : null);
   const notes = [...survey.notes, ...survey.shortcuts.map((row) => row.sentence).filter(Boolean)];
   const pairs = (rows) => rows.map(([first, second]) => `${first} = ${second}`);
   $("survey-result").replaceChildren(figures,
@@ -188,10 +189,21 @@ $("settings").addEventListener("submit", async (event) => {
   $("start").disabled = false;
 });
 
+/** Whether the run that the command named has been shown here, after which this page is only this page. */
+function opened() {
+  try {
+    const before = sessionStorage.getItem("opened");
+    sessionStorage.setItem("opened", start.run);
+    return before === start.run;
+  } catch { return false; }
+}
+
 followQueue($("jobs"), { changed: (jobs) => { $("queue-empty").hidden = jobs.length > 0; } });
 copyButtons();
 const start = await api("workbench/start").catch((error) => { fault("fault", error); return {}; });
 for (const name of start.networks || []) $("networks").append(el("option", { value: name }));
 await browse(start.folder || "");
-if (start.run) location.replace(`/${language}/run?name=${encodeURIComponent(start.run)}`);
+const wanted = new URLSearchParams(location.search).get("data");
+if (wanted) choose(wanted);
+else if (start.run && !opened()) location.replace(`/${language}/run?name=${encodeURIComponent(start.run)}`);
 else if (start.data) choose(start.data);
