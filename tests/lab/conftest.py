@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 import striate
+from striate.lab import lesson_api
 from support import axe
 from support.lab import CHROMIUM, browser, serving
 from support.shape_images import make_folder
+
+
+@pytest.fixture(autouse=True)
+def trainings_end() -> Iterator[None]:
+    """A training that a test has begun in its lesson ends with it."""
+    yield
+    lesson_api.close()
 
 
 @pytest.fixture(scope="session")

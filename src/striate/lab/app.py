@@ -41,6 +41,7 @@ def build_app(options: LabOptions) -> FastAPI:
         await run_in_threadpool(queue.open)
         yield
         await run_in_threadpool(queue.close)
+        await run_in_threadpool(lesson_api.close)
         images.close()
 
     app = FastAPI(

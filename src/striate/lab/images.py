@@ -5,6 +5,9 @@ import json
 from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from striate.base.errors import DecodeError, SettingError
 from striate.data.decode import InputSpec
@@ -99,11 +102,17 @@ def drawing(sample: str, side: int) -> list[list[int]]:
 
 def _scanned(digit: int, side: int) -> Pixels:
     import numpy as np
-    from PIL import Image
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    scan_88 = digits.images[int(np.argmax(digits.target == digit))]
+    return enlarged(digits.images[int(np.argmax(digits.target == digit))], side)
+
+
+def enlarged(scan_88: NDArray[Any], side: int) -> Pixels:
+    """A scan of scikit-learn's digits, of levels 0 to 16, as gray levels with this side."""
+    import numpy as np
+    from PIL import Image
+
     levels_88 = (scan_88 * 255 / 16).round().astype(np.uint8)
     return np.asarray(Image.fromarray(levels_88).resize((side, side), Image.Resampling.BICUBIC))
 

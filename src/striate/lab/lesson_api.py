@@ -4,10 +4,10 @@ from threading import Lock
 from typing import Any
 
 from striate.base.errors import SettingError
-from striate.lab import lesson_catalogue
+from striate.lab import digit_training, lesson_catalogue
 from striate.lab.controls import OwnImage, check_values
 from striate.lab.texts import Texts
-from striate.lab.views import as_json
+from striate.lab.views import Again, View, as_json
 
 Json = dict[str, Any]
 _ONE_AT_A_TIME = Lock()  # torch's seed is one for the whole process
@@ -28,7 +28,17 @@ def answer(name: str, language: str, checked: Json) -> Json:
     lesson, say = lesson_catalogue.load(name), Texts(name, language)
     with _ONE_AT_A_TIME:
         views = lesson.views(checked, say)
-    return {"views": [as_json(view) | {"title": say(f"views.{view.name}")} for view in views]}
+    return {"views": [_titled(view, say) for view in views]}
+
+
+def _titled(view: View, say: Texts) -> Json:
+    content: Json = as_json(view)
+    return content if isinstance(view, Again) else content | {"title": say(f"views.{view.name}")}
+
+
+def close() -> None:
+    """End what lessons have begun."""
+    digit_training.trainings().close()
 
 
 def judge(name: str, language: str, exercise: str, given: Any) -> Json:

@@ -47,6 +47,7 @@ LESSONS = (
     Entry("losses", "regularization", "striate figure losses"),
     Entry("whitening", "preprocessing", "striate data digits --preview whitening"),
     Entry("augmentation", "preprocessing", "striate train FOLDER --set augment.rotate=15 --set augment.crop=0.5"),
+    Entry("mnist_in_the_page", "training", "striate train digits --net mnist_cnn"),
     Entry("vanishing_gradients", "training", "striate figure residual"),
     Entry("inception", "architectures", "striate figure inception"),
     Entry("architectures", "architectures", "striate nets alexnet"),

@@ -219,7 +219,16 @@ class Sentence:
     text: str
 
 
-View = Grid | Lines | Bars | Points | Image | Diagram | Table | Formula | Sentence
+@dataclass(frozen=True)
+class Again:
+    """Nothing that is shown: the page asks once more, with the same values, after so long. For what goes on by itself."""
+
+    kind: ClassVar[str] = "again"
+    milliseconds: int
+    name: str = "again"
+
+
+View = Grid | Lines | Bars | Points | Image | Diagram | Table | Formula | Sentence | Again
 
 
 def shown(value: float, digits: int = 4) -> str:

@@ -12,11 +12,13 @@ const figures = new Map();
 let busy = false;
 let waiting = false;
 let sentence = "";
+let timer = 0;
 
 const form = document.querySelector("form.controls");
 const controls = readControls(form, ask);
 
 async function ask() {
+  clearTimeout(timer);
   if (busy) {
     waiting = true;
     return;
@@ -37,7 +39,10 @@ async function ask() {
   place.setAttribute("aria-busy", "false");
 }
 
-function show(views) {
+function show(answered) {
+  const again = answered.find((view) => view.kind === "again");
+  const views = answered.filter((view) => view !== again);
+  if (again) timer = setTimeout(ask, again.milliseconds);
   const names = new Set(views.map((view) => view.name));
   place.querySelector(".waiting")?.remove();
   for (const [name, figure] of figures) {
