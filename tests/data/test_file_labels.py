@@ -78,6 +78,9 @@ def test_links_are_followed_where_that_is_set_each_file_once_and_without_loops(t
     assert left.notes == (
         f"3 links lead out of the data folder and are left out; {setting('data.follow_links', True)} follows them.",
     )
+    one = touch(tmp_path / "one", "a/0.png", "b/0.png")
+    (one / "a" / "out.png").symlink_to(away / "1.png")
+    assert folders.read(one).notes[0].startswith("1 link leads out of the data folder and is left out; ")
     examples = folders.read(root, Data(follow_links=True))
     assert examples.notes == ()
     assert examples.names == ("a/0.png", "a/out.png", "a/out/2.png", "a/out/more/3.png", "b/0.png")

@@ -105,10 +105,8 @@ def test_pairs_of_equal_images_are_told_and_so_is_a_label_that_must_be_wrong():
     pixels[3] = pixels[15]
     found = divide(all_, pixels, Data())
     assert found.duplicates == (("0/3.png", "1/5.png"),)
-    assert "1 pairs of images are equal, as 0/3.png and 1/5.png; each pair stays on one side." in found.notes
-    assert any(
-        "1 of them are in two classes, as 0/3.png (0) and 1/5.png (1); one of the labels" in note for note in found.notes
-    )
+    assert "1 pair of images is equal, as 0/3.png and 1/5.png; each pair stays on one side." in found.notes
+    assert any("1 of them is in two classes, as 0/3.png (0) and 1/5.png (1); one of the labels" in note for note in found.notes)
 
 
 @given(st.lists(st.integers(5, 30), min_size=2, max_size=3), st.integers(2, 5))

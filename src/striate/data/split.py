@@ -224,17 +224,16 @@ def _find_duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> li
 def _duplicate_notes(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
     if not duplicates:
         return []
-    notes = [
-        f"{len(duplicates)} pairs of images are equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on "
-        "one side."
-    ]
+    what = "1 pair of images is" if len(duplicates) == 1 else f"{len(duplicates)} pairs of images are"
+    notes = [f"{what} equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on one side."]
     label = {name: examples.label_of(position) for position, name in enumerate(examples.names)}
     split = [(first, second) for first, second in duplicates if label[first] != label[second]]
     if split:
         first, second = split[0]
+        verb = "is" if len(split) == 1 else "are"
         notes.append(
-            f"{len(split)} of them are in two classes, as {first} ({label[first]}) and {second} ({label[second]}); one of the "
-            "labels must be wrong."
+            f"{len(split)} of them {verb} in two classes, as {first} ({label[first]}) and {second} ({label[second]}); one of "
+            "the labels must be wrong."
         )
     return notes
 

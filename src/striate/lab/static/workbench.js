@@ -83,7 +83,7 @@ function showSurvey(survey) {
     figure(count(counts.quarantined), texts.bad, counts.quarantined ? "bad" : "good"),
     figure(count(counts.duplicates + counts.near_duplicates), texts.duplicates),
     figure(`${sides("width")} × ${sides("height")}`, texts.sizes),
-    survey.split ? figure(`${count(survey.split.train)} / ${count(survey.split.val)} / ${count(survey.split.test)}`, texts.split, "wide") : null);
+    survey.split ? figure(`${count(survey.split.train)} / ${count(survey.split.val)} / ${count(survey.split.test)}`, texts.split) : null);
   const notes = [...survey.notes, ...survey.shortcuts.map((row) => row.sentence).filter(Boolean)];
   const pairs = (rows) => rows.map(([first, second]) => `${first} = ${second}`);
   $("survey-result").replaceChildren(figures,
