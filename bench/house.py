@@ -124,7 +124,7 @@ def long_functions(package: Path) -> list[Measured]:
 
 def _is_for_users(path: str, name: str, node: Function) -> bool:
     positional = [argument for argument in (*node.args.posonlyargs, *node.args.args) if argument.arg not in ("self", "cls")]
-    public = path.startswith(("workflows/", "cli/")) and not name.startswith("_")
+    public = (path.startswith(("workflows/", "cli/")) or path == "lab/run.py") and not name.startswith("_")
     estimator = path.startswith("sklearn/") and name == "__init__"
     return (public or estimator) and len(positional) <= MOST_PARAMETERS
 
@@ -134,8 +134,9 @@ def wide_functions(package: Path, but_for_users: bool = False) -> list[Measured]
 
     Args:
         package: the folder.
-        but_for_users: without the public functions of workflows/, the commands of cli/ and the estimators of sklearn/, whose
-            parameters beyond the first seven can only be given by name: each is a flag or a keyword that a user chooses among.
+        but_for_users: without the public functions of workflows/ and of lab/run.py, the commands of cli/ and the estimators of
+            sklearn/, whose parameters beyond the first seven can only be given by name: each is a flag or a keyword that a user
+            chooses among.
 
     """
     counted = []

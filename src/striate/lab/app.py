@@ -29,6 +29,7 @@ from striate.workflows.serve.security import Security
 from striate.workflows.serve.uploads import ByteBudget, LingeringClose, read_uploads
 
 _HTML = "text/html; charset=utf-8"
+_PAINT_SECONDS = 1.0  # in which a browser has a page and its files: an import beside them would slow these
 
 
 def build_app(options: LabOptions) -> FastAPI:
@@ -37,7 +38,6 @@ def build_app(options: LabOptions) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        _warm_up()
         await run_in_threadpool(queue.open)
         yield
         await run_in_threadpool(queue.close)
@@ -66,6 +66,7 @@ def with_layers(app: FastAPI, options: LabOptions) -> ASGIApp:
 
 def html(page: Callable[[], str]) -> Response:
     """A page; where what it is of is not there, 404."""
+    _warm_up()
     try:
         return Response(page(), media_type=_HTML)
     except StriateError as error:
@@ -97,14 +98,16 @@ def _add_pages(app: FastAPI) -> None:
 
 @cache
 def _warm_up() -> None:
-    """Begin to import torch, for which the first computation would wait."""
+    """Import torch, for which the first computation would wait, once the first page has been drawn."""
 
     def load() -> None:
         import torch
 
         torch.zeros(1)
 
-    threading.Thread(target=load, daemon=True).start()
+    timer = threading.Timer(_PAINT_SECONDS, load)
+    timer.daemon = True
+    timer.start()
 
 
 def _page(page: pages.Page) -> Callable[[Request], Response]:

@@ -57,6 +57,13 @@ def render_lesson(name: str, language: str) -> str:
     return render(page, language, entry=lesson_catalogue.LESSONS[place], lesson=lesson_catalogue.load(name), **neighbors)
 
 
+def prepare() -> None:
+    """Read and compile what the first page needs, which its reader would wait for."""
+    static_files()
+    for language in LANGUAGES:
+        render(PAGES[0], language)
+
+
 @cache
 def static_files() -> dict[str, tuple[bytes, str]]:
     """The content and media type of each file of the pages."""

@@ -45,15 +45,18 @@ def lab(
         if find_spec(package.replace("-", "_")) is None:
             raise MissingExtraError("The lab", package, "serve")
     check_options(options)
+    from striate.lab.pages import prepare
     from striate.lab.server import Server
     from striate.workflows.serve.listening import listen, url_of
 
     listening = listen(host, port)
     try:
+        server = Server(options)
+        prepare()
         url = url_of(host, listening)
         log.info("The lab is at %s%s; stop with Ctrl-C.", url, "" if token is None else "/#token=TOKEN")
         if started is not None:
             started({"url": url})
-        Server(options).run([listening])
+        server.run([listening])
     finally:
         listening.close()
