@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from striate._version import __version__
@@ -24,7 +23,8 @@ from striate.lab.requests import language_of, read_object
 from striate.lab.try_image import routes as try_routes
 from striate.lab.workbench import api as workbench
 from striate.lab.workbench.queue import Queue
-from striate.workflows.serve.refusals import Refusal, internal_fault
+from striate.workflows.serve.refusal_handlers import add_refusals
+from striate.workflows.serve.refusals import Refusal
 from striate.workflows.serve.security import Security
 from striate.workflows.serve.uploads import ByteBudget, LingeringClose, read_uploads
 
@@ -55,7 +55,7 @@ def build_app(options: LabOptions) -> FastAPI:
     models = Models(options.out)
     layer_routes.add_routes(app, images, models)
     try_routes.add_routes(app, images, models)
-    _add_refusals(app)
+    _add_mistakes(app)
     return app
 
 
@@ -155,20 +155,9 @@ def _add_lessons(app: FastAPI, images: Images) -> None:
         return JSONResponse(await run_in_threadpool(lesson_api.judge, name, language_of(request), exercise, given))
 
 
-def _add_refusals(app: FastAPI) -> None:
-    @app.exception_handler(Refusal)
-    async def refused(_request: Request, refusal: Refusal) -> Response:
-        return JSONResponse({"error": refusal.sentence}, refusal.status, refusal.headers)
+def _add_mistakes(app: FastAPI) -> None:
+    add_refusals(app)
 
     @app.exception_handler(StriateError)
     async def mistaken(_request: Request, error: StriateError) -> Response:
         return JSONResponse({"error": str(error)}, 422)
-
-    @app.exception_handler(Exception)
-    async def fault(_request: Request, _error: Exception) -> Response:  # uvicorn logs it
-        return JSONResponse({"error": internal_fault().sentence}, 500)
-
-    @app.exception_handler(HTTPException)
-    async def no_route(request: Request, error: HTTPException) -> Response:
-        sentence = f"{request.method} is not possible here." if error.status_code == 405 else "there is nothing here."
-        return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from striate._version import __version__
@@ -14,7 +13,7 @@ from striate.workflows import image_page
 from striate.workflows.serve.access_log import AccessLog
 from striate.workflows.serve.multipart import MOST_FILES
 from striate.workflows.serve.options import ServeOptions
-from striate.workflows.serve.refusals import Refusal, internal_fault
+from striate.workflows.serve.refusal_handlers import add_refusals
 from striate.workflows.serve.schemas import Embeddings, Failure, ModelFacts, Predictions, Status, Unreadable
 from striate.workflows.serve.security import Security
 from striate.workflows.serve.state import State, Verdict, Verdicts
@@ -55,20 +54,7 @@ def build_app(state: Callable[[], State], options: ServeOptions) -> FastAPI:
     _add_status(app, state)
     _add_page(app)
     _add_images(app, state, options)
-
-    @app.exception_handler(Refusal)
-    async def refused(_request: Request, refusal: Refusal) -> Response:
-        return JSONResponse({"error": refusal.sentence}, refusal.status, refusal.headers)
-
-    @app.exception_handler(Exception)
-    async def fault(_request: Request, _error: Exception) -> Response:  # uvicorn logs it
-        return JSONResponse({"error": internal_fault().sentence}, 500)
-
-    @app.exception_handler(HTTPException)
-    async def no_route(request: Request, error: HTTPException) -> Response:
-        sentence = f"{request.method} is not possible here." if error.status_code == 405 else "there is nothing here."
-        return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))
-
+    add_refusals(app)
     return app
 
 
