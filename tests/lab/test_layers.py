@@ -15,23 +15,16 @@ from striate.base.errors import DataError
 from striate.batches.preprocess import Preprocess
 from striate.data.decode import InputSpec
 from striate.interpret import activations
-from striate.lab.app import build_app, with_layers
 from striate.lab.layers import passes
 from striate.lab.models import Choice, Loaded
-from striate.lab.options import LabOptions
 from striate.model import Model
 from striate.nets import receptive_field
 from striate.nets.factory import build
 from striate.nets.worked_arithmetic import explain
 from striate.workflows.inspect import filter_health
-from support.lab import looking
+from support.lab import client, looking
 
 pytestmark = pytest.mark.xdist_group("lab")
-
-
-def client(folder: Path) -> TestClient:
-    options = LabOptions(root=folder, out=folder / "runs")
-    return TestClient(with_layers(build_app(options), options), base_url="http://localhost")
 
 
 def asked(lab: TestClient, path: str, **content: Any) -> Any:
@@ -67,7 +60,7 @@ def test_the_answer_with_a_filter_ablated_done_by_hand():
 def test_maps_and_numbers_are_those_of_python(lab_run: Path):
     image = lab_run / "shapes" / "circle" / "003.png"
     model = striate.load(lab_run / "runs" / "shapes")
-    with client(lab_run) as lab:
+    with client(lab_run, out=lab_run / "runs") as lab:
         name = lab.post("/api/images", content=image.read_bytes()).json()["id"]
         common = {"model": "run:shapes", "image": name, "layer": "conv1"}
         shown, one = asked(lab, "layers/layer", **common), asked(lab, "en/layers/unit", **common, unit=2, row=3, column=0)
@@ -94,7 +87,7 @@ def test_maps_and_numbers_are_those_of_python(lab_run: Path):
 def test_a_run_whose_images_have_gone_is_judged_by_its_weights(lab_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(lab_run / "runs", tmp_path / "runs")
     monkeypatch.setattr("striate.workflows.open_run.sources.read", _gone)
-    judged = asked(client(tmp_path), "layers/verdicts", model="run:shapes", layer="conv1")
+    judged = asked(client(tmp_path, out=tmp_path / "runs"), "layers/verdicts", model="run:shapes", layer="conv1")
     assert (len(judged["each"]), judged["images_from"], judged["reason"]) == (6, None, "there is nothing at shapes.")
 
 
@@ -103,7 +96,7 @@ def _gone(_data: object) -> None:
 
 
 def test_weights_that_come_along_and_random_ones(tmp_path: Path):
-    lab = client(tmp_path)
+    lab = client(tmp_path, out=tmp_path / "runs")
     kinds = {model["name"]: model["kind"] for model in lab.get("/api/models").json()["models"]}
     assert (kinds["weights:resnet20@cifar10"], kinds["drawn:mnist_cnn"]) == ("weights", "drawn")
     network = asked(lab, "layers/network", model="weights:resnet20@cifar10")
@@ -127,7 +120,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path):
         ({"ablated": {"conv1": [-1]}}, "expected units from 0 to 31 of conv1; got -1."),
         ({"ablated": [1]}, "expected lists of units by layer; got something else."),
     ]
-    with client(tmp_path) as lab:
+    with client(tmp_path, out=tmp_path / "runs") as lab:
         for change, sentence in changes:
             given = {"model": "drawn:mnist_cnn", "image": "digit-3", "layer": "conv1", "unit": 0, "row": 0, "column": 0}
             answer = lab.post("/api/en/layers/unit", json={**given, **change})

@@ -12,17 +12,10 @@ from starlette.testclient import TestClient
 import striate
 from striate.base.errors import DataError
 from striate.interpret import attribution
-from striate.lab.app import build_app, with_layers
-from striate.lab.options import LabOptions
 from support.axe import violations
-from support.lab import looking, serving
+from support.lab import client, looking, serving
 
 pytestmark = pytest.mark.xdist_group("lab")
-
-
-def client(folder: Path) -> TestClient:
-    options = LabOptions(root=folder, out=folder / "runs")
-    return TestClient(with_layers(build_app(options), options), base_url="http://localhost")
 
 
 def asked(lab: TestClient, path: str, **content: Any) -> Any:
@@ -34,7 +27,7 @@ def asked(lab: TestClient, path: str, **content: Any) -> Any:
 def test_prediction_evidence_and_neighbors_are_those_of_python(lab_run: Path):
     run, image = str(lab_run / "runs" / "shapes"), lab_run / "shapes" / "circle" / "003.png"
     model = striate.load(run)
-    with client(lab_run) as lab:
+    with client(lab_run, out=lab_run / "runs") as lab:
         given = {"model": "run:shapes", "image": lab.post("/api/images", content=image.read_bytes()).json()["id"]}
         answer, near = asked(lab, "predict", **given), asked(lab, "neighbors", **given)
         evidence = asked(lab, "evidence", **given, method="gradcam", target=answer["row"]["label"])
@@ -61,7 +54,7 @@ def test_prediction_evidence_and_neighbors_are_those_of_python(lab_run: Path):
 def test_training_images_that_have_gone_are_said_to_be(lab_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(lab_run / "runs", tmp_path / "runs")
     monkeypatch.setattr("striate.workflows.open_run.sources.read", _gone)
-    with client(tmp_path) as lab:
+    with client(tmp_path, out=tmp_path / "runs") as lab:
         near = asked(lab, "neighbors", model="run:shapes", image="flower")
     assert near == {"images": [], "reason": "there is nothing at shapes."}
 

@@ -92,7 +92,7 @@ def train(begin: Snapshot, seed: int, steps: int = STEPS, stopped: Callable[[], 
         rows_N = torch.from_numpy(VALIDATION + places(place * BATCH, min((place + 1) * BATCH, count), count, seed, epoch))
         mean = losses_of(net(images_N1HW[rows_N]), labels_N[rows_N]).mean()
         update.zero_grad()
-        mean.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(mean)
         update.step()
         losses.append(mean.item())
         if (step + 1) % _EVALUATED_EVERY == 0 or step + 1 == steps:

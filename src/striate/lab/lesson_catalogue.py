@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from striate.base.errors import SettingError, nearest
 from striate.lab.controls import Control, Values
@@ -69,5 +69,4 @@ def parts() -> dict[str, list[Entry]]:
 
 def load(name: str) -> Lesson:
     """The module of a lesson."""
-    module: Lesson = import_module(f"striate.lab.lessons.{entry(name).name}")  # type: ignore[assignment]
-    return module
+    return cast(Lesson, import_module(f"striate.lab.lessons.{entry(name).name}"))
