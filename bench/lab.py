@@ -1,6 +1,6 @@
 """How soon the pages of `striate lab` show, and how soon a kernel that is dragged has its numbers.
 
-    python bench/lab.py --runs 5 --moves 60
+    PYTHONPATH=tests python bench/lab.py --runs 5 --moves 60
 
 Each run starts a lab of its own and a new window of Debian's chromium. `first paint` is from the request of a page to its first
 content, as the browser measures it: of the first page right after the start, of the first lesson, and, `again`, of the first
@@ -18,7 +18,7 @@ import urllib.request
 from statistics import median, quantiles
 from typing import Any
 
-from support.lab import FLAGS  # of the tests
+from support.lab import CHROMIUM, FLAGS  # of the tests
 
 _PAINT = "() => performance.getEntriesByType('paint').find((entry) => entry.name === 'first-contentful-paint')?.startTime"
 _READY = "() => document.querySelector('.view') && document.getElementById('views').getAttribute('aria-busy') === 'false'"
@@ -93,7 +93,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         rows = [run(browser, options.moves) for _ in range(options.runs)]
         browser.close()
     for name in rows[0]:
