@@ -59,6 +59,14 @@ def test_a_residual_block_is_seen_before_the_sum():
     assert by_layer["conv2_1.conv2"] == ("conv2_1.conv2", "conv2_1.bn2", "conv2_1.bn2", False)
 
 
+def test_a_convolution_before_the_head_is_seen_filter_by_filter():
+    made = build("conv 3x3x4, fc", (1, 8, 8), 3)
+    [probe] = probes(made)
+    assert probe.readout == probe.layer
+    [layer] = filter_health.examine(made, images(made))
+    assert len(layer.filters) == 4
+
+
 def test_smooth_filters_are_healthy(net: Net):
     assert set(verdicts(net)) == {"healthy"}
 

@@ -43,7 +43,7 @@ def probes(net: Net) -> list[Probe]:
             module = modules[after]
             if isinstance(module, _NORMS) and norm is None:
                 norm = after
-            elif not isinstance(module, (*_SHIFTS, *_activations())):
+            elif not isinstance(module, (*_SHIFTS, *_activations())) or _mixes(modules[name], module):
                 break
             current = after
             if isinstance(module, _activations()):
@@ -51,6 +51,11 @@ def probes(net: Net) -> list[Probe]:
         zeros = isinstance(modules[current], nn.ReLU | nn.ReLU6)
         points.append(Probe(name, norm, current, zeros))
     return points
+
+
+def _mixes(layer: nn.Module, after: nn.Module) -> bool:
+    """Whether the places of a filter's map become units, which are not the filters that are judged."""
+    return isinstance(after, nn.Flatten) and not isinstance(layer, nn.Linear)
 
 
 def pool_after(net: Net, layer: str) -> str | None:
