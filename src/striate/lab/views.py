@@ -190,6 +190,29 @@ class Diagram:
 
 
 @dataclass(frozen=True)
+class MapRow:
+    """The maps of a layer side by side, `side` pixels wide; those of `lit` are filled. A click sets the slider `control`."""
+
+    label: str
+    side: int
+    count: int
+    lit: Sequence[int] = ()
+    control: str | None = None
+
+
+@dataclass(frozen=True)
+class MapRows:
+    """Layers one below the other, all maps to one scale; a link is (row, map there, map of the next row)."""
+
+    kind: ClassVar[str] = "maps"
+    name: str
+    rows: Sequence[MapRow]
+    links: Sequence[tuple[int, int, int]]
+    description: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of texts and numbers under headings; the first column heads its row."""
 
@@ -228,7 +251,7 @@ class Again:
     name: str = "again"
 
 
-View = Grid | Lines | Bars | Points | Image | Diagram | Table | Formula | Sentence | Again
+View = Grid | Lines | Bars | Points | Image | Diagram | MapRows | Table | Formula | Sentence | Again
 
 
 def shown(value: float, digits: int = 4) -> str:

@@ -1,9 +1,10 @@
 // Draws the views of a lesson. A view's figure stays while its content is drawn anew, so that a drag or the focus goes on.
 
 import { announce, el, say, svg, texts } from "./lab.js";
+import { maps } from "./map_rows.js";
 import { bars, lines, plainTable, points, WIDE } from "./plots.js";
 
-const DRAWERS = { grid, lines, bars, points, image, diagram, table, formula, sentence };
+const DRAWERS = { grid, lines, bars, points, image, diagram, maps, table, formula, sentence };
 
 /** The figure of a view: a new one, or `figure` with new content. */
 export function draw(view, figure, controls) {
