@@ -36,6 +36,7 @@ LESSONS = (
     Entry("back_propagation", "history", "striate history optimal_control"),
     Entry("gmdh", "history", "striate history gmdh"),
     Entry("neocognitron", "history", "striate history neocognitron"),
+    Entry("rumelhart", "history", "striate history rumelhart"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
     Entry("receptive_fields", "layers", "striate figure receptive"),

@@ -14,7 +14,7 @@ Departures: several networks, from as many seeds, learn side by side; one that h
 Legend: S seeds, N patterns, I units of the group that a link comes from, J of the one it leads to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,8 @@ class Layout(NamedTuple):
     @property
     def units(self) -> list[str]:
         """The groups that have weights: all but the inputs."""
-        return [group for group in self.sizes if any(group == end for _, end in self.links)]
+        ends = {end for _, end in self.links}
+        return [group for group in self.sizes if group in ends]
 
 
 class Task(NamedTuple):
@@ -106,27 +107,54 @@ def backward(layout: Layout, weights: Weights, outputs: Mapping[str, Floats], dE
     return links | {group: values_SNJ.sum(axis=1, keepdims=True) for group, values_SNJ in dE_dx.items()}
 
 
+class Sweep(NamedTuple):
+    """S networks before a sweep moves them on; its arrays are overwritten by the next one."""
+
+    weights: Weights
+    error_S: Floats  # E of each
+    sweeps_S: NDArray[np.int64]  # as of `Trained`
+
+
 def learn(task: Task, weights: Weights, training: Training) -> Trained:
     """Sweep through all patterns until each network has learned them; the initial weights are not changed."""
-    current = dict(weights)
-    moves: Weights = {key: np.zeros_like(values) for key, values in weights.items()}
-    sweeps_S = np.full(len(weights[task.layout.output]), -1)
     errors: list[Floats] = []
+    for sweep in sweeps(task, weights, training):
+        errors.append(sweep.error_S)
+    return Trained(sweep.weights, sweep.sweeps_S, np.array(errors))
+
+
+def sweeps(task: Task, weights: Weights, training: Training) -> Iterator[Sweep]:
+    """The networks before each sweep and after the last one, as `learn` makes them."""
+    # All weights in one array, so that a sweep moves them at once
+    flat = np.concatenate([values.ravel() for values in weights.values()])
+    current, move = _parts(flat, weights), np.zeros_like(flat)
+    sweeps_S = np.full(len(weights[task.layout.output]), -1)
     for sweep in range(training.max_sweeps + 1):
         outputs = forward(task.layout, current, task.inputs)
         residual_SNJ = outputs[task.layout.output] - task.targets_NJ
-        errors.append(np.square(residual_SNJ).sum(axis=(1, 2)) / 2)
-        learned_S = np.abs(residual_SNJ).max(axis=(1, 2)) < training.tolerance
-        sweeps_S[(sweeps_S < 0) & learned_S] = sweep
-        active_S11 = (sweeps_S < 0)[:, None, None]
-        if sweep == training.max_sweeps or not active_S11.any():
-            break
-        dE_dy_SNJ = np.where(np.abs(residual_SNJ) > training.slack, residual_SNJ, 0.0)
+        away_SNJ = np.abs(residual_SNJ)
+        sweeps_S[(sweeps_S < 0) & (away_SNJ.max(axis=(1, 2)) < training.tolerance)] = sweep
+        yield Sweep(current, np.square(residual_SNJ).sum(axis=(1, 2)) / 2, sweeps_S)
+        active_S = sweeps_S < 0
+        if sweep == training.max_sweeps or not active_S.any():
+            return
+        dE_dy_SNJ = np.where(away_SNJ > training.slack, residual_SNJ, 0.0)
         gradient, schedule = backward(task.layout, current, outputs, dE_dy_SNJ), _schedule(training.schedules, sweep)
-        for key, old in current.items():
-            moves[key] = schedule.momentum * moves[key] - schedule.rate * gradient[key]
-            current[key] = np.where(active_S11, (old + moves[key]) * (1 - training.decay), old)
-    return Trained(current, sweeps_S, np.array(errors))
+        move = schedule.momentum * move - schedule.rate * np.concatenate([gradient[key].ravel() for key in weights])
+        moved = (flat + move) * (1 - training.decay)
+        if active_S.all():
+            flat[:] = moved
+        else:
+            for key, part in _parts(moved, weights).items():
+                current[key][active_S] = part[active_S]
+
+
+def _parts(flat: Floats, like: Weights) -> Weights:
+    """The weights in one array that holds all of them, one after the other."""
+    ends = np.cumsum([values.size for values in like.values()])
+    return {
+        key: part.reshape(values.shape) for (key, values), part in zip(like.items(), np.split(flat, ends[:-1]), strict=True)
+    }
 
 
 def _schedule(schedules: Sequence[Schedule], sweep: int) -> Schedule:

@@ -4,7 +4,7 @@ import { el, number, say, svg, texts } from "./lab.js";
 
 export const WIDE = 480;
 const HIGH = 290;
-const EDGE = { left: 64, right: 14, top: 14, bottom: 44 };
+const EDGE = { left: 64, right: 18, top: 14, bottom: 44 };
 
 function ticks(low, high, count = 5) {
   const rough = (high - low) / count;
