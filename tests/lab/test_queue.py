@@ -21,6 +21,8 @@ from support.command_line import run
 from support.lab import client
 from support.shape_images import make_folder
 
+FINETUNE = {"data": "digits", "command": "finetune"}
+SMALL = {"finetune.weights": "resnet20@cifar10"}
 TINY = {"net.name": "conv 3x3x4, relu, globalpool, fc", "train.epochs": "2"}
 
 
@@ -140,24 +142,37 @@ def test_a_child_ends_with_the_process_that_started_it(tmp_path: Path):
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize(
+    ("command", "settings", "shown"),
+    [
+        ("train", TINY, "--net 'conv 3x3x4, relu, globalpool, fc' --epochs 2"),
+        ("train", {**TINY, "data.folds": "2"}, "--net 'conv 3x3x4, relu, globalpool, fc' --epochs 2 --folds 2"),
+        ("finetune", {**SMALL, "finetune.strategies": "extract,adapt"}, "--from resnet20@cifar10 --strategy extract,adapt"),
+        ("finetune", {**SMALL, "data.folds": "2"}, "--from resnet20@cifar10 --folds 2"),
+    ],
+)
 def test_a_training_of_the_page_ends_with_the_bytes_of_the_command_that_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cache: Path
-):
+    command: str, settings: dict[str, str], shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], cache: Path,
+):  # fmt: skip
     monkeypatch.chdir(tmp_path)
     make_folder(tmp_path / "photos <b>", 12)
     with client(tmp_path, out=Path("runs")) as lab:
-        wish = {"data": "photos <b>", "settings": TINY, "name": "a", "report": False}
+        wish = {"data": "photos <b>", "settings": settings, "name": "a", "report": False, "command": command}
         added = lab.post("/api/workbench/queue", json=wish).json()
-        assert added["command"] == (
-            f"striate train '{tmp_path}/photos <b>' --name a --out runs --net 'conv 3x3x4, relu, globalpool, fc' --epochs 2 "
-            "--no-report --json"
-        )
+        assert added["command"] == f"striate {command} '{tmp_path}/photos <b>' --name a --out runs {shown} --no-report --json"
         for _ in range(3000):
             (job,) = lab.get("/api/workbench/queue").json()["jobs"]
             if job["state"] not in ("queued", "running"):
                 break
             time.sleep(0.1)
         assert job["state"] == "done", lab.get(f"/api/workbench/queue/{job['id']}/log").json()
+        now = lab.get("/api/workbench/runs/a").json()
+        assert all(training["ended"] for training in now["trainings"])
+        assert [row["score"] for row in now["trainings"] if row["kind"] == "fold"] == now["result"].get("folds", [])
+        assert [row["score"] for row in now["trainings"] if row["kind"] == "strategy"] == [
+            row["val"] for row in now["result"].get("strategies", []) if "folds" not in now["result"]
+        ]
     by_hand = run(capsys, *(word if word != "a" else "b" for word in added["arguments"]))
     assert json.loads(Path("runs/a/result.json").read_bytes())["weights_sha256"] == by_hand.json["weights_sha256"]
 
@@ -225,6 +240,13 @@ def ask(url: str, path: str, content: Any = None) -> Any:
         ({"data": "digits", "name": "../x"}, "expected a plain name for --name"),
         ({"data": "digits", "name": "--x"}, "expected a run's name that does not begin with a dash"),
         ({"data": "digits", "name": 3}, "expected the run's name as text"),
+        ({"data": "digits", "command": "tune"}, "expected command train or finetune; got 'tune'."),
+        ({**FINETUNE, "settings": {"train.lr": "1"}}, "train.lr does not say which strategy it is for"),
+        ({**FINETUNE, "settings": {"finetune.strategies": "adapt,none"}}, "finetune.strategies.1: input should be 'extract'"),
+        (
+            {**FINETUNE, "settings": {"finetune.strategies": "all", "data.folds": "3"}},
+            "data.folds does not apply to several strategies, which are compared on one split; leave one of them out.",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_with_a_sentence(tmp_path: Path, wish: dict[str, Any], sentence: str):

@@ -117,6 +117,15 @@ def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):
             f"striate train digits --name 'x y' --out {tmp_path}/runs --set train.lr=0.01 --epochs 2 --json"
         )
         assert lab.post("/api/workbench/plan", json={"data": "photos", "settings": {"train.lr": "x"}}).status_code == 422
+        wish = {"data": "digits", "command": "finetune", "settings": {"finetune.strategies": "all", "seed": "1"}, "name": "x"}
+        plan = lab.post("/api/workbench/plan", json=wish).json()
+        assert plan["command"] == f"striate finetune digits --name x --out {tmp_path}/runs --strategy all --seed 1 --json"
+        assert (plan["strategies"], plan["trainings"]) == (["extract", "adapt", "retrain", "scratch"], 1)
+        assert plan["reasons"][0] == f"from {plan['weights']}: the best weights that are here"
+        plan = lab.post(
+            "/api/workbench/plan", json={"data": "digits", "settings": {"data.folds": "3", "net.name": "lenet5"}}
+        ).json()
+        assert (plan["trainings"], plan["steps"] % 4) == (4, 0)
 
 
 def epoch(number: int, seconds: float, **more: Any) -> dict[str, Any]:

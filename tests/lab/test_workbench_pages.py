@@ -39,6 +39,23 @@ def test_from_a_folder_to_the_plan_of_a_training(
         page.fill("[name='train.epochs']", "-2")
         page.wait_for_selector("#plan-fault:not([hidden])", timeout=LONG)
         assert "train.epochs: input should be greater than or equal to 1; got -2." in page.locator("#plan-fault").inner_text()
+        page.fill("[name='train.epochs']", "3")
+        page.fill("[name='data.folds']", "2")
+        page.click(".settings a")  # the other language has what was typed
+        page.wait_for_url("**/en/?**")
+        command = "() => document.getElementById('command').textContent"
+        page.wait_for_function(
+            f"({command})().includes('--epochs 3 --folds 2 --set train.weight_decay=0.1 --json')", timeout=LONG
+        )
+        assert "3 trainings: one for each of 2 folds" in page.locator("#reasons").inner_text()
+        page.get_by_label("Fine-tune").check()
+        assert page.locator("[name='train.epochs']").is_hidden()
+        page.wait_for_function(f"({command})().endsWith('--folds 2 --json')", timeout=LONG)
+        page.get_by_label("adapt", exact=True).check()
+        page.wait_for_function(f"({command})().includes('--strategy adapt --folds 2 --json')", timeout=LONG)
+        page.get_by_label("scratch", exact=True).check()
+        page.wait_for_selector("#plan-fault:not([hidden])", timeout=LONG)
+        assert "data.folds does not apply to several strategies" in page.locator("#plan-fault").inner_text()
         assert violations(page, axe_script) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert seen.elsewhere() == []

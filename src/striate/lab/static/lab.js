@@ -46,8 +46,11 @@ export function announce(sentence) {
 /** Keep what is chosen in the address, where the other language, a reload and the back button find it. */
 export function remember(entries) {
   const query = new URLSearchParams(location.search);
-  for (const [name, value] of Object.entries(entries)) query.set(name, value);
-  history.replaceState(null, "", `?${query}`);
+  for (const [name, value] of Object.entries(entries)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
 }
 
 for (const link of document.querySelectorAll(".settings a")) {

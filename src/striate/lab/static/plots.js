@@ -161,9 +161,11 @@ function marks(picture, list, scale) {
 
 function sampled(view) {
   const [first] = view.series;
-  const every = Math.max(1, Math.ceil(first.x.length / 25));
-  return first.x.map((x, index) => [x, ...named(view).map((entry) => (entry.x[index] === x ? entry.y[index] : null))])
-    .filter((_row, index) => index % every === 0);
+  const same = view.series.every((entry) => entry.x.length === first.x.length && entry.x.every((x, index) => x === first.x[index]));
+  const xs = same ? first.x : [...new Set(named(view).flatMap((entry) => entry.x))].sort((a, b) => a - b);
+  const every = Math.max(1, Math.ceil(xs.length / 25));
+  const at = (entry, x, index) => entry.y[same ? index : entry.x.indexOf(x)] ?? null;
+  return xs.map((x, index) => [x, ...named(view).map((entry) => at(entry, x, index))]).filter((_row, index) => index % every === 0);
 }
 
 export function bars(view, surface) {

@@ -2,6 +2,7 @@
 
 import { announce, api, el, number, say, texts } from "./lab.js";
 import { followQueue } from "./queue.js";
+import { choice, curvesOf, learningCurves, table } from "./trainings.js";
 import { draw } from "./views.js";
 
 const $ = (id) => document.getElementById(id);
@@ -33,7 +34,9 @@ function show(run) {
   $("log").textContent = run.log;
   if (run.waits) return;
   showFigures(run, state);
-  showCurves(run);
+  if (run.trainings.length > 1) showTrainings(run, state);
+  else showCurves(run);
+  showHealth(run);
   showVerdict(run);
   const ended = run.result && state !== "running"; // the report comes after the result
   $("files").hidden = !ended;
@@ -75,24 +78,42 @@ function showFigures(run, state) {
   $("figures").replaceChildren(...rows.map(([value, label, kind]) => el("li", { class: kind }, el("b", {}, value), el("span", {}, label))));
 }
 
+/** A plot over epochs, whose axis grows with the curves up to what is planned, so that the first are not squeezed together. */
+function overEpochs(key, series, planned, caption = "") {
+  const last = Math.max(...series.map((entry) => entry.x.at(-1)));
+  let high = 6;
+  while (high < last) high *= 2;
+  high = Math.max(6, Math.min(high, planned || last));
+  const marks = series.filter((entry) => entry.x.length === 1).map((entry) => ({ x: entry.x[0], y: entry.y[0], label: entry.label, role: entry.role }));
+  return { kind: "lines", name: key, title: texts[key], caption, x_label: texts.epoch, y_label: texts[key], x_range: [0, high], y_range: key === "loss" ? null : [0, 1], y_log: false, series, marks, move: [] };
+}
+
 function showCurves(run) {
-  if (run.epochs.length) {
-    const at = run.epochs.map((event) => event.epoch);
-    const last = run.epochs.at(-1);
-    const planned = run.steps ? Math.round((run.steps * last.epoch) / last.step) : last.epoch;
-    let high = 6; // grows with the curves, up to what is planned, so that the first epochs are not squeezed together
-    while (high < last.epoch) high *= 2;
-    high = Math.max(6, Math.min(high, planned));
-    const series = (label, key, role, dashed = false) => ({ label, x: at, y: run.epochs.map((event) => event[key] ?? null), role, dashed });
-    const lines = (key, all) => ({ kind: "lines", name: key, title: texts[key], caption: "", x_label: texts.epoch, y_label: texts[key], x_range: [0, high], y_range: null, y_log: false, series: all, marks: all.filter((entry) => entry.x.length === 1).map((entry) => ({ x: entry.x[0], y: entry.y[0], label: entry.label, role: entry.role })), move: [] });
-    put(lines("loss", [series(texts.on_training, "train_loss", 1, true), series(texts.on_validation, "loss", 2)]));
-    const ranked = "map" in run.epochs[0];
-    put({ ...lines(ranked ? "map" : "accuracy", [...(ranked ? [] : [series(texts.on_training, "train_accuracy", 1, true)]), series(texts.on_validation, ranked ? "map" : "accuracy", 2)]), y_range: [0, 1] });
-  }
-  if (run.health.length) {
-    const rows = run.health.map((layer) => [layer.name, layer.filters, layer.dead, layer.duplicate]);
-    put({ kind: "table", name: "health", title: say("health", { epoch: run.health_epoch }), caption: texts.health_help, columns: [texts.layer, texts.filters, texts.dead, texts.duplicate], rows });
-  }
+  if (!run.epochs.length) return;
+  const last = run.epochs.at(-1);
+  const planned = run.steps ? Math.round((run.steps * last.epoch) / last.step) : last.epoch;
+  const series = (label, key, role, dashed = false) => ({ label, x: run.epochs.map((event) => event.epoch), y: run.epochs.map((event) => event[key] ?? null), role, dashed });
+  put(overEpochs("loss", [series(texts.on_training, "train_loss", 1, true), series(texts.on_validation, "loss", 2)], planned));
+  const ranked = "map" in run.epochs[0];
+  put(overEpochs(ranked ? "map" : "accuracy", [...(ranked ? [] : [series(texts.on_training, "train_accuracy", 1, true)]), series(texts.on_validation, ranked ? "map" : "accuracy", 2)], planned));
+}
+
+/** Strategies or folds: what has come of each, and one curve of each on the validation images. */
+function showTrainings(run, state) {
+  put(table(run, state), "trainings");
+  const few = learningCurves(run);
+  if (few) put(few, "trainings");
+  const sentence = choice(run);
+  if (sentence && isNew("choice", run.result.sentence)) $("choice").replaceChildren(sentence);
+  const first = run.trainings.find((training) => training.epochs.length);
+  if (!first) return;
+  for (const key of ["loss", "map" in first.epochs[0] ? "map" : "accuracy"]) put(overEpochs(key, curvesOf(run.trainings, key), 0, texts.curves_help));
+}
+
+function showHealth(run) {
+  if (!run.health.length) return;
+  const rows = run.health.map((layer) => [layer.name, layer.filters, layer.dead, layer.duplicate]);
+  put({ kind: "table", name: "health", title: say("health", { epoch: run.health_epoch }), caption: texts.health_help, columns: [texts.layer, texts.filters, texts.dead, texts.duplicate], rows });
 }
 
 // Whether a part has other content than when it was drawn last
@@ -102,11 +123,11 @@ function isNew(part, content) {
   return before !== drawn[part];
 }
 
-function put(view) {
+function put(view, place = "curves") {
   const content = JSON.stringify(view);
   if (drawn[view.name]?.content === content) return;
   const figure = draw(view, drawn[view.name]?.figure, { values: {} });
-  if (!drawn[view.name]) $("curves").append(figure);
+  if (!drawn[view.name]) $(place).append(figure);
   drawn[view.name] = { content, figure };
 }
 

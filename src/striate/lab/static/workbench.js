@@ -2,6 +2,7 @@
 
 import { announce, api, el, language, number, remember, say, texts } from "./lab.js";
 import { copyButtons, followQueue } from "./queue.js";
+import { asked, kept, restore } from "./training_form.js";
 
 const $ = (id) => document.getElementById(id);
 const examples = [...document.querySelectorAll("[data-example]")];
@@ -58,7 +59,7 @@ async function choose(data, again = false) {
         showSurvey(answer.survey);
         $("plan").hidden = false;
         planSoon(0);
-        remember({ data });
+        remember(kept(data));
         return;
       }
       const bar = $("surveying-bar");
@@ -126,23 +127,8 @@ function classList(survey) {
   return list;
 }
 
-/** The settings that were changed, as they were typed. */
-function settings() {
-  const changed = {};
-  for (const control of $("settings").querySelectorAll("[name]")) {
-    const set = control.value.trim() !== control.dataset.default;
-    control.classList.toggle("set", set);
-    if (set) changed[control.name] = control.value.trim();
-  }
-  for (const group of document.querySelectorAll("details.group")) {
-    const changes = group.querySelectorAll(".set").length;
-    group.querySelector(".changed").textContent = changes ? say("changed_settings", { count: changes }) : "";
-  }
-  return changed;
-}
-
 function wish() {
-  return { data: chosen.data, settings: settings(), name: $("run-name").value.trim(), report: !$("no-report").checked };
+  return { data: chosen.data, ...asked() };
 }
 
 let planning = 0;
@@ -159,15 +145,23 @@ function planSoon(delay = 400) {
       if (!plan.net) return;
       const timed = await api("workbench/plan", { ...wish(), timed: true });
       if (round === planning) showPlan(timed);
-    } catch (error) { if (round === planning) fault("plan-fault", error); }
+    } catch (error) { if (round === planning) refused(error); }
   }, delay);
+}
+
+function refused(error) {
+  fault("plan-fault", error);
+  $("command").textContent = "…";
+  $("reasons").replaceChildren(el("p", { class: "soft" }, texts.refused));
 }
 
 function showPlan(plan) {
   chosen.name = plan.name;
   $("command").textContent = plan.command;
   const lines = plan.reasons.map((reason) => el("li", { lang: "en" }, reason));
-  const head = plan.net ? say("will_train", { net: plan.net }) : say("will_start", { weights: plan.weights });
+  if (plan.trainings > 1) lines.push(el("li", {}, say("trainings", { count: plan.trainings, folds: plan.trainings - 1 })));
+  const head = plan.net ? say("will_train", { net: plan.net })
+    : say(plan.strategies.length ? "will_finetune" : "will_start", { weights: plan.weights, strategies: plan.strategies.join(", ") });
   $("reasons").replaceChildren(el("p", {}, el("strong", {}, head)), el("ul", {}, lines),
     el("p", { class: "soft" }, plan.time ? say("time", { steps: count(plan.steps), time: plan.time }) : plan.steps ? say("steps", { steps: count(plan.steps) }) : texts.time_later));
   for (const [name, value] of Object.entries(plan.settings)) {
@@ -178,7 +172,12 @@ function showPlan(plan) {
 
 $("choose").addEventListener("submit", (event) => { event.preventDefault(); choose($("data").value.trim()); });
 for (const button of examples) button.addEventListener("click", () => choose(button.dataset.example));
-for (const kind of ["input", "change"]) $("settings").addEventListener(kind, () => planSoon());
+for (const kind of ["input", "change"]) {
+  $("settings").addEventListener(kind, () => {
+    remember(kept(chosen.data));
+    planSoon();
+  });
+}
 $("settings").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("start").disabled = true;
@@ -200,10 +199,12 @@ function opened() {
 
 followQueue($("jobs"), { changed: (jobs) => { $("queue-empty").hidden = jobs.length > 0; } });
 copyButtons();
+const query = new URLSearchParams(location.search);
+restore(query);
 const start = await api("workbench/start").catch((error) => { fault("fault", error); return {}; });
-for (const name of start.networks || []) $("networks").append(el("option", { value: name }));
+for (const list of ["networks", "weights"]) $(list).append(...(start[list] || []).map((value) => el("option", { value })));
 await browse(start.folder || "");
-const wanted = new URLSearchParams(location.search).get("data");
+const wanted = query.get("data");
 if (wanted) choose(wanted);
 else if (start.run && !opened()) location.replace(`/${language}/run?name=${encodeURIComponent(start.run)}`);
 else if (start.data) choose(start.data);

@@ -1,5 +1,6 @@
 """The API of the workbench: folders, surveys, plans and the queue."""
 
+import os
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -7,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from striate.base.errors import SettingError
+from striate.lab.models import Models
 from striate.lab.options import LabOptions
 from striate.lab.requests import read_object
 from striate.lab.workbench import commands, live, places, planning, run_api
@@ -94,13 +96,18 @@ def opened(options: LabOptions) -> Json:
     """What the page shows at first: networks to choose from, and the data or the run that the command named."""
     from striate.nets import catalogue
 
-    return {"networks": [entry.name for entry in catalogue.CATALOGUE], "data": options.data, "run": options.run}
+    models = Models(options.out).choices()
+    runs = [os.fspath(options.out / model.label) for model in models if model.kind == "run"]
+    return {
+        "networks": [entry.name for entry in catalogue.CATALOGUE], "data": options.data, "run": options.run,
+        "weights": [*(model.label for model in models if model.kind == "weights"), *runs],
+    }  # fmt: skip
 
 
 def planned(queue: Queue, options: LabOptions, given: Json) -> Json:
     """The plan of a training, and its command."""
     asking = commands.wish(options.root, options.out, given)
-    plan = planning.plan(asking, given.get("timed") is True)
+    plan = planning.plan(options.out, asking, given.get("timed") is True)
     name = _name(queue, options, given, asking, plan["net"] or plan["weights"].partition("@")[0])
     arguments = commands.training(options.out, asking, name, given.get("report") is not False)
     return {**plan, "name": name, "command": Job("", name, arguments).command}

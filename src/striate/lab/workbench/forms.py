@@ -7,8 +7,13 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 from striate.base import config
+from striate.base.train_settings import STRATEGY
+from striate.workflows.finetune import start
 
-MAIN = ("net.name", "finetune.weights", "train.epochs", "train.lr", "train.batch_size", "seed")
+STRATEGIES: tuple[str, ...] = get_args(STRATEGY)
+MAIN = (
+    "net.name", "finetune.weights", "finetune.strategies", "train.epochs", "train.lr", "train.batch_size", "data.folds", "seed"
+)  # fmt: skip
 _NOT_HERE = ("data.path", "data.follow_links", "recipe", "data.fold", "finetune.adapt", "finetune.retrain", "finetune.scratch")
 
 
@@ -20,6 +25,7 @@ class FormField(NamedTuple):
     default: str  # as it is typed; empty where a rule or the network decides
     options: tuple[str, ...]  # of what may be chosen; empty where it is typed
     numeric: bool
+    command: str  # that alone has it, train or finetune; empty where both have
 
 
 @cache
@@ -47,8 +53,18 @@ def _fields(section: type[BaseModel], above: str) -> list[FormField]:
         if not above and isinstance(kind, type) and issubclass(kind, BaseModel):
             fields += _fields(kind, f"{name}.")
             continue
-        fields.append(FormField(above + name, info.description or "", _typed(info.default), _options(kind), _numeric(kind)))
+        options, numeric = _options(kind), _numeric(kind)
+        full = above + name
+        fields.append(FormField(full, info.description or "", _typed(info.default), options, numeric, _command(full)))
     return fields
+
+
+def _command(name: str) -> str:
+    """The command that alone takes a setting; the network of a fine-tuning and most of its preprocessing are its weights'."""
+    section, _, own = name.partition(".")
+    if section in ("train", "net") or (section == "preprocess" and own not in start.CHOICES):
+        return "train"
+    return "finetune" if name == "finetune.strategies" else ""
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from striate.base import config, files, run_folder
 from striate.base.errors import RunError, StriateError
 from striate.base.phrases import format_duration
+from striate.lab.workbench import trainings
 
 Json = dict[str, Any]
 REPORT, CARD = "report.html", "model/README.md"
@@ -27,17 +28,35 @@ def state(out: Path, name: str) -> Json:
     folder = folder_of(out, name)
     path = folder / "journal.jsonl"
     events = journal.read(path) if path.is_file() else []
-    answer: Json = {"name": name, "result": None, "fault": None, "files": present(folder)}
+    answer: Json = {"name": name, "result": None, "fault": None, "files": present(folder), "trainings": []}
     try:
         run = config.build(config.read_toml(folder / "run.toml"))
         answer |= {"net": run.net.name or run.finetune.weights, "data": run.data.path, "settings": config.given_by_user(run)}
         answer["result"] = run_folder.read_json(folder / "result.json")
         account = run_folder.read_json(folder / "data.json")
+        inner = trainings.of_run(folder, run)
+        now = trainings.current(inner, (answer["result"] or {}).get("recommended")) if inner else None
+        if now is not None:
+            answer["trainings"] = [training.as_json() for training in inner]
+            shown = progress(now.events(), now.images_an_epoch()) | _of_all(events, inner[0].events())
+        else:
+            shown = progress(events, ((account or {}).get("split") or {}).get("train"))
     except StriateError as error:
         answer["fault"] = str(error)
-        account = None
-    images = ((account or {}).get("split") or {}).get("train")
-    return {**answer, **progress(events, images), "ended": any(event["event"] == "end" for event in events)}
+        shown = progress(events, None)
+    return {**answer, **shown, "ended": any(event["event"] == "end" for event in events)}
+
+
+def _of_all(events: list[Json], first: list[Json]) -> Json:
+    """What a run with several trainings says of all of them together; how long all take, its first training says of folds."""
+    start: Json = next((event for event in events if event["event"] == "start"), {})
+    estimates = [event.get("seconds") for event in events if event["event"] == "estimate"]
+    estimates += [event.get("estimate") for event in first if event["event"] == "start"]
+    estimate = next((seconds for seconds in estimates if seconds), None)
+    return {
+        "left": None, "estimate": format_duration(estimate) if estimate else None, "reasons": start.get("reasons", []),
+        "notes": start.get("notes", []),
+    }  # fmt: skip
 
 
 def present(folder: Path) -> Json:
@@ -48,7 +67,7 @@ def present(folder: Path) -> Json:
 def progress(events: list[Json], images: int | None) -> Json:
     """Curves, pace and filters from the events of a journal; `images` are those of an epoch."""
     start: Json = next((event for event in reversed(events) if event["event"] == "start"), {})
-    epochs = list({event["epoch"]: event for event in events if event["event"] == "epoch"}.values())  # resumed ones once
+    epochs = trainings.epochs_of(events)
     health: Json = next((event for event in reversed(events) if event["event"] == "health"), {})
     stopped = next((event for event in reversed(events) if event["event"] in ("stopped", "resumed", "start")), {})
     last = epochs[-1] if epochs else {}

@@ -59,7 +59,7 @@ def inside(root: Path, text: str) -> Path:
         path = root / text
         if not path.resolve().is_relative_to(root.resolve()):
             raise SettingError(
-                f"expected a folder or file below {root.resolve()}; got {shown}. Start the lab with another --root."
+                f"expected a folder or file below {root.resolve()}; got {shown!r}. Start the lab with another --root."
             )
         if not path.exists():
             raise SettingError(f"expected a folder or file; there is none at {shown}.")
@@ -108,7 +108,7 @@ def check(root: Path, out: Path, tree: Mapping[str, Any]) -> None:
     """Refuse settings that name files elsewhere than below the root and in the folder of runs."""
     for section, name in _PATHS:
         if (value := (tree.get(section) or {}).get(name)) is not None:
-            inside(root, str(value))
+            inside(root, os.fspath(Path(str(value)).absolute()))  # the command reads it from where the lab runs
     if (tree.get("data") or {}).get("follow_links"):
         raise SettingError(
             "data.follow_links does not apply in the lab, which shows nothing outside of its root; leave it out."
@@ -118,11 +118,13 @@ def check(root: Path, out: Path, tree: Mapping[str, Any]) -> None:
 
 
 def check_source(root: Path, out: Path, text: str) -> None:
-    """Refuse a file that is neither below the root nor in the folder of runs."""
+    """Refuse a file that is neither below the root nor in the folder of runs, as the command would read it."""
+    path = Path(text).absolute()
     try:
-        inside(root, text)
+        inside(root, os.fspath(path))
     except SettingError:
-        inside(out, text)
+        if not path.resolve().is_relative_to(out.resolve()):
+            raise
 
 
 def _sources(tree: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from striate.base import config
@@ -10,6 +11,7 @@ from striate.data import sources
 from striate.data.survey import sample_stats
 from striate.lab.workbench.commands import Wish
 from striate.nets import catalogue
+from striate.workflows.finetune import check as fine_tuning
 from striate.workflows.finetune import start
 from striate.workflows.train import check, defaults
 
@@ -18,20 +20,48 @@ _ONE_AT_A_TIME = threading.Lock()
 _TIMED_IMAGES = 8
 
 
-def plan(asking: Wish, timed: bool = False) -> Json:
+def plan(out: Path, asking: Wish, timed: bool = False) -> Json:
     """The network or weights, settings by rule, reasons; with `timed` also seconds of the training, from two steps.
 
     SettingError, DataError: what the command would refuse.
     """
+    trainings = 1 + (config.build({"data": asking.tree["data"]}).data.folds or 0)
+    planned = _finetuning(out, asking) if asking.command == "finetune" else _training(asking, timed)
+    for name in ("steps", "seconds"):
+        planned[name] = planned[name] and planned[name] * trainings
+    seconds = planned["seconds"]
+    planned["time"] = None if seconds is None else format_duration(seconds)
+    return {"strategies": [], **planned, "trainings": trainings}
+
+
+def _finetuning(out: Path, asking: Wish) -> Json:
+    """The weights and the strategies."""
+    with sources.listing():
+        checked = fine_tuning.check(out, None, asking.tree)
+        run, weights = checked.run, str(checked.run.finetune.weights)
+        advice = start.advice(weights, sample_stats(checked.examples, run.data))
+    reasons = [] if "finetune.weights" in asking.settings else [f"from {weights}: the best weights that are here"]
+    return {
+        **_of_weights(weights, [*reasons, *([advice] if advice else [])]),
+        "strategies": run.finetune.strategies or ("extract",),
+    }
+
+
+def _of_weights(weights: str, reasons: list[str]) -> Json:
+    """A plan that names weights; how long it takes is measured at its start."""
+    return {"weights": weights, "net": None, "reasons": reasons, "settings": {}, "steps": None, "seconds": None}
+
+
+def _training(asking: Wish, timed: bool) -> Json:
     settings, named = check.named_start(asking.tree)
     with sources.listing():
         if named not in (None, start.NONE):
-            return {"weights": named, "net": None, "reasons": [], "settings": {}, "seconds": None}
+            return _of_weights(named, [])
         checked = check.check_images(config.build(settings))
         stats = sample_stats(checked.examples, checked.run.data)
     begin = start.choose(checked.run, stats)
     if named is None and not start.of_scratch(checked.run) and begin.weights is not None:
-        return {"weights": begin.weights, "net": None, "reasons": [begin.reason], "settings": {}, "seconds": None}
+        return _of_weights(begin.weights, [begin.reason])
     chosen = defaults.choose_input(checked.run, stats)
     images = defaults.images_an_epoch(checked.run, checked.train_labels_M)
     schedule = defaults.choose_schedule(chosen.run, stats, images)
@@ -41,7 +71,6 @@ def plan(asking: Wish, timed: bool = False) -> Json:
     seconds = step_seconds(run, len(checked.examples.classes)) * steps if timed and steps else None
     return {
         "weights": None, "net": run.net.name, "reasons": reasons, "steps": steps, "images": images, "seconds": seconds,
-        "time": None if seconds is None else format_duration(seconds),
         "settings": {
             "preprocess.size_px": run.preprocess.size_px, "preprocess.channels": run.preprocess.channels,
             "preprocess.resize_mode": run.preprocess.resize_mode, "train.batch_size": run.train.batch_size,
