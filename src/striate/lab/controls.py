@@ -13,7 +13,10 @@ from striate.base.errors import SettingError
 
 @dataclass(frozen=True)
 class Slider:
-    """A number from `low` to `high` in steps; whole numbers where the step is one."""
+    """A number from `low` to `high` in steps; whole numbers where the step is one.
+
+    With `options`, one for each value, the page shows `options.NAME.OPTION` in place of the number.
+    """
 
     kind: ClassVar[str] = "slider"
     name: str
@@ -21,6 +24,7 @@ class Slider:
     high: float
     step: float
     start: float
+    options: Sequence[str] = ()
 
     def check(self, value: Any) -> float:
         """The value as the lesson is given it; SettingError where it is none."""

@@ -37,6 +37,7 @@ LESSONS = (
     Entry("gmdh", "history", "striate history gmdh"),
     Entry("neocognitron", "history", "striate history neocognitron"),
     Entry("rumelhart", "history", "striate history rumelhart"),
+    Entry("timeline", "history", "striate history timeline"),
     Entry("convolution", "layers", "striate history convolution"),
     Entry("pooling", "layers", "striate figure pooling"),
     Entry("receptive_fields", "layers", "striate figure receptive"),

@@ -1,7 +1,7 @@
 """The texts of the pages, in English and in Chinese: a TOML file for each page, and `common.toml` for all."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ class Texts:
     def all_of(self, key: str) -> list[str]:
         """The texts under a key with several, such as paragraphs."""
         return [text[self.language] for text in self._entry(key) or []]
+
+    def each(self, key: str, names: Sequence[str]) -> list[str]:
+        """The texts of these names under a key."""
+        return [self(f"{key}.{name}") for name in names]
 
     def under(self, key: str) -> dict[str, str]:
         """All texts that lie directly under a key, by their names: what the script of the page is given."""

@@ -102,6 +102,7 @@ class Lines:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     y_log: bool = False
+    dots: bool = False  # points, which no line joins
     move: tuple[str, ...] = ()
     caption: str = ""
 
@@ -243,6 +244,28 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Stops:
+    """What a slider that begins at 0 chooses from, as buttons in order."""
+
+    kind: ClassVar[str] = "stops"
+    name: str
+    labels: Sequence[str]
+    control: str
+    chosen: int
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where more is shown: a command, and a lesson by its name and title."""
+
+    kind: ClassVar[str] = "pointer"
+    name: str
+    command: str
+    lesson: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Again:
     """Nothing that is shown: the page asks once more, with the same values, after so long. For what goes on by itself."""
 
@@ -251,7 +274,7 @@ class Again:
     name: str = "again"
 
 
-View = Grid | Lines | Bars | Points | Image | Diagram | MapRows | Table | Formula | Sentence | Again
+View = Grid | Lines | Bars | Points | Image | Diagram | MapRows | Table | Formula | Sentence | Stops | Pointer | Again
 
 
 def shown(value: float, digits: int = 4) -> str:

@@ -26,10 +26,12 @@ export function readControls(form, changed) {
     const { control: name, kind } = element.dataset;
     if (kind === "slider") {
       const output = element.parentElement.querySelector("output");
-      limits[name] = [Number(element.min), Number(element.max), Number(element.step)];
+      const [low] = limits[name] = [Number(element.min), Number(element.max), Number(element.step)];
+      const stops = JSON.parse(element.dataset.stops || "null"); // texts in place of the numbers
       add(name, Number(element.value), (value) => {
         element.value = value;
-        output.textContent = number(value);
+        output.textContent = stops ? stops[value - low] : number(value);
+        if (stops) element.setAttribute("aria-valuetext", stops[value - low]);
       });
       element.addEventListener("input", () => change(name, Number(element.value)));
     } else if (kind === "choice" && element.tagName === "FIELDSET") {

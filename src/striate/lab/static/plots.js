@@ -113,10 +113,11 @@ export function lines(view, surface, controls, figure) {
       const value = entry.y[index];
       if (value === null || (view.y_log && value <= 0)) { pen = "M"; return; }
       const y = Math.min(clip[1] + 60, Math.max(clip[0] - 60, scale.y(value)));
+      if (view.dots) picture.append(svg("circle", { cx: scale.x(x), cy: y, r: 4, class: `cloud role-${entry.role}` }));
       path += `${pen}${scale.x(x).toFixed(1)} ${y.toFixed(1)}`;
       pen = "L";
     });
-    picture.append(svg("path", { d: path, class: `line role-${entry.role}${entry.dashed ? " dashed" : ""}` }));
+    if (!view.dots) picture.append(svg("path", { d: path, class: `line role-${entry.role}${entry.dashed ? " dashed" : ""}` }));
   }
   marks(picture, view.marks, scale);
   const below = numbersBelow(surface, view.title, [view.x_label, ...named(view).map((entry) => entry.label)], sampled(view));

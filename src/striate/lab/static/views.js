@@ -3,8 +3,9 @@
 import { announce, el, say, svg, texts } from "./lab.js";
 import { maps } from "./map_rows.js";
 import { bars, lines, plainTable, points, WIDE } from "./plots.js";
+import { pointer, stops } from "./stops.js";
 
-const DRAWERS = { grid, lines, bars, points, image, diagram, maps, table, formula, sentence };
+const DRAWERS = { grid, lines, bars, points, image, diagram, maps, table, formula, sentence, stops, pointer };
 
 /** The figure of a view: a new one, or `figure` with new content. */
 export function draw(view, figure, controls) {
