@@ -105,8 +105,9 @@ def slow_connections(served: Running, stack: ExitStack, first: Iterable[bytes]) 
 
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.soak)])
 def test_slow_clients_keep_nobody_waiting_and_are_let_go(monkeypatch: pytest.MonkeyPatch, count: int):
-    monkeypatch.setattr(server_module, "_HEADER_SECONDS", 0.5)
+    monkeypatch.setattr("striate.workflows.serve.protocol._HEADER_SECONDS", 0.5)
     monkeypatch.setattr(server_module, "_KEEP_ALIVE_SECONDS", 1)
+    monkeypatch.setattr("striate.workflows.serve.protocol._BODY_SECONDS", 0.1)
     monkeypatch.setattr("striate.workflows.serve.uploads._START_SECONDS", 0.5)
     with running(MeanModel()) as served, ExitStack() as stack:
         whole = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"

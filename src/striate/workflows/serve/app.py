@@ -16,7 +16,7 @@ from striate.workflows.serve.options import ServeOptions
 from striate.workflows.serve.refusal_handlers import add_refusals
 from striate.workflows.serve.schemas import Embeddings, Failure, ModelFacts, Predictions, Status, Unreadable
 from striate.workflows.serve.security import Security
-from striate.workflows.serve.state import State, Verdict, Verdicts
+from striate.workflows.serve.state import PLACE, Place, State, Verdict, Verdicts
 from striate.workflows.serve.uploads import LingeringClose, read_uploads
 
 _PAGE = Path(__file__).with_name("page")
@@ -100,10 +100,12 @@ def _file(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
 def _add_images(app: FastAPI, state: Callable[[], State], options: ServeOptions) -> None:
     async def verdicts_of(request: Request) -> Verdicts:
         current = state()
-        current.check_open()
+        place: Place | None = request.scope.get(PLACE)
+        if place is None:
+            current.check_open()
         with current.budget.share() as share:
             uploads = await read_uploads(request, options.max_bytes, share)
-            with current.accept():
+            with place or current.take_place():
                 verdicts = await current.answer(uploads)
         request.scope["striate"] = {"images": len(verdicts.files), "model": verdicts.sha256[:12]}
         return verdicts

@@ -27,6 +27,16 @@ class Metrics:
         for outcome in ("done", "failed"):  # shown before the first of them
             self.reloads.labels(outcome)
 
+        self._of_route: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; what it is counted by is looked up once."""
+        if (counting := self._of_route.get((route, status))) is None:
+            counting = self.requests.labels(route, str(status)), self.seconds.labels(route)
+            self._of_route[route, status] = counting
+        counting[0].inc()
+        counting[1].observe(seconds)
+
     def text(self) -> bytes:
         """The page."""
         return generate_latest(self._registry)

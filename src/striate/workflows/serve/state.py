@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from striate.base import worker_pool
@@ -20,6 +20,8 @@ from striate.workflows.serve.uploads import ByteBudget
 
 log = logging.getLogger("striate")
 _MOST_DECODERS = 4
+_STOPPING = Refusal(503, "this server is stopping; ask another one.", 1)
+PLACE = "striate.place"  # of a request in its scope, where it was given one before the application was entered
 
 
 class Verdict(NamedTuple):
@@ -46,6 +48,26 @@ class _Serving:
         metrics.model.labels(model.sha256, model.description["net"]).set(1)
 
 
+class Place:
+    """Of an accepted request, until it has its answer or a refusal; for a `with` block."""
+
+    def __init__(self, state: "State") -> None:
+        self._state: State | None = state
+        state.count_accepted(1)
+
+    def __enter__(self) -> None:
+        """Keep it for the block."""
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Give the place to another request; once, however often it is called."""
+        if self._state is not None:
+            self._state.count_accepted(-1)
+            self._state = None
+
+
 class State:
     """Everything behind the routes; made inside of the server's event loop."""
 
@@ -53,6 +75,7 @@ class State:
         self.options, self.metrics = options, metrics
         self.budget = ByteBudget(max(4, min(options.queue, 64)) * options.max_bytes)
         self.accepted, self.draining = 0, False
+        self._full = Refusal(429, f"{options.queue:,} requests wait already; try again later.", 1)
         self._decoders = Decoders(min(_MOST_DECODERS, worker_pool.cores()))
         self._serving = _Serving(model, options, metrics)
         self._reloading = asyncio.Lock()
@@ -70,24 +93,26 @@ class State:
             return "the model's files changed"
         return "the inference process died again and again" if self.model.circuit.wait(time.monotonic()) else None
 
-    def check_open(self) -> None:
-        """Refuse a request that cannot be accepted now: with 503 where the server ends, with 429 where the queue is full."""
+    def refusal(self) -> Refusal | None:
+        """Why a request cannot be accepted now: 503 where the server ends, 429 where the queue is full; not to be raised."""
         if self.draining:
-            raise Refusal(503, "this server is stopping; ask another one.", 1)
-        if self.accepted >= self.options.queue:
-            raise Refusal(429, f"{self.accepted:,} requests wait already; try again later.", 1)
+            return _STOPPING
+        return self._full if self.accepted >= self.options.queue else None
 
-    @contextmanager
-    def accept(self) -> Iterator[None]:
-        """Count the request of the block as accepted: it is answered, also where the server is told to stop meanwhile."""
+    def check_open(self) -> None:
+        """Refuse a request that cannot be accepted now."""
+        if (refusal := self.refusal()) is not None:
+            raise Refusal(refusal.status, refusal.sentence, refusal.retry_after)
+
+    def take_place(self) -> "Place":
+        """Accept a request: it is answered, also where the server is told to stop. Raises Refusal, as `check_open`."""
         self.check_open()
-        self.accepted += 1
+        return Place(self)
+
+    def count_accepted(self, change: int) -> None:
+        """One request more or less that waits for its answer."""
+        self.accepted += change
         self.metrics.accepted.set(self.accepted)
-        try:
-            yield
-        finally:
-            self.accepted -= 1
-            self.metrics.accepted.set(self.accepted)
 
     async def answer(self, uploads: Sequence[Upload]) -> Verdicts:
         """Decode the files and show them to the model. Raises Refusal: of 503, also where the deadline passes."""

@@ -25,13 +25,13 @@ class ByteBudget:
         self._left = most
 
     @contextmanager
-    def share(self) -> Iterator["_Share"]:
+    def share(self) -> Iterator["Share"]:
         """For the block, what one request holds."""
-        held = _Share(self)
+        held = Share(self)
         try:
             yield held
         finally:
-            self._left += held.bytes
+            held.give_back()
 
     def take(self, count: int) -> None:
         """Hold so many bytes more. Raises Refusal: of 429, where there is no room for them."""
@@ -40,16 +40,24 @@ class ByteBudget:
         self._left -= count
 
 
-class _Share:
+class Share:
+    """What one request holds of a budget."""
+
     def __init__(self, budget: ByteBudget) -> None:
         self.bytes, self._budget = 0, budget
 
     def take(self, count: int) -> None:
+        """Hold so many bytes more. Raises Refusal: as the budget."""
         self._budget.take(count)
         self.bytes += count
 
+    def give_back(self) -> None:
+        """Hold nothing more."""
+        self._budget.take(-self.bytes)
+        self.bytes = 0
 
-async def read_uploads(request: Request, max_bytes: int, share: "_Share") -> list[Upload]:
+
+async def read_uploads(request: Request, max_bytes: int, share: "Share") -> list[Upload]:
     """The files of a request: parts of a form, or its whole body.
 
     Raises:
@@ -85,7 +93,7 @@ def _too_large(max_bytes: int) -> str:
     return f"expected a request of at most {max_bytes / 2**20:.4g} MiB; got more. Send fewer or smaller images at once."
 
 
-async def _chunks(receive: Receive, max_bytes: int, share: "_Share") -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive, max_bytes: int, share: "Share") -> AsyncIterator[bytes]:
     """The body as it comes in, within its bytes and its time."""
     began, count, more = time.monotonic(), 0, True
     while more:

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from striate.workflows.serve.admission import PlainUpload, plain_upload, response
 from striate.workflows.serve.refusals import Refusal
 from striate.workflows.serve.security import HEADERS
-from striate.workflows.serve.shedding import PlainUpload, plain_upload, response
+from striate.workflows.serve.state import Place
 from support.serving import MeanModel, Running, png, running
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
@@ -91,10 +92,11 @@ def test_where_the_queue_is_full_the_connection_is_kept(full: Running):
 
 
 def test_each_refusal_is_in_the_log_and_in_the_metrics(full: Running):
-    before = len(full.log)
     (head,) = answers(full, upload(b"Content-Length: 4", body=b"abcd"))
     request_id = head.partition(b"x-request-id: ")[2].decode()[:16]
-    (entry,) = [entry for entry in full.log[before:] if entry["id"] == request_id]
+    while not (entries := [entry for entry in full.log if entry["id"] == request_id]):
+        time.sleep(0.01)  # refusals are noted together, after their responses
+    (entry,) = entries
     assert (entry["status"], entry["method"], entry["path"], entry["bytes"]) == (429, "POST", "/v1/predict", 4)
     assert entry["client"] == "127.0.0.1"
     page = full.client.get("/metrics").text
@@ -111,3 +113,69 @@ def test_other_requests_go_the_long_way_and_are_answered(full: Running):
 def test_a_request_behind_one_that_is_refused_ends_the_connection(full: Running):
     whole = upload(b"Content-Length: 4", body=b"abcd")
     assert answers(full, whole[:-1], whole[-1:] + whole) == []
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Running]:
+    """A server of one place, which waits a tenth of a second for a body."""
+    with pytest.MonkeyPatch.context() as patch, running(MeanModel(), queue=1) as server:
+        patch.setattr("striate.workflows.serve.protocol._BODY_SECONDS", 0.1)
+        yield server
+
+
+WHOLE = upload(b"Content-Length: %d" % len(png(10)), body=png(10))
+
+
+def statuses(server: Running, *pieces: bytes, count: int = 1) -> list[bytes]:
+    """As `answers`, with the body's end where it is an answer; and all that was held is given back."""
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=30) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.05)
+        received = b""
+        while received.count(b"HTTP/1.1 ") < count and (data := connection.recv(65_536)):
+            received += data
+    while (server.server.state.accepted, server.server.state.budget._left) != (0, 4 * 10 * 2**20):
+        time.sleep(0.01)  # some of it is given back after the response
+    return [part[:3] for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_an_upload_is_answered_whether_it_comes_whole_in_parts_or_slowly(served: Running):
+    assert statuses(served, WHOLE) == [b"200"]
+    assert statuses(served, WHOLE[:-40], WHOLE[-40:-20], WHOLE[-20:]) == [b"200"]
+    assert statuses(served, WHOLE[:-40], b"", b"", b"", WHOLE[-40:]) == [b"200"]
+    assert statuses(served, WHOLE[:-40], WHOLE[-40:] + WHOLE, count=2) == [b"200"] * 2
+
+
+def test_a_place_is_given_back_where_the_request_is_refused_further_on(served: Running):
+    for _ in range(2):
+        assert statuses(served, WHOLE.replace(b"localhost", b"elsewhere")) == [b"421"]
+        assert statuses(served, WHOLE.replace(b"Host: localhost", b"No name")) == [b"400"]
+        assert statuses(served, WHOLE.replace(b"image/png", b"text/html")) == [b"415"]
+    assert statuses(served, WHOLE) == [b"200"]
+
+
+def test_an_upload_that_is_cut_off_is_noted_as_gone_and_holds_nothing(served: Running):
+    with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as connection:
+        connection.sendall(WHOLE[:-1])
+    while 499 not in [entry["status"] for entry in served.log if entry["path"] == "/v1/predict"]:
+        time.sleep(0.01)
+    assert statuses(served, WHOLE) == [b"200"]
+
+
+def test_a_connection_of_refusals_alone_is_closed_when_it_has_been_idle(full: Running, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(full.server.config, "timeout_keep_alive", 0.2)
+    whole = upload(b"Content-Length: 4", body=b"abcd")
+    assert len(answers(full, whole, whole, whole, count=4)) == 3
+
+
+def test_a_place_is_of_one_request_and_left_once(served: Running):
+    admission, state = served.server._admission, served.server.state
+    place = admission.enter(PlainUpload("/v1/predict", 3, 0), None)
+    assert isinstance(place, Place)
+    assert state.accepted == 1
+    refused = served.do(lambda: admission.enter(PlainUpload("/v1/predict", 3, 0), None))
+    assert refused.startswith(b"HTTP/1.1 429 ")
+    place.leave()
+    place.leave()
+    assert state.accepted == 0
