@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import pytest
 
 from striate.base import config
 from striate.base.errors import RunError, SettingError
-from striate.lab.workbench import forms, live, places
+from striate.data import sources
+from striate.lab.texts import Texts, read
+from striate.lab.workbench import forms, live, places, surveys
+from striate.lab.workbench.one_time_links import OneTimeLinks, Shown
+from striate.workflows.serve.refusals import Refusal
 from support.command_line import run
 from support.lab import client, two_runs
 from support.shape_images import make_folder
@@ -92,6 +97,15 @@ def test_the_form_has_every_setting_once_with_its_help():
             )
 
 
+def test_the_help_of_every_setting_is_translated_as_it_is_now():
+    shown = (*forms.main(), *(field for group in forms.groups().values() for field in group))
+    help_of, chinese = Texts("settings", "en"), Texts("settings", "zh")
+    changed = [field.name for field in shown if not help_of.has(field.name) or help_of(field.name) != field.help]
+    assert changed == []  # else translate them anew in lab/texts/settings.toml
+    assert all(re.search("[一-鿿]", chinese(field.name)) for field in shown)
+    assert len(shown) == sum(len(section) if "en" not in section else 1 for section in read("settings").values())
+
+
 def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):
     make_folder(tmp_path / "photos", 8)
     (tmp_path / "photos" / "circle" / "bad.png").write_bytes(b"no image")
@@ -111,7 +125,9 @@ def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):
         assert refused.json() == {"error": "expected a class of these images; there is none of the name '<b>'."}
         plan = lab.post("/api/workbench/plan", json={"data": "digits"}).json()
         assert (plan["net"], plan["steps"], plan["name"]) == ("mnist_cnn", 43 * 20, "digits-mnist_cnn-1")
-        assert "epochs 43: to show about 54,000 images, at most 60 times each" in plan["reasons"]
+        assert {"text": "epochs 43: to show about 54,000 images, at most 60 times each", "language": "en"} in plan["reasons"]
+        plan = lab.post("/api/workbench/plan", json={"data": "digits", "language": "zh"}).json()
+        assert {"text": "43 轮：共约 54,000 幅次，每幅最多 60 次", "language": "zh"} in plan["reasons"]
         wish = {"data": "digits", "settings": {"train.lr": "0.01", "train.epochs": "2"}, "name": "x y"}
         assert lab.post("/api/workbench/plan", json=wish).json()["command"] == (
             f"striate train digits --name 'x y' --out {tmp_path}/runs --set train.lr=0.01 --epochs 2 --json"
@@ -121,7 +137,7 @@ def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):
         plan = lab.post("/api/workbench/plan", json=wish).json()
         assert plan["command"] == f"striate finetune digits --name x --out {tmp_path}/runs --strategy all --seed 1 --json"
         assert (plan["strategies"], plan["trainings"]) == (["extract", "adapt", "retrain", "scratch"], 1)
-        assert plan["reasons"][0] == f"from {plan['weights']}: the best weights that are here"
+        assert plan["reasons"][0]["text"] == f"from {plan['weights']}: the best weights that are here"
         plan = lab.post(
             "/api/workbench/plan", json={"data": "digits", "settings": {"data.folds": "3", "net.name": "lenet5"}}
         ).json()
@@ -165,9 +181,36 @@ def test_a_report_may_have_its_styles_and_no_scripts(tmp_path: Path):
         assert answer.content == "<p>é".encode()
         (policy,) = answer.headers.get_list("content-security-policy")
         assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox")
+        url = lab.post("/api/workbench/runs/a/report").json()["url"]  # for a new tab, which cannot bring a token
+        once = lab.get(url)
+        assert (once.content, once.headers["content-security-policy"]) == ("<p>é".encode(), policy)
+        assert lab.get(url).status_code == 404
         assert lab.get("/api/workbench/runs/a/card").json() == {"error": "a has no model/README.md yet."}
         assert lab.post("/api/workbench/runs/a/export", json={"options": ["--out"]}).status_code == 422
         assert json.loads(lab.get("/api/workbench/queue").content) == {"jobs": []}
+
+
+def test_one_time_links_end(monkeypatch: pytest.MonkeyPatch):
+    links, shown = OneTimeLinks(), Shown(lambda: b"", "text/plain", {})
+    now = time.monotonic()
+    key, other = (links.add(shown).removeprefix("/once/") for _ in range(2))
+    assert links.take(other) == shown
+    monkeypatch.setattr(time, "monotonic", lambda: now + 100)
+    for gone in (key, other, "none"):
+        with pytest.raises(Refusal, match="this address works once, within a minute"):
+            links.take(gone)
+
+
+def test_a_note_on_links_says_what_to_do_in_the_lab(tmp_path: Path):
+    make_folder(tmp_path / "photos", 2)
+    (tmp_path / "photos" / "circle" / "out.png").symlink_to("/etc/hostname")
+    listed = ("quarantined", "ignored", "duplicates", "near_duplicates", "leaks")
+    notes = list(sources.read(config.data_section(tmp_path / "photos")).notes)
+    assert surveys.shortened({**{key: [] for key in listed}, "notes": [*notes, "another; note"]})["notes"] == [
+        "1 link leads out of the data folder and is left out; the lab follows none: copy these images into the folder, or run "
+        "the command in a terminal with --set data.follow_links=true.",
+        "another; note",
+    ]
 
 
 def test_two_runs_are_compared_with_their_images_and_one_is_deleted_where_it_is_named_again(tmp_path: Path, cache: Path):

@@ -43,7 +43,7 @@ def render(page: Page, language: str, **values: Any) -> str:
     html: str = _environment().get_template(page.template).render(
         page=page, language=language, languages=LANGUAGES, text=text, common=common, pages=PAGES,
         script_texts=script_texts, parts=lesson_catalogue.parts(), texts_of=lambda name: Texts(name, language), forms=forms,
-        **values,
+        settings_help=Texts("settings", language), **values,
     )  # fmt: skip
     return html
 

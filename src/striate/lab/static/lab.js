@@ -68,6 +68,9 @@ try {
   token = sessionStorage.getItem("token");
 } catch { /* storage is switched off */ }
 
+/** Whether the server wants a token, which a plain link cannot bring. */
+export const hasToken = () => token !== null;
+
 /** What the server answers to a request of the API; an Error with its sentence where it refuses. */
 export async function api(path, content, options = {}) {
   const brought = token;
@@ -98,7 +101,7 @@ export async function api(path, content, options = {}) {
   }
   const kind = response.headers.get("Content-Type") || "";
   const answer = kind.startsWith("application/json") ? await response.json() : await response.blob();
-  if (!response.ok) throw new Error(answer.error || texts.fault);
+  if (!response.ok) throw Object.assign(new Error(answer.error || texts.fault), { status: response.status });
   return answer;
 }
 

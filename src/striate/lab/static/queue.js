@@ -34,12 +34,14 @@ export function followQueue(list, { only = () => true, changed = () => {}, quiet
       drawn = "";
     }
   };
+  let stopped = false;
   const follow = async () => {
+    if (stopped) return;
     if (!document.hidden) await look();
     window.setTimeout(follow, EVERY);
   };
   follow();
-  return { look };
+  return { look, stop: () => { stopped = true; } };
 }
 
 function entry(job, act) {

@@ -1,6 +1,6 @@
 // One run: its curves while it trains, and what came of it.
 
-import { announce, api, el, number, say, texts } from "./lab.js";
+import { announce, api, el, hasToken, language, number, say, texts } from "./lab.js";
 import { followQueue } from "./queue.js";
 import { choice, curvesOf, learningCurves, table } from "./trainings.js";
 import { draw } from "./views.js";
@@ -22,6 +22,7 @@ function stateOf(run) {
 }
 
 function show(run) {
+  $("of").hidden = false;
   const state = stateOf(run);
   if ($("state").textContent !== texts[`state_${state}`]) $("state").textContent = texts[`state_${state}`];
   $("state").className = `state ${state}`;
@@ -141,20 +142,27 @@ function showVerdict(run) {
 
 function showFiles(run) {
   if (!isNew("links", run.files)) return;
-  const link = (key, file, saved) => el("li", {}, el("a", { class: "card", href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => save(event, file, saved) }, el("strong", {}, texts[key]), el("span", {}, texts[`${key}_help`])));
-  $("links").replaceChildren(...(run.files.report ? [link("report", "report", `${name}-report.html`)] : []), ...(run.files.card ? [link("card", "card", `${name}-README.md`)] : []));
+  const card = (key, attributes) => el("li", {}, el("a", { class: "card", ...attributes }, el("strong", {}, texts[key]), el("span", {}, texts[`${key}_help`])));
+  const link = (file) => card(file, { href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => open(event, file) });
+  const page = (key) => card(key, { href: `/${language}/${key}?model=${encodeURIComponent(`run:${name}`)}` });
+  $("links").replaceChildren(...["report", "card"].filter((file) => run.files[file]).map(link), page("try"), page("layers"));
   if (!run.files.report) $("links").append(el("li", { class: "soft" }, say("no_report", { name })));
 }
 
-// Where the server wants a token a plain link cannot bring it: the file is fetched, and saved
-async function save(event, file, saved) {
-  let token = null;
-  try { token = sessionStorage.getItem("token"); } catch { /* storage is switched off */ }
-  if (!token) return;
+// Where the server wants a token a plain link cannot bring it: the page asks for an address that works once
+async function open(event, file) {
+  if (!hasToken()) return;
   event.preventDefault();
-  const link = el("a", { href: URL.createObjectURL(await api(`${path}/${file}`)), download: saved });
-  link.click();
-  URL.revokeObjectURL(link.href);
+  const tab = window.open(); // at once, since a browser lets only a click open one
+  try {
+    const { url } = await api(`${path}/${file}`, {});
+    if (tab) tab.opener = null;
+    (tab || window).location.href = url;
+  } catch (error) {
+    tab?.close();
+    $("fault").hidden = false;
+    $("fault").textContent = error.message;
+  }
 }
 
 $("export").addEventListener("submit", async (event) => {
@@ -167,8 +175,15 @@ $("export").addEventListener("submit", async (event) => {
   } catch (error) { $("fault").hidden = false; $("fault").textContent = error.message; }
 });
 
+let seen = false;
+let nothing = false; // there is no such run, and asking again finds none
 async function look() {
-  try { show(await api(path)); } catch (error) {
+  try {
+    show(await api(path));
+    seen = true;
+  } catch (error) {
+    nothing = !seen && error.status === 422;
+    $("of").hidden = !seen;
     $("fault").hidden = false;
     $("fault").textContent = error.message;
   }
@@ -176,7 +191,8 @@ async function look() {
 
 async function follow() {
   if (!document.hidden) await look();
-  window.setTimeout(follow, 2000);
+  if (nothing) queue.stop();
+  else window.setTimeout(follow, 2000);
 }
 
 const queue = followQueue($("jobs"), { only: (job) => job.run === name, quiet: true, changed: (jobs) => { $("commands").hidden = !jobs.some((job) => job.run === name) && $("settings-details").hidden; } });

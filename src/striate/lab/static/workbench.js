@@ -128,7 +128,7 @@ function classList(survey) {
 }
 
 function wish() {
-  return { data: chosen.data, ...asked() };
+  return { data: chosen.data, language, ...asked() };
 }
 
 let planning = 0;
@@ -158,7 +158,7 @@ function refused(error) {
 function showPlan(plan) {
   chosen.name = plan.name;
   $("command").textContent = plan.command;
-  const lines = plan.reasons.map((reason) => el("li", { lang: "en" }, reason));
+  const lines = plan.reasons.map((reason) => el("li", { lang: reason.language === language ? null : reason.language }, reason.text));
   if (plan.trainings > 1) lines.push(el("li", {}, say("trainings", { count: plan.trainings, folds: plan.trainings - 1 })));
   const head = plan.net ? say("will_train", { net: plan.net })
     : say(plan.strategies.length ? "will_finetune" : "will_start", { weights: plan.weights, strategies: plan.strategies.join(", ") });

@@ -11,7 +11,7 @@ from striate.base.errors import SettingError
 from striate.lab.models import Models
 from striate.lab.options import LabOptions
 from striate.lab.requests import read_object
-from striate.lab.workbench import commands, live, places, planning, run_api
+from striate.lab.workbench import commands, live, places, planning, reasons, run_api
 from striate.lab.workbench.queue import Job, Queue
 from striate.lab.workbench.surveys import Surveys
 from striate.lab.workbench.surveys import thumbnails as class_thumbnails
@@ -108,6 +108,7 @@ def planned(queue: Queue, options: LabOptions, given: Json) -> Json:
     """The plan of a training, and its command."""
     asking = commands.wish(options.root, options.out, given)
     plan = planning.plan(options.out, asking, given.get("timed") is True)
+    plan["reasons"] = [reasons.in_language(reason, str(given.get("language") or "en"))._asdict() for reason in plan["reasons"]]
     name = _name(queue, options, given, asking, plan["net"] or plan["weights"].partition("@")[0])
     arguments = commands.training(options.out, asking, name, given.get("report") is not False)
     return {**plan, "name": name, "command": Job("", name, arguments).command}

@@ -13,6 +13,7 @@ from striate.lab.options import LabOptions
 from striate.lab.requests import read_object
 from striate.lab.workbench import live
 from striate.lab.workbench.comparison import compared
+from striate.lab.workbench.one_time_links import FOLDER, OneTimeLinks, Shown
 from striate.lab.workbench.queue import LIVE, TRAININGS, Job, Queue, resumed
 from striate.workflows import run_table
 
@@ -25,6 +26,7 @@ _EXPORTS = ("int8", "fp16", "any_size", "web")
 def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
     """Add the routes of the runs."""
     out = options.out
+    _add_files(app, out)
 
     @app.get("/api/workbench/runs")
     async def runs() -> Response:
@@ -38,16 +40,6 @@ def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
     @app.get("/api/workbench/runs/{name}")
     async def run(name: str) -> Response:
         return JSONResponse(await run_in_threadpool(_run, queue, out, name))
-
-    @app.get("/api/workbench/runs/{name}/report")
-    async def report(name: str) -> Response:
-        content = await run_in_threadpool(lambda: live.content(live.folder_of(out, name), live.REPORT))
-        return Response(content, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _REPORT_POLICY})
-
-    @app.get("/api/workbench/runs/{name}/card")
-    async def card(name: str) -> Response:
-        content = await run_in_threadpool(lambda: live.content(live.folder_of(out, name), live.CARD))
-        return Response(content, media_type="text/plain; charset=utf-8")
 
     @app.post("/api/workbench/runs/{name}/resume")
     async def resume(name: str) -> Response:
@@ -63,6 +55,38 @@ def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
     async def export(request: Request, name: str) -> Response:
         job = await run_in_threadpool(_export, queue, out, name, await read_object(request))
         return JSONResponse({"id": job.id, "command": job.command})
+
+
+def _add_files(app: FastAPI, out: Path) -> None:
+    """Add the routes of the files that a run's page links to; by one-time links where the server asks for a token."""
+    links = OneTimeLinks()
+
+    def shown(name: str, file: str) -> Shown:
+        folder = live.folder_of(out, name)
+        if file == "report":
+            policy = {"Content-Security-Policy": _REPORT_POLICY}
+            return Shown(lambda: live.content(folder, live.REPORT), "text/html; charset=utf-8", policy)
+        return Shown(lambda: live.content(folder, live.CARD), "text/plain; charset=utf-8", {})
+
+    async def response(of_file: Shown) -> Response:
+        content = await run_in_threadpool(of_file.read)
+        return Response(content, media_type=of_file.media_type, headers=dict(of_file.headers))
+
+    def add(file: str) -> None:
+        @app.get(f"/api/workbench/runs/{{name}}/{file}")
+        async def direct(name: str) -> Response:
+            return await response(shown(name, file))
+
+        @app.post(f"/api/workbench/runs/{{name}}/{file}")
+        async def link(name: str) -> Response:
+            return JSONResponse({"url": links.add(shown(name, file))})
+
+    @app.get(f"{FOLDER}/{{key}}")
+    async def once(key: str) -> Response:
+        return await response(links.take(key))
+
+    for file in ("report", "card"):
+        add(file)
 
 
 def _run(queue: Queue, out: Path, name: str) -> Json:

@@ -21,6 +21,7 @@ from striate.data.examples import Examples
 from striate.data.pixel_cache import decode_examples
 
 Json = dict[str, Any]
+_FOLLOW = "--set data.follow_links=true"
 _STORED = 8
 _LISTED = 100  # files of a kind that a page is given
 _SIDE, _GAP, _IMAGES = 96, 6, 8  # pixels, pixels, images of a class
@@ -91,7 +92,16 @@ def shortened(survey: Json) -> Json:
     """A survey with the first hundred of each list, and how many there are."""
     lists = ("quarantined", "ignored", "duplicates", "near_duplicates", "leaks")
     counts = {name: len(survey[name]) for name in lists}
-    return {**survey, **{name: survey[name][:_LISTED] for name in lists}, "counts": counts}
+    notes = [_here(note) for note in survey["notes"]]
+    return {**survey, **{name: survey[name][:_LISTED] for name in lists}, "counts": counts, "notes": notes}
+
+
+def _here(note: str) -> str:
+    """A note, with what can be done in the lab where it names a setting that the lab refuses."""
+    what, _, advice = note.partition("; ")
+    if "follow_links" not in advice:
+        return note
+    return f"{what}; the lab follows none: copy these images into the folder, or run the command in a terminal with {_FOLLOW}."
 
 
 @lru_cache(maxsize=2)
