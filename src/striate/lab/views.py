@@ -300,6 +300,16 @@ def raised(power: int) -> str:
     return str(power).translate(_RAISED)
 
 
+def sides(numbers: Sequence[int]) -> str:
+    """The shape of maps, which no end of a line parts.
+
+    >>> sides((3, 28, 28)).replace("\N{NO-BREAK SPACE}", " ")
+    '3 × 28 × 28'
+
+    """
+    return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, numbers))
+
+
 def as_json(value: Any) -> Any:
     """A view, or whatever is in one, as JSON; pixels as base64 of their bytes with their shape."""
     if is_dataclass(value) and not isinstance(value, type):

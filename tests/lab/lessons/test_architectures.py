@@ -3,7 +3,7 @@ import pytest
 from striate.lab.controls import check_values
 from striate.lab.lessons import architectures as lesson
 from striate.lab.texts import Texts
-from striate.lab.views import Bars, Table
+from striate.lab.views import Bars, Table, sides
 from striate.nets.catalogue import find
 
 SAY = Texts("architectures", "en")
@@ -24,7 +24,7 @@ def test_stages_add_up_to_the_network():
     stages, bars = views["first"], views["all"]
     assert isinstance(stages, Table)
     # conv1 of AlexNet: 96 filters of 11 x 11 x 3 with a bias; at 55 x 55 places
-    assert stages.rows[0][:5] == ["55 x 55", "96", "1", f"{96 * (363 + 1):,}", f"{96 * 363 * 55 * 55:,}"]
+    assert stages.rows[0][:5] == [sides((55, 55)), "96", "1", f"{96 * (363 + 1):,}", f"{96 * 363 * 55 * 55:,}"]
     assert sum(int(row[3].replace(",", "")) for row in stages.rows) == 60_965_224
     assert isinstance(bars, Bars)
     assert bars.series[0].y == [7, 8, 16, 22, 34, 50]

@@ -7,7 +7,7 @@ from torch import nn
 from striate.lab.controls import check_values
 from striate.lab.lessons import lenet5 as lesson
 from striate.lab.texts import Texts
-from striate.lab.views import MapRows, Table
+from striate.lab.views import MapRows, Table, sides
 from striate.nets import catalogue, factory
 from support.lab import looking
 
@@ -31,9 +31,9 @@ def test_sums_are_those_of_the_paper():
     layers = shown()["layers"]
     assert isinstance(layers, Table)
     rows = {row[0]: row[1:] for row in layers.rows}
-    assert rows["C1"] == ["6 × 28 × 28", "156", "122,304"]  # 6 (25 + 1), at 28 * 28 places
-    assert rows["S2"] == ["6 × 14 × 14", "12", "5,880"]  # (4 + 1) * 6 * 14 * 14
-    assert rows["C3"] == ["16 × 10 × 10", "1,516", "151,600"]
+    assert rows["C1"] == [sides((6, 28, 28)), "156", "122,304"]  # 6 (25 + 1), at 28 * 28 places
+    assert rows["S2"] == [sides((6, 14, 14)), "12", "5,880"]  # (4 + 1) * 6 * 14 * 14
+    assert rows["C3"] == [sides((16, 10, 10)), "1,516", "151,600"]
     assert rows["Sum"] == ["", f"{catalogue.find('lenet5').parameters:,}", "340,908"]
     full = shown(connection="full")["layers"].rows
     assert full[-1][2:] == [f"{60_000 + 900:,}", f"{340_908 + 90_000:,}"]

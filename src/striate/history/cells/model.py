@@ -114,8 +114,8 @@ def bar(side: int, width_px: float, degrees: float, offset_px: float) -> Floats:
 
 
 def _across(side: int, degrees: float) -> Floats:
-    y, x = np.mgrid[:side, :side] - (side - 1) / 2
-    across: Floats = x * cos(radians(degrees)) + y * sin(radians(degrees))
+    places = np.arange(side) - (side - 1) / 2
+    across: Floats = places * cos(radians(degrees)) + places[:, None] * sin(radians(degrees))
     return across
 
 

@@ -35,10 +35,14 @@ def correlate(image_CHW: Floats, kernels_DCFG: Floats, stride: int = 1, padding:
         raise ShapeError(f"expected kernels as deep as the image, {image_CHW.shape[0]}; got a depth of {depth}.")
     output_side(image_CHW.shape[1], height, stride, padding)
     output_side(image_CHW.shape[2], width, stride, padding)
-    padded_CHW = np.pad(image_CHW, ((0, 0), (padding, padding), (padding, padding)))
+    padded_CHW = np.pad(image_CHW, ((0, 0), (padding, padding), (padding, padding))) if padding else image_CHW
     windows_CYXFG = sliding_window_view(padded_CHW, (height, width), axis=(1, 2))[:, ::stride, ::stride]
     # A row of windows at a time, since all of them at once are copied, F x G times the image
-    rows = [np.tensordot(kernels_DCFG, windows_CXFG, ((1, 2, 3), (0, 2, 3))) for windows_CXFG in windows_CYXFG.swapaxes(0, 1)]
+    kernels_DK = kernels_DCFG.reshape(len(kernels_DCFG), -1)
+    rows = [
+        np.dot(kernels_DK, windows_CXFG.transpose(0, 2, 3, 1).reshape(kernels_DK.shape[1], -1))
+        for windows_CXFG in windows_CYXFG.swapaxes(0, 1)
+    ]
     maps_DYX: Floats = np.stack(rows, axis=1)
     return maps_DYX
 

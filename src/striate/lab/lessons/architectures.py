@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from striate.lab.controls import Choice, Values
 from striate.lab.exercises import ChoiceExercise, NumberExercise
 from striate.lab.texts import Texts
-from striate.lab.views import Bars, Sentence, Series, Table, View
+from striate.lab.views import Bars, Sentence, Series, Table, View, sides
 
 if TYPE_CHECKING:
     from striate.nets.summary import Layer
@@ -97,9 +97,9 @@ def _texts(network: Facts) -> list[str]:
 def stages(name: str, say: Texts) -> list[list[str]]:
     """The layers that follow one another with maps of one side: how many have weights, and their sums."""
     table = []
-    for sides, group in groupby(rows_of(name), key=lambda row: row.output[1:]):
+    for shape, group in groupby(rows_of(name), key=lambda row: row.output[1:]):
         members = list(group)
-        maps = " x ".join(map(str, sides)) if sides else say("said.units")
+        maps = sides(shape) if shape else say("said.units")
         parameters, macs, size = (sum(getattr(row, what) for row in members) for what in ("parameters", "macs", "bytes"))
         layers = sum(row.macs > 0 or row.kind == "Subsampling" for row in members)
         channels = max(row.output[0] for row in members)

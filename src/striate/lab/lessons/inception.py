@@ -70,7 +70,7 @@ def diagram(branches: "list[list[Box]]", into: int, say: Texts) -> Diagram:
         before = "input"
         for step, box in enumerate(branch):
             x = 0.5 if len(branch) == 1 else (0.33, 0.67)[step]
-            label = box.kind.removesuffix(" conv") if box.macs else say("said.max_pool")
+            label = box.kind.removesuffix(" conv").replace(" x ", " × ") if box.macs else say("said.max_pool")
             cost = f" · {box.macs / 1e6:,.1f} M" if box.macs else ""
             nodes.append(Node(f"{place}-{step}", x, place / (len(branches) - 1), str(box.channels), label + cost))
             edges.append(Edge(before, f"{place}-{step}", role=2))

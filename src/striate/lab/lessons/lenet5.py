@@ -28,6 +28,7 @@ from striate.lab.views import (
     View,
     Window,
     shown,
+    sides,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def layers(connection: str, say: Texts) -> Table:
     for row in rows_of():
         count = parameters(connection) if row.name == "c3" else row.parameters
         links = connections(row, count)
-        shape = " × ".join(map(str, row.output))
+        shape = sides(row.output)
         table.append([row.name.upper() if row.name != "output" else say("said.output"), shape, f"{count:,}", f"{links:,}"])
         total = [total[0] + count, total[1] + links]
     table.append([say("said.sum"), "", *(f"{number:,}" for number in total)])

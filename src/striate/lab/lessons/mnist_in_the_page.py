@@ -30,7 +30,7 @@ from striate.lab.exercises import NumberExercise
 from striate.lab.images import enlarged
 from striate.lab.pixels import mosaic, two_hues
 from striate.lab.texts import Texts
-from striate.lab.views import Again, Bars, Image, Lines, Sentence, Series, Table, View, shown
+from striate.lab.views import Again, Bars, Image, Lines, Sentence, Series, Table, View, shown, sides
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,7 @@ def layers() -> list[tuple[str, str, int]]:
 
     net = untrained().net
     rows = [row for row in layer_table(net) if row.name in net.taps]
-    return [(row.name, " x ".join(map(str, row.output)), row.parameters) for row in rows]
+    return [(row.name, sides(row.output), row.parameters) for row in rows]
 
 
 def _weights(name: str) -> int:

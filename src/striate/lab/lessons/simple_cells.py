@@ -3,7 +3,8 @@
 Sources: Hubel & Wiesel 1959, 1962; the Gabor function as a model, Marcelja 1980, Daugman 1985.
 """
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from striate.history.cells.model import Bank, Floats, Responses
 
 ORIENTATIONS, WAVELENGTH_PX, POOL_PX = 8, 8.0, 4
+PLACES = {"degrees": np.arange(0.0, 180, 5), "phase": np.arange(-180.0, 181, 15), "wavelength": np.arange(4.0, 21)}
 STIMULI = ("grating", "bar")
 CONTROLS = (
     Choice("stimulus", STIMULI, "grating"),
@@ -58,9 +60,9 @@ def views(values: Values, say: Texts) -> list[View]:
         Image("product", two_hues(kernel_FF * field_FF, float(np.abs(kernel_FF).max())), say("said.product"), 7,
               say("said.product_caption", total=f"{float((kernel_FF * field_FF).sum()):.2f}")),
         bars,
-        curve("orientation", "degrees", np.arange(0.0, 180, 5), cell, values, say),
-        curve("position", "phase", np.arange(-180.0, 181, 15), cell, values, say),
-        curve("size", "wavelength", np.arange(4.0, 21), cell, values, say),
+        curve("orientation", "degrees", values, say),
+        curve("position", "phase", values, say),
+        curve("size", "wavelength", values, say),
     ]  # fmt: skip
 
 
@@ -96,9 +98,17 @@ def responses(cell: "Bank", values: Values, moved: str, places_N: "Floats") -> "
     return respond_to_each([stimulus(cell, {**values, moved: place}) for place in places_N], cell, POOL_PX)
 
 
-def curve(name: str, moved: str, places_N: "Floats", cell: "Bank", values: Values, say: Texts) -> Lines:
+@lru_cache(maxsize=32)
+def along(moved: str, others: tuple[tuple[str, Any], ...]) -> "Responses":
+    """The responses over all places of a slider, which stay while it is dragged."""
+    values = dict(others)
+    return responses(cell_of(values["preferred"]), values, moved, PLACES[moved])
+
+
+def curve(name: str, moved: str, values: Values, say: Texts) -> Lines:
     """The responses along one of the sliders, which the plot itself moves."""
-    curves = responses(cell, values, moved, places_N)._asdict()
+    places_N = PLACES[moved]
+    curves = along(moved, tuple((key, value) for key, value in values.items() if key != moved))._asdict()
     series = [Series(say(f"said.{kind}"), places_N, curves[kind][0], role, kind == "pooled") for kind, role in ROLES.items()]
     now = float(np.interp(values[moved], places_N, curves["simple"][0]))
     marks = (Mark(values[moved], now),)

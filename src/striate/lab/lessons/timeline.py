@@ -9,7 +9,7 @@ from typing import NamedTuple
 from striate.lab.controls import Slider, Values
 from striate.lab.exercises import ChoiceExercise, NumberExercise
 from striate.lab.texts import Texts
-from striate.lab.views import Lines, Mark, Pointer, Sentence, Series, Stops, Table, View
+from striate.lab.views import Lines, Mark, Pointer, Sentence, Series, Stops, Table, View, sides
 
 # The lesson of each station, in order
 LESSON_OF = {
@@ -57,7 +57,7 @@ def facts(name: str) -> Facts:
             return Facts(year_of(name), subject.paper, parameters, connections, "", f"striate history {name}")
     entry = catalogue.find(name)
     channels, height, width = entry.input_chw
-    image = f"{height} × {width} × {channels}"
+    image = sides((height, width, channels))
     return Facts(year_of(name), entry.paper, entry.parameters, entry.macs, image, f"striate nets {name}")
 
 

@@ -14,7 +14,6 @@ from striate.lab.views import Formula, Lines, Sentence, Series, Table, View, rai
 if TYPE_CHECKING:
     from striate.nets.architectures.residual_blocks import Shortcut
     from striate.nets.signal_propagation import Signal
-IMAGES = 4
 OPTIONS: "dict[str, Shortcut]" = {"plain": "none", "shortcut": "B"}
 CONTROLS = (
     Slider("first", 0.1, 1, 0.1, 0.5),
@@ -31,7 +30,7 @@ EXERCISES = (
 
 def views(values: Values, say: Texts) -> list[View]:
     """The gradient behind each number of blocks, and the gradients in two networks at the start."""
-    from striate.figures.degradation import MEASURED
+    from striate.figures.degradation import IMAGES, MEASURED
 
     weights = (float(values["first"]), float(values["second"]))
     blocks = values["blocks"]
@@ -60,7 +59,7 @@ def views(values: Values, say: Texts) -> list[View]:
         ),
         Lines(
             "real", real, say("said.block"), say("said.variance"), x_range=(1, len(real[0].x)), y_log=True,
-            y_range=_range([float(value) for series in real for value in series.y]), caption=say("said.noise"),
+            y_range=_range([float(value) for series in real for value in series.y]), caption=say("said.noise", images=IMAGES),
         ),
         Formula("formula", formula),
         Table("measured", columns, measured, say("said.measured")),
@@ -82,7 +81,7 @@ def _through(name: str, weights: tuple[float, float], blocks: int) -> float:
 def _signals(name: str) -> "tuple[Signal, ...]":
     from striate.figures.degradation import at_the_start
 
-    return at_the_start(name, IMAGES)
+    return at_the_start(name)
 
 
 def _outputs_of_plain56() -> str:

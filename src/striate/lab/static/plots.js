@@ -169,6 +169,12 @@ function sampled(view) {
   return xs.map((x, index) => [x, ...named(view).map((entry) => at(entry, x, index))]).filter((_row, index) => index % every === 0);
 }
 
+// Of a text below an axis, whose letters are larger on a phone
+function wideAs(text) {
+  const letter = window.matchMedia("(max-width: 52rem)").matches ? 8.2 : 7;
+  return [...text].reduce((wide, character) => wide + (character > "\u2e80" ? 2 : 1) * letter, 4);
+}
+
 export function bars(view, surface) {
   const values = view.series.flatMap((entry) => entry.y);
   const ys = view.y_range || range(null, [0, ...values]);
@@ -177,6 +183,8 @@ export function bars(view, surface) {
   axes(picture, { ...view, x_label: "" }, null, ys, scale);
   const wide = (scale.x(1) - scale.x(0)) * 0.8;
   const every = Math.max(1, Math.ceil(view.labels.length / 12));
+  const room = (scale.x(1) - scale.x(0)) * every;
+  const staggered = view.labels.some((label) => wideAs(label) > room); // in two rows, or they would touch
   view.labels.forEach((label, index) => {
     view.series.forEach((entry, number_) => {
       const [from, to] = [scale.y(Math.max(0, ys[0])), scale.y(entry.y[index] ?? 0)];
@@ -185,7 +193,8 @@ export function bars(view, surface) {
         y: Math.min(from, to), height: Math.abs(from - to), class: `bar role-${entry.role}`,
       }));
     });
-    if (index % every === 0) picture.append(svg("text", { x: scale.x(index + 0.5), y: HIGH - EDGE.bottom + 15, class: "tick middle" }, label));
+    const y = HIGH - EDGE.bottom + 15 + (staggered && (index / every) % 2 ? 17 : 0);
+    if (index % every === 0) picture.append(svg("text", { x: scale.x(index + 0.5), y, class: "tick middle" }, label));
   });
   const rows = view.labels.map((label, index) => [label, ...view.series.map((entry) => entry.y[index])]);
   const below = numbersBelow(surface, view.title, ["", ...view.series.map((entry) => entry.label)], rows);
