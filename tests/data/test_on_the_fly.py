@@ -191,7 +191,7 @@ def test_a_reading_that_is_left_half_way_is_ended_by_closing(photos: Path, tmp_p
 
 def test_facts_that_are_damaged_are_gathered_anew(photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     streamed(photos, tmp_path / "cache")
-    (path,) = tmp_path.glob("cache/facts/*/facts.npz")
+    (path,) = tmp_path.glob("cache/facts/*/gray_N.npy")
     path.write_bytes(b"x")
     found = streamed(photos, tmp_path / "cache")
     assert "is damaged" in caplog.text

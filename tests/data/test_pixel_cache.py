@@ -136,7 +136,7 @@ def test_an_array_of_another_size_is_brought_to_it(cache: Path):
 
 
 DAMAGE = [
-    ("facts.npz", b"x"), ("pixels.npy", b"\x93NUMPY"), ("pixels.npy", b""), ("store.json", b"{"), ("store.json", b"[]"),
+    ("means_N3.npy", b"x"), ("pixels.npy", b"\x93NUMPY"), ("pixels.npy", b""), ("store.json", b"{"), ("store.json", b"[]"),
     ("store.json", b'{"count": 11, "reasons": {}}'), ("store.json", b'{"count": 12, "reasons": []}'),
 ]  # fmt: skip
 

@@ -69,7 +69,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store(tmp_path)
 
 
-STORE_FILES = ("store.json", "facts.npz", "contents.npy", "pixels.npy", "MANIFEST.sha256")
+STORE_FILES = ("store.json", "sizes_N2.npy", "thumbs_NSS.npy", "contents.npy", "pixels.npy", "MANIFEST.sha256")
 
 
 def flip_in_store(store: Store, name: str, count: int, caplog: pytest.LogCaptureFixture) -> None:

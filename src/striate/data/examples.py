@@ -4,6 +4,7 @@ Legend: N images, H x W pixels, C channels.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from striate.data.names import Names
 
 
 class Part(IntEnum):
@@ -54,7 +57,8 @@ class Examples:
     """Labeled images: found = used (N) + quarantined + ignored."""
 
     root: Path  # the folder that names are relative to
-    names: tuple[str, ...]  # N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive
+    # N paths relative to `root`, with `/`; or `archive#position` for an image inside an archive; kept as `Names`
+    names: Sequence[str]
     # positions in `classes`; of several labels an image, N x K: 1 for the labels that it has, else 0
     labels_N: NDArray[np.int64]
     classes: tuple[str, ...]  # class names, sorted
@@ -72,6 +76,10 @@ class Examples:
     excluded_N: NDArray[np.bool_] | None = None  # images that corrections leave out, which `ignored` lists; None for none
     edits: tuple[LabelEdits, ...] = ()  # the corrections
     without_test: str = ""  # a clause: that the source has a place for a test part and nothing there; else empty
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.names, Names):
+            object.__setattr__(self, "names", Names(self.names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -113,7 +121,7 @@ class Examples:
         """The examples at these positions; what was dropped joins the quarantine, so the account still balances."""
         return replace(
             self,
-            names=tuple(self.names[i] for i in chosen_M),
+            names=Names(self.names[place] for place in chosen_M.tolist()),
             labels_N=self.labels_N[chosen_M],
             ids_N=self.ids_N[chosen_M],
             parts_N=self.parts_N[chosen_M],

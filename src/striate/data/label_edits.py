@@ -101,7 +101,7 @@ def _exclude(examples: Examples, path: Path, encoding: str | None) -> Examples:
     places = [place for place in _places(examples, path, entries) if place >= 0]
     excluded_N = np.zeros(len(examples), bool)
     excluded_N[places] = True
-    names = [examples.names[place] for place in np.flatnonzero(excluded_N)]
+    names = [examples.names[place] for place in np.flatnonzero(excluded_N).tolist()]
     classes = (examples.label_of(place) for place in np.flatnonzero(excluded_N).tolist())
     edit = LabelEdits("exclude", str(path), files.sha256(path), tuple((*pair, "") for pair in zip(names, classes, strict=True)))
     ignored = (*examples.ignored, *(Ignored(name, f"data.exclude={path}") for name in names))

@@ -16,13 +16,13 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import PIL
@@ -30,35 +30,20 @@ from numpy.typing import NDArray
 
 from striate.base import files
 from striate.base.errors import DataError, DiskError, RunError
-from striate.data import decode, image_facts, near_duplicate_cache, pixel_cache_integrity, source_files
+from striate.data import decode, fact_columns, image_facts, near_duplicate_cache, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Quarantined
+from striate.data.fact_columns import Progress
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
 from striate.data.small_copies import SmallCopies
 
 log = logging.getLogger("striate")
 
-Progress = Callable[[int, int], None]
-
 _SPARE_BYTES = 64 * 2**20
 _WAIT_SECONDS = 0.5
 _MOST_GB = 50.0
-_FACTS = np.dtype(
-    [
-        ("sizes_N2", "i4", 2),
-        ("gray_N", "?"),
-        ("pixel_hash_N", "u8"),
-        ("means_N3", "f8", 3),
-        ("squares_N3", "f8", 3),
-        ("borders_N3", "f8", 3),
-        ("format_N", "U4"),
-        ("camera_N", "u8"),
-        ("taken_N", "f8"),
-        ("thumbs_NSS", "u1", (image_facts.THUMB_PX, image_facts.THUMB_PX)),
-        ("chroma_NQQ2", "u1", (image_facts.CELLS, image_facts.CELLS, 2)),
-    ]
-)  # columns of `CachedPixels`
+_LAYOUT = 2  # raised whenever the files of an entry are others
 
 
 @dataclass(frozen=True)
@@ -90,14 +75,6 @@ class CachedPixels:
         return SmallCopies(self.thumbs_NSS, self.chroma_NQQ2, self.sizes_N2)
 
 
-class Collected(NamedTuple):
-    """What is known of A images that were to be decoded."""
-
-    columns: dict[str, Any]  # of `CachedPixels`, for those that can be
-    reasons: dict[int, str]  # why the others cannot, by position
-    contents_A: NDArray[np.uint64]  # hashes of the files' bytes, 0 where the decoder gave none
-
-
 def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: int | None = None) -> Generator[Decoded]:
     """The verdict on every example, in order: files through the decoder's children, arrays as they are.
 
@@ -117,29 +94,6 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
     for pixels_HWC in examples.pixels_NHWC:
         plain = decode.canonical(pixels_HWC)
         yield Decoded(None if input_spec is None else decode.square(plain, input_spec), image_facts.measure(plain), None)
-
-
-def collect_facts(
-    answers: Generator[Decoded], count: int, report: Progress, take: Callable[[int, NDArray[np.uint8]], None] | None = None
-) -> Collected:
-    """What is known of so many images; `take` is given the pixels of each and its place among those that can be decoded."""
-    table, contents_A, reasons, good = np.zeros(count, _FACTS), np.zeros(count, np.uint64), {}, 0
-    with closing(answers):
-        for position, verdict in enumerate(answers):
-            contents_A[position] = verdict.content_hash
-            if (facts := verdict.facts) is None:
-                reasons[position] = verdict.reason or ""
-            else:
-                if take is not None and verdict.pixels_HWC is not None:
-                    take(good, verdict.pixels_HWC)
-                size, moments = (facts.height, facts.width), (facts.mean, facts.mean_square, facts.border)
-                thumb_SS = np.frombuffer(facts.thumb, np.uint8).reshape(image_facts.THUMB_PX, -1)
-                chroma_QQ2 = np.frombuffer(facts.chroma, np.uint8).reshape(image_facts.CELLS, -1, 2)
-                table[good] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS, chroma_QQ2)
-                good += 1
-            report(position + 1, count)
-    columns = {name: np.ascontiguousarray(table[name][:good]) for name in _FACTS.names or ()}
-    return Collected(columns, reasons, contents_A)
 
 
 def pixel_budget(limit_gb: float | None, cache: Path) -> int:
@@ -168,7 +122,7 @@ def build(
             if done % 1000 == 1:
                 report(done - 1, total)
 
-        columns = collect_facts(decode_examples(examples, None), len(examples), report_thousands).columns
+        columns = fact_columns.collect(decode_examples(examples, None), len(examples), report_thousands).columns
         return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
     folder = cache / "pixels" / name
@@ -202,55 +156,48 @@ def _warn_of_decoding_again(folder: Path, count: int, needed: int, most_bytes: i
 def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     """The name of the cache entry of these examples at this input_spec."""
     decoder = f"{decode.DECODER_VERSION} {PIL.__version__}"  # releases of Pillow have resized otherwise by a level or two
-    text = f"{examples.stamp()} {decoder} {_FACTS.descr} {tuple(input_spec)!r}"
+    text = f"{examples.stamp()} {decoder} {_LAYOUT} {fact_columns.ROW.descr} {tuple(input_spec)!r}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report: Progress, workers: int, keep: bool) -> None:
     shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
-    _check_space(folder, int(np.prod(shape, dtype=np.int64)) if keep else 0)
+    _check_space(folder, len(examples) * fact_columns.ROW.itemsize + (int(np.prod(shape, dtype=np.int64)) if keep else 0))
     for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of processes that died: the lock is ours, so none is alive
         shutil.rmtree(leftover, ignore_errors=True)
     sums, marks_A2 = pixel_cache_integrity.Sums(shape), source_files.marks(examples)
     begun = time.monotonic()
     with files.new_folder(folder) as new, files.explained(folder, "write"):
-        pixels = _empty(new / "pixels.npy", shape) if keep else None
+        pixels = fact_columns.new_file(new / "pixels.npy", shape) if keep else None
 
         def write(row: int, pixels_HWC: NDArray[np.uint8]) -> None:
             if pixels is not None:
                 pixels[row] = pixels_HWC
                 sums.add(pixels_HWC)
 
-        columns, reasons, contents_A = collect_facts(
-            decode_examples(examples, input_spec, workers), len(examples), report, write
+        columns = fact_columns.room(len(examples), new)
+        known, reasons, contents_A = fact_columns.collect(
+            decode_examples(examples, input_spec, workers), len(examples), report, write, columns
         )
         seconds = max(time.monotonic() - begun, 1e-9)
+        count = len(known["gray_N"])
+        fact_columns.close(columns)
+        del known
         if pixels is not None:
             pixels.flush()
             pixels = None
-        buffer = io.BytesIO()
-        np.savez(buffer, **columns)
-        (new / "facts.npz").write_bytes(buffer.getvalue())
         if examples.pixels_NHWC is None:
-            for position in np.flatnonzero(contents_A == 0):
+            for position in np.flatnonzero(contents_A == 0).tolist():
                 contents_A[position] = source_files.hash_file(examples.root / examples.names[position])
             np.save(new / "contents.npy", contents_A)
             source_files.write_marks(new, marks_A2)
         about = {
-            "fingerprint": folder.name, "count": len(columns["gray_N"]), "reasons": reasons, "shape": shape, "kept": keep,
+            "fingerprint": folder.name, "count": count, "reasons": reasons, "shape": shape, "kept": keep,
             "crc32": sums.done(), "images_a_second": len(examples) / seconds, "workers": workers,
             "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
             "input_spec": input_spec._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
         (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _empty(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):  # a disk that fills while a sparse file is written through memory is SIGBUS
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return pixels
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
@@ -289,8 +236,7 @@ def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int,
         count, reasons = int(about["count"]), {int(position): str(why) for position, why in about["reasons"].items()}
         if count + len(reasons) != len(examples):
             raise ValueError(f"store.json accounts for {count + len(reasons)} of {len(examples)} images")
-        with np.load(folder / "facts.npz", allow_pickle=False) as facts:
-            columns = {name: facts[name] for name in facts.files}
+        columns = fact_columns.mapped(folder, count)
         if about["kept"]:
             mapped = _mapped(folder / "pixels.npy", tuple(about["shape"]))
             turn = (folder / "store.json").stat().st_mtime_ns // 1_000_000

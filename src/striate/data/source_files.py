@@ -55,7 +55,7 @@ def first_changed(
         return None
     before_A2 = np.frombuffer(before, np.int64).reshape(-1, 2) if len(before) == now_A2.nbytes else np.full_like(now_A2, -2)
     moved = np.flatnonzero((before_A2 != now_A2).any(axis=1))
-    for number, position in enumerate(moved):
+    for number, position in enumerate(moved.tolist()):
         report(number, len(moved))
         if hash_file(examples.root / examples.names[position]) != int(contents_A[position]):
             return examples.names[position]

@@ -16,7 +16,17 @@ from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
-from striate.data import class_balance, crop_loss, groups, in_memory, label_counts, near_duplicate_cache, pixel_cache, split
+from striate.data import (
+    class_balance,
+    crop_loss,
+    fact_columns,
+    groups,
+    in_memory,
+    label_counts,
+    near_duplicate_cache,
+    pixel_cache,
+    split,
+)
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 from striate.data.small_copies import SmallCopies
@@ -149,7 +159,7 @@ def survey(
     `examine` is given what is known of each image, as columns of `CachedPixels`, and its label; it returns the shortcuts.
     """
     report = progress or (lambda _done, _total: None)
-    columns, reasons, _ = pixel_cache.collect_facts(_decoded(examples, data), len(examples), report)
+    columns, reasons, _ = fact_columns.collect(_decoded(examples, data), len(examples), report)
     used = pixel_cache.keep_usable(examples, reasons)
     sizes_N2 = columns["sizes_N2"]
     notes = [*crop_loss.describe_center_crop(sizes_N2)]

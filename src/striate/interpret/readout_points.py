@@ -53,7 +53,7 @@ def probes(net: Net) -> list[Probe]:
     return points
 
 
-def _mixes(layer: nn.Module, after: nn.Module) -> bool:
+def _mixes(layer: nn.Module, after: object) -> bool:
     """Whether the places of a filter's map become units, which are not the filters that are judged."""
     return isinstance(after, nn.Flatten) and not isinstance(layer, nn.Linear)
 
