@@ -9,6 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import striate
+from striate.base import onnx_file
+from striate.base.child_process import Answer, Child
 from striate.base.errors import ArtifactError, SettingError, ShapeError
 from striate.onnx_model import OnnxModel
 from support import onnx_files
@@ -70,6 +72,37 @@ def test_a_file_that_takes_all_memory_is_refused_by_the_child_that_tries_it(tmp_
     graph.graph.output.append(helper.make_tensor_value_info("sum", TensorProto.FLOAT, []))
     with pytest.raises(ArtifactError, match="cannot be run"):
         OnnxModel.load(onnx_files.write(tmp_path / "m.onnx", graph))
+
+
+def test_a_child_tries_the_same_bytes_once_on_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    first = onnx_files.write(tmp_path / "m.onnx")
+    OnnxModel.load(first)
+    (record,) = (tmp_path / "cache" / "tried-onnx").iterdir()
+    assert record.read_text() == f"{first}\n"
+    assert record.name.startswith(first.read_bytes()[-64:].decode())
+    tried = list[str]()
+
+    def answer(_child: Child, argument: object) -> Answer:
+        tried.append(str(argument))
+        return Answer(None, b"", "no")
+
+    monkeypatch.setattr(Child, "call", answer)
+    assert OnnxModel.load(first.rename(tmp_path / "moved.onnx")).predict(np.zeros((4, 4), np.uint8)).label == "dark"
+    assert tried == []
+    other = onnx_files.write(tmp_path / "other.onnx", license="MIT")
+    for _ in range(2):  # what was refused is not remembered
+        with pytest.raises(ArtifactError, match=r"other\.onnx cannot be run: no\. Export the model again\."):
+            OnnxModel.load(other)
+    assert tried == [str(other)] * 2
+
+
+def test_a_cache_that_cannot_be_written_costs_the_child_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    content = onnx_files.write(tmp_path / "m.onnx").read_bytes()
+    onnx_file.note_run(content, "1.0", tmp_path)
+    assert not onnx_file.was_run(content, "1.0")
 
 
 def test_it_needs_no_torch(path: Path):

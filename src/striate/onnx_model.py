@@ -65,7 +65,9 @@ class OnnxModel:
     @classmethod
     @named_arguments()
     def load(cls, path: str | Path, threads: int = 0) -> Self:
-        """Read a file of `striate export` whose every byte is as written; a child process runs it first, with limits.
+        """Read a file of `striate export` whose every byte is as written.
+
+        The first time on this machine a child process runs it before, with limits; the cache folder remembers its SHA-256.
 
         Args:
             path: of the file.
@@ -80,11 +82,14 @@ class OnnxModel:
         described = onnx_file.check(content, path)
         if described.get("image_size") == "any":
             raise ArtifactError(f"{path} takes images of any size, for other programs. Give model.onnx, which lies beside it.")
-        _runtime()
-        with Child("striate.onnx_model:trial", _TRIAL_MB + 4 * len(content) // 2**20, _TRIAL_SECONDS, tries=1) as child:
-            answer = child.call(str(path.resolve()))
-        if answer.error is not None:
-            raise ArtifactError(f"{path} cannot be run: {answer.error.partition(chr(10))[0]:.300}. Export the model again.")
+        runtime = _runtime().__version__
+        if not onnx_file.was_run(content, runtime):
+            with Child("striate.onnx_model:trial", _TRIAL_MB + 4 * len(content) // 2**20, _TRIAL_SECONDS, tries=1) as child:
+                answer = child.call(str(path.resolve()))
+            if answer.error is not None:
+                reason = answer.error.partition("\n")[0]
+                raise ArtifactError(f"{path} cannot be run: {reason:.300}. Export the model again.")
+            onnx_file.note_run(content, runtime, path)
         return cls._opened(path, content, described, threads)
 
     @classmethod

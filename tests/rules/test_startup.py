@@ -14,14 +14,14 @@ HEAVY = {
     "captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch", "torch._dynamo",
     "torchvision",
 }  # fmt: skip
-SHOW = f"print('heavy:', *sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
+SHOW = f"""
+import atexit, sys
+atexit.register(lambda: print("heavy:", *sorted({HEAVY} & set(sys.modules)), file=sys.stderr))
+"""
 RUN = """
-import runpy, sys
+import runpy
 sys.argv = ["striate", *sys.argv[1:]]
-try:
-    runpy.run_module("striate", run_name="__main__")
-except SystemExit as end:
-    assert not end.code, end.code
+runpy.run_module("striate", run_name="__main__")
 """
 
 WITHOUT_TORCH = ("base", "data", "metrics", "cli", "nets.catalogue")
@@ -29,7 +29,7 @@ WITHOUT_TORCH = ("base", "data", "metrics", "cli", "nets.catalogue")
 
 def heavy_after(code: str, *arguments: str) -> list[str]:
     """The heavy packages that a fresh interpreter has imported after this code."""
-    command = [sys.executable, "-c", f"{code}\nimport sys\n{SHOW}", *arguments]
+    command = [sys.executable, "-c", f"{SHOW}\n{code}", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr
     return ran.stderr.splitlines()[-1].removeprefix("heavy:").split()

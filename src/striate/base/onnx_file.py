@@ -9,12 +9,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from striate.base import files
-from striate.base.errors import ArtifactError
+from striate.base.errors import ArtifactError, DiskError
 
 FORMAT = 1
 KEY, _SEAL = "striate", "striate_sha256"  # of metadata
@@ -81,6 +82,24 @@ def check(content: bytes, path: Path) -> dict[str, Any]:
     if described.get("format") != FORMAT:
         raise ArtifactError(f"{path} has format {described.get('format')!r}; this striate reads {FORMAT}. Update striate.")
     return described
+
+
+def was_run(content: bytes, runtime: str) -> bool:
+    """Whether a child process of this machine has run these very bytes with this version of the runtime."""
+    return _record(content, runtime).is_file()
+
+
+def note_run(content: bytes, runtime: str, path: Path) -> None:
+    """Keep in the cache folder that it has; a folder that cannot be written costs a child process each time."""
+    record = _record(content, runtime)
+    with suppress(OSError, DiskError):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(record, f"{path.resolve()}\n")
+
+
+def _record(content: bytes, runtime: str) -> Path:
+    """The file that says so; of content that `check` let pass, the last 64 bytes are the SHA-256 of the others."""
+    return files.cache_folder() / "tried-onnx" / f"{content[-64:].decode('ascii')}-{runtime}"
 
 
 def _seal_of(content: bytes) -> bytes:

@@ -17,7 +17,8 @@ def field(default: Any, description: str, **limits: Any) -> Any:
 class Section(BaseModel):
     """A frozen group of settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # What checks it is built when it is first used, which no command needs that has no settings
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     def _refuse(self, fields: tuple[str, ...], because: str) -> None:
         """Refuse the first of `fields` that was given and has a value, since it would do nothing."""
