@@ -25,11 +25,19 @@ def test_what_is_opened_is_given_by_position(tmp_path: Path):
         lab(tmp_path, root=tmp_path, out=tmp_path / "runs", port=-1)
 
 
-@pytest.mark.parametrize("path", ["/fr/lessons", "/en/lessons/none", "/static/none.js", "/static/..%2fapp.py", "/none"])
+@pytest.mark.parametrize("path", ["/fr/lessons", "/static/none.js", "/static/..%2fapp.py", "/none", "/api/none"])
 def test_what_is_not_there_is_refused_with_a_sentence(tmp_path: Path, path: str):
     answer = client(tmp_path).get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]
+
+
+def test_a_page_that_is_not_there_says_so_in_the_readers_language(tmp_path: Path):
+    lab = client(tmp_path)
+    answer = lab.get("/zh/none")
+    assert (answer.status_code, "没有这个页面" in answer.text) == (404, True)
+    answer = lab.get("/en/lessons/poling")
+    assert (answer.status_code, "did you mean pooling?" in answer.text) == (404, True)
 
 
 def test_a_value_out_of_range_is_refused(tmp_path: Path):

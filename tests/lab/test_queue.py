@@ -228,7 +228,7 @@ def ask(url: str, path: str, content: Any = None) -> Any:
         ({"data": "/etc"}, "expected a folder or file below"),
         ({"data": "link"}, "expected a folder or file below"),
         ({"data": "\x00"}, "expected the path of a folder or file"),
-        ({"data": "none"}, "expected a folder or file; there is none at none."),
+        ({"data": "none"}, "expected a folder or file; there is none at 'none'."),
         ({"data": "digits", "settings": {"train.lr": "-1"}}, "train.lr: input should be greater than 0; got -1."),
         ({"data": "digits", "settings": {"train.rate": "1"}}, "There is no setting train.rate"),
         ({"data": "digits", "settings": {"data.relabel": "/etc/passwd"}}, "expected a folder or file below"),

@@ -1,6 +1,5 @@
 """The workbench in a browser: from images to a plan, and in `make soak` to an exported model."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from support.lab import looking, serving, two_runs
 from support.shape_images import make_folder
 
 pytestmark = pytest.mark.xdist_group("lab")
+TOKEN = "a-token-that-is-long-enough"
 LONG = 240_000  # of a training on a busy machine
 
 
@@ -87,31 +87,88 @@ def test_runs_are_compared_and_one_is_deleted_after_a_question(tmp_path: Path, c
         assert (seen.elsewhere(), seen.complaints) == ([], [])
 
 
+class Keyboard:
+    """A page that is used by the keyboard alone."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def to(self, selector: str, key: str = "Tab") -> None:
+        """Go on to what the selector names, by Tab from where the focus is."""
+        for _ in range(400):
+            self.page.keyboard.press(key)
+            if self.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"{selector} is not reached by {key}")
+
+    def enter(self, selector: str, text: str = "", key: str = "Tab") -> None:
+        """Go there, then type a text, or press Enter where there is none."""
+        self.to(selector, key)
+        if text:
+            self.page.keyboard.type(text)
+        else:
+            self.page.keyboard.press("Enter")
+
+
 @pytest.mark.soak
-def test_the_first_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Any, axe_script: str, cache: Path):
+@pytest.mark.parametrize(
+    ("language", "width", "theme", "token"),
+    [("en", 1280, "light", None), ("zh", 390, "dark", TOKEN), ("en", 390, "light", TOKEN), ("zh", 1280, "dark", None)],
+)
+def test_the_first_hour_by_the_keyboard_alone(
+    language: str, width: int, theme: str, token: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Any,
+    axe_script: str, cache: Path,
+):  # fmt: skip
+    """From a folder to a model that is tested, tried, looked into and exported; nothing leaves the machine."""
     monkeypatch.chdir(tmp_path)
     make_folder(tmp_path / "photos", 12)
-    with serving(tmp_path) as url, looking(chromium, url, 1280, "light", bypass_csp=True, reduced_motion="reduce") as seen:
-        page = seen.page
-        seen.open("/en/")
-        page.fill("#data", "photos")
-        page.get_by_role("button", name="Survey", exact=True).click()
+    looks = looking(chromium, "", width, theme, bypass_csp=True, reduced_motion="reduce")
+    with serving(tmp_path, token=token) as url, looks as seen:
+        page, keyboard, seen.url = seen.page, Keyboard(seen.page), url
+
+        def fine() -> None:
+            page.wait_for_selector("[aria-busy='true']", state="detached", timeout=LONG)
+            assert violations(page, axe_script) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+        seen.open(f"/{language}/" + ("" if token is None else f"#token={token}"))
+        page.wait_for_selector("#entries button.folder")
+        keyboard.enter("#entries button.folder")
+        page.wait_for_function("document.getElementById('place').textContent === 'photos'")
+        keyboard.enter("#data", key="Shift+Tab")
         page.wait_for_selector("#plan:not([hidden])", timeout=LONG)
-        page.fill("[name='net.name']", "conv 3x3x4, relu, globalpool, fc")
-        page.fill("[name='train.epochs']", "1")
-        page.fill("#run-name", "first hour")
-        page.click("#start")
-        page.wait_for_url("**/en/run?name=first%20hour")
+        page.wait_for_selector(".classes li:nth-child(3) img:not([hidden])", timeout=LONG)
+        keyboard.enter("#run-name", "first hour")
+        keyboard.enter("[name='net.name']", "conv 3x3x4, relu, globalpool, fc")
+        keyboard.enter("[name='train.epochs']", "1")
+        page.wait_for_function("document.getElementById('command').textContent.includes('--epochs 1 --json')", timeout=LONG)
+        fine()
+        keyboard.enter("#start")
+        page.wait_for_url(f"**/{language}/run?name=first%20hour")
         page.wait_for_selector("#state.done", timeout=2 * LONG)
         page.wait_for_selector("#curves figure:nth-child(2)")
-        assert "test accuracy" in page.locator("#figures").inner_text()
-        assert violations(page, axe_script) == []
+        page.wait_for_selector("a[href$='/report']")
+        fine()
         with page.context.expect_page() as opened:
-            page.get_by_role("link", name=re.compile("^Report")).click()
+            keyboard.enter("a[href$='/report']")
         opened.value.wait_for_selector("h1")
+        assert opened.value.evaluate("getComputedStyle(document.body).maxWidth") != "none"  # it has its styles
         opened.value.close()
-        seen.open("/en/run?name=first%20hour")
-        page.locator("#export button").click()
-        page.get_by_text("Written: striate-export-first hour/").wait_for(timeout=2 * LONG)
+        keyboard.enter("#export button")
+        page.get_by_text("striate-export-first hour/").first.wait_for(timeout=2 * LONG)
         assert [*Path("striate-export-first hour").glob("*.onnx")]
+        keyboard.enter("a[href*='/try?model=']", key="Shift+Tab")
+        page.wait_for_selector("#rooms:not([hidden])", timeout=LONG)
+        page.wait_for_function("document.getElementById('label').textContent !== ''", timeout=LONG)
+        assert page.locator("#model").input_value() == "run:first hour"
+        fine()
+        page.go_back()
+        page.wait_for_selector("a[href*='/layers?model=']")
+        keyboard.enter("a[href*='/layers?model=']")
+        page.wait_for_selector("#rooms:not([hidden])", timeout=LONG)
+        assert page.locator("#model").input_value() == "run:first hour"
+        fine()
+        keyboard.enter("header a[href$='/runs']")
+        page.get_by_role("link", name="first hour").wait_for()
+        fine()
         assert (seen.elsewhere(), seen.complaints) == ([], [])

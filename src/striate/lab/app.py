@@ -55,6 +55,7 @@ def build_app(options: LabOptions) -> FastAPI:
     models = Models(options.out)
     layer_routes.add_routes(app, images, models)
     try_routes.add_routes(app, images, models)
+    _add_missing(app)
     _add_mistakes(app)
     return app
 
@@ -64,13 +65,19 @@ def with_layers(app: FastAPI, options: LabOptions) -> ASGIApp:
     return LingeringClose(Security(app, options, lambda path: not path.startswith("/api/")))
 
 
-def html(page: Callable[[], str]) -> Response:
-    """A page; where what it is of is not there, 404."""
+def html(request: Request, page: Callable[[str], str]) -> Response:
+    """A page in the language of the request; where what it is of is not there, one that says so."""
+    language = language_of(request)
     _warm_up()
     try:
-        return Response(page(), media_type=_HTML)
+        return Response(page(language), media_type=_HTML)
     except StriateError as error:
-        raise Refusal(404, str(error)) from error
+        return missing(language, str(error))
+
+
+def missing(language: str, sentence: str = "") -> Response:
+    """The page in place of one that is not there."""
+    return Response(pages.render(pages.MISSING, language, sentence=sentence), 404, media_type=_HTML)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -86,14 +93,22 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/{language}/")
     async def home(request: Request) -> Response:
-        return html(lambda: pages.render(pages.PAGES[0], language_of(request)))
+        return html(request, lambda language: pages.render(pages.PAGES[0], language))
 
     @app.get("/{language}/lessons/{name}")
     async def lesson(request: Request, name: str) -> Response:
-        return html(lambda: pages.render_lesson(name, language_of(request)))
+        return html(request, lambda language: pages.render_lesson(name, language))
 
     for page in (*pages.PAGES, *pages.OTHERS):
         app.add_api_route(f"/{{language}}/{page.path}", _page(page))
+
+
+def _add_missing(app: FastAPI) -> None:
+    """Add what is shown at addresses that no other route has."""
+
+    @app.get("/{language}/{rest:path}")
+    async def other(request: Request) -> Response:
+        return missing(language_of(request))
 
 
 @cache
@@ -112,7 +127,7 @@ def _warm_up() -> None:
 
 def _page(page: pages.Page) -> Callable[[Request], Response]:
     def response(request: Request) -> Response:
-        return html(lambda: pages.render(page, language_of(request)))
+        return html(request, lambda language: pages.render(page, language))
 
     return response
 

@@ -34,6 +34,9 @@ PAGES = (
 OTHERS = (Page("run", "run.html", "run", "run.js", "workbench.css", "queue"),)  # which other pages lead to
 
 
+MISSING = Page("missing", "missing.html", "missing", "lab.js")  # in place of a page that is not there
+
+
 def render(page: Page, language: str, **values: Any) -> str:
     """A page in a language."""
     text, common = Texts(page.texts, language), Texts("common", language)

@@ -24,6 +24,11 @@ function filled(element, attributes, children) {
   return element;
 }
 
+/** A text with `code` in it, as elements. */
+export function marked(text) {
+  return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+}
+
 /** A text of the page with `{name}` filled in. */
 export function say(key, values = {}) {
   return texts[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name]);

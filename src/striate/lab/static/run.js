@@ -1,6 +1,6 @@
 // One run: its curves while it trains, and what came of it.
 
-import { announce, api, el, hasToken, language, number, say, texts } from "./lab.js";
+import { announce, api, el, hasToken, language, marked, number, say, texts } from "./lab.js";
 import { followQueue } from "./queue.js";
 import { choice, curvesOf, learningCurves, table } from "./trainings.js";
 import { draw } from "./views.js";
@@ -12,6 +12,7 @@ const drawn = {};
 const percent = (share) => `${number(100 * share)} %`;
 const count = (value) => value.toLocaleString("en");
 
+if (!name) location.replace(`/${language}/runs`);
 $("name").textContent = name;
 document.title = `${name} · striate`;
 
@@ -137,7 +138,7 @@ function showVerdict(run) {
   if (!trust || !isNew("verdict", trust)) return;
   $("verdict").replaceChildren(el("h2", {}, texts.verdict),
     el("p", { class: `notice ${trust.level === "good" ? "good" : trust.level === "bad" ? "bad" : ""}`, lang: "en" }, trust.sentence),
-    el("ul", { class: "findings", lang: "en" }, trust.findings.map((row) => el("li", {}, row.sentence))));
+    el("ul", { class: "findings", lang: "en" }, trust.findings.map((row) => el("li", {}, marked(row.sentence)))));
 }
 
 function showFiles(run) {
@@ -146,7 +147,7 @@ function showFiles(run) {
   const link = (file) => card(file, { href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => open(event, file) });
   const page = (key) => card(key, { href: `/${language}/${key}?model=${encodeURIComponent(`run:${name}`)}` });
   $("links").replaceChildren(...["report", "card"].filter((file) => run.files[file]).map(link), page("try"), page("layers"));
-  if (!run.files.report) $("links").append(el("li", { class: "soft" }, say("no_report", { name })));
+  if (!run.files.report) $("links").append(el("li", { class: "soft" }, marked(say("no_report", { name: /[^\w.-]/.test(name) ? `'${name}'` : name }))));
 }
 
 // Where the server wants a token a plain link cannot bring it: the page asks for an address that works once

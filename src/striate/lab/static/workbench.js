@@ -1,6 +1,6 @@
 // The workbench: choose images, see what is there, plan a training and start it.
 
-import { announce, api, el, language, number, remember, say, texts } from "./lab.js";
+import { announce, api, el, language, marked, number, remember, say, texts } from "./lab.js";
 import { copyButtons, followQueue } from "./queue.js";
 import { asked, kept, restore } from "./training_form.js";
 
@@ -88,7 +88,7 @@ function showSurvey(survey) {
   const notes = [...survey.notes, ...survey.shortcuts.map((row) => row.sentence).filter(Boolean)];
   const pairs = (rows) => rows.map(([first, second]) => `${first} = ${second}`);
   $("survey-result").replaceChildren(figures,
-    notes.length ? el("ul", { class: "findings", lang: "en" }, notes.map((note) => el("li", {}, note))) : "",
+    notes.length ? el("ul", { class: "findings", lang: "en" }, notes.map((note) => el("li", {}, marked(note)))) : "",
     classList(survey),
     files("list_bad", survey.quarantined.map((row) => `${row.path}: ${row.reason}`), counts.quarantined),
     files("list_duplicates", [...pairs(survey.duplicates), ...pairs(survey.near_duplicates)], counts.duplicates + counts.near_duplicates),
@@ -158,7 +158,7 @@ function refused(error) {
 function showPlan(plan) {
   chosen.name = plan.name;
   $("command").textContent = plan.command;
-  const lines = plan.reasons.map((reason) => el("li", { lang: reason.language === language ? null : reason.language }, reason.text));
+  const lines = plan.reasons.map((reason) => el("li", { lang: reason.language === language ? null : reason.language }, marked(reason.text)));
   if (plan.trainings > 1) lines.push(el("li", {}, say("trainings", { count: plan.trainings, folds: plan.trainings - 1 })));
   const head = plan.net ? say("will_train", { net: plan.net })
     : say(plan.strategies.length ? "will_finetune" : "will_start", { weights: plan.weights, strategies: plan.strategies.join(", ") });

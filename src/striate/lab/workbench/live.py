@@ -17,7 +17,7 @@ def folder_of(out: Path, name: str) -> Path:
     """The folder of a run by its name. RunError: there is none."""
     folder = out / name
     if Path(name).name != name or name in (".", "..") or not (folder / "run.toml").is_file():
-        raise RunError(f"expected a run in {out}; there is none of the name {name[:200]}.")
+        raise RunError(f"expected a run in {out}; there is none of the name {name[:200]!r}.")
     return folder
 
 

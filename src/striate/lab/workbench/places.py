@@ -62,7 +62,7 @@ def inside(root: Path, text: str) -> Path:
                 f"expected a folder or file below {root.resolve()}; got {shown!r}. Start the lab with another --root."
             )
         if not path.exists():
-            raise SettingError(f"expected a folder or file; there is none at {shown}.")
+            raise SettingError(f"expected a folder or file; there is none at {shown!r}.")
     except (OSError, ValueError, RuntimeError) as error:
         raise SettingError(f"expected the path of a folder or file; got {shown!r}: {error}.") from None
     return path
