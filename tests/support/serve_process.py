@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,13 @@ class ServeProcess:
         return path.read_text().splitlines() if path.exists() else []
 
     def worker(self) -> int | None:
-        """The process of inference."""
-        return next((number for number, role in self.processes().items() if role == "inference"), None)
+        """The process of inference that answers: the older one, for the spare was started after it."""
+        started = {}
+        for number, role in self.processes().items():
+            with suppress(OSError):
+                if role == "inference":
+                    started[number] = int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19])
+        return min(started, key=lambda number: started[number], default=None)
 
     def processes(self) -> dict[int, str]:
         """What each process is: server, inference or decoder."""

@@ -27,7 +27,7 @@ state._MOST_DECODERS = 1  # each takes half a second to start
 class MeanModel:
     """Says of an image how bright it is: label `dark` below 128, else `light`; no process behind it."""
 
-    run, name, device, sha256, process_id = "mean", "mean", "cpu", "ab" * 32, None
+    run, name, device, sha256, process_id, spare_id = "mean", "mean", "cpu", "ab" * 32, None, None
     input_spec = InputSpec(2, 1, "squash")
 
     def __init__(self) -> None:
@@ -71,10 +71,10 @@ class Running:
 
 @contextmanager
 def running(model: MeanModel | LoadedModel, seen: Fingerprint | None = None, **options: Any) -> Iterator[Running]:
-    """A server for the block."""
+    """A server for the block; without a spare process, where none is asked for."""
     log: list[dict[str, Any]] = []
     listening = listen("127.0.0.1", 0)
-    server = Server(cast(LoadedModel, model), ServeOptions(**options), log.append, seen)
+    server = Server(cast(LoadedModel, model), ServeOptions(**{"spare": False} | options), log.append, seen)
     served = Running(server, f"http://127.0.0.1:{listening.getsockname()[1]}", log)
     ready = threading.Event()
 

@@ -64,6 +64,57 @@ def test_of_a_process_killed_at_rest_nobody_notices(served: Running):
     assert "striate_inference_deaths 1.0" in served.client.get("/metrics").text
 
 
+def test_of_a_process_killed_at_work_the_spare_takes_over_and_the_dead_one_becomes_the_spare(model_file: Path):
+    model = LoadedModel(str(model_file), "cpu", "support.serving_worker:infer")
+    model.load()
+    with running(model, deadline=60, spare=True) as server:
+
+        def spare() -> int:
+            while (process := model.spare_id) is None:
+                time.sleep(0.01)
+            return process
+
+        for count in range(1, 3):
+            first, second = model.process_id, spare()
+            assert "striate_inference_spare 1.0" in server.client.get("/metrics").text
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            time.sleep(0.05)
+            assert ask(server) == (200, "first")
+            assert model.process_id == second
+            assert spare() not in (first, second)
+            assert f"striate_inference_deaths {count}.0" in server.client.get("/metrics").text
+        os.kill(spare(), signal.SIGKILL)  # it is not asked, so it is noticed with the next request
+        time.sleep(0.05)
+        assert ask(server) == (200, "first")
+        os.kill(spare(), 0)
+        model_file.write_bytes(b"second")  # the spare has the model that is served
+        for expected in ((200, "first"), (503, "the model's files changed while it was served; reload it (SIGHUP).")):
+            assert model.process_id is not None
+            spare()
+            os.kill(model.process_id, signal.SIGKILL)
+            time.sleep(0.05)
+            assert ask(server) == expected
+    assert model.process_id is None
+    assert model.spare_id is None
+
+
+def test_after_five_deaths_of_a_process_with_a_spare_neither_is_asked(model_file: Path):
+    model = LoadedModel(str(model_file), "cpu", "support.serving_worker:infer")
+    model.load()
+    with running(model, deadline=60, spare=True) as server:
+        for _ in range(4):
+            model.circuit.died(time.monotonic())
+        assert model.process_id is not None
+        os.kill(model.process_id, signal.SIGKILL)
+        time.sleep(0.05)
+        again = (503, "the inference process died again and again; it is tried again later.")
+        assert [ask(server) for _ in range(2)] == [again] * 2
+        assert model.deaths == 1
+        model.circuit._deaths.clear()
+        assert ask(server) == (200, "first")
+
+
 def test_after_five_deaths_the_process_is_left_alone(served: Running):
     model = served.server.state.model
     for _ in range(5):

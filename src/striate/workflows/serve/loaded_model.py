@@ -1,6 +1,7 @@
 """One loaded model in the serving process: its description, and the inference process that answers for it.
 
-The process is started again when it dies; the batch that it was working on is lost, and said to be. After 5 deaths within 60 s
+When that dies, the batch that it was working on is lost, and said to be. A spare process, which has loaded the model too, takes
+over at once, and the dead one is started again as the spare; without a spare it is waited for. After 5 deaths within 60 s
 nothing is sent to it for 30 s, so that a model that kills its process does not take the machine with it.
 
 Legend: N images, H x W pixels, C channels, D features.
@@ -10,23 +11,23 @@ import asyncio
 import logging
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base.child_process import Answer, Child
-from striate.base.errors import ArtifactError, StriateError
+from striate.base.child_process import Answer
+from striate.base.errors import ArtifactError
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
+from striate.workflows.serve.inference_process import InferenceProcess
 from striate.workflows.serve.refusals import Refusal
 
 log = logging.getLogger("striate")
 WORKER = "striate.workflows.serve.worker:infer"
 _DEATHS, _WITHIN, _OPEN = 5, 60.0, 30.0  # seconds
-_HANG_SECONDS = 60.0
 
 
 class Inferred(NamedTuple):
@@ -74,10 +75,8 @@ class LoadedModel:
         self.run, self.device, self.circuit, self.deaths = run, device, Circuit(), 0
         self.replaced = False  # its files are of another model now, and its process is gone
         self.description: dict[str, Any] = {}
-        self._child = Child(worker, memory_mb=0, seconds=0, tries=1)
-        self._child.hang_seconds = _HANG_SECONDS
-        # One thread: calls follow each other, and Linux ends a child with the thread that started it
-        self._thread = ThreadPoolExecutor(1, "inference")
+        self._process = InferenceProcess(worker)
+        self._spare: InferenceProcess | None = None
 
     @property
     def sha256(self) -> str:
@@ -98,25 +97,48 @@ class LoadedModel:
     @property
     def process_id(self) -> int | None:
         """Of the inference process, while there is one."""
-        return self._child.process_id
+        return self._process.process_id
+
+    @property
+    def spare_id(self) -> int | None:
+        """Of the spare process, while there is one that has loaded the model."""
+        return None if self._spare is None or self._spare.is_starting else self._spare.process_id
+
+    @property
+    def _loading(self) -> dict[str, str]:
+        """What a call without pixels is given."""
+        return {"run": self.run, "device": self.device}
 
     def load(self) -> None:
         """Start the process and load the model. Raises ArtifactError: why that is not possible."""
-        self.description = self._thread.submit(self._describe).result()
+        answer = self._process.load(self._loading).result()
+        reason = answer.error if answer.error is not None else cast(Any, answer.value).get("error")
+        if reason is not None:
+            raise ArtifactError(str(reason))
+        self.description = cast(dict[str, Any], answer.value)
+
+    def keep_spare(self) -> None:
+        """Load the model in a second process, which takes over when the first dies."""
+        self._spare = InferenceProcess(self.worker)
+        self._start(self._spare)
 
     async def infer(self, pixels_NHWC: Pixels) -> list[Inferred]:
         """What the model says of images. Raises Refusal: of 503, where the process died or may not be tried yet."""
-        if wait := self.circuit.wait(time.monotonic()):
-            raise Refusal(503, "the inference process died again and again; it is tried again later.", int(wait) + 1)
-        argument = {"run": self.run, "device": self.device, "shape": pixels_NHWC.shape}
+        self._check_circuit()
+        if self._spare is not None and self._spare.is_down:  # it died as the fifth, or while it had nothing to do
+            self._start(self._spare)
+        if self._process.is_dead:  # while it had nothing to do: no request is lost by that
+            self._count_death()
+            self._take_over()
+            self._check_circuit()
+        process, argument = self._process, {**self._loading, "shape": pixels_NHWC.shape}
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._thread, self._call, argument, pixels_NHWC.tobytes())
+        answer = await loop.run_in_executor(process.thread, process.call, argument, pixels_NHWC.tobytes())
         value = cast(Any, answer.value)
         if answer.error is not None:
             self._count_death()
             log.error("The inference process failed (%s); it is started again.", answer.error)
-            if not self.circuit.wait(time.monotonic()):
-                loop.run_in_executor(self._thread, self._start_again)
+            self._take_over()
             raise Refusal(503, "the inference process failed; it is started again.", 1)
         if "error" in value:
             log.error("The model cannot answer: %s", value["error"])
@@ -128,32 +150,32 @@ class LoadedModel:
         return [Inferred(row, embedding_D) for row, embedding_D in zip(value["rows"], embeddings_ND, strict=True)]
 
     def close(self) -> None:
-        """End the process."""
-        self._child.give_up()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._child.close()
+        """End the processes."""
+        for process in (self._process, self._spare):
+            if process is not None:
+                process.close()
 
-    def _describe(self) -> dict[str, Any]:
-        answer = self._call({"run": self.run, "device": self.device}, b"")
-        reason = answer.error if answer.error is not None else cast(Any, answer.value).get("error")
-        if reason is not None:
-            raise ArtifactError(str(reason))
-        return cast(dict[str, Any], answer.value)
+    def _check_circuit(self) -> None:
+        if wait := self.circuit.wait(time.monotonic()):
+            raise Refusal(503, "the inference process died again and again; it is tried again later.", int(wait) + 1)
 
-    def _start_again(self) -> None:
-        self._child.close()  # one that raised, and did not die, may be broken too
-        if self._call({"run": self.run, "device": self.device}, b"").error is not None:
+    def _take_over(self) -> None:
+        """The spare, where there is one, is asked from now on; the other is started again."""
+        down = self._process
+        if self._spare is not None:
+            self._process, self._spare = self._spare, down
+        if self.circuit.wait(time.monotonic()):
+            down.forget()
+        else:
+            self._start(down)
+
+    def _start(self, process: InferenceProcess) -> None:
+        process.load(self._loading).add_done_callback(self._count_failed_start)
+
+    def _count_failed_start(self, loading: "Future[Answer]") -> None:
+        if not loading.cancelled() and loading.result().error is not None:
             self._count_death()
 
     def _count_death(self) -> None:
         self.circuit.died(time.monotonic())
         self.deaths += 1
-
-    def _call(self, argument: object, content: bytes) -> Answer:
-        if self._child.died:  # while it had nothing to do: no request is lost by that
-            self._count_death()
-            self._child.close()
-        try:
-            return self._child.call(argument, content)
-        except StriateError as error:  # it does not start, or was given up
-            return Answer(None, b"", str(error), outage=True)

@@ -22,6 +22,9 @@ class Metrics:
         self.batch_size = Histogram("striate_batch_images", "Images in a batch.", buckets=_SIZES, registry=self._registry)
         self.accepted = Gauge("striate_accepted_requests", "Requests that wait for their answer.", registry=self._registry)
         self.deaths = Gauge("striate_inference_deaths", "Deaths of the inference process.", registry=self._registry)
+        self.spare = Gauge(
+            "striate_inference_spare", "1 while a spare inference process has loaded the model.", registry=self._registry
+        )
         self.model = Gauge("striate_model_info", "1 for the model that is served.", ["sha256", "net"], registry=self._registry)
         self.reloads = Counter("striate_reloads", "Reloads by outcome.", ["outcome"], registry=self._registry)
         for outcome in ("done", "failed"):  # shown before the first of them

@@ -24,6 +24,7 @@ class ServeOptions(NamedTuple):
     deadline: float = 10.0
     max_upload_mb: float = 10.0
     watch: bool = False
+    spare: bool = True
 
     @property
     def max_bytes(self) -> int:

@@ -18,7 +18,7 @@ _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
 def serve(
     run: str | Path, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token: str | None = None,
     allow_host: Sequence[str] = (), queue: int = 64, batch: int = 32, deadline: float = 10.0, max_upload_mb: float = 10.0,
-    watch: bool = False, started: Callable[[Json], object] | None = None,
+    watch: bool = False, spare: bool = True, started: Callable[[Json], object] | None = None,
 ) -> None:  # fmt: skip
     """Answer requests over HTTP until SIGTERM or SIGINT; those accepted are answered first.
 
@@ -34,6 +34,8 @@ def serve(
         deadline: seconds within which a request is answered, from when it has come in; else with 503.
         max_upload_mb: largest request, in MiB.
         watch: load the model anew when its files change, as after a new training; else only at SIGHUP.
+        spare: keep a second inference process that has loaded the model, and answers at once when the first dies; its memory is
+            the price.
         started: called once requests are answered, with `url`, `model` and `sha256`.
 
     Raises:
@@ -42,7 +44,7 @@ def serve(
         ArtifactError: the model cannot be loaded; says why.
 
     """
-    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch)
+    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch, spare)
     check_serve(run, options)
     from striate.workflows.serve.listening import listen, url_of
     from striate.workflows.serve.loaded_model import LoadedModel

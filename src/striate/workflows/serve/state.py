@@ -79,6 +79,9 @@ class State:
         self._decoders = Decoders(min(_MOST_DECODERS, worker_pool.cores()))
         self._serving = _Serving(model, options, metrics)
         self._reloading = asyncio.Lock()
+        metrics.spare.set_function(lambda: float(self.model.spare_id is not None))
+        if options.spare:
+            model.keep_spare()
 
     @property
     def model(self) -> LoadedModel:
@@ -176,6 +179,8 @@ class State:
                     await asyncio.sleep(0.05)
             finally:
                 await self._end(before)
+            if self.options.spare:  # now, so that there are never four processes with a model
+                model.keep_spare()
 
     async def close(self) -> None:
         """End the processes."""
