@@ -52,6 +52,7 @@ class Grid:
         position: sliders that are moved on the grid itself.
         cells: name of a control `Cells` whose values the grid is; a click or the space bar changes a cell.
         caption: a sentence below it.
+        numbered: whether the numbers of rows and columns, from 0, stand at its edges.
 
     """
 
@@ -66,6 +67,7 @@ class Grid:
     position: Position | None = None
     cells: str | None = None
     caption: str = ""
+    numbered: bool = False
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,9 @@ def test_a_map_is_chosen_by_a_click(lab_url: str, chromium: Any):
         seen.page.locator(".map.press").nth(6 + 15).click()  # after the six of S2
         seen.page.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Map 15 of C3 reads')")
         assert seen.page.locator("#c-map").input_value() == "15"
+        table = seen.page.locator("[data-view=table] svg")
+        box = table.bounding_box()
+        cell = box["width"] / (16 + 20 / 32)  # the numbers of rows stand to the left of the cells
+        table.click(position={"x": box["width"] - 12.5 * cell, "y": box["height"] - 1.5 * cell}, force=True)
+        seen.page.wait_for_function("() => document.querySelector('.said').textContent.startsWith('Map 3 of C3 reads')")
+        assert seen.page.locator("#c-source").input_value() == "4"

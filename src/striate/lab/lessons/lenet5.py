@@ -87,7 +87,7 @@ def views(values: Values, say: Texts) -> list[View]:
         Sentence("result", result),
         maps(place, sources, say),
         Grid("table", linked_SC, high=1, diverging=True, windows=frames, position=Position("source", "map"),
-             caption=say("said.table_caption")),
+             caption=say("said.table_caption"), numbered=True),
         Formula("count", lines),
         layers(connection, say),
         *subsampling_views(values, say),
@@ -146,11 +146,10 @@ def maps(place: int, sources: tuple[int, ...], say: Texts) -> MapRows:
     lit = {"c1": sources, "s2": sources, "c3": (place,), "s4": (place,)}
     controls = {"s2": "source", "c3": "map"}
     names, side = list(sizes), rows_of()[0].input[1]
-    rows = [MapRow(say("said.input", side=side), side, 1, (0,))]
+    rows = [MapRow(say("said.named", layer=say("said.input"), shape=sides((side, side))), side, 1, (0,))]
     for name in names:
         count, side = sizes[name]
-        kind = "units" if side == 1 else "maps"
-        label = say(f"said.{kind}", layer=name.upper() if name != "output" else say("said.output"), count=count, side=side)
+        label = say("said.named", layer=_title(name, say), shape=sides((count, side, side)) if side > 1 else count)
         rows.append(MapRow(label, side, count, lit.get(name, ()), controls.get(name)))
     first = names.index("c1") + 1
     links = [(first, source, source) for source in sources] + [(first + 1, source, place) for source in sources]
@@ -165,11 +164,15 @@ def layers(connection: str, say: Texts) -> Table:
         count = parameters(connection) if row.name == "c3" else row.parameters
         links = connections(row, count)
         shape = sides(row.output)
-        table.append([row.name.upper() if row.name != "output" else say("said.output"), shape, f"{count:,}", f"{links:,}"])
+        table.append([_title(row.name, say), shape, f"{count:,}", f"{links:,}"])
         total = [total[0] + count, total[1] + links]
     table.append([say("said.sum"), "", *(f"{number:,}" for number in total)])
     return Table("layers", [say(f"said.{name}") for name in ("layer", "shape", "parameters", "connections")], table,
                  say("said.layers_caption"))  # fmt: skip
+
+
+def _title(layer: str, say: Texts) -> str:
+    return say("said.output") if layer == "output" else layer.upper()
 
 
 def connections(row: "Layer", count: int) -> int:

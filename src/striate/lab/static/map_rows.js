@@ -39,7 +39,10 @@ export function maps(view, surface, controls) {
       const middle = { x: x(index) + side / 2, y: y + side / 2, class: `map-number${on}` };
       if (row.control) picture.append(svg("text", middle, index));
     }
-    picture.append(svg("text", { x: 2, y: y - LABEL / 2 + 1, class: "map-label" }, row.label));
+    // On the side that the lines leave free
+    const ends = view.links.filter(([from]) => from === number - 1).map(([, , to]) => x(to) + side / 2);
+    const right = ends.length > 0 && Math.min(...ends) < WIDE - Math.max(...ends);
+    picture.append(svg("text", { x: right ? WIDE - 2 : 2, y: y - LABEL / 2 + 1, class: `map-label${right ? " end" : ""}` }, row.label));
   });
   surface.replaceChildren(picture);
 }

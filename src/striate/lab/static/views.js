@@ -5,6 +5,7 @@ import { maps } from "./map_rows.js";
 import { bars, lines, plainTable, points, WIDE } from "./plots.js";
 import { pointer, stops } from "./stops.js";
 
+const NUMBERS = 20; // room for the numbers of rows and columns
 const DRAWERS = { grid, lines, bars, points, image, diagram, maps, table, formula, sentence, stops, pointer };
 
 /** The figure of a view: a new one, or `figure` with new content. */
@@ -33,8 +34,9 @@ function grid(view, surface, controls, figure) {
   const high = view.high ?? Math.max(...all.map(Math.abs), 1e-12);
   const low = view.low ?? (view.diverging ? -high : Math.min(...all));
   const side = 32;
+  const edge = view.numbered ? NUMBERS : 0;
   const picture = svg("svg", {
-    viewBox: `-1 -1 ${columns * side + 2} ${rows * side + 2}`, class: "numbers", role: "img",
+    viewBox: `${-1 - edge} ${-1 - edge} ${columns * side + 2 + edge} ${rows * side + 2 + edge}`, class: "numbers", role: "img",
     "aria-label": say(view.digits ? "grid_numbers" : "grid", { rows, columns, title: view.title }),
   });
   picture.style.width = `${columns * 2.15}rem`;
@@ -50,6 +52,11 @@ function grid(view, surface, controls, figure) {
       picture.append(svg("text", { x: (x + 0.5) * side, y: (y + 0.5) * side, class: dark ? "on-dark" : "on-light", "font-size": size }, text));
     }
   }));
+  for (let place = 0; edge && place < Math.max(rows, columns); place += 1) {
+    const [middle, text] = [(place + 0.5) * side, { class: "grid-number" }];
+    if (place < columns) picture.append(svg("text", { ...text, x: middle, y: -edge / 2 }, place));
+    if (place < rows) picture.append(svg("text", { ...text, x: -edge / 2, y: middle }, place));
+  }
   for (const frame of view.windows) picture.append(framed(frame, side));
   surface.replaceChildren(picture);
   if ((view.position || view.cells) && !figure.movable) movable(figure, surface, controls);
@@ -97,7 +104,8 @@ function movable(figure, surface, controls) {
     const box = picture.getBoundingClientRect();
     const rows = figure.view.values.length;
     const columns = figure.view.values[0].length;
-    const along = (at, from, length, count) => Math.min(count - 1, Math.max(0, Math.floor(((at - from) / length) * count)));
+    const edge = figure.view.numbered ? NUMBERS / 32 : 0; // in cells
+    const along = (at, from, length, count) => Math.min(count - 1, Math.max(0, Math.floor(((at - from) / length) * (count + edge) - edge)));
     return [along(event.clientY, box.top, box.height, rows), along(event.clientX, box.left, box.width, columns)];
   };
   const moveTo = ([row, column]) => {
