@@ -342,3 +342,9 @@ def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(tmp_pat
         disk.check_new_file(tmp_path / "new" / "table.csv")
     with pytest.raises(DiskError, match="cannot write in"):
         disk.check_new_folder(tmp_path / ("a" * 300))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no such file system")
+def test_a_folder_that_only_looks_writable_is_refused_at_once():
+    with pytest.raises(DiskError, match=r"cannot write in /proc/x: the folder is not writable; give another with --out"):
+        disk.check_new_folder(Path("/proc/x"))

@@ -203,6 +203,10 @@ def test_tables_of_another_model_or_of_other_options_are_refused():
     tiny_model(side=10).save(Path("other"))
     with pytest.raises(SettingError, match=r"were made with other options: model '[0-9a-f]{64}', now '[0-9a-f]{64}'\. Give"):
         striate.predict_parts("other", "p", "rows.csv", 3)
+    plan = Path("rows.csv/_striate/plan.json")
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"engine": "onnx", "model": "ab" * 32}))
+    with pytest.raises(SettingError, match=r"were made with other options: engine 'onnx', now 'torch'\. Give another folder"):
+        striate.predict_parts("m", "p", "rows.csv", 3)
     Path("own.csv").mkdir()
     Path("own.csv/part-7.csv").write_text("mine")
     with pytest.raises(SettingError, match=r"or one that `striate predict --parts` wrote; own\.csv holds other tables"):

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -65,6 +66,10 @@ def check_new_folder(folder: Path) -> None:
             raise SettingError(f"expected a folder to write into at {place}; it is a file. Give another one.")
         if not writable(folder):
             raise PermissionError(errno.EACCES, "Permission denied")
+        try:  # /proc and a full disk are writable as far as `access` says
+            Path(tempfile.mkdtemp(prefix=".striate-", dir=place)).rmdir()
+        except FileNotFoundError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
 
 
 def writable(folder: Path) -> bool:

@@ -81,6 +81,8 @@ def _hint(run: str, what_else: str) -> str:
     path = Path(run)
     if inside := next((folder for folder in path.parents if (folder / "run.toml").is_file()), None):
         return f" {path} lies in the run {inside}: give the run."
+    if exported := min(path.glob("*.onnx"), key=lambda file: len(file.name), default=None):
+        return f" {path} is the folder of an export: `predict`, `evaluate` and `serve` take {exported}."
     if path.exists():
         return f" {path} is a {'folder' if path.is_dir() else 'file'} without a model; {what_else}."
     published = [f"{net}@{kind}" for kind, nets in published_weights.WEIGHTS.items() for net in nets]

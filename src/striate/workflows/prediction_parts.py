@@ -202,7 +202,8 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
     """Write what the folder's tables are made with, or compare it with what is there."""
     options = job.options
     plan = {
-        "format": FORMAT, "model": model_sha256(run, job.model), "parts": parts, "embed": job.width is not None,
+        "format": FORMAT, "engine": "onnx" if isinstance(job.model, OnnxModel) else "torch",
+        "model": model_sha256(run, job.model), "parts": parts, "embed": job.width is not None,
         "crops": options.crops, "threshold": options.threshold, "probabilities": options.probabilities,
         "decoder_version": decode.DECODER_VERSION,
     }  # fmt: skip
@@ -217,6 +218,10 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
         return
     with files.explained(path, "read"):
         before = json.loads(path.read_text("utf-8"))
+    if (
+        before.setdefault("engine", plan["engine"]) != plan["engine"]
+    ):  # its file is another by that alone, which two hashes do not say
+        before["model"] = plan["model"]
     shown = {key: option(key) if key in ("parts", "embed", *options._fields) else key for key in plan}
     if others := [
         f"{shown[key]} {before.get(key)!r}, now {value!r}" for key, value in plan.items() if before.get(key) != value

@@ -79,5 +79,16 @@ def test_the_command_refuses_an_open_address_and_a_run_that_is_not_there(
     (tmp_path / "photos").mkdir()
     said = run(capsys, "serve", "photos").err
     assert "photos is a folder without a model; what is served is a model: a run, a model's folder or an ONNX file" in said
+    (tmp_path / "exported").mkdir()
+    for name in ("model-int8.onnx", "model.onnx"):
+        (tmp_path / "exported" / name).write_bytes(b"")
+    hint = "exported is the folder of an export: `predict`, `evaluate` and `serve` take exported/model.onnx."
+    for command in (
+        ("serve", "exported"),
+        ("predict", "exported", "photos"),
+        ("evaluate", "exported", "photos"),
+        ("evaluate", "exported"),
+    ):
+        assert hint in run(capsys, *command).err
     missing = run(capsys, "serve", "nothing", "--token-file", "no.txt")
     assert "expected a file with the token at no.txt; it cannot be read: No such file or directory." in missing.err
