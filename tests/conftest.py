@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from support import decode_here
+from support import decode_here, full_products
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
 # process and to processes that they start, so both begin as at a terminal.
@@ -29,6 +29,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder for the whole test run, so that no test touches the user's."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["STRIATE_CACHE"] = str(folder)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # published weights are converted once, not by each process
+        converted = tmp_path_factory.getbasetemp().parent / "converted"
+        converted.mkdir(exist_ok=True)
+        (folder / "weights").symlink_to(converted)
     return folder
 
 
@@ -51,16 +55,31 @@ def no_fsync() -> Iterator[None]:
         yield
 
 
+def place_and_values(item: pytest.Item) -> tuple[str, str, str | None]:
+    """The file of a test below tests/, its name, and the values of its parameters."""
+    name, _, values = item.name.partition("[")
+    return item.nodeid.partition("::")[0].removeprefix("tests/"), name, values.removesuffix("]") or None
+
+
 LONG = ("rules/test_documents", "workflows/", "history/", "figures/", "rules/", "cli/", "faults/", "contract/")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the tests that are marked are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests come first, so that no process is left alone with them at the end."""
+    """The longest tests come first, so that no process is left alone with them at the end; full products are soak."""
+    for item in items:
+        if full_products.of(*place_and_values(item)) is not None:
+            item.add_marker(pytest.mark.soak)
     items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if f"tests/{name}" in item.nodeid), len(LONG)))
 
 
+gc.disable()  # until all is collected
+
+
 def pytest_collection_finish() -> None:
-    """The collector of garbage need not look again and again at what was imported and collected."""
+    """The collector of garbage need not look again and again at what was imported and collected, nor so often at the rest."""
+    gc.enable()
+    gc.set_threshold(20_000, 20, 20)
     gc.collect()
     gc.freeze()
 

@@ -13,9 +13,16 @@ from striate.batches.loader import Batch, Loader
 from striate.data import folders, pixel_cache
 from striate.data.decode import InputSpec
 from striate.data.on_the_fly import DecodedOnTheFly, PixelRows
+from support.forked_children import forked_children
 from support.shape_images import make_folder
 
 pytestmark = pytest.mark.children
+
+
+@pytest.fixture(autouse=True)
+def begun_as_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_children(monkeypatch)
+
 
 LOOK = InputSpec(16, 3, "crop")
 CHANGES = Augment(flip=True, rotate=20, crop=0.5, hue=0.1, brightness=0.3, random_erasing=0.5, pca_noise=0.1, mixup=0.2)

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from striate.cli.main import main
+from support import forked_command
 from support.shape_images import make_folder
 
 SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "preprocess.size_px=24", "--json")
@@ -21,6 +23,10 @@ SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--s
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "striate", *arguments, "--no-report"]
+
+
+def begun(name: str) -> tuple[str, ...]:
+    return ("train", "photos", *SETTINGS, "--name", name, "--no-report")
 
 
 def result_of(process: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -54,16 +60,14 @@ def expected(place: Path) -> str:
     return digest
 
 
-def begin(name: str, until: str) -> subprocess.Popen[str]:
-    """Start a run, and come back when its journal holds `until`."""
-    process = subprocess.Popen(
-        command("train", "photos", *SETTINGS, "--name", name), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def begin(name: str, until: str) -> BaseProcess:
+    """Start a run, and come back when its journal holds `until`; what it says is in `NAME.err`."""
+    process = forked_command.begin(begun(name), Path(f"{name}.out"), Path(f"{name}.err"))
     journal = Path("runs") / name / "journal.jsonl"
     for _ in range(60_000):
         if journal.exists() and until in journal.read_text():
             return process
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert process.is_alive(), Path(f"{name}.err").read_text()
         time.sleep(0.01)
     raise TimeoutError(until)
 
@@ -71,9 +75,10 @@ def begin(name: str, until: str) -> subprocess.Popen[str]:
 def test_sigterm_ends_in_a_checkpoint_and_exit_75(place: Path, expected: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(place)
     process = begin("stopped", '"epoch": 3')
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 75
+    process.terminate()
+    process.join(300)
+    assert process.exitcode == 75
+    err = Path("stopped.err").read_text()
     assert "striate: Stopped by SIGTERM after step" in err
     assert "the checkpoint is written. Resume with --resume." in err
     assert json.loads(Path("runs/stopped/journal.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
@@ -86,8 +91,8 @@ def test_kill_9_costs_no_more_than_the_steps_since_the_last_checkpoint(
     monkeypatch.chdir(place)
     process = begin("killed", '"epoch": 5')
     process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
     assert finish("train", "photos", "--name", "killed", "--resume", "--json")["weights_sha256"] == expected
     events = [json.loads(line) for line in Path("runs/killed/journal.jsonl").read_text().splitlines()]
     resumed = next(event["step"] for event in events if event["event"] == "resumed")

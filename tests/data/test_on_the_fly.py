@@ -1,9 +1,7 @@
 """Pixels that are not kept: the same bytes as from the store, whoever decodes them, and no process left behind."""
 
 import logging
-import subprocess
 import threading
-from os import getpid
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +15,22 @@ from striate.base.errors import DataError
 from striate.data import builtin_datasets, decode, folders, pixel_cache
 from striate.data.decode import InputSpec
 from striate.data.on_the_fly import DecodedOnTheFly, in_chunks, read
+from support import forked_children
 from support.shape_images import make_folder
 
 pytestmark = pytest.mark.children
+
+
+@pytest.fixture(autouse=True)
+def begun_as_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_children.forked_children(monkeypatch)
+
 
 LOOK = InputSpec(10, 3, "crop", background=(10, 20, 30))
 
 
 def children() -> list[str]:
-    found = subprocess.run(["ps", "--no-headers", "-o", "args", "--ppid", str(getpid())], capture_output=True, text=True)
-    decoders = [line for line in found.stdout.splitlines() if "striate.base.child_process" in line]
+    decoders = [str(process) for process in sorted(forked_children.ALIVE)]
     return decoders + [thread.name for thread in threading.enumerate() if thread.name.startswith("reader of child")]
 
 

@@ -5,7 +5,8 @@ smaller than it says, and its commands run once for all. Every other document be
 block; a command of the quickstart that it repeats has been run. A shell makes its words, and the command runs in this process,
 since one of its own costs seconds of imports each time; a line with pipes and the like is the shell's, in processes of their
 own. `$ make`, `$ pip` and `$ python` are for the reader's own machine. A block after `<!-- not run: REASON -->` is not run,
-and the reason is reported.
+and the reason is reported. `make soak` runs a document with its long commands, which `support/full_products.py` names; of
+these `make test` checks that striate takes their words.
 
 A number that `<!-- = EXPRESSION -->` follows is the value of the expression in what the first command of the block above prints
 with --json, rounded as it is written; where that block is not run, `make soak` runs it.
@@ -23,6 +24,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,9 +34,11 @@ import pytest
 import striate
 from striate.base.settings import Run
 from striate.cli.main import app, main
+from striate.nets import published_weights
 from support.command_line import Ran
 from support.command_line import run as run_here
-from support.documents import QUOTE, ROOT, Block, Quote, blocks, not_printed, quotes
+from support.documents import CODE, QUOTE, ROOT, Block, Quote, blocks, figures_beside, links, not_printed, quotes
+from support.full_products import COMMANDS
 from support.published_figures import PUBLISHED, TRAINED
 from support.quick_commands import quick
 
@@ -42,18 +46,11 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 DOCUMENTS = [path for path in DOCUMENTS if not {"_build", "_generated"} & {*path.relative_to(ROOT).parts}]
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 MOST_SECONDS = 300
+STARTED_FROM = ("efficientnet_lite0", "imagenet")
 
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
 SIMPLE = re.compile(r"striate\b([^|&;<>$`()\"']|\"[^\"$`]*\")*")  # nothing for a shell to do but to make the words
-LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)|^\[[^\]]+\]: +(\S+)", re.M)
-CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`", re.M | re.S)
-
-
-def links(text: str) -> list[str]:
-    """Where the links of a document lead within the repository, without what is an example in code."""
-    targets = [inline or reference for inline, reference in LINK.findall(CODE.sub("", text))]
-    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 
 def shell(script: str, folder: Path, striate: str) -> subprocess.CompletedProcess[str]:
@@ -70,8 +67,7 @@ def run(command: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypa
     monkeypatch.setenv("STRIATE_CACHE", str(folder / ".cache"))
     monkeypatch.chdir(folder)
     if SIMPLE.fullmatch(command):
-        words = shell(command, folder, "printf '%s\\0' \"$@\"").stdout.split("\0")[:-1]
-        ran = run_here(capsys, *words)
+        ran = run_here(capsys, *words_of(command, folder))
     else:
         whole = shell(command, folder, '"$STRIATE_PYTHON" -m striate "$@"')
         ran = Ran(whole.returncode, whole.stdout, whole.stderr)
@@ -114,11 +110,12 @@ def after_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("STRIATE_CACHE", str(folder / ".cache"))
+        if published_weights.is_here(*STARTED_FROM):
+            published_weights.tensors_file(*STARTED_FROM)  # converted once, not by each document
         exec(compile(script.replace(whole, "EACH, SIDE = 12, 16"), "quickstart.md", "exec"), {})
         for command in commands_of(QUICKSTART):
             if STRIATE.match(command):
-                words = shell(command, folder, "printf '%s\\0' \"$@\"").stdout.split("\0")[:-1]
-                assert main(words) == 0, command
+                assert main(words_of(command, folder)) == 0, command
     return folder
 
 
@@ -132,6 +129,24 @@ def pieces() -> list[object]:
         skipped = [block for block in blocks(path.read_text("utf-8")) if block.not_run is not None]
         params += [pytest.param(path, (), block.not_run, id=f"{name}:{block.line}") for block in skipped]
     return params
+
+
+def words_of(command: str, folder: Path) -> list[str]:
+    """What a shell makes of the words after `striate`."""
+    return shell(command, folder, "printf '%s\\0' \"$@\"").stdout.split("\0")[:-1]
+
+
+def run_document(path: Path, long_ones: Collection[str], folder: Path, *here: Any) -> dict[str, str]:
+    """Run the commands of a document but for the long ones, of which the words are checked; what each printed."""
+    already_run, printed = commands_of(QUICKSTART), dict[str, str]()
+    for command in commands_of(path):
+        if not STRIATE.match(command):
+            assert FOR_THE_READER.match(command), f"$ {command}: neither striate nor make, pip, python; mark its block not run"
+        elif command in long_ones:
+            app.parse_args(words_of(command, folder), exit_on_error=False, print_error=False)
+        elif command not in already_run:
+            printed[command] = run_quoted(path.read_text("utf-8"), command, folder, *here)
+    return printed
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
@@ -150,17 +165,27 @@ def test_the_commands_of_a_document_run_and_print_its_figures(
         pytest.skip(not_run)
     folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
     quick(monkeypatch)
-    already_run, printed = commands_of(QUICKSTART), dict[str, str]()
-    for command in commands:
-        if not STRIATE.match(command):
-            assert FOR_THE_READER.match(command), (
-                f"$ {command}: neither striate nor make, pip or python; mark its block not run"
-            )
-        elif command not in already_run:
-            printed[command] = run_quoted(path.read_text("utf-8"), command, folder, capsys, monkeypatch)
     name = path.relative_to(ROOT).as_posix()
+    long_ones = COMMANDS.get(name, ())
+    assert {*long_ones} <= {*commands}, "support/full_products.py names a command that is not there"
+    printed = run_document(path, long_ones, folder, capsys, monkeypatch)
     if name in PUBLISHED:
-        assert not_printed(path.read_text("utf-8"), printed, PUBLISHED[name], TRAINED.get(name, {})) == []
+        text = path.read_text("utf-8")
+        missing = not_printed(text, printed, PUBLISHED[name], TRAINED.get(name, {}))
+        assert [figure for figure in missing if figure not in figures_beside(text, long_ones)] == []
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_document_runs_with_its_long_commands(
+    name: str, after_quickstart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
+    quick(monkeypatch)
+    printed = run_document(ROOT / name, (), folder, capsys, monkeypatch)
+    if name in PUBLISHED:
+        assert not_printed((ROOT / name).read_text("utf-8"), printed, PUBLISHED[name], TRAINED.get(name, {})) == []
 
 
 def quoted_but_not_run() -> list[object]:

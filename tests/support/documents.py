@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -15,6 +15,9 @@ NO_PROSE = re.compile(r"<!--.*?-->|“[^”]*”|^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n
 FIGURE = re.compile(r"(?<![\w.,])-?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]\d+)?(?!\w)", re.A)
 YEAR = re.compile(r"1[89]\d\d|20\d\d")
 TRAINING = ("train", "finetune", "inspect", "evaluate", "report", "runs")  # another processor may give them other numbers
+
+LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: +\"[^\"]*\")?\)|^\[[^\]]+\]: +(\S+)", re.M)
+CODE = re.compile(r"^ *(`{3,}|~{3,}).*?^ *\1|`[^`\n]+`", re.M | re.S)
 
 
 class Block(NamedTuple):
@@ -38,6 +41,17 @@ def figures(text: str) -> list[str]:
     """The numbers in the prose of a document, without years and numbers of one digit."""
     numbers = FIGURE.findall(NO_PROSE.sub(" ", text))
     return [number for number in numbers if len(number.lstrip("-")) > 1 and not YEAR.fullmatch(number)]
+
+
+def figures_beside(text: str, commands: Collection[str]) -> set[str]:
+    """The figures of the sections of a document that have one of these commands."""
+    sections = re.split(r"^(?=## )", text, flags=re.M)
+    return {
+        figure
+        for section in sections
+        if any(command in commands for block in blocks(section) for command in block.commands)
+        for figure in figures(section)
+    }
 
 
 def not_printed(
@@ -114,3 +128,9 @@ def quotes(text: str) -> list[Quote]:
         before = [names[0] for end, names in commands if end <= match.start()]
         quoted.append(Quote(before[-1], text[: match.start()].rpartition("\n")[2], match[1]))
     return quoted
+
+
+def links(text: str) -> list[str]:
+    """Where the links of a document lead within the repository, without what is an example in code."""
+    targets = [inline or reference for inline, reference in LINK.findall(CODE.sub("", text))]
+    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]

@@ -1,8 +1,6 @@
 """What each of two processes does in test_processes.py: train, and write down which images it saw and what it ended with."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +45,3 @@ def main(folder: Path) -> None:
             "weights": [float(w) for p in made.net.parameters() for w in p.detach().flatten()],
         }
         (folder / f"rank-{machine.rank}.json").write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
-    os._exit(0)  # as `python -m striate` leaves: see there

@@ -1,9 +1,9 @@
-"""Two processes under torchrun do what one does."""
+"""Two processes do what one does: forks of this one, each told what torchrun tells. test_launcher.py has torchrun itself."""
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +11,32 @@ import pytest
 
 from striate.training import loop
 from striate.training.inference import predict
+from support import two_processes
 from support.tasks import PLAIN_LINE, task
+
+
+def as_rank(rank: int, port: int, folder: Path) -> None:
+    """One of two processes, as torchrun would start it."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    two_processes.main(folder)
+    os._exit(0)
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     folder = tmp_path_factory.mktemp("two")
-    here = Path(__file__).parents[1] / "support"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(here.parent), os.environ.get("PYTHONPATH", "")]),
-        "OMP_NUM_THREADS": "1",
-    }
-    subprocess.run([*command, str(here / "two_processes.py"), str(folder)], check=True, env=environment, timeout=600)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank in (0, 1):
+        process = multiprocessing.get_context("fork").Process(target=as_rank, args=(rank, port, folder))
+        process.start()
+        started.append(process)
+    for process in started:
+        process.join(600)
+    assert [process.exitcode for process in started] == [0, 0]
     return folder, [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
 
 

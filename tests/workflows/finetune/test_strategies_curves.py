@@ -36,7 +36,7 @@ def test_ended_at_its_last_step_it_is_gone_on_from(shapes: Path, tmp_path: Path,
 
     monkeypatch.setattr("striate.workflows.finetune.run._share", ended)
     with pytest.raises(InterruptedError):
-        finetune(shapes, tmp_path, "extract", "retrain", per_class=[2])
+        finetune(shapes, tmp_path, "extract", per_class=[2])
     with pytest.raises(RunError, match=r"has no model yet; resume it: striate finetune --name run --resume\."):
         striate.load(tmp_path / "run")
     monkeypatch.undo()

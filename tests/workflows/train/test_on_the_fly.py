@@ -1,6 +1,7 @@
 """A run whose pixels are not kept ends with the same weights as one from the store, also when it was stopped on the way."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from striate.base.errors import DataError, Interrupted
 from striate.workflows.train.run import run_in
+from support import forked_command
 from support.command_line import run
 from support.shape_images import make_folder
 
@@ -75,19 +77,17 @@ def test_the_weights_are_the_same(photos: Path, kept: dict[str, Any]):
 
 @pytest.mark.children
 def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any]):
-    from os import getpid, kill
-
     def stop_at_4(event: dict[str, Any]) -> None:
         if event["event"] == "step" and event["step"] == 4:
-            kill(getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted) as stopped:
-        train("stopped", watch=stop_at_4, **streaming(2))
-    assert decoders(getpid()) == [], "while the error and its frames are held"
+        train("stopped", watch=stop_at_4, **streaming(1))
+    assert decoders(os.getpid()) == [], "while the error and its frames are held"
     assert "after step 4" in str(stopped.value)
     resumed = train("stopped", resume=True)
     assert resumed["weights_sha256"] == kept["weights_sha256"]
-    assert decoders(getpid()) == []
+    assert decoders(os.getpid()) == []
 
 
 def test_folds_are_read_as_they_are_needed_too(photos: Path):
@@ -134,30 +134,20 @@ def test_the_flag_of_the_command_line(photos: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux: the kernel ends the children")
+@pytest.mark.children
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.soak)])
 def test_no_process_outlives_a_run_that_is_stopped(photos: Path, number: int):
-    command = [
-        sys.executable,
-        "-m",
-        "striate",
-        "train",
-        "photos",
-        "--net",
-        NET,
-        "--epochs",
-        "60",
-        "--set",
-        "preprocess.size_px=16",
-    ]
-    command += ["--pixel-cache-gb", "0", "--set", "engine.workers=2", "--name", "stopped"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    words = ("train", "photos", "--net", NET, "--epochs", "60", "--set", "preprocess.size_px=16", "--pixel-cache-gb", "0")
+    more = ("--set", "engine.workers=2", "--name", "stopped")
+    process = forked_command.begin((*words, *more), Path("out.txt"), Path("err.txt"))
     journal, seen = Path("runs/stopped/journal.jsonl"), []
     while not (seen and journal.exists() and '"start"' in journal.read_text()):
-        assert process.poll() is None
+        assert process.is_alive()
+        assert process.pid is not None
         seen = decoders(process.pid)
-        time.sleep(0.05)
-    process.send_signal(number)
-    process.communicate(timeout=300)
+        time.sleep(0.3)
+    os.kill(process.pid, number)
+    process.join(300)
     deadline = time.monotonic() + 120
     while any(alive(pid) for pid in seen) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -45,7 +45,7 @@ def test_whitening_begins_with_pairs_of_components_of_the_training_images(
     starts: list[dict[str, torch.Tensor]], tmp_path: Path
 ):
     for init in ("whitening", "paper"):
-        train("digits", tmp_path / init, "mnist_cnn", net={"init": init}, train={"epochs": 1})
+        train("digits", tmp_path / init, "mnist_cnn", net={"init": init}, train={"steps": 3})
     whitened, paper = starts
     filters_FP = whitened["conv1.weight"].flatten(1).double()
     assert filters_FP.shape == (32, 25)

@@ -19,7 +19,7 @@ def train(out: Path, **settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("preprocess", [{"scale": "zca"}, {"scale": "pca", "components": 20}, {"scale": "std-image"}], ids=str)
 def test_the_artifact_answers_as_the_run_did(preprocess: dict[str, Any], tmp_path: Path):
-    result = train(tmp_path, preprocess=preprocess, train={"steps": 30})
+    result = train(tmp_path, preprocess=preprocess, train={"steps": 12})
     assert result["net"] == ("mlp" if preprocess["scale"] == "pca" else "mnist_cnn")
     ids_M, _, logits_MK = run_folder.load_predictions(tmp_path / "run" / "predictions-test.npz")
     model = striate.load(tmp_path / "run")
