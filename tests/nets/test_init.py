@@ -1,3 +1,4 @@
+import sys
 from math import log, sqrt
 from typing import get_args
 
@@ -8,6 +9,7 @@ from torch.nn import functional
 
 from striate.base import config
 from striate.base.errors import SettingError
+from striate.nets import catalogue
 from striate.nets.architectures.mnist_cnn import MnistCNN
 from striate.nets.blocks import TableConv2d
 from striate.nets.factory import build
@@ -32,6 +34,14 @@ def test_he_has_the_published_deviation():
     assert isinstance(net, MnistCNN)
     assert sqrt(2 / 25) == pytest.approx(0.282843, abs=1e-6)
     assert float(net.conv2.weight.detach().std()) == pytest.approx(sqrt(2 / (25 * 32)), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn", "resnet20", "lenet5", "alexnet"])
+def test_shapes_alone_need_no_compiler(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # whose import takes longer than that of torch
+    with torch.device("meta"):
+        net = build(name, catalogue.find(name).input_chw, 10)
+    assert all(parameter.is_meta for parameter in net.parameters())
 
 
 def test_torch_keeps_what_torch_draws():

@@ -108,8 +108,9 @@ class TableConv2d(nn.Module):
         self.register_buffer("table", torch.tensor(self.links))
         self.weight = nn.Parameter(torch.empty(len(self.links), kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(len(table))) if bias else None
-        with torch.no_grad():
-            self.weight.uniform_(-1, 1).mul_(self.fan_in_L() ** -0.5)
+        if not self.weight.is_meta:  # where there are no values, and the power imports torch's compiler
+            with torch.no_grad():
+                self.weight.uniform_(-1, 1).mul_(self.fan_in_L() ** -0.5)
 
     def fan_in_L(self) -> Tensor:
         """For each link the number of weights of the unit that it leads to, as L x 1 x 1."""

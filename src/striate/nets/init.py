@@ -88,8 +88,13 @@ def _constant(layer: Weighted) -> None:
     layer.weight.copy_(torch.as_tensor(1 / fans(layer)[0]).to(layer.weight).expand_as(layer.weight))
 
 
+def _drawn(net: nn.Module) -> Iterator[Weighted]:
+    """The layers to draw; on the meta device none: it has no values, and a draw there imports torch's compiler, for seconds."""
+    return (layer for layer in weighted(net) if not layer.weight.is_meta)
+
+
 def _each(net: nn.Module, draw: Callable[[Weighted], None], bias: float = 0.0) -> None:
-    for layer in weighted(net):
+    for layer in _drawn(net):
         draw(layer)
         _biases(layer, bias)
 
@@ -111,7 +116,7 @@ def glorot(net: nn.Module) -> None:
 
 def he_fan_out(net: nn.Module) -> None:
     """N(0, 2 / fan_out) for convolutions (He et al. 2015, eq. 14); fully connected layers are left as they are."""
-    for layer in weighted(net):
+    for layer in _drawn(net):
         if not isinstance(layer, nn.Linear):
             _normal(layer, 2 / fans(layer)[1])
             _biases(layer)
