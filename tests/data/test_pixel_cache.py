@@ -15,9 +15,16 @@ from striate.base.errors import DataError, DiskError
 from striate.data import builtin_datasets, decode, folders, image_facts, pixel_cache
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples, Quarantined
+from support.forked_children import forked_children
 from support.shape_images import make_folder
 
 pytestmark = pytest.mark.children
+
+
+@pytest.fixture(autouse=True)
+def begun_as_forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    forked_children(monkeypatch)
+
 
 LOOK = InputSpec(8, 3, "squash")
 

@@ -32,6 +32,38 @@ def _deeper(file: str, functions: str) -> FullProduct:
 
 
 ROWS = (
+    _row(
+        "workflows/finetune/test_strategies.py", "test_what_a_strategy_left_half_written_is_written_again", "",
+        "a strategy that has lost a file is done again, and kill -9 in faults/test_killed_runs",
+    ),
+    _row(
+        "workflows/finetune/test_run.py", "test_the_artifact_answers_as_the_run_did", "how1-*|how3-*",
+        "the plain head, that of several layers, and one of the two of neighbors",
+    ),
+    _row(
+        "cli/test_nets.py", "test_no_name_and_no_number_is_cut_in_a_terminal_of_any_width", "*-80|*-100",
+        "the narrowest and the widest terminal",
+    ),
+    _row(
+        "history/optimal_control/test_model.py", "test_the_state_limit_of_bryson_and_denham_by_penalty", "0.11*",
+        "the two other limits",
+    ),
+    _row(
+        "plots/test_save_figure.py", "test_a_figure_with_a_layout_is_drawn_once_to_the_bytes_of_matplotlib", "pdf",
+        "png, svg",
+    ),
+    _row(
+        "nets/test_init.py", "test_twenty_rectified_layers_multiply_the_second_moment_as_worked_out", "gaussian-*|scaled-*",
+        "he, which keeps it",
+    ),
+    _row(
+        "nets/architectures/test_timm_net.py", "test_weights_depend_on_the_seed_alone test_an_artifact_comes_back_bit_for_bit",
+        "timm:mobilenetv3_small_100", "timm:resnet18",
+    ),
+    _row(
+        "test_main.py", "test_a_signal_before_the_work_begins", "torch-SIGINT|torch-SIGUSR1",
+        "SIGTERM while torch is imported, and each signal at another moment",
+    ),
     _deeper(
         "contract/test_nets.py",
         "test_any_number_of_channels test_taps_are_layers_in_forward_order_and_the_head_is_the_last "
@@ -48,8 +80,8 @@ ROWS = (
     _deeper("nets/test_catalogue.py", "test_every_setting_of_a_row_changes_the_network"),
     _deeper("interpret/test_filter_health.py", "test_every_network_has_places_to_be_judged_at"),
     _row(
-        "nets/test_receptive_field.py", "test_the_networks_of_the_catalogue_too", "googlenet*|alexnet*",
-        "resnet18 and resnet20; the fields of alexnet and googlenet are worked out by hand beside it",
+        "nets/test_receptive_field.py", "test_the_networks_of_the_catalogue_too", "googlenet*|alexnet*|resnet18*",
+        "resnet20; the fields of alexnet and googlenet are worked out by hand beside it",
     ),
     _row(
         "nets/test_convert_weights.py", "test_logits_are_those_of_the_other_library", "torchvision-vgg16",
@@ -96,7 +128,8 @@ ROWS = (
     ),
     _row("cli/test_crops.py", "test_every_way_gives_the_mean_over_the_views", "10", "5 crops"),
     _row(
-        "workflows/train/test_gradient_free.py", "test_its_report_and_a_look_inside", "gmdh", "the report of the neocognitron",
+        "workflows/train/test_gradient_free.py", "test_its_report_and_a_look_inside", "neocognitron",
+        "the report of gmdh, and an image inside the neocognitron",
     ),
     _row(
         "workflows/finetune/test_strategies.py", "test_interrupted_anywhere_and_resumed_it_ends_with_the_same_bytes", "",
@@ -150,7 +183,15 @@ COMMANDS = {
     ),
     "docs/how-to/i-dont-know.md": ("striate report sure",),
     "docs/how-to/initialize.md": ("striate nets vgg16 --size 32 --init gaussian --signal",),
-    "docs/how-to/inspect-filters.md": ("striate inspect first --layer conv2",),
+    "docs/how-to/inspect-filters.md": (
+        "striate inspect first --layer conv2",
+        "striate inspect first --filters --layer conv2",
+    ),
+    "docs/how-to/explain-a-prediction.md": ("striate inspect first photos/circle/003.png --method gradcam,occlusion",),
+    "docs/how-to/learning-rate.md": ("striate train digits --net mlp --set train.optimizer=sgd --find-lr",),
+    "docs/how-to/small-test-set.md": ("striate train digits --net mlp --epochs 1 --folds 3 --name folded",),
+    "docs/history/convolution.md": ("striate history convolution",),
+    "docs/history/mcculloch_pitts.md": ("striate history mcculloch_pitts",),
     "docs/how-to/tune.md": (
         'striate tune photos --weights none --vary train.lr=0.001..0.02 --vary "preprocess.size_px=24|32" --trials 3 '
         "--minutes 0.1",

@@ -13,6 +13,7 @@ from striate.base.errors import Interrupted, SettingError, ShapeError, Unsupport
 from striate.base.signals import Stop
 from striate.nets import catalogue
 from striate.nets.factory import build, build_around
+from support.brief_maps import brief_maps
 from support.brief_reports import brief
 from support.command_line import run
 from support.few_digits import few_digits
@@ -95,16 +96,17 @@ def test_its_report_and_a_look_inside(few: Path, tmp_path: Path, name: str, monk
     assert striate.verdicts(str(few / name))["layers"] == []
     with pytest.raises(UnsupportedError, match="does not begin with one over 1 channels; leave it out"):
         striate.verdicts(str(few / name), draw=tmp_path / "filters.png")
+
+
+def test_a_look_at_an_image_inside_the_neocognitron(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     make_folder(Path("photos"), 1)
-    found = striate.inspect_image(str(few / name), ["photos/circle/000.png"], methods=["gradcam", "occlusion"]) if (
-        name == "neocognitron"
-    ) else None  # fmt: skip
-    if found is not None:
-        (one,) = found["images"]
-        assert [made["method"] for made in one["methods"]] == ["occlusion"]
-        assert "occlusion" in one["refused"]["gradcam"]
-        assert [Path(path).name for path in found["files"]][:2] == ["01-us1.png", "02-uc1.png"]
+    brief_maps(monkeypatch)
+    found = striate.inspect_image(str(few / "neocognitron"), ["photos/circle/000.png"], methods=["gradcam", "occlusion"])
+    (one,) = found["images"]
+    assert [made["method"] for made in one["methods"]] == ["occlusion"]
+    assert "occlusion" in one["refused"]["gradcam"]
+    assert [Path(path).name for path in found["files"]][:2] == ["01-us1.png", "02-uc1.png"]
 
 
 def test_a_run_that_is_stopped_begins_anew_and_ends_with_the_same_bytes(
