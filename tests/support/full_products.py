@@ -158,9 +158,19 @@ def of(file: str, function: str, values: str | None) -> FullProduct | None:
 COMMANDS = {
     "README.md": ("striate inspect mine photos/circle/003.png",),
     "docs/tutorials/story.md": (
+        # tests/figures draws each, and tests/rules/test_story.py compares its numbers with the text
+        "striate figure multichannel",
         "striate figure relu_tanh",
         "striate figure pooling",
         "striate figure initialization",
+        "striate figure batchnorm",
+        "striate figure penalties",
+        "striate figure dropout",
+        "striate figure losses",
+        "striate figure noisy_filters",
+        "striate figure receptive",
+        "striate figure inception",
+        "striate figure residual",
         "striate figure degradation",
         "striate nets vgg16 --size 32 --init gaussian --signal --draw signal.svg",
         "striate nets vgg16 --size 32 --init constant --signal",
@@ -192,6 +202,14 @@ COMMANDS = {
     "docs/how-to/small-test-set.md": ("striate train digits --net mlp --epochs 1 --folds 3 --name folded",),
     "docs/history/convolution.md": ("striate history convolution",),
     "docs/history/mcculloch_pitts.md": ("striate history mcculloch_pitts",),
+    "docs/how-to/small-weights.md": (
+        "striate train digits --net mlp --epochs 10 --set train.optimizer=sgd --set train.lr=0.05 "
+        "--set train.weight_decay=0 --set train.l1=0.003 --name l1",
+        "striate train digits --net mlp --epochs 10 --set train.optimizer=sgd --set train.lr=0.05 "
+        "--set train.weight_decay=0 --set train.l2=0.003 --name l2",
+        "striate runs l1 --weights l1.svg",
+        "striate runs l2",
+    ),
     "docs/how-to/tune.md": (
         'striate tune photos --weights none --vary train.lr=0.001..0.02 --vary "preprocess.size_px=24|32" --trials 3 '
         "--minutes 0.1",
