@@ -52,6 +52,7 @@ LESSONS = (
     Entry("mnist_in_the_page", "training", "striate train digits --net mnist_cnn"),
     Entry("vanishing_gradients", "training", "striate figure residual"),
     Entry("fine_tuning", "training", "striate finetune digits --from resnet20@cifar10 --strategy all"),
+    Entry("looking_inside", "training", "striate inspect RUN IMAGE"),
     Entry("lenet5", "architectures", "striate nets lenet5 --explain c3"),
     Entry("inception", "architectures", "striate figure inception"),
     Entry("architectures", "architectures", "striate nets alexnet"),
