@@ -13,12 +13,13 @@ from striate.cli.server_token import read_token
     "striate.workflows.serve.run",
     "serve",
     token_file="a file with the token; else $STRIATE_TOKEN.",
+    no_spare="keep no second inference process, which answers at once when the first dies, and takes as much memory.",
     json="print one JSON object on stdout once requests are answered: url, model, sha256.",
 )
 def serve(
     run: str, /, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token_file: Path | None = None,
     allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), queue: int = 64, batch: int = 32,
-    deadline: float = 10.0, max_upload_mb: float = 10.0, watch: bool = False, spare: bool = True, trust_code: bool = False,
+    deadline: float = 10.0, max_upload_mb: float = 10.0, watch: bool = False, no_spare: bool = False, trust_code: bool = False,
     json: bool = False,
 ) -> None:  # fmt: skip
     """Serve a model over HTTP, with a page to try it."""
@@ -29,6 +30,6 @@ def serve(
         trust(run, trust_code)
         workflow.serve(
             run, host=host, port=port, device=device, token=token, allow_host=allow_host, queue=queue, batch=batch,
-            deadline=deadline, max_upload_mb=max_upload_mb, watch=watch, spare=spare,
+            deadline=deadline, max_upload_mb=max_upload_mb, watch=watch, spare=not no_spare,
             started=print_json if json else None,
         )  # fmt: skip

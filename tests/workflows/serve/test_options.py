@@ -67,6 +67,13 @@ def test_an_onnx_file_that_is_not_there_and_a_device_that_it_cannot_use_are_refu
         check_serve(tmp_path / "m.onnx", ServeOptions(device="cuda"))
 
 
+def test_the_command_passes_on_whether_there_is_a_spare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    given: list[bool] = []
+    monkeypatch.setattr("striate.workflows.serve.run.serve", lambda _run, **options: given.append(options["spare"]))
+    assert [run(capsys, "serve", "m", *more).code for more in ((), ("--no-spare",))] == [0, 0]
+    assert given == [True, False]
+
+
 def test_the_command_refuses_an_open_address_and_a_run_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
