@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,10 @@ class ServeProcess:
 
 
 @contextmanager
-def serving(folder: Path, model: str | Path, *options: str, python: str | Path | None = None) -> Iterator[ServeProcess]:
-    """A server for the block, which is killed at its end; by another Python where it has striate itself."""
+def serving(
+    folder: Path, model: str | Path, *options: str, python: str | Path | None = None, cores: Collection[int] = ()
+) -> Iterator[ServeProcess]:
+    """A server for the block, which is killed at its end; by another Python where it has striate itself; on these cores."""
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(_NOTES)
     (folder / "temporary").mkdir(exist_ok=True)
@@ -110,6 +112,8 @@ def serving(folder: Path, model: str | Path, *options: str, python: str | Path |
     command = [str(python or sys.executable), "-m", "striate", "serve", str(model), "--port", "0", "--json", *options]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    if cores:  # before it has started its children, which inherit them
+        os.sched_setaffinity(process.pid, cores)
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

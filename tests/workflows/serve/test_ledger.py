@@ -10,8 +10,8 @@ from statistics import median
 
 import pytest
 
-from support import onnx_files
-from support.http_load import CUT, Address, Client, Reply, address_of, closed_loop, for_seconds, open_loop, quantile
+from support import onnx_files, pinned_load
+from support.http_load import CUT, Client, Reply, address_of, closed_loop, open_loop, quantile
 from support.ledger import EMBED, check, content
 from support.serve_process import ServeProcess, serving
 from support.serving import MeanModel, running
@@ -102,26 +102,33 @@ def test_told_to_stop_under_load_it_loses_nothing_that_it_accepted(tmp_path: Pat
     print(f"{times} drains; /ready said so after {1000 * median(seconds):.0f} ms, at most {1000 * max(seconds):.0f} ms")
 
 
-async def capacity(address: Address, clients: int, seconds: float) -> float:
-    """Answers a second with so many clients."""
-    replies = await closed_loop(address, clients, content, for_seconds(seconds))
-    return sum(reply.status == 200 for _, reply in replies) / seconds
+def answers_of(replies: list[tuple[int, Reply]], status: int) -> list[float]:
+    """The seconds of those of a status."""
+    return [reply.seconds for _, reply in replies if reply.status == status]
+
+
+def capacity_of(server: ServeProcess) -> float:
+    """Answers a second for as many clients as the queue holds."""
+    return len(pinned_load.load(server, "clients", 15, 4)) / 4
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("load", [0.5, 0.8, 1, 1.5, 2, 4])
 def test_at_any_load_each_request_is_answered_once_or_refused_once(tmp_path: Path, onnx_model: Path, load: float):
     seconds = float(os.environ.get("STRIATE_SOAK_SECONDS", "60"))
-    with serving(tmp_path / "server", onnx_model, "--queue", "16", "--deadline", "300") as server:
-        own = asyncio.run(capacity(server.address, 8, 3))
+    with serving(tmp_path / "server", onnx_model, "--queue", "16", "--deadline", "300", cores=(0,)) as server:
+        while "inference" not in Counter(server.processes().values()) - Counter(["inference"]):
+            time.sleep(0.1)  # the spare, whose start would be taken for work
+        time.sleep(3)
+        capacity = capacity_of(server)
         before = server.rss_mb()["server"]
-        replies = asyncio.run(open_loop(server.address, load * own, seconds, content))
+        replies = pinned_load.load(server, "rate", load * capacity, seconds)
         counts = check(replies, {200, 429})
-        assert len(replies) == round(load * own * seconds)
-        answered = [reply.seconds for _, reply in replies if reply.status == 200]
-        print(f"load {load:g} x {own:.0f}/s: {dict(counts)}, p99 {1000 * quantile(answered, 0.99):.0f} ms")
-        refused = [reply.seconds for _, reply in replies if reply.status == 429]
-        print(f"{len(answered) / seconds:.0f} answers/s, p99 of refusals {1000 * quantile(refused, 0.99):.0f} ms")
+        assert len(replies) == round(load * capacity * seconds)
+        answered, refused = answers_of(replies, 200), answers_of(replies, 429)
+        print(f"{load:g} x {capacity:.0f} a second of processor time, {capacity_of(server):.0f} after it: {dict(counts)}")
+        print(f"{len(answered) / seconds:.0f} answers/s, p99 {1000 * quantile(answered, 0.99):.0f} ms; ", end="")
+        print(f"p99 of refusals {1000 * quantile(refused, 0.99):.0f} ms")
         assert server.rss_mb(peak=True)["server"] < before + 16 * 10 + 32
         assert server.stop() == 0
         assert sum(server.statuses(EMBED).values()) >= len(replies)
