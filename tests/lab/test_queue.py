@@ -147,7 +147,11 @@ def test_a_child_ends_with_the_process_that_started_it(tmp_path: Path):
     [
         ("train", TINY, "--net 'conv 3x3x4, relu, globalpool, fc' --epochs 2"),
         ("train", {**TINY, "data.folds": "2"}, "--net 'conv 3x3x4, relu, globalpool, fc' --epochs 2 --folds 2"),
-        ("finetune", {**SMALL, "finetune.strategies": "extract,adapt"}, "--from resnet20@cifar10 --strategy extract,adapt"),
+        (
+            "finetune",
+            {**SMALL, "finetune.strategies": "extract,adapt", "finetune.adapt.epochs": "2"},
+            "--from resnet20@cifar10 --strategy extract,adapt --set finetune.adapt.epochs=2",
+        ),
         ("finetune", {**SMALL, "data.folds": "2"}, "--from resnet20@cifar10 --folds 2"),
     ],
 )

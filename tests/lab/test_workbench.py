@@ -78,11 +78,12 @@ def test_the_form_has_every_setting_once_with_its_help():
     assert len(names) == len({*names})
     settings = {f"{section}.{name}" for section in forms.groups() if section for name in getattr(config, {
         "train": "Train", "augment": "Augment", "preprocess": "PreprocessSettings", "net": "NetSettings", "data": "Data",
-        "finetune": "Finetune", "engine": "Engine",
+        "finetune": "Finetune", "engine": "Engine", **dict.fromkeys(forms.TRAINED, "Train"),
     }[section]).model_fields}  # fmt: skip
-    assert settings - {*names} == {
-        "data.path", "data.follow_links", "data.fold", "finetune.adapt", "finetune.retrain", "finetune.scratch"
-    }  # fmt: skip
+    assert settings - {*names} == {"data.path", "data.follow_links", "data.fold", *forms.TRAINED}
+    adapt = {field.name: field for field in forms.groups()["finetune.adapt"]}
+    assert adapt["finetune.adapt.lr"].default == "", "a rule decides"
+    assert adapt["finetune.adapt.lr"].command == "finetune"
     fields = {field.name: field for field in (*forms.main(), *forms.groups()["train"], *forms.groups()["data"])}
     assert fields["train.optimizer"].options == ("sgd", "adam", "adamw")
     assert (fields["train.lr"].default, fields["train.lr"].numeric) == ("0.003", True)
@@ -100,10 +101,12 @@ def test_the_form_has_every_setting_once_with_its_help():
 def test_the_help_of_every_setting_is_translated_as_it_is_now():
     shown = (*forms.main(), *(field for group in forms.groups().values() for field in group))
     help_of, chinese = Texts("settings", "en"), Texts("settings", "zh")
-    changed = [field.name for field in shown if not help_of.has(field.name) or help_of(field.name) != field.help]
+    changed = [field.name for field in shown if not help_of.has(field.help_of) or help_of(field.help_of) != field.help]
     assert changed == []  # else translate them anew in lab/texts/settings.toml
-    assert all(re.search("[一-鿿]", chinese(field.name)) for field in shown)
-    assert len(shown) == sum(len(section) if "en" not in section else 1 for section in read("settings").values())
+    assert all(re.search("[一-鿿]", chinese(field.help_of)) for field in shown)
+    assert len({field.help_of for field in shown}) == sum(
+        len(section) if "en" not in section else 1 for section in read("settings").values()
+    )
 
 
 def test_a_survey_its_images_and_a_plan(tmp_path: Path, cache: Path):

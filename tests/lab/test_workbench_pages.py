@@ -1,10 +1,12 @@
 """The workbench in a browser: from images to a plan, and in `make soak` to an exported model."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from striate.lab.workbench import child
 from support.axe import violations
 from support.lab import looking, serving, two_runs
 from support.shape_images import make_folder
@@ -53,6 +55,11 @@ def test_from_a_folder_to_the_plan_of_a_training(
         page.wait_for_function(f"({command})().endsWith('--folds 2 --json')", timeout=LONG)
         page.get_by_label("adapt", exact=True).check()
         page.wait_for_function(f"({command})().includes('--strategy adapt --folds 2 --json')", timeout=LONG)
+        page.locator("details.all > summary").click()
+        page.get_by_text("Fine-tuning: optimization of adapt").click()
+        page.fill("[name='finetune.adapt.lr']", "0.1")
+        page.wait_for_function(f"({command})().includes('--set finetune.adapt.lr=0.1')", timeout=LONG)
+        page.fill("[name='finetune.adapt.lr']", "")
         page.get_by_label("scratch", exact=True).check()
         page.wait_for_selector("#plan-fault:not([hidden])", timeout=LONG)
         assert "data.folds does not apply to several strategies" in page.locator("#plan-fault").inner_text()
@@ -60,6 +67,36 @@ def test_from_a_folder_to_the_plan_of_a_training(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert seen.elsewhere() == []
         assert [text for text in seen.complaints if "422" not in text] == []
+
+
+def test_a_report_that_is_missing_is_written_from_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Any, cache: Path
+):
+    def start(arguments: Any, out: Any, log: Any) -> subprocess.Popen[bytes]:
+        assert arguments == ("report", str(tmp_path / "runs" / "a"), "--json")
+        return subprocess.Popen(["touch", tmp_path / "runs" / "a" / "report.html"], stdout=out, stderr=log)
+
+    two_runs(tmp_path / "runs")
+    monkeypatch.setattr(child, "start", start)
+    with serving(tmp_path) as url, looking(chromium, url, 390, "light") as seen:
+        seen.open("/en/run?name=a")
+        seen.page.click("#write-report", timeout=LONG)
+        seen.page.wait_for_selector("a[href$='/runs/a/report']", timeout=LONG)
+        assert "striate report" in seen.page.locator("#jobs").inner_text()
+        assert seen.page.locator("#write-report").count() == 0
+        assert seen.complaints == []
+
+
+def test_a_run_that_is_not_there_is_asked_for_once(tmp_path: Path, chromium: Any, cache: Path):
+    with serving(tmp_path) as url, looking(chromium, url, 390, "light") as seen:
+        seen.open("/en/run?name=none")
+        seen.page.wait_for_selector("#fault:not([hidden])", timeout=LONG)
+        assert "none" in seen.page.locator("#fault").inner_text()
+        asked = "performance.getEntriesByType('resource').filter((each) => each.name.endsWith('/runs/none')).length"
+        seen.page.wait_for_timeout(2500)  # it would ask again after two seconds
+        assert seen.page.evaluate(asked) == 1
+        seen.open("/en/run")
+        seen.page.wait_for_url("**/en/runs")
 
 
 def test_runs_are_compared_and_one_is_deleted_after_a_question(tmp_path: Path, chromium: Any, axe_script: str, cache: Path):

@@ -45,7 +45,7 @@ export function followQueue(list, { only = () => true, changed = () => {}, quiet
 }
 
 function entry(job, act) {
-  const training = job.kind !== "export";
+  const training = ["train", "finetune"].includes(job.kind);
   const name = training
     ? el("a", { href: `/${language}/run?name=${encodeURIComponent(job.run)}` }, job.run)
     : el("strong", {}, job.run);

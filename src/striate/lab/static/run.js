@@ -147,7 +147,10 @@ function showFiles(run) {
   const link = (file) => card(file, { href: `/api/${path}/${file}`, target: "_blank", rel: "noopener", onclick: (event) => open(event, file) });
   const page = (key) => card(key, { href: `/${language}/${key}?model=${encodeURIComponent(`run:${name}`)}` });
   $("links").replaceChildren(...["report", "card"].filter((file) => run.files[file]).map(link), page("try"), page("layers"));
-  if (!run.files.report) $("links").append(el("li", { class: "soft" }, marked(say("no_report", { name: /[^\w.-]/.test(name) ? `'${name}'` : name }))));
+  if (!run.files.report) {
+    $("links").append(el("li", { class: "card" }, el("strong", {}, texts.report), el("span", {}, texts.no_report),
+      el("button", { type: "button", id: "write-report", onclick: () => add("write-report", {}) }, texts.write_report)));
+  }
 }
 
 // Where the server wants a token a plain link cannot bring it: the page asks for an address that works once
@@ -166,14 +169,18 @@ async function open(event, file) {
   }
 }
 
-$("export").addEventListener("submit", async (event) => {
-  event.preventDefault();
+/** Add a command about this run to the queue. */
+async function add(what, given) {
   try {
-    const options = [...$("export").querySelectorAll("input:checked")].map((box) => box.value);
-    await api(`${path}/export`, { options });
+    await api(`${path}/${what}`, given);
     announce(say("changed", { run: name }));
     queue.look();
   } catch (error) { $("fault").hidden = false; $("fault").textContent = error.message; }
+}
+
+$("export").addEventListener("submit", (event) => {
+  event.preventDefault();
+  add("export", { options: [...$("export").querySelectorAll("input:checked")].map((box) => box.value) });
 });
 
 let seen = false;

@@ -7,14 +7,16 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 from striate.base import config
-from striate.base.train_settings import STRATEGY
+from striate.base.train_settings import STRATEGY, Train
 from striate.workflows.finetune import start
 
 STRATEGIES: tuple[str, ...] = get_args(STRATEGY)
 MAIN = (
     "net.name", "finetune.weights", "finetune.strategies", "train.epochs", "train.lr", "train.batch_size", "data.folds", "seed"
 )  # fmt: skip
-_NOT_HERE = ("data.path", "data.follow_links", "recipe", "data.fold", "finetune.adapt", "finetune.retrain", "finetune.scratch")
+TRAINED = ("finetune.adapt", "finetune.retrain", "finetune.scratch")  # strategies that have settings of [train] of their own
+_SECTIONS = ("train", "augment", "preprocess", "net", "data", "finetune", *TRAINED, "engine", "")
+_NOT_HERE = ("data.path", "data.follow_links", "recipe", "data.fold")
 
 
 class FormField(NamedTuple):
@@ -26,6 +28,7 @@ class FormField(NamedTuple):
     options: tuple[str, ...]  # of what may be chosen; empty where it is typed
     numeric: bool
     command: str  # that alone has it, train or finetune; empty where both have
+    help_of: str  # the name under which its help is: its own, or that of the same setting of [train]
 
 
 @cache
@@ -34,9 +37,8 @@ def groups() -> dict[str, list[FormField]]:
     result: dict[str, list[FormField]] = {}
     for field in _fields(config.Run, ""):
         if field.name not in (*MAIN, *_NOT_HERE):
-            section, dot, _ = field.name.partition(".")
-            result.setdefault(section if dot else "", []).append(field)
-    return {name: result[name] for name in ("train", "augment", "preprocess", "net", "data", "finetune", "engine", "")}
+            result.setdefault(field.name.rpartition(".")[0], []).append(field)
+    return {name: result[name] for name in _SECTIONS}
 
 
 @cache
@@ -53,9 +55,14 @@ def _fields(section: type[BaseModel], above: str) -> list[FormField]:
         if not above and isinstance(kind, type) and issubclass(kind, BaseModel):
             fields += _fields(kind, f"{name}.")
             continue
-        options, numeric = _options(kind), _numeric(kind)
         full = above + name
-        fields.append(FormField(full, info.description or "", _typed(info.default), options, numeric, _command(full)))
+        if full in TRAINED:  # without a value a rule decides, whatever [train] begins with
+            for field in _fields(Train, f"{full}."):
+                own = field.name.rpartition(".")[2]
+                fields.append(field._replace(default="", command="finetune", help_of=f"train.{own}"))
+            continue
+        options, numeric = _options(kind), _numeric(kind)
+        fields.append(FormField(full, info.description or "", _typed(info.default), options, numeric, _command(full), full))
     return fields
 
 

@@ -56,6 +56,11 @@ def add_routes(app: FastAPI, queue: Queue, options: LabOptions) -> None:
         job = await run_in_threadpool(_export, queue, out, name, await read_object(request))
         return JSONResponse({"id": job.id, "command": job.command})
 
+    @app.post("/api/workbench/runs/{name}/write-report")
+    async def write_report(name: str) -> Response:
+        job = await run_in_threadpool(lambda: queue.add(name, ("report", os.fspath(live.folder_of(out, name)), "--json")))
+        return JSONResponse({"id": job.id, "command": job.command})
+
 
 def _add_files(app: FastAPI, out: Path) -> None:
     """Add the routes of the files that a run's page links to; by one-time links where the server asks for a token."""
