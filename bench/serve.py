@@ -98,7 +98,8 @@ def process(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
         try:
             yield running
         finally:
-            os.killpg(running.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended, which is said
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 @contextmanager
