@@ -48,6 +48,7 @@ soak: $(VENV)/.soak  ## the tests too long for every day
 	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 -m soak
 
 bench: $(VENV)/.dev  ## speed, as ratios against a peer in the same run
+	$(BIN)/python bench/limits.py
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/overhead.py
 	$(BIN)/python bench/optimizers.py

@@ -27,7 +27,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import limits
 import numpy as np
+import rows
 import torch
 from loader import CLASSES, make_photos
 from torch import nn
@@ -225,9 +227,20 @@ def main() -> None:
         print("| | seconds | times striate's adapt |\n|---|---|---|")
         print(f"| striate, adapt | {seconds:,.1f} | 1 |")
         print(f"| the body in the loop | {in_loop:,.0f} | {in_loop / seconds:.1f} |", flush=True)
+        beside = ["that training"]
         for name, peer in (("torchvision's tutorial", tutorial), ("fastai, fine_tune", fine_tune)):
             took = peer(data, asked.threads)
             print(f"| {name} | {'not installed | -' if took is None else f'{took:,.0f} | {took / seconds:.1f}'} |", flush=True)
+            beside += [] if took is None else [f"{name} {took / seconds:.1f} times"]
+    images = asked.images + asked.images // 10
+    forward = limits.operations(lambda: model.net(torch.zeros(1, 3, SIDE, SIDE)))
+    rows.show(rows.Row(
+        "new-head", f"a new last layer of a frozen ResNet-18, {asked.images:,} photographs, {EPOCHS} epochs",
+        "10 times the same training with the body in the loop", f"{in_loop / seconds:.1f} times: {seconds:,.0f} s",
+        ", ".join(beside), f"1, threads: {asked.threads}; the others scaled from two epochs and less",
+        limits.measure(asked.threads).of_operations(forward * images, seconds),
+        f"python bench/finetune.py --threads {asked.threads} --images {asked.images}", rows.here(),
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

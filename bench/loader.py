@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import limits
 import numpy as np
+import rows
 import torch
 from PIL import Image
 
@@ -109,6 +111,16 @@ def speed(place: Path, count: int) -> None:
         print(f"{name:22} {rate:8.0f} images a second, {torch.get_num_threads()} threads, batches of {BATCH}")
     mine, *peers = speeds.values()
     print(f"{mine / max(peers):.1f} times the faster peer; the goal is 10")
+    own, *others = seconds.values()
+    ratios = [min(each) / first for first, *each in zip(own, *others, strict=True)]
+    threads = torch.get_num_threads()
+    rows.show(rows.Row(
+        "second-epoch", f"second and later epochs over JPEG files at {SIDE} px, images a second", "10 times the faster peer",
+        f"{mine / max(peers):.1f} times ({min(ratios):.1f} to {max(ratios):.1f}): {mine:,.0f} against {max(peers):,.0f}",
+        f"ImageFolder and DataLoader, with 0 and 2 workers: {rows.versions('torchvision', 'pillow')}",
+        f"{TURNS}, in turns, {threads} {'thread' if threads == 1 else 'threads'}",
+        limits.measure(threads).of_bytes(5 * 3 * SIDE**2 * count, median(own)), "python bench/loader.py", rows.here(),
+    ))  # fmt: skip
 
 
 def anonymous_kb() -> int:

@@ -49,6 +49,7 @@ from statistics import median_high
 from typing import Any
 
 import numpy as np
+import rows
 from mnist_peers import PEERS, QUICK, Clock, Data
 
 LINE = 0.99
@@ -205,6 +206,35 @@ def table(found: dict[str, list[Json]]) -> str:
     return "\n".join(lines)
 
 
+def job(found: dict[str, list[Json]], asked: argparse.Namespace) -> rows.Row | None:
+    """The row of the job; None where no peer has reached the line, or striate has not run."""
+    import limits
+    import torch
+    from torch.nn import functional
+
+    from striate.nets.factory import build
+
+    middle = {side: median_high(until(runs, "seconds")) for side, runs in found.items()}
+    fastest = min((side for side in found if side in PEERS), key=lambda side: middle[side], default=None)
+    if fastest is None or isinf(middle[fastest]) or "striate" not in found:
+        return None
+    ours, net = found["striate"], build("mnist_cnn", (1, 28, 28), 10)
+    images_NCHW, labels_N = torch.zeros(32, 1, 28, 28), torch.zeros(32, dtype=torch.int64)
+    step = limits.operations(lambda: functional.cross_entropy(net(images_NCHW), labels_N).backward())
+    images, seconds = ours[0]["images"], median_high(run["seconds"] for run in ours)
+    reached = f"{sum(run['reached'] for run in ours)} of {len(ours)} seeds"
+    times = f"{spread(until(ours, 'seconds'), 1)} s against {spread(until(found[fastest], 'seconds'), 1)}"
+    others = [package for side in found for _, package in NEEDS[side]]
+    return rows.Row(
+        "mnist", "99.0 % of MNIST with `mnist_cnn`", "0.2 of the fastest peer's seconds; 5 of 5 seeds",
+        f"{middle['striate'] / middle[fastest]:.2f}: {times}; {reached}",
+        f"{fastest}, the fastest of {rows.versions('torch', *dict.fromkeys(others))}",
+        f"{len(ours)} seeds, in turns, threads: {asked.threads}",
+        limits.measure(asked.threads).of_operations(step / 32 * images, seconds),
+        f"python bench/mnist_99.py --seeds {asked.seeds} --threads {asked.threads}", rows.here(),
+    )  # fmt: skip
+
+
 def absent(side: str) -> str | None:
     """Why a side cannot run here; None where it can."""
     needed = [package for module, package in NEEDS[side] if find_spec(module) is None]
@@ -247,7 +277,10 @@ def main() -> None:
                     runs.append(run)
     quick = " QUICK: the line is 0.3, these are no figures." if asked.quick else ""
     print(f"{asked.threads} threads, seeds 0 to {asked.seeds - 1}.{quick}\n")
-    print(table({side: runs for side, runs in found.items() if runs}))
+    found = {side: runs for side, runs in found.items() if runs}
+    print(table(found))
+    if not asked.quick and (mine := job(found, asked)) is not None:
+        rows.show(mine)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import rows
+
 from striate.metrics.intervals import wilson
 
 SIDES = ("striate", "striate-none", "svc", "logistic", "fastai", "fastai-scratch", "keras-scratch")
@@ -142,6 +144,22 @@ def table(runs: Sequence[Json]) -> str:
     return "\n".join([*head, *(row(side, mine) for side in SIDES if (mine := [run for run in runs if run["side"] == side]))])
 
 
+def job(runs: Sequence[Json], parsed: argparse.Namespace) -> rows.Row | None:
+    """The row of the job: the seconds of ours as a share of those of the fastest peer that starts from the same weights."""
+    seconds = {side: [run["seconds"] for run in runs if run["side"] == side and "seconds" in run] for side in SIDES}
+    ours, peer = seconds["striate"], seconds["fastai"]
+    if not (ours and peer):
+        return None
+    scratch = [f"Keras from scratch takes {median(seconds[side]):.0f} s" for side in ("keras-scratch",) if seconds[side]]
+    packages = ["fastai", "timm", *(["keras"] if scratch else [])]
+    return rows.Row(
+        "photographs", "photographs to a tested, reported classifier, empty cache", "a third of the fastest peer's seconds",
+        f"{median(ours) / median(peer):.2f}: {rows.spread(ours, 0)} s against {rows.spread(peer, 0)}",
+        "; ".join([f"the same weights: {rows.versions(*packages, python=parsed.python)}", *scratch]),
+        f"{len(ours)} splits, in turns", "-", f"python bench/photographs.py FOLDER --seeds {parsed.seeds}", rows.here(),
+    )  # fmt: skip
+
+
 def missing(python: str, side: str) -> list[str]:
     """The libraries of a side that the interpreter of the peers does not have."""
     ask = "import sys; from importlib.util import find_spec; print(*[name for name in sys.argv[1:] if find_spec(name) is None])"
@@ -199,7 +217,10 @@ def main() -> None:
     log = Path(parsed.log) if parsed.log else None
     done = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log is not None and log.exists() else []
     print(f"{parsed.threads} threads, splits 0 to {parsed.seeds - 1}.\n")
-    print(table(measure(parsed, sides, done)))
+    runs = measure(parsed, sides, done)
+    print(table(runs))
+    if (mine := job(runs, parsed)) is not None:
+        rows.show(mine)
 
 
 if __name__ == "__main__":

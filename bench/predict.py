@@ -25,7 +25,9 @@ from shutil import copyfile
 from statistics import median
 from typing import Any
 
+import limits
 import numpy as np
+import rows
 
 NETS = {"resnet18": "resnet18", "efficientnet_lite0": "tf_efficientnet_lite0"}  # and timm's names
 SIDES = ("striate", "striate-onnx", "striate-int8", "torchvision", "timm")
@@ -162,7 +164,34 @@ def table(net_name: str, parsed: argparse.Namespace, place: Path, classes: tuple
         difference = float(np.abs(own - first).max())
         speed = f"{parsed.images / clock:.1f} | {fastest[0] / clock:.2f} | {processor:.0f} | {fastest[1] / processor:.2f}"
         lines.append(f"| {net_name}, {side} | {speed} | {100 * same:.1f} % | {difference:.0e} |")
+    rows.show(job(net_name, runs, parsed))
     return lines
+
+
+def job(net_name: str, runs: dict[str, list[tuple[float, float]]], parsed: argparse.Namespace) -> rows.Row:
+    """The row of the network: how many times as fast as the fastest other each of ours was, turn by turn."""
+    import torch
+
+    from striate.nets.factory import build
+
+    clock = {side: [run[0] for run in taken] for side, taken in runs.items()}
+    peers = [side for side in ("torchvision", "timm") if side in clock]
+    fastest = [min(each) for each in zip(*(clock[side] for side in peers), strict=True)]
+    ours = {"torch": "striate", "ONNX": "striate-onnx", "int8": "striate-int8"}
+    figures = [
+        f"{name} {rows.spread([peer / own for peer, own in zip(fastest, clock[side], strict=True)])}"
+        for name, side in ours.items()
+        if side in clock
+    ]
+    net = build(net_name, (3, 224, 224), CLASSES).eval()
+    forward = limits.operations(lambda: net(torch.zeros(1, 3, 224, 224)))
+    best = min(median(clock[side]) for side in ours.values() if side in clock and side != "striate-int8")
+    return rows.Row(
+        f"predict-{net_name}", f"{parsed.images:,} JPEGs to predictions, {net_name}", "2 times the fastest other",
+        f"{', '.join(figures)} times", rows.versions(*peers, python=parsed.python), f"{parsed.runs}, in turns",
+        limits.measure(parsed.threads).of_operations(forward * parsed.images, best),
+        f"python bench/predict.py FOLDER --images {parsed.images} --runs {parsed.runs} --nets {net_name}", rows.here(),
+    )  # fmt: skip
 
 
 def main() -> None:

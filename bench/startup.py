@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import rows
+
 TURNS, TURNS_OF_TORCH = 15, 5
 COMMANDS = {
     "python -c pass": ("-c", "pass"),
@@ -125,8 +127,37 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["STRIATE_CACHE"] = str(Path(folder) / "cache")
         os.chdir(folder)
-        show(dict(with_torch(photos)))
+        times = dict(with_torch(photos))
         os.chdir("/")
+    show(times)
+    for row in jobs(times):
+        rows.show(row)
+
+
+def jobs(times: dict[str, list[Taken]]) -> Iterator[rows.Row]:
+    """The rows of what stands beside `import torch`."""
+    base, *others = times.items()
+    torch_s = rows.spread([taken.wall for taken in base[1]], 1)
+    of_command = {
+        "predict RUN": ("predict-one", "`striate predict RUN one.png`, cold", "1.3 times `import torch`"),
+        "predict model": ("predict-one-onnx", "`striate predict model.onnx one.png`, cold", "1 s"),
+        "train digits": ("first-step", "from the command to the first step, digits, store warm", "`import torch` + 1 s"),
+        "train PHOTOS": (
+            "first-step-photographs", "from the command to the first step, photographs, store warm", "`import torch` + 1 s"
+        ),
+    }  # fmt: skip
+    for name, taken in others:
+        key, job, mark = next(each for part, each in of_command.items() if part in name)
+        walls = [each.wall for each in taken]
+        middle, least = median(walls), median(each.wall for each in base[1])
+        beside = {"predict-one": f"{middle / least:.2f} times: ", "predict-one-onnx": ""}.get(
+            key, f"`import torch` {middle - least:+.1f} s: "
+        )
+        yield rows.Row(
+            key, job, mark, f"{beside}{rows.spread(walls, 1)} s", f"`python -c 'import torch'`: {torch_s} s",
+            f"{len(walls)}, in turns", "-" if "onnx" in key else "`import torch` is the limit",
+            "python bench/startup.py --torch" + (" --photos FOLDER" if "photographs" in key else ""), rows.here(),
+        )  # fmt: skip
 
 
 def show(times: dict[str, list[Taken]]) -> None:
