@@ -41,6 +41,17 @@ def test_the_pixels_do_not_depend_on_the_batch(batch: int):
     assert float(whole.max()) <= 1.0
 
 
+def test_no_images_give_none():
+    none = result(EVERYTHING).images(PIXELS_NHWC[:0], IDS[:0], 3, CPU)
+    assert none.shape == (0, 3, 17, 17)
+
+
+@pytest.mark.parametrize("side", [5, 127, 200])
+def test_the_mean_level_of_each_channel_is_summed_in_whole_numbers(side: int):
+    pixels = np.full((2, side, side, 3), (255, 254, 0), np.uint8)
+    assert augment._means(pixels, None, np.array([True, False])).tolist() == [[1.0, 254 / 255, 0.0], [0.0, 0.0, 0.0]]
+
+
 def test_another_seed_and_another_epoch_change_every_image_and_the_same_none():
     first = result(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU)
     assert torch.equal(result(EVERYTHING).images(PIXELS_NHWC, IDS, 3, CPU), first)

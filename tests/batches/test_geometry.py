@@ -124,6 +124,22 @@ def test_images_that_shrink_differently_go_side_by_side_as_they_go_alone():
         assert torch.equal(together[i : i + 1], geometry.sample(images[i : i + 1], matrices[i : i + 1], 32))
 
 
+@pytest.mark.parametrize("pull", [0.0, 0.2])
+def test_places_of_some_images_are_those_of_all_and_are_divided_pixel_by_pixel(pull: float):
+    images = torch.rand(5, 3, 32, 32)
+    matrices = geometry.rotation(np.linspace(-40, 40, 5)) @ geometry.perspective(np.full((5, 4, 2), pull) * np.eye(4, 2))
+    places = geometry.places(matrices, 32, 32, images.device)
+    parts = [geometry.sample_at(*each) for each in zip(images.split(2), places.split(2), strict=True)]
+    assert torch.equal(torch.cat(parts), geometry.sample(images, matrices, 32))
+
+    along = (torch.arange(32, dtype=torch.float32) * 2 + 1) / 32 - 1
+    m = torch.from_numpy(matrices / matrices[:, 2:, 2:]).float()[..., None, None]
+    x, y = along[None, None, :], along[None, :, None]
+    nearness = ((m[:, 2, 0] * x + 1.0) + m[:, 2, 1] * y).reciprocal()
+    grid = torch.stack([((m[:, row, 0] * x + m[:, row, 2]) + m[:, row, 1] * y) * nearness for row in (0, 1)], -1)
+    assert torch.equal(places.grid(), grid)
+
+
 @pytest.mark.parametrize(("border", "expected"), [("black", 0.0), ("edge", 1.0), ("mirror", 1.0)])
 def test_what_lies_outside_is_what_the_border_says(border: str, expected: float):
     image = torch.zeros(1, 1, 4, 4)

@@ -8,8 +8,9 @@ where a run was resumed. Labels never change here: what mixes them is in `mixup.
 Legend: N images, M images of the training part, C channels, H x W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -47,31 +48,41 @@ class Augmentation:
         """uint8 pixels as changed float32 images in [0, 1], N x C x H x W, on the device."""
         settings, seed = self.settings, self.seed
         n, side_px, _, channels = pixels_NHWC.shape
+        if not n:
+            return torch.empty(0, channels, side_px, side_px, device=device)
         turns = augment_policies.draw(settings, ids_N, channels, side_px, seed, epoch)
         table_steps = lookup_tables.draw(settings, ids_N, seed, epoch), *augment_policies.steps(turns)
         steps = [step for step in table_steps if step is not None]
         looked_up = lookup_tables.compose(steps, pixels_NHWC, device) if steps else None
-        places = geometry.homographies(settings, ids_N, side_px, seed, epoch, augment_policies.places(turns, side_px))
+        moves_N33 = geometry.homographies(settings, ids_N, side_px, seed, epoch, augment_policies.places(turns, side_px))
         factors = augment_policies.factors(turns)
         contrasted_N = np.any([np.full(n, bool(settings.contrast)), *(factor.contrast_N != 1 for factor in factors)], axis=0)
         means_NC = _means(pixels_NHWC, looked_up, contrasted_N)
-        levels = color.matrices(settings, ids_N, means_NC, self.colors_33, seed, epoch, factors)
+        levels_NCD = color.matrices(settings, ids_N, means_NC, self.colors_33, seed, epoch, factors)
+        looks_up_N = np.zeros(n, bool) if looked_up is None else (looked_up != lookup_tables.LEVELS).any(axis=(1, 2))
+        pixels_NCHW = torch.from_numpy(pixels_NHWC).to(device).permute(0, 3, 1, 2)
         images_NCHW = torch.empty(n, channels, side_px, side_px, device=device)
-        step = max(1, _AT_ONCE // (channels * side_px**2))
-        for start in range(0, n, step):  # few enough for the processor's cache, through which every change passes
-            some = slice(start, start + step)
-            part = torch.from_numpy(pixels_NHWC[some]).to(device).permute(0, 3, 1, 2)
-            if looked_up is None or not (looked_up[some] != lookup_tables.LEVELS).any():
-                part = part.to(torch.float32, memory_format=torch.contiguous_format)
-            else:
+        step = max(1, _AT_ONCE // (channels * side_px**2))  # few enough for the processor's cache, through which all passes
+        places: Iterable[geometry.Places | None] = repeat(None)
+        changes: Iterable[color.Changes | None] = repeat(None)
+        if moves_N33 is not None:
+            places = geometry.places(moves_N33, side_px, side_px, device).split(step)
+        if levels_NCD is not None:
+            changes = color.changes(levels_NCD, 255.0, device).split(step)
+        parts = zip(torch.split(pixels_NCHW, step), torch.split(images_NCHW, step), places, changes, strict=False)
+        for number, (part, out_NCHW, place, change) in enumerate(parts):
+            some = slice(number * step, (number + 1) * step)
+            if looked_up is not None and looks_up_N[some].any():
                 part = lookup_tables.apply(part, looked_up[some])
-            part = augment_policies.sharpen_rows(part, turns, some)
-            if places is not None:
-                part = geometry.sample(part, places[some], side_px, settings.border)
-            if levels is None:
-                torch.div(part, 255.0, out=images_NCHW[some])
             else:
-                color.apply(part, levels[some], unit=255.0, out=images_NCHW[some])
+                part = part.to(torch.float32, memory_format=torch.contiguous_format)
+            part = augment_policies.sharpen_rows(part, turns, some)
+            if place is not None:
+                part = geometry.sample_at(part, place, settings.border)
+            if change is None:
+                torch.div(part, 255.0, out=out_NCHW)
+            else:
+                color.apply_changes(part, change, out_NCHW)
         return self._erase(images_NCHW, ids_N, epoch)
 
     def _erase(self, images_NCHW: Tensor, ids_N: NDArray[np.uint64], epoch: int) -> Tensor:
@@ -109,7 +120,8 @@ def _means(
     if looked_up is not None:
         n, _, _, channels = some.shape
         some = looked_up[wanted_N][np.arange(n)[:, None, None, None], np.arange(channels), some]
-    sums_NC = some.sum(axis=(1, 2), dtype=np.int64)
+    # Rows first, which lie as they are: four times as fast as both sides at once; 64 x 255 are few for 32 bits
+    sums_NC = some.sum(axis=1, dtype=np.uint32).sum(axis=1, dtype=np.int64)
     means_NC[wanted_N] = sums_NC / (255.0 * some.shape[1] * some.shape[2])
     return means_NC
 

@@ -3,7 +3,7 @@
 Legend: N images, C channels, H x W pixels; levels are in [0, 1].
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import pi
 from typing import NamedTuple
 
@@ -131,31 +131,66 @@ def shift(levels_N3: Numbers) -> Matrices:
     return matrices
 
 
-def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0, out: Tensor | None = None) -> Tensor:
+class Changes(NamedTuple):
+    """Matrices as the pixels of a device meet them."""
+
+    changed_N: NDArray[np.bool_]  # whether an image's matrix changes anything
+    mixes: bool  # whether a channel is made of others anywhere
+    columns_DNC11: Tensor  # float32, of levels up to `unit`; the last is what is added
+    unit: float  # the level of white
+
+    def split(self, size: int) -> "Iterator[Changes]":
+        """Those of `size` images after `size` images."""
+        for number, columns_DNC11 in enumerate(torch.split(self.columns_DNC11, size, dim=1)):
+            yield Changes(self.changed_N[number * size : (number + 1) * size], self.mixes, columns_DNC11, self.unit)
+
+    def only(self, chosen_N: NDArray[np.bool_]) -> "Changes":
+        """Those of the chosen images."""
+        chosen = torch.from_numpy(chosen_N).to(self.columns_DNC11.device)
+        return self._replace(changed_N=self.changed_N[chosen_N], columns_DNC11=self.columns_DNC11[:, chosen])
+
+
+def changes(matrices_NCD: Matrices, unit: float, device: torch.device) -> Changes:
+    """What `apply_changes` needs to know of the matrices."""
+    channels = matrices_NCD.shape[1]
+    scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
+    columns_DNC = np.ascontiguousarray(scaled_NCD.transpose(2, 0, 1), dtype=np.float32)
+    mixes = bool((matrices_NCD[..., :-1] * (1 - np.eye(channels))).any())
+    changed_N = (matrices_NCD != np.eye(channels, channels + 1)).any(axis=(1, 2))
+    return Changes(changed_N, mixes, torch.from_numpy(columns_DNC).to(device)[..., None, None], unit)
+
+
+def apply(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float = 1.0) -> Tensor:
     """The images, whose white is `unit`, through their matrices to [0, 1]; element by element, so that no batch matters.
 
-    An image whose matrix changes nothing is divided by `unit` alone. `out`, other memory, takes the result where it is given.
+    An image whose matrix changes nothing is divided by `unit` alone.
     """
-    out_NCHW = torch.empty_like(images_NCHW) if out is None else out
-    changed_N = (matrices_NCD != np.eye(*matrices_NCD.shape[1:])).any(axis=(1, 2))
-    if changed_N.all():
-        return _apply_each(images_NCHW, matrices_NCD, unit, out_NCHW)
-    torch.clamp(images_NCHW / unit, 0.0, 1.0, out=out_NCHW)
-    if changed_N.any():
-        chosen = torch.from_numpy(np.flatnonzero(changed_N)).to(images_NCHW.device)
-        some = images_NCHW[chosen]
-        out_NCHW[chosen] = _apply_each(some, matrices_NCD[changed_N], unit, torch.empty_like(some))
+    out_NCHW = torch.empty_like(images_NCHW)
+    apply_changes(images_NCHW, changes(matrices_NCD, unit, images_NCHW.device), out_NCHW)
     return out_NCHW
 
 
-def _apply_each(images_NCHW: Tensor, matrices_NCD: Matrices, unit: float, out: Tensor) -> Tensor:
-    scaled_NCD = np.concatenate([matrices_NCD[..., :-1] / unit, matrices_NCD[..., -1:]], axis=2)
-    m = torch.from_numpy(scaled_NCD).to(torch.float32).to(images_NCHW.device)[..., None, None]
-    channels = images_NCHW.shape[1]
-    for row in range(channels):
-        level = torch.addcmul(m[:, row, channels], images_NCHW[:, 0], m[:, row, 0])
-        for column in range(1, channels):
-            if matrices_NCD[:, row, column].any():
-                level.addcmul_(images_NCHW[:, column], m[:, row, column])
-        torch.clamp(level, 0.0, 1.0, out=out[:, row])
-    return out
+def apply_changes(images_NCHW: Tensor, by: Changes, out_NCHW: Tensor) -> None:
+    """As `apply`, for matrices whose `changes` are known, into other memory."""
+    if by.changed_N.all():
+        _apply_each(images_NCHW, by, out_NCHW)
+        return
+    torch.clamp(images_NCHW / by.unit, 0.0, 1.0, out=out_NCHW)
+    if by.changed_N.any():
+        chosen = torch.from_numpy(np.flatnonzero(by.changed_N)).to(images_NCHW.device)
+        some = images_NCHW[chosen]
+        changed = torch.empty_like(some)
+        _apply_each(some, by.only(by.changed_N), changed)
+        out_NCHW[chosen] = changed
+
+
+def _apply_each(images_NCHW: Tensor, by: Changes, out_NCHW: Tensor) -> None:
+    *columns, added_NC11 = by.columns_DNC11.unbind()  # in place, since each copy of an image is one more pass over memory
+    if by.mixes:
+        torch.addcmul(added_NC11, images_NCHW[:, :1], columns[0], out=out_NCHW)
+        for channel, column_NC11 in enumerate(columns[1:], 1):
+            out_NCHW.addcmul_(images_NCHW[:, channel : channel + 1], column_NC11)
+    else:
+        own_NC11 = by.columns_DNC11[:-1].diagonal(dim1=0, dim2=2).permute(0, 3, 1, 2)
+        torch.addcmul(added_NC11, images_NCHW, own_NC11, out=out_NCHW)
+    out_NCHW.clamp_(0.0, 1.0)

@@ -7,9 +7,11 @@ multiplied in that order, the first on the left.
 Legend: N images, C channels, H x W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import repeat
 from math import pi
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -131,6 +133,56 @@ def perspective(inward_N42: Numbers) -> Matrices:
     return np.concatenate([solved, np.ones((n, 1))], axis=1).reshape(n, 3, 3)
 
 
+class Places(NamedTuple):
+    """What `N` matrices say of each column and each row of the new images, which together give the places to look at."""
+
+    levels_N: NDArray[np.int64]  # how often each image is halved first; `_STILL` for none that moves
+    across_N1W: Tensor  # complex: x and y of the old place, as far as the column gives it
+    down_NH1: Tensor  # complex: as far as the row does
+    divisor_N1W: Tensor | None  # of both, as far as the column gives it, each twice; None where no matrix has a perspective
+    divisor_NH1: Tensor | None
+
+    def split(self, size: int) -> "Iterator[Places]":
+        """Those of `size` images after `size` images; all at once, since a slice costs as much as a pass over an image."""
+        across, down = torch.split(self.across_N1W, size), torch.split(self.down_NH1, size)
+        beside = (repeat(None) if each is None else torch.split(each, size) for each in (self.divisor_N1W, self.divisor_NH1))
+        for number, tensors in enumerate(zip(across, down, *beside, strict=False)):
+            yield Places(self.levels_N[number * size : (number + 1) * size], *tensors)
+
+    def only(self, chosen_N: NDArray[np.bool_]) -> "Places":
+        """Those of the chosen images."""
+        chosen = torch.from_numpy(chosen_N).to(self.down_NH1.device)
+        divisors = (None if each is None else each[chosen] for each in (self.divisor_N1W, self.divisor_NH1))
+        return Places(self.levels_N[chosen_N], self.across_N1W[chosen], self.down_NH1[chosen], *divisors)
+
+    def grid(self) -> Tensor:
+        """N x H x W x 2; element by element, so that no batch rounds otherwise than another.
+
+        What depends on one side alone is cheap; each line here that joins both is a pass over all pixels, and none goes over
+        x alone or y alone, which lie side by side.
+        """
+        places_NHW = self.across_N1W + self.down_NH1
+        grid_NHW2 = torch.view_as_real(places_NHW)
+        if self.divisor_N1W is not None and self.divisor_NH1 is not None:
+            nearness_NHW = (self.divisor_N1W + self.divisor_NH1).reciprocal_()
+            grid_NHW2.view(nearness_NHW.shape).mul_(nearness_NHW)
+        return grid_NHW2
+
+
+def places(matrices_N33: Matrices, side_px: int, size_px: int, device: torch.device) -> Places:
+    """What `sample_at` needs to know of the matrices, for images of `side_px` and new ones of `size_px`."""
+    m = torch.from_numpy(matrices_N33 / matrices_N33[:, 2:, 2:]).to(torch.float32).to(device)[..., None, None]
+    along = (torch.arange(size_px, dtype=torch.float32, device=device) * 2 + 1) / size_px - 1
+    x, y = along[None, None, :], along[None, :, None]
+    across = torch.stack([m[:, row, 0] * x + m[:, row, 2] for row in (0, 1)], -1)
+    down = torch.stack([m[:, row, 1] * y for row in (0, 1)], -1)
+    divisors: tuple[Tensor | None, Tensor | None] = None, None
+    if (matrices_N33[:, 2, :2] != 0).any():
+        divisors = (m[:, 2, 0] * x + 1.0).repeat_interleave(2, dim=2), m[:, 2, 1] * y
+    levels_N = _levels(side_px, matrices_N33, size_px)
+    return Places(levels_N, torch.view_as_complex(across), torch.view_as_complex(down), *divisors)
+
+
 def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: str = "mirror") -> Tensor:
     """N x C x size_px x size_px float32: each new pixel is interpolated between four old ones (bilinear).
 
@@ -138,26 +190,30 @@ def sample(images_NCHW: Tensor, matrices_N33: Matrices, size_px: int, border: st
     between the pixels is missed; one that stays where it is keeps its pixels. Each image's result depends on that image alone,
     whatever the batch.
     """
-    levels_N = _levels(images_NCHW.shape[-1], matrices_N33, size_px)
+    return sample_at(images_NCHW, places(matrices_N33, images_NCHW.shape[-1], size_px, images_NCHW.device), border)
+
+
+def sample_at(images_NCHW: Tensor, at: Places, border: str = "mirror") -> Tensor:
+    """As `sample`, for matrices whose `places` are known."""
+    size_px = at.down_NH1.shape[1]
     out_NCHW = images_NCHW.new_empty(*images_NCHW.shape[:2], size_px, size_px)
     reduced = images_NCHW
-    for level in range(_STILL, int(levels_N.max()) + 1):
+    for level in range(_STILL, int(at.levels_N.max()) + 1):
         if level > 0:
             reduced = functional.avg_pool2d(reduced, 2)
-        chosen_N = levels_N == level
+        chosen_N = at.levels_N == level
         if not chosen_N.any():
             continue
         every = bool(chosen_N.all())
-        chosen = slice(None) if every else torch.from_numpy(np.flatnonzero(chosen_N)).to(images_NCHW.device)
-        source = reduced[chosen]
+        source = reduced if every else reduced[torch.from_numpy(chosen_N).to(reduced.device)]
         if level != _STILL:
-            grid_NHW2 = _grid(matrices_N33[chosen_N], size_px, images_NCHW.device)
+            grid_NHW2 = (at if every else at.only(chosen_N)).grid()
             source = functional.grid_sample(
                 source, grid_NHW2, mode="bilinear", padding_mode=_PADDING[border], align_corners=False
             )
         if every:
             return source
-        out_NCHW[chosen] = source
+        out_NCHW[torch.from_numpy(chosen_N).to(reduced.device)] = source
     return out_NCHW
 
 
@@ -169,21 +225,3 @@ def _levels(side_px: int, matrices_N33: Matrices, size_px: int) -> NDArray[np.in
     most = int(np.log2(side_px))
     still_N = (matrices_N33 == np.eye(3)).all(axis=(1, 2)) & (side_px == size_px)
     return np.where(still_N, _STILL, np.minimum(halvings_N, most)).astype(np.int64)
-
-
-def _grid(matrices_N33: Matrices, size_px: int, device: torch.device) -> Tensor:
-    """Places to look at, N x H x W x 2; element by element, so that no batch rounds otherwise than another."""
-    m = torch.from_numpy(matrices_N33 / matrices_N33[:, 2:, 2:]).to(torch.float32).to(device)[..., None, None]
-    along = (torch.arange(size_px, dtype=torch.float32, device=device) * 2 + 1) / size_px - 1
-    x, y = along[None, None, :], along[None, :, None]
-    grid_NHW2 = torch.empty(len(matrices_N33), size_px, size_px, 2, device=device)
-    straight = not (matrices_N33[:, 2, :2] != 0).any()
-    # What depends on one side alone is cheap; each line below that joins both is a pass over all pixels
-    nearness = None if straight else (m[:, 2, 0] * x + 1.0).add(m[:, 2, 1] * y).reciprocal_()
-    for row in (0, 1):
-        across, down = m[:, row, 0] * x + m[:, row, 2], m[:, row, 1] * y
-        if nearness is None:
-            torch.add(across, down, out=grid_NHW2[..., row])
-        else:
-            torch.mul(across + down, nearness, out=grid_NHW2[..., row])
-    return grid_NHW2
