@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from support import decode_here, full_products
+from support import decode_here, doctest_files, full_products
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
 # process and to processes that they start, so both begin as at a terminal.
@@ -22,6 +23,10 @@ if threading.current_thread() is threading.main_thread():
 # No test is timed: the machine that runs it may be busy
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(doctest_files)  # a hook of this file would not be asked about those of src
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +58,17 @@ def no_fsync() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda _handle: None)
         patch.setattr(os, "sync", lambda: None, raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The one browser of a process, which cannot have two; skips where there is none."""
+    from support.lab import CHROMIUM, browser
+
+    if CHROMIUM is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    with browser() as running:
+        yield running
 
 
 def place_and_values(item: pytest.Item) -> tuple[str, str, str | None]:

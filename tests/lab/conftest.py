@@ -1,4 +1,4 @@
-"""One lab and one browser for all pages that are looked at."""
+"""One lab for all pages that are looked at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 import striate
 from striate.lab import lesson_api
 from support import axe
-from support.lab import CHROMIUM, browser, serving
+from support.lab import Tabs, serving
 from support.shape_images import make_folder
 
 
@@ -40,12 +40,9 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A browser that runs; skips where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("needs chromium: apt-get install chromium")
-    with browser() as running:
-        yield running
+def tabs(chromium: Any) -> Tabs:
+    """Windows of the browser for tests that change nothing of the window itself."""
+    return Tabs(chromium)
 
 
 @pytest.fixture(scope="session")

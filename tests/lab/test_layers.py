@@ -22,7 +22,7 @@ from striate.nets import receptive_field
 from striate.nets.factory import build
 from striate.nets.worked_arithmetic import explain
 from striate.workflows.inspect import filter_health
-from support.lab import client, looking
+from support.lab import Tabs, client
 
 pytestmark = pytest.mark.xdist_group("lab")
 
@@ -133,8 +133,8 @@ def ready(page: Any) -> None:
     page.wait_for_function("() => document.getElementById('stroll').getAttribute('aria-busy') === 'false'", timeout=60_000)
 
 
-def test_the_page_by_keyboard_alone(lab_url: str, chromium: Any):
-    with looking(chromium, lab_url) as seen:
+def test_the_page_by_keyboard_alone(lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
         seen.open("/en/layers?model=drawn:mnist_cnn")
         page = seen.page
         ready(page)
@@ -174,10 +174,10 @@ def test_the_page_by_keyboard_alone(lab_url: str, chromium: Any):
     ("language", "width", "theme"),
     [("zh", 390, "dark"), pytest.param("en", 1280, "light", marks=pytest.mark.soak)],
 )
-def test_axe_finds_nothing_on_it(language: str, width: int, theme: str, lab_url: str, chromium: Any, axe_script: str):
+def test_axe_finds_nothing_on_it(language: str, width: int, theme: str, lab_url: str, tabs: Tabs, axe_script: str):
     from support.axe import violations
 
-    with looking(chromium, lab_url, width, theme, bypass_csp=True, reduced_motion="reduce") as seen:
+    with tabs.looking(lab_url, width, theme, bypass_csp=True, reduced_motion="reduce") as seen:
         seen.open(f"/{language}/layers?model=weights:resnet20@cifar10")
         ready(seen.page)
         assert violations(seen.page, axe_script) == []

@@ -1,6 +1,7 @@
 """What every lesson keeps: texts in both languages, values at the ends of their ranges, answers to its exercises."""
 
 import re
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from striate.base.errors import SettingError
-from striate.lab import lesson_api, lesson_catalogue, pages
+from striate.lab import digit_network, lesson_api, lesson_catalogue, pages
 from striate.lab.controls import Button, Cells, Choice, Control, Drawing, OwnImage, Slider, Toggle
 from striate.lab.exercises import NumberExercise
 from striate.lab.texts import LANGUAGES, Texts, read
+from support.brief_maps import brief_maps
 
 NAMES = [entry.name for entry in lesson_catalogue.LESSONS]
 TEXTS = sorted(path.stem for path in (Path(pages.__file__).parent / "texts").glob("*.toml"))
@@ -63,6 +65,14 @@ def test_it_has_its_texts_and_no_others(name: str):
         assert set(read(name).get(table, {})) == {entry.name for entry in names}
 
 
+@pytest.fixture
+def brief_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Test heat maps briefly, and keep none of these for the other tests."""
+    brief_maps(monkeypatch)
+    monkeypatch.setattr(digit_network, "_explained", lru_cache(digit_network._explained.__wrapped__))
+
+
+@pytest.mark.usefixtures("brief_tests")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_answers_at_both_ends_of_every_control(name: str):
     lesson = lesson_catalogue.load(name)

@@ -7,16 +7,21 @@ import pytest
 from striate.lab import lesson_catalogue
 from striate.lab.controls import Button, Choice, Slider, Toggle
 from support.axe import violations
-from support.lab import Seen, looking
+from support.lab import Seen, Tabs, looking
 
 NAMES = [entry.name for entry in lesson_catalogue.LESSONS]
 pytestmark = pytest.mark.xdist_group("lab")
 
 
-def shown(seen: Seen) -> str:
-    """What the views show, once they are there and nothing is asked any more."""
+def settled(seen: Seen) -> None:
+    """Wait until the views are there and nothing is asked any more."""
     seen.page.wait_for_selector(".view", timeout=60_000)
     seen.page.wait_for_function("() => document.getElementById('views').getAttribute('aria-busy') === 'false'")
+
+
+def shown(seen: Seen) -> str:
+    """What the views show once they have settled."""
+    settled(seen)
     text: str = seen.page.evaluate(
         "[...document.querySelectorAll('.view')].map((view) => view.outerHTML + "
         "[...view.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()).join('')).join('')"
@@ -34,10 +39,10 @@ def changed(seen: Seen, before: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_control_works_by_the_keyboard_alone(name: str, lab_url: str, chromium: Any):
-    with looking(chromium, lab_url) as seen:
+def test_every_control_works_by_the_keyboard_alone(name: str, lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
         seen.open(f"/en/lessons/{name}")
-        shown(seen)
+        settled(seen)
         for control in lesson_catalogue.load(name).CONTROLS:
             keys: str | None = None
             match control:
@@ -62,7 +67,7 @@ def test_every_control_works_by_the_keyboard_alone(name: str, lab_url: str, chro
                     break
                 seen.page.wait_for_timeout(20)
             assert len(seen.requests) > asked, control.name
-            shown(seen)
+            settled(seen)
         assert seen.page.locator("#fault").is_hidden()
         assert seen.complaints == []
         assert seen.elsewhere() == []
@@ -80,26 +85,26 @@ def looks() -> list[Any]:
 
 @pytest.mark.parametrize(("name", "language", "width", "theme"), looks())
 def test_axe_finds_nothing_and_nothing_is_cut_off(
-    name: str, language: str, width: int, theme: str, lab_url: str, chromium: Any, axe_script: str
+    name: str, language: str, width: int, theme: str, lab_url: str, tabs: Tabs, axe_script: str
 ):
-    with looking(chromium, lab_url, width, theme, bypass_csp=True, reduced_motion="reduce") as seen:
+    with tabs.looking(lab_url, width, theme, bypass_csp=True, reduced_motion="reduce") as seen:
         seen.open(f"/{language}/lessons/{name}")
-        shown(seen)
+        settled(seen)
         assert violations(seen.page, axe_script) == []
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
         assert seen.complaints == []
 
 
-def test_axe_finds_what_is_wrong(lab_url: str, chromium: Any, axe_script: str):
-    with looking(chromium, lab_url, bypass_csp=True) as seen:
+def test_axe_finds_what_is_wrong(lab_url: str, tabs: Tabs, axe_script: str):
+    with tabs.looking(lab_url, bypass_csp=True) as seen:
         seen.open("/en/lessons")
         seen.page.evaluate("document.querySelector('main').append(document.createElement('button'))")
         (wrong,) = violations(seen.page, axe_script)
         assert wrong.startswith("button-name")
 
 
-def test_a_window_is_dragged_over_the_image(lab_url: str, chromium: Any):
-    with looking(chromium, lab_url) as seen:
+def test_a_window_is_dragged_over_the_image(lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
         seen.open("/en/lessons/convolution")
         before = shown(seen)
         box = seen.page.locator("[data-view=map] svg").bounding_box()
@@ -116,8 +121,8 @@ def test_a_window_is_dragged_over_the_image(lab_url: str, chromium: Any):
         assert "The framed value is 5." in seen.page.locator("#announcer").inner_text()
 
 
-def test_a_cell_is_changed_by_a_click_and_by_the_space_bar(lab_url: str, chromium: Any):
-    with looking(chromium, lab_url) as seen:
+def test_a_cell_is_changed_by_a_click_and_by_the_space_bar(lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
         seen.open("/en/lessons/pooling")
         before = shown(seen)
         assert "is 8." in seen.page.locator(".said").inner_text()
@@ -135,8 +140,8 @@ def test_a_cell_is_changed_by_a_click_and_by_the_space_bar(lab_url: str, chromiu
         assert seen.page.locator("#announcer").inner_text() != ""
 
 
-def test_an_exercise_is_checked(lab_url: str, chromium: Any):
-    with looking(chromium, lab_url) as seen:
+def test_an_exercise_is_checked(lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
         seen.open("/zh/lessons/convolution")
         form = seen.page.locator("form[data-exercise=side]")
         for answer, judgment in (("28", "还不对。"), ("32", "正确。")):
@@ -161,7 +166,7 @@ def test_the_theme_stays_chosen(lab_url: str, chromium: Any):
 def test_a_server_that_is_gone_is_said_to_be(lab_url: str, chromium: Any):
     with looking(chromium, lab_url) as seen:
         seen.open("/en/lessons/pooling")
-        shown(seen)
+        settled(seen)
         seen.page.route("**/api/**", lambda route: route.abort())
         seen.page.focus("#c-stride")
         seen.page.keyboard.press("ArrowRight")

@@ -54,6 +54,19 @@ def test_timm_s_vgg_whose_fc6_is_a_convolution_gives_its_logits():
     assert difference("timm", "vgg16") <= 1e-4, "a convolution adds up in another order than a matrix product"
 
 
+def test_a_kernel_that_covers_its_input_is_a_fully_connected_layer_with_its_values_in_order():
+    theirs = outline("timm", "vgg16").state_dict()
+    kernel = torch.zeros(theirs["pre_logits.fc1.weight"].shape)
+    kernel[5, 7, 3, 2] = 1
+    net = factory.outline("vgg16", (3, 224, 224), 1000)
+    weights, left_out = rename({**theirs, "pre_logits.fc1.weight": kernel}, net, "vgg16")
+    assert left_out == ()
+    assert weights["fc6.weight"].nonzero().tolist() == [[5, 7 * 49 + 3 * 7 + 2]]
+    flat = ("fc6.weight", "fc7.weight", "fc8.weight")
+    for (key, place), tensor in zip(net.state_dict().items(), theirs.values(), strict=True):  # both in forward order
+        assert weights[key] is tensor or (key in flat and weights[key].shape == place.shape), key
+
+
 def difference(library: str, name: str) -> float:
     """The largest between logits of one image, of which the other library's are far from constant."""
     theirs = outline(library, TORCHVISION.get(name, name))

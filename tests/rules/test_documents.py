@@ -50,7 +50,7 @@ STARTED_FROM = ("efficientnet_lite0", "imagenet")
 
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
-SIMPLE = re.compile(r"striate\b([^|&;<>$`()\"']|\"[^\"$`]*\")*")  # nothing for a shell to do but to make the words
+SIMPLE = re.compile(r"striate\b([^|&;<>$`()\"']|\"[^\"$`]*\"|'[^']*')*")  # nothing for a shell to do but to make the words
 
 
 def shell(script: str, folder: Path, striate: str) -> subprocess.CompletedProcess[str]:
@@ -326,8 +326,8 @@ def test_a_command_gets_the_words_that_a_shell_makes(
     monkeypatch.setitem(globals(), "run_here", lambda _capsys, *words: given.append([*words]) or Ran(0, "", ""))
     (tmp_path / "a 1.png").touch()
     (tmp_path / "a 2.png").touch()
-    run('striate predict first a*.png "a*.png" "conv 3x3x8, relu; pool (2)" --json', tmp_path, capsys, monkeypatch)
-    assert given == [["predict", "first", "a 1.png", "a 2.png", "a*.png", "conv 3x3x8, relu; pool (2)", "--json"]]
+    run("""striate predict first a*.png "a*.png" "conv 3x3x8, relu; pool (2)" '$a|b'""", tmp_path, capsys, monkeypatch)
+    assert given == [["predict", "first", "a 1.png", "a 2.png", "a*.png", "conv 3x3x8, relu; pool (2)", "$a|b"]]
     run("striate nets | head -n 1 > first.txt", tmp_path, capsys, monkeypatch)
     run("STRIATE_CACHE=elsewhere striate nets", tmp_path, capsys, monkeypatch)
     assert (tmp_path / "first.txt").exists()

@@ -87,6 +87,10 @@ ROWS = (
         "nets/test_convert_weights.py", "test_logits_are_those_of_the_other_library", "torchvision-vgg16",
         "alexnet_owt, whose layers and whose kind of head vgg16 has",
     ),
+    _row(
+        "nets/test_convert_weights.py", "test_timm_s_vgg_whose_fc6_is_a_convolution_gives_its_logits", "",
+        "where each of its tensors goes and in which order, and logits of other networks",
+    ),
     _row("plots/network/test_architecture.py", "test_the_same_network_gives_the_same_bytes", ".png|.pdf", ".svg"),
     _row("plots/network/test_signal.py", "test_the_same_signal_gives_the_same_bytes", ".png|.pdf", ".svg"),
     _row(

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,13 @@ class Seen:
         self.page, self.url = page, url
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda entry: self.complaints.append(entry.text) if entry.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.listeners: dict[str, Callable[[Any], None]] = {
+            "request": lambda request: self.requests.append(request.url),
+            "console": lambda entry: self.complaints.append(entry.text) if entry.type in ("error", "warning") else None,
+            "pageerror": lambda error: self.complaints.append(str(error)),
+        }
+        for event, listener in self.listeners.items():
+            page.on(event, listener)
 
     def open(self, path: str) -> None:
         """Open a page of the lab."""
@@ -91,3 +95,36 @@ def looking(running: Any, url: str, width: int = 1280, theme: str = "light", **c
         yield Seen(opened.new_page(), url)
     finally:
         opened.close()
+
+
+class Tabs:
+    """A window with and one without the pages' security policy, which one test after the other looks through.
+
+    A window of its own costs a test over a second of processor time. What a test changes of the window itself, like its routes
+    or its dialogs, stays: such a test opens one with `looking`.
+    """
+
+    def __init__(self, running: Any) -> None:
+        self.running = running
+        self.opened: dict[bool, Any] = {}
+
+    @contextmanager
+    def looking(
+        self, url: str, width: int = 1280, theme: str = "light", bypass_csp: bool = False, reduced_motion: str = "no-preference"
+    ) -> Iterator[Seen]:
+        """A page as in a new window of this width: nothing is kept from the test before."""
+        page = self.opened.get(bypass_csp) or self.running.new_context(bypass_csp=bypass_csp).new_page()
+        self.opened[bypass_csp] = page
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme, reduced_motion=reduced_motion)
+        seen = Seen(page, url)
+        try:
+            yield seen
+            page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+            page.context.clear_cookies()
+            page.goto("about:blank")
+        except BaseException:  # the next test gets another
+            self.opened.pop(bypass_csp).context.close()
+            raise
+        for event, listener in seen.listeners.items():
+            page.remove_listener(event, listener)

@@ -13,6 +13,7 @@ from striate.base.errors import DataError, SettingError
 from support.brief_maps import brief_maps
 from support.command_line import run
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 NET = "conv 5x5x6, relu, pool 2, conv 3x3x8, relu, fc 3"
 
@@ -35,6 +36,12 @@ def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     brief_maps(monkeypatch)
+
+
+@pytest.fixture
+def figures_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this file draw the same figures and look at them."""
+    undrawn(monkeypatch)
 
 
 def drawn(found: dict[str, Any]) -> list[str]:
@@ -69,7 +76,7 @@ def test_one_image_through_all_layers_and_why(here: Path):
     assert Path(found["files"][0]).parent.name == "striate-inspect-a"
 
 
-@pytest.mark.usefixtures("briefly")
+@pytest.mark.usefixtures("briefly", "figures_left_out")
 def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about(here: Path):
     images = [here / "shapes" / kind / "000.png" for kind in ("circle", "square")]
     found = striate.inspect_image(
@@ -80,7 +87,7 @@ def test_several_images_have_folders_of_their_own_and_a_class_can_be_asked_about
     assert [len(one["methods"]) for one in found["images"]] == [1, 1]
 
 
-@pytest.mark.usefixtures("briefly")
+@pytest.mark.usefixtures("briefly", "figures_left_out")
 def test_images_in_memory_are_looked_at_like_their_files(here: Path):
     path, options = here / "shapes" / "circle" / "003.png", {"layers": ["relu1"], "methods": ["saliency"]}
     with Image.open(path) as image:
@@ -143,6 +150,7 @@ def test_units_are_measured_where_their_rectifier_has_spoken(here: Path):
     assert all(one["after"] > one["before"] or one["stuck"] for one in found["maximized"])
 
 
+@pytest.mark.usefixtures("figures_left_out")
 def test_units_can_be_shown_other_images(here: Path):
     found = striate.units(str(here / "a"), "relu1", data=(here / "shapes").as_posix(), out="sheets")
     assert found["images_from"].startswith("60 all images of ")
@@ -188,6 +196,7 @@ def test_the_command_takes_one_question_at_a_time(here: Path, capsys: pytest.Cap
         assert said in ran.err
 
 
+@pytest.mark.usefixtures("briefly", "figures_left_out")
 def test_the_command_says_what_it_found(here: Path, capsys: pytest.CaptureFixture[str]):
     name, image = str(here / "a"), here / "shapes" / "circle" / "000.png"
     ran = run(capsys, "inspect", name, image, "--layer", "relu1", "--method", "gradcam", "--out", "one")
