@@ -16,6 +16,7 @@ from striate.base.events import Watch
 from striate.nets import catalogue, published_weights, read_pickle
 from striate.nets.published_weights import Published, imagenet_classes, tensors_file
 from support.checkpoints import cifar
+from support.forked_children import forked_children
 
 TORCHVISION = {"alexnet_owt": "alexnet", "googlenet_bn": "googlenet"}
 STATE = cifar(classes=1000)
@@ -193,6 +194,7 @@ def test_a_pickle_that_keeps_the_processor_busy_is_refused_by_its_processor_time
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.undo()
+    forked_children(monkeypatch)
     monkeypatch.setattr(published_weights, "_SECONDS", 0.2)
     pairs = b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(80))  # each a pair of the one before: 2^80 to hash
     pickle = put(tmp_path / "a.pth", with_program(b"\x80\x02K\x01q\x00" + pairs + b"}h\x50K\x01s."))

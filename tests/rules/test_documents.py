@@ -34,7 +34,6 @@ import pytest
 import striate
 from striate.base.settings import Run
 from striate.cli.main import app, main
-from striate.nets import published_weights
 from support.command_line import Ran
 from support.command_line import run as run_here
 from support.documents import CODE, QUOTE, ROOT, Block, Quote, blocks, figures_beside, links, not_printed, quotes
@@ -46,7 +45,6 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 DOCUMENTS = [path for path in DOCUMENTS if not {"_build", "_generated"} & {*path.relative_to(ROOT).parts}]
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 MOST_SECONDS = 300
-STARTED_FROM = ("efficientnet_lite0", "imagenet")
 
 FOR_THE_READER = re.compile(r"(make|pip|python)\b")
 STRIATE = re.compile(r"([A-Z_]+=\S* +)*striate\b")
@@ -101,17 +99,18 @@ def commands_of(path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def after_quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a reader who has followed the quickstart."""
+def after_quickstart(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The folder of a reader who has followed the quickstart; published weights are converted once, not by each document."""
     folder = tmp_path_factory.mktemp("quickstart")
+    (cache / "weights").mkdir(exist_ok=True)
+    (folder / ".cache").mkdir()
+    (folder / ".cache" / "weights").symlink_to(cache / "weights")
     whole = "EACH, SIDE = 40, 32"
     script = generator().quickstart_script()
     assert whole in script
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("STRIATE_CACHE", str(folder / ".cache"))
-        if published_weights.is_here(*STARTED_FROM):
-            published_weights.tensors_file(*STARTED_FROM)  # converted once, not by each document
         exec(compile(script.replace(whole, "EACH, SIDE = 12, 16"), "quickstart.md", "exec"), {})
         for command in commands_of(QUICKSTART):
             if STRIATE.match(command):
@@ -163,7 +162,7 @@ def test_the_commands_of_a_document_run_and_print_its_figures(
     if not_run is not None:
         assert not_run, "<!-- not run: REASON --> needs its reason"
         pytest.skip(not_run)
-    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
+    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader", symlinks=True))
     quick(monkeypatch)
     name = path.relative_to(ROOT).as_posix()
     long_ones = COMMANDS.get(name, ())
@@ -181,7 +180,7 @@ def test_the_commands_of_a_document_run_and_print_its_figures(
 def test_a_document_runs_with_its_long_commands(
     name: str, after_quickstart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader"))
+    folder = Path(shutil.copytree(after_quickstart, tmp_path / "reader", symlinks=True))
     quick(monkeypatch)
     printed = run_document(ROOT / name, (), folder, capsys, monkeypatch)
     if name in PUBLISHED:

@@ -25,6 +25,7 @@ import platform
 import re
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from itertools import count
 from pathlib import Path
@@ -154,13 +155,16 @@ def model_json(folder: Path) -> Json | None:
 
 def environment(**more: object) -> Json:
     """Versions and machine, for environment.json."""
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}", **versions, **more}
+    system = f"{sys.platform} {platform.machine()}"
+    return {"python": platform.python_version(), "system": system, **dict(map(_version, _PACKAGES)), **more}
+
+
+@cache  # what a process has imported stays as it is, and to read it takes milliseconds
+def _version(package: str) -> tuple[str, str]:
+    try:
+        return package, metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return package, "not installed"
 
 
 def refuse_other_machine(folder: Path, now: Json) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import tarfile
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +76,7 @@ def _read_digits() -> Examples:
     return from_arrays(Path("digits"), pixels_NHWC, table[:, -1].astype(np.uint8), names, parts_N, None)
 
 
+@cache  # to read it takes as long as to train on some of it
 def _digits_table() -> NDArray[np.float64]:
     """Scikit-learn's digits, (1797, 65): 64 pixels in [0, 16], then the class; from its file, as to import it takes longer."""
     package = find_spec("sklearn")
