@@ -130,7 +130,17 @@ def test_every_setting_is_described_in_one_clause():
         ),
         ({"train": {"epochs": 0}}, "train.epochs: input should be greater than or equal to 1; got 0."),
         ({"train": {"lr": float("nan")}}, "train.lr: input should be a finite number; got nan."),
-        ({"train": {"optimizer": "lion"}}, "train.optimizer: input should be 'sgd', 'adam' or 'adamw'; got 'lion'."),
+        (
+            {"augment": {"flip": False, "flip_alternate": True}},
+            "augment: flip_alternate does not apply with flip=false; remove it.",
+        ),
+        (
+            {"augment": {"flip": False}, "net": {"views": 6}},
+            "net.views=6 shows mirror images, which augment.flip=false excludes; remove one.",
+        ),
+        ({"train": {"keep": "last", "patience": 3}}, "train: patience does not apply with keep='last'; remove it."),
+        ({"train": {"keep": "last", "early_stop": True}}, "train: early_stop does not apply with keep='last'; remove it."),
+        ({"train": {"optimizer": "lion"}}, "train.optimizer: input should be 'sgd', 'adam', 'adamw' or 'muon'; got 'lion'."),
         ({"preprocess": {"channels": 2}}, "preprocess.channels: input should be 1 or 3; got 2."),
         ({"train": 5}, "train: input should be a valid dictionary or instance of Train; got 5."),
         ({"seed": 2**63}, f"seed: input should be less than {2**63}; got {2**63}."),

@@ -180,3 +180,19 @@ def test_half_of_the_images_are_mirrored():
     result = geometry.homographies(Augment(flip=True), ids, 32, 0, 0)
     assert result is not None
     assert 0.45 < np.mean(result[:, 0, 0] < 0) < 0.55
+
+
+def test_alternating_flips_show_each_image_both_ways_in_two_epochs():
+    ids = np.arange(2000, dtype=np.uint64)
+    mirrored = []
+    for epoch in range(4):
+        result = geometry.homographies(Augment(flip=True, flip_alternate=True), ids, 32, 0, epoch)
+        assert result is not None
+        mirrored.append(result[:, 0, 0] < 0)
+    assert np.array_equal(mirrored[0], ~mirrored[1])
+    assert np.array_equal(mirrored[0], mirrored[2])
+    assert np.array_equal(mirrored[1], mirrored[3])
+    assert 0.45 < np.mean(mirrored[0]) < 0.55
+    first = geometry.homographies(Augment(flip=True), ids, 32, 0, 0)
+    assert first is not None
+    assert np.array_equal(mirrored[0], first[:, 0, 0] < 0)

@@ -24,7 +24,7 @@ CLASSES = 3
 # What the rules about rectifiers say nothing of, and networks without maps
 REFUSED = {
     (name, method): "is defined for ReLU"
-    for name in ("lecun1989", "lenet1", "lenet5", "efficientnet_lite0")
+    for name in ("lecun1989", "lenet1", "lenet5", "efficientnet_lite0", "airbench94")
     for method in ("deconvnet", "guided")
 } | {("mlp", "gradcam"): "MLP has none. Take saliency, integrated_gradients or occlusion"}
 

@@ -175,3 +175,13 @@ def test_rates_that_cannot_be_are_refused(settings: dict[str, Any], text: str):
     with pytest.raises(SettingError) as refused:
         config.build({"train": settings})
     assert str(refused.value) == text
+
+
+def test_a_parameter_and_all_biases_may_have_a_rate_of_their_own():
+    net = build("mnist_cnn", (1, 28, 28), 10)
+    actual = layer_lr.factors(net, Train(lr_multipliers={"conv1.weight": 0.0, "fc2": 2.0}, bias_multiplier=8.0))
+    assert {name: actual[name] for name in ("conv1.weight", "conv1.bias", "conv2.weight", "fc2.weight", "fc2.bias")} == {
+        "conv1.weight": 0.0, "conv1.bias": 8.0, "conv2.weight": 1.0, "fc2.weight": 2.0, "fc2.bias": 16.0,
+    }  # fmt: skip
+    said = "conv1.weight frozen, conv1.bias x 8, conv2.weight x 1, conv2.bias x 8, fc1.weight x 1, fc1.bias x 8, "
+    assert layer_lr.describe(actual) == said + "fc2.weight x 2, fc2.bias x 16"

@@ -19,6 +19,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "adamw with average and smoothing": {"ema_decay": 0.9, "label_smoothing": 0.1},
     "sgd in parts": {"optimizer": "sgd", "grad_accum_steps": 3, "schedule": "cosine", "lr": 0.05},
     "hinge with every penalty": {"loss": "weston-watkins", "l1": 1e-3, "l2": 1e-3, "max_norm": 1.0, "optimizer": "sgd"},
+    "muon, the last weights kept": {
+        "optimizer": "muon",
+        "lr": 0.05,
+        "schedule": "linear",
+        "keep": "last",
+        "bias_multiplier": 9.0,
+    },
     "adam with clipping": {"optimizer": "adam", "clip_grad_norm": 0.5, "schedule": "step"},
 }
 
@@ -206,3 +213,13 @@ def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path: Path):
     for path in (tmp_path / "checkpoints").glob("step-*"):
         actual = checkpoint.load_file(path / "state.safetensors")
         assert all(bool(torch.isfinite(tensor).all()) for tensor in actual.values() if tensor.is_floating_point())
+
+
+def test_the_last_weights_are_kept_where_they_are_asked_for():
+    job = task(None, keep="last", lr=0.5, schedule="constant")  # too high a rate, which makes worse what was good
+    fitted = loop.fit(job)
+    assert fitted.best == fitted.history[-1]
+    assert fitted.best != max(fitted.history, key=lambda event: (event["accuracy"], -event["loss"]))
+    actual = predict(job.net, job.val, job.engine)
+    assert actual is not None
+    assert (actual.logits_NK.argmax(1) == actual.labels_N).mean() == fitted.best["accuracy"]

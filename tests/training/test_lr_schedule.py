@@ -37,6 +37,14 @@ def test_one_cycle_rises_to_the_peak_and_falls():
     assert max(rate(step) for step in range(100)) == 1.0
 
 
-@pytest.mark.parametrize("name", ["constant", "step", "cosine", "one-cycle"])
+@pytest.mark.parametrize("name", ["constant", "step", "linear", "cosine", "one-cycle"])
 def test_a_single_step_has_a_rate(name: str):
     assert 0 < lr_schedule.make(of(name), 1)(0) <= 1
+
+
+def test_linear_falls_along_a_straight_line_after_its_rise():
+    rate = lr_schedule.make(of("linear"), 4)
+    assert [rate(step) for step in range(4)] == [1, 0.75, 0.5, 0.25]
+    rising = lr_schedule.make(of("linear", warmup=0.4), 10)
+    assert [round(rising(step), 9) for step in range(10)] == [0.2, 0.4, 0.6, 0.8, 1.0, 0.833333333, 0.666666667, 0.5,
+                                                              0.333333333, 0.166666667]  # fmt: skip

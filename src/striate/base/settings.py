@@ -179,6 +179,9 @@ class Augment(Section):
     """Random changes to the training images: each is a function of (seed, epoch, image)."""
 
     flip: bool | None = field(None, "horizontal flip with probability 1/2; else by rule")
+    flip_alternate: bool = field(
+        False, "of flip: mirror each image in every second epoch; by chance only whether in the first (alternating flip)"
+    )
     flip_vertical: bool = field(False, "vertical flip with probability 1/2")
     shift: float = field(0.0, "largest shift in each direction, as a share of the side, in whole pixels", ge=0, le=0.5)
     rotate: float = field(0.0, "largest rotation to either side, in degrees", ge=0, le=180)
@@ -213,6 +216,8 @@ class Augment(Section):
         if self.policy != "randaugment":
             because = f"with policy='{self.policy}'" if self.policy else "without policy='randaugment'"
             self._refuse(("policy_ops", "policy_magnitude"), because)
+        if self.flip is False and self.flip_alternate:
+            self._refuse(("flip_alternate",), "with flip=false")
         return self
 
 
@@ -228,6 +233,9 @@ class NetSettings(Section):
     shortcut: Literal["A", "B", "C"] | None = field(None, "shortcut type of residual blocks; else the network's own")
     v1: bool | None = field(None, "of bottlenecks: stride in the first 1x1 convolution, as in the paper; else in the 3x3")
     output: Literal["rbf", "linear"] | None = field(None, "output layer of lenet5; else rbf for 10 classes")
+    views: Literal[1, 2, 6] | None = field(
+        None, "of airbench94: views of an image whose logits are averaged at inference, 2 with its mirror, 6 also moved; else 1"
+    )
     aux: bool | None = field(None, "of googlenet: auxiliary heads in training; else true")
     feature_layer: str | None = field(
         None, "layer whose output the classifier uses, as conv3, or the means of several, as conv3+conv5; else the head's input"
@@ -290,6 +298,8 @@ class Run(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         several_labels.check(self)
+        if self.net.views in (2, 6) and self.augment.flip is False:
+            raise ValueError(f"net.views={self.net.views} shows mirror images, which augment.flip=false excludes; remove one")
         if self.finetune.weights is None and self.net.knn_memory is not None:
             raise ValueError(
                 "net.knn_memory and net.knn_k belong to a classifier that is fitted and not trained: leave them out, or "

@@ -43,19 +43,26 @@ class Train(Section):
     )
     batch_size: int = field(64, "largest number of images in a batch; an epoch is divided into equal batches", ge=1)
     grad_accum_steps: int = field(1, "accumulate gradients over this many parts of each batch, to save memory", ge=1)
-    optimizer: Literal["sgd", "adam", "adamw"] = field("adamw", "optimization algorithm")
+    optimizer: Literal["sgd", "adam", "adamw", "muon"] = field(
+        "adamw", "optimization algorithm; muon keeps the norm of the weights of hidden layers, and trains the rest by sgd"
+    )
     lr: float = field(3e-3, "peak learning rate of the schedule", gt=0)
     layer_decay: float | None = field(
         None, "learning rate of each layer as a fraction of the next layer's; the last layer has the full rate", gt=0, le=1
     )
     lr_multipliers: dict[str, Annotated[float, Field(ge=0)]] | None = field(
-        None, "factors of the learning rate by layer, as lr_multipliers.fc2=10; 0 freezes the layer"
+        None, "factors of the learning rate by layer or parameter, as lr_multipliers.fc2=10; 0 freezes"
     )
-    momentum: float | None = field(None, "of sgd; else 0.9", ge=0, lt=1)
+    bias_multiplier: float | None = field(None, "factor of the learning rate of all biases, those of norms too; else 1", gt=0)
+    momentum: float | None = field(None, "of sgd and muon; else 0.9, and 0.6 of muon", ge=0, lt=1)
     nesterov: bool | None = field(None, "of sgd: Nesterov momentum; else false")
     betas: tuple[float, float] | None = field(None, "of adam and adamw; else (0.9, 0.999)")
-    weight_decay: float = field(0.01, "weight decay: decoupled for adamw, added to the gradient for sgd and adam", ge=0)
-    schedule: Literal["constant", "step", "cosine", "one-cycle"] = field("one-cycle", "learning-rate schedule")
+    weight_decay: float = field(
+        0.01,
+        "weight decay: decoupled for adamw, added to the gradient for sgd and adam; muon: of biases and the last layer",
+        ge=0,
+    )
+    schedule: Literal["constant", "step", "linear", "cosine", "one-cycle"] = field("one-cycle", "learning-rate schedule")
     warmup: float | None = field(
         None, "share of the steps in which the learning rate rises; else 0.3 for one-cycle and 0 for the others", ge=0, lt=1
     )
@@ -102,6 +109,7 @@ class Train(Section):
         None, "decay of the exponential moving average of the weights that is evaluated and saved; off", gt=0, lt=1
     )
     clip_grad_norm: float | None = field(None, "clip the gradient to this norm; off", gt=0)
+    keep: Literal["best", "last"] = field("best", "weights to keep: those of the best epoch on validation, or the last")
     patience: int | None = field(None, "stop after this many epochs without a better validation score; off", ge=1)
     early_stop: bool = field(
         False, "stop once every validation image is right and nothing gets better; on where the epochs are chosen by rule"
@@ -119,10 +127,20 @@ class Train(Section):
         lengths = [name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise ValueError(f"expected one of epochs, steps and minutes; got {' and '.join(lengths)}; remove one")
-        if self.optimizer != "sgd":
-            self._refuse(("momentum", "nesterov"), f"with optimizer='{self.optimizer}'")
+        if self.optimizer in ("sgd", "muon"):
+            self._refuse(("betas",), f"with optimizer='{self.optimizer}'")
         else:
-            self._refuse(("betas",), "with optimizer='sgd'")
+            self._refuse(("momentum",), f"with optimizer='{self.optimizer}'")
+        if self.optimizer != "sgd":
+            self._refuse(("nesterov",), f"with optimizer='{self.optimizer}'")
+        if self.optimizer == "muon":
+            for name in ("l1", "l2", "max_norm"):
+                if getattr(self, name):
+                    self._refuse((name,), "with optimizer='muon', which keeps the norm of the weights")
+        if self.keep == "last":
+            self._refuse(("patience",), "with keep='last'")
+            if self.early_stop:
+                self._refuse(("early_stop",), "with keep='last'")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov needs momentum above 0; set momentum=0.9")
         if self.schedule != "step":
@@ -190,6 +208,11 @@ class Finetune(Section):
         for name, fields in (("retrain", ("freeze_batchnorm", "unfreeze", "retrain")), ("scratch", ("scratch",))):
             if name not in names:
                 self._refuse(fields, f"without the strategy {name}")
+        if "muon" in {part.optimizer for part in (self.adapt, self.retrain) if part}:
+            raise ValueError(
+                "adapt and retrain: optimizer='muon' does not apply to pretrained weights, whose size it changes; "
+                "expected sgd, adam or adamw"
+            )
         if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.lr_multipliers or self.adapt.layer_decay):
             raise ValueError(
                 "adapt: sampling, lr_multipliers and layer_decay do not apply to one layer on cached features; remove them"

@@ -128,7 +128,7 @@ def _means(
 
 def is_on(settings: Augment) -> bool:
     """Whether anything is changed at all."""
-    return any(bool(getattr(settings, name)) for name in Augment.model_fields if name != "border")
+    return any(bool(getattr(settings, name)) for name in Augment.model_fields if name not in ("border", "flip_alternate"))
 
 
 def fit(settings: Augment, pixels_NHWC: PixelRows, rows_M: NDArray[np.int64], seed: int) -> Augmentation | None:

@@ -49,7 +49,10 @@ def homographies(
     if settings.crop is not None:
         maps.append(crop(settings.crop, *(draw(f"crop {what}") for what in ("area", "ratio", "x", "y"))))
     if settings.flip:
-        maps.append(scaling(np.where(draw("flip") < 0.5, -1.0, 1.0), np.ones(len(ids_N))))
+        mirrored_N = draw("flip") < 0.5
+        if settings.flip_alternate:  # Jordan 2024, section 3.6: no image is shown twice in a row alike
+            mirrored_N = (uniform(ids_N, seed, 0, "augment", "flip") < 0.5) ^ bool(epoch % 2)
+        maps.append(scaling(np.where(mirrored_N, -1.0, 1.0), np.ones(len(ids_N))))
     if settings.flip_vertical:
         maps.append(scaling(np.ones(len(ids_N)), np.where(draw("flip vertical") < 0.5, -1.0, 1.0)))
     if settings.perspective:

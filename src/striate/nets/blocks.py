@@ -134,6 +134,15 @@ class TableConv2d(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, links={len(self.weight)}"
 
 
+class UnscaledBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm that learns a bias for each map and no weight, which is 1 (Jordan 2024, section 3.1)."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(num_features, eps, momentum)
+        del self.weight
+        self.register_buffer("weight", torch.ones(num_features), persistent=False)
+
+
 class UnitBias(nn.Module):
     """One bias for each unit, not for each map (LeCun et al. 1989); kept flat, as all that does not decay."""
 

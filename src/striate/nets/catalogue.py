@@ -180,6 +180,14 @@ CATALOGUE = (
         parameters=4_652_008, macs=385_187_552,
         taps=("conv1", *_mbconv_taps((1, 2, 2, 3, 3, 4, 1)), "conv9", "pool9", "fc"), settings=("dropout",), smallest_px=32,
     ),
+    Entry(
+        name="airbench94", year=2024, paper="Jordan, arXiv 2404.00498, section 3.1", where="airbench94:Airbench94",
+        input_chw=(3, 32, 32), classes=10, parameters=1_971_640, macs=118_147_360,
+        taps=(
+            "conv1", "conv2_1", "pool2", "conv2_2", "conv3_1", "pool3", "conv3_2", "conv4_1", "pool4", "conv4_2", "pool5", "fc",
+        ),
+        settings=("activation", "views"), smallest_px=9,
+    ),
 )  # fmt: skip
 
 

@@ -215,14 +215,15 @@ def first_convolution(net: nn.Module) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def whiten(conv: nn.Conv2d, variances_P: Tensor, components_PP: Tensor, epsilon: float = WHITENING_EPSILON) -> int:
+def whiten(conv: nn.Conv2d, variances_P: Tensor, components_PP: Tensor, epsilon: float | None = None) -> int:
     """Set the filters of a first convolution to +v and -v of the leading components v of image patches; how many are set.
 
     Each is scaled by 1 / sqrt(variance + epsilon), so that what it puts out has about unit variance; epsilon keeps directions
-    quiet in which patches hardly vary. Filters beyond two for each component keep what they had. Biases become zero. Variances
-    fall; each column of the components has its numbers in the order C, k, k.
+    quiet in which patches hardly vary, 0.01 unless said. Filters beyond two for each component keep what they had. Biases
+    become zero. Variances fall; each column of the components has its numbers in the order C, k, k.
     """
     pairs = min(conv.out_channels // 2, len(variances_P))
+    epsilon = WHITENING_EPSILON if epsilon is None else epsilon
     scaled_PM = components_PP[:, :pairs] / (variances_P[:pairs].clamp(min=0) + epsilon).sqrt()
     filters = scaled_PM.T.reshape(pairs, *conv.weight.shape[1:]).to(conv.weight)
     conv.weight[: 2 * pairs] = torch.cat([filters, -filters])

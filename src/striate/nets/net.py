@@ -30,6 +30,7 @@ class Net(nn.Module):
 
     taps: tuple[str, ...] = ()
     head_name: str = ""
+    whitening_epsilon: float | None = None  # what `init="whitening"` adds to variances of patches; else that of `init.whiten`
 
     def __init__(self, input_chw: CHW) -> None:
         super().__init__()

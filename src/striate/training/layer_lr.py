@@ -23,21 +23,23 @@ def factors(net: nn.Module, settings: Train) -> dict[str, float]:
     `layer_decay` gives the last layer with weights the full rate and each one before it that of the next times the decay, in
     the order in which an image meets them. A norm, or what else has no weights but parameters, goes with the weights before it;
     auxiliary heads, which are absent at inference, have the full rate. `lr_multipliers` gives a layer, with all that lies in
-    it, a factor on top; of two names that hold a layer the longer counts.
+    it, or one parameter, as `conv1.weight`, a factor on top; of two names that hold a parameter the longer counts.
+    `bias_multiplier` is one more factor of each bias.
     """
-    if not settings.lr_multipliers and settings.layer_decay in (None, 1.0):
+    if not settings.lr_multipliers and settings.layer_decay in (None, 1.0) and settings.bias_multiplier in (None, 1.0):
         return {}
     own = layers(net)
     by_name = settings.lr_multipliers or {}
     for name in by_name:
-        if not any(_is_within(layer, name) for layer in own):
+        if not any(_is_within(parameter, name) for parameters in own.values() for parameter in parameters):
             raise SettingError(f"train.lr_multipliers: there is no layer {name!r} with weights; there are: {_names(own)}.")
     by_depth = _by_depth(net, own, settings.layer_decay or 1.0)
     multipliers: dict[str, float] = {}
     for layer in own:
-        holding = max((name for name in by_name if _is_within(layer, name)), key=len, default=None)
-        factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
-        multipliers |= dict.fromkeys(own[layer], factor)
+        for parameter in own[layer]:
+            holding = max((name for name in by_name if _is_within(parameter, name)), key=len, default=None)
+            factor = by_depth[layer] * (1.0 if holding is None else by_name[holding])
+            multipliers[parameter] = factor * (settings.bias_multiplier or 1.0 if parameter.endswith("bias") else 1.0)
     if not any(multipliers.values()):
         raise SettingError(
             f"train.lr_multipliers: expected a layer that learns; got a factor of 0 for all: {', '.join(by_name)}."
@@ -63,9 +65,15 @@ def describe(multipliers: Mapping[str, float]) -> str:
 
     >>> describe({"conv1.weight": 0.0, "conv1.bias": 0.0, "fc.weight": 10.0})
     'conv1 frozen, fc x 10'
+    >>> describe({"conv1.weight": 0.0, "conv1.bias": 64.0})
+    'conv1.weight frozen, conv1.bias x 64'
     """
-    by_layer = {name.rpartition(".")[0]: factor for name, factor in multipliers.items()}
-    parts = [f"{layer} x {factor:.3g}" if factor else f"{layer} frozen" for layer, factor in by_layer.items()]
+    by_name: dict[str, float] = {}
+    for layer, names in groupby(multipliers, key=lambda name: name.rpartition(".")[0]):
+        of_layer = {name: multipliers[name] for name in names}
+        alike = len({*of_layer.values()}) == 1
+        by_name |= {layer: next(iter(of_layer.values()))} if alike else of_layer
+    parts = [f"{name} x {factor:.3g}" if factor else f"{name} frozen" for name, factor in by_name.items()]
     if len(parts) > _SHOWN:
         parts[_SHOWN // 2 : -_SHOWN // 2] = [f"{len(parts) - _SHOWN} more"]
     return ", ".join(parts)

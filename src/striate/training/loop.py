@@ -240,7 +240,8 @@ class _Loop:
             **task.scorer.validation(predictions),
         }  # fmt: skip
         progress.history.append(event)
-        if progress.best is None or epoch_scores.rank(event) > epoch_scores.rank(progress.best):
+        newest = task.settings.keep == "last" or progress.best is None
+        if newest or epoch_scores.rank(event) > epoch_scores.rank(progress.best or event):
             progress.best = event
             self.best_weights = {name: tensor.detach().clone() for name, tensor in scored.state_dict().items()}
         progress.evaluated_step, progress.loss_sum, progress.right, progress.seen = progress.step, 0.0, 0.0, 0.0

@@ -21,6 +21,8 @@ def make(settings: Train, steps: int) -> Schedule:
     warmup = round((settings.warmup or 0.0) * steps)
     if settings.schedule == "cosine":
         return after_warmup(warmup, cosine(steps, warmup))
+    if settings.schedule == "linear":
+        return after_warmup(warmup, linear(steps, warmup))
     if settings.schedule == "step":
         every = max(1, round((settings.step_every or _STEP_EVERY) * steps))
         return after_warmup(warmup, stairs(every, settings.step_factor or _STEP_FACTOR))
@@ -30,6 +32,11 @@ def make(settings: Train, steps: int) -> Schedule:
 def after_warmup(warmup: int, then: Schedule) -> Schedule:
     """A straight rise over `warmup` steps to what `then` gives there."""
     return lambda step: (step + 1) / (warmup + 1) * then(warmup) if step < warmup else then(step)
+
+
+def linear(steps: int, begin: int = 0) -> Schedule:
+    """A straight line from 1 at step `begin` towards 0 at the end."""
+    return lambda step: 1 - (step - begin) / max(1, steps - begin)
 
 
 def cosine(steps: int, begin: int = 0) -> Schedule:

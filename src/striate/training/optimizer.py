@@ -1,4 +1,4 @@
-"""Optimizers: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019)."""
+"""Optimizers: SGD with momentum, Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), Muon (Jordan et al. 2024)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
@@ -10,6 +10,8 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from striate.base.config import Train
+from striate.nets.net import Net
+from striate.training import muon
 
 _MOMENTUM = 0.9
 _BETAS = (0.9, 0.999)
@@ -43,14 +45,22 @@ class _AdamW(_Light, AdamW):
     step = torch.no_grad()(_plain(AdamW.step))
 
 
+class _Muon(_Light, muon.Muon):
+    pass
+
+
 def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE) -> Optimizer:
     """The optimizer that the settings describe, over every parameter that wants a gradient.
 
     Parameters of one of the `factors` of `layer_lr.factors` are a group of their own, which `set_rate` knows.
     Weight decay leaves out biases and the parameters of norms, which are all that have one dimension. Adam and AdamW are
     fused on CPU and CUDA, where that is faster (bench/README.md); SGD is fused on CUDA alone, since on a CPU it gains nothing.
+    Muon takes the weights of all layers but the last; what else there is decays as fast whatever its factor.
     """
     wanted = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
+    if settings.optimizer == "muon":
+        momentum = muon.MOMENTUM if settings.momentum is None else settings.momentum
+        return _Muon(_muon_groups(net, wanted, settings.weight_decay, factors), lr=settings.lr, momentum=momentum)
     groups: list[dict[str, Any]] = []
     for decays, factor in product((True, False), sorted({factors.get(name, 1.0) for name in wanted})):
         group = [p for name, p in wanted.items() if (p.dim() > 1) == decays and factors.get(name, 1.0) == factor]
@@ -62,6 +72,22 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
         return _Sgd(groups, lr=settings.lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
     adam = _AdamW if settings.optimizer == "adamw" else _Adam
     return adam(groups, lr=settings.lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
+
+
+def _muon_groups(
+    net: nn.Module, wanted: Mapping[str, nn.Parameter], weight_decay: float, factors: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    head = f"{net.head_name}." if isinstance(net, Net) else "."
+    groups: list[dict[str, Any]] = []
+    for orthogonal, factor in product((True, False), sorted({factors.get(name, 1.0) for name in wanted})):
+        group = [
+            parameter for name, parameter in wanted.items()
+            if (parameter.dim() > 1 and not name.startswith(head)) == orthogonal and factors.get(name, 1.0) == factor
+        ]  # fmt: skip
+        if group:
+            decay = 0.0 if orthogonal else weight_decay / factor
+            groups.append({"params": group, "weight_decay": decay, "factor": factor, "orthogonal": orthogonal})
+    return groups
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:

@@ -6,7 +6,7 @@ Legend: C channels, K classes.
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +42,7 @@ class About:
     bgr: bool = False  # the weights expect blue first; their first layer is turned so that the network takes red first
     aliases: Mapping[str, str] | None = None  # other names of the classes
     license: str = ""  # of the weights
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of section [net], which the network is built with
 
 
 def imagenet(net: str, kind: str = "imagenet") -> About:
@@ -147,7 +148,8 @@ def build(
 ) -> Model:  # fmt: skip
     """A model of these weights and of what is known about them; a WeightsError where either does not fit the network."""
     size_px = about.size_px if size_px is None else size_px
-    loaded = convert_weights.load_state(net, tensors, size_px, **(settings or {}))
+    settings = config.net_section(net, about.settings).own() if settings is None else settings
+    loaded = convert_weights.load_state(net, tensors, size_px, **settings)
     if loaded.left_out:
         log.info("%d tensors that only training needs are left out: %s, ...", len(loaded.left_out), loaded.left_out[0])
     channels, classes = loaded.net.input_chw[0], loaded.net.num_classes
@@ -173,7 +175,7 @@ def build(
         _flip_channels(loaded.net, channels)
         mean, std = mean[::-1], std[::-1]
     return Model(
-        net=loaded.net.to(device).eval(), net_name=net, net_settings=dict(settings or {}),
+        net=loaded.net.to(device).eval(), net_name=net, net_settings=dict(settings),
         preprocess=Preprocess(_per_channel(mean, channels), _per_channel(std, channels), 0.0),
         input_spec=InputSpec(
             loaded.net.input_chw[1], channels, about.resize_mode, share=about.share, interpolation=about.interpolation
@@ -247,8 +249,9 @@ def _as_timm(described: Mapping[str, Any]) -> About:
     license = str(described.get("license", ""))
     interpolation = "bicubic" if described.get("interpolation") == "bicubic" else "bilinear"
     known = About(
-        mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, interpolation, license=license
-    )
+        mean, std, tuple(map(str, names)), share, resize_mode, sides[0] if sides else None, interpolation, license=license,
+        settings=described.get("net_settings", {}),
+    )  # fmt: skip
     if names or int(described["num_classes"]) != 1000:
         return known
     names = published_weights.imagenet_classes()

@@ -122,15 +122,16 @@ def squash_is_best(run: config.Run) -> bool:
 
 
 def at_size(pretrained: "Model", side: int) -> "Model":
-    """The pretrained model for images of another size. Raises SettingError: its network takes one size alone."""
+    """The pretrained model for images of this size, each seen once. Raises SettingError: its network takes one size alone."""
     from striate.nets import factory
     from striate.nets.feature_layer import body_of
 
     c, h, _ = pretrained.net.input_chw
-    if side == h:
+    settings = {name: value for name, value in pretrained.net_settings.items() if name != "views"}
+    if side == h and settings == pretrained.net_settings:
         return pretrained
     name, chw, classes = pretrained.net_name, (c, side, side), pretrained.net.num_classes
-    state, settings = pretrained.net.state_dict(), pretrained.net_settings
+    state = pretrained.net.state_dict()
     try:
         outline = factory.outline(name, chw, classes, **settings).state_dict()
         fits = all(outline[key].shape == tensor.shape for key, tensor in state.items())
@@ -143,4 +144,4 @@ def at_size(pretrained: "Model", side: int) -> "Model":
         )
     device = next(iter(state.values())).device
     net = factory.build_around(state, name, chw, classes, **settings).to(device).eval()
-    return replace(pretrained, net=net, input_spec=pretrained.input_spec._replace(size_px=side))
+    return replace(pretrained, net=net, net_settings=settings, input_spec=pretrained.input_spec._replace(size_px=side))

@@ -1,0 +1,99 @@
+"""Legend: U units of a layer, D inputs of a unit."""
+
+import pytest
+import torch
+from torch import nn
+
+from striate.base import config
+from striate.base.config import Train
+from striate.base.errors import SettingError
+from striate.nets import factory
+from striate.training import muon, optimizer
+
+
+def settings(**given: object) -> Train:
+    return Train.model_validate({"optimizer": "muon", "lr": 0.1, "weight_decay": 0.0, **given})
+
+
+@pytest.mark.parametrize("shape", [(8, 30), (30, 8), (8, 8)])
+def test_singular_values_come_near_to_one_and_the_directions_stay(shape: tuple[int, int]):
+    matrix_UD = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    orthogonal_UD = muon.orthogonalized(matrix_UD, 5)
+    values = torch.linalg.svdvals(orthogonal_UD)
+    assert 0.6 < values.min() <= values.max() < 1.3
+    left, _, right = torch.linalg.svd(matrix_UD, full_matrices=False)
+    inner = left.T @ orthogonal_UD @ right.T  # diagonal, since an odd polynomial keeps singular vectors
+    assert (inner - inner.diagonal().diag()).abs().max() < 1e-5
+
+
+def test_the_polynomial_by_hand():
+    """One iteration of a s + b s^3 + c s^5, of singular values 0.6 and 0.8 of a matrix of norm one."""
+    expected = [3.4445 * s - 4.775 * s**3 + 2.0315 * s**5 for s in (0.6, 0.8)]
+    assert muon.orthogonalized(torch.diag(torch.tensor([0.6, 0.8])), 1).diagonal().tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_hidden_weights_keep_one_norm_and_move_by_the_rate():
+    net = factory.build("mlp", (1, 4, 4), 3, seed=0)
+    result = optimizer.make(net, settings())
+    before = net.fc1.weight.detach().clone()
+    for parameter in net.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    scaled_UD = before * (len(before) ** 0.5 / before.norm())
+    gradient_UD = net.fc1.weight.grad.clone()
+    result.step()
+    # the first buffer is the gradient, and Nesterov's look ahead scales it alone: its directions are those of the gradient
+    expected_UD = scaled_UD - 0.1 * muon.orthogonalized(gradient_UD * 1.6)
+    torch.testing.assert_close(net.fc1.weight.detach(), expected_UD)
+
+
+def test_the_last_layer_and_biases_learn_by_sgd_with_nesterov_momentum():
+    net = factory.build("mlp", (1, 4, 4), 3, seed=0)
+    before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
+    result = optimizer.make(net, settings())
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    result.step()
+    after = dict(net.named_parameters())
+    for name in ("fc3.weight", "fc3.bias", "fc1.bias", "fc2.bias"):
+        torch.testing.assert_close(after[name].detach(), before[name] - 0.1 * 1.85)
+
+
+def test_what_decays_decays_by_the_rate_whatever_its_factor():
+    net = factory.build("mlp", (1, 4, 4), 3, seed=0)
+    nn.init.constant_(net.fc3.weight, 2.0)
+    factors = {name: 4.0 if name.startswith("fc3") else 1.0 for name, _ in net.named_parameters()}
+    result = optimizer.make(net, settings(weight_decay=0.5), factors)
+    optimizer.set_rate(result, 0.1)
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    result.step()
+    torch.testing.assert_close(net.fc3.weight.detach(), torch.full((3, 100), 2 - 0.1 * 0.5 * 2 * 1.85))
+
+
+def test_what_has_no_gradient_stays():
+    net = factory.build("mlp", (1, 4, 4), 3, seed=0)
+    result = optimizer.make(net, settings())
+    before = net.fc1.weight.detach().clone()
+    result.step()
+    assert torch.equal(net.fc1.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"betas": (0.9, 0.99)}, "betas does not apply with optimizer='muon'; remove it"),
+        ({"nesterov": True}, "nesterov does not apply with optimizer='muon'; remove it"),
+        ({"l2": 0.1}, "l2 does not apply with optimizer='muon', which keeps the norm of the weights; remove it"),
+        ({"max_norm": 3.0}, "max_norm does not apply with optimizer='muon', which keeps the norm of the weights; remove it"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(given: dict[str, object], said: str):
+    with pytest.raises(SettingError) as refused:
+        config.build({"train": {"optimizer": "muon", **given}})
+    assert said in str(refused.value)
+
+
+def test_pretrained_weights_are_not_for_it():
+    with pytest.raises(SettingError) as refused:
+        config.build({"finetune": {"weights": "x", "strategies": ("retrain",), "retrain": {"optimizer": "muon"}}})
+    assert "optimizer='muon' does not apply to pretrained weights, whose size it changes" in str(refused.value)
