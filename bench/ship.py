@@ -19,6 +19,8 @@ from striate.base.signals import catch_signals
 from striate.data import sources
 from striate.metrics import classification
 from striate.model import Model
+from striate.nets.factory import outline
+from striate.nets.summary import layer_table
 from striate.training import journal
 from striate.workflows import external_weights
 from striate.workflows.dataset import gather
@@ -34,6 +36,7 @@ CARD = """# {name}
 | recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
 | seconds | {seconds:,.0f} ({duration}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
+| work | {macs:,} multiply-adds an image; {pflop:.3f} PFLOP in training, six operations for each |
 | before rounding | {before:.4f}; the largest difference of a logit is {difference:.4f} |
 | validation accuracy | {val_accuracy:.4f}, 95 % interval {val_low:.4f} to {val_high:.4f}, {val_n:,} images |
 | seed | {seed} |
@@ -53,6 +56,7 @@ def ship(run_folder: Path, name: str) -> Path:
     rounded = {key: t.half() if t.is_floating_point() else t for key, t in model.net.state_dict().items()}
     described = {
         "architecture": model.net_name, "num_classes": len(model.classes), "label_names": list(model.classes),
+        "net_settings": model.net_settings,
         "license": f"Apache-2.0; trained on {run.data.path}, whose images have terms of their own",
         "pretrained_cfg": {
             "input_size": list(model.net.input_chw), "mean": model.preprocess.mean.flatten().tolist(),
@@ -68,6 +72,10 @@ def ship(run_folder: Path, name: str) -> Path:
         shipped = external_weights.load(f"{model.net_name}@{new / 'model.safetensors'}")
         numbers = _measure(shipped, run, run_folder)
         environment = json.loads((run_folder / "environment.json").read_text("utf-8"))
+        one_view = {name: value for name, value in model.net_settings.items() if name != "views"}
+        macs = sum(
+            row.macs for row in layer_table(outline(model.net_name, model.net.input_chw, len(model.classes), **one_view))
+        )
         images, test, val = result["images"], numbers["test"], result["val"]
         card = CARD.format(
             name=name, net=model.net_name, data=run.data.path, asked="@".join(name.rsplit("-", 1)), bytes=len(content),
@@ -76,7 +84,7 @@ def ship(run_folder: Path, name: str) -> Path:
             threads=environment["threads"], s="s" if environment["threads"] != 1 else "", **test,
             before=result["test"]["accuracy"], difference=numbers["difference"], val_accuracy=val["accuracy"],
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),
-            side=model.input_spec.size_px,
+            side=model.input_spec.size_px, macs=macs, pflop=6 * macs * result["epochs"] * images["train"] / 1e15,
         )  # fmt: skip
         files.write_text(new / "README.md", card)
     return out
