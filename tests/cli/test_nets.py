@@ -139,7 +139,7 @@ def test_no_name_and_no_number_is_cut_in_a_terminal_of_any_width(
 
 
 REFUSALS = {
-    "nosuch": "There is no network 'nosuch'; there are: alexnet, ",
+    "nosuch": "There is no network 'nosuch'; there are: airbench94, alexnet, ",
     "alexnt": "There is no network 'alexnt'; did you mean alexnet or ",
     "alexnet --size 10": (
         "alexnet expects images of at least 67 x 67 pixels and 1 channel; got C=3, H=10, W=10. Set --size to 67 or more."

@@ -36,7 +36,7 @@ def test_a_row_is_true(entry: catalogue.Entry):
 def test_every_setting_of_a_row_changes_the_network(entry: catalogue.Entry):
     other = {
         "dropout": 0.125, "activation": "tanh", "pooling": "average", "shortcut": "C", "v1": True, "output": "linear",
-        "aux": True,
+        "aux": True, "views": 2,
     }  # fmt: skip
     with torch.device("meta"):
         plain = repr(build(entry.name, entry.input_chw, entry.classes))

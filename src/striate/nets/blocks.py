@@ -139,8 +139,7 @@ class UnscaledBatchNorm2d(nn.BatchNorm2d):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__(num_features, eps, momentum)
-        del self.weight
-        self.register_buffer("weight", torch.ones(num_features), persistent=False)
+        self.register_parameter("weight", None)
 
 
 class UnitBias(nn.Module):

@@ -15,7 +15,7 @@ from striate.nets.init import initialize
 from striate.nets.net import CHW, Net
 from striate.nets.torch_seed import seed_torch
 
-SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "aux")
+SETTINGS = ("dropout", "activation", "pooling", "shortcut", "v1", "output", "views", "aux")
 _INIT_SETTINGS = {"init_bias": "bias", "sparse_inputs": "sparse_inputs"}
 
 

@@ -70,6 +70,10 @@ class Airbench94(Net):
         if not self.fc.weight.is_meta:
             self.fc.weight.div_(self.fc.weight.std() * self.fc.in_features)
 
+    def extra_repr(self) -> str:
+        """The number of views, of which the layers say nothing."""
+        return f"views={self.views}"
+
     def forward(self, images_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""
         self.check(images_NCHW)
