@@ -32,7 +32,7 @@ CARD = """# {name}
 
 | | |
 |---|---|
-| data | {data}: {train:,} images to learn from, {val:,} to choose the epoch by, {test:,} to test on |
+| data | {data}: {train:,} images to learn from, {val:,} to validate on, {test:,} to test on |
 | recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
 | seconds | {seconds:,.0f} ({duration}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
@@ -69,7 +69,7 @@ def ship(run_folder: Path, name: str) -> Path:
         files.write_text(new / "config.json", json.dumps(described, indent=1) + "\n")
         epochs = [event for event in journal.read(run_folder / "journal.jsonl") if event["event"] == "epoch"]
         files.write_text(new / "training.jsonl", "".join(json.dumps(event) + "\n" for event in epochs))
-        shipped = external_weights.load(f"{model.net_name}@{new / 'model.safetensors'}")
+        shipped = external_weights.load_external(f"{model.net_name}@{new / 'model.safetensors'}")
         numbers = _measure(shipped, run, run_folder)
         environment = json.loads((run_folder / "environment.json").read_text("utf-8"))
         one_view = {name: value for name, value in model.net_settings.items() if name != "views"}
