@@ -138,8 +138,6 @@ def test_every_setting_is_described_in_one_clause():
             {"augment": {"flip": False}, "net": {"views": 6}},
             "net.views=6 shows mirror images, which augment.flip=false excludes; remove one.",
         ),
-        ({"train": {"keep": "last", "patience": 3}}, "train: patience does not apply with keep='last'; remove it."),
-        ({"train": {"keep": "last", "early_stop": True}}, "train: early_stop does not apply with keep='last'; remove it."),
         ({"train": {"optimizer": "lion"}}, "train.optimizer: input should be 'sgd', 'adam', 'adamw' or 'muon'; got 'lion'."),
         ({"preprocess": {"channels": 2}}, "preprocess.channels: input should be 1 or 3; got 2."),
         ({"train": 5}, "train: input should be a valid dictionary or instance of Train; got 5."),

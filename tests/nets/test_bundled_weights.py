@@ -73,4 +73,4 @@ def test_what_does_not_come_along_is_refused_with_what_does():
     assert bundled_weights.tensors_file("resnet20@imagenet") is None
     with pytest.raises(SettingError) as refused:
         published_weights.published("vgg16", "cifar10")
-    assert str(refused.value) == "The package brings no cifar10 weights of vgg16; it has resnet20@cifar10."
+    assert str(refused.value) == "The package brings no cifar10 weights of vgg16; it has airbench94@cifar10, resnet20@cifar10."

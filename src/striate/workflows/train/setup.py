@@ -156,8 +156,8 @@ def build_network(context: RunContext, fitted_preprocess: Preprocess) -> Net:
         conv = first_convolution(net)
         rows_M = dataset.by_id(dataset.parts.train_M)
         side = conv.kernel_size[0]
-        found = image_patch_pca.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed)
-        whiten(conv, *found, epsilon=net.whitening_epsilon)
+        components = image_patch_pca.components(dataset.stored.pixels_NHWC, rows_M, fitted_preprocess, side, run.seed)
+        whiten(conv, *components, epsilon=net.whitening_epsilon)
     context.engine.place(net)
     return net
 
