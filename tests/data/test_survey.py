@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,9 @@ from PIL import Image
 
 from striate.base.config import Data
 from striate.base.errors import DataError
-from striate.data import folders
+from striate.data import cache_cleanup, decode, folders, pixel_cache
+from striate.data.decode import Decoded, InputSpec
+from striate.data.examples import Examples
 from striate.data.survey import sample_stats, survey
 
 
@@ -127,6 +131,86 @@ def test_a_glance_takes_medians_and_looks_for_color(photos: Path):
     assert (seen.images, seen.sampled, seen.height_px, seen.width_px, seen.gray) == (10, 10, 4, 6, False)
     assert seen.aspect == 1.5
     assert sample_stats(folders.read(photos), most=3).sampled == 3
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("STRIATE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each pass over files decodes."""
+    passes, decode_examples = list[int](), pixel_cache.decode_examples
+
+    def counted(examples: Examples, *arguments: InputSpec | None) -> Generator[Decoded]:
+        passes.append(len(examples))
+        return decode_examples(examples, *arguments)
+
+    monkeypatch.setattr(pixel_cache, "decode_examples", counted)
+    return passes
+
+
+def test_a_sample_is_decoded_once_until_a_file_of_it_changes(tmp_path: Path, own_cache: Path, decoded: list[int]):
+    root = tmp_path / "photos"
+    for number in range(10):
+        paint(root, f"{'ab'[number % 2]}/{number}.png", (10 * number, 51, 102))
+    first = sample_stats(folders.read(root))
+    assert sample_stats(folders.read(root)) == first
+    assert decoded == [10]
+    copied = tmp_path / "copied"
+    shutil.copytree(root, copied)  # with the times of change
+    assert sample_stats(folders.read(copied)) == first
+    assert decoded == [10], "a copy has the same bytes"
+    path = root / "a" / "0.png"
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(b"x" * len(content))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert sample_stats(folders.read(root)).sampled == 9
+    assert decoded == [10, 10], "the same size and time of change, and other bytes"
+    paint(root, "a/0.png", (0, 51, 102), (40, 40))
+    assert sample_stats(folders.read(root)).sampled == 10
+    assert decoded == [10, 10, 10]
+    sample_stats(folders.read(root), Data(white_level=4095))
+    sample_stats(folders.read(root), most=3)
+    assert decoded == [10, 10, 10, 10, 3], "another reading of the files, and another sample"
+
+
+def test_another_decoder_looks_again(photos: Path, own_cache: Path, decoded: list[int], monkeypatch: pytest.MonkeyPatch):
+    for version in (1, 2, 2):
+        monkeypatch.setattr(decode, "DECODER_VERSION", version)
+        sample_stats(folders.read(photos))
+    assert decoded == [10, 10]
+
+
+@pytest.mark.parametrize("file", ["result.json", "contents.bin", "about.json", "marks.bin", "MANIFEST.sha256"])
+def test_a_damaged_sample_is_looked_at_again(photos: Path, own_cache: Path, decoded: list[int], file: str):
+    first = sample_stats(folders.read(photos))
+    (path,) = own_cache.glob(f"samples/*/{file}")
+    for broken in (b"", path.read_bytes()[:-1], bytes(len(path.read_bytes()))):
+        path.write_bytes(broken)
+        assert sample_stats(folders.read(photos)) == first
+    assert len(decoded) == (1 if file == "marks.bin" else 4), "without marks, contents are compared"
+    path.unlink()
+    assert sample_stats(folders.read(photos)) == first
+    assert path.is_file()
+
+
+def test_the_cache_lists_and_removes_the_sample(photos: Path, own_cache: Path, decoded: list[int]):
+    sample_stats(folders.read(photos))
+    (entry,) = cache_cleanup.list_cache(own_cache).entries
+    assert (entry.what, entry.data, entry.images, entry.state) == ("samples", str(photos), 10, "whole")
+    assert len(cache_cleanup.clear(own_cache).removed) == 1
+    sample_stats(folders.read(photos))
+    assert decoded == [10, 10]
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))
+    assert sample_stats(folders.read(photos)).sampled == 10
 
 
 def test_gray_images_are_gray_however_they_are_stored(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Listing the cache folder, and removing what striate makes anew: pixel caches, near-duplicates, and images given in memory.
+"""Listing the cache folder, and removing what striate makes anew: pixel caches, results, and images given in memory.
 
 What no run is building is removed, by renaming it first, so it is seen whole or not at all. A run that has mapped pixels into
 its memory keeps them until it ends (on Linux and macOS; Windows refuses, and they stay). What is being built is locked.
@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 from striate.base import files
 from striate.base.errors import RunError
 from striate.base.phrases import printable
-from striate.data import in_memory, near_duplicate_cache
+from striate.data import in_memory, near_duplicate_cache, result_cache
 
 _ROOMS = {
     "pixels": "store.json",
     "facts": "store.json",
     in_memory.FOLDER: in_memory.ABOUT,
     near_duplicate_cache.FOLDER: near_duplicate_cache.ABOUT,
+    result_cache.SAMPLES: result_cache.ABOUT,
+    result_cache.MIRRORING: result_cache.ABOUT,
 }  # with the file that says what it is
 _OTHER = "not a pixel cache"
 
@@ -31,7 +33,7 @@ class Entry(NamedTuple):
     """One thing in the cache."""
 
     path: str  # of its folder or file
-    what: str  # `pixels` or `facts` of a pixel cache; `in-memory`; `near-duplicates`; of other things the name of their folder
+    what: str  # `pixels`, `facts`, `in-memory`, `near-duplicates`, `samples`, `mirroring`; of other things the folder's name
     data: str | None  # the folder or file that it was made from, or `images in memory`; None for other things
     input_spec: str | None  # side, channels and resize mode, as `64 px, color, crop`; None for other things
     images: int | None  # in it; None for other things

@@ -1,6 +1,8 @@
 """Survey of the images: statistics of a sample before training, and the whole survey that `striate data` prints.
 
-Legend: N images.
+The statistics of a sample of files are kept in the cache, and computed again where a file of the sample has changed.
+
+Legend: N images, M of a sample.
 """
 
 from collections.abc import Callable, Generator, Mapping
@@ -25,6 +27,8 @@ from striate.data import (
     label_counts,
     near_duplicate_cache,
     pixel_cache,
+    result_cache,
+    source_files,
     split,
 )
 from striate.data.decode import Decoded, InputSpec
@@ -32,6 +36,8 @@ from striate.data.examples import Examples, Ignored, Quarantined
 from striate.data.small_copies import SmallCopies
 
 _GRAY_SHARE = 0.95
+_STATS_VERSION = 1  # raised whenever the statistics of the same sample may be others
+_CONTENTS = "contents.bin"  # hashes of the bytes of each file of a sample
 _SHOWN = 10
 
 Examine = Callable[[Mapping[str, Any], NDArray[np.int64]], list[dict[str, Any]]]
@@ -52,24 +58,65 @@ def sample_stats(
     examples: Examples, data: Data | None = None, most: int = 200, progress: Callable[[int, int], None] | None = None
 ) -> SampleStats:
     """Look at up to `most` images, the first in hash order, so that the same data give the same sample."""
-    chosen = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
-    sample = []
-    for verdict in _decoded(examples.keep(chosen), data):
-        sample.append(verdict.facts)
+    chosen_M = np.sort(np.argsort(words(examples.ids_N, "glance"), kind="stable")[:most])
+    sample = examples.keep(chosen_M)
+    if examples.pixels_NHWC is not None:
+        return _compute_stats(sample, len(examples), data, progress).stats
+    folder = result_cache.folder(result_cache.SAMPLES, _STATS_VERSION, len(examples), sample.stamp(), *_spec(data))
+    if (stats := _kept_stats(folder, sample)) is not None:
+        return stats
+    marks_M2 = source_files.marks(sample)  # before anything is read: a file that changes meanwhile is noticed
+    stats, contents_M = _compute_stats(sample, len(examples), data, progress)
+    beside = {source_files.MARKS: marks_M2.tobytes(), _CONTENTS: contents_M.tobytes()}
+    result_cache.write(folder, stats._asdict(), examples, beside)
+    return stats
+
+
+def _kept_stats(folder: Path, sample: Examples) -> SampleStats | None:
+    """What is in the cache of this sample; None where there is nothing, it is damaged or a file has changed."""
+    fields = result_cache.read(folder, but=(source_files.MARKS,))
+    if fields is None:
+        return None
+    try:
+        contents_M = np.frombuffer((folder / _CONTENTS).read_bytes(), np.uint64)
+        if source_files.first_changed(sample, folder, contents_M, lambda _done, _total: None) is not None:
+            return None
+        return SampleStats(**fields)
+    except (OSError, ValueError, IndexError, TypeError):
+        return None
+
+
+class _Computed(NamedTuple):
+    """Statistics, and hashes of the bytes that they were computed from."""
+
+    stats: SampleStats
+    contents_M: NDArray[np.uint64]  # 0 for images in memory
+
+
+def _compute_stats(
+    sample: Examples, images: int, data: Data | None, progress: Callable[[int, int], None] | None
+) -> _Computed:  # fmt: skip
+    """Decode every image of a sample, out of so many images."""
+    good, contents_M = [], np.zeros(len(sample), np.uint64)
+    for position, verdict in enumerate(_decoded(sample, data)):
+        if verdict.facts is not None:
+            good.append(verdict.facts)
+        contents_M[position] = verdict.content_hash
+        if sample.pixels_NHWC is None and verdict.content_hash == 0:
+            contents_M[position] = source_files.hash_file(sample.root / sample.names[position])
         if progress is not None:
-            progress(len(sample), len(chosen))
-    good = [facts for facts in sample if facts is not None]
+            progress(position + 1, len(sample))
     if not good:
-        bad = next(iter(_decoded(examples.keep(chosen[:1]), data)))
+        bad = next(iter(_decoded(sample.keep(np.arange(1)), data)))
         raise DataError(
-            f"none of {len(sample)} images can be decoded; the first, {examples.names[chosen[0]]}: {bad.reason}. "
+            f"none of {len(sample)} images can be decoded; the first, {sample.names[0]}: {bad.reason}. "
             "Give a folder of JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF images."
         )
     sizes_N2 = np.array([(facts.height, facts.width) for facts in good])
     height_px, width_px = np.median(sizes_N2, axis=0).astype(int).tolist()
     aspect = float(np.median(sizes_N2.max(axis=1) / sizes_N2.min(axis=1)))
     gray = float(np.mean([facts.gray for facts in good])) >= _GRAY_SHARE
-    return SampleStats(len(examples), len(good), height_px, width_px, aspect, gray)
+    return _Computed(SampleStats(images, len(good), height_px, width_px, aspect, gray), contents_M)
 
 
 class Sample(NamedTuple):
@@ -81,9 +128,13 @@ class Sample(NamedTuple):
 
 def _decoded(examples: Examples, data: Data | None) -> Generator[Decoded]:
     """The verdict on every example, as a training with these settings has it."""
+    return pixel_cache.decode_examples(examples, _spec(data) if examples.pixels_NHWC is None else None)
+
+
+def _spec(data: Data | None) -> InputSpec:
+    """One pixel of each file: what is known of an image does not depend on the size that it is brought to."""
     data = data or Data()
-    spec = InputSpec(1, 1, "squash", data.background, white_level=data.white_level)  # pixels of files alone, and one of each
-    return pixel_cache.decode_examples(examples, spec if examples.pixels_NHWC is None else None)
+    return InputSpec(1, 1, "squash", data.background, white_level=data.white_level)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import striate
 from striate.base import config, run_folder
 from striate.base.errors import SettingError
 from striate.base.signals import Stop
-from striate.data import sources
+from striate.data import cache_cleanup, sources
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.report import run_facts
 from striate.workflows.train import mirroring
 from support.finetuned import finetune
 
-pytestmark = pytest.mark.usefixtures("logged")
+pytestmark = pytest.mark.usefixtures("logged", "own_cache")
 
 TINY = {"preprocess": {"size_px": 16, "channels": 3, "resize_mode": "squash"}, "net": {"name": "conv 3x3x2, globalpool, fc"}}
 
@@ -35,6 +36,13 @@ def arrow(number: int, left: bool) -> Image.Image:
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "striate")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of each test, so that none is given what another has put in the place of the filters."""
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +72,35 @@ def test_arrows_are_not_mirrored_and_the_log_says_why(arrows: Path, caplog: pyte
         "32 images of these two a cross-validated linear classifier gets 100.00 % right, and 0.00 % of their mirror images "
         "(p = 5e-10). augment.flip=true mirrors all the same."
     ]
+
+
+def test_the_same_images_and_labels_are_tested_once(
+    arrows: Path, own_cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    run, dataset = gathered(arrows)
+    tested, computed = mirroring.choose(run, dataset).dataset.mirroring, list[int]()
+
+    def counted(images_NCHW: torch.Tensor) -> Recorder:
+        computed.append(len(images_NCHW))
+        return Recorder()
+
+    monkeypatch.setattr(mirroring.patch_responses, "fit", counted)
+    assert mirroring.choose(run, dataset).dataset.mirroring == tested
+    assert (computed, caplog.messages[0]) == ([], caplog.messages[1])
+    labels_N = dataset.examples.labels_N.copy()
+    labels_N[dataset.parts.train_M[0]] ^= 1
+    others = replace(dataset.stored, examples=replace(dataset.examples, labels_N=labels_N))
+    mirroring.choose(run, replace(dataset, stored=others))
+    assert computed == [32], "another label"
+    mirroring.choose(run, replace(dataset, parts=replace(dataset.parts, val_M=dataset.parts.val_M[:-1])))
+    assert computed == [32, 31], "other images"
+    for kept in own_cache.glob("mirroring/*/result.json"):
+        kept.write_bytes(kept.read_bytes().replace(b"swapped", b"same"))
+    mirroring.choose(run, dataset)
+    assert computed == [32, 31, 32], "a result that was changed on the disk"
+    assert {(entry.what, entry.data, entry.images) for entry in cache_cleanup.list_cache(own_cache).entries} == {
+        ("pixels", str(arrows), 40), ("mirroring", str(arrows), 40),
+    }  # fmt: skip
 
 
 def test_what_the_user_said_is_kept_with_a_warning_or_without_a_test(arrows: Path, caplog: pytest.LogCaptureFixture):

@@ -11,8 +11,8 @@
 Where a classifier on features of pretrained weights is all that learns, nothing is mirrored, and the test warns instead.
 
 The test is `metrics.mirror_test` on responses to patches (`batches.patch_responses`) of up to 800 images, which take about a
-second. Features of a pretrained network are no better: these were learned on mirrored images, and hardly tell left from right.
-Test images are never used.
+second; of files the result is kept in the cache, by their pixels and labels. Features of a pretrained network are no better:
+these were learned on mirrored images, and hardly tell left from right. Test images are never used.
 
 Legend: N images.
 """
@@ -23,12 +23,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from striate.base import config
 from striate.base.events import Json
 from striate.base.hash_rng import words
 from striate.base.phrases import percent, printable
 from striate.batches import patch_responses
+from striate.data import result_cache
 from striate.data.on_the_fly import in_chunks
 from striate.metrics.mirror_test import mirror_test
 from striate.nets import catalogue
@@ -38,6 +40,7 @@ log = logging.getLogger("striate")
 
 _MOST_IMAGES = 800
 _FEWEST_IMAGES = 10
+_TEST_VERSION = 1  # raised whenever the result for the same images may be another
 _AT_ONCE = 64  # of their full size
 
 
@@ -115,10 +118,24 @@ def _test(dataset: Dataset) -> Json:
     labels_N = examples.labels_N[rows_N]
     if len(rows_N) < _FEWEST_IMAGES or len(np.unique(labels_N)) < 2:
         return {"verdict": "unknown", "images": 0}
+    if examples.pixels_NHWC is not None:  # of images in memory nothing is left behind
+        return _compute(dataset, rows_N, labels_N)
+    hashes_N = dataset.stored.pixel_hash_N[rows_N]
+    depends = (hashes_N.tobytes().hex(), labels_N.tolist(), examples.classes, tuple(dataset.input_spec))
+    place = result_cache.folder(result_cache.MIRRORING, _TEST_VERSION, torch.__version__, np.__version__, *depends)
+    if (tested := result_cache.read(place)) is not None:
+        return tested
+    tested = _compute(dataset, rows_N, labels_N)
+    result_cache.write(place, tested, examples)
+    return tested
+
+
+def _compute(dataset: Dataset, rows_N: NDArray[np.int64], labels_N: NDArray[np.int64]) -> Json:
+    """The result for JSON of these images, which have at least two classes."""
     chunks = in_chunks(dataset.stored.pixels_NHWC, rows_N, _AT_ONCE)
     images_NCHW = torch.cat([patch_responses.shrink(pixels_NHWC) for pixels_NHWC in chunks])
     filters = patch_responses.fit(images_NCHW)
     tested = mirror_test(filters.features(images_NCHW), filters.features(images_NCHW.flip(3)), labels_N)
     result = tested._asdict()
     pair = result.pop("pair")
-    return result if pair is None else {**result, "classes": [examples.classes[k] for k in pair]}
+    return result if pair is None else {**result, "classes": [dataset.examples.classes[k] for k in pair]}

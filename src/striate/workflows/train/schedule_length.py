@@ -20,7 +20,8 @@ from striate.workflows.train.setup import StartingWeights, TrainingSetup, build_
 
 log = logging.getLogger("striate")
 
-_TIMED_STEPS, _FEWEST_STEPS = 20, 20
+_FEW_STEPS, _TIMED_STEPS = 5, 20  # timed for the estimate alone, and where minutes are given, which fix the steps
+_FEWEST_STEPS = 20
 
 
 class Length(NamedTuple):
@@ -41,11 +42,12 @@ class Costs(NamedTuple):
 
 def measure(context: RunContext, setup: TrainingSetup, task: loop.Task, minutes: float | None) -> Costs:
     """Time a few steps of a copy, a forward pass, and a checkpoint; longer where the time that is given depends on it."""
-    few = timing.few_steps(timing.planned_steps(context.run.train, setup.loaders["train"].steps), 10)
-    steps, at_most = (few, 2.0) if minutes is None else (_TIMED_STEPS, min(60.0, max(2.0, 6 * minutes)))
+    few = timing.few_steps(timing.planned_steps(context.run.train, setup.loaders["train"].steps), _FEW_STEPS)
+    steps, at_most = (few, 0.5) if minutes is None else (_TIMED_STEPS, min(60.0, max(2.0, 6 * minutes)))
+    forward = 0.3 if minutes is None else 1.0
     val, engine = setup.loaders["val"], context.engine
     step = timing.seconds_a_step(task, steps, at_most, progress(context.watch, "time"))
-    image = timing.seconds_an_image(setup.net, val, at_most=1.0) if len(val) else step / 3 / task.train.steps
+    image = timing.seconds_an_image(setup.net, val, at_most=forward) if len(val) else step / 3 / task.train.steps
     saving = timing.seconds_a_checkpoint(setup.net, context.run.train, context.folder) if engine.writes else 0.0
     parts = context.dataset.parts
     end = image * (len(parts.val_M) + len(parts.test_M)) / engine.world + saving
