@@ -1,13 +1,18 @@
-"""Seconds and memory as the number of images grows: the index, the pixel cache, the split, and the first batches.
+"""Seconds and memory as the number of images grows, and as the images do: from the index to the first batches and predictions.
 
-    python bench/growth.py                      # 100 to 1,000,000 images
-    python bench/growth.py --images 1000,100000
+    python bench/growth.py                      # 100 to 1,000,000 images, then 32 to 1024 px
+    python bench/growth.py --images 1000,100000 --sides 32,256 --plot growth.svg
 
 The index is synthetic: names of files that are not there, in ten classes, and images of 8 px of noise that stand for what the
 decoder would give. So no disk and no decoder is measured, only what grows with their number. Each number of images has two
-fresh processes, one that builds the cache and one that opens it, as a second training does. Seconds are of the processor.
-MB are anonymous memory above what the imports take, at its most, looked at every 10 ms; pages of the cache's files are not
-counted, since the system takes them back when it wants.
+fresh processes, one that builds the cache and one that opens it, as a second training does, and one for the survey. This looks
+for near-duplicates among small copies of noise, of which no two are alike: what their number costs, without what pairs cost.
+Predictions are those of a mean and one linear layer, so that what is measured is the way to the network and back.
+
+By size there are `OF_SIZE` images of noise from 32 to 1024 px a side, of which the same is measured.
+
+Seconds are of the processor. MB are anonymous memory above what the imports take, at its most, looked at every 10 ms; pages of
+the cache's files are not counted, since the system takes them back when it wants.
 """
 
 import argparse
@@ -24,9 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 
 SIDE, CLASSES, BATCH, BATCHES = 8, 10, 64, 20
 COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
+WAYS = ("surveyed", "built", "opened")
+SIDES, OF_SIZE = (32, 64, 128, 256, 512, 1024), 64
 Row = dict[str, tuple[float, float]]  # stage -> seconds, MB
 
 
@@ -59,82 +67,156 @@ def anonymous_mb() -> float:
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon:"))
 
 
-def decoded(count: int) -> Callable[..., Generator[Any]]:
-    """What takes the place of the decoder."""
+def decoded(count: int, side: int) -> Callable[..., Generator[Any]]:
+    """What takes the place of the decoder: the small copies of no two images are alike."""
     from striate.data.decode import Decoded
     from striate.data.image_facts import measure
 
-    images = np.random.default_rng(0).integers(0, 256, (256, SIDE, SIDE, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (256 if side == SIDE else 8, side, side, 3), np.uint8)
     facts = [measure(image_HWC) for image_HWC in images]
 
-    def stream(_examples: Any, _spec: Any, _workers: Any = None) -> Generator[Any]:
+    def stream(_examples: Any, _spec: Any = None, _workers: Any = None) -> Generator[Any]:
         for number in range(count):
-            own = facts[number % 256]._replace(pixel_hash=number + 1)
-            yield Decoded(images[number % 256], own, None, number + 1)
+            image_HWC, kept = images[number % len(images)], facts[number % len(facts)]
+            known = kept if side == SIDE else measure(image_HWC)
+            large = known._replace(height=max(side, 64), width=max(side, 64))  # smaller ones are not compared
+            own = large._replace(pixel_hash=number + 1, thumb=rng.bytes(len(known.thumb)))
+            yield Decoded(image_HWC, own, None, number + 1)
 
     return stream
 
 
-def child(count: int, cache: Path) -> Row:
-    """The stages of a training up to its first batches; the cache is built where it is not there."""
+def child(way: str, count: int, side: int, cache: Path) -> Row:
+    """The survey; or the stages of a training, and predictions, which build the cache where it is not there."""
     import torch
+    from torch import nn
 
-    from striate.base.config import Data, PreprocessSettings
+    from striate.base.config import Data, Engine, PreprocessSettings
     from striate.batches import preprocess
     from striate.batches.loader import Loader
-    from striate.data import pixel_cache, split
+    from striate.data import pixel_cache, split, survey
     from striate.data.decode import InputSpec
     from striate.data.examples import Part
     from striate.data.examples_from_source import from_files
+    from striate.training import device
+    from striate.training.inference import predict
 
     torch.set_num_threads(1)
-    pixel_cache.decode_examples = decoded(count)
+    stream = decoded(count, side)
+    pixel_cache.decode_examples, survey._decoded = stream, stream
     meter = Meter()
     with meter.stage("index"):
         names = (f"class{number % CLASSES}/{number:07d}.jpg" for number in range(count))
         examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names])
+    if way == "surveyed":
+        with meter.stage("survey"):
+            survey.survey(examples, Data(path="absent"))
+        return meter.row
     with meter.stage("cache"):
-        stored = pixel_cache.build(examples, InputSpec(SIDE, 3, "squash"), cache)
+        stored = pixel_cache.build(examples, InputSpec(side, 3, "squash"), cache)
     with meter.stage("split"):
         parts = split.divide(stored.examples, stored.pixel_hash_N, Data(path="absent"))
     with meter.stage("mean and deviation"):
         numbers = preprocess.fit(stored.pixels_NHWC, parts.train_M, PreprocessSettings())
-    loader = Loader(
-        stored.pixels_NHWC, stored.examples.labels_N, stored.examples.ids_N, parts.train_M, numbers, BATCH, shuffle_seed=0
-    )  # fmt: skip
+
+    def loader(rows_M: Any, seed: int | None) -> Loader:
+        own = stored.examples
+        return Loader(stored.pixels_NHWC, own.labels_N, own.ids_N, rows_M, numbers, BATCH, shuffle_seed=seed)
+
     for epoch in (0, 1000):
         with meter.stage(f"batches of epoch {epoch}"):
-            for _, _batch in zip(range(BATCHES), loader.epoch(epoch), strict=False):
+            for _, _batch in zip(range(BATCHES), loader(parts.train_M, 0).epoch(epoch), strict=False):
                 pass
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, CLASSES))
+    engine = device.pick(Engine(device="cpu", threads=1))
+    with meter.stage("predict"):
+        predict(net, loader(np.arange(count), None), engine)
     return meter.row
 
 
+def fresh(way: str, count: int, side: int, cache: Path) -> Row:
+    """The stages in a process of their own, with a cache of its own, so that no search is known before."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "STRIATE_CACHE": str(cache.with_suffix(".own"))}
+    command = [sys.executable, __file__, "--child", json.dumps([way, count, side, str(cache)])]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    row: Row = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def show(title: str, first: str, rows: dict[int, Row]) -> None:
+    """A table of the stages."""
+    stages = list(next(iter(rows.values())))
+    print(f"\n{title}: seconds, and MB at the most\n")
+    print(f"| {first} | " + " | ".join(stages) + " |\n|" + "---|" * (len(stages) + 1))
+    for number, row in rows.items():
+        print(f"| {number:,} | " + " | ".join(f"{row[name][0]:.2f} s, {row[name][1]:.0f} MB" for name in stages) + " |")
+
+
+def draw(by_images: dict[int, Row], by_side: dict[int, Row], path: Path) -> None:
+    """Seconds and memory of each stage, against the number of images and against their side, on logarithmic scales."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "growth"  # the same file from the same figures
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for column, (stages, label) in enumerate(((by_images, "images of 8 px"), (by_side, f"side of {OF_SIZE} images, px"))):
+        for line, (unit, least) in enumerate((("seconds of the processor", 0.01), ("MB above the imports", 1.0))):
+            plot = axes[line, column]
+            for number, stage in enumerate(next(iter(stages.values()), {})):
+                values = [max(row[stage][line], least) for row in stages.values()]
+                plot.loglog(list(stages), values, marker="osv^Dx+*"[number], markersize=5, linewidth=1.2, label=stage)
+            plot.set_xlabel(label)
+            plot.set_ylabel(unit)
+            plot.grid(alpha=0.3)
+            if column:
+                plot.set_xticks(list(stages), list(map(str, stages)), minor=False)
+                plot.minorticks_off()
+    axes[0, 0].legend(fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Seconds and memory as the number of images grows.")
+    parser = argparse.ArgumentParser(description="Seconds and memory as the images become more and larger.")
     parser.add_argument("--images", default=",".join(map(str, COUNTS)), help="numbers of images")
+    parser.add_argument("--sides", default=",".join(map(str, SIDES)), help="of images, in pixels")
+    parser.add_argument("--plot", type=Path, help="file to draw")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.child:
-        count, cache = json.loads(parsed.child)
-        print(json.dumps(child(count, Path(cache))))
+        way, count, side, cache = json.loads(parsed.child)
+        print(json.dumps(child(way, count, side, Path(cache))))
         return
-    rows: dict[tuple[int, str], Row] = {}
+    built, opened, by_side = dict[int, Row](), dict[int, Row](), dict[int, Row]()
     with tempfile.TemporaryDirectory() as folder:
         for count in map(int, parsed.images.split(",")):
-            for way in ("built", "opened"):
-                work = json.dumps([count, str(Path(folder) / str(count))])
-                command = [sys.executable, __file__, "--child", work]
-                done = subprocess.run(
-                    command, check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-                )
-                rows[count, way] = json.loads(done.stdout.splitlines()[-1])
-    stages = list(next(iter(rows.values())))
-    for way in ("built", "opened"):
-        print(f"\nThe cache is {way}: seconds, and MB at the most\n")
-        print("| images | " + " | ".join(stages) + " |\n|" + "---|" * (len(stages) + 1))
-        for (count, kind), row in rows.items():
-            if kind == way:
-                print(f"| {count:,} | " + " | ".join(f"{row[name][0]:.2f} s, {row[name][1]:.0f} MB" for name in stages) + " |")
+            surveyed, built[count], opened[count] = (fresh(way, count, SIDE, Path(folder) / str(count)) for way in WAYS)
+            built[count]["survey"] = surveyed["survey"]
+        for side in map(int, parsed.sides.split(",")):
+            surveyed, by_side[side] = (fresh(way, OF_SIZE, side, Path(folder) / f"{side}px") for way in WAYS[:2])
+            by_side[side]["survey"] = surveyed["survey"]
+    show("The cache is built", "images", built)
+    show("The cache is opened", "images", opened)
+    show(f"{OF_SIZE} images", "side, px", by_side)
+    if parsed.plot:
+        draw(built, by_side, parsed.plot)
+    row_of_memory(opened)
+
+
+def row_of_memory(opened: dict[int, Row]) -> None:
+    """The row of the job, where both numbers were measured."""
+    if not {10_000, 1_000_000} <= set(opened):
+        return
+    most = {count: {name: stage[1] for name, stage in opened[count].items()} for count in (10_000, 1_000_000)}
+    few, many = most[10_000], most[1_000_000]
+    loads, index = "batches of epoch 0", "index"
+    rows.show(rows.Row(
+        "memory", "memory, 10,000 against 1,000,000 images in the index", "flat",
+        f"{many[loads] - few[loads]:.0f} MB more in the first batches ({few[loads]:.0f} and {many[loads]:.0f}), "
+        f"{many[index] - few[index]:.0f} while the index is made ({few[index]:.0f} and {many[index]:.0f})",
+        "none", "1", "-", "python bench/growth.py", rows.here(),
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -137,7 +137,8 @@ def measure(name: str, parsed: argparse.Namespace) -> None:
     net, images_NCHW = twin(size).train(), torch.zeros(size.batch, size.channels, size.side, size.side)
     labels_N = torch.zeros(size.batch, dtype=torch.int64)
     count = limits.operations(lambda: over_heads(cross_entropy(), net(images_NCHW), labels_N, None, None).sum().backward())
-    command = f"python bench/overhead.py --nets {name}" + (f" --ours {parsed.ours}" if parsed.ours else "")
+    command = f"python bench/overhead.py --nets {name} --turns {parsed.turns} --steps {size.steps - WARM_UP}"
+    command += f" --ours {parsed.ours}" if parsed.ours else ""
     rows.show(rows.Row(
         KEYS[name], f"training step, {size.net}, {size.side} px, {size.batch} images",
         "1.02 of a bare loop; 0.7 with what pays",
