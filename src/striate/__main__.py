@@ -42,7 +42,7 @@ def run() -> None:
 
     for number in _SIGNALS:
         signal.signal(number, interrupt)
-    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    launched = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1) > 1
     if launched:
         threading.Thread(target=_end_with_launcher, args=(os.getppid(),), daemon=True).start()
     try:

@@ -36,6 +36,8 @@ def test_a_range_test_proposes_a_rate_draws_it_and_saves_no_run(capsys: pytest.C
         (("--find-lr", "--folds", "3"), "--folds does not apply with --find-lr; leave it out."),
         (("--find-lr", "--draw", "x.gif"), "expected an image's path to end in .svg, .png, .pdf; got x.gif."),
         (("--draw", "x.png"), "--draw does not apply without --find-lr; leave it out."),
+        (("--other-processes",), "--other-processes does not apply without --resume; leave it out."),
+        (("--find-lr", "--other-processes"), "--other-processes does not apply with --find-lr; leave it out."),
         (("--find-lr", "--set", "data.folds=3"), "data.folds does not apply to the range test"),
     ],
 )

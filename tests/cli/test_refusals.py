@@ -246,6 +246,21 @@ def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys
     assert "Resume with threads 77, or start a new run." in text
 
 
+def test_another_number_of_processes_than_the_run_began_with_needs_a_flag(trained: Path, capsys: pytest.CaptureFixture[str]):
+    (trained / "result.json").unlink()
+    environment = trained / "environment.json"
+    changed = {**json.loads(environment.read_text()), "processes": 3}
+    run_record.add(trained, {environment.name: json.dumps(changed).encode()})
+    text = refused(capsys, "train", "--name", "first", "--resume")
+    assert "runs/first began with processes 3; now it is 1, so it would not end with the same weights." in text
+    assert "Resume with processes 3, give --other-processes, or start a new run." in text
+    done = run(capsys, "train", "--name", "first", "--resume", "--other-processes", "--no-report")
+    assert done.code == 0
+    said = " ".join(done.err.split())
+    assert "began with 3 processes and continues with 1 process: it will not end with the same weights" in said
+    assert '"event": "resumed"' in (trained / "journal.jsonl").read_text()
+
+
 def test_a_setting_of_a_setting_that_has_none(trained: Path, capsys: pytest.CaptureFixture[str]):
     (trained / "result.json").unlink()
     text = refused(capsys, "train", "--name", "first", "--resume", "--set", "seed.x=1")

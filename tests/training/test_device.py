@@ -63,13 +63,6 @@ def test_alone_nothing_is_shared():
     assert picked.parallel(net) is net
 
 
-def test_the_launcher_s_numbers_are_read(monkeypatch: pytest.MonkeyPatch):
-    assert device.world() == (0, 0, 1)
-    for name, value in (("RANK", "3"), ("LOCAL_RANK", "1"), ("WORLD_SIZE", "4")):
-        monkeypatch.setenv(name, value)
-    assert device.world() == (3, 1, 4)
-
-
 FAULTS = """
 import resource, torch
 from striate.training import device

@@ -48,3 +48,19 @@ def test_linear_falls_along_a_straight_line_after_its_rise():
     rising = lr_schedule.make(of("linear", warmup=0.4), 10)
     assert [round(rising(step), 9) for step in range(10)] == [0.2, 0.4, 0.6, 0.8, 1.0, 0.833333333, 0.666666667, 0.5,
                                                               0.333333333, 0.166666667]  # fmt: skip
+
+
+def test_the_rate_goes_with_the_batch_where_it_is_for_another_and_begins_low():
+    scaled = Train(lr=0.1, batch_size=128, lr_batch_size=32, schedule="linear")
+    assert lr_schedule.peak(scaled) == pytest.approx(0.4)
+    rate = lr_schedule.make(scaled, 40)  # two steps of warm-up
+    assert [round(rate(step), 9) for step in range(4)] == [0.333333333, 0.666666667, 1.0, 0.973684211]
+    smaller = Train(lr=0.1, batch_size=8, lr_batch_size=32, schedule="linear")
+    assert lr_schedule.peak(smaller) == pytest.approx(0.025)
+    assert lr_schedule.make(smaller, 40)(0) == 1.0
+    assert lr_schedule.describe_scaling(smaller) == "learning rate 0.025: 0.1 is for batches of 32, and these have 8"
+    assert lr_schedule.peak(Train(lr=0.1, batch_size=8)) == 0.1
+    assert lr_schedule.describe_scaling(Train(lr=0.1, batch_size=8)) is None
+    cycle = Train(lr=0.1, batch_size=64, lr_batch_size=32)
+    said = "learning rate 0.2: 0.1 is for batches of 32, and these have 64; it rises over the first 30 % of the steps"
+    assert lr_schedule.describe_scaling(cycle) == said

@@ -22,8 +22,8 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def plural(count: int, what: str) -> str:
-    """A number of things: 1 file; 2,000 files."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    """A number of things: 1 file; 2,000 files; 3 processes."""
+    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def layers(name: str) -> str:

@@ -174,7 +174,7 @@ def refuse_other_machine(folder: Path, now: Json) -> None:
         if before is not None and name in now and before[name] != now[name]:
             raise RunError(
                 f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
-                f"Resume with {name} {before[name]}, or start a new run."
+                f"Resume with {name} {before[name]}, {'give --other-processes, ' * (name == 'processes')}or start a new run."
             )
 
 

@@ -275,6 +275,9 @@ class Engine(Section):
     precision: Literal["auto", "fp32", "bf16"] = field("auto", "precision of matrix products; weights are always fp32")
     channels_last: Literal["auto", "on", "off"] = field("auto", "channels-last memory format")
     threads: int | None = field(None, "CPU threads; else $OMP_NUM_THREADS, else one per core", ge=1, le=1024)
+    sync_batchnorm: bool = field(
+        True, "of several processes that train: batch norm over the images of all of them, as one process has it"
+    )
     workers: int | None = field(None, "processes that decode images; else one per core, at most 8", ge=1, le=64)
 
 

@@ -47,6 +47,9 @@ class Train(Section):
         "adamw", "optimization algorithm; muon keeps the norm of the weights of hidden layers, and trains the rest by sgd"
     )
     lr: float = field(3e-3, "peak learning rate of the schedule", gt=0)
+    lr_batch_size: int | None = field(
+        None, "batch size that lr is for: larger or smaller batches scale it in proportion, with a warm-up; off", ge=1
+    )
     layer_decay: float | None = field(
         None, "learning rate of each layer as a fraction of the next layer's; the last layer has the full rate", gt=0, le=1
     )

@@ -16,8 +16,9 @@ def train(
     epochs: int | None = None, minutes: float | None = None, folds: int | None = None, seed: int | None = None,
     name: str | None = None, out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
     group: str | None = None, relabel: str | None = None, exclude: str | None = None, multi_label: bool = False,
-    pixel_cache_gb: float | None = None, resume: bool = False, set_: Settings = (), find_lr: bool = False,
-    draw: str | None = None, no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
+    pixel_cache_gb: float | None = None, resume: bool = False, other_processes: bool = False, set_: Settings = (),
+    find_lr: bool = False, draw: str | None = None, no_report: bool = False, tensorboard: bool = False,
+    trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
@@ -30,6 +31,7 @@ def train(
         minutes: of the whole command, report included, instead of epochs; 20 steps are timed, then their number is fixed.
         pixel_cache_gb: most GB of decoded pixels to keep, else 50 or half of what is free; above, epochs decode anew.
         resume: resume the run NAME from its last checkpoint.
+        other_processes: with --resume: also where the run began with another number of processes, which changes its weights.
         labels_from: of a folder: parent, top, or 'name:EXPRESSION' with one group, as 'name:(.+)_[0-9]'.
         group: images that share it stay on one side of the split: a column, 'name:EXPRESSION', parent (folder), or exif:burst.
         relabel: a table with the columns path and new_label (or label): other labels for some images.
@@ -42,17 +44,18 @@ def train(
 
     """
     flags = {"labels_from": labels_from, "group": group, "relabel": relabel, "exclude": exclude}
-    section = {"data": {**flags, "multi_label": multi_label or None}}
-    settings = config.join(*(config.setting(text) for text in set_), section)
+    settings = config.join(*(config.setting(text) for text in set_), {"data": {**flags, "multi_label": multi_label or None}})
     run: dict[str, Any] = {"net": net, "recipe": recipe, "epochs": epochs, "minutes": minutes, "seed": seed}
     run["data_dir"] = data_dir
     if find_lr:
         others: dict[str, object] = {"--name": name, "--weights": weights, "--resume": resume, "--folds": folds}
         others |= {"--no-report": no_report, "--tensorboard": tensorboard, "--out": out != Path("runs")}
+        others |= {"--other-processes": other_processes}
         refuse(others, "does not apply with --find-lr; leave it out.")
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return
     refuse({"--draw": draw}, "does not apply without --find-lr; leave it out.")
+    refuse({"--other-processes": other_processes and not resume}, "does not apply without --resume; leave it out.")
     from striate.workflows import checks
     from striate.workflows.train import check
 
@@ -64,7 +67,7 @@ def train(
         with checks.before_torch(watch, begin, out, name, tree):
             from striate.workflows.train import run as workflow
 
-            result = workflow.train(data, **run, settings=settings, watch=watch)
+            result = workflow.train(data, **run, other_processes=other_processes, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)
 

@@ -1,10 +1,11 @@
-"""The machine: device, precision, memory order, threads and processes. The only file that knows torch.distributed."""
+"""The machine: device, precision, memory order, threads, and what is computed over several processes."""
 
 import ctypes
+import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ from torch import nn
 from striate.base import worker_pool
 from striate.base.config import Engine as Settings
 from striate.base.errors import SettingError, UnsupportedError
+from striate.base.launcher import place
+from striate.training import synchronized_batchnorm
+
+log = logging.getLogger("striate")
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Engine:
     world: int  # number of processes
     workers: int  # child processes that decode images
     reasons: tuple[str, ...]  # one sentence for each choice
+    synchronizes: bool = True  # of several processes: batch norm over the images of all of them
 
     @property
     def writes(self) -> bool:
@@ -41,8 +47,19 @@ class Engine:
         return net.to(memory_format=torch.channels_last) if self.channels_last else net
 
     def parallel(self, net: nn.Module) -> nn.Module:
-        """The module whose backward pass averages gradients over all processes; `net` itself where there is one."""
-        return net if self.world == 1 else nn.parallel.DistributedDataParallel(net)
+        """The module whose backward pass averages gradients over all processes; `net` itself where there is one.
+
+        Batch norms of `net` normalize over the images of all of them from now on, where that was chosen.
+        """
+        if self.world == 1:
+            return net
+        if self.synchronizes and (others := synchronized_batchnorm.synchronize(net)):
+            log.warning("%d batch norms, as %s, normalize over the images of each process alone.", len(others), others[0])
+        return nn.parallel.DistributedDataParallel(net)
+
+    def alone(self, net: nn.Module) -> None:
+        """Undo what `parallel` did to the batch norms of a network."""
+        synchronized_batchnorm.restore(net)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Products in bfloat16 within the block, where that was chosen."""
@@ -76,30 +93,9 @@ class Engine:
         return self.sums([value if self.writes else 0.0])[0]
 
 
-def world() -> tuple[int, int, int]:
-    """(rank, local rank, processes) as torchrun or SLURM set them; (0, 0, 1) alone."""
-    rank, local, size = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"))
-    return int(rank or 0), int(local or 0), int(size or 1)
-
-
-@contextmanager
-def processes(device: torch.device) -> Iterator[None]:
-    """Join the other processes of a torchrun for the block; nothing happens where there is one process."""
-    rank, _, size = world()
-    if size == 1:
-        yield
-        return
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", rank=rank, world_size=size)
-    try:
-        yield
-        torch.distributed.barrier()  # none leaves while another still waits for it
-    finally:
-        torch.distributed.destroy_process_group()
-
-
 def pick(settings: Settings) -> Engine:
     """Choose device, precision, memory order and threads, each with the reason."""
-    rank, local, size = world()
+    rank, local, size = place()
     device, why_device = _device(settings.device, local)
     bf16, why_precision = _precision(settings.precision, device)
     last = settings.channels_last == "on" or (settings.channels_last == "auto" and device.type == "cuda")
@@ -119,9 +115,9 @@ def pick(settings: Settings) -> Engine:
         f"channels_last {'on' if last else 'off'}: {why_order}",
         f"threads {threads}: {why_threads}",
         f"workers {workers}: {why_workers}",
-        *((f"processes {size}: from the launcher's WORLD_SIZE",) if size > 1 else ()),
+        *((f"processes {size}: as many as the launcher has started",) if size > 1 else ()),
     )
-    return Engine(device, bf16, last, threads, rank, size, workers, reasons)
+    return Engine(device, bf16, last, threads, rank, size, workers, reasons, settings.sync_batchnorm)
 
 
 def _device(requested: str, local: int) -> tuple[torch.device, str]:

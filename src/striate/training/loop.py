@@ -115,7 +115,7 @@ class _Loop:
         layer_lr.freeze(task.net, factors)
         self.model = task.engine.parallel(task.net)
         self.optimizer = optimizer.make(task.net, task.settings, factors)
-        self.rate = lr_schedule.make(task.settings, task.steps)
+        self.peak, self.rate = lr_schedule.peak(task.settings), lr_schedule.make(task.settings, task.steps)
         self.penalty = weight_penalty.make(task.net, task.settings, factors)
         self.average = Average(task.net, task.settings.ema_decay) if task.settings.ema_decay else None
         self.best_weights: dict[str, Tensor] = {}
@@ -141,6 +141,7 @@ class _Loop:
                     break
             self._end_epoch()
         task.net.load_state_dict(self.best_weights)
+        task.engine.alone(task.net)
         assert progress.best is not None
         if progress.step < task.steps:
             best = progress.best["epoch"]
@@ -167,7 +168,7 @@ class _Loop:
         """One step; the mean loss of the whole batch before it."""
         task, progress, engine = self.task, self.progress, self.task.engine
         seed_torch(seed_of(task.seed, progress.step, engine.rank, "net"), engine.device)
-        rate = task.settings.lr * self.rate(progress.step)
+        rate = self.peak * self.rate(progress.step)
         optimizer.set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         losses_N, right = self._gradients(batch)
@@ -223,7 +224,7 @@ class _Loop:
         task.journal.write("stopped", durable=True, reason="loss not finite", step=step, epoch=epoch, images=paths)
         raise NumbersError(
             f"The loss is {lost} at step {step} of {task.steps} (epoch {epoch}); expected a finite number. Images: "
-            f"{', '.join(paths) or 'those of another process'}. Lower train.lr (now {task.settings.lr:g}), or set "
+            f"{', '.join(paths) or 'those of another process'}. Lower train.lr (now {self.peak:g}), or set "
             "train.clip_grad_norm=1. Checkpoints before this step are kept."
         )
 
@@ -235,7 +236,7 @@ class _Loop:
             self._interrupt()
             return
         event: Event = {
-            "epoch": len(progress.history) + 1, "step": progress.step, "rate": task.settings.lr * self.rate(progress.step - 1),
+            "epoch": len(progress.history) + 1, "step": progress.step, "rate": self.peak * self.rate(progress.step - 1),
             "train_loss": progress.loss_sum / max(progress.seen, 1), "train_accuracy": progress.right / max(progress.seen, 1),
             **task.scorer.validation(predictions),
         }  # fmt: skip

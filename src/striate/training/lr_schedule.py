@@ -9,6 +9,7 @@ Schedule = Callable[[int], float]  # step from 0 -> multiplier of lr
 
 _ONE_CYCLE_WARMUP = 0.3
 _ONE_CYCLE_START = 1 / 25
+_SCALED_WARMUP = 0.05
 _STEP_EVERY = 1 / 3
 _STEP_FACTOR = 0.1
 
@@ -18,7 +19,7 @@ def make(settings: Train, steps: int) -> Schedule:
     if settings.schedule == "one-cycle":
         share = _ONE_CYCLE_WARMUP if settings.warmup is None else settings.warmup
         return one_cycle(steps, round(share * steps))
-    warmup = round((settings.warmup or 0.0) * steps)
+    warmup = round(_warmup(settings) * steps)
     if settings.schedule == "cosine":
         return after_warmup(warmup, cosine(steps, warmup))
     if settings.schedule == "linear":
@@ -27,6 +28,40 @@ def make(settings: Train, steps: int) -> Schedule:
         every = max(1, round((settings.step_every or _STEP_EVERY) * steps))
         return after_warmup(warmup, stairs(every, settings.step_factor or _STEP_FACTOR))
     return after_warmup(warmup, lambda _step: 1.0)
+
+
+def peak(settings: Train) -> float:
+    """The rate that the schedule multiplies: `lr`, in proportion to the batch where that is for batches of another size.
+
+    Goyal et al. 2017, "Accurate, Large Minibatch SGD", section 2.1: k times as many images a step, k times the rate.
+
+    >>> peak(Train(lr=0.1, batch_size=1024, lr_batch_size=256))
+    0.4
+    """
+    return settings.lr if settings.lr_batch_size is None else settings.lr * settings.batch_size / settings.lr_batch_size
+
+
+def describe_scaling(settings: Train) -> str | None:
+    """What the batch size does to the learning rate, as people read it; None where nothing.
+
+    >>> describe_scaling(Train(lr=0.1, batch_size=1024, lr_batch_size=256, schedule="cosine"))
+    'learning rate 0.4: 0.1 is for batches of 256, and these have 1,024; it rises over the first 5 % of the steps'
+    """
+    if settings.lr_batch_size in (None, settings.batch_size):
+        return None
+    share = _ONE_CYCLE_WARMUP if settings.schedule == "one-cycle" and settings.warmup is None else _warmup(settings)
+    rise = f"; it rises over the first {share:.0%} of the steps".replace("%", " %") if share else ""
+    return (
+        f"learning rate {peak(settings):g}: {settings.lr:g} is for batches of {settings.lr_batch_size:,}, and these have "
+        f"{settings.batch_size:,}{rise}"
+    )
+
+
+def _warmup(settings: Train) -> float:
+    """The share of the steps in which the rate rises; a rate for larger batches is not begun with (section 2.2)."""
+    if settings.warmup is not None:
+        return settings.warmup
+    return _SCALED_WARMUP if settings.lr_batch_size is not None and settings.batch_size > settings.lr_batch_size else 0.0
 
 
 def after_warmup(warmup: int, then: Schedule) -> Schedule:

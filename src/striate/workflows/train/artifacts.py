@@ -1,5 +1,6 @@
 """What a training writes into its folder: settings and environment at its start; model, predictions and result at its end."""
 
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from striate.base import config, looks_ledger, run_folder, run_images, run_record
 from striate.base.errors import ArtifactError, DataError, RunError
 from striate.base.events import Json
+from striate.base.phrases import plural
 from striate.metrics import classification, confidence, label_thresholds, multi_label
 from striate.metrics.class_findings import never_predicted
 from striate.metrics.confidence import Confidence
@@ -27,6 +29,8 @@ from striate.workflows.several_labels import label_set_scores
 from striate.workflows.several_labels.label_set_scores import MapScore
 from striate.workflows.train import unknown_inputs
 from striate.workflows.train.setup import StartingWeights, TrainingSetup
+
+log = logging.getLogger("striate")
 
 _BESIDE = ("majority", "macro_f1", "balanced_accuracy")  # with the ends of their intervals
 
@@ -111,11 +115,13 @@ def score_json(value: Score | MapScore | None) -> dict[str, Any] | None:
     return None if value is None else value._asdict()
 
 
-def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> run_record.Identity:
+def write_start(
+    context: RunContext, saved: Json | None, other_processes: bool = False, **requested: bytes
+) -> run_record.Identity:
     """Write run.toml, environment.json, data.json and images.npz of a run that begins; the identity of the run.
 
     `saved` is the state of a run that is resumed, where something that it depends on has changed since: refused by its name.
-    `requested` are more files of a run that begins, by stem.
+    With `other_processes` their number may have changed. `requested` are more files of a run that begins, by stem.
     """
     folder, engine, dataset = context.folder, context.engine, context.dataset
     environment = run_folder.environment(
@@ -125,7 +131,7 @@ def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> 
     source = own_network.read(name) if catalogue.is_own(name) else None
     settings, images = config.given(context.run), dataset.run_images().as_bytes()
     if saved is not None:
-        _refuse_change(folder, environment, settings, saved)
+        _refuse_change(folder, environment, settings, saved, other_processes)
         _refuse_other_division(folder, images)
         if source is not None and run_record.content(folder, own_network.COPY) != source.content:
             raise RunError(
@@ -147,7 +153,7 @@ def write_start(context: RunContext, saved: Json | None, **requested: bytes) -> 
     return identity
 
 
-def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json) -> None:
+def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json, other_processes: bool) -> None:
     before, identity = run_folder.read_json(folder / "environment.json"), run_record.read(folder).identity
     if before is None:
         raise ArtifactError(
@@ -158,7 +164,12 @@ def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json) -> None
             f"the images have changed since {folder} began: expected data {before['data_sha256'][:12]}..., got "
             f"{now['data_sha256'][:12]}... Restore them, or start a new run."
         )
-    run_folder.refuse_other_machine(folder, now)
+    if other_processes and before["processes"] != now["processes"]:
+        log.warning(
+            "%s began with %s and continues with %s: it will not end with the same weights as without the change.", folder,
+            plural(before["processes"], "process"), plural(now["processes"], "process"),
+        )  # fmt: skip
+    run_folder.refuse_other_machine(folder, {name: now[name] for name in now if name != "processes" or not other_processes})
     if (edited := run_record.difference(identity.settings, settings)) is not None:
         raise RunError(f"{folder} began with other settings: {edited}. Put it back, or start a new run.")
     if "run" in saved and saved["run"]["run_id"] != identity.run_id:

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from striate.base.signals import Stop
-from striate.training import checkpoint, layer_lr, loop, lr_finder, tensorboard, weight_histograms
+from striate.training import checkpoint, layer_lr, loop, lr_finder, lr_schedule, tensorboard, weight_histograms
 from striate.training.journal import Journal, read
-from striate.workflows.run_context import RunContext
+from striate.workflows.run_context import Resume, RunContext
 from striate.workflows.train.artifacts import Trained, evaluate_and_save, write_start
 from striate.workflows.train.epoch_health_log import observer
 from striate.workflows.train.schedule_length import count_steps
@@ -18,7 +18,7 @@ log = logging.getLogger("striate")
 
 def train(
     context: RunContext,
-    resume: bool,
+    resume: Resume,
     starting_weights: StartingWeights | None = None,
 ) -> Trained:
     """Train, from the last checkpoint where `resume`, and write the artifact and the predictions."""
@@ -27,18 +27,23 @@ def train(
     net, loaders, engine, folder = setup.net, setup.loaders, context.engine, context.folder
     if factors := layer_lr.factors(net, context.run.train):
         log.info("learning rates: %s", layer_lr.describe(factors))
+    if (scaling := lr_schedule.describe_scaling(context.run.train)) is not None:
+        log.info("%s", scaling)
     if resume:
         engine.agree(0.0)  # nobody reads before the process that writes has swept the folder
     resume_from = checkpoint.latest(folder / "checkpoints") if resume else None
     run, steps, estimate = count_steps(context, setup, task, resume_from)
     context = replace(context, run=run)
-    identity = write_start(context, None if resume_from is None else resume_from.state) if engine.writes else None
+    identity = None
+    if engine.writes:
+        saved = None if resume_from is None else resume_from.state
+        identity = write_start(context, saved, other_processes=resume == "other-processes")
     journal = Journal(folder / "journal.jsonl" if engine.writes else None)
     stamp = {} if identity is None else identity.stamp()
     if resume_from is not None:
         for sentence in resume_from.refused:
             log.warning("%s The checkpoint before it is used.", sentence)
-        journal.write("resumed", step=resume_from.state["step"], run=stamp)
+        journal.write("resumed", step=resume_from.state["step"], processes=engine.world, run=stamp)
     else:
         if steps_saved := [event["step"] for event in read(folder / "journal.jsonl") if event["event"] == "checkpoint"]:
             log.warning("%s had a checkpoint of step %d and has none now; it begins anew.", folder, steps_saved[-1])
@@ -64,7 +69,7 @@ def lr_range_test(context: RunContext) -> lr_finder.Curve:
     """The learning-rate range test with what a training of these settings would start with; nothing is saved."""
     setup = set_up(context)
     task = replace(
-        build_task(context, setup), settings=context.run.train.model_copy(update={"lr": 1.0}),
+        build_task(context, setup), settings=context.run.train.model_copy(update={"lr": 1.0, "lr_batch_size": None}),
         steps=lr_finder.steps_for(setup.loaders["train"].steps), stop=Stop(),
     )  # fmt: skip
     return lr_finder.run(task, lambda: context.stop.check("looking for the learning rate"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.base import config, files, run_folder, run_record
 from striate.base.arguments import named_arguments
+from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.signals import catch_signals
 from striate.base.wall_clock import counting, measured
@@ -18,6 +19,7 @@ from striate.data import in_memory, sources
 from striate.data.survey import Sample, SampleStats, sample_stats
 from striate.nets import own_network
 from striate.training import device as machine
+from striate.training import processes
 from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.workflows import baselines, shortcuts, stored_copies
@@ -26,7 +28,7 @@ from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import run as finetuning
 from striate.workflows.finetune import start
 from striate.workflows.report import build
-from striate.workflows.run_context import RunContext
+from striate.workflows.run_context import Resume, RunContext
 from striate.workflows.train import check, defaults, mirroring
 from striate.workflows.train.artifacts import Trained, count_look, score, scores_beside
 from striate.workflows.train.fit import fit
@@ -43,8 +45,8 @@ def train(
     data: str | Path | Any = None, *, labels: Any = None, net: str | None = None, weights: str | Path | None = None,
     recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,
     seed: int | None = None, name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
-    pixel_cache_gb: float | None = None, resume: bool = False, report: bool = True, tensorboard: bool = False,
-    trust_code: bool = False,
+    pixel_cache_gb: float | None = None, resume: bool = False, other_processes: bool = False, report: bool = True,
+    tensorboard: bool = False, trust_code: bool = False,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
@@ -64,6 +66,8 @@ def train(
         data_dir: where named data sets lie.
         pixel_cache_gb: most GB of decoded pixels to keep in the cache; above, each epoch decodes them anew.
         resume: resume the run `name` from its last checkpoint; takes no other setting.
+        other_processes: with `resume`: go on also where the run began with another number of processes; the weights at its end
+            are then others than without the change.
         report: end by writing the report; the verdict comes without it too, but for what needs the network.
         tensorboard: also log epochs, weights, filters and settings for TensorBoard, in the run's folder; needs `striate[log]`.
         trust_code: run the file of a network that a recipe or the run to resume names; one named by `net` is trusted.
@@ -85,7 +89,10 @@ def train(
         tensorboard=tensorboard or None,
     )  # fmt: skip
     own_network.trust_named(_named_net(net, settings))
-    result = run_in(Path(out), name, tree, resume, watch, report, trust_code)
+    if other_processes and not resume:
+        raise SettingError("other_processes applies with resume alone; leave it out.")
+    going_on: Resume = "other-processes" if other_processes else resume
+    result = run_in(Path(out), name, tree, going_on, watch, report, trust_code)
     images = result["images"]
     return result | measured(sum(images.values()) if "strategies" in result else images["train"] * result["epochs"])
 
@@ -128,7 +135,7 @@ def find_lr(
         watch = watch if engine.writes else quiet
         run, stats = _resolve(checked, engine, watch)
         examples = checked.examples
-        with machine.processes(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
+        with processes.joined(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             run, dataset = mirroring.choose(run, dataset)
             run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
             curve = lr_range_test(RunContext(run, dataset, path.parent, engine, stop, watch))
@@ -143,7 +150,7 @@ def find_lr(
 
 
 def run_in(
-    out: Path, name: str | None, settings: config.Tree, resume: bool, watch: Watch = quiet, report: bool = True,
+    out: Path, name: str | None, settings: config.Tree, resume: Resume, watch: Watch = quiet, report: bool = True,
     trust_code: bool = False,
 ) -> Json:  # fmt: skip
     """Train with these settings in `out/name`, anew or from its last checkpoint; the run's result for JSON."""
@@ -153,6 +160,8 @@ def run_in(
     checked = None if resume else check.check(out, name, settings)
     run = check.settings_to_resume(out, name, settings) if checked is None else checked.run
     if run.finetune.weights is not None:
+        if resume == "other-processes":
+            raise SettingError("other_processes does not apply to a fine-tuning, which has one process; leave it out.")
         return finetuning.run_in(out, name, settings, True, watch, report)
     examples = stats = None
     with catch_signals() as stop:
@@ -172,8 +181,8 @@ def run_in(
                 log.info("%s", start.choose(checked.run, stats).reason)
             examples = checked.examples
         name = run_folder.fresh_name(out, run.data.path, run.net.name or "") if name is None else name
-        folder = run_folder.claim(out, name, resume)
-        with machine.processes(engine.device), _locked(folder, engine):
+        folder = run_folder.claim(out, name, bool(resume))
+        with processes.joined(engine.device), _locked(folder, engine):
             if resume and (result := _finished(run, folder)) is not None:
                 return build.later(result, folder, watch) if report and engine.writes else result
             for reason in engine.reasons:
@@ -226,7 +235,7 @@ def _finished(run: config.Run, folder: Path) -> Json | None:
     return result
 
 
-def _train(context: RunContext, resume: bool) -> Json:
+def _train(context: RunContext, resume: Resume) -> Json:
     """Train, with folds where the settings have them, and write the report."""
     dataset, run = context.dataset, context.run
     for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
@@ -263,12 +272,12 @@ def _bind_folds(run: config.Run, folder: Path, resume: bool) -> None:
         run_record.begin(folder, identity, {"run.toml": config.to_toml(run).encode()})
 
 
-def _train_folds(context: RunContext, resume: bool) -> Trained:
+def _train_folds(context: RunContext, resume: Resume) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
     run, dataset, folder, engine = context.run, context.dataset, context.folder, context.engine
     count = folding.requested(run)
     if engine.writes:
-        _bind_folds(run, folder, resume)
+        _bind_folds(run, folder, bool(resume))
     tests: list[Predictions] = []
     for fold in range(count):
         inner = folder / "folds" / f"fold-{fold}"
@@ -276,7 +285,7 @@ def _train_folds(context: RunContext, resume: bool) -> Trained:
             tests.append(Predictions(*run_folder.load_predictions(inner / "predictions-test.npz")))
             continue
         log.info("Fold %d of %d.", fold + 1, count)
-        fold_resume = bool(engine.agree(float(resume and (inner / "run.toml").exists())))
+        fold_resume = resume if engine.agree(float((inner / "run.toml").exists())) else False
         fold_run, fold_dataset = folding.divide(run, dataset, fold)
         fold_context = replace(context, run=fold_run, dataset=fold_dataset, folder=inner, trainings=count - fold + 1)
         test = fit(fold_context, fold_resume).test

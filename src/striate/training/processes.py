@@ -1,0 +1,193 @@
+"""Several processes that train together: who they are, how they are joined, and what happens when one of them fails.
+
+Which one this is, `base.launcher` reads from the environment. Sums between them are PyTorch's. Beside these each tells the
+others every two seconds that it lives, through a store that the first one holds: one that fails, is killed or stands still ends
+the others within half a minute with one sentence that names it, in place of a wait of half an hour.
+"""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from striate.base.errors import Interrupted, RunError
+from striate.base.launcher import Place, meeting_point, place
+
+EXIT_FAILED = 1  # of a process that ends because another has failed
+_BEAT_SECONDS, _SILENT_SECONDS = 2.0, 30.0
+_GRACE_SECONDS = 3.0  # for a process that fails by itself to say so
+_STORE_SECONDS = 20.0
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[None]:
+    """Join the other processes for the block; nothing happens where there is one process.
+
+    Raises RunError: another process has failed before this one could go on; it is named.
+    """
+    own = place()
+    if own.world == 1:
+        yield
+        return
+    address, port = meeting_point()
+    method = None if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ else f"tcp://{address}:{port}"
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo", init_method=method, rank=own.rank, world_size=own.world
+    )
+    watch = _Watch(own, address, device)
+    try:
+        yield
+        torch.distributed.barrier()  # none leaves while another still waits for it
+    except Exception as error:
+        if (cause := watch.blame(error)) is not None:
+            raise RunError(cause) from error
+        raise
+    finally:
+        watch.end()
+        with suppress(RuntimeError):  # of a connection that another process has left
+            torch.distributed.destroy_process_group()
+
+
+class _Beat(NamedTuple):
+    number: str
+    since: float  # when it came
+    host: str
+
+
+class _Watch:
+    """Beats of this process, and what became of the others."""
+
+    def __init__(self, own: Place, address: str, device: torch.device) -> None:
+        self.own, self.ended = own, threading.Event()
+        self.seen: dict[int, _Beat] = {}
+        self.cause: str | None = None  # why this process is about to end, once another has failed
+        distributed: Any = torch.distributed  # whose types leave the store out
+        wait = timedelta(seconds=_STORE_SECONDS)
+        port = torch.zeros(1, dtype=torch.int64, device=device if device.type == "cuda" else "cpu")
+        if own.rank == 0:
+            self.store = distributed.TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=wait)
+            port[0] = self.store.port
+        torch.distributed.broadcast(port, 0)
+        if own.rank != 0:
+            self.store = distributed.TCPStore(address, int(port), is_master=False, timeout=wait)
+        self.lock = threading.Lock()
+        self._beat(0)
+        torch.distributed.barrier()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Stop following; the processes end together, so that none takes another's end for a failure."""
+        self.ended.set()
+        self.thread.join(_STORE_SECONDS)
+
+    def blame(self, error: Exception) -> str | None:
+        """Tell the others that this process fails; the sentence of the one that failed first, where that is another."""
+        if isinstance(error, Interrupted):  # all were asked to stop
+            return None
+        lost = type(error).__module__.startswith("torch") or isinstance(error, RuntimeError)
+        with suppress(RuntimeError):
+            if not lost:
+                text = f"process {self.own.rank} of {self.own.world} ({socket.gethostname()}) failed first: {error}"
+                first = self._first(text)
+                if first == text and self.own.rank == 0:  # the store ends with it, and the others have yet to read the sentence
+                    time.sleep(2 * _BEAT_SECONDS + 1)
+                return None if first == text else first
+        deadline = time.monotonic() + _SILENT_SECONDS + _GRACE_SECONDS
+        while time.monotonic() < deadline:  # a sum has failed because another process has; it is about to be known
+            if self.cause is not None:
+                return self.cause
+            try:
+                if self._check("failed"):
+                    return self._get("failed")
+            except RuntimeError:
+                return self._gone(0)
+            if (cause := self.silent()) is not None:
+                return cause
+            time.sleep(_BEAT_SECONDS)
+        return None
+
+    def _first(self, text: str) -> str:
+        with self.lock:
+            return bytes(self.store.compare_set("failed", "", text)).decode()
+
+    def _check(self, key: str) -> bool:
+        with self.lock:
+            return bool(self.store.check([key]))
+
+    def _get(self, key: str) -> str:
+        with self.lock:
+            return bytes(self.store.get(key)).decode()
+
+    def _beat(self, number: int) -> None:
+        with self.lock:
+            self.store.set(f"beat {self.own.rank}", f"{number} {socket.gethostname()}")
+
+    def _gone(self, rank: int, host: str = "") -> str:
+        where = f" ({host})" if host else ""
+        return f"process {rank} of {self.own.world}{where} has ended or stands still; the others end with it."
+
+    def silent(self) -> str | None:
+        """The sentence of a process whose beats have not come for half a minute."""
+        now = time.monotonic()
+        silent = next((rank for rank, beat in self.seen.items() if now - beat.since > _SILENT_SECONDS), None)
+        return None if silent is None else self._gone(silent, self.seen[silent].host)
+
+    def _look(self) -> None:
+        for rank in range(self.own.world):
+            if rank != self.own.rank:
+                number, _, host = self._get(f"beat {rank}").partition(" ")
+                if rank not in self.seen or self.seen[rank].number != number:
+                    self.seen[rank] = _Beat(number, time.monotonic(), host)
+
+    def _follow(self) -> None:
+        number = 0
+        while not self.ended.wait(_BEAT_SECONDS):
+            number += 1
+            try:
+                self._beat(number)
+                self._look()
+                cause = self._get("failed") if self._check("failed") else self.silent()
+            except RuntimeError:
+                cause = self._gone(0)
+            if cause is not None and not self.ended.is_set():
+                self.cause = cause
+                self._leave(cause)
+                return
+
+    def _leave(self, cause: str) -> None:
+        """End this process, which may wait in a sum for one that is no more."""
+        if not self.ended.wait(_GRACE_SECONDS):
+            if self.own.rank == 0 or "process 0 of" in cause:
+                print(f"striate: {cause}", file=sys.stderr, flush=True)
+            os._exit(EXIT_FAILED)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes, whose gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(_context: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """A tensor summed over all processes, through which gradients flow back to every one of them."""
+    total: Tensor = _Sum.apply(tensor)
+    return total
