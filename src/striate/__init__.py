@@ -45,6 +45,7 @@ _HOME = {
     "verdicts": "striate.workflows.inspect.filter_health",
     "weights": "striate.workflows.runs",
     "write_report": "striate.workflows.report.build",
+    "write_shards": "striate.workflows.shards",
 }
 __all__ = sorted(_HOME)
 
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from striate.workflows.run_table import list_runs as list_runs
     from striate.workflows.runs import weights as weights
     from striate.workflows.serve.run import serve as serve
+    from striate.workflows.shards import write_shards as write_shards
     from striate.workflows.train.run import find_lr as find_lr
     from striate.workflows.train.run import train as train
     from striate.workflows.tune.run import tune as tune

@@ -28,6 +28,7 @@ STAGES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "convert": ("reading weights", "files"),
         "collect": ("reading images in memory", "images"),
         "keep": ("writing images into the cache", "images"),
+        "shards": ("writing shards", "images"),
         "sample": ("looking at a sample", "images"),
         "decode": ("decoding", "images"),
         "hash": ("comparing with the cache", "files"),

@@ -87,10 +87,11 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Keep through a power cut what was made or renamed in a folder."""
     if os.name == "nt":  # a folder cannot be opened there; NTFS orders the rename itself
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -124,7 +125,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -186,7 +187,7 @@ def _seal(temporary: Path, path: Path) -> None:
     except OSError:
         recover(path)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -207,7 +208,7 @@ def recover(path: Path) -> None:
     aside = path.with_name(f".{path.name[:200]}.old")
     if aside.exists() and not path.exists():
         aside.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def sha256(path: Path) -> str:

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from striate.base import worker_pool
 from striate.base.child_process import Answer, Child
 from striate.base.errors import DecodeError
-from striate.data import file_facts
+from striate.data import file_facts, shard_index
 from striate.data.file_facts import FileFacts
 from striate.data.image_facts import BAND_PIXELS, CELLS, THUMB_PX, Facts, Pixels, hash_content, measure
 
@@ -114,7 +114,9 @@ def as_file(image: Image.Image) -> bytes:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file; DecodeError where it is none, or cannot be read."""
+    """The bytes of a regular file, or of an image of shards; DecodeError where it is none, or cannot be read."""
+    if (entry := shard_index.entry_of(path)) is not None:
+        return shard_index.read_entry(*entry)
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -226,8 +228,7 @@ def _scaled(image: Image.Image, background: tuple[int, int, int], white_level: f
 
 def _composited(levels_HW4: Pixels, background: tuple[int, int, int]) -> Pixels:
     color, alpha = np.split(levels_HW4.astype(np.uint32), [3], axis=2)
-    behind = np.array(background, np.uint32)
-    return ((color * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return ((color * alpha + np.array(background, np.uint32) * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def canonical(levels_HWC: Pixels) -> Pixels:
@@ -274,8 +275,7 @@ def _center_crop(image: Image.Image, input_spec: InputSpec, method: Image.Resamp
     """The center of an image. Of a share below 1 its pixels are those of torchvision and timm, which bring the short side to
     size / share, round, and cut out whole pixels.
     """
-    side, (width, height) = input_spec.size_px, image.size
-    short = min(width, height)
+    side, short, (width, height) = input_spec.size_px, min(image.size), image.size
     if input_spec.share == 1 or max(width, height) > _LONG * short:  # whose resized pixels would be too many
         length = short * input_spec.share
         left, top = (width - length) / 2, (height - length) / 2

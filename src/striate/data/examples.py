@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data import shard_index
 from striate.data.names import Names
 
 
@@ -144,6 +145,8 @@ class Examples:
             hasher.update(repr(self.pixels_NHWC.shape).encode())
             hasher.update(np.ascontiguousarray(self.pixels_NHWC).data)
             return hasher.hexdigest()
+        if (of_shards := shard_index.stamp(self.root)) is not None:
+            return of_shards
         for name in self.names:
             try:
                 status = (self.root / name).stat()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
-from striate.data import decode, image_objects, unlabeled_files
+from striate.data import decode, image_objects, shard_index, shards, unlabeled_files
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 
@@ -107,7 +107,11 @@ def _entries(images: Any) -> tuple[Iterable[object], bool]:
 
 
 def _files(path: Path) -> tuple[Iterable[Path], bool]:
-    """The files that a path means, and whether it is one; of a folder and a glob by name."""
+    """The files that a path means, and whether it is one; of a folder, shards and a glob by name."""
+    if shards.holds_shards(path):
+        return _Listed(lambda: shards.paths(path)), False
+    if shard_index.entry_of(path) is not None:
+        return [path], True
     if path.is_dir():
         if next(unlabeled_files.files_within(path), None) is None:
             raise DataError(f"expected images in the folder {path}; {unlabeled_files.why_none(path)}.")

@@ -22,6 +22,23 @@ class Names(Sequence[str]):
             ends.append(len(text))
         self._text, self._ends = bytes(text), ends
 
+    @classmethod
+    def of_text(cls, text: bytes, ends: Iterable[int]) -> "Names":
+        """Names whose text and ends, from 0 on, are kept elsewhere."""
+        names = cls(())
+        names._text, names._ends = text, array("q", ends)
+        return names
+
+    @property
+    def text(self) -> bytes:
+        """All names, one after another, in UTF-8."""
+        return self._text
+
+    @property
+    def ends(self) -> Sequence[int]:
+        """0, and where each name ends in `text`."""
+        return self._ends
+
     def __len__(self) -> int:
         return len(self._ends) - 1
 

@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DecodeError
-from striate.data import decode, image_facts
+from striate.data import decode, image_facts, shard_index
 from striate.data.examples import Examples
 
 MARKS = "marks.bin"  # in an entry of the pixel cache; not in its manifest, since it follows copies of the data
 
 
 def marks(examples: Examples) -> NDArray[np.int64]:
-    """Time of status change in nanoseconds and inode of each file, -1 of one that is not there: A x 2."""
+    """Time of status change in nanoseconds and inode of each file, or its shard, -1 of one that is not there: A x 2."""
+    if (of_shards := shard_index.marks(examples.root, examples.names)) is not None:
+        return of_shards
     rows = np.full((len(examples), 2), -1, np.int64)
     for row, name in zip(rows, examples.names, strict=True):
         try:

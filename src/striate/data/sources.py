@@ -12,7 +12,7 @@ from striate.base import files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.base.events import Watch, quiet
-from striate.data import builtin_datasets, cifar10, csv_parquet, folders, groups, in_memory, label_edits, mnist_idx
+from striate.data import builtin_datasets, cifar10, csv_parquet, folders, groups, in_memory, label_edits, mnist_idx, shards
 from striate.data.examples import Examples
 
 _ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
@@ -58,7 +58,7 @@ def listed_once(function: Callable[_Given, _Result]) -> Callable[_Given, _Result
 
 def read(data: Data) -> Examples:
     """The labeled images that `data.path` means: a name, a table, what `in_memory` keeps, or a folder of classes, IDX
-    or CIFAR files.
+    or CIFAR files, or shards.
 
     A folder with the name of a data set is written with a slash: `./mnist`.
     """
@@ -68,6 +68,11 @@ def read(data: Data) -> Examples:
     if data not in now.examples:
         now.examples[data] = _complete(data, now.watch)
     return now.examples[data]
+
+
+def read_as_given(data: Data, watch: Watch = quiet) -> Examples:
+    """The same, without corrections, and with groups only of a column of a table that the settings name."""
+    return _read(data, watch)
 
 
 def _complete(data: Data, watch: Watch) -> Examples:
@@ -109,6 +114,8 @@ def _read(data: Data, watch: Watch) -> Examples:
         )
     if own := [what for file, what in (("run.toml", "a run"), ("model.json", "a model")) if (path / file).is_file()]:
         raise DataError(f"expected a folder of images by class; got {own[0]} of striate, {path}. Give the images as DATA.")
+    if shards.holds_shards(path):
+        return shards.read(path, data)
     if path.is_file():
         if path.suffix.lower() not in csv_parquet.ENDINGS:
             raise DataError(

@@ -1,0 +1,62 @@
+"""Shards are data as the folder is that they were written of: to train, fine-tune, evaluate and predict."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import striate
+from striate.base.errors import SettingError
+
+SETTINGS = {"train": {"steps": 3, "batch_size": 8}, "preprocess": {"size_px": 8}}
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for level, name in enumerate(("cat", "dog")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for n in range(20):
+            pixels = rng.integers(0, 150, (10, 11, 3), np.uint8) + np.uint8(50 * level)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{n}.{'png' if n % 2 else 'jpg'}")
+    (tmp_path / "photos" / "cat" / "bad.jpg").write_bytes(b"no image")
+    return tmp_path / "photos"
+
+
+def train(data: Any, **more: Any) -> dict[str, Any]:
+    settings = {**SETTINGS, "preprocess": {**SETTINGS["preprocess"], **more}}
+    return striate.train(data, net="conv 3x3x4, relu, fc", settings=settings, report=False)
+
+
+def test_training_on_shards_gives_the_weights_of_the_folder(photos: Path, tmp_path: Path):
+    written = striate.write_shards(photos, tmp_path / "out", shard_mb=0.01)
+    assert written["shards"] > 1
+    assert [bad["path"] for bad in written["quarantined"]] == ["cat/bad.jpg"]
+    results = [train(data) for data in (photos, tmp_path / "out", tmp_path / "out" / "striate.index")]
+    results += [train(tmp_path / "out", pixel_cache_gb=0)]  # decoded anew for each epoch
+    assert len({result["weights_sha256"] for result in results}) == 1
+    assert len({(result["test"]["accuracy"], result["test"]["n"]) for result in results}) == 1
+    run = results[0]["run"]
+    scores = [striate.evaluate(run, data) for data in (photos, tmp_path / "out")]
+    for key in ("n", "accuracy", "confusion", "per_class"):
+        assert scores[0][key] == scores[1][key]
+    of_files = {str(Path(row.path).relative_to(photos)): row for row in striate.predict(run, photos) if row.error is None}
+    index = tmp_path / "out" / "striate.index"
+    of_shards = {str(Path(row.path).relative_to(index)): row for row in striate.predict(run, tmp_path / "out")}
+    assert {name: row.prediction for name, row in of_files.items()} == {name: row.prediction for name, row in of_shards.items()}
+    assert striate.predict(run, index / "cat" / "3.png").prediction == of_files["cat/3.png"].prediction
+    surveys = [striate.survey(data) for data in (photos, tmp_path / "out")]
+    assert surveys[0].as_json() | {"data": ""} == surveys[1].as_json() | {"data": ""}
+
+
+def test_shards_are_never_written_into_the_data(photos: Path):
+    with pytest.raises(SettingError, match="lies in the data, which are never changed"):
+        striate.write_shards(photos, photos / "out")
+    with pytest.raises(SettingError, match=r"data.exclude does not apply to shards"):
+        striate.write_shards(photos, "out", {"exclude": "list.txt"})
+    with pytest.raises(SettingError, match=r"expected at least 0.01 MB for a shard; got 0"):
+        striate.write_shards(photos, "out", shard_mb=0)
