@@ -126,7 +126,7 @@ def test_every_setting_is_described_in_one_clause():
         ({"sed": 1}, "There is no setting sed; did you mean seed?"),
         (
             {"engine": {"xyz": 1}},
-            "There is no setting engine.xyz; there are: channels_last, device, precision, threads, workers.",
+            "There is no setting engine.xyz; there are: channels_last, device, precision, sync_batchnorm, threads, workers.",
         ),
         ({"train": {"epochs": 0}}, "train.epochs: input should be greater than or equal to 1; got 0."),
         ({"train": {"lr": float("nan")}}, "train.lr: input should be a finite number; got nan."),

@@ -63,7 +63,7 @@ STRONG = {
     "flip": True, "flip_vertical": True, "rotate": 20.0, "shear": 20.0, "crop": 0.9, "gray": 0.9, "random_erasing": 0.9,
     "perspective": 0.9, "posterize": 4, "equalize": 1.0, "policy": "trivialaugment",
 }  # fmt: skip
-OTHERS = ("border", "mixup", "cutmix", "policy_ops", "policy_magnitude")
+OTHERS = ("border", "flip_alternate", "mixup", "cutmix", "policy_ops", "policy_magnitude")
 
 
 @pytest.mark.parametrize("name", [name for name in Augment.model_fields if name not in OTHERS])

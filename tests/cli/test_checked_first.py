@@ -22,7 +22,7 @@ WITHOUT_TORCH = (
     ("train runs/ready", "expected a folder of images by class; got a run of striate, runs/ready. Give the images as DATA."),
     ("predict photos/circle/000.png", "expected IMAGES after `striate predict`; it is missing. See `striate predict --help`."),
     ("predict photos resnet20@cifar10", "photos is a folder without a model; the model comes first, images after it."),
-    ("finetune photos --from cifar10", "Weights are named with an @: resnet20@cifar10."),
+    ("finetune photos --from cifar10", "Weights are named with an @: airbench94@cifar10, resnet20@cifar10."),
     ("report runs/ready/report.html", "runs/ready/report.html lies in the run runs/ready: give the run."),
     ("train fotos", "there is nothing at 'fotos'"),
     ("train photos/circle/000.png", "expected a folder, or a table that ends in"),

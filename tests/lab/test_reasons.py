@@ -34,6 +34,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         for here, processes in product((start.BEST, start.SECOND), ("1", "2")):
             monkeypatch.setattr(start, "weights_here", lambda here=here: here)
             monkeypatch.setenv("WORLD_SIZE", processes)
+            monkeypatch.setenv("RANK", "0")
             yield start.choose(run, stats).reason
         yield start.advice(start.SECOND, stats) or ""
 

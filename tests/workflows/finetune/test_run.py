@@ -309,6 +309,7 @@ def test_an_interruption_while_fitting_is_gone_on_from(shapes: Path, tmp_path: P
 
 def test_several_processes_are_refused(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
     with pytest.raises(RunError) as refused:
         finetune(shapes, tmp_path)
     assert str(refused.value) == "striate finetune works in one process; got 2. Start it without torchrun."

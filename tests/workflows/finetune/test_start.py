@@ -66,6 +66,7 @@ def test_settings_of_a_training_from_scratch_decide(settings: dict[str, Any], na
 
 def test_without_the_weights_and_with_several_processes_a_training_starts_from_scratch(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
     assert chosen(PHOTOS) is None
     monkeypatch.delenv("WORLD_SIZE")
     monkeypatch.setattr(published_weights, "is_here", lambda net, weights: False)

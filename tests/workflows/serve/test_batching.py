@@ -10,6 +10,7 @@ from striate.data.image_facts import Pixels
 from striate.workflows.serve.batching import Batcher
 from striate.workflows.serve.loaded_model import Circuit, Inferred
 from striate.workflows.serve.refusals import Refusal
+from support import own_loop
 
 
 def image(value: int) -> Pixels:
@@ -51,7 +52,7 @@ def test_batches_are_what_waits_and_answers_come_to_who_asked():
         assert net.batches == [[1], [20, 21, 30], [31]]
         await batcher.close()
 
-    asyncio.run(story())
+    own_loop.run(story())
 
 
 def test_a_pass_that_fails_is_said_to_all_of_its_batch_and_to_no_other():
@@ -70,7 +71,7 @@ def test_a_pass_that_fails_is_said_to_all_of_its_batch_and_to_no_other():
         assert labels(await batcher.submit([image(3)])) == ["3"]
         await batcher.close()
 
-    asyncio.run(story())
+    own_loop.run(story())
 
 
 def test_after_an_error_that_nobody_foresaw_the_next_batch_is_answered(caplog: pytest.LogCaptureFixture):
@@ -91,7 +92,7 @@ def test_after_an_error_that_nobody_foresaw_the_next_batch_is_answered(caplog: p
         assert labels(await batcher.submit([image(3)])) == ["x"]
         await batcher.close()
 
-    asyncio.run(story())
+    own_loop.run(story())
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == [
         "'/secret/path'", "expected 1 answers of the model; got 0.",
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from statistics import median
 
 import pytest
 
-from support import onnx_files, pinned_load
+from support import onnx_files, own_loop, pinned_load
 from support.http_load import CUT, Client, Reply, address_of, closed_loop, open_loop, quantile
 from support.ledger import EMBED, check, content
 from support.serve_process import ServeProcess, serving
@@ -32,7 +32,7 @@ def test_of_60_requests_at_once_as_many_are_answered_as_the_queue_holds_and_all_
             model.open.set()
             return await sending
 
-        counts = check(asyncio.run(story()), {200, 429})
+        counts = check(own_loop.run(story()), {200, 429})
         assert counts == {200: 4, 429: 56}
         while len(noted := [entry["status"] for entry in server.log if entry["path"] == EMBED]) < 60:
             time.sleep(0.01)  # written after the response
@@ -87,7 +87,7 @@ def test_told_to_stop_under_load_it_loses_nothing_that_it_accepted(tmp_path: Pat
     seconds = []
     for trial in range(times):
         with serving(tmp_path / str(trial), onnx_model, "--queue", "8", "--batch", "4") as server:
-            replies, stopping = asyncio.run(told_to_stop(server, 16, 60))
+            replies, stopping = own_loop.run(told_to_stop(server, 16, 60))
             assert server.process.wait(10) == 0
             seconds.append(stopping)
             counts = check(replies, {200, 429, 503, CUT})

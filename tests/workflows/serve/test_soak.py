@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support import hostile_uploads, onnx_files
+from support import hostile_uploads, onnx_files, own_loop
 from support.http_load import Address, Client, Reply, closed_loop, for_seconds, open_loop, quantile
 from support.ledger import EMBED, check, content
 from support.serve_process import ServeProcess, serving
@@ -69,16 +69,16 @@ def test_of_50_killed_processes_only_what_was_in_flight_is_refused(tmp_path: Pat
     total = Counter[int]()
     for trial in range(servers):
         with serving(tmp_path / str(trial), onnx_model) as server:
-            replies, seconds = asyncio.run(killed(server, 5, trial % 2 == 0))
+            replies, seconds = own_loop.run(killed(server, 5, trial % 2 == 0))
             counts = check(replies, {200, 503})
             while sum(server.statuses(EMBED).values()) < len(replies):
                 time.sleep(0.05)  # a line of the log is written after its response
             assert server.statuses(EMBED) == counts
-            last = asyncio.run(closed_loop(server.address, 1, content, iter([False, True]).__next__))
+            last = own_loop.run(closed_loop(server.address, 1, content, iter([False, True]).__next__))
             assert b"again and again" in last[0][1].body  # the fifth death within 60 s
             if trial == 0:
                 time.sleep(float(last[0][1].headers["retry-after"]))
-                last = asyncio.run(closed_loop(server.address, 1, content, iter([False, True]).__next__))
+                last = own_loop.run(closed_loop(server.address, 1, content, iter([False, True]).__next__))
                 assert last[0][1].status == 200
             times[trial % 2 == 0] += seconds[:4]
             total += counts
@@ -91,12 +91,12 @@ def test_of_50_killed_processes_only_what_was_in_flight_is_refused(tmp_path: Pat
 def test_hostile_uploads_take_no_more_memory_than_the_limits_say(tmp_path: Path, onnx_model: Path):
     uploads = [*hostile_uploads.cheap().values()] * 5 + [*hostile_uploads.dear().values()]
     with serving(tmp_path / "server", onnx_model, "--deadline", "5") as server:
-        check(asyncio.run(closed_loop(server.address, 8, content, for_seconds(2))), {200})
+        check(own_loop.run(closed_loop(server.address, 8, content, for_seconds(2))), {200})
         before = server.rss_mb()
         sending = closed_loop(server.address, 8, lambda number: uploads[number % len(uploads)], for_seconds(SECONDS))
-        replies = asyncio.run(sending)
+        replies = own_loop.run(sending)
         peak = server.rss_mb(peak=True)
-        check(asyncio.run(closed_loop(server.address, 4, content, for_seconds(5))), {200})
+        check(own_loop.run(closed_loop(server.address, 4, content, for_seconds(5))), {200})
         after = server.rss_mb()
         counts = Counter(reply.status for _, reply in replies)
         print(f"{len(replies)} uploads: {dict(counts)}")
@@ -141,7 +141,7 @@ def test_beside_400_slow_clients_others_are_answered(tmp_path: Path, onnx_model:
                 await others
             return replies
 
-        alone, beside = asyncio.run(story(False)), asyncio.run(story(True))
+        alone, beside = own_loop.run(story(False)), own_loop.run(story(True))
         check(alone, {200})
         check(beside, {200})
         print(f"p99 alone {p99_ms(alone):.0f} ms of {len(alone)} answers")
@@ -157,10 +157,10 @@ def test_a_long_time_under_load_leaves_memory_files_and_threads_as_they_were(tmp
 
     minutes: list[tuple[float, int, int]] = []
     with serving(tmp_path / "server", onnx_model, "--queue", "16", "--deadline", "300") as server:
-        replies = asyncio.run(closed_loop(server.address, 8, content, for_seconds(5)))
+        replies = own_loop.run(closed_loop(server.address, 8, content, for_seconds(5)))
         rate, total = 0.7 * len(replies) / 5, Counter[int]()
         for _ in range(MINUTES):
-            replies = asyncio.run(open_loop(server.address, rate, 60, mixed))
+            replies = own_loop.run(open_loop(server.address, rate, 60, mixed))
             total += check([each for each in replies if each[0] % 20 != 19], {200, 429})
             statuses = {reply.status for number, reply in replies if number % 20 == 19}
             assert statuses <= {400, 408, 413, 422, 429}
