@@ -236,21 +236,22 @@ def test_a_full_disk_before_an_image_is_decoded(
         assert "give a folder on another disk with --out." in done.err
 
 
+def unfinished_with(folder: Path, **environment: int) -> None:
+    """Make a finished run one that was interrupted, and that had begun with this environment."""
+    (folder / "result.json").unlink()
+    path = folder / "environment.json"
+    run_record.add(folder, {path.name: json.dumps({**json.loads(path.read_text()), **environment}).encode()})
+
+
 def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys: pytest.CaptureFixture[str]):
-    (trained / "result.json").unlink()
-    environment = trained / "environment.json"
-    changed = {**json.loads(environment.read_text()), "threads": 77}
-    run_record.add(trained, {environment.name: json.dumps(changed).encode()})
+    unfinished_with(trained, threads=77)
     text = refused(capsys, "train", "--name", "first", "--resume")
     assert "runs/first began with threads 77; now it is" in text
     assert "Resume with threads 77, or start a new run." in text
 
 
 def test_another_number_of_processes_than_the_run_began_with_needs_a_flag(trained: Path, capsys: pytest.CaptureFixture[str]):
-    (trained / "result.json").unlink()
-    environment = trained / "environment.json"
-    changed = {**json.loads(environment.read_text()), "processes": 3}
-    run_record.add(trained, {environment.name: json.dumps(changed).encode()})
+    unfinished_with(trained, processes=3)
     text = refused(capsys, "train", "--name", "first", "--resume")
     assert "runs/first began with processes 3; now it is 1, so it would not end with the same weights." in text
     assert "Resume with processes 3, give --other-processes, or start a new run." in text

@@ -97,3 +97,16 @@ def test_pretrained_weights_are_not_for_it():
     with pytest.raises(SettingError) as refused:
         config.build({"finetune": {"weights": "x", "strategies": ("retrain",), "retrain": {"optimizer": "muon"}}})
     assert "optimizer='muon' does not apply to pretrained weights, whose size it changes" in str(refused.value)
+
+
+def test_a_closure_is_called_first_and_its_loss_comes_back():
+    net = factory.build("mlp", (1, 4, 4), 3, seed=0)
+    result, before = optimizer.make(net, settings()), net.fc3.bias.detach().clone()
+
+    def closure() -> float:
+        loss = net.fc3.bias.sum()
+        torch.autograd.backward(loss)
+        return float(loss.detach())
+
+    assert result.step(closure) == pytest.approx(float(before.sum()))
+    torch.testing.assert_close(net.fc3.bias.detach(), before - 0.1 * 1.85)

@@ -7,8 +7,8 @@ The last layer, biases and norms learn by SGD with Nesterov momentum of 0.85.
 Legend: U units of a layer, D inputs of a unit.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -42,9 +42,19 @@ class Muon(Optimizer):
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = MOMENTUM) -> None:
         super().__init__(list(groups), {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        """One step from the gradients that there are."""
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """One step from the gradients that there are; `closure` computes them anew before, and its loss is returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             momentum = group["momentum"] if group["orthogonal"] else _SGD_MOMENTUM
             for parameter in group["params"]:
@@ -62,3 +72,4 @@ class Muon(Optimizer):
                     parameter.mul_(len(parameter) ** 0.5 / parameter.norm().clamp(min=1e-12))
                     update = orthogonalized(update.reshape(len(update), -1)).view_as(update)
                 parameter.add_(update, alpha=-group["lr"])
+        return loss
