@@ -124,7 +124,7 @@ def test_images_that_are_removed_while_their_pixels_are_in_use_change_nothing(pl
 def in_process(where: str, paths: Any, input_spec: InputSpec, _count: int, _ahead: int) -> Iterator[Answer]:
     """As `decode.children` for `on_the_fly`, without a process."""
     for path in paths:
-        argument = json.loads(json.dumps({"path": os.fsencode(path).hex(), "input_spec": input_spec}))
+        argument = json.loads(json.dumps({"path": os.fsencode(path).hex(), "input_spec": input_spec, "refused": ""}))
         try:
             yield Answer(*on_the_fly.in_child(argument), None)
         except StriateError as error:

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable
 from importlib import import_module
 
 from striate.base import child_process
-from striate.base.child_process import Answer
+from striate.base.child_process import Answer, Call
 
 
 def in_order(where: str, arguments: Iterable[object], *_limits: object, **_more: object) -> Generator[Answer]:
@@ -14,7 +14,8 @@ def in_order(where: str, arguments: Iterable[object], *_limits: object, **_more:
     function = getattr(import_module(module), name)
     start = child_process._HEADER.size
     for argument in arguments:
-        frame = child_process._answer(function, json.loads(json.dumps(argument)))
+        call = argument if isinstance(argument, Call) else Call(argument, b"")
+        frame = child_process._answer(function, json.loads(json.dumps(call.argument)), call.payload)
         json_bytes, _ = child_process._HEADER.unpack(frame[:start])
         header = json.loads(frame[start : start + json_bytes])
         yield Answer(header["value"], frame[start + json_bytes :], header["error"])

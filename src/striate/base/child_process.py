@@ -40,6 +40,13 @@ class Answer(NamedTuple):
     outage: bool = False
 
 
+class Call(NamedTuple):
+    """A call whose argument has bytes beside it."""
+
+    argument: object
+    payload: bytes  # empty for none
+
+
 class Child:
     """A child process that runs `where` ("package.module:name") again and again, one call after the other.
 
@@ -76,8 +83,8 @@ class Child:
         return next(self._answers(iter([_frame(argument, payload)])))
 
     def map(self, arguments: Iterable[object]) -> Iterator[Answer]:
-        """Run a call for each argument; the answers come in order, one for each."""
-        yield from self._answers(_frame(argument, b"") for argument in arguments)
+        """Run a call for each argument, or `Call`; the answers come in order, one for each."""
+        yield from self._answers(_frame(*(each if isinstance(each, Call) else (each, b""))) for each in arguments)
 
     def _answers(self, frames: Iterator[bytes]) -> Iterator[Answer]:
         waiting: list[bytes] = []

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import SettingError, nearest
 from striate.base.settings import INIT, Augment, Data, Engine, NetSettings, PreprocessSettings, Run
 from striate.base.train_settings import Finetune, Section, Train
@@ -182,6 +182,7 @@ def refuse_other(tree: Tree, run: Run) -> None:
         for name, wanted in value.items() if isinstance(value, dict) else [("", value)]:
             inner = own_settings.get(section)
             own = inner.get(name) if isinstance(inner, dict) else inner
+            wanted = addresses.take(wanted) if isinstance(wanted, str) else wanted
             if wanted is not None and wanted != own:
                 path = f"{section}.{name}" if name else section
                 raise SettingError(

@@ -6,9 +6,9 @@ Legend: shares are of 1, sides in pixels, angles in degrees, times in minutes.
 import re
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
-from striate.base import several_labels
+from striate.base import addresses, several_labels
 from striate.base.train_settings import Finetune, Section, Train, field
 
 INIT = Literal[
@@ -36,7 +36,7 @@ def _refuse_expression(name: str, value: str, others: str) -> None:
 class Data(Section):
     """Where the labeled images are and how they are divided."""
 
-    path: str = field("", "a folder, a table, or one of digits, mnist, fashion-mnist, cifar10")
+    path: str = field("", "a folder, a table, the address of shards, or one of digits, mnist, fashion-mnist, cifar10")
     data_dir: str | None = field(None, "folder of named data sets; else $STRIATE_DATA, else the cache")
     image_column: str | None = field(
         None, "of a table: the column with the paths of the images; else path, or another that is evident"
@@ -97,6 +97,11 @@ class Data(Section):
     def group_column(self) -> str | None:
         """The column of a table that `group` names; None where it is not a column."""
         return None if self.group is None or self.group.startswith(("name:", "exif:")) else self.group
+
+    @field_validator("path")
+    @classmethod
+    def _without_secrets(cls, path: str) -> str:
+        return addresses.take(path)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

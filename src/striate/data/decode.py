@@ -24,7 +24,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from striate.base import worker_pool
 from striate.base.child_process import Answer, Child
 from striate.base.errors import DecodeError
-from striate.data import file_facts, shard_index
+from striate.data import file_facts, read_ahead, shard_paths
 from striate.data.file_facts import FileFacts
 from striate.data.image_facts import BAND_PIXELS, CELLS, THUMB_PX, Facts, Pixels, hash_content, measure
 
@@ -115,8 +115,8 @@ def as_file(image: Image.Image) -> bytes:
 
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file, or of an image of shards; DecodeError where it is none, or cannot be read."""
-    if (entry := shard_index.entry_of(path)) is not None:
-        return shard_index.read_entry(*entry)
+    if (entry := shard_paths.entry_of(path)) is not None:
+        return shard_paths.read_entry(*entry)
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -317,15 +317,16 @@ def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, co
     At most `ahead` answers lie ready, and no more than fit into 64 MiB, but one for each child.
     """
     size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
-    requests = ({"path": os.fsencode(path).hex(), "input_spec": input_spec} for path in paths)
     ahead = max(count, min(ahead, _READY_BYTES // size))
-    return worker_pool.in_order(where, requests, count, _CHILD_MB, _CHILD_SECONDS, ahead)
+    return read_ahead.in_children(where, paths, input_spec, count, (_CHILD_MB, _CHILD_SECONDS, ahead))
 
 
-def parse_request(argument: Any) -> tuple[Path, InputSpec | None]:
-    """In a child: the file to decode, and how."""
+def parse_request(argument: Any, content: bytes) -> tuple[bytes, InputSpec | None]:
+    """In a child: the bytes of the file to decode, and how."""
+    if argument["refused"]:
+        raise DecodeError(argument["refused"])
     path, spec = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
-    return path, None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
+    return content or read_file(path), None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
 
 
 def child_for_uploads() -> Child:
@@ -339,10 +340,9 @@ def upload_in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]
     return None, square(decode_image(content, spec.background, spec.white_level), spec).tobytes()
 
 
-def in_child(argument: Any) -> tuple[object, bytes]:
+def in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
     """What the child runs for one file."""
-    path, input_spec = parse_request(argument)
-    content = read_file(path)
+    content, input_spec = parse_request(argument, content)
     background, white_level = (input_spec.background, input_spec.white_level) if input_spec else ((255, 255, 255), None)
     levels_HWC, file = decode_file(content, background, white_level)
     pixels = b"" if input_spec is None else square(levels_HWC, input_spec).tobytes()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data import shard_index
+from striate.data import shard_paths
 from striate.data.names import Names
 
 
@@ -145,7 +145,7 @@ class Examples:
             hasher.update(repr(self.pixels_NHWC.shape).encode())
             hasher.update(np.ascontiguousarray(self.pixels_NHWC).data)
             return hasher.hexdigest()
-        if (of_shards := shard_index.stamp(self.root)) is not None:
+        if (of_shards := shard_paths.stamp(self.root)) is not None:
             return of_shards
         for name in self.names:
             try:

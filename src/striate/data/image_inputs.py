@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import addresses
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
-from striate.data import decode, image_objects, shard_index, shards, unlabeled_files
+from striate.data import decode, image_objects, shard_paths, shards, unlabeled_files
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 
@@ -85,7 +86,7 @@ def read(images: object) -> ImageInputs:
 
 def _entries(images: Any) -> tuple[Iterable[object], bool]:
     if isinstance(images, str | os.PathLike):
-        return _files(Path(images))
+        return _files(addresses.as_path(os.fspath(images)))
     if isinstance(images, list | tuple):
         return _of_list(images), False
     names = getattr(images, "column_names", None)  # of Hugging Face's data sets, and of Arrow's tables
@@ -110,7 +111,7 @@ def _files(path: Path) -> tuple[Iterable[Path], bool]:
     """The files that a path means, and whether it is one; of a folder, shards and a glob by name."""
     if shards.holds_shards(path):
         return _Listed(lambda: shards.paths(path)), False
-    if shard_index.entry_of(path) is not None:
+    if shard_paths.entry_of(path) is not None:
         return [path], True
     if path.is_dir():
         if next(unlabeled_files.files_within(path), None) is None:
@@ -145,7 +146,7 @@ def _of_list(images: Iterable[object]) -> Iterable[object]:
         if not isinstance(entry, str | os.PathLike):
             entries.append(([entry], False))
             continue
-        files, is_file = _files(Path(entry))
+        files, is_file = _files(addresses.as_path(os.fspath(entry)))
         entries.append((files, not is_file))
     if len(entries) == 1:
         return entries[0][0]
@@ -202,7 +203,7 @@ def _name(entry: Any, position: int) -> str:
     if isinstance(entry, Mapping):
         path = next((entry[key] for key in ("path", "file", "filename") if isinstance(entry.get(key), str)), None)
     elif isinstance(entry, str | os.PathLike):
-        path = os.fspath(Path(entry))
+        path = addresses.shown(addresses.as_path(entry))
     else:
         path = getattr(entry, "filename", None) or getattr(entry, "name", None)
     return path if path and isinstance(path, str) else f"[{position}]"
@@ -214,7 +215,7 @@ def _source(entry: Any) -> Source:
     if entry is None:
         return None
     if isinstance(entry, str | os.PathLike):
-        return Path(entry)
+        return addresses.as_path(entry)
     if isinstance(entry, bytes | bytearray | memoryview):
         return bytes(entry)
     if decode.is_pil(entry):

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import addresses
 from striate.base.child_process import Answer
 from striate.base.errors import DataError
 from striate.data import decode, image_facts
@@ -102,7 +103,7 @@ class DecodedOnTheFly:
     def _checked(self, answer: Answer, row: int) -> NDArray[np.uint8]:
         if answer.error is None and answer.value == int(self.pixel_hash_N[row]):
             return np.frombuffer(answer.payload, np.uint8).reshape(self.shape[1:])
-        name = str(self.examples.root / self.examples.names[row])
+        name = addresses.shown(self.examples.root / self.examples.names[row])
         if answer.outage:
             raise DataError(
                 f"{name} is not decoded, in two tries: {answer.error}. The disk or the machine may be the reason: resume with "
@@ -112,11 +113,11 @@ class DecodedOnTheFly:
         raise DataError(f"{name} has changed since this run first decoded it: {what}. Restore it, then resume with --resume.")
 
 
-def in_child(argument: Any) -> tuple[object, bytes]:
+def in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
     """What a child runs for one file: the hash of its pixels, and the pixels of the spec."""
-    path, input_spec = decode.parse_request(argument)
+    content, input_spec = decode.parse_request(argument, content)
     assert input_spec is not None
-    levels_HWC = decode.decode_image(path, input_spec.background, input_spec.white_level)
+    levels_HWC = decode.decode_image(content, input_spec.background, input_spec.white_level)
     return image_facts.pixel_hash(levels_HWC), decode.square(levels_HWC, input_spec).tobytes()
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import DataError, DiskError, RunError
 from striate.data import decode, fact_columns, image_facts, near_duplicate_cache, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
@@ -86,8 +86,8 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
             for path, verdict in zip(paths, answers, strict=True):
                 if verdict.outage:
                     raise DataError(
-                        f"{path} is not decoded, in two tries: {verdict.reason}. The disk or the machine may be the reason, so "
-                        "nothing is decided about the file: try again, or remove it."
+                        f"{addresses.shown(path)} is not decoded, in two tries: {verdict.reason}. The disk or the machine may "
+                        "be the reason, so nothing is decided about the file: try again, or remove it."
                     )
                 yield verdict
         return
@@ -194,7 +194,7 @@ def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report
         about = {
             "fingerprint": folder.name, "count": count, "reasons": reasons, "shape": shape, "kept": keep,
             "crc32": sums.done(), "images_a_second": len(examples) / seconds, "workers": workers,
-            "data": str(examples.root.absolute() if examples.root.exists() else examples.root),  # digits have no place
+            "data": addresses.absolute(examples.root),
             "input_spec": input_spec._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
         }  # fmt: skip
         (new / "store.json").write_text(json.dumps(about), encoding="utf-8")

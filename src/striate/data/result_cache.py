@@ -12,7 +12,7 @@ from typing import Any
 
 import PIL
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import DiskError
 from striate.data import decode
 from striate.data.examples import Examples
@@ -40,8 +40,7 @@ def read(place: Path, but: Collection[str] = ()) -> dict[str, Any] | None:
 
 def write(place: Path, result: Mapping[str, Any], examples: Examples, beside: Mapping[str, bytes] | None = None) -> None:
     """Keep a result of JSON about these images, with other files beside it; a cache that cannot be written costs time alone."""
-    root = examples.root
-    about = {"data": str(root.absolute() if root.exists() else root), "images": len(examples)}  # for the list of the cache
+    about = {"data": addresses.absolute(examples.root), "images": len(examples)}  # for the list of the cache
     contents = {_RESULT: json.dumps(result).encode(), ABOUT: json.dumps(about).encode(), **(beside or {})}
     with suppress(DiskError):
         files.write_folder(place, contents)

@@ -2,8 +2,7 @@
 
 One file, `striate.index`: a line that names the format, a header in JSON, columns at multiples of 64 bytes, and the SHA-256 of
 everything before it. Columns are mapped into memory. An image of shards has a path as any other image has one, the index's
-followed by its name: `shards/striate.index/cat/1.jpg`; `read_entry` gives the bytes of such a path, so that nothing that takes
-paths of images has to know of shards.
+followed by its name: `shards/striate.index/cat/1.jpg` (`shard_paths`).
 
 Legend: N images, K classes, S shards.
 """
@@ -12,18 +11,17 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import DataError, DecodeError
 from striate.base.hash_rng import name_id
+from striate.data import remote_files
 from striate.data.image_facts import hash_content
 from striate.data.names import Names
 
@@ -60,6 +58,7 @@ class ShardIndex:
     shards: tuple[Shard, ...]
     folder: Path  # that the shards lie in
     sum: bytes  # SHA-256 of what is before it
+    address: str = ""  # of the folder, where the shards are not on a disk
 
     def __len__(self) -> int:
         return len(self.columns["ids"])
@@ -91,103 +90,49 @@ class ShardIndex:
 
         Raises:
             DecodeError: the shard is not there or ends early, or its bytes are not those that were written.
+            DataError: an address is not read.
 
         """
+        shard, offset, length = self.place(row)
+        if self.address:
+            content = b""
+            for _ in range(2):  # a transfer may have damaged them
+                content = remote_files.read(addresses.join(self.address, shard.name), offset, length).content
+                if self.damage(row, content) is None:
+                    break
+        else:
+            content = self._read_file(row)
+        if (why := self.damage(row, content)) is not None:
+            raise DecodeError(why)
+        return content
+
+    def place(self, row: int) -> tuple[Shard, int, int]:
+        """The shard that an image lies in, where it begins there, and its length. Raises DecodeError: it is too long."""
         shard = self.shards[int(self.columns["shard"][row])]
-        offset, length, content = (int(self.columns[name][row]) for name in ("offset", "length", "content"))
-        where = f"{shard.name}, the {length:,} bytes at {offset:,}"
+        offset, length = (int(self.columns[name][row]) for name in ("offset", "length"))
         if length > MOST_BYTES:
-            raise DecodeError(f"{where}: more than {MOST_BYTES:,}")
+            raise DecodeError(f"{shard.name}, the {length:,} bytes at {offset:,}: more than {MOST_BYTES:,}")
+        return shard, offset, length
+
+    def _read_file(self, row: int) -> bytes:
+        shard, offset, length = self.place(row)
         try:
             with (self.folder / shard.name).open("rb") as file:
                 file.seek(offset)
-                content_bytes = file.read(length)
+                return file.read(length)
         except OSError as error:
+            where = f"{shard.name}, the {length:,} bytes at {offset:,}"
             raise DecodeError(f"{where} cannot be read: {error.strerror or error}") from error
-        if len(content_bytes) != length:
-            raise DecodeError(
-                f"{where}: the shard ends after {offset + len(content_bytes):,}; copy it again from where it is whole"
-            )
-        if content and hash_content(content_bytes) != content:
-            raise DecodeError(f"{where} are not those that the index has the checksum of; copy the shard again")
-        return content_bytes
 
-
-def entry_of(path: Path) -> tuple[Path, str] | None:
-    """The index and the name of the image that a path of an image of shards is made of; None of another path."""
-    if NAME not in (parts := path.parts):
+    def damage(self, row: int, content: bytes) -> str | None:
+        """Why these bytes are not the image's; None where they are."""
+        (shard, offset, length), known = self.place(row), int(self.columns["content"][row])
+        where = f"{shard.name}, the {length:,} bytes at {offset:,}"
+        if len(content) != length:
+            return f"{where}: the shard ends after {offset + len(content):,}; copy it again from where it is whole"
+        if known and hash_content(content) != known:
+            return f"{where} are not those that the index has the checksum of; copy the shard again"
         return None
-    place = len(parts) - parts[::-1].index(NAME)
-    index = Path(*parts[:place])
-    return (index, "/".join(parts[place:])) if place < len(parts) and index.is_file() else None
-
-
-def file_of(path: Path) -> Path | None:
-    """The tar file that an image of shards lies in; None of another path, and where there is no such image."""
-    if (entry := entry_of(path)) is None:
-        return None
-    index = _opened(entry[0])
-    row = index.row_of(entry[1])
-    return None if row is None else index.folder / index.shards[int(index.columns["shard"][row])].name
-
-
-def read_entry(index: Path, name: str) -> bytes:
-    """The bytes of an image by its name. Raises DecodeError: there is none, or its shard is damaged."""
-    try:
-        opened = _opened(index)
-    except DataError as error:
-        raise DecodeError(str(error)) from error
-    row = opened.row_of(name)
-    if row is None:
-        raise DecodeError(f"{index} has no image of this name")
-    return opened.read_row(row)
-
-
-def _opened(path: Path) -> ShardIndex:
-    """An index whose sum has been compared, by the process that listed its images."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return _open_cached(str(path), status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-@lru_cache(maxsize=8)
-def _open_cached(path: str, _changed: int, _bytes: int, _inode: int) -> ShardIndex:
-    return open_index(Path(path), verify=False)
-
-
-def stamp(root: Path) -> str | None:
-    """A hash of the index and of sizes and times of its shards, where `root` is an index; else None."""
-    if (index := _at(root)) is None:
-        return None
-    hasher = hashlib.blake2b(index.sum, digest_size=16)
-    for shard in index.shards:
-        try:
-            status = (index.folder / shard.name).stat()
-            hasher.update(f"{shard.name!r} {status.st_size} {status.st_mtime_ns}\n".encode())
-        except OSError as error:
-            hasher.update(f"{shard.name!r} errno {error.errno}\n".encode())
-    return hasher.hexdigest()
-
-
-def marks(root: Path, names: Sequence[str]) -> NDArray[np.int64] | None:
-    """Time of status change and inode of the shard of each image, -1 of one that is not there: N x 2; None as in `stamp`."""
-    if (index := _at(root)) is None:
-        return None
-    by_shard = np.full((len(index.shards), 2), -1, np.int64)
-    for row, shard in zip(by_shard, index.shards, strict=True):
-        with suppress(OSError):
-            status = (index.folder / shard.name).stat()
-            row[:] = status.st_ctime_ns, status.st_ino & (2**63 - 1)
-    if len(names) == len(index):
-        return by_shard[index.columns["shard"]]
-    rows = [index.row_of(name) for name in names]
-    return by_shard[index.columns["shard"][[row for row in rows if row is not None]]]
-
-
-def _at(root: Path) -> ShardIndex | None:
-    return _opened(root) if root.name == NAME and root.is_file() else None
 
 
 def write_index(path: Path, header: Mapping[str, Any], columns: Columns, names: Sequence[str]) -> None:

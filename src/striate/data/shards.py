@@ -7,25 +7,28 @@ Legend: N images.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import DataError
 from striate.base.settings import Data
-from striate.data import shard_index, webdataset_tars
+from striate.data import remote_files, remote_index, shard_index, shard_paths, webdataset_tars
 from striate.data.examples import Examples, Ignored, Quarantined
 from striate.data.examples_from_source import check_classes, left_out
 from striate.data.shard_index import ShardIndex
 
-FOLDER = "shards"  # in the cache: indexes of tars that came without one
+FOLDER = remote_index.FOLDER  # in the cache: indexes of tars that came without one, or from an address
 WORK = ".unfinished"  # in a folder of shards that are being written
 _APPLY = "labels_from", "follow_links", "multi_label"
 
 
 def holds_shards(path: Path) -> bool:
-    """Whether a path is an index, or a folder with one, with tars and no other folder, or with shards half written."""
+    """Whether a path is an address, an index, or a folder with one, with tars alone, or with shards half written."""
+    if addresses.is_address(path):
+        return shard_paths.entry_of(path) is None
     if path.is_file():
         return path.name == shard_index.NAME
     if not path.is_dir():
@@ -37,9 +40,12 @@ def open_shards(path: Path) -> ShardIndex:
     """The index of shards; each of them is there, and as long as it was.
 
     Raises:
-        DataError: the index is damaged, or a shard is missing or has another length; the shards are half written.
+        DataError: the index is damaged, or a shard is missing or has another length; the shards are half written; an
+            address is not read.
 
     """
+    if addresses.is_address(path):
+        return _at_address(addresses.shown(path.parent if path.name == shard_index.NAME else path))
     folder = path if path.is_dir() else path.parent
     if (folder / shard_index.NAME).is_file():
         return _checked(shard_index.open_index(folder / shard_index.NAME))
@@ -55,6 +61,21 @@ def open_shards(path: Path) -> ShardIndex:
         webdataset_tars.write(folder, index)
         opened = shard_index.open_index(index)
     return _checked(opened)
+
+
+def _at_address(address: str) -> ShardIndex:
+    """The index as it is there now, with all its shards there."""
+    remote_index.refresh(address, shard_index.NAME)
+    index = shard_paths.open_address(address)
+    places = [addresses.join(address, shard.name) for shard in index.shards]
+    sizes = remote_files.start(partial(remote_files.size, place) for place in places)
+    for shard, place, size in zip(index.shards, places, sizes, strict=True):
+        if (bytes_there := size.result()) != shard.bytes:
+            raise DataError(
+                f"the shard {place} has {bytes_there:,} bytes, and had {shard.bytes:,} when it was written. Copy it there "
+                "again."
+            )
+    return index
 
 
 def _checked(index: ShardIndex) -> ShardIndex:
@@ -78,7 +99,10 @@ def _checked(index: ShardIndex) -> ShardIndex:
 def read(path: Path, data: Data) -> Examples:
     """The images of shards, by class. Raises DataError: as `open_shards`; a setting that does not apply to shards."""
     if given := [name for name in _APPLY if getattr(data, name)]:
-        raise DataError(f"data.{given[0]} does not apply to shards, whose images have their labels; got {path}. Leave it out.")
+        raise DataError(
+            f"data.{given[0]} does not apply to shards, whose images have their labels; got {addresses.shown(path)}. Leave it "
+            "out."
+        )
     index = open_shards(path)
     header, columns = index.header, index.columns
     grouped = "groups" in columns and data.group is not None and data.group == header.get("group")
@@ -94,7 +118,7 @@ def read(path: Path, data: Data) -> Examples:
         bad = tuple(Quarantined(examples.names[row], webdataset_tars.NO_LABEL) for row in np.flatnonzero(unlabeled_N).tolist())
         examples = examples.keep(np.flatnonzero(~unlabeled_N), bad)
     advice = "Write KEY.cls for each image, and shards of two classes or more."
-    check_classes(str(path), examples.classes, left_out(examples.quarantined, examples.ignored), advice)
+    check_classes(addresses.shown(path), examples.classes, left_out(examples.quarantined, examples.ignored), advice)
     return examples
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.base.errors import DecodeError
-from striate.data import decode, image_facts, shard_index
+from striate.data import decode, image_facts, shard_paths
 from striate.data.examples import Examples
 
 MARKS = "marks.bin"  # in an entry of the pixel cache; not in its manifest, since it follows copies of the data
@@ -22,7 +22,7 @@ MARKS = "marks.bin"  # in an entry of the pixel cache; not in its manifest, sinc
 
 def marks(examples: Examples) -> NDArray[np.int64]:
     """Time of status change in nanoseconds and inode of each file, or its shard, -1 of one that is not there: A x 2."""
-    if (of_shards := shard_index.marks(examples.root, examples.names)) is not None:
+    if (of_shards := shard_paths.marks(examples.root, examples.names)) is not None:
         return of_shards
     rows = np.full((len(examples), 2), -1, np.int64)
     for row, name in zip(rows, examples.names, strict=True):
@@ -35,8 +35,10 @@ def marks(examples: Examples) -> NDArray[np.int64]:
 
 
 def hash_file(path: Path) -> int:
-    """A 64-bit hash of a file's bytes; 0 of one that cannot be read."""
+    """A 64-bit hash of a file's bytes; 0 of one that cannot be read. At an address it is the one in the index."""
     try:
+        if known := shard_paths.content_of(path):
+            return known
         return image_facts.hash_content(decode.read_file(path))
     except DecodeError:
         return 0

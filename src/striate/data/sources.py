@@ -1,4 +1,4 @@
-"""From what the user names to `Examples`: a folder, a table, or a data set by name."""
+"""From what the user names to `Examples`: a folder, a table, the address of shards, or a data set by name."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.base.events import Watch, quiet
@@ -95,7 +95,9 @@ def _read(data: Data, watch: Watch) -> Examples:
         )
     if data.path in builtin_datasets.NAMES:
         return builtin_datasets.read(data.path, data.data_dir, watch)
-    path = Path(data.path)
+    path = addresses.as_path(data.path)
+    if addresses.is_address(path):
+        return shards.read(path, data)
     if in_memory.holds(path):
         return in_memory.read(path, data)
     with files.explained(path, "read"):  # a name that is too long, or a folder that is closed

@@ -24,7 +24,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.base import files
+from striate.base import addresses, files
 from striate.base.errors import DataError, SettingError
 from striate.base.hash_rng import words
 from striate.base.settings import Data
@@ -199,7 +199,9 @@ def _content(examples: Examples, row: int, verdict: Decoded) -> bytes:
         return decode.as_file(Image.fromarray(levels_HWC[..., 0] if levels_HWC.shape[2] == 1 else levels_HWC))
     content = decode.read_file(examples.root / examples.names[row])
     if hash_content(content) != verdict.content_hash:
-        raise DataError(f"{examples.root / examples.names[row]} is being changed. Give the command again once it is not.")
+        raise DataError(
+            f"{addresses.shown(examples.root / examples.names[row])} is being changed. Give the command again once it is not."
+        )
     return content
 
 

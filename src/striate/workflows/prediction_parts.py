@@ -24,7 +24,7 @@ from striate.base.errors import DataError, SettingError
 from striate.base.events import Json, Watch, progress, quiet
 from striate.base.option_names import option
 from striate.base.phrases import plural
-from striate.data import decode, image_inputs, shard_index
+from striate.data import decode, image_inputs, shard_paths
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel
 from striate.workflows.model_identity import model_sha256
@@ -186,8 +186,10 @@ def _images_sha256(batch: Sequence[ImageInput]) -> str:
 
 
 def _state(path: Path) -> bytes:
+    if (content := shard_paths.content_of(path)) is not None:
+        return f"content {content}\0".encode()
     try:
-        status = (shard_index.file_of(path) or path).stat()
+        status = (shard_paths.file_of(path) or path).stat()
     except OSError:
         return b"none\0"
     return f"{status.st_size} {status.st_mtime_ns}\0".encode()

@@ -1,10 +1,11 @@
 """`striate data DATA --shards OUT`: labeled images as tar files in the WebDataset format, with an index."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from striate.base import config
+from striate.base import addresses, config
 from striate.base.arguments import named_arguments
 from striate.base.errors import SettingError
 from striate.base.events import Json, Watch, progress, quiet
@@ -48,6 +49,11 @@ def write_shards(
     """
     if not shard_mb >= _LEAST_MB:
         raise SettingError(f"expected at least {_LEAST_MB:g} MB for a shard; got {shard_mb:g}.")
+    if addresses.is_address(out):
+        raise SettingError(
+            f"expected a folder for shards; got the address {addresses.bare(os.fspath(out))}. Write them into a folder, then "
+            "copy it there with the tool of that store, as by aws s3 sync, and give the address where the shards are used."
+        )
     section = config.data_section(in_memory.stored(data, labels, watch=watch), settings)
     if edited := [name for name in ("relabel", "exclude") if getattr(section, name)]:
         raise SettingError(
