@@ -38,7 +38,7 @@ def room(start: str = "", later: str = "", others: str = "", where_used: str = "
 
 ROOMS = {
     "base": room("", others="numpy pydantic tomli_w", where_used="IPython"),
-    "data": room("base", others="numpy PIL", where_used="sklearn pyarrow fsspec pillow_heif"),
+    "data": room("base", others="numpy PIL", where_used="datasets sklearn pyarrow fsspec pillow_heif"),
     "metrics": room("base", others="numpy"),
     "plots": room("base", others="numpy", where_used="matplotlib jinja2 markupsafe PIL"),
     "nets.catalogue": room("base", later="nets"),

@@ -36,7 +36,10 @@ def _refuse_expression(name: str, value: str, others: str) -> None:
 class Data(Section):
     """Where the labeled images are and how they are divided."""
 
-    path: str = field("", "a folder, a table, the address of shards, or one of digits, mnist, fashion-mnist, cifar10")
+    path: str = field(
+        "", "a folder, a table, the address of shards, hf: and a data set of Hugging Face, or a name: digits, mnist, "
+        "fashion-mnist, cifar10",
+    )  # fmt: skip
     data_dir: str | None = field(None, "folder of named data sets; else $STRIATE_DATA, else the cache")
     image_column: str | None = field(
         None, "of a table: the column with the paths of the images; else path, or another that is evident"

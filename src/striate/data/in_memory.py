@@ -72,6 +72,11 @@ def unpacked(path: Path, watch: Watch = quiet) -> Path | None:
     return None if table is None else _keep(labeled_objects.of_table(table), str(path.absolute()), watch=watch)
 
 
+def kept(data: Any, what: str, watch: Watch = quiet) -> Path:
+    """The table in the cache for labeled images that a library has loaded; `what` they are called in messages."""
+    return _keep(labeled_objects.read(data, None), what, watch=watch)
+
+
 def _keep(source: Labeled, what: str, cache: Path | None = None, watch: Watch = quiet) -> Path:
     """Write images and labels, where they are not there; the table."""
     summary = _summary(source, progress(watch, "collect"))

@@ -1,4 +1,4 @@
-"""From what the user names to `Examples`: a folder, a table, the address of shards, or a data set by name."""
+"""From what the user names to `Examples`: a folder, a table, shards, or a data set by name or of Hugging Face's."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,7 +12,18 @@ from striate.base import addresses, files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.base.events import Watch, quiet
-from striate.data import builtin_datasets, cifar10, csv_parquet, folders, groups, in_memory, label_edits, mnist_idx, shards
+from striate.data import (
+    builtin_datasets,
+    cifar10,
+    csv_parquet,
+    folders,
+    groups,
+    hugging_face,
+    in_memory,
+    label_edits,
+    mnist_idx,
+    shards,
+)
 from striate.data.examples import Examples
 
 _ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
@@ -58,7 +69,7 @@ def listed_once(function: Callable[_Given, _Result]) -> Callable[_Given, _Result
 
 def read(data: Data) -> Examples:
     """The labeled images that `data.path` means: a name, a table, what `in_memory` keeps, or a folder of classes, IDX
-    or CIFAR files, or shards.
+    or CIFAR files, or shards, or a data set of Hugging Face's.
 
     A folder with the name of a data set is written with a slash: `./mnist`.
     """
@@ -81,7 +92,7 @@ def _complete(data: Data, watch: Watch) -> Examples:
 
 
 def _is_table(path: str) -> bool:
-    return path not in builtin_datasets.NAMES and not Path(path).is_dir()
+    return path not in builtin_datasets.NAMES and (hugging_face.holds(path) or not Path(path).is_dir())
 
 
 def _read(data: Data, watch: Watch) -> Examples:
@@ -98,6 +109,8 @@ def _read(data: Data, watch: Watch) -> Examples:
     path = addresses.as_path(data.path)
     if addresses.is_address(path):
         return shards.read(path, data)
+    if hugging_face.holds(data.path):
+        return in_memory.read(in_memory.kept(hugging_face.load(data.path), data.path, watch), data)
     if in_memory.holds(path):
         return in_memory.read(path, data)
     with files.explained(path, "read"):  # a name that is too long, or a folder that is closed
