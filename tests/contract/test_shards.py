@@ -1,5 +1,6 @@
 """Shards are data as the folder is that they were written of: to train, fine-tune, evaluate and predict."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,20 @@ def test_shards_are_never_written_into_the_data(photos: Path):
         striate.write_shards(photos, "out", {"exclude": "list.txt"})
     with pytest.raises(SettingError, match=r"expected at least 0.01 MB for a shard; got 0"):
         striate.write_shards(photos, "out", shard_mb=0)
+
+
+def test_fine_tuning_on_shards_gives_the_weights_of_the_folder(photos: Path, tmp_path: Path):
+    striate.write_shards(photos, tmp_path / "out", shard_mb=0.01)
+    short = {"adapt": {"epochs": 1}, "retrain": {"steps": 2, "batch_size": 8}}
+    weights = {}
+    for name, data in (("folder", photos), ("shards", tmp_path / "out")):
+        result = striate.finetune(
+            data, weights="resnet20@cifar10", strategies=["extract", "adapt", "retrain"], name=name,
+            settings={"finetune": short}, report=False,
+        )  # fmt: skip
+        models = {path.parent: path for path in Path(result["run"]).rglob("model/weights.safetensors")}
+        weights[name] = {folder.relative_to(result["run"]): path.read_bytes() for folder, path in models.items()}
+    assert len(weights["folder"]) == 4  # of three strategies, and of the run
+    assert weights["folder"] == weights["shards"]
+    features = [json.loads(path.read_text())["data"] for path in (tmp_path / "cache" / "features").glob("*/about.json")]
+    assert {"photos", "striate.index"} == set(features), "those of the shards are computed, not taken from the folder's"

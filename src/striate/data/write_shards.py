@@ -104,6 +104,7 @@ def write(examples: Examples, data: Data, out: Path, most_bytes: int, report: Re
         return _written_before(out, plan)
     _check_folder(out)
     with files.lock(out / WORK, "folder"), files.explained(out, "write"):
+        files.sweep(out)
         _begin(out, plan)
         records = list(_records(out))
         whole = len(records)
