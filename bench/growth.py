@@ -13,6 +13,9 @@ By size there are `OF_SIZE` images of noise from 32 to 1024 px a side, of which 
 
 Seconds are of the processor. MB are anonymous memory above what the imports take, at its most, looked at every 10 ms; pages of
 the cache's files are not counted, since the system takes them back when it wants.
+
+With --survey N the survey alone is measured, by N processes that share one cache: of many images each decodes parts, and each
+ends with the whole answer. With --shards images are read at random through an index of shards with so many entries.
 """
 
 import argparse
@@ -67,17 +70,18 @@ def anonymous_mb() -> float:
     return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon:"))
 
 
-def decoded(count: int, side: int) -> Callable[..., Generator[Any]]:
+def decoded(side: int, seed: int) -> Callable[..., Generator[Any]]:
     """What takes the place of the decoder: the small copies of no two images are alike."""
     from striate.data.decode import Decoded
     from striate.data.image_facts import measure
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (256 if side == SIDE else 8, side, side, 3), np.uint8)
     facts = [measure(image_HWC) for image_HWC in images]
 
-    def stream(_examples: Any, _spec: Any = None, _workers: Any = None) -> Generator[Any]:
-        for number in range(count):
+    def stream(examples: Any, _spec: Any = None, _workers: Any = None) -> Generator[Any]:
+        for name in examples.names:
+            number = int(name[-11:-4])
             image_HWC, kept = images[number % len(images)], facts[number % len(facts)]
             known = kept if side == SIDE else measure(image_HWC)
             large = known._replace(height=max(side, 64), width=max(side, 64))  # smaller ones are not compared
@@ -103,7 +107,7 @@ def child(way: str, count: int, side: int, cache: Path) -> Row:
     from striate.training.inference import predict
 
     torch.set_num_threads(1)
-    stream = decoded(count, side)
+    stream = decoded(side, os.getpid())
     pixel_cache.decode_examples, survey._decoded = stream, stream
     meter = Meter()
     with meter.stage("index"):
@@ -135,13 +139,75 @@ def child(way: str, count: int, side: int, cache: Path) -> Row:
     return meter.row
 
 
+def shard_reads(count: int, folder: Path) -> Row:
+    """The index of shards with so many entries is opened, and batches of images are read at random, each by its path."""
+    from striate.base.settings import Data
+    from striate.data import decode, shard_index, sources, tar_entries
+    from striate.data.examples_from_source import ids_of
+    from striate.data.image_facts import hash_content
+
+    if not (folder / shard_index.NAME).is_file():
+        rng = np.random.default_rng(0)
+        folder.mkdir()
+        contents, offsets = [rng.bytes(4_000) for _ in range(256)], list[int]()
+        with (folder / "shard-000000.tar").open("wb") as file:
+            for number, content in enumerate(contents):
+                file.write(tar_entries.header(f"{number:012d}.jpg", len(content)))
+                offsets.append(file.tell())
+                file.write(content + b"\0" * tar_entries.padding(len(content)))
+        place_N, names = np.arange(count) % 256, [f"class{n % CLASSES}/{n:07d}.jpg" for n in range(count)]
+        hashes = np.array([hash_content(content) for content in contents], np.uint64)
+        columns = {
+            "labels": np.arange(count) % CLASSES, "ids": ids_of(names), "parts": np.zeros(count, np.uint8),
+            "shard": np.zeros(count, np.uint32), "offset": np.array(offsets)[place_N], "length": np.full(count, 4_000),
+            "content": hashes[place_N],
+        }  # fmt: skip
+        size = (folder / "shard-000000.tar").stat().st_size
+        header = {
+            "classes": [f"class{n}" for n in range(CLASSES)], "quarantined": [], "ignored": [], "notes": [],
+            "shards": [{"name": "shard-000000.tar", "bytes": size, "sha256": ""}], "without_test": "",
+        }  # fmt: skip
+        shard_index.write_index(folder / shard_index.NAME, header, columns, names)
+        return {}
+    meter = Meter()
+    with meter.stage("index opened"):
+        examples = sources.read(Data(path=str(folder)))
+    rows_M = np.random.default_rng(1).integers(0, count, BATCHES * BATCH).tolist()
+    with meter.stage(f"first {BATCH} images"):
+        for row in rows_M[:BATCH]:
+            decode.read_file(examples.root / examples.names[row])
+    with meter.stage(f"{len(rows_M):,} images"):
+        for row in rows_M:
+            decode.read_file(examples.root / examples.names[row])
+    return meter.row
+
+
 def fresh(way: str, count: int, side: int, cache: Path) -> Row:
     """The stages in a process of their own, with a cache of its own, so that no search is known before."""
+    return together(1, way, count, side, cache)[0]
+
+
+def together(processes: int, way: str, count: int, side: int, cache: Path) -> list[Row]:
+    """The same in several processes that share a cache."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "STRIATE_CACHE": str(cache.with_suffix(".own"))}
     command = [sys.executable, __file__, "--child", json.dumps([way, count, side, str(cache)])]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    row: Row = json.loads(done.stdout.splitlines()[-1])
-    return row
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(processes)]
+    printed = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit(f"{way} of {count:,} images failed")
+    return [json.loads(text.splitlines()[-1]) for text in printed]
+
+
+def alone(parsed: argparse.Namespace, counts: list[int], folder: Path) -> None:
+    """What --survey and --shards ask for."""
+    if parsed.survey:
+        rows = {count: together(parsed.survey, "surveyed", count, SIDE, folder / str(count)) for count in counts}
+        for number in range(parsed.survey):
+            show(f"The survey, process {number + 1} of {parsed.survey}", "images", {n: rows[n][number] for n in counts})
+    if parsed.shards:
+        for count in counts:
+            fresh("shards", count, SIDE, folder / f"shards-{count}")  # writes the index
+        show("Shards", "images", {n: fresh("shards", n, SIDE, folder / f"shards-{n}") for n in counts})
 
 
 def show(title: str, first: str, rows: dict[int, Row]) -> None:
@@ -181,16 +247,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds and memory as the images become more and larger.")
     parser.add_argument("--images", default=",".join(map(str, COUNTS)), help="numbers of images")
     parser.add_argument("--sides", default=",".join(map(str, SIDES)), help="of images, in pixels")
+    parser.add_argument("--survey", type=int, default=0, metavar="N", help="the survey alone, by so many processes together")
+    parser.add_argument("--shards", action="store_true", help="reading through an index of shards alone")
     parser.add_argument("--plot", type=Path, help="file to draw")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.child:
         way, count, side, cache = json.loads(parsed.child)
-        print(json.dumps(child(way, count, side, Path(cache))))
+        row = shard_reads(count, Path(cache)) if way == "shards" else child(way, count, side, Path(cache))
+        print(json.dumps(row))
         return
     built, opened, by_side = dict[int, Row](), dict[int, Row](), dict[int, Row]()
+    counts = [int(count) for count in parsed.images.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        for count in map(int, parsed.images.split(",")):
+        if parsed.survey or parsed.shards:
+            alone(parsed, counts, Path(folder))
+            return
+        for count in counts:
             surveyed, built[count], opened[count] = (fresh(way, count, SIDE, Path(folder) / str(count)) for way in WAYS)
             built[count]["survey"] = surveyed["survey"]
         for side in map(int, parsed.sides.split(",")):

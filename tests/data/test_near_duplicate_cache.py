@@ -22,9 +22,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of images of each search."""
     done, search = list[int](), duplicates.near_duplicates
 
-    def counted(copies: SmallCopies) -> NearDuplicates:
+    def counted(copies: SmallCopies, scratch: Path | None = None) -> NearDuplicates:
         done.append(len(copies.sizes_N2))
-        return search(copies)
+        return search(copies, scratch)
 
     monkeypatch.setattr(duplicates, "near_duplicates", counted)
     return done

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from striate.base import files
+from striate.base import files, shared_parts
 from striate.base.errors import RunError
 from striate.base.phrases import printable
 from striate.data import in_memory, near_duplicate_cache, result_cache
@@ -111,6 +111,8 @@ def clear(folder: Path) -> Cache:
         path = Path(entry.path)
         try:
             with files.lock(_lock(path), "store"):
+                if shared_parts.in_use(path):
+                    raise RunError("its parts are being made")
                 aside = path if path.name.startswith(".") else path.with_name(f".{path.name}.removed.tmp")
                 if aside != path:
                     path.rename(aside)
@@ -143,7 +145,7 @@ def _made_anew(path: Path, room: str) -> Entry:
     if half:
         try:
             with files.lock(_lock(path), "store"):
-                pass
+                state = "being built" if shared_parts.in_use(path) else state
         except RunError:
             state = "being built"
     with suppress(OSError):

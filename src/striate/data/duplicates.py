@@ -15,37 +15,31 @@ Legend: N images, S = 32 pixels, D = 35 coefficients, V positions of images, P p
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.image_alignment import correlation, slopes
+from striate.data import duplicate_candidates
+from striate.data.duplicate_candidates import CHUNK, Floats, Poses, Positions
+from striate.data.image_alignment import correlation
 from striate.data.image_facts import THUMB_PX
 from striate.data.small_copies import SmallCopies, color_difference, have_color
 
-Floats = NDArray[np.float32]
-Positions = NDArray[np.int64]
-
-_ORDER = 8  # coefficients of each axis; those whose orders sum to less are used, without the mean
-_REACH = 0.45  # largest distance of two descriptions that are compared further
-_MARGIN = 0.12  # a cell is searched where its pivot is at most so much farther than the nearest one
-_TANGENT_REACH = 0.21  # the same without what a crop changes
 _CLOSE = 0.13  # images that differ by no more without it need only the lower of the two correlations ...
 _CLOSE_COLOR = 0.7  # ... and by no more of the most difference in color
 _LOW, _HIGH = 0.94, 0.97
 _DETAIL = 0.88  # least correlation of what is neither fine nor broad: two seascapes agree in the broad alone
 _BROAD = 8  # times blurred again, which leaves what is broad
 _WORTH_A_BLUR = 0.85  # of the correlation as they are: below it the two are not compared at equal sharpness
-_UNSURE = 0.12  # of a coefficient, 0 to 1: so close to the border the other position is tried too
 _LEAST_PX, _SMALLEST_PX = 32, 16  # short side of the larger and of the smaller image of a pair
 _LEAST_STD = 4.0  # of 256 levels: an image with less is flat
 _DRAWN, _MOST_FLAT = 0.6, 0.85  # shares of a gray copy with one level, as paper behind a drawing: from the first on it must ...
 _DRAWING = 0.985  # ... agree so well, since drawings of one kind are alike, and from the second on it is not compared
 _HALF_STEPS, _HALF_MARGIN = 2, 0.015  # at half the size, pairs that miss their bar by more are not looked at any more
 _MOST_COPIES = 16  # an image with more near-duplicates is one of a set that is alike by nature
-_CHUNK = 1024
-_COSINES_AT_ONCE = 2**20
+_CONFIRMED_AT_ONCE = 2**16  # pairs
 
 
 class NearDuplicates(NamedTuple):
@@ -55,51 +49,77 @@ class NearDuplicates(NamedTuple):
     alike_M: Positions  # images with more than 16 near-duplicates, whose pairs are left out
 
 
-class _Poses(NamedTuple):
-    """Images in some of their eight positions: the axes are swapped after the flips."""
+def near_duplicates(copies: SmallCopies, scratch: Path | None = None) -> NearDuplicates:
+    """Pairs of images that are one photograph, by their small copies.
 
-    row_V: Positions
-    swap_V: NDArray[np.bool_]
-    flip_x_V: NDArray[np.bool_]
-    flip_y_V: NDArray[np.bool_]
-
-    def of(self, chosen: Any) -> "_Poses":
-        return _Poses(*(column[chosen] for column in self))
-
-    def turned(self, maps_NSS: NDArray[Any], odd: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Copies, gray or in color, in these positions; or coefficients, where `odd` are the signs that a flip gives them."""
-        maps_VSS = maps_NSS[self.row_V]
-        axes = (-1, *[1] * (maps_VSS.ndim - 1))
-        flip_x_V, flip_y_V, swap_V = (each.reshape(axes) for each in (self.flip_x_V, self.flip_y_V, self.swap_V))
-        across = maps_VSS[:, :, ::-1] if odd is None else maps_VSS * odd
-        maps_VSS = np.where(flip_x_V, across, maps_VSS)
-        down = maps_VSS[:, ::-1] if odd is None else maps_VSS * odd[:, None]
-        maps_VSS = np.where(flip_y_V, down, maps_VSS)
-        return np.where(swap_V, maps_VSS.swapaxes(1, 2), maps_VSS)
-
-
-def near_duplicates(copies: SmallCopies) -> NearDuplicates:
-    """Pairs of images that are one photograph, by their small copies."""
+    Copies may be mapped from files: some are read at a time. `scratch` is a folder for what else is too large for memory.
+    """
     level_share_N = _level_share(copies.thumbs_NSS)
+    short_N: NDArray[np.int32] = copies.sizes_N2.min(axis=1)
     mine_M = np.flatnonzero(_comparable(copies, level_share_N))
-    mine = copies.of(mine_M)
-    short_M = mine.sizes_N2.min(axis=1)
-    if len(mine_M) < 2 or short_M.max() < _LEAST_PX:
-        return NearDuplicates(np.empty((0, 2), np.int64), np.empty(0, np.int64))
-    poses, pairs, apart_P = _candidates(mine.thumbs_NSS)
-    images_P2 = poses.row_V[pairs]
-    possible_P = short_M[images_P2].max(axis=1) >= _LEAST_PX
-    color_P = _color_difference(mine, poses, pairs)
-    possible_P &= color_P < 1
-    drawn_P = (level_share_N[mine_M] >= _DRAWN)[images_P2].any(axis=1)
-    bars = _Bars(
-        np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
-        np.where(drawn_P, _DRAWING, _DETAIL),
-    )
-    pairs, bars = pairs[possible_P], _Bars(*(bar_P[possible_P] for bar_P in bars))
-    confirmed = pairs[_confirm(mine.thumbs_NSS, poses, pairs, bars)]
-    positions_P2 = np.sort(mine_M[poses.row_V[confirmed]], axis=1)
-    return _without_alike(np.unique(positions_P2, axis=0), len(copies.sizes_N2))
+    confirmed = _Confirmed(len(copies.sizes_N2))
+    if len(mine_M) < 2 or short_N[mine_M].max() < _LEAST_PX:
+        return confirmed.pairs()
+    poses, drawn_N = duplicate_candidates.poses_of(copies.thumbs_NSS, mine_M), level_share_N >= _DRAWN
+    for pairs, apart_P in _joined(duplicate_candidates.close(copies.thumbs_NSS, poses, len(mine_M), scratch)):
+        images_P2 = poses.row_V[pairs]
+        possible_P = confirmed.matter(images_P2) & (short_N[images_P2].max(axis=1) >= _LEAST_PX)
+        pairs, apart_P, images_P2 = pairs[possible_P], apart_P[possible_P], images_P2[possible_P]
+        color_P = _color_difference(copies, poses, pairs)
+        drawn_P = drawn_N[images_P2].any(axis=1)
+        bars = _Bars(
+            np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
+            np.where(drawn_P, _DRAWING, _DETAIL),
+        )
+        pairs, bars = pairs[color_P < 1], _Bars(*(bar_P[color_P < 1] for bar_P in bars))
+        confirmed.add(poses.row_V[pairs[_confirm(copies.thumbs_NSS, poses, pairs, bars)]])
+    return confirmed.pairs()
+
+
+def _joined(found: Iterator[duplicate_candidates.Close]) -> Iterator[duplicate_candidates.Close]:
+    """The same pairs, many at a time."""
+    held, count = list[duplicate_candidates.Close](), 0
+    for some in found:
+        if len(some.pairs_P2):
+            held.append(some)
+            count += len(some.pairs_P2)
+        if count >= _CONFIRMED_AT_ONCE:
+            yield duplicate_candidates.Close(*map(np.concatenate, zip(*held, strict=True)))
+            held, count = [], 0
+    if held:
+        yield duplicate_candidates.Close(*map(np.concatenate, zip(*held, strict=True)))
+
+
+class _Confirmed:
+    """Pairs of N images that were confirmed, each once, and with how many others each image is in one.
+
+    Of images that are alike by nature there are as many pairs as the square of their number. All pairs of an image with more
+    than 16 are left out, so one of two such images need not be looked at, nor be kept.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.keys = np.empty(0, np.int64)  # sorted: the smaller position times N, plus the larger
+        self.others_N = np.zeros(count, np.int32)  # exact as long as they are few
+
+    def matter(self, images_P2: Positions) -> NDArray[np.bool_]:
+        """Which pairs of positions have an image that may yet be none of too many."""
+        few_P2 = self.others_N[images_P2] <= _MOST_COPIES
+        few_P: NDArray[np.bool_] = few_P2[:, 0] | few_P2[:, 1]
+        return few_P
+
+    def add(self, images_P2: Positions) -> None:
+        """More pairs, of which some may be known."""
+        first_P, second_P = images_P2.min(axis=1), images_P2.max(axis=1)
+        new = np.setdiff1d(first_P * self.count + second_P, self.keys)
+        np.add.at(self.others_N, np.stack(np.divmod(new, self.count)), 1)
+        keys = np.union1d(self.keys, new)
+        self.keys = keys[self.matter(np.stack(np.divmod(keys, self.count), axis=1))]
+
+    def pairs(self) -> NearDuplicates:
+        """Those of images that are not alike by nature."""
+        pairs_P2, alike_N = np.stack(np.divmod(self.keys, self.count), axis=1), self.others_N > _MOST_COPIES
+        return NearDuplicates(pairs_P2[~alike_N[pairs_P2].any(axis=1)], np.flatnonzero(alike_N))
 
 
 def comparable(copies: SmallCopies) -> NDArray[np.bool_]:
@@ -115,7 +135,7 @@ def _comparable(copies: SmallCopies, level_share_N: NDArray[np.float64]) -> NDAr
 
 
 def _chunks(rows_N: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    yield from (rows_N[start : start + _CHUNK] for start in range(0, len(rows_N), _CHUNK))
+    yield from (rows_N[start : start + CHUNK] for start in range(0, len(rows_N), CHUNK))
 
 
 def _level_share(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -128,131 +148,13 @@ def _level_share(thumbs_NSS: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.concatenate(shares)
 
 
-def _without_alike(pairs_P2: Positions, count: int) -> NearDuplicates:
-    alike_N = np.bincount(pairs_P2.ravel(), minlength=count) > _MOST_COPIES
-    return NearDuplicates(pairs_P2[~alike_N[pairs_P2].any(axis=1)], np.flatnonzero(alike_N))
-
-
-def _cosines() -> Floats:
-    orders, places = np.arange(_ORDER)[:, None], np.arange(THUMB_PX)
-    waves = np.cos(np.pi * (2 * places + 1) * orders / (2 * THUMB_PX))
-    waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32)
-
-
-_COSINES = _cosines()
-_USED = (np.add.outer(np.arange(_ORDER), np.arange(_ORDER)) < _ORDER) & (np.arange(_ORDER**2).reshape(_ORDER, _ORDER) > 0)
-_ODD = np.where(np.arange(_ORDER) % 2, -1, 1).astype(np.float32)
-
-
-def _coefficients(maps_NSS: NDArray[Any]) -> Floats:
-    """The low frequencies that are used, N x 8 x 8; others are zero."""
-    chunks = [
-        (_COSINES @ maps_NSS[start : start + _CHUNK].astype(np.float32) @ _COSINES.T) * _USED
-        for start in range(0, len(maps_NSS), _CHUNK)
-    ]
-    return np.concatenate(chunks)
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.sqrt((rows**2).sum(axis=tuple(range(1, rows.ndim)), keepdims=True))
-    scaled: Floats = rows / np.maximum(lengths, 1e-9)
-    return scaled
-
-
-def _poses(coefficients_N88: Floats) -> _Poses:
-    """The canonical position of each image - more change across than down, and brighter at the left and at the top - and
-    after these the positions that are nearly so.
-    """
-    across_N, down_N = coefficients_N88[:, 0, 1], coefficients_N88[:, 1, 0]
-    unsure = (np.abs(np.abs(across_N) - np.abs(down_N)) < _UNSURE, np.abs(across_N) < _UNSURE, np.abs(down_N) < _UNSURE)
-    usual = (np.abs(across_N) < np.abs(down_N), across_N < 0, down_N < 0)
-    rows_and_turns = []
-    for other in np.ndindex(2, 2, 2):
-        possible_N = np.ones(len(across_N), bool)
-        for is_other, close_N in zip(other, unsure, strict=True):
-            if is_other:
-                possible_N &= close_N
-        rows = np.flatnonzero(possible_N)
-        rows_and_turns.append([rows, *(each[rows] ^ bool(is_other) for each, is_other in zip(usual, other, strict=True))])
-    return _Poses(*(np.concatenate(column) for column in zip(*rows_and_turns, strict=True)))
-
-
-class _Candidates(NamedTuple):
-    """Images that may be one photograph."""
-
-    poses: _Poses  # positions of the images, the first N of them canonical
-    pairs_P2: Positions  # of these, the second canonical
-    apart_P: Floats  # distance of the descriptions, without what a crop changes
-
-
-def _candidates(thumbs_NSS: NDArray[np.uint8]) -> _Candidates:
-    """Images whose descriptions are close."""
-    coefficients_N88 = _unit(_coefficients(thumbs_NSS))
-    poses = _poses(coefficients_N88)
-    described_VD = np.ascontiguousarray(poses.turned(coefficients_N88, _ODD)[:, _USED])
-    canonical = poses.of(np.arange(len(thumbs_NSS)))
-    directions_N4D = _directions(canonical.turned(thumbs_NSS), described_VD[: len(thumbs_NSS)])
-    close, apart = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
-    for pairs in _close_pairs(described_VD, len(thumbs_NSS)):
-        near = pairs[poses.row_V[pairs[:, 0]] != pairs[:, 1]]
-        differences = described_VD[near[:, 0]] - described_VD[near[:, 1]]
-        crops = (directions_N4D[near[:, 1]] @ differences[:, :, None])[:, :, 0]
-        left = np.sqrt(np.maximum((differences**2).sum(axis=1) - (crops**2).sum(axis=1), 0))
-        close.append(near[left < _TANGENT_REACH])
-        apart.append(left[left < _TANGENT_REACH])
-    return _Candidates(poses, np.concatenate(close), np.concatenate(apart))
-
-
-def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
-    """How the description changes by shift and scale across and down: orthonormal, N x 4 x D."""
-    directions = []
-    for start in range(0, len(thumbs_NSS), _CHUNK):
-        basis = [described_ND[start : start + _CHUNK]]
-        for slope_NSS in slopes(thumbs_NSS[start : start + _CHUNK].astype(np.float32)):
-            vector = _coefficients(slope_NSS)[:, _USED]
-            for known in basis * 2:  # twice, against rounding
-                vector = vector - (vector * known).sum(axis=1, keepdims=True) * known
-            basis.append(_unit(vector))
-        directions.append(np.stack(basis[1:], axis=1))
-    return np.concatenate(directions)
-
-
-def _close_pairs(described_VD: Floats, count: int) -> Iterator[Positions]:
-    """Pairs of any description and one of the first `count`, P x 2, that are at most _REACH apart; a few may be missed."""
-    cells = int(3 * count**0.5) if count > _CHUNK else 1
-    own_ND = described_VD[:count]
-    pivots_DC = np.ascontiguousarray(own_ND[np.linspace(0, count - 1, cells).astype(np.int64)].T)
-    cell_N, wanted = np.empty(count, np.int64), []
-    for start in range(0, len(described_VD), _CHUNK):
-        cosines = described_VD[start : start + _CHUNK] @ pivots_DC
-        if start < count:
-            cell_N[start : start + _CHUNK] = cosines.argmax(axis=1)[: count - start]
-        farthest = np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1, keepdims=True), 0)) + _MARGIN
-        places = np.flatnonzero(cosines >= 1 - farthest**2 / 2)  # faster than np.nonzero on two axes
-        wanted.append(np.stack([places // cells + start, places % cells], axis=1))
-    queries = np.concatenate(wanted)
-    queries = queries[np.argsort(queries[:, 1], kind="stable")]
-    members, query_ends = np.argsort(cell_N, kind="stable"), np.searchsorted(queries[:, 1], np.arange(cells + 1))
-    ends = np.searchsorted(cell_N[members], np.arange(cells + 1))
-    least = 1 - _REACH**2 / 2
-    for cell in range(cells):
-        inside = members[ends[cell] : ends[cell + 1]]
-        searchers = queries[query_ends[cell] : query_ends[cell + 1], 0]
-        inside_DM = np.ascontiguousarray(own_ND[inside].T)
-        step = max(_CHUNK, _COSINES_AT_ONCE // max(len(inside), 1))
-        for start in range(0, len(searchers) if len(inside) else 0, step):
-            some = searchers[start : start + step]
-            places = np.flatnonzero(described_VD[some] @ inside_DM >= least)
-            yield np.stack([some[places // len(inside)], inside[places % len(inside)]], axis=1)
-
-
-def _color_difference(copies: SmallCopies, poses: _Poses, pairs: Positions) -> Floats:
+def _color_difference(copies: SmallCopies, poses: Poses, pairs: Positions) -> Floats:
     """How far pairs of positions differ in color; 0 where one of the images shows none."""
-    colored_P2 = have_color(copies.chroma_NQQ2)[poses.row_V[pairs]]
-    colored_P: NDArray[np.bool_] = colored_P2[:, 0] & colored_P2[:, 1]
     difference_P = np.zeros(len(pairs), np.float32)
-    for rows in _chunks(np.flatnonzero(colored_P)):
+    for some in _chunks(np.arange(len(pairs))):
+        colored_P2 = np.stack([have_color(copies.chroma_NQQ2[images_P]) for images_P in poses.row_V[pairs[some]].T], axis=1)
+        if not len(rows := some[colored_P2.all(axis=1)]):
+            continue
         first, second = (poses.of(pairs[rows, side]) for side in (0, 1))
         in_order = np.arange(len(rows))
         cells = (each._replace(row_V=in_order).turned(copies.of(each.row_V).cells_NQQ3()) for each in (first, second))
@@ -267,14 +169,14 @@ class _Bars(NamedTuple):
     detail_P: NDArray[np.float64]
 
 
-def _confirm(thumbs_NSS: NDArray[np.uint8], poses: _Poses, pairs: Positions, bars: _Bars) -> NDArray[np.bool_]:
+def _confirm(thumbs_NSS: NDArray[np.uint8], poses: Poses, pairs: Positions, bars: _Bars) -> NDArray[np.bool_]:
     """Which pairs of positions agree in their gray copies: at half the size, where that is clear, then whole, then in detail.
 
     Detail is what is left without what is broad, as a sky, and without what is fine, as noise.
     """
     same_P = np.zeros(len(pairs), bool)
-    for start in range(0, len(pairs), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(pairs)))
+    for start in range(0, len(pairs), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(pairs)))
         first, second = (poses.of(pairs[rows, side]).turned(thumbs_NSS).astype(np.float32) for side in (0, 1))
         for agrees in (_agree_at_half, _agree, _agree_in_detail):
             bar_P = bars.detail_P[rows] if agrees is _agree_in_detail else bars.whole_P[rows]

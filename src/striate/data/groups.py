@@ -174,7 +174,10 @@ def offer(examples: Examples, facts: Mapping[str, Any], data: Data, parts: Seque
     part_N = np.full(len(examples), -1, np.int64)
     for number, rows_M in enumerate(parts):
         part_N[rows_M] = number
-    torn = [rows for rows in (np.flatnonzero(group_N == one) for one in several) if len(set(part_N[rows].tolist()) - {-1}) > 1]
+    order = np.argsort(group_N, kind="stable")
+    ends = np.searchsorted(group_N[order], several, "right")
+    bursts_of = (order[end - size : end] for end, size in zip(ends, sizes_G[sizes_G > 1], strict=True))
+    torn = [rows for rows in bursts_of if len(set(part_N[rows].tolist()) - {-1}) > 1]
     if not torn:
         return []
     rows = torn[0][part_N[torn[0]] >= 0]

@@ -31,7 +31,7 @@ def search(copies: SmallCopies, cache: Path, data: str) -> NearDuplicates:
     folder = cache / FOLDER / hasher.hexdigest()
     if (stored := _read(folder, count)) is not None:
         return stored
-    pairs = duplicates.near_duplicates(copies)
+    pairs = duplicates.near_duplicates(copies, scratch=cache if cache.is_dir() else None)
     content = io.BytesIO()
     np.savez(content, pairs_P2=pairs.pairs_P2, alike_M=pairs.alike_M)
     about = {"data": data, "images": count}

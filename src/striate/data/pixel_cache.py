@@ -3,8 +3,9 @@
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
 change, the decoder's version, the columns of facts and the `InputSpec`; `source_files.py` notices a file that has changed all
 the same. It is built under another name and renamed when it is whole, so a build that is killed leaves no entry that looks
-whole. A source that is an array of the right size already is used as it is. Where the pixels are more than may be kept, the
-facts alone lie under `<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
+whole; of many images by all processes that want it, as `pixel_cache_build.py` has it. A source that is an array of the right
+size already is used as it is. Where the pixels are more than may be kept, the facts alone lie under
+`<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -17,9 +18,8 @@ import os
 import shutil
 import time
 from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,16 @@ import PIL
 from numpy.typing import NDArray
 
 from striate.base import addresses, files
-from striate.base.errors import DataError, DiskError, RunError
-from striate.data import decode, fact_columns, image_facts, near_duplicate_cache, pixel_cache_integrity, source_files
+from striate.base.errors import DataError, RunError
+from striate.data import (
+    decode,
+    fact_columns,
+    image_facts,
+    near_duplicate_cache,
+    pixel_cache_build,
+    pixel_cache_integrity,
+    source_files,
+)
 from striate.data.decode import Decoded, InputSpec
 from striate.data.duplicates import NearDuplicates
 from striate.data.examples import Examples, Quarantined
@@ -40,7 +48,6 @@ from striate.data.small_copies import SmallCopies
 
 log = logging.getLogger("striate")
 
-_SPARE_BYTES = 64 * 2**20
 _WAIT_SECONDS = 0.5
 _MOST_GB = 50.0
 _LAYOUT = 2  # raised whenever the files of an entry are others
@@ -81,12 +88,12 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
     DataError where the machine may be the reason that a file is not decoded: that is no verdict on the file.
     """
     if examples.pixels_NHWC is None:
-        paths = [examples.root / name for name in examples.names]
+        paths = (examples.root / name for name in examples.names)
         with closing(decode.stream(paths, input_spec, workers)) as answers:
-            for path, verdict in zip(paths, answers, strict=True):
+            for name, verdict in zip(examples.names, answers, strict=True):
                 if verdict.outage:
                     raise DataError(
-                        f"{addresses.shown(path)} is not decoded, in two tries: {verdict.reason}. The disk or the machine may "
+                        f"{addresses.shown(examples.root / name)} is not decoded, in two tries: {verdict.reason}. The disk or the machine may "
                         "be the reason, so nothing is decided about the file: try again, or remove it."
                     )
                 yield verdict
@@ -130,16 +137,37 @@ def build(
     keep = most_bytes is None or needed <= most_bytes or folder.is_dir()
     if not keep:
         folder = cache / "facts" / name
-    while (opened := _open(examples, input_spec, folder, workers, hashing)) is None:
-        try:
-            with files.lock(folder.with_name(f"{folder.name}.building"), "store"):
-                if _open(examples, input_spec, folder, workers, hashing) is None:
-                    _decode_into(examples, input_spec, folder, report, workers, keep)
-        except RunError:  # another process builds it: wait, then use it
-            time.sleep(_WAIT_SECONDS)
-            report(0, len(examples))
+    plan = pixel_cache_build.Plan(examples, input_spec, folder, workers, keep, decode_examples)
+    opened = _opened(plan, report, hashing)
     if most_bytes is not None and not keep:
         _warn_of_decoding_again(folder, len(examples), needed, most_bytes, workers)
+    return opened
+
+
+def facts(examples: Examples, input_spec: InputSpec, cache: Path, report: Progress) -> CachedPixels:
+    """What is known of all examples, from the cache where it is there, else by decoding now; pixels are not kept."""
+    folder = cache / "facts" / fingerprint(examples, input_spec)
+    plan = pixel_cache_build.Plan(examples, input_spec, folder, None, False, decode_examples)
+    return _opened(plan, report, lambda _done, _total: None)
+
+
+def _opened(plan: pixel_cache_build.Plan, report: Progress, hashing: Progress) -> CachedPixels:
+    """The entry of a plan, which is written where it is not there, with the other processes that want it."""
+
+    def look() -> CachedPixels | None:
+        return _open(plan.examples, plan.input_spec, plan.folder, plan.workers or 1, hashing)
+
+    while (opened := look()) is None:
+        pixel_cache_build.make_parts(plan, report)
+        with ExitStack() as held:
+            try:
+                held.enter_context(files.lock(plan.folder.with_name(f"{plan.folder.name}.building"), "store"))
+            except RunError:  # another process builds it: wait, then use it
+                time.sleep(_WAIT_SECONDS)
+                report(0, len(plan.examples))
+            else:
+                if look() is None:
+                    pixel_cache_build.write_entry(plan, report)
     return opened
 
 
@@ -160,46 +188,6 @@ def fingerprint(examples: Examples, input_spec: InputSpec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _decode_into(examples: Examples, input_spec: InputSpec, folder: Path, report: Progress, workers: int, keep: bool) -> None:
-    shape = (len(examples), input_spec.size_px, input_spec.size_px, input_spec.channels)
-    _check_space(folder, len(examples) * fact_columns.ROW.itemsize + (int(np.prod(shape, dtype=np.int64)) if keep else 0))
-    for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):  # of processes that died: the lock is ours, so none is alive
-        shutil.rmtree(leftover, ignore_errors=True)
-    sums, marks_A2 = pixel_cache_integrity.Sums(shape), source_files.marks(examples)
-    begun = time.monotonic()
-    with files.new_folder(folder) as new, files.explained(folder, "write"):
-        pixels = fact_columns.new_file(new / "pixels.npy", shape) if keep else None
-
-        def write(row: int, pixels_HWC: NDArray[np.uint8]) -> None:
-            if pixels is not None:
-                pixels[row] = pixels_HWC
-                sums.add(pixels_HWC)
-
-        columns = fact_columns.room(len(examples), new)
-        known, reasons, contents_A = fact_columns.collect(
-            decode_examples(examples, input_spec, workers), len(examples), report, write, columns
-        )
-        seconds = max(time.monotonic() - begun, 1e-9)
-        count = len(known["gray_N"])
-        fact_columns.close(columns)
-        del known
-        if pixels is not None:
-            pixels.flush()
-            pixels = None
-        if examples.pixels_NHWC is None:
-            for position in np.flatnonzero(contents_A == 0).tolist():
-                contents_A[position] = source_files.hash_file(examples.root / examples.names[position])
-            np.save(new / "contents.npy", contents_A)
-            source_files.write_marks(new, marks_A2)
-        about = {
-            "fingerprint": folder.name, "count": count, "reasons": reasons, "shape": shape, "kept": keep,
-            "crc32": sums.done(), "images_a_second": len(examples) / seconds, "workers": workers,
-            "data": addresses.absolute(examples.root),
-            "input_spec": input_spec._asdict(), "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
-        (new / "store.json").write_text(json.dumps(about), encoding="utf-8")
-
-
 def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
     """The pixels that `_empty` made room for; the header is compared and not parsed: a flipped bit there can do anything."""
     header = io.BytesIO()
@@ -208,17 +196,6 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.ui
         if file.read(header.tell()) != header.getvalue():
             raise ValueError(f"the header of pixels.npy is not that of {shape}")
     return np.memmap(path, np.uint8, "r", header.tell(), shape)
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    with files.explained(folder, "write"):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder.parent).free
-    if free < needed + _SPARE_BYTES:
-        raise DiskError(
-            f"the decoded images need {needed / 1e9:.2f} GB in {folder.parent}; {free / 1e9:.2f} GB are free. "
-            "Free some space, set STRIATE_CACHE to another disk, or take a smaller preprocess.size_px."
-        )
 
 
 def _open(examples: Examples, input_spec: InputSpec, folder: Path, workers: int, hashing: Progress) -> CachedPixels | None:

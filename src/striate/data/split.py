@@ -109,8 +109,9 @@ class _Pool:
 def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, near: NearDuplicates | None = None) -> Split:
     """Divide the images as the settings and the source say."""
     near_P2 = near_duplicate_notes.usable(near, pixel_hash_N)
-    duplicates = _find_duplicates(examples, pixel_hash_N)
-    notes = _duplicate_notes(examples, duplicates)
+    equal_P2 = clusters.equal_pairs(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
+    duplicates = _named(examples, equal_P2)
+    notes = _duplicate_notes(examples, duplicates, equal_P2)
     parts_N = examples.parts_N.copy()
     has_test = bool((parts_N == Part.TEST).any())
     if has_test and data.folds is not None:
@@ -215,18 +216,17 @@ def _cut(pool: _Pool, left_N: Mask, share: float) -> Mask:
     return cut_N
 
 
-def _find_duplicates(examples: Examples, pixel_hash_N: NDArray[np.uint64]) -> list[tuple[str, str]]:
-    pairs = clusters.equal_pairs(pixel_hash_N, np.arange(len(examples), dtype=np.int64))
-    named = ((examples.names[a], examples.names[b]) for a, b in pairs.tolist())
+def _named(examples: Examples, pairs_P2: Positions) -> list[tuple[str, str]]:
+    named = ((examples.names[a], examples.names[b]) for a, b in pairs_P2.tolist())
     return sorted((min(names), max(names)) for names in named)
 
 
-def _duplicate_notes(examples: Examples, duplicates: list[tuple[str, str]]) -> list[str]:
+def _duplicate_notes(examples: Examples, duplicates: list[tuple[str, str]], equal_P2: Positions) -> list[str]:
     if not duplicates:
         return []
     what = "1 pair of images is" if len(duplicates) == 1 else f"{len(duplicates)} pairs of images are"
     notes = [f"{what} equal, as {duplicates[0][0]} and {duplicates[0][1]}; each pair stays on one side."]
-    label = {name: examples.label_of(position) for position, name in enumerate(examples.names)}
+    label = {examples.names[position]: examples.label_of(position) for position in np.unique(equal_P2).tolist()}
     split = [(first, second) for first, second in duplicates if label[first] != label[second]]
     if split:
         first, second = split[0]

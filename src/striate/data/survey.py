@@ -5,6 +5,7 @@ The statistics of a sample of files are kept in the cache, and computed again wh
 Legend: N images, M of a sample.
 """
 
+import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from striate.base import files, html_repr
 from striate.base.config import Data
-from striate.base.errors import DataError
+from striate.base.errors import DataError, DiskError
 from striate.base.hash_rng import words
 from striate.base.phrases import printable
 from striate.data import (
@@ -23,10 +24,12 @@ from striate.data import (
     crop_loss,
     fact_columns,
     groups,
+    image_statistics,
     in_memory,
     label_counts,
     near_duplicate_cache,
     pixel_cache,
+    pixel_cache_build,
     result_cache,
     source_files,
     split,
@@ -34,6 +37,8 @@ from striate.data import (
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples, Ignored, Quarantined
 from striate.data.small_copies import SmallCopies
+
+log = logging.getLogger("striate")
 
 _GRAY_SHARE = 0.95
 _STATS_VERSION = 1  # raised whenever the statistics of the same sample may be others
@@ -205,13 +210,14 @@ def _list_pairs(what: str, pairs: tuple[tuple[str, str], ...]) -> list[str]:
 def survey(
     examples: Examples, data: Data, progress: Callable[[int, int], None] | None = None, examine: Examine = lambda *_: []
 ) -> Survey:
-    """Decode every image once and say what is there; writes nothing. Why data cannot be divided is among the notes.
+    """Decode every image once and say what is there. Why data cannot be divided is among the notes.
 
-    `examine` is given what is known of each image, as columns of `CachedPixels`, and its label; it returns the shortcuts.
+    What is known of many images is kept in the cache, by parts, which all processes that survey the same data decode together,
+    and mapped into memory; a survey that was killed goes on with the parts that are left. `examine` is given what is known of
+    each image, as columns of `CachedPixels`, and its label; it returns the shortcuts.
     """
     report = progress or (lambda _done, _total: None)
-    columns, reasons, _ = fact_columns.collect(_decoded(examples, data), len(examples), report)
-    used = pixel_cache.keep_usable(examples, reasons)
+    used, columns = _known(examples, data, report)
     sizes_N2 = columns["sizes_N2"]
     notes = [*crop_loss.describe_center_crop(sizes_N2)]
     if used.several:
@@ -230,17 +236,24 @@ def survey(
     except DataError as error:
         parts, counts = None, None
         notes.append(f"It cannot be trained with: {error}")
-    channels = slice(0, 1) if columns["gray_N"].all() else slice(0, 3)
-    mean = columns["means_N3"].mean(axis=0)[channels]
-    std = np.sqrt(np.maximum(columns["squares_N3"].mean(axis=0)[channels] - mean**2, 0.0))
+    total = image_statistics.of_columns(columns)
     return Survey(
         data.path, len(used.used_M()), used.quarantined, used.ignored, used.counts(), parts.duplicates if parts else (),
         parts.near_duplicates if parts else (),
-        parts.leaked if parts else (), counts, {"height": _spread(sizes_N2[:, 0]), "width": _spread(sizes_N2[:, 1])},
-        float(columns["gray_N"].mean()), tuple(mean.tolist()), tuple(std.tolist()), (*used.notes, *notes),
-        groups.account(used, data), None, () if used.several else tuple(examine(columns, used.labels_N)),
+        parts.leaked if parts else (), counts,
+        {"height": image_statistics.spread(total.heights), "width": image_statistics.spread(total.widths)},
+        total.gray / total.images, total.mean, total.std, (*used.notes, *notes), groups.account(used, data), None,
+        () if used.several else tuple(examine(columns, used.labels_N)),
     )  # fmt: skip
 
 
-def _spread(sides_N: NDArray[np.int32]) -> list[int]:
-    return [int(sides_N.min()), int(np.median(sides_N)), int(sides_N.max())]
+def _known(examples: Examples, data: Data, report: Callable[[int, int], None]) -> tuple[Examples, fact_columns.Columns]:
+    """The images that can be decoded, and what is known of each."""
+    if examples.pixels_NHWC is None and pixel_cache_build.in_parts(len(examples)):
+        try:
+            stored = pixel_cache.facts(examples, _spec(data), files.cache_folder(), report)
+            return stored.examples, {name: getattr(stored, name) for name in fact_columns.NAMES}
+        except DiskError as error:
+            log.warning("What is known of the images is held in memory, since it cannot be kept in the cache: %s", error)
+    columns, reasons, _ = fact_columns.collect(_decoded(examples, data), len(examples), report)
+    return pixel_cache.keep_usable(examples, reasons), columns

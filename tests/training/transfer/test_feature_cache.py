@@ -1,5 +1,7 @@
 import logging
+import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from striate.base import shared_parts
 from striate.nets.factory import build
 from striate.nets.net import Net
 from striate.training.transfer import feature_cache
@@ -127,4 +130,105 @@ def test_a_pass_can_be_stopped_half_way(net: Net, tmp_path: Path):
 
     with pytest.raises(InterruptedError):
         feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None], watch=stop)
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.glob("[!.]*"))
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+# ---- in parts, by several processes
+
+
+@pytest.fixture
+def parts_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_cache, "_PART_STEPS", 1)
+    monkeypatch.setattr(feature_cache, "_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(shared_parts, "_WAIT_SECONDS", 0.02)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in folder.glob("[!.]*/values.npy")}
+
+
+def test_what_is_joined_of_parts_has_the_bytes_of_what_is_computed_at_once(
+    net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    feature_cache.load_or_compute(tmp_path / "once", net, Batches(), {}, [None, "pool4"])
+    monkeypatch.setattr(feature_cache, "_PART_STEPS", 2)
+    done = list[int]()
+    cached = feature_cache.load_or_compute(tmp_path / "parts", net, Batches(), {}, [None, "pool4"], watch=done.append)
+    assert stored(tmp_path / "parts") == stored(tmp_path / "once")
+    assert [len(values_MD) for values_MD in cached.values] == [11, 11]
+    assert done == [4, 8, 11]
+    assert len([*(tmp_path / "parts").iterdir()]) == 2, "the parts are gone"
+
+
+@pytest.mark.usefixtures("parts_of_a_batch")
+def test_a_pass_that_was_stopped_goes_on_with_the_parts_left(net: Net, tmp_path: Path):
+    def stop(done: int) -> None:
+        if done > 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        feature_cache.load_or_compute(tmp_path, net, Batches(), {}, [None], watch=stop)
+    assert not feature_cache.are_cached(tmp_path, net, {}, [None])
+    batches = Batches()
+    feature_cache.load_or_compute(tmp_path, net, batches, {}, [None])
+    assert batches.passes == 1
+    feature_cache.load_or_compute(tmp_path / "other", net, Batches(), {}, [None])
+    assert stored(tmp_path) == stored(tmp_path / "other")
+
+
+@pytest.mark.usefixtures("parts_of_a_batch")
+def test_a_damaged_part_alone_is_computed_anew(net: Net, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    batches = Batches()
+
+    def damage(_done: int) -> None:
+        if batches.passes == 3:
+            path = next(tmp_path.glob(".*.parts/000000/values-0.npy"))
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    with caplog.at_level(logging.WARNING, "striate"):
+        feature_cache.load_or_compute(tmp_path, net, batches, {}, [None], watch=damage)
+    assert "A part of the features in the cache is damaged (" in caplog.text
+    assert batches.passes == 4
+    feature_cache.load_or_compute(tmp_path / "other", net, Batches(), {}, [None])
+    assert stored(tmp_path) == stored(tmp_path / "other")
+
+
+class SlowBatches(Batches):
+    """With a line in a log for each batch that is given."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        for number, batch in enumerate(super().epoch(epoch, start), start):
+            with self.log.open("a") as file:
+                file.write(f"{number}\n")
+            time.sleep(0.05)
+            yield batch
+
+
+@pytest.mark.usefixtures("parts_of_a_batch")
+def test_processes_that_start_together_compute_each_part_once_and_one_that_is_killed_is_not_missed(net: Net, tmp_path: Path):
+    feature_cache.load_or_compute(tmp_path / "other", net, Batches(), {}, [None])
+    log, start = tmp_path / "log", get_context("fork").Process
+
+    def work() -> None:
+        torch.set_num_threads(1)
+        feature_cache.load_or_compute(tmp_path / "features", net, SlowBatches(log), {}, [None])
+
+    processes = [start(target=work) for _ in range(3)]
+    for process in processes:
+        process.start()
+    while not log.exists() or not log.read_text():
+        time.sleep(0.002)
+    processes[0].kill()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes[1:]] == [0, 0]
+    numbers = [int(line) for line in log.read_text().splitlines()]
+    assert set(numbers) == {0, 1, 2}
+    assert len(numbers) <= 4, "what the killed one was computing, and no more"
+    assert stored(tmp_path / "features") == stored(tmp_path / "other")
+    assert len([*(tmp_path / "features").iterdir()]) == 1
