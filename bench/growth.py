@@ -91,7 +91,7 @@ def decoded(side: int, seed: int) -> Callable[..., Generator[Any]]:
     return stream
 
 
-def child(way: str, count: int, side: int, cache: Path) -> Row:
+def child(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     """The survey; or the stages of a training, and predictions, which build the cache where it is not there."""
     import torch
     from torch import nn
@@ -115,7 +115,7 @@ def child(way: str, count: int, side: int, cache: Path) -> Row:
         examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names])
     if way == "surveyed":
         with meter.stage("survey"):
-            survey.survey(examples, Data(path="absent"))
+            survey.survey(examples, Data(path="absent", near_duplicates=count <= searched))
         return meter.row
     with meter.stage("cache"):
         stored = pixel_cache.build(examples, InputSpec(side, 3, "squash"), cache)
@@ -182,15 +182,15 @@ def shard_reads(count: int, folder: Path) -> Row:
     return meter.row
 
 
-def fresh(way: str, count: int, side: int, cache: Path) -> Row:
+def fresh(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     """The stages in a process of their own, with a cache of its own, so that no search is known before."""
-    return together(1, way, count, side, cache)[0]
+    return together(1, way, count, side, cache, searched)[0]
 
 
-def together(processes: int, way: str, count: int, side: int, cache: Path) -> list[Row]:
+def together(processes: int, way: str, count: int, side: int, cache: Path, searched: int) -> list[Row]:
     """The same in several processes that share a cache."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "STRIATE_CACHE": str(cache.with_suffix(".own"))}
-    command = [sys.executable, __file__, "--child", json.dumps([way, count, side, str(cache)])]
+    command = [sys.executable, __file__, "--child", json.dumps([way, count, side, str(cache), searched])]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(processes)]
     printed = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
@@ -201,13 +201,15 @@ def together(processes: int, way: str, count: int, side: int, cache: Path) -> li
 def alone(parsed: argparse.Namespace, counts: list[int], folder: Path) -> None:
     """What --survey and --shards ask for."""
     if parsed.survey:
-        rows = {count: together(parsed.survey, "surveyed", count, SIDE, folder / str(count)) for count in counts}
+        rows = {
+            count: together(parsed.survey, "surveyed", count, SIDE, folder / str(count), parsed.searched) for count in counts
+        }
         for number in range(parsed.survey):
             show(f"The survey, process {number + 1} of {parsed.survey}", "images", {n: rows[n][number] for n in counts})
     if parsed.shards:
         for count in counts:
-            fresh("shards", count, SIDE, folder / f"shards-{count}")  # writes the index
-        show("Shards", "images", {n: fresh("shards", n, SIDE, folder / f"shards-{n}") for n in counts})
+            fresh("shards", count, SIDE, folder / f"shards-{count}", 0)  # writes the index
+        show("Shards", "images", {n: fresh("shards", n, SIDE, folder / f"shards-{n}", 0) for n in counts})
 
 
 def show(title: str, first: str, rows: dict[int, Row]) -> None:
@@ -248,13 +250,14 @@ def main() -> None:
     parser.add_argument("--images", default=",".join(map(str, COUNTS)), help="numbers of images")
     parser.add_argument("--sides", default=",".join(map(str, SIDES)), help="of images, in pixels")
     parser.add_argument("--survey", type=int, default=0, metavar="N", help="the survey alone, by so many processes together")
+    parser.add_argument("--searched", type=int, default=10**9, help="search near-duplicates among at most so many images")
     parser.add_argument("--shards", action="store_true", help="reading through an index of shards alone")
     parser.add_argument("--plot", type=Path, help="file to draw")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.child:
-        way, count, side, cache = json.loads(parsed.child)
-        row = shard_reads(count, Path(cache)) if way == "shards" else child(way, count, side, Path(cache))
+        way, count, side, cache, searched = json.loads(parsed.child)
+        row = shard_reads(count, Path(cache)) if way == "shards" else child(way, count, side, Path(cache), searched)
         print(json.dumps(row))
         return
     built, opened, by_side = dict[int, Row](), dict[int, Row](), dict[int, Row]()
@@ -264,10 +267,12 @@ def main() -> None:
             alone(parsed, counts, Path(folder))
             return
         for count in counts:
-            surveyed, built[count], opened[count] = (fresh(way, count, SIDE, Path(folder) / str(count)) for way in WAYS)
+            surveyed, built[count], opened[count] = (
+                fresh(way, count, SIDE, Path(folder) / str(count), parsed.searched) for way in WAYS
+            )
             built[count]["survey"] = surveyed["survey"]
         for side in map(int, parsed.sides.split(",")):
-            surveyed, by_side[side] = (fresh(way, OF_SIZE, side, Path(folder) / f"{side}px") for way in WAYS[:2])
+            surveyed, by_side[side] = (fresh(way, OF_SIZE, side, Path(folder) / f"{side}px", OF_SIZE) for way in WAYS[:2])
             by_side[side]["survey"] = surveyed["survey"]
     show("The cache is built", "images", built)
     show("The cache is opened", "images", opened)

@@ -42,13 +42,13 @@ def make(
 
     """
     while not over() and (left := missing(folder, count)):
-        made = [number for number in left if _made(folder, number, write, over)]
-        if not made:
+        finished = [number for number in left if _finish(folder, number, write, over)]
+        if not finished:
             wait()
             time.sleep(_WAIT_SECONDS)
 
 
-def _made(folder: Path, number: int, write: Callable[[int, Path], None], over: Callable[[], bool]) -> bool:
+def _finish(folder: Path, number: int, write: Callable[[int, Path], None], over: Callable[[], bool]) -> bool:
     """Make a part where no other process is making it; whether nothing is left to do about it."""
     path = path_of(folder, number)
     if path.is_dir():

@@ -1,8 +1,8 @@
 """Candidates for near-duplicates: images whose descriptions by low frequencies are close.
 
 Descriptions are compared within cells, as `duplicates` says. What is kept of each image is its cell and its positions; its
-description, and how a crop moves that, lie in the order of the cells in a file without a name, so that the memory that is taken
-does not grow with what is known of an image. Searchers come in blocks, whose cells are noted and then gone through.
+description, and how a crop moves that, lie in a file without a name, where the images are many. Searchers come in blocks, whose
+cells are noted and then gone through.
 
 Legend: N images, M of them compared, S = 32 pixels, D = 35 coefficients, C cells, V positions of images, P pairs.
 """
@@ -147,10 +147,10 @@ def _room(shape: tuple[int, ...], scratch: Path | None) -> NDArray[np.float32]:
 
 
 class _Cells(NamedTuple):
-    """The canonical positions in the order of their cells, each of which has a pivot."""
+    """The canonical positions, by cells, each of which has a pivot."""
 
     pivots_DC: Floats
-    members_M: Positions
+    members_M: Positions  # in the order of their cells
     ends_C: Positions
     described_MD: Floats
     directions_M4D: Floats
@@ -160,18 +160,15 @@ def _cells(thumbs_NSS: NDArray[np.uint8], canonical: Poses, scratch: Path | None
     count = len(canonical.row_V)
     cells = int(3 * count**0.5) if count > CHUNK else 1
     pivots_DC = np.ascontiguousarray(_described(thumbs_NSS, canonical.of(np.linspace(0, count - 1, cells).astype(np.int64))).T)
+    described_MD, directions_M4D = _room((count, _D), scratch), _room((count, 4, _D), scratch)
     cell_M = np.empty(count, np.int32)
     for start in range(0, count, CHUNK):
-        described = _described(thumbs_NSS, canonical.of(slice(start, start + CHUNK)))
-        cell_M[start : start + CHUNK] = (described @ pivots_DC).argmax(axis=1)
-    members_M = np.argsort(cell_M, kind="stable")
-    ends_C = np.searchsorted(cell_M[members_M], np.arange(cells + 1))
-    described_MD, directions_M4D = _room((count, _D), scratch), _room((count, 4, _D), scratch)
-    for start in range(0, count, CHUNK):
-        some = canonical.of(members_M[start : start + CHUNK])
+        some = canonical.of(slice(start, start + CHUNK))
         described = described_MD[start : start + CHUNK] = _described(thumbs_NSS, some)
         directions_M4D[start : start + CHUNK] = _directions(some.turned(thumbs_NSS), described)
-    return _Cells(pivots_DC, members_M, ends_C, described_MD, directions_M4D)
+        cell_M[start : start + CHUNK] = (described @ pivots_DC).argmax(axis=1)
+    members_M = np.argsort(cell_M, kind="stable")
+    return _Cells(pivots_DC, members_M, np.searchsorted(cell_M[members_M], np.arange(cells + 1)), described_MD, directions_M4D)
 
 
 def close(thumbs_NSS: NDArray[np.uint8], poses: Poses, count: int, scratch: Path | None = None) -> Iterator[Close]:
@@ -181,15 +178,17 @@ def close(thumbs_NSS: NDArray[np.uint8], poses: Poses, count: int, scratch: Path
     """
     cells = _cells(thumbs_NSS, poses.of(slice(count)), scratch)
     described, noted, first, entries = [np.empty((0, _D), np.float32)], [np.empty((0, 2), np.int64)], 0, 0
-    for start in range(0, len(poses.row_V), CHUNK):
-        described.append(_described(thumbs_NSS, poses.of(slice(start, start + CHUNK))))
+    starts = [*range(0, count, CHUNK), *range(count, len(poses.row_V), CHUNK)]
+    for start, end in zip(starts, [*starts[1:], len(poses.row_V)], strict=True):
+        known = start < count
+        described.append(cells.described_MD[start:end] if known else _described(thumbs_NSS, poses.of(slice(start, end))))
         near_Q2 = _near_cells(cells.pivots_DC, described[-1])
         near_Q2[:, 0] += start - first
         noted.append(near_Q2)
         entries += len(near_Q2)
-        if entries >= _NOTED_AT_ONCE or start + CHUNK >= len(poses.row_V):
+        if entries >= _NOTED_AT_ONCE or end == len(poses.row_V):
             yield from _searched(cells, poses, np.concatenate(described), np.concatenate(noted), first)
-            described, noted, first, entries = described[:1], noted[:1], start + CHUNK, 0
+            described, noted, first, entries = described[:1], noted[:1], end, 0
 
 
 def _near_cells(pivots_DC: Floats, described_VD: Floats) -> Positions:
@@ -206,28 +205,25 @@ def _searched(cells: _Cells, poses: Poses, described_VD: Floats, noted_Q2: Posit
     query_ends = np.searchsorted(noted_Q2[:, 1], np.arange(len(cells.ends_C)))
     least = 1 - _REACH**2 / 2
     for cell, (begin, end) in enumerate(zip(cells.ends_C[:-1], cells.ends_C[1:], strict=True)):
-        searchers = noted_Q2[query_ends[cell] : query_ends[cell + 1], 0]
-        if begin == end or not len(searchers):
+        searchers, inside = noted_Q2[query_ends[cell] : query_ends[cell + 1], 0], cells.members_M[begin:end]
+        if not len(inside) or not len(searchers):
             continue
-        inside_DM = np.ascontiguousarray(cells.described_MD[begin:end].T)
-        step = max(CHUNK, _COSINES_AT_ONCE // int(end - begin))
+        inside_DM = np.ascontiguousarray(cells.described_MD[inside].T)
+        step = max(CHUNK, _COSINES_AT_ONCE // len(inside))
         for start in range(0, len(searchers), step):
             some = searchers[start : start + step]
             places = np.flatnonzero(described_VD[some] @ inside_DM >= least)
             for at in range(0, len(places), _PAIRS_AT_ONCE):
-                searcher_P, member_P = np.divmod(places[at : at + _PAIRS_AT_ONCE], end - begin)
-                yield _without_crops(cells, poses, described_VD, some[searcher_P], member_P + begin, first)
+                searcher_P, inside_P = np.divmod(places[at : at + _PAIRS_AT_ONCE], len(inside))
+                pairs = np.stack([some[searcher_P] + first, inside[inside_P]], axis=1)
+                two_P = poses.row_V[pairs[:, 0]] != poses.row_V[pairs[:, 1]]
+                yield _without_crops(cells, described_VD[pairs[two_P, 0] - first], pairs[two_P])
 
 
-def _without_crops(
-    cells: _Cells, poses: Poses, described_VD: Floats, searcher_P: Positions, member_P: Positions, first: int
-) -> Close:
-    """Those of these pairs of two images that are close without what a crop changes."""
-    pairs = np.stack([searcher_P + first, cells.members_M[member_P]], axis=1)
-    two_P = poses.row_V[pairs[:, 0]] != poses.row_V[pairs[:, 1]]
-    pairs, searcher_P, member_P = pairs[two_P], searcher_P[two_P], member_P[two_P]
-    differences = described_VD[searcher_P] - cells.described_MD[member_P]
-    crops = (cells.directions_M4D[member_P] @ differences[:, :, None])[:, :, 0]
+def _without_crops(cells: _Cells, described_PD: Floats, pairs: Positions) -> Close:
+    """Those of these pairs that are close without what a crop changes; `described_PD` are of the first of each."""
+    differences = described_PD - cells.described_MD[pairs[:, 1]]
+    crops = (cells.directions_M4D[pairs[:, 1]] @ differences[:, :, None])[:, :, 0]
     apart_P = np.sqrt(np.maximum((differences**2).sum(axis=1) - (crops**2).sum(axis=1), 0))
     near_P = apart_P < _TANGENT_REACH
     return Close(pairs[near_P], apart_P[near_P])

@@ -76,10 +76,10 @@ def near_duplicates(copies: SmallCopies, scratch: Path | None = None) -> NearDup
     return confirmed.pairs()
 
 
-def _joined(found: Iterator[duplicate_candidates.Close]) -> Iterator[duplicate_candidates.Close]:
+def _joined(batches: Iterator[duplicate_candidates.Close]) -> Iterator[duplicate_candidates.Close]:
     """The same pairs, many at a time."""
     held, count = list[duplicate_candidates.Close](), 0
-    for some in found:
+    for some in batches:
         if len(some.pairs_P2):
             held.append(some)
             count += len(some.pairs_P2)

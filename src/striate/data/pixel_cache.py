@@ -92,8 +92,9 @@ def decode_examples(examples: Examples, input_spec: InputSpec | None, workers: i
         with closing(decode.stream(paths, input_spec, workers)) as answers:
             for name, verdict in zip(examples.names, answers, strict=True):
                 if verdict.outage:
+                    path = addresses.shown(examples.root / name)
                     raise DataError(
-                        f"{addresses.shown(examples.root / name)} is not decoded, in two tries: {verdict.reason}. The disk or the machine may "
+                        f"{path} is not decoded, in two tries: {verdict.reason}. The disk or the machine may "
                         "be the reason, so nothing is decided about the file: try again, or remove it."
                     )
                 yield verdict

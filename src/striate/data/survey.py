@@ -213,7 +213,7 @@ def survey(
     """Decode every image once and say what is there. Why data cannot be divided is among the notes.
 
     What is known of many images is kept in the cache, by parts, which all processes that survey the same data decode together,
-    and mapped into memory; a survey that was killed goes on with the parts that are left. `examine` is given what is known of
+    and mapped into memory; a survey that was killed resumes with the parts that are left. `examine` is given what is known of
     each image, as columns of `CachedPixels`, and its label; it returns the shortcuts.
     """
     report = progress or (lambda _done, _total: None)

@@ -22,7 +22,6 @@ from torch import nn
 
 from striate.base import files, shared_parts
 from striate.base.errors import RunError
-from striate.data import fact_columns
 from striate.nets.eval_mode import evaluating
 from striate.nets.feature_layer import features
 from striate.nets.knn_head import KNNHead
@@ -109,11 +108,12 @@ def _make(
         return sum(int(_facts(shared_parts.path_of(work, number))["images"]) for number in numbers)
 
     def write(number: int, new: Path) -> None:
-        before, begun = images(), time.monotonic()
+        before = images()
+        begun = time.monotonic()
         values = compute_part(parts[number], lambda done: watch(before + done))
+        facts = {"images": len(values[0]), "seconds": time.monotonic() - begun}
         for place, values_MD in enumerate(values):
             np.save(new / f"values-{place}.npy", values_MD)
-        facts = {"images": len(values[0]), "seconds": time.monotonic() - begun}
         (new / "about.json").write_text(json.dumps(facts), "utf-8")
 
     while not are_there():
@@ -140,12 +140,11 @@ def _join(parts: list[Path], wanted: dict[Path, dict[str, Any]]) -> None:
         pieces = [np.load(part / f"values-{place}.npy", mmap_mode="r") for part in parts]
         with files.new_folder(path) as new, files.explained(new, "write"):
             shape = (sum(map(len, pieces)), *pieces[0].shape[1:])
-            values_MD, begin = fact_columns.new_file(new / "values.npy", shape, np.float32), 0
-            for piece in pieces:
-                values_MD[begin : begin + len(piece)] = piece
-                begin += len(piece)
-            values_MD.flush()
-            del values_MD
+            header = {"descr": pieces[0].dtype.str, "fortran_order": False, "shape": shape}
+            with (new / "values.npy").open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for piece in pieces:
+                    file.write(np.ascontiguousarray(piece).data)
             (new / "about.json").write_text(json.dumps({**expected, "seconds": round(seconds, 3)}), "utf-8")
 
 
