@@ -51,7 +51,7 @@ ROOMS = {
     "workflows": room(
         "base batches data interpret metrics model nets onnx_model plots training _version",
         others="numpy torch safetensors",
-        where_used="matplotlib jinja2 markupsafe PIL pyarrow onnx onnxruntime onnxscript litert_torch ai_edge_litert",
+        where_used="matplotlib jinja2 markupsafe PIL pyarrow onnx onnxruntime onnxscript litert_torch ai_edge_litert ray",
     ),
     # What it loads at the start of its files is loaded by `striate serve` alone; the model is in a process of its own
     "workflows.serve": room(

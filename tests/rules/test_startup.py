@@ -11,8 +11,8 @@ import striate
 from support import onnx_files, tested_runs
 
 HEAVY = {
-    "captum", "matplotlib", "pandas", "pyarrow", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch", "torch._dynamo",
-    "torchvision",
+    "captum", "matplotlib", "pandas", "pyarrow", "ray", "safetensors", "scipy", "sklearn", "sympy", "timm", "torch",
+    "torch._dynamo", "torchvision",
 }  # fmt: skip
 SHOW = f"""
 import atexit, sys

@@ -15,7 +15,7 @@ from typing import Any
 from support.http_load import Address, address_of
 
 _SOURCE = Path(__file__).parents[2] / "src"
-_ROLES = {b"striate.workflows.serve.worker:infer": "inference", b"striate.data.decode:upload_in_child": "decoder"}
+_ROLES = {b"striate.workflows.serve.worker:infer": "inference", b"striate.data.decoder_pool:upload_in_child": "decoder"}
 # Imported by every Python process at its start: notes each connection that the process opens
 _NOTES = """
 import os, sys

@@ -34,7 +34,7 @@ def test_a_run_is_computed_by_torch_and_a_file_by_onnxruntime_unless_it_is_said(
     assert of_engine(exported, None) == of_engine(exported, "onnx") == exported
     with pytest.raises(SettingError, match=r"engine=torch does not apply to the ONNX file .*onnx\. Give the run instead\."):
         of_engine(exported, "torch")
-    with pytest.raises(SettingError, match=r"expected engine torch or onnx; got 'tensorrt'\."):
+    with pytest.raises(SettingError, match=r"expected engine torch, onnx or ray; got 'tensorrt'\."):
         of_engine("m", "tensorrt")
 
 

@@ -19,15 +19,16 @@ from striate.cli.console import Event, documented_by, print_json, print_time, sh
 )  # fmt: skip
 def predict(
     run: str, images: list[str], /, *, out: Path | None = None, embed: Path | None = None, parts: int | None = None,
-    shard: str | None = None, engine: str | None = None, crops: int = 1, threshold: float | None = None,
-    probabilities: bool = False, device: str = "auto", trust_code: bool = False, json: bool = False,
+    shard: str | None = None, engine: str | None = None, ray_address: str | None = None, crops: int = 1,
+    threshold: float | None = None, probabilities: bool = False, device: str = "auto", trust_code: bool = False,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs."""
     from striate.workflows import prediction_checks as checks
     from striate.workflows.checks import before_torch
     from striate.workflows.prediction_options import PredictionOptions
 
-    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address)
     split = checks.parts_of(options, parts, shard)
     check = checks.check_prediction if split is None else checks.check_parts
     with counting(), speaking() as watch, before_torch(watch, check, run, options, *filter(None, (split,)), images):

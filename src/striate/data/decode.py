@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from striate.base import worker_pool
-from striate.base.child_process import Answer, Child
+from striate.base.child_process import Answer
 from striate.base.errors import DecodeError
 from striate.data import file_facts, read_ahead, shard_paths
 from striate.data.file_facts import FileFacts
@@ -33,8 +33,8 @@ DECODER_VERSION = 4
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 MOST_PIXELS = 64_000_000
 MOST_SIDE = 30_000
-_CHILD_MB = 1536
-_CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
+CHILD_MB = 1536
+CHILD_SECONDS = 10.0  # of processor time; 64 megapixels take a few
 _FEW_LEVELS = 17  # of 256: 12 bits in a file of 16 come out as 0 to 16
 _LONG = 8  # times as long as wide
 _SMALL_BYTES = THUMB_PX**2, 2 * CELLS**2  # of the small copies, which follow the pixels in what a child answers
@@ -291,18 +291,23 @@ def stream(paths: Iterable[Path], input_spec: InputSpec | None, workers: int | N
 
     `workers` children decode, by default one a core and at most 8; close the iterator to end them early.
     """
-    shape = None if input_spec is None else (input_spec.size_px, input_spec.size_px, input_spec.channels)
     with closing(children("striate.data.decode:in_child", paths, input_spec, worker_pool.workers(workers))) as answers:
-        for answer in answers:
-            if answer.error is not None:
-                yield Decoded(None, None, answer.error, outage=answer.outage)
-                continue
-            payload, thumb, chroma = _parted(answer.payload)
-            pixels = None if shape is None else np.frombuffer(payload, np.uint8).reshape(shape)
-            height, width, gray, pixel_hash, mean, mean_square, border, file, content_hash = cast(Any, answer.value)
-            levels = tuple(mean), tuple(mean_square), tuple(border)
-            facts = Facts(height, width, gray, pixel_hash, *levels, FileFacts(*file), thumb, chroma)
-            yield Decoded(pixels, facts, None, content_hash)
+        yield from verdicts(answers, input_spec)
+
+
+def verdicts(answers: Iterable[Answer], input_spec: InputSpec | None) -> Generator[Decoded]:
+    """What the answers of children that run `in_child` mean."""
+    shape = None if input_spec is None else (input_spec.size_px, input_spec.size_px, input_spec.channels)
+    for answer in answers:
+        if answer.error is not None:
+            yield Decoded(None, None, answer.error, outage=answer.outage)
+            continue
+        payload, thumb, chroma = _parted(answer.payload)
+        pixels = None if shape is None else np.frombuffer(payload, np.uint8).reshape(shape)
+        height, width, gray, pixel_hash, mean, mean_square, border, file, content_hash = cast(Any, answer.value)
+        levels = tuple(mean), tuple(mean_square), tuple(border)
+        facts = Facts(height, width, gray, pixel_hash, *levels, FileFacts(*file), thumb, chroma)
+        yield Decoded(pixels, facts, None, content_hash)
 
 
 def _parted(payload: bytes) -> tuple[bytes, bytes, bytes]:
@@ -318,7 +323,7 @@ def children(where: str, paths: Iterable[Path], input_spec: InputSpec | None, co
     """
     size = 1 if input_spec is None else input_spec.size_px**2 * input_spec.channels
     ahead = max(count, min(ahead, _READY_BYTES // size))
-    return read_ahead.in_children(where, paths, input_spec, count, (_CHILD_MB, _CHILD_SECONDS, ahead))
+    return read_ahead.in_children(where, paths, input_spec, count, (CHILD_MB, CHILD_SECONDS, ahead))
 
 
 def parse_request(argument: Any, content: bytes) -> tuple[bytes, InputSpec | None]:
@@ -327,17 +332,6 @@ def parse_request(argument: Any, content: bytes) -> tuple[bytes, InputSpec | Non
         raise DecodeError(argument["refused"])
     path, spec = Path(os.fsdecode(bytes.fromhex(argument["path"]))), argument["input_spec"]
     return content or read_file(path), None if spec is None else InputSpec._make([*spec[:3], tuple(spec[3]), *spec[4:]])
-
-
-def child_for_uploads() -> Child:
-    """A child process whose calls have the bytes of a file as payload, an `InputSpec` as argument, and pixels as answer."""
-    return Child("striate.data.decode:upload_in_child", _CHILD_MB, _CHILD_SECONDS)
-
-
-def upload_in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
-    """What such a child runs."""
-    spec = InputSpec._make([*argument[:3], tuple(argument[3]), *argument[4:]])
-    return None, square(decode_image(content, spec.background, spec.white_level), spec).tobytes()
 
 
 def in_child(argument: Any, content: bytes = b"") -> tuple[object, bytes]:

@@ -175,6 +175,11 @@ class Files:
             yield from self._first()
 
 
+def call(file: File, spec: object) -> Call:
+    """What a child is asked for an image."""
+    return Call({"path": os.fsencode(file.path).hex(), "input_spec": spec, "refused": file.refused}, file.content)
+
+
 def in_children(
     where: str, paths: Iterable[Path], spec: object, count: int, limits: tuple[int, float, int]
 ) -> Generator[Answer]:  # fmt: skip
@@ -183,10 +188,7 @@ def in_children(
     Images at an address are read by this process, others by the children. `limits` are those of `worker_pool.in_order`.
     """
     with Files(paths) as files:
-        calls = (
-            Call({"path": os.fsencode(file.path).hex(), "input_spec": spec, "refused": file.refused}, file.content)
-            for file in files
-        )
+        calls = (call(file, spec) for file in files)
         with closing(worker_pool.in_order(where, calls, count, *limits)) as answers:
             try:
                 for answer in answers:  # noqa: UP028 - `yield from` would close `answers` first

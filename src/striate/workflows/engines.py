@@ -12,7 +12,7 @@ from striate.onnx_model import is_onnx
 from striate.workflows.checks import is_external
 
 EXPORTED = "model.onnx"  # in the folder of an export
-ENGINES = ("torch", "onnx")
+ENGINES = ("torch", "onnx", "ray")
 
 
 def export_folder(run: str | Path) -> Path:
@@ -29,7 +29,7 @@ def of_engine(run: str | Path, engine: str | None) -> str | Path:
 
     """
     if engine is not None and engine not in ENGINES:
-        raise SettingError(f"expected {option('engine')} {' or '.join(ENGINES)}; got {engine!r}.")
+        raise SettingError(f"expected {option('engine')} {', '.join(ENGINES[:-1])} or {ENGINES[-1]}; got {engine!r}.")
     if is_onnx(run):
         if engine == "torch":
             raise SettingError(f"{option('engine', 'torch')} does not apply to the ONNX file {run}. Give the run instead.")

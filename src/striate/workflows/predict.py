@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
@@ -19,15 +20,18 @@ from striate.base.errors import DecodeError, SettingError
 from striate.base.events import Watch, progress, quiet
 from striate.base.option_names import option
 from striate.data import decode, image_inputs
-from striate.data.decode import InputSpec
+from striate.data.decode import Decoded, InputSpec
+from striate.data.decoder_pool import DecoderPool
 from striate.data.image_facts import Pixels
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel, is_onnx
+from striate.workflows import cluster
 from striate.workflows.engines import of_engine
 from striate.workflows.prediction_checks import check_prediction
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.prediction_rows import Row
 from striate.workflows.prediction_tables import Columns, columns_of, write, write_embeddings
+from striate.workflows.ray_predictions import PIECE, Piece, answered, check_can_cross
 
 if TYPE_CHECKING:
     from striate.model import Model
@@ -41,19 +45,19 @@ _BATCH = 64
 def predict(
     run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
     embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
-    engine: str | None = None, watch: Watch = quiet,
+    engine: str | None = None, ray_address: str | None = None, watch: Watch = quiet,
 ) -> list[Row]: ...  # fmt: skip
 @overload
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
     crops: int = 1, threshold: float | None = None, probabilities: bool = False, engine: str | None = None,
-    watch: Watch = quiet,
+    ray_address: str | None = None, watch: Watch = quiet,
 ) -> Any: ...  # fmt: skip
 @named_arguments()
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
     crops: int = 1, threshold: float | None = None, probabilities: bool = False, engine: str | None = None,
-    watch: Watch = quiet,
+    ray_address: str | None = None, watch: Watch = quiet,
 ) -> Row | list[Row]:  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
@@ -66,11 +70,14 @@ def predict(
         crops: of each image, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
         threshold: least probability of an answer, below which the model abstains, in place of the model's own.
         probabilities: give the probability of every class, in a table as columns `probability_CLASS`.
-        engine: `torch`, or `onnx` for the file that `striate export RUN` wrote in the current folder; else what `run` is.
+        engine: `torch`, or `onnx` for the file that `striate export RUN` wrote in the current folder; else what `run` is. `ray`
+            for the workers of a Ray cluster, by default one on this machine.
+        ray_address: of the Ray cluster whose workers predict: HOST:PORT, `auto` for the one that this machine belongs to, or
+            `local` to start one here; else $RAY_ADDRESS, else `local`.
         watch: called with progress.
 
     """
-    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address)
     predictions = stream(run, images, device, options, watch)
     table = list(predictions.rows)
     if out is not None:
@@ -92,9 +99,29 @@ def stream(run: str | Path, images: Any, device: str, options: PredictionOptions
     """The rows of `predict`, one by one."""
     check_prediction(run, options)
     given = image_inputs.read(images)
-    model = model_for(run, device, options, watch)
-    reported = _reported(rows(model, given.images, options), given.total, progress(watch, "predict"))
+    model = model_for(run, "cpu" if options.over_ray else device, options, watch)
+    if options.over_ray:
+        check_can_cross(images)
+        predicted = _by_workers(run, images, model, device, options)
+    else:
+        predicted = rows(model, given.images, options)
+    reported = _reported(predicted, given.total, progress(watch, "predict"))
     return Predictions(given.single, columns_for(model, options), reported)
+
+
+def _by_workers(
+    run: str | Path, images: Any, model: "Model | OnnxModel", device: str, options: PredictionOptions
+) -> Iterator[Row]:  # fmt: skip
+    with cluster.connected(options.ray_address) as connection:
+        pieces = partial(_pieces, images)
+        for answer in answered(connection, run, model, device, options, pieces):
+            yield from answer.rows
+
+
+def _pieces(images: Any) -> Iterator[Piece]:
+    given = image_inputs.read(images)
+    while batch := list(islice(given.images, PIECE)):
+        yield Piece(batch)
 
 
 def columns_for(model: "Model | OnnxModel", options: PredictionOptions) -> Columns:
@@ -103,10 +130,10 @@ def columns_for(model: "Model | OnnxModel", options: PredictionOptions) -> Colum
     return columns_of(model.classes, several_labels=several, probabilities=options.probabilities)
 
 
-def model_for(run: str | Path, device: str, options: PredictionOptions, watch: Watch = quiet) -> Any:
-    """The model that answers, with the threshold of the options."""
-    computed = of_engine(run, options.engine)
-    model = _onnx_model(Path(computed), device) if is_onnx(computed) else _torch_model(run, device, watch)
+def model_for(run: str | Path, device: str, options: PredictionOptions, watch: Watch = quiet, threads: int = 0) -> Any:
+    """The model that answers, with the threshold of the options; `threads` are those of onnxruntime, 0 for one a core."""
+    computed = of_engine(run, options.computed_by)
+    model = _onnx_model(Path(computed), device, threads) if is_onnx(computed) else _torch_model(run, device, watch)
     if options.threshold is not None and model.label_thresholds is not None:
         raise SettingError(
             f"threshold={options.threshold} does not apply to {run}, which has one for each label. Leave it out."
@@ -121,10 +148,10 @@ def model_for(run: str | Path, device: str, options: PredictionOptions, watch: W
     return model
 
 
-def _onnx_model(path: Path, device: str) -> OnnxModel:
+def _onnx_model(path: Path, device: str, threads: int) -> OnnxModel:
     if config.Engine(device=device).device not in ("auto", "cpu"):
         raise SettingError(f"{option('device', device)} does not apply to {path}: an ONNX file is run on the processor.")
-    return OnnxModel.load(path)
+    return OnnxModel.load(path, threads)
 
 
 def _torch_model(run: str | Path, device: str, watch: Watch) -> "Model":
@@ -134,9 +161,15 @@ def _torch_model(run: str | Path, device: str, watch: Watch) -> "Model":
     return load_network(run, str(pick(config.Engine(device=device)).device), watch=watch)
 
 
-def rows(model: "Model | OnnxModel", images: Iterable[ImageInput], options: PredictionOptions) -> Iterator[Row]:
-    """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged."""
-    decoded = _decoded(images, model.input_spec_for(options.crops))
+def rows(
+    model: "Model | OnnxModel", images: Iterable[ImageInput], options: PredictionOptions, decoders: DecoderPool | None = None
+) -> Iterator[Row]:
+    """One row for each image, in order, by batches of 64; of 5 or 10 crops the probabilities are averaged.
+
+    Files are decoded by `decoders`, else by child processes that end with the rows.
+    """
+    stream = decode.stream if decoders is None else decoders.stream
+    decoded = _decoded(images, model.input_spec_for(options.crops), stream)
     while batch := list(islice(decoded, _BATCH)):
         pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
         results = iter(_results(model, np.stack(pixels), options) if pixels else ())
@@ -170,14 +203,16 @@ def _results(model: "Model | OnnxModel", pixels_NHWC: Pixels, options: Predictio
         )  # fmt: skip
 
 
-def _decoded(images: Iterable[ImageInput], input_spec: InputSpec) -> Iterator[tuple[str, Pixels | Row]]:
+def _decoded(
+    images: Iterable[ImageInput], input_spec: InputSpec, stream: Callable[[Iterable[Path], InputSpec], Iterator[Decoded]]
+) -> Iterator[tuple[str, Pixels | Row]]:
     """The name of each image with its pixels, or the row of one that has none; files are decoded in child processes."""
     for are_files, group in groupby(images, lambda image: isinstance(image.source, Path)):
         if not are_files:
             yield from ((image.name, _pixels_or_row(image, input_spec)) for image in group)
             continue
         names = deque[str]()
-        for answer in decode.stream(_paths(group, names), input_spec):
+        for answer in stream(_paths(group, names), input_spec):
             refused = Row("", None, answer.reason or "", outage=answer.outage)
             yield names.popleft(), refused if answer.pixels_HWC is None else answer.pixels_HWC
 

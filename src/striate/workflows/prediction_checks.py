@@ -9,7 +9,7 @@ from striate.base.errors import MissingExtraError, SettingError
 from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.onnx_model import is_onnx
-from striate.workflows import one_label
+from striate.workflows import cluster, one_label
 from striate.workflows.checks import check_model, check_onnx, check_paths
 from striate.workflows.engines import of_engine
 from striate.workflows.prediction_options import Parts, PredictionOptions
@@ -31,7 +31,9 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
         check_model(run)
         if one_label.is_of_several(run):
             one_label.refuse_options(run, {"crops": None if crops == 1 else crops, "threshold": threshold})
-    computed = of_engine(run, options.engine)
+    if options.over_ray:
+        cluster.check(options.ray_address)
+    computed = of_engine(run, options.computed_by)
     if computed != run:
         check_onnx(Path(computed), crops)
     check_paths(paths)

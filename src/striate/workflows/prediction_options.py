@@ -6,6 +6,8 @@ from typing import NamedTuple
 from striate.base.errors import SettingError
 from striate.base.option_names import option
 
+OVER_RAY = "ray"  # as an engine
+
 
 class PredictionOptions(NamedTuple):
     """Options of `striate.predict`, as it describes them."""
@@ -16,6 +18,17 @@ class PredictionOptions(NamedTuple):
     threshold: float | None = None
     probabilities: bool = False
     engine: str | None = None
+    ray_address: str | None = None
+
+    @property
+    def over_ray(self) -> bool:
+        """Whether the workers of a Ray cluster predict."""
+        return self.engine == OVER_RAY or self.ray_address is not None
+
+    @property
+    def computed_by(self) -> str | None:
+        """The engine of a process that predicts: torch or onnx; None for what the model is."""
+        return None if self.engine == OVER_RAY else self.engine
 
 
 class Parts(NamedTuple):

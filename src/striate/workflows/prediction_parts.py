@@ -11,8 +11,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,12 +28,14 @@ from striate.base.phrases import plural
 from striate.data import decode, image_inputs, shard_paths
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel
+from striate.workflows import cluster
 from striate.workflows.model_identity import model_sha256
 from striate.workflows.predict import columns_for, model_for, rows
 from striate.workflows.prediction_checks import check_parts
 from striate.workflows.prediction_options import Parts, PredictionOptions
 from striate.workflows.prediction_rows import Row
 from striate.workflows.prediction_tables import as_bytes, embeddings_as_bytes
+from striate.workflows.ray_predictions import PIECE, Piece, answered, check_can_cross
 
 if TYPE_CHECKING:
     from striate.model import Model
@@ -52,13 +55,10 @@ class _Part(NamedTuple):
     tables_sha256: list[str]  # of the file of rows, and of that of embeddings where there is one
 
 
-class _Job(NamedTuple):
-    """What every table of a folder is made with."""
+class _Folders(NamedTuple):
+    """Where the tables lie."""
 
-    model: "Model | OnnxModel"
-    options: PredictionOptions
     folders: list[Path]  # of the rows, and of the embeddings where they are written
-    width: int | None  # D, where embeddings are written
 
     def tables(self, number: int) -> list[Path]:
         """The files of a part."""
@@ -69,11 +69,30 @@ class _Job(NamedTuple):
         return self.folders[0] / _NOTES / f"part-{number:05d}.json"
 
 
+class _Job(NamedTuple):
+    """What every table of a folder is made with."""
+
+    model: "Model | OnnxModel"
+    options: PredictionOptions
+    places: _Folders
+    width: int | None  # D, where embeddings are written
+
+
+class _Listed(NamedTuple):
+    """What is known of a part, or of a piece of it, once its images are listed."""
+
+    number: int
+    images: int  # of the whole part
+    before: _Part | None = None  # its facts, where its images and tables are as they were
+    images_sha256: str | None = None  # where it is to be computed
+    last: bool = True  # whether its rows end with this piece
+
+
 @named_arguments()
 def predict_parts(
     run: str | Path, images: Any, out: str | Path, parts: int = 10_000, *, shard: str | None = None, device: str = "cpu",
     embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
-    engine: str | None = None, watch: Watch = quiet,
+    engine: str | None = None, ray_address: str | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Predictions for any number of images, each a row of one of the tables `part-00000.csv`, ... in a folder.
 
@@ -91,7 +110,8 @@ def predict_parts(
         crops: as of `predict`.
         threshold: as of `predict`.
         probabilities: as of `predict`.
-        engine: as of `predict`.
+        engine: as of `predict`; a folder that one engine began another may complete, but `onnx`.
+        ray_address: as of `predict`.
         watch: called with progress.
 
     Returns:
@@ -102,43 +122,84 @@ def predict_parts(
         SettingError: the folder holds tables of another model or of other options.
 
     """
-    options, split = PredictionOptions(out, embed, crops, threshold, probabilities, engine), Parts(parts, shard)
+    options, split = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address), Parts(parts, shard)
     check_parts(run, options, split)
     given = image_inputs.read(images)
-    model = model_for(run, device, options, watch)
-    folders = [Path(out)] if embed is None else [Path(out), Path(embed)]
-    job = _Job(model, options, folders, None if embed is None else _width(model))
+    if options.over_ray:
+        check_can_cross(images)
+    model = model_for(run, "cpu" if options.over_ray else device, options, watch)
+    places = _Folders([Path(out)] if embed is None else [Path(out), Path(embed)])
+    job = _Job(model, options, places, None if embed is None else _width(model))
     _plan(job, run, parts)
-    first, step = split.turns()
-    report, listed = progress(watch, "predict"), 0
-    count, errors, computed, number = 0, 0, 0, 0
-    while batch := list(islice(given.images, parts)):
-        if number % step == first:
-            facts = _as_before(job, number, batch)
-            if facts is None:
-                facts = _compute(job, number, batch, lambda done, listed=listed: report(listed + done, given.total))
-                computed += facts.rows
-            count, errors = count + facts.rows, errors + facts.errors
-        listed, number = listed + len(batch), number + 1
-        report(listed, given.total)
-    if not number:
+    report = progress(watch, "predict")
+    images_listed = tables = in_tables = errors = computed = 0
+    table: list[Row] = []
+    for listed, predictions in _predicted(job, run, images if options.over_ray else given.images, device, split):
+        for row in predictions:
+            table.append(row)
+            report(images_listed + len(table), given.total)
+        if not listed.last:
+            continue
+        facts = listed.before
+        if listed.images_sha256 is not None:
+            facts, table = _write(job, listed.number, listed.images_sha256, table), []
+            computed += facts.rows
+        if facts is not None:
+            in_tables, errors = in_tables + facts.rows, errors + facts.errors
+        images_listed, tables = images_listed + listed.images, tables + 1
+        report(images_listed, given.total)
+    if not tables:
         raise DataError("expected at least one image; got none.")
-    _delete_from(job, number)
+    _delete_from(places, tables)
     return {
-        "out": str(out), "images": listed, "rows": count, "errors": errors, "computed": computed, "tables": number,
-        "complete": all(job.note(each).is_file() for each in range(number)),
+        "out": str(out), "images": images_listed, "rows": in_tables, "errors": errors, "computed": computed, "tables": tables,
+        "complete": all(places.note(each).is_file() for each in range(tables)),
     }  # fmt: skip
 
 
-def _compute(job: _Job, number: int, batch: Sequence[ImageInput], report: Any) -> _Part:
-    images_sha256 = _images_sha256(batch)  # before they are read: what changes meanwhile is another image the next time
-    table = [*_counted(rows(job.model, batch, job.options), report)]
-    columns = columns_for(job.model, job.options)
-    contents = [as_bytes(table, columns, job.folders[0].suffix)]
+def _predicted(
+    job: _Job, run: str | Path, images: Any, device: str, split: Parts
+) -> Iterator[tuple[_Listed, Iterable[Row]]]:  # fmt: skip
+    """All parts in order, of those that are to be computed the rows, whole or in pieces."""
+    if not job.options.over_ray:
+        for batch, listed in _pieces(images, split, job.places, split.rows):
+            yield listed, rows(job.model, batch, job.options) if batch else ()
+        return
+    with cluster.connected(job.options.ray_address) as connection:
+        pieces = partial(_pieces_of_images, images, split, job.places)
+        for answer in answered(connection, run, job.model, device, job.options, pieces):
+            yield answer.note, answer.rows
+
+
+def _pieces_of_images(images: Any, split: Parts, places: _Folders) -> Iterator[Piece]:
+    """In another process: what a worker of Ray takes at once."""
+    return _pieces(image_inputs.read(images).images, split, places, PIECE)
+
+
+def _pieces(images: Iterator[ImageInput], split: Parts, places: _Folders, most: int) -> Iterator[Piece]:
+    """All images, part by part, in pieces of at most so many; of parts that are not to be computed none."""
+    first, step = split.turns()
+    for number in count():
+        if not (batch := list(islice(images, split.rows))):
+            return
+        due = number % step == first
+        before = _as_before(places, number, batch) if due else None
+        if not due or before is not None:
+            yield Piece([], _Listed(number, len(batch), before))
+            continue
+        images_sha256 = _images_sha256(batch)  # before they are read: what changes meanwhile is another image the next time
+        for start in range(0, len(batch), most):
+            last = start + most >= len(batch)
+            yield Piece(batch[start : start + most], _Listed(number, len(batch), None, images_sha256, last))
+
+
+def _write(job: _Job, number: int, images_sha256: str, table: Sequence[Row]) -> _Part:
+    places, columns = job.places, columns_for(job.model, job.options)
+    contents = [as_bytes(table, columns, places.folders[0].suffix)]
     if job.width is not None:
-        contents.append(embeddings_as_bytes(table, columns, job.width, job.folders[1].suffix))
-    job.note(number).unlink(missing_ok=True)
-    for path, content in zip(job.tables(number), contents, strict=True):
+        contents.append(embeddings_as_bytes(table, columns, job.width, places.folders[1].suffix))
+    places.note(number).unlink(missing_ok=True)
+    for path, content in zip(places.tables(number), contents, strict=True):
         for left in path.parent.glob(f".{path.name}.*.tmp"):  # by a process that was killed
             left.unlink(missing_ok=True)
         files.write_bytes(path, content)
@@ -150,21 +211,15 @@ def _compute(job: _Job, number: int, batch: Sequence[ImageInput], report: Any) -
         )  # fmt: skip
         images_sha256 = ""
     part = _Part(images_sha256, len(table), errors, [hashlib.sha256(content).hexdigest() for content in contents])
-    files.write_text(job.note(number), json.dumps(part._asdict()))
+    files.write_text(places.note(number), json.dumps(part._asdict()))
     return part
 
 
-def _counted(predictions: Iterator[Row], report: Any) -> Iterator[Row]:
-    for done, row in enumerate(predictions, start=1):
-        report(done)
-        yield row
-
-
-def _as_before(job: _Job, number: int, batch: Sequence[ImageInput]) -> _Part | None:
+def _as_before(places: _Folders, number: int, batch: Sequence[ImageInput]) -> _Part | None:
     """The facts of a part whose images and tables are as they were; None where it is to be computed."""
     try:
-        part = _Part(**json.loads(job.note(number).read_text("utf-8")))
-        if part.tables_sha256 != [files.sha256(path) for path in job.tables(number)]:
+        part = _Part(**json.loads(places.note(number).read_text("utf-8")))
+        if part.tables_sha256 != [files.sha256(path) for path in places.tables(number)]:
             return None
     except (OSError, ValueError, TypeError):
         return None
@@ -202,18 +257,18 @@ def _width(model: "Model | OnnxModel") -> int:
 
 def _plan(job: _Job, run: str | Path, parts: int) -> None:
     """Write what the folder's tables are made with, or compare it with what is there."""
-    options = job.options
+    options, folder = job.options, job.places.folders[0]
     plan = {
         "format": FORMAT, "engine": "onnx" if isinstance(job.model, OnnxModel) else "torch",
         "model": model_sha256(run, job.model), "parts": parts, "embed": job.width is not None,
         "crops": options.crops, "threshold": options.threshold, "probabilities": options.probabilities,
         "decoder_version": decode.DECODER_VERSION,
     }  # fmt: skip
-    path = job.folders[0] / _NOTES / _PLAN
+    path = folder / _NOTES / _PLAN
     if not path.is_file():
-        if any(job.folders[0].glob("part-*")):
+        if any(folder.glob("part-*")):
             raise SettingError(
-                f"expected a new folder, or one that `striate predict --parts` wrote; {job.folders[0]} holds other tables. "
+                f"expected a new folder, or one that `striate predict --parts` wrote; {folder} holds other tables. "
                 "Give another one."
             )
         files.write_text(path, json.dumps(plan, indent=1))
@@ -229,14 +284,14 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
         f"{shown[key]} {before.get(key)!r}, now {value!r}" for key, value in plan.items() if before.get(key) != value
     ]:
         raise SettingError(
-            f"the tables in {job.folders[0]} were made with other options: {'; '.join(others)}. Give another folder, or "
+            f"the tables in {folder} were made with other options: {'; '.join(others)}. Give another folder, or "
             "delete this one."
         )
 
 
-def _delete_from(job: _Job, number: int) -> None:
+def _delete_from(places: _Folders, number: int) -> None:
     """Delete the tables beyond the last one: there were more images before."""
-    while job.note(number).is_file():
-        for path in (job.note(number), *job.tables(number)):
+    while places.note(number).is_file():
+        for path in (places.note(number), *places.tables(number)):
             path.unlink(missing_ok=True)
         number += 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from striate.base.child_process import Answer, Child
 from striate.base.errors import DecodeError, StriateError
-from striate.data import decode
+from striate.data import decoder_pool
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
 from striate.workflows.serve.refusals import Refusal
@@ -31,7 +31,7 @@ class Decoders:
     """So many child processes, each for one file at a time."""
 
     def __init__(self, count: int) -> None:
-        self._all = [_Decoder(decode.child_for_uploads(), ThreadPoolExecutor(1, "decoder")) for _ in range(count)]
+        self._all = [_Decoder(decoder_pool.child_for_uploads(), ThreadPoolExecutor(1, "decoder")) for _ in range(count)]
         self._free: asyncio.Queue[_Decoder] = asyncio.Queue()
         for decoder in self._all:
             decoder.thread.submit(decoder.call, _ANY, b"no image")  # starts the child, whose first request need not wait for it

@@ -1,0 +1,150 @@
+"""The Ray cluster that work is spread over: one that is there, or one that is started on this machine for one command.
+
+Ray is imported within these functions alone. Its usage statistics and its dashboard are off, and what it logs goes to files.
+Whoever reaches a cluster can run code on all of its machines: a cluster is trusted as this machine is.
+"""
+
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from striate.base import worker_pool
+from striate.base.errors import MissingExtraError, SettingError, StriateError
+from striate.base.option_names import option
+from striate.base.phrases import plural
+
+log = logging.getLogger("striate")
+
+LOCAL = "local"
+_STORE_BYTES = 256 * 2**20  # of a cluster that is started here: what lies between its processes
+_REACH_SECONDS = 10.0
+_QUIET = "version: 1\ndisable_existing_loggers: false\nloggers: {ray.data: {level: ERROR, handlers: [], propagate: false}}\n"
+
+
+def check(address: str | None) -> None:
+    """Refuse an address that is none.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        SettingError: the address has another form.
+
+    """
+    if address not in (None, LOCAL, "auto") and not re.fullmatch(r"[^\s:/]+:\d{1,5}", str(address)):
+        raise SettingError(
+            f"expected {option('ray_address')} as {LOCAL}, auto or HOST:PORT; got {address!r}. The command runs on a machine "
+            "of the cluster, where `ray status` answers."
+        )
+    if find_spec("ray") is None:
+        raise MissingExtraError("spreading work over several machines", "ray", "scale")
+
+
+class Cluster(NamedTuple):
+    """What a cluster has."""
+
+    ray: Any  # the library, connected
+    cpus: int  # of all machines
+    cpus_of_smallest: int  # of the machine with the fewest
+    gpus: int
+
+    def workers(self, cpus_each: int) -> int:
+        """How many workers of so many CPUs it takes at once; at least 1."""
+        return max(1, self.cpus // cpus_each)
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Cluster]:
+    """The cluster at `address`: HOST:PORT, `auto` for the one of this machine, `local` for one that is started for the block.
+
+    None is what the environment's RAY_ADDRESS says, else `local`. Where this process is connected already, that is used.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        SettingError: the address has another form.
+        StriateError: there is no cluster at the address.
+
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or LOCAL
+    check(address)
+    folder = Path(tempfile.mkdtemp(prefix="striate-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
+    try:
+        with _environment(folder):
+            import ray
+
+            own = not ray.is_initialized()
+            try:
+                if own:
+                    _connect(ray, address, folder)
+                yield _described(ray)
+            finally:
+                if own:
+                    ray.shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _environment(folder: Path) -> Iterator[None]:
+    """What Ray reads of its environment, where the user has not set it: no statistics sent, no lines of its own on ours.
+
+    Its workers run by default with a niceness of 15, which on a busy machine is next to no time at all.
+    """
+    (folder / "logging.yaml").write_text(_QUIET, "utf-8")
+    wanted = {
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_LOGGING_CONFIG": str(folder / "logging.yaml"),
+        "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_worker_niceness": "0",
+    }  # fmt: skip
+    added = wanted.keys() - os.environ.keys()
+    os.environ.update({name: wanted[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+def _connect(ray: Any, address: str, folder: Path) -> None:
+    silent = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address == LOCAL:
+        log.info("Starting Ray on this machine, with %s.", plural(worker_pool.cores(), "CPU"))
+        ray.init(LOCAL, num_cpus=worker_pool.cores(), object_store_memory=_STORE_BYTES, _temp_dir=str(folder), **silent)
+        return
+    if address != "auto":
+        _reach(address)
+    try:
+        ray.init(address, **(silent | {"include_dashboard": None}))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _none_at(address, str(error).partition("\n")[0]) from error
+
+
+def _reach(address: str) -> None:
+    """Refuse an address that nothing answers at, for which Ray would wait for a minute."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), _REACH_SECONDS):
+            pass
+    except (OSError, OverflowError) as error:
+        raise _none_at(address, str(error)) from error
+
+
+def _none_at(address: str, why: str) -> StriateError:
+    return StriateError(
+        f"expected a Ray cluster at {address}; it cannot be reached ({why}). `ray start --head` begins one and prints its "
+        f"address; {option('ray_address', LOCAL)} needs none."
+    )
+
+
+def _described(ray: Any) -> Cluster:
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus = [int(resources.get("CPU", 0)) for resources in machines]
+    used = [count for count in cpus if count]
+    if not used:
+        raise StriateError("the Ray cluster has no CPU to work with. Start a machine of it with `ray start --num-cpus`.")
+    return Cluster(ray, sum(used), min(used), int(sum(resources.get("GPU", 0) for resources in machines)))
