@@ -26,10 +26,11 @@ def beside(process: int) -> list[int]:
 
 def workers_below(process: int) -> list[int]:
     """Those of them that are workers of Ray Data."""
-    return [each for each in beside(process) if "MapWorker" in _title(each)]
+    return [each for each in beside(process) if "MapWorker" in title(each)]
 
 
-def _title(process: int) -> str:
+def title(process: int) -> str:
+    """What a process calls itself; empty where it has ended."""
     try:
         return os.fsdecode(Path(f"/proc/{process}/cmdline").read_bytes())
     except OSError:

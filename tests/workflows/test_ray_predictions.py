@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,15 @@ from PIL import Image
 
 import striate
 from striate.base.errors import MissingExtraError, SettingError, StriateError
-from striate.data.image_inputs import ImageInput
 from striate.workflows import cluster
 from striate.workflows.predict import model_for
 from striate.workflows.prediction_options import PredictionOptions
-from striate.workflows.ray_predictions import Piece, answered
+from striate.workflows.ray_predictions import answered
 from support.command_line import run
+from support.in_ray_workers import endless_pieces
 from support.models import tiny_model
 from support.ray_processes import beside, workers_below
 
-pytest.importorskip("ray", reason="of the extra scale")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own
 
 PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), np.uint8)
@@ -34,6 +32,7 @@ PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), np.uint8
 
 @pytest.fixture(scope="module")
 def one_cluster() -> Iterator[cluster.Cluster]:
+    pytest.importorskip("ray", reason="of the extra scale")
     with cluster.connected("local") as connection:
         yield connection
 
@@ -58,6 +57,7 @@ def contents(folder: str) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
 
 
+@pytest.mark.soak
 def test_tables_and_embeddings_have_the_bytes_of_one_process(images: Path, one_cluster: cluster.Cluster):
     shards = striate.write_shards(sorted_into_classes(images), "shards", shard_mb=0.02)
     assert shards["shards"] > 1
@@ -78,6 +78,7 @@ def sorted_into_classes(images: Path) -> Path:
     return Path("classes")
 
 
+@pytest.mark.soak
 def test_a_folder_of_tables_is_begun_by_one_engine_and_completed_by_the_other(
     images: Path, one_cluster: cluster.Cluster, capsys: pytest.CaptureFixture[str]
 ):
@@ -94,6 +95,7 @@ def test_a_folder_of_tables_is_begun_by_one_engine_and_completed_by_the_other(
     assert striate.predict_parts("m", "p", "rows.jsonl", 280, probabilities=True, engine="ray")["computed"] == 39
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_killed_costs_no_row(images: Path, one_cluster: cluster.Cluster):
     striate.predict("m", "p", out="one.csv")
     killed: list[int] = []
@@ -111,10 +113,11 @@ def test_a_worker_that_is_killed_costs_no_row(images: Path, one_cluster: cluster
     assert Path("one.csv").read_bytes() == Path("other.csv").read_bytes()
 
 
+@pytest.mark.soak
 def test_no_more_images_are_listed_than_the_store_holds(images: Path, one_cluster: cluster.Cluster):
     """An endless list, whose end nobody could wait for."""
     model = model_for("m", "cpu", PredictionOptions())
-    answers = answered(one_cluster, "m", model, "cpu", PredictionOptions(), partial(endless, Path("listed").resolve()))
+    answers = answered(one_cluster, "m", model, "cpu", PredictionOptions(), partial(endless_pieces, Path("listed").resolve()))
     for _ in range(3):
         assert len(next(answers).rows) == 256
     time.sleep(2)
@@ -124,14 +127,7 @@ def test_no_more_images_are_listed_than_the_store_holds(images: Path, one_cluste
     answers.close()  # type: ignore[attr-defined]
 
 
-def endless(ledger: Path) -> Iterator[Piece]:
-    image_HWC = np.zeros((64, 64, 3), np.uint8)
-    for number in count():
-        with ledger.open("a") as file:
-            file.write(".")
-        yield Piece([ImageInput(f"[{number}]", image_HWC + np.uint8(n % 8)) for n in range(256)])
-
-
+@pytest.mark.soak
 def test_what_a_worker_raises_is_raised_with_its_sentence(images: Path, one_cluster: cluster.Cluster):
     model = tiny_model()
     model.net.head.bias.data.fill_(float("nan"))
@@ -146,6 +142,7 @@ def test_what_a_worker_raises_is_raised_with_its_sentence(images: Path, one_clus
 
 
 def test_a_cluster_that_is_not_there_is_named(images: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cluster, "find_spec", lambda _: True)
     with pytest.raises(SettingError, match=r"^expected ray_address as local, auto or HOST:PORT; got 'ray://there:1'\."):
         striate.predict("m", "p", ray_address="ray://there:1")
     with pytest.raises(
@@ -162,6 +159,7 @@ def test_a_cluster_that_is_not_there_is_named(images: Path, monkeypatch: pytest.
 def test_a_command_that_ends_early_leaves_no_process_and_is_given_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ):
+    pytest.importorskip("ray", reason="of the extra scale")
     monkeypatch.chdir(tmp_path)
     fill(tmp_path, 3000)
     command = [sys.executable, "-m", "striate", "predict", "m", "p", "--parts", "300"]

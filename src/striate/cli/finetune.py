@@ -22,7 +22,8 @@ def finetune(
     out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None, group: str | None = None,
     relabel: str | None = None, exclude: str | None = None, multi_label: bool = False, resume: bool = False,
     set_: Settings = (),
-    no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, json: bool = False,
+    no_report: bool = False, tensorboard: bool = False, trust_code: bool = False, ray_address: str | None = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, and save it under OUT/NAME.
 
@@ -67,7 +68,16 @@ def finetune(
         if weights is not None:
             trust(weights, trust_code)
         result = workflow.finetune(
-            data, seed=seed, name=name, out=out, resume=resume, report=not no_report, settings=settings, watch=watch, **own
+            data,
+            seed=seed,
+            name=name,
+            out=out,
+            resume=resume,
+            report=not no_report,
+            ray_address=ray_address,
+            settings=settings,
+            watch=watch,
+            **own,
         )
     show(result, json, _parts)
 

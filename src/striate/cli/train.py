@@ -18,7 +18,7 @@ def train(
     group: str | None = None, relabel: str | None = None, exclude: str | None = None, multi_label: bool = False,
     pixel_cache_gb: float | None = None, resume: bool = False, other_processes: bool = False, set_: Settings = (),
     find_lr: bool = False, draw: str | None = None, no_report: bool = False, tensorboard: bool = False,
-    trust_code: bool = False, json: bool = False,
+    trust_code: bool = False, ray_address: str | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Train a network on labeled images, test it, and save it under OUT/NAME.
 
@@ -50,7 +50,7 @@ def train(
     if find_lr:
         others: dict[str, object] = {"--name": name, "--weights": weights, "--resume": resume, "--folds": folds}
         others |= {"--no-report": no_report, "--tensorboard": tensorboard, "--out": out != Path("runs")}
-        others |= {"--other-processes": other_processes}
+        others |= {"--other-processes": other_processes, "--ray-address": ray_address}
         refuse(others, "does not apply with --find-lr; leave it out.")
         _find_lr(data, draw or "find-lr.svg", settings, run, json)
         return
@@ -67,6 +67,7 @@ def train(
         with checks.before_torch(watch, begin, out, name, tree):
             from striate.workflows.train import run as workflow
 
+            run["ray_address"] = ray_address
             result = workflow.train(data, **run, other_processes=other_processes, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)

@@ -18,7 +18,7 @@ def tune(
     net: str | None = None, weights: str | None = None, seed: int | None = None, name: str | None = None,
     out: Path = Path("runs"), data_dir: str | None = None, labels_from: str | None = None,
     group: str | None = None, relabel: str | None = None, exclude: str | None = None, resume: bool = False,
-    set_: Settings = (), no_report: bool = False, json: bool = False,
+    set_: Settings = (), no_report: bool = False, ray_address: str | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Search for better settings by short trainings, train with the best of them, and test that once.
 
@@ -47,7 +47,16 @@ def tune(
         from striate.workflows.tune import run as workflow
 
         result = workflow.tune(
-            data, **own, **search, name=name, out=out, resume=resume, report=not no_report, settings=settings, watch=watch
+            data,
+            **own,
+            **search,
+            name=name,
+            out=out,
+            resume=resume,
+            report=not no_report,
+            ray_address=ray_address,
+            settings=settings,
+            watch=watch,
         )
     show(result, json, _parts)
 

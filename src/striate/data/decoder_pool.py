@@ -58,6 +58,8 @@ class DecoderPool:
         for child in self._children:
             child.give_up()
         self._threads.shutdown(cancel_futures=True)
+        for child in self._children:
+            child.close()
 
 
 def child_for_uploads() -> Child:

@@ -8,8 +8,10 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -90,6 +92,15 @@ def connected(address: str | None) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _begin(ray: Any, address: str, **options: Any) -> None:
+    """Connect, and leave SIGTERM to whoever answered it before."""
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    ray.init(address, **options)
+    if main:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextmanager
 def _environment(folder: Path) -> Iterator[None]:
     """What Ray reads of its environment, where the user has not set it: no statistics sent, no lines of its own on ours.
@@ -114,12 +125,12 @@ def _connect(ray: Any, address: str, folder: Path) -> None:
     silent = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == LOCAL:
         log.info("Starting Ray on this machine, with %s.", plural(worker_pool.cores(), "CPU"))
-        ray.init(LOCAL, num_cpus=worker_pool.cores(), object_store_memory=_STORE_BYTES, _temp_dir=str(folder), **silent)
+        _begin(ray, LOCAL, num_cpus=worker_pool.cores(), object_store_memory=_STORE_BYTES, _temp_dir=str(folder), **silent)
         return
     if address != "auto":
         _reach(address)
     try:
-        ray.init(address, **(silent | {"include_dashboard": None}))
+        _begin(ray, address, **(silent | {"include_dashboard": None}))
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _none_at(address, str(error).partition("\n")[0]) from error
 

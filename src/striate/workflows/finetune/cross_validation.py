@@ -28,13 +28,18 @@ def test_folds(task: TransferTask, name: str, folder: Path) -> list[Predictions]
     for fold in range(count):
         log.info("Fold %d of %d.", fold + 1, count)
         run, dataset = folds.divide(task.run, task.dataset, fold)
-        place, left = folder / FOLDER / f"fold-{fold}", count - fold + 1
+        place, left = place_of(folder, fold), count - fold + 1
         test = attempt(replace(task, run=run, dataset=dataset, whole=dataset, folder=place, trainings=left), name, {}).test
         assert test is not None
         tests.append(test)
     if count:
         log.info("The model itself: trained on all images, tested by the %d folds.", count)
     return tests
+
+
+def place_of(folder: Path, fold: int) -> Path:
+    """Where the strategy of a fold lies."""
+    return folder / FOLDER / f"fold-{fold}"
 
 
 def tested(table: Table, tests: list[Predictions]) -> Table:

@@ -33,11 +33,12 @@ from striate.model import Model
 from striate.training import device as machine
 from striate.training import journal
 from striate.training.transfer.feature_cache import body_sha256
-from striate.workflows import baselines, shortcuts, stored_copies
+from striate.workflows import baselines, shortcuts, spread, stored_copies
 from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import check, cross_validation, estimates, plan, start
 from striate.workflows.finetune.result import FinetuneResult, Table
+from striate.workflows.finetune.spread_attempts import spread_attempts
 from striate.workflows.finetune.strategies import STRATEGIES, attempt
 from striate.workflows.finetune.task import Outcome, TransferTask
 from striate.workflows.load_model import load_network
@@ -63,7 +64,7 @@ def finetune(
     strategies: str | Iterable[str] | None = None, layers: Iterable[str] = (), per_class: Iterable[int] = (),
     minutes: float | None = None, folds: int | None = None, seed: int | None = None, name: str | None = None,
     out: str | Path = "runs", resume: bool = False, report: bool = True, tensorboard: bool = False,
-    settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    ray_address: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Make a classifier of one's own images out of the weights of another training, test it, and save it under `out/name`.
 
@@ -85,6 +86,7 @@ def finetune(
         resume: resume the run `name` where it was interrupted; takes no other setting.
         report: end by writing the report.
         tensorboard: as for `train`.
+        ray_address: of a Ray cluster whose workers run the strategies, or the folds, as for `train`.
         settings: nested settings, as in `{"finetune": {"retrain": {"epochs": 10}}}`.
         watch: called with every event.
 
@@ -100,7 +102,8 @@ def finetune(
     if not resume and not own["finetune"].get("weights"):
         own = check.with_weights(own)
         log.info("from %s, the best weights that are here; --from names others", own["finetune"]["weights"])
-    result = run_in(Path(out), name, own, resume, watch, report)
+    with spread.over(ray_address):
+        result = run_in(Path(out), name, own, resume, watch, report)
     return result | measured(sum(result["images"].values()))
 
 
@@ -181,6 +184,7 @@ def _compare(whole: TransferTask, folder: Path, resume: bool, report: bool) -> J
     estimate = estimates.estimate(tasks * (1 + folding.requested(whole.run)))
     events.write("estimate", seconds=round(estimate.whole, 2))
     log.info("%s", estimate)
+    spread_attempts(tasks[0], folder)
     tests = cross_validation.test_folds(tasks[0], (whole.run.finetune.strategies or ("extract",))[0], folder)
     tables = [cross_validation.tested(_table(task), tests) for task in tasks]
     result = _finish(tasks, tables, folder, events).as_json()

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,14 @@ from striate.training import device as machine
 from striate.training import processes
 from striate.training.device import Engine
 from striate.training.inference import Predictions
-from striate.workflows import baselines, shortcuts, stored_copies
+from striate.workflows import baselines, shortcuts, spread, stored_copies
 from striate.workflows import folds as folding
 from striate.workflows.dataset import Dataset, gather
 from striate.workflows.finetune import run as finetuning
 from striate.workflows.finetune import start
 from striate.workflows.report import build
 from striate.workflows.run_context import Resume, RunContext
-from striate.workflows.train import check, defaults, mirroring
+from striate.workflows.train import check, defaults, mirroring, one_fold
 from striate.workflows.train.artifacts import Trained, count_look, score, scores_beside
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
@@ -46,7 +45,7 @@ def train(
     recipe: str | Path | None = None, epochs: int | None = None, minutes: float | None = None, folds: int | None = None,
     seed: int | None = None, name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None,
     pixel_cache_gb: float | None = None, resume: bool = False, other_processes: bool = False, report: bool = True,
-    tensorboard: bool = False, trust_code: bool = False,
+    tensorboard: bool = False, trust_code: bool = False, ray_address: str | None = None,
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Train a classifier on labeled images, test it, and save it under `out/name`.
@@ -71,6 +70,8 @@ def train(
         report: end by writing the report; the verdict comes without it too, but for what needs the network.
         tensorboard: also log epochs, weights, filters and settings for TensorBoard, in the run's folder; needs `striate[log]`.
         trust_code: run the file of a network that a recipe or the run to resume names; one named by `net` is trusted.
+        ray_address: of a Ray cluster whose workers train the folds: HOST:PORT, `auto` for the one that this machine belongs to,
+            or `local` to start one here; all its machines see the images and `out` under the same paths.
         settings: nested settings of `striate.base.config.Run`, as in `{"train": {"lr": 0.1}}`.
         watch: called with every event: decode, step, epoch.
 
@@ -92,7 +93,8 @@ def train(
     if other_processes and not resume:
         raise SettingError("other_processes applies with resume alone; leave it out.")
     going_on: Resume = "other-processes" if other_processes else resume
-    result = run_in(Path(out), name, tree, going_on, watch, report, trust_code)
+    with spread.over(ray_address):
+        result = run_in(Path(out), name, tree, going_on, watch, report, trust_code)
     images = result["images"]
     return result | measured(sum(images.values()) if "strategies" in result else images["train"] * result["epochs"])
 
@@ -241,6 +243,7 @@ def _train(context: RunContext, resume: Resume) -> Json:
     for note in (*dataset.examples.notes, *dataset.parts.notes, *dataset.hidden()):
         log.warning("%s", note)
     _warn_of_bad_files(dataset)
+    spread.refuse_unused(folding.requested(run))
     trained = _train_folds(context, resume) if folding.requested(run) else fit(context, resume)
     if trained.test is not None and context.engine.writes:
         tested_N = np.isin(dataset.examples.ids_N, trained.test.ids_N)
@@ -274,23 +277,14 @@ def _bind_folds(run: config.Run, folder: Path, resume: bool) -> None:
 
 def _train_folds(context: RunContext, resume: Resume) -> Trained:
     """Train K times, each time testing on another part, then once on all; the score is that of all K parts together."""
-    run, dataset, folder, engine = context.run, context.dataset, context.folder, context.engine
+    run, folder, engine = context.run, context.folder, context.engine
     count = folding.requested(run)
     if engine.writes:
         _bind_folds(run, folder, bool(resume))
+    one_fold.spread_folds(context)
     tests: list[Predictions] = []
     for fold in range(count):
-        inner = folder / "folds" / f"fold-{fold}"
-        if engine.agree(float((inner / "result.json").exists())):  # one answer for all processes, while one of them writes
-            tests.append(Predictions(*run_folder.load_predictions(inner / "predictions-test.npz")))
-            continue
-        log.info("Fold %d of %d.", fold + 1, count)
-        fold_resume = resume if engine.agree(float((inner / "run.toml").exists())) else False
-        fold_run, fold_dataset = folding.divide(run, dataset, fold)
-        fold_context = replace(context, run=fold_run, dataset=fold_dataset, folder=inner, trainings=count - fold + 1)
-        test = fit(fold_context, fold_resume).test
-        assert test is not None
-        tests.append(test)
+        tests.append(one_fold.train_fold(context, fold, resume))
     log.info("The model itself: trained on all images, tested by the %d folds.", count)
     final = fit(context, resume)
     pooled = folding.pool(tests)

@@ -26,6 +26,7 @@ from striate.data.survey import sample_stats
 from striate.metrics import classification
 from striate.metrics.choice_optimism import corrected_best
 from striate.nets import own_network
+from striate.workflows import spread
 from striate.workflows.finetune import start
 from striate.workflows.train import check as training
 from striate.workflows.train.run import run_in
@@ -44,7 +45,7 @@ def tune(
     data: str | Path | Any = None, *, labels: Any = None, minutes: float | None = None, trials: int | None = None,
     vary: Iterable[str] = (), net: str | None = None, weights: str | Path | None = None, seed: int | None = None,
     name: str | None = None, out: str | Path = "runs", data_dir: str | Path | None = None, resume: bool = False,
-    report: bool = True, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
+    report: bool = True, ray_address: str | None = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Search for better settings by short trainings, train with the best of them, and test that once.
 
@@ -62,6 +63,7 @@ def tune(
         data_dir: where named data sets lie.
         resume: resume the search `name`; takes no other setting.
         report: end by writing the report of the final run.
+        ray_address: of a Ray cluster whose workers train the trials of a round, as for `train`.
         settings: of all trials, nested as for `train`.
         watch: called with every event.
 
@@ -88,7 +90,8 @@ def tune(
         files.make_folder(folder)
         files.write_bytes(folder / PLAN, run_folder.as_bytes(plan._asdict()))
     with files.lock(folder), catch_signals() as stop, _resumable(plan.name):
-        tried = _search(plan, folder, watch, stop)
+        with spread.over(ray_address):
+            tried = _search(plan, folder, watch, stop)
         best = max((trial for trial in tried if trial.round == tried[-1].round), key=Trial.rank)
         corrected = _corrected(tried)
         log.info("Training with the settings of trial %d: %s.", best.number, config.describe(best.changes))
@@ -129,6 +132,7 @@ def _search(plan: Plan, folder: Path, watch: Watch, stop: Stop) -> list[Trial]:
     numbers = list(range(len(plan.changes)))
     for turn, size in enumerate(plan.rounds()):
         numbers = numbers if turn == 0 else [trial.number for trial in _best(tried, turn - 1, size)]
+        _spread(plan, [(number, turn, size) for number in sorted(numbers)], folder, stop)
         for number in sorted(numbers):
             stop.check("searching", "resume it with --resume.")
             if elapsed() > 60 * plan.minutes * (SEARCH + 0.1) and any(trial.val for trial in tried):
@@ -143,6 +147,23 @@ def _search(plan: Plan, folder: Path, watch: Watch, stop: Stop) -> list[Trial]:
     return tried
 
 
+def _spread(plan: Plan, trials: Sequence[tuple[int, int, int]], folder: Path, stop: Stop) -> None:
+    """Train the trials of a round by the workers of a cluster, where there is one; `_trial` finds them trained."""
+    calls = [
+        spread.Call(
+            f"Round {turn + 1}, trial {number}", _train,
+            (folder, _name(number, turn), plan.trial(number, size), quiet, False),
+        )
+        for number, turn, size in trials
+        if not (folder / _name(number, turn) / "result.json").is_file()
+    ]  # fmt: skip
+    spread.run(calls, lambda: stop.check("searching", "resume it with --resume."))
+
+
+def _name(number: int, turn: int) -> str:
+    return f"round-{turn + 1}-trial-{number}"
+
+
 def _best(tried: Sequence[Trial], turn: int, count: int) -> list[Trial]:
     ranked = sorted((trial for trial in tried if trial.round == turn and trial.val), key=Trial.rank, reverse=True)
     return ranked[:count]
@@ -150,7 +171,7 @@ def _best(tried: Sequence[Trial], turn: int, count: int) -> list[Trial]:
 
 def _trial(plan: Plan, number: int, turn: int, size: int, folder: Path, watch: Watch) -> Trial:
     """One trial, trained or read from where it was trained before."""
-    name, changes = f"round-{turn + 1}-trial-{number}", plan.changes[number]
+    name, changes = _name(number, turn), plan.changes[number]
     with counting(anew=True), _quiet_log():
         try:
             result = _train(folder, name, plan.trial(number, size), _without_epochs(watch), report=False)
