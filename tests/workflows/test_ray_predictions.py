@@ -20,6 +20,7 @@ from striate.workflows import cluster
 from striate.workflows.predict import model_for
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.ray_predictions import answered
+from support import ray_cluster
 from support.command_line import run
 from support.in_ray_workers import endless_pieces
 from support.models import tiny_model
@@ -32,8 +33,7 @@ PIXELS_NHWC = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), np.uint8
 
 @pytest.fixture(scope="module")
 def one_cluster() -> Iterator[cluster.Cluster]:
-    pytest.importorskip("ray", reason="of the extra scale")
-    with cluster.connected("local") as connection:
+    with ray_cluster.started() as connection:
         yield connection
 
 

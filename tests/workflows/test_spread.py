@@ -15,6 +15,7 @@ import striate
 from striate.base import files
 from striate.base.errors import SettingError
 from striate.workflows import cluster, spread
+from support import ray_cluster
 from support.in_ray_workers import failing
 from support.ray_processes import beside, title
 
@@ -25,8 +26,7 @@ NET = "pool 4, fc"
 
 @pytest.fixture(scope="module")
 def one_cluster() -> Iterator[cluster.Cluster]:
-    pytest.importorskip("ray", reason="of the extra scale")
-    with cluster.connected("local") as connection:
+    with ray_cluster.started() as connection:
         yield connection
 
 
