@@ -46,18 +46,9 @@ def finetune(
     from striate.workflows import checks
     from striate.workflows.finetune import check
 
-    flags = {
-        "data": {
-            "data_dir": data_dir,
-            "folds": folds,
-            "labels_from": labels_from,
-            "group": group,
-            "relabel": relabel,
-            "exclude": exclude,
-            "multi_label": multi_label or None,
-        },
-        "finetune": {"classifier": classifier},
-    }
+    images = {"data_dir": data_dir, "folds": folds, "labels_from": labels_from, "group": group, "relabel": relabel}
+    images |= {"exclude": exclude, "multi_label": multi_label or None}
+    flags = {"data": images, "finetune": {"classifier": classifier}}
     settings = config.join(*(config.setting(text) for text in set_), flags, {"tensorboard": tensorboard or None})
     own: dict[str, Any] = {"weights": weights, "strategies": split((strategy or "",)), "layers": split(layer)}
     own |= {"per_class": _numbers(per_class), "minutes": minutes}

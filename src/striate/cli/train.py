@@ -60,15 +60,14 @@ def train(
     from striate.workflows.train import check
 
     run |= {"weights": weights, "folds": folds, "pixel_cache_gb": pixel_cache_gb, "tensorboard": tensorboard or None}
-    begin = check.settings_to_resume if resume else check.check_start
     with counting(), speaking() as watch:
         tree = config.settings_from_args(data, settings, **run)
         run |= {"name": name, "out": out, "resume": resume, "report": not no_report, "trust_code": trust_code}
-        with checks.before_torch(watch, begin, out, name, tree):
+        with checks.before_torch(watch, check.settings_to_resume if resume else check.check_start, out, name, tree):
             from striate.workflows.train import run as workflow
 
-            run["ray_address"] = ray_address
-            result = workflow.train(data, **run, other_processes=other_processes, settings=settings, watch=watch)
+            run |= {"other_processes": other_processes, "ray_address": ray_address}
+            result = workflow.train(data, **run, settings=settings, watch=watch)
     if result["weights_sha256"] is not None:  # else not the process that speaks
         show(result, json, _lines)
 

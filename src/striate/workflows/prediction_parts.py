@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -88,6 +89,17 @@ class _Listed(NamedTuple):
     last: bool = True  # whether its rows end with this piece
 
 
+@dataclass
+class _Counts:
+    """What the result of the command counts."""
+
+    images: int = 0  # that were listed
+    rows: int = 0  # in the tables of this shard
+    errors: int = 0
+    computed: int = 0
+    tables: int = 0
+
+
 @named_arguments()
 def predict_parts(
     run: str | Path, images: Any, out: str | Path, parts: int = 10_000, *, shard: str | None = None, device: str = "cpu",
@@ -131,30 +143,37 @@ def predict_parts(
     places = _Folders([Path(out)] if embed is None else [Path(out), Path(embed)])
     job = _Job(model, options, places, None if embed is None else _width(model))
     _plan(job, run, parts)
-    report = progress(watch, "predict")
-    images_listed = tables = in_tables = errors = computed = 0
-    table: list[Row] = []
-    for listed, predictions in _predicted(job, run, images if options.over_ray else given.images, device, split):
+    predicted = _predicted(job, run, images if options.over_ray else given.images, device, split)
+    counts = _written(job, predicted, given.total, progress(watch, "predict"))
+    if not counts.tables:
+        raise DataError("expected at least one image; got none.")
+    _delete_from(places, counts.tables)
+    return {
+        "out": str(out), "images": counts.images, "rows": counts.rows, "errors": counts.errors, "computed": counts.computed,
+        "tables": counts.tables, "complete": all(places.note(each).is_file() for each in range(counts.tables)),
+    }  # fmt: skip
+
+
+def _written(job: _Job, predicted: Iterable[tuple[_Listed, Iterable[Row]]], total: int | None, report: Any) -> _Counts:
+    """Write each part when its last row is there."""
+    counts, table = _Counts(), list[Row]()
+    for listed, predictions in predicted:
         for row in predictions:
             table.append(row)
-            report(images_listed + len(table), given.total)
+            report(counts.images + len(table), total)
         if not listed.last:
             continue
         facts = listed.before
         if listed.images_sha256 is not None:
             facts, table = _write(job, listed.number, listed.images_sha256, table), []
-            computed += facts.rows
+            counts.computed += facts.rows
         if facts is not None:
-            in_tables, errors = in_tables + facts.rows, errors + facts.errors
-        images_listed, tables = images_listed + listed.images, tables + 1
-        report(images_listed, given.total)
-    if not tables:
-        raise DataError("expected at least one image; got none.")
-    _delete_from(places, tables)
-    return {
-        "out": str(out), "images": images_listed, "rows": in_tables, "errors": errors, "computed": computed, "tables": tables,
-        "complete": all(places.note(each).is_file() for each in range(tables)),
-    }  # fmt: skip
+            counts.rows += facts.rows
+            counts.errors += facts.errors
+        counts.images += listed.images
+        counts.tables += 1
+        report(counts.images, total)
+    return counts
 
 
 def _predicted(

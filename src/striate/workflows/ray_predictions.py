@@ -174,9 +174,9 @@ def _model(worker: _Worker) -> Any:
     from striate.workflows.predict import model_for
 
     model = model_for(worker.run, worker.device, worker.options, threads=worker.threads)
-    if (found := model_sha256(worker.run, model)) != worker.sha256:
+    if (sha256 := model_sha256(worker.run, model)) != worker.sha256:
         raise ArtifactError(
-            f"{worker.run} is another model on {os.uname().nodename}: expected {worker.sha256}, got {found}. Bring the same "
+            f"{worker.run} is another model on {os.uname().nodename}: expected {worker.sha256}, got {sha256}. Bring the same "
             "one to each machine of the cluster."
         )
     if not isinstance(model, OnnxModel):
@@ -199,10 +199,10 @@ def _threads(model: "Model | OnnxModel") -> int:
 
 def _gpu_share(cluster: Cluster, workers: int, device: str, model: "Model | OnnxModel") -> float:
     """The part of a GPU that each worker takes; 0 where the processors compute."""
-    asked = device.partition(":")[0]
-    if asked == "cuda" and not cluster.gpus:
+    kind = device.partition(":")[0]
+    if kind == "cuda" and not cluster.gpus:
         raise SettingError(f"{option('device', device)} needs a GPU in the Ray cluster; it has none. Give cpu.")
-    if asked not in ("auto", "cuda") or not cluster.gpus or isinstance(model, OnnxModel):
+    if kind not in ("auto", "cuda") or not cluster.gpus or isinstance(model, OnnxModel):
         return 0.0
     return int(1e4 * min(1.0, cluster.gpus / workers)) / 1e4
 

@@ -29,7 +29,9 @@ def spread_attempts(task: TransferTask, folder: Path) -> None:
     for name in names:
         if (before := _WAITS_FOR.get(name)) in names:
             next(chain for chain in chains if before in chain).append(name)
-    attempts = [(", ".join(chain), chain, None) for chain in chains] if not count else []
+    attempts: list[tuple[str, Sequence[str], int | None]] = (
+        [(", ".join(chain), chain, None) for chain in chains] if not count else []
+    )
     attempts += [(f"Fold {fold + 1} of {count}", names[:1], fold) for fold in range(count)]
     calls = [
         spread.Call(title, attempt_in_worker, (str(folder), chain, task.trainings, fold))
