@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from striate.base.config import Train
 from striate.training import optimizer
@@ -79,3 +80,28 @@ def test_steps_are_those_of_torch_bit_for_bit(name: str, theirs: type[torch.opti
     assert {frozenset(moments) for moments in result.state_dict()["state"].values()} == {
         frozenset(moments) for moments in plain.state_dict()["state"].values()
     }
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
+def test_moments_go_back_to_the_weights_that_they_are_of_whatever_the_memory_order(name: str):
+    def layer_and_optimizer() -> tuple[nn.Conv2d, Optimizer]:
+        torch.manual_seed(0)
+        layer = nn.Conv2d(3, 4, kernel_size=3).to(memory_format=torch.channels_last)
+        return layer, optimizer.make(layer, train(optimizer=name))
+
+    def step(layer: nn.Conv2d, made: Optimizer) -> None:
+        layer.weight.grad = layer.weight.detach() * torch.arange(27.0).view(3, 3, 3)
+        made.step()
+
+    whole, made = layer_and_optimizer()
+    step(whole, made)
+    saved = {
+        number: {key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()}
+        for number, state in made.state_dict()["state"].items()
+    }
+    resumed, again = layer_and_optimizer()
+    resumed.load_state_dict(whole.state_dict())
+    optimizer.restore(again, saved)
+    step(whole, made)
+    step(resumed, again)
+    assert torch.equal(resumed.weight, whole.weight)

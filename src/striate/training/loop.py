@@ -298,8 +298,6 @@ class _Loop:
         if self.average is not None:
             self.average.net.load_state_dict(checkpoint.strip_prefix("average", saved.tensors))
         self.best_weights = {name: t.to(device) for name, t in checkpoint.strip_prefix("best", saved.tensors).items()}
-        empty = self.optimizer.state_dict()
-        numbers = [number for group in empty["param_groups"] for number in group["params"]]
+        numbers = [number for group in self.optimizer.state_dict()["param_groups"] for number in group["params"]]
         moments = {number: checkpoint.strip_prefix(f"optimizer.{number}", saved.tensors) for number in numbers}
-        empty["state"] = {number: values for number, values in moments.items() if values}
-        self.optimizer.load_state_dict(empty)
+        optimizer.restore(self.optimizer, {number: values for number, values in moments.items() if values})

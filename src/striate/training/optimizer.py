@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from striate.base.config import Train
@@ -72,6 +72,19 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
         return _Sgd(groups, lr=settings.lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
     adam = _AdamW if settings.optimizer == "adamw" else _Adam
     return adam(groups, lr=settings.lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
+
+
+def restore(optimizer: Optimizer, moments: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Give an optimizer the moments of a checkpoint, by number of parameter, in the memory order of the parameters.
+
+    Fused Adam pairs parameters, gradients and moments by their places in memory, so moments of another order would be those of
+    other weights.
+    """
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": {number: dict(values) for number, values in moments.items()}})
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _muon_groups(
