@@ -12,36 +12,11 @@ from typing import Any
 
 import pytest
 
+from support.marked_processes import MARK, WAIT_SECONDS, none_lives, processes
 from support.shape_images import make_folder
 
 if not Path("/proc/self/environ").is_file():
     pytest.skip("needs /proc", allow_module_level=True)
-
-MARK = "STRIATE_TRIAL"
-WAIT_SECONDS = 120  # for what takes milliseconds on a quiet machine
-
-
-def processes(trial: str) -> set[int]:
-    """Every living process that was started, by whomever, with this mark in its environment."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
-            if state != "Z" and f"{MARK}={trial}".encode() in (path / "environ").read_bytes():
-                found.add(int(path.name))
-        except OSError:
-            continue
-    return found
-
-
-def none_lives(trial: str) -> bool:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while (left := processes(trial)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    return not left
-
 
 # A rank that waits in C, where no handler of Python's runs, or in Python; it says so, and its launcher is killed
 RANK = """

@@ -22,6 +22,7 @@ from striate.training.inference import predict
 from striate.training.journal import Journal
 from support.tasks import digest, task
 
+Job = Callable[[Path], dict[str, Any]]
 NORM_LINE = "conv 3x3x4, bn, relu, pool 2, fc 8, relu, fc"
 
 
@@ -65,17 +66,28 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def start(count: int, job: Callable[[Path], dict[str, Any]], folder: Path) -> list[BaseProcess]:
-    """Start `job` in so many processes; each writes what it gives to rank-R.json, and what it says to rank-R.txt."""
+def here(_rank: int) -> None:
+    """Stay on this machine."""
+
+
+def start(
+    count: int, job: Job, folder: Path, address: str = "127.0.0.1", enter: Callable[[int], None] = here
+) -> list[BaseProcess]:
+    """Start `job` in so many processes; each writes what it gives to rank-R.json, and what it says to rank-R.txt.
+
+    The first one is found at `address`; each calls `enter` with its number before anything else.
+    """
     port, started = free_port(), []
     for rank in range(count):
-        process = multiprocessing.get_context("fork").Process(target=_as_rank, args=(rank, count, port, job, folder))
+        process = multiprocessing.get_context("fork").Process(
+            target=_as_rank, args=(rank, count, (address, port), job, folder, enter)
+        )
         process.start()
         started.append(process)
     return started
 
 
-def run(count: int, job: Callable[[Path], dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+def run(count: int, job: Job, folder: Path) -> list[dict[str, Any]]:
     """What each of the processes gives."""
     started = start(count, job, folder)
     for process in started:
@@ -88,9 +100,10 @@ def said(folder: Path, rank: int) -> str:
     return (folder / f"rank-{rank}.txt").read_text()
 
 
-def _as_rank(rank: int, count: int, port: int, job: Callable[[Path], dict[str, Any]], folder: Path) -> None:
+def _as_rank(rank: int, count: int, meeting: tuple[str, int], job: Job, folder: Path, enter: Callable[[int], None]) -> None:
+    enter(rank)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"MASTER_ADDR": meeting[0], "MASTER_PORT": str(meeting[1])}
     sys.stderr = (folder / f"rank-{rank}.txt").open("w")
     torch.set_num_threads(1)
     code = 0

@@ -122,4 +122,4 @@ def test_a_process_that_is_killed_or_stands_still_ends_the_others_and_is_named(n
     assert all(code not in (None, 0) for code in codes)
     heard = " ".join(ranks.said(tmp_path, other) for other in range(3) if other != rank)
     assert f"process {rank} of 3" in heard
-    assert "has ended or stands still; the others end with it." in heard
+    assert "has ended, stands still or cannot be reached; the others end with it." in heard

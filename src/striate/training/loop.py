@@ -199,7 +199,8 @@ class _Loop:
     def _gradients(self, batch: BatchLike) -> tuple[Tensor, float]:
         """Add up the gradients of the mean loss over the whole batch; the losses of this process's images, and the hits."""
         task, model, world = self.task, self.model, self.task.engine.world
-        parts = min(task.settings.grad_accum_steps, len(batch.labels_N))
+        # As many in every process, though their images differ by one: a synchronized batch norm waits for all in each part
+        parts = min(task.settings.grad_accum_steps, batch.whole // world)
         columns = (batch.images_NCHW, batch.labels_N, batch.others_N, batch.shares_N)
         split = [[None] * parts if column is None else column.tensor_split(parts) for column in columns]
         losses, hits = [], []

@@ -68,6 +68,7 @@ class _Watch:
     def __init__(self, own: Place, address: str, device: torch.device) -> None:
         self.own, self.ended = own, threading.Event()
         self.seen: dict[int, _Beat] = {}
+        self.answered = time.monotonic()  # when the store last did
         self.cause: str | None = None  # why this process is about to end, once another has failed
         distributed: Any = torch.distributed  # whose types leave the store out
         wait = timedelta(seconds=_STORE_SECONDS)
@@ -81,8 +82,10 @@ class _Watch:
         self.lock = threading.Lock()
         self._beat(0)
         torch.distributed.barrier()
+        self.answered = time.monotonic()
         self.thread = threading.Thread(target=self._follow, daemon=True)
         self.thread.start()
+        threading.Thread(target=self._guard, daemon=True).start()
 
     def end(self) -> None:
         """Stop following; the processes end together, so that none takes another's end for a failure."""
@@ -133,7 +136,9 @@ class _Watch:
 
     def _gone(self, rank: int, host: str = "") -> str:
         where = f" ({host})" if host else ""
-        return f"process {rank} of {self.own.world}{where} has ended or stands still; the others end with it."
+        return (
+            f"process {rank} of {self.own.world}{where} has ended, stands still or cannot be reached; the others end with it."
+        )
 
     def silent(self) -> str | None:
         """The sentence of a process whose beats have not come for half a minute."""
@@ -150,7 +155,7 @@ class _Watch:
 
     def _follow(self) -> None:
         number = 0
-        while not self.ended.wait(_BEAT_SECONDS):
+        while self._wait():
             number += 1
             try:
                 self._beat(number)
@@ -158,15 +163,31 @@ class _Watch:
                 cause = self._get("failed") if self._check("failed") else self.silent()
             except RuntimeError:
                 cause = self._gone(0)
-            if cause is not None and not self.ended.is_set():
-                self.cause = cause
+            self.answered = time.monotonic()
+            if cause is not None:
                 self._leave(cause)
-                return
+
+    def _guard(self) -> None:
+        """End this process where the store answers no more: with a network that is down a question to it waits without end."""
+        while self._wait():
+            if time.monotonic() - self.answered > _SILENT_SECONDS:
+                self._leave(self._gone(0))
+
+    def _wait(self) -> bool:
+        """Wait for the next beat; False once the processes end together."""
+        before = time.monotonic()
+        ended = self.ended.wait(_BEAT_SECONDS)
+        if (now := time.monotonic()) - before > _BEAT_SECONDS + _GRACE_SECONDS:  # this process itself stood still
+            self.seen, self.answered = {}, now
+        return not ended
 
     def _leave(self, cause: str) -> None:
-        """End this process, which may wait in a sum for one that is no more."""
+        """End this process, which may wait in a sum for one that is no more; one process of each machine says why."""
+        if self.ended.is_set():
+            return
+        self.cause = cause
         if not self.ended.wait(_GRACE_SECONDS):
-            if self.own.rank == 0 or "process 0 of" in cause:
+            if self.own.local == 0 or cause.startswith(f"process {self.own.rank - self.own.local} of"):
                 print(f"striate: {cause}", file=sys.stderr, flush=True)
             os._exit(EXIT_FAILED)
 

@@ -16,9 +16,12 @@ from striate.training.processes import summed
 
 class _Synchronized(nn.modules.batchnorm._BatchNorm):
     def forward(self, maps_NC: Tensor) -> Tensor:
-        """The same shape, N x C or N x C x H x W."""
+        """The same shape and type, N x C or N x C x H x W; of maps in bfloat16 sums and statistics are float32, as torch's."""
         if not self.training:
             return super().forward(maps_NC)
+        return self._normalized(maps_NC.to(torch.promote_types(maps_NC.dtype, torch.float32))).to(maps_NC.dtype)
+
+    def _normalized(self, maps_NC: Tensor) -> Tensor:
         axes = [axis for axis in range(maps_NC.dim()) if axis != 1]
         shape = [-1 if axis == 1 else 1 for axis in range(maps_NC.dim())]
         count = summed(maps_NC.new_tensor(maps_NC.numel() / maps_NC.shape[1]))

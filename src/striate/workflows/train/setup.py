@@ -66,19 +66,20 @@ def set_up(context: RunContext, starting_weights: StartingWeights | None = None)
     augmentation = augment.fit(run.augment, dataset.stored.pixels_NHWC, dataset.parts.train_M, run.seed)
     eval_batch = images_at_once(net, net.input_chw, _EVAL_BATCH)
     loaders = build_loaders(context, fitted_preprocess, augmentation, eval_batch)
-    refuse_processes(run, len(dataset.parts.train_M), world)
+    refuse_processes(run, loaders["train"].places, world)
     smallest_batch.check(net, loaders["train"], run.train.grad_accum_steps)
     return TrainingSetup(fitted_preprocess, net, loaders)
 
 
 def refuse_processes(run: config.Run, images: int, world: int) -> None:
-    """Refuse more processes than a batch or the training part has images, or than the network learns in."""
+    """Refuse more processes than the smallest batch of an epoch of so many images has, or than the network learns in."""
     if world > 1 and catalogue.gradient_free(run.net.name or "") is not None:
         raise RunError(f"{run.net.name} learns in one process; got {world}. Start it without torchrun.")
-    if images < world or run.train.batch_size < world:
+    batches = -(-images // run.train.batch_size)
+    if (smallest := images // batches) < world:
         raise RunError(
-            f"{world} processes share each batch; expected train.batch_size and the training images to be at least that many, "
-            f"got {run.train.batch_size} and {images}. Start fewer processes."
+            f"{world} processes share each batch; expected an image for each of them, got batches of {smallest} ({images:,} "
+            f"training images, train.batch_size={run.train.batch_size}). Start fewer processes, or raise train.batch_size."
         )
 
 
