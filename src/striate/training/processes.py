@@ -147,11 +147,13 @@ class _Watch:
         return None if silent is None else self._gone(silent, self.seen[silent].host)
 
     def _look(self) -> None:
-        for rank in range(self.own.world):
-            if rank != self.own.rank:
-                number, _, host = self._get(f"beat {rank}").partition(" ")
-                if rank not in self.seen or self.seen[rank].number != number:
-                    self.seen[rank] = _Beat(number, time.monotonic(), host)
+        others = [rank for rank in range(self.own.world) if rank != self.own.rank]
+        with self.lock:  # all in one question, or hundreds of processes would ask a hundred thousand times at every beat
+            beats = self.store.multi_get([f"beat {rank}" for rank in others])
+        for rank, beat in zip(others, beats, strict=True):
+            number, _, host = bytes(beat).decode().partition(" ")
+            if rank not in self.seen or self.seen[rank].number != number:
+                self.seen[rank] = _Beat(number, time.monotonic(), host)
 
     def _follow(self) -> None:
         number = 0
