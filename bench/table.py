@@ -19,7 +19,8 @@ BEGIN, END = "<!-- table of bench/table.py -->\n", "<!-- end of table -->\n"
 JOBS = (  # in the order of the table
     "mnist", "cifar10", "augment", "predict-resnet18", "predict-efficientnet_lite0", "photographs", "predict-one",
     "predict-one-onnx", "step-resnet18-64", "step-resnet18-224", "step-resnet20", "step-googlenet", "first-step",
-    "first-step-photographs", "memory", "second-epoch", "new-head",
+    "first-step-photographs", "memory", "scale-processes", "scale-reading", "scale-memory",
+    "scale-checkpoint", "second-epoch", "new-head",
 )  # fmt: skip
 HEAD = ("job", "mark", "figure", "beside", "runs", "share of the limit", "measured", "command")
 
