@@ -10,14 +10,15 @@ from striate.base.errors import SettingError
 from striate.data.image_inputs import ImageInput
 from striate.workflows.ray_predictions import Piece
 
+NOTE_BYTES = 4 * 2**20
+
 
 def endless_pieces(ledger: Path) -> Iterator[Piece]:
-    """Pieces without end, of 256 images in memory; each is noted in a file by one byte."""
-    image_HWC = np.zeros((64, 64, 3), np.uint8)
+    """Pieces without end, of one image and a note of `NOTE_BYTES`; each is noted in a file by one byte."""
     for number in count():
         with ledger.open("a") as file:
             file.write(".")
-        yield Piece([ImageInput(f"[{number}]", image_HWC + np.uint8(n % 8)) for n in range(256)])
+        yield Piece([ImageInput(f"[{number}]", np.zeros((8, 8, 3), np.uint8))], bytes(NOTE_BYTES))
 
 
 def failing(text: str) -> None:

@@ -26,7 +26,7 @@ from striate.base.phrases import plural
 log = logging.getLogger("striate")
 
 LOCAL = "local"
-_STORE_BYTES = 256 * 2**20  # of a cluster that is started here: what lies between its processes
+STORE_BYTES = 256 * 2**20  # of a cluster that is started here: what lies between its processes
 _REACH_SECONDS = 10.0
 _QUIET = "version: 1\ndisable_existing_loggers: false\nloggers: {ray.data: {level: ERROR, handlers: [], propagate: false}}\n"
 
@@ -125,7 +125,7 @@ def _connect(ray: Any, address: str, folder: Path) -> None:
     silent = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == LOCAL:
         log.info("Starting Ray on this machine, with %s.", plural(worker_pool.cores(), "CPU"))
-        _begin(ray, LOCAL, num_cpus=worker_pool.cores(), object_store_memory=_STORE_BYTES, _temp_dir=str(folder), **silent)
+        _begin(ray, LOCAL, num_cpus=worker_pool.cores(), object_store_memory=STORE_BYTES, _temp_dir=str(folder), **silent)
         return
     if address != "auto":
         _reach(address)
