@@ -163,8 +163,9 @@ def text(assumed: Assumed) -> Iterator[str]:
     """All tables, with their headings."""
     prices, machine, data, measured = assumed
     yield (
-        f"Prices of {prices['list']}, {prices['date']}: {prices['machine']} at US$ {prices['machine_hour']} an hour, "
-        f"US$ {prices['storage_gb_month']} a GB and month, US$ {prices['get_1000']} for 1,000 GETs. A rank makes "
+        f"Prices: {prices['machine']} at US$ {prices['machine_hour']} an hour ({prices['list']}, {prices['date']}), "
+        f"US$ {prices['storage_gb_month']} a GB and month and US$ {prices['get_1000']} for 1,000 GETs "
+        f"({prices['storage_list']}). A rank makes "
         f"{machine['tera_operations']:g} tera operations a second and has {machine['network_gigabits']:g} Gbit/s, "
         f"{machine['latency_us']:g} us, {machine['memory_gb']:g} GB on the device and {machine['host_gb']:g} beside it; "
         f"{data['batch']:g} images a rank and step, {data['image_kb']:g} KB an image. An image of a folder takes "
