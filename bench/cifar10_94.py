@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import rows
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -134,9 +135,9 @@ def main() -> None:
     last = [event for event in journal.read(given.run / "journal.jsonl") if event["event"] == "epoch"][-1]
     train_NHWC, labels_N, test_NHWC, truth_N = held_out(given.run)
     macs = sum(row.macs for row in layer_table(build("airbench94", (3, 32, 32), 10)))
-    images = result["epochs"] * len(train_NHWC)
+    images = rows.images_trained_on(result["steps"], len(train_NHWC), run_folder.settings(given.run).train.batch_size)
     print(f"striate {striate.__version__}, torch {torch.__version__}, {given.threads} threads\n\n| | |\n|---|---|")
-    print(f"| passes | {result['epochs']} over {len(train_NHWC):,} images, {result['steps']:,} steps |")
+    print(f"| passes | {images / len(train_NHWC):.2f} over {len(train_NHWC):,} images, {result['steps']:,} steps |")
     print(f"| PFLOP | {OPERATIONS * macs * images / 1e15:.3f} |")
     print(f"| seconds in the loop | {last['seconds']:,.0f} |")
     by_views(given.run, test_NHWC, truth_N)

@@ -30,6 +30,12 @@ class Row(NamedTuple):
     measured: str  # when and where
 
 
+def images_trained_on(steps: int, images: int, batch_size: int) -> int:
+    """How many images, counted once for each step that has them, went through so many steps of epochs over `images`."""
+    epochs, rest = divmod(steps, -(-images // batch_size))
+    return epochs * images + rest * batch_size
+
+
 def here() -> str:
     """Today, and the machine."""
     import torch

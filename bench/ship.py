@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import rows
 import torch
 from safetensors.torch import save
 
@@ -33,7 +34,7 @@ CARD = """# {name}
 | | |
 |---|---|
 | data | {data}: {train:,} images to learn from, {val:,} to validate on, {test:,} to test on |
-| recipe | `{recipe}`: {epochs} epochs, {steps:,} steps |
+| recipe | `{recipe}`: {passes:.2f} epochs, {steps:,} steps |
 | seconds | {seconds:,.0f} ({duration}) on {device}, {threads} thread{s}, shared with other work |
 | test accuracy | {accuracy:.4f}, 95 % interval {low:.4f} to {high:.4f}, {n:,} images, with the float16 weights |
 | work | {macs:,} multiply-adds an image; {pflop:.3f} PFLOP in training, six operations for each |
@@ -77,14 +78,16 @@ def ship(run_folder: Path, name: str) -> Path:
             row.macs for row in layer_table(outline(model.net_name, model.net.input_chw, len(model.classes), **one_view))
         )
         images, test, val = result["images"], numbers["test"], result["val"]
+        trained_on = rows.images_trained_on(result["steps"], images["train"], run.train.batch_size)
         card = CARD.format(
             name=name, net=model.net_name, data=run.data.path, asked="@".join(name.rsplit("-", 1)), bytes=len(content),
-            parameters=result["parameters"], **images, recipe=run.recipe, epochs=result["epochs"], steps=result["steps"],
+            parameters=result["parameters"], **images, recipe=run.recipe, passes=trained_on / images["train"],
+            steps=result["steps"],
             seconds=result["seconds"], duration=format_duration(result["seconds"]), device=environment["device"],
             threads=environment["threads"], s="s" if environment["threads"] != 1 else "", **test,
             before=result["test"]["accuracy"], difference=numbers["difference"], val_accuracy=val["accuracy"],
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),
-            side=model.input_spec.size_px, macs=macs, pflop=6 * macs * result["epochs"] * images["train"] / 1e15,
+            side=model.input_spec.size_px, macs=macs, pflop=6 * macs * trained_on / 1e15,
         )  # fmt: skip
         files.write_text(new / "README.md", card)
     return out
