@@ -20,6 +20,7 @@ from striate.base.addresses import bare
 from striate.base.errors import DataError
 
 _MOST_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)  # what a server answers that may answer otherwise in a moment
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -87,49 +88,60 @@ def _request(parts: SplitResult, place: tuple[int, int], seconds: float, own_hos
     """What came, or the address that it leads to."""
     headers = {"Range": f"bytes={place[0]}-{sum(place) - 1}", "Accept-Encoding": "identity", "User-Agent": "striate"}
     headers |= _authorization(parts) if own_host else {}
-    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    host, proxy = _host(parts), _proxy(parts)
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
+    if proxy is not None and parts.scheme == "http":
+        target, headers = f"{host}{target}", headers | _proxy_headers(proxy)
     connection = _kept.take(host)
     try:
         if connection is not None:
             with suppress(http.client.HTTPException, OSError):  # the server may have closed it meanwhile
                 connection.sock.settimeout(seconds)
-                return _answer(parts, place, connection, headers)
-        connection, proxied = _connect(parts, seconds)
-        return _answer(parts, place, connection, headers | proxied)
+                return _answer(parts, place, connection, (target, headers))
+        return _answer(parts, place, _connect(parts, proxy, seconds), (target, headers))
     except TimeoutError as error:
         raise TransientError(f"no answer within {seconds:g} s") from error
     except (http.client.HTTPException, OSError) as error:
         raise TransientError(f"{getattr(error, 'strerror', None) or error or type(error).__name__}") from error
 
 
-def _connect(parts: SplitResult, seconds: float) -> tuple[http.client.HTTPConnection, dict[str, str]]:
-    """A connection to the host or its proxy, and the headers that a proxy wants."""
+def _host(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    """The proxy that the environment names for an address."""
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    return {f"Proxy-{name}": value for name, value in _basic(proxy.username, proxy.password).items()}
+
+
+def _connect(parts: SplitResult, proxy: SplitResult | None, seconds: float) -> http.client.HTTPConnection:
+    """A connection to the host, or to its proxy."""
     try:
-        host, port = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
     except ValueError as error:
         raise DataError(f"{bare(parts.geturl())} is no address: {error}.") from error
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    proxy = getproxies().get(parts.scheme)
-    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return kind(host, port, timeout=seconds), {}
-    through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    headers = {f"Proxy-{name}": value for name, value in _basic(through.username, through.password).items()}
-    connection = kind(through.hostname or "", through.port, timeout=seconds)
+    if proxy is None:
+        return kind(host, port, timeout=seconds)
+    connection = kind(proxy.hostname or "", proxy.port or _PORTS.get(proxy.scheme), timeout=seconds)
     if parts.scheme == "https":
-        connection.set_tunnel(host, port, headers)
-        return connection, {}
-    connection.through_proxy = True  # type: ignore[attr-defined]
-    return connection, headers
+        connection.set_tunnel(host, port, _proxy_headers(proxy))
+    return connection
 
 
 def _answer(
-    parts: SplitResult, place: tuple[int, int], connection: http.client.HTTPConnection, headers: dict[str, str]
+    parts: SplitResult, place: tuple[int, int], connection: http.client.HTTPConnection, request: tuple[str, dict[str, str]]
 ) -> Piece | str:
-    target, host = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~"), f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    target += f"?{parts.query}" if parts.query else ""
     whole = False
     try:
-        connection.request("GET", f"{host}{target}" if getattr(connection, "through_proxy", False) else target, headers=headers)
+        connection.request("GET", request[0], headers=request[1])
         response = connection.getresponse()
         if response.status in _REDIRECTS and (elsewhere := response.getheader("Location")):
             return elsewhere
@@ -138,7 +150,7 @@ def _answer(
         return piece
     finally:
         if whole:
-            _kept.put(host, connection)
+            _kept.put(_host(parts), connection)
         else:
             connection.close()
 
