@@ -1,6 +1,7 @@
 """Predictions by the workers of a Ray cluster: the bytes of one process, however a worker ends, and nothing lies around."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,11 +21,11 @@ from striate.workflows import cluster
 from striate.workflows.predict import model_for
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.ray_predictions import answered
-from support import ray_cluster
+from support import marked_processes, ray_cluster
 from support.command_line import run
 from support.in_ray_workers import NOTE_BYTES, endless_pieces
 from support.models import tiny_model
-from support.ray_processes import beside, workers_below
+from support.ray_processes import beside, title, workers_below
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own
 
@@ -163,20 +164,23 @@ def test_a_command_that_ends_early_leaves_no_process_and_is_given_again(
     command = [sys.executable, "-m", "striate", "predict", "m", "p", "--parts", "300"]
     subprocess.run([*command, "--out", "whole.csv"], check=True, capture_output=True)
     command += ["--out", "rows.csv", "--engine", "ray"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    environment = {**os.environ, marked_processes.MARK: str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         while process.poll() is None and not Path("rows.csv/_striate/part-00002.json").is_file():
             time.sleep(0.05)
         started = beside(process.pid)
+        folders = {found for each in started for found in re.findall(r"/tmp/striate-ray-\w+", title(each))}
         process.send_signal(number)
         process.communicate()
     assert process.returncode == (75 if number == signal.SIGINT else -number)
     assert len(started) > 3, "what Ray runs beside the command"
-    deadline = time.monotonic() + 60
-    while left := [each for each in started if Path(f"/proc/{each}").exists()]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.5)
+    assert folders
+    assert marked_processes.none_lives(str(tmp_path), seconds=60)
+    left = [Path(folder) for folder in folders if Path(folder).exists()]
+    assert bool(left) == (number == signal.SIGKILL)
     before = contents("rows.csv")
     subprocess.run(command, check=True, capture_output=True)
+    assert not any(folder.exists() for folder in left)
     after = contents("rows.csv")
     assert after == contents("whole.csv")
     kept = {name for name in before if name.startswith("part-") and after[name] == before[name]}

@@ -13,13 +13,13 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from striate.base import worker_pool
-from striate.base.errors import MissingExtraError, SettingError, StriateError
+from striate.base import files, worker_pool
+from striate.base.errors import MissingExtraError, RunError, SettingError, StriateError
 from striate.base.option_names import option
 from striate.base.phrases import plural
 
@@ -28,6 +28,7 @@ log = logging.getLogger("striate")
 LOCAL = "local"
 STORE_BYTES = 256 * 2**20  # of a cluster that is started here: what lies between its processes
 _REACH_SECONDS = 10.0
+_FOLDER = "striate-ray-"
 _QUIET = "version: 1\ndisable_existing_loggers: false\nloggers: {ray.data: {level: ERROR, handlers: [], propagate: false}}\n"
 
 
@@ -75,19 +76,30 @@ def connected(address: str | None) -> Iterator[Cluster]:
     """
     address = address or os.environ.get("RAY_ADDRESS") or LOCAL
     check(address)
-    folder = Path(tempfile.mkdtemp(prefix="striate-ray-", dir="/tmp" if Path("/tmp").is_dir() else None))
-    try:
-        with _environment(folder):
-            import ray
+    with _own_folder() as folder, _environment(folder):
+        import ray
 
-            own = not ray.is_initialized()
-            try:
-                if own:
-                    _connect(ray, address, folder)
-                yield _described(ray)
-            finally:
-                if own:
-                    ray.shutdown()
+        own = not ray.is_initialized()
+        try:
+            if own:
+                _connect(ray, address, folder)
+            yield _described(ray)
+        finally:
+            if own:
+                ray.shutdown()
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """A new folder for Ray's files, whose path is short, as those of sockets must be; those of killed commands are removed."""
+    beside = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+    for lock in beside.glob(f"{_FOLDER}*/.lock"):
+        with suppress(OSError, RunError), files.lock(lock.parent, "folder of Ray"):
+            shutil.rmtree(lock.parent)
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=beside))
+    try:
+        with files.lock(folder, "folder of Ray"):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
