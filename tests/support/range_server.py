@@ -44,6 +44,7 @@ class RangeServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes, and the second would wait for an answer to the first
 
     def __init__(self, owner: RangeServer, *arguments: Any) -> None:
         self.owner = owner
