@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import striate
 from striate.base.errors import SettingError
+from support import noise_photos
 
 SETTINGS = {"train": {"steps": 3, "batch_size": 8}, "preprocess": {"size_px": 8}}
 
@@ -18,12 +17,7 @@ SETTINGS = {"train": {"steps": 3, "batch_size": 8}, "preprocess": {"size_px": 8}
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
-    rng = np.random.default_rng(0)
-    for level, name in enumerate(("cat", "dog")):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for n in range(20):
-            pixels = rng.integers(0, 150, (10, 11, 3), np.uint8) + np.uint8(50 * level)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{n}.{'png' if n % 2 else 'jpg'}")
+    noise_photos.make_folder(tmp_path / "photos")
     (tmp_path / "photos" / "cat" / "bad.jpg").write_bytes(b"no image")
     return tmp_path / "photos"
 

@@ -11,13 +11,13 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
-from PIL import Image
 
 import striate
 from striate.base import addresses
 from striate.base.errors import DataError, Interrupted, SettingError
 from striate.base.settings import Data
 from striate.data import decode, read_ahead, remote_files, remote_index, shard_paths, sources
+from support import noise_photos
 from support.range_server import RangeServer, serving
 
 
@@ -30,12 +30,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeSer
     monkeypatch.setattr(remote_index, "_known", {})
     monkeypatch.setattr(remote_files, "WAITS", (0.01, 0.02, 0.03))
     monkeypatch.delenv("http_proxy", raising=False)
-    rng = np.random.default_rng(0)
-    for level, name in enumerate(("cat", "dog")):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for n in range(20):
-            pixels = rng.integers(0, 150, (10, 11, 3), np.uint8) + np.uint8(50 * level)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{n}.{'png' if n % 2 else 'jpg'}")
+    noise_photos.make_folder(tmp_path / "photos")
     striate.write_shards("photos", "out", shard_mb=0.01)
     with serving(tmp_path) as server:
         yield server

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import striate
 from striate.base.errors import DataError
 from striate.data import remote_files, remote_index
+from support import noise_photos
 
 pytestmark = pytest.mark.soak
 boto3 = pytest.importorskip("boto3", reason="of the extra soak")
@@ -37,12 +36,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    rng = np.random.default_rng(0)
-    for level, name in enumerate(("cat", "dog")):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for n in range(20):
-            pixels = rng.integers(0, 150, (10, 11, 3), np.uint8) + np.uint8(50 * level)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{n}.png")
+    noise_photos.make_folder(tmp_path / "photos", ("png",))
     striate.write_shards("photos", "out", shard_mb=0.01)
     client = boto3.client("s3")
     client.create_bucket(Bucket="images")
