@@ -144,17 +144,18 @@ class Files:
             window.close()
 
     def __iter__(self) -> Iterator[File]:
-        places = list[_Place]()
+        places, length = list[_Place](), 0
         for path in self._paths:
             if (place := _place(path)) is None:
                 yield from self._all(places)
-                places = []
+                places, length = [], 0
                 yield File(path, b"", "")
                 continue
             places.append(place)
-            if len(places) == MOST_IMAGES or sum(each.length for each in places) >= MOST_BYTES:
+            length += place.length
+            if len(places) == MOST_IMAGES or length >= MOST_BYTES:
                 self._begin(places)
-                places = []
+                places, length = [], 0
                 if len(self._windows) == 2:
                     yield from self._first()
         yield from self._all(places)
