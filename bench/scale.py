@@ -6,7 +6,7 @@
 - processes: a training of `resnet20` at 32 px by one process and by two, one thread each, in turns; the loop as it is, with
   DistributedDataParallel and batch norm over both. Images a second by the clock, and seconds of the processor for 1,000 images:
   on a machine with other work the second says what sharing costs.
-- reading: the same JPEGs of about 110 KB as files of a folder, in an order drawn anew; as shards, in such an order through the
+- reading: the same JPEGs of about 50 KB as files of a folder, in an order drawn anew; as shards, in such an order through the
   index, with checksums compared; and as the webdataset package reads the shards, from the first to the last. Bytes alone, then
   decoded by Pillow. The files are in the system's cache, so that what is compared is the way to them.
 - memory: anonymous memory of rank 0 of 1, 1 of 2 and 2 of 3 after the first batches of epochs 0 and 1000 above what the imports

@@ -23,8 +23,8 @@ BEGIN, END = "<!-- tables of bench/scale_model.py -->\n", "<!-- end of tables --
 IMAGES = (1_000_000, 100_000_000, 10_000_000_000)
 RANKS = (1, 2, 8, 64, 512)
 CLASSES = (1_000, 100_000, 10_000_000)
-# Bytes of an image in the index beside its name: label, id, part, shard, offset, length, content, key, row, end
-INDEX_BYTES = 8 + 8 + 1 + 4 + 8 + 8 + 8 + 8 + 8 + 8
+# Bytes of an image in the index beside its name: label, id, part, shard, offset, length, content, CRC-32, key, row, end
+INDEX_BYTES = 8 + 8 + 1 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 8
 NETWORK, FEATURES = "resnet50", 2048
 NORMS = 53  # batch norms of resnet50, each with three sums forward and two backward
 

@@ -115,8 +115,8 @@ def as_file(image: Image.Image) -> bytes:
 
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file, or of an image of shards; DecodeError where it is none, or cannot be read."""
-    if (entry := shard_paths.entry_of(path)) is not None:
-        return shard_paths.read_entry(*entry)
+    if (content := shard_paths.read(path)) is not None:
+        return content
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -1,17 +1,20 @@
 """The images of shards by their paths: an index's path, or its address, followed by the image's name.
 
-`read_entry` gives the bytes of `shards/striate.index/cat/1.jpg` and of `https://host/shards/striate.index/cat/1.jpg`, so that
+`read` gives the bytes of `shards/striate.index/cat/1.jpg` and of `https://host/shards/striate.index/cat/1.jpg`, so that
 nothing that takes paths of images has to know of shards.
 
 Legend: N images.
 """
 
 import hashlib
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +27,39 @@ from striate.data.shard_index import NAME, ShardIndex, open_index
 
 def entry_of(path: Path) -> tuple[Path, str] | None:
     """The index and the name of the image that a path of an image of shards is made of; None of another path."""
+    entry = _split(path)
+    return (entry.path, entry.name) if entry is not None and (entry.at_address or _status(entry.path)) else None
+
+
+class _Entry(NamedTuple):
+    """What may be an image of shards by its path."""
+
+    path: Path  # of the index
+    at_address: bool
+    name: str
+
+
+def _split(path: Path) -> _Entry | None:
     if NAME not in (parts := path.parts):
         return None
     place = len(parts) - parts[::-1].index(NAME)
-    index = Path(*parts[:place])
-    there = place < len(parts) and (addresses.is_address(index) or index.is_file())
-    return (index, "/".join(parts[place:])) if there else None
+    return _Entry(*_index(parts[:place]), "/".join(parts[place:])) if place < len(parts) else None
+
+
+@lru_cache(maxsize=64)
+def _index(parts: tuple[str, ...]) -> tuple[Path, bool]:
+    """The path of an index, and whether it is an address: the same for each of its images."""
+    index = Path(*parts)
+    return index, addresses.is_address(index)
+
+
+def _status(index: Path) -> os.stat_result | None:
+    """Of a regular file; else None."""
+    try:
+        status = os.stat(index)  # noqa: PTH116 - once for each image, and a Path takes longer
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def row_of(path: Path) -> tuple[ShardIndex, int] | None:
@@ -56,20 +86,28 @@ def content_of(path: Path) -> int | None:
     return None if image is None else int(image[0].columns["content"][image[1]])
 
 
-def read_entry(index: Path, name: str) -> bytes:
-    """The bytes of an image by its name. Raises DecodeError: there is none, or its shard is damaged.
+def read(path: Path) -> bytes | None:
+    """The bytes of an image of shards by its path; None of another path.
 
-    Raises DataError: an address is not read.
+    Raises:
+        DecodeError: there is no such image, or its shard or its index is damaged.
+        DataError: an address is not read.
+
     """
-    try:
-        shards = opened(index)
-    except DataError as error:
-        if addresses.is_address(index):  # no verdict on the image
-            raise
-        raise DecodeError(str(error)) from error
-    row = shards.row_of(name)
+    if (entry := _split(path)) is None:
+        return None
+    if entry.at_address:
+        shards = opened(entry.path)
+    elif (status := _status(entry.path)) is None:
+        return None
+    else:
+        try:
+            shards = _as_it_is(entry.path, status)
+        except DataError as error:
+            raise DecodeError(str(error)) from error
+    row = shards.row_of(entry.name)
     if row is None:
-        raise DecodeError(f"{addresses.shown(index)} has no image of this name")
+        raise DecodeError(f"{addresses.shown(entry.path)} has no image of this name")
     return shards.read_row(row)
 
 
@@ -81,6 +119,10 @@ def opened(path: Path) -> ShardIndex:
         status = path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return _as_it_is(path, status)
+
+
+def _as_it_is(path: Path, status: os.stat_result) -> ShardIndex:
     return _open_cached(str(path), status.st_mtime_ns, status.st_size, status.st_ino)
 
 

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from striate.data.webdataset_tars import CLASSES
 
 _PLAN = "plan.json"
 _ENDINGS = {"JPEG": "jpg", "TIFF": "tif", "HEIF": "heic"}  # of formats that are not called as they end
+_COLUMNS = {"rows": np.int64, "offset": np.int64, "length": np.int64, "content": np.uint64, "crc32": np.uint32}
 _END = b"\0" * 2 * tar_entries.BLOCK
 
 Report = Callable[[int, int], None]
@@ -60,10 +62,7 @@ class _Record(NamedTuple):
     """What is known of a whole shard."""
 
     end: int  # position, in the order of writing, after its last image
-    rows_M: Any  # of the examples
-    offset_M: Any
-    length_M: Any
-    content_M: Any
+    columns: dict[str, NDArray[Any]]  # those of _COLUMNS, M each; rows are of the examples
     about: dict[str, Any]  # name, bytes, sha256, and reasons of rows that are left out
 
 
@@ -74,7 +73,7 @@ class _Open:
     file: BinaryIO
     hasher: Any = field(default_factory=hashlib.sha256)
     place: int = 0
-    rows: list[tuple[int, int, int, int]] = field(default_factory=list)  # row, offset, length, content
+    rows: list[tuple[int, int, int, int, int]] = field(default_factory=list)  # row, offset, length, content, CRC-32
     reasons: dict[str, str] = field(default_factory=dict)
 
     def put(self, content: bytes) -> None:
@@ -167,12 +166,14 @@ def _records(out: Path) -> Iterator[_Record]:
     number = 0
     while (path := out / WORK / f"{number:06d}.npz").is_file():
         with np.load(path, allow_pickle=False) as stored:
+            if not set(_COLUMNS) <= set(stored.files):  # of a version before: its shards are written again
+                return
             about = json.loads(stored["about"].tobytes())
-            rows_M, offset_M, length_M, content_M = (stored[name] for name in ("rows", "offset", "length", "content"))
+            columns = {name: stored[name] for name in _COLUMNS}
         shard = out / about["name"]
         if not shard.is_file() or shard.stat().st_size != about["bytes"]:
             return
-        yield _Record(about["end"], rows_M, offset_M, length_M, content_M, about)
+        yield _Record(about["end"], columns, about)
         number += 1
 
 
@@ -229,13 +230,12 @@ def _shards(
         temporary.replace(out / name)
         files.sync_folder(out)
         about = {"end": end, "name": name, "bytes": shard.place, "sha256": shard.hasher.hexdigest(), "reasons": shard.reasons}
-        rows_M4 = np.array(shard.rows, object).reshape(-1, 4)
-        rows_M, offset_M, length_M = (rows_M4[:, n].astype(np.int64) for n in range(3))
-        content_M = rows_M4[:, 3].astype(np.uint64)
+        rows_M5 = np.array(shard.rows, object).reshape(-1, len(_COLUMNS))
+        columns = {name: rows_M5[:, n].astype(dtype) for n, (name, dtype) in enumerate(_COLUMNS.items())}
         stored, text = io.BytesIO(), np.frombuffer(json.dumps(about).encode(), np.uint8)
-        np.savez(stored, rows=rows_M, offset=offset_M, length=length_M, content=content_M, about=text)
+        np.savez(stored, allow_pickle=False, about=text, **columns)
         files.write_bytes(out / WORK / f"{number:06d}.npz", stored.getvalue())
-        yield _Record(end, rows_M, offset_M, length_M, content_M, about)
+        yield _Record(end, columns, about)
         number += 1
 
 
@@ -257,7 +257,8 @@ def _add(examples: Examples, shard: _Open, piece: _Piece, most_bytes: int) -> bo
     key = f"{piece.position:012d}"
     begin = shard.add(f"{key}.{_ENDINGS.get(format_name, format_name.lower())}", piece.content)
     shard.add(f"{key}.{ending}", label.encode())
-    shard.rows.append((piece.row, begin, len(piece.content), hash_content(piece.content)))
+    content = piece.content
+    shard.rows.append((piece.row, begin, len(content), hash_content(content), zlib.crc32(content)))
     return True
 
 
@@ -265,14 +266,12 @@ def _finish(examples: Examples, data: Data, out: Path, plan: str, records: list[
     """Write the names of the classes, then the index, by which the shards are whole."""
     reasons = {int(row): why for record in records for row, why in record.about["reasons"].items()}
     used = pixel_cache.keep_usable(examples, reasons)
-    rows_M = np.concatenate([record.rows_M for record in records])
-    order = np.argsort(rows_M, kind="stable")
-    shard_M = np.repeat(np.arange(len(records)), [len(record.rows_M) for record in records])
+    known = {name: np.concatenate([record.columns[name] for record in records]) for name in _COLUMNS}
+    order = np.argsort(known.pop("rows"), kind="stable")
+    shard_M = np.repeat(np.arange(len(records)), [len(record.columns["rows"]) for record in records])
     columns: dict[str, NDArray[Any]] = {
         "labels": used.labels_N, "ids": used.ids_N, "parts": used.parts_N, "shard": shard_M[order],
-        "offset": np.concatenate([record.offset_M for record in records])[order],
-        "length": np.concatenate([record.length_M for record in records])[order],
-        "content": np.concatenate([record.content_M for record in records])[order],
+        **{name: column[order] for name, column in known.items()},
     }  # fmt: skip
     if used.groups_N is not None:
         columns["groups"] = used.groups_N
