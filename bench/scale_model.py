@@ -26,7 +26,7 @@ CLASSES = (1_000, 100_000, 10_000_000)
 # Bytes of an image in the index beside its name: label, id, part, shard, offset, length, content, CRC-32, key, row, end
 INDEX_BYTES = 8 + 8 + 1 + 4 + 8 + 8 + 8 + 4 + 8 + 8 + 8
 NETWORK, FEATURES = "resnet50", 2048
-NORMS = 53  # batch norms of resnet50, each with three sums forward and two backward
+NORMS, CHANNELS = 53, 26_560  # batch norms of resnet50; each has a sum over all ranks forward and one backward
 
 
 class Assumed(NamedTuple):
@@ -94,10 +94,33 @@ def networks(assumed: Assumed) -> str:
     return table(head, rows)
 
 
+def of_networks(assumed: Assumed) -> str:
+    """What the table of networks comes to."""
+    ratios: dict[bool, list[float]] = {True: [], False: []}
+    for entry in trained():
+        residual = entry.name.startswith(("resnet", "plain", "googlenet"))
+        ratios[residual].append(assumed.sum_s(4.0 * entry.parameters, 8) / assumed.compute_s(entry.macs))
+    largest = max(trained(), key=lambda entry: entry.parameters)
+    kept = 5 * 4.0 * largest.parameters / (assumed.machine["memory_gb"] * 1e9)
+    few, many = ratios[True], ratios[False]
+    return (
+        f"Residual networks, plain ones and GoogLeNet exchange {short(min(few))} to {short(max(few))} times as long as they "
+        f"compute, the others {short(min(many))} to {short(max(many))} times. {largest.name} takes most of the device, "
+        f"{kept:.0%}.\n"
+    )
+
+
+def of_images(assumed: Assumed) -> str:
+    """What requests add to the machines."""
+    machines = sum(step_s(assumed, 64)) / assumed.data["batch"] / 3600 * assumed.prices["machine_hour"]
+    return f"A GET for each image costs {assumed.prices['get_1000'] / 1000 / machines:.0%} of what the machines cost.\n"
+
+
 def step_s(assumed: Assumed, ranks: int) -> tuple[float, float, float]:
     """Compute, gradients, sums of synchronized batch norm: seconds of a step of `NETWORK`."""
     entry = next(entry for entry in CATALOGUE if entry.name == NETWORK)
-    norms = 5 * NORMS * assumed.sum_s(4 * 512, ranks)
+    channels = CHANNELS / NORMS  # of each: count, mean and square in float64, then two gradients in float32
+    norms = NORMS * (assumed.sum_s(8 * (1 + 2 * channels), ranks) + assumed.sum_s(4 * 2 * channels, ranks))
     return assumed.compute_s(entry.macs), assumed.sum_s(4 * entry.parameters, ranks), norms
 
 
@@ -173,9 +196,9 @@ def text(assumed: Assumed) -> Iterator[str]:
         f"processor writes {measured['checkpoint_mb']:g} MB of a checkpoint.\n"
     )
     for title, rows in (
-        ("Each network of the catalogue at its published size, 8 ranks", networks(assumed)),
+        ("Each network of the catalogue at its published size, 8 ranks", f"{networks(assumed)}\n{of_networks(assumed)}"),
         (f"Ranks: {NETWORK}, 224 px, batch norm over all ranks", by_ranks(assumed)),
-        (f"Images: {NETWORK}, one epoch", by_images(assumed)),
+        (f"Images: {NETWORK}, one epoch", f"{by_images(assumed)}\n{of_images(assumed)}"),
         (f"Classes: the last layer of {NETWORK}, 8 ranks", by_classes(assumed)),
     ):
         yield f"\n**{title}**\n\n{rows}"

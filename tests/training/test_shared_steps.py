@@ -58,7 +58,7 @@ def test_parts_of_a_batch_exchange_gradients_once_a_step(line: str, norms: int, 
     weights = sum(weight.numel() for weight in task(None, line).net.parameters())
     assert found[1]["bytes"] == found[3]["bytes"] == 6 * 4 * weights
     between = found[3]["sums"] - found[1]["sums"]
-    assert between == norms * 5 * 2 * 6  # count, mean and variance, and gradients of the last two, of two more parts a step
+    assert between == norms * 2 * 2 * 6  # statistics and their gradients, of two more parts a step
 
 
 def test_processes_with_unequal_shares_make_as_many_parts_of_them(tmp_path: Path):

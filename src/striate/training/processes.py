@@ -16,7 +16,6 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from striate.base.errors import Interrupted, RunError
 from striate.base.launcher import Place, meeting_point, place
@@ -192,25 +191,3 @@ class _Watch:
             if self.own.local == 0 or cause.startswith(f"process {self.own.rank - self.own.local} of"):
                 print(f"striate: {cause}", file=sys.stderr, flush=True)
             os._exit(EXIT_FAILED)
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes, whose gradient is the sum of their gradients."""
-
-    @staticmethod
-    def forward(_context: Any, tensor: Tensor) -> Tensor:
-        total = tensor.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(_context: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-
-def summed(tensor: Tensor) -> Tensor:
-    """A tensor summed over all processes, through which gradients flow back to every one of them."""
-    total: Tensor = _Sum.apply(tensor)
-    return total
