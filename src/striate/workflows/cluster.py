@@ -29,6 +29,7 @@ LOCAL = "local"
 STORE_BYTES = 256 * 2**20  # of a cluster that is started here: what lies between its processes
 _REACH_SECONDS = 10.0
 _FOLDER = "striate-ray-"
+_AUTHENTICATION = "RAY_AUTH_MODE"
 _QUIET = "version: 1\ndisable_existing_loggers: false\nloggers: {ray.data: {level: ERROR, handlers: [], propagate: false}}\n"
 
 
@@ -76,7 +77,7 @@ def connected(address: str | None) -> Iterator[Cluster]:
     """
     address = address or os.environ.get("RAY_ADDRESS") or LOCAL
     check(address)
-    with _own_folder() as folder, _environment(folder):
+    with _own_folder() as folder, _environment(folder, address):
         import ray
 
         own = not ray.is_initialized()
@@ -114,23 +115,42 @@ def _begin(ray: Any, address: str, **options: Any) -> None:
 
 
 @contextmanager
-def _environment(folder: Path) -> Iterator[None]:
+def _environment(folder: Path, address: str) -> Iterator[None]:
     """What Ray reads of its environment, where the user has not set it: no statistics sent, no lines of its own on ours.
 
-    Its workers run by default with a niceness of 15, which on a busy machine is next to no time at all.
+    Its workers run by default with a niceness of 15, which on a busy machine is next to no time at all. The token of this
+    machine goes to its own cluster by whichever address; to that of another Ray sends it only where RAY_AUTH_MODE says so.
     """
     (folder / "logging.yaml").write_text(_QUIET, "utf-8")
     wanted = {
         "RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_LOGGING_CONFIG": str(folder / "logging.yaml"),
         "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_worker_niceness": "0",
     }  # fmt: skip
-    added = wanted.keys() - os.environ.keys()
-    os.environ.update({name: wanted[name] for name in added})
+    if address not in (LOCAL, "auto") and _has_token() and _is_here(address.rpartition(":")[0]):
+        wanted[_AUTHENTICATION] = "token"
+    added = {*wanted, _AUTHENTICATION} - os.environ.keys()  # which Ray sets too
+    os.environ.update({name: wanted[name] for name in added if name in wanted})
     try:
         yield
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+def _has_token() -> bool:
+    """Whether Ray finds a token on this machine, as it does for each cluster that is started here once there is one."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or Path("~/.ray/auth_token").expanduser().is_file()
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine, which alone can listen at its addresses."""
+    try:
+        with socket.socket() as listener:
+            listener.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _connect(ray: Any, address: str, folder: Path) -> None:
@@ -144,7 +164,10 @@ def _connect(ray: Any, address: str, folder: Path) -> None:
     try:
         _begin(ray, address, **(silent | {"include_dashboard": None}))
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _none_at(address, str(error).partition("\n")[0]) from error
+        why = str(error).partition("\n")[0]
+        if _AUTHENTICATION not in os.environ:
+            why += f"; where it asks for a token, set {_AUTHENTICATION}=token, and have its ~/.ray/auth_token here"
+        raise _none_at(address, why) from error
 
 
 def _reach(address: str) -> None:
