@@ -62,13 +62,41 @@ def contents(folder: str) -> dict[str, bytes]:
 def test_tables_and_embeddings_have_the_bytes_of_one_process(images: Path, one_cluster: cluster.Cluster):
     shards = striate.write_shards(sorted_into_classes(images), "shards", shard_mb=0.02)
     assert shards["shards"] > 1
-    for name, given in {"folder": "p", "list": ["p/0007.png", "p/00*.png", "p/0300.png"], "shards": "shards"}.items():
+    write_tables(images)
+    several = {"folder": "p", "list": ["p/0007.png", "p/00*.png", "p/0300.png"], "shards": "shards"}
+    for name, given in (several | {"table": "list.csv", "parquet": "images.parquet"}).items():
         for engine in (None, "ray"):
             striate.predict("m", given, out=f"{name}-{engine}.csv", embed=f"{name}-{engine}.npy", engine=engine)
         for ending in ("csv", "npy"):
             assert Path(f"{name}-ray.{ending}").read_bytes() == Path(f"{name}-None.{ending}").read_bytes()
-    assert len(Path("folder-ray.csv").read_text().splitlines()) == 601, "every image is one row"
+    for name in ("folder", "table", "parquet"):
+        assert len(Path(f"{name}-ray.csv").read_text().splitlines()) == 601, "every image is one row"
     assert [row.path for row in striate.predict("m", PIXELS_NHWC, engine="ray")] == [f"[{n}]" for n in range(8)]
+
+
+def write_tables(images: Path) -> None:
+    """A row for each image, in another order than that of a folder: of paths, one of which is empty, and of the images."""
+    import pyarrow.parquet
+
+    names = [f"p/{path.name}" for path in sorted(images.glob("*.png"), reverse=True)]
+    Path("list.csv").write_text("\n".join(["label,path", *(f"a,{name}" for name in names[:-1]), "b,"]) + "\n")
+    contents = pyarrow.table({"image": [Path(name).read_bytes() for name in names]})
+    pyarrow.parquet.write_table(contents, "images.parquet")
+
+
+@pytest.mark.soak
+def test_tables_of_the_rows_of_a_table_are_begun_by_one_engine_and_completed_by_the_other(
+    images: Path, one_cluster: cluster.Cluster
+):
+    write_tables(images)
+    for given in ("list.csv", "images.parquet"):
+        whole, shared = f"whole-{given}.csv", f"shared-{given}.csv"
+        striate.predict_parts("m", given, whole, 250)
+        assert striate.predict_parts("m", given, shared, 250, engine="ray", shard="2/2")["computed"] == 250
+        rest = striate.predict_parts("m", given, shared, 250, engine="ray")
+        assert (rest["rows"], rest["errors"], rest["computed"]) == (600, 1 + (given == "list.csv"), 350)
+        assert contents(shared) == contents(whole)
+        assert striate.predict_parts("m", given, shared, 250)["computed"] == 0
 
 
 def sorted_into_classes(images: Path) -> Path:

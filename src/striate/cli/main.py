@@ -60,7 +60,7 @@ app.command("striate.cli.labels:labels", name="labels", help="Which labels are p
 app.command("striate.cli.inspect:inspect", name="inspect", help="A verdict on every filter: dead, blank, duplicate, noisy.")
 app.command("striate.cli.report:report", name="report", help="All that is known of a run on one page, without a server.")
 app.command("striate.cli.figure:figure", name="figure", help="Draw how networks work: pooling, dropout, losses and more.")
-app.command("striate.cli.predict:predict", name="predict", help="Predict classes for images: files, folders, globs.")
+app.command("striate.cli.predict:predict", name="predict", help="Predict classes for images: files, folders, globs, tables.")
 app.command("striate.cli.export:export", name="export", help="Write a classifier as one ONNX file, proved on held-out images.")
 app.command("striate.cli.serve:serve", name="serve", help="Serve a model over HTTP: an API and a page to try it.")
 app.command("striate.cli.lab:lab", name="lab", help="Pages on which a classifier is made, watched and understood.")

@@ -23,7 +23,7 @@ def predict(
     threshold: float | None = None, probabilities: bool = False, device: str = "auto", trust_code: bool = False,
     json: bool = False,
 ) -> None:  # fmt: skip
-    """Predict classes for images: files, folders, globs."""
+    """Predict classes for images: files, folders, globs, tables."""
     from striate.workflows import prediction_checks as checks
     from striate.workflows.checks import before_torch
     from striate.workflows.prediction_options import PredictionOptions

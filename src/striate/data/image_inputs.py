@@ -1,7 +1,8 @@
 """Images without labels, in whatever form people hold them, as paths, bytes of files and pixels for the one decoder.
 
-A path, a glob or a folder; an image of Pillow's; an array or a tensor of one image or of a batch; the bytes of a file, or a
-file opened for reading; a table or a column of one, a data set of PyTorch or Hugging Face; and lists of what is one image.
+A path, a glob or a folder; a CSV or Parquet table, or `hf:NAME`; an image of Pillow's; an array or a tensor of one image or of
+a batch; the bytes of a file, or a file opened for reading; a table or a column of one, a data set of PyTorch or Hugging Face;
+and lists of what is one image.
 Types are recognized by their attributes: no library of tables or tensors is imported.
 
 Legend: N images, H x W pixels, C channels.
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 from striate.base import addresses
 from striate.base.errors import DataError, DecodeError, SettingError, ShapeError
 from striate.base.phrases import join_names
-from striate.data import decode, image_objects, shard_paths, shards, unlabeled_files
+from striate.data import decode, image_objects, listed_images, shard_paths, shards, unlabeled_files
 from striate.data.decode import InputSpec
 from striate.data.image_facts import Pixels
+from striate.data.listed_images import ListedImage
 
 COLUMNS = ("image", "img", "path", "image_path", "file", "filename", "file_name", "filepath")
 _CHANNELS = (1, 3, 4)
@@ -34,12 +36,13 @@ class ImageInput(NamedTuple):
     """One image, not decoded yet."""
 
     name: str  # its path; of what has none its position, as [3]
-    source: Source  # pixels are H x W x C of 1 or 3 channels; None for an empty cell of a table
+    source: Source  # pixels are H x W x C of 1 or 3 channels; None where there is none, as for an empty cell of a table
+    reason: str = "an empty cell"  # why there is none
 
     def decode(self, input_spec: InputSpec) -> Pixels:
         """The pixels, at the size and with the channels of `input_spec`; a DecodeError has the reason without the name."""
         if self.source is None:
-            raise DecodeError("an empty cell")
+            raise DecodeError(self.reason)
         if isinstance(self.source, np.ndarray):
             return decode.square(self.source, input_spec)
         return decode.square(decode.decode_image(self.source, input_spec.background, input_spec.white_level), input_spec)
@@ -64,7 +67,7 @@ def read(images: object) -> ImageInputs:
     """What somebody gives as images, one by one.
 
     In a list, a path may be a folder, which is searched through, or a glob; of what these mean, files listed before are left
-    out.
+    out. It may be a table, each row of which is an image.
 
     Raises:
         DataError: there is nothing at a path, or a folder is empty.
@@ -81,12 +84,18 @@ def read(images: object) -> ImageInputs:
         return ImageInputs((ImageInput(f"[{n}]", part) for n, part in enumerate(parts)), single, total)
     entries, single = _entries(images)
     number = len(entries) if isinstance(entries, Sized) else None
-    return ImageInputs((ImageInput(_name(entry, n), _source(entry)) for n, entry in enumerate(entries)), single, number)
+    return ImageInputs((_input(entry, n) for n, entry in enumerate(entries)), single, number)
+
+
+def _input(entry: object, position: int) -> ImageInput:
+    if isinstance(entry, ListedImage):
+        return ImageInput(entry.name, _source(_cell(entry.cell)), entry.reason)
+    return ImageInput(_name(entry, position), _source(entry))
 
 
 def _entries(images: Any) -> tuple[Iterable[object], bool]:
     if isinstance(images, str | os.PathLike):
-        return _files(addresses.as_path(os.fspath(images)))
+        return _files(addresses.as_path(os.fspath(images)))[:2]
     if isinstance(images, list | tuple):
         return _of_list(images), False
     names = getattr(images, "column_names", None)  # of Hugging Face's data sets, and of Arrow's tables
@@ -107,22 +116,31 @@ def _entries(images: Any) -> tuple[Iterable[object], bool]:
     raise SettingError(f"expected images: {_KINDS}, a table or a data set, or a list of images; got {type(images).__name__}.")
 
 
-def _files(path: Path) -> tuple[Iterable[Path], bool]:
-    """The files that a path means, and whether it is one; of a folder, shards and a glob by name."""
+class _Files(NamedTuple):
+    """What a path means."""
+
+    entries: Iterable[object]  # of a folder, shards and a glob by name; of a table by row
+    single: bool
+    may_repeat: bool  # what was listed before
+
+
+def _files(path: Path) -> _Files:
     if shards.holds_shards(path):
-        return _Listed(lambda: shards.paths(path)), False
+        return _Files(_Listed(lambda: shards.paths(path)), False, True)
     if shard_paths.entry_of(path) is not None:
-        return [path], True
+        return _Files([path], True, False)
+    if listed_images.are_in(path):
+        return _Files(listed_images.read(path), False, False)
     if path.is_dir():
         if next(unlabeled_files.files_within(path), None) is None:
             raise DataError(f"expected images in the folder {path}; {unlabeled_files.why_none(path)}.")
-        return _Listed(lambda: unlabeled_files.files_within(path)), False
+        return _Files(_Listed(lambda: unlabeled_files.files_within(path)), False, True)
     if path.exists() or path.is_symlink():
-        return [path], True
+        return _Files([path], True, False)
     matches = [match for match in sorted(glob(str(path), recursive=True)) if not Path(match).is_dir()]
     if not matches:
         raise DataError(f"expected a file, a folder or a glob that matches files; there is nothing at {path}.")
-    return _Listed(lambda: map(Path, matches)), False
+    return _Files(_Listed(lambda: map(Path, matches)), False, True)
 
 
 class _Listed:
@@ -139,15 +157,15 @@ class _Listed:
 
 
 def _of_list(images: Iterable[object]) -> Iterable[object]:
-    entries = list[tuple[Iterable[object], bool]]()  # and whether they are the files of a folder or a glob
+    entries = list[tuple[Iterable[object], bool]]()  # and whether they may repeat what was listed before
     for entry in images:
         if entry is None:
             raise _no_image(entry)
         if not isinstance(entry, str | os.PathLike):
             entries.append(([entry], False))
             continue
-        files, is_file = _files(addresses.as_path(os.fspath(entry)))
-        entries.append((files, not is_file))
+        files, _, may_repeat = _files(addresses.as_path(os.fspath(entry)))
+        entries.append((files, may_repeat))
     if len(entries) == 1:
         return entries[0][0]
     return _Listed(lambda: _once(entries))

@@ -38,21 +38,22 @@ class Table(NamedTuple):
         return self.called or str(self.path)
 
 
-def read(path: Path, known: Collection[str], encoding: str | None = None, lists: bool = False) -> Table:
+def read(path: Path, known: Collection[str], encoding: str | None = None, lists: bool = False, advise: bool = True) -> Table:
     """The cells of a table; `known` are names that its columns may have, by which the separator is chosen.
 
-    With `lists`, columns of a Parquet file that hold lists of texts or whole numbers have them as JSON.
+    With `lists`, columns of a Parquet file that hold lists of texts or whole numbers have them as JSON. With `advise`, messages
+    tell of settings.
     """
     if path.suffix.lower() == ".parquet":
         return _read_parquet(path, lists)
     with files.explained(path, "read"):
         content = path.read_bytes()
-    return read_csv(path, content, known, encoding)
+    return read_csv(path, content, known, encoding, advise)
 
 
-def read_csv(path: Path, content: bytes, known: Collection[str], encoding: str | None = None) -> Table:
+def read_csv(path: Path, content: bytes, known: Collection[str], encoding: str | None = None, advise: bool = True) -> Table:
     """The cells in the bytes of a CSV table. A row that lacks cells at its end has empty ones there."""
-    text, name = table_encoding.decode(path, content, encoding)
+    text, name = table_encoding.decode(path, content, encoding, advise)
     sentence = _SEPARATOR_LINE.match(text)
     text = text[sentence.end() :] if sentence else text
     first = text[: 1 << 16].splitlines()[0] if text else ""

@@ -61,7 +61,7 @@ def choose(table: Table, data: Data) -> Roles:
     """
     for name in filter(None, (data.image_column, data.label_column, data.group_column, data.split_column)):
         _check(table, name, name == data.image_column)
-    image = data.image_column or _image_column(table)
+    image = data.image_column or _image_column(table, setting("data.image_column"))
     split, notes = (data.split_column, []) if data.split_column is not None else _evident_split(table)
     others = [name for name in _named(table) if name not in (image, split, data.group_column)]
     label = data.label_column or _by_name(table, others, "label", LABEL)
@@ -145,19 +145,30 @@ def shortened(columns: Iterable[str]) -> str:
     return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _by_name(table: Table, columns: list[str], best: str, known: set[str]) -> str | None:
+def _by_name(table: Table, columns: list[str], best: str, known: set[str], name_it: bool = True) -> str | None:
     """The column of this name, else the only one with a name of the kind; None without any."""
     named = [name for name in columns if plain(name) in known]
     exact = [name for name in named if name == best] or [name for name in named if plain(name) == best]
     if len(named) > 1 and not exact:
         column = "data.label_column" if known is LABEL else "data.image_column"
-        raise DataError(
-            f"{table.shown}: each of the columns {shortened(named)} may be meant. Name one with {setting(column, named[0])}."
-        )
+        advice = f"Name one with {setting(column, named[0])}" if name_it else f"Rename the one that is to {best}"
+        raise DataError(f"{table.shown}: each of the columns {shortened(named)} may be meant. {advice}.")
     return next(iter(exact or named), None)
 
 
-def _image_column(table: Table) -> str:
+def image_column(table: Table) -> str:
+    """The column of paths of a table of which nothing else is used, and whose columns no setting names.
+
+    Raises:
+        DataError: there is none, or more than one to choose, or it holds no text.
+
+    """
+    name = _image_column(table, "")
+    _check(table, name, is_image=True)
+    return name
+
+
+def _image_column(table: Table, by_setting: str) -> str:
     """The column of paths: one called so, else the one whose cells are files."""
     if "path" in table.columns or "path" in table.odd:
         return "path"
@@ -166,17 +177,17 @@ def _image_column(table: Table) -> str:
     if not named and (header_file := next((name for name in table.columns if _is_file(table.path.parent, name)), None)):
         raise DataError(
             f"{table.shown}: expected a header, the names of the columns; the first line names the file {header_file}. Write "
-            "path,label above it."
+            f"{'path,label' if by_setting else 'path'} above it."
         )
     pool = named or others
     of_files = [name for name in pool if name in table.columns and place_of(table.path, table.columns[name]) is not None]
     if len(of_files) == 1:
         return of_files[0]
-    if (name := _by_name(table, of_files or named, "path", IMAGE)) is not None:
+    if (name := _by_name(table, of_files or named, "path", IMAGE, bool(by_setting))) is not None:
         return name
     raise DataError(
         f"{table.shown}: expected a column with the paths of the images, as path, image or file; its columns are "
-        f"{shortened(_all(table))}. Name it with {setting('data.image_column')}."
+        f"{shortened(_all(table))}. {f'Name it with {by_setting}' if by_setting else 'Rename it to path'}."
     )
 
 

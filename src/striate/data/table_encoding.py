@@ -25,8 +25,10 @@ class Decoded(NamedTuple):
     encoding: str
 
 
-def decode(path: Path, content: bytes, named: str | None) -> Decoded:
+def decode(path: Path, content: bytes, named: str | None, advise: bool = True) -> Decoded:
     """The text of a file in the encoding that is named or that its first bytes say, else UTF-8, else cp1252.
+
+    With `advise`, a message tells of the setting that names the encoding.
 
     Raises:
         DataError: it is in none of these, with the line and the encodings that it may be in.
@@ -36,7 +38,7 @@ def decode(path: Path, content: bytes, named: str | None) -> Decoded:
         try:
             return Decoded(content.decode(name), "utf-16" if name.startswith("utf-16") else name)
         except UnicodeDecodeError as error:
-            raise DataError(_refusal(path, content, error, name)) from None
+            raise DataError(_refusal(path, content, error, name, advise)) from None
     try:
         return Decoded(content.decode("utf-8"), "utf-8")
     except UnicodeDecodeError as error:
@@ -45,7 +47,7 @@ def decode(path: Path, content: bytes, named: str | None) -> Decoded:
                 return Decoded(content.decode("cp1252"), "cp1252")
             except UnicodeDecodeError:
                 pass
-        raise DataError(_refusal(path, content, error, "UTF-8")) from None
+        raise DataError(_refusal(path, content, error, "UTF-8", advise)) from None
 
 
 def _marked(path: Path, content: bytes) -> str | None:
@@ -66,12 +68,14 @@ def _stands_in_runs(content: bytes) -> bool:
     return 2 * (sum(len(run) for run in runs if len(run) > 1) - 2 * len(within)) >= sum(map(len, runs))
 
 
-def _refusal(path: Path, content: bytes, error: UnicodeDecodeError, name: str) -> str:
+def _refusal(path: Path, content: bytes, error: UnicodeDecodeError, name: str, advise: bool) -> str:
     number = content.count(b"\n", 0, error.start) + 1
     line = content.splitlines()[number - 1] if b"\n" in content else content
     problem = f"{path} is not a CSV table in {name}: line {number} holds the bytes {_hex(content, error.start)}"
     names = [encoding for encoding in proposals(content) if encoding != name][:_PROPOSED]
     readings = [f"in {encoding} it is {line.decode(encoding, 'replace').strip()[:_SHOWN]!r}" for encoding in names]
+    if not advise:
+        return f"{problem}. Save it as CSV in UTF-8."
     if not names:
         return f"{problem}. Save it as CSV in UTF-8, or name its encoding with {setting('data.table_encoding')}."
     advice = f"Name the encoding, as {setting('data.table_encoding', names[0])}, or save it as CSV in UTF-8."

@@ -1,4 +1,4 @@
-"""`striate predict`: predictions for files, folders and globs.
+"""`striate predict`: predictions for files, folders, globs and tables.
 
 A file that cannot be decoded is a row with its error, never a gap. Torch is imported for a model of torch alone.
 """
@@ -63,7 +63,8 @@ def predict(
 
     Args:
         run: a run by name or folder, a model's folder, `NET@WEIGHTS`, or an ONNX file of `striate export`.
-        images: files, folders (searched through) and globs; in Python also images in memory, as `Model.predict` takes them.
+        images: files, folders (searched through) and globs; CSV and Parquet tables, each row an image; shards; `hf:NAME`; in
+            Python also images in memory, as `Model.predict` takes them.
         device: to compute on; `auto` for the best there is.
         out: a file that the rows are written to as well, whole or not at all: .csv, .jsonl or .parquet.
         embed: a file for what the head of the network is given for each image, .npy or .parquet; in the order of the rows.

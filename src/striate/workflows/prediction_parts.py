@@ -248,14 +248,14 @@ def _as_before(places: _Folders, number: int, batch: Sequence[ImageInput]) -> _P
 def _images_sha256(batch: Sequence[ImageInput]) -> str:
     """Of the names of images and of what says that they are the same ones: of a file size and time, of others the content."""
     digest = hashlib.sha256()
-    for name, source in batch:
+    for name, source, reason in batch:
         digest.update(os.fsencode(name) + b"\0")
         if isinstance(source, Path):
             digest.update(_state(source))
         elif isinstance(source, np.ndarray):
             digest.update(repr((source.shape, source.dtype.str)).encode() + source.tobytes())
         else:
-            digest.update(b"-" if source is None else b"+" + hashlib.sha256(source).digest())
+            digest.update(b"-" + reason.encode() if source is None else b"+" + hashlib.sha256(source).digest())
     return digest.hexdigest()
 
 
