@@ -190,6 +190,27 @@ def test_an_index_that_changes_is_fetched_again_and_a_damaged_one_is_refused(ser
         sources.read(Data(path=address))
 
 
+def test_a_tar_at_an_address_is_refused_alike_by_what_trains_scores_and_predicts(server: RangeServer):
+    result = train("out", "of-shards")
+    for address, words in (
+        (f"{server.address}/out/shard-000000.tar", r"got that of the tar {}\. Give the folder that has its striate\.index\."),
+        (
+            f"{server.address}/photos",
+            r"expected shards at {}; striate\.index is not there\. .* Tars without that file are read",
+        ),
+    ):
+        for refused in (
+            lambda place: train(place), lambda place: striate.evaluate(result["run"], place),
+            lambda place: striate.predict(result["run"], place), lambda place: striate.survey(place),
+        ):  # fmt: skip
+            with pytest.raises(DataError, match=words.format(address)):
+                refused(address)
+    with pytest.raises(DataError, match=r"got the tar file out/shard-000000\.tar\. Give the folder that it lies in"):
+        striate.predict(result["run"], "out/shard-000000.tar")
+    with pytest.raises(DataError, match=r"got the file out/shard-000000\.tar\. Give the folder that it lies in"):
+        train("out/shard-000000.tar")
+
+
 def test_images_in_one_request_are_those_that_lie_near_each_other(server: RangeServer, monkeypatch: pytest.MonkeyPatch):
     examples = sources.read(Data(path=f"{server.address}/out"))
     paths = [examples.root / name for name in examples.names][::-1]

@@ -135,6 +135,8 @@ def _files(path: Path) -> _Files:
         if next(unlabeled_files.files_within(path), None) is None:
             raise DataError(f"expected images in the folder {path}; {unlabeled_files.why_none(path)}.")
         return _Files(_Listed(lambda: unlabeled_files.files_within(path)), False, True)
+    if path.suffix.lower() == ".tar" and path.is_file():
+        raise DataError(f"expected images; got the tar file {path}. Give the folder that it lies in, with no folder beside it.")
     if path.exists() or path.is_symlink():
         return _Files([path], True, False)
     matches = [match for match in sorted(glob(str(path), recursive=True)) if not Path(match).is_dir()]

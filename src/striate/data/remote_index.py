@@ -40,7 +40,8 @@ def refresh(address: str, name: str) -> Path:
     except AbsentError as error:
         raise DataError(
             f"expected shards at {address}; {name} is not there. Give the address of a folder that `striate data DATA --shards "
-            "OUT` wrote; tars without that file are read from a disk."
+            "OUT` wrote. Tars without that file are read from a disk: copy them to a folder and give that, also to write "
+            "shards with an index for the address."
         ) from error
     end = remote_files.read(remote, max(0, total - SUM_BYTES), SUM_BYTES).content
     place = files.cache_folder().absolute() / FOLDER / end.hex() / name

@@ -45,6 +45,12 @@ def open_shards(path: Path) -> ShardIndex:
 
     """
     if addresses.is_address(path):
+        if path.suffix.lower() == ".tar":
+            raise DataError(
+                f"expected the address of a folder of shards; got that of the tar {addresses.shown(path)}. Give the folder "
+                "that has its striate.index. A tar without one is read from a disk: copy it to a folder and give that, also to "
+                "write shards with an index for the address (`striate data FOLDER --shards OUT`)."
+            )
         return _at_address(addresses.shown(path.parent if path.name == shard_index.NAME else path))
     folder = path if path.is_dir() else path.parent
     if (folder / shard_index.NAME).is_file():

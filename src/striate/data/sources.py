@@ -26,7 +26,8 @@ from striate.data import (
 )
 from striate.data.examples import Examples
 
-_ADVICE = {".zip": " Unpack it."} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
+_TAR = " Give the folder that it lies in, with no folder beside it."
+_ADVICE = {".zip": " Unpack it.", ".tar": _TAR} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
 
 
 class _Listing(NamedTuple):
