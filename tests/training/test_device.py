@@ -1,6 +1,7 @@
 import platform
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -44,6 +45,34 @@ def test_filters_are_put_in_the_memory_order():
     net = build("conv 3x3x4, relu, fc", (3, 8, 8), 3)
     device.pick(Settings(device="cpu", channels_last="on")).place(net)
     assert net.get_submodule("conv1").weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "last"),
+    [
+        ("resnet20", "auto", True), ("conv 3x3x4, relu, fc", "auto", True), ("alexnet_owt", "auto", False),
+        ("resnet20", "off", False), ("alexnet_owt", "on", True),
+    ],
+)  # fmt: skip
+def test_a_network_is_trained_in_the_order_that_suits_it(name: str, setting: Literal["auto", "on", "off"], last: bool):
+    net, picked = build(name, (3, 64, 64), 3), device.pick(Settings(device="cpu", channels_last=setting))
+    before = {name: weight.clone() for name, weight in net.state_dict().items()}
+    picked.place(net)
+
+    def in_order(memory_format: torch.memory_format) -> bool:
+        return all(weight.is_contiguous(memory_format=memory_format) for weight in net.parameters() if weight.dim() == 4)
+
+    with picked.training_order(net):
+        assert (in_order(torch.channels_last), in_order(torch.contiguous_format)) == (last, not last)
+    assert in_order(torch.channels_last if setting == "on" else torch.contiguous_format)
+    assert all(torch.equal(weight, before[name]) for name, weight in net.state_dict().items())
+
+
+def test_after_a_fault_the_usual_order_is_back():
+    net = build("conv 3x3x4, relu, fc", (3, 8, 8), 3)
+    with pytest.raises(ZeroDivisionError), device.pick(Settings(device="cpu")).training_order(net):
+        raise ZeroDivisionError
+    assert net.get_submodule("conv1").weight.is_contiguous()
 
 
 def test_a_device_that_is_not_there_is_refused():

@@ -4,8 +4,8 @@ import ctypes
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from striate.base import worker_pool
 from striate.base.config import Engine as Settings
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.launcher import place
+from striate.nets.net import Net
 from striate.training import synchronized_batchnorm
 
 log = logging.getLogger("striate")
@@ -28,7 +29,7 @@ class Engine:
 
     device: torch.device  # where weights and images are
     bf16: bool  # products in bfloat16; weights and sums stay float32
-    channels_last: bool  # memory order of images and filters
+    channels_last: bool | None  # memory order of images and filters; None for that which a network trains faster in
     threads: int  # CPU threads of this process
     rank: int  # number of this process, from 0
     world: int  # number of processes
@@ -45,6 +46,23 @@ class Engine:
         """The network on the device, in the memory order; it is changed in place."""
         net.to(self.device)
         return net.to(memory_format=torch.channels_last) if self.channels_last else net
+
+    @contextmanager
+    def training_order(self, net: nn.Module) -> Iterator[None]:
+        """Within the block a network lies in the memory order that it trains faster in, and in the usual one after it.
+
+        The order of the filters decides that of the maps. Answers are computed in the usual order, where they do not depend on
+        how many images are computed at once.
+        """
+        last = self.channels_last is None and isinstance(net, Net) and net.channels_last
+        if not last:
+            yield
+            return
+        net.to(memory_format=torch.channels_last)
+        try:
+            yield
+        finally:
+            net.to(memory_format=torch.contiguous_format)
 
     def parallel(self, net: nn.Module) -> nn.Module:
         """The module whose backward pass averages gradients over all processes; `net` itself where there is one.
@@ -98,9 +116,7 @@ def pick(settings: Settings) -> Engine:
     rank, local, size = place()
     device, why_device = _device(settings.device, local)
     bf16, why_precision = _precision(settings.precision, device)
-    last = settings.channels_last == "on" or (settings.channels_last == "auto" and device.type == "cuda")
-    why_order = "tensor cores want it" if last else "the gain is small off CUDA"
-    why_order = why_order if settings.channels_last == "auto" else "asked for"
+    last, why_order = _order(settings.channels_last, device)
     threads, why_threads = _threads(settings.threads)
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     workers = worker_pool.workers(settings.workers, beside)
@@ -112,7 +128,7 @@ def pick(settings: Settings) -> Engine:
     reasons = (
         f"device {device}: {why_device}",
         f"precision {'bf16' if bf16 else 'fp32'}: {why_precision}",
-        f"channels_last {'on' if last else 'off'}: {why_order}",
+        f"channels_last {'by network' if last is None else 'on' if last else 'off'}: {why_order}",
         f"threads {threads}: {why_threads}",
         f"workers {workers}: {why_workers}",
         *((f"processes {size}: as many as the launcher has started",) if size > 1 else ()),
@@ -156,6 +172,16 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(mallopt and mallopt(_MMAP_THRESHOLD, _MOST_REUSED) and mallopt(_TRIM_THRESHOLD, _MOST_HELD))
+
+
+def _order(requested: str, device: torch.device) -> tuple[bool | None, str]:
+    if requested != "auto":
+        return requested == "on", "asked for"
+    if device.type == "cuda":
+        return True, "tensor cores want it"
+    if device.type == "cpu":
+        return None, "on for training, where a CPU trains the network faster so"
+    return False, "the gain is small there"
 
 
 _AMPERE = (8, 0)  # the first with bf16 in its tensor cores

@@ -89,23 +89,25 @@ class Task:
 
 def fit(task: Task, begin_at: checkpoint.Checkpoint | None = None) -> Fitted:
     """Train from the start, or from a checkpoint, to the last step; the network is left with its best weights."""
-    loop = _Loop(task)
-    if begin_at is not None:
-        loop.restore(begin_at)
-    return loop.run()
+    with task.engine.training_order(task.net):
+        loop = _Loop(task)
+        if begin_at is not None:
+            loop.restore(begin_at)
+        return loop.run()
 
 
 def losses(task: Task, rate: lr_schedule.Schedule) -> Iterator[float]:
     """The mean loss of each step of a training by another schedule; the network changes, and nothing else is kept."""
-    loop = _Loop(task)
-    loop.rate = rate
-    task.net.train()
-    while loop.progress.step < task.steps:
-        epoch, position = divmod(loop.progress.step, task.train.steps)
-        for batch in task.train.epoch(epoch, position):
-            yield loop.step(batch)
-            if loop.progress.step == task.steps:
-                return
+    with task.engine.training_order(task.net):
+        loop = _Loop(task)
+        loop.rate = rate
+        task.net.train()
+        while loop.progress.step < task.steps:
+            epoch, position = divmod(loop.progress.step, task.train.steps)
+            for batch in task.train.epoch(epoch, position):
+                yield loop.step(batch)
+                if loop.progress.step == task.steps:
+                    return
 
 
 class _Loop:

@@ -52,7 +52,7 @@ class Dataset:
     ) -> Loader:
         """These rows as batches on the device of `engine`, else on the CPU; `options` are those of `Loader`."""
         if engine is not None:
-            options = {"device": engine.device, "channels_last": engine.channels_last, **options}
+            options = {"device": engine.device, "channels_last": bool(engine.channels_last), **options}
         pixels_NHWC, labels_N, ids_N = self.stored.pixels_NHWC, self.examples.labels_N, self.examples.ids_N
         return Loader(pixels_NHWC, labels_N, ids_N, rows_M, preprocess, batch_size, **options)
 

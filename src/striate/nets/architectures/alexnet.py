@@ -34,6 +34,7 @@ class AlexNet(Net):
         "conv5", "relu5", "pool5", "fc6", "relu6", "fc7", "relu7", "fc8",
     )  # fmt: skip
     head_name = "fc8"
+    channels_last = False  # its large filters and maps are computed slower so
 
     def __init__(
         self, input_chw: CHW = (3, 227, 227), num_classes: int = 1000, dropout: float = 0.5, activation: str = "relu",

@@ -28,6 +28,7 @@ class VGG(Net):
     """
 
     head_name = "fc8"
+    channels_last = False  # its large filters and maps are computed slower so
 
     def __init__(
         self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, *, depths: tuple[int, int, int, int, int],
