@@ -13,20 +13,10 @@ import numpy as np
 import pytest
 
 import striate
-from striate.base import addresses, files
+from striate.base import addresses
 from striate.base.errors import DataError, Interrupted, SettingError
 from striate.base.settings import Data
-from striate.data import (
-    decode,
-    pixel_cache,
-    pixel_cache_build,
-    read_ahead,
-    remote_files,
-    remote_index,
-    shard_paths,
-    sources,
-)
-from striate.data.decode import InputSpec
+from striate.data import decode, read_ahead, remote_files, remote_index, shard_paths, sources
 from support import noise_photos
 from support.range_server import RangeServer, serving
 
@@ -239,39 +229,3 @@ def test_shards_are_not_written_to_an_address():
 def test_settings_of_folders_do_not_apply(server: RangeServer):
     with pytest.raises(DataError, match=r"data.labels_from applies to a folder of images"):
         striate.survey(f"{server.address}/out", {"labels_from": "parent"})
-
-
-def entry(cache: Path) -> dict[str, Any]:
-    """The files of the one entry of a pixel cache, without when and how fast it was made."""
-    (folder,) = (path.parent for path in cache.glob("*/*/store.json"))
-    about = json.loads((folder / "store.json").read_text())
-    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("store.json", files.MANIFEST)}
-    return kept | {name: value for name, value in about.items() if name not in ("made", "images_a_second")}
-
-
-@pytest.mark.parametrize(("images_of_a_part", "requests"), [(1000, 4), (11, 7)])
-def test_the_first_pass_reads_a_shard_from_its_begin_to_its_end(
-    server: RangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images_of_a_part: int, requests: int
-):
-    """One shard of 40 images, of which two are damaged, by windows of ten; in parts, of 11, 11, 11 and 7."""
-    striate.write_shards("photos", "large", shard_mb=1)
-    (tar,) = Path("large").glob("*.tar")
-    examples = sources.read(Data(path=f"{server.address}/large"))
-    content = bytearray(tar.read_bytes())
-    for row in (5, 30):
-        content[shard_paths.opened(examples.root).place(row).offset + 9] ^= 1
-    tar.write_bytes(content)
-    monkeypatch.setattr(read_ahead, "GAP", 2**11)  # the label of an image, headers and padding
-    monkeypatch.setattr(read_ahead, "MOST_IMAGES", 10)
-    monkeypatch.setattr(pixel_cache_build, "_PART_IMAGES", images_of_a_part)
-    spec, counts, stored = InputSpec(8, 3, "squash"), list[int](), list[pixel_cache.CachedPixels]()
-    for cache in ("of shards", "of the source"):
-        server.requests.clear()
-        stored.append(pixel_cache.build(examples, spec, tmp_path / cache))
-        counts.append(server.asked()[tar.name])
-        monkeypatch.setattr(shard_paths, "reading_order", lambda *_: None)
-    assert counts[0] <= requests + 2 * 2, "each damaged image is read twice more"
-    assert counts[1] > 20
-    assert entry(tmp_path / "of shards") == entry(tmp_path / "of the source")
-    assert [bad.path for bad in stored[0].examples.quarantined] == [examples.names[5], examples.names[30]]
-    assert not [*(tmp_path / "of shards").glob("*/.*")], "the parts are removed"

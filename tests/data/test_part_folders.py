@@ -34,6 +34,18 @@ def test_names_that_differ_in_the_word_for_the_part_alone_are_parts(names: tuple
     assert tuple(part_folders.named(names).values()) == parts
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("a.jpg", None), (".DS_Store", ".*"), ("Thumbs.db", "thumbs.db"), ("__MACOSX", "__macosx"), ("notes.TXT", "*.txt"),
+        ("a.txt.jpg", None), ("labels.db", "*.db"), ("$RECYCLE.BIN", "$recycle.bin"), ("recycle.bin", None), ("", None),
+        ("a\n.csv", "*.csv"),
+    ],
+)  # fmt: skip
+def test_what_is_ignored_is_told_by_the_first_pattern_that_fits(name: str, pattern: str | None):
+    assert part_folders.ignoring_pattern(name) == pattern
+
+
 def by_part(root: Path, **settings: str) -> list[tuple[str, str, Part]]:
     examples = folders.read(root, Data(**settings))
     return [

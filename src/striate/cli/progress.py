@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from striate.base.events import Json, Pace, StageProgress, Watch
 
@@ -29,6 +28,8 @@ def progress_shown(console: Console, clock: Callable[[], float] = time.monotonic
 @contextmanager
 def _bar(console: Console) -> Iterator[Callable[[StageProgress], None]]:
     """One bar: that of the stage which has reported last."""
+    from rich.progress import BarColumn, Progress, TextColumn  # not where there is no terminal
+
     bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True)
     task = bar.add_task("", visible=False)
 

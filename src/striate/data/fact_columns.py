@@ -87,57 +87,34 @@ def mapped(folder: Path, count: int) -> Columns:
 
 def collect(
     answers: Generator[Decoded], count: int, report: Progress, take: Callable[[int, NDArray[np.uint8]], None] | None = None,
-    columns: Mapping[str, NDArray[Any]] | None = None, order_A: NDArray[np.int64] | None = None,
+    columns: Mapping[str, NDArray[Any]] | None = None,
 ) -> Collected:  # fmt: skip
     """What is known of so many images, written into `columns`, else into memory.
 
-    `order_A` has the position of each answer, where they come in another order; each is known at its position then, and those
-    of images that cannot be decoded are closed up when all have come. `take` is given the pixels of each image and the place
-    of its facts among those known.
+    `take` is given the pixels of each image and its place among those that can be decoded.
     """
     own = room(count) if columns is None else columns
-    rows, places, reasons, good = np.zeros(min(count, _AT_ONCE), ROW), list[int](), dict[int, str](), 0
-    contents_A = np.zeros(count, np.uint64)
+    rows, contents_A, reasons, good = np.zeros(min(count, _AT_ONCE), ROW), np.zeros(count, np.uint64), {}, 0
     with closing(answers):
-        for number, verdict in enumerate(answers):
-            position = number if order_A is None else int(order_A[number])
+        for position, verdict in enumerate(answers):
             contents_A[position] = verdict.content_hash
             if (facts := verdict.facts) is None:
                 reasons[position] = verdict.reason or ""
             else:
-                place = good if order_A is None else position
                 if take is not None and verdict.pixels_HWC is not None:
-                    take(place, verdict.pixels_HWC)
+                    take(good, verdict.pixels_HWC)
                 size, moments = (facts.height, facts.width), (facts.mean, facts.mean_square, facts.border)
                 thumb_SS = np.frombuffer(facts.thumb, np.uint8).reshape(image_facts.THUMB_PX, -1)
                 chroma_QQ2 = np.frombuffer(facts.chroma, np.uint8).reshape(image_facts.CELLS, -1, 2)
-                rows[len(places)] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS, chroma_QQ2)
-                places.append(place)
+                rows[good % _AT_ONCE] = (size, facts.gray, facts.pixel_hash, *moments, *facts.file, thumb_SS, chroma_QQ2)
                 good += 1
-                if len(places) == _AT_ONCE:
-                    _put(own, places, rows)
-            report(number + 1, count)
-    _put(own, places, rows)
-    reasons = dict(sorted(reasons.items()))
-    if order_A is not None:
-        for name in NAMES:
-            close_up(own[name], reasons)
+                if good % _AT_ONCE == 0:
+                    _put(own, good - _AT_ONCE, rows)
+            report(position + 1, count)
+    _put(own, good - good % _AT_ONCE, rows[: good % _AT_ONCE])
     return Collected({name: own[name][:good] for name in NAMES}, reasons, contents_A)
 
 
-def _put(columns: Mapping[str, NDArray[Any]], places: list[int], rows: NDArray[Any]) -> None:
-    """Write the rows that were gathered to their places, and have none any more."""
+def _put(columns: Mapping[str, NDArray[Any]], first: int, rows_M: NDArray[Any]) -> None:
     for name in NAMES:
-        columns[name][places] = rows[name][: len(places)]
-    places.clear()
-
-
-def close_up(rows_A: NDArray[Any], without: Mapping[int, Any]) -> None:
-    """Move rows up to where others, whose positions are given, are missing; the last become zero."""
-    if not without:
-        return
-    left = np.setdiff1d(np.arange(len(rows_A)), list(without))
-    for begin in range(0, len(left), _AT_ONCE):
-        some = left[begin : begin + _AT_ONCE]
-        rows_A[begin : begin + len(some)] = rows_A[some]
-    rows_A[len(left) :] = np.zeros((), rows_A.dtype)  # a text is empty then
+        columns[name][first : first + len(rows_M)] = rows_M[name]

@@ -15,7 +15,6 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 
 from striate.base.config import Data
@@ -24,7 +23,7 @@ from striate.base.option_names import setting
 from striate.data import file_labels, part_folders
 from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
-from striate.data.part_folders import IGNORED, folders_in
+from striate.data.part_folders import folders_in, ignoring_pattern
 from striate.data.table_columns import names_images
 
 LINK_OUT, IN_ALREADY = "a link out of the data folder", "a link to a folder that is in already"
@@ -66,17 +65,16 @@ class Walk:
     def folders(self, folder: str) -> Iterator[str]:
         """The paths of the folders in a folder that no pattern ignores; its files go to `files`."""
         try:
-            listed = sorted((entry.name for entry in os.scandir(self.root / folder)), key=os.fsencode)
+            listed = sorted(os.scandir(self.root / folder), key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
             self.quarantined.append(Quarantined(folder, f"the folder cannot be read: {error.strerror}"))
             return
-        for name in listed:
-            path = f"{folder}/{name}" if folder else name
-            pattern = next((pattern for pattern in IGNORED if fnmatch(name.lower(), pattern)), None)
-            if pattern is not None:
+        for entry in listed:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if (pattern := ignoring_pattern(entry.name)) is not None:
                 self.ignored.append(Ignored(path, pattern))
                 continue
-            kind = self._classify(path)
+            kind = self._classify(path, entry)
             if kind == "folder" and (self.root / path / "run.toml").is_file():
                 self.ignored.append(Ignored(path, "a run of striate"))
             elif kind == "folder":
@@ -84,19 +82,19 @@ class Walk:
             elif kind == "file":
                 self.files.append(path)
 
-    def _classify(self, path: str) -> str:
-        full = self.root / path
+    def _classify(self, path: str, entry: os.DirEntry[str]) -> str:
         try:
-            own = full.lstat()
-            if stat.S_ISLNK(own.st_mode):
-                real = Path(os.path.realpath(full))
+            if entry.is_symlink():
+                real = Path(os.path.realpath(entry.path))
                 if not real.exists():
                     return self._quarantine(path, "a link to nothing")
                 if self.inside.is_relative_to(real):
                     return self._quarantine(path, IN_ALREADY if real == self.inside else AROUND)
                 if not real.is_relative_to(self.inside) and not self.follow_links:
                     return self._quarantine(path, LINK_OUT)
-            status = full.stat()
+            if entry.is_file() and not self.follow_links:  # the listing knows it already
+                return "file"
+            status = (self.root / path).stat()
         except OSError as error:
             return self._quarantine(path, f"cannot be read: {error.strerror}")
         if stat.S_ISDIR(status.st_mode):

@@ -6,7 +6,7 @@ Archives wrap each part once more: `train/train/cats/1.jpg`.
 import os
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase, translate
 from pathlib import Path
 
 from striate.data.examples import Part
@@ -17,6 +17,15 @@ IGNORED = (
     "*.txt", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.xml", "*.md", "*.html", "*.yaml", "*.yml", "*.toml", "*.log",
     "*.py", "*.npy", "*.npz", "*.db", "*.parquet",
 )  # fmt: skip
+_ANY_IGNORED = re.compile("|".join(map(translate, IGNORED)))
+
+
+def ignoring_pattern(name: str) -> str | None:
+    """The first of the patterns that ignores a file or folder of this name, whatever its case; None where none does."""
+    lower = name.lower()
+    if _ANY_IGNORED.match(lower) is None:  # of most names all patterns are asked at once
+        return None
+    return next(pattern for pattern in IGNORED if fnmatchcase(lower, pattern))
 
 
 def folders_in(folder: Path) -> list[str]:
@@ -25,7 +34,7 @@ def folders_in(folder: Path) -> list[str]:
         names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
     except OSError:
         return []
-    return sorted(name for name in names if not any(fnmatch(name.lower(), pattern) for pattern in IGNORED))
+    return sorted(name for name in names if ignoring_pattern(name) is None)
 
 
 def named(names: Iterable[str]) -> dict[str, Part | None]:

@@ -3,9 +3,6 @@
 The parts are so many images in a row, whoever decodes them, and lie in `.<fingerprint>.parts/` beside the entry until they are
 joined. What is joined has the bytes of what one process writes at once. A process that is killed costs its part alone.
 
-Images of shards are decoded as they follow each other there, and not in the order of the source: at an address each shard is
-read by few large requests. The entry has them in the order of the source all the same.
-
 Legend: N images that can be decoded, A images that were to be.
 """
 
@@ -23,7 +20,7 @@ from numpy.typing import NDArray
 
 from striate.base import addresses, files, shared_parts
 from striate.base.errors import DiskError
-from striate.data import fact_columns, pixel_cache_integrity, shard_paths, source_files
+from striate.data import fact_columns, pixel_cache_integrity, source_files
 from striate.data.decode import Decoded, InputSpec
 from striate.data.examples import Examples
 from striate.data.fact_columns import Progress
@@ -64,7 +61,7 @@ class Plan(NamedTuple):
 
 
 def parts_of(count: int) -> list[range]:
-    """The images of each part of so many, as places in the order in which they are read."""
+    """The positions of each part of so many images."""
     size = max(_PART_IMAGES, -(-count // _MOST_PARTS))
     return [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
 
@@ -74,41 +71,24 @@ def in_parts(count: int) -> bool:
     return len(parts_of(count)) > 1
 
 
-class _Parts(NamedTuple):
-    """The parts of an entry until they are joined."""
-
-    folder: Path
-    rows: list[NDArray[np.int64]]  # positions of the images of each, in the order of the source
-    one_after_another: bool  # whether the next part begins where one ends
-
-
-def _parts(plan: Plan) -> _Parts:
-    order_A, ending = reading_order(plan.examples), "of-shards.parts"
-    if order_A is None:
-        order_A, ending = np.arange(len(plan.examples)), "parts"
-    rows = [np.sort(order_A[places.start : places.stop]) for places in parts_of(len(plan.examples))]
-    return _Parts(plan.folder.with_name(f".{plan.folder.name}.{ending}"), rows, ending == "parts")
-
-
-def reading_order(examples: Examples) -> NDArray[np.int64] | None:
-    """In which images are best read; None where that is the order that they are in."""
-    return None if examples.pixels_NHWC is not None else shard_paths.reading_order(examples.root, examples.names)
+def parts_folder(folder: Path) -> Path:
+    """Where the parts of an entry lie until they are joined."""
+    return folder.with_name(f".{folder.name}.parts")
 
 
 def make_parts(plan: Plan, report: Progress) -> None:
     """Decode the parts that no other process decodes or has decoded; nothing where the images are one part alone."""
-    total = len(plan.examples)
+    parts, folder, total = parts_of(len(plan.examples)), parts_folder(plan.folder), len(plan.examples)
     if not in_parts(total):
         return
-    folder, parts, _ = _parts(plan)
 
     def done() -> int:
         return total - sum(len(parts[number]) for number in shared_parts.missing(folder, len(parts)))
 
     def write(number: int, new: Path) -> None:
         before, rows = done(), parts[number]
-        some = plan._replace(examples=plan.examples.keep(rows))
-        reasons, seconds = _decode(some, new, lambda count, _: report(before + count, total), None)
+        some = plan.examples.keep(np.arange(rows.start, rows.stop))
+        reasons, seconds = _decode(plan._replace(examples=some), new, lambda count, _: report(before + count, total), None)
         about = {"count": len(rows) - len(reasons), "reasons": reasons, "seconds": seconds}
         (new / _PART).write_text(json.dumps(about), encoding="utf-8")
 
@@ -124,18 +104,16 @@ def write_entry(plan: Plan, report: Progress) -> None:
 
     Nothing is written where a part is damaged or not there; that one is removed, and `make_parts` makes it.
     """
+    parts, folder = parts_of(len(plan.examples)), parts_folder(plan.folder)
     for leftover in plan.folder.parent.glob(f".{plan.folder.name}.*.tmp"):  # of processes that died: the lock is ours
         shutil.rmtree(leftover, ignore_errors=True)
     if not in_parts(len(plan.examples)):
         _write_at_once(plan, report)
-        return
-    if plan.folder.is_dir():  # it is damaged, or its images have changed
+    elif plan.folder.is_dir():  # it is damaged, or its images have changed
         shutil.rmtree(plan.folder)
-        return
-    parts = _parts(plan)
-    if shared_parts.sound(parts.folder, len(parts.rows), _tell_of_damage):
-        _join(plan, parts)
-        shared_parts.remove(parts.folder)
+    elif shared_parts.sound(folder, len(parts), _tell_of_damage):
+        _join(plan, [shared_parts.path_of(folder, number) for number in range(len(parts))], parts)
+        shared_parts.remove(folder)
 
 
 def _tell_of_damage(clause: str) -> None:
@@ -146,33 +124,32 @@ def _write_at_once(plan: Plan, report: Progress) -> None:
     _check_space(plan, 1)
     sums = pixel_cache_integrity.Sums(plan.shape(len(plan.examples)))
     with files.new_folder(plan.folder) as new, files.explained(plan.folder, "write"):
-        reasons, seconds = _decode(plan, new, report, sums)
+        reasons, seconds = _decode(plan, new, report, sums.add)
         about = plan.about(len(plan.examples) - len(reasons), reasons, seconds)
         (new / "store.json").write_text(json.dumps({**about, "crc32": sums.done()}), encoding="utf-8")
 
 
-def _decode(plan: Plan, new: Path, report: Progress, sums: pixel_cache_integrity.Sums | None) -> tuple[dict[int, str], float]:
+def _decode(
+    plan: Plan, new: Path, report: Progress, add: Callable[[NDArray[np.uint8]], None] | None
+) -> tuple[dict[int, str], float]:
     """Decode images into the files of a folder; why some cannot be, by position, and the seconds that it took."""
     examples, begun, marks_A2 = plan.examples, time.monotonic(), source_files.marks(plan.examples)
-    order_A = reading_order(examples)
     pixels = fact_columns.new_file(new / _PIXELS, plan.shape(len(examples))) if plan.keep else None
 
     def write(row: int, pixels_HWC: NDArray[np.uint8]) -> None:
         if pixels is not None:
             pixels[row] = pixels_HWC
-            if sums is not None and order_A is None:
-                sums.add(pixels_HWC)
+            if add is not None:
+                add(pixels_HWC)
 
     columns = fact_columns.room(len(examples), new)
-    answers = plan.decode(examples if order_A is None else examples.keep(order_A), plan.input_spec, plan.workers)
-    known, reasons, contents_A = fact_columns.collect(answers, len(examples), report, write, columns, order_A)
+    known, reasons, contents_A = fact_columns.collect(
+        plan.decode(examples, plan.input_spec, plan.workers), len(examples), report, write, columns
+    )
     seconds = max(time.monotonic() - begun, 1e-9)
     fact_columns.close(columns)
     del known
     if pixels is not None:
-        if order_A is not None:
-            fact_columns.close_up(pixels, reasons)
-            _add_all(sums, pixels[: len(examples) - len(reasons)])
         pixels.flush()
     if examples.pixels_NHWC is None:
         for position in np.flatnonzero(contents_A == 0).tolist():
@@ -182,62 +159,35 @@ def _decode(plan: Plan, new: Path, report: Progress, sums: pixel_cache_integrity
     return reasons, seconds
 
 
-def _add_all(sums: pixel_cache_integrity.Sums | None, pixels_NHWC: NDArray[np.uint8]) -> None:
-    """The sums of images that came in another order."""
-    if sums is not None:
-        for pixels_HWC in pixels_NHWC:
-            sums.add(pixels_HWC)
-
-
-class _Joined(NamedTuple):
-    """Of a part: where its images go."""
-
-    folder: Path
-    rows_M: NDArray[np.int64]  # positions of those that were to be decoded
-    places_K: NDArray[np.int64]  # in the entry, of those that could be
-
-
-def _join(plan: Plan, parts: _Parts) -> None:
+def _join(plan: Plan, folders: list[Path], parts: list[range]) -> None:
     """Write the entry of its parts, a part at a time."""
     total, shape = len(plan.examples), plan.shape(len(plan.examples))
-    folders = [shared_parts.path_of(parts.folder, number) for number in range(len(parts.rows))]
     abouts = [json.loads((folder / _PART).read_text("utf-8")) for folder in folders]
-    bad = {
-        int(rows_M[int(place)]): why
-        for rows_M, about in zip(parts.rows, abouts, strict=True)
-        for place, why in about["reasons"].items()
+    starts = np.cumsum([0, *(about["count"] for about in abouts)]).tolist()
+    reasons = {
+        rows.start + int(position): why
+        for rows, about in zip(parts, abouts, strict=True)
+        for position, why in about["reasons"].items()
     }
-    reasons = dict(sorted(bad.items()))
-    places_A = np.arange(total) - np.searchsorted(np.array([*reasons], np.int64), np.arange(total))
-    joined = [
-        _Joined(folder, rows_M, places_A[np.delete(rows_M, [int(place) for place in about["reasons"]])])
-        for folder, rows_M, about in zip(folders, parts.rows, abouts, strict=True)
-    ]
     sums = pixel_cache_integrity.Sums(shape)
     with files.new_folder(plan.folder) as new, files.explained(plan.folder, "write"):
         for name, column in fact_columns.room(total, new).items():
-            for part in joined:
-                column[part.places_K] = np.load(part.folder / fact_columns.FILES[name], mmap_mode="r")[: len(part.places_K)]
+            for folder, begin, end in zip(folders, starts[:-1], starts[1:], strict=True):
+                column[begin:end] = np.load(folder / fact_columns.FILES[name], mmap_mode="r")[: end - begin]
             fact_columns.close({name: column})
         if plan.keep:
             pixels = fact_columns.new_file(new / _PIXELS, shape)
-            for part in joined:
-                some = np.load(part.folder / _PIXELS, mmap_mode="r")
-                for row, place in enumerate(part.places_K.tolist()):
-                    pixels[place] = some[row]
-                    if parts.one_after_another:
-                        sums.add(some[row])
-            if not parts.one_after_another:
-                _add_all(sums, pixels[: total - len(reasons)])
+            for folder, begin, end in zip(folders, starts[:-1], starts[1:], strict=True):
+                some = np.load(folder / _PIXELS, mmap_mode="r")
+                for row in range(end - begin):
+                    pixels[begin + row] = some[row]
+                    sums.add(some[row])
             pixels.flush()
             del pixels
         if plan.examples.pixels_NHWC is None:
-            contents_A, marks_A2 = np.zeros(total, np.uint64), np.zeros((total, 2), np.int64)
-            for part in joined:
-                contents_A[part.rows_M] = np.load(part.folder / _CONTENTS)
-                marks_A2[part.rows_M] = source_files.read_marks(part.folder)
-            np.save(new / _CONTENTS, contents_A)
-            source_files.write_marks(new, marks_A2)
+            np.save(new / _CONTENTS, np.concatenate([np.load(folder / _CONTENTS) for folder in folders]))
+            marks = b"".join((folder / source_files.MARKS).read_bytes() for folder in folders)
+            (new / source_files.MARKS).write_bytes(marks)
         about = plan.about(total - len(reasons), reasons, sum(about["seconds"] for about in abouts))
         (new / "store.json").write_text(json.dumps({**about, "crc32": sums.done()}), encoding="utf-8")
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -157,16 +157,6 @@ class ShardIndex:
         return None if same else f"{place} are not those that the index has the checksum of; copy the shard again"
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raises DataError: a name leads out of the folder of the images, so that none of an index can be made of it."""
-    for name in map(PurePath, names):
-        if name.is_absolute() or ".." in name.parts or not name.parts:
-            raise DataError(
-                f"expected names of images below their folder; got {name}. Put the images below the table's folder, and name "
-                "them relative to it."
-            )
-
-
 def write_index(path: Path, header: Mapping[str, Any], columns: Columns, names: Sequence[str]) -> None:
     """Put an index at a path, whole or not at all.
 
@@ -181,8 +171,13 @@ def write_index(path: Path, header: Mapping[str, Any], columns: Columns, names: 
         DataError: a name that leads out of the folder, or two that are one path.
 
     """
-    check_names(names)
-    keys_N = np.array([name_id(PurePath(name).as_posix()) for name in names], np.uint64)
+    plain = [PurePath(name) for name in names]
+    if bad := next((name for name in plain if name.is_absolute() or ".." in name.parts or not name.parts), None):
+        raise DataError(
+            f"expected names of images below their folder; got {bad}. Put the images below the table's folder, and name them "
+            "relative to it."
+        )
+    keys_N = np.array([name_id(name.as_posix()) for name in plain], np.uint64)
     order = np.argsort(keys_N, kind="stable")
     stored = Names(names)
     every = {

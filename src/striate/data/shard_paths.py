@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,20 +173,6 @@ def marks(root: Path, names: Sequence[str]) -> NDArray[np.int64] | None:
         return by_shard[index.columns["shard"]]
     rows = [index.row_of(name) for name in names]
     return by_shard[index.columns["shard"][[row for row in rows if row is not None]]]
-
-
-def reading_order(root: Path, names: Sequence[str]) -> NDArray[np.int64] | None:
-    """The positions of images as they follow each other in their shards; None as in `stamp`.
-
-    Read so, a shard is read from its begin to its end, at an address by few requests.
-    """
-    if (index := _at(root)) is None:
-        return None
-    rows: Any = slice(None)
-    if len(names) != len(index):
-        rows = np.array([-1 if (row := index.row_of(name)) is None else row for name in names], np.int64)
-    order_N: NDArray[np.int64] = np.lexsort((index.columns["offset"][rows], index.columns["shard"][rows]))
-    return order_N
 
 
 def _at(root: Path) -> ShardIndex | None:

@@ -49,11 +49,6 @@ def write_marks(folder: Path, marks_A2: NDArray[np.int64]) -> None:
     (folder / MARKS).write_bytes(marks_A2.tobytes())
 
 
-def read_marks(folder: Path) -> NDArray[np.int64]:
-    """The marks that a folder keeps: A x 2."""
-    return np.frombuffer((folder / MARKS).read_bytes(), np.int64).reshape(-1, 2)
-
-
 def first_changed(
     examples: Examples, folder: Path, contents_A: NDArray[np.uint64], report: Callable[[int, int], None]
 ) -> str | None:

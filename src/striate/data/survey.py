@@ -255,7 +255,5 @@ def _known(examples: Examples, data: Data, report: Callable[[int, int], None]) -
             return stored.examples, {name: getattr(stored, name) for name in fact_columns.NAMES}
         except DiskError as error:
             log.warning("What is known of the images is held in memory, since it cannot be kept in the cache: %s", error)
-    order_A = pixel_cache_build.reading_order(examples)
-    answers = _decoded(examples if order_A is None else examples.keep(order_A), data)
-    columns, reasons, _ = fact_columns.collect(answers, len(examples), report, order_A=order_A)
+    columns, reasons, _ = fact_columns.collect(_decoded(examples, data), len(examples), report)
     return pixel_cache.keep_usable(examples, reasons), columns

@@ -93,13 +93,11 @@ def write(examples: Examples, data: Data, out: Path, most_bytes: int, report: Re
     """Write shards of at most so many bytes, or one image, into a folder that is empty or was begun by the same.
 
     Raises:
-        DataError: the images are others than those that the writing began with; none can be decoded; one has a name that leads
-            out of their folder.
+        DataError: the images are others than those that the writing began with; none can be decoded.
         SettingError: the folder holds something else.
         DiskError: it cannot be written.
 
     """
-    shard_index.check_names(examples.names)
     plan = _plan(examples, data, most_bytes)
     if (out / shard_index.NAME).is_file():
         return _written_before(out, plan)

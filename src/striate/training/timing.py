@@ -4,24 +4,29 @@ import copy
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from striate.base.config import Train
 from striate.nets.eval_mode import evaluating
 from striate.training import checkpoint, loop
-from striate.training.inference import Batches
+from striate.training.device import Engine
+from striate.training.inference import Batches, BatchLike
 from striate.training.journal import Journal
 from striate.training.loss import final
 
 _WARM_UP = 2
+_PARTS, _FEWEST_IMAGES = 4, 8  # of a batch, of which one is computed for an estimate; and images in it
 _SLOW_RATE = 1e-3  # of the learning rate, so that the loss of the copy stays finite
 _PROBE_BYTES = 2**25  # of a checkpoint that is written to measure how long that takes
+_BYTES_A_SECOND = 140e6  # of a checkpoint, by bench/scale.py on a machine with the reference below
 _REFERENCE_TURNS, _REFERENCE_SECONDS = 100_000, 0.0029  # of the loop of `slowness`, on a quiet machine as in bench/README.md
 
 
@@ -53,9 +58,31 @@ class TrainingCost(NamedTuple):
 
 def seconds_a_step(task: loop.Task, steps: int, at_most: float, report: Callable[[int, int], None] | None = None) -> float:
     """Mean of up to `steps` steps, or of those in `at_most` seconds, after two to warm up; the same in every process."""
-    engine, number = task.engine, steps + _WARM_UP
-    twin = copy.deepcopy(task.net)
-    tried = replace(task, net=twin, steps=number, journal=Journal(None), checkpoints=None, observers=(), unfreeze_epochs={})
+    times = _times(task, steps + _WARM_UP, _WARM_UP + 1, at_most, report)
+    return task.engine.agree(sum(times[_WARM_UP:]) / len(times[_WARM_UP:]))
+
+
+def estimated_seconds_a_step(
+    task: loop.Task, steps: int, at_most: float, report: Callable[[int, int], None] | None = None
+) -> float:
+    """The same, but of a step that takes longer than `at_most` a quarter of the images is computed, and its time multiplied."""
+    stream = iter(task.train.epoch(0))
+    batch, start = next(stream), time.monotonic()
+    batch = next(stream, batch)
+    wait, images = time.monotonic() - start, len(batch.labels_N)
+    if images // _PARTS < _FEWEST_IMAGES:
+        return seconds_a_step(task, steps, at_most, report)
+    part = replace(task, train=_Repeated(_first(batch, images // _PARTS, task.engine)))
+    step = task.engine.agree(wait + _times(part, 2, 2, 0.0, report)[1] * images / (images // _PARTS))
+    return step if step > at_most else seconds_a_step(task, steps, at_most, report)
+
+
+def _times(
+    task: loop.Task, most: int, fewest: int, at_most: float, report: Callable[[int, int], None] | None = None
+) -> list[float]:
+    """Seconds of each of the first steps of a copy, of at least `fewest` and of no more once `at_most` seconds have passed."""
+    engine, twin = task.engine, copy.deepcopy(task.net)
+    tried = replace(task, net=twin, steps=most, journal=Journal(None), checkpoints=None, observers=(), unfreeze_epochs={})
     start = before = time.monotonic()
     times: list[float] = []
     for _ in loop.losses(tried, lambda _step: _SLOW_RATE):
@@ -63,10 +90,37 @@ def seconds_a_step(task: loop.Task, steps: int, at_most: float, report: Callable
         times.append(now - before)
         before = now
         if report is not None:
-            report(len(times), number)
-        if engine.agree(float(now - start > at_most or bool(task.stop))) and len(times) > _WARM_UP:
+            report(len(times), most)
+        if engine.agree(float(now - start > at_most or bool(task.stop))) and len(times) >= fewest:
             break
-    return engine.agree(sum(times[_WARM_UP:]) / len(times[_WARM_UP:]))
+    return times
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """One batch again and again."""
+
+    batch: BatchLike
+    steps: int = 1
+
+    def epoch(self, _epoch: int, _start: int = 0) -> Iterator[BatchLike]:
+        yield self.batch
+
+
+def _first(batch: BatchLike, count: int, engine: Engine) -> BatchLike:
+    """The first images of this process's share of a batch."""
+    others_N, shares_N = (None if column is None else column[:count] for column in (batch.others_N, batch.shares_N))
+    whole = int(engine.sums([count])[0])
+    return _Part(batch.images_NCHW[:count], batch.labels_N[:count], batch.ids_N[:count], whole, others_N, shares_N)
+
+
+class _Part(NamedTuple):
+    images_NCHW: Tensor
+    labels_N: Tensor
+    ids_N: NDArray[np.uint64]
+    whole: int
+    others_N: Tensor | None
+    shares_N: Tensor | None
 
 
 def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> float:
@@ -87,9 +141,7 @@ def seconds_an_image(net: nn.Module, batches: Batches, at_most: float = 2.0) -> 
 
 def seconds_a_checkpoint(net: nn.Module, settings: Train, folder: Path) -> float:
     """What writing a checkpoint of a training takes, from one of up to 32 MB that is removed again."""
-    state = net.state_dict()
-    size = max(1, sum(tensor.numel() * tensor.element_size() for tensor in state.values()))
-    copies = 2 + (1 if settings.optimizer == "sgd" else 2) + bool(settings.ema_decay)  # the weights and the best ones; moments
+    state, size, copies = net.state_dict(), max(1, _bytes(net)), _copies(settings)
     written = max(1, min(copies, _PROBE_BYTES // size))
     tensors = {f"{number}.{name}": tensor.clone() for number in range(written) for name, tensor in state.items()}
     probe, start = folder / f".timing.{os.getpid()}.tmp", time.monotonic()
@@ -97,6 +149,19 @@ def seconds_a_checkpoint(net: nn.Module, settings: Train, folder: Path) -> float
     seconds = time.monotonic() - start
     shutil.rmtree(probe, ignore_errors=True)
     return float(seconds * copies / written)
+
+
+def estimated_seconds_a_checkpoint(net: nn.Module, settings: Train) -> float:
+    """The same, from its size and the speed of the machine."""
+    return slowness() * _copies(settings) * _bytes(net) / _BYTES_A_SECOND
+
+
+def _copies(settings: Train) -> int:
+    return 2 + (1 if settings.optimizer == "sgd" else 2) + bool(settings.ema_decay)  # the weights and the best ones; moments
+
+
+def _bytes(net: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in net.state_dict().values())
 
 
 def planned_steps(settings: Train, steps_an_epoch: int) -> int:

@@ -44,10 +44,11 @@ def _spread(layer: str, weight: Tensor) -> Spread:
     counts = torch.zeros(2 * SIDE + 1, dtype=torch.int64)
     zero, near, total, squares = 0, 0, 0.0, 0.0
     for part in torch.split(weight.flatten(), _AT_ONCE):  # so that the largest layer takes no memory to speak of
-        bins = (part.double() / BIN).round().clamp(-SIDE, SIDE).to(torch.int64) + SIDE
+        exact = part.double()
+        bins = (exact / BIN).round_().clamp_(-SIDE, SIDE).to(torch.int64).add_(SIDE)
         counts += torch.bincount(bins, minlength=len(counts)).cpu()
         zero, near = zero + int((part == 0).sum()), near + int((part.abs() <= NEAR).sum())
-        total, squares = total + float(part.double().sum()), squares + float(part.double().square().sum())
+        total, squares = total + float(exact.sum()), squares + float(exact.square_().sum())
     n = weight.numel()
     mean = total / n
     filled = counts.nonzero().flatten().tolist()

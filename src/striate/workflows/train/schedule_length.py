@@ -21,6 +21,7 @@ from striate.workflows.train.setup import StartingWeights, TrainingSetup, build_
 log = logging.getLogger("striate")
 
 _FEW_STEPS, _TIMED_STEPS = 5, 20  # timed for the estimate alone, and where minutes are given, which fix the steps
+_FORWARD = 1 / 3  # of the time of a step, as the pass back has twice the multiply-adds of that forward
 _FEWEST_STEPS = 20
 
 
@@ -41,14 +42,18 @@ class Costs(NamedTuple):
 
 
 def measure(context: RunContext, setup: TrainingSetup, task: loop.Task, minutes: float | None) -> Costs:
-    """Time a few steps of a copy, a forward pass, and a checkpoint; longer where the time that is given depends on it."""
-    few = timing.few_steps(timing.planned_steps(context.run.train, setup.loaders["train"].steps), _FEW_STEPS)
-    steps, at_most = (few, 0.5) if minutes is None else (_TIMED_STEPS, min(60.0, max(2.0, 6 * minutes)))
-    forward = 0.3 if minutes is None else 1.0
-    val, engine = setup.loaders["val"], context.engine
-    step = timing.seconds_a_step(task, steps, at_most, progress(context.watch, "time"))
-    image = timing.seconds_an_image(setup.net, val, at_most=forward) if len(val) else step / 3 / task.train.steps
-    saving = timing.seconds_a_checkpoint(setup.net, context.run.train, context.folder) if engine.writes else 0.0
+    """Time a few steps of a copy; where the time that is given depends on it more of them, a forward pass, and a checkpoint."""
+    val, engine, settings = setup.loaders["val"], context.engine, context.run.train
+    if minutes is None:
+        few = timing.few_steps(timing.planned_steps(settings, setup.loaders["train"].steps), _FEW_STEPS)
+        step = timing.estimated_seconds_a_step(task, few, 0.5, progress(context.watch, "time"))
+        image = _FORWARD * step * engine.world / setup.loaders["train"].batch_size
+        saving = timing.estimated_seconds_a_checkpoint(setup.net, settings) if engine.writes else 0.0
+    else:
+        at_most = min(60.0, max(2.0, 6 * minutes))
+        step = timing.seconds_a_step(task, _TIMED_STEPS, at_most, progress(context.watch, "time"))
+        image = timing.seconds_an_image(setup.net, val, at_most=1.0) if len(val) else _FORWARD * step / task.train.steps
+        saving = timing.seconds_a_checkpoint(setup.net, settings, context.folder) if engine.writes else 0.0
     parts = context.dataset.parts
     end = image * (len(parts.val_M) + len(parts.test_M)) / engine.world + saving
     report = report_cost.seconds(setup.net, context.dataset, image, timing.slowness()) if context.report else 0.0
