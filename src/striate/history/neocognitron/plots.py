@@ -26,23 +26,28 @@ _GAP = "#e6e6e6"  # between planes
 _ACROSS = 20  # planes in a row of responses
 _MAX_PLANES, _STRONGEST = 400, 100  # of a layer with more planes, so many are drawn
 _TILE, _NAME, _LABEL, _BETWEEN, _HEAD = 0.6, 0.22, 1.5, 0.14, 0.5  # inches: plane, its name, text on the left, gap, title
+_TEMPLATE, _EXEMPLAR = 0.78, 0.58  # inches: a row of exemplars with its name, and without
 
 
 def draw_templates(title: str, planes: Sequence[tuple[str, Sequence[Array]]], path: Path, columns: int = 4) -> None:
     """Draw the exemplars of each plane, each H x W, under its number and the name of its group; `columns` planes in a row."""
     rows, most = ceil(len(planes) / columns), max(len(images) for _, images in planes)
     width = max(0.52 * most, 0.95)
-    with new_figure(path, width * columns + 0.3, 0.78 * rows + 0.5) as figure:
-        grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for axes in grid:
-            axes.set_axis_off()
-        for number, (axes, (name, images)) in enumerate(zip(grid, planes, strict=False)):
-            tiles_EHW = np.stack(images)
-            _show(axes, mosaic(tiles_EHW), 1.0)
-            axes.set_xlim(-0.5, mosaic(tiles_EHW[:1].repeat(most, 0)).shape[1] - 0.5)
-            axes.set_aspect("equal", anchor="W")
-            axes.set_title(f"{number} {name}", fontsize=6, pad=2, loc="left")
-        figure.suptitle(title, fontsize=9)
+    whole, total = width * columns + 0.3, _TEMPLATE * rows + 0.4
+    with new_figure(path, whole, total, layout=None) as figure:
+        # One pair of axes, in inches from the upper left: one for each plane would take ten times as long
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        for number, (name, images) in enumerate(planes):
+            row, column = divmod(number, columns)
+            left, top = 0.15 + width * column, 0.45 + _TEMPLATE * row
+            sheet, widest = mosaic(np.stack(images)), mosaic(np.stack(images[:1] * most)).shape[1]
+            scale = min(_EXEMPLAR / sheet.shape[0], (width - 0.08) / widest)
+            _show(axes, sheet, 1.0, left, top, scale)
+            axes.text(left, top - 0.03, f"{number} {name}", fontsize=6, ha="left", va="bottom")
+        axes.set_xlim(0, whole)
+        axes.set_ylim(total, 0)
+        figure.text(0.5, 1 - 0.16 / total, title, ha="center", va="center", fontsize=9)
 
 
 def draw_activations(
@@ -102,11 +107,14 @@ def mosaic(tiles_PHW: Array) -> Array:
     return sheet
 
 
-def _show(axes: "Axes", sheet: Array, largest: float) -> None:
+def _show(axes: "Axes", sheet: Array, largest: float, left: float = 0, top: float = 0, scale: float = 1) -> None:
+    """The sheet in axes whose y points down: its corner, and the side of one of its pixels."""
     from matplotlib import colormaps
 
     colors = colormaps["Blues"].with_extremes(bad=_GAP)
-    axes.imshow(np.ma.masked_invalid(sheet), cmap=colors, vmin=0, vmax=largest, interpolation="nearest", aspect="auto")
+    extent = (left, left + scale * sheet.shape[1], top + scale * sheet.shape[0], top)
+    values = np.ma.masked_invalid(sheet)
+    axes.imshow(values, cmap=colors, vmin=0, vmax=largest, interpolation="nearest", aspect="auto", extent=extent)
 
 
 def draw_table(title: str, rows: Sequence["Row"], path: Path) -> None:
