@@ -104,6 +104,12 @@ def _no_report(result: object, *_: object) -> object:
     return result
 
 
+def _brief_test(**options: Any) -> Any:
+    from striate.interpret.faithfulness import FaithfulnessTest
+
+    return FaithfulnessTest(**{"shifts": 9, "orders": 1, "copies": 1} | options)
+
+
 # What costs seconds, by the mark of the tests that do not go without: what stands in for it elsewhere. By name, since pytest
 # starts three processes with this file, one of which runs no test and needs no torch
 SHORTCUTS: dict[str, list[tuple[str, str, object]]] = {
@@ -111,6 +117,7 @@ SHORTCUTS: dict[str, list[tuple[str, str, object]]] = {
         ("striate.workflows.report.build", "at_end", _no_report),
         ("striate.workflows.report.build", "later", _no_report),
     ],
+    "verdicts": [("striate.workflows.report.image_cards", "FaithfulnessTest", _brief_test)],
     "features": [("striate.workflows.feature_baseline", "of_run", lambda *_: None)],
     "children": [("striate.base.worker_pool", "in_order", decode_here.in_order)],
 }
@@ -139,7 +146,7 @@ def shortcuts(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def whole(request: pytest.FixtureRequest, shortcuts: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings of a test that is marked `report` or `children` do as they do for users."""
+    """Trainings and reports of a test that bears one of the marks do as they do for users."""
     for mark, rows in whole_functions().items():
         if request.node.get_closest_marker(mark) is not None:
             for module, name, function in rows:

@@ -12,6 +12,7 @@ from striate.history.convolution import demo as convolution
 from striate.history.demonstration import Demonstration
 from striate.history.mcculloch_pitts import demo as mcculloch_pitts
 from support.command_line import Ran, run
+from support.undrawn import undrawn
 
 NAMES = ("cells", "convolution", "mcculloch_pitts")
 
@@ -172,7 +173,8 @@ def test_convolution(photo: Path, capsys: pytest.CaptureFixture[str]):
     assert numbers["steps"]["maps"][0] == {"stride": 1, "padding": 0, "map": by_hand}
 
 
-def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_kernel_of_a_file(photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    undrawn(monkeypatch)
     Path("corner.csv").write_text("1, 2\n3, 4\n")
     numbers = run(capsys, "history", "convolution", photo, "--kernel", "corner.csv", "--json").json
     assert numbers["kernels"] == {"corner.csv": [[1, 2], [3, 4]]}

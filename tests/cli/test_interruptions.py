@@ -18,7 +18,7 @@ from striate.cli.main import main
 from support import forked_command
 from support.shape_images import make_folder
 
-SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "40", "--set", "preprocess.size_px=24", "--json")
+SETTINGS = ("--net", "conv 3x3x16, bn, relu, pool 2, fc", "--epochs", "24", "--set", "preprocess.size_px=24", "--json")
 
 
 def command(*arguments: str) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 import striate
 from faults import disk_calls
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 if not Path("/proc/self/fd").is_dir():
     pytest.skip("needs fork and /proc", allow_module_level=True)
@@ -123,7 +124,8 @@ def kill_in_report(place: Path, run: Path, call: int) -> None:
 
 @pytest.fixture
 def finished(training: Killed, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run with a report that leaves out what needs the network anew, which takes long."""
+    """A run with a report that leaves out what takes long: what needs the network anew, and the figures."""
+    undrawn(monkeypatch)
     monkeypatch.setattr("striate.workflows.report.rerun_network.add_network_results", lambda *_: None)
     return training.run("whole")
 

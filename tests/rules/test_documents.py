@@ -109,6 +109,7 @@ def after_quickstart(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> P
     script = generator().quickstart_script()
     assert whole in script
     with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
         patch.chdir(folder)
         patch.setenv("STRIATE_CACHE", str(folder / ".cache"))
         exec(compile(script.replace(whole, "EACH, SIDE = 12, 16"), "quickstart.md", "exec"), {})

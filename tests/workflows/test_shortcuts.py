@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import striate
+from support.undrawn import undrawn
 
 
 def plant(root: Path, *, border: bool = False, size: bool = False, type_: bool = False) -> Path:
@@ -44,7 +45,8 @@ def test_the_survey_names_what_is_planted_and_nothing_else(tmp_path: Path, plant
 
 
 @pytest.mark.report
-def test_training_and_report_name_a_shortcut(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_training_and_report_name_a_shortcut(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    undrawn(monkeypatch)
     data = plant(tmp_path / "images", border=True)
     with caplog.at_level(logging.WARNING, "striate"):
         result = striate.train(data, net="mlp", epochs=1, out=tmp_path / "runs", name="r", weights="none")

@@ -20,6 +20,7 @@ from striate.workflows.inspect import one_image
 from striate.workflows.one_label import is_of_several
 from support import label_set_images
 from support.command_line import run, train_in
+from support.undrawn import undrawn
 
 NET = "conv 5x5x8, relu, pool 2, conv 3x3x12, relu, pool 2, fc"
 
@@ -143,6 +144,7 @@ def model_labels(here: Path, name: str) -> str:
 
 
 @pytest.mark.report
+@pytest.mark.verdicts
 def test_the_report_has_the_scores_of_each_label(here: Path):
     written = striate.write_report("first")
     page, numbers = (Path(written[name]).read_text() for name in ("report", "numbers"))
@@ -234,7 +236,10 @@ def test_a_new_last_layer_is_trained_on_pretrained_features(here: Path, capsys: 
     assert [*prediction.probabilities.values()] == pytest.approx(multi_label.sigmoid(saved["logits"][:1])[0].tolist(), abs=1e-4)
 
 
-def test_features_and_a_classifier_of_each_label_are_the_default(here: Path, capsys: pytest.CaptureFixture[str]):
+def test_features_and_a_classifier_of_each_label_are_the_default(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    undrawn(monkeypatch)
     flags = ["--multi-label", "--from", "resnet20@cifar10", "--name", "features", "--json"]
     result = run(capsys, "finetune", "images/labels.csv", *flags).json
     assert result["recommended"] == "extract"
