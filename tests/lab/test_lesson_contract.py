@@ -15,6 +15,7 @@ from striate.lab.controls import Button, Cells, Choice, Control, Drawing, OwnIma
 from striate.lab.exercises import NumberExercise
 from striate.lab.texts import LANGUAGES, Texts, read
 from support.brief_maps import brief_maps
+from support.lesson_views import CONTROLS, OF_EVERY_KIND, VIEWS
 
 NAMES = [entry.name for entry in lesson_catalogue.LESSONS]
 TEXTS = sorted(path.stem for path in (Path(pages.__file__).parent / "texts").glob("*.toml"))
@@ -72,11 +73,23 @@ def brief_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digit_network, "_explained", lru_cache(digit_network._explained.__wrapped__))
 
 
+def kinds(name: str, controls: set[str]) -> bool:
+    """Whether a lesson has but kinds of controls and of views that the lessons looked at in a browser have too."""
+    return controls <= CONTROLS and {view["kind"] for view in answer(name, {})} <= VIEWS
+
+
+def test_every_kind_of_control_and_of_view_is_looked_at_in_a_browser():
+    lessons = [lesson_catalogue.load(name) for name in OF_EVERY_KIND]
+    assert {type(control).__name__ for lesson in lessons for control in lesson.CONTROLS} == CONTROLS
+    assert {view["kind"] for name in OF_EVERY_KIND for view in answer(name, {})} == VIEWS
+
+
 @pytest.mark.usefixtures("brief_tests")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_answers_at_both_ends_of_every_control(name: str):
     lesson = lesson_catalogue.load(name)
     shown = {view["name"] for view in answer(name, {}, "zh")}
+    assert kinds(name, {type(control).__name__ for control in lesson.CONTROLS})
     for control in lesson.CONTROLS:
         for value in ends(control):
             shown |= {view["name"] for view in answer(name, {control.name: value})}
