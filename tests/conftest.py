@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from support import decode_here, doctest_files, full_products
+from support.forked_children import ForkedChild
 
 # A shell that starts a job in the background has it ignore SIGINT, and children inherit that. The tests send SIGINT, to this
 # process and to processes that they start, so both begin as at a terminal.
@@ -119,7 +120,10 @@ SHORTCUTS: dict[str, list[tuple[str, str, object]]] = {
     ],
     "verdicts": [("striate.workflows.report.image_cards", "FaithfulnessTest", _brief_test)],
     "features": [("striate.workflows.feature_baseline", "of_run", lambda *_: None)],
-    "children": [("striate.base.worker_pool", "in_order", decode_here.in_order)],
+    "children": [
+        ("striate.base.worker_pool", "in_order", decode_here.in_order),
+        ("striate.nets.published_weights", "Child", ForkedChild),
+    ],
 }
 
 
@@ -134,7 +138,7 @@ def whole_functions() -> dict[str, list[tuple[str, str, object]]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def shortcuts(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Trainings within tests, also those of fixtures, end without their report and decode in this process."""
+    """Trainings within tests, also those of fixtures, end without their report and start no program to decode or convert."""
     whole_functions()
     with pytest.MonkeyPatch.context() as patch:
         for mark, rows in SHORTCUTS.items():

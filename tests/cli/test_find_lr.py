@@ -4,6 +4,7 @@ import pytest
 
 from support.command_line import run
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 QUICK = ("--net", "conv 3x3x4, relu, pool 4, fc", "--set", "preprocess.size_px=16")
 
@@ -47,7 +48,8 @@ def test_flags_that_do_not_fit_are_refused(flags: tuple[str, ...], text: str, ca
     assert text in done.err
 
 
-def test_the_weights_of_a_run_are_told_and_drawn(capsys: pytest.CaptureFixture[str]):
+def test_the_weights_of_a_run_are_told_and_drawn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    undrawn(monkeypatch)
     assert run(capsys, "train", "photos", *QUICK, "--epochs", "1", "--name", "first").code == 0
     told = run(capsys, "runs", "first", "--weights", "w.svg", "--json").json
     assert [row["layer"] for row in told["start"]] == [row["layer"] for row in told["end"]] == ["conv1", "fc1"]

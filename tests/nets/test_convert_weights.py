@@ -183,7 +183,7 @@ def test_a_projection_that_the_network_does_not_have_has_no_place():
     assert "12 have no place: layer2.0.shortcut.0.weight, layer2.0.shortcut.1.weight," in text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sets(st.sampled_from(sorted(RESNET20)), max_size=8), st.sets(st.from_regex(r"\A[a-z]{1,3}\.q\Z"), max_size=8))
 def test_whatever_is_taken_away_or_added_is_counted(gone: set[str], more: set[str]):
     state = without(RESNET20, *gone) | dict.fromkeys(more, torch.zeros(1))

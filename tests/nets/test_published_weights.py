@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torchvision import models
 
+from striate.base.child_process import Child
 from striate.base.errors import ArtifactError, SettingError, WeightsError
 from striate.base.events import Watch
 from striate.nets import catalogue, published_weights, read_pickle
@@ -173,6 +174,7 @@ def test_a_flipped_byte_in_the_cache_is_refused(tmp_path: Path):
 
 def test_a_pickle_is_converted_by_a_child_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
+    monkeypatch.setattr(published_weights, "Child", Child)
     monkeypatch.setattr(torch, "load", pytest.fail)
     pickle = put(tmp_path / "a.th", pickled({"state_dict": {"module.a": torch.ones(2)}, "epoch": 3}))
     result = published_weights.convert(pickle, tmp_path / "out.safetensors")
@@ -183,6 +185,7 @@ def test_a_pickle_is_converted_by_a_child_process(tmp_path: Path, monkeypatch: p
 
 def test_a_tensor_that_claims_more_than_the_child_may_take_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
+    monkeypatch.setattr(published_weights, "Child", Child)
     bomb = put(tmp_path / "bomb.pth", pickled({"a": torch.zeros(1).expand(100_000, 100_000)}))
     with pytest.raises(WeightsError) as told:
         published_weights.convert(bomb, tmp_path / "out.safetensors")

@@ -5,9 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import striate
+from striate.batches.preprocess import Preprocess
+from striate.data.decode import InputSpec
+from striate.model import Model
+from striate.nets.factory import build
 from support import onnx_files, tested_runs
 
 HEAVY = {
@@ -22,6 +27,15 @@ RUN = """
 import runpy
 sys.argv = ["striate", *sys.argv[1:]]
 runpy.run_module("striate", run_name="__main__")
+"""
+NETWORKS = """
+from striate.nets.factory import build, outline
+from striate.nets.feature_layer import with_head
+from striate.nets.summary import layer_table
+for name, chw in (('efficientnet_lite0', (3, 32, 32)), ('lecun1989', (1, 16, 16)), ('lenet5', (1, 32, 32))):
+    layer_table(build(name, chw, 10))
+body = outline('efficientnet_lite0', (3, 32, 32), 10)
+with_head(body, 2, '+'.join(body.taps[5:7]))
 """
 
 WITHOUT_TORCH = ("base", "data", "metrics", "cli", "nets.catalogue")
@@ -75,11 +89,14 @@ def test_what_is_heavy_is_seen_where_it_is_imported():
     assert heavy_after("import safetensors") == ["safetensors"]
 
 
-def test_a_training_without_its_report_imports_neither_the_compiler_of_torch_nor_scikit_learn(
+def test_tables_of_networks_a_model_of_timm_s_and_a_training_import_no_compiler_no_timm_and_no_scikit_learn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    """All in one process, which takes seconds to start."""
     monkeypatch.chdir(tmp_path)
-    assert heavy_after(RUN, "train", "digits", "--net", "pool 4, fc", "--epochs", "1", "--no-report") == [
-        "safetensors",
-        "torch",
-    ]
+    colors = Preprocess(torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
+    net = build("efficientnet_lite0", (3, 32, 32), 2)
+    Model(net, "efficientnet_lite0", {}, colors, InputSpec(32, 3, "crop"), ("a", "b")).save(tmp_path / "model")
+    code = f"{NETWORKS}\nimport striate\nstriate.load('model')\n{RUN}"
+    words = ("train", "digits", "--net", "pool 4, fc", "--epochs", "1", "--no-report")
+    assert heavy_after(code, *words) == ["safetensors", "torch"]

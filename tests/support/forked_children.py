@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -59,6 +59,13 @@ class Fork:
                 self.status = os.waitstatus_to_exitcode(status)
                 ALIVE.discard(self.pid)
         return self.status
+
+
+class ForkedChild(Child):
+    """A child that begins as a fork."""
+
+    def _start(self) -> Any:
+        return Fork(self)
 
 
 ALIVE: set[int] = set()  # those that have not been waited for

@@ -57,8 +57,14 @@ ROWS = (
         "he, which keeps it",
     ),
     _row(
-        "nets/architectures/test_timm_net.py", "test_weights_depend_on_the_seed_alone test_an_artifact_comes_back_bit_for_bit",
-        "timm:mobilenetv3_small_100", "timm:resnet18",
+        "nets/architectures/test_timm_net.py",
+        "test_weights_depend_on_the_seed_alone test_an_artifact_comes_back_bit_for_bit test_weights_of_timm_give_timm_s_logits "
+        "test_logits_have_the_classes_and_images_the_channels_asked_for",
+        "timm:mobilenetv3_small_100", "timm:resnet18; every layer of both, their heads and gradients",
+    ),
+    _row(
+        "nets/architectures/test_timm_net.py", "test_a_size_that_the_network_cannot_take_is_refused", "inception_v3*",
+        "vit_tiny_patch16_224",
     ),
     _row(
         "test_main.py", "test_a_signal_before_the_work_begins", "torch-SIGINT|torch-SIGUSR1",
@@ -66,7 +72,8 @@ ROWS = (
     ),
     _deeper(
         "contract/test_nets.py",
-        "test_any_number_of_channels test_taps_are_layers_in_forward_order_and_the_head_is_the_last "
+        "test_logits_have_the_classes_asked_for test_any_number_of_channels "
+        "test_taps_are_layers_in_forward_order_and_the_head_is_the_last "
         "test_a_tap_is_not_changed_by_what_follows test_replace_head_changes_the_head_alone "
         "test_images_of_another_shape_are_refused test_an_image_s_answer_does_not_depend_on_its_batch "
         "test_every_weight_gets_a_gradient test_weights_saved_and_loaded_give_the_same_answers",

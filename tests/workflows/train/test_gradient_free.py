@@ -19,6 +19,7 @@ from support.command_line import run
 from support.few_digits import few_digits
 from support.pages import check
 from support.shape_images import make_folder
+from support.undrawn import undrawn
 
 NAMES = ("gmdh", "neocognitron")
 
@@ -89,6 +90,7 @@ def test_the_same_seed_gives_the_same_bytes_and_its_run_toml_is_a_recipe(few: Pa
 @pytest.mark.parametrize("name", NAMES)
 def test_its_report_and_a_look_inside(few: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
     brief(monkeypatch)
+    undrawn(monkeypatch)
     told = striate.write_report(str(few / name))
     tree = check((few / name / "report.html").read_text("utf-8"))
     assert {"score", "mistakes"} <= {section.get("id") for section in tree.iter("section")}
@@ -102,6 +104,7 @@ def test_a_look_at_an_image_inside_the_neocognitron(few: Path, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     make_folder(Path("photos"), 1)
     brief_maps(monkeypatch)
+    undrawn(monkeypatch)
     found = striate.inspect_image(str(few / "neocognitron"), ["photos/circle/000.png"], methods=["gradcam", "occlusion"])
     (one,) = found["images"]
     assert [made["method"] for made in one["methods"]] == ["occlusion"]

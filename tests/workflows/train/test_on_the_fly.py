@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from striate.base.errors import DataError, Interrupted
 from striate.workflows.train.run import run_in
-from support import forked_command
+from support import forked_children, forked_command
 from support.command_line import run
 from support.shape_images import make_folder
 
@@ -76,18 +77,24 @@ def test_the_weights_are_the_same(photos: Path, kept: dict[str, Any]):
 
 
 @pytest.mark.children
-def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any]):
+def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    forked_children.forked_children(monkeypatch)
+    before = forked_children.ALIVE.copy()
+    forked = Mock(wraps=forked_children.Fork)
+    monkeypatch.setattr(forked_children, "Fork", forked)
+
     def stop_at_4(event: dict[str, Any]) -> None:
         if event["event"] == "step" and event["step"] == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted) as stopped:
         train("stopped", watch=stop_at_4, **streaming(1))
-    assert decoders(os.getpid()) == [], "while the error and its frames are held"
+    assert forked.called
+    assert before >= forked_children.ALIVE, "while the error and its frames are held"
     assert "after step 4" in str(stopped.value)
     resumed = train("stopped", resume=True)
     assert resumed["weights_sha256"] == kept["weights_sha256"]
-    assert decoders(os.getpid()) == []
+    assert before >= forked_children.ALIVE
 
 
 def test_folds_are_read_as_they_are_needed_too(photos: Path):
