@@ -78,6 +78,16 @@ ROWS = (
         "test_images_of_another_shape_are_refused test_an_image_s_answer_does_not_depend_on_its_batch "
         "test_every_weight_gets_a_gradient test_weights_saved_and_loaded_give_the_same_answers",
     ),
+    _row(
+        "contract/test_attribution.py", "test_after_success_a_wrong_class_and_a_crash",
+        "alexnet_owt-*|vgg11-*|googlenet_bn-*|resnet50-*", "alexnet, vgg11_bn, googlenet and resnet18, with the same layers",
+    ),
+    _row(
+        "contract/test_activations.py",
+        "test_hooks_come_off_after_success_a_wrong_name_and_a_crash "
+        "test_hooks_come_off_after_looking_at_the_whole_and_a_crash",
+        "alexnet_owt-*|vgg11-*|googlenet_bn-*|resnet50-*", "alexnet, vgg11_bn, googlenet and resnet18, with the same layers",
+    ),
     _deeper("contract/test_learning.py", "test_a_small_network_learns_32_images_by_heart"),
     _deeper(
         "plots/network/test_architecture.py",

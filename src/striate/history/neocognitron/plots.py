@@ -41,7 +41,7 @@ def draw_templates(title: str, planes: Sequence[tuple[str, Sequence[Array]]], pa
         for number, (name, images) in enumerate(planes):
             row, column = divmod(number, columns)
             left, top = 0.15 + width * column, 0.45 + _TEMPLATE * row
-            sheet, widest = mosaic(np.stack(images)), mosaic(np.stack(images[:1] * most)).shape[1]
+            sheet, widest = mosaic(np.stack(images)), mosaic(np.stack([images[0]] * most)).shape[1]
             scale = min(_EXEMPLAR / sheet.shape[0], (width - 0.08) / widest)
             _show(axes, sheet, 1.0, left, top, scale)
             axes.text(left, top - 0.03, f"{number} {name}", fontsize=6, ha="left", va="bottom")
