@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.base import config
@@ -48,6 +48,7 @@ def test_the_places_that_are_left_go_round_from_epoch_to_epoch():
     assert twice == [{1005, 1006}, {1007, 1005}, {1006, 1007}, {1005, 1006}]
 
 
+@settings(max_examples=50)
 @given(COUNTS, st.integers(1, 9), st.integers(1, 3), st.integers(0, 5))
 def test_the_images_of_an_epoch_depend_neither_on_the_batch_nor_on_the_processes(
     counts: list[int], batch: int, world: int, epoch: int
@@ -62,6 +63,7 @@ def test_the_images_of_an_epoch_depend_neither_on_the_batch_nor_on_the_processes
     assert dealt == shown
 
 
+@settings(max_examples=50)
 @given(COUNTS)
 def test_over_as_many_epochs_as_it_has_images_each_of_a_class_comes_equally_often(counts: list[int]):
     stream, n = make(counts), counts[-1]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -123,6 +123,7 @@ def test_dropout_scales_what_it_keeps_and_nothing_in_use(results: dict[str, tupl
     assert dropout.binomial(4, 0.8)[4] == pytest.approx(0.4096)
 
 
+@settings(max_examples=40)
 @given(st.floats(-4, 4).filter(lambda x: abs(x) > 1e-3))
 def test_slopes_are_those_of_the_functions(x: float):
     for names in activations.GROUPS.values():

@@ -213,6 +213,9 @@ COMMANDS = {
         "striate finetune photos --from resnet20@cifar10 --strategy extract,adapt --name both",
     ),
     "docs/how-to/i-dont-know.md": ("striate report sure",),
+    "docs/explanation/training.md": (
+        "striate data digits --preview whitening --draw whitening.png",  # the story previews it too
+    ),
     "docs/how-to/initialize.md": ("striate nets vgg16 --size 32 --init gaussian --signal",),
     "docs/how-to/inspect-filters.md": (
         "striate inspect first --layer conv2",

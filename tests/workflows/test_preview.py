@@ -9,6 +9,7 @@ from striate.base.errors import SettingError, ShapeError
 from striate.plots.data import preprocessing
 from striate.workflows import preview
 from support.command_line import run
+from support.undrawn import undrawn
 
 
 @pytest.fixture
@@ -114,6 +115,7 @@ def test_the_command_prints_numbers_and_the_image(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
+    undrawn(monkeypatch)
     done = run(capsys, "data", "digits", "--preview", "mean")
     assert done.code == 0
     assert "raw           variances" in done.out

@@ -13,6 +13,7 @@ from striate.history.neocognitron.demo import as_strokes, demonstrate, mnist_sco
 from striate.history.neocognitron.net import Neocognitron, predict
 from striate.history.neocognitron.strokes import Stroke, render
 from striate.history.neocognitron.teacher import teach
+from support.undrawn import undrawn
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,7 @@ def test_the_score_of_mnist_counts_what_is_rejected_as_wrong():
 
 def test_the_demonstration_says_and_draws_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(demo, "SEEDS", 2)
+    undrawn(monkeypatch)  # test_plots.py draws each kind of figure
     events: list[dict[str, object]] = []
     image = drawn_large(7, tmp_path / "seven.png")
     result = demonstrate(tmp_path / "out", seed=3, image=image, watch=events.append)

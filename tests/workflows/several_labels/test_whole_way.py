@@ -108,7 +108,10 @@ def test_the_rows_of_a_parquet_file_have_numbers(here: Path, capsys: pytest.Capt
     assert parquet.read_table(here / "features.parquet").column_names == ["path", "labels", "embedding", "error"]
 
 
-def test_each_predicted_label_of_an_image_is_explained(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_each_predicted_label_of_an_image_is_explained(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    undrawn(monkeypatch)
     model, options = striate.load("first"), {"methods": ["gradcam"], "layers": ["relu1"]}
     paths = sorted((here / "images").glob("*.png"))
     path = next(path for path, prediction in zip(paths, model.predict(paths), strict=True) if len(prediction.labels) == 2)
