@@ -104,7 +104,7 @@ def unread(name: str, content: bytes) -> set[int]:
 def test_a_flipped_bit_in_the_pixel_cache_moves_no_image_and_no_quarantine(
     name: str, store: Store, caplog: pytest.LogCaptureFixture
 ):
-    flip_in_store(store, name, 25, caplog)
+    flip_in_store(store, name, 17, caplog)
 
 
 @pytest.mark.soak

@@ -145,7 +145,7 @@ def example_id(root: Path, name: str) -> int:
 
 def test_gray_images_for_a_color_body_are_said_and_converted(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level("INFO", logger="striate"):
-        result = striate.finetune(few_digits(tmp_path / "few digits", 30).as_posix(), weights=START, out=tmp_path, name="run")
+        result = striate.finetune(few_digits(tmp_path / "few digits", 20).as_posix(), weights=START, out=tmp_path, name="run")
     assert "The images are gray and resnet20 takes color: their gray goes into all three channels." in caplog.text
     assert result["test"]["accuracy"] > 0.8
 

@@ -13,6 +13,7 @@ import html5lib
 import httpx
 import pytest
 
+from striate.workflows.serve import uploads
 from striate.workflows.serve.security import HEADERS, host_name
 from support.serving import MeanModel, Running, png, running
 
@@ -135,7 +136,8 @@ def raw(server: Running, request: bytes) -> bytes:
     return answer
 
 
-def test_too_large_a_request_is_refused_before_it_is_read():
+def test_too_large_a_request_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(uploads, "_LINGER_SECONDS", 0.3)  # for what is still being sent; each refusal here waits so long
     with running(MeanModel(), max_upload_mb=0.1) as served:
         head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
         announced = raw(served, head + b"Content-Length: 5000000000\r\n\r\nx")
