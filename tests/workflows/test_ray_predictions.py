@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 import striate
-from striate.base.errors import MissingExtraError, SettingError, StriateError
-from striate.workflows import cluster
+from striate.base.errors import MissingExtraError, RunError, SettingError, StriateError
+from striate.workflows import cluster, ray_predictions
 from striate.workflows.predict import model_for
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.ray_predictions import answered
@@ -179,6 +179,12 @@ def test_a_cluster_that_is_not_there_is_named(images: Path, monkeypatch: pytest.
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"^spreading work .* needs ray, .*: pip install 'striate\[scale\]'\.$"):
         striate.predict("m", "p", engine="ray")
+
+
+def test_a_file_that_the_command_has_and_another_machine_lacks_is_named(images: Path):
+    ray_predictions._refuse_absent("node-2", ["p/gone.png"])  # which is nowhere, and a row with its error
+    with pytest.raises(RunError, match=rf"^expected {images}/0001\.png on each machine of the cluster; node-2 has none\."):
+        ray_predictions._refuse_absent("node-2", ["p/gone.png", "p/0001.png"])
 
 
 @pytest.mark.soak

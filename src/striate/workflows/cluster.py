@@ -90,6 +90,21 @@ def connected(address: str | None) -> Iterator[Cluster]:
                 ray.shutdown()
 
 
+def machine() -> str:
+    """What the machine of this process is called by messages, in a worker or where a cluster is connected."""
+    import ray
+
+    return f"{os.uname().nodename} ({ray.util.get_node_ip_address()})"
+
+
+def absent_folder(folder: str) -> str:
+    """The sentence on a folder of the command that this machine lacks."""
+    return (
+        f"expected the folder {folder} on each machine of the cluster; there is none on {machine()}. Give the command in one "
+        "that all machines see."
+    )
+
+
 @contextmanager
 def _own_folder() -> Iterator[Path]:
     """A new folder for Ray's files, whose path is short, as those of sockets must be; those of killed commands are removed."""

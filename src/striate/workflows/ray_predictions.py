@@ -10,19 +10,21 @@ import logging
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from striate.base import errors
+from striate.base import addresses, errors
 from striate.base.errors import ArtifactError, RunError, SettingError, StriateError
 from striate.base.option_names import option
 from striate.base.phrases import plural
+from striate.data import shard_paths
 from striate.data.decoder_pool import DecoderPool
 from striate.data.image_inputs import ImageInput
 from striate.onnx_model import OnnxModel
-from striate.workflows.cluster import Cluster
+from striate.workflows.cluster import Cluster, absent_folder, machine
 from striate.workflows.model_identity import model_sha256
 from striate.workflows.prediction_options import PredictionOptions
 from striate.workflows.prediction_rows import Row
@@ -51,6 +53,7 @@ class Answered(NamedTuple):
     note: Any
     rows: list[Row]
     failure: tuple[str, str] | None  # name and text of the error that ended it
+    absent: tuple[str, list[str]] | None = None  # a machine, and the files of the piece that are not there
 
 
 class _Worker(NamedTuple):
@@ -90,6 +93,8 @@ def answered(
             answer = Answered(*pickle.loads(row[_COLUMN]))
             if answer.failure is not None:
                 raise _as_raised(*answer.failure)
+            if answer.absent is not None:
+                _refuse_absent(*answer.absent)
             if answer.number != expected:
                 raise RunError("the images were changed while they were listed. Give the command again.")
             yield answer
@@ -151,9 +156,9 @@ class Predictor:
             os.chdir(worker.folder)
             self._model = _model(worker)
         except FileNotFoundError:
-            self._failure = "RunError", f"expected the folder {worker.folder} on each machine of the cluster; there is none."
+            self._failure = "RunError", absent_folder(worker.folder)
         except StriateError as error:
-            self._failure = type(error).__name__, str(error)
+            self._failure = type(error).__name__, f"on the machine {machine()}: {error}"
 
     def __call__(self, table: Any) -> Any:
         """A table of one row with the rows of the piece in a table of one row."""
@@ -167,7 +172,24 @@ class Predictor:
             assert len(predicted) == len(piece.images)
         except StriateError as error:
             return _table((number, None, [], (type(error).__name__, str(error))))
-        return _table((number, piece.note, predicted, None))
+        failed = [image.source for image, row in zip(piece.images, predicted, strict=True) if row.error is not None]
+        missing = [str(path) for path in failed if isinstance(path, Path) and not _is_there(path)]
+        return _table((number, piece.note, predicted, None, (machine(), missing) if missing else None))
+
+
+def _is_there(path: Path) -> bool:
+    with suppress(OSError, ValueError):  # a name that is too long, or holds a zero byte
+        return shard_paths.entry_of(path) is not None or path.exists()
+    return False
+
+
+def _refuse_absent(elsewhere: str, paths: list[str]) -> None:
+    """Refuse what one machine lacks and this one has; what is nowhere is a row with its error."""
+    if (path := next((path for path in paths if _is_there(Path(path))), None)) is not None:
+        raise RunError(
+            f"expected {addresses.shown(Path(path).absolute())} on each machine of the cluster; {elsewhere} has none. Bring "
+            "the images to one path that all machines see."
+        )
 
 
 def _model(worker: _Worker) -> Any:
@@ -176,8 +198,8 @@ def _model(worker: _Worker) -> Any:
     model = model_for(worker.run, worker.device, worker.options, threads=worker.threads)
     if (sha256 := model_sha256(worker.run, model)) != worker.sha256:
         raise ArtifactError(
-            f"{worker.run} is another model on {os.uname().nodename}: expected {worker.sha256}, got {sha256}. Bring the same "
-            "one to each machine of the cluster."
+            f"{worker.run} is another model here: expected {worker.sha256}, got {sha256}. Bring the same one to each machine "
+            "of the cluster."
         )
     if not isinstance(model, OnnxModel):
         import torch

@@ -101,11 +101,14 @@ def _called(folder: str, threads: int, function: Callable[..., object], argument
     """In a worker: the sentence of the error that ended the call; None where none did."""
     import torch
 
-    os.chdir(folder)
+    try:
+        os.chdir(folder)
+    except FileNotFoundError:
+        return cluster.absent_folder(folder)
     torch.set_num_threads(threads)
     log.setLevel(logging.ERROR)
     try:
         function(*arguments)
     except StriateError as error:
-        return str(error)
+        return f"on the machine {cluster.machine()}: {error}"
     return None
