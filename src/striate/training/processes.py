@@ -1,8 +1,10 @@
 """Several processes that train together: who they are, how they are joined, and what happens when one of them fails.
 
-Which one this is, `base.launcher` reads from the environment. Sums between them are PyTorch's. Beside these each tells the
-others every two seconds that it lives, through a store that the first one holds: one that fails, is killed or stands still ends
-the others within half a minute with one sentence that names it, in place of a wait of half an hour.
+Which one this is, `base.launcher` reads from the environment; where they find each other, `meeting`. Sums between them are
+PyTorch's. Beside these each tells the
+others every two seconds that it lives, through a store that the first one holds, from before it reads images: one that never
+comes, fails, is killed or stands still ends the others within a minute with one sentence that names it, in place of a wait of
+half an hour.
 """
 
 import os
@@ -12,18 +14,49 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from striate.base.errors import Interrupted, RunError
-from striate.base.launcher import Place, meeting_point, place
+from striate.base.launcher import Place, place
+from striate.training.meeting import Meeting, join_seconds, not_there
 
 EXIT_FAILED = 1  # of a process that ends because another has failed
 _BEAT_SECONDS, _SILENT_SECONDS = 2.0, 30.0
 _GRACE_SECONDS = 3.0  # for a process that fails by itself to say so
 _STORE_SECONDS = 20.0
+_LOOK_SECONDS = 0.3  # between two looks at whether all are there
+
+
+@contextmanager
+def met() -> Iterator[None]:
+    """Meet the other processes for the block, and be watched by them; nothing happens where there is one process.
+
+    It comes before images are read: a process that fails, ends or hangs from then on ends the others, named. `joined`, within
+    the block, is what sums and gradients need.
+
+    Raises RunError: a process has not come for 45 s (STRIATE_JOIN_SECONDS), or has failed; it is named.
+    """
+    own = place()
+    if own.world == 1 or _meetings:
+        yield
+        return
+    watch = _Watch(own, Meeting.find(own))
+    _meetings.append(watch)
+    try:
+        watch.wait_for_all()
+        yield
+    except Exception as error:
+        if not watch.ended.is_set() and (cause := watch.blame(error)) is not None:
+            raise RunError(cause) from error
+        raise
+    finally:
+        _meetings.clear()
+        watch.end()
+
+
+_meetings: list["_Watch"] = []  # the one that this process is in
 
 
 @contextmanager
@@ -32,27 +65,26 @@ def joined(device: torch.device) -> Iterator[None]:
 
     Raises RunError: another process has failed before this one could go on; it is named.
     """
-    own = place()
-    if own.world == 1:
+    if place().world == 1:
         yield
         return
-    address, port = meeting_point()
-    method = None if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ else f"tcp://{address}:{port}"
-    torch.distributed.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo", init_method=method, rank=own.rank, world_size=own.world
-    )
-    watch = _Watch(own, address, device)
-    try:
-        yield
-        torch.distributed.barrier()  # none leaves while another still waits for it
-    except Exception as error:
-        if (cause := watch.blame(error)) is not None:
-            raise RunError(cause) from error
-        raise
-    finally:
-        watch.end()
-        with suppress(RuntimeError):  # of a connection that another process has left
-            torch.distributed.destroy_process_group()
+    with met():
+        watch = _meetings[0]
+        torch.distributed.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo", store=watch.meeting.for_sums(), rank=watch.own.rank,
+            world_size=watch.own.world,
+        )  # fmt: skip
+        try:
+            yield
+            torch.distributed.barrier()  # none leaves while another still waits for it
+        except Exception as error:
+            if (cause := watch.blame(error)) is not None:
+                raise RunError(cause) from error
+            raise
+        finally:
+            watch.end()
+            with suppress(RuntimeError):  # of a connection that another process has left
+                torch.distributed.destroy_process_group()
 
 
 class _Beat(NamedTuple):
@@ -64,32 +96,41 @@ class _Beat(NamedTuple):
 class _Watch:
     """Beats of this process, and what became of the others."""
 
-    def __init__(self, own: Place, address: str, device: torch.device) -> None:
-        self.own, self.ended = own, threading.Event()
+    def __init__(self, own: Place, meeting: Meeting) -> None:
+        self.own, self.meeting, self.store, self.ended = own, meeting, meeting.store, threading.Event()
         self.seen: dict[int, _Beat] = {}
         self.answered = time.monotonic()  # when the store last did
         self.cause: str | None = None  # why this process is about to end, once another has failed
-        distributed: Any = torch.distributed  # whose types leave the store out
-        wait = timedelta(seconds=_STORE_SECONDS)
-        port = torch.zeros(1, dtype=torch.int64, device=device if device.type == "cuda" else "cpu")
-        if own.rank == 0:
-            self.store = distributed.TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=wait)
-            port[0] = self.store.port
-        torch.distributed.broadcast(port, 0)
-        if own.rank != 0:
-            self.store = distributed.TCPStore(address, int(port), is_master=False, timeout=wait)
         self.lock = threading.Lock()
-        self._beat(0)
-        torch.distributed.barrier()
+        self.threads: list[threading.Thread] = []
+
+    def wait_for_all(self) -> None:
+        """Tell the others that this process is there, and wait until all are."""
+        try:
+            self._beat(0)
+            came, since = self._came(1), time.monotonic()
+            while came < self.own.world:
+                if self._check("failed"):
+                    raise RunError(self._get("failed"))
+                if (now := self._came(0)) > came:
+                    came, since = now, time.monotonic()
+                elif time.monotonic() - since > (seconds := join_seconds()):
+                    absent = [rank for rank in range(self.own.world) if not self._check(f"beat {rank}")]
+                    raise RunError(not_there(absent, self.own.world, seconds))
+                else:
+                    time.sleep(_LOOK_SECONDS)
+        except RuntimeError:
+            raise RunError(self._gone(0)) from None
         self.answered = time.monotonic()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-        self.thread.start()
-        threading.Thread(target=self._guard, daemon=True).start()
+        for each in (self._follow, self._guard):
+            self.threads.append(threading.Thread(target=each, daemon=True))
+            self.threads[-1].start()
 
     def end(self) -> None:
         """Stop following; the processes end together, so that none takes another's end for a failure."""
         self.ended.set()
-        self.thread.join(_STORE_SECONDS)
+        for thread in self.threads[:1]:  # the other may wait for the store without end
+            thread.join(_STORE_SECONDS)
 
     def blame(self, error: Exception) -> str | None:
         """Tell the others that this process fails; the sentence of the one that failed first, where that is another."""
@@ -102,7 +143,7 @@ class _Watch:
                 first = self._first(text)
                 if first == text and self.own.rank == 0:  # the store ends with it, and the others have yet to read the sentence
                     time.sleep(2 * _BEAT_SECONDS + 1)
-                return None if first == text else first
+                return None if first.endswith(f"failed first: {error}") else first  # all may have made the same mistake
         deadline = time.monotonic() + _SILENT_SECONDS + _GRACE_SECONDS
         while time.monotonic() < deadline:  # a sum has failed because another process has; it is about to be known
             if self.cause is not None:
@@ -120,6 +161,11 @@ class _Watch:
     def _first(self, text: str) -> str:
         with self.lock:
             return bytes(self.store.compare_set("failed", "", text)).decode()
+
+    def _came(self, more: int) -> int:
+        """How many are there, with so many more."""
+        with self.lock:
+            return int(self.store.add("came", more))
 
     def _check(self, key: str) -> bool:
         with self.lock:

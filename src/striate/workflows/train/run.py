@@ -107,6 +107,7 @@ def _named_net(net: str | None, settings: Mapping[str, Any] | None) -> str | Non
 
 
 @named_arguments("net", "recipe", "epochs", "minutes", "seed", "data_dir")
+@processes.met()
 def find_lr(
     data: str | Path | Any = None, *, labels: Any = None, draw: str | Path = "find-lr.svg",
     settings: Mapping[str, Any] | None = None, watch: Watch = quiet, **arguments: Any,
@@ -151,6 +152,7 @@ def find_lr(
     }  # fmt: skip
 
 
+@processes.met()
 def run_in(
     out: Path, name: str | None, settings: config.Tree, resume: Resume, watch: Watch = quiet, report: bool = True,
     trust_code: bool = False,
