@@ -12,7 +12,7 @@ import torch
 from striate.base.errors import RunError, SettingError
 from striate.base.launcher import Place, meeting_point
 
-JOIN_SECONDS = 45.0  # for the next process to come: with the start of those that wait, a minute
+JOIN_SECONDS = 40.0  # for the next process to come: with the start of those that wait, a minute
 _LOOK_SECONDS = 0.3
 _STORE_SECONDS = 20.0  # for an answer of a store
 _ANSWER_SECONDS = 2.0  # for an address to take a connection
@@ -22,7 +22,7 @@ _numbers = itertools.count()  # of the meetings of this process, which all proce
 
 
 def join_seconds() -> float:
-    """How long processes wait for the next one to come: STRIATE_JOIN_SECONDS, else 45.
+    """How long processes wait for the next one to come: STRIATE_JOIN_SECONDS, else 40.
 
     Raises SettingError where the variable is no number of at least 1.
     """
@@ -39,8 +39,8 @@ def join_seconds() -> float:
 def not_there(absent: list[int], world: int, seconds: float) -> str:
     """What to say of processes that have not come.
 
-    >>> not_there([1], 3, 45.0)[:62]
-    'process 1 of 3 has not come for 45 s, and the others wait for it'
+    >>> not_there([1], 3, 40.0)[:62]
+    'process 1 of 3 has not come for 40 s, and the others wait for it'
     """
     names = ", ".join(map(str, absent[:_NAMED])) + (f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else "")
     if len(absent) == 1:

@@ -36,7 +36,7 @@ def met() -> Iterator[None]:
     It comes before images are read: a process that fails, ends or hangs from then on ends the others, named. `joined`, within
     the block, is what sums and gradients need.
 
-    Raises RunError: a process has not come for 45 s (STRIATE_JOIN_SECONDS), or has failed; it is named.
+    Raises RunError: a process has not come for 40 s (STRIATE_JOIN_SECONDS), or has failed; it is named.
     """
     own = place()
     if own.world == 1 or _meetings:
