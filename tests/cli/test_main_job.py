@@ -179,7 +179,7 @@ def test_survey(photos: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_digits_need_nothing_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
-    trained = run(capsys, "train", "digits", "--net", "mlp", "--epochs", "12", "--json")
+    trained = run(capsys, "train", "digits", "--net", "mlp", "--epochs", "6", "--json")
     assert trained.code == 0, trained.err
     assert trained.json["test"]["accuracy"] > 0.9
     assert run(capsys, "data", "digits", "--json").json["used"] == 1797

@@ -93,6 +93,11 @@ ROWS = (
         "plots/network/test_architecture.py",
         "test_every_network_is_drawn_with_its_numbers_and_the_name_of_every_layer_or_run",
     ),
+    _row(
+        "plots/network/test_architecture.py",
+        "test_every_network_is_drawn_with_its_numbers_and_the_name_of_every_layer_or_run",
+        "alexnet_owt|vgg11|googlenet_bn", "alexnet, vgg11_bn and googlenet, with the same layers",
+    ),
     _deeper("nets/test_worked_arithmetic.py", "test_every_formula_of_every_layer_gives_the_number_of_the_table"),
     _deeper("nets/test_catalogue.py", "test_every_setting_of_a_row_changes_the_network"),
     _deeper("interpret/test_filter_health.py", "test_every_network_has_places_to_be_judged_at"),
