@@ -15,7 +15,10 @@ Seconds are of the processor. MB are anonymous memory above what the imports tak
 the cache's files are not counted, since the system takes them back when it wants.
 
 With --survey N the survey alone is measured, by N processes that share one cache: of many images each decodes parts, and each
-ends with the whole answer. With --shards images are read at random through an index of shards with so many entries.
+ends with the whole answer. With --shards images are read at random through an index of shards with so many entries. With
+--search N the search for near-duplicates alone is measured, by N processes that share one cache, among small copies of noise
+and among such whose amplitudes fall with the frequency, as those of photographs do (Field 1987, "Relations between the
+statistics of natural images and the response properties of cortical cells"). Most of the latter look alike from afar.
 """
 
 import argparse
@@ -28,6 +31,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +186,39 @@ def shard_reads(count: int, folder: Path) -> Row:
     return meter.row
 
 
+def copies_of(kind: str, count: int, folder: Path) -> Any:
+    """Small copies of images that are not there, mapped from files; made where they are not."""
+    from striate.data.image_facts import CELLS, THUMB_PX
+    from striate.data.small_copies import SmallCopies
+
+    shapes = {"thumbs": (count, THUMB_PX, THUMB_PX), "chroma": (count, CELLS, CELLS, 2)}
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        thumbs, chroma = (np.memmap(folder / name, np.uint8, "w+", shape=shape) for name, shape in shapes.items())
+        orders = np.hypot(np.fft.fftfreq(THUMB_PX)[:, None], np.fft.rfftfreq(THUMB_PX)) * THUMB_PX
+        orders[0, 0] = np.inf
+        for begin in range(0, count, 4096):
+            white = rng.standard_normal((min(4096, count - begin), THUMB_PX, THUMB_PX), np.float32)
+            falling = np.fft.irfft2(np.fft.rfft2(white) / orders, s=(THUMB_PX, THUMB_PX)) if kind == "photographs" else white
+            falling /= falling.std(axis=(1, 2), keepdims=True)
+            thumbs[begin : begin + len(white)] = (128 + 50 * falling).clip(0, 255)
+            chroma[begin : begin + len(white)] = rng.integers(100, 156, (len(white), 1, 1, 2), np.uint8)
+    mapped = (np.memmap(folder / name, np.uint8, "r", shape=shape).view(np.ndarray) for name, shape in shapes.items())
+    return SmallCopies(*mapped, np.full((count, 2), 224, np.int32))
+
+
+def searched_alone(kind: str, count: int, cache: Path) -> Row:
+    """The search for near-duplicates as a survey does it, with the other processes of the same cache."""
+    from striate.data import near_duplicate_cache
+
+    copies, meter = copies_of(kind, count, cache.with_name(f"{kind}-{count}")), Meter()
+    cache.mkdir(exist_ok=True)
+    with meter.stage("search"):
+        near_duplicate_cache.search(copies, cache, kind)
+    return meter.row
+
+
 def fresh(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     """The stages in a process of their own, with a cache of its own, so that no search is known before."""
     return together(1, way, count, side, cache, searched)[0]
@@ -199,13 +236,21 @@ def together(processes: int, way: str, count: int, side: int, cache: Path, searc
 
 
 def alone(parsed: argparse.Namespace, counts: list[int], folder: Path) -> None:
-    """What --survey and --shards ask for."""
+    """What --survey, --search and --shards ask for."""
     if parsed.survey:
         rows = {
             count: together(parsed.survey, "surveyed", count, SIDE, folder / str(count), parsed.searched) for count in counts
         }
         for number in range(parsed.survey):
             show(f"The survey, process {number + 1} of {parsed.survey}", "images", {n: rows[n][number] for n in counts})
+    for kind in ("noise", "photographs") if parsed.search else ():
+        rows = dict[int, list[Row]]()
+        for count in counts:
+            copies_of(kind, count, folder / f"{kind}-{count}")
+            rows[count] = together(parsed.search, kind, count, SIDE, folder / f"search-{kind}-{count}", 0)
+        for number in range(parsed.search):
+            title = f"The search among {kind}, process {number + 1} of {parsed.search}"
+            show(title, "images", {n: rows[n][number] for n in counts})
     if parsed.shards:
         for count in counts:
             fresh("shards", count, SIDE, folder / f"shards-{count}", 0)  # writes the index
@@ -251,19 +296,20 @@ def main() -> None:
     parser.add_argument("--sides", default=",".join(map(str, SIDES)), help="of images, in pixels")
     parser.add_argument("--survey", type=int, default=0, metavar="N", help="the survey alone, by so many processes together")
     parser.add_argument("--searched", type=int, default=10**9, help="search near-duplicates among at most so many images")
+    parser.add_argument("--search", type=int, default=0, metavar="N", help="the search alone, by so many processes together")
     parser.add_argument("--shards", action="store_true", help="reading through an index of shards alone")
     parser.add_argument("--plot", type=Path, help="file to draw")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.child:
         way, count, side, cache, searched = json.loads(parsed.child)
-        row = shard_reads(count, Path(cache)) if way == "shards" else child(way, count, side, Path(cache), searched)
-        print(json.dumps(row))
+        ways = {"shards": shard_reads, **{kind: partial(searched_alone, kind) for kind in ("noise", "photographs")}}
+        print(json.dumps(ways[way](count, Path(cache)) if way in ways else child(way, count, side, Path(cache), searched)))
         return
     built, opened, by_side = dict[int, Row](), dict[int, Row](), dict[int, Row]()
     counts = [int(count) for count in parsed.images.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        if parsed.survey or parsed.shards:
+        if parsed.survey or parsed.search or parsed.shards:
             alone(parsed, counts, Path(folder))
             return
         for count in counts:

@@ -1,5 +1,6 @@
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,10 @@ def test_it_is_the_tuple_of_its_names(names: list[str], first: int, last: int):
     assert made == Names(names)
     assert hash(made) == hash(Names(names))
     assert made != (*plain, "")
-    assert pickle.loads(pickle.dumps(made)) == made
+    elsewhere = Names.of_buffers(np.frombuffer(made.text, np.uint8), np.array(made.ends, np.int64))  # as of a mapped file
+    assert elsewhere == made
+    assert (list(elsewhere), hash(elsewhere)) == (names, hash(made))
+    assert pickle.loads(pickle.dumps(elsewhere)) == pickle.loads(pickle.dumps(made)) == made
     for place, name in enumerate(names):
         assert made[place] == made[place - len(names)] == name
         assert made.index(name) == plain.index(name)

@@ -48,6 +48,7 @@ def test_shards_are_read_as_the_folder_that_they_were_written_of(photos: Path, t
     for column in ("labels_N", "ids_N", "parts_N"):
         assert getattr(after, column).tolist() == getattr(before, column).tolist()
         assert isinstance(getattr(after, column).base, np.memmap), "mapped from the index, not held in memory"
+    assert all(isinstance(each.obj.base, np.memmap) for each in (after.names.text, after.names.ends)), "and so are names"
     for name in before.names:
         assert decode.read_file(after.root / name) == (photos / name).read_bytes()
 

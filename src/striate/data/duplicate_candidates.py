@@ -2,14 +2,14 @@
 
 Descriptions are compared within cells, as `duplicates` says. What is kept of each image is its cell and its positions; its
 description, and how a crop moves that, lie in a file without a name, where the images are many. Searchers come in blocks, whose
-cells are noted and then gone through.
+cells are noted and then gone through. Whether a pair is close depends on the two alone, and not on the block that it is met in.
 
 Legend: N images, M of them compared, S = 32 pixels, D = 35 coefficients, C cells, V positions of images, P pairs.
 """
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ Positions = NDArray[np.int64]
 CHUNK = 1024
 _ORDER = 8  # coefficients of each axis; those whose orders sum to less are used, without the mean
 _REACH = 0.45  # largest distance of two descriptions that are compared further
+_ROUNDING = 1e-5  # of a cosine, whose last bits are those of the block that it is computed in
 _MARGIN = 0.12  # a cell is searched where its pivot is at most so much farther than the nearest one
 _TANGENT_REACH = 0.21  # the same without what a crop changes
 _UNSURE = 0.12  # of a coefficient, 0 to 1: so close to the border the other position is tried too
@@ -146,7 +147,7 @@ def _room(shape: tuple[int, ...], scratch: Path | None) -> NDArray[np.float32]:
     return np.empty(shape, np.float32)
 
 
-class _Cells(NamedTuple):
+class Cells(NamedTuple):
     """The canonical positions, by cells, each of which has a pivot."""
 
     pivots_DC: Floats
@@ -156,7 +157,8 @@ class _Cells(NamedTuple):
     directions_M4D: Floats
 
 
-def _cells(thumbs_NSS: NDArray[np.uint8], canonical: Poses, scratch: Path | None) -> _Cells:
+def cells_of(thumbs_NSS: NDArray[np.uint8], canonical: Poses, scratch: Path | None = None) -> Cells:
+    """The cells of these positions. `scratch` is a folder for what is too large for memory, where there is one."""
     count = len(canonical.row_V)
     cells = int(3 * count**0.5) if count > CHUNK else 1
     pivots_DC = np.ascontiguousarray(_described(thumbs_NSS, canonical.of(np.linspace(0, count - 1, cells).astype(np.int64))).T)
@@ -168,27 +170,32 @@ def _cells(thumbs_NSS: NDArray[np.uint8], canonical: Poses, scratch: Path | None
         directions_M4D[start : start + CHUNK] = _directions(some.turned(thumbs_NSS), described)
         cell_M[start : start + CHUNK] = (described @ pivots_DC).argmax(axis=1)
     members_M = np.argsort(cell_M, kind="stable")
-    return _Cells(pivots_DC, members_M, np.searchsorted(cell_M[members_M], np.arange(cells + 1)), described_MD, directions_M4D)
+    return Cells(pivots_DC, members_M, np.searchsorted(cell_M[members_M], np.arange(cells + 1)), described_MD, directions_M4D)
 
 
-def close(thumbs_NSS: NDArray[np.uint8], poses: Poses, count: int, scratch: Path | None = None) -> Iterator[Close]:
-    """Pairs of any position and one of the first `count`, the canonical ones, of two images whose descriptions are close.
-
-    A few may be missed. `scratch` is a folder for what is too large for memory, where there is one.
-    """
-    cells = _cells(thumbs_NSS, poses.of(slice(count)), scratch)
-    described, noted, first, entries = [np.empty((0, _D), np.float32)], [np.empty((0, 2), np.int64)], 0, 0
+def searchers(poses: Poses, count: int) -> list[range]:
+    """All positions, of which the first `count` are the canonical ones, in chunks that have none of both."""
     starts = [*range(0, count, CHUNK), *range(count, len(poses.row_V), CHUNK)]
-    for start, end in zip(starts, [*starts[1:], len(poses.row_V)], strict=True):
-        known = start < count
-        described.append(cells.described_MD[start:end] if known else _described(thumbs_NSS, poses.of(slice(start, end))))
+    return [range(*each) for each in zip(starts, [*starts[1:], len(poses.row_V)], strict=True)]
+
+
+def close(cells: Cells, thumbs_NSS: NDArray[np.uint8], poses: Poses, chunks: Sequence[range]) -> Iterator[Close]:
+    """Pairs of a position in these chunks of `searchers`, in their order, and a canonical one, of two images that are close.
+
+    A few may be missed.
+    """
+    described, noted, first, entries = [np.empty((0, _D), np.float32)], [np.empty((0, 2), np.int64)], chunks[0].start, 0
+    for chunk in chunks:
+        some = slice(chunk.start, chunk.stop)
+        known = chunk.start < len(cells.described_MD)
+        described.append(cells.described_MD[some] if known else _described(thumbs_NSS, poses.of(some)))
         near_Q2 = _near_cells(cells.pivots_DC, described[-1])
-        near_Q2[:, 0] += start - first
+        near_Q2[:, 0] += chunk.start - first
         noted.append(near_Q2)
         entries += len(near_Q2)
-        if entries >= _NOTED_AT_ONCE or end == len(poses.row_V):
+        if entries >= _NOTED_AT_ONCE or chunk is chunks[-1]:
             yield from _searched(cells, poses, np.concatenate(described), np.concatenate(noted), first)
-            described, noted, first, entries = described[:1], noted[:1], end, 0
+            described, noted, first, entries = described[:1], noted[:1], chunk.stop, 0
 
 
 def _near_cells(pivots_DC: Floats, described_VD: Floats) -> Positions:
@@ -199,11 +206,11 @@ def _near_cells(pivots_DC: Floats, described_VD: Floats) -> Positions:
     return np.stack([places // cosines.shape[1], places % cosines.shape[1]], axis=1)
 
 
-def _searched(cells: _Cells, poses: Poses, described_VD: Floats, noted_Q2: Positions, first: int) -> Iterator[Close]:
+def _searched(cells: Cells, poses: Poses, described_VD: Floats, noted_Q2: Positions, first: int) -> Iterator[Close]:
     """What a block of searchers, which begins at the position `first`, finds in the cells noted for each."""
     noted_Q2 = noted_Q2[np.argsort(noted_Q2[:, 1], kind="stable")]
     query_ends = np.searchsorted(noted_Q2[:, 1], np.arange(len(cells.ends_C)))
-    least = 1 - _REACH**2 / 2
+    least = 1 - _REACH**2 / 2 - _ROUNDING
     for cell, (begin, end) in enumerate(zip(cells.ends_C[:-1], cells.ends_C[1:], strict=True)):
         searchers, inside = noted_Q2[query_ends[cell] : query_ends[cell + 1], 0], cells.members_M[begin:end]
         if not len(inside) or not len(searchers):
@@ -220,10 +227,11 @@ def _searched(cells: _Cells, poses: Poses, described_VD: Floats, noted_Q2: Posit
                 yield _without_crops(cells, described_VD[pairs[two_P, 0] - first], pairs[two_P])
 
 
-def _without_crops(cells: _Cells, described_PD: Floats, pairs: Positions) -> Close:
+def _without_crops(cells: Cells, described_PD: Floats, pairs: Positions) -> Close:
     """Those of these pairs that are close without what a crop changes; `described_PD` are of the first of each."""
     differences = described_PD - cells.described_MD[pairs[:, 1]]
     crops = (cells.directions_M4D[pairs[:, 1]] @ differences[:, :, None])[:, :, 0]
-    apart_P = np.sqrt(np.maximum((differences**2).sum(axis=1) - (crops**2).sum(axis=1), 0))
-    near_P = apart_P < _TANGENT_REACH
+    squares_P = (differences**2).sum(axis=1)
+    apart_P = np.sqrt(np.maximum(squares_P - (crops**2).sum(axis=1), 0))
+    near_P = (squares_P <= _REACH**2) & (apart_P < _TANGENT_REACH)
     return Close(pairs[near_P], apart_P[near_P])

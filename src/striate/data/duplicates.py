@@ -14,7 +14,7 @@ Images under 32 px are told apart by too little: there only equal pixels count. 
 Legend: N images, S = 32 pixels, D = 35 coefficients, V positions of images, P pairs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ _DRAWING = 0.985  # ... agree so well, since drawings of one kind are alike, and
 _HALF_STEPS, _HALF_MARGIN = 2, 0.015  # at half the size, pairs that miss their bar by more are not looked at any more
 _MOST_COPIES = 16  # an image with more near-duplicates is one of a set that is alike by nature
 _CONFIRMED_AT_ONCE = 2**16  # pairs
+_CHUNKS_OF_A_PART = 64  # of positions, of which an image has two to three
 
 
 class NearDuplicates(NamedTuple):
@@ -54,25 +55,61 @@ def near_duplicates(copies: SmallCopies, scratch: Path | None = None) -> NearDup
 
     Copies may be mapped from files: some are read at a time. `scratch` is a folder for what else is too large for memory.
     """
-    level_share_N = _level_share(copies.thumbs_NSS)
-    short_N: NDArray[np.int32] = copies.sizes_N2.min(axis=1)
-    mine_M = np.flatnonzero(_comparable(copies, level_share_N))
-    confirmed = _Confirmed(len(copies.sizes_N2))
-    if len(mine_M) < 2 or short_N[mine_M].max() < _LEAST_PX:
-        return confirmed.pairs()
-    poses, drawn_N = duplicate_candidates.poses_of(copies.thumbs_NSS, mine_M), level_share_N >= _DRAWN
-    for pairs, apart_P in _joined(duplicate_candidates.close(copies.thumbs_NSS, poses, len(mine_M), scratch)):
-        images_P2 = poses.row_V[pairs]
-        possible_P = confirmed.matter(images_P2) & (short_N[images_P2].max(axis=1) >= _LEAST_PX)
-        pairs, apart_P, images_P2 = pairs[possible_P], apart_P[possible_P], images_P2[possible_P]
-        color_P = _color_difference(copies, poses, pairs)
-        drawn_P = drawn_N[images_P2].any(axis=1)
-        bars = _Bars(
-            np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
-            np.where(drawn_P, _DRAWING, _DETAIL),
-        )
-        pairs, bars = pairs[color_P < 1], _Bars(*(bar_P[color_P < 1] for bar_P in bars))
-        confirmed.add(poses.row_V[pairs[_confirm(copies.thumbs_NSS, poses, pairs, bars)]])
+    search, confirmed = Search(copies, scratch), _Confirmed(len(copies.sizes_N2))
+    for chunks in search.parts:
+        search.confirm(chunks, confirmed)
+    return confirmed.pairs()
+
+
+class Search:
+    """A search in parts: each has so many of the positions in which images are compared with all canonical ones."""
+
+    def __init__(self, copies: SmallCopies, scratch: Path | None = None) -> None:
+        level_share_N = _level_share(copies.thumbs_NSS)
+        self.copies, self.drawn_N = copies, level_share_N >= _DRAWN
+        self.short_N: NDArray[np.int32] = copies.sizes_N2.min(axis=1)
+        self.parts = list[list[range]]()
+        mine_M = np.flatnonzero(_comparable(copies, level_share_N))
+        if len(mine_M) < 2 or self.short_N[mine_M].max() < _LEAST_PX:
+            return
+        self.poses = duplicate_candidates.poses_of(copies.thumbs_NSS, mine_M)
+        self.cells = duplicate_candidates.cells_of(copies.thumbs_NSS, self.poses.of(slice(len(mine_M))), scratch)
+        chunks = duplicate_candidates.searchers(self.poses, len(mine_M))
+        self.parts = [chunks[first : first + _CHUNKS_OF_A_PART] for first in range(0, len(chunks), _CHUNKS_OF_A_PART)]
+
+    def part(self, number: int) -> NearDuplicates:
+        """What one part finds, for `join_parts`."""
+        confirmed = _Confirmed(len(self.copies.sizes_N2))
+        self.confirm(self.parts[number], confirmed)
+        return confirmed.part()
+
+    def confirm(self, chunks: list[range], confirmed: "_Confirmed") -> None:
+        """Add the pairs that these chunks of positions are in."""
+        copies, poses = self.copies, self.poses
+        for pairs, apart_P in _joined(duplicate_candidates.close(self.cells, copies.thumbs_NSS, poses, chunks)):
+            images_P2 = poses.row_V[pairs]
+            possible_P = confirmed.matter(images_P2) & (self.short_N[images_P2].max(axis=1) >= _LEAST_PX)
+            pairs, apart_P, images_P2 = pairs[possible_P], apart_P[possible_P], images_P2[possible_P]
+            color_P = _color_difference(copies, poses, pairs)
+            drawn_P = self.drawn_N[images_P2].any(axis=1)
+            bars = _Bars(
+                np.where(drawn_P, _DRAWING, np.where((apart_P < _CLOSE) & (color_P < _CLOSE_COLOR), _LOW, _HIGH)),
+                np.where(drawn_P, _DRAWING, _DETAIL),
+            )
+            pairs, bars = pairs[color_P < 1], _Bars(*(bar_P[color_P < 1] for bar_P in bars))
+            confirmed.add(poses.row_V[pairs[_confirm(copies.thumbs_NSS, poses, pairs, bars)]])
+
+
+def join_parts(parts: Sequence[NearDuplicates], count: int) -> NearDuplicates:
+    """The pairs of so many images of what each part of a `Search` has found, whoever searched it, in any order.
+
+    An image with too many others either has them in one part, which says so, or all of its pairs are there to be counted.
+    """
+    confirmed = _Confirmed(count)
+    for part in parts:
+        confirmed.others_N[part.alike_M] = _MOST_COPIES + 1
+    for part in parts:
+        confirmed.add(part.pairs_P2)
     return confirmed.pairs()
 
 
@@ -115,6 +152,10 @@ class _Confirmed:
         np.add.at(self.others_N, np.stack(np.divmod(new, self.count)), 1)
         keys = np.union1d(self.keys, new)
         self.keys = keys[self.matter(np.stack(np.divmod(keys, self.count), axis=1))]
+
+    def part(self) -> NearDuplicates:
+        """What is known when not all are there yet: also the pairs of an image that is alike, with one that may not be."""
+        return NearDuplicates(np.stack(np.divmod(self.keys, self.count), axis=1), np.flatnonzero(self.others_N > _MOST_COPIES))
 
     def pairs(self) -> NearDuplicates:
         """Those of images that are not alike by nature."""

@@ -77,8 +77,8 @@ class ShardIndex:
 
     @property
     def names(self) -> Names:
-        """The names of the images."""
-        return Names.of_text(self.columns["text"].tobytes(), self.columns["ends"])
+        """The names of the images, mapped into memory as the columns are."""
+        return Names.of_buffers(self.columns["text"], np.asarray(self.columns["ends"], np.int64))
 
     def name(self, row: int) -> str:
         """The name of one image."""
