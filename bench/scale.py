@@ -10,8 +10,7 @@
   index, with checksums compared; and as the webdataset package reads the shards, from the first to the last. Bytes alone, then
   decoded by Pillow. The files are in the system's cache, so that what is compared is the way to them.
 - memory: anonymous memory of rank 0 of 1, 1 of 2 and 2 of 3 after the first batches of epochs 0 and 1000 above what the imports
-  take, with a list of so many files and with a synthetic index of so many images;
-  and seconds of a batch of both epochs.
+  take, with a list of so many files and with a synthetic index of so many images; and seconds of a batch of both epochs.
 - checkpoint: seconds of the processor to write one of `resnet18` with the moments of SGD and the best weights.
 
 Seconds are of the processor unless they are said to be by the clock; a peer that is absent is said to be.
@@ -236,10 +235,11 @@ def a_rank(way: str, count: int, rank: int, world: int, index: str) -> dict[str,
     """The first batches of epochs 0 and 1000 in one of several processes."""
     import torch
 
+    from striate.base import nameless_files
     from striate.base.config import Data
     from striate.batches.loader import Loader
     from striate.batches.preprocess import Preprocess
-    from striate.data import shard_index, shards
+    from striate.data import shard_index, shards, sources
     from striate.data.examples import Part
     from striate.data.examples_from_source import from_files
 
@@ -247,13 +247,15 @@ def a_rank(way: str, count: int, rank: int, world: int, index: str) -> dict[str,
     before, begun = anonymous_mb(), time.process_time()
     if way == "folder":
         names = (f"class{number % 10}/{number:07d}.jpg" for number in range(count))
-        examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names])
+        examples = sources.settled(from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names]))
     else:
         shards.open_shards = lambda path: shard_index.open_index(path)  # whose shards are not there
         examples = shards.read(Path(index), Data(path=index))
     opened = time.process_time() - begun
     half = Preprocess(torch.full((1, 1, 1), 0.5), torch.full((1, 1, 1), 0.25))
-    train = Loader(_Gray(count), examples.labels_N, examples.ids_N, np.arange(count), half, 64, 0, rank=rank, world=world)
+    rows_M = nameless_files.keep(np.arange(count))  # as the split does, and what follows as `gather`
+    nameless_files.give_back()
+    train = Loader(_Gray(count), examples.labels_N, examples.ids_N, rows_M, half, 64, 0, rank=rank, world=world)
     first = {}
     for epoch in (0, 1000, 0, 1000):  # again, since the first of all has imports of its own
         begun = time.process_time()
@@ -266,9 +268,7 @@ def a_rank(way: str, count: int, rank: int, world: int, index: str) -> dict[str,
 
 
 def by_memory() -> None:
-    print(
-        "\n| source | images | rank | MB | seconds to open | ms a batch, epoch 0 | epoch 1000 |\n|---|---|---|---|---|---|---|"
-    )
+    print("\n| source | images | rank | MB | s to open | ms a batch, epoch 0 | epoch 1000 |\n|---|---|---|---|---|---|---|")
     found: dict[tuple[str, int], dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         for count in COUNTS:

@@ -191,8 +191,8 @@ def text(assumed: Assumed) -> Iterator[str]:
         f"({prices['storage_list']}). A rank makes "
         f"{machine['tera_operations']:g} tera operations a second and has {machine['network_gigabits']:g} Gbit/s, "
         f"{machine['latency_us']:g} us, {machine['memory_gb']:g} GB on the device and {machine['host_gb']:g} beside it; "
-        f"{data['batch']:g} images a rank and step, {data['image_kb']:g} KB an image. An image of a folder takes "
-        f"{measured['listed_bytes']:g} bytes of a rank's memory, one of shards {measured['indexed_bytes']:g}; a second of the "
+        f"{data['batch']:g} images a rank and step, {data['image_kb']:g} KB an image. A million images take "
+        f"{measured['listed_bytes']:g} MB of a rank's memory, at most {measured['indexed_bytes']:g} of shards; a second of the "
         f"processor writes {measured['checkpoint_mb']:g} MB of a checkpoint.\n"
     )
     for title, rows in (

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from striate.base import nameless_files
 from striate.base.hash_rng import name_id
 from striate.data.examples import Examples, Ignored, Part, Quarantined
+from striate.data.examples_from_source import from_files
+from striate.data.names import Names
 
 NAMES = ("a/1", "a/2", "b/3", "b/4", "b/5")
 
@@ -102,3 +105,22 @@ def test_the_stamp_of_an_array_is_of_its_content_and_its_shape():
         pixels_NHWC=np.arange(5, dtype=np.uint8).reshape(1, 5, 1, 1),
     )  # fmt: skip
     assert flat.stamp() != whole.stamp()
+
+
+def test_of_many_images_columns_and_names_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    names = [f"{'cat' if n % 2 else 'dog'}/{n}.png" for n in range(300)]
+    few = from_files(tmp_path, [(name, name[:3], Part.FREE) for name in names], groups=[name[-6:] for name in names])
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(nameless_files, "LEAST_BYTES", 200)
+    kept = few.in_files()
+    for column in ("labels_N", "ids_N", "parts_N", "groups_N"):
+        assert nameless_files.is_mapped(getattr(kept, column))
+        assert getattr(kept, column).tolist() == getattr(few, column).tolist()
+    assert isinstance(kept.names, Names)
+    assert all(nameless_files.is_mapped(part) for part in (kept.names.text, kept.names.ends))
+    assert (kept.names, kept.stamp()) == (few.names, few.stamp())
+    again = kept.in_files()
+    assert again.labels_N is kept.labels_N
+    assert isinstance(again.names, Names)
+    assert np.shares_memory(np.asarray(again.names.text), np.asarray(kept.names.text)), "what lies in a file is not copied"
+    assert kept.keep(np.array([4, 2])).names == (few.names[4], few.names[2])

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.base import files, shared_parts
+from striate.base import files, nameless_files, shared_parts
 from striate.base.settings import Data
-from striate.data import folders, near_duplicate_cache, pixel_cache, pixel_cache_build, survey
+from striate.data import duplicate_candidates, folders, near_duplicate_cache, pixel_cache, pixel_cache_build, survey
 from striate.data.examples import Examples
 from support.shape_images import make_folder
 
@@ -115,18 +115,16 @@ def test_a_cache_that_cannot_be_written_costs_memory_alone(
 
 
 def test_near_duplicates_of_many_images_are_searched_with_a_file_beside_memory(photos: Path, monkeypatch: pytest.MonkeyPatch):
-    from striate.data import duplicate_candidates
+    expected, rooms, room = surveyed(photos), list[bool](), nameless_files.room
 
-    expected, rooms, room = surveyed(photos), list[bool](), duplicate_candidates._room
-
-    def noted(shape: tuple[int, ...], scratch: Path | None) -> Any:
-        array = room(shape, scratch)
-        rooms.append(isinstance(array, np.memmap))
+    def noted(*about: Any) -> Any:
+        array = room(*about)
+        rooms.append(nameless_files.is_mapped(array))
         return array
 
     monkeypatch.setattr(near_duplicate_cache, "_WORTH_KEEPING", 10)
     monkeypatch.setattr(duplicate_candidates, "_HELD_BYTES", 100)
-    monkeypatch.setattr(duplicate_candidates, "_room", noted)
+    monkeypatch.setattr(nameless_files, "room", noted)
     files.make_folder(files.cache_folder())
     assert surveyed(photos) == expected
     assert rooms == [True, True]

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.base import nameless_files
 from striate.base.errors import DataError, Interrupted, SettingError
 from striate.base.settings import Data
 from striate.data import decode, shard_index, shards, source_files, sources, write_shards
 from striate.data.examples import Examples
+from striate.data.names import Names
 from support.touched import touch
 
 
@@ -48,7 +50,9 @@ def test_shards_are_read_as_the_folder_that_they_were_written_of(photos: Path, t
     for column in ("labels_N", "ids_N", "parts_N"):
         assert getattr(after, column).tolist() == getattr(before, column).tolist()
         assert isinstance(getattr(after, column).base, np.memmap), "mapped from the index, not held in memory"
-    assert all(isinstance(each.obj.base, np.memmap) for each in (after.names.text, after.names.ends)), "and so are names"
+    assert isinstance(after.names, Names)
+    assert nameless_files.is_mapped(after.names.text), "and so are names"
+    assert nameless_files.is_mapped(after.names.ends)
     for name in before.names:
         assert decode.read_file(after.root / name) == (photos / name).read_bytes()
 

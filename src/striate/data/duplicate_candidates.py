@@ -7,16 +7,14 @@ cells are noted and then gone through. Whether a pair is close depends on the tw
 Legend: N images, M of them compared, S = 32 pixels, D = 35 coefficients, C cells, V positions of images, P pairs.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import nameless_files
 from striate.data.image_alignment import slopes
 from striate.data.image_facts import THUMB_PX
 
@@ -137,16 +135,6 @@ def _directions(thumbs_NSS: NDArray[np.uint8], described_ND: Floats) -> Floats:
     return np.stack(basis[1:], axis=1)
 
 
-def _room(shape: tuple[int, ...], scratch: Path | None) -> NDArray[np.float32]:
-    """Room for so many numbers: in memory, or in a file without a name where they are many and there is a place for it."""
-    if scratch is not None and 4 * int(np.prod(shape, dtype=np.int64)) > _HELD_BYTES:
-        with suppress(OSError), tempfile.TemporaryFile(dir=scratch) as file:  # a cache that cannot be written costs memory
-            if hasattr(os, "posix_fallocate"):  # a disk that fills while it is written through memory is SIGBUS
-                os.posix_fallocate(file.fileno(), 0, 4 * int(np.prod(shape, dtype=np.int64)))
-            return np.memmap(file, np.float32, "w+", shape=shape)  # which keeps a handle of its own
-    return np.empty(shape, np.float32)
-
-
 class Cells(NamedTuple):
     """The canonical positions, by cells, each of which has a pivot."""
 
@@ -162,7 +150,9 @@ def cells_of(thumbs_NSS: NDArray[np.uint8], canonical: Poses, scratch: Path | No
     count = len(canonical.row_V)
     cells = int(3 * count**0.5) if count > CHUNK else 1
     pivots_DC = np.ascontiguousarray(_described(thumbs_NSS, canonical.of(np.linspace(0, count - 1, cells).astype(np.int64))).T)
-    described_MD, directions_M4D = _room((count, _D), scratch), _room((count, 4, _D), scratch)
+    described_MD, directions_M4D = (
+        nameless_files.room(shape, np.float32, scratch, _HELD_BYTES) for shape in ((count, _D), (count, 4, _D))
+    )
     cell_M = np.empty(count, np.int32)
     for start in range(0, count, CHUNK):
         some = canonical.of(slice(start, start + CHUNK))

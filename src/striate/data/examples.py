@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import nameless_files
 from striate.data import shard_paths
 from striate.data.names import Names
 
@@ -51,6 +52,9 @@ class LabelEdits(NamedTuple):
     def as_json(self) -> dict[str, object]:
         """For --json and `data.json` of a run."""
         return {**self._asdict(), "images": len(self.entries)}
+
+
+_COLUMNS = ("labels_N", "ids_N", "parts_N", "groups_N", "given_labels_N", "excluded_N")
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,15 @@ class Examples:
             given_labels_N=None if self.given_labels_N is None else self.given_labels_N[chosen_M],
             excluded_N=None if self.excluded_N is None else self.excluded_N[chosen_M],
         )
+
+    def in_files(self) -> "Examples":
+        """The same; of many images what is known of each lies in files without a name, which are mapped into memory."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        mapped: dict[str, Any] = {name: nameless_files.keep(each) for name, each in columns.items() if each is not None}
+        names = self.names
+        if isinstance(names, Names):
+            names = Names.of_buffers(*(nameless_files.keep(np.asarray(part)) for part in (names.text, names.ends)))
+        return replace(self, names=names, **mapped)
 
     def counts(self) -> dict[str, int]:
         """Images by class name, without those left out."""

@@ -72,8 +72,8 @@ def _together(searching: duplicates.Search, folder: Path, data: str) -> NearDupl
                 if folder.is_dir():  # it is damaged
                     shutil.rmtree(folder)
                 elif shared_parts.sound(parts, len(searching.parts), _tell_of_damage):
-                    found = [_unpacked(shared_parts.path_of(parts, number)) for number in range(len(searching.parts))]
-                    _write(folder, duplicates.join_parts(found, count), data, count)
+                    results = [_unpacked(shared_parts.path_of(parts, number)) for number in range(len(searching.parts))]
+                    _write(folder, duplicates.join_parts(results, count), data, count)
                     shared_parts.remove(parts)
         except RunError:  # another process joins them
             time.sleep(_WAIT_SECONDS)

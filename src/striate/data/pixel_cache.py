@@ -253,4 +253,4 @@ def keep_usable(examples: Examples, reasons: dict[int, str]) -> Examples:
             f"no image of class {empty[0]!r} can be decoded; the first, {bad[0].path}: {bad[0].reason}. "
             "`striate data` lists them all. Add images, or remove the class."
         )
-    return used
+    return used.in_files()

@@ -8,7 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
-from striate.base import addresses, files
+from striate.base import addresses, files, nameless_files
 from striate.base.config import Data
 from striate.base.errors import DataError, nearest
 from striate.base.events import Watch, quiet
@@ -27,6 +27,7 @@ from striate.data import (
 from striate.data.examples import Examples
 
 _TAR = " Give the folder that it lies in, with no folder beside it."
+_MANY = 100_000  # images, whose listing took tens of megabytes
 _ADVICE = {".zip": " Unpack it.", ".tar": _TAR} | dict.fromkeys((".xlsx", ".xls", ".ods"), " Save it as CSV.")
 
 
@@ -89,7 +90,15 @@ def read_as_given(data: Data, watch: Watch = quiet) -> Examples:
 
 def _complete(data: Data, watch: Watch) -> Examples:
     """The images with their groups, and with the corrections of their labels."""
-    return label_edits.apply(groups.apply(_read(data, watch), data), data)
+    return settled(label_edits.apply(groups.apply(_read(data, watch), data), data))
+
+
+def settled(examples: Examples) -> Examples:
+    """The same images in as little memory as they need from here on."""
+    examples = examples.in_files()
+    if len(examples) >= _MANY:
+        nameless_files.give_back()  # what listing them took
+    return examples
 
 
 def _is_table(path: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.base import nameless_files
 from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.phrases import plural
@@ -144,8 +145,9 @@ def divide(examples: Examples, pixel_hash_N: NDArray[np.uint64], data: Data, nea
     if tests < _FEW_TESTS and data.folds is None and cuts_test:
         notes.append(f"The test set holds {plural(tests, 'image')}, so its score is uncertain: {_advice(pool, given, data)}.")
     notes += near_duplicate_notes.sentences(examples, near_P2, near, tuple(parts))
+    train_M, val_M, test_M = (nameless_files.keep(np.flatnonzero(part_N)) for part_N in parts)
     return Split(
-        np.flatnonzero(parts.train_N), np.flatnonzero(parts.val_N), np.flatnonzero(parts.test_N),
+        train_M, val_M, test_M,
         tuple(bad for _, bad in leaked), tuple(duplicates), near_duplicate_notes.named(examples, near_P2), tuple(notes),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.base import config, files
+from striate.base import config, files, nameless_files
 from striate.base.events import Json, Watch, progress
 from striate.base.phrases import printable
 from striate.base.run_images import RunImages, of_parts
@@ -151,4 +151,5 @@ def gather(
         parts = replace(parts, test_M=parts.test_M[:0])
     offer = groups.offer(stored.examples, vars(stored), run.data, (parts.train_M, parts.val_M, parts.test_M))
     parts, own_groups = replace(parts, notes=(*parts.notes, *offer)), groups.account(stored.examples, run.data)
+    nameless_files.give_back()  # what dividing them took
     return Dataset(stored, parts, input_spec, own_groups, start.squash_is_best(run))

@@ -1,0 +1,60 @@
+"""Arrays in files without a name, mapped into memory: what is large takes memory only as long as the system has it to spare.
+
+The system writes pages of a file back to the disk when memory runs short, which it does not do with a program's own without
+swap. A file without a name is gone with the last process that has it open, however that ends.
+"""
+
+import ctypes
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from striate.base import files
+from striate.base.errors import DiskError
+
+LEAST_BYTES = 2**20  # of an array; a smaller one is not worth a file
+
+
+def room(shape: tuple[int, ...], dtype: DTypeLike, folder: Path | None, least_bytes: int) -> NDArray[Any]:
+    """Room for an array: in a file of `folder` where it has so many bytes, else in memory; there too without a folder.
+
+    A folder that cannot be written, as one on a full disk, costs memory alone.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if folder is not None and size >= least_bytes:
+        with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a disk that fills while it is written through memory is SIGBUS
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.memmap(file, dtype, "w+", shape=shape).view(np.ndarray)  # which keeps a handle of its own
+    return np.empty(shape, dtype)
+
+
+def keep(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array in a file of the cache folder where it is large, and not mapped from a file already."""
+    if array.nbytes < LEAST_BYTES or is_mapped(array):
+        return array
+    cache = files.cache_folder()
+    with suppress(DiskError), files.explained(cache, "write"):
+        files.make_folder(cache)
+        in_file = room(array.shape, array.dtype, cache, LEAST_BYTES)
+        in_file[...] = array
+        return in_file
+    return array
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether an array, or a buffer, is a view of a mapped file."""
+    while isinstance(array, np.ndarray | memoryview) and not isinstance(array, np.memmap):
+        array = array.obj if isinstance(array, memoryview) else array.base
+    return isinstance(array, np.memmap)
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system. glibc keeps what lies between blocks in use; others do it themselves."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
