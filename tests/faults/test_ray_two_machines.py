@@ -105,7 +105,7 @@ def said(process: "subprocess.Popen[str]", code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The cluster, and in its folder a model `m` with images in `p`, predicted without it as `alone.csv`."""
+    """The cluster, and in its folder a model `m` with images in `p`; what is predicted and trained without it is `alone`."""
     pytest.importorskip("ray", reason="of the extra scale")
     folder = tmp_path_factory.mktemp("two")
     tiny_model().save(folder / "m")
@@ -118,6 +118,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             stack.callback(both.kill, machine)
             both.start(machine)
         said(both.striate("predict", "m", "p", "--out", "alone.csv"))
+        said(both.striate(*FOLDS, "--no-report", "--name", "alone"))
         yield both
 
 
@@ -144,9 +145,11 @@ def fold_weights(folder: Path, name: str) -> list[str]:
 def test_what_one_machine_lacks_is_named_with_the_machine(cluster: Cluster):
     fill(cluster.folder / "apart" / "q", 1000)
     shutil.copytree(cluster.folder / "m", cluster.folder / "apart" / "m")
+    (cluster.folder / "apart" / "inner").mkdir()
     lacking = rf"({ADDRESSES[1]})"
     for words, below, path in (
-        (("m", "apart/q"), "", "apart/q/0"), (("apart/m", "p"), "", "apart/m"), (("m", "q"), "apart", "apart"),
+        (("m", "apart/q"), "", "apart/q/0"), (("apart/m", "p"), "", "apart/m"),
+        (("../m", "../q"), "apart/inner", "apart/inner"),
     ):  # fmt: skip
         told = said(cluster.striate("predict", *words, "--ray-address", "auto", below=below), code=2)
         assert path in told, told
@@ -154,27 +157,40 @@ def test_what_one_machine_lacks_is_named_with_the_machine(cluster: Cluster):
 
 
 def test_folds_are_trained_by_both_and_one_that_lacks_the_images_leaves_them_to_the_command(cluster: Cluster):
-    said(cluster.striate(*FOLDS, "--no-report", "--name", "alone"))
     command = cluster.striate(*FOLDS, "--no-report", "--name", "both", "--ray-address", "auto")
     wait_until(lambda: all(cluster.workers(each, "_called") for each in (0, 1)), command)
     assert "4 trainings by 2 workers of 1 CPU each." in said(command)
     assert fold_weights(cluster.folder, "both") == fold_weights(cluster.folder, "alone")
     assert len(fold_weights(cluster.folder, "both")) == 4
-    told = said(cluster.striate(*FOLDS, "--no-report", "--name", "there", "--ray-address", "auto", below="apart"))
-    assert f"expected the folder {cluster.folder / 'apart'} on each machine of the cluster; there is none on" in told
-    assert fold_weights(cluster.folder / "apart", "there") == fold_weights(cluster.folder, "alone")
+    place = cluster.folder / "apart" / "of-folds"
+    place.mkdir()
+    told = said(cluster.striate(*FOLDS, "--no-report", "--name", "there", "--ray-address", "auto", below="apart/of-folds"))
+    assert f"expected the folder {place} on each machine of the cluster; there is none on" in told
+    assert fold_weights(place, "there") == fold_weights(cluster.folder, "alone")
 
 
-def test_a_machine_that_dies_costs_no_row_and_no_fold(cluster: Cluster):
-    for words, kind in (
-        (("predict", "m", "p", "--out", "died.csv"), "MapWorker"), ((*FOLDS, "--no-report", "--name", "died"), "_called"),
-    ):  # fmt: skip
-        command = cluster.striate(*words, "--ray-address", "auto")
-        wait_until(lambda kind=kind: cluster.workers(1, kind), command)
-        time.sleep(2)
-        cluster.kill(1)
-        assert command.poll() is None
-        said(command)
-        cluster.start(1)
-    assert (cluster.folder / "died.csv").read_bytes() == (cluster.folder / "alone.csv").read_bytes()
+def test_a_machine_that_dies_costs_no_row(cluster: Cluster):
+    rows = (cluster.folder / "alone.csv").read_text().splitlines()[1:]
+    table = "\n".join(["path", *(row.partition(",")[0] for row in rows * 3)])
+    (cluster.folder / "list.csv").write_text(f"{table}\n")
+    command = cluster.striate("predict", "m", "list.csv", "--out", "died.csv", "--parts", "1000", "--ray-address", "auto")
+    first = cluster.folder / "died.csv" / "_striate" / "part-00000.json"
+    wait_until(lambda: first.is_file() and cluster.workers(1, "MapWorker"), command)
+    cluster.kill(1)
+    assert command.poll() is None
+    said(command)
+    cluster.start(1)
+    tables = [path.read_text().splitlines() for path in sorted((cluster.folder / "died.csv").glob("part-*.csv"))]
+    assert [len(table) - 1 for table in tables] == [1000] * 9
+    assert [row for table in tables for row in table[1:]] == rows * 3
+
+
+def test_a_machine_that_dies_costs_no_fold(cluster: Cluster):
+    command = cluster.striate(*FOLDS, "--no-report", "--name", "died", "--ray-address", "auto")
+    wait_until(lambda: cluster.workers(1, "_called"), command)
+    time.sleep(2)
+    cluster.kill(1)
+    assert command.poll() is None
+    said(command)
+    cluster.start(1)
     assert fold_weights(cluster.folder, "died") == fold_weights(cluster.folder, "alone")
