@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 import striate
 from striate.base import run_folder
 from striate.base.errors import RunError, SettingError
-from striate.base.events import Json
+from striate.base.events import Json, quiet
+from striate.base.signals import catch_signals
 from striate.workflows.tune import check
 from striate.workflows.tune import run as tuning
 from support.shape_images import make_folder
@@ -109,3 +111,19 @@ def test_few_minutes_are_for_few_trials_and_features_need_no_rounds():
     assert check.search(Path("runs"), None, settings, 30, None, ()).trials == 9
     assert check.search(Path("runs"), None, settings, 2, None, ()).trials == 3
     assert json.dumps(plan._asdict())
+
+
+def test_a_trial_that_was_trained_counts_when_the_time_is_over(
+    images: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    result, folder = search(images, "late"), Path("runs/late-tuning")
+    monkeypatch.setattr(tuning, "elapsed", lambda: 1e9)
+    plan = check.Plan.read(folder)
+    with catch_signals() as stop:
+        tried = tuning._search(plan, folder, quiet, stop)
+        assert [(trial.round, trial.number) for trial in tried] == [
+            (trial["round"], trial["number"]) for trial in result["trials"]
+        ]
+        shutil.rmtree(folder / "round-1-trial-3")
+        assert 3 not in [trial.number for trial in tuning._search(plan, folder, quiet, stop)]
+    assert "The time of the search is over: 1 trial of round 1 not tried." in caplog.text

@@ -135,7 +135,8 @@ def _search(plan: Plan, folder: Path, watch: Watch, stop: Stop) -> list[Trial]:
         _spread(plan, [(number, turn, size) for number in sorted(numbers)], folder, stop)
         for number in sorted(numbers):
             stop.check("searching", "resume it with --resume.")
-            if elapsed() > 60 * plan.minutes * (SEARCH + 0.1) and any(trial.val for trial in tried):
+            is_late = elapsed() > 60 * plan.minutes * (SEARCH + 0.1) and any(trial.val for trial in tried)
+            if is_late and not _is_trained(folder, number, turn):
                 left = len(numbers) - sum(trial.round == turn for trial in tried)
                 log.warning("The time of the search is over: %s of round %d not tried.", plural(left, "trial"), turn + 1)
                 return tried
@@ -155,9 +156,14 @@ def _spread(plan: Plan, trials: Sequence[tuple[int, int, int]], folder: Path, st
             (folder, _name(number, turn), plan.trial(number, size), quiet, False),
         )
         for number, turn, size in trials
-        if not (folder / _name(number, turn) / "result.json").is_file()
+        if not _is_trained(folder, number, turn)
     ]  # fmt: skip
     spread.run(calls, lambda: stop.check("searching", "resume it with --resume."))
+
+
+def _is_trained(folder: Path, number: int, turn: int) -> bool:
+    """Whether a trial has its result, as of a worker or from before."""
+    return (folder / _name(number, turn) / "result.json").is_file()
 
 
 def _name(number: int, turn: int) -> str:
