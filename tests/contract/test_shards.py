@@ -43,7 +43,8 @@ def test_training_on_shards_gives_the_weights_of_the_folder(photos: Path, tmp_pa
     index = tmp_path / "out" / "striate.index"
     of_shards = {str(Path(row.path).relative_to(index)): row for row in striate.predict(run, tmp_path / "out")}
     assert {name: row.prediction for name, row in of_files.items()} == {name: row.prediction for name, row in of_shards.items()}
-    assert striate.predict(run, index / "cat" / "3.png").prediction == of_files["cat/3.png"].prediction
+    # alone an image may differ from itself among others in the last bits, so both are asked for alone
+    assert striate.predict(run, index / "cat" / "3.png").prediction == striate.predict(run, photos / "cat/3.png").prediction
     surveys = [striate.survey(data) for data in (photos, tmp_path / "out")]
     assert surveys[0].as_json() | {"data": ""} == surveys[1].as_json() | {"data": ""}
 

@@ -61,7 +61,8 @@ def test_training_at_an_address_gives_the_weights_of_the_folder(server: RangeSer
     index = f"{server.address}/out/striate.index"
     rows = list(striate.predict(run, address))
     assert {row.path.removeprefix(f"{index}/"): row.prediction for row in rows} == of_files
-    assert striate.predict(run, f"{index}/cat/3.png").prediction == of_files["cat/3.png"]
+    # alone an image may differ from itself among others in the last bits, so both are asked for alone
+    assert striate.predict(run, f"{index}/cat/3.png").prediction == striate.predict(run, "photos/cat/3.png").prediction
     surveys = [striate.survey(data) for data in ("photos", address)]
     assert surveys[0].as_json() | {"data": ""} == surveys[1].as_json() | {"data": ""}
     assert surveys[1].as_json()["data"] == f"{server.address}/out"

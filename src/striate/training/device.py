@@ -51,8 +51,7 @@ class Engine:
     def training_order(self, net: nn.Module) -> Iterator[None]:
         """Within the block a network lies in the memory order that it trains faster in, and in the usual one after it.
 
-        The order of the filters decides that of the maps. Answers are computed in the usual order, where they do not depend on
-        how many images are computed at once.
+        The order of the filters decides that of the maps. Answers are computed in the usual order wherever weights come from.
         """
         last = self.channels_last is None and isinstance(net, Net) and net.channels_last
         if not last:
