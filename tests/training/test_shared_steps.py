@@ -1,6 +1,7 @@
 """What processes that train together exchange in a step, and how they share it; test_processes.py has their results."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from striate.base import config
 from striate.base.errors import Interrupted, RunError
-from striate.training import checkpoint, device, loop
+from striate.training import checkpoint, device, loop, processes, timing
 from striate.workflows.train.setup import refuse_processes
 from support import ranks
 from support.tasks import PLAIN_LINE, stopping_at, task
@@ -65,6 +66,21 @@ def test_processes_with_unequal_shares_make_as_many_parts_of_them(tmp_path: Path
     """7 or 8 images for three processes in three parts: one has three images and the others two."""
     found = ranks.run(3, partial(ranks.train, line=ranks.NORM_LINE, steps=10, batch_size=8, grad_accum_steps=3), tmp_path)
     assert len({rank["digest"] for rank in found}) == 1
+
+
+def estimated(_folder: Path) -> dict[str, Any]:
+    """The estimate before the first step, where one process has enough images for a quarter of them, and the other has not."""
+    timing._FEWEST_IMAGES = 1
+    machine = device.pick(config.Engine(device="cpu"))
+    with processes.joined(machine.device):
+        made = task(None, PLAIN_LINE, batch_size=7)
+        train = replace(made.train, rank=machine.rank, world=machine.world)
+        return {"seconds": timing.estimated_seconds_a_step(replace(made, train=train, engine=machine), 5, 0.0)}
+
+
+def test_processes_with_unequal_shares_come_to_one_estimate(tmp_path: Path):
+    one, other = ranks.run(2, estimated, tmp_path)
+    assert one["seconds"] == other["seconds"] > 0
 
 
 def in_bf16(folder: Path) -> dict[str, Any]:

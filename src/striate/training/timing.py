@@ -69,7 +69,8 @@ def estimated_seconds_a_step(
     stream = iter(task.train.epoch(0))
     batch, start = next(stream), time.monotonic()
     batch = next(stream, batch)
-    wait, images = time.monotonic() - start, len(batch.labels_N)
+    wait = time.monotonic() - start
+    images = batch.whole // task.engine.world  # the fewest that any process has: all of them decide alike
     if images // _PARTS < _FEWEST_IMAGES:
         return seconds_a_step(task, steps, at_most, report)
     part = replace(task, train=_Repeated(_first(batch, images // _PARTS, task.engine)))
