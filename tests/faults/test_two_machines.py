@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 
 from striate.training import loop, processes
 from support import marked_processes, ranks
-from support.machines import ADDRESSES, CABLE, Machines, two_machines
+from support.machines import ADDRESSES, CABLE, SYSTEM_RETRIES, Machines, two_machines
 from support.tasks import PLAIN_LINE, task
 
 PORT = 29400
@@ -103,16 +103,30 @@ def test_when_the_cable_is_out_both_machines_say_so_and_end(tmp_path: Path):
 # ---- make soak: torchrun and striate as they are started by users
 
 SETTINGS = ("--net", "conv 3x3x8, bn, relu, pool 2, fc", "--set", "train.early_stop=false", "--no-report", "--json")
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", "--nnodes=2", "--rdzv-backend=c10d")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=1", "--nnodes=2")
 STRIATE = ("-m", "striate", "train", "digits", *SETTINGS)
 
 
-def start(machines: Machines, folder: Path, trial: str, *more: str) -> list[subprocess.Popen[bytes]]:
+def by_c10d(machine: int) -> tuple[str, ...]:
+    """How the launchers find each other: through a store of the first one."""
+    return (
+        "--rdzv-backend=c10d", f"--rdzv-endpoint={ADDRESSES[0]}:{PORT}",
+        f"--rdzv-conf=is_host={1 - machine},read_timeout=15", f"--local-addr={ADDRESSES[machine]}",
+    )  # fmt: skip
+
+
+def by_number(machine: int) -> tuple[str, ...]:
+    """Each is told its number, and has nothing to ask of the other once the processes run."""
+    return (f"--node-rank={machine}", f"--master-addr={ADDRESSES[0]}", f"--master-port={PORT}")
+
+
+def start(
+    machines: Machines, folder: Path, trial: str, *more: str, rendezvous: Callable[[int], tuple[str, ...]] = by_c10d
+) -> list[subprocess.Popen[bytes]]:
     """torchrun on each machine; what each says is in machine-M.txt."""
     started = []
-    for machine, address in enumerate(ADDRESSES):
-        rendezvous = (f"--rdzv-endpoint={ADDRESSES[0]}:{PORT}", f"--rdzv-conf=is_host={1 - machine},read_timeout=15")
-        command = machines.command(machine, *TORCHRUN, *rendezvous, f"--local-addr={address}", *STRIATE, *more)
+    for machine in (0, 1):
+        command = machines.command(machine, *TORCHRUN, *rendezvous(machine), *STRIATE, *more)
         with (folder / f"machine-{machine}.txt").open("w") as said:
             environment = {**os.environ, "GLOO_SOCKET_IFNAME": CABLE, marked_processes.MARK: trial}
             started.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said))
@@ -145,23 +159,40 @@ def child_of(parent: int) -> int:
     ],
 )  # fmt: skip
 def test_whatever_dies_both_machines_end_within_a_minute_and_none_is_left(victims: tuple[str, ...], named: str, tmp_path: Path):
-    trial = uuid.uuid4().hex
     with two_machines() as machines:
-        launchers = start(machines, tmp_path, trial, "--epochs", "100000", "--name", "first")
-        try:
-            wait_for_epochs(tmp_path / "runs" / "first" / "journal.jsonl", 2, [launcher.poll for launcher in launchers])
-            pids = {f"launcher {machine}": launcher.pid for machine, launcher in enumerate(launchers)}
-            pids |= {f"rank {machine}": child_of(launcher.pid) for machine, launcher in enumerate(launchers)}
-            for victim in victims:
-                if victim == "cable":
-                    machines.unplug()
-                else:
-                    os.kill(pids[victim], signal.SIGKILL)
-            ended = marked_processes.none_lives(trial, MOST_SECONDS)
-        finally:
-            for launcher in launchers:
-                launcher.kill()
-                launcher.wait()
-        heard = [(tmp_path / f"machine-{machine}.txt").read_text() for machine in (0, 1)]
-        assert ended, heard
-        assert named in " ".join(heard)
+        end_all(machines, by_c10d, victims, named, tmp_path)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("victims", "named"),
+    [(("cable",), "process 1 of 2"), (("rank 1",), "process 1 of 2"), (("launcher 0",), "Stopped by")],
+)  # fmt: skip
+def test_launchers_that_are_told_their_number_end_so_too_as_the_system_is(victims: tuple[str, ...], named: str, tmp_path: Path):
+    with two_machines(SYSTEM_RETRIES) as machines:
+        end_all(machines, by_number, victims, named, tmp_path)
+
+
+def end_all(
+    machines: Machines, rendezvous: Callable[[int], tuple[str, ...]], victims: tuple[str, ...], named: str, tmp_path: Path
+) -> None:
+    """Start a training, end the victims, and see that all is over in time and that the cause is named."""
+    trial = uuid.uuid4().hex
+    launchers = start(machines, tmp_path, trial, "--epochs", "100000", "--name", "first", rendezvous=rendezvous)
+    try:
+        wait_for_epochs(tmp_path / "runs" / "first" / "journal.jsonl", 2, [launcher.poll for launcher in launchers])
+        pids = {f"launcher {machine}": launcher.pid for machine, launcher in enumerate(launchers)}
+        pids |= {f"rank {machine}": child_of(launcher.pid) for machine, launcher in enumerate(launchers)}
+        for victim in victims:
+            if victim == "cable":
+                machines.unplug()
+            else:
+                os.kill(pids[victim], signal.SIGKILL)
+        ended = marked_processes.none_lives(trial, MOST_SECONDS)
+    finally:
+        for launcher in launchers:
+            launcher.kill()
+            launcher.wait()
+    heard = [(tmp_path / f"machine-{machine}.txt").read_text() for machine in (0, 1)]
+    assert ended, heard
+    assert named in " ".join(heard)

@@ -15,8 +15,9 @@ import pytest
 
 CABLE = "cable"  # the name of the interface on both sides
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
-# Retransmissions until a connection counts as broken, 13 s; by default 15, a quarter of an hour, which torchrun waits out
-_RETRIES = 5
+# Retransmissions until a connection counts as broken: 13 s, and a quarter of an hour, which torchrun waits out if its launchers
+# find each other by c10d
+FEW_RETRIES, SYSTEM_RETRIES = 5, 15
 _CLONE_NEWNET = 0x40000000
 
 
@@ -45,8 +46,11 @@ class Machines:
 
 
 @contextmanager
-def two_machines() -> Iterator[Machines]:
-    """Two machines; skips the test where the system lets this process have none."""
+def two_machines(retries: int = FEW_RETRIES) -> Iterator[Machines]:
+    """Two machines, whose connections count as broken after so many retransmissions.
+
+    It skips the test where the system lets this process have none.
+    """
     if missing := [program for program in ("unshare", "nsenter", "ip") if shutil.which(program) is None]:
         pytest.skip(f"needs {', '.join(missing)}")
     holders: list[subprocess.Popen[bytes]] = []
@@ -69,7 +73,7 @@ def two_machines() -> Iterator[Machines]:
         for machine, address in enumerate(ADDRESSES):
             script = (
                 f"ip addr add {address}/24 dev {CABLE}; ip link set lo up; ip link set {CABLE} up; "
-                f"echo {_RETRIES} > /proc/sys/net/ipv4/tcp_retries2"
+                f"echo {retries} > /proc/sys/net/ipv4/tcp_retries2"
             )
             subprocess.run(machines.command(machine, "sh", "-ec", script), check=True)
         yield machines
