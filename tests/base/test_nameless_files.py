@@ -50,6 +50,16 @@ def test_where_no_file_can_be_written_it_stays_in_memory(cache: Path, monkeypatc
     assert (kept == array).all()
 
 
+def test_the_disk_is_taken_at_once_where_the_system_reserves_no_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(nameless_files, "_AT_ONCE", 4096)
+    with (tmp_path / "file").open("w+b") as file:
+        nameless_files._reserve(file, 10_000)
+        status = (tmp_path / "file").stat()
+        assert status.st_size == 10_000
+        assert status.st_blocks * 512 >= 10_000
+
+
 def test_there_is_room_without_a_folder_and_freed_memory_is_given_back():
     room = nameless_files.room((3, 1000), np.float32, None, 1)
     assert (room.shape, room.dtype) == ((3, 1000), np.float32)

@@ -41,20 +41,20 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.soak)], ids=["made", "drawn"])
-def whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+def are_drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether figures are drawn, which takes seconds, and not only made; tests/history draws each kind of them."""
     if not request.param:
         undrawn(monkeypatch)
     return bool(request.param)
 
 
-def drawn(ran: Ran, folder: str, whole: bool) -> set[str]:
+def drawn(ran: Ran, folder: str, are_drawn: bool) -> set[str]:
     """The images that a command says it drew, each of them there and whole."""
     assert ran.code == 0, ran.err
     files = [Path(file) for file in ran.json["files"]]
     for file in files:
         assert file.is_file()
-        if whole:
+        if are_drawn:
             with Image.open(file) as image:
                 image.load()
     assert {file.parent for file in files} == {Path(folder)}
@@ -67,10 +67,10 @@ def test_a_name_that_is_none_of_them_is_refused_and_they_are_listed(capsys: pyte
     assert "mcculloch_pitts" in text
 
 
-def test_cells(photo: Path, whole: bool, capsys: pytest.CaptureFixture[str]):
+def test_cells(photo: Path, are_drawn: bool, capsys: pytest.CaptureFixture[str]):
     arguments = ("--orientations", "4", "--wavelength", "4", "--json")
     ran = run(capsys, "history", "cells", photo, *arguments)
-    assert drawn(ran, "striate-history-cells", whole) == {
+    assert drawn(ran, "striate-history-cells", are_drawn) == {
         "bank.png", "tuning.png", "fields.png", "maps.png", "shifts.png", "modulation.png",
     }  # fmt: skip
     numbers = ran.json
@@ -108,9 +108,9 @@ def test_cells_refuse(options: tuple[str, ...], text: str, photo: Path, capsys: 
     assert text in refused(capsys, "cells", photo, *options)
 
 
-def test_mcculloch_pitts(photo: Path, whole: bool, capsys: pytest.CaptureFixture[str]):
+def test_mcculloch_pitts(photo: Path, are_drawn: bool, capsys: pytest.CaptureFixture[str]):
     ran = run(capsys, "history", "mcculloch_pitts", photo, "--table", "10010110", "--word", "1001", "--json")
-    assert drawn(ran, "striate-history-mcculloch_pitts", whole) == {
+    assert drawn(ran, "striate-history-mcculloch_pitts", are_drawn) == {
         "one_unit.png", "table.png", "automata.png", "latch.png", "latch_network.png", "edges.png", "edge_network.png",
         "automaton_odd_number_of_1.png", "automaton_ends_in_01.png", "automaton_divisible_by_3.png",
     }  # fmt: skip
@@ -162,9 +162,9 @@ def test_mcculloch_pitts_refuses_what_is_no_word(capsys: pytest.CaptureFixture[s
     )
 
 
-def test_convolution(photo: Path, whole: bool, capsys: pytest.CaptureFixture[str]):
+def test_convolution(photo: Path, are_drawn: bool, capsys: pytest.CaptureFixture[str]):
     ran = run(capsys, "history", "convolution", photo, "--stride", "2", "--padding", "1", "--json")
-    assert drawn(ran, "striate-history-convolution", whole) == {"map.png", "steps.png", "flip.png", "weights.png"}
+    assert drawn(ran, "striate-history-convolution", are_drawn) == {"map.png", "steps.png", "flip.png", "weights.png"}
     numbers = ran.json
     assert numbers["kernels"]["sobel x"] == [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
     assert numbers["maps"].keys() == {"sobel x", "sobel y", "magnitude"}

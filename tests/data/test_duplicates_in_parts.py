@@ -44,8 +44,8 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_parts, "_WAIT_SECONDS", 0.02)
 
 
-def as_lists(found: NearDuplicates) -> tuple[list[list[int]], list[int]]:
-    return found.pairs_P2.tolist(), found.alike_M.tolist()
+def as_lists(pairs: NearDuplicates) -> tuple[list[list[int]], list[int]]:
+    return pairs.pairs_P2.tolist(), pairs.alike_M.tolist()
 
 
 @pytest.fixture
@@ -66,19 +66,19 @@ def test_any_partition_in_any_order_gives_the_pairs_of_the_whole(copies: SmallCo
         patch.setattr(duplicate_candidates, "_COSINES_AT_ONCE", data.draw(st.integers(1, 3000)))
         search = duplicates.Search(copies)
         order = data.draw(st.permutations(range(len(search.parts))))
-        found = [search.part(number) for number in order]
-        assert as_lists(duplicates.join_parts(found, COUNT)) == whole
+        parts = [search.part(number) for number in order]
+        assert as_lists(duplicates.join_parts(parts, COUNT)) == whole
 
 
 def test_a_pair_is_left_out_only_where_an_image_is_alike_by_all_parts(copies: SmallCopies):
     """The 40 that are one image have others in every part, none of which has more than 16 of them."""
     search = duplicates.Search(copies)
-    found = [
+    parts = [
         NearDuplicates(part.pairs_P2[number::7], part.alike_M[:0])
         for part in map(search.part, range(len(search.parts)))
         for number in range(7)
     ]
-    assert as_lists(duplicates.join_parts(found, COUNT))[1] == as_lists(duplicates.near_duplicates(copies))[1]
+    assert as_lists(duplicates.join_parts(parts, COUNT))[1] == as_lists(duplicates.near_duplicates(copies))[1]
 
 
 def entry(cache: Path) -> Iterator[Path]:

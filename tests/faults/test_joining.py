@@ -25,7 +25,7 @@ MOST_SECONDS = 120  # from the start to the end: 40 s after the others have star
 KILL_SECONDS = 45  # 30 are torchrun's, between asking a process that stands still to end and ending it
 SETTINGS = ("--net", "conv 3x3x8, bn, relu, pool 2, fc", "--epochs", "100000", "--set", "train.early_stop=false", "--no-report")
 STRIATE = ("-m", "striate", "train", "digits", *SETTINGS, "--name", "first")
-# striate in a process that dies or stands still before it has told anybody that it is there
+# striate in a process that dies or stands still before the others know of it
 LOST = """
 import os, sys
 if os.environ.get("RANK") == os.environ["LOST_RANK"]:
@@ -66,10 +66,10 @@ def test_where_nobody_ends_the_rest_it_ends_by_itself(rank: int, lost: str, vari
             if each == rank and lost == "not started":
                 continue
             mark = {MARK: trial} if each != rank else {}
-            with (tmp_path / f"rank-{each}.txt").open("w") as said:
+            with (tmp_path / f"rank-{each}.txt").open("w") as output:
                 process = subprocess.Popen(
                     [sys.executable, *STRIATE], cwd=tmp_path, env={**os.environ, **variables(each, 3, port), **mark},
-                    stdout=said, stderr=said,
+                    stdout=output, stderr=output,
                 )  # fmt: skip
             if each == rank:
                 victim = process
@@ -87,10 +87,10 @@ def test_where_nobody_ends_the_rest_it_ends_by_itself(rank: int, lost: str, vari
         for process in [*others.values(), *([victim] if victim is not None else [])]:
             process.kill()
             process.wait()
-    heard = {each: (tmp_path / f"rank-{each}.txt").read_text() for each in others}
-    assert ended, heard
-    for said_by in heard.values():
-        assert f"process {rank} of 3" in said_by
+    outputs = {each: (tmp_path / f"rank-{each}.txt").read_text() for each in others}
+    assert ended, outputs
+    for output in outputs.values():
+        assert f"process {rank} of 3" in output
     assert all(process.returncode not in (None, 0) for process in others.values())
 
 
@@ -104,17 +104,17 @@ def test_torchrun_ends_where_a_process_never_comes(number: int, tmp_path: Path):
     (tmp_path / "lost.py").write_text(LOST)
     lost = {"LOST_RANK": "1", "LOST_SIGNAL": str(int(number)), MARK: trial}
     command = [*torchrun("--standalone", "--nproc-per-node", "2"), "lost.py", *STRIATE[2:]]
-    with (tmp_path / "said.txt").open("w") as said:
-        launcher = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **lost}, stdout=said, stderr=said)
+    with (tmp_path / "said.txt").open("w") as output:
+        launcher = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **lost}, stdout=output, stderr=output)
     try:
         ended = none_lives(trial, MOST_SECONDS + KILL_SECONDS)
     finally:
         launcher.kill()
         launcher.wait()
-    heard = (tmp_path / "said.txt").read_text()
-    assert ended, heard
+    outputs = (tmp_path / "said.txt").read_text()
+    assert ended, outputs
     if number == signal.SIGSTOP:
-        assert "process 1 of 2 has not come for 40 s" in heard
+        assert "process 1 of 2 has not come for 40 s" in outputs
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -130,16 +130,18 @@ def test_a_process_that_dies_before_it_comes_ends_the_job_on_both_machines(rank:
                 f"--rdzv-conf=is_host={1 - machine}", f"--local-addr={address}",
             )  # fmt: skip
             command = machines.command(machine, *torchrun(*options), "lost.py", *STRIATE[2:])
-            with (tmp_path / f"machine-{machine}.txt").open("w") as said:
-                launchers.append(subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **lost}, stdout=said, stderr=said))
+            with (tmp_path / f"machine-{machine}.txt").open("w") as output:
+                launchers.append(
+                    subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **lost}, stdout=output, stderr=output)
+                )
         try:
             ended = none_lives(trial, MOST_SECONDS)
         finally:
             for launcher in launchers:
                 launcher.kill()
                 launcher.wait()
-    heard = [(tmp_path / f"machine-{machine}.txt").read_text() for machine in (0, 1)]
-    assert ended, heard
-    assert "Signal 9 (SIGKILL)" in heard[rank]  # torchrun names it there
+    outputs = [(tmp_path / f"machine-{machine}.txt").read_text() for machine in (0, 1)]
+    assert ended, outputs
+    assert "Signal 9 (SIGKILL)" in outputs[rank]  # torchrun names it there
     if rank == 1:  # the first machine's holds the others' connections, and takes them with it
-        assert "process 1 of 2 has not come for 40 s" in heard[0]
+        assert "process 1 of 2 has not come for 40 s" in outputs[0]

@@ -41,13 +41,13 @@ class Cluster:
 
     def environment(self, machine: int, mark: str) -> dict[str, str]:
         """As a user's on that machine."""
-        found = {
+        variables = {
             **os.environ, "RAY_TMPDIR": str(self.short / str(machine)), "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1",
             "RAY_worker_niceness": "0", marked_processes.MARK: mark, "RAY_AUTH_MODE": "disabled",
             "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
         }  # fmt: skip
-        Path(found["RAY_TMPDIR"]).mkdir(exist_ok=True)
-        return found
+        Path(variables["RAY_TMPDIR"]).mkdir(exist_ok=True)
+        return variables
 
     def start(self, machine: int) -> None:
         """`ray start` on one of them."""
@@ -58,10 +58,10 @@ class Cluster:
             apart = [str(self.folder / "apart"), str(self.short)]
             command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", hide, "sh", *apart, *command]
         path = self.folder / f"ray-{machine}.txt"
-        with path.open("w") as said:
+        with path.open("w") as output:
             self.started[machine] = subprocess.Popen(
-                self.machines.command(machine, *command), env=self.environment(machine, self.mark(machine)), stdout=said,
-                stderr=said,
+                self.machines.command(machine, *command), env=self.environment(machine, self.mark(machine)), stdout=output,
+                stderr=output,
             )  # fmt: skip
         wait_until(lambda: "Ray runtime started" in path.read_text(), self.started[machine])
 
@@ -97,7 +97,7 @@ def wait_until(done: Callable[[], object], process: "subprocess.Popen[Any]") -> 
         time.sleep(0.02)
 
 
-def said(process: "subprocess.Popen[str]", code: int = 0) -> str:
+def output_of(process: "subprocess.Popen[str]", code: int = 0) -> str:
     out, error = process.communicate(timeout=500)
     assert process.returncode == code, error
     return out + error
@@ -117,8 +117,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         for machine in (0, 1):
             stack.callback(both.kill, machine)
             both.start(machine)
-        said(both.striate("predict", "m", "p", "--out", "alone.csv"))
-        said(both.striate(*FOLDS, "--no-report", "--name", "alone"))
+        output_of(both.striate("predict", "m", "p", "--out", "alone.csv"))
+        output_of(both.striate(*FOLDS, "--no-report", "--name", "alone"))
         yield both
 
 
@@ -133,7 +133,7 @@ def fill(folder: Path, count: int) -> None:
 def test_both_machines_predict_whichever_of_them_has_the_command(cluster: Cluster, machine: int, address: str):
     command = cluster.striate("predict", "m", "p", "--out", "both.csv", "--ray-address", address, machine=machine)
     wait_until(lambda: all(cluster.workers(each, "MapWorker") for each in (0, 1)), command)
-    assert "2 workers of 1 CPU each." in said(command)
+    assert "2 workers of 1 CPU each." in output_of(command)
     assert (cluster.folder / "both.csv").read_bytes() == (cluster.folder / "alone.csv").read_bytes()
 
 
@@ -151,21 +151,23 @@ def test_what_one_machine_lacks_is_named_with_the_machine(cluster: Cluster):
         (("m", "apart/q"), "", "apart/q/0"), (("apart/m", "p"), "", "apart/m"),
         (("../m", "../q"), "apart/inner", "apart/inner"),
     ):  # fmt: skip
-        told = said(cluster.striate("predict", *words, "--ray-address", "auto", below=below), code=2)
-        assert path in told, told
-        assert lacking in told, told
+        output = output_of(cluster.striate("predict", *words, "--ray-address", "auto", below=below), code=2)
+        assert path in output, output
+        assert lacking in output, output
 
 
 def test_folds_are_trained_by_both_and_one_that_lacks_the_images_leaves_them_to_the_command(cluster: Cluster):
     command = cluster.striate(*FOLDS, "--no-report", "--name", "both", "--ray-address", "auto")
     wait_until(lambda: all(cluster.workers(each, "_called") for each in (0, 1)), command)
-    assert "4 trainings by 2 workers of 1 CPU each." in said(command)
+    assert "4 trainings by 2 workers of 1 CPU each." in output_of(command)
     assert fold_weights(cluster.folder, "both") == fold_weights(cluster.folder, "alone")
     assert len(fold_weights(cluster.folder, "both")) == 4
     place = cluster.folder / "apart" / "of-folds"
     place.mkdir()
-    told = said(cluster.striate(*FOLDS, "--no-report", "--name", "there", "--ray-address", "auto", below="apart/of-folds"))
-    assert f"expected the folder {place} on each machine of the cluster; there is none on" in told
+    output = output_of(
+        cluster.striate(*FOLDS, "--no-report", "--name", "there", "--ray-address", "auto", below="apart/of-folds")
+    )
+    assert f"expected the folder {place} on each machine of the cluster; there is none on" in output
     assert fold_weights(place, "there") == fold_weights(cluster.folder, "alone")
 
 
@@ -178,7 +180,7 @@ def test_a_machine_that_dies_costs_no_row(cluster: Cluster):
     wait_until(lambda: first.is_file() and cluster.workers(1, "MapWorker"), command)
     cluster.kill(1)
     assert command.poll() is None
-    said(command)
+    output_of(command)
     cluster.start(1)
     tables = [path.read_text().splitlines() for path in sorted((cluster.folder / "died.csv").glob("part-*.csv"))]
     assert [len(table) - 1 for table in tables] == [1000] * 9
@@ -191,6 +193,6 @@ def test_a_machine_that_dies_costs_no_fold(cluster: Cluster):
     time.sleep(2)
     cluster.kill(1)
     assert command.poll() is None
-    said(command)
+    output_of(command)
     cluster.start(1)
     assert fold_weights(cluster.folder, "died") == fold_weights(cluster.folder, "alone")

@@ -50,8 +50,8 @@ def test_filters_are_put_in_the_memory_order():
 @pytest.mark.parametrize(
     ("name", "setting", "last"),
     [
-        ("resnet20", "auto", True), ("conv 3x3x4, relu, fc", "auto", True), ("alexnet_owt", "auto", False),
-        ("resnet20", "off", False), ("alexnet_owt", "on", True),
+        ("resnet20", "auto", True), ("conv 3x3x4, relu, fc", "auto", True), ("vgg11", "auto", False),
+        ("resnet20", "off", False), ("vgg11", "on", True),
     ],
 )  # fmt: skip
 def test_a_network_is_trained_in_the_order_that_suits_it(name: str, setting: Literal["auto", "on", "off"], last: bool):

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from functools import partial
+from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from striate.base.errors import DataError, RunError, SettingError
+from striate.base.launcher import Place
 from striate.training import meeting, processes
 from support import ranks
 from support.tasks import PLAIN_LINE
@@ -118,6 +120,22 @@ def twice(folder: Path) -> dict[str, Any]:
 def test_processes_meet_as_often_as_they_train(tmp_path: Path):
     one, other = ranks.run(2, twice, tmp_path)
     assert one["digests"] == other["digests"]
+
+
+def test_processes_that_are_started_anew_find_none_of_those_before(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
+    meetings = []
+    for restarts in range(2):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(restarts))
+        monkeypatch.setattr(meeting, "_numbers", count())
+        meetings.append(meeting.Meeting.find(Place(0, 0, 1)))
+    first, second = (each.for_sums() for each in meetings)
+    first.set("address", "of a process that died")
+    assert first.check(["address"])
+    assert not second.check(["address"])
 
 
 def refusing(_folder: Path) -> dict[str, Any]:

@@ -44,21 +44,21 @@ def steps(norm: nn.Module, maps_NC: Tensor, gradient_NC: Tensor) -> dict[str, li
         assert out_NC.dtype == maps_NC.dtype
         out_NC.backward(gradient_NC)
     assert maps_NC.grad is not None
-    found = {"out": out_NC, "gradient": maps_NC.grad} | {f"gradient of {name}": p.grad for name, p in norm.named_parameters()}
-    found |= dict(norm.named_buffers())
-    return {name: tensor.double().tolist() for name, tensor in found.items()}
+    results = {"out": out_NC, "gradient": maps_NC.grad} | {f"gradient of {name}": p.grad for name, p in norm.named_parameters()}
+    results |= dict(norm.named_buffers())
+    return {name: tensor.double().tolist() for name, tensor in results.items()}
 
 
 def of_parts(_folder: Path, names: list[str], dtype: torch.dtype, last: bool) -> dict[str, Any]:
-    found = {}
+    results = {}
     with processes.joined(torch.device("cpu")):
         rank = torch.distributed.get_rank()
         for name in names:
             norm = NORMS[name]().to(torch.promote_types(dtype, torch.float32))
             maps_NC, gradient_NC = (whole.split(PARTS)[rank].detach() for whole in maps(norm, dtype, last))
             assert synchronized_batchnorm.synchronize(nn.Sequential(norm)) == []
-            found[name] = steps(norm, maps_NC, gradient_NC)
-    return found
+            results[name] = steps(norm, maps_NC, gradient_NC)
+    return results
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def of_parts(_folder: Path, names: list[str], dtype: torch.dtype, last: bool) ->
 )
 def test_parts_of_unequal_size_have_what_the_whole_batch_has(dtype: torch.dtype, last: bool, most: float, tmp_path: Path):
     names = [name for name in NORMS if name != "1d" or not last]
-    found = ranks.run(len(PARTS), partial(of_parts, names=names, dtype=dtype, last=last), tmp_path)
+    results = ranks.run(len(PARTS), partial(of_parts, names=names, dtype=dtype, last=last), tmp_path)
     for name in names:
         norm = NORMS[name]().double()
         for what, expected in steps(norm, *maps(norm, torch.float64, last)).items():
-            each = [np.array(rank[name][what]) for rank in found]
+            each = [np.array(rank[name][what]) for rank in results]
             if what in ("out", "gradient"):
                 actual = np.concatenate(each)
             elif what.startswith("gradient of"):
@@ -82,14 +82,14 @@ def test_parts_of_unequal_size_have_what_the_whole_batch_has(dtype: torch.dtype,
 
 
 def test_maps_in_bf16_have_statistics_of_float32(tmp_path: Path):
-    found = ranks.run(len(PARTS), partial(of_parts, names=["2d"], dtype=torch.bfloat16, last=True), tmp_path)
+    results = ranks.run(len(PARTS), partial(of_parts, names=["2d"], dtype=torch.bfloat16, last=True), tmp_path)
     norm = nn.BatchNorm2d(3).double()
     maps_NC, gradient_NC = (tensor.double() for tensor in maps(norm, torch.bfloat16, True))
     expected = steps(norm, maps_NC, gradient_NC)
     for what in ("running_mean", "running_var"):
-        assert np.allclose(found[0]["2d"][what], expected[what], rtol=1e-5)
+        assert np.allclose(results[0]["2d"][what], expected[what], rtol=1e-5)
     for what in ("out", "gradient"):
-        actual = np.concatenate([rank["2d"][what] for rank in found])
+        actual = np.concatenate([rank["2d"][what] for rank in results])
         assert np.abs(actual - expected[what]).max() < 2**-7 * np.abs(expected[what]).max()
 
 

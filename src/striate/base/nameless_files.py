@@ -9,7 +9,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from striate.base import files
 from striate.base.errors import DiskError
 
+_AT_ONCE = 2**24  # bytes that are written where a system reserves none
 LEAST_BYTES = 2**20  # of an array; a smaller one is not worth a file
 
 
@@ -28,10 +29,19 @@ def room(shape: tuple[int, ...], dtype: DTypeLike, folder: Path | None, least_by
     size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if folder is not None and size >= least_bytes:
         with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # a disk that fills while it is written through memory is SIGBUS
-                os.posix_fallocate(file.fileno(), 0, size)
+            _reserve(file, size)
             return np.memmap(file, dtype, "w+", shape=shape).view(np.ndarray)  # which keeps a handle of its own
     return np.empty(shape, dtype)
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the blocks of a file from the disk now, since a disk that fills while memory is written through is SIGBUS."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, _AT_ONCE):  # macOS has no such call
+        file.write(bytes(min(_AT_ONCE, size - start)))
+    file.flush()
 
 
 def keep(array: NDArray[Any]) -> NDArray[Any]:

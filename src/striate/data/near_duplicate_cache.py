@@ -77,6 +77,8 @@ def _together(searching: duplicates.Search, folder: Path, data: str) -> NearDupl
                     shared_parts.remove(parts)
         except RunError:  # another process joins them
             time.sleep(_WAIT_SECONDS)
+    if parts.is_dir() and not shared_parts.in_use(parts):  # locks that this process took after another had joined the parts
+        shared_parts.remove(parts)
     return stored
 
 

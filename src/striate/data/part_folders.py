@@ -23,7 +23,7 @@ _ANY_IGNORED = re.compile("|".join(map(translate, IGNORED)))
 def ignoring_pattern(name: str) -> str | None:
     """The first of the patterns that ignores a file or folder of this name, whatever its case; None where none does."""
     lower = name.lower()
-    if _ANY_IGNORED.match(lower) is None:  # of most names all patterns are asked at once
+    if _ANY_IGNORED.match(lower) is None:  # most names are tested against all patterns at once
         return None
     return next(pattern for pattern in IGNORED if fnmatchcase(lower, pattern))
 

@@ -147,7 +147,7 @@ class ShardIndex:
         return self._damage(row, self.place(row), content)
 
     def _damage(self, row: int, place: Place, content: bytes) -> str | None:
-        """The CRC-32 is compared where the index has one: it takes a fifth of the hash's time, and tells every changed byte."""
+        """The CRC-32 is compared where the index has one: a fifth of the hash's time, it reveals any changed byte."""
         if len(content) != place.length:
             return f"{place}: the shard ends after {place.offset + len(content):,}; copy it again from where it is whole"
         if "crc32" in self.columns and (crc := int(self.columns["crc32"][row])):

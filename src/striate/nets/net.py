@@ -31,7 +31,7 @@ class Net(nn.Module):
     taps: tuple[str, ...] = ()
     head_name: str = ""
     whitening_epsilon: float | None = None  # what `init="whitening"` adds to variances of patches; else that of `init.whiten`
-    channels_last: bool = True  # whether a CPU trains it faster with its filters' channels last in memory, as it does most
+    channels_last: bool = True  # whether a CPU trains it faster, at its own size, with its filters' channels last in memory
 
     def __init__(self, input_chw: CHW) -> None:
         super().__init__()

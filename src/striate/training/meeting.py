@@ -58,7 +58,7 @@ class Meeting(NamedTuple):
 
     group: Any  # torch's own for the addresses of a group, at the launcher's address
     store: Any  # of signs of life, which ends with process 0
-    number: int  # of this meeting
+    name: str  # of this meeting: how often torchrun has started the processes anew, and how often these have met before
 
     @classmethod
     def find(cls, own: Place) -> Self:
@@ -67,39 +67,44 @@ class Meeting(NamedTuple):
         Raises RunError: process 0 has not come in time, or cannot open them.
         """
         address, port = meeting_point()
-        number, wait = next(_numbers), timedelta(seconds=_STORE_SECONDS)
+        wait = timedelta(seconds=_STORE_SECONDS)
         distributed: Any = torch.distributed  # whose types leave the store out
         launched = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torchrun has opened the first one
         opens = own.rank == 0 and not launched
-        key = f"striate {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')} {number}"
+        name = f"{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')} {next(_numbers)}"
         deadline, absent = time.monotonic() + join_seconds(), not_there([0], own.world, join_seconds())
-        if not opens:
-            _wait_for_answer(address, port, deadline, absent)
-        try:
-            group = distributed.TCPStore(
-                address, port, is_master=opens, wait_for_workers=False, multi_tenant=True, timeout=wait
-            )  # fmt: skip
-            if own.rank == 0:
-                store = distributed.TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=wait)
-                group.set(key, str(store.port))
-                return cls(group, store, number)
-            while not group.check([key]):
-                if time.monotonic() > deadline:
-                    raise RunError(absent)
-                time.sleep(_LOOK_SECONDS)
-            return cls(group, distributed.TCPStore(address, int(group.get(key)), is_master=False, timeout=wait), number)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise RunError(
-                f"process {own.rank} of {own.world} cannot meet the others at {address}:{port}: {reason}. Look at what process "
-                "0 printed; where another program has the port, give MASTER_PORT another number."
-            ) from error
+        while True:
+            if not opens:
+                _wait_for_answer(address, port, deadline, absent)
+            try:
+                group = distributed.TCPStore(
+                    address, port, is_master=opens, wait_for_workers=False, multi_tenant=True, timeout=wait
+                )  # fmt: skip
+                if own.rank == 0:
+                    store = distributed.TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=wait)
+                    group.set(f"striate {name}", str(store.port))
+                    return cls(group, store, name)
+                while not group.check([f"striate {name}"]):
+                    if time.monotonic() > deadline:
+                        raise RunError(absent)
+                    time.sleep(_LOOK_SECONDS)
+                own_port = int(group.get(f"striate {name}"))
+                return cls(group, distributed.TCPStore(address, own_port, is_master=False, timeout=wait), name)
+            except RuntimeError as error:
+                if own.rank != 0 and time.monotonic() < deadline:  # it may be the store of the meeting before, which ends
+                    time.sleep(_LOOK_SECONDS)
+                    continue
+                reason = str(error).splitlines()[0]
+                raise RunError(
+                    f"process {own.rank} of {own.world} cannot meet the others at {address}:{port}: {reason}. Look at what "
+                    "process 0 printed; where another program has the port, give MASTER_PORT another number."
+                ) from error
 
     def for_sums(self) -> Any:
         """The store through which the processes of a group find each other."""
         self.group.set_timeout(timedelta(seconds=_GROUP_SECONDS))
         distributed: Any = torch.distributed
-        return distributed.PrefixStore(f"striate group {self.number}", self.group)
+        return distributed.PrefixStore(f"striate group {self.name}", self.group)
 
 
 def _wait_for_answer(address: str, port: int, deadline: float, absent: str) -> None:

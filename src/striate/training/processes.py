@@ -1,10 +1,9 @@
 """Several processes that train together: who they are, how they are joined, and what happens when one of them fails.
 
 Which one this is, `base.launcher` reads from the environment; where they find each other, `meeting`. Sums between them are
-PyTorch's. Beside these each tells the
-others every two seconds that it lives, through a store that the first one holds, from before it reads images: one that never
-comes, fails, is killed or stands still ends the others within a minute with one sentence that names it, in place of a wait of
-half an hour.
+PyTorch's. Beside these each reports every two seconds that it runs, in a store that the first one holds, from before it reads
+images: one that never comes, fails, is killed or stands still ends the others within a minute with one sentence that names it,
+in place of a wait of half an hour.
 """
 
 import os

@@ -5,9 +5,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -66,10 +67,7 @@ def estimated_seconds_a_step(
     task: loop.Task, steps: int, at_most: float, report: Callable[[int, int], None] | None = None
 ) -> float:
     """The same, but of a step that takes longer than `at_most` a quarter of the images is computed, and its time multiplied."""
-    stream = iter(task.train.epoch(0))
-    batch, start = next(stream), time.monotonic()
-    batch = next(stream, batch)
-    wait = time.monotonic() - start
+    batch, wait = _second_batch(task.train)
     images = batch.whole // task.engine.world  # the fewest that any process has: all of them decide alike
     if images // _PARTS < _FEWEST_IMAGES:
         return seconds_a_step(task, steps, at_most, report)
@@ -78,12 +76,21 @@ def estimated_seconds_a_step(
     return step if step > at_most else seconds_a_step(task, steps, at_most, report)
 
 
+def _second_batch(batches: Batches) -> tuple[BatchLike, float]:
+    """The second batch of an epoch, else its only one, and the seconds of waiting for it; processes that decode it end."""
+    stream: Any = batches.epoch(0)
+    with closing(stream):
+        batch, start = next(stream), time.monotonic()
+        batch = next(stream, batch)
+        return batch, time.monotonic() - start
+
+
 def _times(
     task: loop.Task, most: int, fewest: int, at_most: float, report: Callable[[int, int], None] | None = None
 ) -> list[float]:
     """Seconds of each of the first steps of a copy, of at least `fewest` and of no more once `at_most` seconds have passed."""
-    engine, twin = task.engine, copy.deepcopy(task.net)
-    tried = replace(task, net=twin, steps=most, journal=Journal(None), checkpoints=None, observers=(), unfreeze_epochs={})
+    engine, net_copy = task.engine, copy.deepcopy(task.net)
+    tried = replace(task, net=net_copy, steps=most, journal=Journal(None), checkpoints=None, observers=(), unfreeze_epochs={})
     start = before = time.monotonic()
     times: list[float] = []
     for _ in loop.losses(tried, lambda _step: _SLOW_RATE):

@@ -179,7 +179,10 @@ class Predictor:
 
 def _is_there(path: Path) -> bool:
     with suppress(OSError, ValueError):  # a name that is too long, or holds a zero byte
-        return shard_paths.entry_of(path) is not None or path.exists()
+        if shard_paths.entry_of(path) is not None:
+            shard = shard_paths.file_of(path)  # None of an address, and of an image that no index has
+            return shard is None or shard.exists()
+        return path.exists()
     return False
 
 

@@ -77,11 +77,15 @@ def test_the_weights_are_the_same(photos: Path, kept: dict[str, Any]):
 
 
 @pytest.mark.children
-def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
-    forked_children.forked_children(monkeypatch)
-    before = forked_children.ALIVE.copy()
+@pytest.mark.parametrize("are_forks", [True, pytest.param(False, marks=pytest.mark.soak)], ids=["forks", "programs"])
+def test_stopped_and_resumed_it_is_the_same(
+    are_forks: bool, photos: Path, kept: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
     forked = Mock(wraps=forked_children.Fork)
-    monkeypatch.setattr(forked_children, "Fork", forked)
+    if are_forks:
+        forked_children.forked_children(monkeypatch)
+        monkeypatch.setattr(forked_children, "Fork", forked)
+    before = forked_children.ALIVE | {*decoders(os.getpid())}
 
     def stop_at_4(event: dict[str, Any]) -> None:
         if event["event"] == "step" and event["step"] == 4:
@@ -89,12 +93,12 @@ def test_stopped_and_resumed_it_is_the_same(photos: Path, kept: dict[str, Any], 
 
     with pytest.raises(Interrupted) as stopped:
         train("stopped", watch=stop_at_4, **streaming(1))
-    assert forked.called
-    assert before >= forked_children.ALIVE, "while the error and its frames are held"
+    assert forked.called == are_forks
+    assert before >= forked_children.ALIVE | {*decoders(os.getpid())}, "while the error and its frames are held"
     assert "after step 4" in str(stopped.value)
     resumed = train("stopped", resume=True)
     assert resumed["weights_sha256"] == kept["weights_sha256"]
-    assert before >= forked_children.ALIVE
+    assert before >= forked_children.ALIVE | {*decoders(os.getpid())}
 
 
 def test_folds_are_read_as_they_are_needed_too(photos: Path):

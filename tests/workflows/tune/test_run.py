@@ -124,6 +124,10 @@ def test_a_trial_that_was_trained_counts_when_the_time_is_over(
         assert [(trial.round, trial.number) for trial in tried] == [
             (trial["round"], trial["number"]) for trial in result["trials"]
         ]
-        shutil.rmtree(folder / "round-1-trial-3")
-        assert 3 not in [trial.number for trial in tuning._search(plan, folder, quiet, stop)]
+        shutil.rmtree(folder / "round-1-trial-1")  # those after it count all the same
+        spread = list[int]()
+        monkeypatch.setattr(tuning, "_spread", lambda _plan, trials, *_: spread.append(trials[0][1]))
+        tried = [(trial.round, trial.number) for trial in tuning._search(plan, folder, quiet, stop)]
+        assert tried == [(0, number) for number in range(len(plan.changes)) if number != 1]
+    assert spread == [0], "of the first round alone, since the time is over"
     assert "The time of the search is over: 1 trial of round 1 not tried." in caplog.text

@@ -26,7 +26,6 @@ class AlexNetOWT(Net):
         "fc6", "relu6", "fc7", "relu7", "fc8",
     )  # fmt: skip
     head_name = "fc8"
-    channels_last = False  # its large filters and maps are computed slower so
 
     def __init__(
         self, input_chw: CHW = (3, 224, 224), num_classes: int = 1000, dropout: float = 0.5, activation: str = "relu",

@@ -132,20 +132,28 @@ def _search(plan: Plan, folder: Path, watch: Watch, stop: Stop) -> list[Trial]:
     numbers = list(range(len(plan.changes)))
     for turn, size in enumerate(plan.rounds()):
         numbers = numbers if turn == 0 else [trial.number for trial in _best(tried, turn - 1, size)]
-        _spread(plan, [(number, turn, size) for number in sorted(numbers)], folder, stop)
+        if not _is_late(plan, tried):
+            _spread(plan, [(number, turn, size) for number in sorted(numbers)], folder, stop)
+        untried = 0
         for number in sorted(numbers):
             stop.check("searching", "resume it with --resume.")
-            is_late = elapsed() > 60 * plan.minutes * (SEARCH + 0.1) and any(trial.val for trial in tried)
-            if is_late and not _is_trained(folder, number, turn):
-                left = len(numbers) - sum(trial.round == turn for trial in tried)
-                log.warning("The time of the search is over: %s of round %d not tried.", plural(left, "trial"), turn + 1)
-                return tried
+            if _is_late(plan, tried) and not _is_trained(folder, number, turn):
+                untried += 1
+                continue
             tried.append(_trial(plan, number, turn, size, folder, watch))
             trial = tried[-1]
             log.info("Round %d, %s", turn + 1, trial)
+        if untried:
+            log.warning("The time of the search is over: %s of round %d not tried.", plural(untried, "trial"), turn + 1)
+            return tried
         if not any(trial.val for trial in tried if trial.round == turn):
             raise RunError(f"every trial failed; the first: {tried[0].error}")
     return tried
+
+
+def _is_late(plan: Plan, tried: Sequence[Trial]) -> bool:
+    """Whether the time of the search is over, and there is a trial to choose."""
+    return elapsed() > 60 * plan.minutes * (SEARCH + 0.1) and any(trial.val for trial in tried)
 
 
 def _spread(plan: Plan, trials: Sequence[tuple[int, int, int]], folder: Path, stop: Stop) -> None:
