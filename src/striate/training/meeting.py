@@ -39,7 +39,7 @@ def join_seconds() -> float:
 def not_there(absent: list[int], world: int, seconds: float) -> str:
     """What to say of processes that have not come.
 
-    >>> not_there([1], 3, 40.0)[:65]
+    >>> not_there([1], 3, 40.0)[:64]
     'process 1 of 3 has not come for 40 s, and the others wait for it'
     """
     names = ", ".join(map(str, absent[:_NAMED])) + (f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else "")
