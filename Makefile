@@ -29,8 +29,9 @@ $(VENV)/.docs: $(PACKAGE) | $(BIN)/python
 demo: $(VENV)/.use  ## train, test and use a classifier on the embedded digits
 	PATH="$(abspath $(BIN)):$$PATH" bash bench/demo.sh
 
-test: $(VENV)/.dev  ## all tests but the long ones, at most 6 minutes on 2 cores
-	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 2 --dist worksteal
+# Three processes for two cores: a part of the tests waits for processes, browsers and clocks
+test: $(VENV)/.dev  ## all tests but the long ones, at most 10 minutes on 2 cores
+	OMP_NUM_THREADS=$(OMP_NUM_THREADS_TEST) $(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

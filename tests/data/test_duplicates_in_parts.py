@@ -56,7 +56,7 @@ def expected(copies: SmallCopies) -> tuple[list[list[int]], list[int]]:
     return whole
 
 
-@settings(deadline=None, max_examples=12, database=None)
+@settings(deadline=None, max_examples=8, database=None)
 @given(data=st.data())
 def test_any_partition_in_any_order_gives_the_pairs_of_the_whole(copies: SmallCopies, data: st.DataObject):
     with pytest.MonkeyPatch.context() as patch:

@@ -32,13 +32,23 @@ NAMES = [figure.name for figure in FIGURES]
 EVENTS: dict[str, list[Json]] = {name: [] for name in NAMES}
 
 
-@pytest.fixture(scope="module")
+class DrawnWhenAsked(dict[str, tuple[Path, FigureResult]]):
+    """Figures by name, each drawn once in a process, when the first test wants it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, name: str) -> tuple[Path, FigureResult]:
+        with pytest.MonkeyPatch.context() as patch:
+            for setting, least in {"SEEDS": (0,), "EPOCHS": 2, "IMAGES": 100}.items():  # it trains, and is tested whole below
+                patch.setattr(relu_against_tanh, setting, least)
+            self[name] = draw(name, self.folder / f"{name}.png", watch=EVENTS[name].append)
+        return self[name]
+
+
+@pytest.fixture(scope="session")  # of a module they would be drawn anew whenever a process comes back to it
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, FigureResult]]:
-    folder = tmp_path_factory.mktemp("figures")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, least in {"SEEDS": (0,), "EPOCHS": 2, "IMAGES": 100}.items():  # it trains, and is tested whole below
-            patch.setattr(relu_against_tanh, name, least)
-        return {name: draw(name, folder / f"{name}.png", watch=EVENTS[name].append) for name in NAMES}
+    return DrawnWhenAsked(tmp_path_factory.mktemp("figures"))
 
 
 def numbers_of(results: dict[str, tuple[Path, FigureResult]], name: str) -> Any:
@@ -55,10 +65,11 @@ def test_each_figure_is_a_image_with_lines_and_numbers(name: str, results: dict[
     assert drawn.lines
     assert all("nan" not in line for line in drawn.lines)
     assert drawn.numbers
+    assert bool(EVENTS[name]) == next(figure.trains for figure in FIGURES if figure.name == name)
 
 
 def test_figures_that_train_say_how_far_they_are(results: dict[str, tuple[Path, FigureResult]]):
-    assert {name for name, events in EVENTS.items() if events} == {figure.name for figure in FIGURES if figure.trains}
+    assert all(results[name] for name in ("relu_tanh", "noisy_filters"))
     networks = [(event["done"], event["total"]) for event in EVENTS["relu_tanh"]]
     assert networks == [(done, 6) for done in range(7)]  # 3 rates x 2 activations x 1 seed
     assert [event["step"] for event in EVENTS["noisy_filters"]] == [*range(1, 201)]
