@@ -1,8 +1,5 @@
 """Fetching a file over the network, for those who check what came."""
 
-import http.client
-import urllib.request
-
 from striate.base.events import Watch, progress, quiet
 
 _SECONDS = 30
@@ -16,6 +13,9 @@ def fetch(url: str, watch: Watch = quiet) -> bytes:
         OSError: it cannot be had; its text says why.
 
     """
+    import http.client  # not at the top, since most commands download nothing
+    import urllib.request
+
     report = progress(watch, "download")
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:

@@ -6,18 +6,18 @@ address, else of `~/.netrc`, and never go to another host.
 """
 
 import base64
-import http.client
-import netrc
 import os
 import re
 import threading
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from striate.base.addresses import bare
 from striate.base.errors import DataError
+
+if TYPE_CHECKING:  # with what it imports a tenth of a second, of commands that have no address
+    import http.client
 
 _MOST_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
@@ -48,13 +48,13 @@ class _Kept:
         self.lock, self.process = threading.Lock(), os.getpid()
         self.waiting: dict[str, list[http.client.HTTPConnection]] = {}
 
-    def take(self, host: str) -> http.client.HTTPConnection | None:
+    def take(self, host: str) -> "http.client.HTTPConnection | None":
         with self.lock:
             if self.process != os.getpid():
                 self.process, self.waiting = os.getpid(), {}
             return self.waiting[host].pop() if self.waiting.get(host) else None
 
-    def put(self, host: str, connection: http.client.HTTPConnection) -> None:
+    def put(self, host: str, connection: "http.client.HTTPConnection") -> None:
         with self.lock:
             self.waiting.setdefault(host, []).append(connection)
 
@@ -86,6 +86,8 @@ def read(url: str, begin: int, length: int, seconds: float) -> Piece:
 
 def _request(parts: SplitResult, place: tuple[int, int], seconds: float, own_host: bool) -> Piece | str:
     """What came, or the address that it leads to."""
+    import http.client
+
     headers = {"Range": f"bytes={place[0]}-{sum(place) - 1}", "Accept-Encoding": "identity", "User-Agent": "striate"}
     headers |= _authorization(parts) if own_host else {}
     host, proxy = _host(parts), _proxy(parts)
@@ -111,6 +113,8 @@ def _host(parts: SplitResult) -> str:
 
 def _proxy(parts: SplitResult) -> SplitResult | None:
     """The proxy that the environment names for an address."""
+    from urllib.request import getproxies, proxy_bypass
+
     proxy = getproxies().get(parts.scheme)
     if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
@@ -121,8 +125,10 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
     return {f"Proxy-{name}": value for name, value in _basic(proxy.username, proxy.password).items()}
 
 
-def _connect(parts: SplitResult, proxy: SplitResult | None, seconds: float) -> http.client.HTTPConnection:
+def _connect(parts: SplitResult, proxy: SplitResult | None, seconds: float) -> "http.client.HTTPConnection":
     """A connection to the host, or to its proxy."""
+    import http.client
+
     try:
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
     except ValueError as error:
@@ -137,7 +143,7 @@ def _connect(parts: SplitResult, proxy: SplitResult | None, seconds: float) -> h
 
 
 def _answer(
-    parts: SplitResult, place: tuple[int, int], connection: http.client.HTTPConnection, request: tuple[str, dict[str, str]]
+    parts: SplitResult, place: tuple[int, int], connection: "http.client.HTTPConnection", request: tuple[str, dict[str, str]]
 ) -> Piece | str:
     whole = False
     try:
@@ -155,7 +161,7 @@ def _answer(
             connection.close()
 
 
-def _piece(address: str, response: http.client.HTTPResponse, begin: int, length: int) -> Piece:
+def _piece(address: str, response: "http.client.HTTPResponse", begin: int, length: int) -> Piece:
     status, stated = response.status, _CONTENT_RANGE.fullmatch(response.getheader("Content-Range", ""))
     answer = f"{status} {response.reason}".strip()
     if status == 206:
@@ -192,6 +198,8 @@ def _piece(address: str, response: http.client.HTTPResponse, begin: int, length:
 def _authorization(parts: SplitResult) -> dict[str, str]:
     if parts.username is not None:
         return _basic(parts.username, parts.password)
+    import netrc
+
     with suppress(OSError, netrc.NetrcParseError):
         if (known := netrc.netrc().authenticators(parts.hostname or "")) is not None:
             return _basic(quote(known[0]), quote(known[2] or ""))
