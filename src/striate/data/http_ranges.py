@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from striate.base.addresses import bare
 from striate.base.errors import DataError
 
-if TYPE_CHECKING:  # with what it imports a tenth of a second, of commands that have no address
+if TYPE_CHECKING:  # imported where it is used, since most commands have no address
     import http.client
 
 _MOST_REDIRECTS = 5
