@@ -100,6 +100,7 @@ def child(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     import torch
     from torch import nn
 
+    from striate.base import nameless_files
     from striate.base.config import Data, Engine, PreprocessSettings
     from striate.batches import preprocess
     from striate.batches.loader import Loader
@@ -116,7 +117,8 @@ def child(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     meter = Meter()
     with meter.stage("index"):
         names = (f"class{number % CLASSES}/{number:07d}.jpg" for number in range(count))
-        examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names])
+        examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names]).in_files()
+        nameless_files.give_back()  # both as `sources.read` does
     if way == "surveyed":
         with meter.stage("survey"):
             survey.survey(examples, Data(path="absent", near_duplicates=count <= searched))
@@ -125,6 +127,7 @@ def child(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
         stored = pixel_cache.build(examples, InputSpec(side, 3, "squash"), cache)
     with meter.stage("split"):
         parts = split.divide(stored.examples, stored.pixel_hash_N, Data(path="absent"))
+        nameless_files.give_back()  # as `dataset.gather` does
     with meter.stage("mean and deviation"):
         numbers = preprocess.fit(stored.pixels_NHWC, parts.train_M, PreprocessSettings())
 

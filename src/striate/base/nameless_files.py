@@ -48,13 +48,52 @@ def keep(array: NDArray[Any]) -> NDArray[Any]:
     """The same array in a file of the cache folder where it is large, and not mapped from a file already."""
     if array.nbytes < LEAST_BYTES or is_mapped(array):
         return array
+    in_file = room_in_cache(array.shape, array.dtype)
+    in_file[...] = array
+    return in_file
+
+
+def room_in_cache(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Room for an array: in a file of the cache folder where it is large and one can be written there, else in memory."""
     cache = files.cache_folder()
-    with suppress(DiskError), files.explained(cache, "write"):
-        files.make_folder(cache)
-        in_file = room(array.shape, array.dtype, cache, LEAST_BYTES)
-        in_file[...] = array
-        return in_file
-    return array
+    if int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize >= LEAST_BYTES:
+        with suppress(DiskError), files.explained(cache, "write"):
+            files.make_folder(cache)
+            return room(shape, dtype, cache, LEAST_BYTES)
+    return np.empty(shape, dtype)
+
+
+class GrowingArray:
+    """An array that gets rows at its end; once it is large it lies in a file, as in `room_in_cache`.
+
+    >>> rows = GrowingArray()
+    >>> rows.add(np.zeros((2, 3)))
+    >>> rows.add(np.ones((1, 3)))
+    >>> rows.whole()[:, 0].tolist()
+    [0.0, 0.0, 1.0]
+    """
+
+    def __init__(self) -> None:
+        self._room: NDArray[Any] = np.empty(0)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Add rows, of the same shape and type as those before."""
+        end = self._count + len(rows)
+        if end > len(self._room):
+            larger = room_in_cache((max(end, 2 * self._count), *rows.shape[1:]), rows.dtype)
+            if self._count:
+                larger[: self._count] = self._room[: self._count]
+            self._room = larger
+        self._room[self._count : end] = rows
+        self._count = end
+
+    def whole(self) -> NDArray[Any]:
+        """The rows until now, without a copy."""
+        return self._room[: self._count]
 
 
 def is_mapped(array: Any) -> bool:

@@ -29,14 +29,17 @@ from functools import cache
 from importlib import metadata
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from striate.base import config, files, run_record
+from striate.base import files, run_record
 from striate.base.errors import ArtifactError, RunError, StriateError, nearest
 from striate.base.events import Json
 from striate.base.phrases import without_controls
+
+if TYPE_CHECKING:
+    from striate.base import config
 
 log = logging.getLogger("striate")
 
@@ -117,8 +120,10 @@ def model_folder(run: str | Path) -> Path:
     return folder / "model"
 
 
-def settings(folder: Path) -> config.Run:
+def settings(folder: Path) -> "config.Run":
     """The settings of a run. Raises RunError: run.toml was edited, with the first difference."""
+    from striate.base import config
+
     path, record = folder / "run.toml", run_record.read(folder)
     run = config.build(config.read_toml(path))
     if files.sha256(path) not in record.sha256.get(path.name, ()):

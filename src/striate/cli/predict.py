@@ -25,13 +25,15 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs, tables."""
     from striate.workflows import prediction_checks as checks
-    from striate.workflows.checks import before_torch
     from striate.workflows.prediction_options import PredictionOptions
 
     options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address)
     split = checks.parts_of(options, parts, shard)
-    check = checks.check_prediction if split is None else checks.check_parts
-    with counting(), speaking() as watch, before_torch(watch, check, run, options, *filter(None, (split,)), images):
+    with counting(), speaking() as watch:
+        if split is None:
+            checks.check_prediction(run, options, images)
+        else:
+            checks.check_parts(run, options, split, images)
         from striate.workflows import predict as workflow
         from striate.workflows import prediction_parts
 

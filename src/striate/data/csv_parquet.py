@@ -4,10 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
 
-from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.option_names import setting
 from striate.base.phrases import plural
@@ -18,11 +17,14 @@ from striate.data.table_cells import Table
 from striate.data.table_columns import Place, Roles
 from striate.data.table_labels import NoLabel
 
+if TYPE_CHECKING:
+    from striate.base.config import Data
+
 ENDINGS = (".csv", ".tsv", ".parquet")
 _SHOWN = 10
 
 
-def read(path: Path, data: Data, root: Path | None = None, called: str | None = None) -> Examples:
+def read(path: Path, data: "Data", root: Path | None = None, called: str | None = None) -> Examples:
     """The images that a table lists; paths are relative to `root`, else to its folder; messages call it `called`, or its path.
 
     Columns, separator and encoding that nobody named are chosen, which notes say. A row without a label or a file is
@@ -56,7 +58,7 @@ def read(path: Path, data: Data, root: Path | None = None, called: str | None = 
     return _examples(table, rows, groups, [*table.notes, *roles.notes, *notes])
 
 
-def _one_label(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[str]]:
+def _one_label(table: Table, roles: Roles, data: "Data") -> tuple[list[Label], list[str]]:
     labels, notes = table_labels.of_rows(table, roles, data.missing_labels)
     return [*labels], notes
 

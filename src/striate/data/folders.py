@@ -16,8 +16,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.option_names import setting
 from striate.data import file_labels, part_folders
@@ -25,6 +25,9 @@ from striate.data.examples import Examples, Ignored, Part, Quarantined
 from striate.data.examples_from_source import OWN_FOLDER, Source, from_files, part_named
 from striate.data.part_folders import folders_in, ignoring_pattern
 from striate.data.table_columns import names_images
+
+if TYPE_CHECKING:
+    from striate.base.config import Data
 
 LINK_OUT, IN_ALREADY = "a link out of the data folder", "a link to a folder that is in already"
 AROUND = "a link to a folder that holds the data folder"
@@ -115,8 +118,10 @@ class Walk:
         return "bad"
 
 
-def read(given: Path, data: Data | None = None) -> Examples:
+def read(given: Path, data: "Data | None" = None) -> Examples:
     """The images below a folder, by class."""
+    from striate.base.config import Data
+
     data = data or Data()
     if data.labels_from not in (None, "top"):
         return _read_by_file(given, data)
@@ -147,7 +152,7 @@ def read(given: Path, data: Data | None = None) -> Examples:
     return from_files(root, entries, walk.quarantined, walk.ignored, [*notes, *_link_notes(walk)], source=source)
 
 
-def _read_by_file(root: Path, data: Data) -> Examples:
+def _read_by_file(root: Path, data: "Data") -> Examples:
     """The images below a folder, by what `data.labels_from` takes from the path of each."""
     walk = Walk(root, data.follow_links)
     walk.descend("")

@@ -9,16 +9,19 @@ Legend: N images.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from striate.base import addresses, files
 from striate.base.errors import DataError
-from striate.base.settings import Data
 from striate.data import remote_files, remote_index, shard_index, shard_paths, webdataset_tars
 from striate.data.examples import Examples, Ignored, Quarantined
 from striate.data.examples_from_source import check_classes, left_out
 from striate.data.shard_index import ShardIndex
+
+if TYPE_CHECKING:
+    from striate.base.settings import Data
 
 FOLDER = remote_index.FOLDER  # in the cache: indexes of tars that came without one, or from an address
 WORK = ".unfinished"  # in a folder of shards that are being written
@@ -102,7 +105,7 @@ def _checked(index: ShardIndex) -> ShardIndex:
     return index
 
 
-def read(path: Path, data: Data) -> Examples:
+def read(path: Path, data: "Data") -> Examples:
     """The images of shards, by class. Raises DataError: as `open_shards`; a setting that does not apply to shards."""
     if given := [name for name in _APPLY if getattr(data, name)]:
         raise DataError(

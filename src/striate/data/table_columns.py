@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from striate.base.config import Data
 from striate.base.errors import DataError, StriateError
 from striate.base.option_names import setting
 from striate.base.phrases import join_names
@@ -16,6 +15,9 @@ from striate.data import table_cells
 from striate.data.examples import Part
 from striate.data.examples_from_source import part_named
 from striate.data.table_cells import Table, plain
+
+if TYPE_CHECKING:
+    from striate.base.config import Data
 
 IMAGE = {
     "path", "image", "images", "file", "files", "filename", "file_name", "filepath", "file_path", "image_path", "image_name",
@@ -52,7 +54,7 @@ class Place(NamedTuple):
         return f"{self.before}{name}{self.after}" if name else ""
 
 
-def choose(table: Table, data: Data) -> Roles:
+def choose(table: Table, data: "Data") -> Roles:
     """The columns that the settings name, else those that are evident by their names or their cells.
 
     Raises:
@@ -88,7 +90,7 @@ def choose(table: Table, data: Data) -> Roles:
     return Roles(image, label, one_hot, split or None, (*_choice(data, image, label, one_hot), *notes))
 
 
-def _choice(data: Data, image: str, label: str | None, one_hot: Sequence[str]) -> list[str]:
+def _choice(data: "Data", image: str, label: str | None, one_hot: Sequence[str]) -> list[str]:
     """A sentence on columns that were chosen under other names than path and label."""
     if one_hot:
         return [f"Paths are in the column {image!r}; each class has a column of 0 and 1: {shortened(one_hot)}."]
@@ -259,6 +261,8 @@ def _folders_in(folder: Path, name: str) -> list[str]:
 
 def names_images(path: Path) -> bool:
     """Whether a file is a CSV table with labels of images that are there, by its first rows."""
+    from striate.base.config import Data
+
     try:
         with path.open("rb") as file:
             head = file.read(1 << 16)

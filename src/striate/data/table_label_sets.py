@@ -6,8 +6,8 @@ They are in one cell, with a separator or as a list, or each label has a column 
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from striate.base.config import Data
 from striate.base.errors import DataError
 from striate.base.option_names import setting
 from striate.base.phrases import join_names, plural
@@ -16,12 +16,15 @@ from striate.data.table_cells import Table
 from striate.data.table_columns import Roles, is_flag, is_one, shortened
 from striate.data.table_labels import NoLabel
 
+if TYPE_CHECKING:
+    from striate.base.config import Data
+
 SEPARATORS = ("|", ";", ",")
 _STRAY = 10  # a column of 0 and 1 with other cells, at most one in so many, is taken for a label with mistakes
 _ITEM = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"]+)""")  # of a list as Python or numpy prints it
 
 
-def of_rows(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[str]]:
+def of_rows(table: Table, roles: Roles, data: "Data") -> tuple[list[Label], list[str]]:
     """The labels of each row, sorted, a `NoLabel` where they are not known, and sentences to read.
 
     An empty cell means none of the labels.
@@ -45,7 +48,7 @@ def of_rows(table: Table, roles: Roles, data: Data) -> tuple[list[Label], list[s
     return labels, notes
 
 
-def _refuse_stray_cells(table: Table, roles: Roles, data: Data) -> None:
+def _refuse_stray_cells(table: Table, roles: Roles, data: "Data") -> None:
     """Refuse a column of 0 and 1 but for at most a tenth of its cells: as no label at all it would be lost unseen."""
     for name, cells in table.columns.items():
         if name in {roles.image, roles.split, data.group_column, *roles.one_hot}:
@@ -73,7 +76,7 @@ def _from_columns(table: Table, classes: Sequence[str]) -> tuple[list[Label], li
     return labels, [f"No image has {shortened(missing)}, so it is no label."] if missing else []
 
 
-def _from_cells(cells: Sequence[str], column: str, data: Data) -> tuple[list[Label], list[str]]:
+def _from_cells(cells: Sequence[str], column: str, data: "Data") -> tuple[list[Label], list[str]]:
     missing = {*data.missing_labels}
     separator = data.label_separator or _separator(cell for cell in cells if not _is_list(cell))
     labels: list[Label] = [

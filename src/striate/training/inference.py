@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from striate.base.nameless_files import GrowingArray, room_in_cache
 from striate.nets.eval_mode import evaluating
 from striate.nets.feature_layer import flatten_features
 from striate.nets.hooks import inputs
@@ -103,18 +104,21 @@ def _columns(
     more: Callable[[], NDArray[Any] | None],
 ) -> list[NDArray[Any]] | None:  # fmt: skip
     """Ids, labels and logits in the order of the ids, and what `more` gives after each batch, where it gives something."""
-    ids, labels, logits, others = [], [], [], []
+    columns = [GrowingArray() for _ in range(4)]  # small arrays kept among the images of batches would hold memory of these
     with evaluating(net), torch.inference_mode():
         for number, batch in enumerate(batches.epoch(0)):
             if engine.world == 1 and stopped():
                 return None
             report(number, batches.steps)
-            ids.append(batch.ids_N)
-            labels.append(batch.labels_N.cpu().numpy())
-            logits.append(net(batch.images_NCHW).float().cpu().numpy())
-            if (other := more()) is not None:
-                others.append(other)
-    parts: list[list[NDArray[Any]]] = [ids, labels, logits, others]
-    gathered = [np.concatenate(engine.gather(np.concatenate(part))) for part in parts if part]
-    order = np.argsort(gathered[0], kind="stable")
-    return [column[order] for column in gathered]
+            logits_NK = net(batch.images_NCHW).float().cpu().numpy()
+            for column, part in zip(columns, (batch.ids_N, batch.labels_N.cpu().numpy(), logits_NK, more()), strict=True):
+                if part is not None:
+                    column.add(part)
+    used = columns if len(columns[-1]) else columns[:-1]
+    whole = [_joined(engine.gather(column.whole())) for column in used]
+    order = np.argsort(whole[0], kind="stable")
+    return [np.take(column, order, axis=0, out=room_in_cache(column.shape, column.dtype)) for column in whole]
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -8,20 +8,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from striate.base import config, files, run_folder
+from striate.base import files, run_folder
 from striate.base.errors import ArtifactError, DiskError, MissingExtraError, RunError, SettingError, WeightsError
 from striate.base.events import Watch
 from striate.base.option_names import option
 from striate.batches import multi_crop
-from striate.data import folders, image_inputs, sources
+from striate.data import image_inputs
 from striate.data.examples_from_source import one_class_allowed
 from striate.nets import bundled_weights, catalogue, published_weights
 from striate.onnx_model import is_onnx
 from striate.plots import save_figure
 from striate.workflows import one_label
 from striate.workflows.selective import Promise
+
+if TYPE_CHECKING:
+    from striate.base import config
 
 _PICKLES = (".pth", ".pt", ".th", ".bin", ".pkl", ".tar", ".ckpt")
 
@@ -38,6 +41,8 @@ def is_external(run: str | Path) -> bool:
 @contextmanager
 def before_torch(watch: Watch, check: Callable[..., object], *arguments: object) -> Iterator[None]:
     """Check something for a command that has not imported torch yet; within the block its images are not listed again."""
+    from striate.data import sources
+
     with sources.listing(watch):
         check(*arguments)
         yield
@@ -139,6 +144,8 @@ def check_evaluation(
             check_onnx(Path(run), crops)
         else:
             check_model(run)
+        from striate.data import sources
+
         with one_class_allowed():
             sources.read(evaluation_data(data, settings, several))
         return
@@ -182,11 +189,14 @@ def _check_promise(promise: Promise, crops: int, saved: str | Path | None) -> No
         )
 
 
-def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None, several: bool = False) -> config.Data:
+def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None, several: bool = False) -> "config.Data":
     """The settings of images to test on; a folder of images alone is taken for the class that its name says.
 
     `several` says whether the model is of several labels an image.
     """
+    from striate.base import config
+    from striate.data import folders
+
     section = config.data_section(data, {**(settings or {}), "multi_label": True} if several else settings)
     if not several:
         one_label.refuse(section, "evaluate with a model of one label an image")
@@ -195,7 +205,7 @@ def evaluation_data(data: str | Path, settings: Mapping[str, Any] | None, severa
     return section
 
 
-def check_tensorboard(run: config.Run) -> None:
+def check_tensorboard(run: "config.Run") -> None:
     """Refuse to log for TensorBoard where it is not installed."""
     if run.tensorboard and find_spec("tensorboard") is None:
         raise MissingExtraError("tensorboard=true", "tensorboard", "log")
@@ -246,6 +256,9 @@ def check_inspection(
         files.check_new_folder(out)
     check_model(run)
     if data is not None:
+        from striate.base import config
+        from striate.data import sources
+
         sources.read(config.data_section(data))
 
 
@@ -275,6 +288,8 @@ def check_weights(run: str | Path, draw: str | Path | None) -> Path:
 
 def check_network(net: str, settings: Mapping[str, Any] | None, draw: str | Path | None) -> None:
     """Refuse a network that is not there, settings that it does not have, and a figure that cannot be written."""
+    from striate.base import config
+
     section = config.net_section(net, settings)
     catalogue.check(net, section.own())
     if draw is not None:

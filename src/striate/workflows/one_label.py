@@ -3,14 +3,18 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from striate.base import config, onnx_file, run_folder
+from striate.base import onnx_file, run_folder
 from striate.base.errors import SettingError, StriateError
 from striate.base.option_names import option
 from striate.onnx_model import is_onnx
 
+if TYPE_CHECKING:
+    from striate.base.config import Data
 
-def refuse(data: config.Data, what: str) -> None:
+
+def refuse(data: "Data", what: str) -> None:
     """Refuse settings of images with several labels each. `what` is the command, as a verb."""
     if data.multi_label:
         raise SettingError(f"data.multi_label does not apply to {what}, which takes one label for each image; leave it out.")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import numpy as np
 
-from striate.base import config
 from striate.base.arguments import named_arguments
 from striate.base.errors import DecodeError, SettingError
 from striate.base.events import Watch, progress, quiet
@@ -150,16 +149,20 @@ def model_for(run: str | Path, device: str, options: PredictionOptions, watch: W
 
 
 def _onnx_model(path: Path, device: str, threads: int) -> OnnxModel:
-    if config.Engine(device=device).device not in ("auto", "cpu"):
+    if device not in ("auto", "cpu"):
+        from striate.base.config import Engine
+
+        Engine(device=device)  # refuses what is no device at all
         raise SettingError(f"{option('device', device)} does not apply to {path}: an ONNX file is run on the processor.")
     return OnnxModel.load(path, threads)
 
 
 def _torch_model(run: str | Path, device: str, watch: Watch) -> "Model":
+    from striate.base.config import Engine
     from striate.training.device import pick
     from striate.workflows.load_model import load_network
 
-    return load_network(run, str(pick(config.Engine(device=device)).device), watch=watch)
+    return load_network(run, str(pick(Engine(device=device)).device), watch=watch)
 
 
 def rows(
