@@ -138,7 +138,6 @@ def test_every_setting_is_described_in_one_clause():
             {"augment": {"flip": False}, "net": {"views": 6}},
             "net.views=6 shows mirror images, which augment.flip=false excludes; remove one.",
         ),
-        ({"train": {"optimizer": "lion"}}, "train.optimizer: input should be 'sgd', 'adam', 'adamw' or 'muon'; got 'lion'."),
         ({"preprocess": {"channels": 2}}, "preprocess.channels: input should be 1 or 3; got 2."),
         ({"train": 5}, "train: input should be a valid dictionary or instance of Train; got 5."),
         ({"seed": 2**63}, f"seed: input should be less than {2**63}; got {2**63}."),

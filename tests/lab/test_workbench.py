@@ -85,7 +85,7 @@ def test_the_form_has_every_setting_once_with_its_help():
     assert adapt["finetune.adapt.lr"].default == "", "a rule decides"
     assert adapt["finetune.adapt.lr"].command == "finetune"
     fields = {field.name: field for field in (*forms.main(), *forms.groups()["train"], *forms.groups()["data"])}
-    assert fields["train.optimizer"].options == ("sgd", "adam", "adamw", "muon")
+    assert fields["train.optimizer"].options == ("sgd", "adam", "adamw", "muon", "muon-adamw")
     assert (fields["train.lr"].default, fields["train.lr"].numeric) == ("0.003", True)
     assert fields["data.background"].default == "[255, 255, 255]"
     assert fields["train.nesterov"].options == ("true", "false")

@@ -78,6 +78,58 @@ def test_what_has_no_gradient_stays():
     assert torch.equal(net.fc1.weight, before)
 
 
+def test_with_adamw_hidden_kernels_move_as_by_muon_and_the_rest_as_by_torch_with_decay():
+    net, twin = (factory.build("mnist_cnn", (1, 12, 12), 10, seed=0) for _ in range(2))
+    given = Train.model_validate({"optimizer": "muon-adamw", "lr": 1 / 128, "muon_lr": 1 / 16, "weight_decay": 0.1})
+    ours, names = optimizer.make(net, given), [name for name, parameter in net.named_parameters() if parameter.dim() > 2]
+    rest = {name: parameter for name, parameter in twin.named_parameters() if name not in names[1:]}
+    theirs = torch.optim.AdamW(
+        [
+            {"params": [p for p in rest.values() if p.dim() > 1], "weight_decay": 0.1},
+            {"params": [p for p in rest.values() if p.dim() == 1], "weight_decay": 0.0},
+        ],
+        lr=1 / 128, fused=True,
+    )  # fmt: skip
+    by_muon = muon.Muon(
+        [{"params": [p for name, p in twin.named_parameters() if name not in rest], "orthogonal": True}], lr=1 / 16
+    )
+    optimizer.set_rate(ours, 1 / 128)
+    random = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for pair in zip(net.parameters(), twin.parameters(), strict=True):
+            pair[0].grad = torch.randn(pair[0].shape, generator=random)
+            pair[1].grad = pair[0].grad.clone()
+        for each in (ours, theirs, by_muon):
+            each.step()
+    assert len(names) > 1
+    for (name, one), other in zip(net.named_parameters(), twin.parameters(), strict=True):
+        assert torch.equal(one, other), name
+
+
+def test_with_adamw_both_rates_follow_the_schedule():
+    net = factory.build("mnist_cnn", (1, 12, 12), 10, seed=0)
+    made = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw", "lr": 0.01, "muon_lr": 0.05}))
+    optimizer.set_rate(made, 0.002)
+    rates = {group["orthogonal"]: group["lr"] for group in made.param_groups}
+    assert rates == pytest.approx({True: 0.01, False: 0.002})
+
+
+@pytest.mark.parametrize("name", ["mlp", "conv 3x3x4, relu, fc"])
+def test_with_adamw_a_network_without_hidden_kernels_is_refused(name: str):
+    net = factory.build(name, (1, 4, 4), 3, seed=0)
+    with pytest.raises(SettingError) as refused:
+        optimizer.make(net, settings(optimizer="muon-adamw"))
+    assert str(refused.value) == (
+        "train.optimizer='muon-adamw' takes the kernels of convolutions but the first by muon; there are none to train. "
+        "Use adamw."
+    )
+
+
+def test_the_rate_of_muon_alone_is_refused_where_it_would_do_nothing():
+    with pytest.raises(SettingError, match="muon_lr does not apply with optimizer='adamw'; remove it"):
+        config.build({"train": {"optimizer": "adamw", "muon_lr": 0.1}})
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -93,10 +145,11 @@ def test_settings_that_would_do_nothing_are_refused(given: dict[str, object], sa
     assert said in str(refused.value)
 
 
-def test_pretrained_weights_are_not_for_it():
+@pytest.mark.parametrize("name", ["muon", "muon-adamw"])
+def test_pretrained_weights_are_not_for_it(name: str):
     with pytest.raises(SettingError) as refused:
-        config.build({"finetune": {"weights": "x", "strategies": ("retrain",), "retrain": {"optimizer": "muon"}}})
-    assert "optimizer='muon' does not apply to pretrained weights, whose size it changes" in str(refused.value)
+        config.build({"finetune": {"weights": "x", "strategies": ("retrain",), "retrain": {"optimizer": name}}})
+    assert f"optimizer='{name}' does not apply to pretrained weights, whose size it changes" in str(refused.value)
 
 
 def test_a_closure_is_called_first_and_its_loss_comes_back():

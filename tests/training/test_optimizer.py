@@ -82,26 +82,27 @@ def test_steps_are_those_of_torch_bit_for_bit(name: str, theirs: type[torch.opti
     }
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon", "muon-adamw"])
 def test_moments_go_back_to_the_weights_that_they_are_of_whatever_the_memory_order(name: str):
-    def layer_and_optimizer() -> tuple[nn.Conv2d, Optimizer]:
+    def layers_and_optimizer() -> tuple[nn.Sequential, Optimizer]:
         torch.manual_seed(0)
-        layer = nn.Conv2d(3, 4, kernel_size=3).to(memory_format=torch.channels_last)
-        return layer, optimizer.make(layer, train(optimizer=name))
+        layers = nn.Sequential(nn.Conv2d(3, 3, kernel_size=3), nn.Conv2d(3, 4, kernel_size=3))
+        return layers.to(memory_format=torch.channels_last), optimizer.make(layers, train(optimizer=name))
 
-    def step(layer: nn.Conv2d, made: Optimizer) -> None:
-        layer.weight.grad = layer.weight.detach() * torch.arange(27.0).view(3, 3, 3)
+    def step(layers: nn.Sequential, made: Optimizer) -> None:
+        for layer in layers:
+            layer.weight.grad = layer.weight.detach() * torch.arange(27.0).view(3, 3, 3)
         made.step()
 
-    whole, made = layer_and_optimizer()
+    whole, made = layers_and_optimizer()
     step(whole, made)
     saved = {
         number: {key: value.clone(memory_format=torch.contiguous_format) for key, value in state.items()}
         for number, state in made.state_dict()["state"].items()
     }
-    resumed, again = layer_and_optimizer()
+    resumed, again = layers_and_optimizer()
     resumed.load_state_dict(whole.state_dict())
     optimizer.restore(again, saved)
     step(whole, made)
     step(resumed, again)
-    assert torch.equal(resumed.weight, whole.weight)
+    assert all(torch.equal(*pair) for pair in zip(resumed.parameters(), whole.parameters(), strict=True))

@@ -28,6 +28,7 @@ class Section(BaseModel):
 
 
 LOSS = Literal["cross-entropy", "weston-watkins", "crammer-singer", "binary-cross-entropy", "asymmetric"]
+_MUON = ("muon", "muon-adamw")
 OF_SEVERAL_LABELS = ("binary-cross-entropy", "asymmetric")
 
 
@@ -43,10 +44,13 @@ class Train(Section):
     )
     batch_size: int = field(64, "largest number of images in a batch; an epoch is divided into equal batches", ge=1)
     grad_accum_steps: int = field(1, "accumulate gradients over this many parts of each batch, to save memory", ge=1)
-    optimizer: Literal["sgd", "adam", "adamw", "muon"] = field(
-        "adamw", "optimization algorithm; muon keeps the norm of the weights of hidden layers, and trains the rest by sgd"
+    optimizer: Literal["sgd", "adam", "adamw", "muon", "muon-adamw"] = field(
+        "adamw",
+        "optimization algorithm; muon keeps the norm of the weights of hidden layers, and trains the rest by sgd; muon-adamw "
+        "takes the kernels of convolutions but the first by muon, and the rest by adamw",
     )
     lr: float = field(3e-3, "peak learning rate of the schedule", gt=0)
+    muon_lr: float | None = field(None, "of muon-adamw: peak learning rate of the kernels of convolutions; else 0.1", gt=0)
     lr_batch_size: int | None = field(
         None, "batch size that lr is for: larger or smaller batches scale it in proportion, with a warm-up; off", ge=1
     )
@@ -57,9 +61,9 @@ class Train(Section):
         None, "factors of the learning rate by layer or parameter, as lr_multipliers.fc2=10; 0 freezes"
     )
     bias_multiplier: float | None = field(None, "factor of the learning rate of all biases, those of norms too; else 1", gt=0)
-    momentum: float | None = field(None, "of sgd and muon; else 0.9, and 0.6 of muon", ge=0, lt=1)
+    momentum: float | None = field(None, "of sgd, muon and muon-adamw; else 0.9, and 0.6 of muon", ge=0, lt=1)
     nesterov: bool | None = field(None, "of sgd: Nesterov momentum; else false")
-    betas: tuple[float, float] | None = field(None, "of adam and adamw; else (0.9, 0.999)")
+    betas: tuple[float, float] | None = field(None, "of adam, adamw and muon-adamw; else (0.9, 0.999)")
     weight_decay: float = field(
         0.01,
         "weight decay: decoupled for adamw, added to the gradient for sgd and adam; muon: of biases and the last layer",
@@ -132,14 +136,16 @@ class Train(Section):
             raise ValueError(f"expected one of epochs, steps and minutes; got {' and '.join(lengths)}; remove one")
         if self.optimizer in ("sgd", "muon"):
             self._refuse(("betas",), f"with optimizer='{self.optimizer}'")
-        else:
+        if self.optimizer in ("adam", "adamw"):
             self._refuse(("momentum",), f"with optimizer='{self.optimizer}'")
+        if self.optimizer != "muon-adamw":
+            self._refuse(("muon_lr",), f"with optimizer='{self.optimizer}'")
         if self.optimizer != "sgd":
             self._refuse(("nesterov",), f"with optimizer='{self.optimizer}'")
-        if self.optimizer == "muon":
+        if self.optimizer in _MUON:
             for name in ("l1", "l2", "max_norm"):
                 if getattr(self, name):
-                    self._refuse((name,), "with optimizer='muon', which keeps the norm of the weights")
+                    self._refuse((name,), f"with optimizer='{self.optimizer}', which keeps the norm of the weights")
         if self.keep == "last":
             self._refuse(("patience",), "with keep='last'")
             if self.early_stop:
@@ -211,9 +217,9 @@ class Finetune(Section):
         for name, fields in (("retrain", ("freeze_batchnorm", "unfreeze", "retrain")), ("scratch", ("scratch",))):
             if name not in names:
                 self._refuse(fields, f"without the strategy {name}")
-        if "muon" in {part.optimizer for part in (self.adapt, self.retrain) if part}:
+        for name in {part.optimizer for part in (self.adapt, self.retrain) if part} & {*_MUON}:
             raise ValueError(
-                "adapt and retrain: optimizer='muon' does not apply to pretrained weights, whose size it changes; "
+                f"adapt and retrain: optimizer='{name}' does not apply to pretrained weights, whose size it changes; "
                 "expected sgd, adam or adamw"
             )
         if self.adapt and (self.adapt.sampling != "each-once" or self.adapt.lr_multipliers or self.adapt.layer_decay):

@@ -2,7 +2,9 @@
 
 As in the speed records on CIFAR-10 (Jordan 2024, airbench94_muon): each update of a hidden layer is brought near to the closest
 matrix with singular values of one, and the weights are scaled back to one norm before it, so that their size does not matter.
-The last layer, biases and norms learn by SGD with Nesterov momentum of 0.85.
+The last layer, biases and norms learn by SGD with Nesterov momentum of 0.85. Or, as Jordan advises for other networks, what is
+not orthogonalized learns by AdamW (Loshchilov & Hutter 2019), the first layer too. Then of the others the kernels of
+convolutions alone are orthogonalized: for a large fully connected layer that would cost many times its multiply-adds.
 
 Legend: U units of a layer, D inputs of a unit.
 """
@@ -13,6 +15,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.adamw import adamw
 
 MOMENTUM = 0.6
 _SGD_MOMENTUM = 0.85
@@ -37,9 +40,12 @@ def orthogonalized(matrix_UD: Tensor, steps: int = _STEPS) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Muon for the groups with `orthogonal` true, SGD for the others; `momentum` is that of the first."""
+    """Muon for the groups with `orthogonal` true, whose `momentum` it is; SGD for the others, or with `betas` AdamW."""
 
-    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = MOMENTUM) -> None:
+    def __init__(
+        self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = MOMENTUM, betas: tuple[float, float] | None = None
+    ) -> None:
+        self._betas = betas
         super().__init__(list(groups), {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
 
     @overload
@@ -56,6 +62,9 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            if self._betas is not None and not group["orthogonal"]:
+                self._step_adamw(group, self._betas)
+                continue
             momentum = group["momentum"] if group["orthogonal"] else _SGD_MOMENTUM
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -73,3 +82,20 @@ class Muon(Optimizer):
                     update = orthogonalized(update.reshape(len(update), -1)).view_as(update)
                 parameter.add_(update, alpha=-group["lr"])
         return loss
+
+    def _step_adamw(self, group: dict[str, Any], betas: tuple[float, float]) -> None:
+        parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+        states = [self.state[parameter] for parameter in parameters]
+        first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        adamw(
+            parameters, [parameter.grad for parameter in parameters], first, second, [], steps,
+            fused={parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}, amsgrad=False, beta1=betas[0],
+            beta2=betas[1], lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
+        )  # fmt: skip

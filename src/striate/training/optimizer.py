@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from striate.base.config import Train
+from striate.base.errors import SettingError
 from striate.nets.net import Net
 from striate.training import muon
 
 _MOMENTUM = 0.9
 _BETAS = (0.9, 0.999)
+_MUON_LR = 0.1
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _ALIKE: Mapping[str, float] = MappingProxyType({})
 
@@ -55,23 +57,36 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
     Parameters of one of the `factors` of `layer_lr.factors` are a group of their own, which `set_rate` knows.
     Weight decay leaves out biases and the parameters of norms, which are all that have one dimension. Adam and AdamW are
     fused on CPU and CUDA, where that is faster (bench/README.md); SGD is fused on CUDA alone, since on a CPU it gains nothing.
-    Muon takes the weights of all layers but the last; what else there is decays as fast whatever its factor.
+    Muon takes the weights of all layers but the last; what else there is decays as fast whatever its factor. With AdamW for
+    what else there is, it takes the kernels of convolutions but the first, at a rate of their own.
+
+    Raises:
+        SettingError: muon-adamw is asked for, and no convolution but the first is to be trained.
+
     """
     wanted = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
+    momentum = muon.MOMENTUM if settings.momentum is None else settings.momentum
     if settings.optimizer == "muon":
-        momentum = muon.MOMENTUM if settings.momentum is None else settings.momentum
         return _Muon(_muon_groups(net, wanted, settings.weight_decay, factors), lr=settings.lr, momentum=momentum)
-    groups: list[dict[str, Any]] = []
-    for decays, factor in product((True, False), sorted({factors.get(name, 1.0) for name in wanted})):
-        group = [p for name, p in wanted.items() if (p.dim() > 1) == decays and factors.get(name, 1.0) == factor]
-        if group:
-            groups.append({"params": group, "weight_decay": settings.weight_decay if decays else 0.0, "factor": factor})
+    if settings.optimizer == "muon-adamw":
+        groups = _muon_adamw_groups(net, wanted, settings, factors)
+        return _Muon(groups, lr=settings.lr, momentum=momentum, betas=settings.betas or _BETAS)
+    groups = _groups(wanted, settings.weight_decay, factors)
     kinds = {parameter.device.type for parameter in wanted.values()}
     if settings.optimizer == "sgd":
         momentum = _MOMENTUM if settings.momentum is None else settings.momentum
         return _Sgd(groups, lr=settings.lr, momentum=momentum, nesterov=bool(settings.nesterov), fused=kinds == {"cuda"})
     adam = _AdamW if settings.optimizer == "adamw" else _Adam
     return adam(groups, lr=settings.lr, betas=settings.betas or _BETAS, fused=kinds <= {"cpu", "cuda"})
+
+
+def _groups(wanted: Mapping[str, nn.Parameter], weight_decay: float, factors: Mapping[str, float]) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = []
+    for decays, factor in product((True, False), sorted({factors.get(name, 1.0) for name in wanted})):
+        group = [p for name, p in wanted.items() if (p.dim() > 1) == decays and factors.get(name, 1.0) == factor]
+        if group:
+            groups.append({"params": group, "weight_decay": weight_decay if decays else 0.0, "factor": factor})
+    return groups
 
 
 def restore(optimizer: Optimizer, moments: Mapping[int, Mapping[str, Tensor]]) -> None:
@@ -101,6 +116,24 @@ def _muon_groups(
             decay = 0.0 if orthogonal else weight_decay / factor
             groups.append({"params": group, "weight_decay": decay, "factor": factor, "orthogonal": orthogonal})
     return groups
+
+
+def _muon_adamw_groups(
+    net: nn.Module, wanted: Mapping[str, nn.Parameter], settings: Train, factors: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    hidden = [name for name, parameter in net.named_parameters() if parameter.dim() > 2][1:]
+    kernels = {name: parameter for name, parameter in wanted.items() if name in hidden}
+    others = {name: parameter for name, parameter in wanted.items() if name not in hidden}
+    if not kernels:
+        raise SettingError(
+            "train.optimizer='muon-adamw' takes the kernels of convolutions but the first by muon; there are none to train. "
+            "Use adamw."
+        )
+    rate = settings.muon_lr or _MUON_LR
+    orthogonal = [
+        group | {"orthogonal": True, "factor": group["factor"] * rate / settings.lr} for group in _groups(kernels, 0.0, factors)
+    ]
+    return orthogonal + _groups(others, settings.weight_decay, factors)
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
