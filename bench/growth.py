@@ -274,7 +274,7 @@ def draw(by_images: dict[int, Row], by_side: dict[int, Row], path: Path) -> None
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "growth"  # the same file from the same figures
+    mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})  # the same small file from the same figures
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes = figure.subplots(2, 2)
     for column, (stages, label) in enumerate(((by_images, "images of 8 px"), (by_side, f"side of {OF_SIZE} images, px"))):

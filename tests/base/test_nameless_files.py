@@ -68,11 +68,10 @@ def test_there_is_room_without_a_folder_and_freed_memory_is_given_back():
 
 def test_an_array_grows_row_by_row_and_moves_into_a_file_when_it_is_large(cache: Path):
     whole, growing = np.arange(300, dtype=np.float32).reshape(100, 3), nameless_files.GrowingArray()
-    assert len(growing) == 0
-    for start, end in ((0, 1), (1, 1), (1, 40), (40, 41), (41, 100)):
+    assert growing.whole() is None
+    for start, end in ((0, 0), (0, 1), (1, 1), (1, 40), (40, 41), (41, 100)):
         growing.add(whole[start:end])
-        assert len(growing) == end
         assert np.array_equal(growing.whole(), whole[:end])
+        assert growing.whole().dtype == np.float32
         assert nameless_files.is_mapped(growing.whole()) == (end > 41)  # room for 80 of 12 bytes at most before
-    assert growing.whole().dtype == np.float32
     assert list(cache.iterdir()) == []

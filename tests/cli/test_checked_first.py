@@ -44,6 +44,10 @@ WITHOUT_TORCH = (
     ("train photos --resume --name gone", "there is nothing to resume in runs/gone"),
     ("train photos --set data.val_share=0.4 --set data.test_share=0.7", "val_share and test_share must be below 1 together"),
     ("train photos --find-lr --draw lr.gif", "expected an image's path to end in .svg, .png, .pdf; got lr.gif."),
+    (
+        "train photos --find-lr --set train.optimizer=muon-adamw",
+        "train.optimizer='muon-adamw' does not apply to the range test, which finds one learning rate, and it has two.",
+    ),
     ("train photos --find-lr --draw photos.svg/lr.svg", "expected a folder to write into at photos.svg; it is a file."),
     ("finetune", "expected DATA: a folder of images by class"),
     ("train photos --weights resnet20@cifar100", "there is no file cifar100, and no weights of that name"),
@@ -152,6 +156,11 @@ SMALL = "--set preprocess.size_px=16 --set preprocess.channels=3"
         (
             f"train photos --net 'fc 8, bn, fc' {SMALL} --set train.batch_size=1",
             "of which the batch norm",
+        ),
+        (f"train photos --net mlp {SMALL} --set train.optimizer=muon-adamw", "but the first by muon; there are none to train."),
+        (
+            f"train photos --net mnist_cnn {SMALL} --set train.optimizer=muon-adamw --set train.lr_multipliers.conv2=0",
+            "but the first by muon; there are none to train.",
         ),
         ("train photos --set engine.device=cuda:7", "has no cuda:7"),
         (

@@ -23,6 +23,7 @@ from striate.training.journal import Journal
 from support.tasks import digest, task
 
 Job = Callable[[Path], dict[str, Any]]
+TWO_CONVOLUTIONS = "conv 3x3x4, bn, relu, conv 3x3x4, relu, pool 2, fc"
 NORM_LINE = "conv 3x3x4, bn, relu, pool 2, fc 8, relu, fc"
 
 

@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "keep": "last",
         "bias_multiplier": 9.0,
     },
-    "muon with adamw": {"optimizer": "muon-adamw", "muon_lr": 0.02, "line": "conv 3x3x4, relu, conv 3x3x4, bn, relu, fc"},
+    "muon with adamw": {"optimizer": "muon-adamw", "muon_lr": 0.1, "line": "conv 3x3x4, relu, conv 3x3x4, bn, relu, fc"},
     "adam with clipping": {"optimizer": "adam", "clip_grad_norm": 0.5, "schedule": "step"},
 }
 

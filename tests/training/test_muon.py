@@ -110,8 +110,56 @@ def test_with_adamw_both_rates_follow_the_schedule():
     net = factory.build("mnist_cnn", (1, 12, 12), 10, seed=0)
     made = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw", "lr": 0.01, "muon_lr": 0.05}))
     optimizer.set_rate(made, 0.002)
-    rates = {group["orthogonal"]: group["lr"] for group in made.param_groups}
-    assert rates == pytest.approx({True: 0.01, False: 0.002})
+    assert [(group["orthogonal"], group["lr"]) for group in made.param_groups] == [
+        (True, pytest.approx(0.01)),
+        (False, 0.002),
+        (False, 0.002),
+    ]
+
+
+def test_with_adamw_factors_by_layer_multiply_both_rates():
+    net = factory.build("mnist_cnn", (1, 12, 12), 10, seed=0)
+    factors = {name: 3.0 if name.startswith(("conv2", "fc2")) else 1.0 for name, _ in net.named_parameters()}
+    made = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw", "lr": 0.01, "muon_lr": 0.05}), factors)
+    optimizer.set_rate(made, 0.01)
+    rates = {id(parameter): group["lr"] for group in made.param_groups for parameter in group["params"]}
+    actual = {name: rates[id(parameter)] for name, parameter in net.named_parameters()}
+    expected = {name: (0.05 if name == "conv2.weight" else 0.01) * factors[name] for name in factors}
+    assert actual == pytest.approx(expected)
+
+
+def test_with_adamw_torch_puts_the_count_of_steps_of_a_loaded_state_where_its_fused_step_wants_it():
+    """torch moves `step` to the device of its parameter for groups that say that they are fused, and for no others."""
+    net = factory.build("mnist_cnn", (1, 12, 12), 10, seed=0)
+    made = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw"}))
+    assert [(group["orthogonal"], group["fused"]) for group in made.param_groups] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    again = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw"}))
+    again.load_state_dict(made.state_dict())
+    assert [group["fused"] for group in again.param_groups] == [False, True, True]
+
+
+def test_with_adamw_the_head_and_what_is_no_convolution_are_adamw_s():
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.zeros(1, 1, 8))
+            self.first, self.second = nn.Conv2d(1, 4, kernel_size=3), nn.Conv2d(4, 4, kernel_size=3)
+            self.over_time = nn.Conv1d(4, 4, kernel_size=3)
+
+    own = Own()
+    made = optimizer.make(own, Train.model_validate({"optimizer": "muon-adamw"}))
+    orthogonal = [parameter for group in made.param_groups if group["orthogonal"] for parameter in group["params"]]
+    assert len(orthogonal) == 1
+    assert orthogonal[0] is own.second.weight
+    net = factory.build("conv 3x3x4, relu, conv 3x3x4, relu, conv 3x3x3, gap", (1, 12, 12), 3, seed=0)
+    with_head = optimizer.make(net, Train.model_validate({"optimizer": "muon-adamw"}))
+    names = {id(parameter): name for name, parameter in net.named_parameters()}
+    taken = [names[id(parameter)] for group in with_head.param_groups if group["orthogonal"] for parameter in group["params"]]
+    assert taken == [f"{name}.weight" for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d)][1:2]
 
 
 @pytest.mark.parametrize("name", ["mlp", "conv 3x3x4, relu, fc"])

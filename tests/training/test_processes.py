@@ -59,9 +59,16 @@ def test_every_image_is_seen_exactly_once_an_epoch(count: int, tmp_path: Path):
     assert min(len(actual["seen"]) for actual in found) > 0
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+@pytest.mark.parametrize("optimizer", ["sgd", "muon", "muon-adamw"])
 def test_with_batch_norm_two_processes_end_as_one_does_after_50_steps_in_float64(optimizer: str, tmp_path: Path):
-    job = partial(ranks.train, line=ranks.NORM_LINE, steps=50, exact=True, optimizer=optimizer, lr=0.02)
+    job = partial(
+        ranks.train,
+        line=ranks.NORM_LINE if optimizer == "sgd" else ranks.TWO_CONVOLUTIONS,
+        steps=50,
+        exact=True,
+        optimizer=optimizer,
+        lr=0.02,
+    )
     found = {}
     for count in (1, 2):
         (tmp_path / str(count)).mkdir()

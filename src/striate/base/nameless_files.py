@@ -55,8 +55,8 @@ def keep(array: NDArray[Any]) -> NDArray[Any]:
 
 def room_in_cache(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Room for an array: in a file of the cache folder where it is large and one can be written there, else in memory."""
-    cache = files.cache_folder()
     if int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize >= LEAST_BYTES:
+        cache = files.cache_folder()
         with suppress(DiskError), files.explained(cache, "write"):
             files.make_folder(cache)
             return room(shape, dtype, cache, LEAST_BYTES)
@@ -74,26 +74,23 @@ class GrowingArray:
     """
 
     def __init__(self) -> None:
-        self._room: NDArray[Any] = np.empty(0)
+        self._room: NDArray[Any] | None = None
         self._count = 0
 
-    def __len__(self) -> int:
-        return self._count
-
     def add(self, rows: NDArray[Any]) -> None:
-        """Add rows, of the same shape and type as those before."""
+        """Add rows, of the same shape and type as those before; there may be none."""
         end = self._count + len(rows)
-        if end > len(self._room):
+        if self._room is None or end > len(self._room):
             larger = room_in_cache((max(end, 2 * self._count), *rows.shape[1:]), rows.dtype)
-            if self._count:
+            if self._room is not None:
                 larger[: self._count] = self._room[: self._count]
             self._room = larger
         self._room[self._count : end] = rows
         self._count = end
 
-    def whole(self) -> NDArray[Any]:
-        """The rows until now, without a copy."""
-        return self._room[: self._count]
+    def whole(self) -> NDArray[Any] | None:
+        """The rows until now, without a copy; None where nothing was added."""
+        return None if self._room is None else self._room[: self._count]
 
 
 def is_mapped(array: Any) -> bool:

@@ -28,6 +28,7 @@ class Section(BaseModel):
 
 
 LOSS = Literal["cross-entropy", "weston-watkins", "crammer-singer", "binary-cross-entropy", "asymmetric"]
+MUON_LR = 0.1  # of the kernels that muon-adamw takes by muon
 _MUON = ("muon", "muon-adamw")
 OF_SEVERAL_LABELS = ("binary-cross-entropy", "asymmetric")
 
@@ -50,7 +51,9 @@ class Train(Section):
         "takes the kernels of convolutions but the first by muon, and the rest by adamw",
     )
     lr: float = field(3e-3, "peak learning rate of the schedule", gt=0)
-    muon_lr: float | None = field(None, "of muon-adamw: peak learning rate of the kernels of convolutions; else 0.1", gt=0)
+    muon_lr: float | None = field(
+        None, f"of muon-adamw: peak learning rate of the kernels that muon takes, by the same schedule; else {MUON_LR}", gt=0
+    )
     lr_batch_size: int | None = field(
         None, "batch size that lr is for: larger or smaller batches scale it in proportion, with a warm-up; off", ge=1
     )
@@ -61,12 +64,13 @@ class Train(Section):
         None, "factors of the learning rate by layer or parameter, as lr_multipliers.fc2=10; 0 freezes"
     )
     bias_multiplier: float | None = field(None, "factor of the learning rate of all biases, those of norms too; else 1", gt=0)
-    momentum: float | None = field(None, "of sgd, muon and muon-adamw; else 0.9, and 0.6 of muon", ge=0, lt=1)
+    momentum: float | None = field(None, "of sgd, muon and muon-adamw; else 0.9 for sgd and 0.6 for the others", ge=0, lt=1)
     nesterov: bool | None = field(None, "of sgd: Nesterov momentum; else false")
     betas: tuple[float, float] | None = field(None, "of adam, adamw and muon-adamw; else (0.9, 0.999)")
     weight_decay: float = field(
         0.01,
-        "weight decay: decoupled for adamw, added to the gradient for sgd and adam; muon: of biases and the last layer",
+        "weight decay: decoupled for adamw, added to the gradient for sgd and adam; muon: of biases and the last layer; "
+        "muon-adamw: of what adamw takes",
         ge=0,
     )
     schedule: Literal["constant", "step", "linear", "cosine", "one-cycle"] = field("one-cycle", "learning-rate schedule")

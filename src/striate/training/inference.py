@@ -114,11 +114,17 @@ def _columns(
             for column, part in zip(columns, (batch.ids_N, batch.labels_N.cpu().numpy(), logits_NK, more()), strict=True):
                 if part is not None:
                     column.add(part)
-    used = columns if len(columns[-1]) else columns[:-1]
-    whole = [_joined(engine.gather(column.whole())) for column in used]
+    own = [whole for column in columns if (whole := column.whole()) is not None]
+    whole = [_joined(engine.gather(column)) for column in own]
     order = np.argsort(whole[0], kind="stable")
-    return [np.take(column, order, axis=0, out=room_in_cache(column.shape, column.dtype)) for column in whole]
+    return [_in_order(column, order) for column in whole]
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _in_order(column: NDArray[Any], order: NDArray[np.int64]) -> NDArray[Any]:
+    ordered = room_in_cache(column.shape, column.dtype)
+    np.take(column, order, axis=0, out=ordered, mode="clip")  # by another mode numpy makes a copy of all in between
+    return ordered

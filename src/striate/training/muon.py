@@ -45,8 +45,12 @@ class Muon(Optimizer):
     def __init__(
         self, groups: Iterable[dict[str, Any]], lr: float, momentum: float = MOMENTUM, betas: tuple[float, float] | None = None
     ) -> None:
-        self._betas = betas
-        super().__init__(list(groups), {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "orthogonal": False})
+        # `fused` is for torch, which puts the count of steps of a loaded state where a fused optimizer wants it
+        plain = {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": 0.0, "orthogonal": False, "fused": False}
+        super().__init__(list(groups), plain)
+        for group in self.param_groups:
+            kinds = {parameter.device.type for parameter in group["params"]}
+            group["fused"] = betas is not None and not group["orthogonal"] and kinds <= {"cpu", "cuda"}
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -62,8 +66,8 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            if self._betas is not None and not group["orthogonal"]:
-                self._step_adamw(group, self._betas)
+            if group["betas"] is not None and not group["orthogonal"]:
+                self._step_adamw(group)
                 continue
             momentum = group["momentum"] if group["orthogonal"] else _SGD_MOMENTUM
             for parameter in group["params"]:
@@ -83,7 +87,7 @@ class Muon(Optimizer):
                 parameter.add_(update, alpha=-group["lr"])
         return loss
 
-    def _step_adamw(self, group: dict[str, Any], betas: tuple[float, float]) -> None:
+    def _step_adamw(self, group: dict[str, Any]) -> None:
         parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
         for parameter in parameters:
             if not self.state[parameter]:
@@ -94,8 +98,9 @@ class Muon(Optimizer):
                 }
         states = [self.state[parameter] for parameter in parameters]
         first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        beta1, beta2 = group["betas"]
         adamw(
-            parameters, [parameter.grad for parameter in parameters], first, second, [], steps,
-            fused={parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}, amsgrad=False, beta1=betas[0],
-            beta2=betas[1], lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8, maximize=False,
+            parameters, [parameter.grad for parameter in parameters], first, second, [], steps, fused=group["fused"],
+            amsgrad=False, beta1=beta1, beta2=beta2, lr=group["lr"], weight_decay=group["weight_decay"], eps=1e-8,
+            maximize=False,
         )  # fmt: skip

@@ -11,12 +11,12 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from striate.base.config import Train
 from striate.base.errors import SettingError
+from striate.base.train_settings import MUON_LR
 from striate.nets.net import Net
 from striate.training import muon
 
 _MOMENTUM = 0.9
 _BETAS = (0.9, 0.999)
-_MUON_LR = 0.1
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _ALIKE: Mapping[str, float] = MappingProxyType({})
 
@@ -64,6 +64,7 @@ def make(net: nn.Module, settings: Train, factors: Mapping[str, float] = _ALIKE)
         SettingError: muon-adamw is asked for, and no convolution but the first is to be trained.
 
     """
+    check(net, settings, factors)
     wanted = {name: parameter for name, parameter in net.named_parameters() if parameter.requires_grad}
     momentum = muon.MOMENTUM if settings.momentum is None else settings.momentum
     if settings.optimizer == "muon":
@@ -118,18 +119,28 @@ def _muon_groups(
     return groups
 
 
-def _muon_adamw_groups(
-    net: nn.Module, wanted: Mapping[str, nn.Parameter], settings: Train, factors: Mapping[str, float]
-) -> list[dict[str, Any]]:
-    hidden = [name for name, parameter in net.named_parameters() if parameter.dim() > 2][1:]
-    kernels = {name: parameter for name, parameter in wanted.items() if name in hidden}
-    others = {name: parameter for name, parameter in wanted.items() if name not in hidden}
-    if not kernels:
+def check(net: nn.Module, settings: Train, factors: Mapping[str, float]) -> None:
+    """SettingError where Muon is asked for hidden kernels alone, and the network has none to train."""
+    if settings.optimizer == "muon-adamw" and not any(factors.get(name, 1.0) for name in _hidden_kernels(net)):
         raise SettingError(
             "train.optimizer='muon-adamw' takes the kernels of convolutions but the first by muon; there are none to train. "
             "Use adamw."
         )
-    rate = settings.muon_lr or _MUON_LR
+
+
+def _hidden_kernels(net: nn.Module) -> list[str]:
+    """The weights of the convolutions between the first and the head, by name."""
+    names = [f"{name}.weight" for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
+    return [name for name in names[1:] if not (isinstance(net, Net) and name.startswith(f"{net.head_name}."))]
+
+
+def _muon_adamw_groups(
+    net: nn.Module, wanted: Mapping[str, nn.Parameter], settings: Train, factors: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    hidden = _hidden_kernels(net)
+    kernels = {name: parameter for name, parameter in wanted.items() if name in hidden}
+    others = {name: parameter for name, parameter in wanted.items() if name not in hidden}
+    rate = settings.muon_lr or MUON_LR
     orthogonal = [
         group | {"orthogonal": True, "factor": group["factor"] * rate / settings.lr} for group in _groups(kernels, 0.0, factors)
     ]

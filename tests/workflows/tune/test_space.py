@@ -55,6 +55,9 @@ def test_the_rule_varies_what_the_user_has_not_set():
     space = default_space(run, DIGITS)
     assert set(space) == {"train.weight_decay", "train.label_smoothing", "augment.policy"}
     assert default_space(config.Run(), PHOTOS)["train.lr"] == Range(3e-3 / 10, 0.012)
+    assert "train.muon_lr" not in space
+    two_rates = default_space(config.build({"train": {"optimizer": "muon-adamw"}}), PHOTOS)
+    assert (two_rates["train.lr"], two_rates["train.muon_lr"]) == (Range(3e-3 / 10, 0.012), Range(0.01, 0.4))
     weights = config.build({"finetune": {"weights": "efficientnet_lite0@imagenet", "classifier": "svm"}})
     assert set(default_space(weights, PHOTOS)) == {
         "finetune.layers", "preprocess.size_px", "finetune.normalize", "preprocess.resize_mode",

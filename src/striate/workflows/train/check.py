@@ -83,6 +83,11 @@ def check_range_test(settings: config.Tree, path: Path) -> Checked:
     run = config.build(settings)
     if run.data.folds is not None:
         raise SettingError("data.folds does not apply to the range test, which is one short training; leave it out.")
+    if run.train.optimizer == "muon-adamw":
+        raise SettingError(
+            "train.optimizer='muon-adamw' does not apply to the range test, which finds one learning rate, and it has two. "
+            "Use another."
+        )
     return check_images(run)
 
 

@@ -24,7 +24,7 @@ from striate.nets import catalogue, factory
 from striate.nets.images_at_once import images_at_once
 from striate.nets.init import first_convolution, whiten
 from striate.nets.net import CHW, Net
-from striate.training import epoch_scores, layer_lr, loop, smallest_batch
+from striate.training import epoch_scores, layer_lr, loop, optimizer, smallest_batch
 from striate.training import loss as losses
 from striate.training.epoch_scores import Scorer
 from striate.training.journal import Journal
@@ -111,7 +111,7 @@ def check_network(run: config.Run, classes: int, labels_M: NDArray[np.int64], wo
         return
     with nullcontext() if catalogue.is_own(name) else torch.device("meta"):  # code of others may need the values
         net = _build(run, chw, classes)
-    layer_lr.factors(net, run.train)
+    optimizer.check(net, run.train, layer_lr.factors(net, run.train))
     if "batch_size" in run.train.model_fields_set:
         batches = _PlannedBatches(defaults.images_an_epoch(run, labels_M), run.train.batch_size, world)
         smallest_batch.check(net, batches, run.train.grad_accum_steps)

@@ -14,6 +14,7 @@ import numpy as np
 from striate.base import config
 from striate.base.errors import SettingError
 from striate.base.hash_rng import key, permute, uniform
+from striate.base.train_settings import MUON_LR
 from striate.data.survey import SampleStats
 from striate.workflows.finetune import start
 
@@ -120,6 +121,9 @@ def default_space(run: config.Run, stats: SampleStats) -> dict[str, Range | Choi
             space["preprocess.resize_mode"] = Choice(("squash", "crop", "pad"))
     else:
         space["train.lr"] = Range(run.train.lr / 10, run.train.lr * 4)
+        if run.train.optimizer == "muon-adamw":
+            muon_lr = run.train.muon_lr or MUON_LR
+            space["train.muon_lr"] = Range(muon_lr / 10, muon_lr * 4)
         space["train.weight_decay"] = Range(0.001, 0.1)
         if run.train.loss == "cross-entropy":
             space["train.label_smoothing"] = Choice((0.0, 0.05, 0.1))
