@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from striate.base.errors import DataError, DiskError
-from striate.data import builtin_datasets, decode, folders, image_facts, pixel_cache
+from striate.data import builtin_datasets, decode, fact_columns, folders, image_facts, pixel_cache
 from striate.data.decode import InputSpec
 from striate.data.examples import Examples, Quarantined
 from support.forked_children import forked_children
@@ -110,13 +110,32 @@ def test_all_of_a_class_or_all_in_all_are_refused(photos: Path, cache: Path):
 
 
 def test_an_array_of_the_right_size_is_used_as_it_is(cache: Path):
-    digits = builtin_datasets.read("digits", None)
+    digits = builtin_datasets.read("digits", None).keep(np.arange(20))
     assert digits.pixels_NHWC is not None
     found = pixel_cache.build(digits, InputSpec(8, 1, "squash"), cache)
     assert np.shares_memory(found.pixels_NHWC, digits.pixels_NHWC)
     assert not cache.exists()
     assert found.gray_N.all()
     assert found.means_N3[0].tolist() == pytest.approx([digits.pixels_NHWC[0].mean() / 255] * 3)
+
+
+def test_an_array_of_many_images_is_described_once_and_is_still_used_as_it_is(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    digits = builtin_datasets.read("digits", None).keep(np.arange(20))
+    spec = InputSpec(8, 1, "squash")
+    in_memory = pixel_cache.build(digits, spec, cache)
+    monkeypatch.setattr(pixel_cache, "_FEW", 20)
+    first = pixel_cache.build(digits, spec, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(pixel_cache, "decode_examples", no_decoding)
+        again = pixel_cache.build(digits, spec, cache)
+        with pytest.raises(AssertionError, match="decoded again"):
+            pixel_cache.build(replace(digits, pixels_NHWC=255 - digits.pixels_NHWC), spec, cache)
+    for found in (first, again):
+        assert found.pixels_NHWC is digits.pixels_NHWC
+        assert found.examples is digits
+        for name in fact_columns.NAMES:
+            assert np.array_equal(getattr(found, name), getattr(in_memory, name)), name
+    assert not list(cache.rglob("pixels.npy"))
 
 
 @pytest.mark.parametrize("what", ["decode.DECODER_VERSION", "PIL.__version__"])

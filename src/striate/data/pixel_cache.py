@@ -3,9 +3,9 @@
 It is kept under `<cache>/pixels/<fingerprint>/`, where the fingerprint is a hash of the files' names, sizes and times of
 change, the decoder's version, the columns of facts and the `InputSpec`; `source_files.py` notices a file that has changed all
 the same. It is built under another name and renamed when it is whole, so a build that is killed leaves no entry that looks
-whole; of many images by all processes that want it, as `pixel_cache_build.py` has it. A source that is an array of the right
-size already is used as it is. Where the pixels are more than may be kept, the facts alone lie under
-`<cache>/facts/<fingerprint>/`, and `on_the_fly.py` decodes anew.
+whole; of many images by all processes that want it, as `pixel_cache_build.py` has it. Of a source that is an array of the right
+size already the facts alone are kept, under `<cache>/facts/<fingerprint>/`, where its images are not few. So they are where the
+pixels are more than may be kept, and `on_the_fly.py` decodes anew.
 
 Legend: N images, H x W pixels, C channels.
 """
@@ -19,7 +19,7 @@ import shutil
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ log = logging.getLogger("striate")
 
 _WAIT_SECONDS = 0.5
 _MOST_GB = 50.0
+_FEW = 1000  # images in memory, of which so many are described about as soon as their facts are read
 _LAYOUT = 2  # raised whenever the files of an entry are others
 
 
@@ -130,6 +131,8 @@ def build(
             if done % 1000 == 1:
                 report(done - 1, total)
 
+        if len(examples) >= _FEW:
+            return replace(facts(examples, input_spec, cache, report_thousands), pixels_NHWC=own)
         columns = fact_columns.collect(decode_examples(examples, None), len(examples), report_thousands).columns
         return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
