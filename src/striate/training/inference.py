@@ -114,7 +114,7 @@ def _columns(
             for column, part in zip(columns, (batch.ids_N, batch.labels_N.cpu().numpy(), logits_NK, more()), strict=True):
                 if part is not None:
                     column.add(part)
-    own = [whole for column in columns if (whole := column.whole()) is not None]
+    own = [rows for column in columns if (rows := column.whole()) is not None]
     whole = [_joined(engine.gather(column)) for column in own]
     order = np.argsort(whole[0], kind="stable")
     return [_in_order(column, order) for column in whole]
