@@ -266,7 +266,7 @@ def show(title: str, first: str, rows: dict[int, Row]) -> None:
     print(f"\n{title}: seconds, and MB at the most\n")
     print(f"| {first} | " + " | ".join(stages) + " |\n|" + "---|" * (len(stages) + 1))
     for number, row in rows.items():
-        print(f"| {number:,} | " + " | ".join(f"{row[name][0]:.2f} s, {row[name][1]:.0f} MB" for name in stages) + " |")
+        print(f"| {number:,} | " + " | ".join(f"{row[name][0]:.2f} s, {round(row[name][1])} MB" for name in stages) + " |")
 
 
 def draw(by_images: dict[int, Row], by_side: dict[int, Row], path: Path) -> None:
