@@ -138,6 +138,15 @@ def test_an_array_of_many_images_is_described_once_and_is_still_used_as_it_is(ca
     assert not list(cache.rglob("pixels.npy"))
 
 
+def test_an_array_is_used_where_its_description_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    digits = builtin_datasets.read("digits", None).keep(np.arange(20))
+    monkeypatch.setattr(pixel_cache, "_FEW", 20)
+    (tmp_path / "file").write_bytes(b"")
+    found = pixel_cache.build(digits, InputSpec(8, 1, "squash"), tmp_path / "file" / "cache")
+    assert found.pixels_NHWC is digits.pixels_NHWC
+    assert len(found.pixel_hash_N) == 20
+
+
 @pytest.mark.parametrize("what", ["decode.DECODER_VERSION", "PIL.__version__"])
 def test_a_decoder_that_changes_gives_another_store(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, what: str):
     pixel_cache.build(folders.read(photos), LOOK, cache)

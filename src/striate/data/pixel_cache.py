@@ -29,7 +29,7 @@ import PIL
 from numpy.typing import NDArray
 
 from striate.base import addresses, files
-from striate.base.errors import DataError, RunError
+from striate.base.errors import DataError, DiskError, RunError
 from striate.data import (
     decode,
     fact_columns,
@@ -132,7 +132,8 @@ def build(
                 report(done - 1, total)
 
         if len(examples) >= _FEW:
-            return replace(facts(examples, input_spec, cache, report_thousands), pixels_NHWC=own)
+            with suppress(DiskError):  # a cache that cannot be written costs time alone
+                return replace(facts(examples, input_spec, cache, report_thousands), pixels_NHWC=own)
         columns = fact_columns.collect(decode_examples(examples, None), len(examples), report_thousands).columns
         return CachedPixels(examples, own, **columns)
     name = fingerprint(examples, input_spec)
