@@ -44,13 +44,13 @@ CARD = """# {name}
 
 Made by `striate train {data} --recipe {recipe}` and `bench/ship.py`. The test images were looked at twice: by the run,
 and after rounding. Images are brought to {side} x {side} pixels in color; larger ones lose detail.
-
+{note}
 Classes: {classes}.
 """
 
 
-def ship(run_folder: Path, name: str) -> Path:
-    """Write `src/striate/weights/NAME`; returns the folder."""
+def ship(run_folder: Path, name: str, note: str = "") -> Path:
+    """Write `src/striate/weights/NAME`, with a note on the card; returns the folder."""
     run, result = runs.settings(run_folder), json.loads((run_folder / "result.json").read_text("utf-8"))
     model = Model.load(run_folder / "model")
     out = Path(str(resources.files("striate") / "weights")) / name
@@ -87,7 +87,7 @@ def ship(run_folder: Path, name: str) -> Path:
             threads=environment["threads"], s="s" if environment["threads"] != 1 else "", **test,
             before=result["test"]["accuracy"], difference=numbers["difference"], val_accuracy=val["accuracy"],
             val_low=val["low"], val_high=val["high"], val_n=val["n"], seed=result["seed"], classes=", ".join(model.classes),
-            side=model.input_spec.size_px, macs=macs, pflop=6 * macs * trained_on / 1e15,
+            side=model.input_spec.size_px, macs=macs, pflop=6 * macs * trained_on / 1e15, note=note and f"\n{note}\n",
         )  # fmt: skip
         files.write_text(new / "README.md", card)
     return out
@@ -110,6 +110,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--note", default="", help="what the card says besides, as of other seeds")
     given = parser.parse_args()
     torch.set_num_threads(2)
-    print(ship(given.run, given.name))
+    print(ship(given.run, given.name, given.note))
