@@ -27,51 +27,20 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rows
+from meter import Meter, Row
 
 SIDE, CLASSES, BATCH, BATCHES = 8, 10, 64, 20
 COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
 WAYS = ("surveyed", "built", "opened")
 SIDES, OF_SIZE = (32, 64, 128, 256, 512, 1024), 64
-Row = dict[str, tuple[float, float]]  # stage -> seconds, MB
-
-
-class Meter:
-    """Seconds and the most memory of stages."""
-
-    def __init__(self) -> None:
-        self.before, self.row = anonymous_mb(), {}  # type: float, Row
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        most, over = [anonymous_mb()], threading.Event()
-
-        def watch() -> None:
-            while not over.wait(0.01):
-                most.append(max(most.pop(), anonymous_mb()))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        begun = time.process_time()
-        yield
-        seconds = time.process_time() - begun
-        over.set()
-        watcher.join()
-        self.row[name] = (seconds, max(*most, anonymous_mb()) - self.before)
-
-
-def anonymous_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon:"))
 
 
 def decoded(side: int, seed: int) -> Callable[..., Generator[Any]]:
@@ -116,8 +85,10 @@ def child(way: str, count: int, side: int, cache: Path, searched: int) -> Row:
     pixel_cache.decode_examples, survey._decoded = stream, stream
     meter = Meter()
     with meter.stage("index"):
-        names = (f"class{number % CLASSES}/{number:07d}.jpg" for number in range(count))
-        examples = from_files(Path("absent"), [(name, name[:6], Part.FREE) for name in names]).in_files()
+        rows_of = zip(range(count), cycle(f"class{number}" for number in range(CLASSES)))
+        examples = from_files(
+            Path("absent"), [(f"{label}/{number:07d}.jpg", label, Part.FREE) for number, label in rows_of]
+        ).in_files()
         nameless_files.give_back()  # both as `sources.read` does
     if way == "surveyed":
         with meter.stage("survey"):

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import rows
+from meter import anonymous_mb
 
 HERE = Path(__file__)
 PHOTOS, BATCH, STEPS, TURNS = 300, 64, 12, 3
@@ -205,11 +206,6 @@ class _Gray:
 
     def __getitem__(self, rows_M: Any, /) -> Any:
         return np.zeros((len(rows_M), *self.shape[1:]), np.uint8)
-
-
-def anonymous_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon:"))
 
 
 def make_index(path: str, count: int) -> None:

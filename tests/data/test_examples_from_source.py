@@ -153,3 +153,16 @@ def test_a_class_that_cannot_be_learned_is_refused(part: Part):
     triples = [("1", "a", Part.TRAIN), ("2", "b", Part.TRAIN), ("3", "c", part)]
     with pytest.raises(DataError, match=r"class 'c' is in .* Add training images of it, or remove the class."):
         examples_from_source.from_files(ROOT, triples)
+
+
+@pytest.mark.parametrize("groups", [None, ["3", "1", "2"]])
+def test_names_are_sorted_by_their_bytes_where_some_are_no_text_too(groups: list[str] | None):
+    names = ["cats/\udcff.png", "cats/\U0001f600.png", "dogs/1.png"]
+    entries = [(name, name[:4], Part.FREE) for name in names]
+    examples = examples_from_source.from_files(Path("x"), entries, groups=groups)
+    assert list(examples.names) == [names[1], names[0], names[2]], "0xf0 is before 0xff, and U+1f600 after U+dcff"
+    assert groups is None or (examples.groups_N is not None and examples.groups_N.tolist() == [0, 2, 1])
+    assert examples.labels_N.tolist() == [0, 0, 1]
+    plain = [("b/2.png", "b", Part.TEST), ("a/1.png", "a", Part.TRAIN), ("b/1.png", "b", Part.TRAIN)]
+    assert list(examples_from_source.from_files(Path("x"), plain).names) == ["a/1.png", "b/1.png", "b/2.png"]
+    assert plain[0][0] == "b/2.png", "the list that was given stays as it is"

@@ -3,9 +3,10 @@
 Legend: N images, H x W pixels, C channels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
@@ -17,6 +18,7 @@ from striate.base.errors import DataError
 from striate.base.hash_rng import name_id
 from striate.base.phrases import printable
 from striate.data.examples import Examples, Ignored, Part, Quarantined
+from striate.data.names import Names
 
 _PARTS = {
     "train": Part.TRAIN, "training": Part.TRAIN,
@@ -90,9 +92,14 @@ def from_files(
     if not entries:
         rest = left_out(quarantined, ignored)
         raise DataError(f"expected images by class in {where}; found none that can be used{rest}. {no_image}".rstrip())
-    order = sorted(range(len(entries)), key=lambda i: entries[i][0].encode("utf-8", "surrogateescape"))
-    names, words, parts = zip(*(entries[i] for i in order), strict=True)
-    parts_N = np.array(parts, np.uint8)
+    if groups is None:
+        entries = sorted(entries, key=_by_name(entries))
+    else:
+        name_of, all_entries = _by_name(entries), entries
+        order = sorted(range(len(entries)), key=lambda i: name_of(all_entries[i]))
+        entries, groups = [entries[i] for i in order], [groups[i] for i in order]
+    names, words = Names(name for name, _, _ in entries), [word for _, word, _ in entries]
+    parts_N = np.fromiter((part for _, _, part in entries), np.uint8, len(entries))
     classes = sorted({name for word in words for name in ((word,) if isinstance(word, str) else word)})
     check_classes(str(where), classes, left_out(quarantined, ignored), advice)
     given = set(parts_N.tolist())
@@ -104,7 +111,7 @@ def from_files(
     _check_training_part(str(where), labels_N, parts_N, classes)
     groups_N = None
     if groups is not None:
-        groups_N = np.unique(np.array([groups[i] for i in order]), return_inverse=True)[1].astype(np.int64)
+        groups_N = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
     return Examples(
         root=root, names=names, labels_N=labels_N, classes=tuple(classes), ids_N=ids_of(names), parts_N=parts_N,
         groups_N=groups_N, quarantined=tuple(quarantined), ignored=tuple(ignored), notes=(*all_notes, *_name_notes(classes)),
@@ -112,11 +119,21 @@ def from_files(
     )  # fmt: skip
 
 
+def _by_name(entries: Sequence[tuple[str, Label, Part]]) -> Callable[[tuple[str, Label, Part]], str | bytes]:
+    """What entries are sorted by: the bytes of the name, or the name itself where its order is the same."""
+    try:
+        for name, _, _ in entries:
+            name.encode()
+    except UnicodeEncodeError:  # bytes of a file's name that are no text
+        return lambda entry: entry[0].encode("utf-8", "surrogateescape")
+    return itemgetter(0)
+
+
 def _labels(words: Sequence[Label], classes: Sequence[str]) -> NDArray[np.int64]:
     """The position of each image's class; of several labels N x K, 0 or 1."""
     position = {word: place for place, word in enumerate(classes)}
     if all(isinstance(word, str) for word in words):
-        return np.array([position[str(word)] for word in words], np.int64)
+        return np.fromiter((position[str(word)] for word in words), np.int64, len(words))
     labels_NK = np.zeros((len(words), len(classes)), np.int64)
     for row, names in enumerate(words):
         labels_NK[row, [position[name] for name in names]] = 1
@@ -125,7 +142,7 @@ def _labels(words: Sequence[Label], classes: Sequence[str]) -> NDArray[np.int64]
 
 def ids_of(names: Sequence[str]) -> NDArray[np.uint64]:
     """The id of each name."""
-    return np.array([name_id(name) for name in names], np.uint64)
+    return np.fromiter(map(name_id, names), np.uint64, len(names))
 
 
 def check_classes(source: str, classes: Sequence[str], left_out: str = "", advice: str = OWN_FOLDER) -> None:
