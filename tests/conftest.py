@@ -21,6 +21,9 @@ from support.forked_children import ForkedChild
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Numbers of tests are those of fp32, which a training chooses where the processor has no bf16 or, as here, may not use it
+os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE"
+
 # No test is timed: the machine that runs it may be busy
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

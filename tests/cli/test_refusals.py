@@ -10,6 +10,7 @@ import pytest
 from striate.base import files, run_record
 from striate.base.errors import DiskError
 from striate.data import decode
+from striate.training import device
 from support.command_line import run, train_in
 from support.shape_images import make_folder
 
@@ -236,7 +237,7 @@ def test_a_full_disk_before_an_image_is_decoded(
         assert "give a folder on another disk with --out." in done.err
 
 
-def unfinished_with(folder: Path, **environment: int) -> None:
+def unfinished_with(folder: Path, **environment: int | str) -> None:
     """Make a finished run one that was interrupted, and that had begun with this environment."""
     (folder / "result.json").unlink()
     path = folder / "environment.json"
@@ -248,6 +249,16 @@ def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys
     text = refused(capsys, "train", "--name", "first", "--resume")
     assert "runs/first began with threads 77; now it is" in text
     assert "Resume with threads 77, or start a new run." in text
+
+
+def test_another_precision_than_the_run_began_with(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(device, "computes_in_bf16", lambda: True)
+    unfinished_with(trained)
+    text = refused(capsys, "train", "--name", "first", "--resume")
+    assert "runs/first began with precision fp32; now it is bf16, so it would not end with the same weights." in text
+    assert "Resume with precision fp32 (ONEDNN_MAX_CPU_ISA=AVX512_CORE keeps a CPU from bf16), or start a new run." in text
 
 
 def test_another_number_of_processes_than_the_run_began_with_needs_a_flag(trained: Path, capsys: pytest.CaptureFixture[str]):

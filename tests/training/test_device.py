@@ -41,6 +41,30 @@ def test_bf16_is_of_products_alone():
         assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("instructions", "most", "expected"),
+    [
+        ({"avx2": True, "avx512_bf16": False}, None, "fp32: bf16 takes longer on this processor"),
+        ({"avx512_bf16": True}, None, "bf16: the processor has it; weights and predictions stay fp32"),
+        ({"amx_bf16": True}, "DEFAULT", "bf16: the processor has it; weights and predictions stay fp32"),
+        ({"avx512_bf16": True}, "avx512_core_bf16", "bf16: the processor has it; weights and predictions stay fp32"),
+        ({"avx512_bf16": True}, "avx512_core", "fp32: bf16 takes longer on this processor"),
+        ({"sve": True}, None, "fp32: bf16 takes longer on this processor"),
+    ],
+)
+def test_a_cpu_trains_in_bf16_where_it_has_the_instructions_and_may_use_them(
+    instructions: dict[str, bool], most: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    if most:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    picked = device.pick(Settings(device="cpu"))
+    assert picked.reasons[1] == f"precision {expected}"
+    assert picked.bf16 == (picked.precision == "bf16") == expected.startswith("bf16")
+    assert not device.pick(Settings(device="cpu", precision="fp32")).bf16
+
+
 def test_filters_are_put_in_the_memory_order():
     net = build("conv 3x3x4, relu, fc", (3, 8, 8), 3)
     device.pick(Settings(device="cpu", channels_last="on")).place(net)

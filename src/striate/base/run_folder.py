@@ -172,14 +172,21 @@ def _version(package: str) -> tuple[str, str]:
         return package, "not installed"
 
 
+_WAYS = {  # besides resuming where the run began, or a new run
+    "processes": ", give --other-processes",
+    "precision fp32": " (ONEDNN_MAX_CPU_ISA=AVX512_CORE keeps a CPU from bf16)",
+}
+
+
 def refuse_other_machine(folder: Path, now: Json) -> None:
     """Refuse to resume an interrupted run with what would end with other weights; `now` has those of them that are known."""
-    before = read_json(folder / "environment.json")
-    for name in ("torch", "processes", "device", "threads"):
-        if before is not None and name in now and before[name] != now[name]:
+    before = read_json(folder / "environment.json") or {}
+    for name in ("torch", "processes", "device", "threads", "precision"):  # older runs noted no precision
+        if name in now and before.get(name, now[name]) != now[name]:
+            began = f"{name} {before[name]}"
             raise RunError(
-                f"{folder} began with {name} {before[name]}; now it is {now[name]}, so it would not end with the same weights. "
-                f"Resume with {name} {before[name]}, {'give --other-processes, ' * (name == 'processes')}or start a new run."
+                f"{folder} began with {began}; now it is {now[name]}, so it would not end with the same weights. "
+                f"Resume with {began}{_WAYS.get(name, _WAYS.get(began, ''))}, or start a new run."
             )
 
 

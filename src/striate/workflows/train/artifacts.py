@@ -125,8 +125,9 @@ def write_start(
     """
     folder, engine, dataset = context.folder, context.engine, context.dataset
     environment = run_folder.environment(
-        device=str(engine.device), threads=engine.threads, processes=engine.world, data_sha256=dataset.fingerprint()
-    )
+        device=str(engine.device), threads=engine.threads, processes=engine.world, precision=engine.precision,
+        data_sha256=dataset.fingerprint(),
+    )  # fmt: skip
     name = context.run.net.name or ""
     source = own_network.read(name) if catalogue.is_own(name) else None
     settings, images = config.given(context.run), dataset.run_images().as_bytes()
