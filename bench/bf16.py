@@ -1,12 +1,12 @@
 """What training with products in bfloat16 costs in accuracy: the same trainings in fp32 and in bf16, seed by seed.
 
 Digits by the network that is the default for them, MNIST by the schedule of `mnist_99.py`, five epochs of lenet5_modern on
-CIFAR-10, and five epochs of all weights of `resnet20@cifar10` on the digits. Of each the difference of the accuracies on the test
-images in points, its mean over the seeds, and Student's 95 % interval of that.
+CIFAR-10, and five epochs of all weights of `resnet20@cifar10` on the digits. Of each the difference of the accuracies on the
+test images in points, its mean over the seeds, and Student's 95 % interval of that.
 
-A processor without the instructions takes twelve times as long in bfloat16 as in fp32. Unless `--native` is given, what the
-instructions compute is made of fp32: convolutions and matrix products take inputs, weights and gradients rounded to bfloat16,
-add up their products in fp32, and round the result. `--compare` prints how far a step made so is from torch's own bfloat16.
+A step of mnist_cnn took twelve times as long in bfloat16 as in fp32 on a CPU without instructions for it. Unless `--native` is
+given, what they compute is made of fp32: convolutions and matrix products take inputs, weights and gradients rounded to
+bfloat16, add up their products in fp32, and round the result. `--compare` prints how far a step made so is from torch's own.
 
     python bench/bf16.py --threads 1
 """
@@ -72,8 +72,8 @@ def accuracy(job: str, precision: str, seed: int, threads: int) -> tuple[float, 
     settings = {**given.get("settings", {}), "engine": {"device": "cpu", "threads": threads, "precision": precision}}
     command = striate.finetune if "weights" in given else striate.train
     with tempfile.TemporaryDirectory() as folder:
-        found = command(data, **{**given, "settings": settings}, seed=seed, name="run", out=folder, report=False)
-    return found["test"]["accuracy"], found["test"]["n"]
+        result = command(data, **{**given, "settings": settings}, seed=seed, name="run", out=folder, report=False)
+    return result["test"]["accuracy"], result["test"]["n"]
 
 
 def child(job: str, precision: str, seed: int, threads: int, native: bool) -> None:
@@ -97,21 +97,21 @@ def gradients(bf16: bool) -> Tensor:
 
 def compare() -> None:
     """How far gradients made of fp32 are from those of torch's own bfloat16, beside how far those are from fp32's."""
-    own, plain = gradients(True), gradients(False)
+    native, fp32 = gradients(True), gradients(False)
     with products_of_rounded_numbers():
-        made = gradients(True)
-    for name, first, second in (("made of fp32 and torch's own", made, own), ("in bf16 and in fp32", own, plain)):
+        emulated = gradients(True)
+    for name, first, second in (("made of fp32 and torch's own", emulated, native), ("in bf16 and in fp32", native, fp32)):
         print(f"gradients {name}: {float((first - second).norm() / second.norm()):.4f} of their length apart")
 
 
 def show(job: str, pairs: list[tuple[float, float, int]]) -> None:
     """A line of the table: both means, and the difference with its interval over the seeds."""
-    differences = [100 * (half - full) for full, half, _ in pairs]
-    reach = T_975[len(pairs)] * stdev(differences) / sqrt(len(pairs))
+    differences = [100 * (bf16 - fp32) for fp32, bf16, _ in pairs]
+    half_width = T_975[len(pairs)] * stdev(differences) / sqrt(len(pairs))
     print(
-        f"| {job} | {len(pairs)} | {pairs[0][2]:,} | {100 * mean(full for full, _, _ in pairs):.2f} | "
-        f"{100 * mean(half for _, half, _ in pairs):.2f} | {mean(differences):+.2f} ({mean(differences) - reach:+.2f} to "
-        f"{mean(differences) + reach:+.2f}) |",
+        f"| {job} | {len(pairs)} | {pairs[0][2]:,} | {100 * mean(fp32 for fp32, _, _ in pairs):.2f} | "
+        f"{100 * mean(bf16 for _, bf16, _ in pairs):.2f} | {mean(differences):+.2f} ({mean(differences) - half_width:+.2f} to "
+        f"{mean(differences) + half_width:+.2f}) |",
         flush=True,
     )
 
@@ -139,8 +139,8 @@ def main() -> None:
     for job in given.jobs.split(","):
         pairs = []
         for seed in range(given.seeds):
-            (full, count), (half, _) = (trained(job, precision, seed, given) for precision in ("fp32", "bf16"))
-            pairs.append((full, half, count))
+            (fp32, count), (bf16, _) = (trained(job, precision, seed, given) for precision in ("fp32", "bf16"))
+            pairs.append((fp32, bf16, count))
         show(job, pairs)
 
 

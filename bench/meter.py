@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from striate.base import nameless_files
-
 Row = dict[str, tuple[float, float]]  # stage -> seconds, MB
 
 # A thread of the measured process would leave its own small objects among that process's, whose memory then stays
@@ -31,6 +29,8 @@ class Meter:
     """Of each stage the seconds of the processor, and the most anonymous memory above that of before the first, in MB."""
 
     def __init__(self) -> None:
+        from striate.base import nameless_files
+
         gc.collect()
         nameless_files.give_back()
         self.before, self.row = anonymous_mb(), {}  # type: float, Row

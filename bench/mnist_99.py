@@ -20,7 +20,7 @@ What the clock counts: the steps, from the first batch to the last before the po
 evaluation, and nothing that comes before the first step: imports, reading, building the network; that is a column of its own,
 outside the ratio. The peers have their images in memory as float arrays, normalized beforehand, and transform nothing in Python
 image by image. Keras has compiled its step before the clock starts, on a few images, after which weights and optimizer are put
-back. All compute in fp32, their default on a CPU; where the processor has bf16, `striate-bf16` is a second row with that one
+back. All compute in fp32, the peers' default on a CPU; where that has bf16, `striate-bf16` is a second row with that one
 setting, and the peers stay as they are. striate takes pixels from its store, normalizes them and counts hits inside the clock.
 
 The settings were chosen on the held-out images, so the score on these is a little too good. The test images are read once by

@@ -251,14 +251,35 @@ def test_another_number_of_threads_than_the_run_began_with(trained: Path, capsys
     assert "Resume with threads 77, or start a new run." in text
 
 
-def test_another_precision_than_the_run_began_with(
-    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("noted", [True, False])
+def test_another_precision_than_the_run_began_with_before_an_image_is_decoded(
+    noted: bool, trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(device, "computes_in_bf16", lambda: True)
+    monkeypatch.setattr(device, "bf16_on_cpu", lambda: (True, "as the test has it"))
+    monkeypatch.setattr(decode, "stream", None)
     unfinished_with(trained)
+    environment = json.loads((trained / "environment.json").read_text())
+    assert environment["precision"] == "fp32"
+    if not noted:  # as an earlier version left it
+        del environment["precision"]
+        run_record.add(trained, {"environment.json": json.dumps(environment).encode()})
     text = refused(capsys, "train", "--name", "first", "--resume")
     assert "runs/first began with precision fp32; now it is bf16, so it would not end with the same weights." in text
-    assert "Resume with precision fp32 (ONEDNN_MAX_CPU_ISA=AVX512_CORE keeps a CPU from bf16), or start a new run." in text
+    assert "Resume with precision fp32 by ONEDNN_MAX_CPU_ISA=AVX512_CORE, or start a new run." in text
+
+
+def test_another_precision_than_a_fold_began_with(trained: Path, capsys: pytest.CaptureFixture[str]):
+    (trained / "result.json").unlink()
+    fold = trained / "folds" / "fold-0"
+    fold.mkdir(parents=True)
+    shutil.copy(trained / "record.json", fold)
+    environment = json.loads((trained / "environment.json").read_text())
+    run_record.add(fold, {"environment.json": json.dumps({**environment, "precision": "bf16"}).encode()})
+    text = refused(capsys, "train", "--name", "first", "--resume")
+    assert "runs/first/folds/fold-0 began with precision bf16; now it is fp32" in text
+    assert "Resume with precision bf16 on a processor that has it, or start a new run." in text
+    run_record.add(fold, {"environment.json": json.dumps({**environment, "precision": "bf16", "device": "cuda:0"}).encode()})
+    assert run(capsys, "train", "--name", "first", "--resume", "--no-report").code == 0, "a worker's, on another device"
 
 
 def test_another_number_of_processes_than_the_run_began_with_needs_a_flag(trained: Path, capsys: pytest.CaptureFixture[str]):

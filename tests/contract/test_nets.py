@@ -24,10 +24,8 @@ from striate.training.loss import final
 
 NAMES = (*catalogue.names(), "conv 3x3x4, bn, relu, pool 2, fc 6, relu, fc")
 CLASSES = 10
-OF_EACH_KIND = (
-    "lecun1989", "lenet1", "mlp", "lenet5", "lenet5_modern", "googlenet", "googlenet_bn", "resnet18", "resnet20", "plain20",
-    "mnist_cnn", "efficientnet_lite0", "airbench94", NAMES[-1],
-)  # of layers  # fmt: skip
+_BY_FILE = {catalogue.find(name).where.partition(":")[0]: name for name in reversed(catalogue.names())}
+ONE_OF_EACH_FILE = (*_BY_FILE.values(), NAMES[-1])
 
 
 def shape_of(name: str) -> tuple[int, int, int]:
@@ -122,16 +120,15 @@ def test_every_weight_gets_a_gradient(net: Net):
     assert not [key for key, weight in net.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
-@pytest.mark.parametrize("name", OF_EACH_KIND, scope="function")
-def test_every_weight_gets_a_gradient_in_fp32_where_products_are_in_bfloat16(name: str):
+@pytest.mark.parametrize("name", ONE_OF_EACH_FILE, scope="function")
+def test_every_weight_gets_a_gradient_where_products_are_in_bfloat16(name: str):
     net = build(name, shape_of(name), CLASSES).train()
     torch.manual_seed(0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits_NK = net(torch.randn(4, *net.input_chw))
     final(logits_NK).float().square().sum().backward()
     gradients = {key: weight.grad for key, weight in net.named_parameters()}
-    assert {None if grad is None else grad.dtype for grad in gradients.values()} == {torch.float32}
-    assert all(grad is not None and grad.any() and grad.isfinite().all() for grad in gradients.values())
+    assert not [key for key, grad in gradients.items() if grad is None or not (grad.any() and grad.isfinite().all())]
 
 
 def test_weights_saved_and_loaded_give_the_same_answers(net: Net, name: str, tmp_path: Path):

@@ -41,28 +41,38 @@ def test_bf16_is_of_products_alone():
         assert net(torch.zeros(1, 1, 4, 4)).dtype == torch.float32
 
 
+HAS_BF16 = "bf16: the CPU has instructions for it; weights and predictions stay fp32"
+HAS_NONE = "fp32: torch finds neither AVX-512 bf16 nor AMX on this CPU"
+
+
 @pytest.mark.parametrize(
-    ("instructions", "most", "expected"),
+    ("instructions", "environment", "expected"),
     [
-        ({"avx2": True, "avx512_bf16": False}, None, "fp32: bf16 takes longer on this processor"),
-        ({"avx512_bf16": True}, None, "bf16: the processor has it; weights and predictions stay fp32"),
-        ({"amx_bf16": True}, "DEFAULT", "bf16: the processor has it; weights and predictions stay fp32"),
-        ({"avx512_bf16": True}, "avx512_core_bf16", "bf16: the processor has it; weights and predictions stay fp32"),
-        ({"avx512_bf16": True}, "avx512_core", "fp32: bf16 takes longer on this processor"),
-        ({"sve": True}, None, "fp32: bf16 takes longer on this processor"),
+        ({"avx2": True, "avx512_bf16": False}, {}, HAS_NONE),
+        ({"sve_bf16": True}, {}, HAS_NONE),
+        ({"avx512_bf16": True}, {}, HAS_BF16),
+        ({"amx_bf16": True}, {"ONEDNN_MAX_CPU_ISA": "DEFAULT"}, HAS_BF16),
+        ({"avx512_bf16": True}, {"ONEDNN_MAX_CPU_ISA": "avx512_core_bf16", "DNNL_MAX_CPU_ISA": "AVX2"}, HAS_BF16),
+        ({"avx512_bf16": True}, {"ONEDNN_MAX_CPU_ISA": "avx512_core"}, "fp32: ONEDNN_MAX_CPU_ISA keeps torch from bf16"),
+        ({"avx512_bf16": True}, {"DNNL_MAX_CPU_ISA": "AVX2"}, "fp32: DNNL_MAX_CPU_ISA keeps torch from bf16"),
     ],
 )
 def test_a_cpu_trains_in_bf16_where_it_has_the_instructions_and_may_use_them(
-    instructions: dict[str, bool], most: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+    instructions: dict[str, bool], environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions, raising=False)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
-    if most:
-        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     picked = device.pick(Settings(device="cpu"))
     assert picked.reasons[1] == f"precision {expected}"
     assert picked.bf16 == (picked.precision == "bf16") == expected.startswith("bf16")
     assert not device.pick(Settings(device="cpu", precision="fp32")).bf16
+
+
+def test_a_torch_that_does_not_say_what_the_cpu_has_trains_in_fp32(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert device.pick(Settings(device="cpu")).reasons[1] == f"precision {HAS_NONE}"
 
 
 def test_filters_are_put_in_the_memory_order():

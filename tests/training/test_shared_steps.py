@@ -83,6 +83,23 @@ def test_processes_with_unequal_shares_come_to_one_estimate(tmp_path: Path):
     assert one["seconds"] == other["seconds"] > 0
 
 
+def on_unlike_processors(_folder: Path) -> dict[str, Any]:
+    device.bf16_on_cpu = lambda: (os.environ["RANK"] == "0", "as the test has it")
+    machine = device.pick(config.Engine(device="cpu"))
+    with processes.joined(machine.device):
+        together = machine.with_one_precision()
+    return {"alone": machine.precision, "together": together.precision, "reason": together.reasons[1]}
+
+
+def test_processes_of_which_one_has_no_bf16_all_train_in_fp32(tmp_path: Path):
+    one, other = ranks.run(2, on_unlike_processors, tmp_path)
+    assert (one["alone"], other["alone"]) == ("bf16", "fp32")
+    for process in (one, other):
+        assert process["together"] == "fp32"
+    assert one["reason"] == "precision fp32: not every process has bf16"
+    assert other["reason"] == one["reason"]
+
+
 def in_bf16(folder: Path) -> dict[str, Any]:
     pick = device.pick
     device.pick = lambda settings: pick(settings.model_copy(update={"precision": "bf16"}))

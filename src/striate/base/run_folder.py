@@ -2,7 +2,7 @@
 
 run.toml           everything needed to repeat it
 record.json        id and settings of the run, and the SHA-256 of its files (`striate.base.run_record`)
-environment.json   versions, device, fingerprint of the data
+environment.json   versions, device, threads, processes, precision, fingerprint of the data
 data.json          what became of every file that was found
 images.npz         of each image its id, label, part and a hash of its pixels (`striate.base.run_images`)
 journal.jsonl      what happened, append-only
@@ -172,21 +172,26 @@ def _version(package: str) -> tuple[str, str]:
         return package, "not installed"
 
 
-_WAYS = {  # besides resuming where the run began, or a new run
+_HINTS = {  # how to resume with what the run began with, and on which device
     "processes": ", give --other-processes",
-    "precision fp32": " (ONEDNN_MAX_CPU_ISA=AVX512_CORE keeps a CPU from bf16)",
+    "precision bf16 cpu": " on a processor that has it",
+    "precision fp32 cpu": " by ONEDNN_MAX_CPU_ISA=AVX512_CORE",
 }
 
 
-def refuse_other_machine(folder: Path, now: Json) -> None:
-    """Refuse to resume an interrupted run with what would end with other weights; `now` has those of them that are known."""
-    before = read_json(folder / "environment.json") or {}
-    for name in ("torch", "processes", "device", "threads", "precision"):  # older runs noted no precision
+def refuse_other_machine(folder: Path, now: Json, not_noted: Json | None = None) -> None:
+    """Refuse to resume an interrupted run with what would end with other weights; `now` has those of them that are known.
+
+    `not_noted` is what earlier versions did not write down.
+    """
+    before = {**(not_noted or {}), **(read_json(folder / "environment.json") or now)}
+    for name in ("torch", "processes", "device", "threads", "precision"):
         if name in now and before.get(name, now[name]) != now[name]:
             began = f"{name} {before[name]}"
+            hint = _HINTS.get(name) or _HINTS.get(f"{began} {now.get('device')}", "")
             raise RunError(
                 f"{folder} began with {began}; now it is {now[name]}, so it would not end with the same weights. "
-                f"Resume with {began}{_WAYS.get(name, _WAYS.get(began, ''))}, or start a new run."
+                f"Resume with {began}{hint}, or start a new run."
             )
 
 

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,6 +111,14 @@ class Engine:
         whole = [part.cpu().numpy().reshape(-1).view(array.dtype).reshape(shape) for part in parts]
         return [part[:length] for part, length in zip(whole, lengths, strict=True)]
 
+    def with_one_precision(self) -> "Engine":
+        """This engine, in float32 where not every process has bfloat16."""
+        if self.sums([float(self.bf16)])[0] in (0, self.world):
+            return self
+        reason = "precision fp32: not every process has bf16"
+        reasons = tuple(reason if other.startswith("precision") else other for other in self.reasons)
+        return replace(self, bf16=False, reasons=reasons)
+
     def agree(self, value: float) -> float:
         """The value of the writing process, in every process."""
         return self.sums([value if self.writes else 0.0])[0]
@@ -189,17 +198,22 @@ def _order(requested: str, device: torch.device) -> tuple[bool | None, str]:
 
 
 _AMPERE = (8, 0)  # the first with bf16 in its tensor cores
-_WITHOUT = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}  # names of oneDNN
+_ISAS_WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}  # of oneDNN
 
 
-def computes_in_bf16() -> bool:
-    """Whether the CPU has instructions for products in bfloat16, and `$ONEDNN_MAX_CPU_ISA` lets torch use them.
+def bf16_on_cpu() -> tuple[bool, str]:
+    """Whether torch multiplies in bfloat16 by instructions of the CPU, with the reason.
 
-    Without them such a product takes twelve times as long as in float32.
+    Without them a training step takes several times as long as in float32. oneDNN, which computes convolutions and matrix
+    products, leaves out what is above `$ONEDNN_MAX_CPU_ISA`, once called `$DNNL_MAX_CPU_ISA`.
     """
-    has = torch.cpu.get_capabilities()
-    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in _WITHOUT
-    return allowed and bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.10 has no such function
+    if not (capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")):
+        return False, "torch finds neither AVX-512 bf16 nor AMX on this CPU"
+    name = next((name for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA") if name in os.environ), "")
+    if os.environ.get(name, "").upper() in _ISAS_WITHOUT_BF16:
+        return False, f"{name} keeps torch from bf16"
+    return True, "the CPU has instructions for it; weights and predictions stay fp32"
 
 
 def _precision(requested: str, device: torch.device) -> tuple[bool, str]:
@@ -208,11 +222,9 @@ def _precision(requested: str, device: torch.device) -> tuple[bool, str]:
         raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
     if requested != "auto":
         return requested == "bf16", "asked for"
-    if device.type == "cuda" and able:
-        return True, "the GPU has it; weights stay fp32"
-    if device.type == "cpu" and computes_in_bf16():
-        return True, "the processor has it; weights and predictions stay fp32"
-    return False, "bf16 takes longer on this processor" if device.type == "cpu" else "the most exact"
+    if device.type == "cpu":
+        return bf16_on_cpu()
+    return (True, "the GPU has it; weights stay fp32") if device.type == "cuda" and able else (False, "the most exact")
 
 
 def _threads(requested: int | None) -> tuple[int, str]:

@@ -125,6 +125,22 @@ def test_a_run_whose_images_were_moved_is_resumed(runs: Path):
     assert resume(runs / "c")["weights_sha256"] == files.sha256(runs / "a" / "model" / "weights.safetensors")
 
 
+def test_a_training_in_bf16_says_so_and_is_resumed_to_the_same_bytes(place: Path, tmp_path: Path):
+    def train_in_bf16(name: str, **how: Any) -> dict[str, Any]:
+        settings = {**SETTINGS, "engine": {"precision": "bf16"}}
+        photos = str(place / "photos")
+        return striate.train(
+            photos, net=LINE, epochs=2, seed=1, out=tmp_path, name=name, settings=settings, report=False, **how
+        )
+
+    whole = train_in_bf16("whole")
+    assert run_folder.read_json(tmp_path / "whole" / "environment.json")["precision"] == "bf16"
+    assert whole["weights_sha256"] != files.sha256(place / "runs" / "a" / "model" / "weights.safetensors")
+    with pytest.raises(Interrupted):
+        train_in_bf16("stopped", watch=stop_late)
+    assert striate.train(out=tmp_path, name="stopped", resume=True)["weights_sha256"] == whole["weights_sha256"]
+
+
 def test_another_image_of_the_same_size_and_time_of_change_is_noticed(runs: Path):
     moved = move_images(runs, "c")
     path, other = moved / "circle" / "000.png", moved / "circle" / "001.png"

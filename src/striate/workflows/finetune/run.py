@@ -48,6 +48,7 @@ from striate.workflows.train.artifacts import (
     count_look,
     log_result,
     predictions_files,
+    refuse_other_engine,
     score,
     scores_beside,
     write_start,
@@ -127,6 +128,7 @@ def run_in(
         if engine.world > 1:
             raise RunError(f"striate finetune works in one process; got {engine.world}. Start it without torchrun.")
         if checked is None:
+            refuse_other_engine(folder, engine, run)
             pretrained, examples = _pretrained_to_resume(folder, run, watch), sources.read(run.data)
         else:
             pretrained = load_network(run.finetune.weights or "", watch=watch)

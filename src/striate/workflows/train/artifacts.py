@@ -20,6 +20,7 @@ from striate.metrics.confidence import Confidence
 from striate.model import Model
 from striate.nets import catalogue, factory, own_network
 from striate.training import tensorboard
+from striate.training.device import Engine
 from striate.training.inference import Predictions
 from striate.training.journal import Journal
 from striate.training.loop import Fitted
@@ -124,14 +125,12 @@ def write_start(
     With `other_processes` their number may have changed. `requested` are more files of a run that begins, by stem.
     """
     folder, engine, dataset = context.folder, context.engine, context.dataset
-    environment = run_folder.environment(
-        device=str(engine.device), threads=engine.threads, processes=engine.world, precision=engine.precision,
-        data_sha256=dataset.fingerprint(),
-    )  # fmt: skip
+    environment = run_folder.environment(**_of_engine(engine), data_sha256=dataset.fingerprint())
     name = context.run.net.name or ""
     source = own_network.read(name) if catalogue.is_own(name) else None
     settings, images = config.given(context.run), dataset.run_images().as_bytes()
     if saved is not None:
+        refuse_other_engine(folder, engine, context.run, other_processes)
         _refuse_change(folder, environment, settings, saved, other_processes)
         _refuse_other_division(folder, images)
         if source is not None and run_record.content(folder, own_network.COPY) != source.content:
@@ -154,6 +153,29 @@ def write_start(
     return identity
 
 
+def refuse_other_engine(folder: Path, engine: Engine, run: config.Run, other_processes: bool = False) -> None:
+    """Refuse to resume a run on a machine where it, or one of its folds, would end with other weights.
+
+    Folds that a worker of a cluster trained on another device are left to such a worker.
+    """
+    now = run_folder.environment(**_of_engine(engine))
+    if other_processes:
+        del now["processes"]
+    # Before precisions were noted a CPU had bf16 where it was asked for
+    not_noted = {"precision": "bf16" if run.engine.precision == "bf16" else "fp32"} if engine.device.type == "cpu" else {}
+    run_folder.refuse_other_machine(folder, now, not_noted)
+    for fold in sorted(folder.glob("folds/fold-*")):
+        if (run_folder.read_json(fold / "environment.json") or {}).get("device") == now["device"]:
+            run_folder.refuse_other_machine(fold, now, not_noted)
+
+
+def _of_engine(engine: Engine) -> Json:
+    """What environment.json says of the machine besides versions."""
+    return {
+        "device": str(engine.device), "threads": engine.threads, "processes": engine.world, "precision": engine.precision,
+    }  # fmt: skip
+
+
 def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json, other_processes: bool) -> None:
     before, identity = run_folder.read_json(folder / "environment.json"), run_record.read(folder).identity
     if before is None:
@@ -170,7 +192,6 @@ def _refuse_change(folder: Path, now: Json, settings: Json, saved: Json, other_p
             "%s began with %s and continues with %s: it will not end with the same weights as without the change.", folder,
             plural(before["processes"], "process"), plural(now["processes"], "process"),
         )  # fmt: skip
-    run_folder.refuse_other_machine(folder, {name: now[name] for name in now if name != "processes" or not other_processes})
     if (edited := run_record.difference(identity.settings, settings)) is not None:
         raise RunError(f"{folder} began with other settings: {edited}. Put it back, or start a new run.")
     if "run" in saved and saved["run"]["run_id"] != identity.run_id:

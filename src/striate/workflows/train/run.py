@@ -29,7 +29,7 @@ from striate.workflows.finetune import start
 from striate.workflows.report import build
 from striate.workflows.run_context import Resume, RunContext
 from striate.workflows.train import check, defaults, mirroring, one_fold
-from striate.workflows.train.artifacts import Trained, count_look, score, scores_beside
+from striate.workflows.train.artifacts import Trained, count_look, refuse_other_engine, score, scores_beside
 from striate.workflows.train.fit import fit
 from striate.workflows.train.one_training import lr_range_test
 from striate.workflows.train.setup import check_network, refuse_processes
@@ -141,7 +141,7 @@ def find_lr(
         with processes.joined(engine.device), closing(gather(examples, run, stop, watch, engine.workers)) as dataset:
             run, dataset = mirroring.choose(run, dataset)
             run = defaults.complete_schedule(run, stats, dataset.train_labels_M)
-            curve = lr_range_test(RunContext(run, dataset, path.parent, engine, stop, watch))
+            curve = lr_range_test(RunContext(run, dataset, path.parent, engine.with_one_precision(), stop, watch))
         name = run.net.name or ""
         if engine.writes:
             drawing.draw(f"{name} on {run.data.path}, {run.train.optimizer}", *curve, path)
@@ -189,6 +189,9 @@ def run_in(
         with processes.joined(engine.device), _locked(folder, engine):
             if resume and (result := _finished(run, folder)) is not None:
                 return build.later(result, folder, watch) if report and engine.writes else result
+            engine = engine.with_one_precision()
+            if resume and engine.writes:
+                refuse_other_engine(folder, engine, run, resume == "other-processes")
             for reason in engine.reasons:
                 log.info("%s", reason)
             with closing(gather(examples or sources.read(run.data), run, stop, watch, engine.workers)) as dataset:
