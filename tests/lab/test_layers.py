@@ -170,6 +170,37 @@ def test_the_page_by_keyboard_alone(lab_url: str, tabs: Tabs):
         assert (seen.complaints, seen.elsewhere()) == ([], [])
 
 
+def test_what_belongs_to_the_layer_before_is_not_shown_while_another_is_on_its_way(lab_url: str, tabs: Tabs):
+    with tabs.looking(lab_url) as seen:
+        seen.open("/en/layers?model=drawn:mnist_cnn")
+        page, held = seen.page, dict[str, Any]()
+
+        def hold_first(route: Any) -> None:
+            kind = route.request.url.rpartition("/")[2]
+            if held.setdefault(kind, route) is not route:
+                route.continue_()
+
+        ready(page)
+        for kind in ("unit", "layer"):
+            page.route(f"**/layers/{kind}", hold_first)
+        with page.expect_request("**/layers/unit"):
+            page.click("#largest")
+        with page.expect_request("**/layers/layer"):
+            page.click("#strip button:last-of-type")
+        with page.expect_response("**/layers/unit"):
+            held["unit"].continue_()
+        page.hover("#tiles .tile canvas")
+        page.click("#average")
+        page.focus("#place")
+        page.keyboard.press("ArrowDown")
+        page.mouse.move(0, 0)
+        assert seen.complaints == []
+        held["layer"].continue_()
+        page.wait_for_function("() => document.getElementById('unit-title').textContent.includes('of fc2')")
+        ready(page)
+        assert (seen.complaints, seen.elsewhere()) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("language", "width", "theme"),
     [("zh", 390, "dark"), pytest.param("en", 1280, "light", marks=pytest.mark.soak)],

@@ -75,6 +75,8 @@ function boxOf(box) {
 }
 
 function chooseLayer(name, change = {}) {
+  asked.unit += 1; // what is still on its way belongs to the layer before
+  asked.verdicts += 1;
   Object.assign(state, { layer: name, first: 0, unit: null, place: null }, change);
   return showLayer();
 }
@@ -113,6 +115,8 @@ async function showLayer() {
   await Promise.all([showUnit(), showVerdicts()]);
 }
 
+/** What a person does to the layer that is shown; nothing while another is on its way. */
+const onShown = (act) => (...given) => (state.place ? act(...given) : undefined);
 const unitFacts = () => layer.units[state.unit - layer.first];
 const isAblated = (name, unit) => (state.ablated[name] || []).includes(unit);
 
@@ -174,8 +178,8 @@ function showTiles() {
 }
 
 followTiles(get("tiles"), {
-  choose: (unit, place) => chooseUnit(unit, place),
-  hover: (place) => { if (layer) frame(...(place || state.place)); },
+  choose: onShown((unit, place) => chooseUnit(unit, place)),
+  hover: onShown((place) => { frame(...(place || state.place)); }),
   step: () => layer.step,
   sides: () => layer.shape.slice(1),
 });
@@ -238,15 +242,16 @@ get("place").addEventListener("keydown", (event) => {
   const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
   if (!step) return;
   event.preventDefault();
+  if (!state.place) return;
   const limits = layer.shape.slice(1);
   moveTo(state.place.map((value, axis) => Math.min(limits[axis] - 1, Math.max(0, value + step[axis]))));
 });
-get("place").addEventListener("pointerdown", (event) => {
+get("place").addEventListener("pointerdown", onShown((event) => {
   const box = get("place").getBoundingClientRect();
   const limits = layer.shape.slice(1);
   const at = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
   moveTo(at.map((share, axis) => Math.min(limits[axis] - 1, Math.max(0, Math.floor(share * limits[axis])))));
-});
+}));
 
 function moveTo(place) {
   state.place = place;
@@ -296,15 +301,15 @@ function toggle(name, unit) {
 
 get("model").addEventListener("change", showNetwork);
 get("layer").addEventListener("change", () => chooseLayer(get("layer").value));
-get("ablate").addEventListener("click", () => toggle(state.layer, state.unit));
+get("ablate").addEventListener("click", onShown(() => toggle(state.layer, state.unit)));
 get("restore-all").addEventListener("click", () => {
   state.ablated = {};
   showLayer();
 });
-get("largest").addEventListener("click", () => moveTo(unitFacts().largest));
-get("average").addEventListener("click", () => moveTo(unitFacts().average));
-get("before").addEventListener("click", () => chooseLayer(state.layer, { first: Math.max(0, layer.first - 64) }));
-get("after").addEventListener("click", () => chooseLayer(state.layer, { first: layer.first + 64 }));
+get("largest").addEventListener("click", onShown(() => moveTo(unitFacts().largest)));
+get("average").addEventListener("click", onShown(() => moveTo(unitFacts().average)));
+get("before").addEventListener("click", onShown(() => chooseLayer(state.layer, { first: Math.max(0, layer.first - 64) })));
+get("after").addEventListener("click", onShown(() => chooseLayer(state.layer, { first: layer.first + 64 })));
 
 try {
   const { models } = await api("models");
