@@ -68,7 +68,7 @@ def make_start(folder: Path) -> Path:
 def adapted(data: Path, start: Path, out: Path, threads: int) -> tuple[float, Path]:
     """Seconds of the strategy by itself, and its run."""
     settings = {
-        "augment": {"flip": False}, "engine": {"threads": threads},
+        "augment": {"flip": False}, "engine": {"threads": threads, "precision": "fp32"},
         "finetune": {"adapt": {"epochs": EPOCHS, "batch_size": BATCH}},
     }  # fmt: skip
     found = striate.finetune(str(data), weights=str(start), strategies="adapt", out=out, name="adapt", settings=settings)

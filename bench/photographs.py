@@ -76,7 +76,7 @@ def with_striate(data: str, weights: str | None, seed: int, threads: int, out: s
     """`striate train`, and nothing else said."""
     import striate
 
-    settings = {"data": {"split_seed": seed}, "engine": {"threads": threads}}
+    settings = {"data": {"split_seed": seed}, "engine": {"threads": threads, "precision": "fp32"}}
     more = {} if weights is None else {"weights": weights}
     test = striate.train(data, name="run", out=out, settings=settings, **more)["test"]
     return round(test["accuracy"] * test["n"]), test["n"]
