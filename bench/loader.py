@@ -30,7 +30,7 @@ from striate.data import folders, pixel_cache
 from striate.data.decode import InputSpec
 from striate.training import device
 
-SIDE, BATCH, TURNS = 224, 64, 3
+SIDE, BATCH, TURNS = 224, 64, 5
 CLASSES = 10
 
 
