@@ -281,8 +281,7 @@ class Engine(Section):
 
     device: str = field("auto", "device to compute on: auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "bf16"] = field(
-        "auto",
-        "precision of convolutions and matrix products in training; auto is bf16 where CPU or GPU have it",
+        "auto", "precision of convolutions and matrix products in training; auto is bf16 where CPU or GPU have it"
     )
     channels_last: Literal["auto", "on", "off"] = field("auto", "channels-last memory format")
     threads: int | None = field(None, "CPU threads; else $OMP_NUM_THREADS, else one per core", ge=1, le=1024)
