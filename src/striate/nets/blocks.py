@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.base.errors import SettingError, nearest
+from striate.nets.response_norm import ResponseNorm
 
 
 class ScaledTanh(nn.Module):
@@ -51,7 +52,8 @@ def pool(name: str, kernel_size: int, stride: int) -> nn.MaxPool2d | nn.AvgPool2
 class LocalResponseNorm(nn.Module):
     """b = a / (k + alpha * sum of a^2 over n adjacent channels)^beta (Krizhevsky et al. 2012, section 3.3).
 
-    torch's own layer divides alpha by n, as Caffe does; the paper does not. Five ones come out as 0.594492.
+    torch's own layer divides alpha by n, as Caffe does; the paper does not. Five ones come out as 0.594492. In training
+    on a CPU `response_norm` computes the same numbers, but for their last bits, and of bfloat16 bfloat16.
     """
 
     def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
@@ -60,6 +62,9 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, maps_NCHW: Tensor) -> Tensor:
         """The same shape."""
+        if self.training and torch.is_grad_enabled() and maps_NCHW.device.type == "cpu":
+            normed_NCHW: Tensor = ResponseNorm.apply(maps_NCHW, self.size, self.alpha, self.beta, self.k)
+            return normed_NCHW
         return functional.local_response_norm(maps_NCHW, self.size, self.alpha * self.size, self.beta, self.k)
 
     def extra_repr(self) -> str:
