@@ -18,7 +18,7 @@ from PIL import Image
 import striate
 from striate.base import files
 from striate.base.errors import DataError, SettingError
-from striate.data import decode
+from striate.data import decoded_pixels
 from striate.data.decode import Decoded
 from striate.workflows import prediction_parts
 from striate.workflows.prediction_options import Parts
@@ -130,7 +130,7 @@ def test_an_image_that_the_machine_could_not_decode_is_tried_again(
         return (Decoded(None, None, "the process was ended by the system", outage=True) for _ in paths)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decode, "stream", failing)
+        patch.setattr(decoded_pixels, "stream", failing)
         assert striate.predict_parts("m", NAMES[:3], "rows.csv", 3)["errors"] == 3
     assert caplog.messages == [
         "3 images of part 0 could not be decoded, for which the files may not be the reason; given again, the command computes "

@@ -1,8 +1,8 @@
 """Child processes that decode images and are kept: from one upload, or one list of files, to the next.
 
-`decode.stream` starts its children for each list, which costs as much as decoding some hundred small images. Who is given
-short lists again and again, as a worker of a cluster is, keeps them. Each child belongs to one thread for as long as the pool
-is there: the kernel ends a child with the thread that started it.
+`decoded_pixels.stream` starts its children for each list, which costs as much as decoding some hundred small images. Who is
+given short lists again and again, as a worker of a cluster is, keeps them. Each child belongs to one thread for as long as the
+pool is there: the kernel ends a child with the thread that started it.
 """
 
 import threading
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.base.child_process import Answer, Call, Child
-from striate.data import decode, read_ahead
+from striate.data import decode, decoded_pixels, read_ahead
 from striate.data.decode import Decoded, InputSpec
 
 _AHEAD = 32  # files that are asked for before the first answer is taken
@@ -29,8 +29,8 @@ class DecoderPool:
         self._ahead = max(count, _AHEAD)
 
     def stream(self, paths: Iterable[Path], input_spec: InputSpec) -> Generator[Decoded]:
-        """What `decode.stream` gives for these files: the verdict on each, in order."""
-        yield from decode.verdicts(self._answers(paths, input_spec), input_spec)
+        """What `decoded_pixels.stream` gives for these files: the verdict on each, in order."""
+        yield from decoded_pixels.verdicts(self._answers(paths, input_spec), input_spec)
 
     def _answers(self, paths: Iterable[Path], input_spec: InputSpec) -> Generator[Answer]:
         waiting = deque[Future[Answer]]()
@@ -49,7 +49,7 @@ class DecoderPool:
     def _decoded(self, call: Call) -> Answer:
         child: Child | None = getattr(self._own, "child", None)
         if child is None:
-            child = self._own.child = Child("striate.data.decode:in_child", decode.CHILD_MB, decode.CHILD_SECONDS)
+            child = self._own.child = Child(decoded_pixels.CHILD, decode.CHILD_MB, decode.CHILD_SECONDS)
             self._children.append(child)
         return child.call(*call)
 

@@ -18,7 +18,7 @@ from striate.base.arguments import named_arguments
 from striate.base.errors import DecodeError, SettingError
 from striate.base.events import Watch, progress, quiet
 from striate.base.option_names import option
-from striate.data import decode, image_inputs
+from striate.data import decoded_pixels, image_inputs
 from striate.data.decode import Decoded, InputSpec
 from striate.data.decoder_pool import DecoderPool
 from striate.data.image_facts import Pixels
@@ -172,7 +172,7 @@ def rows(
 
     Files are decoded by `decoders`, else by child processes that end with the rows.
     """
-    stream = decode.stream if decoders is None else decoders.stream
+    stream = decoded_pixels.stream if decoders is None else decoders.stream
     decoded = _decoded(images, model.input_spec_for(options.crops), stream)
     while batch := list(islice(decoded, _BATCH)):
         pixels = [answer for _, answer in batch if isinstance(answer, np.ndarray)]
