@@ -111,6 +111,11 @@ class OnnxModel:
         return self.described.get("aliases") or {}
 
     @property
+    def precision(self) -> str:
+        """In which it was exported: `fp32`, `int8` or `fp16`."""
+        return str(self.described.get("precision", "fp32"))
+
+    @property
     def training(self) -> Mapping[str, Any]:
         """A summary of how it was trained."""
         return self.described.get("training") or {}

@@ -76,6 +76,8 @@ WITHOUT_TORCH = (
     ),
     ("evaluate resnet20@cifar10 photos --coverage 0.9 --save", "resnet20@cifar10 has no folder to save a threshold in."),
     ("predict gone photos --threshold 80", "expected --threshold from 0 to 1, as 0.8; got 80.0."),
+    ("predict resnet20@cifar10 photos --precision fp8", "expected --precision as fp32 or bf16; got 'fp8'."),
+    ("evaluate resnet20@cifar10 photos --precision fp8", "expected --precision as fp32 or bf16; got 'fp8'."),
     ("predict resnet20@cifar10 fotos.jpg", "there is nothing at fotos.jpg"),
     ("predict resnet20@cifar10 photos --out table.xls", "expected a file that ends in .csv, .jsonl, .ndjson, .parquet; got"),
     ("predict resnet20@cifar10 photos --out photos.csv", "expected a file to write; photos.csv is a folder."),

@@ -22,7 +22,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         extra = {**scaling, **plain, "trained_on": None, "baselines": None, "test_looks": looks, **more}
         names = tuple(f"c{number}" for number in range(classes))
         scores = summary(np.eye(classes)[predicted], np.array(labels), names).as_json()
-        result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, **scores, **extra}
+        result = {"run": "r", "data": "d", "quarantined": [], "crops": 1, "computed_in": "fp32", **scores, **extra}
         monkeypatch.setattr(checks, "check_evaluation", lambda *_arguments: None)
         monkeypatch.setattr(evaluate, "evaluate", lambda *_arguments, **_options: result)
         return run(capsys, "evaluate", "r", *options)

@@ -36,7 +36,8 @@ class MeanModel:
         self.open.set()
         self.batches: list[int] = []
         self.description = {
-            "sha256": self.sha256, "net": "mean", "classes": ["dark", "light"], "license": "", "threshold": None,
+            "sha256": self.sha256, "net": "mean", "classes": ["dark", "light"], "license": "", "precision": "fp32",
+            "threshold": None,
             "coverage": None, "abstains": False, "flags_unknown": False, "several_labels": False, "embedding_size": 1,
         }  # fmt: skip
 

@@ -19,7 +19,7 @@ _ALL, _WORST = 50, 20  # classes, up to which all are printed; and so many of mo
 def evaluate(
     run: str, data: str | None = None, /, *, crops: int = 1, data_dir: str | None = None, labels_from: str | None = None,
     relabel: str | None = None, exclude: str | None = None, max_error: float | None = None,
-    confidence: float | None = None, coverage: float | None = None, save: bool = False,
+    confidence: float | None = None, coverage: float | None = None, save: bool = False, precision: str = "fp32",
     set_: Settings = (), trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Score a model: accuracy with its interval, top-5, per class, confusion matrix.
@@ -39,16 +39,18 @@ def evaluate(
     promise = Promise(max_error, confidence, coverage)
     flags = {"data": {"data_dir": data_dir, "labels_from": labels_from, "relabel": relabel, "exclude": exclude}}
     settings = config.section(config.join(flags, *(config.setting(text) for text in set_)), "data")
-    check = (checks.check_evaluation, run, data, settings, crops, promise, save)
+    check = (checks.check_evaluation, run, data, settings, crops, promise, save, precision)
     with counting(), speaking() as watch, checks.before_torch(watch, *check):
         from striate.workflows.evaluate import evaluate as evaluate_model
 
         trust(run, trust_code)
-        result = evaluate_model(run, data, settings, watch, crops=crops, save=save, **promise._asdict())
+        result = evaluate_model(run, data, settings, watch, crops=crops, save=save, precision=precision, **promise._asdict())
     show(result, json, partial(_parts, unsaved=promise != Promise()))
 
 
 def _parts(result: Event, unsaved: bool = False) -> Iterator[str | Table]:
+    if result["computed_in"] != "fp32":
+        yield f"predictions were computed in {result['computed_in']}"
     if "map" in result:
         yield from label_sets.parts(result)
         return

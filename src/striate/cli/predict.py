@@ -20,14 +20,14 @@ from striate.cli.console import Event, documented_by, print_json, print_time, sh
 def predict(
     run: str, images: list[str], /, *, out: Path | None = None, embed: Path | None = None, parts: int | None = None,
     shard: str | None = None, engine: str | None = None, ray_address: str | None = None, crops: int = 1,
-    threshold: float | None = None, probabilities: bool = False, device: str = "auto", trust_code: bool = False,
-    json: bool = False,
+    threshold: float | None = None, probabilities: bool = False, device: str = "auto", precision: str = "fp32",
+    trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Predict classes for images: files, folders, globs, tables."""
     from striate.workflows import prediction_checks as checks
     from striate.workflows.prediction_options import PredictionOptions
 
-    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address, precision)
     split = checks.parts_of(options, parts, shard)
     with counting(), speaking() as watch:
         if split is None:

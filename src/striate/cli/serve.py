@@ -17,10 +17,10 @@ from striate.cli.server_token import read_token
     json="print one JSON object on stdout once requests are answered: url, model, sha256.",
 )
 def serve(
-    run: str, /, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token_file: Path | None = None,
-    allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), queue: int = 64, batch: int = 32,
-    deadline: float = 10.0, max_upload_mb: float = 10.0, watch: bool = False, no_spare: bool = False, trust_code: bool = False,
-    json: bool = False,
+    run: str, /, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", precision: str = "fp32",
+    token_file: Path | None = None, allow_host: Annotated[tuple[str, ...], Parameter("--allow-host")] = (), queue: int = 64,
+    batch: int = 32, deadline: float = 10.0, max_upload_mb: float = 10.0, watch: bool = False, no_spare: bool = False,
+    trust_code: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Serve a model over HTTP, with a page to try it."""
     from striate.workflows.serve import run as workflow
@@ -30,6 +30,6 @@ def serve(
         trust(run, trust_code)
         workflow.serve(
             run, host=host, port=port, device=device, token=token, allow_host=allow_host, queue=queue, batch=batch,
-            deadline=deadline, max_upload_mb=max_upload_mb, watch=watch, spare=not no_spare,
+            deadline=deadline, max_upload_mb=max_upload_mb, watch=watch, spare=not no_spare, precision=precision,
             started=print_json if json else None,
         )  # fmt: skip

@@ -5,6 +5,8 @@ Nothing in it is trained; `training.transfer.knn` fills it.
 Legend: N images, M stored images, D features, K classes, k neighbors.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,7 +40,14 @@ class KNNHead(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def forward(self, features_ND: Tensor) -> Tensor:
-        """Logits, N x K; nan where a feature of the image is not finite."""
+        """Logits, N x K; nan where a feature of the image is not finite.
+
+        Distances are differences of large numbers, so they are computed in float32 where the rest of the network is not.
+        """
+        with nullcontext() if features_ND.is_meta else torch.autocast(features_ND.device.type, enabled=False):
+            return self._logits(features_ND.to(self.bank_MD.dtype))
+
+    def _logits(self, features_ND: Tensor) -> Tensor:
         if self.unit_features:
             ready_ND = functional.normalize(features_ND, dim=1, eps=1e-12)
         else:

@@ -216,8 +216,25 @@ def bf16_on_cpu() -> tuple[bool, str]:
     return True, "the CPU has instructions for it; weights and predictions stay fp32"
 
 
+def check_bf16(device: torch.device) -> None:
+    """Refuse predictions in bfloat16 on a device that has none."""
+    if not _has_bf16(device):
+        raise UnsupportedError(f"{device} has no bf16, in which predictions are to be computed. Use fp32.")
+
+
+def slow_bf16(device: torch.device) -> str | None:
+    """A sentence where predictions in bfloat16 may take longer on a CPU than in float32; else None."""
+    if device.type != "cpu" or (facts := bf16_on_cpu())[0]:
+        return None
+    return f"Predictions in bf16 may take longer here than in fp32: {facts[1]}."
+
+
+def _has_bf16(device: torch.device) -> bool:
+    return device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
+
+
 def _precision(requested: str, device: torch.device) -> tuple[bool, str]:
-    able = device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) >= _AMPERE)
+    able = _has_bf16(device)
     if requested == "bf16" and not able:
         raise UnsupportedError(f"{device} has no bf16; use engine.precision=fp32.")
     if requested != "auto":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.base import files, run_folder
+from striate.base import precision as base_precision
 from striate.base.errors import ArtifactError, DiskError, MissingExtraError, RunError, SettingError, WeightsError
 from striate.base.events import Watch
 from striate.base.option_names import option
@@ -129,12 +130,28 @@ def check_run(run: str | Path) -> Path:
     return folder
 
 
+def check_precision(run: str | Path, precision: str) -> None:
+    """Refuse what is no precision of a model's predictions, and one that a file cannot have."""
+    base_precision.check(precision)
+    if precision != "fp32" and is_onnx(run):
+        raise SettingError(
+            f"{option('precision', precision)} does not apply to {run}: a file of `striate export` has the precision that it "
+            "was exported in. Leave it out."
+        )
+
+
 def check_evaluation(
     run: str | Path, data: str | Path | None, settings: Mapping[str, Any] | None, crops: int,
-    promise: Promise | None = None, save: bool = False,
+    promise: Promise | None = None, save: bool = False, precision: str = "fp32",
 ) -> None:  # fmt: skip
     """Refuse what `evaluate` cannot score or promise, as far as names and the list of images tell."""
+    check_precision(run, precision)
     _check_promise(promise or Promise(), crops, run if save else None)
+    if save and precision != "fp32":
+        raise SettingError(
+            f"{option('save', True)} keeps what was chosen by predictions in fp32, as the model makes them; leave it out, or "
+            f"{option('precision', precision)}."
+        )
     several = one_label.is_of_several(run)
     if several:
         one_label.refuse_options(run, {"crops": None if crops == 1 else crops, **(promise or Promise())._asdict()})
@@ -151,11 +168,11 @@ def check_evaluation(
         return
     if settings:
         raise SettingError(f"{', '.join(settings)} apply to DATA, and there is none; give it, or remove them.")
-    if crops != 1:
-        raise SettingError(
-            f"{option('crops', crops)} needs DATA, since stored predictions are of one crop; give it, or "
-            f"remove {option('crops')}."
-        )
+    for name, value, usual, stored in (("crops", crops, 1, "of one crop"), ("precision", precision, "fp32", "in fp32")):
+        if value != usual:
+            raise SettingError(
+                f"{option(name, value)} needs DATA, since stored predictions are {stored}; give it, or remove {option(name)}."
+            )
     if is_external(run) or is_onnx(run):
         raise SettingError(f"{run} has no test images of its own; write `striate evaluate {run} DATA`.")
     result = run_folder.read_json(_find(run) / "result.json")

@@ -55,7 +55,7 @@ _BATCH = 64
 def evaluate(
     run: str | Path, data: str | Path | Any = None, settings: Mapping[str, Any] | None = None, watch: Watch = quiet, *,
     labels: Any = None, crops: int = 1, max_error: float | None = None, confidence: float | None = None,
-    coverage: float | None = None, save: bool = False,
+    coverage: float | None = None, save: bool = False, precision: str = "fp32",
 ) -> Json:  # fmt: skip
     """How good a model is: accuracy with its interval, top-5, per class, confusion matrix, calibration.
 
@@ -75,8 +75,8 @@ def evaluate(
             images; below it the model abstains.
         confidence: that `max_error` is kept to, 0.95 where nothing is given.
         coverage: share of the images, as 0.95, whose set of classes is to have the true one.
-        save: keep threshold and sets in the model, for `predict`; those of before are dropped. Where no threshold keeps to
-            `max_error`, the sets alone.
+        save: keep threshold and sets in the model in place of those of before; where no threshold keeps to it, the sets.
+        precision: of convolutions and matrix products for `data`: fp32, or bf16, as `predict` takes it.
 
     Raises:
         DataError: too few images for `max_error` or `coverage`; says how many are needed.
@@ -84,12 +84,12 @@ def evaluate(
     """
     promise, data = Promise(max_error, confidence, coverage), in_memory.stored(data, labels, watch=watch)
     with sources.listing(watch), one_class_allowed():
-        check_evaluation(run, data, settings, crops, promise, save)
+        check_evaluation(run, data, settings, crops, promise, save, precision)
         if data is None:
             run = run_folder.find(run)
             tested, model = _stored(run), load_network(run, watch=watch)
         else:
-            model = load(run)
+            model = load(run, precision=precision)
             section = evaluation_data(data, settings, model.label_thresholds is not None)
             tested = predict_examples(model, section, watch, crops)
     seen = _seen(run, model, tested)
@@ -105,8 +105,8 @@ def evaluate(
     saved = str(keep_confidence.keep(run, answers.to_save())) if save else None
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
-        **scores, "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
-        "temperature": model.confidence.temperature, **answers.as_json(), "saved": saved,
+        "computed_in": model.precision, **scores, "temperature": model.confidence.temperature, **answers.as_json(),
+        "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N), "saved": saved,
         "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
         **_beside(Path(run) if data is None else None, scores),

@@ -1,21 +1,27 @@
 """`striate.load`: a model by the name of its run, its folder, its external weights, or the file that it was exported to."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from striate.base import run_folder
 from striate.base.arguments import named_arguments
-from striate.base.errors import UnsupportedError
+from striate.base.errors import SettingError, UnsupportedError
 from striate.base.events import Watch, quiet
+from striate.base.option_names import option
 from striate.model import Model
-from striate.nets import own_network
+from striate.nets import catalogue, own_network
 from striate.onnx_model import OnnxModel, is_onnx
+from striate.training import device as machine
 from striate.workflows import external_weights
-from striate.workflows.checks import is_external
+from striate.workflows.checks import check_precision, is_external
+
+log = logging.getLogger("striate")
 
 
 @named_arguments()
-def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Any:
+def load(run: str | Path, device: str = "cpu", trust_code: bool = False, *, precision: str = "fp32") -> Any:
     """The model of a run, given by name or folder; of a model's folder; or `NET@imagenet`, `NET@FILE.safetensors`.
 
     It is a `Model`; of an ONNX file of `striate export` it is an `OnnxModel`, which predicts and embeds in the same way.
@@ -24,22 +30,48 @@ def load(run: str | Path, device: str = "cpu", trust_code: bool = False) -> Any:
         run: a name, a folder, external weights, or an ONNX file.
         device: where the net is put; an ONNX file is always run on the processor.
         trust_code: run the Python file of a network of one's own that comes with the model, now and later on this machine.
+        precision: of convolutions and matrix products when it predicts, fp32 or bf16, as `predict` takes it. What looks inside
+            the network computes in fp32.
 
     Raises:
+        SettingError: bf16 of an ONNX file, whose precision is that of its export, or of what learns without gradients.
+        UnsupportedError: the device has no bf16.
         UntrustedCodeError: the model comes with such a file, which has not been run on this machine.
         ArtifactError: a file of the model is changed or missing.
 
     """
-    return OnnxModel.load(run) if is_onnx(run) else load_network(run, device, trust_code)
+    check_precision(run, precision)
+    if is_onnx(run):
+        return OnnxModel.load(run)
+    model = load_network(run, device, trust_code, precision=precision)
+    warn_of_slow(model)
+    return model
 
 
-def load_network(run: str | Path, device: str = "cpu", trust_code: bool = False, watch: Watch = quiet) -> Model:
+def load_network(
+    run: str | Path, device: str = "cpu", trust_code: bool = False, watch: Watch = quiet, *, precision: str = "fp32"
+) -> Model:  # fmt: skip
     """The same for what needs the network itself; an ONNX file is refused. `watch` is called with what takes long."""
     if is_onnx(run):
         raise UnsupportedError(f"{run} holds no layers that can be looked at or trained. Give the run that it came from.")
     if is_external(run):
-        return external_weights.load_external(str(run), device, watch)
-    return Model.load(run_folder.model_folder(run), device, trust_code)
+        model = external_weights.load_external(str(run), device, watch)
+    else:
+        model = Model.load(run_folder.model_folder(run), device, trust_code)
+    if precision == "bf16":
+        if catalogue.gradient_free(model.net_name) is not None:
+            raise SettingError(
+                f"{option('precision', precision)} does not apply to {model.net_name}, which learns without gradients: its "
+                "sums nearly cancel. Leave it out."
+            )
+        machine.check_bf16(model.device)
+    return replace(model, precision=precision)
+
+
+def warn_of_slow(model: Model) -> None:
+    """Log that a model's precision may cost time here, where it does."""
+    if model.precision == "bf16" and (slow := machine.slow_bf16(model.device)) is not None:
+        log.warning("%s", slow)
 
 
 def trust(run: str | Path) -> None:

@@ -44,19 +44,19 @@ _BATCH = 64
 def predict(
     run: str | Path, images: list[Any] | tuple[Any, ...], device: str = "cpu", out: str | Path | None = None, *,
     embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
-    engine: str | None = None, ray_address: str | None = None, watch: Watch = quiet,
+    engine: str | None = None, ray_address: str | None = None, precision: str = "fp32", watch: Watch = quiet,
 ) -> list[Row]: ...  # fmt: skip
 @overload
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
     crops: int = 1, threshold: float | None = None, probabilities: bool = False, engine: str | None = None,
-    ray_address: str | None = None, watch: Watch = quiet,
+    ray_address: str | None = None, precision: str = "fp32", watch: Watch = quiet,
 ) -> Any: ...  # fmt: skip
 @named_arguments()
 def predict(
     run: str | Path, images: Any, device: str = "cpu", out: str | Path | None = None, *, embed: str | Path | None = None,
     crops: int = 1, threshold: float | None = None, probabilities: bool = False, engine: str | None = None,
-    ray_address: str | None = None, watch: Watch = quiet,
+    ray_address: str | None = None, precision: str = "fp32", watch: Watch = quiet,
 ) -> Row | list[Row]:  # fmt: skip
     """One row for an image; for several a list of rows, in order. One that cannot be decoded has a row with its error.
 
@@ -74,10 +74,12 @@ def predict(
             for the workers of a Ray cluster, by default one on this machine.
         ray_address: of the Ray cluster whose workers predict: HOST:PORT, `auto` for the one that this machine belongs to, or
             `local` to start one here; else $RAY_ADDRESS, else `local`.
+        precision: of convolutions and matrix products: fp32, or bf16, which is faster on a CPU or a GPU with instructions for
+            it and changes a prediction now and then; `evaluate` with and without it says what that costs.
         watch: called with progress.
 
     """
-    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address, precision)
     predictions = stream(run, images, device, options, watch)
     table = list(predictions.rows)
     if out is not None:
@@ -133,7 +135,10 @@ def columns_for(model: "Model | OnnxModel", options: PredictionOptions) -> Colum
 def model_for(run: str | Path, device: str, options: PredictionOptions, watch: Watch = quiet, threads: int = 0) -> Any:
     """The model that answers, with the threshold of the options; `threads` are those of onnxruntime, 0 for one a core."""
     computed = of_engine(run, options.computed_by)
-    model = _onnx_model(Path(computed), device, threads) if is_onnx(computed) else _torch_model(run, device, watch)
+    if is_onnx(computed):
+        model: Any = _onnx_model(Path(computed), device, threads)
+    else:
+        model = _torch_model(run, device, options, watch)
     if options.threshold is not None and model.label_thresholds is not None:
         raise SettingError(
             f"threshold={options.threshold} does not apply to {run}, which has one for each label. Leave it out."
@@ -141,10 +146,11 @@ def model_for(run: str | Path, device: str, options: PredictionOptions, watch: W
     confidence = model.confidence
     if options.threshold is not None:
         model = replace(model, confidence=replace(confidence, threshold=options.threshold, max_error=None, level=None))
-    elif options.crops != 1 and confidence.images is not None:
+    elif confidence.images is not None and (options.crops != 1 or options.precision != "fp32"):
         log.warning(
-            "The threshold and the sets of %s were chosen for one crop; with %d nothing is promised.", run, options.crops
-        )
+            "The threshold and the sets of %s were chosen for one crop in fp32; with %s nothing is promised.", run,
+            options.crops if options.crops != 1 else options.precision,
+        )  # fmt: skip
     return model
 
 
@@ -157,12 +163,15 @@ def _onnx_model(path: Path, device: str, threads: int) -> OnnxModel:
     return OnnxModel.load(path, threads)
 
 
-def _torch_model(run: str | Path, device: str, watch: Watch) -> "Model":
+def _torch_model(run: str | Path, device: str, options: PredictionOptions, watch: Watch) -> "Model":
     from striate.base.config import Engine
     from striate.training.device import pick
-    from striate.workflows.load_model import load_network
+    from striate.workflows.load_model import load_network, warn_of_slow
 
-    return load_network(run, str(pick(Engine(device=device)).device), watch=watch)
+    model = load_network(run, str(pick(Engine(device=device)).device), watch=watch, precision=options.precision)
+    if not options.over_ray:  # else it predicts nothing here
+        warn_of_slow(model)
+    return model
 
 
 def rows(

@@ -10,7 +10,7 @@ from striate.base.option_names import option
 from striate.batches import multi_crop
 from striate.onnx_model import is_onnx
 from striate.workflows import cluster, one_label
-from striate.workflows.checks import check_model, check_onnx, check_paths
+from striate.workflows.checks import check_model, check_onnx, check_paths, check_precision
 from striate.workflows.engines import of_engine
 from striate.workflows.prediction_options import Parts, PredictionOptions
 
@@ -25,6 +25,7 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
     _check_both(options, _check_table)
     _check_crops_of_embeddings(options)
     multi_crop.check(crops, None)
+    check_precision(run, options.precision)
     if is_onnx(run):
         check_onnx(Path(run), crops)
     else:
@@ -35,6 +36,7 @@ def check_prediction(run: str | Path, options: PredictionOptions, paths: Sequenc
         cluster.check(options.ray_address)
     computed = of_engine(run, options.computed_by)
     if computed != run:
+        check_precision(computed, options.precision)
         check_onnx(Path(computed), crops)
     check_paths(paths)
 

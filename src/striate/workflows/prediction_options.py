@@ -19,6 +19,7 @@ class PredictionOptions(NamedTuple):
     probabilities: bool = False
     engine: str | None = None
     ray_address: str | None = None
+    precision: str = "fp32"
 
     @property
     def over_ray(self) -> bool:

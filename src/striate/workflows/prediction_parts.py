@@ -104,7 +104,7 @@ class _Counts:
 def predict_parts(
     run: str | Path, images: Any, out: str | Path, parts: int = 10_000, *, shard: str | None = None, device: str = "cpu",
     embed: str | Path | None = None, crops: int = 1, threshold: float | None = None, probabilities: bool = False,
-    engine: str | None = None, ray_address: str | None = None, watch: Watch = quiet,
+    engine: str | None = None, ray_address: str | None = None, precision: str = "fp32", watch: Watch = quiet,
 ) -> Json:  # fmt: skip
     """Predictions for any number of images, each a row of one of the tables `part-00000.csv`, ... in a folder.
 
@@ -124,6 +124,7 @@ def predict_parts(
         probabilities: as of `predict`.
         engine: as of `predict`; a folder that one engine began another may complete, but `onnx`.
         ray_address: as of `predict`.
+        precision: as of `predict`.
         watch: called with progress.
 
     Returns:
@@ -134,7 +135,8 @@ def predict_parts(
         SettingError: the folder holds tables of another model or of other options.
 
     """
-    options, split = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address), Parts(parts, shard)
+    options = PredictionOptions(out, embed, crops, threshold, probabilities, engine, ray_address, precision)
+    split = Parts(parts, shard)
     check_parts(run, options, split)
     given = image_inputs.read(images)
     if options.over_ray:
@@ -281,7 +283,7 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
         "format": FORMAT, "engine": "onnx" if isinstance(job.model, OnnxModel) else "torch",
         "model": model_sha256(run, job.model), "parts": parts, "embed": job.width is not None,
         "crops": options.crops, "threshold": options.threshold, "probabilities": options.probabilities,
-        "decoder_version": decode.DECODER_VERSION,
+        "decoder_version": decode.DECODER_VERSION, "precision": job.model.precision,
     }  # fmt: skip
     path = folder / _NOTES / _PLAN
     if not path.is_file():
@@ -294,6 +296,7 @@ def _plan(job: _Job, run: str | Path, parts: int) -> None:
         return
     with files.explained(path, "read"):
         before = json.loads(path.read_text("utf-8"))
+    before.setdefault("precision", plan["precision"] if isinstance(job.model, OnnxModel) else "fp32")  # it was not noted once
     if (
         before.setdefault("engine", plan["engine"]) != plan["engine"]
     ):  # its file is another by that alone, which two hashes do not say

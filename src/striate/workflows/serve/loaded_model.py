@@ -70,8 +70,8 @@ def shown_name(run: str) -> str:
 class LoadedModel:
     """A model in an inference process of its own, which runs the function `worker`."""
 
-    def __init__(self, run: str, device: str, worker: str = WORKER) -> None:
-        self.worker = worker
+    def __init__(self, run: str, device: str, worker: str = WORKER, precision: str = "fp32") -> None:
+        self.worker, self.precision = worker, precision
         self.run, self.device, self.circuit, self.deaths = run, device, Circuit(), 0
         self.replaced = False  # its files are of another model now, and its process is gone
         self.description: dict[str, Any] = {}
@@ -107,7 +107,7 @@ class LoadedModel:
     @property
     def _loading(self) -> dict[str, str]:
         """What a call without pixels is given."""
-        return {"run": self.run, "device": self.device}
+        return {"run": self.run, "device": self.device, "precision": self.precision}
 
     def load(self) -> None:
         """Start the process and load the model. Raises ArtifactError: why that is not possible."""
@@ -116,6 +116,8 @@ class LoadedModel:
         if reason is not None:
             raise ArtifactError(str(reason))
         self.description = cast(dict[str, Any], answer.value)
+        if slow := self.description.get("slow"):
+            log.warning("%s", slow)
 
     def keep_spare(self) -> None:
         """Load the model in a second process, which takes over when the first dies."""

@@ -25,6 +25,7 @@ class ServeOptions(NamedTuple):
     max_upload_mb: float = 10.0
     watch: bool = False
     spare: bool = True
+    precision: str = "fp32"
 
     @property
     def max_bytes(self) -> int:

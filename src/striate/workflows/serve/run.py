@@ -18,7 +18,7 @@ _PACKAGES = ("fastapi", "uvicorn", "python-multipart", "prometheus-client")
 def serve(
     run: str | Path, *, host: str = "127.0.0.1", port: int = 8000, device: str = "auto", token: str | None = None,
     allow_host: Sequence[str] = (), queue: int = 64, batch: int = 32, deadline: float = 10.0, max_upload_mb: float = 10.0,
-    watch: bool = False, spare: bool = True, started: Callable[[Json], object] | None = None,
+    watch: bool = False, spare: bool = True, precision: str = "fp32", started: Callable[[Json], object] | None = None,
 ) -> None:  # fmt: skip
     """Answer requests over HTTP until SIGTERM or SIGINT; those accepted are answered first.
 
@@ -36,6 +36,7 @@ def serve(
         watch: load the model anew when its files change, as after a new training; else only at SIGHUP.
         spare: keep a second inference process that has loaded the model, and answers at once when the first dies; its memory is
             the price.
+        precision: of convolutions and matrix products: fp32, or bf16, as `predict` takes it.
         started: called once requests are answered, with `url`, `model` and `sha256`.
 
     Raises:
@@ -44,7 +45,9 @@ def serve(
         ArtifactError: the model cannot be loaded; says why.
 
     """
-    options = ServeOptions(host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch, spare)
+    options = ServeOptions(
+        host, port, device, token, tuple(allow_host), queue, batch, deadline, max_upload_mb, watch, spare, precision
+    )  # fmt: skip
     check_serve(run, options)
     from striate.workflows.serve.listening import listen, url_of
     from striate.workflows.serve.loaded_model import LoadedModel
@@ -54,7 +57,7 @@ def serve(
     listening = listen(host, port)
     try:
         seen = fingerprint(str(run))  # before it is loaded, so that no change is missed
-        model = LoadedModel(str(run), device)
+        model = LoadedModel(str(run), device, precision=precision)
         try:
             model.load()
         except BaseException:
@@ -72,9 +75,10 @@ def serve(
 
 def check_serve(run: str | Path, options: ServeOptions) -> None:
     """Refuse, before anything heavy is imported, what cannot be served."""
-    from striate.workflows.checks import check_model, need
+    from striate.workflows.checks import check_model, check_precision, need
 
     check_options(options)
+    check_precision(run, options.precision)
     need("The server", "serve", _PACKAGES)
     if not is_onnx(run):
         check_model(run, "what is served is a model: a run, a model's folder or an ONNX file of `striate export`")

@@ -34,6 +34,7 @@ class ModelFacts(BaseModel):
     net: str
     classes: list[str]
     license: str
+    precision: str = Field(description="of convolutions and matrix products: fp32 or bf16; of an ONNX file also int8 or fp16")
     threshold: float | None
     coverage: float | None
     abstains: bool

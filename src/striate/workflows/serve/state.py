@@ -157,7 +157,7 @@ class State:
         """
         async with self._reloading:
             before, loop = self._serving, asyncio.get_running_loop()
-            model = LoadedModel(before.model.run, before.model.device, before.model.worker)
+            model = LoadedModel(before.model.run, before.model.device, before.model.worker, before.model.precision)
             try:
                 await loop.run_in_executor(None, model.load)
             except BaseException as error:
@@ -195,8 +195,8 @@ class State:
         """The model, for /v1/model."""
         description = self.model.description
         names = (
-            "sha256", "net", "classes", "license", "threshold", "coverage", "abstains", "flags_unknown", "several_labels",
-            "embedding_size",
+            "sha256", "net", "classes", "license", "precision", "threshold", "coverage", "abstains", "flags_unknown",
+            "several_labels", "embedding_size",
         )  # fmt: skip
         spec = self.model.input_spec
         own = {"size_px": spec.size_px, "channels": spec.channels, "resize_mode": spec.resize_mode}

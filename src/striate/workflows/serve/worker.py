@@ -45,7 +45,7 @@ def infer(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
     An error that the user can mend comes back as {"error": its sentence}.
     """
     try:
-        served = _served(argument["run"], argument["device"])
+        served = _served(argument["run"], argument["device"], argument["precision"])
         if not content:
             return served.description, b""
         rows, embeddings_ND = served.batch(np.frombuffer(content, np.uint8).reshape(argument["shape"]))
@@ -55,25 +55,25 @@ def infer(argument: Any, content: bytes = b"") -> tuple[object, bytes]:
 
 
 @lru_cache(1)
-def _served(run: str, device: str) -> Served:
-    return _OnnxFile(run) if is_onnx(run) else _TorchModel(run, device)
+def _served(run: str, device: str, precision: str) -> Served:
+    return _OnnxFile(run) if is_onnx(run) else _TorchModel(run, device, precision)
 
 
 class _TorchModel:
     """A model of striate's own, by torch."""
 
-    def __init__(self, run: str, device: str) -> None:
+    def __init__(self, run: str, device: str, precision: str) -> None:
         import torch
 
         from striate.base import config
-        from striate.training.device import pick
-        from striate.workflows.load_model import load
+        from striate.training.device import pick, slow_bf16
+        from striate.workflows.load_model import load_network
 
         torch.set_num_threads(worker_pool.cores())
-        self.model = load(run, str(pick(config.Engine(device=device)).device))
-        self.description = _describe(
-            self, model_sha256(run, self.model), self.model.net_name, self.model.unknown_inputs is not None
-        )
+        self.model = load_network(run, str(pick(config.Engine(device=device)).device), precision=precision)
+        described = _describe(self, model_sha256(run, self.model), self.model.net_name, self.model.unknown_inputs is not None)
+        slow = slow_bf16(self.model.device) if precision == "bf16" else None
+        self.description = described | {"slow": slow}
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the network."""
@@ -102,6 +102,7 @@ def _describe(served: "_TorchModel | _OnnxFile", sha256: str, net: str, flags_un
     blank_1HWC = np.zeros((1, spec.size_px, spec.size_px, spec.channels), np.uint8)
     return {
         "sha256": sha256, "net": net, "classes": list(model.classes), "input_spec": list(spec), "license": model.license,
+        "precision": model.precision,
         "threshold": confidence.threshold, "coverage": confidence.coverage,
         "abstains": confidence.threshold is not None or confidence.max_error is not None, "flags_unknown": flags_unknown,
         "several_labels": model.label_thresholds is not None,

@@ -40,7 +40,7 @@ def of_tested(run: str | Path, model: Model | OnnxModel, tested: "LabeledLogits"
     looks = looks_ledger.count(test_set) if stored else looks_ledger.add(test_set, who, "evaluate")
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": 1,
-        **scores, "trained_on": overlap, "test_looks": looks._asdict(),
+        "computed_in": model.precision, **scores, "trained_on": overlap, "test_looks": looks._asdict(),
         **measured(None if stored else len(tested.labels_N)),
     }  # fmt: skip
 
