@@ -1,9 +1,9 @@
-"""What this machine can do at most: float32 operations and bytes of memory a second, on one thread and on all.
+"""What this machine can do at most: operations and bytes of memory a second, on one thread and on all.
 
     python bench/limits.py
 
 - products: of two square matrices by the BLAS of torch; convolutions: 3 x 3 by oneDNN, in the faster of two memory orders. A
-  multiply-add counts as two operations.
+  multiply-add counts as two operations. Both are of float32, and where the processor has its instructions of bfloat16 too.
 - copy, triad: `a = b` and `a = b + s c` over arrays that no cache holds; bytes read and written, without those that the
   processor reads of `a` before it writes them.
 
@@ -21,6 +21,8 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from striate.training.device import bf16_on_cpu
+
 SECONDS = 0.6  # for each measurement
 SIDE = 1536  # of the matrices: 9 MiB each
 NUMBERS = 2**25  # of each array: 128 MiB, four times the last cache here
@@ -34,6 +36,7 @@ class Limits(NamedTuple):
     convolutions: float  # operations
     copied: float  # bytes
     triad: float  # bytes
+    bf16: bool = False  # operations on bfloat16
 
     @property
     def operations(self) -> float:
@@ -47,7 +50,8 @@ class Limits(NamedTuple):
 
     def of_operations(self, operations: float, seconds: float) -> str:
         """Which share of the seconds that many operations need at least."""
-        return f"{100 * operations / self.operations / seconds:.0f} % of {self.operations / 1e9:.0f} GFLOP/s"
+        numbers = " in bf16" if self.bf16 else ""
+        return f"{100 * operations / self.operations / seconds:.0f} % of {self.operations / 1e9:.0f} GFLOP/s{numbers}"
 
     def of_bytes(self, count: float, seconds: float) -> str:
         """Which share of the seconds that many bytes need at least."""
@@ -64,13 +68,13 @@ def best(work: Callable[[], object], seconds: float = SECONDS) -> float:
     return least
 
 
-def measure(threads: int) -> Limits:
+def measure(threads: int, bf16: bool = False) -> Limits:
     """The limits of so many threads; torch has as many as before afterwards."""
-    before = torch.get_num_threads()
+    before, dtype = torch.get_num_threads(), torch.bfloat16 if bf16 else torch.float32
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
-            return Limits(threads, products(), max(convolutions()), *bandwidth())
+            return Limits(threads, products(dtype), max(convolutions(dtype)), *bandwidth(), bf16)
     finally:
         torch.set_num_threads(before)
 
@@ -82,16 +86,15 @@ def operations(work: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def products() -> float:
+def products(dtype: torch.dtype) -> float:
     """Operations a second of a matrix product."""
-    a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
-    out = torch.empty(SIDE, SIDE)
+    a, b, out = (torch.randn(SIDE, SIDE).to(dtype) for _ in range(3))
     return 2 * SIDE**3 / best(lambda: torch.mm(a, b, out=out))
 
 
-def convolutions() -> Iterable[float]:
+def convolutions(dtype: torch.dtype) -> Iterable[float]:
     """Operations a second of a convolution of 16 images of 128 channels and 28 x 28 px, in each memory order."""
-    images_NCHW, filters = torch.randn(16, 128, 28, 28), torch.randn(128, 128, 3, 3)
+    images_NCHW, filters = torch.randn(16, 128, 28, 28).to(dtype), torch.randn(128, 128, 3, 3).to(dtype)
     count = 2 * images_NCHW.numel() * filters[0].numel()
     for order in (torch.contiguous_format, torch.channels_last):
         x, w = images_NCHW.to(memory_format=order), filters.to(memory_format=order)
@@ -107,11 +110,13 @@ def bandwidth() -> tuple[float, float]:
 
 def main() -> None:
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}\n")
-    print("| threads | products, GFLOP/s | convolutions, GFLOP/s | copy, GB/s | triad, GB/s |")
-    print("|---|---|---|---|---|")
+    print("| threads | numbers | products, GFLOP/s | convolutions, GFLOP/s | copy, GB/s | triad, GB/s |")
+    print("|---|---|---|---|---|---|")
     for threads in sorted({1, os.cpu_count() or 1}):
-        limits = measure(threads)
-        print(f"| {threads} | " + " | ".join(f"{each / 1e9:.1f}" for each in limits[1:]) + " |")
+        for bf16 in (False, True)[: 1 + bf16_on_cpu()[0]]:
+            limits = measure(threads, bf16)
+            speeds = (limits.products, limits.convolutions, limits.copied, limits.triad)
+            print(f"| {threads} | {'bf16' if bf16 else 'fp32'} | " + " | ".join(f"{each / 1e9:.1f}" for each in speeds) + " |")
 
 
 if __name__ == "__main__":

@@ -209,8 +209,8 @@ def table(found: dict[str, list[Json]]) -> str:
     return "\n".join(lines)
 
 
-def job(found: dict[str, list[Json]], asked: argparse.Namespace) -> rows.Row | None:
-    """The row of the job; None where no peer has reached the line, or striate has not run."""
+def jobs(found: dict[str, list[Json]], asked: argparse.Namespace) -> list[rows.Row]:
+    """The rows of the job, one for each of ours that has run; none where no peer has reached the line."""
     import limits
     import torch
     from torch.nn import functional
@@ -219,24 +219,29 @@ def job(found: dict[str, list[Json]], asked: argparse.Namespace) -> rows.Row | N
 
     middle = {side: median_high(until(runs, "seconds")) for side, runs in found.items()}
     fastest = min((side for side in found if side in PEERS), key=lambda side: middle[side], default=None)
-    if fastest is None or isinf(middle[fastest]) or "striate" not in found:
-        return None
-    ours, net = found["striate"], build("mnist_cnn", (1, 28, 28), 10)
+    if fastest is None or isinf(middle[fastest]):
+        return []
+    net = build("mnist_cnn", (1, 28, 28), 10)
     images_NCHW, labels_N = torch.zeros(32, 1, 28, 28), torch.zeros(32, dtype=torch.int64)
     step = limits.operations(lambda: functional.cross_entropy(net(images_NCHW), labels_N).backward())
-    images, seconds = ours[0]["images"], median_high(run["seconds"] for run in ours)
-    reached = f"{sum(run['reached'] for run in ours)} of {len(ours)} seeds"
-    times = f"{spread(until(ours, 'seconds'), 1)} s against {spread(until(found[fastest], 'seconds'), 1)}"
     sides = "" if asked.sides == ",".join(NEEDS) else f" --sides {asked.sides}"
     others = [package for side in found for _, package in NEEDS[side]]
-    return rows.Row(
-        "mnist", "99.0 % of MNIST with `mnist_cnn`", "0.2 of the fastest peer's seconds; 5 of 5 seeds",
-        f"{middle['striate'] / middle[fastest]:.2f}: {times}; {reached}",
-        f"{fastest}, the fastest of {rows.versions('torch', *dict.fromkeys(others))}",
-        f"{len(ours)} seeds, in turns, threads: {asked.threads}",
-        limits.measure(asked.threads).of_operations(step / 32 * images, seconds),
-        f"python bench/mnist_99.py --seeds {asked.seeds} --threads {asked.threads}{sides}", rows.here(),
-    )  # fmt: skip
+    made = []
+    for side in (side for side in found if side not in PEERS):
+        ours, bf16 = found[side], side.endswith("bf16")
+        images, seconds = ours[0]["images"], median_high(run["seconds"] for run in ours)
+        reached = f"{sum(run['reached'] for run in ours)} of {len(ours)} seeds"
+        times = f"{spread(until(ours, 'seconds'), 1)} s against {spread(until(found[fastest], 'seconds'), 1)}"
+        made.append(rows.Row(
+            f"mnist{'-bf16' * bf16}", f"99.0 % of MNIST with `mnist_cnn`{', bf16 beside peers in fp32' * bf16}",
+            "0.2 of the fastest peer's seconds; 5 of 5 seeds",
+            f"{middle[side] / middle[fastest]:.2f}: {times}; {reached}",
+            f"{fastest}, the fastest of {rows.versions('torch', *dict.fromkeys(others))}",
+            f"{len(ours)} seeds, in turns, threads: {asked.threads}",
+            limits.measure(asked.threads, bf16).of_operations(step / 32 * images, seconds),
+            f"python bench/mnist_99.py --seeds {asked.seeds} --threads {asked.threads}{sides}", rows.here(),
+        ))  # fmt: skip
+    return made
 
 
 def absent(side: str) -> str | None:
@@ -283,7 +288,7 @@ def main() -> None:
     print(f"{asked.threads} threads, seeds 0 to {asked.seeds - 1}.{quick}\n")
     found = {side: runs for side, runs in found.items() if runs}
     print(table(found))
-    if not asked.quick and (mine := job(found, asked)) is not None:
+    for mine in () if asked.quick else jobs(found, asked):
         rows.show(mine)
 
 

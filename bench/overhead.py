@@ -38,6 +38,7 @@ WORK = {"mnist_cnn": (100, 95), "resnet20": (100, 20), "resnet18": (32, 12), "go
 ORDERS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 KEYS = {"resnet18:64": "step-resnet18-64", "resnet18:224": "step-resnet18-224", "resnet20:32": "step-resnet20"}
 KEYS |= {"googlenet:224": "step-googlenet"}
+MARKS = {False: "1.02 of a bare loop", True: "0.7 of a bare loop in fp32"}  # by whether ours trains in bfloat16
 
 
 class Size(NamedTuple):
@@ -87,6 +88,11 @@ def bare(stream: Loader, size: Size, settings: config.Train, order: torch.memory
     return step
 
 
+def engine_of(parsed: argparse.Namespace) -> device.Engine:
+    """That of our side."""
+    return device.pick(config.Engine(device="cpu", **dict(word.split("=") for word in parsed.ours.split(",") if word)))
+
+
 def turn(stream: Loader, size: Size, parsed: argparse.Namespace) -> tuple[list[float], list[float]]:
     """Seconds of each step of the bare loop, and of ours, which take turns."""
     clock = time.process_time if parsed.processor else time.perf_counter
@@ -103,7 +109,7 @@ def turn(stream: Loader, size: Size, parsed: argparse.Namespace) -> tuple[list[f
             since = clock()
             bare_s.append(since - begun)
 
-    engine = device.pick(config.Engine(device="cpu", **dict(word.split("=") for word in parsed.ours.split(",") if word)))
+    engine = engine_of(parsed)
     val = Loader(
         stream.pixels_NHWC, stream.labels_N, stream.ids_N, stream.rows_M[:4], stream.preprocess, size.batch, shuffle_seed=None
     )
@@ -135,14 +141,16 @@ def measure(name: str, parsed: argparse.Namespace) -> None:
     net, images_NCHW = twin(size).train(), torch.zeros(size.batch, size.channels, size.side, size.side)
     labels_N = torch.zeros(size.batch, dtype=torch.int64)
     count = limits.operations(lambda: over_heads(cross_entropy(), net(images_NCHW), labels_N, None, None).sum().backward())
+    bf16 = engine_of(parsed).bf16
     command = f"python bench/overhead.py --nets {name} --turns {parsed.turns} --steps {size.steps - WARM_UP}"
     command += f" --ours {parsed.ours}" if parsed.ours else ""
     rows.show(rows.Row(
-        KEYS[name], f"training step, {size.net}, {size.side} px, {size.batch} images",
-        "1.02 of a bare loop; 0.7 with what pays",
-        f"{rows.spread(ratios, 3)}: {1e3 * median(ours_s):.0f} ms", f"bare loop in eager PyTorch, {parsed.bare}",
+        f"{KEYS[name]}{'-bf16' * bf16}", f"training step, {size.net}, {size.side} px, {size.batch} images{', bf16' * bf16}",
+        MARKS[bf16],
+        f"{rows.spread(ratios, 3)}: {1e3 * median(ours_s):.0f} ms", f"bare loop in eager PyTorch, fp32, {parsed.bare}",
         f"{parsed.turns} of {size.steps - WARM_UP} steps, in turns, by the {clock}, threads: {threads}",
-        limits.measure(threads).of_operations(count, median(ours_s)), command + (" --processor" if parsed.processor else ""),
+        limits.measure(threads, bf16).of_operations(count, median(ours_s)),
+        command + (" --processor" if parsed.processor else ""),
         rows.here(),
     ))  # fmt: skip
 

@@ -8,8 +8,10 @@ A whole command is measured each time, its start and its imports included, by th
 processor's seconds of all its processes, which do not. The sides take turns, and the medians of the runs are shown, with the
 part of the images whose class is that of the first side, and the largest difference of a probability.
 
-- striate: `striate predict`; striate-onnx, striate-int8: the same with the files of `striate export`
+- striate: `striate predict`; striate-bf16: with `--precision bf16`, where the processor has it; striate-onnx, striate-int8: the
+  same with the files of `striate export`
 - torchvision: ImageFolder, DataLoader with two workers, and the network; timm: its data set, loader and network
+- torchvision-bf16, timm-bf16: these with autocast, by `--sides` alone; the row compares with those in fp32
 """
 
 import argparse
@@ -29,8 +31,10 @@ import limits
 import numpy as np
 import rows
 
+from striate.training.device import bf16_on_cpu
+
 NETS = {"resnet18": "resnet18", "efficientnet_lite0": "tf_efficientnet_lite0"}  # and timm's names
-SIDES = ("striate", "striate-onnx", "striate-int8", "torchvision", "timm")
+SIDES = ("striate", "striate-bf16", "striate-onnx", "striate-int8", "torchvision", "timm")
 CLASSES = 6
 Json = dict[str, Any]
 
@@ -103,18 +107,25 @@ def fit_last_layer(model: Any, data: Path) -> None:
 def command_of(side: str, net_name: str, parsed: argparse.Namespace, place: Path) -> list[str]:
     """What is run, in a process of its own; it leaves the answers in `place/SIDE.*`."""
     model, images = place / net_name, place / "images"
-    if side in ("torchvision", "timm"):
-        script, name = str(Path(__file__).with_name("predict_peers.py")), NETS[net_name] if side == "timm" else net_name
+    if not side.startswith("striate"):
+        library, _, precision = side.partition("-")
+        script, name = str(Path(__file__).with_name("predict_peers.py")), NETS[net_name] if library == "timm" else net_name
         weights, out = str(model.with_suffix(".pth")), str(place / f"{side}.npy")
-        return [parsed.python, script, side, name, str(images), weights, out, str(parsed.threads)]
-    runs = {"striate": model, "striate-onnx": place / "onnx/model.onnx", "striate-int8": place / "onnx/model-int8.onnx"}
+        return [parsed.python, script, library, name, str(images), weights, out, str(parsed.threads), precision or "fp32"]
+    runs = {
+        "striate": model,
+        "striate-bf16": model,
+        "striate-onnx": place / "onnx/model.onnx",
+        "striate-int8": place / "onnx/model-int8.onnx",
+    }
     options = ["--out", str(place / f"{side}.csv"), "--probabilities", "--device", "cpu"]
+    options += ["--precision", "bf16"] if side == "striate-bf16" else []
     return [sys.executable, "-m", "striate", "predict", str(runs[side]), str(images), *options]
 
 
 def answers(side: str, place: Path) -> np.ndarray:
     """The probabilities of each image, N x K."""
-    if side in ("torchvision", "timm"):
+    if not side.startswith("striate"):
         logits_NK = np.load(place / f"{side}.npy").astype(np.float64)
         shares_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
         return np.asarray(shares_NK / shares_NK.sum(axis=1, keepdims=True))
@@ -137,10 +148,10 @@ def table(net_name: str, parsed: argparse.Namespace, place: Path, classes: tuple
     """A line for each side."""
     import striate
 
-    sides = [side for side in SIDES if side != "torchvision" or net_name == "resnet18"]  # torchvision has no Lite network
+    sides = [side for side in parsed.sides.split(",") if "torchvision" not in side or net_name == "resnet18"]  # it has no Lite
     model_of(net_name, Path(parsed.data), classes, place / net_name)
     try:
-        striate.export(place / net_name, out=place / "onnx", data=parsed.data, int8=True)
+        striate.export(place / net_name, out=place / "onnx", data=parsed.data, int8="striate-int8" in sides)
     except striate.StriateError as error:
         print(f"{net_name}: striate-int8 is left out: {error}", file=sys.stderr, flush=True)
         striate.export(place / net_name, out=place / "onnx", data=parsed.data)
@@ -177,7 +188,7 @@ def job(net_name: str, runs: dict[str, list[tuple[float, float]]], parsed: argpa
     clock = {side: [run[0] for run in taken] for side, taken in runs.items()}
     peers = [side for side in ("torchvision", "timm") if side in clock]
     fastest = [min(each) for each in zip(*(clock[side] for side in peers), strict=True)]
-    ours = {"torch": "striate", "ONNX": "striate-onnx", "int8": "striate-int8"}
+    ours = {"torch": "striate", "bf16": "striate-bf16", "ONNX": "striate-onnx", "int8": "striate-int8"}
     figures = [
         f"{name} {rows.spread([peer / own for peer, own in zip(fastest, clock[side], strict=True)])}"
         for name, side in ours.items()
@@ -185,7 +196,7 @@ def job(net_name: str, runs: dict[str, list[tuple[float, float]]], parsed: argpa
     ]
     net = build(net_name, (3, 224, 224), CLASSES).eval()
     forward = limits.operations(lambda: net(torch.zeros(1, 3, 224, 224)))
-    best = min(median(clock[side]) for side in ours.values() if side in clock and side != "striate-int8")
+    best = min(median(clock[side]) for side in ("striate", "striate-onnx"))
     return rows.Row(
         f"predict-{net_name}", f"{parsed.images:,} JPEGs to predictions, {net_name}", "2 times the fastest other",
         f"{', '.join(figures)} times", rows.versions(*peers, python=parsed.python), f"{parsed.runs}, in turns",
@@ -201,9 +212,13 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--nets", default=",".join(NETS))
+    able, why = bf16_on_cpu()
+    parser.add_argument("--sides", default=",".join(side for side in SIDES if able or side != "striate-bf16"))
     parser.add_argument("--python", default=sys.executable, help="interpreter that has timm and torchvision")
     parsed = parser.parse_args()
     classes = classes_of(parsed.data, parser)
+    if "bf16" not in parsed.sides:
+        print(f"Without bf16: {why}.")
     print(f"{parsed.images} images, {parsed.threads} threads, medians of {parsed.runs} runs.\n")
     print("| | images a second | times the fastest other | CPU seconds | the least other / it | same class | difference |")
     print("|---|---|---|---|---|---|---|")

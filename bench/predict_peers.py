@@ -1,9 +1,9 @@
 """The other sides of `predict.py`: the loops that torchvision's and timm's documentation show. Nothing of striate is imported.
 
-    python bench/predict_peers.py SIDE NET FOLDER WEIGHTS OUT THREADS
+    python bench/predict_peers.py SIDE NET FOLDER WEIGHTS OUT THREADS PRECISION
 
 FOLDER holds JPEG files in one folder, WEIGHTS a state dict by the library's own names; OUT becomes the logits, N x K, of the
-files by name.
+files by name. In the precision bf16 the network runs under autocast, as timm's script has it with `--amp --amp-dtype bfloat16`.
 """
 
 import sys
@@ -15,7 +15,7 @@ import torch
 CLASSES, BATCH, WORKERS = 6, 64, 2
 
 
-def with_torchvision(net: str, folder: str, weights: str) -> np.ndarray:
+def with_torchvision(net: str, folder: str, weights: str, bf16: bool) -> np.ndarray:
     """`ImageFolder`, `DataLoader` and the transform of the weights' own documentation."""
     import torchvision
     from torchvision.transforms import v2
@@ -27,10 +27,10 @@ def with_torchvision(net: str, folder: str, weights: str) -> np.ndarray:
     model = getattr(torchvision.models, net)(num_classes=CLASSES)
     model.load_state_dict(torch.load(weights, weights_only=True))
     images = torchvision.datasets.ImageFolder(folder, transform)
-    return logits(model, torch.utils.data.DataLoader(images, BATCH, num_workers=WORKERS))
+    return logits(model, torch.utils.data.DataLoader(images, BATCH, num_workers=WORKERS), bf16)
 
 
-def with_timm(net: str, folder: str, weights: str) -> np.ndarray:
+def with_timm(net: str, folder: str, weights: str, bf16: bool) -> np.ndarray:
     """The data set, the loader and the model as timm's script of inference makes them."""
     import timm
     from timm.data import create_dataset, create_loader, resolve_data_config
@@ -41,17 +41,19 @@ def with_timm(net: str, folder: str, weights: str) -> np.ndarray:
     images = create_dataset("", root=folder)
     device = torch.device("cpu")
     return logits(
-        model, create_loader(images, batch_size=BATCH, use_prefetcher=False, num_workers=WORKERS, device=device, **config)
+        model, create_loader(images, batch_size=BATCH, use_prefetcher=False, num_workers=WORKERS, device=device, **config), bf16
     )
 
 
-def logits(model: torch.nn.Module, loader: "torch.utils.data.DataLoader[tuple[torch.Tensor, torch.Tensor]]") -> np.ndarray:
+def logits(
+    model: torch.nn.Module, loader: "torch.utils.data.DataLoader[tuple[torch.Tensor, torch.Tensor]]", bf16: bool
+) -> np.ndarray:
     model.eval()
-    with torch.inference_mode():
-        return np.concatenate([model(images).numpy() for images, _ in loader])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        return np.concatenate([model(images).float().numpy() for images, _ in loader])
 
 
 if __name__ == "__main__":
-    side, name, place, state, out, threads = sys.argv[1:]
+    side, name, place, state, out, threads, precision = sys.argv[1:]
     torch.set_num_threads(int(threads))
-    np.save(Path(out), {"torchvision": with_torchvision, "timm": with_timm}[side](name, place, state))
+    np.save(Path(out), {"torchvision": with_torchvision, "timm": with_timm}[side](name, place, state, precision == "bf16"))

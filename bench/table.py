@@ -17,10 +17,10 @@ README = Path(__file__).with_name("README.md")
 KEPT = Path(__file__).with_name("results")
 BEGIN, END = "<!-- table of bench/table.py -->\n", "<!-- end of table -->\n"
 JOBS = (  # in the order of the table
-    "mnist", "cifar10", "augment", "predict-resnet18", "predict-efficientnet_lite0", "photographs", "predict-one",
-    "predict-one-onnx", "step-resnet18-64", "step-resnet18-224", "step-resnet20", "step-googlenet", "first-step",
-    "first-step-photographs", "memory", "scale-processes", "scale-reading", "scale-memory",
-    "scale-checkpoint", "second-epoch", "new-head",
+    "mnist", "mnist-bf16", "cifar10", "augment", "predict-resnet18", "predict-efficientnet_lite0", "photographs", "predict-one",
+    "predict-one-onnx", "step-resnet18-64", "step-resnet18-64-bf16", "step-resnet18-224", "step-resnet18-224-bf16",
+    "step-resnet20", "step-resnet20-bf16", "step-googlenet", "step-googlenet-bf16", "first-step", "first-step-photographs",
+    "memory", "scale-processes", "scale-reading", "scale-memory", "scale-checkpoint", "second-epoch", "new-head",
 )  # fmt: skip
 HEAD = ("job", "mark", "figure", "beside", "runs", "share of the limit", "measured", "command")
 
