@@ -226,13 +226,13 @@ def jobs(found: dict[str, list[Json]], asked: argparse.Namespace) -> list[rows.R
     step = limits.operations(lambda: functional.cross_entropy(net(images_NCHW), labels_N).backward())
     sides = "" if asked.sides == ",".join(NEEDS) else f" --sides {asked.sides}"
     others = [package for side in found for _, package in NEEDS[side]]
-    made = []
+    result = []
     for side in (side for side in found if side not in PEERS):
         ours, bf16 = found[side], side.endswith("bf16")
         images, seconds = ours[0]["images"], median_high(run["seconds"] for run in ours)
         reached = f"{sum(run['reached'] for run in ours)} of {len(ours)} seeds"
         times = f"{spread(until(ours, 'seconds'), 1)} s against {spread(until(found[fastest], 'seconds'), 1)}"
-        made.append(rows.Row(
+        result.append(rows.Row(
             f"mnist{'-bf16' * bf16}", f"99.0 % of MNIST with `mnist_cnn`{', bf16 beside peers in fp32' * bf16}",
             "0.2 of the fastest peer's seconds; 5 of 5 seeds",
             f"{middle[side] / middle[fastest]:.2f}: {times}; {reached}",
@@ -241,7 +241,7 @@ def jobs(found: dict[str, list[Json]], asked: argparse.Namespace) -> list[rows.R
             limits.measure(asked.threads, bf16).of_operations(step / 32 * images, seconds),
             f"python bench/mnist_99.py --seeds {asked.seeds} --threads {asked.threads}{sides}", rows.here(),
         ))  # fmt: skip
-    return made
+    return result
 
 
 def absent(side: str) -> str | None:

@@ -137,7 +137,7 @@ class Model:
         logits, embeddings = [np.empty((0, len(self.classes)), np.float32)], list[NDArray[np.float32]]()
         net, device = self.net.eval(), self.device
         preprocess, bf16 = self.preprocess.to(device), self.precision == "bf16"
-        order = torch.channels_last if bf16 else torch.preserve_format  # in bfloat16 the faster one of every network
+        order = torch.channels_last if bf16 else torch.preserve_format  # the faster one in bfloat16
         with torch.inference_mode(), inputs(net, *[net.head_name][: int(embed)]) as head_inputs:
             size = images_at_once(net, net.input_chw, min(MOST, len(pixels_NHWC)))
             for start in range(0, len(pixels_NHWC), max(1, size)):

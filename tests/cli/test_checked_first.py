@@ -103,9 +103,9 @@ REFUSE_ALL = """
 import contextlib, io, json, sys
 from striate.cli.main import main
 from striate.data import decode
-def stream(*arguments):
+def children(*arguments):
     raise AssertionError("an image is decoded")
-decode.stream = stream
+decode.children = children
 for command in json.loads(sys.argv[1]):
     with contextlib.redirect_stderr(io.StringIO()) as err:
         code = main(command.split())

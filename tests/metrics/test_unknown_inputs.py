@@ -99,3 +99,14 @@ def test_statistics_are_the_same_as_arrays():
     again = FeatureStatistics.of_arrays(TWO_CLASSES.arrays())
     values_ND = np.random.default_rng(0).normal(size=(10, 3))
     assert again.distances(values_ND).tolist() == TWO_CLASSES.distances(values_ND).tolist()
+
+
+def test_the_image_that_gave_the_threshold_is_known_by_another_batch_too():
+    values_ND = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    statistics = unknown_inputs.fit(values_ND, np.zeros(60, np.int64))
+    assert statistics is not None
+    val_V = statistics.distances(values_ND[:19])
+    unknown = unknown_inputs.calibrated(statistics, val_V, 0.05)
+    assert unknown is not None
+    assert val_V.max() < unknown.threshold < 1.0001 * val_V.max()
+    assert not unknown.flags_of(val_V * (1 + 1e-7)).any()

@@ -29,13 +29,13 @@ def test_its_derivatives_are_those_of_small_steps(size: int):
 def test_numbers_and_gradients_are_those_of_torch(size: int, order: str):
     random = torch.Generator().manual_seed(size)
     maps_NCHW, gradient_NCHW = (3 * torch.randn(SHAPE, generator=random).to(memory_format=ORDERS[order]) for _ in range(2))
-    layer, found = LocalResponseNorm(size, alpha=0.2, beta=0.75, k=2.0).train(), []
+    layer, both = LocalResponseNorm(size, alpha=0.2, beta=0.75, k=2.0).train(), []
     for norm in (layer, lambda maps: functional.local_response_norm(maps, size, 0.2 * size, 0.75, 2.0)):
         given_NCHW = maps_NCHW.clone().requires_grad_()
         out_NCHW = norm(given_NCHW)
         out_NCHW.backward(gradient_NCHW)
-        found.append((out_NCHW.detach(), given_NCHW.grad))
-    (own, own_gradient), (expected, expected_gradient) = found
+        both.append((out_NCHW.detach(), given_NCHW.grad))
+    (own, own_gradient), (expected, expected_gradient) = both
     torch.testing.assert_close(own, expected, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(own_gradient, expected_gradient, rtol=1e-5, atol=1e-5)
     assert own.is_contiguous(memory_format=ORDERS[order])

@@ -139,13 +139,13 @@ def test_whitening_and_what_looks_inside_stay_in_float32():
     net = build("conv 1x1x4, relu, fc", (3, 2, 2), 3, seed=1).eval()
     plain = Model(net, "conv 1x1x4, relu, fc", {}, preprocess, InputSpec(2, 3, "squash", (0, 0, 0)), CLASSES)
     pixels_NHWC = PIXELS_NHWC[:, :2, :2]
-    before_NCHW = plain.images(pixels_NHWC)
-    rounded_NK = replace(plain, precision="bf16").logits(pixels_NHWC)
-    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        expected_NK = net(before_NCHW).float().numpy()
-    assert rounded_NK == pytest.approx(expected_NK, rel=0.02, abs=0.02)
+    before_NCHW, before_NK, given = plain.images(pixels_NHWC), plain.logits(pixels_NHWC), list[torch.Tensor]()
+    with net.register_forward_pre_hook(lambda _net, inputs: given.append(inputs[0])):
+        rounded_NK = replace(plain, precision="bf16").logits(pixels_NHWC)
+    assert torch.equal(torch.cat(given), before_NCHW)
+    assert rounded_NK != pytest.approx(before_NK, rel=1e-5, abs=1e-5)
     assert torch.equal(plain.images(pixels_NHWC), before_NCHW)
-    assert np.array_equal(plain.logits(pixels_NHWC), plain.logits(pixels_NHWC))
+    assert np.array_equal(plain.logits(pixels_NHWC), before_NK)
 
 
 def test_nearest_neighbors_are_found_in_float32():
@@ -163,15 +163,25 @@ def test_what_learns_without_gradients_is_refused(monkeypatch: pytest.MonkeyPatc
         striate.load("m", precision="bf16")
 
 
-def test_thresholds_are_not_promised_in_it(model: Model, caplog: pytest.LogCaptureFixture):
+def test_what_was_chosen_in_fp32_is_not_promised_in_it(model: Model, caplog: pytest.LogCaptureFixture):
     replace(model, confidence=replace(model.confidence, threshold=0.4, max_error=0.1, level=0.95, images="i")).save(Path("m"))
+    served = LoadedModel("m", "cpu", precision="bf16")
     with caplog.at_level(logging.WARNING, "striate"):
         striate.predict("m", "p")
+        striate.load("m")
         assert not caplog.messages
         striate.predict("m", "p", precision="bf16")
-    assert caplog.messages == [
-        "The threshold and the sets of m were chosen for one crop in fp32; with bf16 nothing is promised."
-    ]
+        striate.load("m", precision="bf16")
+        served.load()
+        served.close()
+    sentence = "Thresholds, sets and the flag of unknown images were chosen in fp32; in bf16 nothing is promised of them."
+    slow = [message for message in caplog.messages if "may take longer" in message]  # in the process that serves
+    assert [message for message in caplog.messages if message not in slow] == [sentence] * 3
+
+
+def test_the_command_does_not_advise_to_save_what_is_refused(capsys: pytest.CaptureFixture[str]):
+    assert "--save` keeps this" in run(capsys, "evaluate", "m", "p", "--coverage", "0.1").out
+    assert "--save` keeps this" not in run(capsys, "evaluate", "m", "p", "--coverage", "0.1", "--precision", "bf16").out
 
 
 @pytest.mark.parametrize(
@@ -197,7 +207,9 @@ def test_what_cannot_be_is_refused(call: Any, message: str):
 
 
 def test_a_device_without_it_is_refused():
-    with pytest.raises(UnsupportedError, match=r"^mps has no bf16, in which predictions are to be computed\. Use fp32\.$"):
+    with pytest.raises(
+        UnsupportedError, match=r"^mps has no bf16, in which predictions are to be computed; use precision=fp32\.$"
+    ):
         device.check_bf16(torch.device("mps"))
 
 

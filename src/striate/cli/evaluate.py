@@ -117,7 +117,7 @@ def _promised(result: Event, unsaved: bool) -> Iterator[str]:
         yield _sets(sets)
     if result["saved"] is not None:
         yield f"saved in {result['saved']}: `striate predict` answers by it, and `striate report` shows it"
-    elif unsaved:
+    elif unsaved and result["computed_in"] == "fp32":
         yield "`striate evaluate ... --save` keeps this in the model, for `striate predict`"
 
 

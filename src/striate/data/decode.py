@@ -56,7 +56,7 @@ class InputSpec(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """The verdict on one file: facts, and pixels where an input_spec was given; or the reason why it is refused."""
+    """The verdict on one file: facts where it was measured, and pixels where an input_spec was given; or why it is refused."""
 
     pixels_HWC: Pixels | None
     facts: Facts | None

@@ -28,6 +28,7 @@ _MOST_AXES = 64
 _IMAGES_AN_AXIS = 4
 _AT_ONCE = 1024
 _EQUAL = 1e-12  # variance of features of length one, below which they do not differ
+_MARGIN = 1e-5  # of the threshold: else the image whose distance it is lies above it by another batch or processor
 _LEAST = 1e-6  # of the largest variance, which the variance of all other directions is not below
 
 
@@ -148,7 +149,8 @@ class UnknownInputs:
 
     Attributes:
         statistics: of the features of its training images.
-        threshold: the largest distance of an image that is taken for a known one.
+        threshold: the largest distance of an image that is taken for a known one, more than that of a validation image by what
+            its last digits may differ.
         rate: the share of images of the known kind that are flagged all the same.
         tested: what was flagged of the test images of its training; None where there were none.
 
@@ -188,7 +190,7 @@ def calibrated(statistics: FeatureStatistics, val_V: Values, rate: float, test_N
     limit = threshold(val_V, rate)
     if limit is None:
         return None
-    unknown = UnknownInputs(statistics, limit, rate)
+    unknown = UnknownInputs(statistics, limit * (1 + _MARGIN), rate)
     return unknown if test_N is None else replace(unknown, tested=unknown.count(test_N))
 
 

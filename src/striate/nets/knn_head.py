@@ -5,8 +5,6 @@ Nothing in it is trained; `training.transfer.knn` fills it.
 Legend: N images, M stored images, D features, K classes, k neighbors.
 """
 
-from contextlib import nullcontext
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,7 +42,10 @@ class KNNHead(nn.Module):
 
         Distances are differences of large numbers, so they are computed in float32 where the rest of the network is not.
         """
-        with nullcontext() if features_ND.is_meta else torch.autocast(features_ND.device.type, enabled=False):
+        device = features_ND.device.type
+        if features_ND.is_meta or not torch.is_autocast_enabled(device):
+            return self._logits(features_ND)
+        with torch.autocast(device, enabled=False):
             return self._logits(features_ND.to(self.bank_MD.dtype))
 
     def _logits(self, features_ND: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Local response norm with a backward pass of its own, in a fourth of the time of torch's, which pools in three dimensions.
+"""Local response norm with a backward pass of its own, in at most a third of torch's time, which pools in 3 dimensions.
 
 With s = k + alpha * (sum of a^2 over the window of a channel) and b = a * s^-beta, the gradient for a is
 

@@ -18,6 +18,7 @@ from striate.base import worker_pool
 from striate.base.config import Engine as Settings
 from striate.base.errors import SettingError, UnsupportedError
 from striate.base.launcher import place
+from striate.base.option_names import option
 from striate.nets.net import Net
 from striate.training import synchronized_batchnorm
 
@@ -219,7 +220,9 @@ def bf16_on_cpu() -> tuple[bool, str]:
 def check_bf16(device: torch.device) -> None:
     """Refuse predictions in bfloat16 on a device that has none."""
     if not _has_bf16(device):
-        raise UnsupportedError(f"{device} has no bf16, in which predictions are to be computed. Use fp32.")
+        raise UnsupportedError(
+            f"{device} has no bf16, in which predictions are to be computed; use {option('precision', 'fp32')}."
+        )
 
 
 def slow_bf16(device: torch.device) -> str | None:

@@ -71,11 +71,10 @@ def evaluate(
         watch: called with progress.
         labels: one for each image, where they are not in `data`.
         crops: of each image of `data`, whose probabilities are averaged: 5 crops, or 10 with their mirror images.
-        max_error: largest share of wrong answers, as 0.02: a threshold on the probability is chosen that keeps to it on new
-            images; below it the model abstains.
+        max_error: largest share of wrong answers on new images, as 0.02: chooses a threshold, below which the model abstains.
         confidence: that `max_error` is kept to, 0.95 where nothing is given.
         coverage: share of the images, as 0.95, whose set of classes is to have the true one.
-        save: keep threshold and sets in the model in place of those of before; where no threshold keeps to it, the sets.
+        save: keep threshold and sets in the model in place of those before; where none keeps to `max_error`, the sets.
         precision: of convolutions and matrix products for `data`: fp32, or bf16, as `predict` takes it.
 
     Raises:
@@ -105,8 +104,9 @@ def evaluate(
     saved = str(keep_confidence.keep(run, answers.to_save())) if save else None
     return {
         "run": str(run), "data": tested.data, "quarantined": [bad._asdict() for bad in tested.quarantined], "crops": crops,
-        "computed_in": model.precision, **scores, "temperature": model.confidence.temperature, **answers.as_json(),
-        "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N), "saved": saved,
+        "computed_in": model.precision, **scores,
+        "calibration_error_unscaled": calibration_error(tested.logits_NK, tested.labels_N),
+        "temperature": model.confidence.temperature, **answers.as_json(), "saved": saved,
         "trained_on": None if overlap is None else overlap.as_json(),
         "unknown": _flagged(model, tested) if crops == 1 else None, "test_looks": looks._asdict(),
         **_beside(Path(run) if data is None else None, scores),

@@ -44,7 +44,8 @@ def load(run: str | Path, device: str = "cpu", trust_code: bool = False, *, prec
     if is_onnx(run):
         return OnnxModel.load(run)
     model = load_network(run, device, trust_code, precision=precision)
-    warn_of_slow(model)
+    for note in notes_on_precision(model):
+        log.warning("%s", note)
     return model
 
 
@@ -68,10 +69,15 @@ def load_network(
     return replace(model, precision=precision)
 
 
-def warn_of_slow(model: Model) -> None:
-    """Log that a model's precision may cost time here, where it does."""
-    if model.precision == "bf16" and (slow := machine.slow_bf16(model.device)) is not None:
-        log.warning("%s", slow)
+def notes_on_precision(model: Model, here: bool = True) -> list[str]:
+    """Sentences on what bf16 costs a model that predicts in it; `here` says whether it predicts on this machine."""
+    if model.precision != "bf16":
+        return []
+    chosen = (model.confidence.images, model.label_thresholds, model.unknown_inputs)
+    promised = any(each is not None for each in chosen)
+    sentence = "Thresholds, sets and the flag of unknown images were chosen in fp32; in bf16 nothing is promised of them."
+    slow = machine.slow_bf16(model.device) if here else None
+    return [*([] if slow is None else [slow]), *([sentence] if promised else [])]
 
 
 def trust(run: str | Path) -> None:

@@ -146,11 +146,10 @@ def model_for(run: str | Path, device: str, options: PredictionOptions, watch: W
     confidence = model.confidence
     if options.threshold is not None:
         model = replace(model, confidence=replace(confidence, threshold=options.threshold, max_error=None, level=None))
-    elif confidence.images is not None and (options.crops != 1 or options.precision != "fp32"):
+    elif options.crops != 1 and confidence.images is not None:
         log.warning(
-            "The threshold and the sets of %s were chosen for one crop in fp32; with %s nothing is promised.", run,
-            options.crops if options.crops != 1 else options.precision,
-        )  # fmt: skip
+            "The threshold and the sets of %s were chosen for one crop; with %d nothing is promised.", run, options.crops
+        )
     return model
 
 
@@ -166,11 +165,11 @@ def _onnx_model(path: Path, device: str, threads: int) -> OnnxModel:
 def _torch_model(run: str | Path, device: str, options: PredictionOptions, watch: Watch) -> "Model":
     from striate.base.config import Engine
     from striate.training.device import pick
-    from striate.workflows.load_model import load_network, warn_of_slow
+    from striate.workflows.load_model import load_network, notes_on_precision
 
     model = load_network(run, str(pick(Engine(device=device)).device), watch=watch, precision=options.precision)
-    if not options.over_ray:  # else it predicts nothing here
-        warn_of_slow(model)
+    for note in notes_on_precision(model, here=not options.over_ray):
+        log.warning("%s", note)
     return model
 
 

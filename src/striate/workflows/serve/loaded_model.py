@@ -116,8 +116,8 @@ class LoadedModel:
         if reason is not None:
             raise ArtifactError(str(reason))
         self.description = cast(dict[str, Any], answer.value)
-        if slow := self.description.get("slow"):
-            log.warning("%s", slow)
+        for note in self.description.get("notes", ()):
+            log.warning("%s", note)
 
     def keep_spare(self) -> None:
         """Load the model in a second process, which takes over when the first dies."""

@@ -66,14 +66,13 @@ class _TorchModel:
         import torch
 
         from striate.base import config
-        from striate.training.device import pick, slow_bf16
-        from striate.workflows.load_model import load_network
+        from striate.training.device import pick
+        from striate.workflows.load_model import load_network, notes_on_precision
 
         torch.set_num_threads(worker_pool.cores())
         self.model = load_network(run, str(pick(config.Engine(device=device)).device), precision=precision)
         described = _describe(self, model_sha256(run, self.model), self.model.net_name, self.model.unknown_inputs is not None)
-        slow = slow_bf16(self.model.device) if precision == "bf16" else None
-        self.description = described | {"slow": slow}
+        self.description = described | {"notes": notes_on_precision(self.model)}
 
     def batch(self, pixels_NHWC: Pixels) -> Batch:
         """By one pass of the network."""
