@@ -74,8 +74,8 @@ def predict(
             for the workers of a Ray cluster, by default one on this machine.
         ray_address: of the Ray cluster whose workers predict: HOST:PORT, `auto` for the one that this machine belongs to, or
             `local` to start one here; else $RAY_ADDRESS, else `local`.
-        precision: of convolutions and matrix products: fp32, or bf16, which is faster on a CPU or a GPU with instructions for
-            it and changes a prediction now and then; `evaluate` with and without it says what that costs.
+        precision: of convolutions and matrix products: fp32, or bf16, which is faster on a CPU with instructions for it and
+            changes a prediction now and then; `evaluate` with and without it says what that costs.
         watch: called with progress.
 
     """
